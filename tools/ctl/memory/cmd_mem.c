@@ -5,26 +5,352 @@
 // of mem_plan.h by which both processes refuse to start.
 
 #include "lib/ctl.h"
+#include "lib/figure.h"
+#include "lib/http_get.h"
 #include "lib/json_doc.h"
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_cell.h"
-#include "mem_doc.h"
+#include "terminal/term_text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <weir/config_tools.h>
 #include <weir/heap_site.h>
+#include <weir/mem_account.h>
 #include <weir/mem_plan.h>
+#include <weir/own_file.h>
+#include <weir/stats_read.h>
+
+// A document is one look at the memory of both processes as a JSON object: what the control plane
+// says of itself (GET /mem), with the regions that the data plane has mapped, as far as we may see
+// (root). Documents that are kept under a name are weir's files in the runtime directory; they go
+// with the next boot. Each says its `format`; what an older one lacks is left out, a later one is
+// refused.
+enum { MEM_NAME_MAX = 32, MEM_DOC_MAX = 1 << 20, MEM_DOC_FORMAT = 2 };
+
+// A line for people, on stdout.
+static void line_print(const char *name, uint64_t bytes, const char *text)
+{
+	char shown[FIGURE_MAX];
+	printf("  %-24s %12s  %s\n", name, figure_bytes(bytes, shown), text);
+}
+
+// The line of what is explained, with its part of the resident set.
+static void explained_print(uint64_t bytes, uint64_t rss)
+{
+	char text[64];
+	snprintf(text, sizeof(text), "%.1f %% of the resident set",
+		rss ? 100.0 * (double)bytes / (double)rss : 0);
+	line_print("explained", bytes, text);
+}
+
+// How far `a` is above `b`; 0 where it is not.
+static uint64_t above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static void regions_add(struct json_node *root, unsigned pid)
+{
+	struct mem_region region[MEM_REGIONS_MAX];
+	int n = mem_regions_read(pid, region);
+	struct json_node *list = json_put_array(root, "dataplane_regions");
+	for (int i = 0; i < n; i++) {
+		struct json_node *r = json_put_object(list, NULL);
+		json_put_text(r, "name", region[i].name);
+		json_put_count(r, "bytes", region[i].bytes);
+		json_put_count(r, "resident", region[i].resident);
+		json_put_bool(r, "huge", region[i].huge);
+	}
+}
+
+static void part_add(struct json_node *list, const char *name, uint64_t bytes, const char *text)
+{
+	struct json_node *n = json_put_object(list, NULL);
+	json_put_text(n, "name", name);
+	json_put_count(n, "bytes", bytes);
+	json_put_text(n, "text", text);
+}
+
+// What DPDK has reserved, and who has it of that.
+static void eal_add(struct json_node *n, const struct stats_copy *s)
+{
+	const struct stats_eal eal = stats_eal_split(s);
+	struct json_node *list = json_put_array(n, "eal");
+	part_add(list, "packet buffers", eal.buffers, "dataplane.mbufs, each worker");
+	part_add(list, "workers", eal.workers, "their state and asked keys");
+	part_add(list, "others", eal.others, "weir's further calls (weirctl mem sites)");
+	part_add(list, "drivers", eal.drivers, "DPDK's own: ports, rings of descriptors");
+	part_add(list, "free", eal.free, "of dataplane.memory_mb");
+}
+
+static void heap_add(struct json_node *n, const struct stats_memory_copy *m)
+{
+	json_put_count(n, "allocated", m->allocated);
+	json_put_count(n, "held", m->held);
+	json_put_count(n, "accounted", m->accounted);
+	json_put_count(n, "libraries", m->libraries);
+	json_put_count(n, "unexplained", m->unexplained);
+	json_put_count(n, "unexplained_max", m->unexplained_max);
+	json_put_count(n, "alarms", m->alarms);
+	json_put_bool(n, "alarm", m->alarming);
+	struct json_node *list = json_put_array(n, "accounts");
+	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
+		if (m->account[i])
+			part_add(list, mem_account_names[i], m->account[i], mem_account_texts[i]);
+}
+
+// weir's regions may be in huge pages while DPDK's memory is not: that is a memfd each.
+static bool dpdk_is_huge(unsigned pid)
+{
+	static const char segment[] = "memfd:seg_";
+	struct mem_region region[MEM_REGIONS_MAX];
+	int n = mem_regions_read(pid, region);
+	for (int i = 0; i < n; i++)
+		if (region[i].huge && strncmp(region[i].name, segment, sizeof(segment) - 1) == 0)
+			return true;
+	return false;
+}
+
+// Bytes of the resident set whose owner is known. Without huge pages DPDK's memory is among the
+// pages that the allocator does not have.
+static uint64_t explained(const struct mem_process *p, const struct stats_copy *s, uint64_t mapped)
+{
+	const struct stats_memory_copy *m = &s->memory;
+	const struct stats_eal eal = stats_eal_split(s);
+	uint64_t dpdk = p->huge && dpdk_is_huge(s->pid)
+				? 0
+				: eal.buffers + eal.workers + eal.others + eal.drivers + eal.free;
+	uint64_t heap = p->rss_heap < m->held ? p->rss_heap : m->held;
+	return above(heap, m->unexplained) + (mapped < dpdk ? mapped : dpdk) + p->rss_code
+	       + p->rss_regions + p->rss_stacks + p->rss_other;
+}
+
+// Pages without a file that neither the allocator nor stacks have: what libraries map for
+// themselves.
+static void process_add(struct json_node *n, const struct stats_copy *s)
+{
+	struct mem_process p;
+	if (mem_process_of(s->pid, &p) < 0)
+		return;
+	json_put_count(n, "rss", p.rss);
+	json_put_count(n, "rss_heap", p.rss_heap);
+	json_put_count(n, "rss_code", p.rss_code);
+	json_put_count(n, "rss_regions", p.rss_regions);
+	json_put_count(n, "rss_stacks", p.rss_stacks);
+	json_put_count(n, "rss_other", p.rss_other);
+	json_put_count(n, "huge", p.huge);
+	json_put_count(n, "swapped", p.swapped);
+	uint64_t mapped = above(p.rss_heap, s->memory.held);
+	json_put_count(n, "mapped", mapped);
+	json_put_bool(n, "mapped_alarm", mem_is_alarming(&p, mapped));
+	json_put_count(n, "explained", explained(&p, s, mapped));
+}
+
+// The same columns as sites of the control plane have in GET /mem, as far as they are known.
+static void sites_add(struct json_node *n, const struct stats_copy *s)
+{
+	struct json_node *list = json_put_array(n, "sites");
+	for (unsigned i = 0; i < s->sites; i++) {
+		struct json_node *row = json_put_object(list, NULL);
+		json_put_text(row, "name", s->site[i].name);
+		json_put_text(row, "account", s->site[i].is_dpdk ? "DPDK" : "heap");
+		json_put_count(row, "bytes", s->site[i].bytes);
+		json_put_count(row, "blocks", s->site[i].blocks);
+	}
+}
+
+// The same lists as GET /mem has of the control plane.
+static void kinds_add(struct json_node *n, const struct mem_kinds *k)
+{
+	struct json_node *list = json_put_array(n, "mappings"), *row;
+	for (unsigned i = 0; i < MEM_MAPS; i++) {
+		if (!k->maps[i])
+			continue;
+		row = json_put_object(list, NULL);
+		json_put_text(row, "name", mem_map_names[i]);
+		json_put_count(row, "maps", k->maps[i]);
+		json_put_count(row, "bytes", k->bytes[i]);
+	}
+	list = json_put_array(n, "deleted_mappings");
+	for (unsigned i = 0; i < REGION_KINDS; i++) {
+		const struct mem_deleted *d = &k->deleted[i];
+		if (!d->files)
+			continue;
+		row = json_put_object(list, NULL);
+		json_put_text(row, "name", region_kind_names[i]);
+		json_put_count(row, "files", d->files);
+		json_put_count(row, "bytes", d->bytes);
+		json_put_count(row, "stale", d->stale);
+		json_put_count(row, "stale_bytes", d->stale_bytes);
+		json_put_count(row, "behind", d->behind);
+	}
+	list = json_put_array(n, "descriptors");
+	for (unsigned i = 0; i < MEM_FDS; i++) {
+		if (!k->descriptors[i])
+			continue;
+		row = json_put_object(list, NULL);
+		json_put_text(row, "name", mem_fd_names[i]);
+		json_put_count(row, "open", k->descriptors[i]);
+	}
+}
+
+static void dataplane_add(const struct ctl *c, struct json_node *root)
+{
+	struct stats_copy *s = calloc(1, sizeof(*s));
+	char why[SHM_WHY_MAX];
+	if (s && stats_read(&c->paths, s, why) == 0
+		&& dataplane_state(&c->paths, s) == PROCESS_UP) {
+		struct json_node *n = json_put_object(root, "dataplane");
+		json_put_count(n, "pid", s->pid);
+		heap_add(n, &s->memory);
+		eal_add(n, s);
+		process_add(n, s);
+		sites_add(n, s);
+		if (s->kinds.looks)
+			kinds_add(n, &s->kinds);
+		regions_add(root, s->pid);
+	}
+	free(s);
+}
+
+static void lines(const struct json_node *list)
+{
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		line_print(json_text(n, "name"), json_count(n, "bytes"), json_text(n, "text"));
+	}
+}
+
+static void dataplane_regions_print(const struct json_node *root)
+{
+	char shown[128];
+	const struct json_node *list = json_get(root, "dataplane_regions");
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *r = json_at(list, i);
+		line_print(term_text(json_text(r, "name"), shown, sizeof(shown)),
+			json_count(r, "resident"), json_flag(r, "huge") ? "huge pages" : "");
+	}
+}
+
+// The data plane's part of a document: its heap by account as it tells in its statistics, what it
+// has reserved of DPDK, and what the kernel says of its mappings, for which one must be root. It is
+// empty while no data plane runs.
+static void dataplane_print(const struct json_node *root)
+{
+	static const char much[] = "ALARM: that is too much";
+	const struct json_node *n = json_get(root, "dataplane");
+	if (!n)
+		return;
+	printf("\ndata plane: heap\n");
+	lines(json_get(n, "accounts"));
+	line_print(
+		"libraries", json_count(n, "libraries"), "DPDK and others, when all had started");
+	line_print("unexplained", json_count(n, "unexplained"),
+		json_flag(n, "alarm") ? much : "of what came later");
+	line_print("allocated", json_count(n, "allocated"), "");
+	printf("\ndata plane: DPDK's memory\n");
+	lines(json_get(n, "eal"));
+	printf("\ndata plane: resident set\n");
+	dataplane_regions_print(root);
+	line_print("code", json_count(n, "rss_code"), "programs and libraries, with their data");
+	line_print("stacks", json_count(n, "rss_stacks"), "of threads");
+	line_print("allocator's pages", above(json_count(n, "rss_heap"), json_count(n, "mapped")),
+		"heap");
+	line_print("other pages", json_count(n, "mapped"),
+		json_flag(n, "mapped_alarm") ? much : "mapped by libraries");
+	explained_print(json_count(n, "explained"), json_count(n, "rss"));
+	line_print("in all", json_count(n, "rss"), "");
+	line_print("huge pages", json_count(n, "huge"), "not in the resident set");
+}
+
+// NULL: said why.
+static struct json_doc *doc_fetch(const struct ctl *c)
+{
+	struct json_doc *doc = http_call_or_fail(c, false, "/mem", NULL, HTTP_SHORT_MS);
+	if (doc) {
+		json_put_count(json_doc_root(doc), "format", MEM_DOC_FORMAT);
+		dataplane_add(c, json_doc_root(doc));
+	}
+	return doc;
+}
+
+static bool name_good(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+	return n >= 1 && n <= MEM_NAME_MAX && name[n] == '\0';
+}
+
+static int path_make(const struct ctl *c, const char *name, char out[SHM_PATH_MAX])
+{
+	if (!name_good(name))
+		return ctl_fail(c, "a snapshot's name is 1 to %d letters, digits, '-' and '_'",
+			MEM_NAME_MAX);
+	int n = snprintf(out, SHM_PATH_MAX, "%s/mem-%s.json", c->paths.run, name);
+	return n < SHM_PATH_MAX ? CTL_OK : ctl_fail(c, "%s: path too long", name);
+}
+
+// `name`: 1 to MEM_NAME_MAX letters, digits, '-' and '_'.
+static int doc_keep(const struct ctl *c, const char *name, const struct json_doc *doc)
+{
+	char path[SHM_PATH_MAX];
+	if (path_make(c, name, path) != CTL_OK)
+		return CTL_FAILED;
+	char *text = json_doc_text(doc);
+	if (!text)
+		return ctl_fail(c, "out of memory");
+	int fd = own_file_make(path, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	bool good = f && fputs(text, f) >= 0;
+	if (f)
+		good = fclose(f) == 0 && good;
+	int err = fd < 0 ? -fd : errno;
+	free(text);
+	return good ? CTL_OK : ctl_fail(c, "%s: %s", path, strerror(err));
+}
+
+// NULL: said why.
+static struct json_doc *doc_kept(const struct ctl *c, const char *name)
+{
+	char path[SHM_PATH_MAX];
+	if (path_make(c, name, path) != CTL_OK)
+		return NULL;
+	int fd = own_file_open(path, O_RDONLY, 0);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	int err = fd < 0 ? -fd : errno;
+	char *text = f ? malloc(MEM_DOC_MAX) : NULL;
+	struct json_doc *doc = NULL;
+	if (text) {
+		size_t n = fread(text, 1, MEM_DOC_MAX, f);
+		doc = json_doc_parse(text, n);
+	}
+	if (!f)
+		ctl_fail(c, "%s: %s", path, err == ENOENT ? "no such snapshot" : strerror(err));
+	else if (!doc)
+		ctl_fail(c, "%s: is no snapshot", path);
+	if (doc && json_count(json_doc_root(doc), "format") > MEM_DOC_FORMAT) {
+		ctl_fail(c, "%s: was written by a later version", path);
+		json_doc_free(doc);
+		doc = NULL;
+	}
+	free(text);
+	if (f)
+		fclose(f);
+	return doc;
+}
 
 static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	return show_doc(c, mem_doc_take(c), print);
+	return show_doc(c, doc_fetch(c), print);
 }
 
 // For a table that each worker has this is the fill of the fullest one, which says more than the
@@ -86,27 +412,27 @@ static void resident_print(const struct json_node *root)
 	char text[96];
 
 	printf("resident set\n");
-	mem_doc_line("accounts", json_count(r, "accounts"), "what of their bytes has been touched");
-	mem_doc_line("caches", json_count(r, "caches"), "freed blocks that threads keep");
-	mem_doc_line("slack", json_count(r, "slack"), "the rest of pages that blocks are in");
-	mem_doc_line("allocator", json_count(r, "allocator"), "its own, and pages without a block");
-	mem_doc_line("regions", json_count(r, "regions"), "shared with the data plane");
-	mem_doc_line("code", json_count(r, "code"), "programs and libraries, with their data");
-	mem_doc_line("stacks", json_count(r, "stacks"), "of threads");
-	mem_doc_line("other", json_count(r, "other"), "the kernel's");
-	mem_doc_explained(json_count(r, "explained"), rss);
-	mem_doc_line("in all", rss, "");
-	mem_doc_line("huge pages", json_count(p, "huge"), "not in the resident set");
-	mem_doc_line("swapped", json_count(p, "swapped"), "");
+	line_print("accounts", json_count(r, "accounts"), "what of their bytes has been touched");
+	line_print("caches", json_count(r, "caches"), "freed blocks that threads keep");
+	line_print("slack", json_count(r, "slack"), "the rest of pages that blocks are in");
+	line_print("allocator", json_count(r, "allocator"), "its own, and pages without a block");
+	line_print("regions", json_count(r, "regions"), "shared with the data plane");
+	line_print("code", json_count(r, "code"), "programs and libraries, with their data");
+	line_print("stacks", json_count(r, "stacks"), "of threads");
+	line_print("other", json_count(r, "other"), "the kernel's");
+	explained_print(json_count(r, "explained"), rss);
+	line_print("in all", rss, "");
+	line_print("huge pages", json_count(p, "huge"), "not in the resident set");
+	line_print("swapped", json_count(p, "swapped"), "");
 	printf("\nallocator\n");
-	mem_doc_line("accounts", json_count(root, "accounted"), "as above");
+	line_print("accounts", json_count(root, "accounted"), "as above");
 	snprintf(text, sizeof(text), "%.1f %% of the resident set%s",
 		rss ? 100.0 * (double)unexplained / (double)rss : 0,
 		json_flag(root, "alarm") ? "; ALARM: that is too much" : "");
-	mem_doc_line("unexplained", unexplained, text);
-	mem_doc_line("allocated", json_count(p, "allocated"), "");
-	mem_doc_line("held", json_count(p, "held"), "from the kernel, for that");
-	mem_doc_line("untouched", mem_doc_above(json_count(p, "held"), json_count(p, "rss_heap")),
+	line_print("unexplained", unexplained, text);
+	line_print("allocated", json_count(p, "allocated"), "");
+	line_print("held", json_count(p, "held"), "from the kernel, for that");
+	line_print("untouched", above(json_count(p, "held"), json_count(p, "rss_heap")),
 		"reserved, and never written so far");
 	say(p, "\n{maps:u} mappings, {threads:u} threads, {files:u} open files\n");
 }
@@ -135,7 +461,7 @@ static void accounts_print(const struct json_node *root)
 	printf("\n");
 	resident_print(root);
 	arenas_print(root);
-	mem_doc_dataplane_print(root);
+	dataplane_print(root);
 }
 
 int cmd_mem_accounts(struct ctl *c)
@@ -284,7 +610,7 @@ int cmd_mem_kinds(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	return show_doc(c, mem_doc_take(c), kinds_print);
+	return show_doc(c, doc_fetch(c), kinds_print);
 }
 
 static void amount_cell(struct table *t, const struct json_node *n, const char *key)
@@ -552,10 +878,10 @@ int cmd_mem_snapshot(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	struct json_doc *doc = mem_doc_take(c);
+	struct json_doc *doc = doc_fetch(c);
 	if (!doc)
 		return CTL_FAILED;
-	int rc = mem_doc_keep(c, c->operand, doc);
+	int rc = doc_keep(c, c->operand, doc);
 	if (rc == CTL_OK && c->json)
 		json_doc_end(doc);
 	return rc;
@@ -805,8 +1131,8 @@ int cmd_mem_diff(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	struct json_doc *a = mem_doc_kept(c, c->operand);
-	struct json_doc *b = a && c->type ? mem_doc_kept(c, c->type) : a ? mem_doc_take(c) : NULL;
+	struct json_doc *a = doc_kept(c, c->operand);
+	struct json_doc *b = a && c->type ? doc_kept(c, c->type) : a ? doc_fetch(c) : NULL;
 	int rc = b ? diff_print(c, json_doc_root(a), json_doc_root(b)) : CTL_FAILED;
 	json_doc_free(a);
 	json_doc_free(b);
