@@ -85,7 +85,7 @@ void audit_change(struct audit *a, const struct audit_entry *e)
 // The user's place in the table; another one's, who changed nothing for longest, if it has none.
 static struct audit_user *user_find(struct audit *a, const char *who)
 {
-	const uint64_t key = contenthash(who, strlen(who)) | 1;
+	const uint64_t key = keyhash_here(who, strlen(who)) | 1;
 	struct audit_user *oldest = &a->user[0];
 	for (unsigned i = 0; i < AUDIT_USERS_MAX; i++) {
 		struct audit_user *u = &a->user[i];

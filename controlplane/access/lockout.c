@@ -15,11 +15,6 @@ struct lockout_key lockout_source(const struct sockaddr_storage *a)
 	return (struct lockout_key){source_ids_of(a)};
 }
 
-static uint64_t name_hash(const char *user)
-{
-	return contenthash(user, strlen(user));
-}
-
 static struct source_id id_of(uint8_t kind, uint64_t hash)
 {
 	struct source_id out = {.bytes = {kind}};
@@ -126,7 +121,7 @@ static struct lockout_place place_of(const char *user, const struct sockaddr_sto
 		uint8_t kind, name[8];
 		struct source_key at;
 	} parts = {.kind = KIND_USER, .at = source_key_of(source)};
-	const uint64_t name = name_hash(user);
+	const uint64_t name = contenthash(user, strlen(user));
 	static_assert(sizeof(parts) == 2 * LOCKOUT_PLACE_LEN);
 	memcpy(parts.name, &name, sizeof(name));
 	struct lockout_place out = {.bytes = {KIND_PLACE}};
@@ -242,7 +237,7 @@ struct lockout_key lockout_login(
 {
 	const struct lockout_place place = place_of(user, source);
 	const struct source_ids at = source_ids_of(source);
-	struct lockout_key out = {{.own = id_of(KIND_USER, name_hash(user))}};
+	struct lockout_key out = {{.own = id_of(KIND_USER, keyhash_here(user, strlen(user)))}};
 	if (!is_known(p, &place))
 		return out;
 	uint64_t hash;

@@ -5,7 +5,7 @@
 
 uint64_t http_rate_key(char kind, const void *of, size_t len)
 {
-	return (contenthash(of, len) ^ (uint64_t)kind) | 1;
+	return (keyhash_here(of, len) ^ (uint64_t)kind) | 1;
 }
 
 static struct http_rate_place *place_find(struct http_rate *r, uint64_t key)

@@ -98,6 +98,10 @@ ATTR_INLINE uint64_t keyhash(const struct keyhash_secret *secret, const void *da
 	return keyhash_end(secret, a, b, h);
 }
 
+// keyhash with a secret of this process, for what a peer chooses and this process alone compares.
+// Any thread.
+uint64_t keyhash_here(const void *data, size_t len);
+
 // Keyless XXH3-64, for checksums and content comparison only.
 uint64_t contenthash(const void *data, size_t len);
 

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/random.h>
 #include <weir/keyhash.h>
 
@@ -24,6 +25,21 @@ int keyhash_secret_make(struct keyhash_secret *out)
 	}
 	*out = s;
 	return 0;
+}
+
+static struct keyhash_secret here;
+
+static void here_make(void)
+{
+	// Where the kernel gives none the hash is one without a secret.
+	(void)!keyhash_secret_make(&here);
+}
+
+uint64_t keyhash_here(const void *data, size_t len)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, here_make);
+	return keyhash(&here, data, len);
 }
 
 uint64_t contenthash(const void *data, size_t len)

@@ -2,6 +2,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <sys/wait.h>
 #include <weir/keyhash.h>
 
 // Published values of XXH3-64 with seed 0: they pin the function, since checksums of images on disk
@@ -119,6 +120,31 @@ TEST(test_names_aimed_at_one_bucket)
 			for (unsigned i = 0; i < 256; i++) // mean 16, deviation 4
 				assert_in_range(load[s][i], 0, 56);
 	}
+}
+
+// Of a process of its own, as the secret is made once.
+static uint64_t here_of_another(const char *text)
+{
+	int pipes[2];
+	uint64_t hash = 0;
+	assert_int_equal(pipe(pipes), 0);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		hash = keyhash_here(text, strlen(text));
+		if (keyhash_here(text, strlen(text)) != hash || keyhash_here(text, 1) == hash)
+			_exit(1);
+		_exit(write(pipes[1], &hash, sizeof(hash)) != sizeof(hash));
+	}
+	close(pipes[1]);
+	assert_int_equal(read(pipes[0], &hash, sizeof(hash)), sizeof(hash));
+	close(pipes[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return hash;
+}
+
+TEST(test_each_process_has_its_secret)
+{
+	assert_int_not_equal(here_of_another("198.18.0.1"), here_of_another("198.18.0.1"));
 }
 
 TEST(test_incremental)
