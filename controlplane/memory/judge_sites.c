@@ -135,6 +135,46 @@ static const struct judge_look *look_before(const struct judge_sites *s, uint64_
 	return before ? before : oldest;
 }
 
+// A library's own site, which has what it allocated for callers that were not looked for.
+static bool is_library(const struct heap_site *site)
+{
+	return site >= heap_site_library(0) && site < heap_site_library(0) + HEAP_LIBRARY_COUNT;
+}
+
+static bool is_caller(const struct heap_site *site, const struct heap_site *library)
+{
+	return site != library && !site->function && strcmp(site->file, library->file) == 0;
+}
+
+// Of the sites of an account, or of a library's callers alone. NULL: none grew.
+static const void *most_grown(struct judge_sites *s, const struct judge_look *before,
+	const char *account, const struct heap_site *library, uint64_t *most)
+{
+	struct listed site[HEAP_SITES_MAX];
+	const unsigned n = list(s, site);
+	const void *found = NULL;
+	*most = 0;
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t past = before->bytes[place_of(s, site[i].site, i)];
+		if (site[i].bytes > past + *most && is_of(s, site[i].site, account)
+			&& (!library || is_caller(site[i].site, library))) {
+			*most = site[i].bytes - past;
+			found = site[i].site;
+		}
+	}
+	return found;
+}
+
+// One in some of a library's blocks has its caller's name (HEAP_WALKS, HEAP_LIBRARY_LIST), so the
+// caller that grew most has most of the library's own growth, too.
+static const void *caller_grown(struct judge_sites *s, const struct judge_look *before,
+	const char *account, const struct heap_site *library)
+{
+	uint64_t most;
+	const void *caller = most_grown(s, before, account, library, &most);
+	return caller ? caller : library;
+}
+
 void judge_sites_by(struct judge_sites *s, uint64_t uptime_ms, const char *account, double gained,
 	uint64_t over_s, char *out, size_t cap)
 {
@@ -143,19 +183,12 @@ void judge_sites_by(struct judge_sites *s, uint64_t uptime_ms, const char *accou
 	const uint64_t late_ms = over_ms / LATE_PART > LATE_MS ? over_ms / LATE_PART : LATE_MS;
 	const struct judge_look *before =
 		look_before(s, uptime_ms > late_ms ? uptime_ms - late_ms : 0);
-	struct listed site[HEAP_SITES_MAX];
-	const void *by = NULL;
 	char name[HEAP_SITE_NAME];
 	uint64_t most = 0;
-	unsigned n = before ? list(s, site) : 0;
 	out[0] = '\0';
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t past = before->bytes[place_of(s, site[i].site, i)];
-		if (site[i].bytes > past + most && is_of(s, site[i].site, account)) {
-			most = site[i].bytes - past;
-			by = site[i].site;
-		}
-	}
+	const void *by = before ? most_grown(s, before, account, NULL, &most) : NULL;
+	if (by && !s->far && is_library(by))
+		by = caller_grown(s, before, account, by);
 	if (!by)
 		return;
 	const uint64_t since_ms = uptime_ms - before->at_ms;

@@ -45,8 +45,8 @@ void judge_sites_begin(struct judge_sites *s);
 // Looks when it is time to.
 void judge_sites_see(struct judge_sites *s, uint64_t uptime_ms);
 // The site of `account` that gained most in the last third of `over_s` seconds, if that is a third
-// or more of what `gained` is for as long, as "function (file:line)"; "": there is none. An
-// account of the data plane that is none of its heap is of DPDK's memory. Cost: a walk through all
-// sites.
+// or more of what `gained` is for as long, as "function (file:line)"; "": there is none. In place
+// of a library the one of its callers that gained most. An account of the data plane that is none
+// of its heap is of DPDK's memory. Cost: a walk through all sites.
 void judge_sites_by(struct judge_sites *s, uint64_t uptime_ms, const char *account, double gained,
 	uint64_t over_s, char *out, size_t cap);
