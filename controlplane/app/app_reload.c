@@ -501,7 +501,7 @@ static int message_send(struct reload *r)
 		return -ENOMEM;
 	}
 	// Ports and addresses are those of the start, whatever the file says by now: records that
-	// name them (designated.h) do, too.
+	// name them (special_names.h) do, too.
 	m->next->dataplane = r->app->started->dataplane;
 	r->step = "the resolvers and frontends";
 	int err = loop_call(r->app->loop, reload_resolvers, r);

@@ -14,9 +14,38 @@
 // takes away what blocks at all times, but not what schedules block; a pause by the operator takes
 // all of it away. Where a schedule blocks all, `block_all` says so, beside the mask.
 
-#include "group_titles.h"
-
 #include <time.h>
+#include <weir/config.h>
+#include <weir/rule_image.h>
+
+// Titles of the sources of rules that a configuration's groups make, and back: the meaning of a
+// list of the image by its title. The same names give the same titles, and so the same list
+// numbers. No list of `blocking.lists` has such a title, no group a colon in its name
+// (config_lists.c, config_groups.c). Any thread; no state.
+enum list_of {
+	LIST_OF_ENTRIES,  // allow and deny entries, and rebinding protection, for everyone
+	LIST_OF_LIST,     // `index` of blocking.lists
+	LIST_OF_SERVICE,  // enum service
+	LIST_OF_SAFE,     // enum safe_engine
+	LIST_OF_GROUP,    // entries of `group`
+	LIST_OF_SCHEDULE, // domains of schedule `index` of `group`
+	LIST_OF_OTHER,    // local data, or what the configuration has no more
+};
+
+struct list_owner {
+	uint8_t role;  // enum list_of
+	uint8_t group; // 0: everyone
+	uint16_t index;
+};
+
+#define GROUP_TITLE_ALLOW "allow entries" // for everyone
+#define GROUP_TITLE_DENY  "deny entries"
+void group_title_service(char out[RULE_TITLE_MAX], unsigned service);
+void group_title_safe(char out[RULE_TITLE_MAX], unsigned engine);
+void group_title_entries(char out[RULE_TITLE_MAX], const struct config_group *group, bool allow);
+// `group` NULL: a schedule of everyone.
+void group_title_schedule(char out[RULE_TITLE_MAX], const struct config_group *group,
+	const struct config_schedule *schedule);
 
 // The lists of an image under a configuration, which must outlive it. Some 17 KiB.
 struct group_lists {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "group_sources.h"
 
-#include "group_titles.h"
+#include "group_masks.h"
 #include "safe_search.h"
 #include "services_table.h"
 

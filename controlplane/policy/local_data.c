@@ -1,16 +1,770 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_data.h"
 
-#include "local_seed.h"
+#include "lists/list_rule.h"
+#include "special_names.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
+#include <weir/hosts_file.h>
+#include <weir/log.h>
+
+// Items of local data on their way to rules: the sources are merged, so that one is left at each
+// name.
+//
+// Sources ("voices") by precedence: a group's own records, records, hosts files, local zones,
+// forwarding zones, special-use names. An item of a higher one for a name itself, or for the names
+// below it, removes the others' items for the same. Of different names the nearest decides, as in
+// the image. Bytes are kept once each; some 32 and the name's for each item. One thread, no I/O.
+
+enum local_voice {
+	LOCAL_OWN_RECORD,
+	LOCAL_RECORD,
+	LOCAL_HOSTS,
+	LOCAL_ZONE,
+	LOCAL_FORWARD,
+	LOCAL_SPECIAL,
+};
+
+enum { LOCAL_ITEMS_MAX = 1000000 };
+
+struct local_item {
+	const struct dns_name *name;
+	uint8_t voice, covers, reply;
+	uint16_t but_type; // the rule is not for this type; 0: for all
+	uint16_t rtype, rdata_len;
+	const uint8_t *rdata;
+	uint32_t ttl_s;
+};
+
+struct item {
+	uint32_t order;       // as handed
+	uint32_t name, rdata; // offsets of bytes
+	uint32_t ttl_s;
+	uint16_t rtype, rdata_len, but_type;
+	uint8_t name_len, labels, voice, covers, reply;
+};
+
+struct local_items {
+	struct item *item;
+	size_t count, room;
+	uint8_t *bytes;
+	size_t used, bytes_room;
+};
+
+static int items_new(struct local_items **out)
+{
+	*out = heap_calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+static void items_free(struct local_items *b)
+{
+	if (!b)
+		return;
+	FREE_AND_NULL(b->item);
+	FREE_AND_NULL(b->bytes);
+	heap_free(b);
+}
+
+static int items_copy(const struct local_items *from, struct local_items **out)
+{
+	struct local_items *b;
+	int rc = items_new(&b);
+	if (rc < 0)
+		return rc;
+	b->item = heap_malloc((from->count + 1) * sizeof(b->item[0]));
+	b->bytes = heap_malloc(from->used + 1);
+	if (!b->item || !b->bytes) {
+		items_free(b);
+		return -ENOMEM;
+	}
+	if (from->count)
+		memcpy(b->item, from->item, from->count * sizeof(b->item[0]));
+	if (from->used)
+		memcpy(b->bytes, from->bytes, from->used);
+	b->count = b->room = from->count;
+	b->used = b->bytes_room = from->used;
+	*out = b;
+	return 0;
+}
+
+static int make_room(struct local_items *b, size_t bytes)
+{
+	if (b->count == LOCAL_ITEMS_MAX)
+		return -E2BIG;
+	if (b->count == b->room) {
+		size_t room = b->room * 2 + 64;
+		struct item *grown = heap_realloc(b->item, room * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		b->item = grown;
+		b->room = room;
+	}
+	if (b->used + bytes > UINT32_MAX)
+		return -E2BIG;
+	if (b->used + bytes > b->bytes_room) {
+		size_t room = b->bytes_room * 2 + bytes + 4096;
+		uint8_t *grown = heap_realloc(b->bytes, room);
+		if (!grown)
+			return -ENOMEM;
+		b->bytes = grown;
+		b->bytes_room = room;
+	}
+	return 0;
+}
+
+static uint32_t bytes_add(struct local_items *b, const uint8_t *bytes, size_t len)
+{
+	uint32_t at = (uint32_t)b->used;
+	if (len)
+		memcpy(b->bytes + at, bytes, len);
+	b->used += len;
+	return at;
+}
+
+// A CNAME is given as RULE_REPLY_DATA: whether it is one is found out by items_merge.
+// -ENOMEM; -E2BIG: over LOCAL_ITEMS_MAX.
+static int items_add(struct local_items *b, const struct local_item *i)
+{
+	int rc = make_room(b, i->name->len + (size_t)i->rdata_len);
+	if (rc < 0)
+		return rc;
+	b->item[b->count] = (struct item){
+		.order = (uint32_t)b->count,
+		.name = bytes_add(b, i->name->wire, i->name->len),
+		.rdata = bytes_add(b, i->rdata, i->rdata_len),
+		.ttl_s = i->ttl_s,
+		.rtype = i->rtype,
+		.rdata_len = i->rdata_len,
+		.but_type = i->but_type,
+		.name_len = i->name->len,
+		.labels = i->name->labels,
+		.voice = i->voice,
+		.covers = i->covers,
+		.reply = i->reply,
+	};
+	b->count++;
+	return 0;
+}
+
+static int name_order(
+	const struct local_items *b, const struct item *i, const uint8_t *wire, size_t len)
+{
+	return dns_name_order(b->bytes + i->name, i->name_len, wire, len);
+}
+
+static int by_name(const void *x, const void *y, void *book)
+{
+	const struct local_items *b = book;
+	const struct item *i = x, *k = y;
+	int order = name_order(b, i, b->bytes + k->name, k->name_len);
+	if (order == 0 && i->voice != k->voice)
+		order = i->voice < k->voice ? -1 : 1;
+	return order ? order : (i->order > k->order) - (i->order < k->order);
+}
+
+// The items of one name are [from, to).
+static size_t name_end(const struct local_items *b, size_t from)
+{
+	size_t to = from + 1;
+	while (to < b->count
+		&& name_order(
+			   b, &b->item[to], b->bytes + b->item[from].name, b->item[from].name_len)
+			   == 0)
+		to++;
+	return to;
+}
+
+static bool same_item(const struct local_items *b, const struct item *i, const struct item *k)
+{
+	return i->covers == k->covers && i->reply == k->reply && i->rtype == k->rtype
+	       && i->rdata_len == k->rdata_len
+	       && memcmp(b->bytes + i->rdata, b->bytes + k->rdata, i->rdata_len) == 0;
+}
+
+// An address has one host's name: that of the first line with it.
+static bool is_needless(
+	const struct local_items *b, const struct item *i, const struct item *before)
+{
+	return same_item(b, i, before)
+	       || (i->voice == LOCAL_HOSTS && before->voice == LOCAL_HOSTS
+		       && i->rtype == DNS_TYPE_PTR && before->rtype == DNS_TYPE_PTR);
+}
+
+static void name_merge(struct local_items *b, size_t from, size_t to, size_t *kept)
+{
+	size_t first = *kept;
+	unsigned taken = 0, speaking = 0;
+	for (size_t i = from; i < to; i++) {
+		struct item one = b->item[i];
+		bool needless = false;
+		if (i > from && b->item[i - 1].voice != one.voice) {
+			taken |= speaking;
+			speaking = 0;
+		}
+		one.covers &= (uint8_t)~taken;
+		for (size_t k = first; k < *kept; k++)
+			needless = needless || is_needless(b, &one, &b->item[k]);
+		speaking |= one.covers;
+		if (one.covers && !needless)
+			b->item[(*kept)++] = one;
+	}
+}
+
+// The first item of the name; NULL: none.
+static const struct item *item_find(const struct local_items *b, const uint8_t *wire, size_t len)
+{
+	size_t low = 0, high = b->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (name_order(b, &b->item[mid], wire, len) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < b->count && name_order(b, &b->item[low], wire, len) == 0 ? &b->item[low]
+									      : NULL;
+}
+
+// What a name is: the items at it that cover it, else those of the nearest name above that does.
+struct covering {
+	const struct item *first; // NULL: none
+	unsigned wanted;          // of it and those behind it that have its name
+};
+
+static const struct item *next_of(
+	const struct local_items *b, const struct covering *c, const struct item *i)
+{
+	const struct item *name = i;
+	while (++i < b->item + b->count
+		&& name_order(b, i, b->bytes + name->name, name->name_len) == 0)
+		if (i->covers & c->wanted)
+			return i;
+	return NULL;
+}
+
+static struct covering covering_of(const struct local_items *b, const struct dns_name *name)
+{
+	const uint8_t *wire = name->wire;
+	size_t len = name->len;
+	struct covering c = {.wanted = RULE_COVERS_SELF};
+	for (;;) {
+		c.first = item_find(b, wire, len);
+		if (c.first && !(c.first->covers & c.wanted))
+			c.first = next_of(b, &c, c.first);
+		if (c.first || wire[0] == 0)
+			return c;
+		len -= wire[0] + (size_t)1;
+		wire += wire[0] + 1;
+		c.wanted = RULE_COVERS_BELOW;
+	}
+}
+
+// Follows an alias to what its last target is. -ELOOP: to no end.
+static int trail_follow(const struct local_items *b, const struct item *alias,
+	struct list_chain *chain, struct covering *end)
+{
+	chain->count = 0;
+	*end = (struct covering){.first = alias};
+	while (end->first && end->first->rtype == DNS_TYPE_CNAME) {
+		const struct item *i = end->first;
+		struct rd rd = rd_init(b->bytes + i->rdata, i->rdata_len);
+		struct dns_name target;
+		if (chain->count == CONFIG_ALIASES_MAX || dns_name_read(&rd, &target) < 0)
+			return -ELOOP;
+		chain->alias[chain->count].target = b->bytes + i->rdata;
+		chain->alias[chain->count].len = (uint8_t)i->rdata_len;
+		chain->alias[chain->count++].ttl_s = i->ttl_s;
+		*end = covering_of(b, &target);
+	}
+	return 0;
+}
+
+// A circle is the control plane's to refuse.
+static bool leads_to_others(const struct local_items *b, const struct item *alias)
+{
+	struct list_chain chain;
+	struct covering end;
+	return trail_follow(b, alias, &chain, &end) < 0 || !end.first
+	       || end.first->reply == RULE_REPLY_RESOLVE;
+}
+
+// When all is in: sorts, lets the loudest speak, and finds out which CNAMEs lead to local data
+// (RULE_REPLY_DATA, the image follows them) and which to names of others (RULE_REPLY_RESOLVE).
+static void items_merge(struct local_items *b)
+{
+	size_t kept = 0;
+	if (b->count)
+		qsort_r(b->item, b->count, sizeof(b->item[0]), by_name, b);
+	for (size_t from = 0, to; from < b->count; from = to) {
+		to = name_end(b, from);
+		name_merge(b, from, to, &kept);
+	}
+	b->count = kept;
+	for (size_t i = 0; i < b->count; i++)
+		if (b->item[i].rtype == DNS_TYPE_CNAME && leads_to_others(b, &b->item[i]))
+			b->item[i].reply = RULE_REPLY_RESOLVE;
+}
+
+static struct list_rule rule_of(const struct local_items *b, const struct item *i)
+{
+	bool data = i->reply == RULE_REPLY_DATA;
+	return (struct list_rule){
+		.what = LIST_RULE_NAME,
+		.kind =
+			{
+				.rule_class = RULE_CLASS_LOCAL,
+				.covers = i->covers,
+				.reply = i->reply,
+				.types = {.count = i->but_type != 0,
+					.except = i->but_type != 0,
+					.type = {i->but_type}},
+			},
+		.rtype = data ? i->rtype : 0,
+		.rdata_len = data ? i->rdata_len : 0,
+		.rdata = data ? b->bytes + i->rdata : NULL,
+		.ttl_s = data ? i->ttl_s : 0,
+	};
+}
+
+// What lies behind an alias, as rules for its own name: the records of its last target, and the
+// answer for all types that it lacks.
+static int alias_rules(const struct local_items *b, const struct item *alias, struct list_rule rule,
+	list_rule_take take, void *arg)
+{
+	struct list_chain chain;
+	struct covering end;
+	int rc = trail_follow(b, alias, &chain, &end);
+	assert(rc == 0 && end.first); // else the merge made it RULE_REPLY_RESOLVE
+	rule.chain = &chain;
+	for (const struct item *i = end.first; i && rc == 0; i = next_of(b, &end, i)) {
+		if (i->reply != RULE_REPLY_DATA || !i->rtype)
+			continue;
+		rule.rtype = i->rtype;
+		rule.ttl_s = i->ttl_s;
+		rule.rdata = b->bytes + i->rdata;
+		rule.rdata_len = i->rdata_len;
+		rc = take(arg, &rule);
+	}
+	rule.rtype = rule.rdata_len = 0;
+	rule.ttl_s = chain.alias[chain.count - 1].ttl_s;
+	rule.chain_is_dead = end.first->reply == RULE_REPLY_NXDOMAIN;
+	return rc ? rc : take(arg, &rule);
+}
+
+// Passes on the remaining items, in the order of names. A result other than 0 stops, and is
+// returned.
+static int items_rules(const struct local_items *b, unsigned first_voice, unsigned last_voice,
+	list_rule_take take, void *arg)
+{
+	int rc = 0;
+	for (size_t k = 0; k < b->count && rc == 0; k++) {
+		const struct item *i = &b->item[k];
+		struct list_rule rule = rule_of(b, i);
+		struct dns_name name = {.len = i->name_len, .labels = i->labels};
+		if (i->voice < first_voice || i->voice > last_voice)
+			continue;
+		memcpy(name.wire, b->bytes + i->name, i->name_len);
+		rule.name = &name;
+		rc = take(arg, &rule);
+		if (rc == 0 && i->rtype == DNS_TYPE_CNAME && i->reply == RULE_REPLY_DATA)
+			rc = alias_rules(b, i, rule, take, arg);
+	}
+	return rc;
+}
+
+// What the configuration and hosts files say of names, as items. A seed is what the sources of one
+// configuration have in common. Files are read on a helper thread.
+struct local_seed {
+	struct special_settings special;
+	struct designated designated;
+	bool hosts_ptr;
+	uint32_t ttl_s;
+	unsigned hosts_count, zone_count;
+	char *hosts[CONFIG_HOSTS_FILES_MAX];
+	struct dns_name *zones; // whose unknown names do not exist, in order
+};
+
+enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3
+
+static int by_wire(const void *x, const void *y)
+{
+	const struct dns_name *a = x, *b = y;
+	return dns_name_order(a->wire, a->len, b->wire, b->len);
+}
+
+static struct dns_name parent_of(const struct dns_name *name)
+{
+	size_t skip = name->wire[0] + (size_t)1;
+	struct dns_name up = {
+		.len = (uint8_t)(name->len - skip), .labels = (uint8_t)(name->labels - 1)};
+	memcpy(up.wire, name->wire + skip, up.len);
+	return up;
+}
+
+static bool is_zone(const struct local_seed *d, const struct dns_name *name)
+{
+	return d->zone_count
+	       && bsearch(name, d->zones, d->zone_count, sizeof(d->zones[0]), by_wire);
+}
+
+static int say(struct local_items *b, unsigned voice, const struct dns_name *name, unsigned covers,
+	unsigned reply, uint16_t but_type)
+{
+	const struct local_item item = {.name = name,
+		.voice = (uint8_t)voice,
+		.covers = (uint8_t)covers,
+		.reply = (uint8_t)reply,
+		.but_type = but_type};
+	return items_add(b, &item);
+}
+
+// The names between this one and the zone above it exist, as it does; so does a wildcard's.
+static int say_between(const struct local_seed *d, struct local_items *b,
+	const struct dns_name *name, bool wildcard)
+{
+	struct dns_name up = wildcard ? *name : parent_of(name);
+	unsigned between = 0;
+	int rc = 0;
+	for (; up.labels > 0 && !is_zone(d, &up); up = parent_of(&up))
+		between++;
+	if (up.labels == 0)
+		return 0;
+	up = wildcard ? *name : parent_of(name);
+	for (; between > 0 && rc == 0; between--, up = parent_of(&up))
+		rc = say(b, LOCAL_ZONE, &up, RULE_COVERS_SELF, RULE_REPLY_NODATA, 0);
+	return rc;
+}
+
+static int say_data(
+	const struct local_seed *d, struct local_items *b, const struct local_item *item)
+{
+	int rc = items_add(b, item);
+	return rc < 0 ? rc : say_between(d, b, item->name, item->covers == RULE_COVERS_BELOW);
+}
+
+static int records_say(const struct local_seed *d, struct local_items *b, unsigned voice,
+	const struct config_record *records, unsigned count)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < count && rc == 0; i++) {
+		const struct config_record *r = &records[i];
+		const struct local_item item = {.name = &r->name,
+			.voice = (uint8_t)voice,
+			.covers = r->wildcard ? RULE_COVERS_BELOW : RULE_COVERS_SELF,
+			.reply = RULE_REPLY_DATA,
+			.rtype = r->type,
+			.rdata = r->rdata,
+			.rdata_len = r->rdata_len,
+			.ttl_s = r->ttl_s};
+		rc = say_data(d, b, &item);
+	}
+	return rc;
+}
+
+static int zones_say(struct local_items *b, const struct local_seed *d)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < d->zone_count && rc == 0; i++) {
+		rc = say(b, LOCAL_ZONE, &d->zones[i], RULE_COVERS_SELF, RULE_REPLY_NODATA, 0);
+		if (rc == 0)
+			rc = say(b, LOCAL_ZONE, &d->zones[i], RULE_COVERS_BELOW,
+				RULE_REPLY_NXDOMAIN, 0);
+	}
+	return rc;
+}
+
+static bool has_wildcard_above(
+	const struct config_record *records, unsigned count, const struct dns_name *name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (records[i].wildcard && records[i].name.labels < name->labels
+			&& dns_name_is_under(name, &records[i].name))
+			return true;
+	return false;
+}
+
+// Whose names are being said: everyone's, and those of a group, if not NULL.
+struct sayer {
+	const struct local_seed *data;
+	const struct config *config;
+	const struct config_group *group;
+};
+
+// Only where it would not be resolved otherwise, as block lists do not count below it.
+static int resolve_say(
+	const struct sayer *s, struct local_items *b, unsigned voice, const struct dns_name *name)
+{
+	const struct config_local *l = &s->config->local;
+	const struct config_group *g = s->group;
+	struct special_name special;
+	bool needed = special_name_of(&s->data->special, name, &special)
+		      || has_wildcard_above(l->records, l->record_count, name)
+		      || (g && has_wildcard_above(g->records, g->record_count, name));
+	struct dns_name up = *name;
+	for (; up.labels > 0 && !needed; up = parent_of(&up))
+		needed = is_zone(s->data, &up);
+	return needed ? say(b, voice, name, RULE_COVERS_ALL, RULE_REPLY_RESOLVE, 0) : 0;
+}
+
+static int forwards_say(const struct sayer *s, struct local_items *b,
+	const struct config_forward_zone *zones, unsigned count)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < count && rc == 0; i++)
+		rc = resolve_say(s, b, LOCAL_FORWARD, &zones[i].name);
+	return rc;
+}
+
+static int loopback_say(
+	struct local_items *b, const struct local_seed *d, const struct dns_name *name)
+{
+	static const uint8_t v4[4] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
+	struct local_item item = {.name = name,
+		.voice = LOCAL_SPECIAL,
+		.covers = RULE_COVERS_ALL,
+		.reply = RULE_REPLY_DATA,
+		.rtype = DNS_TYPE_A,
+		.rdata = v4,
+		.rdata_len = sizeof(v4),
+		.ttl_s = d->ttl_s};
+	int rc = items_add(b, &item);
+	item.rtype = DNS_TYPE_AAAA;
+	item.rdata = v6;
+	item.rdata_len = sizeof(v6);
+	return rc < 0 ? rc : items_add(b, &item);
+}
+
+static int designated_say(
+	struct local_items *b, const struct local_seed *d, const struct dns_name *name)
+{
+	struct local_item item = {.name = name,
+		.voice = LOCAL_SPECIAL,
+		.covers = RULE_COVERS_SELF,
+		.reply = RULE_REPLY_DATA,
+		.rtype = DNS_TYPE_SVCB,
+		.ttl_s = DESIGNATED_TTL_S};
+	int rc = 0;
+	for (unsigned i = 0; i < d->designated.count && rc == 0; i++) {
+		item.rdata = d->designated.record[i].rdata;
+		item.rdata_len = d->designated.record[i].rdata_len;
+		rc = items_add(b, &item);
+	}
+	return rc;
+}
+
+// The records of an empty zone: SOA and NS as in RFC 6303 (3).
+static int empty_zone_say(struct local_items *b, const struct dns_name *zone)
+{
+	static const uint8_t rest[] = "\6nobody\7invalid\0"
+				      "\0\0\0\1\0\0\x0e\x10\0\0\4\xb0\0\x09\x3a\x80\0\0\x2a\x30";
+	uint8_t soa[DNS_NAME_MAX + sizeof(rest)];
+	struct local_item item = {.name = zone,
+		.voice = LOCAL_SPECIAL,
+		.covers = RULE_COVERS_SELF,
+		.reply = RULE_REPLY_DATA,
+		.rtype = DNS_TYPE_NS,
+		.rdata = zone->wire,
+		.rdata_len = zone->len,
+		.ttl_s = EMPTY_ZONE_TTL_S};
+	int rc = items_add(b, &item);
+	memcpy(soa, zone->wire, zone->len);
+	memcpy(soa + zone->len, rest, sizeof(rest) - 1);
+	item.rtype = DNS_TYPE_SOA;
+	item.rdata = soa;
+	item.rdata_len = (uint16_t)(zone->len + sizeof(rest) - 1);
+	return rc < 0 ? rc : items_add(b, &item);
+}
+
+static int special_say(
+	struct local_items *b, const struct local_seed *d, const struct special_name *s)
+{
+	static const uint8_t localhost[] = "\11localhost";
+	const struct local_item ptr = {.name = &s->name,
+		.voice = LOCAL_SPECIAL,
+		.covers = RULE_COVERS_SELF,
+		.reply = RULE_REPLY_DATA,
+		.rtype = DNS_TYPE_PTR,
+		.rdata = localhost,
+		.rdata_len = sizeof(localhost),
+		.ttl_s = d->ttl_s};
+	int rc;
+	switch (s->way) {
+	case SPECIAL_NXDOMAIN:
+		return say(b, LOCAL_SPECIAL, &s->name, RULE_COVERS_ALL, RULE_REPLY_NXDOMAIN, 0);
+	case SPECIAL_NODATA:
+		return say(b, LOCAL_SPECIAL, &s->name, RULE_COVERS_ALL, RULE_REPLY_NODATA, 0);
+	case SPECIAL_EMPTY:
+		rc = s->but_type ? say(b, LOCAL_SPECIAL, &s->name, RULE_COVERS_SELF,
+			     RULE_REPLY_NODATA, s->but_type)
+				 : empty_zone_say(b, &s->name);
+		return rc < 0 ? rc
+			      : say(b, LOCAL_SPECIAL, &s->name, RULE_COVERS_BELOW,
+				      RULE_REPLY_NXDOMAIN, 0);
+	case SPECIAL_LOOPBACK:
+		return loopback_say(b, d, &s->name);
+	case SPECIAL_SVCB:
+		return designated_say(b, d, &s->name);
+	default:
+		return items_add(b, &ptr);
+	}
+}
+
+static int specials_say(struct local_items *b, const struct local_seed *d)
+{
+	struct special_name s;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && special_name_at(&d->special, i, &s); i++)
+		rc = special_say(b, d, &s);
+	return rc;
+}
+
+// All that is said for a group (NULL: for everyone else), without hosts files. -ENOMEM, -E2BIG.
+static int seed_make(const struct local_seed *d, const struct config *c,
+	const struct config_group *g, struct local_items **out)
+{
+	const struct sayer s = {d, c, g};
+	struct local_items *b;
+	int rc = items_new(&b);
+	if (rc < 0)
+		return rc;
+	if (g)
+		rc = records_say(d, b, LOCAL_OWN_RECORD, g->records, g->record_count);
+	if (rc == 0 && g)
+		rc = forwards_say(&s, b, g->forwards, g->forward_count);
+	if (rc == 0)
+		rc = records_say(d, b, LOCAL_RECORD, c->local.records, c->local.record_count);
+	if (rc == 0)
+		rc = zones_say(b, d);
+	for (unsigned i = 0; i < c->local.zone_count && rc == 0; i++)
+		if (c->local.zones[i].forward)
+			rc = resolve_say(&s, b, LOCAL_ZONE, &c->local.zones[i].name);
+	if (rc == 0)
+		rc = forwards_say(&s, b, c->forwards, c->forward_count);
+	if (rc == 0)
+		rc = specials_say(b, d);
+	if (rc < 0) {
+		items_free(b);
+		return rc;
+	}
+	*out = b;
+	return 0;
+}
+
+static int seed_init(struct local_seed *s, const struct config *c)
+{
+	const struct config_local *l = &c->local;
+	s->special = special_settings_of(c);
+	special_designated(c, &s->designated);
+	s->hosts_ptr = l->hosts_ptr;
+	s->ttl_s = l->ttl_s;
+	for (; s->hosts_count < l->hosts_file_count; s->hosts_count++) {
+		s->hosts[s->hosts_count] = heap_strdup(l->hosts_files[s->hosts_count]);
+		if (!s->hosts[s->hosts_count])
+			return -ENOMEM;
+	}
+	s->zones = heap_calloc(l->zone_count + 1, sizeof(s->zones[0]));
+	if (!s->zones)
+		return -ENOMEM;
+	for (unsigned i = 0; i < l->zone_count; i++)
+		if (!l->zones[i].forward)
+			s->zones[s->zone_count++] = l->zones[i].name;
+	qsort(s->zones, s->zone_count, sizeof(s->zones[0]), by_wire);
+	return 0;
+}
+
+static void seed_end(struct local_seed *s)
+{
+	for (unsigned i = 0; i < s->hosts_count; i++)
+		FREE_AND_NULL(s->hosts[i]);
+	FREE_AND_NULL(s->zones);
+}
+
+struct hosts_import {
+	const struct local_seed *data;
+	struct local_items *book;
+	unsigned names;
+};
+
+// Addresses, beside loopback ones, whose reverse name belongs to no host.
+static bool has_no_ptr(const struct ip_address *a)
+{
+	static const uint8_t zero[16];
+	if (a->version == 4)
+		return a->bytes[0] == 0 || a->bytes[0] >= 224;
+	return a->bytes[0] == 0xff || memcmp(a->bytes, zero, sizeof(zero)) == 0;
+}
+
+static int host_take(
+	void *arg, const struct ip_address *a, const struct dns_name *name, bool own, uint32_t line)
+{
+	struct hosts_import *h = arg;
+	const struct local_seed *d = h->data;
+	struct special_name special;
+	struct dns_name reverse;
+	(void)line;
+	if (h->names == LOCAL_HOSTS_NAMES_MAX)
+		return -E2BIG;
+	h->names++;
+	// RFC 6761 6.3: never anything but the loopback address.
+	if (special_name_of(&d->special, name, &special) && special.way == SPECIAL_LOOPBACK)
+		return 0;
+	struct local_item item = {.name = name,
+		.voice = LOCAL_HOSTS,
+		.covers = RULE_COVERS_SELF,
+		.reply = RULE_REPLY_DATA,
+		.rtype = a->version == 4 ? DNS_TYPE_A : DNS_TYPE_AAAA,
+		.rdata = a->bytes,
+		.rdata_len = a->version == 4 ? 4 : 16,
+		.ttl_s = d->ttl_s};
+	if (hosts_is_localhost(a)) { // it has no address for others
+		item.rtype = item.rdata_len = 0;
+		return say_data(d, h->book, &item);
+	}
+	int rc = say_data(d, h->book, &item);
+	if (rc < 0 || !own || !d->hosts_ptr || has_no_ptr(a))
+		return rc;
+	hosts_reverse_name(a, &reverse);
+	item.name = &reverse;
+	item.rtype = DNS_TYPE_PTR;
+	item.rdata = name->wire;
+	item.rdata_len = name->len;
+	return say_data(d, h->book, &item);
+}
+
+// What all hosts files say. One that cannot be read is logged. -ENOMEM.
+static int seed_hosts(const struct local_seed *d, struct local_items *b, bool *unread)
+{
+	struct hosts_import h = {.data = d, .book = b};
+	for (unsigned i = 0; i < d->hosts_count; i++) {
+		struct hosts_counts counts = {0};
+		int rc = hosts_file_read(d->hosts[i], host_take, &h, &counts);
+		if (rc == -ENOMEM)
+			return rc;
+		*unread |= rc < 0 && rc != -E2BIG && rc != -EFBIG;
+		if (rc < 0)
+			log_warning("hosts file %s: %s", d->hosts[i],
+				rc == -E2BIG ? "too many names; the rest is ignored"
+					     : strerror(-rc));
+		if (counts.rejected)
+			log_info("hosts file %s: %llu invalid names or addresses ignored",
+				d->hosts[i], (unsigned long long)counts.rejected);
+		if (counts.not_ascii)
+			log_warning("hosts file %s: %llu names outside ASCII ignored: write them "
+				    "with xn--",
+				d->hosts[i], (unsigned long long)counts.not_ascii);
+	}
+	return 0;
+}
 
 struct local_source {
 	const struct local_data *data;
-	struct local_book *seed; // without hosts files
+	struct local_items *seed; // without hosts files
 	char title[RULE_TITLE_MAX];
 	uint8_t first_voice, last_voice;
 	bool hosts;
@@ -47,7 +801,7 @@ static int source_add(struct local_data *d, const struct config *c, const struct
 	const char *title, unsigned first_voice, unsigned last_voice)
 {
 	struct local_source *s = &d->source[d->count];
-	int rc = local_seed_make(&d->seed, c, g, &s->seed);
+	int rc = seed_make(&d->seed, c, g, &s->seed);
 	if (rc < 0)
 		return rc;
 	d->count++;
@@ -68,7 +822,7 @@ static bool has_data(const struct config *c)
 
 static int data_fill(struct local_data *d, const struct config *c)
 {
-	int rc = local_seed_init(&d->seed, c);
+	int rc = seed_init(&d->seed, c);
 	if (rc == 0 && (d->seed.special.names || d->seed.special.doh_canary))
 		rc = source_add(d, c, NULL, LOCAL_TITLE_SPECIAL, LOCAL_SPECIAL, LOCAL_SPECIAL);
 	if (rc == 0 && has_data(c))
@@ -99,8 +853,8 @@ void local_data_free(struct local_data *d)
 	if (!d)
 		return;
 	for (unsigned i = 0; i < d->count; i++)
-		local_book_free(d->source[i].seed);
-	local_seed_end(&d->seed);
+		items_free(d->source[i].seed);
+	seed_end(&d->seed);
 	heap_free(d);
 }
 
@@ -147,16 +901,16 @@ bool local_data_unread(const struct local_data *d)
 int local_data_rules(void *arg, list_rule_take take, void *take_arg)
 {
 	struct local_source *s = arg;
-	struct local_book *b;
-	int rc = local_book_copy(s->seed, &b);
+	struct local_items *b;
+	int rc = items_copy(s->seed, &b);
 	if (rc < 0)
 		return rc;
 	if (s->hosts)
-		rc = local_seed_hosts(&s->data->seed, b, &s->unread);
+		rc = seed_hosts(&s->data->seed, b, &s->unread);
 	if (rc == 0) {
-		local_book_settle(b);
-		rc = local_book_rules(b, s->first_voice, s->last_voice, take, take_arg);
+		items_merge(b);
+		rc = items_rules(b, s->first_voice, s->last_voice, take, take_arg);
 	}
-	local_book_free(b);
+	items_free(b);
 	return rc;
 }

@@ -13,7 +13,7 @@
 //             the operator forwards home.arpa itself
 //   RFC 9665  service.arpa: the same
 //   RFC 9462  resolver.arpa has no data (6.4), but for the SVCB records of _dns.resolver.arpa where
-//             weir serves clients over TLS or HTTPS (designated.h)
+//             weir serves clients over TLS or HTTPS (struct designated)
 //   RFC 9476  alt is for names that are not the DNS's (2): weir answers them because they reveal
 //             facts about clients (4), although a cache need not know them (3.2)
 //   RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its successor (eap.arpa)  do not exist:
@@ -42,7 +42,7 @@ struct special_name {
 
 struct special_settings {
 	bool names, test_names, doh_canary; // as in struct config_local
-	bool designated;                    // there are records of designated.h
+	bool designated;                    // there are SVCB records of this box
 };
 struct special_settings special_settings_of(const struct config *c);
 
@@ -57,3 +57,23 @@ ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *zone, struc
 // The nearest one that is the name or above it. False: none.
 ATTR_MUST_CHECK bool special_name_of(
 	const struct special_settings *s, const struct dns_name *name, struct special_name *out);
+
+// The encrypted services of this box as SVCB records of `_dns.resolver.arpa` (RFC 9462), from which
+// clients that ask over UDP learn to use DNS over TLS (RFC 7858) or HTTPS (RFC 8484).
+//
+// One record for each service that is on, all with `tls.name` as target. DNS over TLS comes first:
+// it costs less. A port is given where it is not the usual one; `dohpath` (RFC 9461) is the path of
+// `doh`. The hints are the service addresses of the start, so a client need not resolve the name.
+// Without `tls.name` weir has no such record: clients could check no certificate. Pure functions.
+
+enum { DESIGNATED_MAX = 2, DESIGNATED_RDATA_MAX = 800, DESIGNATED_TTL_S = 300 };
+
+struct designated {
+	unsigned count;
+	struct designated_record {
+		uint16_t rdata_len;
+		uint8_t rdata[DESIGNATED_RDATA_MAX];
+	} record[DESIGNATED_MAX];
+};
+
+void special_designated(const struct config *c, struct designated *out);

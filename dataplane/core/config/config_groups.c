@@ -27,7 +27,7 @@ static int name_apply(
 	char key[CONFIG_PATH_MAX];
 	config_item_key(key, "groups", group, "name");
 	int rc = config_text_take(doc, key, text, CONFIG_GROUP_NAME_MAX, &c->groups[group].name);
-	// Titles of lists in the rule image are made of it (group_titles.h).
+	// Titles of lists in the rule image are made of it (group_masks.h).
 	if (rc == 0 && strchr(text, ':'))
 		return config_refuse(doc, key, "must be without colons");
 	if (rc == 0 && strcmp(text, CONFIG_EVERYONE) == 0)

@@ -69,7 +69,7 @@ TEST(test_nobody_unlimited)
 	assert_int_equal(c->access.allow_count, 11);
 }
 
-// From what a word stands for there may be exceptions, of the same length too (policy_leaves.c).
+// From what a word stands for there may be exceptions, of the same length too (policy_build.c).
 TEST(test_denied_of_a_word)
 {
 	static const char *const texts[] = {

@@ -2,7 +2,7 @@
 
 // The SVCB records of `_dns.resolver.arpa`, against what the parser of local records makes of text.
 
-#include "controlplane/policy/designated.h"
+#include "controlplane/policy/special_names.h"
 #include "tests/unit/unit.h"
 
 #include <weir/rdata_parse.h>
@@ -35,7 +35,7 @@ static void expect(unsigned i, const char *text)
 	struct designated d;
 	if (rdata_parse(DNS_TYPE_SVCB, text, strlen(text), wanted, &len, &why) != 0)
 		fail_msg("%s: %s", text, why);
-	designated_make(&config, &d);
+	special_designated(&config, &d);
 	assert_true(i < d.count);
 	assert_int_equal(d.record[i].rdata_len, len);
 	assert_memory_equal(d.record[i].rdata, wanted, len);
@@ -44,9 +44,9 @@ static void expect(unsigned i, const char *text)
 static void expect_count(unsigned count)
 {
 	struct designated d;
-	designated_make(&config, &d);
+	special_designated(&config, &d);
 	assert_int_equal(d.count, count);
-	assert_int_equal(designated_any(&config), count > 0);
+	assert_int_equal(special_settings_of(&config).designated, count > 0);
 }
 
 TEST_WITH(test_services, setup, NULL)
@@ -102,7 +102,7 @@ TEST_WITH(test_longest, setup, NULL)
 	config.doh.port = 1;
 	for (unsigned i = 0; i < CONFIG_ADDRESSES_MAX; i++)
 		address(i == 0 ? "192.0.2.1" : "2001:db8::1");
-	designated_make(&config, &d);
+	special_designated(&config, &d);
 	assert_int_equal(d.count, 2);
 	assert_int_equal(d.record[1].rdata_len, 2 + 255 + 4 + 12 + 6 + 8 + 4 + 15 * 16 + 4 + 126);
 }
