@@ -6,7 +6,7 @@
 #include "api/metrics/metrics.h"
 #include "api_lines.h"
 #include "api_param.h"
-#include "events/event_json.h"
+#include "events/events.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -43,6 +43,8 @@ struct event_record {
 };
 
 struct events;
+struct json_node;
+struct json_out;
 
 ATTR_MUST_CHECK int events_open(struct events **out); // -ENOMEM
 void events_close(struct events *e);                  // NULL is fine
@@ -79,3 +81,6 @@ struct events_counts {
 	int64_t oldest_unix_ms; // 0: none
 };
 void events_counts(const struct events *e, struct events_counts *out);
+
+// An event as JSON, for readers of the control API and for webhooks.
+void event_json(struct json_out *o, struct json_node *n, const struct event_record *e);

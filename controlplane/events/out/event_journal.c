@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "event_journal.h"
 
-#include "event_each.h"
 #include "event_out_text.h"
+#include "event_sink.h"
 
 #include <errno.h>
 #include <inttypes.h>

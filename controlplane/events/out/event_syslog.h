@@ -9,7 +9,7 @@
 // weir has none of its own. A control character becomes a question mark.
 //
 // A server that refuses (ICMP, a reset) or that takes nothing for EVENT_SYSLOG_WAIT_MS gets the
-// event later (event_each.h). UDP says of a datagram that it was refused when the next one is sent:
+// event later (event_sink.h). UDP says of a datagram that it was refused when the next one is sent:
 // both are then sent again. weir does not learn of datagrams that the network loses, nor of events
 // in a TCP connection that breaks, and does not count them.
 

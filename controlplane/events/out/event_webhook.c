@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "event_webhook.h"
 
-#include "events/event_json.h"
+#include "base/json_out.h"
+#include "events/events.h"
 #include "querylog/sinks/webhook_post.h"
 #include "querylog/sinks/webhook_text.h"
 
