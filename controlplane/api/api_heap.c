@@ -7,7 +7,6 @@
 #include "memory/heap.h"
 #include "memory/heap_baselines.h"
 #include "memory/process.h"
-#include "memory/process_sockets.h"
 
 #include <event2/event.h>
 

@@ -5,9 +5,9 @@
 #include "app_events.h"
 #include "app_versions.h"
 #include "memory/heap.h"
-#include "memory/memory_dataplane.h"
 #include "memory/memory_line.h"
 #include "memory/memory_meter.h"
+#include "memory/memory_sample.h"
 #include "memory/process.h"
 
 #include <event2/event.h>
@@ -168,7 +168,7 @@ static void dataplane_take(struct app_memory *m)
 		memory_sample_bytes(&m->sample, METER_DATAPLANE "anonymous", anonymous);
 	}
 	if (other.is_there)
-		memory_dataplane_take(&m->sample, s);
+		memory_sample_dataplane(&m->sample, s);
 }
 
 static void on_tables(void *arg, const struct resolver_status *s)

@@ -20,7 +20,7 @@
 //
 // Growth is checked by low-water marks at five scales (marks.h): a value leaks when most of the
 // marks rise, and the sum of rises without the two largest is over the threshold of its rule
-// (judge_rules.c) at that scale, half of it late; marks that rise evenly need half of it. The
+// (memory_judge.c) at that scale, half of it late; marks that rise evenly need half of it. The
 // thresholds are about half of what a leak of 1 GiB, 250 MiB, 100 MiB, 10 MiB and 1 MiB an hour
 // gains there: so these alarm within a minute, two, three, a quarter of an hour and an hour. A rise
 // is excused by as much as LOAD_BYTES for each miss a second that came with it, and by a tenth of

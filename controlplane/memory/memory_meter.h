@@ -35,7 +35,6 @@ void memory_meter_take(struct memory_meter *m, const struct memory_sample *s);
 // The present state of the data plane, each second, before the sample. Its series begin with
 // METER_DATAPLANE: a new run of it restarts their lines, and the end of each run is kept. A run
 // that began and ended between two samples is not seen.
-#define METER_DATAPLANE "dataplane."
 void memory_meter_dataplane(struct memory_meter *m, const struct memory_other *o);
 
 struct memory_slope {

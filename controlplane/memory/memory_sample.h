@@ -5,9 +5,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/stats_read.h>
 
 enum { MEMORY_SERIES_MAX = 192, MEMORY_NAME_MAX = 32, MEMORY_BY_MAX = 64 };
 static const uint64_t MEMORY_ABSENT = UINT64_MAX;
+#define METER_DATAPLANE "dataplane." // names of the data plane's series begin with it
 
 enum memory_kind {
 	MEMORY_BYTES, // of a process or a subsystem
@@ -71,3 +73,10 @@ static inline void memory_sample_count(struct memory_sample *s, const char *name
 {
 	memory_sample_put(s, MEMORY_COUNT, name, count);
 }
+
+// The data plane's accounts, from its statistics, in a sample of the slope meter: its heap by
+// subsystem, the unaccounted rest, and DPDK's memory by user. Names as in `weirctl mem accounts`,
+// behind METER_DATAPLANE; an empty account has no series. DPDK's free memory is in no account. The
+// figures of the heap change each two seconds, those of DPDK's memory each second. They are not
+// trusted: any number is just a value.
+void memory_sample_dataplane(struct memory_sample *m, const struct stats_copy *s);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The data plane's accounts in the slope meter: which there are, a leak by name, a restart of ours.
 
-#include "controlplane/memory/memory_dataplane.h"
 #include "controlplane/memory/memory_meter.h"
+#include "controlplane/memory/memory_sample.h"
 #include "tests/unit/cp/memory/sample_fill.h"
 #include "tests/unit/unit.h"
 
@@ -43,7 +43,7 @@ TEST_WITH(each_account_has_a_series, fresh, NULL)
 	stats.worker[1].table[STATS_dp_buffers].used = 2;
 	stats.worker[1].mbuf_missing[MBUF_OWNER_tx] = 3;
 	stats.dpdk_bytes = 130; // 30 of these in no table
-	memory_dataplane_take(&sample, &stats);
+	memory_sample_dataplane(&sample, &stats);
 	assert_int_equal(sample.count, MEM_ACCOUNT_COUNT + 8);
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
 		assert_int_equal(taken(mem_account_names[i]),
@@ -61,7 +61,7 @@ TEST_WITH(each_account_has_a_series, fresh, NULL)
 TEST_WITH(what_holds_nothing_takes_no_place, fresh, NULL)
 {
 	stats.memory.account[MEM_ACCOUNT_config] = 1;
-	memory_dataplane_take(&sample, &stats);
+	memory_sample_dataplane(&sample, &stats);
 	assert_int_equal(sample.count, 5);
 	assert_int_equal(taken("config"), 1);
 	assert_int_equal(taken("unexplained"), 0);
@@ -78,7 +78,7 @@ static void run(unsigned seconds, uint64_t leak)
 		stats.memory.account[MEM_ACCOUNT_images] = 3000000 + second / 10 * 10 * leak;
 		stats.memory.account[MEM_ACCOUNT_config] = 50000;
 		memory_meter_dataplane(meter, &o);
-		memory_dataplane_take(&sample, &stats);
+		memory_sample_dataplane(&sample, &stats);
 		memory_sample_fill(&sample, "l0", 1000 + second * 10, 100000);
 		memory_sample_fill(&sample, "names", 1000 + second * 10, 100000);
 		memory_meter_take(meter, &sample);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/memory/process_sockets.h"
+#include "controlplane/memory/process.h"
 #include "tests/unit/unit.h"
 
 static struct process_peers *peers;
