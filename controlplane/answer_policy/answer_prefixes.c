@@ -1,12 +1,99 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "answer_prefixes.h"
 
-#include "answer_sets.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
+#include <weir/rule_image.h>
+
+// Different sets of lists, each once, by number. They grow with each new set; the number of ranges
+// bounds them.
+enum { ANSWER_SET_NONE = 0 }; // number of the empty set
+
+struct answer_sets {
+	struct rule_set *set;
+	uint32_t count, room;
+	uint32_t *index; // hash table of numbers + 1, while it is filled
+	uint32_t index_mask;
+};
+
+static inline void sets_add(const struct answer_sets *s, uint32_t number, struct rule_set *to)
+{
+	for (unsigned w = 0; w < 4; w++)
+		to->lists[w] |= s->set[number].lists[w];
+}
+
+enum { ROOM_FIRST = 64 };
+
+static uint32_t place_of(const struct answer_sets *s, const struct rule_set *set)
+{
+	uint32_t at = (uint32_t)contenthash(set, sizeof(*set)) & s->index_mask;
+	while (s->index[at] && memcmp(&s->set[s->index[at] - 1], set, sizeof(*set)) != 0)
+		at = (at + 1) & s->index_mask;
+	return at;
+}
+
+// Twice the room, the index at most half full.
+static int grow(struct answer_sets *s)
+{
+	uint32_t room = s->room ? 2 * s->room : ROOM_FIRST;
+	struct rule_set *set = heap_realloc(s->set, room * sizeof(*set));
+	if (!set)
+		return -ENOMEM;
+	s->set = set;
+	uint32_t *index = heap_calloc(2 * (size_t)room, sizeof(*index));
+	if (!index)
+		return -ENOMEM;
+	FREE_AND_NULL(s->index);
+	s->index = index;
+	s->index_mask = 2 * room - 1;
+	s->room = room;
+	for (uint32_t i = 0; i < s->count; i++)
+		s->index[place_of(s, &s->set[i])] = i + 1;
+	return 0;
+}
+
+// The number of a set, a new one if it has none. -ENOMEM.
+static int sets_number(struct answer_sets *s, const struct rule_set *set, uint32_t *number)
+{
+	if (s->count == s->room) {
+		int rc = grow(s);
+		if (rc < 0)
+			return rc;
+	}
+	uint32_t at = place_of(s, set);
+	if (!s->index[at]) {
+		s->set[s->count++] = *set;
+		s->index[at] = s->count;
+	}
+	*number = s->index[at] - 1;
+	return 0;
+}
+
+static int sets_init(struct answer_sets *s)
+{
+	const struct rule_set none = {{0}};
+	uint32_t number;
+	return sets_number(s, &none, &number);
+}
+
+static void sets_trim(struct answer_sets *s)
+{
+	FREE_AND_NULL(s->index);
+	struct rule_set *less = heap_realloc(s->set, s->count * sizeof(*less));
+	if (less) {
+		s->set = less;
+		s->room = s->count;
+	}
+}
+
+static void sets_free(struct answer_sets *s)
+{
+	FREE_AND_NULL(s->set);
+	FREE_AND_NULL(s->index);
+	*s = (struct answer_sets){0};
+}
 
 typedef unsigned __int128 address_bits;
 
@@ -75,7 +162,7 @@ static int entry_compare(const void *a, const void *b)
 static int range_put(struct sweep *s, address_bits first, const struct rule_set *set)
 {
 	uint32_t number;
-	int rc = answer_sets_number(&s->made->sets, set, &number);
+	int rc = sets_number(&s->made->sets, set, &number);
 	if (rc < 0)
 		return rc;
 	uint32_t *count = s->v6 ? &s->made->v6.count : &s->made->v4.count;
@@ -225,7 +312,7 @@ int answer_prefixes_new(struct answer_prefixes **out, const struct answer_prefix
 		return 0;
 	struct answer_prefixes *p = heap_calloc(1, sizeof(*p));
 	struct entry *entry = heap_malloc(count * sizeof(*entry));
-	int rc = p && entry ? answer_sets_init(&p->sets) : -ENOMEM;
+	int rc = p && entry ? sets_init(&p->sets) : -ENOMEM;
 	for (unsigned v6 = 0; v6 < 2 && rc == 0; v6++) {
 		size_t n = entries_take(entry, v6, prefix, count, counts);
 		rc = ranges_make(p, v6, entry, n);
@@ -237,7 +324,7 @@ int answer_prefixes_new(struct answer_prefixes **out, const struct answer_prefix
 		return rc;
 	}
 	ranges_trim(p);
-	answer_sets_settle(&p->sets);
+	sets_trim(&p->sets);
 	counts->ranges_v4 = p->v4.count;
 	counts->ranges_v6 = p->v6.count;
 	counts->sets = p->sets.count;
@@ -259,7 +346,7 @@ void answer_prefixes_free(struct answer_prefixes *p)
 	FREE_AND_NULL(p->v4.set);
 	FREE_AND_NULL(p->v6.first);
 	FREE_AND_NULL(p->v6.set);
-	answer_sets_free(&p->sets);
+	sets_free(&p->sets);
 	heap_free(p);
 }
 
@@ -274,7 +361,7 @@ static void find_v4(const struct answer_prefixes *p, uint32_t address, struct ru
 			high = mid;
 	}
 	if (low)
-		answer_sets_add(&p->sets, p->v4.set[low - 1], lists);
+		sets_add(&p->sets, p->v4.set[low - 1], lists);
 }
 
 static void find_v6(const struct answer_prefixes *p, address_bits address, struct rule_set *lists)
@@ -288,7 +375,7 @@ static void find_v6(const struct answer_prefixes *p, address_bits address, struc
 			high = mid;
 	}
 	if (low)
-		answer_sets_add(&p->sets, p->v6.set[low - 1], lists);
+		sets_add(&p->sets, p->v6.set[low - 1], lists);
 }
 
 void answer_prefixes_find_v4(

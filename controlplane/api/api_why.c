@@ -3,14 +3,11 @@
 // image, on the service loop; a helper thread (job_runner.h) with copies of its input does patterns
 // and the sources' lines.
 
-#include "answer_policy/why/why_client.h"
-#include "answer_policy/why/why_entries.h"
+#include "answer_policy/why/why_config.h"
 #include "answer_policy/why/why_find.h"
 #include "answer_policy/why/why_out.h"
 #include "answer_policy/why/why_read.h"
-#include "answer_policy/why/why_reply.h"
 #include "answer_policy/why/why_steps.h"
-#include "answer_policy/why/why_way.h"
 #include "api_clients.h"
 #include "api_param.h"
 #include "base/rdata_text.h"

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The explanation in words, one step for each stage of a decision, in order; and the headline.
-// Printable ASCII. Pure.
+// The explanation in words: the reply to the client, one step for each stage of a decision, in
+// order, and the headline. Printable ASCII. Pure.
 
 #include "why.h"
+
+#include <weir/dns_reply.h>
+
+// Fills in the reply to the client when a rule decides: the rule's own, else that of its group. For
+// a checked struct why; empty where the question is resolved.
+void why_reply(struct why *w, const struct dns_block *group);
 
 // Of a checked struct why: fills in its steps and headline.
 void why_steps(struct why *w);

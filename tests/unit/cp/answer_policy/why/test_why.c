@@ -2,7 +2,6 @@
 // The explanation of a decision: which rule decides in each class, what the others are said to be,
 // the next rule, and the words.
 
-#include "controlplane/answer_policy/why/why_reply.h"
 #include "controlplane/answer_policy/why/why_steps.h"
 #include "tests/unit/cp/rule_image/rule_fixture.h"
 #include "why_rig.h"

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "why_client.h"
+#include "why_config.h"
+
+#include "policy/local_why.h"
+#include "policy/special_names.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -161,4 +164,104 @@ void why_client_find(const struct config *c, const struct why_asked *asked, stru
 	const struct config_group *g = out->group ? &c->groups[out->group - 1] : NULL;
 	snprintf(out->name, sizeof(out->name), "%s", g ? g->name : "");
 	out->blocking = !g || g->blocking;
+}
+
+static bool pattern_fits(const struct why *w, const char *pattern)
+{
+	const size_t len = strlen(pattern);
+	for (unsigned i = 0; i < w->hits; i++) {
+		const struct why_hit *h = &w->hit[i];
+		if (h->what == WHY_PATTERN && h->name == 0 && h->pattern_len == len
+			&& memcmp(h->pattern, pattern, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void entry_fill(
+	const struct config *c, const struct config_dated_entry *e, struct why_entry *out)
+{
+	char name[DNS_NAME_TEXT_MAX], until[CONFIG_TIME_TEXT_MAX];
+	const char *group = e->group ? c->groups[e->group - 1].name : "";
+	*out = (struct why_entry){.allow = e->allow, .until = e->until};
+	if (e->pattern)
+		snprintf(out->name, sizeof(out->name), "/%.120s/", e->pattern);
+	else
+		snprintf(out->name, sizeof(out->name), "%.127s", dns_name_to_text(&e->name, name));
+	snprintf(out->group, sizeof(out->group), "%s", group);
+	snprintf(out->why, sizeof(out->why), "%s", e->why);
+	snprintf(out->text, sizeof(out->text), "%s %s for %s%s%s%s%s%s",
+		e->allow ? "allow" : "deny", out->name, *group ? "group " : CONFIG_EVERYONE, group,
+		e->until ? ", until " : "", e->until ? config_time_text(e->until, until) : "",
+		*e->why ? ": " : "", e->why);
+}
+
+void why_entries_find(struct why *w, const struct config *c)
+{
+	w->entries = 0;
+	for (unsigned i = 0; i < c->dated.count && w->entries < WHY_ENTRIES_MAX; i++) {
+		const struct config_dated_entry *e = &c->dated.entries[i];
+		if (e->ended || (e->group && e->group != w->client.group)
+			|| !(e->pattern ? pattern_fits(w, e->pattern)
+					: dns_name_is_under(&w->name[0], &e->name)))
+			continue;
+		entry_fill(c, e, &w->entry[w->entries++]);
+	}
+}
+
+static void servers_text(
+	const struct config_upstream *server, unsigned count, char out[WHY_TEXT_MAX])
+{
+	size_t len = 0;
+	out[0] = 0;
+	for (unsigned i = 0; i < count && len < WHY_TEXT_MAX; i++)
+		len += (size_t)snprintf(
+			out + len, WHY_TEXT_MAX - len, "%s%s", i ? ", " : "", server[i].name);
+}
+
+// The steps to the end of local data; the zone behind it has a step of its own.
+static void local_find(struct why *w, const struct config *c, const struct config_group *g)
+{
+	struct local_why local;
+	size_t len = 0;
+	local_why(c, g, &w->name[0], w->qtype, false, &local);
+	w->local[0] = 0;
+	for (unsigned i = 0; i < local.count && len < sizeof(w->local); i++)
+		if (local.step[i].kind != LOCAL_WHY_FORWARD)
+			len += (size_t)snprintf(w->local + len, sizeof(w->local) - len, "%s%s%s",
+				i ? "; " : "", local.step[i].text,
+				local.step[i].group ? ", of that group alone" : "");
+}
+
+void why_way_find(struct why *w, const struct config *c)
+{
+	const struct config_group *g = w->client.group ? &c->groups[w->client.group - 1] : NULL;
+	const struct dns_name *name = &w->name[0];
+	char text[DNS_NAME_TEXT_MAX];
+	struct dns_name above;
+	const struct config_group *own;
+	const struct config_forward_zone *zone = local_why_forward(c, g, name, &own);
+	size_t len = 0;
+	local_find(w, c, g);
+	w->zone[0] = 0;
+	if (zone && w->qtype == DNS_TYPE_DS && dns_name_equal(&zone->name, name)
+		&& special_name_ds_is_above(name, &above)) {
+		len = (size_t)snprintf(w->zone, sizeof(w->zone),
+			"%.300s has servers of its own, but its DS is asked for above it",
+			dns_name_to_text(name, text));
+		zone = local_why_forward(c, g, &above, &own);
+	}
+	if (zone)
+		snprintf(w->zone + len, sizeof(w->zone) - len, "%s%.300s %s%s", len ? "; " : "",
+			dns_name_to_text(&zone->name, text),
+			zone->server_count ? "has servers of its own"
+					   : "is exempt from forward zones",
+			own ? ", of that group alone" : "");
+	if (zone && zone->server_count) {
+		servers_text(zone->servers, zone->server_count, w->upstreams);
+	} else if (g && g->upstream_count) {
+		servers_text(g->upstreams, g->upstream_count, w->upstreams);
+	} else {
+		servers_text(c->upstreams.server, c->upstreams.count, w->upstreams);
+	}
 }
