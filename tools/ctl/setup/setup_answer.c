@@ -6,6 +6,7 @@
 #include "setup_machine.h"
 #include "setup_text.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -101,22 +102,33 @@ struct setup_piece {
 	const char *lines; // of setup_text_put()
 };
 
+// Behind `n` bytes of what is shown; the end of what does not fit is missing.
+ATTR_PRINTF(3, 4)
+static size_t shown_add(char shown[SETUP_BLOCK_MAX], size_t n, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	if (n < SETUP_BLOCK_MAX)
+		n += (size_t)vsnprintf(shown + n, SETUP_BLOCK_MAX - n, fmt, args);
+	va_end(args);
+	return n;
+}
+
 // NULL with a sentence.
 static char *pieces_put(const struct setup *s, const struct setup_piece *piece, unsigned count,
 	char shown[SETUP_BLOCK_MAX], char why[SETUP_WHY_MAX])
 {
 	char *text = strdup(s->text);
-	size_t n = (size_t)snprintf(shown, SETUP_BLOCK_MAX, "%s", s->shown);
+	size_t n = shown_add(shown, 0, "%s", s->shown);
 	for (unsigned i = 0; text && i < count; i++) {
 		const char *reason;
 		char *next = setup_text_put(
 			text, piece[i].section, piece[i].key, piece[i].lines, &reason);
-		if (*piece[i].lines && n < SETUP_BLOCK_MAX)
-			n += (size_t)snprintf(shown + n, SETUP_BLOCK_MAX - n, "%s.%s",
-				piece[i].section, piece[i].lines);
-		else if (next && strcmp(next, text) != 0 && n < SETUP_BLOCK_MAX)
-			n += (size_t)snprintf(shown + n, SETUP_BLOCK_MAX - n, "%s.%s is removed\n",
-				piece[i].section, piece[i].key);
+		if (*piece[i].lines)
+			n = shown_add(shown, n, "%s.%s", piece[i].section, piece[i].lines);
+		else if (next && strcmp(next, text) != 0)
+			n = shown_add(
+				shown, n, "%s.%s is removed\n", piece[i].section, piece[i].key);
 		free(text);
 		text = next;
 		if (!text)
