@@ -16,7 +16,7 @@ struct sql {
 	size_t len;
 };
 
-// What has a server of that version or later.
+// The first version of ClickHouse that has each of these.
 enum {
 	HAS_WORDS = 1904, // LowCardinality without asking for it
 	HAS_TTL = 2003,

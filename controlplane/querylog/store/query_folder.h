@@ -41,7 +41,7 @@ uint64_t query_folder_bytes(const char *path);
 // May the file have rows from `since_us` on and before `until_us`?
 bool query_folder_in_time(const struct query_folder_file *f, int64_t since_us, int64_t until_us);
 
-// What may stay in a folder, and what is known of its clock.
+// How long and how many bytes a folder keeps, and how far the clock is ahead.
 struct query_keep {
 	unsigned hours;
 	uint64_t max_bytes;

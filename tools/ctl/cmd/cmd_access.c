@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who may use the control API: `weirctl token` over the network, `password` for browsers; and
-// `audit`, what was done.
+// `weirctl token` and `weirctl password` manage who may use the control API over the network and
+// from a browser; `weirctl audit` shows what was changed.
 
 #include "lib/log_time.h"
 #include "lib/show.h"

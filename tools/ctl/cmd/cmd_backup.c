@@ -9,7 +9,7 @@
 //
 // `weirctl restore` unpacks the archive beside the configuration, refuses what `config check`
 // refuses, and moves each file to its place by a rename, the main file last. With --force it keeps
-// what it replaces as NAME.before.
+// a file that it replaces as NAME.before.
 
 #include "lib/ctl.h"
 #include "lib/json_doc.h"

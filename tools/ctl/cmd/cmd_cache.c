@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The cache (L0 and L1): what it has of a name, its flush, its numbers, and what the refresh of
-// answers before their end costs.
+// `weirctl cache` shows the records of a name in L0 and L1, flushes them, and prints the cache's
+// counters; `weirctl refresh` prints the cost of asking again before answers expire.
 
 #include "lib/http_get.h"
 #include "lib/say.h"

@@ -117,7 +117,7 @@ static void safe_cell(struct table *t, const struct json_node *g, const char *ke
 	table_cell(t, "%s", n ? text : "-");
 }
 
-// What is so now: paused by whom, or which schedules.
+// For how long the group is paused, and which of its schedules are active.
 static void now_cell(struct table *t, const struct json_node *g, const char *key)
 {
 	const struct json_node *schedules = json_get(g, key);

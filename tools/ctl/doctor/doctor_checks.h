@@ -41,7 +41,7 @@ void doctor_check_groups(struct doctor *d);
 void doctor_check_processes(struct doctor *d);
 void doctor_check_units(struct doctor *d);
 void doctor_check_versions(struct doctor *d);
-// What they need on the network (doctor_reach.c).
+// The servers that the two processes use (doctor_reach.c).
 void doctor_check_upstreams(struct doctor *d);
 void doctor_check_lists(struct doctor *d);
 void doctor_check_redis(struct doctor *d);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Files and who may use them: permissions on the way to each file of weir, secrets that stand in
-// the configuration itself, who is an operator by /etc/group below WEIR_ROOT, and when certificates
-// and lists of revoked ones end.
+// Checks of files: the permissions of each file of weir and of the folders above it, secrets in the
+// configuration, the members of the admin group in /etc/group below WEIR_ROOT, and when
+// certificates and lists of revoked ones expire.
 
 #include "doctor_files.h"
 

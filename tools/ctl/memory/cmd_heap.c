@@ -445,7 +445,7 @@ static const char *stack_text(const struct heap_growth *g, char out[STACK_TEXT])
 	return out;
 }
 
-// What is in the function itself.
+// The growth of the function itself, without that of the functions that it calls.
 static double self_of(const struct heap_diff *d, const char *function)
 {
 	double sum = 0;

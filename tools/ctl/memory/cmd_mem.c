@@ -240,9 +240,9 @@ static void dataplane_regions_print(const struct json_node *root)
 	}
 }
 
-// The data plane's part of a document: its heap by account as it tells in its statistics, what it
-// has reserved of DPDK, and what the kernel says of its mappings, for which one must be root. It is
-// empty while no data plane runs.
+// Prints the data plane's part of a document: its heap by account from its statistics, the memory
+// that it has reserved from DPDK, and its mappings from the kernel, which only root may read. The
+// part is empty while no data plane runs.
 static void dataplane_print(const struct json_node *root)
 {
 	static const char much[] = "ALARM: that is too much";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an explanation takes from elsewhere: the client's group and entries from the configuration,
-// who is asked, what a cached answer leads to.
+// An explanation names the client's group, the entries of the configuration, the servers that weir
+// asks, and the names to which a cached answer leads.
 
 #include "controlplane/answer_policy/why/why_config.h"
 #include "controlplane/api/why_cached.h"
