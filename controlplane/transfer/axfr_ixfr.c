@@ -172,9 +172,9 @@ int axfr_read(struct axfr_reader *r, const uint8_t *bytes, size_t msg_len)
 	struct rd msg = rd_init(bytes, msg_len);
 	int answers = head_read(r, &msg, DNS_TYPE_AXFR);
 	for (int i = 0; i < answers; i++) {
-		const uint8_t *rdata;
-		size_t len;
-		uint32_t serial;
+		const uint8_t *rdata = NULL;
+		size_t len = 0;
+		uint32_t serial = 0;
 		int is_soa = record_read(r, &msg, &rdata, &len, &serial);
 		if (is_soa < 0)
 			return is_soa;
@@ -195,8 +195,8 @@ int axfr_read(struct axfr_reader *r, const uint8_t *bytes, size_t msg_len)
 int axfr_read_serial(struct axfr_reader *r, const uint8_t *bytes, size_t msg_len)
 {
 	struct rd msg = rd_init(bytes, msg_len);
-	const uint8_t *rdata;
-	size_t len;
+	const uint8_t *rdata = NULL;
+	size_t len = 0;
 	int answers = head_read(r, &msg, DNS_TYPE_SOA);
 	if (answers < 0)
 		return answers;
@@ -331,8 +331,8 @@ int ixfr_read(struct ixfr_reader *r, const uint8_t *bytes, size_t msg_len)
 	struct rd msg = rd_init(bytes, msg_len);
 	int answers = head_read(z, &msg, DNS_TYPE_IXFR), done = IXFR_MORE;
 	for (int i = 0; i < answers && done == IXFR_MORE; i++) {
-		const uint8_t *rdata;
-		size_t len;
+		const uint8_t *rdata = NULL;
+		size_t len = 0;
 		uint32_t serial = 0;
 		bool is_last = i == answers - 1;
 		int is_soa = record_read(z, &msg, &rdata, &len, &serial);
