@@ -5,7 +5,7 @@
 // which more could match a pattern of `include`, those of its secrets, the authorities of
 // upstream servers, the trust anchors, and the root hints. While they are what they were, a reload
 // has nothing to read. Lists and hosts files are not among them: the rules look at those themselves
-// (rules_read.h).
+// (struct rules_seen).
 //
 // By file_seen.h: a few calls of stat, no memory. Any thread, one at a time for each `f`.
 

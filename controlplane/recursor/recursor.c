@@ -180,7 +180,7 @@ static void question_ask(struct recursor *r, const struct sockaddr_in *peer, con
 	question_free(q);
 }
 
-// recursor_question.c: the socket has queries.
+// Reads the queries that the socket has.
 static void recursor_readable(int fd, short, void *arg)
 {
 	struct recursor *r = arg;

@@ -934,7 +934,7 @@ static bool question_l1_look(struct question *q)
 	return q->look != NULL;
 }
 
-// question_follow.c. True: the answer, which was read of `msg` and is `age_s` old, leads to a name
+// True: the answer, which was read of `msg` and is `age_s` old, leads to a name
 // that weir asks for, or answers, itself; the question may have ended within. Else it is whole.
 static bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
 	struct dns_answer *answer)

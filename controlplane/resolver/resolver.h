@@ -9,7 +9,7 @@
 // stored in L0, and every waiter answered through its rings' answer ring.
 // Deadlines: first try at most first_timeout_ms, at most max_sends sends in all, a stale answer at
 // 1.8 s if L0 has one, else SERVFAIL with EDE 22 to each client limits.answer_deadline_ms after it
-// asked; the question ends after 5 s (question_wait.c). When every upstream has failed: the stale
+// asked; the question ends after 5 s (question.c). When every upstream has failed: the stale
 // record, restamped so that workers serve it for 30 s, else SERVFAIL with EDE 22 or 23; the failure
 // is remembered (failures.h). Full tables: no room for a question or a waiter, or none for one more
 // of that zone or that client, is SERVFAIL at once, with the bound as EXTRA-TEXT (bounds.h); one

@@ -364,8 +364,8 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 	miss_ask(r, m, stale, now_ms);
 }
 
-// miss_led.c. Where a list's CNAME leads to: the client gets that, and behind it the answer
-// for its target. False: the decision is another one, and blocks.
+// Where a list's CNAME leads to: the client gets that, and behind it the answer for its target.
+// False: the decision is another one, and blocks.
 static bool miss_led(
 	struct resolver *r, const struct miss *m, const struct rule_ruling *ruling, uint64_t now_ms)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A client's query on its way to a question: resolver_miss.c (what settles it without one) and
-// miss_ask.c share it. Resolver loop's thread.
+// A client's query until it has an answer or a question. Resolver loop's thread.
 
 #include "resolver_answer.h"
 #include "resolver_internal.h"

@@ -67,7 +67,7 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 		return;
 	}
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
-	// resolver_refresh.c would not renew it ahead of time, so no worker requests that.
+	// refresh.c would not renew it ahead of time, so no worker requests that.
 	put.refresh_ms = q->subnet.version ? put.soft_ms
 					   : refresh_told_ms(refresh_policy(r->refresh),
 						   put.soft_ms, a->auth_ttl_s);

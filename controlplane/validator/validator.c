@@ -18,7 +18,7 @@
 // Replies that lead to a name which is not the library's to ask for (validator.h). The library's
 // own queries for keys and DS sets have no CNAME that matters: it gets no such reply either.
 
-// validator_led.c: questions whose reply leads on. Never 0.
+// The hash of a question whose reply leads on. Never 0.
 static uint64_t validator_asked_hash(
 	const struct validators *v, const struct dns_name *name, uint16_t qtype)
 {
@@ -87,7 +87,7 @@ bool validator_led_mark(
 	return true;
 }
 
-// validator_report.c: those that are open.
+// The number of contexts that are open.
 static unsigned validator_contexts(const struct validators *v)
 {
 	unsigned n = 0;

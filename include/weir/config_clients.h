@@ -54,7 +54,7 @@ enum {
 // without a role takes an admin.
 enum control_role { CONTROL_NONE, CONTROL_READ, CONTROL_OPERATE, CONTROL_ADMIN };
 
-// The control API over HTTPS (controlplane/api/api_control.c).
+// The control API over HTTPS (controlplane/remote/api_control.c).
 struct config_control {
 	unsigned listen_count; // 0: only on the control socket
 	struct socket_address listen[CONFIG_CONTROL_LISTEN_MAX];

@@ -5,9 +5,10 @@
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan frees musts attacks pages
                                           phrases prose waits scripts structure verbs metrics keys json_keys recipes
-                                          imports format
+                                          files walks imports format
 """
 import ast
+import itertools
 import os
 import pathlib
 import re
@@ -17,6 +18,7 @@ import sys
 import documented
 import json_keys
 import memory
+import named
 import phrases
 import prose
 import scripts
@@ -219,7 +221,7 @@ def circle_of(edges):
 
 
 def check_rooms():
-    """Rooms include downwards, by doors, without circles; each has a README.md."""
+    """Rooms include downwards, by doors, without circles; each has a README.md, and the program's has all from the top down."""
     edges = {p: {} for p in ROOMS}
     for name, number, program, room, other, header in room_includes():
         edges[program].setdefault(room, set()).add(other)
@@ -232,6 +234,12 @@ def check_rooms():
         circle = circle_of(of)
         if circle:
             yield f"{program}: a circle of rooms: {' -> '.join(r or program for r in circle)}"
+        readme = root / program / "README.md"
+        cells = re.findall(r"^\| ((?:`[\w/]+`(?:, )?)+) \|", readme.read_text(), re.M) if readme.exists() else []
+        rooms = [n for n in re.findall(r"`([\w/]+)`", "".join(cells)) if n in ROOMS[program]]
+        if readme.exists() and rooms != ROOMS[program][::-1]:
+            wrong = next((a or b for a, b in itertools.zip_longest(rooms, ROOMS[program][::-1]) if a != b), "")
+            yield f"{program}/README.md: its table does not have the rooms from the top floor down, from {wrong} on"
     for program, room in sorted({room_of(name) for name in C_FILES if room_of(name)[1]}):
         readme = root / program / room / "README.md"
         if room not in ROOMS[program]:
@@ -501,6 +509,16 @@ def check_json_keys():
 
 def check_recipes():
     yield from documented.recipes(root, FILES)
+
+
+def check_files():
+    """A source file that a comment of the product or a README.md mentions is there."""
+    yield from named.files(root, FILES)
+
+
+def check_walks():
+    """Each step of docs/explanation/walks.md names a file, and functions that it defines."""
+    yield from named.walks(root)
 
 
 def python_names(tree):

@@ -36,6 +36,8 @@ BREACHES = {
     "keys": ("dataplane/core/config/config_keys.h", HEAD + "#define K(X) \\\n\tX(dns, frob, frob, BOOL, none, 0)\n"),
     "json_keys": ("controlplane/base/count.c", HEAD + "void f(void)\n{\n\tJSON_COUNTS(o, n, s, hits);\n}\n"),
     "recipes": ("docs/contributing.md", RECIPE.format("docs/gone.md", "a word", "docs", "contributing.md")),
+    "files": ("controlplane/base/mentions.h", HEAD + '\n// As gone.h says; "other.c" is not asked, and the_NAME.c is any. Nor is <glib.h>.\n'),
+    "walks": ("docs/explanation/walks.md", "| `dataplane/core/base/good.c` | `gone` | x |\n"),
     "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
@@ -65,6 +67,10 @@ BELOW = [
     ("recipes", ("docs/contributing.md", "# A page\n")),
     ("recipes", ("docs/contributing.md", RECIPE.format(*["docs", "contributing.md"] * 2) + "\nmeson test -C build gone && x\n")),
     ("floors", ("dataplane/core/config/eal.c", HEAD + "#include <rte_eal.h>\n")),
+    ("files", ("tests/README.md", "What `smoke/gone_test.py` does.\n")),
+    ("files", ("tools/ctl/x.c", HEAD + 'const char *x = "a.c"; // base/good.c is not there, gone/good.c neither\n')),
+    ("walks", ("docs/explanation/walks.md", "| worker | `dataplane/gone.c` | `good`, `f` | x |\n")),
+    ("walks", ("docs/explanation/walks.md", "```\ngdb -ex 'break gone' -ex continue\n```\n")),
 ]
 
 
@@ -77,6 +83,8 @@ ROOM_BREACHES = {
     "inside.h is no door of controlplane/base": {
         "controlplane/lists/high.c": '#include "base/inside.h"\n', "controlplane/base/inside.h": ""},
     "controlplane/lists: no README.md": {"controlplane/lists/high.h": ""},
+    "tools/ctl/README.md: its table does not have the rooms from the top floor down, from nic on": {
+        "tools/ctl/README.md": "| `cmd`, `import` | x |\n| `setup` | x |\n| `nic` | x |\n"},
     "controlplane/cellar: no room": {"controlplane/cellar/deep.c": ""},
 }
 ROOM_DOORS = {"controlplane/base/README.md": "**Door**: `low.h`.\n", "controlplane/lists/README.md": "**Door**: `high.h`.\n"}
@@ -260,7 +268,7 @@ def main():
         (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
         clean = tree / "dataplane/core/base/good.c"
         clean.parent.mkdir(parents=True)
-        clean.with_name("README.md").write_text("**Door**: `good.h`.\n")
+        clean.with_name("README.md").write_text("**Door**: `good.c`.\n")
         clean.write_text(HEAD + "\nint good;\n")
         named = tree / "tests/smoke/good_names.py"
         named.parent.mkdir(parents=True)

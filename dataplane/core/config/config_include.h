@@ -7,7 +7,7 @@
 //
 // Mappings are merged, lists appended; a key with one value that two files have is refused. An
 // included file may have neither `include` nor `version`, nor `runtime`: weirctl finds a running
-// weir by that section whatever is wrong elsewhere (config_places.h). At most CONFIG_INCLUDED_MAX
+// weir by that section whatever is wrong elsewhere (config_places.c). At most CONFIG_INCLUDED_MAX
 // files, and CONFIG_FILE_MAX bytes with the file itself.
 //
 // Blocks as reads of small files do. The caller owns the document and with it the texts.
