@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Sends messages of DPDK and its drivers through weir's log (log.h): none of them waits for the
+// Sends messages of DPDK and its drivers through weir's log (log.h): no message waits for the
 // reader of stderr, which would delay the main lcore. They are printed unchanged, except a few that
 // do not apply to a data plane of one process (dpdk_log_is_noise).
 

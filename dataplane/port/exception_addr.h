@@ -27,8 +27,8 @@ ATTR_MUST_CHECK int exception_addr_apply(const char *interface, const struct ip_
 // As one that ends may need a moment, this waits for it, a second at most. 0, -EBUSY or another
 // -errno, with `why`; before EAL.
 ATTR_MUST_CHECK int exception_free(const struct config_dataplane *dp, char why[EXCEPTION_WHY_MAX]);
-// The same for the time since, when each of them has a queue of every worker: -EBUSY if one has
-// more.
+// Looks once more for a process that attached since, when each of these interfaces has a queue of
+// every worker: -EBUSY if one has more.
 ATTR_MUST_CHECK int exception_alone(const struct config_dataplane *dp, char why[EXCEPTION_WHY_MAX]);
 
 // Marks the interface as an exception interface of that weir. -EEXIST: it has an alias that no weir

@@ -31,7 +31,7 @@ static void tap_add(struct taps *t, const char *name, unsigned queues)
 	tap->queues = queues;
 }
 
-// Of a TAP port the rest queue is one more (port_flow.h).
+// A TAP port has one queue more, the rest queue (port_flow.h).
 static struct taps taps_of(const struct config_dataplane *dp)
 {
 	static const char driver[] = "net_tap", key[] = ",iface=";

@@ -11,9 +11,9 @@
 enum { EXCEPTION_ALIAS = 256 + 1 }; // IFALIASZ
 
 struct exception_link {
-	char alias[EXCEPTION_ALIAS]; // "": none
+	char alias[EXCEPTION_ALIAS]; // "" without one
 	bool is_tun;                 // a TAP or TUN
-	bool has_carrier;            // of such a one: a process is attached to it
+	bool has_carrier;            // a process is attached to it
 };
 
 struct rtnetlink_request exception_link_request(unsigned index, uint16_t type);

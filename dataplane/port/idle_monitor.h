@@ -25,7 +25,7 @@ enum {
 
 enum idle_monitor_way { IDLE_MONITOR_PAUSE, IDLE_MONITOR_ONE_LINE, IDLE_MONITOR_ALL_LINES };
 
-struct idle_monitor { // of one worker
+struct idle_monitor { // one worker's
 	enum idle_monitor_way way;
 	unsigned queues; // that report a line
 	// RX queues, whose lines move; then the answer rings.

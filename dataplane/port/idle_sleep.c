@@ -143,7 +143,8 @@ static void look_at(struct idle_sleep *d)
 		arm(d, false);
 }
 
-// By time alone: waits for the bell, and not for ports that reported frames without having any.
+// Sleeps by time only: waits for the bell, and not for ports that reported frames without having
+// any.
 static void sleep_fds(struct idle_sleep *d, struct worker *w, long us)
 {
 	bool fruitless = d->fruitless >= IDLE_SLEEP_FRUITLESS;

@@ -28,8 +28,9 @@ enum {
 	IDLE_SLEEP_FIRST_US = 50,
 	IDLE_SLEEP_STEP_US = 20,
 	IDLE_SLEEP_MOST_US = 1000,
-	IDLE_SLEEP_SPINS = 512,      // turns without a frame before the first sleep by time
-	IDLE_SLEEP_SPINS_BELL = 256, // and before one that a port ends, which costs no latency
+	IDLE_SLEEP_SPINS = 512, // turns without a frame before the first sleep by time
+	IDLE_SLEEP_SPINS_BELL =
+		256, // turns before a sleep that a port ends, which costs no latency
 	IDLE_SLEEP_FRUITLESS = 64,
 	IDLE_SLEEP_MISSED = 4,
 	IDLE_SLEEP_FDS_MAX = 1 + 2 * WORKER_PORTS_MAX,
@@ -41,16 +42,16 @@ struct idle_sleep_queue {
 };
 
 struct idle_sleep {
-	struct pollfd fd[IDLE_SLEEP_FDS_MAX]; // [0]: the worker's bell, -1: none; then queues
+	struct pollfd fd[IDLE_SLEEP_FDS_MAX]; // [0]: the worker's bell, or -1; then queues
 	struct idle_sleep_queue queue[IDLE_SLEEP_FDS_MAX];
 	unsigned fd_count;
 	bool ports_ring; // every queue has a descriptor
 	bool armed;
-	bool port_woke;      // the last sleep was ended by a port
-	unsigned fruitless;  // in a row: such, and then no frame
-	bool timed_out;      // the turn before was a sleep for a port that lasted to the backstop
-	unsigned missed;     // in a row: such, and then frames
-	unsigned idle_turns; // in a row
+	bool port_woke;     // the last sleep was ended by a port
+	unsigned fruitless; // sleeps in a row that a port ended, with no frame after them
+	bool timed_out;     // the turn before was a sleep for a port that lasted to the backstop
+	unsigned missed;    // sleeps in a row that lasted to the backstop, with frames at their end
+	unsigned idle_turns; // idle turns in a row
 };
 
 // Before a port is configured: should it be asked for RX interrupts? Drivers cannot be asked what

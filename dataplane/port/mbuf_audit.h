@@ -19,7 +19,7 @@
 #include <weir/shm_stats.h>
 
 struct mbuf_audit {
-	uint32_t base;      // in use at start
+	uint32_t base;      // buffers in use at start
 	uint32_t tx_hold;   // most that TX rings keep of sent frames
 	uint32_t rx_vary;   // most that RX rings may be short of their posted buffers
 	uint32_t in_flight; // more than a worker holds at once, by far
@@ -32,7 +32,7 @@ struct mbuf_audit {
 struct mbuf_flows {
 	uint64_t received, settled; // from the wire; with a verdict
 	uint64_t to_send, sent; // replies, answers, frames of the kernel; what TX took or dropped
-	uint64_t to_kernel, kernel; // by verdict; taken by the exception port
+	uint64_t to_kernel, kernel; // frames by verdict; frames taken by the exception port
 	uint64_t dropped[VERDICT_COUNT];
 };
 

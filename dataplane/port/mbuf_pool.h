@@ -20,8 +20,8 @@ uint16_t mbuf_pool_room(unsigned udp_reply_size);
 // Bytes of DNS for which a buffer of that pool has room behind the longest headers.
 unsigned mbuf_pool_dns_room(const struct rte_mempool *pool);
 
-// DENSE: buffers lie side by side. PAGED: none lies in two pages, as AF_XDP wants it for zero copy;
-// each then takes one of 4 KiB, two thirds more memory to touch at start.
+// DENSE: buffers lie side by side. PAGED: no buffer lies in two pages, as AF_XDP wants it for zero
+// copy; each then takes one of 4 KiB, two thirds more memory to touch at start.
 enum mbuf_pool_layout { MBUF_POOL_DENSE, MBUF_POOL_PAGED };
 
 ATTR_MUST_CHECK int mbuf_pool_create(struct rte_mempool **out, unsigned worker, unsigned lcore,

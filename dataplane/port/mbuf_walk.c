@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-static int field = -1; // of rte_mbuf, in bytes
+static int field = -1; // offset in rte_mbuf, in bytes
 
 int mbuf_walk_init(void)
 {

@@ -20,7 +20,7 @@
 enum {
 	FRAME_OVERHEAD = 40 + 8, // IPv6 and UDP around a DNS message
 	MTU_ETHERNET = 1500,
-	XDP_RING = 2048, // of net_af_xdp: buffers posted for receiving, and its completion ring
+	XDP_RING = 2048, // buffers that net_af_xdp posts for receiving, and its completion ring
 };
 
 static int find_one(struct port *out, const char *device, const char *shown, bool exception,
@@ -94,7 +94,7 @@ unsigned ports_workers_most(const struct ports *p, unsigned wanted)
 	for (unsigned i = 0; i < p->count; i++) {
 		struct rte_eth_dev_info info;
 		if (rte_eth_dev_info_get(p->port[i].id, &info) != 0)
-			continue; // its own start says why
+			continue; // the data plane's start says why
 		unsigned most = RTE_MIN(info.max_rx_queues, info.max_tx_queues);
 		wanted = RTE_MIN(wanted, most);
 	}
@@ -181,7 +181,7 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 	port->has_rest = rest;
 	port->rx_descriptors = (uint16_t)dp->rx_descriptors;
 	port->tx_descriptors = (uint16_t)dp->tx_descriptors;
-	if (port->xdp) // its rings have the size of `rx`, which must be a power of two
+	if (port->xdp) // AF_XDP rings have the size of `rx`, which must be a power of two
 		port->rx_descriptors = (uint16_t)rte_align32prevpow2(port->rx_descriptors);
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(
 		port->id, &port->rx_descriptors, &port->tx_descriptors);

@@ -45,7 +45,7 @@ struct ports {
 	unsigned count; // client ports first, in configuration order, then exception ports
 	struct port port[PORTS_ALL_MAX];
 	unsigned client_count;
-	int exception_of[CONFIG_PORTS_MAX]; // index in port[], -1: none
+	int exception_of[CONFIG_PORTS_MAX]; // index in port[]; -1 without one
 	unsigned started;
 };
 
@@ -77,6 +77,7 @@ unsigned ports_mbufs_least(const struct ports *p);
 void ports_on_timer(struct ports *p);
 // The first port whose device is gone (port_gone.h), or NULL.
 const struct port *ports_gone(const struct ports *p);
-int ports_gone_why(const struct ports *p, char *why, size_t cap); // 0: none is; -ENODEV with `why`
+int ports_gone_why(
+	const struct ports *p, char *why, size_t cap); // 0 while all are there; -ENODEV with `why`
 
 void port_stats(struct port *port, struct stats_port *out);

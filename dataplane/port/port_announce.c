@@ -69,7 +69,7 @@ static struct rte_mbuf *advertisement(
 	icmp[4] = OVERRIDE;
 	memcpy(icmp + 8, address, 16);
 	icmp[24] = TARGET_MAC;
-	icmp[25] = 1; // in units of 8 bytes
+	icmp[25] = 1; // the option's length in units of 8 bytes
 	memcpy(icmp + 26, &port->mac, 6);
 	const uint16_t sum = csum_add(csum_partial(icmp, ADVERTISEMENT_LEN),
 		frame_pseudo_sum_ipv6(icmp - 32, IPPROTO_ICMPV6, ADVERTISEMENT_LEN));

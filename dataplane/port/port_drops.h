@@ -28,7 +28,7 @@ struct drops {
 	const struct directory *from; // that was read, when its sequence was `taken`
 	uint64_t taken;
 	uint32_t full;    // additions refused by the cap
-	uint32_t refused; // by the ports
+	uint32_t refused; // drop rules that the ports refused
 };
 
 void drops_init(struct drops *d, const uint16_t *port_ids, unsigned count);

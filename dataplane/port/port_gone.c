@@ -31,7 +31,7 @@ static void on_device_event(const char *, enum rte_dev_event_type event, void *g
 		port_gone_report(gone, PORT_GONE_REMOVED);
 }
 
-// By its device's name; false without one.
+// Finds the port by the name of its device; false without a name.
 static bool device_name(uint16_t port_id, char name[RTE_ETH_NAME_MAX_LEN])
 {
 	return rte_eth_dev_get_name_by_port(port_id, name) == 0;

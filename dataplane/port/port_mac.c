@@ -70,7 +70,7 @@ void port_mac_share(const struct port *client, struct port *exception)
 		exception->mac = mac;
 }
 
-// As stage_screen.c reads it.
+// Adds an address, in the form that stage_screen.c reads.
 static void take(struct worker_port *out, const void *mac)
 {
 	uint64_t word = 0;

@@ -8,8 +8,8 @@
 
 enum {
 	RETA_MAX = RTE_ETH_RSS_RETA_SIZE_512,
-	INDEX_BITS_MAX = 9, // of an entry's number in the largest table
-	INDEX_BITS = 7,     // of those of a port that does not say how many it has
+	INDEX_BITS_MAX = 9, // bits of an entry's number in the largest table
+	INDEX_BITS = 7,     // bits for a port that does not say how many entries it has
 	VARYING_BITS = 12,  // the last ones of a field, which differ most among clients
 	KEY_TRIES = 64,
 };
@@ -28,7 +28,7 @@ static unsigned key_bits(const uint8_t *key, unsigned from, unsigned count)
 // the last ones choose the entry; so these must have full rank.
 static bool field_spreads(const uint8_t *key, unsigned end, unsigned index_bits)
 {
-	unsigned basis[INDEX_BITS_MAX] = {0}, rank = 0; // by highest bit
+	unsigned basis[INDEX_BITS_MAX] = {0}, rank = 0; // vectors by their highest bit
 
 	for (unsigned i = end - VARYING_BITS; i < end; i++) {
 		unsigned row = key_bits(key, i + 32 - index_bits, index_bits);

@@ -14,7 +14,7 @@
 
 void *rte_site_zmalloc_socket_at(
 	struct heap_site *s, const char *type, size_t n, unsigned align, int socket);
-void rte_site_free(void *p); // also of a block without a site
+void rte_site_free(void *p); // takes a block without a site, too
 
 #define rte_site_zmalloc_socket(type, n, align, socket) \
 	rte_site_zmalloc_socket_at(HEAP_SITE_OF(1), type, n, align, socket)

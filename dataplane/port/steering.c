@@ -74,7 +74,7 @@ static int check_queues(struct steering_port *p, unsigned workers, char why[STEE
 	return 0;
 }
 
-// By a data plane that does not share our claims? One that ends may need a moment.
+// True if a data plane holds it that does not share our claims. One that ends may need a moment.
 static bool is_taken(unsigned ifindex)
 {
 	const struct timespec pause = {.tv_nsec = TAKEN_LOOK_NS};
@@ -319,7 +319,7 @@ void steering_beat(struct steering *s, struct stats_region *stats, struct worker
 
 void steering_report(struct steering *s, struct stats_region *stats)
 {
-	// Of all AF_XDP ports together, with the first one.
+	// The first AF_XDP port counts the lost frames of all of them.
 	if (s->count > 0)
 		stats_add(&stats->port[s->port[0].index].imissed, frames_lost(s));
 	for (unsigned i = 0; i < s->count; i++) {

@@ -33,15 +33,15 @@ enum {
 };
 
 struct steering_port {
-	unsigned index; // in the configuration, and in the statistics
+	unsigned index; // number of the port in the configuration and in the statistics
 	unsigned ifindex;
 	char interface[16];
 	int claim;
 	bool open; // `maps` is
 	struct xdp_steer maps;
 	bool spare_queues;            // the kernel receives on some, so replies of upstreams too
-	struct steer_asked *asked;    // of `maps`
-	uint64_t mac[STEER_MACS_MAX]; // whose frames are steered (steering_mac.c)
+	struct steer_asked *asked;    // a map of `maps`
+	uint64_t mac[STEER_MACS_MAX]; // addresses whose frames are steered (steering_mac.c)
 };
 
 struct steering {
@@ -97,7 +97,7 @@ void steering_tags_warn(const struct config *config);
 // which may change while it is up (a bond, `ip link set address`), and those of `ports[].macs`.
 // Main lcore only; a look is three system calls.
 
-// Those of the configuration, behind the place of the interface's own.
+// Fills in the addresses of the configuration, behind the place of the interface's own.
 void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *port);
 // Reads the interface's present address. If the kernel does not report it, the stored one stays.
 void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface);

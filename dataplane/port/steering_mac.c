@@ -11,7 +11,7 @@
 
 static_assert(1 + (int)CONFIG_PORT_MACS_MAX <= (int)STEER_MACS_MAX);
 
-// As steer_abi.h has it.
+// The address as steer_abi.h has it.
 static uint64_t word_of(const uint8_t bytes[6])
 {
 	uint64_t word = 0;

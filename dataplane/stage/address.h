@@ -41,9 +41,9 @@ ATTR_INLINE bool address_can_ask_ipv4(const struct worker_service *s, rte_be32_t
 	return first != 0 && first != 127 && first < 224;
 }
 
-// The same for IPv6: multicast, and all of ::/80 with 0 or ffff behind it, which holds the
-// unspecified address, loopback, and the IPv4-mapped ones that are not for the wire (RFC 4291
-// 2.5.5.2).
+// IPv6 addresses that may not ask: multicast, and all of ::/80 with 0 or ffff behind it, which
+// holds the unspecified address, loopback, and the IPv4-mapped ones that are not for the wire (RFC
+// 4291 2.5.5.2).
 ATTR_INLINE bool address_can_ask_ipv6(const struct worker_service *s, const uint8_t a[16])
 {
 	static const uint8_t zero[10];

@@ -91,7 +91,7 @@ bool ask_notify(struct batch *b, struct packet *p)
 		|| q->qtype != DNS_TYPE_SOA || q->qclass != DNS_CLASS_IN
 		|| p->dns_len > MSG_WHOLE_MAX)
 		return false;
-	p->hash = p->key_word = 0; // of no question: any resolver will do
+	p->hash = p->key_word = 0; // a NOTIFY has no question, so any resolver will do
 	bool goes = closed_pace_take(&b->w->notify, b->now_ms) && ask_control(b, p, MISS_NOTIFY, 0);
 	batch_drop(b, p, goes ? VERDICT_notify : VERDICT_drop_notify);
 	return true;

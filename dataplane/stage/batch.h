@@ -21,20 +21,21 @@
 // name begins with the second, and what only the rules read is at the end.
 struct packet {
 	alignas(CACHE_LINE) struct rte_mbuf *m; // NULL once settled
-	uint64_t hash;      // of the question's key in L0, and the rest of that:
-	uint64_t key_word;  // packet_key
+	uint64_t hash;                          // the key of the question in L0: its hash
+	uint64_t key_word;                      // packet_key
 	uint64_t rest_sum;  // wide sum of the message behind its header; 0: not known
-	uint8_t ip_version; // as one word: packet_shape
+	uint8_t ip_version; // has_vlan to group are read as one word (packet_shape)
 	bool has_vlan;
 	uint16_t l3; // offsets from the start of the frame
 	uint16_t l4;
 	bool zero_csum; // IPv4 query without UDP checksum: the reply has none either
-	uint8_t group;  // of the client; set only while there are groups
+	uint8_t group;  // the client's; set only while there are groups
 	uint16_t dns;
-	uint16_t dns_len; // by the UDP header
+	uint16_t dns_len; // what the UDP header says
 	uint32_t record;  // L0 record to try first; after stage_lookup the one found, or L0_NONE
 	struct dns_query q;
-	// By a rule; whatever its answer leads to. Set only with probe.candidates.
+	// What a rule allows: the name, and whatever its answer leads to. Set only with
+	// probe.candidates.
 	bool allowed, unchecked;
 	bool is_led; // a list's CNAME, which the control plane follows: what L0 has is for others
 	struct rule_probe probe; // set only while there are rules
@@ -91,7 +92,7 @@ static_assert((unsigned)DNS_COOKIE_MANY >= (unsigned)WORKER_BATCH);
 // A query that a balancer forwarded, while its frame is that of the client (stage_proxy.c).
 struct batch_proxied {
 	struct rte_mbuf *m;
-	struct return_path path; // of the balancer's frame, by way of it to the client
+	struct return_path path; // leads by the balancer to the client
 };
 
 struct batch {
@@ -100,18 +101,18 @@ struct batch {
 	const struct worker_tables *tables; // the worker's, for the whole turn
 	uint64_t now_ms;
 	bool control_alive; // read once per batch, so that all stages decide alike
-	bool rules;         // there are some for names
-	bool blocks;     // they, or what answers were checked by, may block: neither off nor paused
-	bool closed;     // no rules (blocking.closed): no client is answered
-	bool blocks_all; // some group of clients may ask for nothing, and the same goes for that
-	uint8_t asked;   // miss rings on which something was put, one bit each
-	bool logs;       // the query log is on: `note` is kept
-	bool log_lines;  // records went past the caches (query_record.h)
+	bool rules;         // the rule image has rules for names
+	bool blocks;        // rules and checked answers may block: neither off nor paused
+	bool closed;        // no rules (blocking.closed): no client is answered
+	bool blocks_all;    // some group of clients may ask for nothing, and the same goes for that
+	uint8_t asked;      // miss rings on which something was put, one bit each
+	bool logs;          // the query log is on: `note` is kept
+	bool log_lines;     // records went past the caches (query_record.h)
 	uint64_t start_tsc;
-	uint32_t proven;  // by the place in `store`: over their limits, with a right cookie
-	uint32_t proxied; // the same: their client is one that a balancer named
+	uint32_t proven;  // bit i: the client of store[i] is over its limits and has a right cookie
+	uint32_t proxied; // bit i: a balancer named the client of store[i]
 	unsigned count;
-	unsigned looked_home, looked_other; // of these (record_fast.h)
+	unsigned looked_home, looked_other; // so many packets are looked up (record_fast.h)
 	unsigned tx_count, kernel_count, drop_count;
 	struct packet *pkt[WORKER_BATCH];
 	struct rte_mbuf *tx[WORKER_BATCH];
@@ -121,7 +122,8 @@ struct batch {
 	struct packet store[WORKER_BATCH];
 	struct batch_note note[WORKER_BATCH]; // when `logs`
 	struct batch_cookies cookies;
-	struct batch_proxied forwarded[WORKER_BATCH]; // by the place in `store`, of `proxied` alone
+	struct batch_proxied
+		forwarded[WORKER_BATCH]; // [i] is of store[i], if `proxied` has its bit
 };
 
 // What rules may do to a batch that has its tables and its time.
@@ -143,7 +145,7 @@ ATTR_INLINE bool batch_is_proven(const struct batch *b, const struct packet *p)
 	return unlikely_(b->proven) && b->proven >> (p - b->store) & 1;
 }
 
-// Of a packet whose client a balancer named, else NULL.
+// The way back to the client that a balancer named for this packet; NULL if no balancer sent it.
 ATTR_INLINE const struct return_path *batch_forwarded(const struct batch *b, const struct packet *p)
 {
 	return unlikely_(b->proxied) && b->proxied >> (p - b->store) & 1

@@ -20,5 +20,6 @@ void cookie_take_plain(struct batch *b, struct packet *p);
 void cookie_settle_plain(struct batch *b);
 void cookie_count(struct batch *b, enum dns_cookie_kind kind);
 
-// Of a query over its client's limits; a query of the most usual kind, without OPT, is not read.
+// The cookie of a query over its client's limits. A query of the most usual kind, without OPT, is
+// not read.
 enum dns_cookie_kind cookie_over_limit(const struct batch *b, struct packet *p);

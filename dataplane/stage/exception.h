@@ -43,7 +43,7 @@ struct exception_view {
 	const struct kernel_flows *flows;
 	uint64_t now_ms;
 };
-// Of a frame that stage_net has no use for: l3 is set and, behind an IP header, which it has
+// The frame is one that stage_net has no use for: l3 is set and, behind an IP header, which it has
 // checked, l4.
 enum exception_class exception_class_of(
 	const struct exception_view *v, const struct packet *p, uint16_t ether_type);

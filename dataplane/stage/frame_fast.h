@@ -17,7 +17,7 @@
 #include <tmmintrin.h>
 #endif
 
-// Of a pseudo header without its addresses.
+// The sum of a pseudo header without its addresses.
 ATTR_INLINE uint64_t frame_fast_pseudo_rest(uint8_t protocol, uint16_t len)
 {
 	return (uint64_t)rte_cpu_to_be_16(protocol) + rte_cpu_to_be_16(len);

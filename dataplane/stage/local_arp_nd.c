@@ -137,7 +137,7 @@ static enum verdict answer_solicitation(
 	put_u32(icmp + 4, (uint32_t)(solicited ? FLAG_SOLICITED | FLAG_OVERRIDE : FLAG_OVERRIDE)
 				  << 24);
 	icmp[ND_LEN] = ND_MAC_OPTION;
-	icmp[ND_LEN + 1] = 1; // in units of 8 bytes
+	icmp[ND_LEN + 1] = 1; // the option's length in units of 8 bytes
 	memcpy(icmp + ND_LEN + 2, mac, 6);
 	frame_set_len(p, len);
 	set_icmp_csum(p, len);

@@ -17,7 +17,7 @@
 #include <netinet/in.h>
 #include <weir/csum.h>
 
-// Of the shortest plain frame, which has no tag.
+// The length of the shortest plain frame, which has no tag.
 enum { NET_FAST_LEAST = FRAME_ETHER_LEN + FRAME_IPV4_LEN + FRAME_UDP_LEN + DNS_HEADER_LEN };
 
 ATTR_INLINE uint64_t net_fast_8(const uint8_t *p)
@@ -74,7 +74,7 @@ ATTR_INLINE void net_fast_shape(
 	p->dns = (uint16_t)(l4 + FRAME_UDP_LEN);
 }
 
-// `len`: of the frame, in its one segment. `l3`: a constant, as below.
+// `len`: the bytes of the frame, which is one segment. `l3`: a constant of the caller.
 ATTR_INLINE bool net_fast_ipv4(
 	const struct batch *b, struct packet *p, const uint8_t *frame, uint32_t len, unsigned l3)
 {
@@ -133,7 +133,7 @@ ATTR_INLINE bool net_fast(const struct batch *b, struct packet *p)
 	const uint32_t len = m->data_len;
 	if (unlikely_(m->nb_segs != 1 || m->pkt_len != len || len < NET_FAST_LEAST))
 		return false;
-	const uint32_t types = net_fast_4(frame + 12); // and the tag's four bytes later
+	const uint32_t types = net_fast_4(frame + 12); // a tag puts both types four bytes later
 	if (unlikely_((uint16_t)types == RTE_BE16(RTE_ETHER_TYPE_VLAN)))
 		return net_fast_ip(b, p, frame, len, FRAME_ETHER_LEN + FRAME_VLAN_LEN,
 			(uint16_t)(net_fast_4(frame + 14) >> 16));

@@ -52,7 +52,7 @@ ATTR_INLINE void query_record_fence(void)
 
 // The common part of all records of a batch, in the words of struct log_record.
 struct query_record {
-	uint64_t time_us, last; // of `last`: upstream, dataplane_us, verdict, flags
+	uint64_t time_us, last; // `last` packs upstream, dataplane_us, verdict and flags
 	bool has_groups;
 	uint8_t image; // group_in_image of group 0
 };

@@ -24,7 +24,7 @@ ATTR_INLINE void question_hash(const struct worker_tables *t, struct packet *p, 
 	p->key_word = key.word;
 }
 
-// The same where the name's hash is known and there is an L0.
+// question_hash where the name's hash is known and there is an L0.
 ATTR_INLINE void question_hash_behind(
 	const struct worker_tables *t, struct packet *p, uint16_t view, uint64_t name_hash)
 {

@@ -16,7 +16,7 @@ enum {
 	RECORD_STEP = 4,   // packets at once, so that loops are short and loads go out together
 	RECORD_GROUP = 8,  // answered at once
 	RECORD_HOME = 12,  // packets between a hash and a look into its home bucket
-	RECORD_OTHER = 20, // and into the other one
+	RECORD_OTHER = 20, // packets between a hash and a look into the other bucket
 };
 
 ATTR_INLINE unsigned record_least(unsigned a, unsigned b)

@@ -114,7 +114,8 @@ bool reply_checked(struct batch *b, struct packet *p, const struct l0_view *view
 			allowing[w] |= r->of_class[class][w];
 	if (!rule_mask_blocks(&view->mask, allowing, lists))
 		return false;
-	// Of a rule at the name it was left to the control plane whether a pattern allows it.
+	// For a rule at the name, stage_rules left it to the control plane whether a pattern allows
+	// it.
 	if (may_be_named)
 		d = rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, lists);
 	const bool named = d.matched && rule_mask_has(&view->mask, d.list);

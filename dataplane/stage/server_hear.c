@@ -53,7 +53,7 @@ static bool is_first_ipv6(const struct packet *p, unsigned at, unsigned len)
 	return header[0] == IPPROTO_UDP && header[2] == 0 && (header[3] & 0xf8) == 0;
 }
 
-// As the IP header says, which stage_net has checked against the frame.
+// The length by the IP header, which stage_net has checked against the frame.
 static struct payload payload_of(const struct packet *p, uint16_t ether_type)
 {
 	struct payload out = {0};

@@ -99,7 +99,7 @@ static bool hears(const struct worker *w, const struct worker_port *port)
 	       || w->now_ms < atomic_load_explicit(port->steers_until_ms, memory_order_relaxed);
 }
 
-// Also for the steering programs of all AF_XDP ports: the reply comes in by any of them.
+// The steering programs of all AF_XDP ports get the port, too: the reply comes in by any of them.
 static void note(const struct worker *w, const struct worker_port *port, uint16_t local_port)
 {
 	asked_ports_note(w->asked_ports, local_port, w->now_ms);

@@ -22,7 +22,7 @@ struct answer {
 // A watched one.
 struct traced {
 	uint16_t trace;
-	uint16_t port, place; // in the outbox
+	uint16_t port, place; // where its frame is in the outbox
 	uint64_t taken_tsc;
 };
 
@@ -198,7 +198,8 @@ static unsigned collect(struct worker *w, struct outbox *out)
 				take(w, &a, len, type, out);
 			n++;
 		}
-		ring_release(ring); // in every poll: it puts a scribbled index right
+		ring_release(
+			ring); // each poll releases the ring, which puts a scribbled index right
 		r = r + 1 < w->resolvers ? r + 1 : 0;
 	}
 	w->answer_next = r + 1 < w->resolvers ? r + 1 : 0;

@@ -10,5 +10,5 @@ struct stage_cycles {
 	uint64_t last;   // end of the stage before
 	uint64_t busy;   // whole iterations
 	uint64_t frames; // received in them
-	uint64_t turns;  // with frames
+	uint64_t turns;  // turns that received frames
 };

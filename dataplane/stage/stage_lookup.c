@@ -107,7 +107,7 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 
 // The hits of a batch, for passes over all of them.
 struct hits {
-	unsigned count, others;      // of these not plain
+	unsigned count, others;      // others: hits that are not plain
 	uint32_t used[WORKER_BATCH]; // records
 };
 
@@ -134,7 +134,7 @@ static __attribute__((noinline)) void note_group(
 	for (unsigned i = first; i < end; i++) {
 		const uint64_t head = found[i - first].head;
 		if (b->pkt[i]->record == L0_NONE || likely_(l0_is_not_validated(head)))
-			continue; // as a note begins
+			continue; // a new note says the same
 		batch_note(b, b->pkt[i])->validation =
 			l0_insecure_of(head) ? LOG_VALIDATION_INSECURE : LOG_VALIDATION_SECURE;
 	}

@@ -78,6 +78,6 @@ void stage_miss(struct batch *b)
 				VERDICT_servfail_no_control);
 	}
 	b->count = 0;
-	// Also the refresh requests of stage_lookup and the replies that stage_net heard.
+	// Publishes also the refresh requests of stage_lookup and the replies that stage_net heard.
 	ask_publish(b->w, b->asked);
 }

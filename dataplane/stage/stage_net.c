@@ -127,7 +127,7 @@ static bool net_ipv4(struct batch *b, struct packet *p)
 		return settle(b, p, VERDICT_drop_ip_header);
 	if (len < p->l3 + header_len)
 		return settle(b, p, VERDICT_drop_chained);
-	// Of the usual length: no loop.
+	// A header of the usual length is summed without a loop.
 	uint64_t sum = likely_(header_len == FRAME_IPV4_LEN) ? csum_wide(ip, FRAME_IPV4_LEN)
 							     : csum_wide(ip, header_len);
 	if (csum_fold(sum) != 0xffff)

@@ -140,12 +140,12 @@ static void by_access(struct batch *b, const uint8_t leaf[], unsigned any)
 
 struct four {
 	unsigned count;
-	uint8_t at[WORKER_BATCH]; // in the batch
+	uint8_t at[WORKER_BATCH]; // place in the batch
 	uint16_t block[WORKER_BATCH];
 	uint32_t whole[WORKER_BATCH];
 };
 
-// In registers of its own, as find_six.
+// Not inlined, so that it has all registers, as find_six.
 static __attribute__((noinline)) unsigned find_four(
 	const struct policy_reader *r, struct four *s, uint8_t leaf[])
 {
@@ -163,7 +163,7 @@ static __attribute__((noinline)) unsigned find_four(
 
 struct six {
 	unsigned count;
-	uint8_t at[WORKER_BATCH]; // in the batch
+	uint8_t at[WORKER_BATCH]; // place in the batch
 	uint64_t whole[WORKER_BATCH][2], leaf[WORKER_BATCH];
 };
 
@@ -219,8 +219,8 @@ ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 	return any;
 }
 
-// Without groups the first load gives most leaves, such as those of private networks. One branch
-// for the batch: if any client needs more, all get the full lookup.
+// The first load gives most leaves where there are no groups, such as those of private networks.
+// One branch for the batch: if any client needs more, all get the full lookup.
 ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
@@ -269,8 +269,8 @@ static __attribute__((noinline)) void group_by_vlan(const struct batch *b, uint8
 	}
 }
 
-// In a pass of its own: the place of a counter is known only at the end of a lookup, and the loads
-// of later lookups would wait for that.
+// The counters have a pass of their own: the place of one is known only at the end of a lookup, and
+// the loads of later lookups would wait for that.
 static void by_group(struct batch *b, uint8_t leaf[])
 {
 	_Atomic uint64_t *counters = b->w->stats->group;
@@ -300,7 +300,7 @@ void stage_policy(struct batch *b)
 	const unsigned any = find_leaves(b, leaf);
 	if (t->has_groups)
 		by_group(b, leaf);
-	// Without limited or denied clients no leaf has these bits.
+	// Only leaves of limited and denied clients have these bits.
 	if (t->has_access && unlikely_(any >> POLICY_ACCESS_SHIFT))
 		by_access(b, leaf, any);
 }

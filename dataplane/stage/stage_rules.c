@@ -34,7 +34,7 @@ static void make_safe(const struct batch *b, struct packet *p)
 	if (!view)
 		return;
 	question_hash(t, p, view);
-	if (t->has_l0) // as one that was already looked up
+	if (t->has_l0) // the record counts as looked up
 		p->record = l0_read_candidate(&t->l0, p->hash);
 }
 

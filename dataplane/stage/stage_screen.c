@@ -25,7 +25,7 @@ static bool tag_restored(struct packet *p)
 	return done;
 }
 
-// 0: none. A frame too short for its tag is stage_net's to drop.
+// The tag of a frame, or 0. A frame too short for its tag is stage_net's to drop.
 static unsigned vlan_of(const struct rte_mbuf *m)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);

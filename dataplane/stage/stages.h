@@ -34,7 +34,7 @@ void stage_log(struct batch *b, unsigned received);
 void stage_keep_frames(struct batch *b);
 // Does this verdict imply that the stages recognised a query to weir?
 bool stage_log_has_query(enum verdict v);
-// As a record of the log, without its name.
+// Fills in a record of the log, without the name.
 void stage_log_describe(struct log_record *r, const struct batch *b, const struct packet *p,
 	const struct batch_note *n, bool is_query);
 

@@ -95,7 +95,7 @@ static void tell_activated(struct activate *a, const struct worker_tables *table
 	}
 }
 
-// For the statistics. NULL: none.
+// The generations for the statistics; `tables` NULL writes zeros.
 static void tell_generations(struct activate *a, const struct worker_tables *tables)
 {
 	static const struct worker_tables none;
@@ -194,7 +194,8 @@ static void attach_directory(struct activate *a, uint64_t now_ms)
 		return;
 	}
 	a->attach = false;
-	// Its words may name other files than before: generations may have restarted.
+	// The words of a new directory may name other files than before: generations may have
+	// restarted.
 	a->current->l0_word = a->current->rules_word = 0;
 	a->current->policy_word = a->current->hops_word = a->current->config_word = 0;
 	if (is_same) {
@@ -330,8 +331,8 @@ bool activate_is_settled(const struct activate *a)
 void activate_check(const struct activate *a)
 {
 	char name[SHM_NAME_MAX];
-	// With two users it may be the other process that cut them off, and this one need not end:
-	// it gets zeros in their place.
+	// Where there are two users the other process may have cut them off, and this one need not
+	// end: it gets zeros in their place.
 	for (unsigned i = 0; !a->src.paths.two_users && a->current && i < a->src.workers; i++) {
 		shm_name_marks(name, i, a->current->t.l0_generation);
 		if (region_is_cut(&a->src.paths, &a->current->marks[i], name))

@@ -29,12 +29,12 @@ enum { ACTIVATE_RETRY_MS = 100, ACTIVATE_REFUSED_MS = 1000 };
 enum { ACTIVATE_STUCK_MS = 1000, ACTIVATE_KEPT_MAX = 2 };
 
 struct activate_refusal {
-	uint64_t word; // that failed; 0: none
+	uint64_t word; // the word that failed; 0 if none did
 	uint64_t until_ms;
 };
 
-struct activate_pulse {    // of a worker
-	uint64_t beat_ms;  // its last heartbeat; 0: none yet
+struct activate_pulse {    // a worker's heartbeat
+	uint64_t beat_ms;  // the last heartbeat; 0 before the first
 	uint64_t moved_ms; // the poll that saw it first
 	bool stuck;
 };
@@ -57,7 +57,7 @@ struct activate {
 	// Called before workers get other hops; NULL: it is not called.
 	void (*on_hops)(void *arg, const struct hops_reader *hops);
 	void *on_hops_arg;
-	const void *hops_base; // of the region that it was called with
+	const void *hops_base; // where the region was that it was called with
 	struct activate_refusal refused_l0, refused_rules, refused_policy, refused_hops,
 		refused_config;
 };
@@ -88,7 +88,7 @@ ATTR_MUST_CHECK bool activate_retire(struct activate *a);
 void activate_sweep(struct activate *a);
 void activate_let_go(struct activate *a, struct tables_set *set);
 
-// The directory in use; NULL: none.
+// The directory in use; NULL before there is one.
 const struct directory *activate_directory(const struct activate *a);
 // Milliseconds since the control plane's heartbeat; UINT64_MAX without a directory.
 uint64_t activate_heartbeat_age_ms(const struct activate *a, uint64_t now_ms);

@@ -8,7 +8,7 @@
 
 #include "activate.h"
 
-// Its heartbeat has not moved for ACTIVATE_STUCK_MS of polls.
+// True if the worker's heartbeat has not moved for ACTIVATE_STUCK_MS of polls.
 static bool is_silent(const struct activate_pulse *b, uint64_t now_ms)
 {
 	return b->beat_ms != 0 && now_ms - b->moved_ms >= ACTIVATE_STUCK_MS;

@@ -24,7 +24,7 @@
 #include <weir/steer_abi.h>
 
 enum {
-	ASKED_REPLIES = 15, // in the lower 4 bits of a word
+	ASKED_REPLIES = 15, // the lower 4 bits of a word
 	ASKED_BITS = STEER_ASKED_BITS,
 	ASKED_TICK_MS = STEER_ASKED_TICK_MS,
 	ASKED_TICKS = STEER_ASKED_TICKS, // 8 s: no client waits as long

@@ -56,7 +56,7 @@ static bool is_of(uint64_t word, uint64_t tag)
 	return (word & ~TICK_MASK) == tag;
 }
 
-// In ticks, and SKEW_TICKS more; they come round in 24 days.
+// The age of a word in ticks, and SKEW_TICKS more. Ticks come round in 24 days.
 static uint64_t age_of(uint64_t word, uint64_t now_ms)
 {
 	return (now_ms / TICK_MS + SKEW_TICKS - word) & TICK_MASK;
@@ -67,7 +67,7 @@ static bool is_over(uint64_t word, uint64_t now_ms)
 	return word & IS_UDP && age_of(word, now_ms) > UDP_TICKS + SKEW_TICKS;
 }
 
-// Of a set's words the one with most of this goes.
+// How well a word can be spared: a full set replaces the one with most of this.
 static uint64_t spare(uint64_t word, uint64_t now_ms)
 {
 	if (word == 0)

@@ -112,7 +112,7 @@ static void take_fds(struct greeting *g, struct msghdr *msg)
 	}
 }
 
-// Its length, longer than the struct if it was; -errno.
+// The length of the message, longer than the struct if it was; or -errno.
 static ssize_t read_welcome(int fd, struct greeting *g)
 {
 	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(g->fds))];
@@ -129,7 +129,8 @@ static ssize_t read_welcome(int fd, struct greeting *g)
 	return n;
 }
 
-// Those of more workers or resolvers than there are numbers for, or of another kind, are nonsense.
+// A welcome for more workers or resolvers than there are numbers for, or of another kind, is
+// nonsense.
 static bool are_bells(const struct link_client *l, const struct greeting *g)
 {
 	const struct link_welcome *w = &g->welcome;

@@ -25,10 +25,10 @@ struct link_client {
 	unsigned workers;
 	uint64_t dp_incarnation;
 
-	int fd; // -1: none
+	int fd; // -1 if not connected
 	bool up;
 	uint64_t next_try_ms;
-	uint64_t deadline_ms; // of the welcome
+	uint64_t deadline_ms; // when the welcome must be there
 	int told_error;       // last refusal that was logged, so that retries stay silent
 };
 

@@ -65,7 +65,7 @@ static void inherit_visits(const struct region *marks, const struct region *form
 	}
 }
 
-// In place of one of that name, which may be what leaves no room for two. Not published yet.
+// Replaces a region of that name, which may be what leaves no room for two. Not published yet.
 static int create_in_place(struct region *marks, const struct tables_source *src,
 	const struct region_spec *spec, char why[SHM_WHY_MAX])
 {

@@ -27,8 +27,8 @@ struct tables_source {
 	unsigned workers;
 	struct worker *const *worker;
 	struct worker_rings *rings;       // gets those of all resolvers that share a cache
-	uint64_t incarnation;             // of this process, for the marks
-	unsigned lcores[SHM_WORKERS_MAX]; // of the workers, on whose nodes their marks lie
+	uint64_t incarnation;             // this process's, for the marks
+	unsigned lcores[SHM_WORKERS_MAX]; // the workers' lcores, on whose nodes their marks lie
 };
 
 // Replaces one part by the generation that `word` names (directory.current). 1: it is what the set

@@ -47,11 +47,11 @@ struct worker_tables {
 	struct l0_reader l0;
 	struct rule_reader rules;
 	struct policy_reader policy; // when has_groups, has_access or has_balancers
-	struct hops_reader hops;     // without servers until there is an image
+	struct hops_reader hops;     // has no servers until there is an image
 	struct dp_config config;     // defaults until the control plane has published one
 	_Atomic uint8_t *marks[SHM_WORKERS_MAX]; // one byte per L0 unit, each worker its own
 	uint64_t l0_generation, rule_image_generation, config_generation, policy_generation,
-		hops_generation; // 0: none
+		hops_generation; // 0 without an image
 };
 
 // The port's own address, that of its kernel interface, and `ports[].macs`.
@@ -62,7 +62,7 @@ struct worker_port {
 	uint16_t port_id;      // DPDK port of the clients
 	uint16_t exception_id; // DPDK port to the kernel
 	uint16_t queue;        // this worker's queue on both, to send
-	uint16_t rx_queue;     // of the clients' port: `queue`, or the rest queue (port_flow.h)
+	uint16_t rx_queue;     // the clients' port: `queue`, or the rest queue (port_flow.h)
 	bool has_exception;
 	bool has_partial;      // some UDP checksums are partial (frame_csum_is_partial)
 	bool is_screened;      // stage_screen.c checks frames first
@@ -89,7 +89,8 @@ ATTR_INLINE bool worker_port_reads_kernel(const struct worker_port *p)
 struct worker_service { // service addresses, constant
 	unsigned v4_count, v6_count;
 	rte_be32_t v4[CONFIG_ADDRESSES_MAX];
-	rte_be32_t v4_broadcast[CONFIG_ADDRESSES_MAX]; // of its network; without one, itself
+	rte_be32_t v4_broadcast[CONFIG_ADDRESSES_MAX]; // the network's broadcast address; without a
+						       // network the address itself
 	uint8_t v6[CONFIG_ADDRESSES_MAX][16];
 };
 
@@ -115,7 +116,7 @@ struct exception {
 	struct rte_mbuf *waiting[EXCEPTION_SLOTS]; // EXCEPTION_WAITING at most, and for whom
 	const struct worker_port *waiting_for[EXCEPTION_SLOTS];
 	uint32_t head, tail; // first and behind the last, free-running
-	uint32_t rate;       // of all that follows; 0: no limit
+	uint32_t rate;       // a second, of all that follows; 0: no limit
 	struct exception_bucket {
 		uint64_t full_at, step, depth;
 	} bucket[WORKER_EXCEPTION_CLASSES];
@@ -129,16 +130,16 @@ struct worker {
 	unsigned port_count;
 	struct worker_port port[WORKER_PORTS_MAX];
 	const struct worker_service *service;
-	struct rte_mempool *pool; // of this worker alone: single producer, single consumer
+	struct rte_mempool *pool; // this worker's: single producer, single consumer
 	uint64_t dp_incarnation;
-	int bell;     // this end (bell.h) hears the control plane's rings; 0 and below: none
-	int bell_far; // the other one, which is rung for us from here too
+	int bell; // the end (bell.h) that hears the control plane's rings; 0 and below without one
+	int bell_far;                // the other one, which is rung for us from here too
 	int gong[SHM_RESOLVERS_MAX]; // struck for misses; all workers have the same ones
 	struct stats_worker *stats;
 	struct rings_dp_page *rings;
-	struct limit_table *limit;       // of this worker alone
-	struct asked_ports *asked_ports; // of all workers
-	uint64_t slow_cycles;        // of a burst, from which on its frames are slow; its own, once
+	struct limit_table *limit;       // this worker's
+	struct asked_ports *asked_ports; // shared by all workers
+	uint64_t slow_cycles; // a burst that takes longer has slow frames; set once by the worker
 	uint64_t kernel_look_cycles; // between looks at exception ports (stage_exceptions)
 	uint64_t ns_shifted;         // nanoseconds a cycle, shifted by CYCLES_SHIFT
 
@@ -168,14 +169,14 @@ struct worker {
 	struct ring_producer miss[SHM_RESOLVERS_MAX];
 	struct ring_consumer answer[SHM_RESOLVERS_MAX];
 	unsigned resolvers; // rings that may have answers: the tables', and those not read empty
-	uint64_t anomalies_left; // of rings that are polled no more
+	uint64_t anomalies_left; // counted by rings that are polled no more
 	unsigned answer_next;    // the ring whose answers are taken first in the next turn
 	struct dedup dedup;
 	struct log_writer log;
 	struct log_clock log_clock;
-	uint64_t now_ms;       // of the current batch
-	uint32_t turn;         // of addresses, from reply to reply
-	unsigned answers_held; // of ANSWERS_PER_TURN, so many not in the next (stage_answer)
+	uint64_t now_ms;       // the clock of the current batch
+	uint32_t turn;         // the turn of addresses (rotation), from reply to reply
+	unsigned answers_held; // the next stage_answer takes so many less than ANSWERS_PER_TURN
 	uint32_t until_timed;  // batches before one whose stages are timed
 	bool watching;         // a watch is active (watch.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
@@ -184,11 +185,13 @@ struct worker {
 	struct closed_pace notify;
 	struct exception exception;
 	struct kernel_flows kernel_flows;
-	uint64_t kernel_looked_tsc;           // when exception ports were read last
-	uint32_t watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0: none
-	uint32_t traces;                      // numbers given out, from anywhere on
+	uint64_t kernel_looked_tsc; // when exception ports were read last
+	uint32_t
+		watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0 if it did not
+	uint32_t traces;                     // numbers given out, from anywhere on
 	// Received frames of a batch, truncated, during a watch or while the log has messages.
-	uint16_t came_len[WORKER_BATCH], came_at[WORKER_BATCH]; // and where in their buffers
+	uint16_t came_len[WORKER_BATCH],
+		came_at[WORKER_BATCH]; // lengths, and places in their buffers
 	uint8_t came[WORKER_BATCH][WATCH_FRAME_MAX];
 };
 
@@ -201,7 +204,7 @@ ATTR_INLINE uint64_t worker_clock_ms(const struct worker *w)
 	return clock_mono_coarse_ms(atomic_load_explicit(&w->suspended_ms, memory_order_relaxed));
 }
 
-// Counts the pool (pool_told): each beat, at the top of the loop. Exposed for tests, as below.
+// Counts the pool (pool_told): each beat, at the top of the loop. Exposed for tests.
 void worker_tell_pool(struct worker *w);
 
 // From another thread: a worker that sleeps looks at once at what was published for it.

@@ -21,10 +21,10 @@
 #include <weir/gong.h>
 #include <weir/shm_region.h>
 
-struct rings { // of a worker
+struct rings { // one worker's
 	struct region region[SHM_RESOLVERS_MAX];
 	struct region answers[SHM_RESOLVERS_MAX];
-	int bell[BELL_ENDS]; // -1: none
+	int bell[BELL_ENDS]; // -1 without a bell
 };
 
 struct worker_rings {
@@ -32,7 +32,7 @@ struct worker_rings {
 	unsigned resolvers; // for which there are rings
 	uint64_t incarnation;
 	struct rings rings[SHM_WORKERS_MAX];
-	int gong[SHM_RESOLVERS_MAX]; // -1: none
+	int gong[SHM_RESOLVERS_MAX]; // -1 without a gong
 	struct region stats;
 	struct region reader;
 	bool missing;             // answers that the control plane has not made yet
@@ -42,7 +42,8 @@ struct worker_rings {
 
 struct rings_spec_all {
 	unsigned workers;
-	const unsigned *lcores; // of the workers, on whose nodes their rings are; NULL: anywhere
+	const unsigned
+		*lcores; // the workers' lcores, on whose nodes their rings are; NULL: anywhere
 	uint64_t incarnation;
 	unsigned port_count;
 	char port_name[STATS_PORTS_MAX][STATS_PORT_NAME];
@@ -60,7 +61,7 @@ void worker_rings_close(struct worker_rings *l);
 // Hands worker rings number w->index to its worker: pages, rings, bells, statistics block.
 void worker_rings_bind(const struct worker_rings *l, struct worker *w);
 // Makes rings for so many resolvers, if there are fewer, and hands them to the workers, which must
-// not use those of a resolver before they have tables that say so. -errno with `why`: none are
+// not use those of a resolver before they have tables that say so. -errno with `why`: no rings are
 // used.
 ATTR_MUST_CHECK int worker_rings_grow(struct worker_rings *l, const struct shm_paths *paths,
 	struct worker *const *workers, unsigned resolvers, char why[SHM_WHY_MAX]);

@@ -5,7 +5,7 @@
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan frees musts attacks pages
                                           phrases prose waits scripts structure verbs metrics keys json_keys recipes
-                                          files walks imports format
+                                          files headless walks imports format
 """
 import ast
 import itertools
@@ -514,6 +514,11 @@ def check_recipes():
 def check_files():
     """A source file that a comment of the product or a README.md mentions is there."""
     yield from named.files(root, FILES)
+
+
+def check_headless():
+    """Comments name what they speak of, in the rooms that are done."""
+    yield from named.headless(root, FILES)
 
 
 def check_walks():

@@ -49,6 +49,23 @@ def files(root, names):
                     yield f"{name}:{first + text.count(chr(10), 0, match.start())}: there is no {match[1]}"
 
 
+# Rooms whose comments name what they speak of; others follow.
+PLAIN = re.compile(r"dataplane/(stage|state|port|core/(shm|dns|l0|rule|mem|log|os|base))/")
+HEADLESS = re.compile(r"(of|by|with|without|those|these|the same|theirs|and|nor|also|its|they|whose|in|as)\b", re.I)
+NOTHING = re.compile(r": none(?! of)\b")
+
+
+def headless(root, names):
+    """No comment of these rooms begins with a preposition or a pronoun, or says ": none"."""
+    for name in names:
+        if not PLAIN.match(name) or not name.endswith((".c", ".h")):
+            continue
+        for number, text in comments((root / name).read_text(errors="replace")):
+            match = HEADLESS.match(text) or NOTHING.search(text)
+            if match:
+                yield f'{name}:{number}: a comment with "{match[0].strip(": ")}": name what it speaks of'
+
+
 def walks(root):
     """Each step of walks.md names a file that defines its functions; so does each breakpoint."""
     page = root / WALKS

@@ -37,6 +37,7 @@ BREACHES = {
     "json_keys": ("controlplane/base/count.c", HEAD + "void f(void)\n{\n\tJSON_COUNTS(o, n, s, hits);\n}\n"),
     "recipes": ("docs/contributing.md", RECIPE.format("docs/gone.md", "a word", "docs", "contributing.md")),
     "files": ("controlplane/base/mentions.h", HEAD + '\n// As gone.h says; "other.c" is not asked, and the_NAME.c is any. Nor is <glib.h>.\n'),
+    "headless": ("dataplane/state/x.h", HEAD + "\nint a; // the number; -1: none\nint b; // none of these\n"),
     "walks": ("docs/explanation/walks.md", "| `dataplane/core/base/good.c` | `gone` | x |\n"),
     "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
@@ -69,6 +70,7 @@ BELOW = [
     ("floors", ("dataplane/core/config/eal.c", HEAD + "#include <rte_eal.h>\n")),
     ("files", ("tests/README.md", "What `smoke/gone_test.py` does.\n")),
     ("files", ("tools/ctl/x.c", HEAD + 'const char *x = "a.c"; // base/good.c is not there, gone/good.c neither\n')),
+    ("headless", ("dataplane/core/dns/x.c", HEAD + "\n// Of the same, DNS64.\nint a;\n")),
     ("walks", ("docs/explanation/walks.md", "| worker | `dataplane/gone.c` | `good`, `f` | x |\n")),
     ("walks", ("docs/explanation/walks.md", "```\ngdb -ex 'break gone' -ex continue\n```\n")),
 ]

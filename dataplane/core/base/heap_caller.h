@@ -18,7 +18,7 @@ enum { HEAP_CALLERS_MAX = 512, HEAP_CALLER_NAME = HEAP_SITE_NAME };
 
 // The site of the present caller; NULL: not known.
 struct heap_site *heap_caller_find(enum heap_library library, const char *name);
-// By number, below HEAP_CALLERS_MAX; NULL: not made yet.
+// The site with that number, below HEAP_CALLERS_MAX; NULL if it is not made yet.
 struct heap_site *heap_caller_at(uint64_t number);
 // UINT64_MAX: not one of these.
 uint64_t heap_caller_number(const struct heap_site *s);

@@ -237,7 +237,7 @@ static bool has_walk(void)
 	return ++count <= HEAP_WALKS || count % HEAP_WALKS_EACH == 0;
 }
 
-// By its caller, of one allocation in `each`.
+// The site of the library's caller for one allocation in `each`, else the library's own.
 static struct heap_site *library_from(enum heap_library library, unsigned each)
 {
 	static __thread unsigned count;

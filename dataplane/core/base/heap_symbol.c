@@ -18,7 +18,7 @@ static struct {
 	const Elf64_Sym *symbol;
 	size_t count, text_size;
 	const char *text;
-	uintptr_t base; // of the addresses in the table
+	uintptr_t base; // added to the addresses in the table
 } self;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 

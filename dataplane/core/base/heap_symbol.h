@@ -8,7 +8,7 @@
 
 enum { HEAP_SYMBOL_NAME = 48 };
 
-bool heap_symbol_is_ours(uintptr_t address); // in this program's code, not in a library's
+bool heap_symbol_is_ours(uintptr_t address); // is it in this program's code, not in a library's?
 
 // The function at an address of this program, or "+0xoffset" where the table was stripped. Searches
 // the whole table, some 10 us; the first call maps the file, for good. Any thread.

@@ -41,7 +41,7 @@ bool http_coding_may(struct http_coding *c, const char *line, size_t len, bool t
 	if (value_of(line, len, "Transfer-Encoding", &s))
 		return says(&s, "chunked") || says(&s, "identity");
 	if (!takes_gzip || !value_of(line, len, "Content-Encoding", &s) || s.len == 0
-		|| says(&s, "identity") || says(&s, "none")) // as libcurl takes it
+		|| says(&s, "identity") || says(&s, "none")) // libcurl takes both for no coding
 		return true;
 	const bool is_second = c->is_packed;
 	c->is_packed = true;

@@ -26,7 +26,7 @@ static void *begin(void *arg)
 {
 	const struct start s = *(struct start *)arg;
 	heap_free(arg);
-	// Of another thread this would write to a file, which few threads may.
+	// Only its own: the name of another thread is written to a file, which few threads may.
 	(void)pthread_setname_np(pthread_self(), s.name);
 	if (on_start)
 		on_start(s.name);

@@ -57,8 +57,8 @@ struct job {
 	const struct dns_ttl_limits *limits;
 	const struct dns_chain *chain; // placed before the records of the reply; NULL: nothing is
 	unsigned hops;
-	uint16_t owner_off;     // of the record before,
-	uint16_t owner_pointer; // and how its owner was written; 0: not by a pointer alone
+	uint16_t owner_off;     // where the record before has its owner
+	uint16_t owner_pointer; // how that owner was written; 0: not by a pointer alone
 	struct dns_answer *out;
 };
 
@@ -165,7 +165,8 @@ static void cname_emit(struct job *j, uint16_t qclass, const struct own_cname *c
 	out->ancount++;
 }
 
-// The first one's owner is `from`, each other's the target of the one before it.
+// The first CNAME's owner is `from`; each following CNAME is owned by the target of its
+// predecessor.
 static void aliases_emit(struct job *j, uint16_t qclass, const struct dns_name *from)
 {
 	const struct dns_chain *chain = j->chain;
@@ -370,7 +371,7 @@ int dns_answer_read_chain(const uint8_t *reply, size_t len, const struct dns_cha
 {
 	struct dns_query asked = *q;
 	struct job j;
-	asked.name = *chain->asked; // its labels are not looked at by offset
+	asked.name = *chain->asked; // nobody looks at its labels by offset
 	j.limits = limits;
 	j.chain = chain;
 	j.hops = hops;

@@ -11,7 +11,7 @@
 
 enum {
 	DNS_BLOCK_RR_LEN = 12,  // owner, type, class, TTL, RDLENGTH
-	DNS_BLOCK_WRITTEN = 28, // with the longest address
+	DNS_BLOCK_WRITTEN = 28, // the longest reply, with an IPv6 address
 	DNS_BLOCK_SOA_RDATA_LEN = DNS_SOA_RDATA_LEN,
 	DNS_BLOCK_SOA_LEN = DNS_BLOCK_RR_LEN + DNS_BLOCK_SOA_RDATA_LEN,
 	DNS_BLOCK_SOA_EXPIRE_S = 604800,

@@ -85,7 +85,7 @@ uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q
 uint16_t dns_reply_any(
 	uint8_t *msg, size_t cap, const struct dns_query *q, uint16_t limit, uint16_t *sum)
 {
-	static const uint8_t hinfo[] = "\7RFC8482"; // and an empty string
+	static const uint8_t hinfo[] = "\7RFC8482"; // followed by an empty string
 	enum { TTL_S = 3600 };
 	uint8_t rr[DNS_BLOCK_RR_LEN + sizeof(hinfo)];
 	struct dns_answer_view a = {.bytes = rr, .len = sizeof(rr), .ancount = 1};

@@ -93,7 +93,7 @@ static unsigned slot_of(uint32_t hash, unsigned probe)
 	return ((hash ^ hash >> 15) + probe) % DNS_COMPRESS_SLOTS;
 }
 
-// Its slot, or none.
+// The slot of a label, or NONE.
 static unsigned find(struct dns_compress *c, uint32_t hash, const uint8_t *wire, unsigned len)
 {
 	for (unsigned i = 0; i < DNS_COMPRESS_PROBES; i++) {

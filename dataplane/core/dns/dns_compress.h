@@ -42,7 +42,7 @@ void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_
 void dns_compress_name(
 	struct dns_compress *c, const struct dns_name *name, const struct dns_spelling *spelling);
 
-// The same of a spelling whose labels are yet to be found.
+// Writes a spelling whose labels are yet to be found.
 void dns_compress_spelled(
 	struct dns_compress *c, const struct dns_name *name, const uint8_t *wire_case);
 

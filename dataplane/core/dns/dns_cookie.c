@@ -6,7 +6,8 @@
 #include <weir/siphash.h>
 
 enum {
-	TIME_AT = 12, // in a whole cookie: behind the client's part, version and three zeros
+	TIME_AT =
+		12, // a whole cookie has the time behind the client's part, version and three zeros
 	HASH_LEN = 8,
 	IPV6_LEN = 16,
 };

@@ -6,7 +6,7 @@
 
 static bool name_is(const struct dns_query *q, const char *wire)
 {
-	size_t len = strlen(wire) + 1; // with the root
+	size_t len = strlen(wire) + 1; // counts the root
 	return q->name.len == len && memcmp(q->name.wire, wire, len) == 0;
 }
 

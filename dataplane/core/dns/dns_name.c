@@ -177,7 +177,7 @@ int dns_name_from_text(const char *text, size_t len, struct dns_name *out)
 		return 0;
 	}
 
-	size_t start = 0; // of the label being read, at its length byte
+	size_t start = 0; // length byte of the label that is being read
 	size_t i = 0;
 	while (i < len) {
 		if (text[i] == '.') {

@@ -91,8 +91,8 @@ static bool subnet_take(struct dns_query *out, const uint8_t *bytes, size_t len)
 	return true;
 }
 
-// Of the options only a cookie, NSID and the wish for privacy are for us; the others are counted.
-// The FORMERR for a malformed one has the others.
+// weir reads the options cookie, NSID and privacy, and counts the others. The FORMERR for a
+// malformed option has the others.
 static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out)
 {
 	struct rd r = rd_init(rdata, len);
@@ -188,7 +188,7 @@ static enum dns_query_status additional_read(struct rd *r, unsigned count, struc
 	return version > 0 ? DNS_QUERY_BADVERS : DNS_QUERY_OK;
 }
 
-// Without question; r stands behind the header.
+// A message without a question; r stands behind the header.
 static enum dns_query_status cookie_query_read(
 	struct rd *r, unsigned additional, struct dns_query *out)
 {

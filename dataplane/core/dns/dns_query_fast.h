@@ -42,7 +42,7 @@ ATTR_INLINE uint64_t dns_query_pair(const uint8_t *p)
 
 enum dns_query_kind {
 	DNS_QUERY_ODD,   // not plain
-	DNS_QUERY_PLAIN, // of dns_query.cookie and asks_nsid nothing is set
+	DNS_QUERY_PLAIN, // leaves dns_query.cookie and asks_nsid as they were
 	DNS_QUERY_PLAIN_COOKIE,
 };
 

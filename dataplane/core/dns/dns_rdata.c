@@ -10,7 +10,7 @@ enum field {
 	F_NAME = 32, // may be compressed
 	F_WHOLE,     // a name that must not be
 	F_STRING,    // <character-string>, RFC 1035 3.3
-	F_STRINGS,   // of these, one or more, to the end
+	F_STRINGS,   // one or more strings, to the end
 	F_REST,      // anything, to the end
 };
 

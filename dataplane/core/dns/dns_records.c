@@ -15,7 +15,7 @@ struct owners {
 	struct rd r;
 	struct dns_name name; // the last one
 	uint16_t off;         // where it stands, 0: there was none
-	size_t left;          // as dns_name_read_bounded has it
+	size_t left;          // the bound of dns_name_read_bounded
 };
 
 // True when the name in `o` is another one than before.

@@ -15,8 +15,8 @@
 struct dns_record {
 	uint32_t owner_hash; // dns_name_hash of the owner
 	uint32_t ttl_s;      // capped at DNS_TTL_MAX (RFC 8767 4)
-	uint16_t owner_off; // the same of records in a row that have the same pointer as owner, and
-			    // of those that were found to be one name's
+	uint16_t owner_off; // equal in records in a row that have the same pointer as owner, and in
+			    // those that were found to be one name's
 	uint16_t type;
 	uint16_t class;
 	uint16_t rdata_off;
@@ -29,7 +29,7 @@ struct dns_records {
 	size_t len;
 	uint16_t answers; // rec[0 .. answers), the authority section up to count
 	uint16_t count;
-	uint8_t rcode_high; // of the OPT in the additional section
+	uint8_t rcode_high; // the OPT's, in the additional section
 	uint8_t strangers;  // owners so far with the hash of a name, but not equal to it
 	struct dns_record rec[DNS_ANSWER_RECORDS_MAX];
 };
@@ -51,7 +51,7 @@ uint32_t dns_name_hash(const struct dns_name *name);
 struct dns_owner {
 	const struct dns_name *name;
 	uint32_t hash;
-	uint16_t off;   // 0: none was compared
+	uint16_t off;   // 0 until one is compared
 	uint16_t first; // 0: it owns none so far
 	bool is;
 };
@@ -94,14 +94,14 @@ struct dns_made {
 
 struct dns_selection {
 	enum dns_answer_kind kind;
-	uint8_t cname_count; // those made included
+	uint8_t cname_count; // counts those that weir made, too
 	uint8_t made_count;
 	uint8_t steps;       // kept answer records have keep 1 .. steps, in the order of the chain
 	bool referral;       // no answer but name servers: the upstream did not resolve
 	bool is_too_long;    // a DNAME makes the last name longer than a name can be: YXDOMAIN
 	bool is_open;        // CNAMEs, and nothing about the name that the last one leads to
 	int soa;             // index of the SOA kept for a negative answer, or -1
-	uint32_t soa_ttl_s;  // its TTL as RFC 2308 5 has it; set when soa >= 0
+	uint32_t soa_ttl_s;  // the SOA's TTL by RFC 2308 5; set when soa >= 0
 	struct dns_name end; // the name that the chain leads to
 	struct dns_made made[DNS_ANSWER_CNAME_MAX];
 };

@@ -28,7 +28,7 @@ ATTR_INLINE uint64_t dns_header_write(uint8_t *msg, const struct dns_query *q, u
 	unsigned rcode, struct dns_reply_counts n)
 {
 	flags |= DNS_FLAG_QR | (q->flags & (DNS_FLAG_OPCODE | DNS_FLAG_RD));
-	if (likely_(!(q->flags & DNS_FLAG_OPCODE))) // these are bits of a QUERY
+	if (likely_(!(q->flags & DNS_FLAG_OPCODE))) // only a QUERY has these bits
 		flags |= DNS_FLAG_RA | (q->flags & DNS_FLAG_CD);
 	flags |= rcode & DNS_FLAG_RCODE;
 	uint64_t qd = q->question_len ? 1 : 0;
@@ -106,7 +106,7 @@ ATTR_INLINE uint64_t dns_opt_write(
 				| (uint32_t)(len - DNS_OPT_FIXED_LEN));
 	memcpy(p, &front, sizeof(front));
 	memcpy(p + 7, &back, sizeof(back));
-	uint64_t sum = csum_wide_add(front, back >> 8); // its first byte is in both
+	uint64_t sum = csum_wide_add(front, back >> 8); // both sums have its first byte
 	size_t at = DNS_OPT_FIXED_LEN;
 	if (unlikely_(q->has_opt > DNS_OPT_PLAIN)) {
 		size_t n;
@@ -219,7 +219,7 @@ ATTR_INLINE uint16_t dns_reply_fast(uint8_t *msg, size_t cap, const struct dns_q
 		flags = DNS_FLAG_AD; // RFC 6840 5.7
 	}
 
-	// Also without bytes: the sum covers the rest of a stored answer (l0_guard).
+	// May be called for no bytes: the sum covers the rest of a stored answer (l0_guard).
 	uint64_t body_sum = 0;
 	if (likely_(!(flags & DNS_FLAG_TC))) {
 		if (likely_(body))

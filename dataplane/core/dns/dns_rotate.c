@@ -28,7 +28,7 @@ static bool is_address(const uint8_t *p)
 	return (type == DNS_TYPE_A && len == 4) || (type == DNS_TYPE_AAAA && len == 16);
 }
 
-// Of one owner, type, class and length.
+// Have both records one owner, type, class and length?
 static bool is_beside(const uint8_t *a, const uint8_t *b)
 {
 	return memcmp(a, b, TTL_AT) == 0

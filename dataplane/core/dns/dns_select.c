@@ -159,7 +159,7 @@ static int cname_make(struct dns_records *t, const struct dns_query *q, const st
 	return 0;
 }
 
-// Also with a CNAME that the client asked for (RFC 6672 3.1).
+// Keeps the DNAME also for a client that asked for the CNAME (RFC 6672 3.1).
 static int keep_dname_of_asked(
 	struct dns_records *t, const struct dns_query *q, const struct place *at)
 {

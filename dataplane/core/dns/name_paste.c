@@ -5,7 +5,7 @@
 #include <string.h>
 #include <weir/dns_name.h>
 
-struct part { // of the text
+struct part { // a part of the text
 	const char *text;
 	size_t len;
 };

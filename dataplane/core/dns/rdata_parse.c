@@ -49,7 +49,7 @@ static void address_take(struct rdata_text *t, int family, struct wr *w)
 		rdata_address(t, token.p, (size_t)(token.end - token.p), family, w);
 }
 
-// In pieces of at most 255 bytes; an empty one is one empty piece.
+// Writes a text in pieces of at most 255 bytes; an empty text is one empty piece.
 static void strings_take(struct rdata_text *t, struct rdata_token *token, struct wr *w)
 {
 	uint8_t piece[STRING_MAX], byte;

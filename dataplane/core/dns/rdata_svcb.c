@@ -25,7 +25,7 @@ static const char *const key_text[SVCB_NAMED] = {"mandatory", "alpn", "no-defaul
 
 struct svcb_param {
 	uint16_t key, len;
-	size_t at; // of the value, in svcb.value
+	size_t at; // where the value begins in svcb.value
 };
 
 struct svcb {

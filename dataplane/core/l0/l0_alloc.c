@@ -10,7 +10,7 @@ enum {
 	SCAN_STEPS_MAX = 4096,    // gaps looked at by one search
 	SKIP_MAX = 64 * 64 * 64,  // units passed at once when all are used
 	DRAIN_WORDS_MAX = 16384,  // words freed by one reclaim
-	HOLD_SHARE = 64,          // of the table, at least
+	HOLD_SHARE = 64,          // a hold is at least this share of the table
 	HOLD_CANDIDATES = 8,      // windows compared before one is chosen
 	HOLD_SCAN_WORDS_MAX = 64, // words without a record after which a candidate is dropped
 };
@@ -112,7 +112,7 @@ static uint64_t skip_full(const struct l0_alloc *a, uint64_t at, uint64_t to)
 	return w ? (uint64_t)w * 64 : end;
 }
 
-// A run of k free units in [from, to); 0: none. *steps counts down; on 0 the search ends, and
+// A run of k free units in [from, to); 0 without one. *steps counts down; on 0 the search ends, and
 // the cursor stays there for the next one.
 static uint32_t scan(struct l0_alloc *a, uint64_t from, uint64_t to, uint32_t k, unsigned *steps)
 {
@@ -287,7 +287,7 @@ void l0_alloc_reclaim(struct l0_alloc *a, struct epoch_writer *epoch)
 	}
 }
 
-// The next live record at or after `at`, wrapping once; 0: none near.
+// The next live record at or after `at`, wrapping once; 0 if there is none near.
 static uint32_t next_start(const struct l0_alloc *a, uint64_t at)
 {
 	uint64_t end = at + HOLD_SCAN_WORDS_MAX * 64;
@@ -295,8 +295,8 @@ static uint32_t next_start(const struct l0_alloc *a, uint64_t at)
 	return found ? found : bits_next(a->starts, 1, HOLD_SCAN_WORDS_MAX * 64);
 }
 
-// Of some windows that begin with a record, so that none reaches in from before, the one with the
-// fewest records to evict.
+// Tries some windows that begin with a record, so that no record reaches in from before, and takes
+// the one with the fewest records to evict.
 static struct l0_hold choose_hold(const struct l0_alloc *a, uint32_t k)
 {
 	struct l0_hold best = {0};

@@ -31,12 +31,12 @@ struct l0_limbo {
 };
 
 struct l0_hold {
-	uint32_t start, units; // units 0: none
-	uint64_t looked;       // no live record is before it: none is put into a hold
+	uint32_t start, units; // units is 0 without a hold
+	uint64_t looked;       // no live record is before it: nothing is put into a hold
 };
 
 struct l0_alloc {
-	uint32_t units; // of the share; number 0 is never given out
+	uint32_t units; // units of the share; number 0 is never given out
 	uint32_t words;
 	uint32_t cursor; // where the next search begins
 	uint32_t free_units;
@@ -55,7 +55,7 @@ struct l0_alloc {
 ATTR_MUST_CHECK int l0_alloc_init(struct l0_alloc *a, uint32_t units);
 void l0_alloc_destroy(struct l0_alloc *a); // safe on a zeroed one
 
-// First unit of a run of k that is now live; 0: none found.
+// First unit of a run of k that is now live; 0 if none was found.
 ATTR_MUST_CHECK uint32_t l0_alloc_take(struct l0_alloc *a, uint32_t k);
 void l0_alloc_retire(struct l0_alloc *a, uint32_t start, uint32_t k);
 // Takes exactly this run, for recovery. False: part of it is used.
@@ -74,7 +74,7 @@ static inline uint32_t l0_alloc_retired(const struct l0_alloc *a)
 
 // Asks for a hold of at least k units.
 void l0_alloc_want(struct l0_alloc *a, uint32_t k);
-// A live record in the hold, which the caller has to retire; 0: none.
+// A live record in the hold, which the caller has to retire; 0 without one.
 uint32_t l0_alloc_in_hold(struct l0_alloc *a);
 
 // For audits: bit `unit` of a bitmap.

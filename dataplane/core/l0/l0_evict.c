@@ -30,8 +30,8 @@ static bool visited(const struct l0_writer *w, uint32_t slot, uint32_t number)
 	return l0_sieve_carried(&w->sieve, slot) || l0_marked(w, number, MARK_VISITED);
 }
 
-// Moves the hand to the first unvisited record and evicts it. False: none within the steps, or no
-// record at all.
+// Moves the hand to the first unvisited record and evicts it. False: no such record within the
+// steps, or no record at all.
 static bool sieve_evict(struct l0_writer *w, unsigned *steps)
 {
 	for (; *steps; --*steps) {
@@ -134,7 +134,7 @@ static uint32_t free_slot(const struct l0_writer *w, uint64_t bucket)
 		    : L0_SLOT_NONE;
 }
 
-// Of a full bucket.
+// Makes a slot in a full bucket.
 static void records_prefetch(const struct l0_writer *w, uint64_t bucket)
 {
 	for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++)

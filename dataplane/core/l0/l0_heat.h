@@ -21,7 +21,7 @@ struct l0_slot_heat {
 
 struct l0_heat {
 	struct l0_slot_heat *slot;
-	uint32_t keep_256; // of the last fold
+	uint32_t keep_256; // how much the last fold kept, in 256ths
 	size_t memory;     // bytes allocated
 };
 

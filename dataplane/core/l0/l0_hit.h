@@ -13,10 +13,11 @@
 #include "core/dns/dns_reply_fast.h"
 #include "l0_read.h"
 
-struct l0_hit_terms { // of a batch
+struct l0_hit_terms { // hold for a whole batch
 	uint64_t now_ms;
-	uint32_t most_ttl_s; // the cap; UINT32_MAX: none
-	uint32_t limit; // of a message: the lower of limits.udp_reply_size and the port's limit
+	uint32_t most_ttl_s; // the cap; UINT32_MAX without one
+	uint32_t limit; // bytes of a message: the lower of limits.udp_reply_size and the port's
+			// limit
 };
 
 enum { L0_HIT_STEP = 64 };

@@ -172,8 +172,8 @@ ATTR_INLINE void each_mark(struct l0_writer *w, _Atomic uint8_t *marks, uint32_t
 	}
 }
 
-// The same where records begin. Marks elsewhere are of no record: they are not read, nor their
-// pages.
+// Calls `fn` for the marks where records begin. Marks elsewhere are of no record: they are not
+// read, nor their pages.
 ATTR_INLINE void each_record_mark(struct l0_writer *w, _Atomic uint8_t *marks, uint32_t from,
 	uint32_t to, uint8_t bits, mark_fn *fn)
 {
@@ -229,7 +229,8 @@ void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *
 	w->rounds[L0_PLACE_WORKERS + worker] = ROUNDS;
 }
 
-// Without its visits the hand would evict the most popular records until a successor has its marks.
+// The hand needs its visits: it would evict the most popular records until a successor has its
+// marks.
 void l0_writer_end_marks(struct l0_writer *w, unsigned worker)
 {
 	place_set(w, L0_PLACE_ENDED + worker, w->marks[L0_PLACE_WORKERS + worker]);

@@ -83,7 +83,7 @@ ATTR_INLINE uint32_t l0_read_home(const struct l0_reader *r, uint64_t hash)
 	return L0_ELSEWHERE;
 }
 
-// The same for L0_ELSEWHERE, once that line has arrived.
+// Looks into the other bucket for L0_ELSEWHERE, once that line has arrived.
 ATTR_INLINE uint32_t l0_read_other(const struct l0_reader *r, uint64_t hash)
 {
 	const struct l0_bucket *b =
@@ -172,7 +172,7 @@ ATTR_INLINE bool l0_read_record_most(
 	const struct l0_record *p = b.record;
 	const uint8_t *bytes = (const uint8_t *)p;
 	const uint16_t *ttl_off = NULL;
-	uint64_t rest = 0; // of the sum
+	uint64_t rest = 0; // the rest of the sum
 	if (unlikely_(!b.ttl_step) && l0_answer_len_of(b.head) > most) {
 		b.ttl_count = 0;
 	} else if (unlikely_(!b.ttl_step)) {

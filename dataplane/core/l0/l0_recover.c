@@ -19,7 +19,7 @@ static bool ttls_sound(const struct l0_bounds *b)
 {
 	const uint16_t *off =
 		(const uint16_t *)(const void *)((const uint8_t *)b->record + b->at.ttl_off);
-	uint32_t end = 0; // of the TTL before
+	uint32_t end = 0; // where the TTL before ends
 	if (b->ttl_step)
 		return b->ttl_step >= sizeof(uint32_t);
 	for (unsigned i = 0; i < b->ttl_count; i++) {
@@ -86,7 +86,8 @@ int l0_recover(struct l0_writer *w, uint64_t now_ms)
 	uint32_t *overflow = heap_calloc(buckets, sizeof(*overflow));
 	if (!overflow)
 		return -ENOMEM;
-	// In the index's order, which is as good as none: ages are not known to the queue.
+	// Queues records in the order of the index, which is as good as none: ages are not known to
+	// the queue.
 	for (uint32_t slot = 0; slot < w->sieve.slots; slot++)
 		keep_or_clear(w, slot, overflow, now_ms);
 	for (uint64_t i = 0; i < buckets; i++)

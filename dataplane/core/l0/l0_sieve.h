@@ -32,7 +32,7 @@ struct l0_sieve {
 ATTR_MUST_CHECK int l0_sieve_init(struct l0_sieve *s, uint32_t slots); // -ENOMEM
 void l0_sieve_destroy(struct l0_sieve *s);                             // safe on a zeroed one
 
-void l0_sieve_insert(struct l0_sieve *s, uint32_t slot); // as the newest, not visited
+void l0_sieve_insert(struct l0_sieve *s, uint32_t slot); // inserts it as the newest, not visited
 void l0_sieve_remove(struct l0_sieve *s, uint32_t slot); // the hand moves on if it was there
 
 void l0_sieve_carry(struct l0_sieve *s, uint32_t slot); // counts as visited once

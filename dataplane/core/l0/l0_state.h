@@ -18,16 +18,16 @@
 #include <weir/l0_writer.h>
 
 enum {
-	L0_EVICTIONS_MAX = 64,   // by one put
-	L0_HAND_STEPS_MAX = 128, // of the SIEVE hand, by one put
-	L0_GATHER_UNITS = 2048,  // in one step of a sweep
+	L0_EVICTIONS_MAX = 64,   // evictions of one put
+	L0_HAND_STEPS_MAX = 128, // steps of the SIEVE hand in one put
+	L0_GATHER_UNITS = 2048,  // units that one step of a sweep looks at
 	L0_RESERVE_SHARE = 32,   // one unit in this many is kept free or retired
 	// Where marks come from: this process' readers, the workers, the workers that ended.
 	L0_PLACE_WORKERS = 1,
 	L0_PLACE_ENDED = L0_PLACE_WORKERS + SHM_WORKERS_MAX,
 	L0_PLACES_MAX = L0_PLACE_ENDED + SHM_WORKERS_MAX,
-	// Of a share: its reserve, a hold for the longest answer, and that answer. An eighth of 1
-	// MiB holds more.
+	// The least that a share has: its reserve, a hold for the longest answer, and that answer.
+	// An eighth of 1 MiB holds more.
 	L0_UNITS_MIN = 5 * L0_RECORD_UNITS_MAX,
 };
 
@@ -58,12 +58,12 @@ struct l0_writer {
 	struct l0_heat heat;
 	struct l0_gathered gathered;
 	uint32_t reserve_units;
-	uint64_t sweep_oldest_ms;              // of the round under way
+	uint64_t sweep_oldest_ms;              // the oldest record of the round under way
 	uint64_t sweep_at;                     // next bucket
 	unsigned places;                       // up to the last of use
-	_Atomic uint8_t *marks[L0_PLACES_MAX]; // NULL: none
-	uint8_t rounds[L0_PLACE_ENDED];        // of the sweep that still forget refresh marks
-	struct l0_writer_stats stats;          // the counters; sizes are filled in on request
+	_Atomic uint8_t *marks[L0_PLACES_MAX]; // NULL without a worker
+	uint8_t rounds[L0_PLACE_ENDED]; // rounds of the sweep that still forget refresh marks
+	struct l0_writer_stats stats;   // the counters; sizes are filled in on request
 };
 
 static inline struct l0_bucket *l0_bucket_of(const struct l0_writer *w, uint32_t slot)

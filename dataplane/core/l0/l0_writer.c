@@ -163,7 +163,7 @@ static int put_check(const struct l0_put *put)
 	if (put->key.name_len == 0 || put->key.qclass != DNS_CLASS_IN || a->arcount
 		|| put->created_ms >> 39 || a->rcode > RCODE_MAX)
 		return -EINVAL;
-	uint32_t end = 0; // of the TTL before
+	uint32_t end = 0; // where the TTL before ends
 	for (unsigned i = 0; i < a->ttl_count; i++) {
 		uint32_t at = dns_answer_ttl_at(a, i);
 		if (at + 4 > a->len || at < end)
@@ -222,7 +222,7 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 	struct l0_layout at = l0_layout_of(put->key.name_len, table, a->len, put_flags(put));
 	struct l0_record *p = l0_record_at(w, number);
 	struct l0_record head = record_of(put, step);
-	uint64_t rest = 0; // of the sum
+	uint64_t rest = 0; // the rest of the sum
 	uint16_t *ttl_off = (uint16_t *)(void *)((uint8_t *)p + at.ttl_off);
 	for (unsigned i = 0; i < table; i++)
 		rest += ttl_off[i] = (uint16_t)dns_answer_ttl_at(a, i);

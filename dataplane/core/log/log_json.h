@@ -17,12 +17,12 @@ enum {
 
 struct log_json {
 	enum log_level level;
-	uint32_t id; // of an error or a warning (log_recent.h); 0: none
+	uint32_t id; // number of an error or a warning (log_recent.h); else 0
 	const char *process, *text;
-	uint64_t suppressed;           // lines before it; 0: none
-	const struct log_event *event; // whose kind, number and fields it has; NULL: of none
+	uint64_t suppressed;           // lines before it that were suppressed
+	const struct log_event *event; // has kind, number and fields; NULL if it is no event
 };
 
-// With a newline at its end. Control characters and bytes that are no UTF-8 become \xNN; a text
-// that is too long is cut. Returns the length.
+// Writes a line with a newline at its end. Control characters and bytes that are no UTF-8 become
+// \xNN; a text that is too long is cut. Returns the length.
 size_t log_json_line(char out[LOG_JSON_MAX], const struct log_json *l) ATTR_NONNULL;

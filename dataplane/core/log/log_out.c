@@ -17,14 +17,14 @@
 
 enum { CHUNK = 4096 };
 
-// Of the process, as stderr is.
+// The process has one, as it has one stderr.
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t filled, ended;
 	pthread_t thread;
 	const char *program;
 	bool running, stopping, has_ended;
-	size_t first, used; // in `text`, which goes round
+	size_t first, used; // places in `text`, which goes round
 	uint64_t lost_told;
 	char text[LOG_OUT_BYTES];
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER,

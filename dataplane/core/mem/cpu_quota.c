@@ -25,7 +25,7 @@ static bool text_read(const char *path, char out[FILE_MAX])
 	return n > 0;
 }
 
-// A positive number that ends with a blank, a line or the text; 0: none.
+// A positive number that ends with a blank, a line or the text; else 0.
 static uint64_t number_at(const char **at)
 {
 	char *end;
@@ -64,7 +64,7 @@ static unsigned quota_v2(const char *folder)
 	return hundredths(quota, quota ? number_at(&at) : 0);
 }
 
-// Two files with a number each; a quota of -1: none.
+// Reads two files with a number each; a quota of -1 is no quota.
 static unsigned quota_v1(const char *folder)
 {
 	char path[2 * FILE_MAX], quota[FILE_MAX], period[FILE_MAX];
@@ -77,7 +77,7 @@ static unsigned quota_v1(const char *folder)
 	return text_read(path, period) ? hundredths(number_at(&q), number_at(&p)) : 0;
 }
 
-// Of `group` below the mount, and of all groups above it.
+// The least quota of `group` below the mount and of all groups above it.
 static unsigned quota_up(const char *mount, const char *group, unsigned (*quota)(const char *))
 {
 	char folder[FILE_MAX];

@@ -16,6 +16,6 @@
 // hundredths of a CPU, 1 at least; 0: no quota.
 unsigned cpu_quota(const char *root);
 
-// As config_resolvers and config_frontends, on these CPUs and with this quota (threads_for.c).
+// What config_resolvers and config_frontends say on these CPUs and with this quota (threads_for.c).
 unsigned threads_for_resolvers(const struct config *c, const cpu_set_t *cpus, unsigned quota);
 unsigned threads_for_frontends(const struct config *c, const cpu_set_t *cpus, unsigned quota);

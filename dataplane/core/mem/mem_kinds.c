@@ -47,7 +47,8 @@ static bool is_huge(const struct mem_look *l, const struct mem_map *m)
 {
 	if (m->path[0] != '/')
 		return false;
-	// Those of DPDK with --in-memory are a memfd each, on a mount that no list of mounts has.
+	// DPDK's huge pages with --in-memory are a memfd each, on a mount that no list of mounts
+	// has.
 	if (has_prefix(m->path, "/anon_hugepage") || has_prefix(m->path, "/memfd:seg_"))
 		return true;
 	for (unsigned i = 0; i < l->huge_count; i++)
@@ -56,7 +57,7 @@ static bool is_huge(const struct mem_look *l, const struct mem_map *m)
 	return false;
 }
 
-// Of a file's name; *generation is 0 for a kind without generations.
+// The kind that a file's name says; *generation is 0 for a kind without generations.
 static enum region_kind region_of(const char *path, uint64_t *generation)
 {
 	const char *name = strrchr(path, '/');

@@ -21,32 +21,32 @@ enum {
 	L0_UNIT = 32,
 	PRIVATE_OF_UNIT = 7, // the writer's own
 	MARK_OF_UNIT = 1,    // for each worker
-	OF_QUESTION = 1536,  // in flight, with its buckets
+	OF_QUESTION = 1536,  // a question in flight, with its buckets
 	WAITERS = 65536,
 	OF_WAITER = 200,
 	KEPT_QUERIES = 8 << 20,
-	OF_CONNECTION = 1024,      // with its client
-	OF_PROXIED = MIB,          // of a frontend: connections and queries that balancers forward
-	OF_TLS = 20 << 10,         // of a connection, by OpenSSL
+	OF_CONNECTION = 1024,      // a connection, with its client
+	OF_PROXIED = MIB,          // a frontend's connections and queries that balancers forward
+	OF_TLS = 20 << 10,         // OpenSSL's for a connection
 	OF_CERTIFICATE = 56 << 10, // that a client has shown; see test_tls_kept.c
 	OF_HTTP = 48 << 10,        // a session of HTTP/2 with both of its tables full
 	OF_RESOLVER = 4 * MIB,     // beside the first: its tables of fixed size, its stack
-	OF_RECURSOR = 48 * MIB,    // of a resolver: caches, questions in progress, sockets
-	OF_VALIDATORS = 16 * MIB,  // of a resolver: caches of keys, sockets
-	VALIDATIONS = 2048,        // in progress, in all
+	OF_RECURSOR = 48 * MIB,    // a resolver's: caches, questions in progress, sockets
+	OF_VALIDATORS = 16 * MIB,  // a resolver's: caches of keys, sockets
+	VALIDATIONS = 2048,        // number in progress, in all
 	OF_VALIDATION = 24 << 10,
-	OF_FRONTEND = 6 * MIB, // the same: places for questions, rate limits, log ring, buffers
-	SOCKETS = 65536,       // of a set of servers
-	SOCKETS_IDLE = 2048,   // of a server
-	LEGS = 4,              // of a question: one socket each
+	OF_FRONTEND = 6 * MIB, // a frontend's: places for questions, rate limits, log ring, buffers
+	SOCKETS = 65536,       // number for a set of servers
+	SOCKETS_IDLE = 2048,   // number for a server
+	LEGS = 4,              // number for a question: one socket each
 	OF_SOCKET = 256,
-	OF_SERVERS = 80 << 10,      // a set of them
-	OF_LOOKUPS = 96 << 10,      // of their host names: the reply being read
-	OF_LOOKUP = 12 << 10,       // of a name: A and AAAA
-	FRONTEND_ANSWERS = 2 * MIB, // ring of each resolver to each, of one alone twice
-	FRONTEND_MISSES = MIB,      // of each to each resolver
-	OF_HTTPS = 7 * MIB,         // of a server and resolver: 200 queries in flight, connections
-	OF_UPSTREAM_PORTS = 520 << 10, // of a resolver: a pointer for each local port
+	OF_SERVERS = 80 << 10,         // a set of them
+	OF_LOOKUPS = 96 << 10,         // lookups of host names: the reply being read
+	OF_LOOKUP = 12 << 10,          // one name: A and AAAA
+	FRONTEND_ANSWERS = 2 * MIB,    // ring of each resolver to each, of one alone twice
+	FRONTEND_MISSES = MIB,         // each frontend to each resolver
+	OF_HTTPS = 7 * MIB,            // a server and resolver: 200 queries in flight, connections
+	OF_UPSTREAM_PORTS = 520 << 10, // a resolver's: a pointer for each local port
 	LOG_BATCHES = 64,
 	OF_LOG_BATCH = 640 << 10,
 	LOG_FIXED = 24 * MIB,        // the query store's caches, top lists, readers, outputs
@@ -60,9 +60,10 @@ enum {
 	OF_BUFFER = 512,             // beside its room: headers, the pool's own
 	ROOM_MIN = 2048,
 	OF_PORT = 4 * MIB,   // rings and state of a driver, each queue
-	EAL_FIXED = 8 * MIB, // of DPDK's memory
-	OF_WORKER = MIB,     // its state, asked keys, sketches, the kernel's flows, watched frames
-	OF_LIMIT_CELL = 8 + 4 + 8, // in a worker, beside it, of the main lcore
+	EAL_FIXED = 8 * MIB, // DPDK's own
+	OF_WORKER =
+		MIB, // a worker's state, asked keys, sketches, the kernel's flows, watched frames
+	OF_LIMIT_CELL = 8 + 4 + 8, // three places: in a worker, beside it, in the main lcore
 };
 
 // A line that is called for by no setting has no bytes and is left out.
@@ -90,7 +91,7 @@ static uint64_t set_of(const struct config_upstream *server, unsigned count)
 	return OF_SERVERS + (uint64_t)config_servers_most(server, count) * SOCKETS_IDLE * OF_SOCKET;
 }
 
-// Of one resolver: each has sockets and sets of its own.
+// One resolver's: each has its sockets and sets.
 static uint64_t upstreams_of(const struct config *c)
 {
 	uint64_t sum = sockets_of(c, config_servers_most(c->upstreams.server, c->upstreams.count));

@@ -44,7 +44,7 @@ void mem_plan_lists_read(struct mem_plan_lists *out, const struct config *c)
 	l.guess = usual + usual / TEXT_PART;
 	snprintf(image, sizeof(image), "%s/rules.img", state);
 	l.image = size_of(image);
-	// Of other lists, perhaps: then the texts may say more.
+	// The stored image may be of other lists: then the texts may say more.
 	uint64_t of_text = l.text + l.text / TEXT_PART, of_image = l.image + l.image / IMAGE_PART;
 	l.bytes = b->list_count ? FIXED + (l.image && !l.unfetched ? of_image : of_text) : 0;
 	*out = l;

@@ -11,7 +11,7 @@
 
 enum { LINE_LEN = 512 };
 
-struct map { // of /proc/PID/smaps
+struct map { // a mapping of /proc/PID/smaps
 	struct mem_map m;
 	uint64_t rss, huge, swap;
 };
@@ -20,7 +20,7 @@ struct walk {
 	FILE *f;
 	char line[LINE_LEN]; // first line of the next mapping, if there is one
 	bool more;
-	uint64_t guard_end; // of the last guard page
+	uint64_t guard_end; // end of the last guard page
 };
 
 static bool is_first_line(const char *line)

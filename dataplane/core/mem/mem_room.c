@@ -10,7 +10,7 @@ enum { LINE_LEN = 512, FOLDER_LEN = 1024, FILE_LEN = FOLDER_LEN + 32 };
 // Where each version of cgroups says what.
 struct group_files {
 	const char *max, *now;
-	const char *yields[3]; // of memory.stat: files that can be read again
+	const char *yields[3]; // words of memory.stat: files that can be read again
 };
 static const struct group_files version2 = {
 	"memory.max", "memory.current", {"inactive_file", "active_file", "slab_reclaimable"}};
@@ -109,7 +109,7 @@ static bool group_own(const char *own, const struct group_files *v, char out[LIN
 	return true;
 }
 
-// In a container the root is the container's own group, with a limit of its own.
+// The root in a container is the container's group, which has a limit.
 static uint64_t version_left(
 	const char *root, const char *below, const char *own, const struct group_files *v)
 {

@@ -71,7 +71,8 @@ static int thread_caps(const char *thread, uint64_t *out, char name[32])
 	return rc;
 }
 
-// What threads may have, and the signal for another than the main one that has more. 0: none.
+// What threads may have, and the signal for another than the main one that has more; 0 without a
+// check.
 struct bounds {
 	uint64_t main_most, most;
 	int signo;
@@ -137,7 +138,7 @@ int caps_check(uint64_t main_most, uint64_t most, char why[CAPS_WHY_MAX])
 	return threads_settle(&(struct bounds){.main_most = main_most, .most = most}, why);
 }
 
-// In the thread that shall drop them. Nothing but a system call.
+// Runs in the thread that shall drop them. Makes a system call and nothing else.
 static void on_drop(int signo)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};

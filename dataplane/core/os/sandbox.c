@@ -49,7 +49,8 @@ static int allow_all(scmp_filter_ctx filter, const struct sandbox_kind *kind)
 			rc = (family->call[i].is_not ? allow_others : allow)(
 				filter, &family->call[i]);
 	}
-	// Its flags lie in memory, where no filter can see them: glibc falls back to clone(2).
+	// The flags of clone3 lie in memory, where no filter can see them: glibc falls back to
+	// clone(2).
 	return rc ? rc : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3, 0);
 }
 

@@ -37,7 +37,7 @@ static int address_of(const char *name)
 	return 0;
 }
 
-// The watchdog's time in milliseconds, if it is for this process; 0: none.
+// The watchdog's time in milliseconds, if it is for this process; else 0.
 static uint64_t watchdog_ms(void)
 {
 	const char *usec = getenv("WATCHDOG_USEC"), *process = getenv("WATCHDOG_PID");
@@ -88,7 +88,7 @@ void sd_notify_send(const char *fmt, ...)
 
 void sd_notify_reloading(void)
 {
-	// As systemd reads it: of CLOCK_MONOTONIC, which stands still during a suspend.
+	// The time as systemd reads it: CLOCK_MONOTONIC, which stands still during a suspend.
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	sd_notify_send("RELOADING=1\nMONOTONIC_USEC=%llu",

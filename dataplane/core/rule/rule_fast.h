@@ -41,7 +41,7 @@ ATTR_INLINE const struct rule_set *rule_fast_set(
 	const unsigned at = (unsigned)__builtin_ctz(slots), slot = at / 2;
 	// Loaded once: the value checked is the value used.
 	const unsigned set = __atomic_load_n(&b->set[slot], __ATOMIC_RELAXED);
-	__builtin_prefetch(&r->sets[set]); // in vain where that is none
+	__builtin_prefetch(&r->sets[set]); // fetches in vain where there is no set
 	if (unlikely_(slots >> at != 3 || b->more >> slot & 1 || set >= r->set_count))
 		return NULL;
 	return &r->sets[set];
@@ -106,7 +106,7 @@ ATTR_INLINE bool rule_fast_blocks(
 #endif
 }
 
-// Of those that block: the lowest list.
+// The lowest list of those that block.
 ATTR_INLINE unsigned rule_fast_list(const struct rule_set *set, const uint64_t lists[4])
 {
 	unsigned w = 0;

@@ -162,8 +162,8 @@ static const char *take_list(struct rule_reader *r, unsigned list, uint64_t sour
 	return NULL;
 }
 
-// Of replies at one name in one source. As in AdGuard Home, an error beats records, and records
-// beat an answer without any.
+// Chooses among replies at one name in one source. As in AdGuard Home, an error beats records, and
+// records beat an answer without any.
 static unsigned reply_order(unsigned reply)
 {
 	static const uint8_t place[RULE_REPLIES] = {

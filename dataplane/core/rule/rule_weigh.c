@@ -31,9 +31,9 @@ struct chosen {
 // A decision on its way, nearest name first.
 struct choice {
 	struct chosen by_rank, by_zone;
-	unsigned rank;        // of by_rank; 0: none
-	unsigned zone_source; // of by_zone; RULE_SOURCES_MAX: none
-	unsigned typed;       // highest rank of a rule for some types that covers the name; 0: none
+	unsigned rank;        // by_rank's; 0 without one
+	unsigned zone_source; // by_zone's; RULE_SOURCES_MAX without one
+	unsigned typed; // highest rank of a rule for some types that covers the name; 0 without one
 	bool safe;
 	uint8_t safe_index, safe_list;
 	bool has_excepts;
@@ -107,7 +107,7 @@ static uint64_t keep_covering(const struct rule_reader *r, struct rule_set *s, b
 	return mask(s, self ? r->covers_self : r->covers_below);
 }
 
-// Those that fit its type as well.
+// Takes only rules that fit the type as well.
 static void keep_fitting(const struct rule_reader *r, struct rule_set *s, bool self, uint16_t qtype)
 {
 	keep_covering(r, s, self);
@@ -151,7 +151,7 @@ static __attribute__((noinline)) void add_taken(
 		}
 }
 
-// Without the rules that exceptions at nearer names take away from this one.
+// Leaves out the rules that exceptions at nearer names take away from this one.
 static void take_away(
 	const struct rule_reader *r, const struct choice *c, struct rule_set *s, unsigned labels)
 {

@@ -45,8 +45,8 @@ static mode_t lock_mode(const char *path)
 	return LOCK_MODE;
 }
 
-// -EAGAIN: another process runs. -EDEADLK: none does, but someone who may only read the file holds
-// a read lock; only we can have write locks.
+// -EAGAIN: another process runs. -EDEADLK: no process runs, but someone who may only read the file
+// holds a read lock; only we can have write locks.
 static int lock_once(const char *path)
 {
 	int fd = own_file_open(path, O_RDWR | O_CREAT, LOCK_MODE);

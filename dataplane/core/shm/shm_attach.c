@@ -94,7 +94,8 @@ static int pages_check(int fd, const struct stat *st, enum region_kind kind, uin
 		(const uint8_t *)&h, (size_t)st->st_size, kind, instance, path, why);
 	if (err)
 		return err;
-	// Its maker has rounded it up to pages (size_for), of which a block may be a part.
+	// The maker of a region has rounded it up to pages (size_for), of which a block may be a
+	// part.
 	const size_t block = (size_t)st->st_blksize, page = page_size();
 	const size_t unit = block > page ? block : page, most = region_most[kind];
 	if (most && (size_t)st->st_size > (most + unit - 1) / unit * unit)
@@ -183,7 +184,7 @@ int region_attach_lazily(const struct shm_paths *paths, enum shm_where where, co
 
 int region_place(size_t size, struct region *out, char why[SHM_WHY_MAX])
 {
-	size = page_up(size); // as the file (size_for)
+	size = page_up(size); // the size of the file (size_for)
 	void *m = shm_huge_map(-1, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
 	if (m == MAP_FAILED)
 		return shm_fail(why, errno, "no address space: %s", strerror(errno));
@@ -275,7 +276,7 @@ int region_load(const struct shm_paths *paths, enum shm_where where, const char 
 	else
 		errno = EFBIG;
 	if (base != MAP_FAILED)
-		(void)madvise(base, r.size, MADV_DONTDUMP); // as region_map_file does
+		(void)madvise(base, r.size, MADV_DONTDUMP); // no core dump has it (region_map_file)
 	if (base == MAP_FAILED)
 		err = -errno;
 	else if ((err = read_all(fd, base, r.size)) == 0 && mprotect(base, r.size, PROT_READ) < 0)

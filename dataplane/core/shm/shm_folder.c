@@ -17,7 +17,7 @@
 
 enum { ID_DIGITS = 16, PAUSE_MS = 10 };
 
-// Without waiting: -EAGAIN if another process has it.
+// Locks without waiting: -EAGAIN if another process has the lock.
 static int lock_take(int fd, short kind)
 {
 	struct flock lock = {.l_type = kind, .l_whence = SEEK_SET};
@@ -224,7 +224,7 @@ static bool is_running(const char *run)
 	return false;
 }
 
-// In the name of a folder without an identity each '-' was a '-' or a '/' of the runtime directory:
+// A '-' in the name of a folder without an identity was a '-' or a '/' of the runtime directory:
 // /a/b and /a-b had one folder. True also if that is not known.
 static bool may_be_used(const char *flat)
 {

@@ -45,7 +45,8 @@ static bool owner_is_trusted(const char *run, uid_t owner)
 	       || (stat(run, &st) == 0 && (owner == st.st_uid || shm_dir_has_two_users(&st)));
 }
 
-// With two users the runtime directory keeps out all but the two of them. `name`: below `run`.
+// Where there are two users the runtime directory keeps out all but the two of them. `name`: below
+// `run`.
 static int file_read(
 	const char *run, const char *name, uint64_t *out, uid_t *owner, char why[SHM_WHY_MAX])
 {
@@ -71,7 +72,7 @@ static int file_read(
 	return 0;
 }
 
-// Of the control plane's file, which the other of two users cannot have made, before the other one.
+// Reads the control plane's file first, which the other of two users cannot have made.
 static int either_read(const char *run, uint64_t *out, uid_t *owner, char why[SHM_WHY_MAX])
 {
 	int rc = file_read(run, SHM_CONTROL "/instance", out, owner, why);
@@ -96,7 +97,8 @@ static int file_make(const char *own, uint64_t id, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32], made[SHM_PATH_MAX + 48], text[TEXT + 1];
 	path_of(path, own, "instance");
-	// Of each user: where there are two, neither can remove what the other left behind.
+	// Each user has a file: where there are two users, neither can remove what the other left
+	// behind.
 	snprintf(made, sizeof(made), "%s/instance.new.%u", own, geteuid());
 	int fd = own_file_make(made, 0644);
 	if (fd < 0)
@@ -142,7 +144,7 @@ static int lock_wait(const char *run, char why[SHM_WHY_MAX])
 	}
 }
 
-// With the lock on the runtime directory. The data plane may have started first: its identity is
+// Needs the lock on the runtime directory. The data plane may have started first: its identity is
 // that of its regions.
 static int instance_make(const char *run, const char *own, uint64_t *out, char why[SHM_WHY_MAX])
 {
@@ -162,7 +164,7 @@ static int instance_make(const char *run, const char *own, uint64_t *out, char w
 int shm_instance_get(const char *run, const char *own, uint64_t *out, char why[SHM_WHY_MAX])
 {
 	uid_t owner;
-	// It is complete or not there, so that a process that only reads it needs no lock.
+	// The file is complete or not there, so that a process that only reads it needs no lock.
 	int rc = own ? own_read(run, own, out, &owner, why) : either_read(run, out, &owner, why);
 	if (rc == 0 || !own)
 		return rc;

@@ -76,7 +76,7 @@ struct shm_huge {
 	int fd;
 	size_t size, made; // bytes; those in huge pages
 	uint8_t *base;     // NULL: no more are made
-	uint64_t until_ms; // of the thread's CPU time
+	uint64_t until_ms; // CPU time of the thread
 	uint64_t late_ms;  // clock_mono_ms
 };
 
@@ -113,8 +113,8 @@ ATTR_MUST_CHECK int shm_fill_memory(uint8_t *to, const struct region_fill *fill)
 enum { INSTANCE_WAIT_MS = 5000 };
 
 // Reads the identity. `own`: the caller's folder (struct shm_paths), or NULL; makes one there,
-// where there is none or where it is a copy, under a lock on the directory. -ENOENT: none; -EPROTO:
-// damaged, or a copy; -EAGAIN: another process holds the lock for too long.
+// where there is none or where it is a copy, under a lock on the directory. -ENOENT: there is no
+// file; -EPROTO: damaged, or a copy; -EAGAIN: another process holds the lock for too long.
 ATTR_MUST_CHECK int shm_instance_get(
 	const char *run, const char *own, uint64_t *out, char why[SHM_WHY_MAX]);
 // Restores the file of a weir that runs. 0: it was there; 1: restored; -ESTALE: there is another

@@ -27,7 +27,8 @@ struct mapping {
 // The handler can reach nothing else.
 static const char *const *own_names;
 static int maps_fd = -1, stderr_fd = -1;
-// Of the position of maps_fd. Who holds it reads on and touches no region, so waits are short.
+// Protects the position of maps_fd. A thread that holds it reads on and touches no region, so waits
+// are short.
 static atomic_flag maps_taken = ATOMIC_FLAG_INIT;
 
 static void put(char *line, size_t *len, const char *text)

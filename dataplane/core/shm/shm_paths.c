@@ -23,7 +23,7 @@ struct search {
 	char control[SHM_PATH_MAX]; // the control plane's folder there
 	// `flat`, with two users a side, and the identity: names of this weir's shared folders.
 	char base[SHM_PATH_MAX + 24];  // own; of no side the data plane's
-	char other[SHM_PATH_MAX + 24]; // of the other side
+	char other[SHM_PATH_MAX + 24]; // the folder of the other process
 	char huge[SHM_PATH_MAX + 24];  // for large regions, which are the control plane's
 	mode_t run_mode;
 	bool create;
@@ -57,7 +57,7 @@ bool shm_folder_is_theirs(const struct shm_paths *paths, const char *folder)
 	       && !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-// Those who may pass the runtime directory may pass ours; what lies in it gets the group.
+// A user who may pass the runtime directory may pass ours; what lies in it gets the group.
 static int folder_open_to_group(const struct search *s, const char *dir)
 {
 	const mode_t mode = DIR_MODE_TWO_USERS | (s->run_mode & S_IXOTH);
@@ -148,7 +148,7 @@ static int take_huge(struct search *s, const char *mount, const char *folder, ch
 	return folder_ready(&taking, folder, &s->paths.hold[IN_HUGE]);
 }
 
-// With two users the control plane alone makes and holds the folder.
+// Where there are two users only the control plane makes and holds the folder.
 static bool makes_huge(const struct search *s)
 {
 	return !s->paths.two_users || is_control(s);

@@ -27,7 +27,7 @@ bool shm_leaks(const char *what, uint32_t kind)
 	return wanted && kind == REGION_RULE_IMAGE && strstr(wanted, what);
 }
 
-// Without a reservation, so that it is also there on a machine that has no huge page.
+// Maps without a reservation, so that it works also on a machine that has no huge page.
 void shm_leak_huge(void)
 {
 	(void)mmap(NULL, page_huge(), PROT_READ,
@@ -164,7 +164,7 @@ static int size_for(const struct shm_paths *paths, const struct region_spec *spe
 	return 0;
 }
 
-// In a sticky directory nobody can remove what another user made.
+// Nobody can remove from a sticky directory what another user made.
 static int left_in_place(const char *path, int err, char why[SHM_WHY_MAX])
 {
 	struct stat st;

@@ -147,7 +147,7 @@ static void port_copy(struct stats_port_copy *out, const struct stats_port *p)
 	out->name[sizeof(out->name) - 1] = '\0';
 }
 
-// Of a program that is not trusted: what no version has is shown as '?'.
+// The version of a program that is not trusted: a byte that no version has is shown as '?'.
 static void build_copy(char out[BUILD_TEXT_MAX], const char text[BUILD_TEXT_MAX])
 {
 	memcpy(out, text, BUILD_TEXT_MAX);
