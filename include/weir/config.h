@@ -2,7 +2,7 @@
 #pragma once
 
 // The configuration: one YAML file, read by both processes and by weirctl through this library
-// (libweir-config, the only includer of libcyaml). docs/reference/config.md is the reference.
+// (libweir-config). docs/reference/config.md is the reference.
 //
 // config_load parses, checks every value and every relation between values, and either returns a
 // whole configuration or one message with file, path, line and column. A loaded configuration is

@@ -96,7 +96,7 @@ enum { HEAP_WALKS = 100, HEAP_WALKS_MS = 100, HEAP_WALKS_EACH = 16 };
 #define HEAP_LIBRARY_LIST(X) \
 	X(libevent, 1)       \
 	X(jansson, 8)        \
-	X(hyperscan, 1) X(curl, 1) X(cyaml, 1) X(sqlite, 1) X(openssl, 256) X(nghttp2, 8)
+	X(hyperscan, 1) X(curl, 1) X(sqlite, 1) X(openssl, 256) X(nghttp2, 8)
 
 // A library that lets us set none: its bytes, without blocks, are measured around its calls
 // (heap_meter.h of controlplane/memory).

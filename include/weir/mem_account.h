@@ -19,23 +19,22 @@
 #include <stdint.h>
 
 // name, contents
-#define MEM_ACCOUNT_LIST(X)                                                                        \
-	X(l0, "private side of the answer cache")                                                  \
-	X(images, "lists, rule images, names, policy and what builds them")                        \
-	X(worker_rings, "the rings between the processes")                                         \
-	X(resolver, "questions in flight, waiters, refresh, judging, flushing")                    \
-	X(upstream, "views, upstream servers and their sockets, libunbound")                       \
-	X(redis, "L1: calls, connections, buffers")                                                \
-	X(query_log, "log records, rows, the query store, the top lists")                          \
-	X(export, "ClickHouse, live logs and webhooks")                                            \
-	X(http, "control API")                                                                     \
-	X(frontend, "clients over TCP and HTTPS, and over UDP without a data plane")               \
-	X(config, "configurations")                                                                \
-	X(stats, "statistics and their history")                                                   \
-	X(process, "loops, threads, start-up")                                                     \
-	X(dataplane, "the data plane's own")                                                       \
-	X(libraries,                                                                               \
-		"libevent, jansson, vectorscan, curl, libcyaml, SQLite, OpenSSL, nghttp2, xxhash") \
+#define MEM_ACCOUNT_LIST(X)                                                                   \
+	X(l0, "private side of the answer cache")                                             \
+	X(images, "lists, rule images, names, policy and what builds them")                   \
+	X(worker_rings, "the rings between the processes")                                    \
+	X(resolver, "questions in flight, waiters, refresh, judging, flushing")               \
+	X(upstream, "views, upstream servers and their sockets, libunbound")                  \
+	X(redis, "L1: calls, connections, buffers")                                           \
+	X(query_log, "log records, rows, the query store, the top lists")                     \
+	X(export, "ClickHouse, live logs and webhooks")                                       \
+	X(http, "control API")                                                                \
+	X(frontend, "clients over TCP and HTTPS, and over UDP without a data plane")          \
+	X(config, "configurations")                                                           \
+	X(stats, "statistics and their history")                                              \
+	X(process, "loops, threads, start-up")                                                \
+	X(dataplane, "the data plane's own")                                                  \
+	X(libraries, "libevent, jansson, vectorscan, curl, SQLite, OpenSSL, nghttp2, xxhash") \
 	X(other, "files that belong to no account")
 
 enum mem_account {

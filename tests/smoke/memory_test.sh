@@ -79,7 +79,7 @@ check "threads in pprof's format" pprof threads threads main
 check "CPU time in pprof's format" pprof cpu cpu
 check "that is not written over" sh -c '! "$0" -c /run/weir/lab/weir.yaml profile cpu --seconds 1 -o "$1" 2>&1' "$WEIR_BUILD/tools/ctl/weirctl" $tmp/cpu
 made() { # bytes that ever were allocated for what a configuration becomes
-	mem && jq '[.files[] | select(.name | test("^(cyaml|config|policy|querylog|toggles|upstream|rules|list|local)")) | .made_bytes] | add' $tmp/mem.json
+	mem && jq '[.files[] | select(.name | test("^(config|policy|querylog|toggles|upstream|rules|list|local)")) | .made_bytes] | add' $tmp/mem.json
 }
 reloads_make() { # FILES OPERATOR BYTES: by the control plane's count, when it reads the same file again, which touches FILES first
 	local before

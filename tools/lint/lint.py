@@ -41,7 +41,6 @@ LIBRARIES = {
     "nghttp2/": ["controlplane"],
     "http_parser.h": ["controlplane"],
     "jemalloc/": ["controlplane"],
-    "cyaml/": ["dataplane/core/config", "dataplane/core/managed"],
     "yaml.h": ["dataplane/core/config", "tools/ctl"],
     "xxhash.h": ["dataplane/core"],
     "seccomp.h": ["dataplane/core"],
@@ -50,10 +49,10 @@ LIBRARIES = {
     "unbound": ["controlplane"],
 }
 EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
-# The steering program itself is the second file of libbpf. cyaml's schema tables need its header as well: one library, two files. Of OpenSSL one file of controlplane/tls has the
+# The steering program itself is the second file of libbpf. Of OpenSSL one file of controlplane/tls has the
 # authorities, chains and peers, one the certificates that weir itself shows, one those of clients, one the connections, one the
 # secrets of the control API and signatures. Of libcurl weirctl has two.
-LIBRARY_FILES = {"bpf/": 2, "cyaml/": 2, "openssl/": 5, "curl/": 2}
+LIBRARY_FILES = {"bpf/": 2, "openssl/": 5, "curl/": 2}
 
 # Rooms of each program from the lowest floor up. A room includes headers of lower floors alone; the files beside the rooms
 # are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.

@@ -79,17 +79,16 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 
 static int doc_fill(struct config_doc *doc, struct config **out)
 {
-	struct config_raw *raw;
 	int rc = config_raw_check(doc);
 	if (rc == 0)
-		rc = config_raw_load(doc, &raw);
+		rc = config_raw_shape(doc);
+	if (rc == 0)
+		rc = config_include_read(doc);
 	if (rc < 0)
 		return rc;
-	rc = config_include_read(doc, raw);
-	struct config *c = rc == 0 ? heap_calloc(1, sizeof(*c)) : NULL;
-	if (rc == 0)
-		rc = c ? config_fill(doc, raw, c) : -ENOMEM;
-	config_raw_free(raw);
+	const struct config_raw *raw = config_raw_make(doc);
+	struct config *c = raw ? heap_calloc(1, sizeof(*c)) : NULL;
+	rc = c ? config_fill(doc, raw, c) : -ENOMEM;
 	if (rc == 0 && doc->errors->count > 0) // unknown keys
 		rc = -EINVAL;
 	if (rc < 0) {

@@ -115,7 +115,7 @@ static int clients_take(const struct config_doc *doc, const char *list, char *co
 	bool is_given = count > 0;
 	int rc = list_take(doc, list, text, count, c, true, p);
 	if (rc == 0 && !is_given)
-		rc = config_doc_has_list(doc, list, &is_given);
+		is_given = config_doc_has_list(doc, list);
 	if (rc < 0 || is_given)
 		return rc;
 	FREE_AND_NULL(p->one);

@@ -147,21 +147,19 @@ int config_bundle_load(const struct config_bundle *b, enum config_secrets_kind s
 	return rc;
 }
 
-int config_bundle_raw(const struct config_bundle *b, config_raw_use *use, void *arg)
+int config_bundle_tree(const struct config_bundle *b, config_tree_use *use, void *arg)
 {
 	struct config_errors errors;
 	struct config_doc doc;
-	struct config_raw *raw = NULL;
 	int rc = doc_begin(&doc, b, CONFIG_SECRETS_NONE, &errors);
 	if (rc == 0)
 		rc = config_raw_check(&doc);
 	if (rc == 0)
-		rc = config_raw_load(&doc, &raw);
+		rc = config_raw_shape(&doc);
 	if (rc == 0)
-		rc = config_include_read(&doc, raw);
+		rc = config_include_read(&doc);
 	if (rc == 0)
-		use(arg, raw);
-	config_raw_free(raw);
+		use(arg, doc.tree.root);
 	config_doc_free(&doc);
 	return rc;
 }
@@ -223,23 +221,41 @@ static const char *text_shown(const struct config_text *t)
 	return t->shown ? t->shown : t->path;
 }
 
+// The tree of a text that was loaded before, without errors.
+static bool text_tree(struct config_doc *doc)
+{
+	return config_raw_check(doc) == 0 && config_raw_shape(doc) == 0;
+}
+
 // With a document of the texts, which stay the bundle's.
 static void place_refuse(const struct config_bundle *b, struct config_errors *errors,
 	const char *key, const char *reason)
 {
 	struct config_part parts[CONFIG_INCLUDED_MAX + 1];
+	struct config_errors none = {0};
 	struct config_doc doc = {.path = text_shown(&b->main),
 		.text = (uint8_t *)b->main.bytes,
 		.len = b->main.len,
-		.errors = errors,
+		.errors = &none,
 		.parts = parts,
 		.part_count = b->included_count + (b->managed.bytes != NULL)};
+	const bool is_whole = text_tree(&doc);
 	for (unsigned i = 0; i < doc.part_count; i++) {
 		const struct config_text *t = i < b->included_count ? &b->included[i] : &b->managed;
-		parts[i].doc = (struct config_doc){
-			.path = text_shown(t), .text = (uint8_t *)t->bytes, .len = t->len};
+		parts[i].doc = (struct config_doc){.path = text_shown(t),
+			.text = (uint8_t *)t->bytes,
+			.len = t->len,
+			.errors = &none,
+			.number = (uint16_t)(i + 1),
+			.is_included = true};
+		if (is_whole && text_tree(&parts[i].doc))
+			(void)!config_raw_merge(&doc, &parts[i].doc);
 	}
+	doc.errors = errors;
 	(void)config_refuse(&doc, key, "%s", reason);
+	config_tree_free(&doc.tree);
+	for (unsigned i = 0; i < doc.part_count; i++)
+		config_tree_free(&parts[i].doc.tree);
 }
 
 void config_proof_refuse(const struct config_proof *p, const char *key, const char *fmt, ...)

@@ -2,8 +2,6 @@
 
 #include "config_doc.h"
 
-#include "config_walk.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,12 +9,15 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/config.h>
 #include <weir/heap_site.h>
 #include <weir/text.h>
+
+enum { ITEM_NAME_MAX = 79 }; // bytes, in an error
 
 void config_doc_error(const struct config_doc *doc, const char *fmt, ...)
 {
@@ -153,6 +154,7 @@ void config_doc_free(struct config_doc *doc)
 	doc->part_count = 0;
 	while (doc->folder_count)
 		FREE_AND_NULL(doc->folders[--doc->folder_count]);
+	config_tree_free(&doc->tree);
 	FREE_AND_NULL(doc->absolute);
 	FREE_AND_NULL(doc->text);
 	doc->len = 0;
@@ -164,72 +166,93 @@ int config_doc_folder_len(const char *path)
 	return slash ? (int)(slash + 1 - path) : 0;
 }
 
-int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key,
-	config_doc_version_check *version_check)
+// Where a key is: its node or its nearest parent's, and the key with names of items in place of
+// their numbers, as it is in its own file.
+struct place {
+	const struct config_node *node; // NULL: the document has none
+	char title[CONFIG_PATH_MAX];
+};
+
+static void title_add(struct place *p, const char *text, size_t text_len)
 {
-	struct config_walk_unknown unknown[CONFIG_ERRORS_MAX];
-	struct config_walk w = {.doc = doc, .has_key = has_key, .unknown = unknown};
-	int rc = config_walk_run(&w);
-	// The keys of a newer version are unknown, so they say nothing.
-	if (rc == 0 && w.has_version)
-		rc = version_check(doc, w.version);
-	for (unsigned i = 0; rc == 0 && i < w.unknown_count; i++)
-		(void)config_refuse_near(doc, unknown[i].path, unknown[i].nearest, "unknown key");
-	return rc;
+	const size_t len = strlen(p->title);
+	snprintf(p->title + len, sizeof(p->title) - len, "%.*s", (int)text_len, text);
 }
 
-int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out)
+// Item "[3]" of the list `n`, at the beginning of `*key`. NULL: `n` is none, or too short.
+static const struct config_node *item_find(
+	const struct config_node *n, const char **key, struct place *p)
 {
-	bool is_list = false;
-	for (unsigned i = 0; i <= doc->part_count; i++) {
-		struct config_walk w = {.doc = config_doc_file(doc, i), .wanted = key};
-		int rc = config_walk_run(&w);
-		if (rc < 0)
-			return rc;
-		is_list |= w.is_list;
+	char item[16];
+	const char *end = strchr(*key, ']'), *rest = end ? end + 1 : *key + strlen(*key);
+	const unsigned long i = strtoul(*key + 1, NULL, 10);
+	n = n && n->kind == CONFIG_NODE_LIST && i < n->count ? n->child[i] : NULL;
+	const char *name = config_node_text(n, "name");
+	if (name && *name) { // "blocking.lists[1].path" is: blocking.lists "ads": path
+		title_add(p, " \"", 2);
+		title_add(p, name, strnlen(name, ITEM_NAME_MAX));
+		title_add(p, "\": ", *rest ? 3 : 1);
+		rest += *rest == '.';
+	} else if (n) {
+		snprintf(item, sizeof(item), "[%u]", n->own);
+		title_add(p, item, strlen(item));
+	} else {
+		title_add(p, *key, (size_t)(rest - *key));
 	}
-	*out = is_list;
-	return 0;
+	*key = rest;
+	return n;
 }
 
-// "blocking.lists[1].path" with the item's name: blocking.lists "ads": path
-static void key_title(const struct config_walk *w, const char *key, char out[CONFIG_PATH_MAX])
+static void place_find(const struct config_doc *doc, const char *key, struct place *out)
 {
-	size_t n = 0;
-	unsigned depth = 0;
-	for (const char *p = key; *p && n + 1 < CONFIG_PATH_MAX; p++) {
-		const char *end = *p == '[' ? strchr(p, ']') : NULL;
-		unsigned at = end ? depth++ : CONFIG_WALK_DEPTH_MAX;
-		if (at >= CONFIG_WALK_DEPTH_MAX || !w->name[at][0]) {
-			out[n++] = *p;
-			continue;
+	const struct config_node *n = doc->tree.root;
+	*out = (struct place){.node = n};
+	while (*key) {
+		char part[CONFIG_KEY_MAX];
+		if (*key == '[') {
+			n = item_find(n, &key, out);
+		} else {
+			const size_t dot = *key == '.', len = dot + strcspn(key + dot, ".[");
+			snprintf(part, sizeof(part), "%.*s", (int)(len - dot), key + dot);
+			title_add(out, key, len);
+			n = config_node_find(n, part);
+			key += len;
 		}
-		int len = snprintf(
-			out + n, CONFIG_PATH_MAX - n, " \"%s\"%s", w->name[at], end[1] ? ": " : "");
-		n += (size_t)len < CONFIG_PATH_MAX - n ? (size_t)len : CONFIG_PATH_MAX - n - 1;
-		p = end + (end[1] == '.');
+		out->node = n ? n : out->node;
 	}
-	out[n] = '\0';
 }
 
-static int refuse(const struct config_doc *doc, const char *key, const char *nearest,
-	const char *fmt, va_list args) __attribute__((format(printf, 4, 0)));
-static int refuse(const struct config_doc *doc, const char *key, const char *nearest,
-	const char *fmt, va_list args)
+bool config_doc_has_list(const struct config_doc *doc, const char *key)
 {
-	if (doc->errors->count >= CONFIG_ERRORS_MAX) { // a walk for each would take its time
+	struct place p;
+	place_find(doc, key, &p);
+	return p.node && p.node->kind == CONFIG_NODE_LIST;
+}
+
+// The file of a node; before the parts are there, and of a part, all are the document's own.
+static const struct config_doc *file_of(const struct config_doc *doc, const struct config_node *n)
+{
+	return n && n->file <= doc->part_count ? config_doc_file(doc, n->file) : doc;
+}
+
+static int refuse(const struct config_doc *doc, const struct config_node *n, const char *key,
+	const char *nearest, const char *fmt, va_list args) __attribute__((format(printf, 5, 0)));
+static int refuse(const struct config_doc *doc, const struct config_node *n, const char *key,
+	const char *nearest, const char *fmt, va_list args)
+{
+	if (doc->errors->count >= CONFIG_ERRORS_MAX) { // a search for each would take its time
 		doc->errors->count++;
 		return -EINVAL;
 	}
-	struct config_walk w;
-	char own[CONFIG_PATH_MAX];
-	const struct config_doc *file = config_place_find(doc, key, own, &w);
-	char reason[CONFIG_WHY_MAX / 2], title[CONFIG_PATH_MAX], shown[CONFIG_PATH_MAX];
+	struct place p;
+	place_find(doc, key, &p);
+	n = n ? n : p.node;
+	char reason[CONFIG_WHY_MAX / 2], shown[CONFIG_PATH_MAX];
 	vsnprintf(reason, sizeof(reason), fmt, args);
-	key_title(&w, own, title);
 	config_doc_error(doc, "config: %s: %s (%s:%u:%u)%s%s%s",
-		text_escape(title, shown, sizeof(shown)), reason, file->path, w.line, w.column,
-		nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+		text_escape(p.title, shown, sizeof(shown)), reason, file_of(doc, n)->path,
+		n ? n->line : 1, n ? n->column : 1, nearest ? "; did you mean \"" : "",
+		nearest ? nearest : "", nearest ? "\"?" : "");
 	return -EINVAL;
 }
 
@@ -237,7 +260,7 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 {
 	va_list args;
 	va_start(args, fmt);
-	int rc = refuse(doc, key, NULL, fmt, args);
+	int rc = refuse(doc, NULL, key, NULL, fmt, args);
 	va_end(args);
 	return rc;
 }
@@ -247,7 +270,25 @@ int config_refuse_near(
 {
 	va_list args;
 	va_start(args, fmt);
-	int rc = refuse(doc, key, nearest, fmt, args);
+	int rc = refuse(doc, NULL, key, nearest, fmt, args);
 	va_end(args);
 	return rc;
+}
+
+int config_refuse_node(const struct config_doc *doc, const struct config_node *n, const char *key,
+	const char *nearest, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	int rc = refuse(doc, n, key, nearest, fmt, args);
+	va_end(args);
+	return rc;
+}
+
+void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap)
+{
+	struct place p;
+	place_find(doc, key, &p);
+	snprintf(out, cap, "%s:%u:%u", file_of(doc, p.node)->path, p.node ? p.node->line : 1,
+		p.node ? p.node->column : 1);
 }

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The text of a configuration file, and where in it each key stands.
+// The text of a configuration file, its tree, and the errors with their places.
 //
-// libcyaml fills structs but loses positions. So the document is walked with libyaml's events, once
-// before it is loaded, for everything that we refuse whatever the schema says (duplicate keys,
-// aliases, tags, several documents, nesting), and again only when a value is refused, to find its
-// line and column by its path ("upstreams.servers[1].address"), or is an empty list
-// (config_walk.h).
-//
-// A document has the files that its key `include` names as parts (config_include.h). Checks name a
-// key as it is in all of them together, such as item 5 of a list whose first 3 are in another file;
-// an error names it as it is in its own file (config_walk.h).
+// A document has the files that its key `include` names as parts (config_include.h), and its tree
+// has what all of them say. Checks name a key as it is in that tree, such as item 5 of a list whose
+// first 3 are in another file; an error names it as it is in its own file.
+
+#include "config_tree.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -29,6 +25,8 @@ struct config_doc {
 	uint8_t *text;
 	size_t len;
 	uint64_t device, inode; // which file it is
+	struct config_tree tree;
+	uint16_t number; // of the file: that of its nodes
 	struct config_errors *errors;
 	bool leaves_secrets; // secrets are not opened, as if their files were fine
 	bool leaves_absent;  // so are credentials and variables that this process lacks
@@ -71,22 +69,8 @@ int config_doc_folder_len(const char *path);
 // Adds an error to the document's; beyond CONFIG_ERRORS_MAX it is only counted.
 void config_doc_error(const struct config_doc *doc, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
-// Is there a key of that name in the mapping at `parent` ("" for the document's)? If not, *nearest
-// is the key with the nearest spelling, or NULL.
-typedef bool config_doc_has_key(const char *parent, const char *key, const char **nearest);
-
-// 0, or -EINVAL by config_refuse for the value of the top-level key `version`.
-typedef int config_doc_version_check(const struct config_doc *doc, const char *text);
-
-// -EINVAL when the text is malformed or of a version that is refused; -ENOMEM; or 0, also with
-// unknown keys. Adds an error for each of these and skips the values below them. Of the document's
-// own file alone.
-ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key,
-	config_doc_version_check *version_check);
-
-// Does `key` have a list, be it an empty one? libcyaml has no documented way to distinguish that
-// from a missing key. `key` is in no list. Parses the whole text of all files. -ENOMEM.
-ATTR_MUST_CHECK int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out);
+// Does `key` have a list, be it an empty one?
+bool config_doc_has_list(const struct config_doc *doc, const char *key);
 
 // Adds the error "config: key: reason (FILE:LINE:COL)", with the position of the key, or of its
 // nearest parent that is in a file of the document. Items of lists go by their names where they
@@ -97,7 +81,11 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 int config_refuse_near(const struct config_doc *doc, const char *key, const char *nearest,
 	const char *fmt, ...) ATTR_PRINTF(4, 5);
 
-// "weir.yaml:12:9": the file and place of the key, or of its nearest parent. Walks all files.
+// The same, about a node of the document's tree whose path is `key`.
+int config_refuse_node(const struct config_doc *doc, const struct config_node *n, const char *key,
+	const char *nearest, const char *fmt, ...) ATTR_PRINTF(5, 6);
+
+// "weir.yaml:12:9": the file and place of the key, or of its nearest parent.
 void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap);
 
 // What to return after two checks that both were made: no memory before refused before fine.

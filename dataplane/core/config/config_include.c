@@ -2,7 +2,7 @@
 #include "config_include.h"
 
 #include "config_entries.h"
-#include "config_walk.h"
+#include "config_raw.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +18,6 @@
 // One entry of the list.
 struct include {
 	struct config_doc *doc;
-	struct config_raw *raw;
 	char key[32];          // "include[3]"
 	char folder[PATH_MAX]; // with its slash, as messages name it; "": the working directory
 	const char *name;      // behind it: a name or a pattern
@@ -34,23 +33,21 @@ static const char wildcards[] = "*?[";
 static int part_keys_check(const struct config_doc *part)
 {
 	static const char *const keys[] = {"version", "include", "runtime"};
-	struct config_walk w = {
-		.doc = part, .wanted = "", .tops = keys, .top_count = ARRAY_LEN(keys)};
-	int rc = config_walk_run(&w);
-	for (unsigned i = 0; rc != -ENOMEM && i < ARRAY_LEN(keys); i++)
-		if (w.tops_found & (UINT32_C(1) << i))
+	int rc = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+		if (config_node_find(part->tree.root, keys[i]))
 			rc = config_refuse(part, keys[i],
 				"is not possible in an included file: move it to the file that "
 				"includes this one");
 	return rc;
 }
 
-static int part_load(const struct config_doc *part, struct config_raw **out)
+static int part_load(struct config_doc *part)
 {
 	int rc = config_raw_check(part);
 	if (rc == 0)
 		rc = part_keys_check(part);
-	return rc == 0 ? config_raw_load(part, out) : rc;
+	return rc == 0 ? config_raw_shape(part) : rc;
 }
 
 // Is it another file than those before, and are all of them together small enough?
@@ -102,21 +99,21 @@ static int part_take(struct include *in, const char *name, const struct config_t
 	struct config_doc *doc = in->doc;
 	struct config_part *part = &doc->parts[doc->part_count];
 	part->is_managed = text && text == doc->managed;
-	part->doc = (struct config_doc){
-		.errors = doc->errors, .leaves_secrets = doc->leaves_secrets, .is_included = true};
-	struct config_raw *raw;
+	part->doc = (struct config_doc){.errors = doc->errors,
+		.number = (uint16_t)(doc->part_count + 1),
+		.leaves_secrets = doc->leaves_secrets,
+		.is_included = true};
 	int rc = text ? part_given(part, text) : part_open(in, part, name);
 	if (rc == 0)
 		rc = part_check(in, &part->doc);
 	if (rc == 0)
-		rc = part_load(&part->doc, &raw);
+		rc = part_load(&part->doc);
 	if (rc < 0) {
 		config_doc_free(&part->doc);
 		FREE_AND_NULL(part->path);
 		return rc;
 	}
-	rc = config_raw_merge(doc, in->raw, &part->doc, raw);
-	config_raw_free(raw);
+	rc = config_raw_merge(doc, &part->doc);
 	doc->part_count++; // also where some of it is refused: errors name places in it
 	return rc;
 }
@@ -244,23 +241,25 @@ static int given_read(struct include *in, const struct config_bundle *b)
 
 static int entries_read(struct include *in)
 {
+	const struct config_node *list = config_node_find(in->doc->tree.root, "include");
 	int rc = 0;
-	for (unsigned i = 0; i < in->raw->include_count && rc != -ENOMEM; i++) {
-		*in = (struct include){.doc = in->doc, .raw = in->raw};
+	for (unsigned i = 0; !config_node_is_empty(list) && i < list->count && rc != -ENOMEM; i++) {
+		*in = (struct include){.doc = in->doc};
 		snprintf(in->key, sizeof(in->key), "include[%u]", i);
-		rc = config_worse(rc, entry_read(in, in->raw->include[i]));
+		rc = config_worse(rc, entry_read(in, list->child[i]->text));
 	}
 	return rc;
 }
 
-int config_include_read(struct config_doc *doc, struct config_raw *raw)
+int config_include_read(struct config_doc *doc)
 {
-	if (raw->include_count == 0 && !doc->managed && !doc->given)
+	const bool has_list = !config_node_is_empty(config_node_find(doc->tree.root, "include"));
+	if (!has_list && !doc->managed && !doc->given)
 		return 0;
 	doc->parts = heap_calloc(CONFIG_INCLUDED_MAX + 1, sizeof(*doc->parts));
 	if (!doc->parts)
 		return -ENOMEM;
-	struct include in = {.doc = doc, .raw = raw, .key = "include"};
+	struct include in = {.doc = doc, .key = "include"};
 	int rc = doc->given ? given_read(&in, doc->given) : entries_read(&in);
 	if (doc->managed && rc != -ENOMEM)
 		rc = config_worse(rc, part_take(&in, NULL, doc->managed));

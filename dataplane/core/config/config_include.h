@@ -7,18 +7,18 @@
 //
 // Mappings are merged, lists appended; a key with one value that two files have is refused. An
 // included file may have neither `include` nor `version`, nor `runtime`: weirctl finds a running
-// weir by that section whatever is wrong elsewhere (config_places.c). At most CONFIG_INCLUDED_MAX
-// files, and CONFIG_FILE_MAX bytes with the file itself.
+// weir by that section whatever is wrong elsewhere (config_places_find). At most
+// CONFIG_INCLUDED_MAX files, and CONFIG_FILE_MAX bytes with the file itself.
 //
 // Blocks as reads of small files do. The caller owns the document and with it the texts.
 
-#include "config_raw.h"
+#include "config_doc.h"
 
 #include <weir/config.h>
 
-// Reads the files into `doc`, and what they say into `raw`. -EINVAL by config_refuse, after a look
-// at all files; -ENOMEM.
-ATTR_MUST_CHECK int config_include_read(struct config_doc *doc, struct config_raw *raw);
+// Reads the files into `doc`, and what they say into its tree, which passed config_raw_shape.
+// -EINVAL by config_refuse, after a look at all files; -ENOMEM.
+ATTR_MUST_CHECK int config_include_read(struct config_doc *doc);
 
 // Sets `out->include` and the hash of all texts. -ENOMEM; `out` may then be half filled.
 ATTR_MUST_CHECK int config_include_keep(const struct config_doc *doc, struct config *out);

@@ -3,7 +3,7 @@
 
 // Every key of the configuration file that holds one value: its name, kind, default and range.
 //
-// One list makes the raw struct that libcyaml fills (config_schema.h), the conversion and range
+// One list makes the schema of the keys (config_schema.c), the conversion and range
 // check (config_keys.c), what needs a restart (config_diff.c) and docs/reference/config.md
 // (tools/docs/config_md.py reads this file, and the config_keys_*.h of sections). Keys
 // that hold lists are in config_lists.c.

@@ -2,7 +2,6 @@
 
 #include "config_keys.h"
 #include "config_raw.h"
-#include "config_walk.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,24 +36,29 @@ static size_t section_find(const struct config_doc *doc, size_t *begin)
 	return at - *begin;
 }
 
+static void runtime_take(const struct config_node *runtime, struct config_places *out)
+{
+	const char *directory = config_node_text(runtime, "directory");
+	const char *state = config_node_text(runtime, "state_directory");
+	const char *hugepages = config_node_text(runtime, "hugepages");
+	if (directory && directory[0] == '/')
+		snprintf(out->directory, sizeof(out->directory), "%s", directory);
+	if (state && state[0] == '/')
+		snprintf(out->state_directory, sizeof(out->state_directory), "%s", state);
+	if (hugepages && hugepages[0])
+		snprintf(out->hugepages, sizeof(out->hugepages), "%s", hugepages);
+}
+
 // The places of a document that has nothing but this section.
 static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 {
 	struct config_errors errors = {0};
-	const struct config_doc doc = {.path = "", .text = text, .len = len, .errors = &errors};
-	struct config_raw *raw;
-	if (config_raw_check(&doc) < 0 || config_raw_load(&doc, &raw) < 0)
-		return false;
-	const struct config_raw_runtime *r = raw->runtime;
-	if (r->directory && r->directory[0] == '/')
-		snprintf(out->directory, sizeof(out->directory), "%s", r->directory);
-	if (r->state_directory && r->state_directory[0] == '/')
-		snprintf(out->state_directory, sizeof(out->state_directory), "%s",
-			r->state_directory);
-	if (r->hugepages && r->hugepages[0])
-		snprintf(out->hugepages, sizeof(out->hugepages), "%s", r->hugepages);
-	config_raw_free(raw);
-	return true;
+	struct config_doc doc = {.path = "", .text = text, .len = len, .errors = &errors};
+	const bool is_good = config_raw_check(&doc) == 0 && config_raw_shape(&doc) == 0;
+	if (is_good)
+		runtime_take(config_node_find(doc.tree.root, "runtime"), out);
+	config_tree_free(&doc.tree);
+	return is_good;
 }
 
 // Each line below the section's name as if it stood there alone.
@@ -98,88 +102,4 @@ int config_places_find(const char *path, struct config_places *out, char why[CON
 		lines_load(doc.text + begin, len, out);
 	config_doc_free(&doc);
 	return 0;
-}
-
-// Is the key's path that of an unknown one, or below it?
-static bool is_below_unknown(const struct config_walk *w)
-{
-	for (unsigned i = 0; i < w->unknown_count; i++) {
-		size_t len = strlen(w->unknown[i].path);
-		if (strncmp(w->path, w->unknown[i].path, len) == 0
-			&& (w->path[len] == '.' || w->path[len] == '['))
-			return true;
-	}
-	return false;
-}
-
-void config_walk_key_check(
-	struct config_walk *w, const struct config_walk_level *l, const char *key)
-{
-	char parent[CONFIG_PATH_MAX];
-	if (!w->has_key || w->unknown_count == CONFIG_ERRORS_MAX || is_below_unknown(w))
-		return;
-	struct config_walk_unknown *u = &w->unknown[w->unknown_count];
-	snprintf(parent, sizeof(parent), "%.*s", (int)l->path_len, w->path);
-	if (w->has_key(parent, key, &u->nearest))
-		return;
-	snprintf(u->path, sizeof(u->path), "%s", w->path);
-	w->unknown_count++;
-}
-
-static struct config_walk walked(const struct config_doc *file, const char *key)
-{
-	struct config_walk w = {.doc = file, .wanted = key, .line = 1, .column = 1};
-	// Without memory the position found so far is the best there is.
-	(void)!config_walk_run(&w);
-	return w;
-}
-
-// The file that has the item at `bracket`, of the first list on the way to the key. `own` gets the
-// number that the item has in that file.
-static const struct config_doc *item_find(
-	const struct config_doc *doc, char own[CONFIG_PATH_MAX], char *bracket)
-{
-	char *behind, rest[CONFIG_PATH_MAX];
-	unsigned long item = strtoul(bracket + 1, &behind, 10);
-	snprintf(rest, sizeof(rest), "%s", behind);
-	const struct config_doc *found = doc;
-	unsigned long number = item;
-	*bracket = '\0';
-	for (unsigned i = 0; i <= doc->part_count; i++) {
-		const struct config_doc *file = config_doc_file(doc, i);
-		const unsigned items = walked(file, own).items;
-		if (number < items) {
-			found = file;
-			item = number;
-			break;
-		}
-		number -= items;
-	}
-	snprintf(bracket, (size_t)(own + CONFIG_PATH_MAX - bracket), "[%lu%s", item, rest);
-	return found;
-}
-
-const struct config_doc *config_place_find(const struct config_doc *doc, const char *key,
-	char own[CONFIG_PATH_MAX], struct config_walk *w)
-{
-	snprintf(own, CONFIG_PATH_MAX, "%s", key);
-	char *bracket = doc->part_count ? strchr(own, '[') : NULL;
-	const struct config_doc *found = bracket ? item_find(doc, own, bracket) : doc;
-	*w = walked(found, own);
-	for (unsigned i = 1; !bracket && i <= doc->part_count; i++) {
-		const struct config_walk other = walked(config_doc_file(doc, i), own);
-		if (other.found_len <= w->found_len)
-			continue;
-		*w = other;
-		found = other.doc;
-	}
-	return found;
-}
-
-void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap)
-{
-	char own[CONFIG_PATH_MAX];
-	struct config_walk w;
-	const struct config_doc *file = config_place_find(doc, key, own, &w);
-	snprintf(out, cap, "%s:%u:%u", file->path, w.line, w.column);
 }

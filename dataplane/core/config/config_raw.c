@@ -3,141 +3,70 @@
 #include "config_raw.h"
 
 #include "config_keys.h"
-#include "config_walk.h"
-
-#include <cyaml/cyaml.h>
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
 #include <weir/text.h>
 
-// cyaml's report: the first error line, and the path put together from its backtrace, which goes
-// from the innermost to the outermost ("in mapping field 'x'", "in sequence entry '2'").
-struct raw_report {
-	char reason[160];
+// What a walk through nodes and schema has: the path so far, and the worst result.
+struct walk {
+	struct config_doc *doc;
 	char path[CONFIG_PATH_MAX];
+	unsigned unknown; // keys that were refused
+	int rc;
 };
 
-static void report_prepend(struct raw_report *r, const char *part, size_t part_len)
+static size_t path_add(struct walk *w, const char *key)
 {
-	size_t len = strlen(r->path);
-	size_t dot = len > 0 && r->path[0] != '[' ? 1 : 0;
-	if (part_len + dot + len >= sizeof(r->path))
-		return;
-	memmove(r->path + part_len + dot, r->path, len + 1);
-	memcpy(r->path, part, part_len);
-	if (dot)
-		r->path[part_len] = '.';
+	const size_t len = strlen(w->path);
+	snprintf(w->path + len, sizeof(w->path) - len, "%s%s", len ? "." : "", key);
+	return len;
 }
 
-static void report_line(cyaml_log_t, void *ctx, const char *fmt, va_list args)
-	__attribute__((format(printf, 3, 0)));
-static void report_line(cyaml_log_t, void *ctx, const char *fmt, va_list args)
+static size_t path_add_item(struct walk *w, unsigned i)
 {
-	struct raw_report *r = ctx;
-	char line[CONFIG_PATH_MAX + 64];
-	vsnprintf(line, sizeof(line), fmt, args);
-	size_t len = strlen(line);
-	if (len > 0 && line[len - 1] == '\n')
-		line[len - 1] = '\0';
-
-	// What kind of line it is must come from the format: the text may quote the document. The
-	// names in a backtrace are from the schema.
-	const char *quote = strchr(line, '\'');
-	if (strstr(fmt, "in mapping field '") && quote) {
-		report_prepend(r, quote + 1, strcspn(quote + 1, "'"));
-	} else if (strstr(fmt, "in sequence entry '") && quote) {
-		char item[32];
-		unsigned entry = (unsigned)strtoul(quote + 1, NULL, 10);
-		int n = snprintf(item, sizeof(item), "[%u]", entry > 0 ? entry - 1 : 0);
-		report_prepend(r, item, (size_t)n);
-	} else if (!r->reason[0] && !strstr(fmt, "Backtrace")) {
-		const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
-		snprintf(r->reason, sizeof(r->reason), "%.*s", (int)sizeof(r->reason) - 1, text);
-	}
+	const size_t len = strlen(w->path);
+	snprintf(w->path + len, sizeof(w->path) - len, "[%u]", i);
+	return len;
 }
 
-// cyaml speaks of events; an operator knows mappings, lists and values.
-static const char *report_reason(const struct raw_report *r)
+static const struct config_field *field_find(
+	const struct config_field *fields, const char *key, const char **nearest)
 {
-	if (strstr(r->reason, "Expecting MAPPING"))
-		return "expected keys below it";
-	if (strstr(r->reason, "Expecting SEQUENCE"))
-		return "expected a list";
-	if (strstr(r->reason, "Expecting STRING"))
-		return "expected one value";
-	return r->reason[0] ? r->reason : "cannot be read";
-}
-
-static int raw_refuse(const struct config_doc *doc, struct raw_report *r)
-{
-	const char *most = strstr(r->reason, "Excessive entries (");
-	char *item = strrchr(r->path, '[');
-	if (most && item) {
-		*item = '\0';
-		return config_refuse(doc, r->path, "more than %lu entries",
-			strtoul(strchr(most, '(') + 1, NULL, 10));
-	}
-	char shown[sizeof(r->reason)];
-	return config_refuse(doc, r->path[0] ? r->path : "document", "%s",
-		text_escape(report_reason(r), shown, sizeof(shown)));
-}
-
-static void *raw_memory(void *, void *p, size_t n)
-{
-	if (n > 0)
-		return heap_cyaml_realloc(p, n);
-	heap_free(p);
-	return NULL;
-}
-
-// The schema's fields at a path with keys, or NULL.
-static const cyaml_schema_field_t *fields_at(const char *path)
-{
-	const cyaml_schema_value_t *value = &config_raw_document;
-	while (*path) {
-		size_t len = strcspn(path, ".[");
-		if (len > 0) {
-			const cyaml_schema_field_t *f =
-				value->type == CYAML_MAPPING ? value->mapping.fields : NULL;
-			while (f && f->key
-				&& (strlen(f->key) != len || strncmp(f->key, path, len) != 0))
-				f++;
-			if (!f || !f->key)
-				return NULL;
-			value = &f->value;
-		} else if (*path == '[') {
-			if (value->type != CYAML_SEQUENCE)
-				return NULL;
-			value = value->sequence.entry;
-			len = strcspn(path, "]");
-			len += path[len] == ']';
-		} else {
-			len = 1; // the dot
-		}
-		path += len;
-	}
-	return value->type == CYAML_MAPPING ? value->mapping.fields : NULL;
-}
-
-// libcyaml refuses keys of a value that has none.
-static bool has_key(const char *parent, const char *key, const char **nearest)
-{
-	const cyaml_schema_field_t *f = fields_at(parent);
 	struct text_near near;
 	text_near_begin(&near, key);
-	bool found = !f;
-	for (; f && f->key && !found; f++) {
-		found = strcmp(f->key, key) == 0;
-		text_near_try(&near, f->key);
-	}
+	for (; fields->key && strcmp(fields->key, key) != 0; fields++)
+		text_near_try(&near, fields->key);
 	*nearest = near.best;
-	return found;
+	return fields->key ? fields : NULL;
+}
+
+// Refuses the keys of a mapping, and of all below it, that the schema does not know; what is below
+// these says nothing.
+static void unknown_refuse(
+	struct walk *w, const struct config_node *n, const struct config_field *fields)
+{
+	const char *nearest;
+	if (n->kind == CONFIG_NODE_TEXT || !fields)
+		return;
+	for (unsigned i = 0; i < n->count && w->unknown < CONFIG_ERRORS_MAX; i++) {
+		const struct config_node *child = n->child[i];
+		const bool is_item = n->kind == CONFIG_NODE_LIST;
+		const struct config_field *f =
+			is_item ? NULL : field_find(fields, child->key, &nearest);
+		const size_t len = is_item ? path_add_item(w, i) : path_add(w, child->key);
+		if (is_item && child->kind == CONFIG_NODE_MAPPING) {
+			unknown_refuse(w, child, fields);
+		} else if (!is_item && !f) {
+			(void)config_refuse_node(w->doc, child, w->path, nearest, "unknown key");
+			w->unknown++;
+		} else if (!is_item && (child->kind == f->kind)) {
+			unknown_refuse(w, child, f->fields);
+		}
+		w->path[len] = '\0';
+	}
 }
 
 static int version_check(const struct config_doc *doc, const char *text)
@@ -152,28 +81,149 @@ static int version_check(const struct config_doc *doc, const char *text)
 	return rc;
 }
 
-int config_raw_check(const struct config_doc *doc)
+// The first node that is of another kind than the schema says, or too long a list, ends the walk.
+static int shape_refuse(struct walk *w, const struct config_node *n, enum config_node_kind wanted)
 {
-	return config_doc_check(doc, has_key, version_check);
+	static const char *const reasons[] = {[CONFIG_NODE_TEXT] = "expected one value",
+		[CONFIG_NODE_LIST] = "expected a list",
+		[CONFIG_NODE_MAPPING] = "expected keys below it"};
+	return config_refuse_node(
+		w->doc, n, w->path[0] ? w->path : "document", NULL, "%s", reasons[wanted]);
 }
 
-static cyaml_config_t raw_config(struct raw_report *report)
+static int mapping_check(
+	struct walk *w, const struct config_node *n, const struct config_field *fields);
+
+static int list_check(struct walk *w, const struct config_node *n, const struct config_field *f)
 {
-	return (cyaml_config_t){
-		.log_fn = report ? report_line : NULL,
-		.log_ctx = report,
-		.mem_fn = raw_memory,
-		.log_level = CYAML_LOG_ERROR,
-		// config_raw_check has found them, and goes on to find more.
-		.flags = CYAML_CFG_NO_ALIAS | CYAML_CFG_IGNORE_UNKNOWN_KEYS,
-	};
+	int rc = 0;
+	for (unsigned i = 0; i < n->count && rc == 0; i++) {
+		const struct config_node *item = n->child[i];
+		const size_t len = path_add_item(w, i);
+		if (i == f->max) {
+			w->path[len] = '\0';
+			return config_refuse_node(
+				w->doc, n, w->path, NULL, "more than %u entries", f->max);
+		}
+		if (f->fields)
+			rc = mapping_check(w, item, f->fields);
+		else if (item->kind != CONFIG_NODE_TEXT)
+			rc = shape_refuse(w, item, CONFIG_NODE_TEXT);
+		w->path[len] = '\0';
+	}
+	return rc;
 }
 
-// Sections that the file leaves out, from the same allocator that cyaml_free uses.
-static bool raw_complete(struct config_raw *raw)
+static int field_check(struct walk *w, const struct config_node *n, const struct config_field *f)
+{
+	if (f->kind != CONFIG_NODE_TEXT && config_node_is_empty(n))
+		return 0;
+	if (n->kind != f->kind)
+		return shape_refuse(w, n, f->kind);
+	if (f->kind == CONFIG_NODE_TEXT)
+		return 0;
+	return f->kind == CONFIG_NODE_LIST ? list_check(w, n, f) : mapping_check(w, n, f->fields);
+}
+
+// Unknown keys were refused before.
+static int mapping_check(
+	struct walk *w, const struct config_node *n, const struct config_field *fields)
+{
+	const char *nearest;
+	int rc = 0;
+	if (n->kind != CONFIG_NODE_MAPPING)
+		return shape_refuse(w, n, CONFIG_NODE_MAPPING);
+	for (unsigned i = 0; i < n->count && rc == 0; i++) {
+		const struct config_node *child = n->child[i];
+		const struct config_field *f = field_find(fields, child->key, &nearest);
+		const size_t len = path_add(w, child->key);
+		if (f)
+			rc = field_check(w, child, f);
+		w->path[len] = '\0';
+	}
+	return rc;
+}
+
+int config_raw_check(struct config_doc *doc)
+{
+	struct walk w = {.doc = doc};
+	int rc = config_tree_read(doc, &doc->tree);
+	if (rc < 0 || !doc->tree.root)
+		return rc;
+	const char *version = config_node_text(doc->tree.root, "version");
+	if (version)
+		rc = version_check(doc, version);
+	// The keys of a newer version are unknown, so they say nothing.
+	if (rc == 0 && doc->tree.root->kind == CONFIG_NODE_MAPPING)
+		unknown_refuse(&w, doc->tree.root, config_schema);
+	return rc;
+}
+
+int config_raw_shape(struct config_doc *doc)
+{
+	struct walk w = {.doc = doc};
+	struct config_node *root = doc->tree.root;
+	if (config_node_is_empty(root) && !doc->is_included)
+		return config_refuse(doc, "document", "is empty");
+	return config_node_is_empty(root) ? 0 : mapping_check(&w, root, config_schema);
+}
+
+static bool mapping_fill(struct config_tree *t, const struct config_node *n,
+	const struct config_field *fields, void *to);
+
+static bool list_fill(
+	struct config_tree *t, const struct config_node *n, const struct config_field *f, void *to)
+{
+	const size_t size = f->fields ? f->size : sizeof(char *);
+	const unsigned count = n->kind == CONFIG_NODE_LIST ? n->count : 0;
+	char *items = count ? config_tree_memory(t, count * size) : NULL;
+	if (count && !items)
+		return false;
+	bool whole = true;
+	for (unsigned i = 0; i < count && whole; i++) {
+		if (f->fields)
+			whole = mapping_fill(t, n->child[i], f->fields, items + i * size);
+		else
+			((const char **)(void *)items)[i] = n->child[i]->text;
+	}
+	*(void **)(void *)((char *)to + f->offset) = items;
+	*(unsigned *)(void *)((char *)to + f->count_offset) = count;
+	return whole;
+}
+
+static bool field_fill(
+	struct config_tree *t, const struct config_node *n, const struct config_field *f, void *to)
+{
+	void **member = (void *)((char *)to + f->offset);
+	if (f->kind == CONFIG_NODE_LIST)
+		return list_fill(t, n, f, to);
+	if (f->kind == CONFIG_NODE_TEXT) {
+		*(const char **)(void *)member = n->text;
+		return true;
+	}
+	if (config_node_is_empty(n))
+		return true;
+	*member = config_tree_memory(t, f->size);
+	return *member && mapping_fill(t, n, f->fields, *member);
+}
+
+static bool mapping_fill(struct config_tree *t, const struct config_node *n,
+	const struct config_field *fields, void *to)
+{
+	const char *nearest;
+	bool whole = true;
+	for (unsigned i = 0; i < n->count && whole; i++) {
+		const struct config_field *f = field_find(fields, n->child[i]->key, &nearest);
+		whole = !f || field_fill(t, n->child[i], f, to);
+	}
+	return whole;
+}
+
+// Sections that the file leaves out.
+static bool raw_complete(struct config_tree *t, struct config_raw *raw)
 {
 #define RAW_COMPLETE(section) \
-	(raw->section || (raw->section = heap_calloc(1, sizeof(*raw->section))) != NULL)
+	(raw->section || (raw->section = config_tree_memory(t, sizeof(*raw->section))) != NULL)
 	bool whole = RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)
@@ -197,115 +247,73 @@ static bool raw_complete(struct config_raw *raw)
 #undef RAW_COMPLETE
 }
 
-int config_raw_load(const struct config_doc *doc, struct config_raw **out)
+struct config_raw *config_raw_make(struct config_doc *doc)
 {
-	struct raw_report report = {0};
-	cyaml_config_t config = raw_config(&report);
-	struct config_raw *raw = NULL;
-	cyaml_err_t err = cyaml_load_data(
-		doc->text, doc->len, &config, &config_raw_document, (cyaml_data_t **)&raw, NULL);
-	// libyaml took the text before, in the check: but for memory it takes it again.
-	if (err == CYAML_ERR_OOM || err == CYAML_ERR_LIBYAML_PARSER_INIT
-		|| err == CYAML_ERR_LIBYAML_PARSER)
-		return -ENOMEM;
-	if (err != CYAML_OK)
-		return raw_refuse(doc, &report);
-	if (!raw && !doc->is_included)
-		return config_refuse(doc, "document", "is empty");
-	if (!raw && !(raw = heap_calloc(1, sizeof(*raw))))
-		return -ENOMEM;
-	if (!raw_complete(raw)) {
-		config_raw_free(raw);
-		return -ENOMEM;
-	}
-	*out = raw;
-	return 0;
+	struct config_tree *t = &doc->tree;
+	struct config_raw *raw = config_tree_memory(t, sizeof(*raw));
+	if (!raw
+		|| (!config_node_is_empty(t->root)
+			&& !mapping_fill(t, t->root, config_schema, raw)))
+		return NULL;
+	return raw_complete(t, raw) ? raw : NULL;
 }
 
-void config_raw_free(struct config_raw *raw)
+// Two nodes of one key, in the document and in the part.
+static int nodes_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
+	struct config_node *from, const struct config_field *f);
+
+static int mappings_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
+	const struct config_node *from, const struct config_field *fields)
 {
-	cyaml_config_t config = raw_config(NULL);
-	// Freeing what this library itself made cannot fail.
-	(void)!cyaml_free(&config, &config_raw_document, raw, 0);
-}
-
-struct merge {
-	const struct config_doc *doc, *part;
-	char path[CONFIG_PATH_MAX];
-};
-
-static int merge_text(const struct merge *m, char **to, char **from)
-{
-	char own[CONFIG_PATH_MAX];
-	struct config_walk w;
-	if (*from && *to && m->part->errors->count >= CONFIG_ERRORS_MAX) // it is only counted
-		return config_refuse(m->part, m->path, "has a value in another file, too");
-	if (*from && *to) { // a walk through the text of all files
-		const struct config_doc *first = config_place_find(m->doc, m->path, own, &w);
-		return config_refuse(m->part, m->path, "has a value in another file, too: %s:%u:%u",
-			first->path, w.line, w.column);
-	}
-	if (*from) {
-		*to = *from;
-		*from = NULL;
-	}
-	return 0;
-}
-
-static int merge_list(const struct merge *m, const cyaml_schema_field_t *f, char *to, char *from)
-{
-	const cyaml_schema_value_t *entry = f->value.sequence.entry;
-	const size_t size = entry->flags & CYAML_FLAG_POINTER ? sizeof(void *) : entry->data_size;
-	unsigned *to_count = (void *)(to + f->count_offset);
-	unsigned *from_count = (void *)(from + f->count_offset);
-	char **to_list = (void *)(to + f->data_offset),
-	     **from_list = (void *)(from + f->data_offset);
-	if (*from_count == 0)
-		return 0;
-	if (*to_count + *from_count > f->value.sequence.max)
-		return config_refuse(m->part, m->path,
-			"more than %u entries, with those of other files", f->value.sequence.max);
-	char *grown = raw_memory(NULL, *to_list, (*to_count + *from_count) * size);
-	if (!grown)
-		return -ENOMEM;
-	memcpy(grown + *to_count * size, *from_list, *from_count * size);
-	*to_list = grown;
-	*to_count += *from_count;
-	*from_count = 0;
-	FREE_AND_NULL(*from_list);
-	return 0;
-}
-
-static int merge_fields(struct merge *m, const cyaml_schema_field_t *f, char *to, char *from);
-
-// A mapping that only one of both has is that one's.
-static int merge_mapping(struct merge *m, const cyaml_schema_field_t *f, char **to, char **from)
-{
-	if (*from && *to)
-		return merge_fields(m, f->value.mapping.fields, *to, *from);
-	return merge_text(m, to, from);
-}
-
-static int merge_fields(struct merge *m, const cyaml_schema_field_t *f, char *to, char *from)
-{
-	const size_t len = strlen(m->path);
+	const char *nearest;
 	int rc = 0;
-	for (; f->key && rc != -ENOMEM; f++) {
-		char **to_field = (void *)(to + f->data_offset);
-		char **from_field = (void *)(from + f->data_offset);
-		snprintf(m->path + len, sizeof(m->path) - len, "%s%s", len ? "." : "", f->key);
-		rc = config_worse(rc, f->value.type == CYAML_SEQUENCE ? merge_list(m, f, to, from)
-				      : f->value.type == CYAML_MAPPING
-					      ? merge_mapping(m, f, to_field, from_field)
-					      : merge_text(m, to_field, from_field));
+	for (unsigned i = 0; i < from->count && rc != -ENOMEM; i++) {
+		struct config_node *child = from->child[i], *own = config_node_find(to, child->key);
+		const struct config_field *f = field_find(fields, child->key, &nearest);
+		const size_t len = path_add(w, child->key);
+		if (!f || !own)
+			rc = config_worse(rc, config_node_move(&w->doc->tree, to, child));
+		else
+			rc = config_worse(rc, nodes_merge(w, part, own, child, f));
+		w->path[len] = '\0';
 	}
-	m->path[len] = '\0';
 	return rc;
 }
 
-int config_raw_merge(const struct config_doc *doc, struct config_raw *to,
-	const struct config_doc *part, struct config_raw *from)
+static int lists_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
+	const struct config_node *from, const struct config_field *f)
 {
-	struct merge m = {.doc = doc, .part = part};
-	return merge_fields(&m, config_raw_document.mapping.fields, (char *)to, (char *)from);
+	if (to->count + from->count > f->max)
+		return config_refuse_node(part, from, w->path, NULL,
+			"more than %u entries, with those of other files", f->max);
+	int rc = 0;
+	for (unsigned i = 0; i < from->count && rc == 0; i++)
+		rc = config_node_move(&w->doc->tree, to, from->child[i]);
+	return rc;
+}
+
+static int nodes_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
+	struct config_node *from, const struct config_field *f)
+{
+	if (f->kind == CONFIG_NODE_TEXT)
+		return config_refuse_node(part, from, w->path, NULL,
+			"has a value in another file, too: %s:%u:%u",
+			config_doc_file(w->doc, to->file)->path, to->line, to->column);
+	if (config_node_is_empty(from))
+		return 0;
+	if (config_node_is_empty(to)) {
+		to->kind = from->kind;
+		to->count = 0;
+	}
+	return f->kind == CONFIG_NODE_LIST ? lists_merge(w, part, to, from, f)
+					   : mappings_merge(w, part, to, from, f->fields);
+}
+
+int config_raw_merge(struct config_doc *doc, const struct config_doc *part)
+{
+	struct walk w = {.doc = doc};
+	struct config_node *from = part->tree.root;
+	if (config_node_is_empty(from))
+		return 0;
+	return mappings_merge(&w, part, doc->tree.root, from, config_schema);
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The configuration file as libcyaml loads it: every value still text, NULL where it is absent.
-//
-// cyaml checks structure (unknown keys, mapping or list or text). It reads numbers too leniently
-// ("4x" is 4, "maybe" is false), so values are converted by us, from text (config_keys.c).
+// The keys of the configuration file, and structs of what a file says by them: every value is still
+// text, NULL where it is absent. config_raw.c fills them, the sections convert the values.
 
 #include "config_doc.h"
 #include "config_schema_control.h"
+#include "config_tree.h"
 
 #include <weir/config_filter.h>
 
@@ -343,6 +342,15 @@ struct config_raw {     // after config_raw_load no section is NULL
 	unsigned group_members_count;
 };
 
-// The schema of a file for libcyaml: its keys fill the structs above.
-struct cyaml_schema_value;
-extern const struct cyaml_schema_value config_raw_document;
+// A key of the schema, and which member of the structs above has it.
+struct config_field {
+	const char *key; // NULL: there are no more
+	enum config_node_kind kind;
+	unsigned max;                      // items of a list
+	size_t offset, count_offset;       // of the member, and of the number of its items
+	size_t size;                       // of the struct of a mapping, or of each item
+	const struct config_field *fields; // of a mapping or of the items; NULL: items are texts
+};
+
+// The keys of a file.
+extern const struct config_field config_schema[];

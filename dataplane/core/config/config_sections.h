@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The sections of the configuration file, each read by the file that is named like it: from text
-// that libcyaml has taken apart (config_schema.h) into struct config. config.c knows their order.
+// The sections of the configuration file, each read by the file that is named like it: from texts
+// (config_schema.h) into struct config. config.c knows their order.
 
 #include "config_doc.h"
 #include "config_schema.h"

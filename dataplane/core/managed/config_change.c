@@ -5,8 +5,6 @@
 #include "core/config/config_raw.h"
 #include "core/config/config_sections.h"
 
-#include <cyaml/cyaml.h>
-
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,69 +21,61 @@ struct leaves {
 	char path[CONFIG_PATH_MAX];
 };
 
-static const char *pointer_at(const char *at)
+// The value of a field; NULL: none, or a list without items.
+static const struct config_node *value_of(
+	const struct config_field *f, const struct config_node *mapping)
 {
-	return *(char *const *)(const void *)at;
+	const struct config_node *n = config_node_find(mapping, f->key);
+	if (!n || n->kind != f->kind || (n->kind == CONFIG_NODE_LIST && !n->count))
+		return NULL;
+	return n;
 }
 
-static void field_hash(struct contenthash_state *s, const cyaml_schema_field_t *f, const char *at);
-
-// One value: a text, or a mapping. NULL: an entry of a list without one.
-static void value_hash(
-	struct contenthash_state *s, const cyaml_schema_value_t *value, const char *data)
+// `fields`: of a mapping, and of items that are mappings.
+static void node_hash(
+	struct contenthash_state *s, const struct config_node *n, const struct config_field *fields)
 {
-	if (value->type != CYAML_MAPPING || !data) {
-		contenthash_update(s, data ? data : "", data ? strlen(data) + 1 : 0);
+	if (n->kind == CONFIG_NODE_TEXT) {
+		contenthash_update(s, n->text, strlen(n->text) + 1);
 		return;
 	}
-	for (const cyaml_schema_field_t *f = value->mapping.fields; f->key; f++)
-		field_hash(s, f, data);
+	if (n->kind == CONFIG_NODE_LIST) {
+		contenthash_update(s, &n->count, sizeof(n->count));
+		for (unsigned i = 0; i < n->count; i++)
+			node_hash(s, n->child[i], fields);
+		return;
+	}
+	for (const struct config_field *f = fields; f->key; f++) {
+		const struct config_node *child = value_of(f, n);
+		contenthash_update(s, child ? "+" : "-", 1);
+		if (child)
+			node_hash(s, child, f->fields);
+	}
 }
 
-static void list_hash(struct contenthash_state *s, const cyaml_schema_value_t *entry,
-	const char *list, unsigned count)
-{
-	contenthash_update(s, &count, sizeof(count));
-	for (unsigned i = 0; i < count; i++)
-		value_hash(s, entry,
-			entry->flags & CYAML_FLAG_POINTER ? pointer_at(list + i * sizeof(char *))
-							  : list + i * entry->data_size);
-}
-
-static void field_hash(struct contenthash_state *s, const cyaml_schema_field_t *f, const char *at)
-{
-	const char *data = pointer_at(at + f->data_offset);
-	contenthash_update(s, data ? "+" : "-", 1);
-	if (data && f->value.type == CYAML_SEQUENCE)
-		list_hash(s, f->value.sequence.entry, data,
-			*(const unsigned *)(const void *)(at + f->count_offset));
-	else if (data)
-		value_hash(s, &f->value, data);
-}
-
-static uint64_t leaf_hash(const cyaml_schema_field_t *f, const char *at)
+static uint64_t leaf_hash(const struct config_field *f, const struct config_node *mapping)
 {
 	struct contenthash_state s;
-	if (!at || !pointer_at(at + f->data_offset))
+	const struct config_node *n = value_of(f, mapping);
+	if (!n)
 		return 0;
 	contenthash_begin(&s);
-	field_hash(&s, f, at);
+	node_hash(&s, n, f->fields);
 	return contenthash_finish(&s);
 }
 
-// `at`: NULL where the texts have no such section.
-static void walk(struct leaves *l, const cyaml_schema_field_t *f, const char *at)
+// `mapping`: NULL where the texts have no such section.
+static void walk(struct leaves *l, const struct config_field *f, const struct config_node *mapping)
 {
 	const size_t len = strlen(l->path);
 	for (; f->key; f++) {
 		snprintf(l->path + len, sizeof(l->path) - len, "%s%s", len ? "." : "", f->key);
-		if (f->value.type == CYAML_MAPPING) {
-			walk(l, f->value.mapping.fields,
-				at ? pointer_at(at + f->data_offset) : NULL);
+		if (f->kind == CONFIG_NODE_MAPPING) {
+			walk(l, f->fields, config_node_find(mapping, f->key));
 			continue;
 		}
 		assert(l->count < LEAVES_MAX);
-		const uint64_t hash = leaf_hash(f, at);
+		const uint64_t hash = leaf_hash(f, mapping);
 		if (!l->differ)
 			l->hash[l->count] = hash;
 		else if (l->hash[l->count] != hash)
@@ -95,9 +85,9 @@ static void walk(struct leaves *l, const cyaml_schema_field_t *f, const char *at
 	l->path[len] = '\0';
 }
 
-static void leaves_walk(void *leaves, const struct config_raw *raw)
+static void leaves_walk(void *leaves, const struct config_node *root)
 {
-	walk(leaves, config_raw_document.mapping.fields, (const char *)raw);
+	walk(leaves, config_schema, root);
 }
 
 // Adds the keys of the texts that differ, those with lists too. Without memory none.
@@ -106,8 +96,8 @@ static void leaves_compare(
 {
 	uint64_t hash[LEAVES_MAX];
 	struct leaves before = {.hash = hash}, after = {.hash = hash, .differ = live};
-	if (config_bundle_raw(a, leaves_walk, &before) == 0)
-		(void)!config_bundle_raw(b, leaves_walk, &after);
+	if (config_bundle_tree(a, leaves_walk, &before) == 0)
+		(void)!config_bundle_tree(b, leaves_walk, &after);
 }
 
 void config_change_find(const struct config *running, const struct config *in_force,

@@ -195,15 +195,13 @@ static bool text_find(const struct config_text *t, struct search *s)
 		.len = t->len,
 		.errors = errors,
 		.is_included = true};
-	struct config_raw *raw = NULL;
 	bool is_found = false;
-	if (errors && config_raw_check(&doc) == 0 && config_raw_load(&doc, &raw) == 0) {
-		s->raw = raw;
+	if (errors && config_raw_check(&doc) == 0 && config_raw_shape(&doc) == 0
+		&& (s->raw = config_raw_make(&doc)) != NULL)
 		is_found = raw_find(s);
-		config_raw_free(raw);
-	}
 	if (is_found)
 		config_place_text(&doc, s->key, s->out->text, sizeof(s->out->text));
+	config_tree_free(&doc.tree);
 	heap_free(errors);
 	return is_found;
 }

@@ -1,16 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The model is what libcyaml makes of the text (config_schema.h), so that config_raw_free() frees
-// it.
-
-#include "config_managed.h"
+// The model is the tree of the text (config_tree.h). Values of records are the same if their data
+// is: a verb may write one otherwise than the one before it.
 
 #include "config_print.h"
+#include "core/config/config_raw.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <weir/ascii.h>
+#include <weir/config/managed.h>
+#include <weir/dns_proto.h>
 #include <weir/heap_site.h>
+#include <weir/rdata_parse.h>
+
+struct config_managed {
+	struct config_tree tree; // its root is a mapping
+};
+
+// An empty text has no keys.
+static int root_make(struct config_tree *t)
+{
+	if (!config_node_is_empty(t->root))
+		return 0;
+	t->root = config_node_new(t, CONFIG_NODE_MAPPING, NULL);
+	return t->root ? 0 : -ENOMEM;
+}
 
 int config_managed_parse(const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
 {
@@ -27,25 +45,30 @@ int config_managed_parse(const char *text, struct config_managed **out, char why
 	} else if (errors && m && (doc.text = (uint8_t *)heap_strdup(text)) != NULL) {
 		rc = config_raw_check(&doc);
 		if (rc == 0)
-			rc = config_raw_load(&doc, &m->raw);
+			rc = config_raw_shape(&doc);
 		if (rc == 0 && errors->count > 0)
 			rc = -EINVAL;
 		if (rc == -EINVAL)
 			snprintf(why, CONFIG_WHY_MAX, "%s", errors->text[0]);
 	}
+	if (rc == 0)
+		rc = root_make(&doc.tree);
 	FREE_AND_NULL(doc.text);
 	heap_free(errors);
-	if (rc == 0)
-		*out = m;
-	else
-		config_managed_free(m);
-	return rc;
+	if (rc < 0) {
+		config_tree_free(&doc.tree);
+		heap_free(m);
+		return rc;
+	}
+	m->tree = doc.tree;
+	*out = m;
+	return 0;
 }
 
 void config_managed_free(struct config_managed *m)
 {
-	if (m && m->raw)
-		config_raw_free(m->raw);
+	if (m)
+		config_tree_free(&m->tree);
 	heap_free(m);
 }
 
@@ -58,7 +81,7 @@ char *config_managed_text(const struct config_managed *m, const char *head)
 		return NULL;
 	fputs(head, f);
 	const long head_len = ftell(f);
-	config_print(m->raw, f);
+	config_print(m->tree.root, f);
 	const bool is_empty = ftell(f) == head_len;
 	if (fclose(f) != 0) {
 		heap_free(text);
@@ -69,109 +92,128 @@ char *config_managed_text(const struct config_managed *m, const char *head)
 	return text;
 }
 
-bool managed_text_same(const char *a, const char *b)
+// A list of items: the section that has it (NULL: the document), its key, and its bound.
+struct list {
+	const char *section, *key;
+	unsigned max;
+};
+
+static const struct list entries = {NULL, "entries", CONFIG_DATED_MAX},
+			 members = {NULL, "group_members", CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX},
+			 lists = {"blocking", "lists", CONFIG_LISTS_MAX},
+			 disabled = {"blocking", "disabled_lists", CONFIG_LISTS_MAX},
+			 records = {"local", "records", CONFIG_RECORDS_MAX},
+			 servers = {"upstreams", "servers", CONFIG_UPSTREAMS_MAX};
+
+// NULL: the text has none.
+static struct config_node *list_of(const struct config_managed *m, const struct list *l)
+{
+	struct config_node *at = m->tree.root;
+	if (l->section)
+		at = config_node_find(at, l->section);
+	at = config_node_find(at, l->key);
+	return config_node_is_empty(at) ? NULL : at;
+}
+
+static unsigned count_of(const struct config_node *list)
+{
+	return list ? list->count : 0;
+}
+
+// One more item, whose place is in the list.
+static int item_append(struct config_managed *m, const struct list *l, struct config_node *item)
+{
+	struct config_tree *t = &m->tree;
+	struct config_node *at = t->root;
+	if (l->section)
+		at = config_node_make(t, at, CONFIG_NODE_MAPPING, l->section);
+	at = at ? config_node_make(t, at, CONFIG_NODE_LIST, l->key) : NULL;
+	return at ? config_node_move(t, at, item) : -ENOMEM;
+}
+
+struct item_text {
+	const char *key, *text; // NULL: not given
+};
+
+static int item_add(struct config_managed *m, const struct list *l, const struct item_text *texts,
+	unsigned count)
+{
+	if (count_of(list_of(m, l)) >= l->max)
+		return -E2BIG;
+	struct config_node *item = config_node_new(&m->tree, CONFIG_NODE_MAPPING, NULL);
+	int rc = item ? 0 : -ENOMEM;
+	for (unsigned i = 0; i < count && rc == 0; i++)
+		rc = config_node_text_add(&m->tree, item, texts[i].key, texts[i].text);
+	return rc == 0 ? item_append(m, l, item) : rc;
+}
+
+// Both absent, or the same bytes.
+static bool same_text(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-void *managed_item_new(void *list, unsigned count, size_t size)
+static bool has_text(const struct config_node *item, const char *key, const char *text)
 {
-	char *grown = heap_reallocarray(list, count + 1, size);
-	if (grown)
-		memset(grown + count * size, 0, size);
-	return grown;
+	return same_text(config_node_text(item, key), text);
 }
 
-bool managed_texts_take(char **const to[], const char *const from[], unsigned count)
-{
-	bool whole = true;
-	for (unsigned i = 0; i < count; i++) {
-		*to[i] = from[i] ? heap_strdup(from[i]) : NULL;
-		whole &= !from[i] || *to[i];
-	}
-	return whole;
-}
-
-void managed_texts_free(char **const texts[], unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		FREE_AND_NULL(*texts[i]);
-}
-
-void managed_item_close(void *list, unsigned *count, size_t size, unsigned i)
-{
-	char *at = (char *)list + i * size;
-	memmove(at, at + size, (--*count - i) * size);
-}
-
-#define ENTRY_TEXTS(e)                                                         \
-	{                                                                      \
-		&(e)->name, &(e)->verdict, &(e)->group, &(e)->until, &(e)->why \
-	}
-enum { ENTRY_TEXTS_COUNT = 5 };
-
-static void entry_close(struct config_raw *raw, unsigned i)
-{
-	char **const texts[] = ENTRY_TEXTS(&raw->entries[i]);
-	managed_texts_free(texts, ENTRY_TEXTS_COUNT);
-	managed_item_close(raw->entries, &raw->entries_count, sizeof(*raw->entries), i);
-}
-
-static unsigned entry_find(const struct config_raw *raw, const struct managed_entry *e)
+// The item whose key has that text; the number of items: none.
+static unsigned item_find(const struct config_node *list, const char *key, const char *text)
 {
 	unsigned i = 0;
-	while (i < raw->entries_count
-		&& !(managed_text_same(raw->entries[i].name, e->name)
-			&& managed_text_same(raw->entries[i].group, e->group)
-			&& (!e->verdict || managed_text_same(raw->entries[i].verdict, e->verdict))))
+	while (i < count_of(list) && !has_text(list->child[i], key, text))
+		i++;
+	return i;
+}
+
+static unsigned entry_find(const struct config_node *list, const struct managed_entry *e)
+{
+	unsigned i = 0;
+	while (i < count_of(list)
+		&& !(has_text(list->child[i], "name", e->name)
+			&& has_text(list->child[i], "group", e->group)
+			&& (!e->verdict || has_text(list->child[i], "verdict", e->verdict))))
 		i++;
 	return i;
 }
 
 int config_managed_entry_set(struct config_managed *m, const struct managed_entry *e)
 {
-	struct config_raw *raw = m->raw;
-	const char *const from[] = {e->name, e->verdict, e->group, e->until, e->why};
+	const struct item_text texts[] = {{"name", e->name}, {"verdict", e->verdict},
+		{"group", e->group}, {"until", e->until}, {"why", e->why}};
 	const struct managed_entry any = {.name = e->name, .group = e->group};
-	const unsigned before = entry_find(raw, &any);
-	const bool is_there = before < raw->entries_count;
-	if (!is_there && raw->entries_count == CONFIG_DATED_MAX)
-		return -E2BIG;
-	struct config_raw_entry *grown =
-		managed_item_new(raw->entries, raw->entries_count, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	raw->entries = grown;
-	char **const to[] = ENTRY_TEXTS(&grown[raw->entries_count]);
-	raw->entries_count++;
-	if (!managed_texts_take(to, from, ENTRY_TEXTS_COUNT)) {
-		entry_close(raw, raw->entries_count - 1);
-		return -ENOMEM;
-	}
-	if (!is_there)
-		return 0;
-	const int replaced = raw->entries[before].until ? 1 : 2;
-	entry_close(raw, before);
+	const unsigned before = entry_find(list_of(m, &entries), &any);
+	const bool is_there = before < count_of(list_of(m, &entries));
+	const struct list room = {entries.section, entries.key, entries.max + is_there};
+	int rc = item_add(m, &room, texts, ARRAY_LEN(texts));
+	if (rc < 0 || !is_there)
+		return rc;
+	struct config_node *list = list_of(m, &entries);
+	const int replaced = config_node_text(list->child[before], "until") ? 1 : 2;
+	config_node_remove(list, before);
 	return replaced;
 }
 
 int config_managed_entry_remove(struct config_managed *m, const struct managed_entry *e)
 {
-	const unsigned i = entry_find(m->raw, e);
-	if (i == m->raw->entries_count)
+	struct config_node *list = list_of(m, &entries);
+	const unsigned i = entry_find(list, e);
+	if (i == count_of(list))
 		return -ENOENT;
-	entry_close(m->raw, i);
+	config_node_remove(list, i);
 	return 0;
 }
 
 unsigned config_managed_entries_end(struct config_managed *m, int64_t now)
 {
+	struct config_node *list = list_of(m, &entries);
 	unsigned ended = 0;
-	for (unsigned i = 0; i < m->raw->entries_count;) {
-		const char *text = m->raw->entries[i].until;
+	for (unsigned i = 0; i < count_of(list);) {
+		const char *text = config_node_text(list->child[i], "until");
 		int64_t until;
 		if (text && config_time_parse(text, &until) == 0 && until <= now) {
-			entry_close(m->raw, i);
+			config_node_remove(list, i);
 			ended++;
 		} else {
 			i++;
@@ -180,57 +222,206 @@ unsigned config_managed_entries_end(struct config_managed *m, int64_t now)
 	return ended;
 }
 
-static unsigned member_find(const struct config_raw *raw, const char *group, const char *client)
-{
-	unsigned i = 0;
-	while (i < raw->group_members_count
-		&& !(managed_text_same(raw->group_members[i].client, client)
-			&& (!group || managed_text_same(raw->group_members[i].group, group))))
-		i++;
-	return i;
-}
-
-static void member_close(struct config_raw *raw, unsigned i)
-{
-	FREE_AND_NULL(raw->group_members[i].group);
-	FREE_AND_NULL(raw->group_members[i].client);
-	managed_item_close(
-		raw->group_members, &raw->group_members_count, sizeof(*raw->group_members), i);
-}
-
 int config_managed_member_add(struct config_managed *m, const char *group, const char *client)
 {
-	struct config_raw *raw = m->raw;
-	const char *const from[] = {group, client};
-	if (member_find(raw, NULL, client) < raw->group_members_count)
+	const struct item_text texts[] = {{"group", group}, {"client", client}};
+	const struct config_node *list = list_of(m, &members);
+	if (item_find(list, "client", client) < count_of(list))
 		return -EEXIST;
-	if (raw->group_members_count == CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX)
-		return -E2BIG;
-	struct config_raw_member *grown =
-		managed_item_new(raw->group_members, raw->group_members_count, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	raw->group_members = grown;
-	char **const to[] = {
-		&grown[raw->group_members_count].group, &grown[raw->group_members_count].client};
-	raw->group_members_count++;
-	if (managed_texts_take(to, from, ARRAY_LEN(to)))
-		return 0;
-	member_close(raw, raw->group_members_count - 1);
-	return -ENOMEM;
+	return item_add(m, &members, texts, ARRAY_LEN(texts));
 }
 
 int config_managed_member_remove(struct config_managed *m, const char *group, const char *client)
 {
-	const unsigned i = member_find(m->raw, group, client);
-	if (i == m->raw->group_members_count)
+	struct config_node *list = list_of(m, &members);
+	unsigned i = 0;
+	while (i < count_of(list)
+		&& !(has_text(list->child[i], "client", client)
+			&& (!group || has_text(list->child[i], "group", group))))
+		i++;
+	if (i == count_of(list))
 		return -ENOENT;
-	member_close(m->raw, i);
+	config_node_remove(list, i);
 	return 0;
 }
 
 const char *config_managed_member_group(const struct config_managed *m, const char *client)
 {
-	const unsigned i = member_find(m->raw, NULL, client);
-	return i < m->raw->group_members_count ? m->raw->group_members[i].group : NULL;
+	const struct config_node *list = list_of(m, &members);
+	const unsigned i = item_find(list, "client", client);
+	return i < count_of(list) ? config_node_text(list->child[i], "group") : NULL;
+}
+
+// Removes the item whose key has that text.
+static int item_remove(
+	struct config_managed *m, const struct list *l, const char *key, const char *text)
+{
+	struct config_node *list = list_of(m, l);
+	const unsigned i = item_find(list, key, text);
+	if (i == count_of(list))
+		return -ENOENT;
+	config_node_remove(list, i);
+	return 0;
+}
+
+int config_managed_list_add(struct config_managed *m, const struct managed_list *l)
+{
+	const struct item_text texts[] = {{"name", l->name}, {"path", l->path}, {"url", l->url},
+		{"format", l->format}, {"allow", l->allow ? "true" : NULL}};
+	const struct config_node *list = list_of(m, &lists);
+	if (item_find(list, "name", l->name) < count_of(list))
+		return -EEXIST;
+	int rc = item_add(m, &lists, texts, ARRAY_LEN(texts));
+	if (rc == 0)
+		(void)!config_managed_list_enable(m, l->name);
+	return rc;
+}
+
+int config_managed_list_remove(struct config_managed *m, const char *name)
+{
+	int rc = item_remove(m, &lists, "name", name);
+	if (rc == 0)
+		(void)!config_managed_list_enable(m, name);
+	return rc;
+}
+
+static unsigned disabled_find(const struct config_node *list, const char *name)
+{
+	unsigned i = 0;
+	while (i < count_of(list) && strcmp(list->child[i]->text, name) != 0)
+		i++;
+	return i;
+}
+
+int config_managed_list_disable(struct config_managed *m, const char *name)
+{
+	const struct config_node *list = list_of(m, &disabled);
+	if (disabled_find(list, name) < count_of(list))
+		return -EEXIST;
+	if (count_of(list) == disabled.max)
+		return -E2BIG;
+	struct config_node *item = config_node_new(&m->tree, CONFIG_NODE_TEXT, NULL);
+	if (!item || config_node_text_set(&m->tree, item, name) < 0)
+		return -ENOMEM;
+	return item_append(m, &disabled, item);
+}
+
+int config_managed_list_enable(struct config_managed *m, const char *name)
+{
+	struct config_node *list = list_of(m, &disabled);
+	const unsigned i = disabled_find(list, name);
+	if (i == count_of(list))
+		return -ENOENT;
+	config_node_remove(list, i);
+	return 0;
+}
+
+int config_managed_server_add(struct config_managed *m, const char *address, const char *name)
+{
+	const struct item_text texts[] = {{"address", address}, {"name", name}};
+	const struct config_node *list = list_of(m, &servers);
+	if (item_find(list, "address", address) < count_of(list))
+		return -EEXIST;
+	return item_add(m, &servers, texts, ARRAY_LEN(texts));
+}
+
+int config_managed_server_remove(struct config_managed *m, const char *address)
+{
+	return item_remove(m, &servers, "address", address);
+}
+
+struct data {
+	uint16_t len;
+	uint8_t bytes[RDATA_PARSE_MAX];
+};
+
+// Is `text` the data as `\# LEN HEX`, which GET /local shows of types without a text of their own
+// there (RFC 3597)?
+static bool is_generic(const struct data *d, const char *text)
+{
+	char part[16];
+	const int head = snprintf(part, sizeof(part), "\\# %u ", d->len);
+	if (strncmp(text, part, (size_t)head) != 0 || strlen(text + head) != 2 * (size_t)d->len)
+		return false;
+	for (unsigned i = 0; i < d->len; i++) {
+		(void)snprintf(part, sizeof(part), "%02x", d->bytes[i]);
+		if (strncasecmp(text + head + 2 * (size_t)i, part, 2) != 0)
+			return false;
+	}
+	return true;
+}
+
+// Where a name begins that is all of the rest, and whose letter case does not count.
+static size_t name_at(uint16_t type)
+{
+	switch (type) {
+	case DNS_TYPE_CNAME:
+	case DNS_TYPE_PTR:
+		return 0;
+	case DNS_TYPE_MX:
+		return 2;
+	case DNS_TYPE_SRV:
+		return 6;
+	default:
+		return RDATA_PARSE_MAX;
+	}
+}
+
+static bool data_take(uint16_t type, const char *text, struct data *out)
+{
+	const char *why;
+	if (rdata_parse(type, text, strlen(text), out->bytes, &out->len, &why) < 0)
+		return false;
+	for (size_t i = name_at(type); i < out->len; i++)
+		out->bytes[i] = ascii_lower(out->bytes[i]);
+	return true;
+}
+
+// `has`: that of a record of this type.
+static bool same_value(const char *type_text, const char *has, const char *wanted)
+{
+	uint16_t type;
+	struct data x, y;
+	if (same_text(has, wanted))
+		return true;
+	if (!has || !type_text || !rdata_parse_type(type_text, &type) || !data_take(type, has, &x))
+		return false;
+	if (!data_take(type, wanted, &y))
+		return is_generic(&x, wanted);
+	return x.len == y.len && memcmp(x.bytes, y.bytes, x.len) == 0;
+}
+
+static unsigned record_find(
+	const struct config_node *list, const struct managed_record *r, unsigned i)
+{
+	for (; i < count_of(list); i++) {
+		const struct config_node *one = list->child[i];
+		const char *type = config_node_text(one, "type");
+		if (has_text(one, "name", r->name) && (!r->type || same_text(type, r->type))
+			&& (!r->value
+				|| same_value(type, config_node_text(one, "value"), r->value)))
+			break;
+	}
+	return i;
+}
+
+int config_managed_record_add(struct config_managed *m, const struct managed_record *r)
+{
+	const struct item_text texts[] = {
+		{"name", r->name}, {"type", r->type}, {"value", r->value}, {"ttl", r->ttl}};
+	const struct config_node *list = list_of(m, &records);
+	if (record_find(list, r, 0) < count_of(list))
+		return -EEXIST;
+	return item_add(m, &records, texts, ARRAY_LEN(texts));
+}
+
+int config_managed_record_remove(struct config_managed *m, const struct managed_record *r)
+{
+	struct config_node *list = list_of(m, &records);
+	unsigned i = 0, removed = 0;
+	while ((i = record_find(list, r, i)) < count_of(list)) {
+		config_node_remove(list, i);
+		removed++;
+	}
+	return removed ? (int)removed : -ENOENT;
 }

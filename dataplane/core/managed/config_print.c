@@ -2,8 +2,6 @@
 
 #include "config_print.h"
 
-#include <cyaml/cyaml.h>
-
 #include <stdbool.h>
 #include <string.h>
 
@@ -40,106 +38,97 @@ static void text_print(const char *text, FILE *out)
 	fputc('"', out);
 }
 
-struct field {
-	const cyaml_schema_field_t *f;
-	const char *data;
-	unsigned count; // of a list
-};
+static bool fields_have(const struct config_field *f, const struct config_node *mapping);
 
-static bool fields_have(const cyaml_schema_field_t *f, const char *at);
-
-// The value of a field in the struct at `at`; false: it has none.
-static bool field_take(const cyaml_schema_field_t *f, const char *at, struct field *out)
+// What a mapping has of a field; NULL: nothing that has a value.
+static const struct config_node *value_of(
+	const struct config_field *f, const struct config_node *mapping)
 {
-	char *const *pointer = (const void *)(at + f->data_offset);
-	*out = (struct field){.f = f, .data = *pointer};
-	if (!out->data)
-		return false;
-	if (f->value.type == CYAML_MAPPING)
-		return fields_have(f->value.mapping.fields, out->data);
-	if (f->value.type != CYAML_SEQUENCE)
-		return true;
-	out->count = *(const unsigned *)(const void *)(at + f->count_offset);
-	return out->count > 0;
+	const struct config_node *n = config_node_find(mapping, f->key);
+	if (!n || n->kind != f->kind)
+		return NULL;
+	if (n->kind == CONFIG_NODE_MAPPING)
+		return fields_have(f->fields, n) ? n : NULL;
+	return n->kind == CONFIG_NODE_TEXT || n->count ? n : NULL;
 }
 
-static bool fields_have(const cyaml_schema_field_t *f, const char *at)
+static bool fields_have(const struct config_field *f, const struct config_node *mapping)
 {
-	struct field one;
 	for (; f->key; f++)
-		if (field_take(f, at, &one))
+		if (value_of(f, mapping))
 			return true;
 	return false;
 }
 
-static void flow_print(const struct field *v, FILE *out);
+static void flow_print(const struct config_field *f, const struct config_node *n, FILE *out);
 
-static void flow_fields_print(const cyaml_schema_field_t *f, const char *at, FILE *out)
+static void flow_fields_print(
+	const struct config_field *f, const struct config_node *mapping, FILE *out)
 {
 	const char *between = "";
-	struct field one;
 	fputc('{', out);
 	for (; f->key; f++) {
-		if (!field_take(f, at, &one))
+		const struct config_node *n = value_of(f, mapping);
+		if (!n)
 			continue;
 		fprintf(out, "%s%s: ", between, f->key);
-		flow_print(&one, out);
+		flow_print(f, n, out);
 		between = ", ";
 	}
 	fputc('}', out);
 }
 
-// Item `i` of a list, on one line.
-static void item_print(const struct field *v, unsigned i, FILE *out)
+// An item of a list, on one line.
+static void item_print(const struct config_field *f, const struct config_node *item, FILE *out)
 {
-	const cyaml_schema_value_t *entry = v->f->value.sequence.entry;
-	if (entry->type == CYAML_STRING)
-		text_print(((char *const *)(const void *)v->data)[i], out);
+	if (f->fields)
+		flow_fields_print(f->fields, item, out);
 	else
-		flow_fields_print(entry->mapping.fields, v->data + i * entry->data_size, out);
+		text_print(item->text, out);
 }
 
-static void flow_print(const struct field *v, FILE *out)
+static void flow_print(const struct config_field *f, const struct config_node *n, FILE *out)
 {
-	if (v->f->value.type == CYAML_STRING) {
-		text_print(v->data, out);
+	if (n->kind == CONFIG_NODE_TEXT) {
+		text_print(n->text, out);
 		return;
 	}
-	if (v->f->value.type == CYAML_MAPPING) {
-		flow_fields_print(v->f->value.mapping.fields, v->data, out);
+	if (n->kind == CONFIG_NODE_MAPPING) {
+		flow_fields_print(f->fields, n, out);
 		return;
 	}
 	fputc('[', out);
-	for (unsigned i = 0; i < v->count; i++) {
+	for (unsigned i = 0; i < n->count; i++) {
 		fputs(i ? ", " : "", out);
-		item_print(v, i, out);
+		item_print(f, n->child[i], out);
 	}
 	fputc(']', out);
 }
 
-static void block_print(const cyaml_schema_field_t *f, const char *at, int depth, FILE *out)
+static void block_print(
+	const struct config_field *f, const struct config_node *mapping, int depth, FILE *out)
 {
-	struct field one;
 	for (; f->key; f++) {
-		if (!field_take(f, at, &one))
+		const struct config_node *n = value_of(f, mapping);
+		if (!n)
 			continue;
 		fprintf(out, "%*s%s:", 2 * depth, "", f->key);
-		if (f->value.type == CYAML_STRING) {
+		if (n->kind == CONFIG_NODE_TEXT) {
 			fputc(' ', out);
-			text_print(one.data, out);
+			text_print(n->text, out);
 		}
 		fputc('\n', out);
-		if (f->value.type == CYAML_MAPPING)
-			block_print(f->value.mapping.fields, one.data, depth + 1, out);
-		for (unsigned i = 0; i < one.count; i++) {
+		if (n->kind == CONFIG_NODE_MAPPING)
+			block_print(f->fields, n, depth + 1, out);
+		for (unsigned i = 0; n->kind == CONFIG_NODE_LIST && i < n->count; i++) {
 			fprintf(out, "%*s- ", 2 * depth + 2, "");
-			item_print(&one, i, out);
+			item_print(f, n->child[i], out);
 			fputc('\n', out);
 		}
 	}
 }
 
-void config_print(const struct config_raw *raw, FILE *out)
+void config_print(const struct config_node *root, FILE *out)
 {
-	block_print(config_raw_document.mapping.fields, (const char *)raw, 0, out);
+	block_print(config_schema, root, 0, out);
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A loaded configuration (config_schema.h) as YAML again: every key that has a value, in the order
-// of the schema, an item of a list a line. What it prints loads as the same values. Comments and
-// the order of the text that was loaded are lost. Pure.
+// The tree of a configuration as YAML again: every key that has a value, in the order of the
+// schema, an item of a list a line. What it prints loads as the same values. Comments and the order
+// of the text that was loaded are lost. Pure.
 
 #include "core/config/config_schema.h"
 
 #include <stdio.h>
 
 // Errors are those of the stream.
-void config_print(const struct config_raw *raw, FILE *out);
+void config_print(const struct config_node *root, FILE *out);

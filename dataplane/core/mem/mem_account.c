@@ -40,8 +40,7 @@ static const struct {
 		"errors heap toggles leak mem memory metrics profile slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm thread"},
 	{MEM_ACCOUNT_dataplane, "activate bench capture dp limit"},
-	{MEM_ACCOUNT_libraries,
-		"libevent jansson hyperscan curl cyaml sqlite openssl nghttp2 xxhash"},
+	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl sqlite openssl nghttp2 xxhash"},
 };
 
 // Bytes of the longest of `words` that `name` begins with, as whole words.

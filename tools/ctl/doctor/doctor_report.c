@@ -393,10 +393,10 @@ static void library_put(struct json_node *list, const char *name, const char *ve
 static bool is_ours(const char *package)
 {
 	static const char *const patterns[] = {"weir", "libbpf[0-9]*", "libc6", "libcurl4",
-		"libcurl4t64", "libcyaml[0-9]*", "libevent-[0-9]*", "libhiredis[0-9]*",
-		"libhyperscan[0-9]*", "libjansson[0-9]*", "libjemalloc[0-9]*", "libnghttp2-[0-9]*",
-		"librte-eal[0-9]*", "libseccomp[0-9]*", "libsqlite3-[0-9]*", "libssl[0-9]*",
-		"libunbound[0-9]*", "libvectorscan[0-9]*"};
+		"libcurl4t64", "libevent-[0-9]*", "libhiredis[0-9]*", "libhyperscan[0-9]*",
+		"libjansson[0-9]*", "libjemalloc[0-9]*", "libnghttp2-[0-9]*", "librte-eal[0-9]*",
+		"libseccomp[0-9]*", "libsqlite3-[0-9]*", "libssl[0-9]*", "libunbound[0-9]*",
+		"libvectorscan[0-9]*"};
 	for (unsigned i = 0; i < ARRAY_LEN(patterns); i++)
 		if (fnmatch(patterns[i], package, 0) == 0)
 			return true;

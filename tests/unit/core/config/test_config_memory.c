@@ -121,7 +121,7 @@ static void sweep(unsigned step, bool ever)
 		unsigned long n = 1;
 		while (fails_well(path, n, ever, whole))
 			n += step;
-		assert_true(n > 300); // or it is not there that memory failed
+		assert_true(n > 200); // or it is not there that memory failed
 		close(fd);
 	}
 }
