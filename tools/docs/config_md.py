@@ -432,15 +432,21 @@ def record_types():
     return sorted(re.findall(r'^\t\{DNS_TYPE_\w+, "(\w+)"\},', (root / "dataplane/core/dns/rdata_parse.c").read_text(), re.M))
 
 
+def schema():
+    """The rows (kind, key) of each mapping in config_schema.c, without those of tables() and of other mappings."""
+    text = (config / "config_schema.c").read_text()
+    return {name: re.findall(r"\b(TEXT|TEXTS|ITEMS)\((\w+)[,)]", rows)
+            for name, rows in re.findall(r"struct config_field (\w+?)(?:_keys)?\[\] = \{(.*?)\};", text, re.S)}
+
+
 def faults():
     """What the tables above or docs/reference/musts.md say otherwise than the code."""
-    schema = (config / "config_schema.c").read_text()
-    structs = {"forward_zones": "forward", "groups": "group", "clients": "client", "entries": "entry", "group_members": "member"}
+    items = {"forward_zones": "forward", "groups": "group", "clients": "client", "entries": "entry", "group_members": "member"}
     for name, entries in LISTS.items():
+        rows = dict((key, kind) for kind, key in schema()[items.get(name, name)])
         for key, _, _, bound, _, _ in entries:
-            for kind in re.findall(rf"RAW_(TEXT|SEQUENCE)\(\s*config_raw_{structs.get(name, name)},\s*{key}[,)]", schema):
-                if (kind == "SEQUENCE") != bool(bound):
-                    yield f"{name}.{key} is {'a list' if kind == 'SEQUENCE' else 'one value'} in config_schema.c"
+            if key in rows and (rows[key] != "TEXT") != bool(bound):
+                yield f"{name}.{key} is {'one value' if rows[key] == 'TEXT' else 'a list'} in config_schema.c"
     musts = (root / "docs" / "reference" / "musts.md").read_text()
     said = re.search(r"`local\.records` takes ([A-Z, ]+[A-Z])", musts)
     if not said or sorted(said.group(1).split(", ")) != record_types():
@@ -497,8 +503,7 @@ def pages():
 def main():
     written = pages()
     text = "".join(written.values())
-    schema = (config / "config_schema.c").read_text()
-    wanted = re.findall(r"RAW_(?:TEXT|SEQUENCE)\(\s*config_raw_\w+,\s*(\w+)", schema)
+    wanted = [key for rows in schema().values() for _, key in rows if key != "word"]
     missing = [key for key in wanted if f"{key}`" not in text and f"`{key}" not in text]
     count = len(re.findall(r"^\s*X\(\w+, \w+, [\w.]+, [A-Z]+,", tables(), re.M))
     if missing or count != len(keys()):

@@ -2,7 +2,7 @@
 
 #include "config_include.h"
 #include "config_keys.h"
-#include "config_raw.h"
+#include "config_schema.h"
 #include "config_sections.h"
 
 #include <errno.h>
@@ -12,12 +12,10 @@
 #include <weir/config.h>
 #include <weir/heap_site.h>
 
-typedef int config_step(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
+typedef int config_step(const struct config_doc *doc, struct config *c);
 
 struct fill {
 	const struct config_doc *doc;
-	const struct config_raw *raw;
 	struct config *c;
 	int rc; // the worst of all steps
 };
@@ -26,7 +24,7 @@ struct fill {
 // that are refused have their defaults meanwhile.
 static int step_make(struct fill *f, config_step *step)
 {
-	int rc = f->rc == -ENOMEM ? f->rc : step(f->doc, f->raw, f->c);
+	int rc = f->rc == -ENOMEM ? f->rc : step(f->doc, f->c);
 	f->rc = config_worse(f->rc, rc);
 	return rc;
 }
@@ -67,9 +65,9 @@ static void sections_fill(struct fill *f)
 		(void)step_make(f, config_mbufs_check);
 }
 
-static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
+static int config_fill(const struct config_doc *doc, struct config *c)
 {
-	struct fill f = {.doc = doc, .raw = raw, .c = c};
+	struct fill f = {.doc = doc, .c = c};
 	c->path = heap_strdup(doc->absolute);
 	if (!c->path || config_include_keep(doc, c) < 0)
 		return -ENOMEM;
@@ -79,16 +77,15 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 
 static int doc_fill(struct config_doc *doc, struct config **out)
 {
-	int rc = config_raw_check(doc);
+	int rc = config_schema_read(doc);
 	if (rc == 0)
-		rc = config_raw_shape(doc);
+		rc = config_schema_check(doc);
 	if (rc == 0)
 		rc = config_include_read(doc);
 	if (rc < 0)
 		return rc;
-	const struct config_raw *raw = config_raw_make(doc);
-	struct config *c = raw ? heap_calloc(1, sizeof(*c)) : NULL;
-	rc = c ? config_fill(doc, raw, c) : -ENOMEM;
+	struct config *c = heap_calloc(1, sizeof(*c));
+	rc = c ? config_fill(doc, c) : -ENOMEM;
 	if (rc == 0 && doc->errors->count > 0) // unknown keys
 		rc = -EINVAL;
 	if (rc < 0) {

@@ -93,27 +93,28 @@ static int entry_add(const struct config_doc *doc, const char *key, const char *
 	return rc;
 }
 
-static int list_take(const struct config_doc *doc, const char *list, char *const *text,
-	unsigned count, const struct config *c, bool words, struct prefixes *p)
+static int list_take(const struct config_doc *doc, const char *list,
+	const struct config_node *items, const struct config *c, bool words, struct prefixes *p)
 {
+	const unsigned count = config_list_count(items);
 	p->one = heap_calloc((size_t)(count ? count : 1) * WORD_PREFIXES_MAX, sizeof(*p->one));
 	if (!p->one)
 		return -ENOMEM;
 	int rc = 0;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX];
-		rc = config_worse(rc,
-			entry_add(doc, config_item_key(key, list, i, NULL), text[i], c, words, p));
+		rc = config_worse(rc, entry_add(doc, config_item_key(key, list, i, NULL),
+					      items->child[i]->text, c, words, p));
 	}
 	return rc;
 }
 
 // A list of clients that is not given is the shipped one.
-static int clients_take(const struct config_doc *doc, const char *list, char *const *text,
-	unsigned count, const struct config *c, struct prefixes *p)
+static int clients_take(const struct config_doc *doc, const char *list,
+	const struct config_node *items, const struct config *c, struct prefixes *p)
 {
-	bool is_given = count > 0;
-	int rc = list_take(doc, list, text, count, c, true, p);
+	bool is_given = config_list_count(items) > 0;
+	int rc = list_take(doc, list, items, c, true, p);
 	if (rc == 0 && !is_given)
 		is_given = config_doc_has_list(doc, list);
 	if (rc < 0 || is_given)
@@ -129,34 +130,34 @@ static int clients_take(const struct config_doc *doc, const char *list, char *co
 
 // The same prefix in both lists is a slip of the pen, unless a word stands for the allowed one:
 // then it is an exception from that.
-static int deny_check(const struct config_doc *doc, const struct config_raw_access *r,
-	const struct prefixes *deny)
+static int deny_check(
+	const struct config_doc *doc, const struct config_node *r, const struct prefixes *deny)
 {
-	for (unsigned i = 0; i < r->allow_count; i++) {
+	for (unsigned i = 0; i < config_node_count(r, "allow"); i++) {
 		struct ip_address a;
-		if (ip_address_parse(r->allow[i], &a) == 0 && has_prefix(deny, &a))
+		if (ip_address_parse(config_node_item_text(r, "allow", i), &a) == 0
+			&& has_prefix(deny, &a))
 			return config_refuse(
 				doc, "access.deny", "has a prefix that is in allow too");
 	}
 	return 0;
 }
 
-int config_access_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_access_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_access *r = raw->access;
+	const struct config_node *r = config_section(doc, "access");
 	struct config_access *a = &out->access;
 	struct prefixes allow = {0}, deny = {0}, unlimited = {0};
-	int rc = clients_take(doc, "access.allow", r->allow, r->allow_count, out, &allow);
+	int rc = clients_take(doc, "access.allow", config_node_list(r, "allow"), out, &allow);
 	// Without service addresses, which are refused, `local` has none.
 	if (rc == 0 && allow.count == 0 && out->dataplane.address_count > 0)
 		rc = config_refuse(doc, "access.allow",
 			"has no prefix, so no client is allowed; remove the key to allow private "
 			"and local networks");
 	rc = config_worse(
-		rc, list_take(doc, "access.deny", r->deny, r->deny_count, out, false, &deny));
-	rc = config_worse(rc, clients_take(doc, "access.unlimited", r->unlimited,
-				      r->unlimited_count, out, &unlimited));
+		rc, list_take(doc, "access.deny", config_node_list(r, "deny"), out, false, &deny));
+	rc = config_worse(rc, clients_take(doc, "access.unlimited",
+				      config_node_list(r, "unlimited"), out, &unlimited));
 	rc = config_worse(rc, deny_check(doc, r, &deny));
 	a->allow = allow.one;
 	a->allow_count = allow.count;
@@ -186,15 +187,14 @@ static int balancer_add(const struct config_doc *doc, const char *key, const cha
 	return rc;
 }
 
-int config_proxy_protocol_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_proxy_protocol_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_proxy_protocol *r = raw->proxy_protocol;
+	const struct config_node *r = config_section(doc, "proxy_protocol");
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < r->from_count; i++)
+	for (unsigned i = 0; i < config_node_count(r, "from"); i++)
 		rc = config_worse(
 			rc, balancer_add(doc, config_item_key(key, "proxy_protocol.from", i, NULL),
-				    r->from[i], &out->proxy_protocol));
+				    config_node_item_text(r, "from", i), &out->proxy_protocol));
 	return rc;
 }

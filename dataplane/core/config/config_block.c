@@ -32,11 +32,11 @@ static int addresses_apply(const struct config_doc *doc, const char *owner, cons
 	return config_worse(rc, address_apply(doc, owner, "ipv6", ipv6, 6, v6));
 }
 
-int config_blocking_reply_apply(const struct config_doc *doc, const struct config_raw_blocking *raw,
-	struct config_blocking *out)
+int config_blocking_reply_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_blocking *out)
 {
-	int rc = addresses_apply(
-		doc, "blocking", raw->ipv4, raw->ipv6, &out->custom_v4, &out->custom_v6);
+	int rc = addresses_apply(doc, "blocking", config_node_text(node, "ipv4"),
+		config_node_text(node, "ipv6"), &out->custom_v4, &out->custom_v6);
 	if (rc == 0 && out->mode == DNS_BLOCK_CUSTOM && !out->custom_v4.version
 		&& !out->custom_v6.version)
 		rc = config_refuse(doc, "blocking.mode", "`address` needs `ipv4` or `ipv6`");
@@ -44,37 +44,30 @@ int config_blocking_reply_apply(const struct config_doc *doc, const struct confi
 }
 
 static int values_apply(const struct config_doc *doc, const char *base,
-	const struct config_raw_block *raw, struct config_block *out)
+	const struct config_node *node, struct config_block *out)
 {
-	char key[CONFIG_PATH_MAX];
-	int64_t value = 0;
-	int rc = 0;
-	if (raw->mode) {
-		rc = config_choice_parse(
-			doc, config_sub_key(key, base, "mode"), "block_mode", raw->mode, &value);
-		out->mode = (enum dns_block_mode)value;
-		out->has_mode = true;
-	}
-	if (raw->ttl) {
-		rc = config_worse(rc, config_number_parse(doc, config_sub_key(key, base, "ttl"),
-					      raw->ttl, TTL_MIN_S, TTL_MAX_S, &value));
-		out->ttl_s = (uint32_t)value;
-		out->has_ttl = true;
-	}
+	int64_t mode = 0, ttl = 0;
+	int rc = config_choice_of(doc, base, node, "mode", "block_mode", &mode);
+	rc = config_worse(rc, config_number_of(doc, base, node, "ttl", TTL_MIN_S, TTL_MAX_S, &ttl));
+	out->mode = (enum dns_block_mode)mode;
+	out->has_mode = config_node_text(node, "mode") != NULL;
+	out->ttl_s = (uint32_t)ttl;
+	out->has_ttl = config_node_text(node, "ttl") != NULL;
 	return rc;
 }
 
 int config_block_apply(const struct config_doc *doc, const char *owner,
-	const struct config_raw_block *raw, const struct config_blocking *everyone,
+	const struct config_node *node, const struct config_blocking *everyone,
 	struct config_block *out)
 {
 	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
-	if (!raw)
+	if (!node)
 		return 0;
 	config_sub_key(base, owner, "block");
-	int rc = values_apply(doc, base, raw, out);
-	rc = config_worse(rc,
-		addresses_apply(doc, base, raw->ipv4, raw->ipv6, &out->custom_v4, &out->custom_v6));
+	int rc = values_apply(doc, base, node, out);
+	rc = config_worse(
+		rc, addresses_apply(doc, base, config_node_text(node, "ipv4"),
+			    config_node_text(node, "ipv6"), &out->custom_v4, &out->custom_v6));
 	bool has_address = out->custom_v4.version || out->custom_v6.version
 			   || everyone->custom_v4.version || everyone->custom_v6.version;
 	if (rc == 0 && out->has_mode && out->mode == DNS_BLOCK_CUSTOM && !has_address)
@@ -83,29 +76,23 @@ int config_block_apply(const struct config_doc *doc, const char *owner,
 	return rc;
 }
 
-int config_rebinding_apply(const struct config_doc *doc, const struct config_raw_rebinding *raw,
-	struct config_rebinding *out)
+int config_rebinding_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_rebinding *out)
 {
-	if (!raw)
-		return 0;
-	const char *enabled = raw->enabled ? raw->enabled : "false";
-	int rc = 0;
-	if (strcmp(enabled, "true") != 0 && strcmp(enabled, "false") != 0)
-		rc = config_refuse(doc, "blocking.rebinding.enabled", "must be true or false");
-	out->enabled = strcmp(enabled, "true") == 0;
-	if (raw->allow_count == 0)
+	int rc = config_bool_of(doc, "blocking.rebinding", node, "enabled", &out->enabled);
+	if (config_node_count(node, "allow") == 0)
 		return rc;
-	out->allow = heap_calloc(raw->allow_count, sizeof(*out->allow));
+	out->allow = heap_calloc(config_node_count(node, "allow"), sizeof(*out->allow));
 	if (!out->allow)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->allow_count; i++) {
+	for (unsigned i = 0; i < config_node_count(node, "allow"); i++) {
 		char key[CONFIG_PATH_MAX];
 		rc = config_worse(
 			rc, config_entry_name(doc,
 				    config_item_key(key, "blocking.rebinding.allow", i, NULL),
-				    raw->allow[i], &out->allow[i]));
+				    config_node_item_text(node, "allow", i), &out->allow[i]));
 	}
-	out->allow_count = raw->allow_count;
+	out->allow_count = config_node_count(node, "allow");
 	return rc;
 }
 

@@ -2,7 +2,7 @@
 // The texts of a configuration in memory.
 
 #include "config_include.h"
-#include "config_raw.h"
+#include "config_schema.h"
 #include "config_sections.h"
 
 #include <errno.h>
@@ -153,9 +153,9 @@ int config_bundle_tree(const struct config_bundle *b, config_tree_use *use, void
 	struct config_doc doc;
 	int rc = doc_begin(&doc, b, CONFIG_SECRETS_NONE, &errors);
 	if (rc == 0)
-		rc = config_raw_check(&doc);
+		rc = config_schema_read(&doc);
 	if (rc == 0)
-		rc = config_raw_shape(&doc);
+		rc = config_schema_check(&doc);
 	if (rc == 0)
 		rc = config_include_read(&doc);
 	if (rc == 0)
@@ -224,7 +224,7 @@ static const char *text_shown(const struct config_text *t)
 // The tree of a text that was loaded before, without errors.
 static bool text_tree(struct config_doc *doc)
 {
-	return config_raw_check(doc) == 0 && config_raw_shape(doc) == 0;
+	return config_schema_read(doc) == 0 && config_schema_check(doc) == 0;
 }
 
 // With a document of the texts, which stay the bundle's.
@@ -249,7 +249,7 @@ static void place_refuse(const struct config_bundle *b, struct config_errors *er
 			.number = (uint16_t)(i + 1),
 			.is_included = true};
 		if (is_whole && text_tree(&parts[i].doc))
-			(void)!config_raw_merge(&doc, &parts[i].doc);
+			(void)!config_schema_merge(&doc, &parts[i].doc);
 	}
 	doc.errors = errors;
 	(void)config_refuse(&doc, key, "%s", reason);

@@ -45,7 +45,7 @@ static int authorities_check(const struct config_doc *doc, const struct config_u
 }
 
 // A worker must never run out of packet buffers because all of them lie in rings.
-int config_mbufs_check(const struct config_doc *doc, const struct config_raw *, struct config *c)
+int config_mbufs_check(const struct config_doc *doc, struct config *c)
 {
 	const struct config_dataplane *d = &c->dataplane;
 	unsigned queues = 0, waiting = 0;
@@ -191,7 +191,7 @@ static int subnet_check(const struct config_doc *doc, const struct config *c)
 		"`client_subnet_ipv4` or `client_subnet_ipv6`: leave out one of both");
 }
 
-int config_values_check(const struct config_doc *doc, const struct config_raw *, struct config *c)
+int config_values_check(const struct config_doc *doc, struct config *c)
 {
 	int rc = runtime_check(doc, &c->runtime);
 	rc = config_worse(rc, cache_check(doc, &c->cache));

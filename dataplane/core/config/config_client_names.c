@@ -48,36 +48,39 @@ static int name_add(const struct config_doc *doc, const char *key, const char *t
 	return 0;
 }
 
-static int group_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
-	struct config *c)
+static int group_apply(
+	const struct config_doc *doc, const struct config_node *node, unsigned i, struct config *c)
 {
 	struct config_group *g = &c->groups[i];
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	int rc = 0;
-	if (raw->client_names_count == 0)
+	if (config_node_count(node, "client_names") == 0)
 		return 0;
-	g->client_names = heap_calloc(raw->client_names_count, sizeof(*g->client_names));
+	g->client_names =
+		heap_calloc(config_node_count(node, "client_names"), sizeof(*g->client_names));
 	if (!g->client_names)
 		return -ENOMEM;
 	config_item_key(list, "groups", i, "client_names");
-	for (unsigned k = 0; k < raw->client_names_count; k++)
-		rc = config_worse(rc, name_add(doc, config_item_key(key, list, k, NULL),
-					      raw->client_names[k], c, g));
+	for (unsigned k = 0; k < config_node_count(node, "client_names"); k++)
+		rc = config_worse(
+			rc, name_add(doc, config_item_key(key, list, k, NULL),
+				    config_node_item_text(node, "client_names", k), c, g));
 	return rc;
 }
 
-int config_group_names_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_group_names_apply(const struct config_doc *doc, struct config *out)
 {
 	unsigned count = 0;
 	int rc = 0;
 	for (unsigned i = 0; i < out->group_count; i++)
-		count += raw->groups[i].client_names_count;
+		count += config_node_count(
+			config_node_item(doc->tree.root, "groups", i), "client_names");
 	if (count > CONFIG_CLIENT_NAMES_MAX)
 		return config_refuse(doc, "groups",
 			"%u client_names in all groups, at most %d are possible", count,
 			CONFIG_CLIENT_NAMES_MAX);
 	for (unsigned i = 0; i < out->group_count; i++)
-		rc = config_worse(rc, group_apply(doc, &raw->groups[i], i, out));
+		rc = config_worse(rc,
+			group_apply(doc, config_node_item(doc->tree.root, "groups", i), i, out));
 	return rc;
 }

@@ -57,17 +57,17 @@ static int client_name_apply(
 	return rc;
 }
 
-static int addresses_apply(const struct config_doc *doc, const struct config_raw_client *raw,
-	unsigned i, struct config_client *c)
+static int addresses_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
+	struct config_client *c)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	int rc = 0;
 	config_item_key(list, "clients", i, "addresses");
-	for (unsigned k = 0; k < raw->addresses_count; k++) {
+	for (unsigned k = 0; k < config_node_count(node, "addresses"); k++) {
 		struct ip_address *a = &c->addresses[c->address_count++];
 		config_item_key(key, list, k, NULL);
 		rc = config_worse(
-			rc, ip_address_parse(raw->addresses[k], a) == 0
+			rc, ip_address_parse(config_node_item_text(node, "addresses", k), a) == 0
 				    ? config_prefix_check(doc, key, a)
 				    : config_refuse(doc, key,
 					    "is not an IP address, with or without /prefix "
@@ -76,17 +76,17 @@ static int addresses_apply(const struct config_doc *doc, const struct config_raw
 	return rc;
 }
 
-static int macs_apply(const struct config_doc *doc, const struct config_raw_client *raw, unsigned i,
+static int macs_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	struct config_client *c)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	int rc = 0;
 	config_item_key(list, "clients", i, "macs");
-	for (unsigned k = 0; k < raw->macs_count; k++) {
+	for (unsigned k = 0; k < config_node_count(node, "macs"); k++) {
 		struct config_mac *mac = &c->macs[c->mac_count++];
 		config_item_key(key, list, k, NULL);
 		rc = config_worse(
-			rc, config_mac_parse(raw->macs[k], mac) == 0
+			rc, config_mac_parse(config_node_item_text(node, "macs", k), mac) == 0
 				    ? config_mac_check(doc, key, mac)
 				    : config_refuse(doc, key,
 					    "is not a MAC address (\"02:00:5e:10:00:01\")"));
@@ -94,20 +94,20 @@ static int macs_apply(const struct config_doc *doc, const struct config_raw_clie
 	return rc;
 }
 
-static int client_apply(const struct config_doc *doc, const struct config_raw_client *raw,
-	unsigned i, struct config_client *c)
+static int client_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
+	struct config_client *c)
 {
 	char key[CONFIG_PATH_MAX];
-	int rc = client_name_apply(doc, raw->name, i, c);
-	if (raw->addresses_count + raw->macs_count == 0)
+	int rc = client_name_apply(doc, config_node_text(node, "name"), i, c);
+	if (config_node_count(node, "addresses") + config_node_count(node, "macs") == 0)
 		return config_refuse(doc, config_item_key(key, "clients", i, "addresses"),
 			"at least one address or MAC is needed");
-	c->addresses = heap_calloc(raw->addresses_count + 1, sizeof(*c->addresses));
-	c->macs = heap_calloc(raw->macs_count + 1, sizeof(*c->macs));
+	c->addresses = heap_calloc(config_node_count(node, "addresses") + 1, sizeof(*c->addresses));
+	c->macs = heap_calloc(config_node_count(node, "macs") + 1, sizeof(*c->macs));
 	if (!c->addresses || !c->macs)
 		return -ENOMEM;
-	rc = config_worse(rc, addresses_apply(doc, raw, i, c));
-	return config_worse(rc, macs_apply(doc, raw, i, c));
+	rc = config_worse(rc, addresses_apply(doc, node, i, c));
+	return config_worse(rc, macs_apply(doc, node, i, c));
 }
 
 static int by_client_name(const void *a, const void *b)
@@ -145,18 +145,20 @@ static int names_check(const struct config_doc *doc, const struct config *c)
 		"the name \"%s\" is given twice", again->name);
 }
 
-int config_clients_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_clients_apply(const struct config_doc *doc, struct config *out)
 {
-	if (raw->clients_count == 0)
+	if (config_node_count(doc->tree.root, "clients") == 0)
 		return 0;
-	out->clients = heap_calloc(raw->clients_count, sizeof(*out->clients));
+	out->clients =
+		heap_calloc(config_node_count(doc->tree.root, "clients"), sizeof(*out->clients));
 	if (!out->clients)
 		return -ENOMEM;
-	out->client_count = raw->clients_count;
+	out->client_count = config_node_count(doc->tree.root, "clients");
 	int rc = 0;
-	for (unsigned i = 0; i < raw->clients_count; i++)
-		rc = config_worse(rc, client_apply(doc, &raw->clients[i], i, &out->clients[i]));
+	for (unsigned i = 0; i < config_node_count(doc->tree.root, "clients"); i++)
+		rc = config_worse(
+			rc, client_apply(doc, config_node_item(doc->tree.root, "clients", i), i,
+				    &out->clients[i]));
 	return rc == 0 ? names_check(doc, out) : rc;
 }
 

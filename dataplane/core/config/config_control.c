@@ -45,15 +45,15 @@ static int allow_take(const struct config_doc *doc, const char *key, const char 
 }
 
 // The clients of a section; those of this machine where it names none.
-static int allows_take(const struct config_doc *doc, const char *list, char *const *text,
-	unsigned texts, struct ip_address *allow, unsigned *count)
+static int allows_take(const struct config_doc *doc, const char *list,
+	const struct config_node *items, struct ip_address *allow, unsigned *count)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < texts; i++)
-		rc = config_worse(rc, allow_take(doc, config_item_key(key, list, i, NULL), text[i],
-					      allow, count));
-	for (unsigned i = 0; texts == 0 && i < ARRAY_LEN(shipped); i++)
+	for (unsigned i = 0; i < config_list_count(items); i++)
+		rc = config_worse(rc, allow_take(doc, config_item_key(key, list, i, NULL),
+					      items->child[i]->text, allow, count));
+	for (unsigned i = 0; config_list_count(items) == 0 && i < ARRAY_LEN(shipped); i++)
 		rc = config_worse(rc, allow_take(doc, list, shipped[i], allow, count));
 	return rc;
 }
@@ -86,29 +86,28 @@ static void host_take(const char *text, char out[CONFIG_METRICS_HOST_MAX + 1])
 }
 
 static int hosts_take(
-	const struct config_doc *doc, const struct config_raw_metrics *r, struct config_metrics *m)
+	const struct config_doc *doc, const struct config_node *r, struct config_metrics *m)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < r->hosts_count; i++) {
-		if (!is_name(r->hosts[i], CONFIG_METRICS_HOST_MAX))
+	for (unsigned i = 0; i < config_node_count(r, "hosts"); i++) {
+		if (!is_name(config_node_item_text(r, "hosts", i), CONFIG_METRICS_HOST_MAX))
 			rc = config_worse(rc,
 				config_refuse(doc, config_item_key(key, "metrics.hosts", i, NULL),
 					"is not a host name of letters, digits, \"-\", \"_\" "
 					"and \".\""));
 		else
-			host_take(r->hosts[i], m->host[m->host_count++]);
+			host_take(config_node_item_text(r, "hosts", i), m->host[m->host_count++]);
 	}
 	return rc;
 }
 
-int config_metrics_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_metrics_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_metrics *r = raw->metrics;
+	const struct config_node *r = config_section(doc, "metrics");
 	struct config_metrics *m = &out->metrics;
 	int rc = allows_take(
-		doc, "metrics.allow", r->allow, r->allow_count, m->allow, &m->allow_count);
+		doc, "metrics.allow", config_node_list(r, "allow"), m->allow, &m->allow_count);
 	rc = config_worse(rc, hosts_take(doc, r, m));
 	if (rc < 0 || !*m->listen)
 		return rc;
@@ -123,16 +122,16 @@ int config_metrics_apply(
 }
 
 static int addresses_take(
-	const struct config_doc *doc, const struct config_raw_control *r, struct config_control *c)
+	const struct config_doc *doc, const struct config_node *r, struct config_control *c)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < r->listen_count; i++)
+	for (unsigned i = 0; i < config_node_count(r, "listen"); i++)
 		rc = config_worse(
 			rc, listen_take(doc, config_item_key(key, section_listen, i, NULL),
-				    r->listen[i], c));
-	rc = config_worse(rc, allows_take(doc, section_allow, r->allow, r->allow_count, c->allow,
-				      &c->allow_count));
+				    config_node_item_text(r, "listen", i), c));
+	rc = config_worse(rc, allows_take(doc, section_allow, config_node_list(r, "allow"),
+				      c->allow, &c->allow_count));
 	for (unsigned i = 0; rc == 0 && i < c->listen_count; i++)
 		if (!has_family(c->allow, c->allow_count, c->listen[i].ip.version))
 			rc = config_refuse(doc, section_allow,
@@ -141,19 +140,19 @@ static int addresses_take(
 }
 
 static int certificates_take(
-	const struct config_doc *doc, const struct config_raw_control *r, struct config_control *c)
+	const struct config_doc *doc, const struct config_node *r, struct config_control *c)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < r->certificates_count; i++) {
+	for (unsigned i = 0; i < config_node_count(r, "certificates"); i++) {
 		struct config_certificate *one = &c->certificate[c->count++];
-		const struct config_raw_certificate *from = &r->certificates[i];
+		const struct config_node *from = config_node_item(r, "certificates", i);
 		rc = config_worse(rc, config_certificate_path_take(doc,
 					      config_item_key(key, section_certificates, i, "cert"),
-					      from->cert, one->cert));
+					      config_node_text(from, "cert"), one->cert));
 		rc = config_worse(rc, config_certificate_path_take(doc,
 					      config_item_key(key, section_certificates, i, "key"),
-					      from->key, one->key));
+					      config_node_text(from, "key"), one->key));
 	}
 	return rc;
 }
@@ -168,36 +167,35 @@ static enum control_role role_of(const char *text)
 	return CONTROL_NONE;
 }
 
-static int client_take(const struct config_doc *doc, unsigned i,
-	const struct config_raw_control_client *r, struct config_control *c)
+static int client_take(const struct config_doc *doc, unsigned i, const struct config_node *r,
+	struct config_control *c)
 {
 	char key[CONFIG_PATH_MAX];
 	struct config_control_client *one = &c->client[c->client_count];
-	if (!is_name(r->name, CONFIG_CONTROL_NAME_MAX))
+	if (!is_name(config_node_text(r, "name"), CONFIG_CONTROL_NAME_MAX))
 		return config_refuse(doc, config_item_key(key, section_clients, i, "name"),
 			"is not a name of 1 to 63 letters, digits, \"-\", \"_\" and \".\"");
-	one->role = role_of(r->role);
+	one->role = role_of(config_node_text(r, "role"));
 	if (one->role == CONTROL_NONE)
 		return config_refuse(doc, config_item_key(key, section_clients, i, "role"),
 			"is not read, operate or admin");
 	for (unsigned at = 0; at < c->client_count; at++)
-		if (strcasecmp(c->client[at].name, r->name) == 0)
+		if (strcasecmp(c->client[at].name, config_node_text(r, "name")) == 0)
 			return config_refuse(doc, config_item_key(key, section_clients, i, "name"),
-				"the name \"%s\" is given twice", r->name);
-	snprintf(one->name, sizeof(one->name), "%s", r->name);
+				"the name \"%s\" is given twice", config_node_text(r, "name"));
+	snprintf(one->name, sizeof(one->name), "%s", config_node_text(r, "name"));
 	c->client_count++;
 	return 0;
 }
 
-int config_control_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_control_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_control *r = raw->control;
+	const struct config_node *r = config_section(doc, "control");
 	struct config_control *c = &out->control;
 	int rc = addresses_take(doc, r, c);
 	rc = config_worse(rc, certificates_take(doc, r, c));
-	for (unsigned i = 0; i < r->clients_count; i++)
-		rc = config_worse(rc, client_take(doc, i, &r->clients[i], c));
+	for (unsigned i = 0; i < config_node_count(r, "clients"); i++)
+		rc = config_worse(rc, client_take(doc, i, config_node_item(r, "clients", i), c));
 	if (c->client_ca[0] && c->client_ca[0] != '/')
 		rc = config_worse(
 			rc, config_refuse(doc, "control.client_ca", "must be an absolute path"));

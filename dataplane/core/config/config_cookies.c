@@ -36,14 +36,15 @@ static int file_apply(const struct config_doc *doc, struct config_cookies *c)
 	return config_secrets_read(&file, c->secret_file);
 }
 
-int config_cookies_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_cookies_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_cookies *r = raw->cookies;
+	const struct config_node *r = config_section(doc, "cookies");
 	int rc = 0;
-	for (unsigned i = 0; i < r->secrets_count; i++) {
+	for (unsigned i = 0; i < config_node_count(r, "secrets"); i++) {
 		char key[CONFIG_PATH_MAX];
-		const char *text = r->secrets[i] ? r->secrets[i] : "";
+		const char *text = config_node_item_text(r, "secrets", i)
+					   ? config_node_item_text(r, "secrets", i)
+					   : "";
 		const struct config_secrets one = {.doc = doc,
 			.key = config_item_key(key, "cookies.secrets", i, NULL),
 			.arg = &out->cookies};

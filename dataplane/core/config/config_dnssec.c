@@ -67,28 +67,30 @@ static int anchors_apply(const struct config_doc *doc, struct config_dnssec *d)
 	return 0;
 }
 
-int config_dnssec_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_dnssec_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_dnssec *r = raw->dnssec;
+	const struct config_node *r = config_section(doc, "dnssec");
 	struct config_dnssec *d = &out->dnssec;
 	int rc = 0;
 
-	if (r->negative_anchors_count) {
-		d->negative = heap_calloc(r->negative_anchors_count, sizeof(*d->negative));
+	if (config_node_count(r, "negative_anchors")) {
+		d->negative =
+			heap_calloc(config_node_count(r, "negative_anchors"), sizeof(*d->negative));
 		if (!d->negative)
 			return -ENOMEM;
 	}
-	for (unsigned i = 0; i < r->negative_anchors_count; i++) {
+	for (unsigned i = 0; i < config_node_count(r, "negative_anchors"); i++) {
 		char key[CONFIG_PATH_MAX];
-		const char *text = r->negative_anchors[i] ? r->negative_anchors[i] : "";
+		const char *text = config_node_item_text(r, "negative_anchors", i)
+					   ? config_node_item_text(r, "negative_anchors", i)
+					   : "";
 		config_item_key(key, "dnssec.negative_anchors", i, NULL);
 		rc = config_worse(rc,
 			is_quotable(text)
 				? config_entry_name(doc, key, text, &d->negative[i])
 				: config_refuse(doc, key, "must have no quote and no backslash"));
 	}
-	d->negative_count = r->negative_anchors_count;
+	d->negative_count = config_node_count(r, "negative_anchors");
 	return d->anchors ? config_worse(rc, anchors_apply(doc, d)) : rc;
 }
 

@@ -69,6 +69,13 @@ int config_doc_folder_len(const char *path);
 // Adds an error to the document's; beyond CONFIG_ERRORS_MAX it is only counted.
 void config_doc_error(const struct config_doc *doc, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
+// A section of the document; NULL: it is not there, or has no keys.
+static inline const struct config_node *config_section(
+	const struct config_doc *doc, const char *key)
+{
+	return config_node_mapping(doc->tree.root, key);
+}
+
 // Does `key` have a list, be it an empty one?
 bool config_doc_has_list(const struct config_doc *doc, const char *key);
 

@@ -71,9 +71,10 @@ int config_entry_pattern(
 	return 0;
 }
 
-int config_entries_apply(const struct config_doc *doc, const char *list, char *const *text,
-	unsigned count, struct config_entries *out)
+int config_entries_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *items, struct config_entries *out)
 {
+	const unsigned count = config_list_count(items);
 	int rc = 0;
 	if (count == 0)
 		return 0;
@@ -83,14 +84,15 @@ int config_entries_apply(const struct config_doc *doc, const char *list, char *c
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX];
+		const char *text = items->child[i]->text;
 		int one;
 		config_item_key(key, list, i, NULL);
-		if (text[i][0] == '/') {
+		if (text[0] == '/') {
 			one = config_entry_pattern(
-				doc, key, text[i], &out->patterns[out->pattern_count]);
+				doc, key, text, &out->patterns[out->pattern_count]);
 			out->pattern_count += one == 0;
 		} else {
-			one = config_entry_name(doc, key, text[i], &out->names[out->count]);
+			one = config_entry_name(doc, key, text, &out->names[out->count]);
 			out->count += one == 0;
 		}
 		rc = config_worse(rc, one);

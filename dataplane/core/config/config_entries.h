@@ -10,7 +10,7 @@
 
 // `list`: the key, for messages. -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
 ATTR_MUST_CHECK int config_entries_apply(const struct config_doc *doc, const char *list,
-	char *const *text, unsigned count, struct config_entries *out);
+	const struct config_node *items, struct config_entries *out);
 void config_entries_free(struct config_entries *e);
 
 // One name that covers all below it. -EINVAL by config_refuse.
@@ -33,14 +33,10 @@ ATTR_MUST_CHECK int config_text_take(
 // "groups[3].safe_search". Returns `key`.
 const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of);
 
-// What a webhook says of its server, in query_log.webhooks and in events.webhooks.
-struct config_raw_webhook_to {
-	const char *url, *form, *per_minute, *ca_file; // NULL: not given
-};
-
-// Entry `i` of the list named `list`. -EINVAL by config_refuse, -ENOMEM; config_webhook_free frees
+// What a webhook says of its server, in query_log.webhooks and in events.webhooks: entry `i` of the
+// list named `list`. -EINVAL by config_refuse, -ENOMEM; config_webhook_free frees
 // what `w` has in any case.
 ATTR_MUST_CHECK int config_webhook_take(const struct config_doc *doc, const char *list, unsigned i,
-	const struct config_raw_webhook_to *raw, struct config_webhook_to *w);
+	const struct config_node *node, struct config_webhook_to *w);
 void config_webhook_free(struct config_webhook_to *w);
 bool config_webhook_differs(const struct config_webhook_to *a, const struct config_webhook_to *b);

@@ -24,27 +24,24 @@ static int ca_file_take(const struct config_doc *doc, const char *key, const cha
 }
 
 int config_webhook_take(const struct config_doc *doc, const char *list, unsigned i,
-	const struct config_raw_webhook_to *raw, struct config_webhook_to *w)
+	const struct config_node *node, struct config_webhook_to *w)
 {
-	char key[CONFIG_PATH_MAX];
+	char owner[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	int64_t form = WEBHOOK_GENERIC, per_minute = 60;
-	int rc = config_text_take(
-		doc, config_item_key(key, list, i, "url"), raw->url, CONFIG_URL_MAX, &w->url);
+	const char *ca_file = config_node_text(node, "ca_file");
+	config_item_key(owner, list, i, NULL);
+	int rc = config_text_take(doc, config_item_key(key, list, i, "url"),
+		config_node_text(node, "url"), CONFIG_URL_MAX, &w->url);
 	struct url url;
 	if (rc == 0 && url_parse(w->url, &url) < 0)
 		rc = config_refuse(doc, key, "is not a URL with http or https");
 	const bool has_url = rc == 0;
-	if (raw->form)
-		rc = config_worse(
-			rc, config_choice_parse(doc, config_item_key(key, list, i, "form"),
-				    "webhook_form", raw->form, &form));
-	if (raw->per_minute)
-		rc = config_worse(
-			rc, config_number_parse(doc, config_item_key(key, list, i, "per_minute"),
-				    raw->per_minute, 1, 600, &per_minute));
-	if (has_url && raw->ca_file && *raw->ca_file)
-		rc = config_worse(rc, ca_file_take(doc, config_item_key(key, list, i, "ca_file"),
-					      raw->ca_file, w));
+	rc = config_worse(rc, config_choice_of(doc, owner, node, "form", "webhook_form", &form));
+	rc = config_worse(
+		rc, config_number_of(doc, owner, node, "per_minute", 1, 600, &per_minute));
+	if (has_url && ca_file && *ca_file)
+		rc = config_worse(rc,
+			ca_file_take(doc, config_item_key(key, list, i, "ca_file"), ca_file, w));
 	w->form = (enum webhook_form)form;
 	w->per_minute = (uint32_t)per_minute;
 	return rc;
@@ -84,25 +81,22 @@ static int kind_take(const struct config_doc *doc, const char *key, const char *
 	return config_refuse_near(doc, key, near.best, "is no kind of event");
 }
 
-static int webhook_take(const struct config_doc *doc, unsigned i,
-	const struct config_raw_event_webhook *raw, struct config_event_webhook *w)
+static int webhook_take(const struct config_doc *doc, unsigned i, const struct config_node *node,
+	struct config_event_webhook *w)
 {
 	const char *list = "events.webhooks";
 	char key[CONFIG_PATH_MAX], kind_key[CONFIG_PATH_MAX];
 	int64_t severity = EVENT_IS_info;
-	const struct config_raw_webhook_to to = {
-		raw->url, raw->form, raw->per_minute, raw->ca_file};
-	int rc = config_webhook_take(doc, list, i, &to, &w->to);
+	int rc = config_webhook_take(doc, list, i, node, &w->to);
 	config_item_key(key, list, i, "kinds");
-	for (unsigned k = 0; k < raw->kinds_count; k++)
+	for (unsigned k = 0; k < config_node_count(node, "kinds"); k++)
 		rc = config_worse(rc, kind_take(doc, config_item_key(kind_key, key, k, NULL),
-					      raw->kinds[k], &w->kinds));
-	if (raw->kinds_count == 0)
+					      config_node_item_text(node, "kinds", k), &w->kinds));
+	if (config_node_count(node, "kinds") == 0)
 		w->kinds = EVENT_KINDS_ALL;
-	if (raw->severity)
-		rc = config_worse(
-			rc, config_choice_parse(doc, config_item_key(key, list, i, "severity"),
-				    "event_severity", raw->severity, &severity));
+	config_item_key(key, list, i, NULL);
+	rc = config_worse(
+		rc, config_choice_of(doc, key, node, "severity", "event_severity", &severity));
 	w->severity = (enum event_severity)severity;
 	return rc;
 }
@@ -121,20 +115,20 @@ static int syslog_take(const struct config_doc *doc, struct config_events *e)
 		       : config_refuse(doc, key, "is not the address of a host");
 }
 
-int config_events_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_events_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_events *r = raw->events;
+	const struct config_node *r = config_section(doc, "events");
 	struct config_events *e = &out->events;
 	int rc = syslog_take(doc, e);
-	if (r->webhooks_count == 0)
+	if (config_node_count(r, "webhooks") == 0)
 		return rc;
-	e->webhooks = heap_calloc(r->webhooks_count, sizeof(*e->webhooks));
+	e->webhooks = heap_calloc(config_node_count(r, "webhooks"), sizeof(*e->webhooks));
 	if (!e->webhooks)
 		return -ENOMEM;
-	e->webhook_count = r->webhooks_count;
-	for (unsigned i = 0; i < r->webhooks_count; i++)
-		rc = config_worse(rc, webhook_take(doc, i, &r->webhooks[i], &e->webhooks[i]));
+	e->webhook_count = config_node_count(r, "webhooks");
+	for (unsigned i = 0; i < config_node_count(r, "webhooks"); i++)
+		rc = config_worse(rc,
+			webhook_take(doc, i, config_node_item(r, "webhooks", i), &e->webhooks[i]));
 	return rc;
 }
 

@@ -20,18 +20,19 @@ static const char *service_near(const char *text)
 	return near.best;
 }
 
-int config_services_apply(const struct config_doc *doc, const char *list, char *const *text,
-	unsigned count, struct service_set *out)
+int config_services_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *items, struct service_set *out)
 {
 	int rc = 0;
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < config_list_count(items); i++) {
 		char key[CONFIG_PATH_MAX], shown[80];
-		int service = service_find(text[i]);
+		const char *text = items->child[i]->text;
+		int service = service_find(text);
 		config_item_key(key, list, i, NULL);
 		if (service < 0) {
-			rc = config_refuse_near(doc, key, service_near(text[i]),
+			rc = config_refuse_near(doc, key, service_near(text),
 				"no service is called \"%s\" (`weirctl services` names them)",
-				text_escape(text[i], shown, sizeof(shown)));
+				text_escape(text, shown, sizeof(shown)));
 			continue;
 		}
 		if (service_set_has(out, (unsigned)service))
@@ -72,9 +73,11 @@ static int list_find(const struct config_doc *doc, const char *key, const char *
 		text_escape(text, shown, sizeof(shown)));
 }
 
-int config_list_names_apply(const struct config_doc *doc, const char *list, char *const *text,
-	unsigned count, const struct config_blocking *blocking, unsigned **out, unsigned *out_count)
+int config_list_names_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *items, const struct config_blocking *blocking, unsigned **out,
+	unsigned *out_count)
 {
+	const unsigned count = config_list_count(items);
 	int rc = 0;
 	if (count == 0)
 		return 0;
@@ -83,7 +86,8 @@ int config_list_names_apply(const struct config_doc *doc, const char *list, char
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int k = list_find(doc, config_item_key(key, list, i, NULL), text[i], blocking);
+		int k = list_find(
+			doc, config_item_key(key, list, i, NULL), items->child[i]->text, blocking);
 		if (k < 0)
 			rc = k;
 		else if ((unsigned)k < blocking->list_count)
@@ -110,40 +114,35 @@ static int level_apply(const struct config_doc *doc, const char *key, const char
 }
 
 static int safe_search_apply(const struct config_doc *doc, const char *owner,
-	const struct config_raw_safe_search *raw, struct config_safe_search *out)
+	const struct config_node *node, struct config_safe_search *out)
 {
-	const char *const given[SAFE_ENGINE_COUNT] = {
-#define X(word, id) [SAFE_ENGINE_##id] = raw->word,
-		SAFE_ENGINES(X)
-#undef X
-	};
 	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	bool all = false;
 	config_sub_key(base, owner, "safe_search");
-	int rc = 0;
-	if (raw->all)
-		rc = config_bool_parse(doc, config_sub_key(key, base, "all"), raw->all, &all);
+	int rc = config_bool_of(doc, base, node, "all", &all);
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
 		out->level[i] = all ? SAFE_LEVEL_STRICT : SAFE_LEVEL_OFF;
-		if (given[i])
+		const char *text = config_node_text(node, safe_engine_word(i));
+		if (text)
 			rc = config_worse(
 				rc, level_apply(doc, config_sub_key(key, base, safe_engine_word(i)),
-					    given[i], i, &out->level[i]));
+					    text, i, &out->level[i]));
 	}
 	return rc;
 }
 
 int config_filter_apply(const struct config_doc *doc, const char *owner,
-	const struct config_raw_filter *raw, const struct config_blocking *blocking,
+	const struct config_node *node, const struct config_blocking *blocking,
 	struct config_filter *out)
 {
 	char key[CONFIG_PATH_MAX];
-	int rc = config_services_apply(doc, config_sub_key(key, owner, "services"), raw->services,
-		raw->services_count, &out->services);
-	if (raw->safe_search)
-		rc = config_worse(
-			rc, safe_search_apply(doc, owner, raw->safe_search, &out->safe_search));
-	return config_worse(rc, config_schedules_apply(doc, owner, raw, blocking, &out->schedules));
+	int rc = config_services_apply(doc, config_sub_key(key, owner, "services"),
+		config_node_list(node, "services"), &out->services);
+	const struct config_node *safe = config_node_mapping(node, "safe_search");
+	if (safe)
+		rc = config_worse(rc, safe_search_apply(doc, owner, safe, &out->safe_search));
+	return config_worse(
+		rc, config_schedules_apply(doc, owner, node, blocking, &out->schedules));
 }
 
 void config_filter_free(struct config_filter *f)

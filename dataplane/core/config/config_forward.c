@@ -10,13 +10,10 @@
 #include <weir/heap_site.h>
 
 static int trust_apply(const struct config_doc *doc, const char *item,
-	const struct config_raw_forward *raw, struct config_forward_zone *z)
+	const struct config_node *node, struct config_forward_zone *z)
 {
-	char key[CONFIG_PATH_MAX];
 	bool trust_ad = false;
-	int rc = raw->trust_ad ? config_bool_parse(
-			 doc, config_sub_key(key, item, "trust_ad"), raw->trust_ad, &trust_ad)
-			       : 0;
+	int rc = config_bool_of(doc, item, node, "trust_ad", &trust_ad);
 	for (unsigned i = 0; i < z->server_count; i++)
 		z->servers[i].trust_ad = trust_ad;
 	return rc;
@@ -24,39 +21,38 @@ static int trust_apply(const struct config_doc *doc, const char *item,
 
 // 0, and whether the zone has no servers, with nothing that only servers have.
 static int exempt_apply(const struct config_doc *doc, const char *item,
-	const struct config_raw_forward *raw, bool *exempt)
+	const struct config_node *node, bool *exempt)
 {
 	char key[CONFIG_PATH_MAX];
-	bool has_more = raw->policy || raw->race || raw->trust_ad || raw->client_subnet_ipv4
-			|| raw->client_subnet_ipv6;
+	bool has_more = config_node_text(node, "policy") || config_node_text(node, "race")
+			|| config_node_text(node, "trust_ad")
+			|| config_node_text(node, "client_subnet_ipv4")
+			|| config_node_text(node, "client_subnet_ipv6");
 	*exempt = false;
-	int rc = raw->exempt ? config_bool_parse(
-			 doc, config_sub_key(key, item, "exempt"), raw->exempt, exempt)
-			     : 0;
-	if (rc == 0 && *exempt && (raw->servers_count || has_more))
+	int rc = config_bool_of(doc, item, node, "exempt", exempt);
+	if (rc == 0 && *exempt && (config_node_count(node, "servers") || has_more))
 		return config_refuse(doc, config_sub_key(key, item, "exempt"),
 			"the zone has servers, or says how to ask them");
 	return rc;
 }
 
 static int servers_apply(const struct config_doc *doc, const char *item,
-	const struct config_raw_forward *raw, const struct config *c, struct config_forward_zone *z)
+	const struct config_node *node, const struct config *c, struct config_forward_zone *z)
 {
 	char list[CONFIG_PATH_MAX];
 	bool exempt;
-	int rc = exempt_apply(doc, item, raw, &exempt);
+	int rc = exempt_apply(doc, item, node, &exempt);
 	if (rc < 0 || exempt)
 		return rc;
 	snprintf(list, sizeof(list), "%.200s.servers", item);
-	if (raw->servers_count == 0)
+	if (config_node_count(node, "servers") == 0)
 		return config_refuse(doc, list, "at least one server is needed");
-	z->servers = heap_calloc(raw->servers_count, sizeof(*z->servers));
+	z->servers = heap_calloc(config_node_count(node, "servers"), sizeof(*z->servers));
 	if (!z->servers)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->servers_count; i++) {
-		const struct config_raw_server server = {.address = raw->servers[i]};
-		rc = config_worse(rc,
-			config_server_apply(doc, &server, list, c, z->servers, &z->server_count));
+	for (unsigned i = 0; i < config_node_count(node, "servers"); i++) {
+		rc = config_worse(rc, config_server_apply(doc, config_node_item(node, "servers", i),
+					      list, c, z->servers, &z->server_count));
 	}
 	// The zone of all names is no zone of one's own.
 	return rc == 0 && z->name.labels == 0
@@ -65,14 +61,15 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 }
 
 static int name_apply(const struct config_doc *doc, const char *list,
-	const struct config_raw_forward *raw, unsigned i, struct config_forward_zone *zones)
+	const struct config_node *node, unsigned i, struct config_forward_zone *zones)
 {
 	char key[CONFIG_PATH_MAX];
 	struct config_forward_zone *z = &zones[i];
 	config_item_key(key, list, i, "name");
-	if (!raw->name || !*raw->name)
+	if (!config_node_text(node, "name") || !*config_node_text(node, "name"))
 		return config_refuse(doc, key, "has no value");
-	int err = dns_name_from_text(raw->name, strlen(raw->name), &z->name);
+	int err = dns_name_from_text(
+		config_node_text(node, "name"), strlen(config_node_text(node, "name")), &z->name);
 	if (err < 0)
 		return config_refuse(doc, key, "%s", dns_name_text_why(err));
 	for (unsigned k = 0; k < i; k++)
@@ -82,36 +79,35 @@ static int name_apply(const struct config_doc *doc, const char *list,
 }
 
 static int zone_apply(const struct config_doc *doc, const char *list,
-	const struct config_raw_forward *raw, unsigned i, const struct config *c,
+	const struct config_node *node, unsigned i, const struct config *c,
 	struct config_forward_zone *zones)
 {
-	const struct config_raw_pick pick = {
-		raw->policy, raw->race, raw->client_subnet_ipv4, raw->client_subnet_ipv6};
 	char item[CONFIG_PATH_MAX];
 	struct config_forward_zone *z = &zones[i];
 	config_item_key(item, list, i, NULL);
-	int rc = name_apply(doc, list, raw, i, zones);
+	int rc = name_apply(doc, list, node, i, zones);
 	if (rc < 0)
 		z->name =
 			(struct dns_name){.labels = 1}; // none that another zone has, nor all names
-	rc = config_worse(rc, servers_apply(doc, item, raw, c, z));
-	rc = config_worse(rc, config_pick_apply(doc, item, "", &pick, &c->upstreams, &z->pick));
-	return config_worse(rc, trust_apply(doc, item, raw, z));
+	rc = config_worse(rc, servers_apply(doc, item, node, c, z));
+	rc = config_worse(rc, config_pick_apply(doc, item, "", node, &c->upstreams, &z->pick));
+	return config_worse(rc, trust_apply(doc, item, node, z));
 }
 
 static int list_apply(const struct config_doc *doc, const char *list,
-	const struct config_raw_forward *raw, unsigned raw_count, const struct config *c,
-	struct config_forward_zone **out, unsigned *count)
+	const struct config_node *items, const struct config *c, struct config_forward_zone **out,
+	unsigned *count)
 {
-	if (raw_count == 0)
+	const unsigned item_count = config_list_count(items);
+	if (item_count == 0)
 		return 0;
-	*out = heap_calloc(raw_count, sizeof **out);
+	*out = heap_calloc(item_count, sizeof **out);
 	if (!*out)
 		return -ENOMEM;
 	int rc = 0;
-	for (unsigned i = 0; i < raw_count; i++) {
+	for (unsigned i = 0; i < item_count; i++) {
 		*count = i + 1;
-		rc = config_worse(rc, zone_apply(doc, list, &raw[i], i, c, *out));
+		rc = config_worse(rc, zone_apply(doc, list, items->child[i], i, c, *out));
 	}
 	return rc;
 }
@@ -170,18 +166,19 @@ static int totals_check(const struct config_doc *doc, const struct config *c)
 	return 0;
 }
 
-int config_forwards_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_forwards_apply(const struct config_doc *doc, struct config *out)
 {
-	int rc = list_apply(doc, "forward_zones", raw->forward_zones, raw->forward_zones_count, out,
-		&out->forwards, &out->forward_count);
+	int rc = list_apply(doc, "forward_zones", config_node_list(doc->tree.root, "forward_zones"),
+		out, &out->forwards, &out->forward_count);
 	for (unsigned i = 0; i < out->group_count; i++) {
 		char list[CONFIG_PATH_MAX];
 		struct config_group *g = &out->groups[i];
 		config_item_key(list, "groups", i, "forward_zones");
-		rc = config_worse(rc, list_apply(doc, list, raw->groups[i].forward_zones,
-					      raw->groups[i].forward_zones_count, out, &g->forwards,
-					      &g->forward_count));
+		rc = config_worse(
+			rc, list_apply(doc, list,
+				    config_node_list(config_node_item(doc->tree.root, "groups", i),
+					    "forward_zones"),
+				    out, &g->forwards, &g->forward_count));
 	}
 	return rc < 0 ? rc : totals_check(doc, out);
 }

@@ -2,6 +2,7 @@
 
 #include "config_entries.h"
 #include "config_filter.h"
+#include "config_keys.h"
 #include "config_sections.h"
 
 #include <errno.h>
@@ -9,17 +10,6 @@
 #include <string.h>
 #include <weir/heap_site.h>
 #include <weir/text.h>
-
-static int flag_apply(const struct config_doc *doc, unsigned group, const char *of,
-	const char *text, bool fallback, bool *out)
-{
-	char key[CONFIG_PATH_MAX];
-	*out = text ? strcmp(text, "true") == 0 : fallback;
-	if (text && !*out && strcmp(text, "false") != 0)
-		return config_refuse(
-			doc, config_item_key(key, "groups", group, of), "must be true or false");
-	return 0;
-}
 
 static int name_apply(
 	const struct config_doc *doc, const char *text, unsigned group, struct config *c)
@@ -40,36 +30,36 @@ static int name_apply(
 }
 
 static int lists_apply(const struct config_doc *doc, const char *owner,
-	const struct config_raw_group *raw, const struct config_blocking *b, struct config_group *g)
+	const struct config_node *node, const struct config_blocking *b, struct config_group *g)
 {
 	char list[CONFIG_PATH_MAX];
-	g->has_lists = raw->lists_count > 0;
-	return config_list_names_apply(doc, config_sub_key(list, owner, "lists"), raw->lists,
-		raw->lists_count, b, &g->lists, &g->list_count);
+	g->has_lists = config_node_count(node, "lists") > 0;
+	return config_list_names_apply(doc, config_sub_key(list, owner, "lists"),
+		config_node_list(node, "lists"), b, &g->lists, &g->list_count);
 }
 
 static int entries_apply(const struct config_doc *doc, const char *owner,
-	const struct config_raw_group *raw, struct config_group *g)
+	const struct config_node *node, struct config_group *g)
 {
 	char list[CONFIG_PATH_MAX];
-	int rc = config_entries_apply(
-		doc, config_sub_key(list, owner, "allow"), raw->allow, raw->allow_count, &g->allow);
+	int rc = config_entries_apply(doc, config_sub_key(list, owner, "allow"),
+		config_node_list(node, "allow"), &g->allow);
 	return config_worse(rc, config_entries_apply(doc, config_sub_key(list, owner, "deny"),
-					raw->deny, raw->deny_count, &g->deny));
+					config_node_list(node, "deny"), &g->deny));
 }
 
 // What would never come to anything.
 static int useless_check(const struct config_doc *doc, const char *owner,
-	const struct config_raw_group *raw, const struct config_group *g)
+	const struct config_node *node, const struct config_group *g)
 {
 	const struct {
 		bool given;
 		const char *key;
 	} wants_blocking[] = {
-		{raw->deny_count > 0, "deny"},
-		{raw->filter.services_count > 0, "services"},
-		{raw->filter.schedules_count > 0, "schedules"},
-		{raw->filter.family_time != NULL, "family_time"},
+		{config_node_count(node, "deny") > 0, "deny"},
+		{config_node_count(node, "services") > 0, "services"},
+		{config_node_count(node, "schedules") > 0, "schedules"},
+		{config_node_mapping(node, "family_time") != NULL, "family_time"},
 	};
 	char key[CONFIG_PATH_MAX];
 	for (size_t i = 0; !g->blocking && i < ARRAY_LEN(wants_blocking); i++)
@@ -80,75 +70,76 @@ static int useless_check(const struct config_doc *doc, const char *owner,
 }
 
 // Servers of everyone are picked as everyone's are.
-static int pick_apply(const struct config_doc *doc, const struct config_raw_group *raw,
-	unsigned group, const struct config *c, struct config_pick *out)
+static int pick_apply(const struct config_doc *doc, const struct config_node *node, unsigned group,
+	const struct config *c, struct config_pick *out)
 {
-	const struct config_raw_pick pick = {raw->upstream_policy, raw->upstream_race,
-		raw->upstream_client_subnet_ipv4, raw->upstream_client_subnet_ipv6};
-	const char *given = pick.policy        ? "upstream_policy"
-			    : pick.race        ? "upstream_race"
-			    : pick.subnet_ipv4 ? "upstream_client_subnet_ipv4"
-			    : pick.subnet_ipv6 ? "upstream_client_subnet_ipv6"
-					       : NULL;
+	static const char *const keys[] = {"upstream_policy", "upstream_race",
+		"upstream_client_subnet_ipv4", "upstream_client_subnet_ipv6"};
+	const char *given = NULL;
+	for (unsigned i = ARRAY_LEN(keys); i-- > 0;)
+		if (config_node_text(node, keys[i]))
+			given = keys[i];
 	char owner[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	config_item_key(owner, "groups", group, NULL);
-	if (given && raw->upstreams_count == 0)
+	if (given && config_node_count(node, "upstreams") == 0)
 		return config_refuse(doc, config_sub_key(key, owner, given),
 			"does nothing in a group without `upstreams`");
-	return config_pick_apply(doc, owner, "upstream_", &pick, &c->upstreams, out);
+	return config_pick_apply(doc, owner, "upstream_", node, &c->upstreams, out);
 }
 
-static int upstreams_apply(const struct config_doc *doc, const struct config_raw_group *raw,
+static int upstreams_apply(const struct config_doc *doc, const struct config_node *node,
 	unsigned group, const struct config *c, struct config_group *g)
 {
 	char list[CONFIG_PATH_MAX];
-	int rc = pick_apply(doc, raw, group, c, &g->pick);
-	if (rc < 0 || raw->upstreams_count == 0)
+	int rc = pick_apply(doc, node, group, c, &g->pick);
+	if (rc < 0 || config_node_count(node, "upstreams") == 0)
 		return rc;
-	g->upstreams = heap_calloc(raw->upstreams_count, sizeof(*g->upstreams));
+	g->upstreams = heap_calloc(config_node_count(node, "upstreams"), sizeof(*g->upstreams));
 	if (!g->upstreams)
 		return -ENOMEM;
 	config_item_key(list, "groups", group, "upstreams");
-	for (unsigned i = 0; rc == 0 && i < raw->upstreams_count; i++)
-		rc = config_server_apply(
-			doc, &raw->upstreams[i], list, c, g->upstreams, &g->upstream_count);
+	for (unsigned i = 0; rc == 0 && i < config_node_count(node, "upstreams"); i++)
+		rc = config_server_apply(doc, config_node_item(node, "upstreams", i), list, c,
+			g->upstreams, &g->upstream_count);
 	return rc < 0 ? rc : config_servers_strict(doc, list, c, g->upstreams, g->upstream_count);
 }
 
-static int flags_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
-	struct config_group *g)
+static int flags_apply(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, struct config_group *g)
 {
-	int rc = flag_apply(doc, i, "disable_cache", raw->disable_cache, false, &g->disable_cache);
-	rc = config_worse(rc, flag_apply(doc, i, "blocking", raw->blocking, true, &g->blocking));
-	rc = config_worse(rc, flag_apply(doc, i, "inherit", raw->inherit, true, &g->inherits));
-	g->has_filter_aaaa = raw->filter_aaaa != NULL;
-	return config_worse(rc,
-		flag_apply(doc, i, "filter_aaaa", raw->filter_aaaa, false, &g->ipv6.filter_aaaa));
+	g->blocking = g->inherits = true;
+	g->has_filter_aaaa = config_node_text(node, "filter_aaaa") != NULL;
+	int rc = config_bool_of(doc, owner, node, "disable_cache", &g->disable_cache);
+	rc = config_worse(rc, config_bool_of(doc, owner, node, "blocking", &g->blocking));
+	rc = config_worse(rc, config_bool_of(doc, owner, node, "inherit", &g->inherits));
+	return config_worse(
+		rc, config_bool_of(doc, owner, node, "filter_aaaa", &g->ipv6.filter_aaaa));
 }
 
-static int group_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
-	struct config *c)
+static int group_apply(
+	const struct config_doc *doc, const struct config_node *node, unsigned i, struct config *c)
 {
 	struct config_group *g = &c->groups[i];
 	char owner[CONFIG_PATH_MAX];
 	c->group_count = i + 1;
 	config_item_key(owner, "groups", i, NULL);
-	g->has_services = raw->filter.services_count > 0;
-	g->has_safe_search = raw->filter.safe_search != NULL;
-	g->has_schedules = raw->filter.schedules_count > 0 || raw->filter.family_time;
+	g->has_services = config_node_count(node, "services") > 0;
+	g->has_safe_search = config_node_mapping(node, "safe_search") != NULL;
+	g->has_schedules = config_node_count(node, "schedules") > 0
+			   || config_node_mapping(node, "family_time");
 	// Every check runs, also after one that failed: all errors of a group are reported at once.
-	int rc = name_apply(doc, raw->name, i, c);
-	rc = config_worse(rc, flags_apply(doc, raw, i, g));
-	rc = config_worse(rc, config_group_ipv6_apply(doc, raw, i, c));
-	rc = config_worse(rc, lists_apply(doc, owner, raw, &c->blocking, g));
-	rc = config_worse(rc, entries_apply(doc, owner, raw, g));
-	rc = config_worse(rc, config_block_apply(doc, owner, raw->block, &c->blocking, &g->block));
-	rc = config_worse(
-		rc, config_filter_apply(doc, owner, &raw->filter, &c->blocking, &g->filter));
+	int rc = name_apply(doc, config_node_text(node, "name"), i, c);
+	rc = config_worse(rc, flags_apply(doc, owner, node, g));
+	rc = config_worse(rc, config_group_ipv6_apply(doc, node, i, c));
+	rc = config_worse(rc, lists_apply(doc, owner, node, &c->blocking, g));
+	rc = config_worse(rc, entries_apply(doc, owner, node, g));
+	rc = config_worse(rc, config_block_apply(doc, owner, config_node_mapping(node, "block"),
+				      &c->blocking, &g->block));
+	rc = config_worse(rc, config_filter_apply(doc, owner, node, &c->blocking, &g->filter));
 	if (rc == 0)
-		rc = useless_check(doc, owner, raw, g);
-	rc = config_worse(rc, upstreams_apply(doc, raw, i, c, g));
-	return config_worse(rc, config_group_records_apply(doc, raw, i, c));
+		rc = useless_check(doc, owner, node, g);
+	rc = config_worse(rc, upstreams_apply(doc, node, i, c, g));
+	return config_worse(rc, config_group_records_apply(doc, node, i, c));
 }
 
 int config_group_find(const struct config_doc *doc, const char *key, const char *name,
@@ -168,22 +159,23 @@ int config_group_find(const struct config_doc *doc, const char *key, const char 
 		text_escape(name, shown, sizeof(shown)));
 }
 
-int config_groups_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_groups_apply(const struct config_doc *doc, struct config *out)
 {
-	if (raw->groups_count == 0)
-		return config_members_apply(doc, raw, out);
-	out->groups = heap_calloc(raw->groups_count, sizeof(*out->groups));
+	if (config_node_count(doc->tree.root, "groups") == 0)
+		return config_members_apply(doc, out);
+	out->groups =
+		heap_calloc(config_node_count(doc->tree.root, "groups"), sizeof(*out->groups));
 	if (!out->groups)
 		return -ENOMEM;
 	int rc = 0;
-	for (unsigned i = 0; i < raw->groups_count && rc != -ENOMEM; i++)
-		rc = config_worse(rc, group_apply(doc, &raw->groups[i], i, out));
+	for (unsigned i = 0; i < config_node_count(doc->tree.root, "groups") && rc != -ENOMEM; i++)
+		rc = config_worse(rc,
+			group_apply(doc, config_node_item(doc->tree.root, "groups", i), i, out));
 	if (rc < 0)
 		return rc;
-	rc = config_members_apply(doc, raw, out);
-	rc = config_worse(rc, config_group_vlans_apply(doc, raw, out));
-	return config_worse(rc, config_group_names_apply(doc, raw, out));
+	rc = config_members_apply(doc, out);
+	rc = config_worse(rc, config_group_vlans_apply(doc, out));
+	return config_worse(rc, config_group_names_apply(doc, out));
 }
 
 void config_groups_free(struct config *c)

@@ -42,15 +42,15 @@ static int bootstrap_add(const struct config_doc *doc, const char *key, const ch
 }
 
 // One that is refused counts: that it is missing must not be an error of host names too.
-int config_bootstrap_apply(const struct config_doc *doc, const char *list, char *const *text,
-	unsigned text_count, const struct config *out, struct socket_address *servers,
+int config_bootstrap_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *items, const struct config *out, struct socket_address *servers,
 	unsigned *count)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < text_count; i++, (*count)++)
+	for (unsigned i = 0; i < config_list_count(items); i++, (*count)++)
 		rc = config_worse(rc, bootstrap_add(doc, config_item_key(key, list, i, NULL),
-					      text[i], out, servers, *count));
+					      items->child[i]->text, out, servers, *count));
 	return rc;
 }
 

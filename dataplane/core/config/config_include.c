@@ -2,7 +2,7 @@
 #include "config_include.h"
 
 #include "config_entries.h"
-#include "config_raw.h"
+#include "config_schema.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -44,10 +44,10 @@ static int part_keys_check(const struct config_doc *part)
 
 static int part_load(struct config_doc *part)
 {
-	int rc = config_raw_check(part);
+	int rc = config_schema_read(part);
 	if (rc == 0)
 		rc = part_keys_check(part);
-	return rc == 0 ? config_raw_shape(part) : rc;
+	return rc == 0 ? config_schema_check(part) : rc;
 }
 
 // Is it another file than those before, and are all of them together small enough?
@@ -113,7 +113,7 @@ static int part_take(struct include *in, const char *name, const struct config_t
 		FREE_AND_NULL(part->path);
 		return rc;
 	}
-	rc = config_raw_merge(doc, &part->doc);
+	rc = config_schema_merge(doc, &part->doc);
 	doc->part_count++; // also where some of it is refused: errors name places in it
 	return rc;
 }

@@ -16,7 +16,7 @@
 
 #include <weir/config.h>
 
-// Reads the files into `doc`, and what they say into its tree, which passed config_raw_shape.
+// Reads the files into `doc`, and what they say into its tree, which passed config_schema_check.
 // -EINVAL by config_refuse, after a look at all files; -ENOMEM.
 ATTR_MUST_CHECK int config_include_read(struct config_doc *doc);
 

@@ -26,22 +26,22 @@ static int prefix_apply(
 	return 0;
 }
 
-int config_ipv6_apply(const struct config_doc *doc, const struct config_raw *, struct config *out)
+int config_ipv6_apply(const struct config_doc *doc, struct config *out)
 {
 	const char *text = out->ipv6.dns64_text;
 	return text && *text ? prefix_apply(doc, "ipv6.dns64", text, &out->ipv6.dns64) : 0;
 }
 
-int config_group_ipv6_apply(const struct config_doc *doc, const struct config_raw_group *raw,
+int config_group_ipv6_apply(const struct config_doc *doc, const struct config_node *node,
 	unsigned i, struct config *out)
 {
 	struct config_group *g = &out->groups[i];
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
 
-	g->has_dns64 = raw->dns64 != NULL;
-	if (g->has_dns64 && strcmp(raw->dns64, "off") != 0)
-		rc = prefix_apply(doc, config_item_key(key, "groups", i, "dns64"), raw->dns64,
-			&g->ipv6.dns64);
+	g->has_dns64 = config_node_text(node, "dns64") != NULL;
+	if (g->has_dns64 && strcmp(config_node_text(node, "dns64"), "off") != 0)
+		rc = prefix_apply(doc, config_item_key(key, "groups", i, "dns64"),
+			config_node_text(node, "dns64"), &g->ipv6.dns64);
 	return rc;
 }

@@ -2,6 +2,8 @@
 
 #include "config_keys.h"
 
+#include "config_entries.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +18,6 @@
 const struct config_key config_keys[] = {
 #define KEY(path, section, owner, key, field, kind, choices, fallback, min, max, when)             \
 	{path "." #key, CONFIG_##kind, when, #choices, fallback, min, max,                         \
-		offsetof(struct config_raw, section),                                              \
-		offsetof(struct config_raw_##section, key),                                        \
 		offsetof(struct config, owner.field),                                              \
 		sizeof(((struct config *)0)->owner.field)},
 #define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
@@ -94,7 +94,7 @@ int config_number_parse(const struct config_doc *doc, const char *path, const ch
 	return 0;
 }
 
-int config_bool_parse(const struct config_doc *doc, const char *path, const char *text, bool *out)
+static int bool_parse(const struct config_doc *doc, const char *path, const char *text, bool *out)
 {
 	bool yes = strcmp(text, "true") == 0;
 	if (!yes && strcmp(text, "false") != 0)
@@ -114,7 +114,7 @@ bool config_choice_find(const char *choices, const char *word, int64_t *out)
 	return false;
 }
 
-int config_choice_parse(const struct config_doc *doc, const char *path, const char *choices,
+static int choice_parse(const struct config_doc *doc, const char *path, const char *choices,
 	const char *text, int64_t *out)
 {
 	char words[128] = "";
@@ -131,6 +131,31 @@ int config_choice_parse(const struct config_doc *doc, const char *path, const ch
 			config_choices[i].word);
 	}
 	return config_refuse_near(doc, path, near.best, "must be one of: %s", words);
+}
+
+int config_bool_of(const struct config_doc *doc, const char *owner, const struct config_node *node,
+	const char *of, bool *out)
+{
+	char key[CONFIG_PATH_MAX];
+	const char *text = config_node_text(node, of);
+	return text ? bool_parse(doc, config_sub_key(key, owner, of), text, out) : 0;
+}
+
+int config_number_of(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, const char *of, int64_t min, int64_t max, int64_t *out)
+{
+	char key[CONFIG_PATH_MAX];
+	const char *text = config_node_text(node, of);
+	return text ? config_number_parse(doc, config_sub_key(key, owner, of), text, min, max, out)
+		    : 0;
+}
+
+int config_choice_of(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, const char *of, const char *choices, int64_t *out)
+{
+	char key[CONFIG_PATH_MAX];
+	const char *text = config_node_text(node, of);
+	return text ? choice_parse(doc, config_sub_key(key, owner, of), choices, text, out) : 0;
 }
 
 static int text_parse(
@@ -180,11 +205,11 @@ static int key_apply(const struct config_doc *doc, const struct config_key *key,
 		rc = config_number_parse(doc, key->path, text, key->min, key->max, &value);
 		break;
 	case CONFIG_BOOL:
-		rc = config_bool_parse(doc, key->path, text, &yes);
+		rc = bool_parse(doc, key->path, text, &yes);
 		value = yes;
 		break;
 	case CONFIG_CHOICE:
-		rc = config_choice_parse(doc, key->path, key->choices, text, &value);
+		rc = choice_parse(doc, key->path, key->choices, text, &value);
 		break;
 	}
 	if (rc == 0)
@@ -192,10 +217,17 @@ static int key_apply(const struct config_doc *doc, const struct config_key *key,
 	return rc;
 }
 
-static const char *key_text(const struct config_raw *raw, const struct config_key *key)
+// The text of a key in the document; NULL: not given.
+static const char *key_text(const struct config_node *root, const struct config_key *key)
 {
-	const char *section = *(char *const *)(const void *)((const char *)raw + key->raw_section);
-	return *(char *const *)(const void *)(section + key->raw_offset);
+	const struct config_node *n = root;
+	const char *name = key->path;
+	for (const char *dot; (dot = strchr(name, '.')) != NULL; name = dot + 1) {
+		char section[CONFIG_KEY_MAX];
+		snprintf(section, sizeof(section), "%.*s", (int)(dot - name), name);
+		n = config_node_find(n, section);
+	}
+	return config_node_text(n, name);
 }
 
 const struct config_key *config_key_find(const char *path)
@@ -207,27 +239,26 @@ const struct config_key *config_key_find(const char *path)
 }
 
 // The default of a key that the file does not give.
-static const char *key_fallback(const struct config_raw *raw, const struct config_key *key)
+static const char *key_fallback(const struct config_node *root, const struct config_key *key)
 {
 	for (size_t i = 0; i < ARRAY_LEN(config_presets); i++) {
 		if (strcmp(config_presets[i].key, key->path) != 0)
 			continue;
 		const struct config_key *preset = config_key_find(config_presets[i].preset);
-		const char *chosen = key_text(raw, preset);
+		const char *chosen = key_text(root, preset);
 		if (strcmp(chosen ? chosen : preset->fallback, config_presets[i].word) == 0)
 			return config_presets[i].fallback;
 	}
 	return key->fallback;
 }
 
-int config_keys_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_keys_apply(const struct config_doc *doc, struct config *out)
 {
 	int rc = 0;
 	for (unsigned i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];
-		const char *text = key_text(raw, key);
-		const char *fallback = key_fallback(raw, key);
+		const char *text = key_text(doc->tree.root, key);
+		const char *fallback = key_fallback(doc->tree.root, key);
 		int one = key_apply(doc, key, text ? text : fallback, out);
 		// With its default, what else is wrong can be found.
 		if (one == -EINVAL && text)

@@ -3,7 +3,7 @@
 
 // Every key of the configuration file that holds one value: its name, kind, default and range.
 //
-// One list makes the schema of the keys (config_schema.c), the conversion and range
+// One list makes the keys of the schema (config_schema.c), the conversion and range
 // check (config_keys.c), what needs a restart (config_diff.c) and docs/reference/config.md
 // (tools/docs/config_md.py reads this file, and the config_keys_*.h of sections). Keys
 // that hold lists are in config_lists.c.
@@ -435,8 +435,6 @@ struct config_key {
 	bool live;
 	const char *choices, *fallback;
 	int64_t min, max;
-	size_t raw_section;              // of the section's pointer in struct config_raw
-	size_t raw_offset;               // of the text in the section
 	size_t field_offset, field_size; // of the value in struct config
 };
 
@@ -445,21 +443,24 @@ extern const unsigned config_key_count;
 
 const struct config_key *config_key_find(const char *path); // NULL: it is none of the table
 
-// Converts every key of `raw`, or its default, into `out`.
+// Converts every key of the document, or its default, into `out`.
 // -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_keys_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_keys_apply(const struct config_doc *doc, struct config *out);
 // Frees the texts that config_keys_apply made.
 void config_keys_free(struct config *c);
 bool config_key_differs(
 	const struct config_key *key, const struct config *a, const struct config *b);
 
-// One value that is in no table. -EINVAL by config_refuse.
+// One number that is in no table. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_number_parse(const struct config_doc *doc, const char *path,
 	const char *text, int64_t min, int64_t max, int64_t *out);
-ATTR_MUST_CHECK int config_bool_parse(
-	const struct config_doc *doc, const char *path, const char *text, bool *out);
+// One value of a key that an item of a list or a mapping named `owner` ("groups[3]") may give; not
+// given: *out stays.
+ATTR_MUST_CHECK int config_bool_of(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, const char *of, bool *out);
+ATTR_MUST_CHECK int config_number_of(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, const char *of, int64_t min, int64_t max, int64_t *out);
+ATTR_MUST_CHECK int config_choice_of(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, const char *of, const char *choices, int64_t *out);
 // `choices`: first column of CONFIG_CHOICES. False: there is no such word.
 bool config_choice_find(const char *choices, const char *word, int64_t *out);
-ATTR_MUST_CHECK int config_choice_parse(const struct config_doc *doc, const char *path,
-	const char *choices, const char *text, int64_t *out);

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <weir/heap_site.h>
 
-static int clients_take(const struct config_doc *doc, const struct config_raw_limits *raw,
-	struct config_limits *out)
+static int clients_take(
+	const struct config_doc *doc, const struct config_node *node, struct config_limits *out)
 {
-	const unsigned count = raw->unlimited_clients_count;
+	const unsigned count = config_node_count(node, "unlimited_clients");
 	if (count == 0)
 		return 0;
 	out->unlimited_clients = heap_calloc(count, sizeof(*out->unlimited_clients));
@@ -20,7 +20,7 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_li
 		struct ip_address *a = &out->unlimited_clients[i];
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "limits.unlimited_clients", i, NULL);
-		if (ip_address_parse(raw->unlimited_clients[i], a) < 0)
+		if (ip_address_parse(config_node_item_text(node, "unlimited_clients", i), a) < 0)
 			rc = config_refuse(
 				doc, key, "is not an IP address, with or without /prefix");
 		else
@@ -30,10 +30,10 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_li
 	return rc;
 }
 
-static int zones_take(const struct config_doc *doc, const struct config_raw_limits *raw,
-	struct config_limits *out)
+static int zones_take(
+	const struct config_doc *doc, const struct config_node *node, struct config_limits *out)
 {
-	const unsigned count = raw->unlimited_zones_count;
+	const unsigned count = config_node_count(node, "unlimited_zones");
 	if (count == 0)
 		return 0;
 	out->unlimited_zones = heap_calloc(count, sizeof(*out->unlimited_zones));
@@ -45,17 +45,17 @@ static int zones_take(const struct config_doc *doc, const struct config_raw_limi
 		rc = config_worse(
 			rc, config_entry_name(doc,
 				    config_item_key(key, "limits.unlimited_zones", i, NULL),
-				    raw->unlimited_zones[i], &out->unlimited_zones[i]));
+				    config_node_item_text(node, "unlimited_zones", i),
+				    &out->unlimited_zones[i]));
 	}
 	out->unlimited_zone_count = count;
 	return rc;
 }
 
-int config_limits_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_limits_apply(const struct config_doc *doc, struct config *out)
 {
-	int rc = clients_take(doc, raw->limits, &out->limits);
-	return config_worse(rc, zones_take(doc, raw->limits, &out->limits));
+	int rc = clients_take(doc, config_section(doc, "limits"), &out->limits);
+	return config_worse(rc, zones_take(doc, config_section(doc, "limits"), &out->limits));
 }
 
 void config_limits_free(struct config *c)

@@ -50,25 +50,25 @@ static bool is_zone(const struct url *u)
 }
 
 // `path` or `url`; a file:// URL is a path.
-static int list_place_apply(const struct config_doc *doc, const struct config_raw_list *raw,
+static int list_place_apply(const struct config_doc *doc, const struct config_node *node,
 	unsigned i, struct config_list *list)
 {
 	static const char file[] = "file://";
 	char key[CONFIG_PATH_MAX];
-	config_item_key(key, "blocking.lists", i, raw->url ? "url" : "path");
-	if (!raw->url)
-		return list_path_apply(doc, key, raw->path, list);
-	if (raw->path)
+	config_item_key(key, "blocking.lists", i, config_node_text(node, "url") ? "url" : "path");
+	if (!config_node_text(node, "url"))
+		return list_path_apply(doc, key, config_node_text(node, "path"), list);
+	if (config_node_text(node, "path"))
 		return config_refuse(doc, key, "goes not with path");
-	if (strncmp(raw->url, file, strlen(file)) == 0) {
-		const char *path = raw->url + strlen(file);
+	if (strncmp(config_node_text(node, "url"), file, strlen(file)) == 0) {
+		const char *path = config_node_text(node, "url") + strlen(file);
 		if (path[0] != '/' || strpbrk(path, "%?#"))
 			return config_refuse(
 				doc, key, "must be file:///path, with nothing encoded in it");
 		return list_path_apply(doc, key, path, list);
 	}
 	struct url url;
-	if (url_parse_list(raw->url, &url) < 0)
+	if (url_parse_list(config_node_text(node, "url"), &url) < 0)
 		return config_refuse(
 			doc, key, "is not a URL with http, https, file, axfr, ixfr or these +tls");
 	if (url.axfr && !is_zone(&url))
@@ -76,18 +76,8 @@ static int list_place_apply(const struct config_doc *doc, const struct config_ra
 			url.axfr_tls ? "must be %s+tls://[NAME@]SERVER[:PORT]/ZONE"
 				     : "must be %s://SERVER[:PORT]/ZONE",
 			url.ixfr ? "ixfr" : "axfr");
-	return config_text_take(doc, key, raw->url, CONFIG_URL_MAX, &list->url);
-}
-
-static int list_flag_apply(
-	const struct config_doc *doc, const char *text, unsigned i, const char *of, bool *out)
-{
-	char key[CONFIG_PATH_MAX];
-	if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-		return config_refuse(doc, config_item_key(key, "blocking.lists", i, of),
-			"must be true or false");
-	*out = text && strcmp(text, "true") == 0;
-	return 0;
+	return config_text_take(
+		doc, key, config_node_text(node, "url"), CONFIG_URL_MAX, &list->url);
 }
 
 bool config_list_format(const char *word, uint8_t *out)
@@ -105,20 +95,18 @@ static bool is_transferred(const struct config_list *list)
 	return list->url && url_parse_list(list->url, &url) == 0 && url.axfr;
 }
 
-static int list_format_apply(
-	const struct config_doc *doc, const char *text, unsigned i, struct config_list *list)
+static int list_format_apply(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, struct config_list *list)
 {
 	char key[CONFIG_PATH_MAX];
 	int64_t value = LIST_FORMAT_AUTO;
-	int rc =
-		text ? config_choice_parse(doc, config_item_key(key, "blocking.lists", i, "format"),
-			"list_format", text, &value)
-		     : 0;
+	int rc = config_choice_of(doc, owner, node, "format", "list_format", &value);
 	list->format = (uint8_t)value;
 	if (rc < 0 || !is_transferred(list))
 		return rc;
 	if (value != LIST_FORMAT_AUTO && value != LIST_FORMAT_RPZ)
-		return config_refuse(doc, key, "must be rpz: a transferred zone is nothing else");
+		return config_refuse(doc, config_sub_key(key, owner, "format"),
+			"must be rpz: a transferred zone is nothing else");
 	list->format = LIST_FORMAT_RPZ;
 	return 0;
 }
@@ -175,23 +163,24 @@ static int list_name_apply(
 	return rc;
 }
 
-static int list_apply(const struct config_doc *doc, const struct config_raw_list *raw, unsigned i,
+static int list_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	struct config_blocking *b)
 {
-	char key[CONFIG_PATH_MAX];
+	char owner[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	struct config_list *list = &b->lists[i];
 	b->list_count = i + 1;
-	const int place = list_place_apply(doc, raw, i, list);
-	int rc = config_worse(place, list_flag_apply(doc, raw->allow, i, "allow", &list->allow));
-	rc = config_worse(rc, list_flag_apply(doc, raw->force, i, "force", &list->force));
-	rc = config_worse(rc, list_flag_apply(doc, raw->exact, i, "exact", &list->exact));
-	rc = config_worse(rc, list_format_apply(doc, raw->format, i, list));
+	const int place = list_place_apply(doc, node, i, list);
+	config_item_key(owner, "blocking.lists", i, NULL);
+	int rc = config_worse(place, config_bool_of(doc, owner, node, "allow", &list->allow));
+	rc = config_worse(rc, config_bool_of(doc, owner, node, "force", &list->force));
+	rc = config_worse(rc, config_bool_of(doc, owner, node, "exact", &list->exact));
+	rc = config_worse(rc, list_format_apply(doc, owner, node, list));
 	if (place == 0) {
-		rc = config_worse(rc, list_tsig_apply(doc, raw->tsig, i, b));
-		rc = config_worse(rc, config_list_tls_apply(doc, raw, i, list));
+		rc = config_worse(rc, list_tsig_apply(doc, config_node_text(node, "tsig"), i, b));
+		rc = config_worse(rc, config_list_tls_apply(doc, node, i, list));
 	}
-	if (place == 0 || raw->name)
-		rc = config_worse(rc, list_name_apply(doc, raw->name, i, b));
+	if (place == 0 || config_node_text(node, "name"))
+		rc = config_worse(rc, list_name_apply(doc, config_node_text(node, "name"), i, b));
 	for (unsigned j = 0; place == 0 && j < i; j++)
 		if (list->url && b->lists[j].url && strcmp(b->lists[j].url, list->url) == 0)
 			return config_refuse(doc, config_item_key(key, "blocking.lists", i, "url"),
@@ -200,27 +189,30 @@ static int list_apply(const struct config_doc *doc, const struct config_raw_list
 }
 
 static int lists_apply(
-	const struct config_doc *doc, const struct config_raw_blocking *raw, struct config *out)
+	const struct config_doc *doc, const struct config_node *node, struct config *out)
 {
-	if (raw->lists_count == 0)
+	if (config_node_count(node, "lists") == 0)
 		return 0;
-	out->blocking.lists = heap_calloc(raw->lists_count, sizeof(*out->blocking.lists));
+	out->blocking.lists =
+		heap_calloc(config_node_count(node, "lists"), sizeof(*out->blocking.lists));
 	if (!out->blocking.lists)
 		return -ENOMEM;
 	int rc = 0;
-	for (unsigned i = 0; i < raw->lists_count && rc != -ENOMEM; i++)
-		rc = config_worse(rc, list_apply(doc, &raw->lists[i], i, &out->blocking));
+	for (unsigned i = 0; i < config_node_count(node, "lists") && rc != -ENOMEM; i++)
+		rc = config_worse(
+			rc, list_apply(doc, config_node_item(node, "lists", i), i, &out->blocking));
 	return rc;
 }
 
 static int entries_apply(
-	const struct config_doc *doc, const struct config_raw_blocking *raw, struct config *out)
+	const struct config_doc *doc, const struct config_node *node, struct config *out)
 {
 	struct config_entries allow = {0}, deny = {0};
 	struct config_blocking *b = &out->blocking;
-	int rc = config_entries_apply(doc, "blocking.allow", raw->allow, raw->allow_count, &allow);
-	rc = config_worse(
-		rc, config_entries_apply(doc, "blocking.deny", raw->deny, raw->deny_count, &deny));
+	int rc = config_entries_apply(
+		doc, "blocking.allow", config_node_list(node, "allow"), &allow);
+	rc = config_worse(rc,
+		config_entries_apply(doc, "blocking.deny", config_node_list(node, "deny"), &deny));
 	b->allow = allow.names;
 	b->allow_count = allow.count;
 	b->allow_patterns = allow.patterns;
@@ -249,20 +241,20 @@ static int titles_check(const struct config_doc *doc, const struct config *c)
 	return 0;
 }
 
-int config_lists_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_lists_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_blocking *b = raw->blocking;
+	const struct config_node *b = config_section(doc, "blocking");
 	int rc = config_tsig_apply(doc, b, &out->blocking); // lists name keys
 	rc = config_worse(rc, lists_apply(doc, b, out));
 	if (rc == 0)
 		rc = titles_check(doc, out);
 	if (rc == 0) // items have other numbers from then on
 		rc = config_disabled_apply(doc, b, &out->blocking);
-	rc = config_worse(rc, config_filter_apply(doc, "blocking", &b->filter, &out->blocking,
-				      &out->blocking.filter));
+	rc = config_worse(
+		rc, config_filter_apply(doc, "blocking", b, &out->blocking, &out->blocking.filter));
 	rc = config_worse(rc, entries_apply(doc, b, out));
-	rc = config_worse(rc, config_rebinding_apply(doc, b->rebinding, &out->blocking.rebinding));
+	rc = config_worse(rc, config_rebinding_apply(doc, config_node_mapping(b, "rebinding"),
+				      &out->blocking.rebinding));
 	return config_worse(rc, config_blocking_reply_apply(doc, b, &out->blocking));
 }
 
@@ -291,8 +283,7 @@ void config_lists_free(struct config *c)
 	config_filter_free(&b->filter);
 }
 
-int config_update_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_update_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_update *u = &out->blocking.update;
 	int rc = 0;
@@ -301,6 +292,8 @@ int config_update_apply(
 			CONFIG_UPDATE_INTERVAL_MIN_S);
 	return config_worse(
 		rc, config_bootstrap_apply(doc, "blocking.update.bootstrap",
-			    raw->blocking_update->bootstrap, raw->blocking_update->bootstrap_count,
+			    config_node_list(
+				    config_node_mapping(config_section(doc, "blocking"), "update"),
+				    "bootstrap"),
 			    out, u->bootstrap, &u->bootstrap_count));
 }

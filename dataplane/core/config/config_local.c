@@ -54,39 +54,40 @@ static int data_take(
 }
 
 static int record_apply(const struct config_doc *doc, const char *list, unsigned i,
-	const struct config_raw_record *raw, struct config_record *out)
+	const struct config_node *node, struct config_record *out)
 {
 	char key[CONFIG_PATH_MAX];
-	const char *name = raw->name;
+	const char *name = config_node_text(node, "name");
 	out->wildcard = name && strncmp(name, "*.", 2) == 0;
 	int rc = name_take(doc, config_item_key(key, list, i, "name"),
 		out->wildcard ? name + 2 : name, &out->name);
-	rc = config_worse(
-		rc, ttl_take(doc, config_item_key(key, list, i, "ttl"), raw->ttl, &out->ttl_s));
+	rc = config_worse(rc, ttl_take(doc, config_item_key(key, list, i, "ttl"),
+				      config_node_text(node, "ttl"), &out->ttl_s));
 	config_item_key(key, list, i, "type");
-	if (!raw->type)
+	if (!config_node_text(node, "type"))
 		return config_refuse(doc, key, "has no value");
-	if (!rdata_parse_type(raw->type, &out->type))
+	if (!rdata_parse_type(config_node_text(node, "type"), &out->type))
 		return config_refuse(doc, key,
 			"must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT");
 	config_item_key(key, list, i, "value");
-	return config_worse(rc, data_take(doc, key, raw->value, out));
+	return config_worse(rc, data_take(doc, key, config_node_text(node, "value"), out));
 }
 
 static int records_apply(const struct config_doc *doc, const char *list,
-	const struct config_raw_record *raw, unsigned raw_count, uint32_t ttl_s,
-	struct config_record **out, unsigned *count)
+	const struct config_node *items, uint32_t ttl_s, struct config_record **out,
+	unsigned *count)
 {
-	if (raw_count == 0)
+	const unsigned item_count = config_list_count(items);
+	if (item_count == 0)
 		return 0;
-	*out = heap_calloc(raw_count, sizeof **out);
+	*out = heap_calloc(item_count, sizeof **out);
 	if (!*out)
 		return -ENOMEM;
-	*count = raw_count;
+	*count = item_count;
 	int rc = 0;
-	for (unsigned i = 0; i < raw_count; i++) {
+	for (unsigned i = 0; i < item_count; i++) {
 		(*out)[i].ttl_s = ttl_s;
-		rc = config_worse(rc, record_apply(doc, list, i, &raw[i], &(*out)[i]));
+		rc = config_worse(rc, record_apply(doc, list, i, items->child[i], &(*out)[i]));
 	}
 	return rc;
 }
@@ -116,19 +117,20 @@ static int hosts_file_add(
 }
 
 static int hosts_apply(
-	const struct config_doc *doc, const struct config_raw_local *raw, struct config_local *l)
+	const struct config_doc *doc, const struct config_node *node, struct config_local *l)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	if (raw->hosts_files_count == 0)
+	if (config_node_count(node, "hosts_files") == 0)
 		return 0;
-	l->hosts_files = heap_calloc(raw->hosts_files_count, sizeof(*l->hosts_files));
+	l->hosts_files =
+		heap_calloc(config_node_count(node, "hosts_files"), sizeof(*l->hosts_files));
 	if (!l->hosts_files)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->hosts_files_count; i++)
+	for (unsigned i = 0; i < config_node_count(node, "hosts_files"); i++)
 		rc = config_worse(
 			rc, hosts_file_add(doc, config_item_key(key, "local.hosts_files", i, NULL),
-				    raw->hosts_files[i], l));
+				    config_node_item_text(node, "hosts_files", i), l));
 	return rc;
 }
 
@@ -149,39 +151,42 @@ static int zone_apply(const struct config_doc *doc, unsigned i, const char *name
 }
 
 static int zones_apply(
-	const struct config_doc *doc, const struct config_raw_local *raw, struct config_local *l)
+	const struct config_doc *doc, const struct config_node *node, struct config_local *l)
 {
 	int rc = 0;
-	if (raw->zones_count == 0)
+	if (config_node_count(node, "zones") == 0)
 		return 0;
-	l->zones = heap_calloc(raw->zones_count, sizeof(*l->zones));
+	l->zones = heap_calloc(config_node_count(node, "zones"), sizeof(*l->zones));
 	if (!l->zones)
 		return -ENOMEM;
-	l->zone_count = raw->zones_count;
-	for (unsigned i = 0; i < raw->zones_count; i++)
+	l->zone_count = config_node_count(node, "zones");
+	for (unsigned i = 0; i < config_node_count(node, "zones"); i++)
 		rc = config_worse(
-			rc, zone_apply(doc, i, raw->zones[i].name, raw->zones[i].unknown, l));
+			rc, zone_apply(doc, i,
+				    config_node_text(config_node_item(node, "zones", i), "name"),
+				    config_node_text(config_node_item(node, "zones", i), "unknown"),
+				    l));
 	return rc;
 }
 
-int config_local_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_local_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_local *l = &out->local;
-	int rc = records_apply(doc, "local.records", raw->local->records, raw->local->records_count,
-		l->ttl_s, &l->records, &l->record_count);
-	rc = config_worse(rc, hosts_apply(doc, raw->local, l));
-	return config_worse(rc, zones_apply(doc, raw->local, l));
+	int rc = records_apply(doc, "local.records",
+		config_node_list(config_section(doc, "local"), "records"), l->ttl_s, &l->records,
+		&l->record_count);
+	rc = config_worse(rc, hosts_apply(doc, config_section(doc, "local"), l));
+	return config_worse(rc, zones_apply(doc, config_section(doc, "local"), l));
 }
 
-int config_group_records_apply(const struct config_doc *doc, const struct config_raw_group *raw,
+int config_group_records_apply(const struct config_doc *doc, const struct config_node *node,
 	unsigned group, struct config *out)
 {
 	char list[CONFIG_PATH_MAX];
 	struct config_group *g = &out->groups[group];
 	config_item_key(list, "groups", group, "local_records");
-	return records_apply(doc, list, raw->local_records, raw->local_records_count,
-		out->local.ttl_s, &g->records, &g->record_count);
+	return records_apply(doc, list, config_node_list(node, "local_records"), out->local.ttl_s,
+		&g->records, &g->record_count);
 }
 
 static void records_free(struct config_record *records, unsigned count)

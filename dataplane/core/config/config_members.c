@@ -175,55 +175,62 @@ static int members_store(const struct members *m, struct config *c)
 	return 0;
 }
 
-static int group_fill(const struct config_doc *doc, const struct config_raw *raw, unsigned group,
-	struct members *m)
+static int group_fill(const struct config_doc *doc, unsigned group, struct members *m)
 {
-	const struct config_raw_group *g = &raw->groups[group];
+	const struct config_node *g = config_node_item(doc->tree.root, "groups", group);
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	bool has_added = false;
 	int rc = 0;
-	for (unsigned i = 0; i < raw->group_members_count; i++)
-		has_added |= raw->group_members[i].group
-			     && strcmp(raw->group_members[i].group, g->name) == 0;
+	for (unsigned i = 0; i < config_node_count(doc->tree.root, "group_members"); i++)
+		has_added |= config_node_text(
+				     config_node_item(doc->tree.root, "group_members", i), "group")
+			     && strcmp(config_node_text(
+					       config_node_item(doc->tree.root, "group_members", i),
+					       "group"),
+					config_node_text(g, "name"))
+					== 0;
 	config_item_key(list, "groups", group, "clients");
-	if (!has_added && g->clients_count + g->vlans_count + g->client_names_count == 0)
+	if (!has_added
+		&& config_node_count(g, "clients") + config_node_count(g, "vlans")
+				   + config_node_count(g, "client_names")
+			   == 0)
 		return config_refuse(doc, list,
 			"at least one address, MAC, client, VLAN or client name is needed");
-	for (unsigned k = 0; k < g->clients_count; k++) {
+	for (unsigned k = 0; k < config_node_count(g, "clients"); k++) {
 		m->from = (struct member){.group = group, .item = k};
 		config_item_key(key, list, k, NULL);
-		rc = config_worse(rc, entry_add(doc, m, key, g->clients[k]));
+		rc = config_worse(
+			rc, entry_add(doc, m, key, config_node_item_text(g, "clients", k)));
 	}
 	return rc;
 }
 
-static int added_fill(const struct config_doc *doc, const struct config_raw *raw, unsigned i,
-	const struct config *c, struct members *m)
+static int added_fill(
+	const struct config_doc *doc, unsigned i, const struct config *c, struct members *m)
 {
-	const struct config_raw_member *added = &raw->group_members[i];
+	const struct config_node *added = config_node_item(doc->tree.root, "group_members", i);
 	char key[CONFIG_PATH_MAX];
 	unsigned group;
 	config_item_key(key, "group_members", i, "group");
-	if (!added->group)
+	if (!config_node_text(added, "group"))
 		return config_refuse(doc, key, "has no value");
-	int rc = config_group_find(doc, key, added->group, c, &group);
+	int rc = config_group_find(doc, key, config_node_text(added, "group"), c, &group);
 	if (rc < 0)
 		return rc;
 	config_item_key(key, "group_members", i, "client");
-	if (!added->client)
+	if (!config_node_text(added, "client"))
 		return config_refuse(doc, key, "has no value");
 	m->from = (struct member){.group = group - 1, .item = i, .is_added = true};
-	return entry_add(doc, m, key, added->client);
+	return entry_add(doc, m, key, config_node_text(added, "client"));
 }
 
-static int members_fill(const struct config_doc *doc, const struct config_raw *raw,
-	struct config *out, struct members *m)
+static int members_fill(const struct config_doc *doc, struct config *out, struct members *m)
 {
 	int rc = 0;
 	for (unsigned i = 0; i < out->group_count; i++)
-		rc = config_worse(rc, group_fill(doc, raw, i, m));
-	for (unsigned i = 0; i < raw->group_members_count; i++)
-		rc = config_worse(rc, added_fill(doc, raw, i, out, m));
+		rc = config_worse(rc, group_fill(doc, i, m));
+	for (unsigned i = 0; i < config_node_count(doc->tree.root, "group_members"); i++)
+		rc = config_worse(rc, added_fill(doc, i, out, m));
 	if (rc == 0)
 		rc = caps_check(doc, m);
 	if (rc == 0)
@@ -235,12 +242,11 @@ static int members_fill(const struct config_doc *doc, const struct config_raw *r
 	return members_check(doc, out, m);
 }
 
-int config_members_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_members_apply(const struct config_doc *doc, struct config *out)
 {
 	struct members m = {
 		.clients = config_clients_sorted(out), .client_count = out->client_count};
-	int rc = m.clients ? members_fill(doc, raw, out, &m) : -ENOMEM;
+	int rc = m.clients ? members_fill(doc, out, &m) : -ENOMEM;
 	heap_free(m.clients);
 	heap_free(m.one);
 	return rc;

@@ -45,21 +45,23 @@ static int lcore_add(
 }
 
 static int lcores_apply(
-	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
+	const struct config_doc *doc, const struct config_node *node, struct config *out)
 {
 	struct config_dataplane *d = &out->dataplane;
-	if (raw->worker_lcores_count == 0) {
+	if (config_node_count(node, "worker_lcores") == 0) {
 		d->worker_lcores[0] = d->main_lcore + 1;
 		d->worker_count = 1;
 		return 0;
 	}
 	int rc = 0;
-	for (unsigned i = 0; i < raw->worker_lcores_count; i++) {
+	for (unsigned i = 0; i < config_node_count(node, "worker_lcores"); i++) {
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "dataplane.worker_lcores", i, NULL);
-		if (strcmp(raw->worker_lcores[i], "auto") == 0 && raw->worker_lcores_count == 1)
+		if (strcmp(config_node_item_text(node, "worker_lcores", i), "auto") == 0
+			&& config_node_count(node, "worker_lcores") == 1)
 			return lcores_auto(doc, key, d);
-		rc = config_worse(rc, lcore_add(doc, key, raw->worker_lcores[i], d));
+		rc = config_worse(rc,
+			lcore_add(doc, key, config_node_item_text(node, "worker_lcores", i), d));
 	}
 	return rc;
 }
@@ -91,15 +93,15 @@ static int port_mac_add(
 	return 0;
 }
 
-static int port_macs_apply(const struct config_doc *doc, const struct config_raw_port *raw,
-	unsigned i, struct config_port *port)
+static int port_macs_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
+	struct config_port *port)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	int rc = 0;
 	config_item_key(list, "dataplane.ports", i, "macs");
-	for (unsigned k = 0; k < raw->macs_count; k++)
-		rc = config_worse(rc,
-			port_mac_add(doc, config_item_key(key, list, k, NULL), raw->macs[k], port));
+	for (unsigned k = 0; k < config_node_count(node, "macs"); k++)
+		rc = config_worse(rc, port_mac_add(doc, config_item_key(key, list, k, NULL),
+					      config_node_item_text(node, "macs", k), port));
 	return rc;
 }
 
@@ -142,21 +144,22 @@ static int memif_check(const struct config_doc *doc, const char *key, const char
 		"abstract socket");
 }
 
-static int device_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
+static int device_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	struct config_port *port)
 {
 	char key[CONFIG_PATH_MAX];
-	if (raw->xdp) {
+	if (config_node_text(node, "xdp")) {
 		config_item_key(key, "dataplane.ports", i, "xdp");
-		if (raw->device)
+		if (config_node_text(node, "device"))
 			return config_refuse(doc, key, "goes without device");
-		if (raw->exception && *raw->exception)
+		if (config_node_text(node, "exception") && *config_node_text(node, "exception"))
 			return config_refuse(doc, key,
 				"goes without exception: the kernel has that interface itself");
-		return xdp_apply(doc, key, raw->xdp, i, port);
+		return xdp_apply(doc, key, config_node_text(node, "xdp"), i, port);
 	}
 	config_item_key(key, "dataplane.ports", i, "device");
-	int rc = config_text_take(doc, key, raw->device, DEVICE_TEXT_MAX, &port->device);
+	int rc = config_text_take(
+		doc, key, config_node_text(node, "device"), DEVICE_TEXT_MAX, &port->device);
 	return rc < 0 ? rc : memif_check(doc, key, port->device);
 }
 
@@ -192,27 +195,28 @@ static int exception_apply(
 	return exception_check(doc, key, port->exception);
 }
 
-static int port_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
+static int port_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	struct config_dataplane *d)
 {
 	struct config_port *port = &d->ports[i];
 	d->port_count = i + 1;
-	int rc = device_apply(doc, raw, i, port);
+	int rc = device_apply(doc, node, i, port);
 	if (rc == 0)
 		rc = device_check(doc, i, d);
-	rc = config_worse(rc, exception_apply(doc, raw->exception, i, d));
-	rc = config_worse(rc, port_macs_apply(doc, raw, i, port));
-	return config_worse(rc, config_port_vlans_apply(doc, raw, i, port));
+	rc = config_worse(rc, exception_apply(doc, config_node_text(node, "exception"), i, d));
+	rc = config_worse(rc, port_macs_apply(doc, node, i, port));
+	return config_worse(rc, config_port_vlans_apply(doc, node, i, port));
 }
 
 static int ports_apply(
-	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
+	const struct config_doc *doc, const struct config_node *node, struct config *out)
 {
-	if (raw->ports_count == 0)
+	if (config_node_count(node, "ports") == 0)
 		return config_refuse(doc, "dataplane.ports", "at least one port is needed");
 	int rc = 0;
-	for (unsigned i = 0; i < raw->ports_count; i++)
-		rc = config_worse(rc, port_apply(doc, &raw->ports[i], i, &out->dataplane));
+	for (unsigned i = 0; i < config_node_count(node, "ports"); i++)
+		rc = config_worse(rc,
+			port_apply(doc, config_node_item(node, "ports", i), i, &out->dataplane));
 	return rc;
 }
 
@@ -248,17 +252,18 @@ static int address_add(
 }
 
 static int addresses_apply(
-	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
+	const struct config_doc *doc, const struct config_node *node, struct config *out)
 {
-	if (raw->service_addresses_count == 0)
+	if (config_node_count(node, "service_addresses") == 0)
 		return config_refuse(
 			doc, "dataplane.service_addresses", "at least one address is needed");
 	int rc = 0;
-	for (unsigned i = 0; i < raw->service_addresses_count; i++) {
+	for (unsigned i = 0; i < config_node_count(node, "service_addresses"); i++) {
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "dataplane.service_addresses", i, NULL);
-		rc = config_worse(
-			rc, address_add(doc, key, raw->service_addresses[i], &out->dataplane));
+		rc = config_worse(rc,
+			address_add(doc, key, config_node_item_text(node, "service_addresses", i),
+				&out->dataplane));
 	}
 	return rc;
 }
@@ -275,20 +280,20 @@ static int source_add(
 	return 0;
 }
 
-static int sources_apply(const struct config_doc *doc, const struct config_raw_upstreams *raw,
-	struct config_upstreams *u)
+static int sources_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_upstreams *u)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < raw->source_count; i++)
+	for (unsigned i = 0; i < config_node_count(node, "source"); i++)
 		rc = config_worse(
 			rc, source_add(doc, config_item_key(key, "upstreams.source", i, NULL),
-				    raw->source[i], u));
+				    config_node_item_text(node, "source", i), u));
 	return rc;
 }
 
 static int servers_apply(
-	const struct config_doc *doc, const struct config_raw_upstreams *raw, struct config *out)
+	const struct config_doc *doc, const struct config_node *node, struct config *out)
 {
 	static const char list[] = "upstreams.servers";
 	struct config_upstreams *u = &out->upstreams;
@@ -296,26 +301,27 @@ static int servers_apply(
 	int err = dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name);
 	if (err < 0)
 		rc = config_refuse(doc, "upstreams.check_name", "%s", dns_name_text_why(err));
-	rc = config_worse(
-		rc, config_bootstrap_apply(doc, "upstreams.bootstrap", raw->bootstrap,
-			    raw->bootstrap_count, out, u->bootstrap, &u->bootstrap_count));
-	for (unsigned i = 0; i < raw->servers_count; i++)
-		servers = config_worse(servers, config_server_apply(doc, &raw->servers[i], list,
-							out, u->server, &u->count));
+	rc = config_worse(rc, config_bootstrap_apply(doc, "upstreams.bootstrap",
+				      config_node_list(node, "bootstrap"), out, u->bootstrap,
+				      &u->bootstrap_count));
+	for (unsigned i = 0; i < config_node_count(node, "servers"); i++)
+		servers = config_worse(
+			servers, config_server_apply(doc, config_node_item(node, "servers", i),
+					 list, out, u->server, &u->count));
 	if (servers == 0)
 		servers = config_servers_strict(doc, list, out, u->server, u->count);
 	if (servers == 0)
 		servers = config_recursion_apply(doc, u);
 	rc = config_worse(rc, servers);
-	return config_worse(rc, sources_apply(doc, raw, u));
+	return config_worse(rc, sources_apply(doc, node, u));
 }
 
-int config_net_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_net_apply(const struct config_doc *doc, struct config *out)
 {
-	int rc = lcores_apply(doc, raw->dataplane, out);
-	rc = config_worse(rc, ports_apply(doc, raw->dataplane, out));
-	rc = config_worse(rc, addresses_apply(doc, raw->dataplane, out));
-	return config_worse(rc, servers_apply(doc, raw->upstreams, out));
+	int rc = lcores_apply(doc, config_section(doc, "dataplane"), out);
+	rc = config_worse(rc, ports_apply(doc, config_section(doc, "dataplane"), out));
+	rc = config_worse(rc, addresses_apply(doc, config_section(doc, "dataplane"), out));
+	return config_worse(rc, servers_apply(doc, config_section(doc, "upstreams"), out));
 }
 
 void config_net_free(struct config *c)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_keys.h"
-#include "config_raw.h"
+#include "config_schema.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 {
 	struct config_errors errors = {0};
 	struct config_doc doc = {.path = "", .text = text, .len = len, .errors = &errors};
-	const bool is_good = config_raw_check(&doc) == 0 && config_raw_shape(&doc) == 0;
+	const bool is_good = config_schema_read(&doc) == 0 && config_schema_check(&doc) == 0;
 	if (is_good)
 		runtime_take(config_node_find(doc.tree.root, "runtime"), out);
 	config_tree_free(&doc.tree);

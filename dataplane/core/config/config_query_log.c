@@ -15,43 +15,44 @@
 
 enum { CLICKHOUSE_URL_MAX = 400, DNS_PORT = 53 };
 
-static int domains_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
-	struct config_query_log *out)
+static int domains_take(
+	const struct config_doc *doc, const struct config_node *node, struct config_query_log *out)
 {
-	if (raw->exclude_domains_count == 0)
+	if (config_node_count(node, "exclude_domains") == 0)
 		return 0;
-	out->exclude_domains =
-		heap_calloc(raw->exclude_domains_count, sizeof(*out->exclude_domains));
+	out->exclude_domains = heap_calloc(
+		config_node_count(node, "exclude_domains"), sizeof(*out->exclude_domains));
 	if (!out->exclude_domains)
 		return -ENOMEM;
-	out->exclude_domain_count = raw->exclude_domains_count;
+	out->exclude_domain_count = config_node_count(node, "exclude_domains");
 	int rc = 0;
-	for (unsigned i = 0; i < raw->exclude_domains_count; i++) {
+	for (unsigned i = 0; i < config_node_count(node, "exclude_domains"); i++) {
 		char key[CONFIG_PATH_MAX];
 		rc = config_worse(
 			rc, config_entry_name(doc,
 				    config_item_key(key, "query_log.exclude_domains", i, NULL),
-				    raw->exclude_domains[i], &out->exclude_domains[i]));
+				    config_node_item_text(node, "exclude_domains", i),
+				    &out->exclude_domains[i]));
 	}
 	return rc;
 }
 
-static int clients_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
-	struct config_query_log *out)
+static int clients_take(
+	const struct config_doc *doc, const struct config_node *node, struct config_query_log *out)
 {
-	if (raw->exclude_clients_count == 0)
+	if (config_node_count(node, "exclude_clients") == 0)
 		return 0;
-	out->exclude_clients =
-		heap_calloc(raw->exclude_clients_count, sizeof(*out->exclude_clients));
+	out->exclude_clients = heap_calloc(
+		config_node_count(node, "exclude_clients"), sizeof(*out->exclude_clients));
 	if (!out->exclude_clients)
 		return -ENOMEM;
-	out->exclude_client_count = raw->exclude_clients_count;
+	out->exclude_client_count = config_node_count(node, "exclude_clients");
 	int rc = 0;
-	for (unsigned i = 0; i < raw->exclude_clients_count; i++) {
+	for (unsigned i = 0; i < config_node_count(node, "exclude_clients"); i++) {
 		struct ip_address *a = &out->exclude_clients[i];
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "query_log.exclude_clients", i, NULL);
-		if (ip_address_parse(raw->exclude_clients[i], a) < 0)
+		if (ip_address_parse(config_node_item_text(node, "exclude_clients", i), a) < 0)
 			rc = config_refuse(
 				doc, key, "is not an IP address, with or without /prefix");
 		else
@@ -121,19 +122,19 @@ static int clickhouse_url_take(const struct config_doc *doc, const char *key, co
 }
 
 // Those of `urls`, or the one of `url`.
-static int clickhouse_urls_take(const struct config_doc *doc,
-	const struct config_raw_query_log_clickhouse *raw, struct config_query_log_clickhouse *c)
+static int clickhouse_urls_take(const struct config_doc *doc, const struct config_node *node,
+	struct config_query_log_clickhouse *c)
 {
 	static const char one[] = "query_log.clickhouse.url", list[] = "query_log.clickhouse.urls";
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	if (*c->url && raw->urls_count)
+	if (*c->url && config_node_count(node, "urls"))
 		return config_refuse(doc, list, "goes not with query_log.clickhouse.url");
 	if (*c->url)
 		return clickhouse_url_take(doc, one, c->url, c);
-	for (unsigned i = 0; i < raw->urls_count; i++)
+	for (unsigned i = 0; i < config_node_count(node, "urls"); i++)
 		rc = config_worse(rc, clickhouse_url_take(doc, config_item_key(key, list, i, NULL),
-					      raw->urls[i], c));
+					      config_node_item_text(node, "urls", i), c));
 	return rc;
 }
 
@@ -151,11 +152,11 @@ static int path_check(const struct config_doc *doc, const char *key, const char 
 	return *path && *path != '/' ? config_refuse(doc, key, "must be an absolute path") : 0;
 }
 
-static int clickhouse_apply(const struct config_doc *doc,
-	const struct config_raw_query_log_clickhouse *raw, struct config_query_log_clickhouse *c)
+static int clickhouse_apply(const struct config_doc *doc, const struct config_node *node,
+	struct config_query_log_clickhouse *c)
 {
 	static const char password_key[] = "query_log.clickhouse.password_file";
-	int rc = clickhouse_urls_take(doc, raw, c);
+	int rc = clickhouse_urls_take(doc, node, c);
 	rc = config_worse(rc, identifier_check(doc, "query_log.clickhouse.database", c->database));
 	rc = config_worse(rc, identifier_check(doc, "query_log.clickhouse.table", c->table));
 	rc = config_worse(
@@ -167,39 +168,31 @@ static int clickhouse_apply(const struct config_doc *doc,
 	return c->password ? config_worse(rc, password_check(doc, password_key, c->password)) : rc;
 }
 
-static int flag_take(const struct config_doc *doc, const char *key, const char *text, bool *out)
-{
-	return text ? config_bool_parse(doc, key, text, out) : 0;
-}
-
-static int webhook_take(const struct config_doc *doc, unsigned i,
-	const struct config_raw_webhook *raw, struct config_webhook *w)
+static int webhook_take(const struct config_doc *doc, unsigned i, const struct config_node *node,
+	struct config_webhook *w)
 {
 	const char *list = "query_log.webhooks";
-	char key[CONFIG_PATH_MAX];
-	const struct config_raw_webhook_to to = {
-		raw->url, raw->form, raw->per_minute, raw->ca_file};
-	int rc = config_webhook_take(doc, list, i, &to, &w->to);
-	rc = config_worse(rc, flag_take(doc, config_item_key(key, list, i, "on_block"),
-				      raw->on_block, &w->on_block));
-	rc = config_worse(rc, flag_take(doc, config_item_key(key, list, i, "on_error"),
-				      raw->on_error, &w->on_error));
-	return config_worse(rc, flag_take(doc, config_item_key(key, list, i, "summary"),
-					raw->summary, &w->summary));
+	char owner[CONFIG_PATH_MAX];
+	int rc = config_webhook_take(doc, list, i, node, &w->to);
+	config_item_key(owner, list, i, NULL);
+	rc = config_worse(rc, config_bool_of(doc, owner, node, "on_block", &w->on_block));
+	rc = config_worse(rc, config_bool_of(doc, owner, node, "on_error", &w->on_error));
+	return config_worse(rc, config_bool_of(doc, owner, node, "summary", &w->summary));
 }
 
-static int webhooks_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
-	struct config_query_log *out)
+static int webhooks_take(
+	const struct config_doc *doc, const struct config_node *node, struct config_query_log *out)
 {
-	if (raw->webhooks_count == 0)
+	if (config_node_count(node, "webhooks") == 0)
 		return 0;
-	out->webhooks = heap_calloc(raw->webhooks_count, sizeof(*out->webhooks));
+	out->webhooks = heap_calloc(config_node_count(node, "webhooks"), sizeof(*out->webhooks));
 	if (!out->webhooks)
 		return -ENOMEM;
-	out->webhook_count = raw->webhooks_count;
+	out->webhook_count = config_node_count(node, "webhooks");
 	int rc = 0;
-	for (unsigned i = 0; i < raw->webhooks_count; i++)
-		rc = config_worse(rc, webhook_take(doc, i, &raw->webhooks[i], &out->webhooks[i]));
+	for (unsigned i = 0; i < config_node_count(node, "webhooks"); i++)
+		rc = config_worse(rc, webhook_take(doc, i, config_node_item(node, "webhooks", i),
+					      &out->webhooks[i]));
 	return rc;
 }
 
@@ -220,18 +213,20 @@ static int dnstap_check(const struct config_doc *doc, const char *to)
 		       : config_refuse(doc, key, "must not be a multicast or broadcast address");
 }
 
-int config_query_log_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_query_log_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_query_log *c = &out->query_log;
 	int rc = path_check(doc, "query_log.store.directory", c->store.directory);
 	rc = config_worse(
 		rc, path_check(doc, "query_log.requests.directory", c->requests.directory));
 	rc = config_worse(rc, dnstap_check(doc, c->dnstap.socket));
-	rc = config_worse(rc, webhooks_take(doc, raw->query_log, c));
-	rc = config_worse(rc, domains_take(doc, raw->query_log, c));
-	rc = config_worse(rc, clients_take(doc, raw->query_log, c));
-	return config_worse(rc, clickhouse_apply(doc, raw->query_log_clickhouse, &c->clickhouse));
+	rc = config_worse(rc, webhooks_take(doc, config_section(doc, "query_log"), c));
+	rc = config_worse(rc, domains_take(doc, config_section(doc, "query_log"), c));
+	rc = config_worse(rc, clients_take(doc, config_section(doc, "query_log"), c));
+	return config_worse(
+		rc, clickhouse_apply(doc,
+			    config_node_mapping(config_section(doc, "query_log"), "clickhouse"),
+			    &c->clickhouse));
 }
 
 void config_query_log_free(struct config *c)
@@ -279,20 +274,19 @@ static int server_add(const struct config_doc *doc, const char *key, const char 
 	return 0;
 }
 
-int config_client_sources_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_client_sources_apply(const struct config_doc *doc, struct config *out)
 {
-	const struct config_raw_client_names *r = raw->client_names;
+	const struct config_node *r = config_section(doc, "client_names");
 	struct config_client_names *n = &out->client_names;
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < r->lease_files_count; i++)
+	for (unsigned i = 0; i < config_node_count(r, "lease_files"); i++)
 		rc = config_worse(rc,
 			lease_add(doc, config_item_key(key, "client_names.lease_files", i, NULL),
-				r->lease_files[i], n));
-	for (unsigned i = 0; i < r->ptr_servers_count; i++)
+				config_node_item_text(r, "lease_files", i), n));
+	for (unsigned i = 0; i < config_node_count(r, "ptr_servers"); i++)
 		rc = config_worse(rc,
 			server_add(doc, config_item_key(key, "client_names.ptr_servers", i, NULL),
-				r->ptr_servers[i], n));
+				config_node_item_text(r, "ptr_servers", i), n));
 	return rc;
 }

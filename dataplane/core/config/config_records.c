@@ -153,7 +153,7 @@ static int group_check(const struct config_doc *doc, const struct config *c, uns
 	return rc;
 }
 
-int config_records_check(const struct config_doc *doc, const struct config_raw *, struct config *c)
+int config_records_check(const struct config_doc *doc, struct config *c)
 {
 	struct ordered everyone = {.list = "local.records",
 		.record = c->local.records,

@@ -31,14 +31,14 @@ static int address_add(
 }
 
 static int addresses_apply(
-	const struct config_doc *doc, const struct config_raw_redis *raw, struct config_redis *r)
+	const struct config_doc *doc, const struct config_node *node, struct config_redis *r)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < raw->addresses_count; i++) {
+	for (unsigned i = 0; i < config_node_count(node, "addresses"); i++) {
 		rc = config_worse(
 			rc, address_add(doc, config_item_key(key, "redis.addresses", i, NULL),
-				    raw->addresses[i], r));
+				    config_node_item_text(node, "addresses", i), r));
 	}
 	return rc;
 }
@@ -103,10 +103,9 @@ static int relations_check(const struct config_doc *doc, const struct config_red
 	return rc;
 }
 
-int config_redis_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_redis_apply(const struct config_doc *doc, struct config *out)
 {
-	int rc = addresses_apply(doc, raw->redis, &out->redis);
+	int rc = addresses_apply(doc, config_section(doc, "redis"), &out->redis);
 	rc = config_worse(rc, passwords_apply(doc, &out->redis));
 	return config_worse(rc, relations_check(doc, &out->redis));
 }

@@ -29,15 +29,16 @@ static const struct {
 };
 
 static int days_apply(const struct config_doc *doc, const char *base,
-	const struct config_raw_schedule *raw, uint8_t *out)
+	const struct config_node *node, uint8_t *out)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	int rc = 0;
 	config_sub_key(list, base, "days");
-	*out = raw->days_count == 0 ? DAYS_ALL : 0;
-	for (unsigned i = 0; i < raw->days_count; i++) {
+	*out = config_node_count(node, "days") == 0 ? DAYS_ALL : 0;
+	for (unsigned i = 0; i < config_node_count(node, "days"); i++) {
 		size_t k = 0;
-		while (k < ARRAY_LEN(day_words) && strcmp(day_words[k].word, raw->days[i]) != 0)
+		while (k < ARRAY_LEN(day_words)
+			&& strcmp(day_words[k].word, config_node_item_text(node, "days", i)) != 0)
 			k++;
 		config_item_key(key, list, i, NULL);
 		if (k == ARRAY_LEN(day_words)) {
@@ -72,15 +73,16 @@ static int time_parse(
 }
 
 static int window_apply(const struct config_doc *doc, const char *base,
-	const struct config_raw_schedule *raw, struct config_schedule *s)
+	const struct config_node *node, struct config_schedule *s)
 {
 	char key[CONFIG_PATH_MAX];
-	int days = days_apply(doc, base, raw, &s->days);
-	int rc = time_parse(doc, config_sub_key(key, base, "from"), raw->from, &s->from_min);
+	int days = days_apply(doc, base, node, &s->days);
+	int rc = time_parse(doc, config_sub_key(key, base, "from"), config_node_text(node, "from"),
+		&s->from_min);
 	if (rc == 0 && s->from_min == CONFIG_DAY_MIN)
 		rc = config_refuse(doc, key, "a day ends at 24:00: nothing begins then");
-	rc = config_worse(
-		rc, time_parse(doc, config_sub_key(key, base, "to"), raw->to, &s->to_min));
+	rc = config_worse(rc, time_parse(doc, config_sub_key(key, base, "to"),
+				      config_node_text(node, "to"), &s->to_min));
 	if (rc == 0 && s->to_min == s->from_min)
 		rc = config_refuse(
 			doc, key, "is the same as `from` (a whole day is 00:00 to 24:00)");
@@ -90,53 +92,51 @@ static int window_apply(const struct config_doc *doc, const char *base,
 }
 
 static int domains_apply(const struct config_doc *doc, const char *list,
-	const struct config_raw_schedule *raw, struct config_schedule *s)
+	const struct config_node *node, struct config_schedule *s)
 {
-	if (raw->domains_count == 0)
+	if (config_node_count(node, "domains") == 0)
 		return 0;
-	s->domains = heap_calloc(raw->domains_count, sizeof(*s->domains));
+	s->domains = heap_calloc(config_node_count(node, "domains"), sizeof(*s->domains));
 	if (!s->domains)
 		return -ENOMEM;
-	s->domain_count = raw->domains_count;
+	s->domain_count = config_node_count(node, "domains");
 	int rc = 0;
-	for (unsigned i = 0; i < raw->domains_count; i++) {
+	for (unsigned i = 0; i < config_node_count(node, "domains"); i++) {
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, list, i, NULL);
-		rc = config_worse(rc, config_entry_name(doc, key, raw->domains[i], &s->domains[i]));
+		rc = config_worse(
+			rc, config_entry_name(doc, key, config_node_item_text(node, "domains", i),
+				    &s->domains[i]));
 	}
 	return rc;
 }
 
 static int flags_apply(const struct config_doc *doc, const char *base,
-	const struct config_raw_schedule *raw, struct config_schedule *s)
+	const struct config_node *node, struct config_schedule *s)
 {
 	char key[CONFIG_PATH_MAX];
-	int rc = 0;
-	if (raw->pause)
-		rc = config_bool_parse(
-			doc, config_sub_key(key, base, "pause"), raw->pause, &s->pause);
-	if (raw->block_all)
-		rc = config_worse(rc, config_bool_parse(doc, config_sub_key(key, base, "block_all"),
-					      raw->block_all, &s->block_all));
+	int rc = config_bool_of(doc, base, node, "pause", &s->pause);
+	rc = config_worse(rc, config_bool_of(doc, base, node, "block_all", &s->block_all));
 	if (rc == 0 && s->pause && s->block_all)
-		rc = config_refuse(doc, key, "does not go together with `pause`");
+		rc = config_refuse(doc, config_sub_key(key, base, "block_all"),
+			"does not go together with `pause`");
 	return rc;
 }
 
 static int effects_apply(const struct config_doc *doc, const char *base,
-	const struct config_raw_schedule *raw, const struct config_blocking *blocking,
+	const struct config_node *node, const struct config_blocking *blocking,
 	struct config_schedule *s)
 {
 	char key[CONFIG_PATH_MAX];
-	int rc = flags_apply(doc, base, raw, s);
+	int rc = flags_apply(doc, base, node, s);
 	rc = config_worse(rc, config_services_apply(doc, config_sub_key(key, base, "services"),
-				      raw->services, raw->services_count, &s->services));
+				      config_node_list(node, "services"), &s->services));
 	rc = config_worse(
-		rc, config_list_names_apply(doc, config_sub_key(key, base, "lists"), raw->lists,
-			    raw->lists_count, blocking, &s->lists, &s->list_count));
-	rc = config_worse(rc, domains_apply(doc, config_sub_key(key, base, "domains"), raw, s));
-	if (rc == 0 && !s->pause && !s->block_all && raw->services_count == 0
-		&& raw->lists_count == 0 && !s->domain_count)
+		rc, config_list_names_apply(doc, config_sub_key(key, base, "lists"),
+			    config_node_list(node, "lists"), blocking, &s->lists, &s->list_count));
+	rc = config_worse(rc, domains_apply(doc, config_sub_key(key, base, "domains"), node, s));
+	if (rc == 0 && !s->pause && !s->block_all && config_node_count(node, "services") == 0
+		&& config_node_count(node, "lists") == 0 && !s->domain_count)
 		rc = config_refuse(doc, base,
 			"does nothing: give it `services`, `domains`, `lists`, `block_all` or "
 			"`pause`");
@@ -162,50 +162,55 @@ static int name_apply(const struct config_doc *doc, const char *base, const char
 }
 
 static int schedule_apply(const struct config_doc *doc, const char *base, const char *name,
-	const struct config_raw_schedule *raw, const struct config_blocking *blocking,
+	const struct config_node *node, const struct config_blocking *blocking,
 	struct config_schedules *out)
 {
 	struct config_schedule *s = &out->one[out->count++];
 	int rc = name_apply(doc, base, name, out, &s->name);
-	rc = config_worse(rc, window_apply(doc, base, raw, s));
-	return config_worse(rc, effects_apply(doc, base, raw, blocking, s));
+	rc = config_worse(rc, window_apply(doc, base, node, s));
+	return config_worse(rc, effects_apply(doc, base, node, blocking, s));
 }
 
 static int family_time_apply(const struct config_doc *doc, const char *owner,
-	const struct config_raw_schedule *raw, const struct config_blocking *blocking,
+	const struct config_node *node, const struct config_blocking *blocking,
 	struct config_schedules *out)
 {
 	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	const struct {
 		const char *text, *of;
-	} foreign[] = {{raw->name, "name"}, {raw->pause, "pause"}, {raw->block_all, "block_all"}};
+	} foreign[] = {{config_node_text(node, "name"), "name"},
+		{config_node_text(node, "pause"), "pause"},
+		{config_node_text(node, "block_all"), "block_all"}};
 	config_sub_key(base, owner, "family_time");
 	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
 		if (foreign[i].text)
 			return config_refuse(
 				doc, config_sub_key(key, base, foreign[i].of), "unknown key");
-	return schedule_apply(doc, base, FAMILY_TIME, raw, blocking, out);
+	return schedule_apply(doc, base, FAMILY_TIME, node, blocking, out);
 }
 
 int config_schedules_apply(const struct config_doc *doc, const char *owner,
-	const struct config_raw_filter *raw, const struct config_blocking *blocking,
+	const struct config_node *node, const struct config_blocking *blocking,
 	struct config_schedules *out)
 {
 	char list[CONFIG_PATH_MAX], base[CONFIG_PATH_MAX];
-	unsigned count = raw->schedules_count + (raw->family_time != NULL);
+	unsigned count = config_node_count(node, "schedules")
+			 + (config_node_mapping(node, "family_time") != NULL);
 	int rc = 0;
 	if (count == 0)
 		return 0;
 	out->one = heap_calloc(count, sizeof(*out->one));
 	if (!out->one)
 		return -ENOMEM;
-	if (raw->family_time)
-		rc = family_time_apply(doc, owner, raw->family_time, blocking, out);
+	if (config_node_mapping(node, "family_time"))
+		rc = family_time_apply(
+			doc, owner, config_node_mapping(node, "family_time"), blocking, out);
 	config_sub_key(list, owner, "schedules");
-	for (unsigned i = 0; i < raw->schedules_count; i++) {
-		const struct config_raw_schedule *one = &raw->schedules[i];
+	for (unsigned i = 0; i < config_node_count(node, "schedules"); i++) {
+		const struct config_node *one = config_node_item(node, "schedules", i);
 		config_item_key(base, list, i, NULL);
-		rc = config_worse(rc, schedule_apply(doc, base, one->name, one, blocking, out));
+		rc = config_worse(rc, schedule_apply(doc, base, config_node_text(one, "name"), one,
+					      blocking, out));
 	}
 	return rc;
 }

@@ -4,340 +4,499 @@
 
 #include "config_keys.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <weir/config.h>
+#include <weir/text.h>
 
 // A key with one text; with a list of texts, or of mappings; with a mapping.
-#define RAW_TEXT(struct_, key_)                                                                  \
-	{                                                                                        \
-		.key = #key_, .kind = CONFIG_NODE_TEXT, .offset = offsetof(struct struct_, key_) \
+#define TEXT(key_)                                     \
+	{                                              \
+		.key = #key_, .kind = CONFIG_NODE_TEXT \
 	}
-#define RAW_LIST(struct_, key_, member_, max_, ...)                                    \
-	{                                                                              \
-		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_,                   \
-		.offset = offsetof(struct struct_, member_),                           \
-		.count_offset = offsetof(struct struct_, member_##_count), __VA_ARGS__ \
+#define TEXTS(key_, max_)                                           \
+	{                                                           \
+		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_ \
 	}
-#define RAW_TEXTS(struct_, key_, max_) RAW_LIST(struct_, key_, key_, max_, .fields = NULL)
-#define RAW_ITEMS_AT(struct_, key_, member_, entry_, max_)                                 \
-	RAW_LIST(struct_, key_, member_, max_, .size = sizeof(struct config_raw_##entry_), \
-		.fields = raw_##entry_##_fields)
-#define RAW_ITEMS(struct_, key_, entry_, max_) RAW_ITEMS_AT(struct_, key_, key_, entry_, max_)
-#define RAW_MAPPING(struct_, key_, member_, fields_)                               \
+#define ITEMS(key_, item_, max_)                                                          \
+	{                                                                                 \
+		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_, .keys = item_##_keys \
+	}
+#define KEYS(key_, mapping_)                                                       \
 	{                                                                          \
-		.key = #key_, .kind = CONFIG_NODE_MAPPING,                         \
-		.offset = offsetof(struct struct_, member_),                       \
-		.size = sizeof(*((struct struct_ *)0)->member_), .fields = fields_ \
+		.key = #key_, .kind = CONFIG_NODE_MAPPING, .keys = mapping_##_keys \
 	}
-#define RAW_END             \
+#define END                 \
 	{                   \
 		.key = NULL \
 	}
 
-#define RAW_KEY(section, key, ...) RAW_TEXT(config_raw_##section, key),
-// A section of keys with one value each.
-#define RAW_PLAIN(section, KEYS)                                      \
-	static const struct config_field raw_##section##_fields[] = { \
-		KEYS(RAW_KEY) RAW_END,                                \
-	};
+#define ROW(section, key, ...) TEXT(key),
+// A section of keys with one value each (config_keys.h).
+#define PLAIN(section, ROWS) static const struct config_field section##_keys[] = {ROWS(ROW) END};
 
-static const struct config_field raw_port_fields[] = {RAW_TEXT(config_raw_port, device),
-	RAW_TEXT(config_raw_port, exception),
-	RAW_TEXTS(config_raw_port, macs, CONFIG_PORT_MACS_MAX),
-	RAW_TEXTS(config_raw_port, vlans, CONFIG_PORT_VLANS_MAX), RAW_TEXT(config_raw_port, xdp),
-	RAW_END};
+static const struct config_field port_keys[] = {TEXT(device), TEXT(exception),
+	TEXTS(macs, CONFIG_PORT_MACS_MAX), TEXTS(vlans, CONFIG_PORT_VLANS_MAX), TEXT(xdp), END};
 
-static const struct config_field raw_list_fields[] = {RAW_TEXT(config_raw_list, name),
-	RAW_TEXT(config_raw_list, path), RAW_TEXT(config_raw_list, url),
-	RAW_TEXT(config_raw_list, format), RAW_TEXT(config_raw_list, allow),
-	RAW_TEXT(config_raw_list, force), RAW_TEXT(config_raw_list, exact),
-	RAW_TEXT(config_raw_list, tsig), RAW_TEXT(config_raw_list, ca_file),
-	RAW_TEXTS(config_raw_list, pin, CONFIG_PINS_MAX), RAW_END};
+static const struct config_field list_keys[] = {TEXT(name), TEXT(path), TEXT(url), TEXT(format),
+	TEXT(allow), TEXT(force), TEXT(exact), TEXT(tsig), TEXT(ca_file),
+	TEXTS(pin, CONFIG_PINS_MAX), END};
 
-static const struct config_field raw_tsig_key_fields[] = {RAW_TEXT(config_raw_tsig_key, name),
-	RAW_TEXT(config_raw_tsig_key, algorithm), RAW_TEXT(config_raw_tsig_key, secret_file),
-	RAW_END};
+static const struct config_field tsig_key_keys[] = {
+	TEXT(name), TEXT(algorithm), TEXT(secret_file), END};
 
-static const struct config_field raw_safe_search_fields[] = {
-	RAW_TEXT(config_raw_safe_search, all),
-#define X(word, id) RAW_TEXT(config_raw_safe_search, word),
+static const struct config_field safe_search_keys[] = {
+	TEXT(all),
+#define X(word, id) TEXT(word),
 	SAFE_ENGINES(X)
 #undef X
-		RAW_END,
+		END,
 };
 
-static const struct config_field raw_schedule_fields[] = {RAW_TEXT(config_raw_schedule, name),
-	RAW_TEXT(config_raw_schedule, from), RAW_TEXT(config_raw_schedule, to),
-	RAW_TEXT(config_raw_schedule, pause), RAW_TEXT(config_raw_schedule, block_all),
-	RAW_TEXTS(config_raw_schedule, days, 7),
-	RAW_TEXTS(config_raw_schedule, lists, CONFIG_LISTS_MAX),
-	RAW_TEXTS(config_raw_schedule, services, SERVICE_COUNT),
-	RAW_TEXTS(config_raw_schedule, domains, CONFIG_SCHEDULE_DOMAINS_MAX), RAW_END};
+static const struct config_field schedule_keys[] = {TEXT(name), TEXT(from), TEXT(to), TEXT(pause),
+	TEXT(block_all), TEXTS(days, 7), TEXTS(lists, CONFIG_LISTS_MAX),
+	TEXTS(services, SERVICE_COUNT), TEXTS(domains, CONFIG_SCHEDULE_DOMAINS_MAX), END};
 
-// The keys of a struct config_raw_filter, which is part of another one.
-#define RAW_FILTER(struct_)                                                                        \
-	RAW_LIST(struct_, services, filter.services, SERVICE_COUNT, .fields = NULL),               \
-		RAW_MAPPING(struct_, safe_search, filter.safe_search, raw_safe_search_fields),     \
-		RAW_ITEMS_AT(                                                                      \
-			struct_, schedules, filter.schedules, schedule, CONFIG_SCHEDULES_MAX - 1), \
-		RAW_MAPPING(struct_, family_time, filter.family_time, raw_schedule_fields)
+// The keys that `blocking` and groups share.
+#define FILTER                                                          \
+	TEXTS(services, SERVICE_COUNT), KEYS(safe_search, safe_search), \
+		ITEMS(schedules, schedule, CONFIG_SCHEDULES_MAX - 1), KEYS(family_time, schedule)
 
-static const struct config_field raw_server_fields[] = {RAW_TEXT(config_raw_server, address),
-	RAW_TEXT(config_raw_server, name), RAW_TEXT(config_raw_server, weight),
-	RAW_TEXT(config_raw_server, trust_ad), RAW_TEXTS(config_raw_server, pin, CONFIG_PINS_MAX),
-	RAW_END};
+static const struct config_field server_keys[] = {
+	TEXT(address), TEXT(name), TEXT(weight), TEXT(trust_ad), TEXTS(pin, CONFIG_PINS_MAX), END};
 
-RAW_PLAIN(runtime, CONFIG_KEYS_RUNTIME)
+PLAIN(runtime, CONFIG_KEYS_RUNTIME)
 
-static const struct config_field raw_dataplane_fields[] = {
-	CONFIG_KEYS_DATAPLANE(RAW_KEY)
-		RAW_TEXTS(config_raw_dataplane, worker_lcores, CONFIG_WORKERS_MAX),
-	RAW_ITEMS(config_raw_dataplane, ports, port, CONFIG_PORTS_MAX),
-	RAW_TEXTS(config_raw_dataplane, service_addresses, CONFIG_ADDRESSES_MAX),
-	RAW_END,
+static const struct config_field dataplane_keys[] = {
+	CONFIG_KEYS_DATAPLANE(ROW) TEXTS(worker_lcores, CONFIG_WORKERS_MAX),
+	ITEMS(ports, port, CONFIG_PORTS_MAX),
+	TEXTS(service_addresses, CONFIG_ADDRESSES_MAX),
+	END,
 };
 
-RAW_PLAIN(cache, CONFIG_KEYS_CACHE)
-RAW_PLAIN(refresh, CONFIG_KEYS_REFRESH)
+PLAIN(cache, CONFIG_KEYS_CACHE)
+PLAIN(refresh, CONFIG_KEYS_REFRESH)
 
-static const struct config_field raw_rebinding_fields[] = {RAW_TEXT(config_raw_rebinding, enabled),
-	RAW_TEXTS(config_raw_rebinding, allow, CONFIG_ENTRIES_MAX), RAW_END};
+static const struct config_field rebinding_keys[] = {
+	TEXT(enabled), TEXTS(allow, CONFIG_ENTRIES_MAX), END};
 
-static const struct config_field raw_blocking_update_fields[] = {
-	CONFIG_KEYS_BLOCKING_UPDATE(RAW_KEY)
-		RAW_TEXTS(config_raw_blocking_update, bootstrap, CONFIG_UPSTREAMS_MAX),
-	RAW_END,
+static const struct config_field blocking_update_keys[] = {
+	CONFIG_KEYS_BLOCKING_UPDATE(ROW) TEXTS(bootstrap, CONFIG_UPSTREAMS_MAX),
+	END,
 };
 
-static const struct config_field raw_blocking_fields[] = {
-	CONFIG_KEYS_BLOCKING(RAW_KEY) RAW_TEXT(config_raw_blocking, ipv4),
-	RAW_TEXT(config_raw_blocking, ipv6),
-	RAW_MAPPING(config_raw_blocking, update, update, raw_blocking_update_fields),
-	RAW_ITEMS(config_raw_blocking, lists, list, CONFIG_LISTS_MAX),
-	RAW_TEXTS(config_raw_blocking, disabled_lists, CONFIG_LISTS_MAX),
-	RAW_ITEMS(config_raw_blocking, tsig_keys, tsig_key, CONFIG_TSIG_KEYS_MAX),
-	RAW_TEXTS(config_raw_blocking, allow, CONFIG_ENTRIES_MAX),
-	RAW_TEXTS(config_raw_blocking, deny, CONFIG_ENTRIES_MAX),
-	RAW_MAPPING(config_raw_blocking, rebinding, rebinding, raw_rebinding_fields),
-	RAW_FILTER(config_raw_blocking),
-	RAW_END,
+static const struct config_field blocking_keys[] = {
+	CONFIG_KEYS_BLOCKING(ROW) TEXT(ipv4),
+	TEXT(ipv6),
+	KEYS(update, blocking_update),
+	ITEMS(lists, list, CONFIG_LISTS_MAX),
+	TEXTS(disabled_lists, CONFIG_LISTS_MAX),
+	ITEMS(tsig_keys, tsig_key, CONFIG_TSIG_KEYS_MAX),
+	TEXTS(allow, CONFIG_ENTRIES_MAX),
+	TEXTS(deny, CONFIG_ENTRIES_MAX),
+	KEYS(rebinding, rebinding),
+	FILTER,
+	END,
 };
 
-static const struct config_field raw_upstreams_fields[] = {
-	CONFIG_KEYS_UPSTREAMS(RAW_KEY)
-		RAW_ITEMS(config_raw_upstreams, servers, server, CONFIG_UPSTREAMS_MAX),
-	RAW_TEXTS(config_raw_upstreams, source, CONFIG_SOURCES_MAX),
-	RAW_TEXTS(config_raw_upstreams, bootstrap, CONFIG_BOOTSTRAP_MAX),
-	RAW_END,
+static const struct config_field upstreams_keys[] = {
+	CONFIG_KEYS_UPSTREAMS(ROW) ITEMS(servers, server, CONFIG_UPSTREAMS_MAX),
+	TEXTS(source, CONFIG_SOURCES_MAX),
+	TEXTS(bootstrap, CONFIG_BOOTSTRAP_MAX),
+	END,
 };
 
-static const struct config_field raw_limits_fields[] = {
-	CONFIG_KEYS_LIMITS(RAW_KEY)
-		RAW_TEXTS(config_raw_limits, unlimited_clients, CONFIG_UNLIMITED_MAX),
-	RAW_TEXTS(config_raw_limits, unlimited_zones, CONFIG_UNLIMITED_MAX),
-	RAW_END,
+static const struct config_field limits_keys[] = {
+	CONFIG_KEYS_LIMITS(ROW) TEXTS(unlimited_clients, CONFIG_UNLIMITED_MAX),
+	TEXTS(unlimited_zones, CONFIG_UNLIMITED_MAX),
+	END,
 };
 
-RAW_PLAIN(tcp, CONFIG_KEYS_TCP)
+PLAIN(tcp, CONFIG_KEYS_TCP)
 
-static const struct config_field raw_certificate_fields[] = {
-	RAW_TEXT(config_raw_certificate, cert), RAW_TEXT(config_raw_certificate, key), RAW_END};
+static const struct config_field certificate_keys[] = {TEXT(cert), TEXT(key), END};
 
-static const struct config_field raw_tls_fields[] = {
-	CONFIG_KEYS_TLS(RAW_KEY)
-		RAW_ITEMS(config_raw_tls, certificates, certificate, CONFIG_CERTIFICATES_MAX),
-	RAW_END,
+static const struct config_field tls_keys[] = {
+	CONFIG_KEYS_TLS(ROW) ITEMS(certificates, certificate, CONFIG_CERTIFICATES_MAX),
+	END,
 };
 
-RAW_PLAIN(dot, CONFIG_KEYS_DOT)
-RAW_PLAIN(doh, CONFIG_KEYS_DOH)
+PLAIN(dot, CONFIG_KEYS_DOT)
+PLAIN(doh, CONFIG_KEYS_DOH)
 
-static const struct config_field raw_proxy_protocol_fields[] = {
-	RAW_TEXTS(config_raw_proxy_protocol, from, CONFIG_BALANCERS_MAX), RAW_END};
+static const struct config_field proxy_protocol_keys[] = {TEXTS(from, CONFIG_BALANCERS_MAX), END};
 
-RAW_PLAIN(controlplane, CONFIG_KEYS_CONTROLPLANE)
-RAW_PLAIN(fallback, CONFIG_KEYS_FALLBACK)
-RAW_PLAIN(identity, CONFIG_KEYS_IDENTITY)
-RAW_PLAIN(updates, CONFIG_KEYS_UPDATES)
-RAW_PLAIN(ipv6, CONFIG_KEYS_IPV6)
+PLAIN(controlplane, CONFIG_KEYS_CONTROLPLANE)
+PLAIN(fallback, CONFIG_KEYS_FALLBACK)
+PLAIN(identity, CONFIG_KEYS_IDENTITY)
+PLAIN(updates, CONFIG_KEYS_UPDATES)
+PLAIN(ipv6, CONFIG_KEYS_IPV6)
 
-static const struct config_field raw_metrics_fields[] = {
-	CONFIG_KEYS_METRICS(RAW_KEY) RAW_TEXTS(config_raw_metrics, allow, CONFIG_METRICS_ALLOW_MAX),
-	RAW_TEXTS(config_raw_metrics, hosts, CONFIG_METRICS_HOSTS_MAX),
-	RAW_END,
+static const struct config_field metrics_keys[] = {
+	CONFIG_KEYS_METRICS(ROW) TEXTS(allow, CONFIG_METRICS_ALLOW_MAX),
+	TEXTS(hosts, CONFIG_METRICS_HOSTS_MAX),
+	END,
 };
 
-static const struct config_field raw_control_client_fields[] = {
-	RAW_TEXT(config_raw_control_client, name), RAW_TEXT(config_raw_control_client, role),
-	RAW_END};
+static const struct config_field control_client_keys[] = {TEXT(name), TEXT(role), END};
 
-static const struct config_field raw_control_fields[] = {
-	CONFIG_KEYS_CONTROL(RAW_KEY)
-		RAW_TEXTS(config_raw_control, listen, CONFIG_CONTROL_LISTEN_MAX),
-	RAW_TEXTS(config_raw_control, allow, CONFIG_CONTROL_ALLOW_MAX),
-	RAW_ITEMS(config_raw_control, certificates, certificate, CONFIG_CERTIFICATES_MAX),
-	RAW_ITEMS(config_raw_control, clients, control_client, CONFIG_CONTROL_CLIENTS_MAX),
-	RAW_END,
+static const struct config_field control_keys[] = {
+	CONFIG_KEYS_CONTROL(ROW) TEXTS(listen, CONFIG_CONTROL_LISTEN_MAX),
+	TEXTS(allow, CONFIG_CONTROL_ALLOW_MAX),
+	ITEMS(certificates, certificate, CONFIG_CERTIFICATES_MAX),
+	ITEMS(clients, control_client, CONFIG_CONTROL_CLIENTS_MAX),
+	END,
 };
 
-static const struct config_field raw_access_fields[] = {
-	CONFIG_KEYS_ACCESS(RAW_KEY) RAW_TEXTS(config_raw_access, allow, CONFIG_ACCESS_MAX),
-	RAW_TEXTS(config_raw_access, deny, CONFIG_ACCESS_MAX),
-	RAW_TEXTS(config_raw_access, unlimited, CONFIG_ACCESS_MAX),
-	RAW_END,
+static const struct config_field access_keys[] = {
+	CONFIG_KEYS_ACCESS(ROW) TEXTS(allow, CONFIG_ACCESS_MAX),
+	TEXTS(deny, CONFIG_ACCESS_MAX),
+	TEXTS(unlimited, CONFIG_ACCESS_MAX),
+	END,
 };
 
-static const struct config_field raw_cookies_fields[] = {
-	CONFIG_KEYS_COOKIES(RAW_KEY) RAW_TEXTS(config_raw_cookies, secrets, DNS_COOKIE_SECRETS_MAX),
-	RAW_END,
+static const struct config_field cookies_keys[] = {
+	CONFIG_KEYS_COOKIES(ROW) TEXTS(secrets, DNS_COOKIE_SECRETS_MAX),
+	END,
 };
 
-static const struct config_field raw_dnssec_fields[] = {
-	CONFIG_KEYS_DNSSEC(RAW_KEY)
-		RAW_TEXTS(config_raw_dnssec, negative_anchors, CONFIG_NEGATIVE_MAX),
-	RAW_END,
+static const struct config_field dnssec_keys[] = {
+	CONFIG_KEYS_DNSSEC(ROW) TEXTS(negative_anchors, CONFIG_NEGATIVE_MAX),
+	END,
 };
 
-static const struct config_field raw_redis_fields[] = {
-	CONFIG_KEYS_REDIS(RAW_KEY)
-		RAW_TEXTS(config_raw_redis, addresses, CONFIG_REDIS_ADDRESSES_MAX),
-	RAW_END,
+static const struct config_field redis_keys[] = {
+	CONFIG_KEYS_REDIS(ROW) TEXTS(addresses, CONFIG_REDIS_ADDRESSES_MAX),
+	END,
 };
 
-static const struct config_field raw_client_fields[] = {RAW_TEXT(config_raw_client, name),
-	RAW_TEXTS(config_raw_client, addresses, CONFIG_PREFIXES_MAX),
-	RAW_TEXTS(config_raw_client, macs, CONFIG_MACS_MAX), RAW_END};
+static const struct config_field client_keys[] = {
+	TEXT(name), TEXTS(addresses, CONFIG_PREFIXES_MAX), TEXTS(macs, CONFIG_MACS_MAX), END};
 
-static const struct config_field raw_block_fields[] = {RAW_TEXT(config_raw_block, mode),
-	RAW_TEXT(config_raw_block, ttl), RAW_TEXT(config_raw_block, ipv4),
-	RAW_TEXT(config_raw_block, ipv6), RAW_END};
+static const struct config_field block_keys[] = {
+	TEXT(mode), TEXT(ttl), TEXT(ipv4), TEXT(ipv6), END};
 
-static const struct config_field raw_record_fields[] = {RAW_TEXT(config_raw_record, name),
-	RAW_TEXT(config_raw_record, type), RAW_TEXT(config_raw_record, value),
-	RAW_TEXT(config_raw_record, ttl), RAW_END};
+static const struct config_field record_keys[] = {
+	TEXT(name), TEXT(type), TEXT(value), TEXT(ttl), END};
 
-static const struct config_field raw_zone_fields[] = {
-	RAW_TEXT(config_raw_zone, name), RAW_TEXT(config_raw_zone, unknown), RAW_END};
+static const struct config_field zone_keys[] = {TEXT(name), TEXT(unknown), END};
 
-static const struct config_field raw_local_fields[] = {
-	CONFIG_KEYS_LOCAL(RAW_KEY) RAW_ITEMS(config_raw_local, records, record, CONFIG_RECORDS_MAX),
-	RAW_TEXTS(config_raw_local, hosts_files, CONFIG_HOSTS_FILES_MAX),
-	RAW_ITEMS(config_raw_local, zones, zone, CONFIG_LOCAL_ZONES_MAX),
-	RAW_END,
+static const struct config_field local_keys[] = {
+	CONFIG_KEYS_LOCAL(ROW) ITEMS(records, record, CONFIG_RECORDS_MAX),
+	TEXTS(hosts_files, CONFIG_HOSTS_FILES_MAX),
+	ITEMS(zones, zone, CONFIG_LOCAL_ZONES_MAX),
+	END,
 };
 
-RAW_PLAIN(query_log_store, CONFIG_KEYS_QUERY_LOG_STORE)
+PLAIN(query_log_store, CONFIG_KEYS_QUERY_LOG_STORE)
 
-static const struct config_field raw_query_log_clickhouse_fields[] = {
-	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(RAW_KEY)
-		RAW_TEXTS(config_raw_query_log_clickhouse, urls, CONFIG_CLICKHOUSE_URLS_MAX),
-	RAW_END,
+static const struct config_field query_log_clickhouse_keys[] = {
+	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(ROW) TEXTS(urls, CONFIG_CLICKHOUSE_URLS_MAX),
+	END,
 };
 
-RAW_PLAIN(query_log_requests, CONFIG_KEYS_QUERY_LOG_REQUESTS)
-RAW_PLAIN(query_log_dnstap, CONFIG_KEYS_QUERY_LOG_DNSTAP)
+PLAIN(query_log_requests, CONFIG_KEYS_QUERY_LOG_REQUESTS)
+PLAIN(query_log_dnstap, CONFIG_KEYS_QUERY_LOG_DNSTAP)
 
-static const struct config_field raw_webhook_fields[] = {RAW_TEXT(config_raw_webhook, url),
-	RAW_TEXT(config_raw_webhook, form), RAW_TEXT(config_raw_webhook, on_block),
-	RAW_TEXT(config_raw_webhook, on_error), RAW_TEXT(config_raw_webhook, summary),
-	RAW_TEXT(config_raw_webhook, per_minute), RAW_TEXT(config_raw_webhook, ca_file), RAW_END};
+static const struct config_field webhook_keys[] = {TEXT(url), TEXT(form), TEXT(on_block),
+	TEXT(on_error), TEXT(summary), TEXT(per_minute), TEXT(ca_file), END};
 
-static const struct config_field raw_query_log_fields[] = {
-	RAW_MAPPING(config_raw_query_log, requests, requests, raw_query_log_requests_fields),
-	RAW_MAPPING(config_raw_query_log, dnstap, dnstap, raw_query_log_dnstap_fields),
-	RAW_ITEMS(config_raw_query_log, webhooks, webhook, CONFIG_WEBHOOKS_MAX),
-	RAW_MAPPING(config_raw_query_log, clickhouse, clickhouse, raw_query_log_clickhouse_fields),
-	RAW_MAPPING(config_raw_query_log, store, store, raw_query_log_store_fields),
-	CONFIG_KEYS_QUERY_LOG(RAW_KEY)
-		RAW_TEXTS(config_raw_query_log, exclude_domains, CONFIG_LOG_EXCLUDE_MAX),
-	RAW_TEXTS(config_raw_query_log, exclude_clients, CONFIG_LOG_EXCLUDE_MAX),
-	RAW_END,
+static const struct config_field query_log_keys[] = {
+	KEYS(requests, query_log_requests),
+	KEYS(dnstap, query_log_dnstap),
+	ITEMS(webhooks, webhook, CONFIG_WEBHOOKS_MAX),
+	KEYS(clickhouse, query_log_clickhouse),
+	KEYS(store, query_log_store),
+	CONFIG_KEYS_QUERY_LOG(ROW) TEXTS(exclude_domains, CONFIG_LOG_EXCLUDE_MAX),
+	TEXTS(exclude_clients, CONFIG_LOG_EXCLUDE_MAX),
+	END,
 };
 
-static const struct config_field raw_event_webhook_fields[] = {
-	RAW_TEXT(config_raw_event_webhook, url), RAW_TEXT(config_raw_event_webhook, form),
-	RAW_TEXT(config_raw_event_webhook, severity),
-	RAW_TEXT(config_raw_event_webhook, per_minute), RAW_TEXT(config_raw_event_webhook, ca_file),
-	RAW_TEXTS(config_raw_event_webhook, kinds, EVENT_KIND_COUNT), RAW_END};
+static const struct config_field event_webhook_keys[] = {TEXT(url), TEXT(form), TEXT(severity),
+	TEXT(per_minute), TEXT(ca_file), TEXTS(kinds, EVENT_KIND_COUNT), END};
 
-static const struct config_field raw_client_names_fields[] = {
-	CONFIG_KEYS_CLIENT_NAMES(RAW_KEY)
-		RAW_TEXTS(config_raw_client_names, lease_files, CONFIG_LEASE_FILES_MAX),
-	RAW_TEXTS(config_raw_client_names, ptr_servers, CONFIG_CLIENT_PTR_MAX), RAW_END};
+static const struct config_field client_names_keys[] = {
+	CONFIG_KEYS_CLIENT_NAMES(ROW) TEXTS(lease_files, CONFIG_LEASE_FILES_MAX),
+	TEXTS(ptr_servers, CONFIG_CLIENT_PTR_MAX), END};
 
-static const struct config_field raw_events_fields[] = {
-	CONFIG_KEYS_EVENTS(RAW_KEY)
-		RAW_ITEMS(config_raw_events, webhooks, event_webhook, CONFIG_WEBHOOKS_MAX),
-	RAW_END,
+static const struct config_field events_keys[] = {
+	CONFIG_KEYS_EVENTS(ROW) ITEMS(webhooks, event_webhook, CONFIG_WEBHOOKS_MAX),
+	END,
 };
 
-static const struct config_field raw_forward_fields[] = {RAW_TEXT(config_raw_forward, name),
-	RAW_TEXT(config_raw_forward, exempt), RAW_TEXT(config_raw_forward, policy),
-	RAW_TEXT(config_raw_forward, race), RAW_TEXT(config_raw_forward, trust_ad),
-	RAW_TEXT(config_raw_forward, client_subnet_ipv4),
-	RAW_TEXT(config_raw_forward, client_subnet_ipv6),
-	RAW_TEXTS(config_raw_forward, servers, CONFIG_UPSTREAMS_MAX), RAW_END};
+static const struct config_field forward_keys[] = {TEXT(name), TEXT(exempt), TEXT(policy),
+	TEXT(race), TEXT(trust_ad), TEXT(client_subnet_ipv4), TEXT(client_subnet_ipv6),
+	TEXTS(servers, CONFIG_UPSTREAMS_MAX), END};
 
-static const struct config_field raw_group_fields[] = {RAW_TEXT(config_raw_group, name),
-	RAW_TEXT(config_raw_group, disable_cache), RAW_TEXT(config_raw_group, blocking),
-	RAW_TEXT(config_raw_group, inherit), RAW_TEXT(config_raw_group, upstream_policy),
-	RAW_TEXT(config_raw_group, upstream_race),
-	RAW_TEXT(config_raw_group, upstream_client_subnet_ipv4),
-	RAW_TEXT(config_raw_group, upstream_client_subnet_ipv6), RAW_TEXT(config_raw_group, dns64),
-	RAW_TEXT(config_raw_group, filter_aaaa),
-	RAW_TEXTS(config_raw_group, clients, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
-	RAW_TEXTS(config_raw_group, vlans, CONFIG_VLAN_MAX),
-	RAW_TEXTS(config_raw_group, client_names, CONFIG_CLIENT_NAMES_MAX),
-	RAW_TEXTS(config_raw_group, allow, CONFIG_GROUP_ENTRIES_MAX),
-	RAW_TEXTS(config_raw_group, deny, CONFIG_GROUP_ENTRIES_MAX),
-	RAW_MAPPING(config_raw_group, block, block, raw_block_fields), RAW_FILTER(config_raw_group),
-	RAW_TEXTS(config_raw_group, lists, CONFIG_LISTS_MAX),
-	RAW_ITEMS(config_raw_group, upstreams, server, CONFIG_UPSTREAMS_MAX),
-	RAW_ITEMS(config_raw_group, local_records, record, CONFIG_RECORDS_MAX),
-	RAW_ITEMS(config_raw_group, forward_zones, forward, CONFIG_FORWARD_ZONES_MAX), RAW_END};
+static const struct config_field group_keys[] = {TEXT(name), TEXT(disable_cache), TEXT(blocking),
+	TEXT(inherit), TEXT(upstream_policy), TEXT(upstream_race),
+	TEXT(upstream_client_subnet_ipv4), TEXT(upstream_client_subnet_ipv6), TEXT(dns64),
+	TEXT(filter_aaaa), TEXTS(clients, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
+	TEXTS(vlans, CONFIG_VLAN_MAX), TEXTS(client_names, CONFIG_CLIENT_NAMES_MAX),
+	TEXTS(allow, CONFIG_GROUP_ENTRIES_MAX), TEXTS(deny, CONFIG_GROUP_ENTRIES_MAX),
+	KEYS(block, block), FILTER, TEXTS(lists, CONFIG_LISTS_MAX),
+	ITEMS(upstreams, server, CONFIG_UPSTREAMS_MAX),
+	ITEMS(local_records, record, CONFIG_RECORDS_MAX),
+	ITEMS(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX), END};
 
-static const struct config_field raw_entry_fields[] = {RAW_TEXT(config_raw_entry, name),
-	RAW_TEXT(config_raw_entry, verdict), RAW_TEXT(config_raw_entry, group),
-	RAW_TEXT(config_raw_entry, until), RAW_TEXT(config_raw_entry, why), RAW_END};
+static const struct config_field entry_keys[] = {
+	TEXT(name), TEXT(verdict), TEXT(group), TEXT(until), TEXT(why), END};
 
-static const struct config_field raw_member_fields[] = {
-	RAW_TEXT(config_raw_member, group), RAW_TEXT(config_raw_member, client), RAW_END};
-
-#define RAW_SECTION_FIELD(section) RAW_MAPPING(config_raw, section, section, raw_##section##_fields)
+static const struct config_field member_keys[] = {TEXT(group), TEXT(client), END};
 
 const struct config_field config_schema[] = {
-	RAW_TEXT(config_raw, version),
-	RAW_TEXTS(config_raw, include, CONFIG_INCLUDE_MAX),
-	RAW_SECTION_FIELD(runtime),
-	RAW_SECTION_FIELD(dataplane),
-	RAW_SECTION_FIELD(cache),
-	RAW_SECTION_FIELD(refresh),
-	RAW_SECTION_FIELD(blocking),
-	RAW_SECTION_FIELD(upstreams),
-	RAW_SECTION_FIELD(limits),
-	RAW_SECTION_FIELD(tcp),
-	RAW_SECTION_FIELD(tls),
-	RAW_SECTION_FIELD(dot),
-	RAW_SECTION_FIELD(doh),
-	RAW_SECTION_FIELD(proxy_protocol),
-	RAW_SECTION_FIELD(controlplane),
-	RAW_SECTION_FIELD(fallback),
-	RAW_SECTION_FIELD(access),
-	RAW_SECTION_FIELD(cookies),
-	RAW_SECTION_FIELD(dnssec),
-	RAW_SECTION_FIELD(identity),
-	RAW_SECTION_FIELD(ipv6),
-	RAW_SECTION_FIELD(metrics),
-	RAW_SECTION_FIELD(control),
-	RAW_SECTION_FIELD(redis),
-	RAW_ITEMS(config_raw, clients, client, CONFIG_CLIENTS_MAX),
-	RAW_SECTION_FIELD(local),
-	RAW_SECTION_FIELD(query_log),
-	RAW_SECTION_FIELD(client_names),
-	RAW_SECTION_FIELD(events),
-	RAW_SECTION_FIELD(updates),
-	RAW_ITEMS(config_raw, forward_zones, forward, CONFIG_FORWARD_ZONES_MAX),
-	RAW_ITEMS(config_raw, groups, group, CONFIG_GROUPS_MAX),
-	RAW_ITEMS(config_raw, entries, entry, CONFIG_DATED_MAX),
-	RAW_ITEMS(config_raw, group_members, member, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
-	RAW_END,
+	TEXT(version),
+	TEXTS(include, CONFIG_INCLUDE_MAX),
+	KEYS(runtime, runtime),
+	KEYS(dataplane, dataplane),
+	KEYS(cache, cache),
+	KEYS(refresh, refresh),
+	KEYS(blocking, blocking),
+	KEYS(upstreams, upstreams),
+	KEYS(limits, limits),
+	KEYS(tcp, tcp),
+	KEYS(tls, tls),
+	KEYS(dot, dot),
+	KEYS(doh, doh),
+	KEYS(proxy_protocol, proxy_protocol),
+	KEYS(controlplane, controlplane),
+	KEYS(fallback, fallback),
+	KEYS(access, access),
+	KEYS(cookies, cookies),
+	KEYS(dnssec, dnssec),
+	KEYS(identity, identity),
+	KEYS(ipv6, ipv6),
+	KEYS(metrics, metrics),
+	KEYS(control, control),
+	KEYS(redis, redis),
+	ITEMS(clients, client, CONFIG_CLIENTS_MAX),
+	KEYS(local, local),
+	KEYS(query_log, query_log),
+	KEYS(client_names, client_names),
+	KEYS(events, events),
+	KEYS(updates, updates),
+	ITEMS(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX),
+	ITEMS(groups, group, CONFIG_GROUPS_MAX),
+	ITEMS(entries, entry, CONFIG_DATED_MAX),
+	ITEMS(group_members, member, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
+	END,
 };
+
+// What a walk through nodes and schema has: the path so far, and the worst result.
+struct walk {
+	struct config_doc *doc;
+	char path[CONFIG_PATH_MAX];
+	unsigned unknown; // keys that were refused
+	int rc;
+};
+
+static size_t path_add(struct walk *w, const char *key)
+{
+	const size_t len = strlen(w->path);
+	snprintf(w->path + len, sizeof(w->path) - len, "%s%s", len ? "." : "", key);
+	return len;
+}
+
+static size_t path_add_item(struct walk *w, unsigned i)
+{
+	const size_t len = strlen(w->path);
+	snprintf(w->path + len, sizeof(w->path) - len, "[%u]", i);
+	return len;
+}
+
+static const struct config_field *field_find(
+	const struct config_field *keys, const char *key, const char **nearest)
+{
+	struct text_near near;
+	text_near_begin(&near, key);
+	for (; keys->key && strcmp(keys->key, key) != 0; keys++)
+		text_near_try(&near, keys->key);
+	*nearest = near.best;
+	return keys->key ? keys : NULL;
+}
+
+// Refuses the keys of a mapping, and of all below it, that the schema does not know; what is below
+// these says nothing.
+static void unknown_refuse(
+	struct walk *w, const struct config_node *n, const struct config_field *keys)
+{
+	const char *nearest;
+	if (n->kind == CONFIG_NODE_TEXT || !keys)
+		return;
+	for (unsigned i = 0; i < n->count && w->unknown < CONFIG_ERRORS_MAX; i++) {
+		const struct config_node *child = n->child[i];
+		const bool is_item = n->kind == CONFIG_NODE_LIST;
+		const struct config_field *f =
+			is_item ? NULL : field_find(keys, child->key, &nearest);
+		const size_t len = is_item ? path_add_item(w, i) : path_add(w, child->key);
+		if (is_item && child->kind == CONFIG_NODE_MAPPING) {
+			unknown_refuse(w, child, keys);
+		} else if (!is_item && !f) {
+			(void)config_refuse_node(w->doc, child, w->path, nearest, "unknown key");
+			w->unknown++;
+		} else if (!is_item && (child->kind == f->kind)) {
+			unknown_refuse(w, child, f->keys);
+		}
+		w->path[len] = '\0';
+	}
+}
+
+static int version_check(const struct config_doc *doc, const char *text)
+{
+	int64_t version = 0;
+	int rc = config_number_parse(doc, "version", text, 1, UINT32_MAX, &version);
+	if (rc == 0 && version > CONFIG_VERSION)
+		rc = config_refuse(doc, "version",
+			"%lld is newer than this weir, which knows version %d; install a newer "
+			"weir, or use a file of version %d",
+			(long long)version, CONFIG_VERSION, CONFIG_VERSION);
+	return rc;
+}
+
+// The first node that is of another kind than the schema says, or too long a list, ends the walk.
+static int shape_refuse(struct walk *w, const struct config_node *n, enum config_node_kind wanted)
+{
+	static const char *const reasons[] = {[CONFIG_NODE_TEXT] = "expected one value",
+		[CONFIG_NODE_LIST] = "expected a list",
+		[CONFIG_NODE_MAPPING] = "expected keys below it"};
+	return config_refuse_node(
+		w->doc, n, w->path[0] ? w->path : "document", NULL, "%s", reasons[wanted]);
+}
+
+static int mapping_check(
+	struct walk *w, const struct config_node *n, const struct config_field *keys);
+
+static int list_check(struct walk *w, const struct config_node *n, const struct config_field *f)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < n->count && rc == 0; i++) {
+		const struct config_node *item = n->child[i];
+		const size_t len = path_add_item(w, i);
+		if (i == f->max) {
+			w->path[len] = '\0';
+			return config_refuse_node(
+				w->doc, n, w->path, NULL, "more than %u entries", f->max);
+		}
+		if (f->keys)
+			rc = mapping_check(w, item, f->keys);
+		else if (item->kind != CONFIG_NODE_TEXT)
+			rc = shape_refuse(w, item, CONFIG_NODE_TEXT);
+		w->path[len] = '\0';
+	}
+	return rc;
+}
+
+static int field_check(struct walk *w, const struct config_node *n, const struct config_field *f)
+{
+	if (f->kind != CONFIG_NODE_TEXT && config_node_is_empty(n))
+		return 0;
+	if (n->kind != f->kind)
+		return shape_refuse(w, n, f->kind);
+	if (f->kind == CONFIG_NODE_TEXT)
+		return 0;
+	return f->kind == CONFIG_NODE_LIST ? list_check(w, n, f) : mapping_check(w, n, f->keys);
+}
+
+// Unknown keys were refused before.
+static int mapping_check(
+	struct walk *w, const struct config_node *n, const struct config_field *keys)
+{
+	const char *nearest;
+	int rc = 0;
+	if (n->kind != CONFIG_NODE_MAPPING)
+		return shape_refuse(w, n, CONFIG_NODE_MAPPING);
+	for (unsigned i = 0; i < n->count && rc == 0; i++) {
+		const struct config_node *child = n->child[i];
+		const struct config_field *f = field_find(keys, child->key, &nearest);
+		const size_t len = path_add(w, child->key);
+		if (f)
+			rc = field_check(w, child, f);
+		w->path[len] = '\0';
+	}
+	return rc;
+}
+
+int config_schema_read(struct config_doc *doc)
+{
+	struct walk w = {.doc = doc};
+	int rc = config_tree_read(doc, &doc->tree);
+	if (rc < 0 || !doc->tree.root)
+		return rc;
+	const char *version = config_node_text(doc->tree.root, "version");
+	if (version)
+		rc = version_check(doc, version);
+	// The keys of a newer version are unknown, so they say nothing.
+	if (rc == 0 && doc->tree.root->kind == CONFIG_NODE_MAPPING)
+		unknown_refuse(&w, doc->tree.root, config_schema);
+	return rc;
+}
+
+int config_schema_check(struct config_doc *doc)
+{
+	struct walk w = {.doc = doc};
+	struct config_node *root = doc->tree.root;
+	if (config_node_is_empty(root) && !doc->is_included)
+		return config_refuse(doc, "document", "is empty");
+	return config_node_is_empty(root) ? 0 : mapping_check(&w, root, config_schema);
+}
+
+// Two nodes of one key, in the document and in the part.
+static int nodes_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
+	struct config_node *from, const struct config_field *f);
+
+static int mappings_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
+	const struct config_node *from, const struct config_field *keys)
+{
+	const char *nearest;
+	int rc = 0;
+	for (unsigned i = 0; i < from->count && rc != -ENOMEM; i++) {
+		struct config_node *child = from->child[i], *own = config_node_find(to, child->key);
+		const struct config_field *f = field_find(keys, child->key, &nearest);
+		const size_t len = path_add(w, child->key);
+		if (!f || !own)
+			rc = config_worse(rc, config_node_move(&w->doc->tree, to, child));
+		else
+			rc = config_worse(rc, nodes_merge(w, part, own, child, f));
+		w->path[len] = '\0';
+	}
+	return rc;
+}
+
+static int lists_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
+	const struct config_node *from, const struct config_field *f)
+{
+	if (to->count + from->count > f->max)
+		return config_refuse_node(part, from, w->path, NULL,
+			"more than %u entries, with those of other files", f->max);
+	int rc = 0;
+	for (unsigned i = 0; i < from->count && rc == 0; i++)
+		rc = config_node_move(&w->doc->tree, to, from->child[i]);
+	return rc;
+}
+
+static int nodes_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
+	struct config_node *from, const struct config_field *f)
+{
+	if (f->kind == CONFIG_NODE_TEXT)
+		return config_refuse_node(part, from, w->path, NULL,
+			"has a value in another file, too: %s:%u:%u",
+			config_doc_file(w->doc, to->file)->path, to->line, to->column);
+	if (config_node_is_empty(from))
+		return 0;
+	if (config_node_is_empty(to)) {
+		to->kind = from->kind;
+		to->count = 0;
+	}
+	return f->kind == CONFIG_NODE_LIST ? lists_merge(w, part, to, from, f)
+					   : mappings_merge(w, part, to, from, f->keys);
+}
+
+int config_schema_merge(struct config_doc *doc, const struct config_doc *part)
+{
+	struct walk w = {.doc = doc};
+	struct config_node *from = part->tree.root;
+	if (config_node_is_empty(from))
+		return 0;
+	return mappings_merge(&w, part, doc->tree.root, from, config_schema);
+}

@@ -13,18 +13,17 @@
 // service addresses, upstream servers.
 
 // -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled; config_net_free frees that.
-ATTR_MUST_CHECK int config_net_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_net_apply(const struct config_doc *doc, struct config *out);
 // One more server of a list named `list` ("upstreams.servers"), of an `out` that has its service
 // addresses. -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_server_apply(const struct config_doc *doc,
-	const struct config_raw_server *raw, const char *list, const struct config *out,
+	const struct config_node *node, const char *list, const struct config *out,
 	struct config_upstream *servers, unsigned *count);
 // The name of a certificate, in lower case. False: it is none of a host's in ASCII.
 bool config_tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME_MAX + 1]);
 // Pins from text, CONFIG_PINS_MAX at most. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_pins_take(const struct config_doc *doc, const char *key,
-	char *const *text, unsigned count, uint8_t (*out)[CONFIG_PIN_LEN]);
+	const struct config_node *items, uint8_t (*out)[CONFIG_PIN_LEN]);
 // Can this be the address of a server: a host's, not a service address, not one of `servers`?
 // -EINVAL.
 ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char *key,
@@ -33,8 +32,8 @@ ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char
 // A list of DNS servers by their addresses, of a key: each the address of a host, none of this
 // service, none twice. -EINVAL.
 ATTR_MUST_CHECK int config_bootstrap_apply(const struct config_doc *doc, const char *list,
-	char *const *text, unsigned text_count, const struct config *out,
-	struct socket_address *servers, unsigned *count);
+	const struct config_node *items, const struct config *out, struct socket_address *servers,
+	unsigned *count);
 // "dns.quad9.net", "dns.quad9.net:853": a host name, not an address. False: it is none.
 bool config_host_take(const char *text, uint16_t port, struct config_upstream *s);
 // Can the server be resolved, and is it none of `servers`? -EINVAL.
@@ -49,13 +48,10 @@ ATTR_MUST_CHECK int config_servers_strict(const struct config_doc *doc, const ch
 // Recursion into the list, as the mode says; after all other servers.
 ATTR_MUST_CHECK int config_recursion_apply(
 	const struct config_doc *doc, struct config_upstreams *u);
-// What a list of servers says itself, NULL: not given. -EINVAL.
-struct config_raw_pick {
-	const char *policy, *race, *subnet_ipv4, *subnet_ipv6;
-};
-// `owner`: "groups[3]"; `prefix`: of the keys; `upstreams`: they have what is not given.
+// What the mapping `owner` ("groups[3]") says of its list of servers, by keys with a prefix;
+// `upstreams` have what it does not give. -EINVAL.
 ATTR_MUST_CHECK int config_pick_apply(const struct config_doc *doc, const char *owner,
-	const char *prefix, const struct config_raw_pick *raw,
+	const char *prefix, const struct config_node *node,
 	const struct config_upstreams *upstreams, struct config_pick *out);
 void config_net_free(struct config *c);
 bool config_address_equal(const struct ip_address *a, const struct ip_address *b);
@@ -63,35 +59,30 @@ bool config_address_equal(const struct ip_address *a, const struct ip_address *b
 // VLANs: those of which a port takes frames, and those whose clients are in a group.
 
 ATTR_MUST_CHECK int config_port_vlans_apply(const struct config_doc *doc,
-	const struct config_raw_port *raw, unsigned i, struct config_port *port);
+	const struct config_node *node, unsigned i, struct config_port *port);
 // Of all groups.
-ATTR_MUST_CHECK int config_group_vlans_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_group_vlans_apply(const struct config_doc *doc, struct config *out);
 // The names of clients of groups.
-ATTR_MUST_CHECK int config_group_names_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_group_names_apply(const struct config_doc *doc, struct config *out);
 
 // The section `access`: clients that may ask, and clients without limits.
 
 // After config_net_apply: `local` means the networks of the service addresses. -EINVAL by
 // config_refuse, -ENOMEM. `out` may then be half filled.
-ATTR_MUST_CHECK int config_access_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_access_apply(const struct config_doc *doc, struct config *out);
 void config_access_free(struct config *c);
 
 // The lists of the section `limits`: clients and zones without its bounds.
 
 // -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
-ATTR_MUST_CHECK int config_limits_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_limits_apply(const struct config_doc *doc, struct config *out);
 void config_limits_free(struct config *c);
 
 // The list `clients`, and the entries of `groups[].clients`: addresses, prefixes, MACs and names of
 // clients, none in two groups.
 
 // -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
-ATTR_MUST_CHECK int config_clients_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_clients_apply(const struct config_doc *doc, struct config *out);
 void config_clients_free(struct config *c);
 
 // Refuses prefixes that no client can have. -EINVAL by config_refuse.
@@ -105,14 +96,12 @@ const struct config_client **config_clients_sorted(const struct config *c);
 
 // Fills in clients and MACs of every group of `out`, which has their names: from `groups` and from
 // `group_members`. After config_clients_apply.
-ATTR_MUST_CHECK int config_members_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_members_apply(const struct config_doc *doc, struct config *out);
 
 // The list `groups`: clients by prefix, and what applies to them.
 
 // After config_net_apply and config_lists_apply. -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_groups_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_groups_apply(const struct config_doc *doc, struct config *out);
 void config_groups_free(struct config *c);
 // The number of the group of that name, from 1. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_group_find(const struct config_doc *doc, const char *key,
@@ -122,29 +111,27 @@ ATTR_MUST_CHECK int config_group_find(const struct config_doc *doc, const char *
 // config_sections.h has the other lists, config_keys.h the keys that hold one value.
 
 // -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled; config_lists_free frees that.
-ATTR_MUST_CHECK int config_lists_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_lists_apply(const struct config_doc *doc, struct config *out);
 void config_lists_free(struct config *c);
 
 // Whom the server of a list with axfr+tls must be: the name in its URL, `pin` and `ca_file`.
 // -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_list_tls_apply(const struct config_doc *doc,
-	const struct config_raw_list *raw, unsigned i, struct config_list *list);
+	const struct config_node *node, unsigned i, struct config_list *list);
 
 // Moves the lists that `blocking.disabled_lists` names from `lists` to `disabled`. After all checks
 // that name a list by its number. -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_disabled_apply(const struct config_doc *doc,
-	const struct config_raw_blocking *raw, struct config_blocking *b);
+ATTR_MUST_CHECK int config_disabled_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_blocking *b);
 
 // `entries`, all of them into `out->dated`, and those that have not ended to the entries of
 // `blocking` and of groups too. After config_groups_apply. -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_dated_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_dated_apply(const struct config_doc *doc, struct config *out);
 void config_dated_free(struct config *c);
 
 // `blocking.tsig_keys`. -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_tsig_apply(const struct config_doc *doc,
-	const struct config_raw_blocking *raw, struct config_blocking *out);
+ATTR_MUST_CHECK int config_tsig_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_blocking *out);
 // Number of the key, from 1; 0: no such key.
 uint8_t config_tsig_find(const struct config_blocking *b, const char *name);
 void config_tsig_free(struct config_blocking *b);
@@ -152,90 +139,79 @@ void config_tsig_free(struct config_blocking *b);
 // How blocked names are answered: the addresses of `blocking`, and the section `block` of groups.
 
 // After config_keys_apply. -EINVAL by config_refuse.
-ATTR_MUST_CHECK int config_blocking_reply_apply(const struct config_doc *doc,
-	const struct config_raw_blocking *raw, struct config_blocking *out);
+ATTR_MUST_CHECK int config_blocking_reply_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_blocking *out);
 // `owner`: "groups[3]". After config_blocking_reply_apply.
 ATTR_MUST_CHECK int config_block_apply(const struct config_doc *doc, const char *owner,
-	const struct config_raw_block *raw, const struct config_blocking *everyone,
+	const struct config_node *node, const struct config_blocking *everyone,
 	struct config_block *out);
 
 // The section `ipv6`, and the same keys of a group.
 
 // -EINVAL by config_refuse.
-ATTR_MUST_CHECK int config_ipv6_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_ipv6_apply(const struct config_doc *doc, struct config *out);
 // The prefix of group `i`.
 ATTR_MUST_CHECK int config_group_ipv6_apply(const struct config_doc *doc,
-	const struct config_raw_group *raw, unsigned i, struct config *out);
+	const struct config_node *node, unsigned i, struct config *out);
 
 // The section blocking.rebinding.
 
-// `raw`: NULL: not given. -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
-ATTR_MUST_CHECK int config_rebinding_apply(const struct config_doc *doc,
-	const struct config_raw_rebinding *raw, struct config_rebinding *out);
+// `node`: NULL: not given. -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
+ATTR_MUST_CHECK int config_rebinding_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_rebinding *out);
 void config_rebinding_free(struct config_rebinding *r);
 
 // What of blocking.update is more than one value, and how its values go together.
 
 // -EINVAL by config_refuse. After the service addresses.
-ATTR_MUST_CHECK int config_update_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_update_apply(const struct config_doc *doc, struct config *out);
 
 // The section `local` and `groups[].local_records`: the operator's own records and zones.
 
 // After config_keys_apply. All return -EINVAL by config_refuse, or -ENOMEM; `out` may then be half
 // filled, config_local_free frees that, groups' records as well.
-ATTR_MUST_CHECK int config_local_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_local_apply(const struct config_doc *doc, struct config *out);
 ATTR_MUST_CHECK int config_group_records_apply(const struct config_doc *doc,
-	const struct config_raw_group *raw, unsigned group, struct config *out);
+	const struct config_node *node, unsigned group, struct config *out);
 void config_local_free(struct config *c); // before config_groups_free
 
 // What records must be together, when all are there: no two alike, no CNAME beside another record
 // of its name (RFC 1034 3.6.2), none that leads in a circle.
-ATTR_MUST_CHECK int config_records_check(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
+ATTR_MUST_CHECK int config_records_check(const struct config_doc *doc, struct config *c);
 
 // The list `forward_zones`, everyone's and groups': zones and their servers.
 
 // After config_net_apply and config_groups_apply. -EINVAL by config_refuse, -ENOMEM; `out` may then
 // be half filled, config_forwards_free frees that, groups' zones as well.
-ATTR_MUST_CHECK int config_forwards_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_forwards_apply(const struct config_doc *doc, struct config *out);
 void config_forwards_free(struct config *c); // before config_groups_free
 
 // The lists of section query_log. Its single values are in config_keys.h.
 
 // -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_query_log_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_query_log_apply(const struct config_doc *doc, struct config *out);
 void config_query_log_free(struct config *c);
 
 // The lists of section client_names. -EINVAL by config_refuse.
-ATTR_MUST_CHECK int config_client_sources_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_client_sources_apply(const struct config_doc *doc, struct config *out);
 
 // -EINVAL by config_refuse, -ENOMEM. `out` has its keys of one value.
-ATTR_MUST_CHECK int config_events_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_events_apply(const struct config_doc *doc, struct config *out);
 void config_events_free(struct config *c);
 
 // The section `updates`: the key from its text, and what `check` needs. -EINVAL by config_refuse.
-ATTR_MUST_CHECK int config_updates_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_updates_apply(const struct config_doc *doc, struct config *out);
 
 // The section `metrics` of the configuration file: where they are served, and to whom.
 
 // -EINVAL by config_refuse. Nothing to be freed but what config_keys_free does.
-ATTR_MUST_CHECK int config_metrics_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_metrics_apply(const struct config_doc *doc, struct config *out);
 
 // The section `control`: where the control API is on the network, to whom, and by which
 // certificates.
 
 // After config_tls_apply. -EINVAL by config_refuse. Nothing to be freed.
-ATTR_MUST_CHECK int config_control_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_control_apply(const struct config_doc *doc, struct config *out);
 // An absolute path of a file for `out`. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_certificate_path_take(const struct config_doc *doc, const char *key,
 	const char *path, char out[CONFIG_CERTIFICATE_PATH_MAX + 1]);
@@ -244,44 +220,37 @@ ATTR_MUST_CHECK int config_certificate_path_take(const struct config_doc *doc, c
 // together. The password is in no message.
 
 // After config_keys_apply. -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_redis_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_redis_apply(const struct config_doc *doc, struct config *out);
 // Overwrites the passwords; before config_keys_free.
 void config_redis_wipe(struct config *c);
 
 // The section `dnssec`.
-ATTR_MUST_CHECK int config_dnssec_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_dnssec_apply(const struct config_doc *doc, struct config *out);
 void config_dnssec_free(struct config *c);
 
 // The section `cookies`: the secrets, from the file itself or from one beside it.
 
-ATTR_MUST_CHECK int config_cookies_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_cookies_apply(const struct config_doc *doc, struct config *out);
 void config_cookies_wipe(struct config *c);
 
 // The sections `tls`, `dot` and `doh`: certificates, secrets of session tickets, where they are
 // served. The certificates themselves are not read here.
 
 // After config_keys_apply. -EINVAL by config_refuse.
-ATTR_MUST_CHECK int config_tls_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_tls_apply(const struct config_doc *doc, struct config *out);
 void config_tls_wipe(struct config *c);
 
 // The section `proxy_protocol`: balancers.
 
 // -EINVAL by config_refuse.
-ATTR_MUST_CHECK int config_proxy_protocol_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_proxy_protocol_apply(const struct config_doc *doc, struct config *out);
 
 // Relations between the values of a configuration. -EINVAL by config_refuse.
 
 // Of single values, once every one is good.
-ATTR_MUST_CHECK int config_values_check(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
+ATTR_MUST_CHECK int config_values_check(const struct config_doc *doc, struct config *c);
 // The packet buffers, also after config_net_apply.
-ATTR_MUST_CHECK int config_mbufs_check(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
+ATTR_MUST_CHECK int config_mbufs_check(const struct config_doc *doc, struct config *c);
 // Of sections, once all is good.
 ATTR_MUST_CHECK int config_check(const struct config_doc *doc, const struct config *c);
 

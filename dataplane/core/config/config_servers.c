@@ -131,28 +131,28 @@ static bool pin_parse(const char *text, uint8_t out[CONFIG_PIN_LEN])
 	return base64_read(text, strlen(text), out, CONFIG_PIN_LEN) == CONFIG_PIN_LEN;
 }
 
-int config_pins_take(const struct config_doc *doc, const char *key, char *const *text,
-	unsigned count, uint8_t (*out)[CONFIG_PIN_LEN])
+int config_pins_take(const struct config_doc *doc, const char *key, const struct config_node *items,
+	uint8_t (*out)[CONFIG_PIN_LEN])
 {
-	for (unsigned i = 0; i < count; i++)
-		if (!text[i] || !pin_parse(text[i], out[i]))
+	for (unsigned i = 0; i < config_list_count(items); i++)
+		if (!pin_parse(items->child[i]->text, out[i]))
 			return config_refuse(doc, key,
 				"is not the SHA-256 of a public key in base64: 44 characters, the "
 				"last one \"=\"");
 	return 0;
 }
 
-static int pins_apply(const struct config_doc *doc, const struct config_raw_server *raw,
+static int pins_apply(const struct config_doc *doc, const struct config_node *node,
 	const char *list, unsigned place, struct config_upstream_tls *tls)
 {
 	char key[CONFIG_PATH_MAX];
 	config_item_key(key, list, place, "pin");
-	if (raw->pin_count > 0 && !tls->is_on)
+	if (config_node_count(node, "pin") > 0 && !tls->is_on)
 		return config_refuse(doc, key,
 			"is for servers over TLS: \"tls://NAME@ADDRESS\", "
 			"\"https://NAME@ADDRESS/PATH\"");
-	tls->pin_count = raw->pin_count;
-	return config_pins_take(doc, key, raw->pin, raw->pin_count, tls->pin);
+	tls->pin_count = config_node_count(node, "pin");
+	return config_pins_take(doc, key, config_node_list(node, "pin"), tls->pin);
 }
 
 static int name_apply(const struct config_doc *doc, const char *key, const char *text,
@@ -168,47 +168,45 @@ static int name_apply(const struct config_doc *doc, const char *key, const char 
 	return rc;
 }
 
-static int server_fill(const struct config_doc *doc, const struct config_raw_server *raw,
+static int server_fill(const struct config_doc *doc, const struct config_node *node,
 	const char *list, const struct config *out, const struct config_upstream *servers,
 	unsigned i, struct config_upstream *s)
 {
-	char key[CONFIG_PATH_MAX], text[CONFIG_HOST_TEXT_MAX];
+	char owner[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX], text[CONFIG_HOST_TEXT_MAX];
+	// Forward zones have a list of addresses.
+	const char *given = node->kind == CONFIG_NODE_TEXT ? node->text
+							   : config_node_text(node, "address"),
+		   *name = config_node_text(node, "name");
 	int64_t weight = 1;
-	int rc = 0, address = 0;
-	if (raw->weight)
-		rc = config_number_parse(doc, config_item_key(key, list, i, "weight"), raw->weight,
-			1, CONFIG_WEIGHT_MAX, &weight);
+	config_item_key(owner, list, i, NULL);
+	int rc = config_number_of(doc, owner, node, "weight", 1, CONFIG_WEIGHT_MAX, &weight);
 	s->weight = (unsigned)weight;
-	if (raw->trust_ad)
-		rc = config_worse(
-			rc, config_bool_parse(doc, config_item_key(key, list, i, "trust_ad"),
-				    raw->trust_ad, &s->trust_ad));
+	rc = config_worse(rc, config_bool_of(doc, owner, node, "trust_ad", &s->trust_ad));
 	config_item_key(key, list, i, "address");
-	address = raw->address ? server_address(doc, key, raw->address, s)
-			       : config_refuse(doc, key, "has no value");
+	int address = given ? server_address(doc, key, given, s)
+			    : config_refuse(doc, key, "has no value");
 	if (address == 0)
 		address = s->host[0] ? config_host_check(doc, key, out, servers, i, s)
 				     : config_server_check(doc, key, out, servers, i, &s->address);
 	rc = config_worse(rc, address);
 	if (address == 0)
-		rc = config_worse(rc, pins_apply(doc, raw, list, i, &s->tls));
-	if (address < 0 && !raw->name)
+		rc = config_worse(rc, pins_apply(doc, node, list, i, &s->tls));
+	if (address < 0 && !name)
 		return rc;
 	config_server_text(s, text);
 	text[CONFIG_TITLE_MAX] = '\0';
 	config_item_key(key, list, i, "name");
-	return config_worse(
-		rc, name_apply(doc, key, raw->name ? raw->name : text, servers, i, &s->name));
+	return config_worse(rc, name_apply(doc, key, name ? name : text, servers, i, &s->name));
 }
 
 // One that is refused keeps its number: others are named by theirs.
-int config_server_apply(const struct config_doc *doc, const struct config_raw_server *raw,
+int config_server_apply(const struct config_doc *doc, const struct config_node *node,
 	const char *list, const struct config *out, struct config_upstream *servers,
 	unsigned *count)
 {
 	const unsigned i = (*count)++;
 	servers[i] = (struct config_upstream){0};
-	return server_fill(doc, raw, list, out, servers, i, &servers[i]);
+	return server_fill(doc, node, list, out, servers, i, &servers[i]);
 }
 
 int config_servers_strict(const struct config_doc *doc, const char *list, const struct config *c,
@@ -224,46 +222,32 @@ int config_servers_strict(const struct config_doc *doc, const char *list, const 
 	return rc;
 }
 
-// A number of a key of the list; not given: *value stays.
-static int pick_number(const struct config_doc *doc, const char *owner, const char *prefix,
-	const char *name, const char *text, int64_t least, int64_t most, int64_t *value)
-{
-	char of[64], key[CONFIG_PATH_MAX];
-	if (!text)
-		return 0;
-	snprintf(of, sizeof(of), "%s%s", prefix, name);
-	return config_number_parse(doc, config_sub_key(key, owner, of), text, least, most, value);
-}
-
 static int subnet_apply(const struct config_doc *doc, const char *owner, const char *prefix,
-	const struct config_raw_pick *raw, struct config_subnet *out)
+	const struct config_node *node, struct config_subnet *out)
 {
+	char of[32];
 	int64_t ipv4 = out->ipv4, ipv6 = out->ipv6;
-	int rc = pick_number(
-		doc, owner, prefix, "client_subnet_ipv4", raw->subnet_ipv4, 0, 32, &ipv4);
-	rc = config_worse(rc, pick_number(doc, owner, prefix, "client_subnet_ipv6",
-				      raw->subnet_ipv6, 0, 128, &ipv6));
+	snprintf(of, sizeof(of), "%sclient_subnet_ipv4", prefix);
+	int rc = config_number_of(doc, owner, node, of, 0, 32, &ipv4);
+	snprintf(of, sizeof(of), "%sclient_subnet_ipv6", prefix);
+	rc = config_worse(rc, config_number_of(doc, owner, node, of, 0, 128, &ipv6));
 	*out = (struct config_subnet){.ipv4 = (uint8_t)ipv4, .ipv6 = (uint8_t)ipv6};
 	return rc;
 }
 
 int config_pick_apply(const struct config_doc *doc, const char *owner, const char *prefix,
-	const struct config_raw_pick *raw, const struct config_upstreams *upstreams,
+	const struct config_node *node, const struct config_upstreams *upstreams,
 	struct config_pick *out)
 {
-	char of[32], key[CONFIG_PATH_MAX];
-	int64_t value = 0, race = 0;
-	int rc = 0;
-	if (raw->policy) {
-		snprintf(of, sizeof(of), "%spolicy", prefix);
-		rc = config_choice_parse(doc, config_sub_key(key, owner, of), "upstream_policy",
-			raw->policy, &value);
-		out->policy = (enum upstream_policy)value;
-		out->has_policy = true;
-	}
-	rc = config_worse(
-		rc, pick_number(doc, owner, prefix, "race", raw->race, 1, RACE_MAX, &race));
+	char of[32];
+	int64_t policy = 0, race = 0;
+	snprintf(of, sizeof(of), "%spolicy", prefix);
+	int rc = config_choice_of(doc, owner, node, of, "upstream_policy", &policy);
+	out->policy = (enum upstream_policy)policy;
+	out->has_policy = config_node_text(node, of) != NULL;
+	snprintf(of, sizeof(of), "%srace", prefix);
+	rc = config_worse(rc, config_number_of(doc, owner, node, of, 1, RACE_MAX, &race));
 	out->race = (unsigned)race;
 	out->subnet = upstreams->subnet;
-	return config_worse(rc, subnet_apply(doc, owner, prefix, raw, &out->subnet));
+	return config_worse(rc, subnet_apply(doc, owner, prefix, node, &out->subnet));
 }

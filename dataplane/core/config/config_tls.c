@@ -24,20 +24,20 @@ int config_certificate_path_take(const struct config_doc *doc, const char *key, 
 }
 
 static int certificates_take(
-	const struct config_doc *doc, const struct config_raw_tls *raw, struct config_tls *out)
+	const struct config_doc *doc, const struct config_node *node, struct config_tls *out)
 {
 	static const char list[] = "tls.certificates";
 	char key[CONFIG_PATH_MAX];
 	int rc = 0;
-	for (unsigned i = 0; i < raw->certificates_count; i++) {
+	for (unsigned i = 0; i < config_node_count(node, "certificates"); i++) {
 		struct config_certificate *c = &out->certificate[out->count++];
-		const struct config_raw_certificate *r = &raw->certificates[i];
+		const struct config_node *r = config_node_item(node, "certificates", i);
 		rc = config_worse(
-			rc, config_certificate_path_take(
-				    doc, config_item_key(key, list, i, "cert"), r->cert, c->cert));
+			rc, config_certificate_path_take(doc, config_item_key(key, list, i, "cert"),
+				    config_node_text(r, "cert"), c->cert));
 		rc = config_worse(
-			rc, config_certificate_path_take(
-				    doc, config_item_key(key, list, i, "key"), r->key, c->key));
+			rc, config_certificate_path_take(doc, config_item_key(key, list, i, "key"),
+				    config_node_text(r, "key"), c->key));
 	}
 	return rc;
 }
@@ -115,9 +115,9 @@ static int clients_check(const struct config_doc *doc, const struct config_tls *
 		       : 0;
 }
 
-int config_tls_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_tls_apply(const struct config_doc *doc, struct config *out)
 {
-	int rc = certificates_take(doc, raw->tls, &out->tls);
+	int rc = certificates_take(doc, config_section(doc, "tls"), &out->tls);
 	rc = config_worse(rc, name_take(doc, out->tls.name));
 	rc = config_worse(rc, tickets_take(doc, &out->tls));
 	rc = config_worse(rc, clients_check(doc, &out->tls));

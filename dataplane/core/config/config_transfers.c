@@ -44,40 +44,41 @@ static int secret_take(
 	return config_secrets_read(&file, path);
 }
 
-static int key_apply(const struct config_doc *doc, const struct config_raw_tsig_key *raw,
-	unsigned i, struct config_blocking *b)
+static int key_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
+	struct config_blocking *b)
 {
 	struct config_tsig_key *k = &b->tsig_keys[i];
-	char key[CONFIG_PATH_MAX];
+	char owner[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	const char *name = config_node_text(node, "name");
 	int64_t algorithm = CONFIG_TSIG_SHA256;
-	int rc = 0;
-	config_item_key(key, tsig_keys, i, "name");
-	if (!raw->name || dns_name_from_text(raw->name, strlen(raw->name), &k->name) < 0
-		|| k->name.labels == 0)
+	config_item_key(owner, tsig_keys, i, NULL);
+	config_sub_key(key, owner, "name");
+	if (!name || dns_name_from_text(name, strlen(name), &k->name) < 0 || k->name.labels == 0)
 		return config_refuse(doc, key, "is no domain name");
 	// Keys are compared byte by byte (rules_fetch.c).
 	memset(k->name.wire + k->name.len, 0, sizeof(k->name.wire) - k->name.len);
-	if (config_tsig_find(b, raw->name))
+	if (config_tsig_find(b, name))
 		return config_refuse(doc, key, "is given twice");
-	if (raw->algorithm)
-		rc = config_choice_parse(doc, config_item_key(key, tsig_keys, i, "algorithm"),
-			"tsig_algorithm", raw->algorithm, &algorithm);
+	int rc = config_choice_of(doc, owner, node, "algorithm", "tsig_algorithm", &algorithm);
 	k->algorithm = (uint8_t)algorithm;
-	return config_worse(rc, secret_take(doc, raw->secret_file, i, k));
+	return config_worse(rc, secret_take(doc, config_node_text(node, "secret_file"), i, k));
 }
 
-int config_tsig_apply(const struct config_doc *doc, const struct config_raw_blocking *raw,
-	struct config_blocking *out)
+int config_tsig_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_blocking *out)
 {
-	if (raw->tsig_keys_count == 0)
+	if (config_node_count(node, "tsig_keys") == 0)
 		return 0;
-	out->tsig_keys = heap_calloc(raw->tsig_keys_count, sizeof(out->tsig_keys[0]));
+	out->tsig_keys =
+		heap_calloc(config_node_count(node, "tsig_keys"), sizeof(out->tsig_keys[0]));
 	if (!out->tsig_keys)
 		return -ENOMEM;
 	int rc = 0;
-	for (; out->tsig_key_count < raw->tsig_keys_count && rc != -ENOMEM; out->tsig_key_count++)
-		rc = config_worse(rc, key_apply(doc, &raw->tsig_keys[out->tsig_key_count],
-					      out->tsig_key_count, out));
+	for (; out->tsig_key_count < config_node_count(node, "tsig_keys") && rc != -ENOMEM;
+		out->tsig_key_count++)
+		rc = config_worse(
+			rc, key_apply(doc, config_node_item(node, "tsig_keys", out->tsig_key_count),
+				    out->tsig_key_count, out));
 	return rc;
 }
 
@@ -137,26 +138,26 @@ static int ca_file_apply(
 	return 0;
 }
 
-int config_list_tls_apply(const struct config_doc *doc, const struct config_raw_list *raw,
-	unsigned i, struct config_list *list)
+int config_list_tls_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
+	struct config_list *list)
 {
 	static const char only[] = "is for lists with axfr+tls:// or ixfr+tls://";
 	char key[CONFIG_PATH_MAX];
 	struct url url;
 	bool is_tls = list->url && url_parse_list(list->url, &url) == 0 && url.axfr_tls;
 	config_item_key(key, "blocking.lists", i, "ca_file");
-	if (!is_tls && raw->ca_file)
+	if (!is_tls && config_node_text(node, "ca_file"))
 		return config_refuse(doc, key, only);
 	config_item_key(key, "blocking.lists", i, "pin");
-	if (!is_tls && raw->pin_count)
+	if (!is_tls && config_node_count(node, "pin"))
 		return config_refuse(doc, key, only);
 	if (!is_tls)
 		return 0;
 	list->tls = heap_calloc(1, sizeof(*list->tls));
 	if (!list->tls)
 		return -ENOMEM;
-	list->tls->pin_count = raw->pin_count;
-	int rc = config_pins_take(doc, key, raw->pin, raw->pin_count, list->tls->pin);
-	rc = config_worse(rc, ca_file_apply(doc, i, raw->ca_file, list->tls));
+	list->tls->pin_count = config_node_count(node, "pin");
+	int rc = config_pins_take(doc, key, config_node_list(node, "pin"), list->tls->pin);
+	rc = config_worse(rc, ca_file_apply(doc, i, config_node_text(node, "ca_file"), list->tls));
 	return config_worse(rc, name_apply(doc, i, &url, list->tls));
 }

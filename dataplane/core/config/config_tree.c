@@ -41,11 +41,6 @@ static void *memory_take(struct config_tree *t, size_t size, size_t alignment)
 	return c->bytes + at;
 }
 
-void *config_tree_memory(struct config_tree *t, size_t size)
-{
-	return memory_take(t, size, _Alignof(max_align_t));
-}
-
 static char *text_take(struct config_tree *t, const char *text, size_t len)
 {
 	char *copy = memory_take(t, len + 1, 1);
@@ -84,6 +79,39 @@ const char *config_node_text(const struct config_node *mapping, const char *key)
 bool config_node_is_empty(const struct config_node *n)
 {
 	return !n || (n->kind == CONFIG_NODE_TEXT && !*n->text);
+}
+
+struct config_node *config_node_mapping(const struct config_node *mapping, const char *key)
+{
+	struct config_node *n = config_node_find(mapping, key);
+	return n && n->kind == CONFIG_NODE_MAPPING ? n : NULL;
+}
+
+struct config_node *config_node_list(const struct config_node *mapping, const char *key)
+{
+	struct config_node *n = config_node_find(mapping, key);
+	return n && n->kind == CONFIG_NODE_LIST ? n : NULL;
+}
+
+unsigned config_list_count(const struct config_node *list)
+{
+	return list ? list->count : 0;
+}
+
+unsigned config_node_count(const struct config_node *mapping, const char *key)
+{
+	return config_list_count(config_node_list(mapping, key));
+}
+
+const struct config_node *config_node_item(
+	const struct config_node *mapping, const char *key, unsigned i)
+{
+	return config_node_list(mapping, key)->child[i];
+}
+
+const char *config_node_item_text(const struct config_node *mapping, const char *key, unsigned i)
+{
+	return config_node_item(mapping, key, i)->text;
 }
 
 // Room for children doubles when their number is a power of two.

@@ -48,15 +48,23 @@ struct config_doc;
 ATTR_MUST_CHECK int config_tree_read(const struct config_doc *doc, struct config_tree *out);
 void config_tree_free(struct config_tree *t);
 
-// Memory that lives as long as the tree, zeroed. NULL without memory.
-void *config_tree_memory(struct config_tree *t, size_t size);
-
 // The value of a key. NULL: `mapping` is none, or lacks the key.
 struct config_node *config_node_find(const struct config_node *mapping, const char *key);
 // The same for a key with one text. NULL without a text.
 const char *config_node_text(const struct config_node *mapping, const char *key);
 // A list or mapping whose entries are all commented out is as good as absent.
 bool config_node_is_empty(const struct config_node *n);
+
+// The mapping of a key; NULL: it has none, or the key is empty.
+struct config_node *config_node_mapping(const struct config_node *mapping, const char *key);
+// The same of a list.
+struct config_node *config_node_list(const struct config_node *mapping, const char *key);
+unsigned config_list_count(const struct config_node *list); // of items; 0 for NULL
+// The same of the list of a key, and one of its items, which must be there.
+unsigned config_node_count(const struct config_node *mapping, const char *key);
+const struct config_node *config_node_item(
+	const struct config_node *mapping, const char *key, unsigned i);
+const char *config_node_item_text(const struct config_node *mapping, const char *key, unsigned i);
 
 // Edits, of a tree that is no document's. They return NULL or -ENOMEM without memory.
 // A node without a value, to be moved to its place. `key`: it must live as long as the tree; NULL:

@@ -39,9 +39,7 @@ static int key_take(const struct config_doc *doc, struct config_updates *u)
 	return 0;
 }
 
-int config_updates_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_updates_apply(const struct config_doc *doc, struct config *out)
 {
-	(void)raw;
 	return config_worse(url_check(doc, &out->updates), key_take(doc, &out->updates));
 }

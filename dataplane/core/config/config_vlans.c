@@ -34,36 +34,37 @@ static int port_vlan_add(
 	return 0;
 }
 
-int config_port_vlans_apply(const struct config_doc *doc, const struct config_raw_port *raw,
+int config_port_vlans_apply(const struct config_doc *doc, const struct config_node *node,
 	unsigned i, struct config_port *port)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	int rc = 0;
 	config_item_key(list, "dataplane.ports", i, "vlans");
-	for (unsigned k = 0; k < raw->vlans_count; k++)
+	for (unsigned k = 0; k < config_node_count(node, "vlans"); k++)
 		rc = config_worse(rc, port_vlan_add(doc, config_item_key(key, list, k, NULL),
-					      raw->vlans[k], port));
-	port->has_vlans = raw->vlans_count > 0;
+					      config_node_item_text(node, "vlans", k), port));
+	port->has_vlans = config_node_count(node, "vlans") > 0;
 	return rc;
 }
 
 // `taken`: by VLAN, the number of the group that has it, or 0.
-static int group_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
+static int group_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	uint8_t taken[CONFIG_VLANS], struct config *c)
 {
 	struct config_group *g = &c->groups[i];
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
-	if (raw->vlans_count == 0)
+	if (config_node_count(node, "vlans") == 0)
 		return 0;
-	g->vlans = heap_calloc(raw->vlans_count, sizeof(*g->vlans));
+	g->vlans = heap_calloc(config_node_count(node, "vlans"), sizeof(*g->vlans));
 	if (!g->vlans)
 		return -ENOMEM;
 	int rc = 0;
 	config_item_key(list, "groups", i, "vlans");
-	for (unsigned k = 0; k < raw->vlans_count; k++) {
+	for (unsigned k = 0; k < config_node_count(node, "vlans"); k++) {
 		uint16_t id;
 		config_item_key(key, list, k, NULL);
-		if (config_vlan_parse(raw->vlans[k], &id) < 0 || id == 0) {
+		if (config_vlan_parse(config_node_item_text(node, "vlans", k), &id) < 0
+			|| id == 0) {
 			rc = config_refuse(doc, key, "must be a VLAN number, 1 to 4094");
 			continue;
 		}
@@ -76,12 +77,13 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	return rc;
 }
 
-int config_group_vlans_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_group_vlans_apply(const struct config_doc *doc, struct config *out)
 {
 	uint8_t taken[CONFIG_VLANS] = {0};
 	int rc = 0;
 	for (unsigned i = 0; i < out->group_count; i++)
-		rc = config_worse(rc, group_apply(doc, &raw->groups[i], i, taken, out));
+		rc = config_worse(
+			rc, group_apply(doc, config_node_item(doc->tree.root, "groups", i), i,
+				    taken, out));
 	return rc;
 }

@@ -2,7 +2,7 @@
 // What one configuration changes in another: the keys that differ, by their values, and for lists
 // by hashes of what the texts say.
 
-#include "core/config/config_raw.h"
+#include "core/config/config_schema.h"
 #include "core/config/config_sections.h"
 
 #include <assert.h>
@@ -49,7 +49,7 @@ static void node_hash(
 		const struct config_node *child = value_of(f, n);
 		contenthash_update(s, child ? "+" : "-", 1);
 		if (child)
-			node_hash(s, child, f->fields);
+			node_hash(s, child, f->keys);
 	}
 }
 
@@ -60,7 +60,7 @@ static uint64_t leaf_hash(const struct config_field *f, const struct config_node
 	if (!n)
 		return 0;
 	contenthash_begin(&s);
-	node_hash(&s, n, f->fields);
+	node_hash(&s, n, f->keys);
 	return contenthash_finish(&s);
 }
 
@@ -71,7 +71,7 @@ static void walk(struct leaves *l, const struct config_field *f, const struct co
 	for (; f->key; f++) {
 		snprintf(l->path + len, sizeof(l->path) - len, "%s%s", len ? "." : "", f->key);
 		if (f->kind == CONFIG_NODE_MAPPING) {
-			walk(l, f->fields, config_node_find(mapping, f->key));
+			walk(l, f->keys, config_node_find(mapping, f->key));
 			continue;
 		}
 		assert(l->count < LEAVES_MAX);

@@ -96,14 +96,15 @@ static int name_apply(
 			      : config_entry_name(doc, key, text, &e->name);
 }
 
-static int entry_apply(const struct config_doc *doc, const struct config_raw_entry *raw, unsigned i,
+static int entry_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	const struct config *c, struct config_dated_entry *e)
 {
-	int rc = name_apply(doc, i, raw->name, e);
-	rc = config_worse(rc, verdict_apply(doc, i, raw->verdict, &e->allow));
-	rc = config_worse(rc, group_apply(doc, i, raw->group, e->allow, c, &e->group));
-	rc = config_worse(rc, until_apply(doc, i, raw->until, &e->until));
-	return config_worse(rc, why_apply(doc, i, raw->why, &e->why));
+	int rc = name_apply(doc, i, config_node_text(node, "name"), e);
+	rc = config_worse(rc, verdict_apply(doc, i, config_node_text(node, "verdict"), &e->allow));
+	rc = config_worse(
+		rc, group_apply(doc, i, config_node_text(node, "group"), e->allow, c, &e->group));
+	rc = config_worse(rc, until_apply(doc, i, config_node_text(node, "until"), &e->until));
+	return config_worse(rc, why_apply(doc, i, config_node_text(node, "why"), &e->why));
 }
 
 // One more of a list of entries.
@@ -148,21 +149,22 @@ static int group_add(struct config_group *g, const struct config_dated_entry *e)
 			  : names_add(&to->names, &to->count, &e->name);
 }
 
-int config_dated_apply(
-	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+int config_dated_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_dated *d = &out->dated;
 	// As the look at their ends reads it: time() may be a tick behind.
 	const int64_t now = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
 	int rc = 0;
-	if (raw->entries_count == 0)
+	if (config_node_count(doc->tree.root, "entries") == 0)
 		return 0;
-	d->entries = heap_calloc(raw->entries_count, sizeof(*d->entries));
+	d->entries = heap_calloc(config_node_count(doc->tree.root, "entries"), sizeof(*d->entries));
 	if (!d->entries)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->entries_count && rc != -ENOMEM; i++) {
+	for (unsigned i = 0; i < config_node_count(doc->tree.root, "entries") && rc != -ENOMEM;
+		i++) {
 		struct config_dated_entry *e = &d->entries[d->count++];
-		int one = entry_apply(doc, &raw->entries[i], i, out, e);
+		int one =
+			entry_apply(doc, config_node_item(doc->tree.root, "entries", i), i, out, e);
 		e->ended = e->until && e->until <= now;
 		if (one == 0 && !e->ended)
 			one = e->group ? group_add(&out->groups[e->group - 1], e)

@@ -11,31 +11,31 @@
 #include <weir/heap_site.h>
 #include <weir/text.h>
 
-static bool is_named(const struct config_raw_blocking *raw, const char *name)
+static bool is_named(const struct config_node *node, const char *name)
 {
-	for (unsigned i = 0; i < raw->disabled_lists_count; i++)
-		if (strcmp(raw->disabled_lists[i], name) == 0)
+	for (unsigned i = 0; i < config_node_count(node, "disabled_lists"); i++)
+		if (strcmp(config_node_item_text(node, "disabled_lists", i), name) == 0)
 			return true;
 	return false;
 }
 
 // All of them are lists.
-static int names_check(const struct config_doc *doc, const struct config_raw_blocking *raw,
+static int names_check(const struct config_doc *doc, const struct config_node *node,
 	const struct config_blocking *b)
 {
 	unsigned *lists = NULL, count = 0;
-	int rc = config_list_names_apply(doc, "blocking.disabled_lists", raw->disabled_lists,
-		raw->disabled_lists_count, b, &lists, &count);
+	int rc = config_list_names_apply(doc, "blocking.disabled_lists",
+		config_node_list(node, "disabled_lists"), b, &lists, &count);
 	heap_free(lists);
 	return rc;
 }
 
-int config_disabled_apply(const struct config_doc *doc, const struct config_raw_blocking *raw,
-	struct config_blocking *b)
+int config_disabled_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_blocking *b)
 {
-	if (raw->disabled_lists_count == 0)
+	if (config_node_count(node, "disabled_lists") == 0)
 		return 0;
-	int rc = names_check(doc, raw, b);
+	int rc = names_check(doc, node, b);
 	if (rc < 0)
 		return rc;
 	b->disabled = heap_calloc(b->list_count, sizeof(*b->disabled));
@@ -43,7 +43,7 @@ int config_disabled_apply(const struct config_doc *doc, const struct config_raw_
 		return -ENOMEM;
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->list_count; i++) {
-		if (is_named(raw, b->lists[i].name))
+		if (is_named(node, b->lists[i].name))
 			b->disabled[b->disabled_count++] = b->lists[i];
 		else
 			b->lists[kept++] = b->lists[i];

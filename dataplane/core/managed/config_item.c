@@ -2,7 +2,7 @@
 
 // Where a file has an item: each file is loaded by itself, as its errors would be placed.
 
-#include "core/config/config_raw.h"
+#include "core/config/config_schema.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 struct search {
 	const struct config_item *item;
-	const struct config_raw *raw;
+	const struct config_node *root;
 	struct config_item_place *out;
 	char key[CONFIG_PATH_MAX]; // of what was found
 };
@@ -56,52 +56,59 @@ static bool same_client(const char *a, const char *b)
 	return strcmp(config_client_text(a, x), config_client_text(b, y)) == 0;
 }
 
-static bool texts_find(
-	struct search *s, const char *verdict, const char *list, char *const *text, unsigned count)
+static bool texts_find(struct search *s, const char *verdict, const char *list,
+	const struct config_node *mapping, const char *key)
 {
 	if (s->item->verdict && strcmp(s->item->verdict, verdict) != 0)
 		return false;
-	for (unsigned i = 0; i < count; i++)
-		if (same_name(text[i], s->item->name))
+	for (unsigned i = 0; i < config_node_count(mapping, key); i++)
+		if (same_name(config_node_item_text(mapping, key, i), s->item->name))
 			return found(s, list, i);
 	return false;
 }
 
 static bool group_entry_find(struct search *s, unsigned i)
 {
-	const struct config_raw_group *g = &s->raw->groups[i];
+	const struct config_node *g = config_node_item(s->root, "groups", i);
 	char list[64];
 	snprintf(list, sizeof(list), "groups[%u].allow", i);
-	if (texts_find(s, "allow", list, g->allow, g->allow_count))
+	if (texts_find(s, "allow", list, g, "allow"))
 		return true;
 	snprintf(list, sizeof(list), "groups[%u].deny", i);
-	return texts_find(s, "deny", list, g->deny, g->deny_count);
+	return texts_find(s, "deny", list, g, "deny");
+}
+
+// Has the item the key with that text, or is no text wanted?
+static bool has(const struct config_node *item, const char *key, const char *text)
+{
+	const char *own = config_node_text(item, key);
+	return !text || (own && strcmp(own, text) == 0);
 }
 
 static bool dated_find(struct search *s)
 {
 	const struct config_item *item = s->item;
-	for (unsigned i = 0; i < s->raw->entries_count; i++) {
-		const struct config_raw_entry *e = &s->raw->entries[i];
-		if (!e->name || !same_name(e->name, item->name)
-			|| strcmp(e->group ? e->group : "", item->group ? item->group : "") != 0
-			|| (item->verdict && (!e->verdict || strcmp(e->verdict, item->verdict))))
-			continue;
-		return found(s, "entries", i);
+	for (unsigned i = 0; i < config_node_count(s->root, "entries"); i++) {
+		const struct config_node *e = config_node_item(s->root, "entries", i);
+		const char *name = config_node_text(e, "name"),
+			   *group = config_node_text(e, "group");
+		if (name && same_name(name, item->name)
+			&& strcmp(group ? group : "", item->group ? item->group : "") == 0
+			&& has(e, "verdict", item->verdict))
+			return found(s, "entries", i);
 	}
 	return false;
 }
 
 static bool entry_find(struct search *s)
 {
-	const struct config_raw *raw = s->raw;
-	const struct config_raw_blocking *b = raw->blocking;
+	const struct config_node *b = config_node_find(s->root, "blocking");
 	bool is_there = dated_find(s);
 	if (!is_there && !s->item->group)
-		return texts_find(s, "allow", "blocking.allow", b->allow, b->allow_count)
-		       || texts_find(s, "deny", "blocking.deny", b->deny, b->deny_count);
-	for (unsigned i = 0; !is_there && i < raw->groups_count; i++)
-		is_there = raw->groups[i].name && strcmp(raw->groups[i].name, s->item->group) == 0
+		return texts_find(s, "allow", "blocking.allow", b, "allow")
+		       || texts_find(s, "deny", "blocking.deny", b, "deny");
+	for (unsigned i = 0; !is_there && i < config_node_count(s->root, "groups"); i++)
+		is_there = has(config_node_item(s->root, "groups", i), "name", s->item->group)
 			   && group_entry_find(s, i);
 	return is_there;
 }
@@ -109,11 +116,13 @@ static bool entry_find(struct search *s)
 // A list without a name has that of its file.
 static bool list_find(struct search *s)
 {
-	const struct config_raw_blocking *b = s->raw->blocking;
-	for (unsigned i = 0; i < b->lists_count; i++) {
-		const struct config_raw_list *l = &b->lists[i];
-		const char *name = l->name ? l->name : l->url ? l->url : l->path ? l->path : "";
-		const char *slash = l->name ? NULL : strrchr(name, '/');
+	const struct config_node *b = config_node_find(s->root, "blocking");
+	for (unsigned i = 0; i < config_node_count(b, "lists"); i++) {
+		const struct config_node *l = config_node_item(b, "lists", i);
+		const char *own = config_node_text(l, "name"), *url = config_node_text(l, "url"),
+			   *path = config_node_text(l, "path");
+		const char *name = own ? own : url ? url : path ? path : "";
+		const char *slash = own ? NULL : strrchr(name, '/');
 		if (strcmp(slash ? slash + 1 : name, s->item->name) == 0)
 			return found(s, "blocking.lists", i);
 	}
@@ -122,20 +131,21 @@ static bool list_find(struct search *s)
 
 static bool disabled_find(struct search *s)
 {
-	const struct config_raw_blocking *b = s->raw->blocking;
-	for (unsigned i = 0; i < b->disabled_lists_count; i++)
-		if (strcmp(b->disabled_lists[i], s->item->name) == 0)
+	const struct config_node *b = config_node_find(s->root, "blocking");
+	for (unsigned i = 0; i < config_node_count(b, "disabled_lists"); i++)
+		if (strcmp(config_node_item_text(b, "disabled_lists", i), s->item->name) == 0)
 			return found(s, "blocking.disabled_lists", i);
 	return false;
 }
 
 static bool record_find(struct search *s)
 {
-	const struct config_raw_local *local = s->raw->local;
-	for (unsigned i = 0; i < local->records_count; i++) {
-		const struct config_raw_record *r = &local->records[i];
-		if (r->name && same_name(r->name, s->item->name)
-			&& (!s->item->type || (r->type && strcasecmp(r->type, s->item->type) == 0)))
+	const struct config_node *local = config_node_find(s->root, "local");
+	for (unsigned i = 0; i < config_node_count(local, "records"); i++) {
+		const struct config_node *r = config_node_item(local, "records", i);
+		const char *name = config_node_text(r, "name"), *type = config_node_text(r, "type");
+		if (name && same_name(name, s->item->name)
+			&& (!s->item->type || (type && strcasecmp(type, s->item->type) == 0)))
 			return found(s, "local.records", i);
 	}
 	return false;
@@ -143,32 +153,36 @@ static bool record_find(struct search *s)
 
 static bool member_find(struct search *s)
 {
-	const struct config_raw *raw = s->raw;
-	for (unsigned i = 0; i < raw->groups_count; i++)
-		for (unsigned k = 0; k < raw->groups[i].clients_count; k++) {
+	const struct config_node *root = s->root;
+	for (unsigned i = 0; i < config_node_count(root, "groups"); i++) {
+		const struct config_node *g = config_node_item(root, "groups", i);
+		for (unsigned k = 0; k < config_node_count(g, "clients"); k++) {
 			char list[64];
-			if (!same_client(raw->groups[i].clients[k], s->item->name))
+			if (!same_client(config_node_item_text(g, "clients", k), s->item->name))
 				continue;
 			snprintf(list, sizeof(list), "groups[%u].clients", i);
 			return found(s, list, k);
 		}
-	for (unsigned i = 0; i < raw->group_members_count; i++)
-		if (raw->group_members[i].client
-			&& same_client(raw->group_members[i].client, s->item->name))
+	}
+	for (unsigned i = 0; i < config_node_count(root, "group_members"); i++) {
+		const char *client =
+			config_node_text(config_node_item(root, "group_members", i), "client");
+		if (client && same_client(client, s->item->name))
 			return found(s, "group_members", i);
+	}
 	return false;
 }
 
 static bool server_find(struct search *s)
 {
-	const struct config_raw_upstreams *u = s->raw->upstreams;
-	for (unsigned i = 0; i < u->servers_count; i++)
-		if (u->servers[i].address && strcmp(u->servers[i].address, s->item->name) == 0)
+	const struct config_node *u = config_node_find(s->root, "upstreams");
+	for (unsigned i = 0; i < config_node_count(u, "servers"); i++)
+		if (has(config_node_item(u, "servers", i), "address", s->item->name))
 			return found(s, "upstreams.servers", i);
 	return false;
 }
 
-static bool raw_find(struct search *s)
+static bool node_find(struct search *s)
 {
 	switch (s->item->kind) {
 	case CONFIG_ITEM_ENTRY:
@@ -196,9 +210,10 @@ static bool text_find(const struct config_text *t, struct search *s)
 		.errors = errors,
 		.is_included = true};
 	bool is_found = false;
-	if (errors && config_raw_check(&doc) == 0 && config_raw_shape(&doc) == 0
-		&& (s->raw = config_raw_make(&doc)) != NULL)
-		is_found = raw_find(s);
+	if (errors && config_schema_read(&doc) == 0 && config_schema_check(&doc) == 0) {
+		s->root = doc.tree.root;
+		is_found = node_find(s);
+	}
 	if (is_found)
 		config_place_text(&doc, s->key, s->out->text, sizeof(s->out->text));
 	config_tree_free(&doc.tree);

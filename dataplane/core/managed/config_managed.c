@@ -4,7 +4,7 @@
 // is: a verb may write one otherwise than the one before it.
 
 #include "config_print.h"
-#include "core/config/config_raw.h"
+#include "core/config/config_schema.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,9 +43,9 @@ int config_managed_parse(const char *text, struct config_managed **out, char why
 			CONFIG_MANAGED_MAX);
 		rc = -EFBIG;
 	} else if (errors && m && (doc.text = (uint8_t *)heap_strdup(text)) != NULL) {
-		rc = config_raw_check(&doc);
+		rc = config_schema_read(&doc);
 		if (rc == 0)
-			rc = config_raw_shape(&doc);
+			rc = config_schema_check(&doc);
 		if (rc == 0 && errors->count > 0)
 			rc = -EINVAL;
 		if (rc == -EINVAL)

@@ -48,7 +48,7 @@ static const struct config_node *value_of(
 	if (!n || n->kind != f->kind)
 		return NULL;
 	if (n->kind == CONFIG_NODE_MAPPING)
-		return fields_have(f->fields, n) ? n : NULL;
+		return fields_have(f->keys, n) ? n : NULL;
 	return n->kind == CONFIG_NODE_TEXT || n->count ? n : NULL;
 }
 
@@ -81,8 +81,8 @@ static void flow_fields_print(
 // An item of a list, on one line.
 static void item_print(const struct config_field *f, const struct config_node *item, FILE *out)
 {
-	if (f->fields)
-		flow_fields_print(f->fields, item, out);
+	if (f->keys)
+		flow_fields_print(f->keys, item, out);
 	else
 		text_print(item->text, out);
 }
@@ -94,7 +94,7 @@ static void flow_print(const struct config_field *f, const struct config_node *n
 		return;
 	}
 	if (n->kind == CONFIG_NODE_MAPPING) {
-		flow_fields_print(f->fields, n, out);
+		flow_fields_print(f->keys, n, out);
 		return;
 	}
 	fputc('[', out);
@@ -119,7 +119,7 @@ static void block_print(
 		}
 		fputc('\n', out);
 		if (n->kind == CONFIG_NODE_MAPPING)
-			block_print(f->fields, n, depth + 1, out);
+			block_print(f->keys, n, depth + 1, out);
 		for (unsigned i = 0; n->kind == CONFIG_NODE_LIST && i < n->count; i++) {
 			fprintf(out, "%*s- ", 2 * depth + 2, "");
 			item_print(f, n->child[i], out);
