@@ -73,7 +73,8 @@ static void files_load(struct access *a)
 			       || (len && passwords_read(&a->passwords, text, len, why) < 0);
 	if (a->passwords_damaged)
 		file_damaged(a->passwords_path, why);
-	// Without these a user is locked out more easily: no reason to stop, or to keep the file.
+	// If these are missing a user is locked out more easily: no reason to stop, or to keep the
+	// file.
 	snprintf(why, sizeof(why), "damaged");
 	if (!file_read(a->places_path, text, &len, why)
 		|| (len && !lockout_places_read(&a->known_places, text, len)))
@@ -231,7 +232,7 @@ static enum access_refusal session_check(
 	return ACCESS_GRANTED;
 }
 
-// By what a browser sends without being asked.
+// Checks what a browser sends without being asked.
 static enum access_refusal browser_check(
 	struct access *a, const struct access_try *try, struct access_user *out)
 {
@@ -483,7 +484,7 @@ int access_password_remove(struct access *a, struct access_password *c)
 	return rc;
 }
 
-// As long for a user that there is not.
+// Takes as long for a user that does not exist.
 static void login_check(struct access_job *j)
 {
 	struct access_password *c = (struct access_password *)j;

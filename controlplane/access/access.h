@@ -75,20 +75,20 @@ ATTR_MUST_CHECK int access_open(struct access **out, struct loop *service,
 void access_close(struct access *a); // NULL is fine
 
 struct access_try {
-	const char *authorization;                     // the header, or NULL
-	const char *client_name;                       // of a certificate that is good, or NULL
-	const char *cookie;                            // the header, or NULL
+	const char *authorization; // the header, or NULL
+	const char *client_name;   // from a certificate that is good; may be NULL
+	const char *cookie;        // the header, or NULL
 	const char *csrf, *origin, *fetch_site, *host; // headers, or NULL
 	bool is_change;                                // a POST
 	const struct sockaddr_storage *source;
-	const char *from; // its text, for events
+	const char *from; // the address as text, for events
 	const struct config_control *config;
 };
 enum { ACCESS_BY_CERTIFICATE = 1 };
 struct access_user {
 	enum control_role role;
 	char who[80];            // "token NAME", "certificate NAME", "user NAME"
-	struct session *session; // of a browser's cookie; else NULL
+	struct session *session; // found by a browser's cookie; else NULL
 	uint64_t right;          // a number of the token or the session; else ACCESS_BY_CERTIFICATE
 };
 // Finds the user of a request: ACCESS_GRANTED with `out`, or the refusal. A session counts where
@@ -117,7 +117,7 @@ bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
 bool access_lapsed(struct access *a, int64_t now_unix_s);
 // Is the token or the session of that number still valid? Of 0 and ACCESS_BY_CERTIFICATE always.
 bool access_keeps(const struct access *a, uint64_t right, int64_t now_unix_s);
-// Of a login: failed tries of strangers keep nobody out where that user has logged in before, and
+// For a login: failed tries of strangers keep nobody out where that user has logged in before, and
 // failed ones there keep that user out there. The name need not be one of a user, so that a reply
 // does not tell.
 bool access_shuts_out_user(
@@ -148,9 +148,9 @@ enum { ACCESS_LOGINS_MAX = 4 };
 struct access_password {
 	struct access_job job;
 	struct access *access;
-	struct password user; // of a change: name and role; of a login: name
+	struct password user; // a change's name and role; a login's name
 	char password[PASSWORD_MAX + 1];
-	struct passwords next; // of a change
+	struct passwords next; // the changed ones
 	char path[PATH_MAX];
 	bool is_login, is_good; // good: it is the user's password
 };

@@ -20,17 +20,17 @@ const char *const access_log_suffix[ACCESS_LOGS] = {"", ".refused"};
 static const unsigned kept[ACCESS_LOGS] = {ACCESS_LOG_KEPT, ACCESS_REFUSED_KEPT};
 
 struct line {
-	char *text; // with its end; malloced
+	char *text; // malloced, with its newline
 	size_t len;
 };
 
 struct log {
 	enum access_log which;
 	char path[ACCESS_LOG_PATH_MAX];
-	// Of the lock:
-	unsigned first, waiting; // of `line`, a ring
+	// The lock protects these:
+	unsigned first, waiting; // places in `line`, a ring
 	struct line line[ACCESS_LINES_MAX];
-	// Of the thread:
+	// The thread has these:
 	int fd; // -1: not open
 	size_t size;
 	unsigned rotated; // since the counts were last raised
@@ -42,12 +42,12 @@ struct access_thread {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct loop *service;
-	// Of the lock:
+	// The lock protects these:
 	bool stop;
 	struct access_job *jobs, **jobs_end;
 	struct access_thread_counts counts;
 	struct log log[ACCESS_LOGS];
-	struct access_job *ended; // of the thread, while it stops
+	struct access_job *ended; // the thread's list, while it stops
 };
 
 // A line that a power cut or a full disk has torn ends here, and not in the next one.
@@ -144,7 +144,7 @@ static unsigned lines_take(struct log *l, struct line *out, unsigned max)
 	return n;
 }
 
-// Without the lock. Frees the texts.
+// Called without the lock. Frees the texts.
 static void lines_write(struct access_thread *t, struct log *l, struct line *line, unsigned count)
 {
 	unsigned failed = 0;
@@ -194,7 +194,7 @@ static void job_run(struct access_thread *t, struct access_job *j)
 	}
 }
 
-// Changes first. NULL: none.
+// Changes come first. NULL if no log waits.
 static struct log *log_that_waits(struct access_thread *t)
 {
 	for (unsigned i = 0; i < ACCESS_LOGS; i++)

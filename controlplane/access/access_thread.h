@@ -41,7 +41,7 @@ struct access_job {
 	struct access_job *next;
 	void (*work)(struct access_job *j); // NULL: it only waits for the lines before it
 	void (*done)(struct access_job *j);
-	// Of a change of a file (access.h): called once nothing refuses it any more, before it is
+	// For a change of a file (access.h): called once nothing refuses it any more, before it is
 	// sent. NULL is fine.
 	void (*begins)(struct access_job *j);
 	int err; // for them to use
@@ -62,8 +62,8 @@ void access_thread_job(struct access_thread *t, struct access_job *j);
 
 struct access_thread_counts {
 	uint64_t written, lost, failed; // lost: no room; failed: the disk
-	uint64_t rotated;               // of changes
-	unsigned waiting, most;         // of changes
+	uint64_t rotated;               // rotations of the log of changes
+	unsigned waiting, most;         // changes that wait
 	size_t bytes, log_bytes; // log_bytes: of the newest file of changes, once a line is written
 };
 void access_thread_counts(struct access_thread *t, struct access_thread_counts *out);

@@ -16,7 +16,7 @@
 #include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
-// Its time, and who it is from where.
+// Begins an entry with its time and who sent it from where.
 static struct json_out *entry_begin(const char *who, const char *from)
 {
 	char text[AUDIT_WHO_MAX + 1];
@@ -283,7 +283,7 @@ static int log_read(const char *path, enum access_log log, struct text *out)
 	char now[ACCESS_LOG_PATH_MAX], before[ACCESS_LOG_PATH_MAX + 2];
 	snprintf(now, sizeof(now), "%s%s", path, access_log_suffix[log]);
 	snprintf(before, sizeof(before), "%s.1", now);
-	out->bytes = heap_malloc(2 * AUDIT_READ_MAX + 1); // and an end, for strtoll
+	out->bytes = heap_malloc(2 * AUDIT_READ_MAX + 1); // one more, as strtoll needs an end
 	if (!out->bytes)
 		return -ENOMEM;
 	int rc = end_read(before, out);

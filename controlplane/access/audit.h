@@ -42,9 +42,8 @@ enum {
 	AUDIT_ALL_EACH_S = 4 << 10,
 	AUDIT_KEPT = AUDIT_ALL_BURST / 4, // for admins
 	AUDIT_USERS_MAX = 32,
-	AUDIT_LINES_EACH =
-		4, // of a request: that it begins, a version, its reply, and behind a 504
-	AUDIT_LINES_OWN = 32, // of weir itself, and of logins
+	AUDIT_LINES_EACH = 4, // begin, version, reply, and one behind a 504
+	AUDIT_LINES_OWN = 32, // for weir itself, and for logins
 	AUDIT_WHO_MAX = 80,
 	AUDIT_PATH_MAX = 120,
 	AUDIT_QUERY_MAX = 3200,
@@ -54,13 +53,13 @@ enum {
 
 struct audit_user {
 	uint64_t key;  // 0: free, or of all
-	uint64_t ms;   // of `used`
+	uint64_t ms;   // when `used` was counted
 	unsigned used; // bytes
 };
 
 struct audit {
 	struct access_thread *thread;
-	struct allowance entries; // of refused requests
+	struct allowance entries; // for refused requests
 	unsigned left_out;
 	unsigned begun; // requests whose reply has no entry yet
 	struct audit_user user[AUDIT_USERS_MAX], all;
@@ -69,10 +68,10 @@ struct audit {
 
 struct audit_entry {
 	const char *who, *from, *method, *path;
-	const struct url_fields *query; // NULL: none
-	const char *params;             // that the endpoint takes, in `query`; NULL: none
-	const char *why;                // of a try that is refused access; else NULL
-	unsigned status;                // of the reply; 0: none yet, the work begins
+	const struct url_fields *query; // may be NULL
+	const char *params;             // that the endpoint takes, in `query`; may be NULL
+	const char *why;                // why a try is refused access; else NULL
+	unsigned status;                // the reply's; 0 when the work begins
 };
 
 // Before a request that may change something. 0: it may begin, and audit_end follows. -EMSGSIZE:

@@ -8,10 +8,10 @@
 
 // `text` as it is, with "?" for all other bytes. Tokens are blotted out. Returns `out`.
 char *audit_text(const char *text, char *out, size_t cap);
-// The same of a URL's path, decoded.
+// A URL's path, decoded, as audit_text writes it.
 char *audit_path(const char *path, char *out, size_t cap);
-// The parameters of a query: name and value of those that `names` has, the names of the others. Of
-// a list's URL, "place", no user, password and query. A byte that is not itself is there as %XX, so
-// that two values look alike only where one has a secret. `names`: as of an endpoint
-// (api_server.h), NULL: none. False: it does not fit, and is cut.
+// The parameters of a query: name and value of those that `names` has, the names of the others.
+// "place", a list's URL, is without user, password and query. A byte that is not itself is there as
+// %XX, so that two values look alike only where one has a secret. `names`: as of an endpoint
+// (api_server.h), NULL without any. False: it does not fit, and is cut.
 bool audit_query(const struct url_fields *query, const char *names, char *out, size_t cap);

@@ -39,7 +39,7 @@ void drop_guard_note(
 
 struct drop_wish {
 	enum control_role role;
-	const struct sockaddr_storage *from; // of the user; not AF_INET or AF_INET6: on the box
+	const struct sockaddr_storage *from; // not AF_INET or AF_INET6: the user is on the box
 	const struct ip_address *source;
 	unsigned minutes;
 };

@@ -7,7 +7,7 @@
 #include <weir/keyhash.h>
 
 enum { KIND_PLACE_NETWORK = 253, KIND_PLACE = 254, KIND_USER = 255 };
-enum { PLACE_USER_LEN = 3 }; // of the user in a place
+enum { PLACE_USER_LEN = 3 }; // columns of the user in a place
 static_assert((int)SOURCE_KIND_NETWORK < (int)KIND_PLACE_NETWORK);
 
 struct lockout_key lockout_source(const struct sockaddr_storage *a)
@@ -131,7 +131,7 @@ static struct lockout_place place_of(const char *user, const struct sockaddr_sto
 	return out;
 }
 
-// Which of the places it is; p->count: none.
+// Which of the places it is; p->count if it is new.
 static unsigned place_find(const struct lockout_places *p, const struct lockout_place *place)
 {
 	unsigned i = 0;
@@ -156,7 +156,7 @@ static void place_drop(struct lockout_places *p, unsigned i)
 	memmove(&p->of[i], &p->of[i + 1], (p->count - i) * sizeof(p->of[0]));
 }
 
-// Its user's oldest makes way, where that user has so many, or else the oldest of all.
+// Replaces the oldest place of its user, where that user has so many, or else the oldest of all.
 static void place_put(struct lockout_places *p, const struct lockout_place *place)
 {
 	unsigned own = 0, first = 0;
@@ -204,7 +204,7 @@ size_t lockout_places_write(const struct lockout_places *p, char text[LOCKOUT_PL
 	return (size_t)(at - text);
 }
 
-// Of a line with its end. False: it is none.
+// Reads a line with its end. False: the line is no place.
 static bool place_read(const char *line, struct lockout_place *out)
 {
 	char text[PLACE_LINE];

@@ -24,7 +24,7 @@ enum {
 	LOCKOUT_MOST_S = 960,
 };
 
-// Of an address, or of a user, who may count as such at one; either part may be none, which is
+// An address, or a user, who may count as such at one; either part may be absent, which is
 // never locked out.
 struct lockout_key {
 	struct source_ids of;

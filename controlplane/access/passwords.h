@@ -28,7 +28,7 @@ struct passwords {
 	struct password user[PASSWORDS_MAX];
 };
 
-// As tokens_read and tokens_write.
+// See tokens_read and tokens_write.
 ATTR_MUST_CHECK int passwords_read(
 	struct passwords *p, const char *text, size_t len, char why[TOKENS_WHY_MAX]);
 size_t passwords_write(const struct passwords *p, char out[PASSWORDS_FILE_MAX]);

@@ -43,7 +43,7 @@ struct sessions {
 // Begins one and gives the cookie's text. NULL: no randomness.
 struct session *sessions_begin(struct sessions *t, const char *user, enum control_role role,
 	struct source_key place, uint64_t now_s, char text[SESSION_TEXT_LEN + 1]);
-// Of a cookie's text; NULL: no such session at this place, or it has ended.
+// The session of a cookie's text; NULL: no such session at this place, or it has ended.
 struct session *sessions_find(
 	struct sessions *t, const char *text, struct source_key place, uint64_t now_s);
 void session_end(struct session *s);

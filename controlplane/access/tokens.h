@@ -35,7 +35,7 @@ struct token {
 	uint8_t digest[TOKEN_DIGEST_LEN];
 	int64_t created_unix_s;
 	int64_t expires_unix_s; // 0: never
-	int64_t used_unix_s;    // in this life of the process; 0: not
+	int64_t used_unix_s;    // last use in this life of the process; 0: not used
 };
 
 struct tokens {

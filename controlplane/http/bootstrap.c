@@ -51,7 +51,7 @@ static void question_make(
 	w->question_len = w->query.question_len = name->len + 4;
 }
 
-// With a port of the kernel's: workers take replies from these servers to all others for a
+// Lets the kernel choose the port: workers take replies from these servers to all others for a
 // resolver's (weir/hops.h).
 static int socket_open(const struct socket_address *server)
 {

@@ -15,7 +15,7 @@
 #include <weir/config.h>
 
 enum {
-	BOOTSTRAP_ADDRESSES_MAX = 16, // of a host; more are left out
+	BOOTSTRAP_ADDRESSES_MAX = 16, // addresses of one host; more are left out
 	BOOTSTRAP_ROUNDS = 2,
 	BOOTSTRAP_WAIT_MS = 1500,
 	BOOTSTRAP_WHY_MAX = 128,

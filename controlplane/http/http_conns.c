@@ -101,7 +101,7 @@ static void left_drop(struct http_conns *s)
 			conn_drop(s, &s->conn[i]);
 }
 
-// Of IPv6 a network is one place, however many addresses it has.
+// An IPv6 network is one place, however many addresses it has.
 static bool is_same_place(const struct source_ids *a, const struct source_ids *b)
 {
 	return source_id_equal(&a->network, &b->network)
@@ -133,7 +133,7 @@ static bool has_too_many(const struct http_conns *s, const struct source_ids *so
 			       && network > network_share(most, s->settings.max)));
 }
 
-// Its count of this second; NULL: there is no place.
+// The source's count in this second; NULL: there is no place.
 static unsigned *rate_of(struct http_conns *s, const struct source_id *source)
 {
 	unsigned i = 0;
@@ -246,7 +246,7 @@ static void conn_place(struct http_conns *s, struct conn *c)
 	if (!other)
 		return;
 	conn_shut_out(s, other);
-	other->is_over = true; // and so it is not among the live ones
+	other->is_over = true; // so it is not among the live ones
 	c->is_over = false;
 }
 
@@ -352,13 +352,13 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 	const bool waits = is_full && s->settings.source_max;
 	bool is_over = is_full;
 	struct bufferevent *b = buffer_new(s, base, is_full && !waits);
-	// Without TLS there is nothing to be said.
+	// A connection without TLS has nothing to say.
 	const bool is_mute = b && s->settings.lend && !bufferevent_openssl_get_ssl(b);
 	is_over |= is_mute;
 	if (b)
 		bufferevent_setwatermark(b, EV_READ, 0, HTTP_CONNS_INPUT_MAX);
 	if (!b || !c)
-		return b; // `c`: none is accepted without a place
+		return b; // `c` is there: no connection is accepted without a place
 	bufferevent_incref(b);
 	*c = (struct conn){.b = b,
 		.is_over = is_over,

@@ -45,9 +45,8 @@ struct http_conns_settings {
 	struct evconnlistener *listener;
 	unsigned max; // at most HTTP_CONNS_MAX
 	unsigned life_ms;
-	unsigned source_max, rate_max, source_rate_max; // 0: no limit
-	// An end of TLS for one connection (tls_server_lend), which it frees; NULL: none now.
-	struct ssl_st *(*lend)(void *arg); // NULL: connections in clear text
+	unsigned source_max, rate_max, source_rate_max; // 0 is no limit
+	struct ssl_st *(*lend)(void *arg);              // NULL: connections in clear text
 	// Is this client shut out? May be NULL.
 	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
 	void *arg;
@@ -68,7 +67,8 @@ const char *http_conns_fault(struct http_conns *c, const struct bufferevent *b);
 void http_conns_asked(struct http_conns *c, const struct bufferevent *b);
 // A request on it was that of a user with a right, by a key that is not 0.
 void http_conns_entitled(struct http_conns *c, const struct bufferevent *b, uint64_t user);
-// Its reply is made, a refusal of that weight; 0: none. The weight of all on it by now.
+// Notes that its reply is made: a refusal of that weight, or no refusal with 0. The weight of all
+// on it by now.
 unsigned http_conns_replied(struct http_conns *c, const struct bufferevent *b, unsigned refusal);
 
 // It ends soon, once what was replied on it by then has left.
@@ -80,7 +80,7 @@ struct http_conns_counts {
 	uint64_t refused;  // found it full
 	uint64_t cut;      // closed for being too slow
 	uint64_t shut_out; // closed for their source, for coming too fast, or for another
-	uint64_t since_ms; // the oldest one's beginning; 0: none
+	uint64_t since_ms; // when the oldest one began; 0 without one
 	size_t bytes;
 };
 void http_conns_counts(const struct http_conns *c, struct http_conns_counts *out);

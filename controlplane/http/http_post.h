@@ -17,7 +17,7 @@ enum {
 	HTTP_POST_IDLE_S = 90,
 	HTTP_POST_ADDRESS_S = 60,
 	HTTP_POST_REPLY_MAX = 1 << 20,
-	HTTP_POST_KEPT = 2048, // of a reply, its NUL included
+	HTTP_POST_KEPT = 2048, // bytes of a reply, its NUL included
 	HTTP_POST_WHY_MAX = 160,
 };
 
@@ -29,7 +29,7 @@ struct http_post_settings {
 	const _Atomic bool *stop; // ends every wait once it turns true; may be NULL
 	// While it is true no connection is kept (the toggle http.keepalive); may be NULL.
 	const _Atomic bool *single;
-	const char *ca_file; // of http_transfer.h; NULL or "": the system's. Outlives it
+	const char *ca_file; // see http_transfer.h; NULL or "": the system's. Outlives the post
 };
 
 ATTR_MUST_CHECK int http_post_open(
@@ -50,8 +50,8 @@ struct http_post_request {
 struct http_post_reply {
 	unsigned status;             // 0: there was none
 	bool is_unsent;              // no byte of the body can have reached a server
-	uint64_t retry_after_s;      // of http_transfer.h
-	char body[HTTP_POST_KEPT];   // its beginning, NUL-terminated
+	uint64_t retry_after_s;      // see http_transfer.h
+	char body[HTTP_POST_KEPT];   // the beginning of the reply's body, NUL-terminated
 	char why[HTTP_POST_WHY_MAX]; // "" when a whole reply came; no secret of the URL
 };
 

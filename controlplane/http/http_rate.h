@@ -27,10 +27,10 @@ struct http_rate {
 	struct http_rate_place place[HTTP_RATE_PLACES];
 };
 
-// Of what is not 0 long.
+// The key of `len` bytes, which may not be 0.
 uint64_t http_rate_key(char kind, const void *of, size_t len);
 // `times`: the share, of each_s and burst. False: refused.
 bool http_rate_take(struct http_rate *r, uint64_t key, unsigned times, uint64_t now_ms);
-// Its request has taken `us`. A key that is not there has none to pay from.
+// Charges `us` for a request. A key that is not there has no budget to pay from.
 void http_rate_charge(struct http_rate *r, uint64_t key, uint64_t us);
 unsigned http_rate_used(const struct http_rate *r);

@@ -35,11 +35,11 @@ struct http_exchange {
 	struct evhttp_request *request; // NULL: replied to (too late), or the server is gone
 	struct event *deadline;
 	struct ucred peer;
-	struct sockaddr_storage source; // of a unix socket: the family alone
+	struct sockaddr_storage source; // has only the family for a unix socket
 	const void *note;
 	char who[HTTP_WHO_MAX], from[HTTP_FROM_MAX];
 	uint64_t right;
-	uint64_t asks[HTTP_TURNS_MAX]; // keys of http_rate.h; 0: none
+	uint64_t asks[HTTP_TURNS_MAX]; // keys of http_rate.h, or 0
 	struct url_fields params, form;
 	bool is_form_read, is_admin;
 	int form_err;
@@ -55,7 +55,7 @@ struct http_server {
 	LIST_HEAD(, http_exchange) exchange_list;
 	struct http_counts counts;
 	struct http_conns *conns;
-	struct http_turn turn; // of the request that is being handled
+	struct http_turn turn; // the request that is being handled
 	LIST_HEAD(, http_stream) streams;
 };
 
@@ -224,7 +224,7 @@ static int length_add(struct evhttp_request *r, size_t len)
 	return evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Length", text);
 }
 
-// `end`: of the body, once it has left or cannot; NULL: none.
+// `end`: called for the body once it has left or cannot leave; may be NULL.
 static void request_reply_as(struct evhttp_request *r, unsigned status, const char *type,
 	const char *body, size_t len, evbuffer_ref_cleanup_cb end)
 {
@@ -368,14 +368,15 @@ static bool busy_reply(struct http_exchange *x, const char *with)
 	return false;
 }
 
-// By a browser's word: another site's page asks, for which nobody at the sender's address can.
+// Does a browser say that another site's page asks? Nobody at the sender's address can answer for
+// that.
 static bool is_foreign(const struct http_exchange *x)
 {
 	const char *site = http_header(x, "Sec-Fetch-Site");
 	return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
 }
 
-// By the kernel's word: an address, or a local user.
+// The key of what the kernel says: an address, or a local user.
 static uint64_t own_of(const struct http_exchange *x, const struct source_ids *of)
 {
 	return source_id_is_none(&of->own) ? http_rate_key('u', &x->peer.uid, sizeof(x->peer.uid))
@@ -516,7 +517,7 @@ static void params_refuse(struct http_exchange *x, int err)
 				 : NULL);
 }
 
-// Its user may be known only meanwhile, and `x` have ended behind it.
+// The user may be known only meanwhile, and `x` have ended behind it.
 static void handle(struct http_server *s, struct http_exchange *x)
 {
 	s->turn = http_turn_begin(x);
@@ -673,7 +674,7 @@ void http_server_close(struct http_server *s)
 		exchange_detach(x);
 	}
 	event_free(s->accept_again);
-	evhttp_free(s->evhttp); // and with it the listener, connections and requests
+	evhttp_free(s->evhttp); // frees the listener, connections and requests, too
 	http_conns_free(s->conns);
 	heap_free(s);
 }
@@ -689,7 +690,7 @@ void http_server_counts(const struct http_server *s, struct http_counts *out)
 	out->conns.bytes += sizeof(*s);
 }
 
-// The beginning of the older one; 0: none.
+// The earlier of two times, each of which may be 0 for no time.
 static uint64_t older(uint64_t a, uint64_t b)
 {
 	return !a || (b && b < a) ? b : a;
@@ -841,7 +842,7 @@ void http_stream_close(struct http_stream *s)
 	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
 	LIST_REMOVE(s, link);
 	if (c)
-		evhttp_connection_free(c); // and with it the request
+		evhttp_connection_free(c); // frees the request, too
 	else
 		evhttp_request_free(s->request);
 	heap_free(s);

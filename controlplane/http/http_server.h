@@ -71,7 +71,7 @@ struct http_settings {
 	// The status that a reply had had behind its 504; nothing of the request itself serves any
 	// more. May be NULL.
 	void (*late)(void *arg, struct http_exchange *x, unsigned status);
-	// Of http_conns.h: TLS, and whom it shuts out.
+	// For http_conns.h: TLS, and whom it shuts out.
 	struct ssl_st *(*lend)(void *arg);
 	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
 	unsigned source_max, rate_max, source_rate_max;
@@ -96,8 +96,8 @@ struct http_counts {
 	uint64_t timeouts;             // replies that did not come in time
 	unsigned waiting, waiting_max; // requests that are being served, and the most there may be
 	unsigned waiting_most;         // that there ever were
-	uint64_t since_ms;             // when the oldest of them came; 0: none
-	size_t bytes;                  // of an exchange
+	uint64_t since_ms;             // when the oldest of them came; 0 without one
+	size_t bytes;                  // bytes of an exchange
 	struct http_conns_counts conns;
 };
 void http_server_counts(const struct http_server *s, struct http_counts *out);
@@ -112,8 +112,8 @@ struct http_waiting {
 unsigned http_server_waiting(const struct http_server *s, const struct http_exchange *but,
 	struct http_waiting *out, unsigned max);
 
-// Of a live exchange. http_param: a query parameter, decoded, or NULL. A request with a malformed
-// query, or with a parameter twice, has had its 400.
+// What a live exchange has. http_param: a query parameter, decoded, or NULL. A request with a
+// malformed query, or with a parameter twice, has had its 400.
 bool http_is_post(const struct http_exchange *x);
 const char *http_method(const struct http_exchange *x); // "GET", "HEAD", "POST"
 const char *http_path(const struct http_exchange *x);
@@ -169,9 +169,9 @@ void http_defer(struct http_exchange *x, unsigned deadline_ms);
 // Sends and frees. `body`: malloced JSON, which this call frees; NULL: out of memory, replied as
 // 500.
 void http_reply(struct http_exchange *x, unsigned status, char *body);
-// The same of another type, such as "text/plain".
+// http_reply with another type, such as "text/plain".
 void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body);
-// The same of `len` bytes, which may be any.
+// http_reply with `len` bytes, which may be any.
 void http_reply_bytes(
 	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len);
 // http_reply of a body with a secret, which is overwritten once it has left, or cannot.
@@ -185,7 +185,7 @@ void http_reply_secret(struct http_exchange *x, unsigned status, char *body);
 struct http_stream *http_stream_begin(struct http_exchange *x, const char *type);
 // The client has not hung up by now, and the stream is not over (stream_ms, http_streams_end).
 bool http_stream_is_live(const struct http_stream *s);
-// Whose a stream is: of who has `right` where the exchange was given one, else 0.
+// The owner of a stream: the user with `right` where the exchange was given one, else 0.
 struct http_stream_user {
 	char who[HTTP_WHO_MAX];
 	uint64_t right;

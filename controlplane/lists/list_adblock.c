@@ -12,7 +12,7 @@
 
 struct list_modifiers {
 	bool important, rewrites;
-	struct list_text except; // $denyallow, names by `|`; len 0: none
+	struct list_text except; // $denyallow, names by `|`; len may be 0
 	struct rule_types types;
 	char client[RULE_CLIENT_MAX];
 	enum rule_reply reply;     // when it rewrites
@@ -46,7 +46,8 @@ static bool read_type(struct list_text text, uint16_t *type)
 	return false;
 }
 
-// In order and each once, so that two rules for the same types are of one kind. False: full.
+// Keeps the types in order and each once, so that two rules for the same types are of one kind.
+// False: full.
 static bool add_type(struct rule_types *types, uint16_t type)
 {
 	unsigned at = 0;

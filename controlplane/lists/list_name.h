@@ -10,9 +10,9 @@
 // Host bytes and dots only, of any number of labels; a dot behind or not. False: something else,
 // and *out is undefined.
 bool list_name_scan(struct list_text text, struct dns_name *out);
-bool list_name_scan_bytes(struct list_text text, struct dns_name *out); // without a dot behind
+bool list_name_scan_bytes(struct list_text text, struct dns_name *out); // accepts no dot behind
 
-bool list_name_is_host(const struct dns_name *name); // the same of a name in wire form
+bool list_name_is_host(const struct dns_name *name); // checks a name in wire form
 
 // Why a scanned name is none for a list; LIST_REJECT_COUNT: it is. Single labels and public
 // suffixes are good when `force`.

@@ -92,7 +92,7 @@ void list_give_name(struct list_parser *p, struct list_text text, struct list_ru
 	const uint8_t covers = rule->kind.covers;
 	if (list_text_starts(text, LIST_TEXT("*."))) {
 		text = list_text_skip(text, 2);
-		rule->kind.covers = RULE_COVERS_ALL; // in an exact list too
+		rule->kind.covers = RULE_COVERS_ALL; // `*.` covers them in an exact list, too
 	}
 	enum list_reject why = list_name_read(text, p->options.force, &name);
 	rule->name = &name;

@@ -69,7 +69,7 @@ struct list_parser {
 void list_refuse(struct list_parser *p, enum list_reject why);
 void list_give(struct list_parser *p, const struct list_rule *rule);
 
-uint32_t list_line_number(const struct list_parser *p); // of the line at hand
+uint32_t list_line_number(const struct list_parser *p); // number of the line at hand
 
 // A rule of the line at hand with nothing but its kind's class, cover and reply.
 struct list_rule list_rule_make(const struct list_parser *p, enum rule_class rule_class,
@@ -79,7 +79,7 @@ enum rule_class list_class(const struct list_parser *p);
 
 // The rule answers with the address, which must stay while it is used.
 void list_rule_answer(struct list_rule *rule, const struct ip_address *address);
-enum { LIST_REWRITE_TTL_S = 300 }; // of answers that formats give no TTL for
+enum { LIST_REWRITE_TTL_S = 300 }; // for answers that formats give no TTL for
 
 // Reads the name, `*.` in front or not, and gives the rule with it, or refuses.
 void list_give_name(struct list_parser *p, struct list_text name, struct list_rule *rule);
@@ -88,7 +88,7 @@ void list_give_name(struct list_parser *p, struct list_text name, struct list_ru
 void list_adblock_line(struct list_parser *p, struct list_text line);
 void list_dnsmasq_line(struct list_parser *p, struct list_text line);
 void list_zone_line(struct list_parser *p, struct list_text line);
-void list_zone_end(struct list_parser *p); // of the list
+void list_zone_end(struct list_parser *p); // at the list's end
 
 // A line that only a zone file has, from which on the list is one.
 bool list_zone_begins(struct list_text line);
@@ -120,7 +120,7 @@ struct list_wanted {
 
 struct list_found {
 	const struct list_rule *rule; // line number and kind; valid during the call
-	const char *text;             // of the line, not NUL-terminated, unchecked bytes
+	const char *text;             // the line's text, not NUL-terminated, unchecked bytes
 	size_t text_len;              // LIST_FIND_TEXT_MAX at most
 	unsigned wanted;              // which one of the array it is
 };

@@ -30,20 +30,17 @@ struct list_chain {
 struct list_rule {
 	enum list_rule_what what;
 	struct rule_kind kind;
-	uint32_t line; // in the source, from 1 on; 0: it has none
+	uint32_t line; // number of the line, from 1 on; 0: the rule has none
 	const struct dns_name *name;
-	const char *pattern; // without the slashes, not NUL-terminated
+	const char *pattern; // text without the slashes, not NUL-terminated
 	size_t pattern_len;
 	struct ip_address prefix;
 	// One record of the name, where kind.reply is RULE_REPLY_DATA. Without a type the rule
 	// gives the name no record (an empty name: NODATA for every type).
-	uint16_t rtype; // 0: none
+	uint16_t rtype; // 0 without a record
 	uint16_t rdata_len;
 	uint32_t ttl_s;
-	const uint8_t *rdata; // wire form, names in it not compressed
-	// In front of the record, which has the name of the last target; NULL: none. Without a type
-	// it is for all types that no other rule has: the CNAMEs, and no data or, with
-	// `chain_is_dead`, NXDOMAIN.
+	const uint8_t *rdata; // wire form; the names are not compressed
 	const struct list_chain *chain;
 	bool chain_is_dead;
 };
@@ -90,5 +87,5 @@ enum list_reject {
 };
 
 extern const char *const list_reject_name[LIST_REJECT_COUNT];
-// Of a text without a rule, by the reason that most of its lines have.
+// The sentence for a text without a rule, by the reason that most of its lines have.
 extern const char *const list_reject_all[LIST_REJECT_COUNT];

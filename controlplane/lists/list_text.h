@@ -55,7 +55,7 @@ static inline bool list_text_has_any(struct list_text t, const char *set)
 	return false;
 }
 
-// Without its first `bytes`.
+// The text without its first `bytes`.
 static inline struct list_text list_text_skip(struct list_text t, size_t bytes)
 {
 	return (struct list_text){t.at + bytes, t.len - bytes};

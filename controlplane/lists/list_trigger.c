@@ -202,7 +202,7 @@ static enum list_reject read_cname(const struct list_parser *p, const struct lis
 	return LIST_REJECT_COUNT;
 }
 
-// Of the zone itself, as its signer adds them.
+// Is it a type of the zone itself, as its signer adds them?
 static bool is_of_zone(uint16_t type)
 {
 	static const uint16_t types[] = {DNS_TYPE_SOA, DNS_TYPE_RRSIG, DNS_TYPE_NSEC,
@@ -223,7 +223,7 @@ static enum list_reject read_action(const struct list_parser *p, const struct li
 	} else if (is_of_zone(record->type)) {
 		why = LIST_REJECT_ZONE_ACTION;
 	} else if (rule->what == LIST_RULE_ADDRESS || !*rdata_parse_type_text(record->type)) {
-		// Its own records are not given; without them the name has none.
+		// weir gives no records of that type, so the name has none.
 		rule->kind.reply = RULE_REPLY_NODATA;
 	} else if (rdata_parse(record->type, record->data.at, record->data.len, rdata,
 			   &rule->rdata_len, &ignored)

@@ -17,7 +17,7 @@ bool list_record_read(struct list_text rest, struct list_record *record);
 
 bool list_zone_ttl(struct list_text text, uint32_t *ttl_s); // `3600`, `1h30m`
 
-// Of the owner p->zone.owner: gives its rule, or refuses. Records of the apex are the zone's own.
+// Gives the rule of the owner p->zone.owner, or refuses it. Records of the apex are the zone's own.
 void list_trigger_take(struct list_parser *p, const struct list_record *record);
 
 enum { LIST_OWNER_TEXT_MAX = 260 };

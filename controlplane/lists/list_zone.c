@@ -5,7 +5,7 @@
 #include "list_parse.h"
 #include "list_trigger.h"
 
-enum { ZONE_TTL_S = 300 }; // of records before any $TTL
+enum { ZONE_TTL_S = 300 }; // records before any $TTL have this
 
 void list_zone_begin(struct list_zone *z, bool on)
 {
@@ -98,7 +98,7 @@ static bool gather(struct list_zone *z, struct list_text line)
 	}
 	if (z->parentheses == 0 || z->record_len == sizeof(z->record))
 		return z->parentheses == 0 && !z->quoted;
-	z->record[z->record_len++] = ' '; // in quotes, for the line's end
+	z->record[z->record_len++] = ' '; // stands for the line's end in quotes
 	return true;
 }
 

@@ -14,16 +14,16 @@ enum { LIST_RECORD_LINES_MAX = 256 };
 
 struct list_zone {
 	bool on;         // the list is a zone file
-	bool has_origin; // by $ORIGIN or the SOA's owner; until then names are below the root
+	bool has_origin; // $ORIGIN or the SOA's owner gave one; until then names are below the root
 	bool has_apex;   // a SOA was seen; until then the apex is the first origin
 	bool has_owner;
 	struct dns_name origin, apex, owner;
-	uint32_t ttl_s;             // of records without one
+	uint32_t ttl_s;             // for records without one
 	unsigned parentheses;       // open ones
 	bool quoted;                // inside quotes, at the end of `record`
-	uint32_t first_line, lines; // of the record
+	uint32_t first_line, lines; // where the record is
 	size_t record_len;
-	char record[LIST_LINE_MAX + 4]; // without comments and parentheses
+	char record[LIST_LINE_MAX + 4]; // one record, without comments and parentheses
 };
 
 void list_zone_begin(struct list_zone *z, bool on);

@@ -25,8 +25,8 @@ static uint64_t load_bytes(const uint8_t *at, size_t len)
 	return value;
 }
 
-// Of a name in wire form without the root: its length, its first and its last bytes; and whether
-// the name itself is a suffix or those one label longer are.
+// A bit for a name in wire form without the root, by its length, its first and its last bytes; and
+// whether the name itself is a suffix or those one label longer are.
 static uint32_t filter_bit(const uint8_t *wire, size_t len, bool below)
 {
 	uint64_t first = load_bytes(wire, len);
@@ -70,7 +70,7 @@ static bool filter_fill(const char *path)
 		bool below = list_text_starts(rule, LIST_TEXT("*."));
 		if (rule.at[0] == '!')
 			continue;
-		filter_add(list_text_skip(rule, below ? 2 : 0), false); // of *.ck, to libpsl ck too
+		filter_add(list_text_skip(rule, below ? 2 : 0), false); // libpsl: *.ck makes ck one
 		if (below)
 			filter_add(list_text_skip(rule, 2), true);
 	}
@@ -113,7 +113,7 @@ bool suffix_is_public(const struct dns_name *name)
 }
 
 enum {
-	SUFFIX_LABELS_MAX = 5, // of the longest rule in the list
+	SUFFIX_LABELS_MAX = 5, // labels of the longest rule in the list
 	IPV4_LABELS = 4,       // y.x.in-addr.arpa: a /16
 	IPV6_LABELS = 10,      // eight nibbles: a /32
 };
@@ -151,7 +151,7 @@ static bool is_below(const struct dns_name *name, const struct dns_name *apex)
 
 struct zone_of zone_of(const struct dns_name *name)
 {
-	uint8_t start[DNS_NAME_MAX]; // of the last n labels
+	uint8_t start[DNS_NAME_MAX]; // where the last n labels begin
 	unsigned suffix, zone, at = 0;
 
 	if (name->labels == 0)

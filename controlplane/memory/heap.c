@@ -179,7 +179,7 @@ int heap_background(void)
 // jemalloc changes the rate by a reset alone, which forgets.
 static int rate_set(unsigned lg)
 {
-	static _Atomic size_t farthest; // of any rate that was
+	static _Atomic size_t farthest; // the farthest of any rate so far
 	size_t to = lg, before = (size_t)FARTHEST << number("prof.lg_sample");
 	int rc = mallctl("prof.reset", NULL, NULL, &to, sizeof(to));
 	if (rc != 0)

@@ -16,7 +16,7 @@
 #include <weir/attr.h>
 
 struct heap_stats {
-	uint64_t allocated; // by the program; nothing of the profiler's
+	uint64_t allocated; // the program's; nothing of the profiler's
 	uint64_t active;    // pages that these are in
 	uint64_t resident;  // pages of the allocator that are in memory, its own included
 	uint64_t retained;  // address space that is kept for later, without memory
@@ -43,11 +43,11 @@ struct heap_thread heap_thread_read(void); // two loads, but for a thread's firs
 // serves no other.
 struct heap_arena {
 	unsigned number, threads;
-	uint64_t allocated, active, resident, dirty; // as above; dirty: free, and in memory still
+	uint64_t allocated, active, resident, dirty; // dirty: free, and still in memory
 };
 enum { HEAP_ARENAS_MAX = 16 };
-// Those in use, of the first HEAP_ARENAS_MAX; returns how many. None without jemalloc. Fresh by the
-// last heap_read.
+// The arenas in use, among the first HEAP_ARENAS_MAX; returns how many, 0 without jemalloc. As of
+// the last heap_read.
 unsigned heap_arenas(struct heap_arena out[HEAP_ARENAS_MAX]);
 
 enum { HEAP_SAMPLE_LG_MIN = 9, HEAP_SAMPLE_LG_MAX = 24, HEAP_SAMPLE_LG = 19 };

@@ -13,7 +13,7 @@ static struct heap_own rest(const struct heap_meter *m)
 	const struct heap_thread now = heap_thread_read();
 	struct heap_own *own = &heap_own_here;
 	if (now.got == 0)
-		return (struct heap_own){0}; // without jemalloc
+		return (struct heap_own){0}; // there is no jemalloc
 	const struct heap_own out = {.made = now.got - m->thread.got - (own->made - m->own.made),
 		.freed = now.given - m->thread.given - (own->freed - m->own.freed)};
 	own->made += out.made;

@@ -19,9 +19,10 @@ struct heap_meter {
 	struct heap_own own;
 };
 
-// As the library is called.
+// Called before the library is called.
 struct heap_meter heap_meter_begin(void);
-// As it returns. `library`: one of HEAP_MEASURED_LIST. The bytes that it has more than before.
+// Called when it returns. `library`: one of HEAP_MEASURED_LIST. Returns the bytes that it has more
+// than before.
 int64_t heap_meter_end(const struct heap_meter *m, enum heap_library library);
-// As weir's code returns to the library: nothing of that section is the library's.
+// Called when weir's code returns to the library: nothing of that section is the library's.
 void heap_meter_skip(const struct heap_meter *m);

@@ -16,11 +16,12 @@ enum { AGES_SPAN_MS = 120000, AGES_SCALES = 2, AGES_MORE_MS = 1000 }; // scales 
 
 struct judge_ages {
 	uint64_t began_ms;
-	uint64_t most_ms, before_ms; // of the span that is open, and of the last one
+	uint64_t most_ms, before_ms; // longest stay in the span that is open, and in the last one
 	bool is_whole;               // there was a last one
 };
 
-// In seconds; `stay_s`, the longest that is allowed, while too little is known. 0: of no questions.
+// Seconds; while too little is known `stay_s`, the longest that is allowed. 0 for a table that has
+// no questions.
 static inline double judge_ages_see(
 	struct judge_ages *a, const struct memory_table *t, uint64_t uptime_ms, double stay_s)
 {

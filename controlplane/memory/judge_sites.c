@@ -8,7 +8,7 @@
 
 static const uint64_t apart_ms[SITES_SCALES] = {30000, 300000, 900000};
 
-// Of a growth its last third counts, at least LATE_MS.
+// The last third of a growth counts, at least LATE_MS.
 enum { LATE_PART = 3, LATE_MS = 30000 };
 
 struct listed { // a heap_site, or a judge_far_site
@@ -120,7 +120,7 @@ void judge_sites_see(struct judge_sites *s, uint64_t uptime_ms)
 	}
 }
 
-// The newest look of `at_ms` or before; of none the oldest there is. NULL: none.
+// The newest look of `at_ms` or before, else the oldest look. NULL: there was no look.
 static const struct judge_look *look_before(const struct judge_sites *s, uint64_t at_ms)
 {
 	const struct judge_look *before = NULL, *oldest = NULL;
@@ -146,7 +146,7 @@ static bool is_caller(const struct heap_site *site, const struct heap_site *libr
 	return site != library && !site->function && strcmp(site->file, library->file) == 0;
 }
 
-// Of the sites of an account, or of a library's callers alone. NULL: none grew.
+// The site that grew most, of an account's or of a library's callers only. NULL: no site grew.
 static const void *most_grown(struct judge_sites *s, const struct judge_look *before,
 	const char *account, const struct heap_site *library, uint64_t *most)
 {

@@ -28,7 +28,7 @@ struct judge_far { // sites of the data plane, each at its place; more than ther
 
 struct judge_sites {
 	struct judge_far *far;            // NULL: of this process
-	const void *site[HEAP_SITES_MAX]; // in the order in which they were seen
+	const void *site[HEAP_SITES_MAX]; // ordered by when they were first seen
 	unsigned count;
 	struct judge_look {
 		uint64_t at_ms; // uptime

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { EVEN_RISES = 4, FALL_PART = 16 };
-// Of even rises the largest has at most so many times the mean: a window has one lump or two.
+// The largest of even rises has at most so many times the mean: a window has one lump or two.
 static const double EVEN_SIZE = 2.25;
 
 // 48 s, 165 s, 14 min and 56 min: a little less than the times to alarm of memory_judge.h, which
@@ -73,7 +73,7 @@ void marks_rise(const struct marks *m, unsigned scale, const double excused[MARK
 	}
 	for (unsigned i = (out->first + m->count[scale]) / 2 + 1; i < m->count[scale]; i++)
 		out->late += gain[i];
-	// Of a rise a small part may be given back: other values are in it.
+	// A small part of a rise may be given back: other values are in it.
 	for (unsigned i = 1; i < m->count[scale]; i++)
 		out->falls += gain[i] < -largest[0] / FALL_PART;
 	out->largest = largest[0];

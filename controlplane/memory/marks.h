@@ -21,7 +21,7 @@ struct marks_scale {
 extern const struct marks_scale marks_scales[MARKS_SCALES];
 
 struct marks {
-	double low[MARKS_SCALES]; // of the window that is open; INFINITY: not seen in it
+	double low[MARKS_SCALES]; // low of the window that is open; INFINITY: not seen in it
 	double mark[MARKS_SCALES][MARKS_MAX]; // oldest first
 	unsigned count[MARKS_SCALES];
 };
@@ -35,10 +35,10 @@ bool marks_full(const struct marks *m, unsigned scale);
 
 struct marks_rise {
 	double gain;           // from the first mark to the last
-	double steady;         // the same without the MARKS_STEPS largest rises
-	double late;           // of `gain`, what the newer half of the marks since `first` has
+	double steady;         // `gain` without the MARKS_STEPS largest rises
+	double late;           // the part of `gain` in the newer half of the marks since `first`
 	double largest;        // rise
-	unsigned rises, falls; // marks above the one before, and well below it
+	unsigned rises, falls; // marks above their predecessor, and well below it
 	unsigned first;        // the mark before the first rise
 };
 // `excused[i]` of the rise to mark i is expected and left out; it makes no fall of a rise.

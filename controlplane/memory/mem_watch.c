@@ -16,7 +16,7 @@
 enum { STEP_MS = 4, LOOK_PAUSE_MS = 4000, LOOK_PAUSE_STEP_MS = 60 };
 
 struct high {
-	const char *name; // of the registry, a constant
+	const char *name; // the registry's, a constant
 	uint64_t used;
 };
 
@@ -85,7 +85,7 @@ static uint64_t above(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
-// As much of `bytes` as is `left`, which shrinks by it.
+// The part of `bytes` that is `left`, which shrinks by it.
 static uint64_t taken_of(uint64_t *left, uint64_t bytes)
 {
 	uint64_t taken = bytes < *left ? bytes : *left;

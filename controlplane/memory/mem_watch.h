@@ -40,7 +40,7 @@ struct mem_resident {
 struct mem_reading {
 	struct mem_process process;
 	struct mem_sum account[MEM_ACCOUNT_COUNT], all;
-	struct mem_resident resident;          // by mem_watch_read alone
+	struct mem_resident resident;          // mem_watch_read fills it in
 	uint64_t unexplained, unexplained_max; // the most of any look
 	uint64_t alarms;                       // times that it became much
 	bool alarming;
@@ -51,6 +51,6 @@ ATTR_MUST_CHECK int mem_watch_read(struct mem_watch *w, struct mem_reading *out)
 // The last one, at most MEM_WATCH_MS old; zeros before the first. Of the process only `allocated`,
 // `held` and `rss` are sure to be there.
 const struct mem_reading *mem_watch_last(const struct mem_watch *w);
-// Mappings and descriptors of this process, at most some 10 s old; NULL: none read so far. Valid
-// until the loop turns.
+// Mappings and descriptors of this process, at most some 10 s old; NULL before the first reading.
+// Valid until the loop turns.
 const struct mem_kinds *mem_watch_kinds(const struct mem_watch *w);

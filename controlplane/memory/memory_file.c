@@ -32,7 +32,7 @@ struct file_lives {
 
 struct file_row {
 	struct memory_row row;
-	uint64_t number; // of the sample; 0: none yet
+	uint64_t number; // number of the sample; 0 before the first
 	uint64_t sum;
 };
 
@@ -102,7 +102,7 @@ static void series_check(struct memory_ring *r)
 	}
 }
 
-// Of place `i` into f->row. False: none.
+// Reads place `i` into f->row. False: it has no row.
 static bool row_read(struct memory_file *f, const struct memory_ring *r, unsigned i)
 {
 	struct file_row *in = &f->row;
@@ -117,7 +117,7 @@ static void rows_read(struct memory_file *f, struct memory_ring *r)
 		if (row_read(f, r, i) && f->row.number > r->next)
 			r->next = f->row.number;
 	uint64_t damaged = f->damaged;
-	// Those of laps before the newest row's, over which nothing could be written, are older
+	// Rows of laps before the newest row's, over which nothing could be written, are older
 	// than the ring is long.
 	for (unsigned i = 0; i < r->length; i++)
 		if (row_read(f, r, i) && f->row.number + r->length > r->next)

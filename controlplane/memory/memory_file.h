@@ -21,5 +21,5 @@ ATTR_MUST_CHECK int memory_file_row(struct memory_file *f, const struct memory_r
 ATTR_MUST_CHECK int memory_file_lives(
 	struct memory_file *f, const struct memory_lives lives[MEMORY_PROCESSES]);
 uint64_t memory_file_damaged(const struct memory_file *f); // parts that did not fit their sums
-size_t memory_file_bytes(const struct memory_file *f);     // of NULL: 0
+size_t memory_file_bytes(const struct memory_file *f);     // 0 for NULL
 void memory_file_close(struct memory_file *f);             // NULL is fine

@@ -20,21 +20,21 @@
 struct judge_rule {
 	enum judge_kind kind;
 	const char *unit;
-	double gain[MARKS_SCALES]; // of rises without the largest: more is a leak. 0: not checked
-	unsigned rises[MARKS_SCALES]; // of the marks, at least
+	double gain[MARKS_SCALES];    // the largest rise aside, more is a leak. 0: not checked
+	unsigned rises[MARKS_SCALES]; // at least so many rises of the marks
 	unsigned falls;               // at most
-	double per_load;              // of the unit, for each miss a second more
+	double per_load;              // units for each miss a second more
 	bool is_held;                 // while rules are built
 };
 
 struct judge_verdict {                 // on a value of a sample
 	const struct judge_rule *rule; // NULL: it is not checked
 	enum memory_process process;
-	const char *name; // as alarms say it
+	const char *name; // the name in alarms
 	double value;     // less what explains it
 	double explained; // bytes of tables
 	double least;     // gain that is more than wavering, at every scale
-	double stay_s;    // of a table of questions: the longest that an entry stays; 0: of no such
+	double stay_s;    // for a table of questions: the longest that an entry stays; else 0
 };
 
 struct judge_sums {                        // what the control plane's tables hold
@@ -213,28 +213,28 @@ static void verdict_on(const struct memory_sample *s, const struct judge_sums *s
 }
 
 enum {
-	SETTLE_S = 30,               // a process that starts makes what it keeps
-	HOLD_S = 600,                // the longest build that counts as one
-	LATE_MS = 10000,             // entries are late by that, for that long
-	LATE_PART = 2,               // of the steady gain is late: a leak goes on, a start does not
+	SETTLE_S = 30,   // a process that starts makes what it keeps
+	HOLD_S = 600,    // the longest build that counts as one
+	LATE_MS = 10000, // entries are late by that, for that long
+	LATE_PART = 2,   // one part in two of the steady gain is late: a leak goes on, a start ends
 	BY_STAY = 1 << MARKS_SCALES, // beside the scales: something is there for too long
 };
 
 static const double LOAD_PART = 1.5; // more questions than the load can put into a table
 
 struct checked {                    // a value
-	char name[MEMORY_NAME_MAX]; // of the item; "": a free place
-	uint32_t kind;              // of the item
+	char name[MEMORY_NAME_MAX]; // the item's; "": a free place
+	uint32_t kind;              // the item's
 	enum memory_process process;
 	const struct judge_rule *rule;
 	uint64_t seen;                // number of the sample that had it last
-	double least, stay_s, seen_s; // as of struct judge_verdict; how long entries stayed
+	double least, stay_s, seen_s; // see struct judge_verdict; how long entries stayed
 	struct judge_ages ages;
-	struct marks marks, explained; // of what nothing explains, and of the rest
+	struct marks marks, explained; // bytes that nothing explains, and the rest
 	uint64_t late_ms;       // uptime from which on its oldest entry was too old; 0: it is not
 	unsigned raised_by;     // scales, BY_STAY; 0: no alarm
 	double base;            // the value before it grew
-	char by[MEMORY_BY_MAX]; // of the last item
+	char by[MEMORY_BY_MAX]; // the last item's
 	uint64_t base_ms;       // uptime of that
 	struct judge_alarm alarm;
 };
@@ -242,7 +242,7 @@ struct checked {                    // a value
 struct memory_judge {
 	struct checked value[JUDGE_VALUES];
 	struct marks load;      // questions a second that reach the resolver
-	struct marks less_load; // the same, negative: its lows are the highs of the load
+	struct marks less_load; // the load, negative: its lows are the highs of the load
 	double load_now;
 	uint64_t samples, uptime_ms, wall_s, questions;
 	uint64_t held_ms;                    // uptime at which a build began; 0: there is none

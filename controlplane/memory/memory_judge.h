@@ -63,8 +63,8 @@ struct judge_alarm {
 	enum judge_kind kind;
 	char name[MEMORY_NAME_MAX];
 	const char *unit;
-	double per_hour, gained; // of the unit
-	uint64_t over_s;         // in which it was gained
+	double per_hour, gained; // units
+	uint64_t over_s;         // the time in which it was gained
 	uint64_t since_s;        // Unix time at which the alarm was raised
 	char by[JUDGE_BY_MAX];   // function (file:line), kind or region that grew most; "": unknown
 };

@@ -17,7 +17,7 @@ enum memory_end {
 	MEMORY_RUNS, // it does
 	MEMORY_STOPPED,
 	MEMORY_KILLED,     // or crashed: it left no note
-	MEMORY_OUT_KILLED, // the same, while the kernel's out-of-memory killer was active
+	MEMORY_OUT_KILLED, // killed while the kernel's out-of-memory killer was active
 	MEMORY_REBOOTED,   // the machine went down under it
 	MEMORY_UNSEEN,     // another life was there when anybody looked
 	MEMORY_FAILED,     // it could not start
@@ -25,11 +25,11 @@ enum memory_end {
 };
 
 struct memory_life {
-	uint64_t number; // from 1 on; 0: none
+	uint64_t number; // from 1 on; 0 without one
 	uint64_t id;     // incarnation of the other process' run, which may outlast this one
 	uint64_t started_s, seen_s, uptime_ms;
 	uint64_t rss, heap, queries; // when it was seen last
-	uint64_t oom_kills;          // of the machine since its boot
+	uint64_t oom_kills;          // the machine's since its boot
 	uint32_t end;                // enum memory_end
 	char boot[MEMORY_BOOT_MAX], version[MEMORY_VERSION_MAX];
 };
@@ -47,7 +47,7 @@ struct memory_place { // the environment of a run
 	char boot[MEMORY_BOOT_MAX];
 };
 
-// Of /proc; what cannot be read is empty or 0.
+// Reads /proc; what it cannot read is empty or 0.
 void memory_place_read(struct memory_place *out);
 // A new life, after the last one's end has been found out.
 struct memory_life *memory_life_begin(struct memory_lives *l, const struct memory_place *p);
@@ -60,7 +60,7 @@ struct memory_other {
 	// How the life that is over ended, as far as it is known by itself: of `ended_id`.
 	enum { OTHER_UNKNOWN, OTHER_STOPPED, OTHER_FELL, OTHER_FAILED } ended;
 	uint64_t ended_id;
-	// The same of the run before `id`, if that has ended: two ends between two samples.
+	// How the run before `id` ended, if it has: two ends between two samples.
 	unsigned former;
 	uint64_t former_id;
 };

@@ -13,7 +13,7 @@ enum { MEMORY_LINE_MAX = 512, MEMORY_LINE_TOP = 3 };
 
 struct memory_line {
 	bool is_begun;
-	struct memory_sample last; // of the line before, or of the start
+	struct memory_sample last; // the sample of the line before, or of the start
 };
 
 // `every_s` 0: no lines. Writes the line when it is due into `out`, and returns it; else NULL.

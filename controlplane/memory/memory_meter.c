@@ -22,7 +22,7 @@ struct memory_meter {
 	bool file_failed;
 	uint64_t damaged;
 	struct memory_judge *judge;
-	struct memory_report look; // of the last minute
+	struct memory_report look; // the last minute's
 };
 
 int memory_meter_open(struct memory_meter **out, const char *path)

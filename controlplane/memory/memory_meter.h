@@ -42,7 +42,7 @@ struct memory_slope {
 	uint32_t kind;
 	uint64_t value, cap;
 	struct trend trend; // bytes, or entries, a second
-	bool fills;         // of a table
+	bool fills;         // it is a table's
 };
 
 struct memory_report {
@@ -67,7 +67,7 @@ const struct memory_report *memory_meter_look(const struct memory_meter *m);
 void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct memory_report *out);
 const struct judge_status *memory_meter_alarms(const struct memory_meter *m);
 uint64_t memory_meter_refused(const struct memory_meter *m); // values without a series
-size_t memory_meter_bytes(const struct memory_meter *m);     // of the rings
+size_t memory_meter_bytes(const struct memory_meter *m);     // bytes of the rings
 const struct memory_lives *memory_meter_lives(
 	const struct memory_meter *m, enum memory_process process);
 const struct memory_ring *memory_meter_minutes(const struct memory_meter *m);

@@ -91,7 +91,7 @@ unsigned memory_ring_span(const struct memory_ring *r, uint64_t span_ms)
 {
 	const struct memory_row *newest = memory_ring_row(r, 0), *after = newest, *row;
 	unsigned n = 0;
-	// Of another life of that number, after one whose lives were damaged, time jumps ahead.
+	// Another life has that number after a file whose lives were damaged: time jumps ahead.
 	while ((row = memory_ring_row(r, n)) && row->life == newest->life
 		&& row->uptime_ms <= after->uptime_ms
 		&& newest->uptime_ms - row->uptime_ms <= span_ms) {

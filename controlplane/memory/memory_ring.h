@@ -16,7 +16,7 @@
 struct memory_series {
 	char name[MEMORY_NAME_MAX]; // "": no series
 	uint32_t kind;
-	uint64_t cap;         // of the last sample
+	uint64_t cap;         // the last sample's
 	uint64_t since, last; // numbers of the samples that had it first and last
 };
 

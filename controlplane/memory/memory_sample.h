@@ -12,7 +12,7 @@ static const uint64_t MEMORY_ABSENT = UINT64_MAX;
 #define METER_DATAPLANE "dataplane." // names of the data plane's series begin with it
 
 enum memory_kind {
-	MEMORY_BYTES, // of a process or a subsystem
+	MEMORY_BYTES, // bytes of a process or a subsystem
 	MEMORY_FILL,  // entries of a table, of `cap`
 	MEMORY_COUNT, // descriptors, mappings, packet buffers
 };
@@ -20,10 +20,10 @@ enum memory_kind {
 struct table_info;
 struct stats_site;
 
-struct memory_table {  // of a table, as the registry says (base/table_registry.h)
+struct memory_table {  // one table, as the registry says (base/table_registry.h)
 	uint32_t kind; // enum table_kind
 	bool is_reserved, has_ages;
-	uint64_t bytes; // of the process's own, without regions that both map
+	uint64_t bytes; // the process's own, without regions that both map
 	uint64_t oldest_ms, stay_ms, descriptors;
 };
 
@@ -31,12 +31,12 @@ struct memory_item {
 	char name[MEMORY_NAME_MAX]; // longer ones are cut
 	uint32_t kind;              // enum memory_kind
 	uint64_t value, cap;
-	struct memory_table table; // of MEMORY_FILL
+	struct memory_table table; // for MEMORY_FILL
 	char by[MEMORY_BY_MAX];    // the region or owner with the largest part; "": unknown
 };
 
 struct memory_sample {
-	uint64_t uptime_ms; // of this process
+	uint64_t uptime_ms; // this process's
 	uint64_t wall_s;    // Unix time, for people alone
 	uint64_t queries;   // answered or refused since the start
 	uint64_t questions; // that reached the resolver, from workers and frontends
@@ -44,7 +44,7 @@ struct memory_sample {
 	unsigned refused;
 	uint64_t descriptors; // that entries of tables held when the kernel's were counted
 	bool builds;          // rules are being read, fetched or built: that memory is given back
-	unsigned sites; // of the data plane's statistics, as long as the call takes that has this
+	unsigned sites;       // sites of the data plane's statistics, valid during the call
 	const struct stats_site *site;
 	struct memory_item item[MEMORY_SERIES_MAX];
 };

@@ -20,7 +20,7 @@ enum { PROCESS_THREADS_MAX = 64, PROCESS_NAME_MAX = 20 };
 struct process_thread {
 	pid_t id;
 	char name[PROCESS_NAME_MAX];
-	char state;                // as in /proc: R, S, D
+	char state;                // letter of /proc: R, S, D
 	uint64_t cpu_ms;           // that it ran
 	uint64_t waits, preempted; // switches away from it, wanted and not
 };
@@ -38,8 +38,7 @@ enum { PROCESS_ADDRESS_MAX = 128 };
 struct process_socket {
 	int fd;
 	const char *kind; // "tcp", "udp", "tcp listener", "unix", "other"
-	char local[PROCESS_ADDRESS_MAX], peer[PROCESS_ADDRESS_MAX]; // "": none
-	// The peer's address: 4, 6, or 0, without one.
+	char local[PROCESS_ADDRESS_MAX], peer[PROCESS_ADDRESS_MAX]; // "" if it has no address
 	uint8_t peer_version, peer_bytes[16];
 	// A peer may have come to a listener: such a socket inherits its SO_REUSEADDR. libunbound
 	// sets it for TCP to servers, too.
@@ -63,8 +62,8 @@ void process_sockets(void (*each)(void *arg, struct process_socket *s), void *ar
 enum { PROCESS_PEERS_MAX = 1024 };
 
 struct process_peer {
-	const char *kind;               // as of struct process_socket
-	char host[PROCESS_ADDRESS_MAX]; // "": none, as of a listener
+	const char *kind;               // see struct process_socket
+	char host[PROCESS_ADDRESS_MAX]; // "" without one, for example a listener
 	unsigned sockets;
 	uint64_t unread, unsent;
 };
@@ -72,7 +71,7 @@ struct process_peer {
 struct process_peers {
 	unsigned count;
 	struct process_peer others;           // for which there was no place; no host
-	uint16_t slot[4 * PROCESS_PEERS_MAX]; // by hash: number in `peer` and 1; 0: free
+	uint16_t slot[4 * PROCESS_PEERS_MAX]; // hash table: number in `peer` and 1; 0: free
 	struct process_peer peer[PROCESS_PEERS_MAX];
 };
 

@@ -35,6 +35,6 @@ void profile_alloc_start(void); // once, before threads are started; for life
 // gperftools' text format, with cumulated numbers alone. -ENOMEM.
 ATTR_MUST_CHECK int profile_alloc(char **out, size_t *len);
 struct profile_alloc_counts {
-	uint64_t used, cap, lost, bytes; // of the table of stacks
+	uint64_t used, cap, lost, bytes; // the table of stacks
 };
 void profile_alloc_count(struct profile_alloc_counts *out);

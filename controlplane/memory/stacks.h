@@ -14,7 +14,7 @@
 enum { STACK_DEPTH_MAX = 48, STACKS_MAX = 4096 };
 
 struct stack {
-	_Atomic unsigned state; // of stacks.c
+	_Atomic unsigned state; // enum in stacks.c
 	unsigned depth;
 	uint64_t hash;
 	_Atomic uint64_t count, bytes;

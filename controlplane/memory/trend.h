@@ -14,7 +14,7 @@ enum { TREND_SAMPLES_MIN = 5 };
 
 struct trend {
 	unsigned samples;
-	double independent; // as many as these samples are worth
+	double independent; // independent samples that these are worth
 	double slope;       // units of y for each one of x
 	double half;        // half of the 95% interval; 0 and not `known`: nothing is known of it
 	bool known;

@@ -149,7 +149,7 @@ static bool among(const unsigned *lists, unsigned count, unsigned list)
 	return false;
 }
 
-// Of the group at all times.
+// Does the list apply to the group at all times?
 static bool is_usual(const struct asked *a, const struct list_owner *o)
 {
 	const struct config_group *g = a->group;
@@ -169,7 +169,7 @@ static bool is_usual(const struct asked *a, const struct list_owner *o)
 	}
 }
 
-// By a schedule that applies.
+// Does it apply by a schedule?
 static bool is_scheduled(const struct asked *a, const struct list_owner *o)
 {
 	for (unsigned i = 0; i < a->schedules->count; i++) {

@@ -52,7 +52,7 @@ struct group_lists {
 	const struct config *config;
 	unsigned count;
 	struct list_owner owner[RULE_LISTS_MAX];
-	const struct rule_list_info *info; // of the image
+	const struct rule_list_info *info; // what the image says of it
 };
 
 // `info`: `count` lists of the image (rule_reader.lists).
@@ -61,9 +61,9 @@ void group_lists_init(struct group_lists *l, const struct config *config,
 
 struct group_mask {
 	uint64_t lists[4];
-	uint64_t unpaused[4]; // as `lists` would be without a pause of the group
+	uint64_t unpaused[4]; // what `lists` would be without a pause of the group
 	bool block_all;
-	bool paused;     // by the operator or by a schedule
+	bool paused;     // the operator or a schedule paused it
 	uint32_t active; // schedules that apply, by their places in config_group_schedules
 };
 

@@ -29,8 +29,8 @@ struct group_pauses {
 	struct group_pause one[GROUP_PAUSES_MAX];
 };
 
-// Both clocks at once. Not time(2): it is up to a tick behind, so that a timer for the second at
-// which a schedule begins would still see the one before.
+// A moment by both clocks. time(2) will not do: it is up to a tick behind, so that a timer for the
+// second at which a schedule begins would still see the one before.
 struct group_moment {
 	struct timespec wall;
 	uint64_t mono_ms;
@@ -41,7 +41,7 @@ void group_moment_now(struct group_moment *out);
 struct group_now {
 	struct group_mask mask;
 	uint64_t pause_left_s; // 0: the operator has not paused it
-	time_t next_change;    // of its schedules; 0: none
+	time_t next_change;    // when a schedule of the group changes next; 0 if it has none
 };
 
 // Begins a pause that replaces an earlier one; `name` may be CONFIG_EVERYONE: clients in no group.
@@ -55,7 +55,7 @@ uint64_t group_pause_left_ms(const struct group_pauses *p, const char *name, uin
 // Forgets what has ended, and groups that are gone.
 void group_pauses_sweep(struct group_pauses *p, const struct config *c, uint64_t now_ms);
 
-// The next change of a group's schedules, 0: none. `group` NULL: everyone else.
+// The next change of a group's schedules; 0 if it has none. `group` NULL: everyone else.
 time_t group_next_change(const struct config *c, const struct config_group *group, time_t now);
 // How long until anything changes by itself, or until it is time to look whether the clock did: 1
 // to GROUP_LOOK_MS.

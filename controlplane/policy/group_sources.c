@@ -15,7 +15,7 @@ enum source_what { SOURCE_ENTRIES, SOURCE_SERVICE, SOURCE_SAFE };
 struct group_source {
 	char title[RULE_TITLE_MAX];
 	enum source_what what;
-	unsigned id; // of the service or engine
+	unsigned id; // number of the service or engine
 	enum rule_class rule_class;
 	struct config_entries entries;
 };

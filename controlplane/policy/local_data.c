@@ -42,7 +42,7 @@ struct local_item {
 };
 
 struct item {
-	uint32_t order;       // as handed
+	uint32_t order;       // the order in which items came
 	uint32_t name, rdata; // offsets of bytes
 	uint32_t ttl_s;
 	uint16_t rtype, rdata_len, but_type;
@@ -216,7 +216,7 @@ static void name_merge(struct local_items *b, size_t from, size_t to, size_t *ke
 	}
 }
 
-// The first item of the name; NULL: none.
+// The first item of the name; NULL if it has none.
 static const struct item *item_find(const struct local_items *b, const uint8_t *wire, size_t len)
 {
 	size_t low = 0, high = b->count;
@@ -233,8 +233,8 @@ static const struct item *item_find(const struct local_items *b, const uint8_t *
 
 // What a name is: the items at it that cover it, else those of the nearest name above that does.
 struct covering {
-	const struct item *first; // NULL: none
-	unsigned wanted;          // of it and those behind it that have its name
+	const struct item *first; // may be NULL
+	unsigned wanted;          // how many items from `first` on have its name
 };
 
 static const struct item *next_of(
@@ -387,7 +387,7 @@ struct local_seed {
 	uint32_t ttl_s;
 	unsigned hosts_count, zone_count;
 	char *hosts[CONFIG_HOSTS_FILES_MAX];
-	struct dns_name *zones; // whose unknown names do not exist, in order
+	struct dns_name *zones; // zones whose unknown names do not exist, in order
 };
 
 enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3
@@ -489,7 +489,7 @@ static bool has_wildcard_above(
 	return false;
 }
 
-// Whose names are being said: everyone's, and those of a group, if not NULL.
+// Gives the names of everyone, and those of a group, if not NULL.
 struct sayer {
 	const struct local_seed *data;
 	const struct config *config;
@@ -764,7 +764,7 @@ static int seed_hosts(const struct local_seed *d, struct local_items *b, bool *u
 
 struct local_source {
 	const struct local_data *data;
-	struct local_items *seed; // without hosts files
+	struct local_items *seed; // items without hosts files
 	char title[RULE_TITLE_MAX];
 	uint8_t first_voice, last_voice;
 	bool hosts;

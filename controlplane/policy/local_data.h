@@ -20,10 +20,11 @@
 #include <weir/hosts_file.h>
 #include <weir/rule_image.h>
 
-enum { LOCAL_HOSTS_NAMES_MAX = 250000 }; // of all hosts files; the rest is left out, and logged
+// The most that all hosts files have together; weir leaves the rest out and logs that.
+enum { LOCAL_HOSTS_NAMES_MAX = 250000 };
 
 #define LOCAL_TITLE_SPECIAL "special-use names"
-#define LOCAL_TITLE_DATA    "local data" // of a group: "local data of NAME"
+#define LOCAL_TITLE_DATA    "local data" // a group has "local data of NAME"
 
 struct local_data;
 

@@ -101,7 +101,7 @@ static void record_meet(struct met *m, const struct config_record *r, const stru
 	m->of = g;
 }
 
-// In the order of loudness; a later one has to be nearer.
+// Asks in the order of precedence; a later kind of data counts only where it is nearer.
 static void meet(const struct config *c, const struct config_group *g, const struct dns_name *name,
 	bool files, struct met *m)
 {

@@ -33,8 +33,8 @@ struct local_why {
 void local_why(const struct config *c, const struct config_group *group,
 	const struct dns_name *name, uint16_t type, bool files, struct local_why *out);
 
-// The zone that the name is in, the group's own before everyone's; NULL: none. `of`: the group that
-// it is of, NULL: everyone.
+// The zone that the name is in, the group's own before everyone's; NULL without one. `of`: the
+// group that has it; NULL: everyone.
 const struct config_forward_zone *local_why_forward(const struct config *c,
 	const struct config_group *group, const struct dns_name *name,
 	const struct config_group **of);

@@ -22,7 +22,7 @@ struct policy_prefix {
 	uint8_t leaf;
 };
 
-// Of one family, the shortest first.
+// Prefixes of one family, the shortest first.
 struct policy_prefixes {
 	unsigned count;
 	struct policy_prefix *one;
@@ -33,7 +33,7 @@ struct policy_prefixes {
 // buckets of some four; the buckets, the fullest first, each look for a pilot that leads their keys
 // to slots that are still free. Two keys of one bucket that no pilot can part, about one build in
 // two, ask for another seed.
-struct policy_v6 { // of all lengths, one table after the other
+struct policy_v6 { // tables of all lengths, one after the other
 	uint16_t *pilot;
 	uint64_t *slot; // words
 	size_t pilot_count, word_count;
@@ -51,7 +51,7 @@ static bool covers(const struct ip_address *p, const struct ip_address *a)
 	       && bits_same(p->bytes, a->bytes, p->prefix_len);
 }
 
-// The longest that covers `a`, -1: none.
+// The longest that covers `a`, or -1.
 static int longest(const struct ip_address *list, unsigned count, const struct ip_address *a)
 {
 	int length = -1;
@@ -72,7 +72,7 @@ static enum policy_access access_of(const struct config *c, const struct ip_addr
 	if (x->allow_count == 0)
 		return POLICY_ASK;
 	if (longest(x->allow, x->allow_count, a) <= longest(x->deny, x->deny_count, a))
-		return POLICY_DENIED; // also where neither has it
+		return POLICY_DENIED; // no list has it, or `deny` is as near
 	if (!is_limited(c) || longest(x->unlimited, x->unlimited_count, a) >= 0)
 		return POLICY_ASK;
 	return POLICY_ASK_LIMITED;
@@ -92,7 +92,7 @@ static unsigned group_of(const struct config *c, const struct ip_address *a)
 	return group;
 }
 
-// By address.
+// Orders prefixes by address.
 static int prefix_order(const void *a, const void *b)
 {
 	const struct policy_prefix *x = a, *y = b;
@@ -109,7 +109,7 @@ static void add(
 			p->one[p->count++] = (struct policy_prefix){.address = &list[i]};
 }
 
-// In order, so equal ones are adjacent.
+// Prefixes are in order, so equal ones are adjacent.
 static void drop_twins(struct policy_prefixes *p)
 {
 	unsigned kept = 0;
@@ -134,14 +134,15 @@ static void drop_idle(struct policy_prefixes *p, uint8_t other)
 	p->count = kept;
 }
 
-// Of an address that no prefix covers.
+// The leaf of an address that no prefix covers.
 static uint8_t leaf_other(const struct config *c)
 {
 	return c->access.allow_count == 0 ? 0 : POLICY_DENIED << POLICY_ACCESS_SHIFT;
 }
 
-// Of one family, the shortest first; none twice, and none that says what a shorter one says.
-// free(3) out->one. -ENOMEM; -E2BIG: more groups or prefixes of groups than the image has room for.
+// Collects the prefixes of one family, the shortest first; none twice, and no prefix that says what
+// a shorter one says. free(3) out->one. -ENOMEM; -E2BIG: more groups or prefixes of groups than the
+// image has room for.
 static int prefixes_collect(const struct config *c, unsigned version, struct policy_prefixes *out)
 {
 	const struct config_access *x = &c->access;
@@ -181,11 +182,11 @@ struct table {
 	struct policy_v6_table *head;
 	uint16_t *pilot;
 	uint64_t *slot;
-	unsigned words;  // of a slot
+	unsigned words;  // words of a slot
 	bool *taken;     // slots
-	unsigned *first; // key of each bucket, plus 1; 0: none
-	unsigned *next;  // of each key, in the same way
-	uint64_t *hash;  // of each key
+	unsigned *first; // key of each bucket, plus 1; 0: empty
+	unsigned *next;  // the next key of each key, in the same way
+	uint64_t *hash;  // hash of each key
 };
 
 static uint32_t power_above(unsigned n)

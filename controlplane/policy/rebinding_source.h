@@ -7,7 +7,7 @@
 
 #include "lists/list_rule.h"
 
-#define REBINDING_TITLE "rebinding" // of the source; no list of the configuration may have it
+#define REBINDING_TITLE "rebinding" // no list of the configuration may have this name
 
 struct rebinding_source;
 

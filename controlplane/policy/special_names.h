@@ -25,9 +25,9 @@
 #include <weir/config.h>
 
 enum special_way {
-	SPECIAL_NXDOMAIN, // with all below
+	SPECIAL_NXDOMAIN, // the name and all below it
 	SPECIAL_EMPTY,    // a zone with nothing in it: NODATA, and NXDOMAIN below
-	SPECIAL_NODATA,   // with all below
+	SPECIAL_NODATA,   // the name and all below it
 	SPECIAL_LOOPBACK, // A and AAAA, with all below
 	SPECIAL_PTR,      // PTR localhost
 	SPECIAL_SVCB,     // the encrypted services of this box
@@ -36,12 +36,12 @@ enum special_way {
 struct special_name {
 	struct dns_name name;
 	enum special_way way;
-	uint16_t but_type;  // resolved as usual at the name itself; 0: none
+	uint16_t but_type;  // a type that is resolved as usual at the name itself; 0 without one
 	const char *source; // "RFC 6303"
 };
 
 struct special_settings {
-	bool names, test_names, doh_canary; // as in struct config_local
+	bool names, test_names, doh_canary; // see struct config_local
 	bool designated;                    // there are SVCB records of this box
 };
 struct special_settings special_settings_of(const struct config *c);
@@ -54,7 +54,7 @@ ATTR_MUST_CHECK bool special_name_at(
 // and where the name above is a special-use one, whose zone is not public: only the zone's own
 // servers can be asked.
 ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *zone, struct dns_name *above);
-// The nearest one that is the name or above it. False: none.
+// The nearest special name that is the name or above it. False: there is no such name.
 ATTR_MUST_CHECK bool special_name_of(
 	const struct special_settings *s, const struct dns_name *name, struct special_name *out);
 

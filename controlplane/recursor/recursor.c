@@ -22,7 +22,7 @@
 
 enum {
 	QUERY_MAX = 1024,
-	REPLY_MAX = 65507, // of a datagram over IPv4
+	REPLY_MAX = 65507, // the longest datagram over IPv4
 	A_TURN = 64,
 	ZONE_LEAST = 8, // questions of a zone, however few sockets are free
 };
@@ -204,7 +204,7 @@ static void recursor_readable(int fd, short, void *arg)
 
 enum { RECEIVE_BYTES = 1 << 20, RENEW_EACH_MS = 1000 };
 
-// The port of one that is on; 0: none is.
+// The port of a recursor that is on; 0 while all are off.
 static _Atomic uint16_t any_port;
 
 static struct socket_address address_of(uint16_t port)

@@ -43,29 +43,27 @@ struct recursor;
 struct table_registry;
 
 enum {
-	RECURSOR_QUESTIONS_MAX = 2048, // of all resolvers
-	RECURSOR_SOCKETS = 512,        // of the library, each resolver
+	RECURSOR_QUESTIONS_MAX = 2048, // all resolvers together
+	RECURSOR_SOCKETS = 512,        // the library's, each resolver
 	RECURSOR_TCP = 64,             // TCP connections of the library, each resolver
 	RECURSOR_MEMORY = 40 << 20,    // more than caches and buffers of the library take: 26 MB
-	RECURSOR_DRAIN_MS = 5000,      // of questions after a flush: their clients wait no longer
+	RECURSOR_DRAIN_MS = 5000,      // for questions after a flush: their clients wait no longer
 };
 
 struct recursor_settings {
 	bool is_on;
 	enum recursion_ip ip;
 	const char *root_hints; // file of NS and address records; "": the library's
-	bool validates;         // by `trusted`
+	bool validates;         // validates by `trusted`
 	struct validator_settings trusted;
-	uint64_t hash;        // of the contents of all that: another one makes a new library
-	unsigned range_count; // of ports that workers take replies of upstream servers at
+	uint64_t hash;        // a hash of all of it; another hash makes a new library
+	unsigned range_count; // ports at which workers take replies of upstream servers
 	struct hops_range range[HOPS_RANGES_MAX];
 };
 
 ATTR_MUST_CHECK int recursor_new(
 	struct recursor **out, struct loop *loop, unsigned questions); // off; -errno
-void recursor_free(struct recursor *r); // its questions get no answer; NULL is fine
-// Not within an answer. `settings` are not kept. -ENOMEM, -EINVAL (the library takes no such root
-// hints), -errno of the socket: then it stays as it was.
+void recursor_free(struct recursor *r); // running questions get no answer; NULL is fine
 ATTR_MUST_CHECK int recursor_configure(
 	struct recursor *r, const struct recursor_settings *settings);
 // Empties the library's caches. Questions that run go on with the old ones. Not within an answer.
@@ -79,7 +77,7 @@ ATTR_MUST_CHECK int recursor_flush(struct recursor *r);
 void recursor_beat(struct recursor *r);
 // Where it can be asked; the port is 0 while it is off. It stays there until `r` is freed.
 const struct socket_address *recursor_address(const struct recursor *r);
-// Of a recursor of the process that is on. False: none is. Any thread.
+// The address of a recursor of the process that is on. False: all are off. Any thread.
 ATTR_MUST_CHECK bool recursor_address_any(struct socket_address *out);
 
 struct recursor_status {

@@ -39,7 +39,7 @@ enum {
 union path_peer {
 	struct sockaddr any;
 	struct sockaddr_in v4;
-	struct sockaddr_in6 v6; // family 0: none
+	struct sockaddr_in6 v6; // family 0 without one
 };
 
 struct path {
@@ -49,13 +49,13 @@ struct path {
 	uint64_t on_ms;       // when it was turned on again
 	unsigned silent;      // queries since the last answer
 	uint64_t since_ms;    // the first of these
-	uint64_t answered_ms; // the last answer; 0: none
+	uint64_t answered_ms; // when the last answer came; 0 before the first
 	union path_peer first[PATH_PEERS], good[PATH_PEERS];
 	unsigned good_at; // the next place in `good`
-	int fd;           // of a round of probes; -1: none
+	int fd;           // socket of a round of probes; -1 between rounds
 	struct event *readable;
 	uint16_t id;
-	uint64_t end_ms;  // of the round
+	uint64_t end_ms;  // when the round ends
 	uint64_t next_ms; // no round before
 };
 

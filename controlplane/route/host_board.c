@@ -11,7 +11,7 @@
 static struct {
 	pthread_mutex_t lock;
 	_Atomic uint64_t turn;
-	size_t bytes; // of the lookups
+	size_t bytes; // memory of the lookups
 	unsigned count;
 	struct host_state host[CONFIG_HOSTS_MAX];
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -30,7 +30,7 @@ static bool is_of(const struct host_state *h, const struct config_upstream *s)
 	return h->port == s->address.port && strcmp(h->host, s->host) == 0;
 }
 
-// Those that stay move to the front, in whatever order.
+// Moves the names that stay to the front, in whatever order.
 static unsigned stay(const struct config_upstream *const *hosts, unsigned count)
 {
 	unsigned kept = 0;

@@ -19,18 +19,18 @@ enum { HOST_ADDRESSES_MAX = 2 * CONFIG_HOST_ADDRESSES, HOST_WHY_MAX = 96 };
 struct host_state {
 	char host[CONFIG_TLS_NAME_MAX + 1];
 	uint16_t port;
-	bool is_drained; // by the operator: so is each address that it gets
-	unsigned count;  // of addresses; 0: none was ever found
+	bool is_drained; // an operator drained it, and so each address that it gets
+	unsigned count;  // how many it has; 0: no address was ever found
 	struct ip_address
 		address[HOST_ADDRESSES_MAX]; // IPv4 before IPv6, in the order of their bytes
 	uint64_t since_ms;                   // when the name was configured; clock_mono_ms
-	uint64_t resolved_ms; // of the latest lookup that found addresses; 0: none did
-	uint64_t next_ms;     // of the next lookup
+	uint64_t resolved_ms;                // when the latest lookup found addresses; 0: never
+	uint64_t next_ms;                    // when the next lookup begins
 	uint64_t lookups, failures, changes;
 	uint64_t refused;       // addresses found that no server may have: weir's own, or no host's
 	uint64_t left_out;      // addresses found for which there was no room
 	uint64_t unreachable;   // addresses found to which the kernel has no route
-	char why[HOST_WHY_MAX]; // of the latest lookup's failure; "": it did not fail
+	char why[HOST_WHY_MAX]; // why the latest lookup failed; "": it did not fail
 };
 
 bool host_state_same(const struct host_state *a, const struct host_state *b); // addresses
@@ -45,7 +45,7 @@ void host_board_put(const struct host_state *state);
 uint64_t host_board_turn(void);
 // The state of a name; all zeros but name and port if it is not on the board. False then.
 bool host_board_get(const struct config_upstream *s, struct host_state *out);
-// Of the `i`th name; false: there are no more.
+// The state of the `i`th name; false: there are no more.
 bool host_board_at(unsigned i, struct host_state *out);
 // Drains the name, with the addresses that it gets later, or ends that. Sets of servers follow the
 // turn (upstreams_follow_hosts).

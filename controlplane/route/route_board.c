@@ -103,7 +103,7 @@ static void host_add(struct route_board *b, const struct config_upstream *server
 			&(struct socket_address){.ip = h.address[i], .port = server->address.port});
 }
 
-// Of others no datagram leaves.
+// Only such servers get datagrams.
 static bool is_clear(const struct config_upstream *s)
 {
 	return !s->tls.is_on && !s->is_recursion;

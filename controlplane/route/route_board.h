@@ -41,7 +41,7 @@ enum route_way {
 const char *route_way_why(enum route_way way); // "": through the port
 
 struct route_board {
-	unsigned range_count; // of local ports that queries through the port have
+	unsigned range_count; // ranges of local ports that queries through the port have
 	struct hops_range range[HOPS_RANGES_MAX];
 	unsigned count;
 	struct route_server {
@@ -73,7 +73,7 @@ void route_board_tables(struct table_registry *tables);
 // Those of net.ipv4.ip_local_reserved_ports lie in the ranges and are not drawn
 // (base/local_ports.h). No allocation; any thread.
 enum {
-	ROUTE_PORTS_LEAST = 32768, // with fewer the port is not used: too few to guess among
+	ROUTE_PORTS_LEAST = 32768, // fewer are too few to guess among: the port is not used
 };
 
 struct route_ports {
@@ -82,7 +82,7 @@ struct route_ports {
 	struct hops_range range[HOPS_RANGES_MAX];
 };
 
-// Of text like "32768\t60999\n", as the kernel writes it. No ports: it is other text.
+// Parses text like "32768\t60999\n", as the kernel writes it. Other text gives no ports.
 void route_ports_parse(struct route_ports *out, const char *text, size_t len);
 // Takes those off the count.
 void route_ports_reserve(struct route_ports *p, const struct local_ports *reserved);

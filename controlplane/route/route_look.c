@@ -197,7 +197,7 @@ static const struct route_link *link_of(struct route_look *l, int index)
 	return &l->link[l->link_count++];
 }
 
-// The data plane's port with that exception interface, or that shares it by AF_XDP; -1: none.
+// The data plane's port with that exception interface, or that shares it by AF_XDP; or -1.
 static int port_named(const struct config_dataplane *dp, const char *name)
 {
 	for (unsigned i = 0; i < dp->port_count; i++) {

@@ -15,16 +15,16 @@ struct route_link {
 	int index, parent; // parent: of a VLAN, else 0
 	uint32_t mtu;
 	uint16_t vlan; // 0: it is none
-	bool is_ether; // with a MAC address of its own
+	bool is_ether; // has a MAC address
 	uint8_t mac[6];
 	char name[IF_NAMESIZE];
 };
 
 struct route_hop {
 	int interface;
-	struct ip_address address; // of the gateway, or of the server itself
+	struct ip_address address; // the gateway's, or the server's
 	uint16_t state;            // NUD_*; 0: the kernel does not know it
-	bool is_known;             // with `hop` filled in
+	bool is_known;             // `hop` is filled in
 	struct hops_hop hop;
 };
 
@@ -38,7 +38,7 @@ struct route_look {
 
 // Where a query to a server leaves.
 struct route_seen {
-	unsigned hop;             // in the look; when the way is ROUTE_port or ROUTE_no_neighbour
+	unsigned hop; // number in the look; when the way is ROUTE_port or ROUTE_no_neighbour
 	struct ip_address source; // then; prefix_len 0
 };
 
@@ -54,17 +54,17 @@ enum route_way route_look_server(struct route_look *l, const struct socket_addre
 bool route_look_has_address(const struct ip_address *v6);
 // Sends a datagram to each next hop whose entry the kernel takes for stale, or does not have.
 void route_look_keep(const struct route_look *l);
-void route_look_ports(struct route_ports *out); // as the kernel has them
+void route_look_ports(struct route_ports *out); // asks the kernel
 
 // Servers that the board no longer sends queries to through the port stay in the image for
 // ROUTE_PAST_MS, so that replies in flight are heard. The image has more than the board then, which
 // is no harm: nothing asks them. A server whose source address is no longer that of its IP version
 // is not kept. Service loop.
-enum { ROUTE_PAST_MS = 8000 }; // as long as workers hear replies (asked_ports.h)
+enum { ROUTE_PAST_MS = 8000 }; // workers hear replies as long (asked_ports.h)
 
 struct route_past {
-	struct hops_image image;              // the one before, with those that were kept in it
-	uint64_t leaves_ms[HOPS_SERVERS_MAX]; // of each of its servers; 0: not kept
+	struct hops_image image;              // the last image, with those that were kept in it
+	uint64_t leaves_ms[HOPS_SERVERS_MAX]; // when each of its servers leaves; 0: not kept
 };
 
 // Adds to an image, not sealed, what must stay, and remembers it. Is it another one than before?

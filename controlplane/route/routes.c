@@ -35,13 +35,14 @@ struct routes {
 	struct rtnl kernel, news;
 	struct event *news_event, *soon, *tick;
 	uint64_t looked_ms;
-	uint64_t warn_ms;      // of servers that are not asked through the port; 0: it is said
+	uint64_t warn_ms; // when to name servers that are not asked through the port; 0: they are
+			  // named
 	unsigned through_port; // servers, as logged last
 	bool said_few_ports;
 	bool unpublished; // the image of the board
 	struct route_look look;
 	struct route_board board, said; // said: as resolvers have it
-	struct route_past past;         // with the image as published last, not sealed
+	struct route_past past;         // has the image that was published last, not sealed
 };
 
 // False: too few ports, which is said once.
@@ -131,7 +132,7 @@ static void all_look(struct routes *r, struct route_board *b, struct hops_image 
 		memset(image, 0, sizeof(*image));
 		return;
 	}
-	for (unsigned i = 0; i < r->look.hop_count; i++) // with the least MTU of their routes
+	for (unsigned i = 0; i < r->look.hop_count; i++) // finds the least MTU of their routes
 		if (place[i])
 			image->hop[place[i] - 1] = r->look.hop[i].hop;
 	image->resolvers = (uint8_t)r->resolvers;

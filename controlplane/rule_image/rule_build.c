@@ -30,7 +30,7 @@ struct rule_patterns {
 // so all names are kept as fingerprints until its end: 8 bytes a label. One thread.
 
 struct rule_zone_names {
-	uint64_t *path; // of each name its labels, then the fingerprints of it and all above it
+	uint64_t *path; // for each name its labels, then the fingerprints of it and all above it
 	size_t count, room;
 	uint64_t *wildcard; // fingerprints of names with a wildcard below them
 	size_t wildcards, wildcard_room;
@@ -46,7 +46,7 @@ static void rule_patterns_free(struct rule_patterns *p)
 	*p = (struct rule_patterns){0};
 }
 
-// Of memory.
+// Bytes of memory.
 static size_t rule_patterns_bytes(const struct rule_patterns *p)
 {
 	return p->pattern_room * sizeof(*p->pattern) + p->prefix_room * sizeof(*p->prefix)
@@ -135,7 +135,7 @@ static int compare_prefixes(const void *a, const void *b)
 	return memcmp(x, y, sizeof(*x));
 }
 
-// And drops repeated ones.
+// Sorts, and drops repeated ones.
 static void rule_patterns_sort(struct rule_patterns *p)
 {
 	size_t kept = 0;
@@ -162,7 +162,7 @@ static void rule_zone_names_free(struct rule_zone_names *z)
 	*z = (struct rule_zone_names){0};
 }
 
-// Of memory.
+// Bytes of memory.
 static size_t rule_zone_names_bytes(const struct rule_zone_names *z)
 {
 	return (z->room + z->wildcard_room) * sizeof(uint64_t);
@@ -256,12 +256,12 @@ struct rule_builder {
 	struct rule_sets *sets;
 	struct rule_rows rows;
 	struct pending pending[RULE_LISTS_MAX];
-	size_t pending_room; // of all
+	size_t pending_room; // room of all
 	struct rule_numbers numbers;
 	struct rule_records records;
 	struct rule_patterns patterns;
-	struct rule_zone_names zone_names; // of the current source
-	uint8_t zone;                      // of its kinds
+	struct rule_zone_names zone_names; // names of the current source
+	uint8_t zone;                      // number of its kinds
 	uint64_t depths;
 	uint32_t singles[64];
 	unsigned source_count;
@@ -384,7 +384,7 @@ static int add_existing(void *builder, uint64_t hash, unsigned labels)
 	struct rule_kind kind = rule_kind_of(RULE_CLASS_EXCEPT);
 	kind.zone = b->zone;
 	int list = rule_numbers_of(&b->numbers, source, b->source[source].title, &kind);
-	if (list < 0) // of -E2BIG rule_builder_finish says how many it would take
+	if (list < 0) // rule_builder_finish says for -E2BIG how many numbers it would take
 		return list == -ENOMEM ? list : 0;
 	b->depths |= UINT64_C(1) << labels;
 	return pending_add(b, (unsigned)list, hash);

@@ -22,7 +22,7 @@
 // A list's title as the image keeps it: printable ASCII, the rest as \DDD, cut to fit, NUL-padded.
 void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
 
-enum { RULE_PATTERNS_MAX = 1 << 20, RULE_PREFIXES_MAX = 1 << 22 }; // of an image
+enum { RULE_PATTERNS_MAX = 1 << 20, RULE_PREFIXES_MAX = 1 << 22 }; // bounds of an image
 
 struct rule_builder;
 

@@ -148,7 +148,7 @@ uint64_t rule_compile_hash(const struct rule_source *source, unsigned count,
 
 // A source on its way into the builder.
 struct feed {
-	struct list_parser parser; // of a file
+	struct list_parser parser; // reads a file
 	struct contenthash_state hash;
 	struct rule_builder *builder;
 	struct rule_source_result *result;
@@ -206,7 +206,7 @@ static int parse_file(struct feed *f, const struct rule_source *s, const char *p
 // Which file of a list is read: `path`, then `kept`, then none.
 struct attempt {
 	unsigned from;
-	int error; // of `path`
+	int error; // error of `path`
 	enum list_reject most;
 };
 

@@ -17,13 +17,13 @@
 #include <string.h>
 
 enum { RULE_COMPILE_WHY_MAX = 256 };
-#define RULE_SOURCE_BYTES_MAX (UINT64_C(1) << 30) // of one file; a longer one is an error
+#define RULE_SOURCE_BYTES_MAX (UINT64_C(1) << 30) // bound of one file; a longer one is an error
 
 // Sources 0 and 1 are the allow and deny entries for everyone. With neither path nor rules a source
 // has no rules.
 struct rule_source {
 	const char *title; // identifies it from image to image: unique
-	const char *path;  // of a list; NULL: `rules`
+	const char *path;  // file of a list; NULL: the source is `rules`
 	const char *kept;  // copy to read if `path` cannot be read (list_files.h); NULL: no copy
 	bool stored;       // `path` is replaced as a whole and never written in place
 	// Hands each rule to `take` with `take_arg`, the same ones in the same order each time, and
@@ -50,10 +50,10 @@ struct rule_source_result {
 	struct list_counts counts;
 	uint64_t unusable; // rules that the image has no room for; rejected like those of counts
 	uint64_t content_hash;
-	enum list_reject most; // with -EBADMSG: the reason of most lines
+	enum list_reject most; // for -EBADMSG the reason of most lines
 	int error; // -errno of reading it; -EBADMSG: there is text in it, but not one name;
 		   // -ENODATA: it is empty and was not before
-	bool kept; // with an error: the rules are those of the copy
+	bool kept; // set after an error if the rules are those of the copy
 };
 
 // Is nothing of the source in the image?

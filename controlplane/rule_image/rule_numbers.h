@@ -29,10 +29,10 @@ struct rule_number_key {
 
 struct rule_numbers {
 	struct rule_list_info before[RULE_LISTS_MAX]; // kind.covers 0: free for a new list
-	struct rule_list_info list[RULE_LISTS_MAX];   // of the image being built
+	struct rule_list_info list[RULE_LISTS_MAX];   // lists of the image being built
 	struct rule_number_key *more;
 	unsigned more_count, more_room;
-	unsigned last;          // number found last; RULE_LISTS_MAX: none
+	unsigned last;          // number found last; RULE_LISTS_MAX before the first
 	unsigned source, kinds; // kinds that the newest source has
 };
 
@@ -51,7 +51,7 @@ ATTR_MUST_CHECK int rule_numbers_of(struct rule_numbers *n, unsigned source,
 // Numbers that the lists asked for would take, those included that must rest for one image. Over
 // RULE_LISTS_MAX: there was no number for some.
 unsigned rule_numbers_needed(const struct rule_numbers *n);
-unsigned rule_numbers_resting(const struct rule_numbers *n); // of these, only of the image before
+unsigned rule_numbers_resting(const struct rule_numbers *n); // only the image before has them
 unsigned rule_numbers_end(const struct rule_numbers *n);     // the highest one in use, and one
 
 // The kinds of lists 0 and 1.
@@ -68,11 +68,11 @@ enum {
 };
 
 struct rule_rest {
-	struct rule_list_info list[RULE_LISTS_MAX]; // kind.covers 0: none
+	struct rule_list_info list[RULE_LISTS_MAX]; // kind.covers is 0 at a free place
 	uint64_t left_ms[RULE_LISTS_MAX];
 };
 
-// These lists of an image are about to be replaced by those of the next one.
+// Notes lists of an image that are about to be replaced by those of the next one.
 void rule_rest_note(
 	struct rule_rest *r, const struct rule_list_info *lists, unsigned count, uint64_t now_ms);
 

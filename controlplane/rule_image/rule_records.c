@@ -22,7 +22,7 @@ static_assert(RULE_LISTS_MAX <= 1 << 8);
 enum {
 	RECORD_FIXED = 12,          // owner c00c, type, class, TTL, length
 	CHAIN_FIXED = 5,            // TTL and length of a target
-	FOLLOW_BYTES_MAX = 1 << 26, // of answers behind CNAMEs: the CNAMEs of more are not followed
+	FOLLOW_BYTES_MAX = 1 << 26, // answers behind CNAMEs: the CNAMEs of more are not followed
 };
 
 static_assert((int)CONFIG_ALIASES_MAX <= (int)RULE_DATA_CHAIN_MAX);
@@ -96,7 +96,7 @@ static void chain_keep(struct rule_records *r, const struct list_chain *c)
 	}
 }
 
-// Of a record behind CNAMEs: have such ones become too many?
+// Have the records behind CNAMEs become too many with this one?
 static bool is_too_much(struct rule_records *r, const struct list_rule *rule, size_t chain)
 {
 	if (!rule->chain)
@@ -141,7 +141,7 @@ static int by_place(const struct rule_record *a, const struct rule_record *b)
 	return a->type < b->type ? -1 : a->type > b->type;
 }
 
-// In the order in which they were handed, so that the same input makes the same image.
+// Keeps the order in which records came, so that the same input makes the same image.
 static int compare_records(const void *a, const void *b)
 {
 	const struct rule_record *x = a, *y = b;
@@ -172,8 +172,8 @@ static void ttls_settle(struct rule_records *r)
 // What there is no room for in an answer is dropped before anything is made of it.
 void rule_records_sort(struct rule_records *r)
 {
-	size_t kept = 0, first = 0; // of those of its place
-	unsigned types = 0;         // of its name and list
+	size_t kept = 0, first = 0; // at one place
+	unsigned types = 0;         // at one name and list
 	if (r->count > 0)
 		qsort(r->one, r->count, sizeof(*r->one), compare_records);
 	for (size_t i = 0; i < r->count; i++) {

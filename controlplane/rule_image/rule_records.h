@@ -32,13 +32,12 @@ struct rule_data_parts {
 };
 
 void rule_records_free(struct rule_records *r);
-size_t rule_records_bytes(const struct rule_records *r); // of memory
+size_t rule_records_bytes(const struct rule_records *r); // bytes of memory
 
 // The record of a rule with rtype or chain. -ENOMEM; -E2BIG: over 4 GiB; -EINVAL: too long for an
 // answer.
 ATTR_MUST_CHECK int rule_records_add(
 	struct rule_records *r, uint64_t hash, unsigned list, const struct list_rule *rule);
 
-void rule_records_sort(struct rule_records *r); // and drops repeated ones; before the walks
-// -E2BIG: over 4 GiB.
+void rule_records_sort(struct rule_records *r); // sorts and drops repeated ones; before the walks
 ATTR_MUST_CHECK int rule_records_walk(const struct rule_records *r, struct rule_data_parts *parts);

@@ -85,7 +85,7 @@ int rule_store_read(const char *path, rule_store_place place, void *arg, struct 
 	struct rule_arena arena;
 	const char *refused = NULL;
 	char reason[128];
-	// Without O_NONBLOCK a FIFO in this place would hang the start.
+	// A FIFO in this place, opened without O_NONBLOCK, would hang the start.
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return fail(why, path, "cannot open", -errno);

@@ -34,6 +34,6 @@ typedef int (*rule_store_place)(void *arg, int fd, size_t size, struct rule_aren
 ATTR_MUST_CHECK int rule_store_read(const char *path, rule_store_place place, void *arg,
 	struct rule_arena *out, struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);
 
-// The same, and what is refused is moved aside.
+// Loads an image; a file that is refused is moved aside.
 ATTR_MUST_CHECK int rule_store_load(const char *path, rule_store_place place, void *arg,
 	struct rule_arena *out, struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);

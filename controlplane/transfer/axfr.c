@@ -24,10 +24,10 @@ struct exchange {
 	struct rng rng;
 	int fd;
 	struct tls_conn *tls; // NULL: in clear text
-	uint64_t asked_bytes; // of all messages before this question's
+	uint64_t asked_bytes; // bytes of all messages before this question's
 	bool has_text;        // `text` was called
 	struct ixfr_reader reader;
-	struct tsig tsig; // of the question, with a key
+	struct tsig tsig; // the question's, if there is a key
 	uint8_t msg[DNS_MESSAGE_MAX];
 };
 
@@ -67,7 +67,7 @@ static int again_wait(struct exchange *x, short events)
 	return ready_wait(x, events, x->request->idle_ms);
 }
 
-// In connect_ms, whatever the server sends meanwhile.
+// Ends in connect_ms, whatever the server sends meanwhile.
 static int tls_open(struct exchange *x)
 {
 	char why[TLS_WHY_MAX];

@@ -24,7 +24,7 @@ struct axfr_request {
 	struct socket_address server;
 	struct dns_name zone;
 	bool has_serial;
-	uint32_t serial;                   // of the present copy
+	uint32_t serial;                   // the present copy's
 	const struct config_tsig_key *key; // NULL: nothing is signed
 	struct tls_peer *peer;             // whom the server must be (tls.h); NULL: in clear text
 	uint64_t max_bytes;
@@ -43,7 +43,7 @@ struct axfr_result {
 	bool unchanged;
 	bool is_difference; // `change` has got it, and `text` the new SOA
 	uint32_t serial;
-	uint64_t bytes; // of all messages
+	uint64_t bytes; // bytes of all messages
 	char why[AXFR_WHY_MAX];
 	char instead[AXFR_WHY_MAX]; // why the whole zone was asked for after all; "": it was not
 };

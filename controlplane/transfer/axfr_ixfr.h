@@ -23,16 +23,16 @@ enum {
 
 struct axfr_reader {
 	struct dns_name zone;
-	uint16_t id;                                          // of the query
+	uint16_t id;                                          // the query's
 	int (*text)(void *arg, const char *line, size_t len); // not 0: ends the reading with that
 	void *arg;
 	bool begun;      // the first SOA was read
-	uint32_t serial; // of it
+	uint32_t serial; // the first SOA's
 	uint64_t records;
 	struct rdata_record record;
 	bool is_cut; // the line has no data, which is too long
 	char line[AXFR_LINE_MAX];
-	char why[AXFR_WHY_MAX]; // of an error
+	char why[AXFR_WHY_MAX]; // what went wrong
 };
 
 // A query without RD for the zone's records of `qtype` (AXFR or SOA). Its length.
@@ -68,12 +68,12 @@ enum ixfr_reply {
 enum ixfr_part { IXFR_BEGINS, IXFR_SECOND, IXFR_ZONE, IXFR_LEAVES, IXFR_JOINS };
 
 struct ixfr_reader {
-	struct axfr_reader zone; // its `text` is called for whole zones, and once at the end
+	struct axfr_reader zone; // calls its `text` for whole zones, and once at the end
 	uint32_t have;           // serial of the copy
 	int (*change)(void *arg, bool joins, const char *line, size_t len); // zone.arg
 	enum ixfr_part part;
 	uint32_t at;    // serial that the differences have come to
-	size_t soa_len; // of the first SOA's line
+	size_t soa_len; // length of the first SOA's line
 	char soa[AXFR_LINE_MAX];
 };
 

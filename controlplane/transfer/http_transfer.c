@@ -30,18 +30,18 @@ struct http_multi {
 struct http_transfer {
 	void *curl;                                  // CURL
 	struct http_multi *multi;                    // NULL: blocks its thread
-	_Atomic uint64_t *sockets;                   // of the multi
-	const struct http_transfer_request *request; // NULL: none is in flight
-	struct curl_slist *headers, *addresses;      // of it
+	_Atomic uint64_t *sockets;                   // the multi's count
+	const struct http_transfer_request *request; // NULL while none is in flight
+	struct curl_slist *headers, *addresses;      // the request's
 	uint64_t sent;
-	struct http_coding coding;     // of the reply
+	struct http_coding coding;     // the reply's
 	bool is_packed_otherwise;      // so it was ended
-	const char *ca_file, *ca_path; // of the system
-	char error[256];               // of libcurl: CURL_ERROR_SIZE
+	const char *ca_file, *ca_path; // the system's
+	char error[256];               // libcurl's: CURL_ERROR_SIZE
 };
 static_assert(sizeof(((struct http_transfer *)0)->error) == CURL_ERROR_SIZE);
 
-static _Atomic uint64_t handles, sockets; // of all threads, but of no multi
+static _Atomic uint64_t handles, sockets; // all threads' together, without those of a multi
 
 void http_transfer_counts(struct http_transfer_counts *out)
 {

@@ -36,7 +36,7 @@ struct http_transfer_result;
 // Each may be NULL; those that return false end the transfer.
 struct http_transfer_hooks {
 	void (*on_header)(void *arg, const char *line, size_t len);
-	// Of a reply of this status, unpacked when takes_gzip.
+	// Called for a reply of this status, unpacked when takes_gzip.
 	bool (*on_body)(void *arg, unsigned status, const char *bytes, size_t len);
 	bool (*on_wait)(void *arg, uint64_t received);
 	bool (*on_address)(void *arg, const struct ip_address *a); // before it is connected to
@@ -48,29 +48,29 @@ struct http_transfer_hooks {
 
 struct http_transfer_request {
 	const char *url;
-	const char *addresses; // of http_host.h; NULL: no name in the URL
+	const char *addresses; // see http_host.h; NULL: the URL has no name
 	const char *ca_file;   // PEM: these alone; NULL: the system's
-	struct tls_peer *peer; // of an exchange of a multi: whom the server must be
+	struct tls_peer *peer; // for an exchange of a multi: whom the server must be
 	const char *header[HTTP_TRANSFER_HEADERS_MAX]; // "Name: value"; NULL behind the last
 	const void *body;                              // NULL: GET
 	size_t len;
 	bool takes_gzip;     // the reply may be packed (http_coding.h)
 	uint64_t max_bytes;  // that a reply may say it has; 0: any
-	unsigned connect_ms; // of timeout_ms
+	unsigned connect_ms; // a part of timeout_ms
 	unsigned timeout_ms;
 	unsigned low_speed_s; // abort after this time under 1 KiB/s; 0: never
 	unsigned idle_s;      // a connection unused for longer is not used again; 0: libcurl's 118
-	bool single;          // its connection, kept or new, is closed behind it
+	bool single;          // closes its connection, kept or new, behind it
 	struct http_transfer_hooks hooks;
 	void *arg;
 };
 
 struct http_transfer_result {
 	unsigned status;  // 0: there was no reply
-	unsigned version; // of HTTP: 1, 2; 0: there was no reply
+	unsigned version; // HTTP's: 1, 2; 0: there was no reply
 	uint64_t received;
 	uint64_t sent;          // bytes of the body that were handed to a connection
-	uint64_t retry_after_s; // that the reply asks for (RFC 9110 10.2.3), rounded up; 0: none
+	uint64_t retry_after_s; // that the reply asks for (RFC 9110 10.2.3), rounded up; or 0
 	const char *redirect;   // where a 3xx leads, absolute; NULL. Until the next transfer
 	char why[HTTP_TRANSFER_WHY_MAX]; // "" when a whole reply came; printable
 };
@@ -83,7 +83,7 @@ ATTR_MUST_CHECK int http_transfer(struct http_transfer *t, const struct http_tra
 
 // Counts all handles of the process but those of multis. Any thread.
 struct http_transfer_counts {
-	uint64_t handles, bytes; // of their own: libcurl has its memory
+	uint64_t handles, bytes; // memory without libcurl's
 	uint64_t sockets;        // connections, those that are being made and kept ones
 };
 void http_transfer_counts(struct http_transfer_counts *out);
@@ -142,6 +142,6 @@ void http_multi_give_up(struct http_transfer *t); // no on_end; one that has end
 // fd -1: the timer.
 void http_multi_turn(struct http_multi *m, int fd, bool is_readable, bool is_writable);
 
-// In on_sent: TLS of a connection that this exchange has made, as OpenSSL's SSL; NULL: others had
+// For on_sent: TLS of a connection that this exchange has made, as OpenSSL's SSL; NULL: others had
 // used it before.
 struct ssl_st *http_multi_new_tls(struct http_transfer *t);

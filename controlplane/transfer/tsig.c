@@ -21,7 +21,7 @@ static const struct {
 
 // A TSIG record of a message, checked for its bounds.
 struct record {
-	size_t at; // in the message
+	size_t at; // place in the message
 	struct dns_name key, algorithm;
 	uint8_t time[6];
 	uint16_t fudge_s, mac_len, id, error, other_len;
@@ -113,7 +113,7 @@ static size_t message_sign(struct tsig *t, uint8_t *msg, size_t len, struct reco
 	return ok ? record_append(msg, len, r) : 0;
 }
 
-// Without an error.
+// Signs a message that has no error.
 static size_t message_sign_good(struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s)
 {
 	struct record r = {.fudge_s = TSIG_FUDGE_S, .other = msg};
@@ -202,7 +202,7 @@ static bool signed_message_add(struct tsig *t, const uint8_t *msg, const struct 
 	       && fields_add(t, r, t->is_first);
 }
 
-// Its time does not depend on where they differ.
+// Takes the same time wherever they differ.
 static bool codes_differ(const uint8_t *a, const uint8_t *b, size_t len)
 {
 	uint8_t all = 0;
@@ -267,7 +267,7 @@ int tsig_take(struct tsig *t, const uint8_t *msg, size_t len, uint64_t now_unix_
 	if (!dns_name_equal(&r.key, &t->key->name)
 		|| !dns_name_equal(&r.algorithm, &algorithms[t->key->algorithm].name))
 		return refuse(t, -EKEYREJECTED, "the server signs with another key");
-	// Of a query that it could not verify the server cannot sign the reply.
+	// The server cannot sign the reply to a query that it could not verify.
 	if (r.mac_len == 0)
 		return refuse(
 			t, -EKEYREJECTED, "the server refused the TSIG: %s", error_text(r.error));

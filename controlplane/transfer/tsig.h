@@ -35,11 +35,11 @@ enum { TSIG_BADSIG = 16, TSIG_BADKEY = 17, TSIG_BADTIME = 18, TSIG_BADTRUNC = 22
 
 struct tsig {
 	const struct config_tsig_key *key;
-	struct tls_hmac *hmac; // of the messages since the last signed one; NULL: none came
+	struct tls_hmac *hmac; // over the messages since the last signed one; NULL before the first
 	bool is_first;         // no signed message of the reply came
-	uint16_t error;        // of a query that was refused, for its reply; 0: it has no TSIG
+	uint16_t error;        // why a query was refused, for its reply; 0: it has no TSIG
 	unsigned not_signed;   // messages since the last signed one
-	size_t mac_len;        // of the last signed message, the query at first
+	size_t mac_len;        // the last signed message's, the query's at first
 	uint8_t mac[TLS_HMAC_MAX];
 	char why[TSIG_WHY_MAX];
 };
@@ -57,7 +57,7 @@ ATTR_MUST_CHECK int tsig_take_query(struct tsig *t, const struct config_tsig_key
 // Signs the reply to it as tsig_begin does a query.
 ATTR_MUST_CHECK size_t tsig_sign_reply(
 	struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s);
-// The same for a query that was refused with an `error`: adds a TSIG that says so.
+// Adds a TSIG to the reply to a query that was refused with an `error`.
 ATTR_MUST_CHECK size_t tsig_refuse_reply(struct tsig *t, const uint8_t *query, size_t query_len,
 	uint8_t *msg, size_t len, uint64_t now_unix_s);
 void tsig_end(struct tsig *t); // any number of times

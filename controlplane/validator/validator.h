@@ -40,13 +40,13 @@ struct validators;
 struct validation; // a question
 
 enum {
-	VALIDATOR_QUESTIONS_MAX = 2048, // of all resolvers
+	VALIDATOR_QUESTIONS_MAX = 2048, // all resolvers together
 	VALIDATOR_FETCHES = 512,
-	VALIDATOR_ZONE_FETCHES = VALIDATOR_FETCHES / 2, // of one registrable domain, alone
+	VALIDATOR_ZONE_FETCHES = VALIDATOR_FETCHES / 2, // for one registrable domain
 	VALIDATOR_CONTEXTS = 8,                         // retired ones included
 	VALIDATOR_CONTEXT_MEMORY = 8 << 20,             // more than the library takes for one
-	VALIDATOR_SOCKETS = VALIDATOR_FETCHES,          // of the library, for each context
-	VALIDATOR_WHY_MAX = 128,                        // as long as EXTRA-TEXT of an EDE may be
+	VALIDATOR_SOCKETS = VALIDATOR_FETCHES,          // the library's, for each context
+	VALIDATOR_WHY_MAX = 128,                        // the longest EXTRA-TEXT of an EDE
 	VALIDATOR_FETCH_MS = 4500,
 	VALIDATOR_DRAIN_MS = 10000,
 };
@@ -61,10 +61,10 @@ enum validator_end {
 
 struct validator_verdict {
 	enum validator_end end;
-	const uint8_t *msg; // of SECURE and INSECURE: the answer, a whole message
+	const uint8_t *msg; // for SECURE and INSECURE: the answer, a whole message
 	size_t len;
-	int ede;         // of BOGUS; else DNS_EDE_NONE
-	const char *why; // of BOGUS: VALIDATOR_WHY_MAX bytes at most, NUL included
+	int ede;         // for BOGUS; else DNS_EDE_NONE
+	const char *why; // for BOGUS: VALIDATOR_WHY_MAX bytes at most, NUL included
 };
 // Once for each question that is not stopped, perhaps within validators_ask. What the verdict
 // points to is valid during the call.
@@ -78,8 +78,8 @@ struct validator_servers {
 
 struct validator_owner {
 	void *arg;
-	// Of the view with the number, for that name and type. False: there is no such view.
-	// `release` follows when the fetch has ended.
+	// Finds the servers of the view with that number, for that name and type. False: there is
+	// no such view. `release` follows when the fetch has ended.
 	bool (*servers)(void *arg, uint16_t view, const struct dns_name *name, uint16_t qtype,
 		struct validator_servers *out);
 	void (*release)(void *arg, const struct validator_servers *servers);
@@ -91,10 +91,10 @@ struct validator_owner {
 
 struct validator_settings {
 	const char *anchors; // file of DNSKEY or DS records; unused where there are `keys`
-	const char *keys;    // DNSKEY records, a line each; NULL: none
+	const char *keys;    // DNSKEY records, a line each; may be NULL
 	const struct dns_name *negative;
 	unsigned negative_count; // negative trust anchors (RFC 7646)
-	uint64_t hash;           // of all that, and of the servers: another one retires contexts
+	uint64_t hash; // a hash of all that, and of the servers; another hash retires contexts
 };
 
 ATTR_MUST_CHECK int validators_new(struct validators **out, struct loop *loop, unsigned questions,
@@ -123,7 +123,7 @@ void validators_stop(struct validation **slot); // no call of `done`; NULL in it
 
 struct validators_status {
 	uint64_t secure, insecure, bogus, failed; // verdicts
-	uint64_t led;                             // the same, VALIDATOR_LED
+	uint64_t led;                             // led on: VALIDATOR_LED
 	uint64_t late;                            // questions past their deadline
 	uint64_t refused;                         // questions for which there was no room
 	uint64_t fetches, fetches_refused;        // queries of the library; without room

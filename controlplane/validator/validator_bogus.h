@@ -19,7 +19,7 @@ enum {
 
 struct bogus_names {
 	struct bogus_table *table; // NULL: there was none yet
-	unsigned entries;          // also those that are over
+	unsigned entries;          // counts those that are over, too
 	unsigned entries_most;
 	uint64_t evicted;
 };
@@ -43,7 +43,8 @@ struct bogus_found {
 	uint64_t age_ms;
 	char why[VALIDATOR_WHY_MAX];
 };
-// Those of the name; qtype 0: of any type. Their number, `most` at most. Walks the table.
+// Finds the entries of the name; qtype 0: of any type. Returns their number, `most` at most. Walks
+// the table.
 unsigned bogus_names_find(const struct bogus_names *b, const struct dns_name *name, uint16_t qtype,
 	uint64_t now_ms, struct bogus_found *out, unsigned most);
 

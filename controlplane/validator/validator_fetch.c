@@ -18,7 +18,7 @@
 #include <weir/dns_proto.h>
 #include <weir/dns_query.h>
 
-enum { BAD_MS = 61000 }; // as long as the library, and the second that it counts in
+enum { BAD_MS = 61000 }; // the library's time, and the second that it counts in
 
 // False: it is not one that the library asks for to validate others.
 static bool key_name(const uint8_t *question, uint16_t len, struct dns_name *out)
@@ -43,7 +43,7 @@ static void validator_key_there(struct validator_context *c, const uint8_t *ques
 			c->missing[i].until_ms = 0;
 }
 
-// In the place of the same name, of none, or of the one that is forgotten first.
+// The place of the same name, else a free one, else that of the name that is forgotten first.
 static unsigned place_of(struct validator_context *c, const struct dns_name *name)
 {
 	unsigned place = 0;
@@ -92,7 +92,7 @@ bool validator_key_is_missing(const struct validator_context *c, const char *why
 
 enum {
 	QUERY_MAX = 1024,
-	REPLY_MAX = 65507, // of a datagram over IPv4
+	REPLY_MAX = 65507, // the longest datagram over IPv4
 	A_TURN = 64,
 	RECEIVE_BYTES = 1 << 20,
 	SEND_BYTES = 4 << 20,

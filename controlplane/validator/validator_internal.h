@@ -17,7 +17,7 @@
 enum {
 	VALIDATOR_TOKEN_LEN = 32, // hexadecimal digits
 	VALIDATOR_MISSING = 16,   // the one that is forgotten first goes for a new one
-	VALIDATOR_PATIENCE_MS = (int)VALIDATOR_FETCH_MS + 500, // of the library, for SERVFAIL
+	VALIDATOR_PATIENCE_MS = (int)VALIDATOR_FETCH_MS + 500, // the library's, before SERVFAIL
 };
 
 struct event;
@@ -38,8 +38,8 @@ struct validator_context {
 	int fd; // the library's server
 	struct event *readable;
 	unsigned questions;
-	unsigned led;   // those of them that are led
-	unsigned calls; // of the library that run: it must not end within
+	unsigned led;   // how many of them are led
+	unsigned calls; // calls of the library that run: it must not end within
 	uint64_t used_ms, retired_ms;
 	char token[VALIDATOR_TOKEN_LEN + 1];
 	unsigned missing_count;
@@ -66,7 +66,7 @@ struct validator_fetch {
 	struct validator_servers servers;
 	struct sockaddr_in peer;
 	uint16_t id, question_len;
-	uint8_t question[UPSTREAM_QUESTION_MAX]; // as it came
+	uint8_t question[UPSTREAM_QUESTION_MAX]; // exactly what came
 	struct age_link age;
 };
 
@@ -84,7 +84,7 @@ struct validators {
 	struct validator_fetch *fetch_free;
 	unsigned fetch_touched, fetches_most;
 	struct keyhash_secret secret;
-	uint32_t zone[VALIDATOR_FETCHES]; // of each fetch; 0: it is free
+	uint32_t zone[VALIDATOR_FETCHES]; // the zone of each fetch; 0: it is free
 	struct validators_status count;
 	struct validator_fetch fetch[VALIDATOR_FETCHES];
 };

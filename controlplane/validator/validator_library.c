@@ -50,7 +50,7 @@ struct library_event {
 	struct event *e;
 	void (*fn)(int fd, short what, void *arg);
 	void *arg;
-	// The server that the query at this socket is for; of family 0: none waits.
+	// The server that the query at this socket is for; its family is 0 while none waits.
 	struct sockaddr_in6 server;
 	uint64_t asked_ms;
 };
@@ -195,7 +195,7 @@ static struct ub_event *library_event_new(struct ub_event_base *base, int fd, sh
 	return &e->event;
 }
 
-// Of one question.
+// One question at the library.
 struct call {
 	library_answer_fn done;
 	void *arg;

@@ -20,7 +20,7 @@ struct library_answer {
 	const uint8_t *msg; // whole message
 	size_t len;
 	enum library_security security;
-	const char *why; // of a bogus one; may be NULL
+	const char *why; // why it is bogus; may be NULL
 };
 typedef void (*library_answer_fn)(void *arg, const struct library_answer *answer);
 

@@ -30,10 +30,10 @@ struct work {
 	struct axfr_request axfr;
 	struct list_diff *diff; // NULL: whole zones alone
 	bool is_open;           // the files are
-	int fd, copy;           // those of the request
+	int fd, copy;           // the request's
 	unsigned count;
 	struct ip_address address[BOOTSTRAP_ADDRESSES_MAX];
-	size_t len; // of text that is not in the file yet
+	size_t len; // bytes of text that are not in the file yet
 	char text[TEXT_MAX];
 };
 
@@ -265,12 +265,12 @@ static int zone_take(struct work *w)
 	w->axfr.has_serial = etag_read(request->etag, request->key, request->tls, &w->axfr.serial);
 	if (w->axfr.has_serial && (request->open || request->copy >= 0)
 		&& list_axfr_wants_copy(request->url)
-		&& list_diff_new(&w->diff) == 0) // without memory for it the whole zone does
+		&& list_diff_new(&w->diff) == 0) // else the whole zone comes
 		w->axfr.change = on_change;
 	for (; i < w->count && !got.connected && err != -ECANCELED; i++)
 		err = address_ask(w, &w->address[i], &got);
 	if (err == 0)
-		w->result->why[0] = '\0'; // of an address that was tried before
+		w->result->why[0] = '\0'; // an address that was tried before left it
 	if (err == 0 && got.instead[0])
 		whole_report(w, got.instead);
 	if (err == 0 && got.is_difference)

@@ -14,9 +14,9 @@ enum { WINDOW = 1 << 16, ROOM_FIRST = 256, TEXT_FIRST = 1 << 14 };
 static_assert((int)WINDOW > (int)AXFR_LINE_MAX);
 
 struct entry {
-	uint32_t at, len; // in the text
-	bool was, is;     // in the old copy and in the new one
-	bool seen;        // in the old copy, or written as the first line of the new one
+	uint32_t at, len; // place and length in the text
+	bool was, is;     // is it in the old copy, in the new one?
+	bool seen;        // found in the old copy, or written as the first line of the new one
 };
 
 struct list_diff {
@@ -27,7 +27,7 @@ struct list_diff {
 	char *text;
 	size_t text_len, text_room;
 	uint64_t changes;
-	char window[WINDOW]; // of the file
+	char window[WINDOW]; // a part of the file
 };
 
 static uint32_t *slot_find(const struct list_diff *d, const char *line, size_t len)

@@ -24,7 +24,7 @@ void list_diff_free(struct list_diff *d);                  // NULL is fine
 // A line leaves the copy or joins it. -EBADMSG: by the lines before, it left or joined already;
 // -E2BIG: too many; -ENOMEM.
 ATTR_MUST_CHECK int list_diff_change(struct list_diff *d, bool joins, const char *line, size_t len);
-uint64_t list_diff_changes(const struct list_diff *d); // of those calls
+uint64_t list_diff_changes(const struct list_diff *d); // lines that these calls changed
 
 // `text` gets the new copy without its first line, which is `soa`. -EBADMSG: the copy lacks a line
 // that leaves, has one that joins, or is no file of lines; or `soa` is not one that joins. -errno

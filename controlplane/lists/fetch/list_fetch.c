@@ -24,11 +24,11 @@ struct fetch {
 	struct list_fetch_result *result;
 	struct http_transfer *transfer;
 	uint64_t deadline_ms;
-	int err; // why a callback ended the transfer; 0: none did
+	int err; // why a callback ended the transfer; 0 if none did
 	uint64_t other_bytes;
 	bool refused; // some address was not public
 	char refused_text[SOCKET_ADDRESS_TEXT_MAX];
-	char condition[2][CONDITION_MAX]; // header lines, "": none
+	char condition[2][CONDITION_MAX]; // header lines; "" without one
 };
 
 static int ATTR_PRINTF(3, 4) fail(struct fetch *f, int err, const char *fmt, ...)

@@ -28,12 +28,11 @@ enum {
 
 struct list_fetch_request {
 	const char *url;
-	const struct config_tsig_key *key; // of a transfer; NULL: none
-	const struct config_list_tls *tls; // of a transfer over TLS; else NULL
-	const char *etag, *last_modified;  // of the present copy; "": none
+	const struct config_tsig_key *key; // signs a zone transfer; may be NULL
+	const struct config_list_tls *tls; // for a zone transfer over TLS; else NULL
+	const char *etag, *last_modified;  // the present copy's; may be ""
 	int fd;                            // takes the body from its start
-	int copy; // of a transfer by differences: the present copy, open; -1: none
-	// Of a transfer: opens these two once there is a body. 0, or -errno; NULL: they are open.
+	int copy; // the present copy, open, for a transfer of differences; else -1
 	int (*open)(void *arg, int *fd, int *copy);
 	void *arg;
 	// Takes the body in place of `fd`, from its start after each redirect. False: no more of
@@ -48,13 +47,13 @@ struct list_fetch_request {
 };
 
 struct list_fetch_result {
-	unsigned http_status;   // of the last hop; 0: there was no reply
+	unsigned http_status;   // the last hop's; 0: there was no reply
 	uint64_t retry_after_s; // that a refusal asks for (RFC 9110 10.2.3); 0: nothing
 	bool not_modified;
-	uint64_t bytes, wire_bytes; // of the body, unpacked; as sent
+	uint64_t bytes, wire_bytes; // size of the body, unpacked; as sent
 	uint64_t changes;           // lines that made the copy this body; 0: it came whole
 	char etag[LIST_FETCH_ETAG_MAX], last_modified[LIST_FETCH_DATE_MAX]; // "" where it lacks
-	char why[LIST_FETCH_WHY_MAX];                                       // of an error
+	char why[LIST_FETCH_WHY_MAX];                                       // what went wrong
 };
 
 // 0: all of it is in the file, or it is not modified. -EFBIG, -ETIMEDOUT, -ECANCELED, -EACCES (a

@@ -219,7 +219,7 @@ static int copy_file(const char *path, const char *temporary, uint64_t content_h
 	if (!err)
 		err = copy_bytes(from, to);
 	FAULT_POINT(copy_written);
-	// With the time of the list, which list_kept_is compares.
+	// The copy gets the time of the list, which list_kept_is compares.
 	if (!err && futimens(to, (const struct timespec[2]){st.st_atim, st.st_mtim}))
 		err = -errno;
 	FAULT_POINT(copy_dated);

@@ -72,8 +72,8 @@ ATTR_MUST_CHECK int list_kept_take(const char *state_directory, const struct rul
 // Removes copies that none of these sources has.
 void list_kept_prune(const char *state_directory, const struct rule_source *source, unsigned count);
 
-// Of all copies together, by their sizes: that of a fetched list counts although it may share its
+// The sum of the sizes of all copies: that of a fetched list counts although it may share its
 // blocks with the stored file. Reads the folder.
 uint64_t list_kept_bytes(const char *state_directory);
 
-uint64_t list_kept_unix_s(const char *path); // of when that content is; 0: no copy
+uint64_t list_kept_unix_s(const char *path); // the date of that content; 0: no copy

@@ -19,7 +19,7 @@ struct entry {
 };
 
 struct list_notify {
-	pthread_mutex_t lock; // of all below but the counters
+	pthread_mutex_t lock; // protects all fields below but the counters
 	struct loop *service;
 	void (*due)(void *arg);
 	void *arg;

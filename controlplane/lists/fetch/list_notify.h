@@ -49,7 +49,7 @@ enum list_notify_outcome {
 struct list_notify_entry {
 	struct dns_name zone;
 	struct ip_address server;
-	const struct config_tsig_key *key; // NULL: none; copied
+	const struct config_tsig_key *key; // copied; may be NULL
 	unsigned list;                     // the owner's number of it
 };
 
@@ -57,7 +57,7 @@ struct list_notify_entry {
 struct list_notify_reply {
 	bool is_signed;             // the query is, by this key
 	struct config_tsig_key key; // tsig.key
-	struct tsig tsig; // with an error (tsig_refuse_reply) if some key was wanted and none fits
+	struct tsig tsig; // has an error (tsig_refuse_reply) if some key was wanted and none fits
 };
 
 struct list_notify;
@@ -83,18 +83,19 @@ enum list_notify_outcome list_notify_take(struct list_notify *z, const struct ip
 // A message with another opcode than QUERY.
 struct list_notify_message {
 	unsigned ip_version;
-	const uint8_t *client; // its address
+	const uint8_t *client; // the client's address
 	const uint8_t *msg;
 	size_t len;
-	struct dns_query *query; // of it, without the transport's options afterwards
+	struct dns_query *query; // the parsed query, without the transport's options afterwards
 };
 // Takes it, if it is a NOTIFY. VERDICT_miss: it is none, or nobody here takes one; VERDICT_local,
 // VERDICT_refused: the reply of *len bytes is in `reply`, which has room for DNS_MESSAGE_MAX and
 // begins with header and question of the message. *len 0: there was no memory for one. Any thread.
 enum verdict list_notify_answer(
 	struct list_notify *z, const struct list_notify_message *m, uint8_t *reply, uint16_t *len);
-// The same of a miss of the kind MISS_NOTIFY, whose numbers fit its length; `z` NULL: NOTIMP.
-// False: it is no NOTIFY. Else head->dns_len bytes, 0: no memory, are in `reply`. Any thread.
+// list_notify_take for a miss of the kind MISS_NOTIFY, whose numbers fit its length; `z` NULL:
+// NOTIMP. False: it is no NOTIFY. Else head->dns_len bytes, 0: no memory, are in `reply`. Any
+// thread.
 ATTR_MUST_CHECK bool list_notify_of_worker(struct list_notify *z, const struct msg_miss *m,
 	const uint8_t *question, uint8_t *reply, struct msg_answer *head);
 

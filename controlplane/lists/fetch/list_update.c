@@ -103,7 +103,7 @@ static struct list_fetch_request request_of(
 		.stop = o->stop};
 }
 
-// Of one list's fetch.
+// What one list's fetch has open.
 struct files {
 	const struct list_update *list;
 	const struct list_store_paths *paths;

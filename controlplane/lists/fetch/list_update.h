@@ -35,19 +35,18 @@ struct list_update {
 	// Input.
 	const char *url;
 	struct list_options options;
-	const struct config_tsig_key *key; // of a transfer; NULL: none
-	const struct config_list_tls *tls; // of a transfer over TLS; else NULL
+	const struct config_tsig_key *key; // signs a zone transfer; may be NULL
+	const struct config_list_tls *tls; // for a zone transfer over TLS; else NULL
 	bool wanted;                       // ask for it
 	bool notified;                     // wanted for a NOTIFY alone
 	bool force;                        // even if it did not change, and take it if it is empty
-	_Atomic uint64_t since_ms;         // when its fetch began; 0: none runs. Any thread
-	// Output.
+	_Atomic uint64_t since_ms;         // when its fetch began; 0 while none runs. Any thread
 	enum list_update_outcome outcome;
 	unsigned http_status;
-	uint64_t retry_after_s;           // as in list_fetch.h
-	uint64_t try_unix_s, good_unix_s; // of the attempt; of the present file, 0: none
-	uint64_t bytes;                   // of a changed list
-	uint64_t changes;                 // of its lines, by a difference; 0: it came whole
+	uint64_t retry_after_s;           // see list_fetch.h
+	uint64_t try_unix_s, good_unix_s; // this attempt; the present file, or 0
+	uint64_t bytes;                   // size of a changed list
+	uint64_t changes;                 // lines that a difference changed; 0: the list came whole
 	char why[LIST_FETCH_WHY_MAX];
 };
 
@@ -59,6 +58,6 @@ struct list_update_options {
 	const _Atomic bool *stop;
 };
 
-// Those that are wanted. The number of those that changed.
+// Fetches the lists that are wanted. Returns how many changed.
 unsigned list_update_all(
 	const struct list_update_options *options, struct list_update *list, unsigned count);
