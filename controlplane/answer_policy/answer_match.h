@@ -44,7 +44,7 @@ struct answer_match { // all zero: nothing found
 
 void answer_match_add(
 	struct answer_match *f, const struct rule_set *block, const struct rule_set *unless);
-// Those of a group's lists that block it. False: none does.
+// The lists of a group that block it. False: no list does.
 bool answer_match_lists(
 	const struct answer_match *f, const uint64_t group_lists[4], struct rule_set *out);
 // Is this list of the group's one of those that block it?

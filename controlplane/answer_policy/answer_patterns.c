@@ -39,9 +39,7 @@ struct answer_patterns {
 	unsigned portions;
 	hs_database_t *portion[PORTIONS_MAX];
 	unsigned count;
-	uint16_t list[ANSWER_PATTERNS_MAX]; // of pattern i
-	// The next one with the text of pattern i, for another list: libhs has the first of them
-	// alone. 0: none.
+	uint16_t list[ANSWER_PATTERNS_MAX]; // list of pattern i
 	uint16_t same[ANSWER_PATTERNS_MAX];
 };
 
@@ -103,7 +101,7 @@ static void error_free(hs_compile_error_t *error)
 
 static pthread_once_t counted = PTHREAD_ONCE_INIT;
 
-// Its patterns are most of what it allocates; a failure would leave them uncounted, no more.
+// Patterns are most of what libhs allocates; a failure only leaves them uncounted.
 static void count_memory(void)
 {
 	(void)!hs_set_allocator(heap_hyperscan_malloc, heap_free);
@@ -278,7 +276,8 @@ static struct first *first_find(struct compile *c, const struct answer_pattern *
 	}
 }
 
-// Of another list, or twice in one: it costs nothing more.
+// Adds a pattern whose text is there already, from another list or twice in one: it costs nothing
+// more.
 static void pattern_join(struct compile *c, const struct first *f, unsigned list)
 {
 	struct answer_patterns *m = c->made;
@@ -334,7 +333,7 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p, unsig
 	return 0;
 }
 
-// With those that share a text, which are compiled or refused as the first one is.
+// Counts patterns that share a text, too: they are compiled or refused as the first one is.
 static void compiled_count(struct compile *c)
 {
 	for (unsigned i = 0; i < FIRSTS; i++) {

@@ -29,11 +29,10 @@ enum {
 	ANSWER_PATTERNS_MAX = 4096,
 	ANSWER_PATTERN_LEN_MAX = 1024,
 	ANSWER_PATTERNS_BUDGET_MS = 5000,
-	// Of these for all of the operator's own, which a build reads twice: lists have the rest.
+	// The part for the operator's patterns, which a build reads twice: lists have the rest.
 	ANSWER_PATTERNS_OWN_MS = ANSWER_PATTERNS_BUDGET_MS / 4,
 	ANSWER_PATTERN_SLOW_MS = 250,
-	ANSWER_PATTERN_POSITIONS_MAX = 4000, // with its repeats written out (pattern_positions.h)
-	// pattern_price: of one, of the operator's own together, and of those of all lists.
+	ANSWER_PATTERN_POSITIONS_MAX = 4000, // repeats written out (pattern_positions.h)
 	ANSWER_PATTERN_PRICE_MAX = 1024,
 	ANSWER_PATTERNS_PRICE_OWN = 4096,
 	ANSWER_PATTERNS_PRICE_MAX = 4096,
@@ -59,9 +58,9 @@ struct answer_pattern_counts {
 	uint32_t refused_slow;      // alone took too long, or its price is over what is left
 	uint32_t refused_time;      // no time was left, of one kind or the other
 	uint32_t refused_size;      // no room was left
-	uint64_t bytes, compile_ms; // those of libhs
-	uint64_t held_bytes;        // and what is held beside them
-	char first_error[128];      // of the first one with bad syntax
+	uint64_t bytes, compile_ms; // libhs's
+	uint64_t held_bytes;        // memory beside that of libhs
+	char first_error[128];      // why the first one has bad syntax
 };
 
 // CPU time of the operator's patterns so far: of all, ANSWER_PATTERNS_BUDGET_MS at most, and of the

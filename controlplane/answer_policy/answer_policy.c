@@ -18,8 +18,9 @@ struct answer_policy {
 	struct answer_patterns *patterns;
 	struct answer_pattern_scratch *scratch[ANSWER_POLICY_LOOPS];
 	struct answer_prefixes *prefixes;
-	// Of the names asked: patterns may allow what a list blocks by name, or it leads elsewhere.
-	// By the image, as workers go by it: even if all of these patterns were refused.
+	// The names of questions need a check, too: patterns may allow what a list blocks by name,
+	// or it leads elsewhere. The image decides, as for workers: even if all of these patterns
+	// were refused.
 	bool names_too, image_names_too; // the image's alone
 	struct answer_policy_counts counts;
 };
@@ -141,8 +142,8 @@ struct hearing {
 	struct answer_match led;   // what the names and addresses of the answer match
 };
 
-// Lists with a pattern for the name and the type; false: none. *typed becomes true where some are
-// for other types.
+// Lists with a pattern for the name and the type; false if no list has one. *typed becomes true
+// where some are for other types.
 static bool patterns_of(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *name, uint16_t qtype, struct rule_set *lists, bool *typed)
 {
@@ -222,7 +223,7 @@ static void answer_policy_addresses(
 	h->has_taken = true;
 	for (unsigned w = 0; w < 4; w++)
 		h->addresses.lists[w] &= ~h->taken.lists[w];
-	h->led.typed = true; // of one type alone
+	h->led.typed = true; // the rule is for one type
 	answer_rank_address(&j->rank, &h->addresses, &h->led);
 }
 

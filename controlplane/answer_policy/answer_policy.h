@@ -35,7 +35,7 @@ enum { ANSWER_TARGETS_MAX = DNS_ANSWER_CNAME_MAX };
 
 enum answer_policy_loop {
 	ANSWER_POLICY_ON_SERVICE,
-	ANSWER_POLICY_ON_RESOLVER, // the first one's; that of the next is one more
+	ANSWER_POLICY_ON_RESOLVER, // the first resolver's; each further one has the next number
 	ANSWER_POLICY_LOOPS = ANSWER_POLICY_ON_RESOLVER + SHM_RESOLVERS_MAX
 };
 
@@ -48,8 +48,9 @@ struct answer_policy_counts {
 // counted, the others work.
 ATTR_MUST_CHECK int answer_policy_new(
 	struct answer_policy **out, const struct rule_reader *image, unsigned resolvers);
-// Before it is used: as long as workers have the image of `before` (NULL: none), they may leave
-// names to us that its allow patterns might allow, so this one checks names too if that one does.
+// Called before it is used: as long as workers have the image of `before` (may be NULL), they may
+// leave names to us that its allow patterns might allow, so this one checks names too if that one
+// does.
 void answer_policy_follow(struct answer_policy *j, const struct answer_policy *before);
 void answer_policy_free(struct answer_policy *j); // NULL is fine
 const struct answer_policy_counts *answer_policy_counts(const struct answer_policy *j);
@@ -61,12 +62,13 @@ const uint64_t *answer_policy_allowing(const struct answer_policy *j);
 // May an answer of this kind come to anything? For walks over many.
 bool answer_policy_concerns(const struct answer_policy *j, const struct dns_answer_view *answer);
 
-// Of the name asked, by its patterns; where some of them allow, or a list leads elsewhere, by the
-// table too, as workers then leave to us what a list blocks by name. All else of it is theirs.
+// Checks the name asked by the patterns; where some of them allow, or a list leads elsewhere, by
+// the table too, as workers then leave to us what a list blocks by name. Workers decide all else
+// about it.
 void answer_policy_question(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *name, uint16_t qtype, struct answer_match *out);
-// Of the whole answer, with the above. An IPv6 address with the prefix `nat64` (NULL, or version
-// 0: none, or the well-known one) stands for an IPv4 one too.
+// Checks the whole answer, its name included. An IPv6 address with the prefix `nat64` (NULL or
+// version 0: no prefix but the well-known one) stands for an IPv4 one too.
 void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *question, uint16_t qtype, const struct dns_answer_view *answer,
 	const struct ip_address *nat64, struct answer_match *out);
@@ -91,7 +93,7 @@ bool answer_policy_blocks(const struct answer_policy *j, const struct answer_mat
 // one, or the name becomes too long: it blocks.
 ATTR_MUST_CHECK bool answer_policy_lead(const struct answer_policy *j,
 	const struct rule_ruling *ruling, const struct dns_name *name, struct dns_alias *out);
-// Its reply; not of one that is dropped.
+// The reply of a ruling that does not drop.
 ATTR_MUST_CHECK uint16_t answer_policy_reply(const struct answer_policy *j,
 	const struct rule_ruling *ruling, uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct rule_reply_opts *opts, uint16_t *sum);

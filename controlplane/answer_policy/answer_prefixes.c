@@ -202,7 +202,7 @@ static int sweep_entry(struct sweep *s, const struct entry *e)
 	if (rc < 0)
 		return rc;
 	address_bits last = last_of(e);
-	// Of the same prefix in another list, or the same list twice.
+	// A prefix may be in several lists, or twice in one.
 	bool same = s->depth && s->open[s->depth - 1].last == last && s->at == e->first;
 	if (!same) {
 		s->open[s->depth] = (struct open){.last = last, .set = *open_set(s)};
@@ -284,7 +284,7 @@ static bool entry_of(const struct answer_prefix *p, struct entry *out)
 	return true;
 }
 
-// Those of one family; how many.
+// Takes the prefixes of one family; returns how many.
 static size_t entries_take(struct entry *entry, bool v6, const struct answer_prefix *prefix,
 	size_t count, struct answer_prefix_counts *counts)
 {

@@ -89,10 +89,10 @@ static void clause_add(const struct answer_rank *k, const struct rule_set *block
 // What takes a block of each rank away.
 struct unless {
 	struct rule_set operators; // operator's allow rules and local data
-	struct rule_set important; // and important allow rules
-	struct rule_set lists;     // and those of lists
-	struct rule_set all;       // and those of policy zones
-	struct rule_set names;     // of these, rules by name
+	struct rule_set important; // besides, important allow rules
+	struct rule_set lists;     // besides, allow rules of lists
+	struct rule_set all;       // besides, those of policy zones
+	struct rule_set names;     // the rules by name among `all`
 };
 
 static void unless_join(const struct answer_rank *k, const struct rule_set *lists, struct unless *u)

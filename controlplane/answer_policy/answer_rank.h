@@ -9,9 +9,7 @@
 // Properties of the lists of an image.
 struct answer_rank {
 	uint64_t of_class[RULE_CLASSES][4];
-	uint64_t allowing[4]; // of classes that take a block away
-	// For each list the allowing ones that every group with that list has too, as they are of
-	// the same source.
+	uint64_t allowing[4]; // lists of classes that take a block away
 	struct rule_set guard[RULE_LISTS_MAX];
 	// For each list those of sources before its own, and those of its own.
 	struct rule_set earlier[RULE_LISTS_MAX], beside[RULE_LISTS_MAX];
@@ -25,7 +23,7 @@ void answer_rank_init(struct answer_rank *k, const struct rule_reader *image);
 // it.
 void answer_rank_name(const struct answer_rank *k, const struct rule_match *match, unsigned count,
 	const struct rule_set *patterns, struct answer_match *out);
-// Of its patterns alone what they block and no rule at the name takes back.
+// What the patterns block and no rule at the name takes back.
 void answer_rank_patterns(const struct answer_rank *k, const struct rule_match *match,
 	unsigned count, const struct rule_set *patterns, struct answer_match *out);
 // Lists from which an exception at the name asked takes all. `match`: of that name.

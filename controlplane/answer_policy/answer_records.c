@@ -8,7 +8,7 @@ enum { POINTER_BYTE = 0xc0, SVCB_IPV4HINT = 4, SVCB_IPV6HINT = 6, OWNER_TO_TTL =
 struct place {
 	const uint8_t *bytes;
 	uint32_t len, pos;
-	uint32_t message_pos; // of bytes[0]
+	uint32_t message_pos; // where bytes[0] is
 };
 
 static struct place place_of(const struct answer_records *r, uint32_t message_pos)

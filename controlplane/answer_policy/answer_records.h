@@ -21,7 +21,7 @@ struct answer_record {
 	uint32_t rdata; // offset in view->bytes; rdata_len bytes are there
 };
 
-// Of the answer section.
+// The records of the answer section.
 static inline struct answer_records answer_records_of(
 	const struct dns_name *question, const struct dns_answer_view *view)
 {
@@ -29,7 +29,7 @@ static inline struct answer_records answer_records_of(
 }
 bool answer_records_next(struct answer_records *r, struct answer_record *out); // false: no more
 
-// The name that a CNAME, HTTPS or SVCB record leads to; false: none, or the owner itself.
+// The name that a CNAME, HTTPS or SVCB record leads to; false: to no name, or to the owner itself.
 bool answer_record_target(
 	const struct answer_records *r, const struct answer_record *record, struct dns_name *out);
 

@@ -23,9 +23,9 @@ struct amount {
 };
 
 struct count {
-	struct amount sum[PATTERN_DEPTH_MAX]; // of each group that is open
+	struct amount sum[PATTERN_DEPTH_MAX]; // the sum of each group that is open
 	unsigned depth;
-	struct amount last; // of what a repeat would repeat
+	struct amount last; // what a repeat would repeat
 };
 
 static const char *behind(const char *text, const char *end)

@@ -56,7 +56,8 @@ static void pattern_take(void *arg, const char *, char *const *pattern, unsigned
 		p->text[p->count++].text = pattern[i];
 }
 
-// Its texts, each once. False: there are none, or no memory for them (refused).
+// Collects the texts, each once. False: the configuration has no texts, or there is no memory for
+// them (refused).
 static bool texts_take(struct prove *p, const struct config *c)
 {
 	size_t room = 0, count = 0;
@@ -90,8 +91,8 @@ static void known_mark(void *arg, const char *, char *const *pattern, unsigned c
 	}
 }
 
-// In the order of the configuration, so that the first ones get the time. A text is paid for once,
-// as it is compiled once (answer_patterns.h).
+// Tries the texts in the order of the configuration, so that the first ones get the time. A text is
+// paid for once, as it is compiled once (answer_patterns.h).
 static void texts_try(struct prove *p, char *const *pattern, unsigned count, bool is_known)
 {
 	for (unsigned i = 0; i < count; i++) {

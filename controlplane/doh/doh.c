@@ -314,7 +314,7 @@ void doh_status_add(struct doh_status_now *sum, const struct doh_status_now *one
 	sum->shrunk += one->shrunk;
 }
 
-// As HTTP/1.1 it has one request at a time.
+// HTTP/1.1 has one request at a time.
 static unsigned slots_of(const struct doh *d, enum doh_version version)
 {
 	return version == DOH_http1 || d->set.streams == 0 ? 1 : d->set.streams;

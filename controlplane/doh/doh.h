@@ -84,8 +84,8 @@ ATTR_MUST_CHECK int doh_conn_new(
 	struct doh_conn **out, struct doh *d, enum doh_version version, uint64_t now_ms); // -ENOMEM
 void doh_conn_free(struct doh_conn *c); // NULL is fine
 
-// Takes received bytes, DOH_PIECE at most; returns how many. 0: none until a response has left, or
-// none any more (doh_conn_end).
+// Takes received bytes, DOH_PIECE at most; returns how many. 0: no more until a response has left,
+// or ever (doh_conn_end).
 size_t doh_conn_take(struct doh_conn *c, const uint8_t *p, size_t len, uint64_t now_ms);
 
 // The next whole request, in the order of their ends. `msg` is good until the next call for this
@@ -111,7 +111,7 @@ void doh_conn_lost(struct doh_conn *c, uint64_t now_ms);
 // Requests that have ended without a question: 404, say. They cost their owner's time, too.
 uint64_t doh_conn_unasked(const struct doh_conn *c);
 
-// The next bytes to send, good until the next call for this connection; 0: none as of now.
+// The next bytes to send, good until the next call for this connection; 0: nothing to send now.
 size_t doh_conn_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms);
 
 // After the calls above, once doh_conn_out has nothing more. Not DOH_OPEN: close it.

@@ -18,8 +18,8 @@
 enum {
 	ACKS_MAX = 100,
 	SETTINGS_MAX = 16,
-	WINDOW = DOH_MESSAGE_MAX + 16384, // of a stream: a body that is too long gets its 413
-	TABLE_MAX = 4096,                 // of HPACK, RFC 9113 6.5.2
+	WINDOW = DOH_MESSAGE_MAX + 16384, // a stream's: a body that is too long gets its 413
+	TABLE_MAX = 4096,                 // for HPACK, RFC 9113 6.5.2
 	SETTINGS_COUNT = 4,
 	CONTINUATIONS_MAX = 100, // nghttp2 counts one again with each part of its head
 };
@@ -31,9 +31,9 @@ struct doh_library {
 
 struct doh_h2 {
 	nghttp2_session *session;
-	uint64_t now_ms; // of the call in progress
+	uint64_t now_ms; // when the call in progress began
 	struct allowance resets, frames, fields;
-	bool in_block;  // of header fields: HEADERS, then CONTINUATION alone (RFC 9113 4.3)
+	bool in_block;  // between HEADERS and the last CONTINUATION (RFC 9113 4.3)
 	size_t block;   // bytes of it so far
 	size_t decoded; // bytes of the fields in it
 	int32_t newest; // stream that the client opened

@@ -8,10 +8,10 @@
 
 enum {
 	DOH_PATH_MAX = 128,
-	DOH_NAME_MAX = 63, // of a client, behind the path
+	DOH_NAME_MAX = 63, // a client's, behind the path
 	DOH_STREAMS_MAX = 100,
-	DOH_HEADERS_MAX = 8192, // as RFC 9113 6.5.2 counts:
-	DOH_FIELD_COST = 32,    // these bytes for each field besides
+	DOH_HEADERS_MAX = 8192, // counted by RFC 9113 6.5.2:
+	DOH_FIELD_COST = 32,    // counted for each field besides
 	DOH_MESSAGE_MAX = 65535,
 	DOH_WINDOW = 262144,
 	DOH_ANSWERS_MAX = 262144,
@@ -22,7 +22,8 @@ enum {
 	DOH_FRAMES_BURST = 1000, // then DOH_FRAMES_RATE a second, and DOH_FRAMES_EACH a request
 	DOH_FRAMES_RATE = 50,
 	DOH_FRAMES_EACH = 8,
-	DOH_FIELDS_EACH = 2048, // bytes of fields that a request has for nothing, counted as above;
+	DOH_FIELDS_EACH = 2048, // bytes of fields that each request has for nothing, counted like
+				// DOH_HEADERS_MAX;
 	DOH_FIELDS_BURST = 256, // then so many KiB of a connection, and
 	DOH_FIELDS_RATE = 32,   // KiB a second
 	DOH_PIECE = 4096,       // bytes that doh_conn_take takes at most
@@ -65,7 +66,7 @@ enum doh_status {
 #undef X
 		DOH_STATUS_COUNT
 };
-extern const uint16_t doh_http_numbers[DOH_STATUS_COUNT]; // of statuses
+extern const uint16_t doh_http_numbers[DOH_STATUS_COUNT]; // numbers of statuses
 
 // The reason of a status in HTTP/1.1.
 const char *doh_http_reason(enum doh_status status);

@@ -17,20 +17,20 @@
 enum {
 	NAME_MAX_LEN = 32, // longer names mean nothing here
 	VALUE_MAX_LEN = 128,
-	HEAD_MAX = 512, // of a response
-	REFUSE = -1,    // of on_headers_end, where 1 and 2 mean something else
+	HEAD_MAX = 512, // bytes of a response's head
+	REFUSE = -1,    // returned by on_headers_end, where 1 and 2 mean something else
 };
 
 struct doh_http1 {
 	http_parser parser;
 	struct doh_stream *stream; // the request that is received or answered
-	uint64_t now_ms;           // of the call in progress
+	uint64_t now_ms;           // when the call in progress began
 	struct http1_check check;
-	size_t name_len, value_len; // as they came; what is over the maximum is not kept
+	size_t name_len, value_len; // lengths that came; what is over the maximum is not kept
 	bool in_value;
 	bool whole;     // the parser stands at the end of a request
 	bool last;      // the response in `out` is the last one
-	bool refused;   // its request is not read to the end
+	bool refused;   // the rest of the request is not read
 	bool continues; // the client waits for 100 Continue
 	uint8_t name[NAME_MAX_LEN], value[VALUE_MAX_LEN];
 	struct doh_bytes out;

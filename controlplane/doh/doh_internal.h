@@ -22,9 +22,9 @@ struct doh {
 	struct doh_date date;
 };
 
-// A stream is in one of these; each of the first three has a list, oldest first.
+// A stream is in one of these stages; all but DOH_ASKED have a list, oldest first.
 enum doh_stage {
-	DOH_RECEIVING, // its request is not whole
+	DOH_RECEIVING, // the request is not whole
 	DOH_READY,     // whole, not asked
 	DOH_ANSWERING, // a response is not sent whole
 	DOH_ASKED,     // has a slot
@@ -34,10 +34,10 @@ enum doh_stage {
 struct doh_stream { // a request and its response
 	TAILQ_ENTRY(doh_stream) list;
 	struct doh_conn *conn;
-	int32_t id; // of HTTP/2
+	int32_t id; // for HTTP/2
 	enum doh_stage stage;
 	uint16_t slot;     // while DOH_ASKED
-	uint64_t since_ms; // its stage began
+	uint64_t since_ms; // when the stage began
 	size_t window;     // bytes of its body that the window of HTTP/2 still counts
 	bool answered;     // whole, but for what the client still sends
 	struct doh_request request;
@@ -47,7 +47,7 @@ struct doh_stream { // a request and its response
 
 struct doh_slot {                  // a question that was asked
 	struct doh_stream *stream; // NULL: reset since
-	uint64_t order;            // of the question; 0: free
+	uint64_t order;            // the question's; 0: free
 	uint16_t id;               // the client's
 };
 
@@ -59,7 +59,7 @@ struct doh_conn {
 	struct doh_memory memory;
 	size_t answers; // bytes of replies that wait
 	unsigned streams, asked, slots;
-	uint64_t order;    // of the last question
+	uint64_t order;    // the last question's
 	uint64_t unasked;  // requests that brought none
 	uint64_t begun_ms; // until the client has shown that it speaks HTTP; then 0
 	TAILQ_HEAD(doh_stream_list, doh_stream) in[DOH_LISTS];
@@ -73,9 +73,7 @@ struct doh_conn {
 // doh.c. Ends the connection for a reason, the first one given.
 void doh_conn_fail(struct doh_conn *c, enum doh_end why);
 struct doh_stream *doh_stream_new(struct doh_conn *c, int32_t id, uint64_t now_ms); // or NULL
-void doh_stream_free(struct doh_stream *s); // its slot stays taken until the reply
-// Its header fields are whole, a part of its body came, all of it came. doh_stream_body: false:
-// nothing was kept.
+void doh_stream_free(struct doh_stream *s); // the slot stays taken until the reply
 void doh_stream_headers_end(struct doh_stream *s, uint64_t now_ms);
 bool doh_stream_body(struct doh_stream *s, const uint8_t *p, size_t n, uint64_t now_ms);
 void doh_stream_end(struct doh_stream *s, uint64_t now_ms);
@@ -92,8 +90,7 @@ void doh_h2_close(struct doh_conn *c);
 size_t doh_h2_take(struct doh_conn *c, const uint8_t *p, size_t len, uint64_t now_ms);
 size_t doh_h2_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms);
 void doh_h2_respond(struct doh_stream *s, const struct doh_response *r);
-void doh_h2_consumed(struct doh_conn *c, size_t n); // of bodies: the window may grow again
-// Ends its request: it took too long, or (`refuses`) is not asked, so the client may ask again.
+void doh_h2_consumed(struct doh_conn *c, size_t n); // bytes of bodies: the window may grow again
 void doh_h2_reset(struct doh_stream *s, bool refuses);
 void doh_h2_part(struct doh_conn *c);
 

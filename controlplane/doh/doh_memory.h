@@ -10,11 +10,11 @@
 #include <string.h>
 
 struct doh_memory {
-	struct growth *all; // of all connections
+	struct growth *all; // memory of all connections
 	size_t bytes;
 };
 
-// doh.c. NULL: none left, for it or for weir. doh_release: NULL is fine.
+// doh.c. NULL: no memory is left, for it or for weir. doh_release: NULL is fine.
 void *doh_realloc(struct doh_memory *m, void *p, size_t n);
 void doh_release(struct doh_memory *m, void *p);
 // For nghttp2, at heap sites of its own; `memory` is a struct doh_memory.

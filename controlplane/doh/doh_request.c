@@ -77,7 +77,7 @@ void doh_request_field(struct doh_request *r, const uint8_t *name, size_t name_l
 	}
 }
 
-// The value of `dns`; NULL: none, or several.
+// The value of `dns`; NULL if there is not exactly one.
 static const uint8_t *message_find(const uint8_t *p, const uint8_t *end, size_t *len)
 {
 	static const char key[] = "dns=";

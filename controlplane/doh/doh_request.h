@@ -16,17 +16,17 @@
 
 struct doh_request {
 	enum doh_method method;
-	bool is_head;      // its response has no body
+	bool is_head;      // the response has no body
 	bool has_type;     // content-type: application/dns-message
 	bool has_length;   // content-length
-	bool is_coded;     // its body is compressed, say
+	bool is_coded;     // the body is compressed, say
 	bool no_memory;    // the connection has to end
 	bool headers_over; // the status is settled but for the body's size
 	enum doh_status status;
 	uint64_t length;             // content-length
-	size_t header_bytes;         // of all fields
+	size_t header_bytes;         // bytes of all fields
 	struct doh_bytes path;       // ":path", as it came; gone with the headers' end
-	char name[DOH_NAME_MAX + 1]; // of the client, behind the path; "": none
+	char name[DOH_NAME_MAX + 1]; // the client's, behind the path; may be ""
 	struct doh_bytes message;
 	uint64_t discarded; // bytes of a body that is not needed
 };

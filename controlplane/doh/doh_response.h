@@ -12,7 +12,7 @@ struct doh_response {
 	enum doh_status status;
 	const uint8_t *body;
 	size_t len;
-	uint32_t max_age_s; // of DOH_200: how long a cache may keep it
+	uint32_t max_age_s; // for DOH_200: how long a cache may keep it
 };
 
 // How long a reply may be kept: the smallest TTL of its answer section, and of the SOA of a

@@ -91,7 +91,7 @@ static void start_cache_check(struct rules *r)
 		s->check = event_new(loop_base(r->service_loop), -1, 0, on_check, r);
 	s->checks = s->check && event_add(s->check, &(struct timeval){0}) == 0;
 	while (!s->checks && !r->policy.check_slice(r->policy.arg))
-		; // without memory for it all at once
+		; // there is no memory for slices: the whole check runs at once
 }
 
 // Whenever a job or a round of fetching has ended.
@@ -488,7 +488,7 @@ int rules_resume(struct rules *r)
 
 uint32_t rules_pause_left_s(const struct rules *r)
 {
-	// By both clocks: a wall clock that is set back makes no pause longer.
+	// Asks both clocks: a wall clock that is set back makes no pause longer.
 	uint64_t now = unix_s(), until = r->kept.pause_until_unix_s, now_ms = clock_mono_ms();
 	if (until <= now || r->kept.pause_end_ms <= now_ms)
 		return 0;
@@ -514,8 +514,7 @@ void rules_hold(struct rules *r, bool held)
 	rules_fetch_hold(r->fetch, held);
 }
 
-// As what came of a reload.
-// Nothing was done, and the status says why.
+// Notes, as a reload does, that nothing was done, and why.
 static void note_held(struct rules *r)
 {
 	r->status.outcome = RULES_HELD;

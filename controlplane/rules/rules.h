@@ -50,24 +50,23 @@ static inline const char *rules_list_kind_name(enum rules_list_kind kind)
 
 struct rules_list_status {
 	char name[RULE_TITLE_MAX];
-	char path[256];                    // of the file that is read
-	char url[512];                     // without user and password; "": a local file
+	char path[256];                    // the file that is read
+	char url[512];                     // has no user and password; "": a local file
 	bool allow, answers;               // rules_list_kind
 	uint64_t lines, names, duplicates; // lines read, names taken, of these already in this list
 	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
 	uint64_t bytes;
-	uint64_t rejected_by[LIST_REJECT_COUNT]; // of the last time it was read by this process
-	uint64_t last_try_unix_s;                // of fetching it, or of reading a file that failed
-	// Of a fetched list; times are 0 if there was no fetch.
+	uint64_t rejected_by[LIST_REJECT_COUNT]; // when this process read it last
+	uint64_t last_try_unix_s;                // to fetch it, or to read a file that failed
 	uint64_t last_good_unix_s, next_try_unix_s;
-	unsigned http_status; // of the last try; 0: there was no reply
-	unsigned failures;    // in a row
+	unsigned http_status; // the last try's; 0: there was no reply
+	unsigned failures;    // number of failures in a row
 	struct list_fetch_counts fetches;
 	char fetch_error[160];
-	enum list_reject most; // with -EBADMSG: why most lines are no rule
+	enum list_reject most; // for -EBADMSG: why most lines are no rule
 	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name; -ENODATA: empty,
 		   // and was not before
-	uint64_t kept_unix_s; // with an error: the time of the copy in force; 0: no copy
+	uint64_t kept_unix_s; // date of the copy that is in force after an error; 0: no copy
 };
 
 static inline enum rules_list_kind rules_list_kind(const struct rules_list_status *l)
@@ -82,15 +81,15 @@ static inline bool rules_list_failing(const struct rules_list_status *l)
 }
 
 struct rules_status {
-	enum rules_outcome outcome; // of the last reload
+	enum rules_outcome outcome; // the last reload's
 	char error[256];
 	bool building;
 	uint64_t builds, unchanged, failed, coalesced;
-	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
-	uint64_t rested_ms;                                // of build_ms (pace.h)
+	uint64_t names, image_bytes, peak_bytes, build_ms; // the current image's
+	uint64_t rested_ms; // the part of build_ms that it rested (pace.h)
 	uint64_t bloom_bytes, table_bytes, sets;
 	struct list_notify_counts notify;
-	uint64_t kept_bytes; // of copies of lists, in the state directory
+	uint64_t kept_bytes; // copies of lists in the state directory
 	uint64_t loaded_unix_s;
 	bool from_disk;              // current image is the last good one, mapped at start
 	bool held;                   // current image is that of a rollback
@@ -138,17 +137,17 @@ enum { RULES_WAITERS_MAX = 64 };
 typedef void (*rules_done)(void *arg, const struct rules_status *status);
 ATTR_MUST_CHECK int rules_reload(struct rules *r, bool force, rules_done done, void *arg);
 
-// The same without force, and without fetching, for a configuration that was read again; while an
-// image is held the outcome is RULES_HELD.
+// rules_reload without force, and without fetching, for a configuration that was read again; while
+// an image is held the outcome is RULES_HELD.
 ATTR_MUST_CHECK int rules_configure(
 	struct rules *r, const struct config *config, rules_done done, void *arg);
 
-// The same lists with other settings of when they are fetched: nothing is built. -ENOMEM: those
+// Takes the same lists with other times of fetching: nothing is built. -ENOMEM: those
 // stay as they were.
 ATTR_MUST_CHECK int rules_follow(struct rules *r, const struct config *config);
 
-// Makes the image before the current one current again, and holds it. `done` as above, RULES_FAILED
-// if that image cannot be used. -EBUSY: a build runs; -ENOENT: no image before this one.
+// Makes the image before the current one current again, and holds it. `done` gets RULES_FAILED if
+// that image cannot be used. -EBUSY: a build runs; -ENOENT: no image before this one.
 ATTR_MUST_CHECK int rules_rollback(struct rules *r, rules_done done, void *arg);
 
 // Rules block nothing for `minutes` from now on. Groups in a schedule with block_all stay blocked
@@ -174,9 +173,8 @@ struct rules_task {
 };
 unsigned rules_tasks(const struct rules *r, struct rules_task *out, unsigned max);
 
-// Of lists that weir could not read or fetch (rules_status.c): their number; for one of them what
-// is wrong and what is in force, in `out`, which it returns; the id of such a message
-// (log_recent.h).
+// Lists that weir could not read or fetch (rules_status.c): their number; what is wrong with one of
+// them and what is in force, in `out`, which is returned; the id of such a message (log_recent.h).
 enum { RULES_LIST_TEXT_MAX = 640 };
 unsigned rules_failing(const struct rules_status *s);
 char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap);
@@ -191,7 +189,7 @@ void rules_add_events(struct rules *r, struct events *events);
 // Called on the service loop after each new image, as the numbers of lists may have changed.
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg);
 
-// Those of the current image, by their numbers (group_masks.h); good until the next image. NULL
+// The lists of the current image, by their numbers (group_masks.h); good until the next image. NULL
 // with 0: there is no image.
 const struct rule_list_info *rules_lists(const struct rules *r, unsigned *count);
 

@@ -34,14 +34,14 @@ enum { FETCH_TRIES_MAX = 10, FETCH_RETRY_S = 10, FETCH_RETRY_MAX_S = 3600 };
 struct fetched { // one list
 	char *url;
 	char title[RULE_TITLE_MAX];
-	unsigned at; // in the status, last time
+	unsigned at; // where it was in the status last time
 	struct list_options options;
-	const struct config_tsig_key *key; // one of the set's; NULL: none
-	struct config_list_tls *tls;       // its own; NULL: none
+	const struct config_tsig_key *key; // one of the set's; may be NULL
+	struct config_list_tls *tls;       // owned; may be NULL
 	bool stored;
 	uint64_t next_ms;     // clock_mono_ms
 	uint64_t planned_ms;  // the next by the interval
-	uint64_t notified_ms; // due by a NOTIFY (list_notify.h); 0: none since its last fetch
+	uint64_t notified_ms; // due by a NOTIFY (list_notify.h); 0: no NOTIFY since its last fetch
 	uint64_t try_unix_s, good_unix_s;
 	unsigned http_status, failures;
 	struct list_fetch_counts counts;
@@ -49,7 +49,7 @@ struct fetched { // one list
 };
 
 struct fetch_set {
-	uint64_t text_hash; // of the configuration
+	uint64_t text_hash; // the configuration's
 	struct config_update settings;
 	unsigned server_count, count;
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
@@ -155,7 +155,7 @@ static bool keys_copy(struct fetch_set *s, const struct config *c)
 	return true;
 }
 
-// And no others.
+// Does the set have these keys and no others?
 static bool fetch_set_has_keys(const struct fetch_set *s, const struct config *c)
 {
 	unsigned count = c->blocking.tsig_key_count;
@@ -313,7 +313,7 @@ static int fetch_set_publish(const struct fetch_set *s, struct list_notify *z)
 	return rc;
 }
 
-// Those that became due by one.
+// Notes the lists that became due by a NOTIFY.
 static void fetch_set_notify(struct fetch_set *s, struct list_notify *z)
 {
 	unsigned i;
@@ -327,7 +327,7 @@ static uint64_t fetch_due_ms(const struct fetched *l)
 	return l->notified_ms && l->notified_ms < l->next_ms ? l->notified_ms : l->next_ms;
 }
 
-// Of the first list.
+// When the first list is due.
 static uint64_t fetch_set_due_ms(const struct fetch_set *s)
 {
 	uint64_t first_ms = FETCH_NEVER;
@@ -363,7 +363,8 @@ static struct fetched *fetch_set_update(
 	// Anybody may forge an unsigned NOTIFY: it must not use up the tries of a list that fails.
 	if (failed && from->notified && l->failures)
 		return NULL;
-	// Nor may it keep off the planned fetch, which reads the stored copy.
+	// An unsigned NOTIFY may not keep off the planned fetch either, which reads the stored
+	// copy.
 	const bool is_look =
 		from->notified && from->outcome == LIST_UPDATE_UNCHANGED && !l->failures;
 	l->failures = failed ? l->failures + 1 : 0;
@@ -376,7 +377,7 @@ static struct fetched *fetch_set_update(
 
 // One at a time. Its set is the configuration's of when it began.
 struct fetch_round {
-	struct fetch_set *set; // NULL: none runs
+	struct fetch_set *set; // NULL while none runs
 	bool by_hand, force;
 	struct loop_return back;
 };
@@ -389,13 +390,13 @@ struct rules_fetch {
 	struct event *timer;
 	struct rng rng;
 	struct fetch_set *set;
-	struct list_notify *notify; // NULL: none
+	struct list_notify *notify; // may be NULL
 	struct fetch_round round;
 	pthread_t thread;
 	_Atomic bool stop;
 	bool held, all_wanted, all_force;
 	struct rules_fetch_status last;
-	struct events *events; // NULL: none
+	struct events *events; // may be NULL
 };
 
 static void plan(struct rules_fetch *f);
@@ -438,7 +439,7 @@ int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 {
 	if (is_same(f->set, c))
 		return 0;
-	fetch_set_notify(f->set, f->notify); // whose numbers are this set's
+	fetch_set_notify(f->set, f->notify); // before its numbers become another set's
 	struct fetch_set *s = fetch_set_new(f->set, c, f->state_directory, &f->rng);
 	if (!s || fetch_set_publish(s, f->notify) < 0) {
 		fetch_set_free(s);
@@ -666,7 +667,7 @@ void rules_fetch_describe(struct rules_fetch *f, struct rules_list_status *list,
 {
 	for (unsigned i = 0; i < f->set->count; i++) {
 		struct fetched *from = &f->set->list[i];
-		// It is where it was, nearly always.
+		// A list is where it was, nearly always.
 		for (unsigned k = 0; k < count; k++) {
 			unsigned at = (from->at + k) % count;
 			if (strcmp(list[at].name, from->title) != 0)

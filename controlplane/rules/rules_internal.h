@@ -27,7 +27,7 @@ struct rules_kept {
 	bool held;
 	bool pause_lifts_block_all;
 	uint64_t pause_until_unix_s; // 0: not paused
-	uint64_t pause_end_ms;       // the same by clock_mono_ms; not in the file
+	uint64_t pause_end_ms;       // that time by clock_mono_ms; not in the file
 };
 
 // When clients may be answered (blocking.update.start).
@@ -36,7 +36,7 @@ struct rules_start {
 	bool had_image;
 	uint8_t how; // enum update_start
 	struct event *timer;
-	struct event *check; // the next slice of a check of cached answers; NULL: none yet
+	struct event *check; // the next slice of a check of cached answers; may be NULL
 	bool checks;
 	rules_started done;
 	void *arg;
@@ -56,7 +56,7 @@ struct rules {
 	struct rules_job *job; // NULL: nothing runs
 	bool job_waits;        // READY, for room in the resolver loop's mailbox
 	struct rules_waiters waiting;
-	struct rules_sources *next; // reload to do after it; NULL: none
+	struct rules_sources *next; // a reload that comes after it; may be NULL
 	bool next_force, next_urgent;
 	struct rules_waiters next_waiting;
 	struct rules_fetch *fetch;
@@ -74,19 +74,19 @@ struct rules {
 	struct rule_reader reader;
 	struct answer_policy *answer_policy;
 	struct rule_rest rest;
-	uint64_t input_hash;    // of the sources that it stands for
-	uint64_t text_hash;     // of `config`
+	uint64_t input_hash;    // a hash of its sources
+	uint64_t text_hash;     // the hash of `config`
 	uint64_t configuration; // number of that text, from 1
 	struct rules_seen seen;
 	struct rules_status status;
 	struct rules_list_status list[RULE_SOURCES_MAX];
 	void (*published)(void *arg);
 	void *published_arg;
-	struct events *events; // NULL: none
+	struct events *events; // may be NULL
 };
 
 // Holds the image of a rollback through restarts, or releases it.
 void rules_hold(struct rules *r, bool held);
 
 const struct rule_source_info *rules_source_info(const struct rules *r, const char *title);
-void rules_note_outcome(struct rules *r, struct rules_job *j); // of a job that is done
+void rules_note_outcome(struct rules *r, struct rules_job *j); // for a job that is done

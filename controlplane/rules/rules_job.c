@@ -171,7 +171,7 @@ static int share_file(void *job, int fd, size_t size, struct rule_arena *out)
 	return share(job, &image, out);
 }
 
-// Of the image where it is shared, which the answer policy reads.
+// Makes it of the shared image, which the answer policy reads.
 static int make_answer_policy(struct rules_job *j)
 {
 	int err = answer_policy_new(&j->answer_policy, &j->reader, j->policy.resolvers);
@@ -334,7 +334,7 @@ static int load_again(struct rules_job *j)
 	char why[RULE_STORE_WHY_MAX];
 	int err = rule_store_load(j->image_path, share_file, j, &j->arena, &j->reader, why);
 	if (err) {
-		if (j->region) // its copy, of which only then it was seen that it is damaged
+		if (j->region) // only the shared copy showed that the file is damaged
 			publish_rules_discard(j->publisher, j->region);
 		j->region = NULL;
 		log_warning("rule image: %s; building a new one", j->error[0] ? j->error : why);

@@ -34,7 +34,7 @@ enum rules_job_step {
 
 struct rules_job {
 	enum rules_job_state state;
-	bool has_thread; // these four are the service loop's throughout
+	bool has_thread; // this to `step`: the service loop's throughout
 	pthread_t thread;
 	uint64_t since_ms;
 	uint8_t step; // enum rules_job_step
@@ -48,21 +48,21 @@ struct rules_job {
 	struct rules_sources *sources; // owned
 	struct publisher *publisher;
 	struct rules_answer_policy policy;
-	const struct answer_policy *policy_before; // of the current image
+	const struct answer_policy *policy_before; // the current image's
 	const char *image_path, *previous_path;    // outlive the job
 	bool force, from_disk;
 	bool paced;              // pauses while it builds
-	struct pace pace;        // its `hurry` is any thread's
+	struct pace pace;        // any thread may set its `hurry`
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
 	bool again;              // publish the stored image once more, because no worker uses it
 	bool has_current;
 	uint64_t current_input_hash;
 	const void *current;              // image, while the job runs
 	struct rules_seen *seen;          // the job's while it runs
-	struct keyhash_secret secret;     // of the current image
+	struct keyhash_secret secret;     // the current image's
 	bool had_names[RULE_SOURCES_MAX]; // which sources have names in the current image
 	bool had_text[RULE_SOURCES_MAX];  // or at least a comment
-	struct rule_list_info lists[RULE_LISTS_MAX]; // of the current image, and resting ones
+	struct rule_list_info lists[RULE_LISTS_MAX]; // the current image's, and resting ones
 	unsigned list_count;
 
 	// Output.
@@ -73,14 +73,14 @@ struct rules_job {
 	struct rule_arena arena; // empty unless there is a new image
 	struct rule_reader reader;
 	struct rule_image_region *region;
-	struct answer_policy *answer_policy; // by `reader`; the new image's owner takes it
+	struct answer_policy *answer_policy; // uses `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms, rested_ms;
-	uint64_t kept_bytes; // of copies of lists (list_files.h); starts with the present ones
+	uint64_t kept_bytes; // copies of lists (list_files.h); starts with the present ones
 	bool swapped;        // the files, for a rollback
 	bool rebuilt; // the stored image is gone: built from the sources, though one may be held
 	bool same;    // other sources, the same image: `input_hash` is theirs
 	uint64_t input_hash;
-	uint64_t seen_hash; // of the sources as `seen` has them; 0: they were not hashed
+	uint64_t seen_hash; // a hash of the sources that `seen` has; 0: they were not hashed
 	struct rule_source_result result[]; // [sources->count]
 };
 
@@ -110,7 +110,7 @@ struct rules_seen {
 	// The configuration (rules_follow numbers them) whose rules are those of the image in force
 	// if all these files are the same; 0: not known.
 	uint64_t configuration;
-	struct rule_known list[RULE_LISTS_MAX]; // by source; the first two have no file
+	struct rule_known list[RULE_LISTS_MAX]; // [source]; the first two sources have no file
 	struct file_seen hosts[CONFIG_HOSTS_FILES_MAX];
 };
 

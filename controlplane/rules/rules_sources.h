@@ -19,7 +19,7 @@ struct rules_sources {
 	uint64_t configuration; // number of the one that these are of (rules_job.h)
 	unsigned count;
 	struct rule_source source[RULE_SOURCES_MAX];
-	const char *url[RULE_SOURCES_MAX]; // of lists that are fetched, else NULL
+	const char *url[RULE_SOURCES_MAX]; // where a list is fetched from; else NULL
 	const char *state_directory;
 	char *text; // titles, paths, and what is above
 	struct group_sources *groups;

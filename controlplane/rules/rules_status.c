@@ -16,7 +16,7 @@
 #include <weir/log.h>
 #include <weir/log_recent.h>
 
-// Those of the latest build.
+// Logs the lists that the latest build could not read.
 static void rules_failing_log(const struct rules_status *s)
 {
 	char text[RULES_LIST_TEXT_MAX];

@@ -103,7 +103,7 @@ struct ssl_st;
 ATTR_MUST_CHECK int tls_peer_lend(struct tls_peer *p, struct ssl_ctx_st *context);
 // Why the latest certificate of these was refused; TLS_FAILURE_COUNT: it is not.
 enum tls_failure tls_peer_verdict(const struct tls_peer *p, char why[TLS_WHY_MAX]);
-bool tls_lent_is_good(const struct ssl_st *ssl); // its certificate is still valid
+bool tls_lent_is_good(const struct ssl_st *ssl); // is the certificate still valid?
 bool tls_lent_is_resumed(const struct ssl_st *ssl);
 // For a library that has no peer: has it refuse a server's chain beyond the bounds of tls_peer.c
 // before it verifies the chain, end what sends too many messages of TLS itself, and exchange keys
@@ -121,12 +121,11 @@ void tls_conn_close(struct tls_conn *c);
 // 1: done; -EAGAIN: when the socket is readable, or writable if tls_conn_wants_write says so;
 // -EPROTO: never, tls_conn_failure says why.
 ATTR_MUST_CHECK int tls_conn_handshake(struct tls_conn *c);
-// Both after the handshake: bytes; 0 (of a read): the other side has ended it; -EAGAIN, as above;
+// Read and write after the handshake. Bytes; 0 from a read: the other side has ended it; -EAGAIN;
 // -errno.
 ATTR_MUST_CHECK ssize_t tls_conn_read(struct tls_conn *c, void *buf, size_t len);
 ATTR_MUST_CHECK ssize_t tls_conn_write(struct tls_conn *c, const void *buf, size_t len);
-bool tls_conn_wants_write(const struct tls_conn *c); // of the last -EAGAIN
-// Bytes are here that a read returns, of which the socket says nothing.
+bool tls_conn_wants_write(const struct tls_conn *c); // what the last -EAGAIN waits for
 bool tls_conn_has_more(const struct tls_conn *c);
 
 // After -EPROTO of a handshake.

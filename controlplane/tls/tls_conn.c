@@ -85,7 +85,7 @@ static void groups_bound(SSL_CTX *x)
 
 	if (now == on_security)
 		return;
-	usual = now; // the same of all contexts
+	usual = now; // all contexts have the same
 	SSL_CTX_set_security_callback(x, on_security);
 }
 
@@ -153,7 +153,7 @@ int tls_conn_accept(struct tls_conn **out, struct tls_server *s, int fd, const c
 	return 0;
 }
 
-// Without the shutdown OpenSSL takes the session for a broken one. Nobody reads the errors that it
+// OpenSSL takes a session without a shutdown for a broken one. Nobody reads the errors that it
 // queues.
 void tls_conn_finish(struct tls_conn *c)
 {
@@ -369,7 +369,7 @@ bool tls_lent_is_resumed(const SSL *ssl)
 	return SSL_session_reused(ssl);
 }
 
-// In place of OpenSSL's own verdict: the same, and the pins.
+// Replaces OpenSSL's own verdict: makes the same checks, and that of the pins.
 static int on_certificate(X509_STORE_CTX *x, void *peer)
 {
 	struct tls_peer *p = peer;
@@ -405,7 +405,7 @@ static void on_lent_state(const SSL *ssl, int where, int)
 	if (!(where & SSL_CB_HANDSHAKE_START) || p->sessions == 0)
 		return;
 	SSL_SESSION *s = p->session[--p->sessions];
-	(void)SSL_set_session((SSL *)(uintptr_t)ssl, s); // without it the handshake is a full one
+	(void)SSL_set_session((SSL *)(uintptr_t)ssl, s); // if it fails the handshake is a full one
 	SSL_SESSION_free(s);
 }
 

@@ -19,7 +19,7 @@ ATTR_MUST_CHECK bool tls_sha256(const void *bytes, size_t len, uint8_t out[TLS_S
 // thread. False: no memory.
 ATTR_MUST_CHECK bool tls_scrypt(
 	const char *password, const uint8_t salt[TLS_SALT_LEN], uint8_t out[TLS_SHA256_LEN]);
-// In a time that depends on `len` alone.
+// Takes a time that depends only on `len`.
 bool tls_secret_same(const uint8_t *a, const uint8_t *b, size_t len);
 
 // HMAC (RFC 2104) over bytes that come in pieces. A value belongs to one thread and takes less than

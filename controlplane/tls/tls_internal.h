@@ -19,17 +19,17 @@ struct x509_store_st;
 struct tls_trust;
 
 struct tls_peer {
-	unsigned users; // its owner, and connections
+	unsigned users; // the owner, and connections
 	struct tls_trust *trust;
-	char *name; // NULL: none
+	char *name; // may be NULL
 	struct ip_address address;
-	unsigned char alpn[32]; // with its length first
+	unsigned char alpn[32]; // begins with its length
 	unsigned alpn_len, pin_count, sessions;
 	bool only_1_3;
 	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
 	struct ssl_session_st *session[TLS_SESSIONS_EACH]; // the latest one last
-	enum tls_failure verdict; // of a lent context; TLS_FAILURE_COUNT: good, or none yet
-	char why[TLS_WHY_MAX];    // of it
+	enum tls_failure verdict; // a lent context's; TLS_FAILURE_COUNT: good, or not known yet
+	char why[TLS_WHY_MAX];    // why that verdict
 };
 
 enum { TLS_DIGEST_LEN = 64, TLS_MARK_LEN = 32 };
@@ -37,16 +37,16 @@ enum { TLS_DIGEST_LEN = 64, TLS_MARK_LEN = 32 };
 struct tls_conn {
 	struct ssl_st *ssl;
 	struct tls_peer *peer;     // holds it; NULL: a client's connection
-	struct tls_server *server; // of such a one; holds it
-	const char *alpn;          // of such a one; wire form
+	struct tls_server *server; // for a client's connection; holds it
+	const char *alpn;          // for a client's connection; wire form
 	bool wants_write;
 	bool is_done;                   // the handshake, with a certificate that is good
 	bool is_over;                   // it may not even be told goodbye
-	bool is_certified;              // by a client's certificate that is good
-	char *client_name;              // in it; NULL: none
-	struct ssl_session_st *offered; // of TLS 1.3: taken from the peer; NULL: none
+	bool is_certified;              // the client has shown a certificate that is good
+	char *client_name;              // the name in it; may be NULL
+	struct ssl_session_st *offered; // TLS 1.3: taken from the peer; may be NULL
 	enum tls_failure failure;
-	enum tls_refusal refusal; // of a client's handshake
+	enum tls_refusal refusal; // why a client's handshake was refused
 	char why[TLS_WHY_MAX];
 };
 
@@ -58,16 +58,16 @@ struct tls_chain_bounds {
 	unsigned elements;
 };
 bool tls_chain_fits(struct x509_store_ctx_st *x, const struct tls_chain_bounds *b);
-// Of a server: the same, and OpenSSL's own verdict.
+// Checks a server's chain: its bounds, and OpenSSL's own verdict.
 bool tls_peer_chain_verify(struct x509_store_ctx_st *x);
 
 // Ends the connection. -EPROTO.
 int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why);
-// The same for a client's handshake.
+// Ends a client's handshake. -EPROTO.
 int tls_server_refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why);
 // What a handshake with a client came to, that is not done: -EAGAIN, or -EPROTO with `refusal`.
 int tls_server_failed(struct tls_conn *c, int result);
-// Its connections end when their peer sends too many messages of TLS itself, and exchange keys by
+// Makes connections end when their peer sends too many messages of TLS itself, and exchange keys by
 // elliptic curves alone.
 void tls_work_bound(struct ssl_ctx_st *x);
 // Settings of all contexts, of either side.
@@ -108,7 +108,8 @@ bool tls_file_is_there(const char *path, char why[TLS_WHY_MAX]);
 struct tls_clients {
 	struct x509_store_st *store; // NULL: weir asks for no certificate
 	bool required, has_lists;    // lists: of revoked certificates
-	uint8_t mark[TLS_MARK_LEN];  // of the contents of the file; tickets are good for this alone
+	uint8_t mark[TLS_MARK_LEN];  // made of the file's contents; tickets are good for these
+				     // contents only
 };
 // -ENOMEM; -EINVAL: the file is bad, `why` names it.
 ATTR_MUST_CHECK int tls_clients_load(

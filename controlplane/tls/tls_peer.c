@@ -46,7 +46,7 @@ void tls_start(void)
 
 // Chains of certificates.
 
-// Of bytes in DER, so about the number of objects that OpenSSL makes of them.
+// The elements of bytes in DER: about the number of objects that OpenSSL makes of them.
 static unsigned elements_of(const unsigned char *bytes, long len)
 {
 	const unsigned char *const end = bytes + len;
@@ -410,7 +410,7 @@ static void session_offer(SSL *ssl, struct tls_peer *p, struct tls_conn *c)
 	if (p->sessions == 0)
 		return;
 	SSL_SESSION *s = p->session[p->sessions - 1];
-	(void)SSL_set_session(ssl, s); // without it the handshake is a full one
+	(void)SSL_set_session(ssl, s); // if it fails the handshake is a full one
 	c->offered = s;
 	if (is_used_once(s))
 		p->sessions--;

@@ -32,7 +32,7 @@ const char *const tls_refusal_names[TLS_REFUSAL_COUNT] = {
 };
 
 struct tls_server {
-	_Atomic unsigned users; // its owners, and connections
+	_Atomic unsigned users; // the owners, and connections
 	struct tls_tickets *tickets;
 	struct tls_clients clients;
 	unsigned count;

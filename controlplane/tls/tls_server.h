@@ -48,11 +48,11 @@ enum {
 	TLS_CLIENT_AUTHORITIES_MAX = 32, // their names are sent in each handshake
 	TLS_CLIENT_CHAIN_MAX = 3,
 	TLS_CLIENT_BYTES_MAX = 6 * 1024,
-	TLS_CLIENT_ELEMENTS_MAX = 256, // of ASN.1 in each certificate of a client's chain
+	TLS_CLIENT_ELEMENTS_MAX = 256, // ASN.1 elements in each certificate of a client's chain
 };
 
-// Why a client's handshake failed, or never began. X(name, text); the last two are for the caller
-// to count.
+// Why a client's handshake failed, or never began. X(name, text); the caller counts the two that
+// end the list.
 #define TLS_REFUSALS(X)                                                                    \
 	X(ended, "the client ended the connection")                                        \
 	X(not_tls, "what the client sent is not TLS")                                      \
@@ -89,7 +89,7 @@ struct tls_server_settings {
 	bool client_required;  // the handshake fails without a certificate
 };
 
-// `before`: whose random ticket keys go on; NULL: none. -ENOMEM; -EINVAL: a file is bad, `why`
+// `before`: its random ticket keys go on; may be NULL. -ENOMEM; -EINVAL: a file is bad, `why`
 // names it. Any thread.
 ATTR_MUST_CHECK int tls_server_new(struct tls_server **out, const struct tls_server_settings *set,
 	const struct tls_server *before, char why[TLS_WHY_MAX]);
@@ -116,7 +116,7 @@ enum tls_refusal tls_conn_refusal(const struct tls_conn *c, char why[TLS_WHY_MAX
 const char *tls_conn_server_name(const struct tls_conn *c);
 // After the handshake: has the client shown a good certificate, in it or in that of its session?
 bool tls_conn_is_certified(const struct tls_conn *c);
-// The name in that certificate, the name of a host or a label. NULL: none.
+// The name in that certificate, the name of a host or a label; or NULL.
 const char *tls_conn_client_name(const struct tls_conn *c);
 // After the handshake: did both sides agree on this protocol, "h2" say?
 bool tls_conn_agreed(const struct tls_conn *c, const char *protocol);
@@ -125,12 +125,12 @@ bool tls_conn_agreed(const struct tls_conn *c, const char *protocol);
 // shows the certificates of `s` and holds it. The caller frees it by SSL_free(). Its messages are
 // counted as on all connections; deadlines are the caller's. `alpn` as above. NULL: no memory.
 struct ssl_st *tls_server_lend(struct tls_server *s, const char *alpn);
-// The name in the client's certificate once the handshake is done. NULL: none, or not done.
+// The name in the client's certificate once the handshake is done; else NULL.
 const char *tls_lent_client_name(const struct ssl_st *ssl);
 // Would a new handshake be of the same certificates, authorities and lists (CRL): did `s` lend the
 // connection, and has the client's certificate not expired since?
 bool tls_lent_is_current(const struct ssl_st *ssl, const struct tls_server *s);
-size_t tls_conn_memory(void); // of one, but for what OpenSSL takes for it
+size_t tls_conn_memory(void); // bytes of one connection, without what OpenSSL takes for it
 
 // The files that a server's certificates come from, so that a look tells without reading whether
 // they, or the other settings, have changed since the last read. A file that is not there is

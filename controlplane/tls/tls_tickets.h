@@ -15,7 +15,7 @@
 enum { TLS_TICKET_NAME_LEN = 16, TLS_TICKET_KEY_LEN = 32 };
 
 struct tls_ticket_key {
-	uint8_t name[TLS_TICKET_NAME_LEN]; // in clear text in each ticket
+	uint8_t name[TLS_TICKET_NAME_LEN]; // each ticket has it in clear text
 	uint8_t cipher[TLS_TICKET_KEY_LEN], mac[TLS_TICKET_KEY_LEN];
 };
 

@@ -41,7 +41,7 @@ enum why_state {
 	WHY_EXCEPTED,  // such a rule took it away
 	WHY_NO_COVER,  // it is for the name itself alone, or for the names below alone
 	WHY_NO_TYPE,   // it is for other query types
-	WHY_NO_GROUP,  // its list is not one of the group's, or not now
+	WHY_NO_GROUP,  // the group does not have its list, or not now
 	WHY_PAUSED,    // blocking is paused, or switched off, for everyone
 	WHY_STATES
 };
@@ -52,17 +52,17 @@ struct why_hit {
 	enum why_state state;
 	enum why_what what;
 	uint8_t name;    // number of the name of struct why; of a prefix that of the address
-	uint8_t labels;  // of the name that the rule is at; of a pattern or prefix 0
+	uint8_t labels;  // labels of the name that the rule is at; 0 for a pattern or prefix
 	uint16_t list;   // number in the image
-	uint16_t source; // its number
+	uint16_t source; // number of the source
 	uint16_t order;  // among rules of one class at one name, the lowest first
 	uint16_t lines;
 	struct rule_kind kind;
 	char title[RULE_TITLE_MAX];
-	struct ip_address prefix; // of an address
+	struct ip_address prefix; // for an address
 	const char *pattern;      // text of a pattern; not owned, for why_find
 	size_t pattern_len;
-	char text[WHY_WORD_MAX]; // of a pattern or a prefix, to be shown; of a name ""
+	char text[WHY_WORD_MAX]; // shows a pattern or a prefix; "" for a name
 };
 
 struct why_line {
@@ -72,7 +72,7 @@ struct why_line {
 };
 
 struct why_source {
-	uint16_t number;       // in the image
+	uint16_t number;       // number in the image
 	uint64_t content_hash; // when the image was built; 0: unknown
 	char title[RULE_TITLE_MAX];
 	char path[256];
@@ -82,7 +82,7 @@ struct why_source {
 enum why_verdict {
 	WHY_PASSED,         // no rule decides: resolved
 	WHY_ALLOWED,        // an allow rule decides: resolved, and the answer is not checked
-	WHY_BLOCKED,        // by the name
+	WHY_BLOCKED,        // a rule blocks the name
 	WHY_BLOCKED_ANSWER, // because of the cached answer's records
 	WHY_DROPPED,        // not answered at all
 	WHY_LOCAL,          // answered from local data
@@ -105,11 +105,11 @@ struct why_client {
 	bool blocking;           // false: nothing is blocked in this group
 	bool blocks_all;         // a schedule leaves only local data and what an allow rule names,
 				 // and no pause lifts that
-	char name[WHY_WORD_MAX]; // of the group; "" of everyone else
+	char name[WHY_WORD_MAX]; // the group's; "" for everyone else
 	char client[WHY_WORD_MAX]; // address, MAC and VLAN as asked
-	char called[WHY_WORD_MAX]; // its name in the configuration, or one that was found; ""
+	char called[WHY_WORD_MAX]; // the client's name, in the configuration or found; or ""
 	char by[WHY_WORD_MAX];     // the prefix, MAC or VLAN that was found
-	char when[WHY_TEXT_MAX];   // schedules and pauses in force; "": none
+	char when[WHY_TEXT_MAX];   // schedules and pauses in force; may be ""
 };
 
 // One of `entries` in the configuration that names the name or a parent of it.
@@ -162,20 +162,20 @@ struct why {
 	uint16_t qtype;
 	struct why_client client;
 	bool enabled;            // blocking.enabled
-	uint64_t paused_left_ms; // of the pause of all blocking; 0: none
+	uint64_t paused_left_ms; // left of the pause of all blocking; 0: not paused
 
 	// Found in the rules.
-	uint64_t lists[4];    // of the group, as they apply at present
-	uint64_t unpaused[4]; // and as they would without a pause of the group
+	uint64_t lists[4];    // the group's, as they apply at present
+	uint64_t unpaused[4]; // what they would be without a pause of the group
 	struct dns_name name[WHY_NAMES_MAX];
-	struct ip_address address[WHY_ADDRESSES_MAX]; // in the cached answer
+	struct ip_address address[WHY_ADDRESSES_MAX]; // addresses of the cached answer
 	unsigned names, addresses;
 	enum why_verdict verdict;
 	bool typed;        // another type of the name may be answered otherwise (rule_image.h)
 	bool all_blocked;  // no rule decides, but client.blocks_all
 	bool safe;         // resolved in the group's view for safe search
-	int decider, next; // hits, -1: none; next: what would decide without the decider, or
-			   // without a pause
+	int decider, next; // hits, or -1; next: what would decide without the decider, or
+	// without a pause
 	enum why_verdict next_verdict;
 	unsigned entries;
 	struct why_entry entry[WHY_ENTRIES_MAX];
@@ -184,8 +184,8 @@ struct why {
 
 	// Found in the cache, and where the answer comes from.
 	enum why_cache cache;
-	char subnet[WHY_WORD_MAX]; // whose clients' answer alone it is; "": everyone's
-	struct why_bogus bogus;    // with WHY_CACHE_NOTHING alone
+	char subnet[WHY_WORD_MAX]; // the answer is for clients there only; "": for everyone
+	struct why_bogus bogus;    // set for WHY_CACHE_NOTHING
 	uint16_t view;
 	char zone[WHY_TEXT_MAX], upstreams[WHY_TEXT_MAX];
 	char local[WHY_TEXT_MAX]; // what local data says, from the configuration; "": nothing
@@ -193,7 +193,7 @@ struct why {
 	// The client's reply; "": the result of the resolution.
 	char reply[WHY_WORD_MAX];
 	uint32_t reply_ttl_s; // WHY_NO_TTL: the reply has none
-	int ede;              // RFC 8914, -1: none
+	int ede;              // RFC 8914; -1 without one
 
 	// Found in the sources.
 	unsigned sources;
@@ -224,10 +224,11 @@ void why_source_add(struct why *w, unsigned number, uint64_t content_hash, const
 // set later.
 void why_hit_add(struct why *w, const struct why_hit *hit);
 
-// In the order of rule_class.h for the question's name and the rules at it; then, if none decides,
-// by its patterns; then each name and address of the cached answer by itself (answer_policy.h:
-// there a pattern counts as a rule at the root, and no pattern blocks a name that a rule at it
-// allows). Sorts the hits, sets their states, then the verdict. Before lines are added.
+// Goes in the order of rule_class.h for the question's name and the rules at it; then, if none
+// decides, by its patterns; then each name and address of the cached answer by itself
+// (answer_policy.h: there a pattern counts as a rule at the root, and no pattern blocks a name that
+// a rule at it allows). Sorts the hits, sets their states, then the verdict. Before lines are
+// added.
 void why_check(struct why *w);
 
 // Adds a source's line to a hit, if there is room; `text` need not end with a NUL.

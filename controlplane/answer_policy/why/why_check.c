@@ -44,7 +44,7 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 	case RULE_CLASS_LOCAL:
 		return WHY_OVERRULED;
 	default:
-		// Of a group that may ask for nothing, the rules say what is allowed all the same.
+		// The rules say what is allowed even to a group that may ask for nothing.
 		return w->enabled && (!w->paused_left_ms || w->client.blocks_all) ? WHY_OVERRULED
 										  : WHY_PAUSED;
 	}
@@ -166,7 +166,7 @@ static int subject_decider(const struct why *w, unsigned from, unsigned end)
 	return -1;
 }
 
-// Of the names and addresses of the answer, what blocks the first that is blocked.
+// The hit that blocks the first blocked name or address of the answer.
 static int answer_decider(const struct why *w)
 {
 	unsigned end;
@@ -183,7 +183,7 @@ static int answer_decider(const struct why *w)
 	return -1;
 }
 
-// The first hit from `from` on about the name asked; -1: none.
+// The first hit from `from` on about the name asked, or -1.
 static int own_hit(const struct why *w, unsigned from, unsigned its_subject)
 {
 	for (unsigned i = from; i < w->hits; i++)
@@ -269,7 +269,7 @@ static bool is_of_types(const struct why *w, const struct why_hit *h)
 	return h->kind.types.count && covers(w, h) && !(none >> h->kind.rule_class & 1);
 }
 
-// Of what a rule at the name decides, a weaker one changes nothing for another type; what is found
+// Where a rule at the name decides, a weaker one changes nothing for another type; what is found
 // in answers is found for all groups at once, so there all rules count, and each address.
 static bool is_typed(const struct why *w)
 {

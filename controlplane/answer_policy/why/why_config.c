@@ -121,7 +121,7 @@ static void find_by_vlan(const struct config *c, unsigned vlan, struct why_clien
 	}
 }
 
-// As asked, and what the configuration calls it.
+// Fills in the client as asked, and its name in the configuration.
 static void client_name(const struct config *c, const struct why_asked *a, struct why_client *out)
 {
 	const struct config_client *known = NULL;

@@ -11,10 +11,10 @@ struct why_asked {
 	struct ip_address address;
 	struct config_mac mac;
 	unsigned group; // number
-	uint16_t vlan;  // 0: none
+	uint16_t vlan;  // 0 without a tag
 };
 
-// Of a request; NULL: not given. `client`: an address, or a name of `clients`.
+// Parameters of a request; NULL: not given. `client`: an address, or a name of `clients`.
 struct why_text {
 	const char *client, *mac, *vlan, *group;
 };

@@ -22,7 +22,7 @@ struct search {
 	uint64_t deadline_ms;
 	unsigned wanted_count;
 	struct list_wanted wanted[WANTED_MAX];
-	struct dns_name name[WANTED_MAX]; // of `wanted`
+	struct dns_name name[WANTED_MAX]; // names of `wanted`
 	struct list_finder finder;
 	char chunk[CHUNK];
 };

@@ -173,7 +173,7 @@ static void names_match(struct why *w, const struct why_patterns *p, unsigned fi
 	}
 }
 
-// As many at a time as a set of lists has bits: each under a number of its own, so that the set
+// Matches as many at a time as a set of lists has bits: each has another number, so that the set
 // says which one matched. What there is no time left for might have been a hit.
 static int portion_match(struct why *w, const struct why_patterns *p, unsigned first,
 	unsigned count, uint64_t deadline_ms)

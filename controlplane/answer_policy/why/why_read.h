@@ -17,7 +17,7 @@ void why_read_addresses(struct why *w, const struct rule_reader *r);
 struct why_pattern {
 	uint16_t list, len, source;
 	uint32_t off;          // into the text
-	uint64_t content_hash; // of the source
+	uint64_t content_hash; // the source's
 	struct rule_kind kind;
 	char title[RULE_TITLE_MAX];
 };
@@ -26,7 +26,7 @@ struct why_patterns {
 	struct why_pattern *pattern;
 	char *text;
 };
-// The same bounds as for compiling (answer_patterns.h).
+// Bounds that are equal to those for compiling (answer_patterns.h).
 enum { WHY_PATTERNS_MAX = 4096, WHY_PATTERNS_MS = 5000 };
 ATTR_MUST_CHECK int why_patterns_copy(const struct rule_reader *r, struct why_patterns *out);
 void why_patterns_free(struct why_patterns *p);

@@ -12,7 +12,7 @@
 // a checked struct why; empty where the question is resolved.
 void why_reply(struct why *w, const struct dns_block *group);
 
-// Of a checked struct why: fills in its steps and headline.
+// Fills in the steps and the headline of a checked struct why.
 void why_steps(struct why *w);
 
 // "list ads: ||tracker.example^ (line 4711)"; without a known line the name and what is covered.
