@@ -1,34 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Recursion (RFC 1034 5.3.3): answers from the authoritative servers, from the root on. Resolver
-// loop's thread only, but for recursor_address_any.
+// Recursion (RFC 1034 5.3.3): answers from the authoritative servers, from the root on, by
+// libunbound on the resolver's event loop and a socket on 127.0.0.1. For the upstreams
+// (upstream/upstream.h) that socket is a server like any other. docs/explanation/libunbound.md
+// explains caches, validation and versions of IP.
 //
-// Each resolver has a recursor: libunbound on the resolver's event loop, and a socket on 127.0.0.1
-// that answers queries by it. For the upstreams (upstream/upstream.h) that socket is a server like
-// any other: `upstreams.mode` puts it into everyone's list. The verdict on its answers is the
-// validator's (validator/validator.h), which asks it for keys as it asks any server.
-//
-// With `validates` the library validates too, in permissive mode: it gives bogus answers as well,
-// for the validator to say why, and for queries with CD. It does so for three things that it
-// otherwise cannot do: it answers from NSEC records that it has proven (RFC 8198; not from NSEC3),
-// asks another server of the zone after a bogus answer, and keeps a bogus answer for a minute only.
-//
-// With RECURSION_IP_AUTO the recursor finds out over which versions of IP servers can be asked. A
-// version that turns out to be off, or on again, makes a new library with empty caches; questions
-// that run end with the old one.
-//
-// The library asks with QNAME minimisation (RFC 9156), over UDP and TCP, from random ports. It
-// keeps delegations, the addresses of name servers and answers in caches of a fixed size. A renewal
-// of a name may so get what is left of its TTL, and so may a question after a flush of that name:
-// the library empties its caches as a whole or not at all.
-//
-// Any program of this machine may ask the socket, as a name server of this machine. Bounds:
-// questions, and of these so many of each zone (zone_suffix.h) as places and sockets are free;
-// one more is SERVFAIL. Sockets and TCP connections of the library: further queries wait. It ends
-// each question by itself, after a bounded number of queries; a query that is repeated meanwhile,
-// from the same port with the same id, asks nothing. A change of settings ends the questions that
-// run: SERVFAIL.
+// Resolver loop's thread only, but for recursor_address_any. Bounds: questions, and of these so
+// many of each zone (zone_suffix.h) as places and sockets are free; one more is SERVFAIL. Sockets
+// and TCP connections of the library: further queries wait. A change of settings ends the questions
+// that run: SERVFAIL.
 
 #include "validator/validator.h"
 

@@ -2,40 +2,12 @@
 #pragma once
 
 // TLS over sockets that the caller owns, watches and closes: connections of either side, and the
-// servers that weir itself asks. Its own certificates are in tls_server.h. The library is
-// OpenSSL 3.
+// servers that weir itself asks (peers). Certificates of weir's own are in tls_server.h. What a
+// server must prove, what sessions and handshakes cost, and all bounds are in
+// docs/explanation/tls.md.
 //
-// A peer is a server as the configuration names it: the name or address that its certificate must
-// be for, the keys that it may have, the authorities that vouch for it, the protocol (ALPN). It
-// keeps the sessions that the server offered to resume, TLS_SESSIONS_EACH at most: a later
-// handshake then takes no certificate and no signature. With TLS 1.3 each is used once (RFC 8446
-// C.4). A peer lives as long as its owner or a connection needs it; peer and connections belong to
-// one thread.
-//
-// The server must prove all of this, or the handshake fails: a certificate that is valid today and
-// that the authorities vouch for; a subject alternative name that is the peer's name (or address,
-// where there is no name; a common name does not count); and one of the pinned keys, if there are
-// any. TLS 1.2 and 1.3, no renegotiation, no compression. What comes of a resumed session is
-// checked again for its key and its last day.
-//
-// Authorities are loaded once for each file and shared by all threads; a thread that loads one
-// holds up no other. Without a file they are the system's: /etc/ssl/certs, from which OpenSSL reads
-// a certificate when a chain first ends at it (a small file, read on the caller's thread).
-//
-// No function waits: a socket must be non-blocking. On a busy core a full handshake costs 0.9 ms of
-// CPU on this side, a resumed one 0.2 ms, and TLS adds 2 us to a query and its reply. An idle
-// connection takes 32 KiB; one that reads or writes has buffers of 16 KiB besides
-// (docs/measurements/tls.md). The process must ignore SIGPIPE.
-//
-// A handshake that fails by what the server sends costs all its sessions. One that only ends, or
-// that the owner gives up, costs the session it offered and no other: a server that is away may
-// know them when it is back, and one that hangs at sessions gets a full handshake after
-// TLS_SESSIONS_EACH of these. A server may send a chain of certificates of 100 KiB.
-//
-// Of either side's peer a connection takes TLS_STEPS_MAX records and messages in its handshake, and
-// TLS_MESSAGES_MAX messages of TLS itself behind it (tickets, changes of keys, wishes to
-// renegotiate); more ends it, in the middle of a call of OpenSSL, which by itself goes on for as
-// long as they come. So no peer chooses how long a call lasts.
+// A peer lives as long as its owner or a connection needs it; peer and connections belong to one
+// thread. No function waits: a socket must be non-blocking. The process must ignore SIGPIPE.
 
 #include <stdbool.h>
 #include <stddef.h>

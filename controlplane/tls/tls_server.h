@@ -2,35 +2,13 @@
 #pragma once
 
 // TLS for clients: the certificates that weir shows, and the server's side of a connection. tls.h
-// has the calls for an established connection.
+// has the calls for an established connection; docs/explanation/tls.md has certificates of clients,
+// tickets, bounds and costs.
 //
 // A server is a set of certificates with their keys, read from files, and the keys of session
 // tickets. It never changes and is counted, so all threads share one and a newer one takes its
-// place without a lost connection: connections keep the one that they were made from. The first
-// certificate is shown to a client that names no server (SNI) or one that no certificate is for;
-// otherwise the first that has the name itself, then the first that has it by a wildcard.
-//
-// With `client_ca` weir asks for a client's certificate, which must be for clients and which the
-// authorities in that file must vouch for. It gives the client a name: its first alternative name
-// of a host; where it has none, its common name, as most tools make them. Any other certificate
-// ends the handshake. A client that shows none has no name; with `client_required` its handshake
-// ends too. Lists of revoked certificates (CRL) in the file count, for authorities between as
-// well; then each authority of a chain needs one that is not outdated.
-//
-// TLS 1.2 and 1.3; no renegotiation, no compression, no early data (0-RTT), no table of sessions: a
-// session is in the ticket that the client has, with the client's certificate. It ends with that
-// certificate, and when other authorities, lists or rules are loaded. A ticket is good for
-// TLS_TICKET_PERIOD_S. Its key makes tickets for one such period, and is kept for one more.
-// Without secrets they are random and this process's own. With secrets they are made of these and
-// the time, so boxes with the same secrets and clocks within a period resume each other's sessions.
-//
-// Bounds: TLS_CERTIFICATES_MAX; TLS_HELLO_MAX bytes from a client before its handshake is done;
-// TLS_MESSAGES_MAX messages of TLS itself after it; of a client's chain TLS_CLIENT_BYTES_MAX, with
-// at most TLS_CLIENT_CHAIN_MAX authorities between, and TLS_CLIENT_ELEMENTS_MAX in each
-// certificate; a larger one ends the handshake, and so does one with points of lists (CRL) relative
-// to its issuer. A connection keeps the client's own certificate: 5 KiB, 56 at most. Deadlines are
-// the caller's. Nothing waits but tls_server_new, which reads files: some ms. A full handshake
-// costs 0.2 ms of CPU with an ECDSA key and 1 ms with RSA 2048, a resumed one 0.1 ms.
+// place without a lost connection. Deadlines are the caller's. Nothing waits but tls_server_new,
+// which reads files.
 
 #include "base/file_seen.h"
 #include "tls.h"

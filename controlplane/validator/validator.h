@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// DNSSEC validation of what upstream servers answer. Resolver loop's thread only.
-//
-// Each resolver has its own validators. A view (views.h) with questions has a context: libunbound
-// on the resolver's event loop, with a cache of validated keys, and a socket on 127.0.0.1 that is
-// the library's only server. Views that ask everyone's servers alone are one view here. Its queries
-// there, for the question itself and for the DS and DNSKEY sets above it, go to the servers of the
-// view as any question of weir does (struct upstream_ask), with DO and CD. A query counts only with
-// the context's token, 128 random bits, as other programs of this machine reach that socket too.
-//
-// The library keeps no answers, only validated keys: L0 keeps answers, and a renewal has to ask the
-// servers.
+// DNSSEC validation of what upstream servers answer, by libunbound, which asks weir's own upstream
+// servers. docs/explanation/libunbound.md explains contexts, tokens and answers that lead on.
+// Resolver loop's thread only.
 //
 // Bounds: questions, fetches (queries of the library that wait for servers), those of one zone
 // (lists/zone_suffix.h): as many as are free, and contexts. A question over the bound is refused; a
-// fetch over it is SERVFAIL to the library. So names below a zone whose servers are silent leave
-// room for others: the library goes on with a question that has ended, and has so many sockets. A
-// new context takes the place of the one that was idle for longest. A change of settings retires
-// all contexts: each ends with its last question, after VALIDATOR_DRAIN_MS, or for a new one that
-// finds no place. A fetch ends in VALIDATOR_FETCH_MS.
-//
-// The library follows a CNAME by itself, and asks for the name that it leads to. Where that name is
-// the owner's to ask for or to answer (validator_owner.leads_on), the library gets SERVFAIL in
-// place of the reply, and the question ends as VALIDATOR_LED: its caller asks for the CNAME
-// instead, which the library validates and does not follow.
-//
-// A question whose caller stopped it goes on without one, because the library cannot end its
-// queries, and keeps the keys that it finds.
+// fetch over it is SERVFAIL to the library. A fetch ends in VALIDATOR_FETCH_MS. A question whose
+// caller stopped it goes on without one, because the library cannot end its queries.
 
 #include "upstream/upstream.h"
 

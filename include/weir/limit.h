@@ -3,31 +3,11 @@
 
 // How often a client may ask: token buckets for each address (IPv6: each /64) and each network (/24
 // and /56), right in sum over all workers, in tables of fixed size.
+// docs/explanation/client-lookups.md explains the buckets, their errors and their cost.
 //
-// A worker counts the queries that it lets through in cells of its own. Every 10 ms the main lcore
-// adds up the counts of all workers, takes them from the bucket, refills the bucket by the time
-// that passed, and sets how far each worker may count until the next pass. So no worker waits for
-// or writes to a line of another; a client that comes through several workers at once may get at
-// most a burst more from each, which its bucket then owes. A bucket is two cells of one cache line,
-// that a keyed hash chooses (a count-min sketch of two rows, Cormode and Muthukrishnan 2005, in
-// blocks of a line as Putze, Sanders and Singler 2007 have it for bloom filters): a client is over
-// its limit only if both are, so a client that shares one cell with a flood is let through. Beside
-// n addresses over their limit a client is counted as one of them with probability (n/32768)^2 +
-// n/131072, beside n networks with (n/8192)^2 + n/32768. The tables store no addresses, evict
-// nothing, and keep their size in a flood from any number of addresses.
-//
-// A client over its limits that proves its address (a right DNS cookie) pays from a bucket of its
-// own, as large as a network's, so other clients of its network lose nothing. The bucket is two
-// cells of the networks' table, by a hash of its own.
-//
-// A long reply takes from the same buckets as several queries (policy_limit.reply_octets), so both
-// are bounded by one count: queries by the rate, bytes by the rate times those of one query.
-//
-// 640 KiB a worker, as much beside it and 320 KiB more a worker for the main lcore. A query of a
-// limited client touches two lines; the look costs the main lcore nothing while no limited client
-// asks, and 80,000 cells a worker when all of them do, but never more than those of four workers:
-// with 32 of them, and a flood that reaches all cells, each cell's turn comes every 80 ms, and the
-// time since its last turn counts.
+// A worker counts in cells of its own; every 10 ms the main lcore adds up the counts of all workers
+// and sets how far each may count until the next pass. No worker waits for or writes to a line of
+// another. 640 KiB a worker, as much beside it and 320 KiB more a worker for the main lcore.
 
 #include "attr.h"
 #include "keyhash.h"

@@ -2,36 +2,14 @@
 #pragma once
 
 // The policy image: whether a client may ask and how often, which group it is in, what applies to
-// each group, and who is a balancer. This header is its layout (behind the first page of
-// a REGION_POLICY region) and the reader; the builder is controlplane/policy/policy_build.h.
+// each group, and who is a balancer. This header is its layout (behind the first page of a
+// REGION_POLICY region) and the reader; the builder is controlplane/policy/policy_build.h.
+// docs/explanation/client-lookups.md explains the tables.
 //
 // A lookup of an address returns its leaf: the number of its group and its class of access, in one
-// byte. Groups and access have prefixes of their own; the builder merges them, so that the longest
-// prefix that covers an address has both, and one lookup is enough.
-//
-// Longest prefix wins. IPv4: five levels of 16, 4, 4, 4 and 4 bits (Gupta, Lin, McKeown 1998, with
-// other widths, so that the blocks of most clients stay in the first caches). An entry is a block
-// of the next level, at the last a leaf; block n for each leaf n is made of entries n alone, so a
-// short prefix needs no flag and every lookup is the same five loads. IPv6: one perfect hash table
-// for each length that some prefix has (Belazzougui, Botelho, Dietzfelbinger 2009: a pilot for each
-// few keys leads them to free slots), so one key is compared for each length, its upper half alone
-// up to /64; the shortest first, none depends on the result of another. IPv4 has no branch that
-// depends on the address: for mixed clients a misprediction costs more than the loads; IPv6 one for
-// each length, which gcc makes of policy_choose where the outcome is stored in place. Before either
-// comes one load by an address's first bits, which tells most clients' leaf by itself, so a batch
-// of such needs no more; for IPv6 the reader makes that table from the image. MAC addresses: one
-// more such table, used only if there are any. A MAC address in it beats every prefix for the
-// group, and does not change the access. A MAC identifies a client only on weir's own segment,
-// because routers replace it by theirs. The VLAN of the frame counts last: for clients that neither
-// MAC address nor prefix puts into a group, an array has the group by the VLAN's number.
-//
-// Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
-// resolve alike share view 0. The control plane stores nothing under the view of a group without
-// cache, so for its clients every lookup is a miss; workers need not know of it. A group with safe
-// search has a second view, in which names marked SAFE in the rule image are resolved.
-//
-// The reader treats the image as hostile for safety: sums and geometry are checked once, groups and
-// geometry are private copies, and each number that is read is masked or compared.
+// byte. Groups are numbered from 1; 0 is everyone else. The reader treats the image as hostile:
+// sums and geometry are checked once, groups and geometry are private copies, and each number that
+// is read is masked or compared.
 
 #include "attr.h"
 #include "bytes.h"
