@@ -3,29 +3,13 @@
 
 // Entries of the audit log, one JSON object a line: each change over the control API, each request
 // that was refused, each version of the configuration by any cause, and each lock-out.
+// docs/explanation/security.md says how many entries each user may cause, and what they do not
+// show.
 //
-// No request costs an entry of a change. Refused ones and lock-outs have a file and a queue of
-// their own (access_thread.h), and together are bounded to AUDIT_REFUSED_BURST and
-// AUDIT_REFUSED_EACH_S a second; the next one that is written says how many were left out
-// ("left_out"). A request that may change something begins by audit_begin, which refuses it where
-// the queue has no room for all entries of all that have begun, and where its user has filled the
-// log too fast: AUDIT_BYTES_BURST bytes and AUDIT_BYTES_EACH_S a second of each user but root, of
-// whom AUDIT_USERS_MAX are known (another one replaces the one that changed nothing for longest),
-// and AUDIT_ALL_BURST and AUDIT_ALL_EACH_S of all of them together, as who may make users could
-// have many; of that a quarter is kept for admins. So it takes more than an hour to push all
-// entries of others out of the files, and one user alone leaves room for others. A login that
-// succeeds is a change too.
-//
-// The entry of a reply comes after the change. So a change that must not go without an entry has
-// one before it too: a version, and a request with status 0, whose reply has its entry later. It is
-// on disk before the change is, but where the disk refuses: the change then goes on, and the entry
-// is counted as failed (access_thread.h).
-//
-// An entry of a change has all parameters that its endpoint read, whole, by the same parser: one
-// for which there is no room does not begin. An entry has no secret: headers, bodies, queries of
-// tries without access and values of parameters that the endpoint does not know are not in it, of
-// lists' URLs neither user, password nor query, and tokens are blotted out (audit_text.h). Made on
-// the service loop's thread; access_thread.h writes it.
+// A request that may change something begins by audit_begin, which refuses it where the queue has
+// no room for all entries of all that have begun, or where its user has filled the log too fast.
+// The entry of a reply comes after the change. Made on the service loop's thread; access_thread.h
+// writes it.
 
 #include "access_thread.h"
 #include "base/allowance.h"

@@ -3,33 +3,13 @@
 
 // DNS over HTTPS of a client's connection (RFC 8484), by HTTP/2 or HTTP/1.1: received bytes in, DNS
 // messages out; replies in, bytes to send out. It knows no sockets, no TLS, no loop and no clock.
+// What bounds a connection is in docs/explanation/http.md.
 //
 // A `struct doh` is one thread's: settings, counts and the memory of all its connections. The owner
 // of a connection calls, for each piece that it received, doh_conn_take until all is taken or
 // nothing more is; then doh_conn_next for each whole request, and asks the message; doh_conn_answer
-// with each reply, in any order; doh_conn_out until there is nothing to send. A message that
-// doh_conn_next gives has a DNS id of weir's own, by which the reply finds its request;
-// doh_conn_answer puts the client's id back.
-//
-// The owner stops taking and asking while it has unsent bytes over its own bound: what waits here
-// is bounded by these:
-// * HTTP/2: doh_settings.streams requests at one time, told as SETTINGS_MAX_CONCURRENT_STREAMS.
-//   HTTP/1.1: one; the next one stays with the owner until the response has left.
-// * A request that the client resets after it was asked keeps its place until the reply comes
-//   (CVE-2023-44487). More than DOH_RESETS_BURST resets, by either side, end the connection with
-//   GOAWAY and ENHANCE_YOUR_CALM; so do DOH_FRAMES_BURST frames that carry no whole request (PING,
-//   SETTINGS, PRIORITY, empty DATA, unknown types).
-// * DOH_HEADERS_MAX bytes of header fields, DOH_BLOCK_MAX of these in
-//   CONTINUATION frames, DOH_MESSAGE_MAX bytes of body; bodies of one connection by the window of
-//   HTTP/2, DOH_WINDOW. Fields that HPACK decodes to more than DOH_FIELDS_EACH bytes for each
-//   request, and to more than DOH_FIELDS_BURST KiB besides, end the connection in the midst of
-//   them, with GOAWAY and ENHANCE_YOUR_CALM.
-// * DOH_ANSWERS_MAX bytes of replies that the client does not read.
-// * DOH_MEMORY_MAX bytes in all; a connection that needs more ends.
-// * Time: doh_settings.request_ms from the first byte of a request to its last,
-//   doh_settings.drain_ms until a client has let a whole response leave (doh_conn_deadline).
-//
-// A connection of HTTP/2 holds some 30 KiB, one of HTTP/1.1 1 KiB, and what requests need besides.
+// with each reply, in any order; doh_conn_out until there is nothing to send. The owner stops
+// taking and asking while it has unsent bytes over its own bound.
 
 #include "base/table_registry.h"
 #include "doh_http.h"

@@ -2,28 +2,9 @@
 #pragma once
 
 // The connections of an HTTP server (http_server.h): evhttp neither counts them nor has a hook at
-// accept. So this makes its bufferevents and keeps a reference to each.
-//
-// At most `max` live at a time. One beyond gets 503 and is closed in the next iteration; its
-// request is not served. When even those have no place the listener is disabled, and clients wait
-// in the kernel. A connection has `life_ms` from its beginning until a request is there, and from a
-// reply until the client has read it and sent the next request; a client that sends or reads too
-// slowly is closed. Between the two the deadlines of the server apply. Input beyond
-// HTTP_CONNS_INPUT_MAX waits in the kernel: evhttp reads while it writes, to see the end of a
-// connection, and would keep all of it. Each byte that it takes is checked before evhttp sees it
-// (http1_check.h). Owner: the server, on its loop's thread. A descriptor is
-// closed at the next check after its end, HTTP_CONNS_LOOK_MS later at most.
-//
-// With `lend` the connections speak TLS by libevent's bufferevent_openssl. One beyond `max`, beyond
-// `source_max` of its address, or that `refuses` names, is closed without a handshake and without a
-// reply; so is, of the others, one beyond `source_rate_max` of its address or beyond `rate_max` of
-// all in this second, in which the first of each address, or /64 of IPv6, does not count: what is
-// closed for its address takes nothing from the rest. A /64 has SOURCE_NETWORK_TIMES an address's
-// share, and half of `max` and `rate_max` at most.
-//
-// With `source_max` one beyond `max` takes the place of another: the oldest connection of the
-// address or /64 with the most on which nobody has shown a right, or of the user with the most, if
-// these are more than a quarter of `max`. Else it is one beyond.
+// accept. So this makes its bufferevents, keeps a reference to each, and checks each byte before
+// evhttp sees it (http1_check.h). Which connections it closes or refuses is in
+// docs/explanation/http.md. Owner: the server, on its loop's thread.
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,27 +3,11 @@
 
 // The control API's HTTP server, in clear text or over TLS: libevent's evhttp, and what evhttp
 // leaves to its user: the peer's credentials, a cap on requests, replies that come later and their
-// deadlines. Owned by one loop's thread.
+// deadlines. docs/explanation/http.md lists what evhttp cannot do, and what weir does for it.
 //
-// evhttp reads and writes nothing while a request is being served, so it cannot free the request
-// meanwhile, whatever the client does; only http_server_close can. The price: the server sees a
-// hang-up only when it writes the reply, and until then the request counts.
-//
-// What evhttp 2.1 cannot do:
-// * No hook at accept. The socket's mode decides who may connect; the peer is checked when its
-//   request is complete, before anything is done for it.
-// * Connections are not counted, only requests are: http_conns.h does that, with a cap and a time
-//   for each. One that is silent for HTTP_TIMEOUT_S before or inside its first request is closed
-//   before that. Without descriptors no connection is accepted for
-//   HTTP_ACCEPT_PAUSE_MS.
-// * It ends no connection for refusals. The HTTP_REFUSALS_MAX-th 401 or 403 on a connection is its
-//   last reply; 429 counts as HTTP_FAST_WEIGHT of these.
-// * It takes requests that are malformed: http_conns.h checks each byte first, and what is wrong
-// gets
-//   400, and its connection ends. HEAD is a GET whose reply has no body.
-// * What it refuses by itself (400 malformed or a header too large, 413, 417, 501 a method other
-//   than GET, HEAD and POST) has an HTML body, not JSON, and is in no counter.
-// The process must ignore SIGPIPE.
+// Owned by one loop's thread. evhttp reads and writes nothing while a request is being served, so
+// it cannot free the request meanwhile; only http_server_close can. The server sees a hang-up only
+// when it writes the reply. The process must ignore SIGPIPE.
 
 #include "http_conns.h"
 
