@@ -80,7 +80,7 @@ static inline ascii_vector ascii_lower_16(ascii_vector v)
 	return v | (upper & 0x20);
 }
 
-// dst and src may be the same, but may not overlap otherwise. The last two words may overlap.
+// dst and src may be the same, but may not overlap otherwise. The final two words may overlap.
 static inline void ascii_lower_copy(uint8_t *dst, const uint8_t *src, size_t n)
 {
 	ascii_vector v;

@@ -57,7 +57,7 @@ ATTR_INLINE uint64_t csum_wide(const void *p, size_t len)
 	return w;
 }
 
-// Of a part that begins at byte `at` of the message.
+// The sum of a part that begins at byte `at` of the message.
 ATTR_INLINE uint64_t csum_wide_at(size_t at, uint64_t part)
 {
 	unsigned turn = (at & 1) * 8;
@@ -72,9 +72,9 @@ ATTR_INLINE uint64_t csum_widen(uint16_t sum)
 // 65535 times this is 2^64 - 1.
 #define CSUM_WIDE_ONES UINT64_C(0x0001000100010001)
 
-// As the wire has it: the bytes as they lie in memory. Of wide = 65535 q + r the product is
-// (2^64 - 1) q + r CSUM_WIDE_ONES, and both its halves added up are r CSUM_WIDE_ONES, or all ones
-// where r is 0 and q is not.
+// The sum as the wire has it: the bytes as they lie in memory. For wide = 65535 q + r the product
+// is (2^64 - 1) q + r CSUM_WIDE_ONES, and both its halves added up are r CSUM_WIDE_ONES, or all
+// ones where r is 0 and q is not.
 ATTR_INLINE uint16_t csum_fold_wire(uint64_t wide)
 {
 	unsigned __int128 product = (unsigned __int128)wide * CSUM_WIDE_ONES;

@@ -26,14 +26,14 @@
 
 enum {
 	DNS_ANSWER_RECORDS_MAX = 2048,
-	DNS_ANSWER_TTLS_MAX = 2048 + 48, // with CNAMEs that no server sent
+	DNS_ANSWER_TTLS_MAX = 2048 + 48, // counts CNAMEs that no server sent, too
 	DNS_ANSWER_CNAME_MAX = 16,       // what others take: docs/reference/bounds.md
 };
 
 // TTL limits, seconds (design: shipped minimum 0, maximum 24 h, negative 1 h).
 struct dns_ttl_limits {
 	uint32_t min_s;      // positive answers are stored at least this long
-	uint32_t max_s;      // and at most this long, even if min_s is larger
+	uint32_t max_s;      // the longest, even if min_s is larger
 	uint32_t negative_s; // cap, in place of min_s and max_s, for NXDOMAIN and NODATA
 };
 
@@ -55,14 +55,12 @@ struct dns_answer {
 	uint16_t len;
 	uint16_t ttl_count;
 	uint16_t ancount, nscount, arcount;
-	uint16_t sum;   // as in dns_answer_view
+	uint16_t sum;   // see dns_answer_view
 	uint32_t ttl_s; // how long to keep it: RFC 2308 5 for negatives, 0 without a SOA; else the
 			// smallest TTL; within limits
-	uint32_t auth_ttl_s; // the same before the limits
+	uint32_t auth_ttl_s; // ttl_s before the limits
 	uint8_t cname_count;
-	uint8_t reply_cnames; // those of them that the reply had
-	// The reply has CNAMEs, and neither records nor a SOA for the name that the last one leads
-	// to: that name is to be asked for.
+	uint8_t reply_cnames; // how many of these CNAMEs the reply had
 	bool is_open;
 	bool authenticated, insecure; // for the caller to set: a read leaves them off
 	uint16_t ttl_off[DNS_ANSWER_TTLS_MAX];
@@ -91,7 +89,7 @@ unsigned dns_answer_addresses(const struct dns_answer *answer, uint16_t type,
 // One step of a name that the operator has made another one's.
 struct dns_alias {
 	struct dns_name target;
-	uint8_t spelling[DNS_NAME_MAX]; // of it, target.len bytes
+	uint8_t spelling[DNS_NAME_MAX]; // the target as it was spelt, target.len bytes
 	uint32_t ttl_s;
 };
 
@@ -99,18 +97,18 @@ struct dns_alias {
 // of the reply's records.
 struct dns_chain {
 	const struct dns_name *asked;
-	const uint8_t *before; // a message: CNAMEs from the question on, read earlier; NULL: none
+	const uint8_t *before; // a message: CNAMEs from the question on, read earlier; may be NULL
 	size_t before_len;
 	const struct dns_alias *alias; // then these
 	unsigned count;
 };
 
-// The same of a reply to `chain->asked`, of which `q` is the question of a client. Without a reply
-// (NULL, `len` 0) the chain is all of the answer. Type, class and DO are those of `q`. `hops`: 0,
-// or how many CNAMEs of the reply count: then the answer ends with these, whatever is behind them.
-// With DO the proofs of wildcards (RFC 4035 3.1.3.3) of the CNAMEs before go along. Also -EPROTO:
-// what is before the reply cannot be read, or has too many records beside it, which is no fault of
-// the reply's.
+// dns_answer_read for a reply to `chain->asked`, of which `q` is the question of a client. Without
+// a reply (NULL, `len` 0) the chain is all of the answer. Type, class and DO are those of `q`.
+// `hops`: 0, or how many CNAMEs of the reply count: then the answer ends with these, whatever is
+// behind them. With DO the proofs of wildcards (RFC 4035 3.1.3.3) of the CNAMEs before go along.
+// Also -EPROTO: what is before the reply cannot be read, or has too many records beside it, which
+// is no fault of the reply's.
 ATTR_MUST_CHECK int dns_answer_read_chain(const uint8_t *reply, size_t len,
 	const struct dns_chain *chain, const struct dns_query *q, unsigned hops,
 	const struct dns_ttl_limits *limits, struct dns_answer *out);

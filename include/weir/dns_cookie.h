@@ -31,12 +31,12 @@ enum dns_cookie_require {
 				       // BADCOOKIE
 };
 
-// As it stands in shared memory (struct dp_config).
+// Lies in shared memory (struct dp_config).
 struct dns_cookie_terms {
 	uint8_t secret[DNS_COOKIE_SECRETS_MAX][DNS_COOKIE_SECRET_LEN]; // the first signs
-	uint8_t count;                                                 // of these; 0: no cookies
-	uint8_t is_on;                                                 // the operator wants them
-	uint8_t require;                                               // enum dns_cookie_require
+	uint8_t count;   // number of secrets; 0: no cookies
+	uint8_t is_on;   // the operator wants them
+	uint8_t require; // enum dns_cookie_require
 	uint8_t reserved[5];
 };
 static_assert(sizeof(struct dns_cookie_terms) == 72);
@@ -44,7 +44,7 @@ static_assert(sizeof(struct dns_cookie_terms) == 72);
 struct dns_cookie_client {
 	const uint8_t *address; // 4 or 16 bytes, in network byte order
 	unsigned ip_version;
-	uint32_t now_s; // of the wall clock, modulo 2^32
+	uint32_t now_s; // wall clock, modulo 2^32
 };
 
 enum dns_cookie_kind {

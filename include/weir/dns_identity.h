@@ -13,7 +13,7 @@
 
 enum { DNS_IDENTITY_MAX = 63 };
 
-// As it stands in shared memory: no text is longer than its array, whatever that holds.
+// Lies in shared memory: no text is longer than its array, whatever that holds.
 struct dns_identity {
 	char version[DNS_IDENTITY_MAX + 1];
 	char name[DNS_IDENTITY_MAX + 1];

@@ -29,11 +29,11 @@ ATTR_MUST_CHECK int dns_name_read_compressed(
 
 // How a name was spelled, and where its labels begin: who has read it knows.
 struct dns_spelling {
-	uint8_t wire[DNS_NAME_MAX];            // as many bytes as the name has
-	uint8_t label_off[DNS_LABELS_MAX + 1]; // as many as it has labels; one more while reading
+	uint8_t wire[DNS_NAME_MAX];            // valid up to the name's length
+	uint8_t label_off[DNS_LABELS_MAX + 1]; // one for each label; one more while reading
 };
 
-// The same of a message whose names may lead through no more than *left bytes of labels and
+// dns_name_read for a message whose names may lead through no more than *left bytes of labels and
 // pointers in all, which are taken from it; -E2BIG where they do not suffice. `spelling` may be
 // NULL.
 ATTR_MUST_CHECK int dns_name_read_bounded(

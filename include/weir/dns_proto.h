@@ -39,7 +39,7 @@ enum dns_rcode {
 	DNS_RCODE_NXDOMAIN = 3,
 	DNS_RCODE_NOTIMP = 4,
 	DNS_RCODE_REFUSED = 5,
-	DNS_RCODE_YXDOMAIN = 6, // of an answer: a DNAME makes the name too long (RFC 6672 2.2)
+	DNS_RCODE_YXDOMAIN = 6, // a DNAME makes the answer's name too long (RFC 6672 2.2)
 	DNS_RCODE_BADVERS = 16,
 	DNS_RCODE_BADCOOKIE = 23,
 };

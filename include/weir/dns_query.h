@@ -32,15 +32,15 @@ enum dns_query_status {
 
 enum {
 	DNS_QUERY_ADDITIONAL_MAX = 16, // more of any of these is FORMERR
-	DNS_QUERY_OPTIONS_MAX = 16,    // of any length: padding may fill the message (RFC 7830)
+	DNS_QUERY_OPTIONS_MAX = 16,    // padding may fill the message (RFC 7830)
 };
 
 enum {
 	DNS_COOKIE_CLIENT_LEN = 8,
-	DNS_COOKIE_LEN = 24,        // with the server's part, as we make it
-	DNS_COOKIE_SERVER_MIN = 16, // with anyone's (RFC 7873 4)
+	DNS_COOKIE_LEN = 24,        // bytes with the server's part, as weir makes it
+	DNS_COOKIE_SERVER_MIN = 16, // bytes with anyone's (RFC 7873 4)
 	DNS_COOKIE_SERVER_MAX = 40,
-	DNS_COOKIE_MALFORMED = 0xff, // of another length than these
+	DNS_COOKIE_MALFORMED = 0xff, // another length than these
 };
 
 // A set of bits: more than plain is an OPT of the reply with options.
@@ -72,13 +72,13 @@ struct dns_query {
 	uint16_t question_len; // bytes of name + type + class, which start at byte 12; 0:
 			       // unreadable
 	uint16_t udp_size; // largest reply for the client: max(OPT size, 512), or 512 without EDNS
-	uint8_t has_opt;   // of enum dns_query_opt
+	uint8_t has_opt;   // bits of enum dns_query_opt
 	bool dnssec_ok;    // DO
 	struct dns_name name;              // lower case; the client's spelling stays in the message
 	uint8_t label_off[DNS_LABELS_MAX]; // where label i begins in name.wire; i < name.labels
 	// The client's cookie, cut to the length of weir's; then the reply's (dns_cookie_settle).
 	// dns_query_parse always sets these, the fast path only where there is a cookie.
-	uint8_t cookie_len; // as received; 0: none
+	uint8_t cookie_len; // bytes received; 0 without a cookie
 	uint8_t cookie[DNS_COOKIE_LEN];
 	bool asks_nsid; // RFC 5001; set in the same way
 	// With DNS_OPT_NSID alone: the NSID of the reply; the caller of dns_identity_nsid owns it.
@@ -149,7 +149,7 @@ static inline const uint8_t *dns_options_find(struct rd *r, unsigned records, si
 	return NULL;
 }
 
-// Those of a whole message.
+// The options of a whole message.
 static inline const uint8_t *dns_reply_options(const uint8_t *msg, size_t msg_len, size_t *len)
 {
 	struct rd r = rd_init(msg, msg_len);

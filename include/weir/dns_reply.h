@@ -88,11 +88,11 @@ ATTR_MUST_CHECK uint16_t dns_reply_rcode(uint8_t *msg, size_t cap, const struct 
 enum { DNS_EDE_TEXT_MAX = 127 };
 // Adds EXTRA-TEXT (RFC 8914 2), a string of DNS_EDE_TEXT_MAX bytes at most, to a reply of
 // dns_reply_rcode that ends in an EDE, where min(q->udp_size, limit, cap) has room for it. Updates
-// *len and *sum. Returns the bytes added; 0: none.
+// *len and *sum. Returns the bytes added, or 0.
 uint8_t dns_reply_ede_text(uint8_t *msg, size_t cap, const struct dns_query *q, const char *text,
 	uint16_t limit, uint16_t *len, uint16_t *sum) ATTR_NONNULL;
 
-// As dns_reply_rcode with NOERROR, and TC: ask again over TCP (RFC 2181 9).
+// dns_reply_rcode with NOERROR, and TC: ask again over TCP (RFC 2181 9).
 ATTR_MUST_CHECK uint16_t dns_reply_truncated(
 	uint8_t *msg, size_t cap, const struct dns_query *q, uint16_t *sum) ATTR_NONNULL;
 
@@ -109,7 +109,7 @@ enum dns_block_mode {
 // The whole block reply, as it is in shared memory for each group of clients.
 enum { DNS_BLOCK_HAS_V4 = 1, DNS_BLOCK_HAS_V6 = 2 };
 struct dns_block {
-	uint32_t ttl_s; // of the address or the SOA
+	uint32_t ttl_s; // TTL of the address or the SOA
 	uint8_t mode;   // enum dns_block_mode; above that: NODATA
 	uint8_t has;    // DNS_BLOCK_HAS_*: which addresses there are for DNS_BLOCK_CUSTOM
 	uint8_t reserved[2];

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 struct heap_site {
-	const char *file;     // its path as given to the compiler, or the library's name
+	const char *file;     // the path given to the compiler, or the library's name
 	const char *function; // NULL: a library's site, or its caller's
 	uint32_t line;
 	uint32_t outside; // 1: of memory that is not the allocator's, in no account (rte_site.h)
@@ -61,14 +61,14 @@ size_t heap_size(void *p); // usable bytes of a block, at least those requested
 #define heap_strdup(text)          heap_strdup_at(HEAP_SITE_HERE, text)
 #define heap_strndup(text, n)      heap_strndup_at(HEAP_SITE_HERE, text, n)
 
-// The same for blocks of another allocator, whose caller has eight bytes more than it was asked
-// for: counts the block for the site, and returns it; counts it as freed. `usable`: of the whole
-// block.
+// For blocks of another allocator, whose caller has eight bytes more than it was asked for: counts
+// the block for the site, and returns it; counts it as freed. `usable`: of the whole block.
 enum { HEAP_MARK = sizeof(uint64_t) };
 void *heap_mark(struct heap_site *s, void *p, size_t usable);
 void heap_unmark(void *p, size_t usable);
 
-// Of 300 calls in the product and 512 callers of libraries; those over it are missing in the list.
+// Room for 300 calls in the product and 512 callers of libraries; those over it are missing in the
+// list.
 enum { HEAP_SITES_MAX = 1024, HEAP_SITE_NAME = 128 };
 
 // Every site that ever allocated, those of one file side by side; valid for the life of the
@@ -109,7 +109,7 @@ enum heap_library {
 		HEAP_LIBRARY_COUNT
 };
 
-// Of the blocks whose caller is not known.
+// The site of blocks whose caller is not known.
 struct heap_site *heap_site_library(enum heap_library library);
 
 // Usable bytes that this thread has allocated and freed at sites, ever.

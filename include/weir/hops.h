@@ -38,7 +38,7 @@ enum {
 // A next hop: the first bytes of a frame, and the port that it leaves by.
 struct hops_hop {
 	uint8_t destination[6], source[6]; // MAC addresses, neither of a group
-	uint16_t port;                     // its place in `ports` of the configuration
+	uint16_t port;                     // place in `ports` of the configuration
 	uint16_t vlan;                     // 1 to HOPS_VLAN_MAX; 0: no tag
 	uint16_t mtu;                      // bytes of an IP packet
 	uint16_t reserved;
@@ -69,7 +69,7 @@ struct hops_image {
 	uint8_t resolvers;      // the resolver of a local port is its remainder by this
 	uint8_t range_count;
 	uint8_t source_v6[16];
-	struct hops_range range[HOPS_RANGES_MAX]; // of local ports
+	struct hops_range range[HOPS_RANGES_MAX]; // ranges of local ports
 	struct hops_hop hop[HOPS_MAX];
 	struct hops_server server[HOPS_SERVERS_MAX]; // no two of an address and port
 	uint64_t sum;                                // contenthash of this struct up to here
@@ -88,7 +88,7 @@ struct hops_reader {
 	struct hops_range range[HOPS_RANGES_MAX];
 	struct hops_hop hop[HOPS_MAX];
 	struct hops_server server[HOPS_SERVERS_MAX];
-	uint16_t slot[HOPS_SLOTS]; // by the hash of a server: its place and 1; 0: free
+	uint16_t slot[HOPS_SLOTS]; // hash table: a server's place and 1; 0: free
 };
 
 // Checks `size` bytes as a whole, all counts, addresses, ports and MAC addresses. -EPROTO with

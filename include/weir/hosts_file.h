@@ -14,7 +14,7 @@ enum { HOSTS_BYTES_MAX = 64 << 20 };
 struct hosts_counts {
 	uint64_t lines, names, rejected; // rejected: names, or addresses with all their names
 	uint64_t not_ascii;              // names, of the rejected
-	uint32_t rejected_line, not_ascii_line; // the first with one; 0: none
+	uint32_t rejected_line, not_ascii_line; // the first such line, or 0
 };
 
 // `own`: it is the line's first. Not 0 stops, and is returned.
@@ -25,7 +25,7 @@ typedef int (*hosts_take)(void *arg, const struct ip_address *address, const str
 ATTR_MUST_CHECK int hosts_file_read(
 	const char *path, hosts_take take, void *arg, struct hosts_counts *counts);
 
-// By 127.0.0.1 and ::1 hosts files block a name.
+// Is it 127.0.0.1 or ::1, by which hosts files block a name?
 bool hosts_is_localhost(const struct ip_address *address);
 // The reverse name, such as "4.3.2.1.in-addr.arpa".
 void hosts_reverse_name(const struct ip_address *address, struct dns_name *out);

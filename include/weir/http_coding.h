@@ -17,7 +17,7 @@
 // empty. NULL: the line has another name or none. Names have no case. Reads `len` bytes at most.
 const char *http_header_value(const char *line, size_t len, const char *name, size_t *value_len);
 
-// Of one exchange; zeroed at its start.
+// The coding of one exchange; zeroed at its start.
 struct http_coding {
 	bool is_packed;
 };

@@ -64,7 +64,7 @@ struct l0_record {
 	// After created. A stamped record: workers serve it stale until then (upstreams fail).
 	// Others: a hit from then on asks for a refresh; UINT32_MAX: never.
 	uint32_t then_ms;
-	uint32_t check; // of all bytes of the record but these four; verified by recovery
+	uint32_t check; // over all bytes of the record but these four; verified by recovery
 	union {
 		struct {
 			uint16_t qtype;
@@ -74,7 +74,7 @@ struct l0_record {
 			uint8_t key_flags; // L0_KEY_*
 			uint8_t name_len;
 		};
-		uint64_t key_word; // these at once, as in struct l0_key but for ttls
+		uint64_t key_word; // all fields below at once, as in struct l0_key but for ttls
 	};
 	union {
 		struct {
@@ -118,7 +118,7 @@ struct l0_key {
 			uint8_t flags;
 			uint8_t name_len;
 		};
-		uint64_t word; // these at once: hashed and compared as one
+		uint64_t word; // all fields below at once: hashed and compared as one
 	};
 };
 
@@ -156,7 +156,8 @@ void l0_key_hash(const struct l0_reader *r, struct l0_key *key);
 void l0_key_of_query(const struct l0_reader *r, const struct dns_query *q, uint16_t view,
 	struct l0_key *key); // key->name points into q
 
-// Whose a key is: part p belongs to resolver p * resolvers / 64, for any number of resolvers.
+// The resolver of a key: part p belongs to resolver p * resolvers / 64, for any number of
+// resolvers.
 ATTR_INLINE unsigned l0_part_of(const struct l0_reader *r, uint64_t hash)
 {
 	return (unsigned)((hash & r->bucket_mask) >> r->part_shift);

@@ -26,20 +26,20 @@ struct l0_put {
 	uint32_t soft_ms, hard_ms, refresh_ms, stale_until_ms, auth_ttl_s;
 	uint16_t hits; // clients that asked for it and hit nothing: counted in its heat
 	bool renews;   // renewed ahead of expiry, not for a client's question
-	const struct rule_set *mask; // lists that block it; NULL or empty: none does
+	const struct rule_set *mask; // lists that block it; may be NULL or empty
 };
 
 struct l0_writer_stats {
-	uint64_t
-		oldest_ms; // when the oldest record that the last whole sweep met was made; 0: none
+	uint64_t oldest_ms; // when the oldest record that the last whole sweep met was made; or 0
 	uint64_t entries, units_used, units_retired, units_total; // retired: waiting for quiescence
 	uint64_t index_slots;
 	uint64_t puts, replaced, deleted, evicted_space, evicted_bucket, expired_swept;
 	uint64_t refused_nospace, refused_large;
 	uint64_t refused_foreign;      // keys of another resolver's share
-	uint64_t recovered, discarded; // by the last recovery
+	uint64_t recovered, discarded; // counts of the last recovery
 	uint64_t renewed;              // records put with `renews` over one of the same key
-	uint64_t renewed_used;         // of those, asked for before the next one came: misses saved
+	uint64_t renewed_used; // how many of those were asked for before the next one came: misses
+			       // saved
 };
 
 // `base`: the writable mapping of the region, `size` its bytes, `index` the resolver's. `fresh`:
@@ -69,8 +69,8 @@ struct l0_copy {
 bool l0_writer_copy(struct l0_writer *const *w, const struct l0_reader *from, uint64_t now_ms,
 	struct l0_copy *c, uint64_t buckets);
 
-// Of the whole table. Records of another share than the writer's may be overwritten as they are
-// read, because a resolver has no seen-epoch as workers have: look at its own alone.
+// A reader of the whole table. Records of another share than the writer's may be overwritten as
+// they are read, because a resolver has no seen-epoch as workers have: look at its own alone.
 const struct l0_reader *l0_writer_reader(const struct l0_writer *w);
 const struct l0_share *l0_writer_share(const struct l0_writer *w);
 // Is the key of this hash in the writer's share?
@@ -84,16 +84,17 @@ ATTR_MUST_CHECK int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 // Fetches the lines that a put of a key of this hash is going to need, and changes nothing.
 void l0_writer_look_ahead(const struct l0_writer *w, uint64_t hash);
 
-// The same answer again with a new stale_until_ms (upstreams fail; design 4). -ENOENT, -ENOSPC.
+// Writes the same answer again with a new stale_until_ms (upstreams fail; design 4). -ENOENT,
+// -ENOSPC.
 ATTR_MUST_CHECK int l0_writer_restamp(
 	struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms);
-// The same answer again, without a stamp, whose hits are reported from the age refresh_ms on: what
-// its mark says of a report is over. -ENOENT, -ENOSPC.
+// Writes the same answer again, without a stamp; its hits are reported from the age refresh_ms on:
+// what its mark says of a report is over. -ENOENT, -ENOSPC.
 ATTR_MUST_CHECK int l0_writer_tell_from(
 	struct l0_writer *w, const struct l0_key *key, uint32_t refresh_ms);
 
-// The same answer again with another mask (NULL or empty: none), where it has another. -ENOENT;
-// with -ENOSPC the record is gone, as what it was checked by no longer holds.
+// Writes the same answer again with another mask (NULL or empty: without one), where it has
+// another. -ENOENT; with -ENOSPC the record is gone, as what it was checked by no longer holds.
 ATTR_MUST_CHECK int l0_writer_set_mask(
 	struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask);
 
@@ -119,7 +120,7 @@ enum { L0_HEAT_ONE = 16 };
 struct l0_swept { // a record that a sweep met
 	uint32_t record;
 	uint32_t heat;
-	uint32_t hits; // in this round
+	uint32_t hits; // hits in this round
 };
 struct l0_sweep {
 	uint64_t now_ms;
@@ -135,7 +136,7 @@ struct l0_sweep {
 // counts in the next round. Clears the refresh marks of records past soft expiry as well: a request
 // that came to nothing does not keep the next one from being made.
 bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets);
-// With the hits that are not folded in yet; 0: no such record.
+// The heat with the hits that are not folded in yet; 0: no such record.
 uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key);
 // Counts hits that left no mark; the record has been visited, too.
 void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned hits);
@@ -152,8 +153,8 @@ void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *
 void l0_writer_end_marks(struct l0_writer *w, unsigned worker);
 // Reads no marks of worker n from here on.
 void l0_writer_forget_marks(struct l0_writer *w, unsigned worker);
-// Those that readers in the writers' own process have in common; all 0, and not read here: a look
-// at each would count pages as touched that are not.
+// Sets the marks that readers in the writers' own process have in common; all 0, and not read here:
+// a look at each would count pages as touched that are not.
 void l0_writer_set_own_marks(struct l0_writer *w, _Atomic uint8_t *marks);
 // Clears the refresh mark of a record after it was renewed (all workers).
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record);

@@ -34,11 +34,11 @@ enum {
 
 struct limit_cell {
 	_Atomic uint32_t count; // let through; the worker
-	_Atomic uint32_t until; // as far as it may count; the main lcore
+	_Atomic uint32_t until; // the main lcore says how far it may count
 };
 static_assert(LIMIT_LINE * sizeof(struct limit_cell) == CACHE_LINE);
 
-// Of one worker.
+// One worker's.
 struct limit_table {
 	alignas(CACHE_LINE) struct limit_cell cell[LIMIT_CELLS];
 	_Atomic uint8_t

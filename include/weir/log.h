@@ -44,7 +44,7 @@ struct log_field {
 struct log_event {
 	const char *kind, *text; // `kind`, and names of fields: constants
 	uint64_t number;
-	unsigned count; // of fields
+	unsigned count; // number of fields
 	struct log_field field[LOG_EVENT_FIELDS_MAX];
 };
 void log_event(enum log_level level, const struct log_event *e);

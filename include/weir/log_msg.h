@@ -15,7 +15,7 @@
 
 enum log_from { LOG_FROM_WORKER = 0, LOG_FROM_RESOLVER = 1 };
 
-enum log_tier { // as querylog_tier
+enum log_tier { // see querylog_tier
 	LOG_TIER_NONE,
 	LOG_TIER_RULES,
 	LOG_TIER_L0,
@@ -32,7 +32,7 @@ enum {
 	LOG_REST = 8, // stands for queries that have no record: only time and weight mean anything
 	LOG_TIER_SHIFT = 4, // enum log_tier in the three bits from this one on
 	LOG_TIER_MASK = 7,
-	LOG_TLS = 128, // with LOG_TCP DNS over TLS, alone DNS over HTTPS
+	LOG_TLS = 128, // LOG_TLS and LOG_TCP: DNS over TLS; without LOG_TCP DNS over HTTPS
 };
 
 // Result of the validation of an answer. NONE: weir did not validate it, or it has records of
@@ -104,7 +104,7 @@ struct log_parts {
 	const uint8_t *service; // 4 or 16 bytes by the version
 	unsigned ip_version;
 	uint16_t service_port;
-	uint16_t query_len, reply_len; // as in the record
+	uint16_t query_len, reply_len; // see the record
 	const uint8_t *query, *reply;
 };
 
@@ -115,9 +115,9 @@ void log_writer_whole_put(struct log_record *r, const struct log_parts *p);
 
 // A parsed record. The pointers lead into the message.
 struct log_whole_view {
-	size_t record_len;            // of record and name, with which the message begins
-	struct log_whole ends;        // with `has` reduced to valid parts
+	size_t record_len;            // bytes of record and name, with which the message begins
+	struct log_whole ends;        // `has` is reduced to valid parts
 	const uint8_t *query, *reply; // NULL: left out
 };
-// Of `len` bytes at `msg`, which may be anything. -EBADMSG: lengths that do not fit.
+// Reads `len` bytes at `msg`, which may be anything. -EBADMSG: lengths that do not fit.
 ATTR_MUST_CHECK int log_whole_read(const uint8_t *msg, size_t len, struct log_whole_view *out);

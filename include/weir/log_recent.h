@@ -17,7 +17,7 @@ struct log_recent {
 	uint32_t level; // enum log_level
 	uint64_t count; // times, since the kind came into the table
 	int64_t first_unix_ms, last_unix_ms;
-	char text[LOG_RECENT_TEXT_MAX]; // of the last one, perhaps cut
+	char text[LOG_RECENT_TEXT_MAX]; // text of the last one, perhaps cut
 };
 
 // log_line does this.

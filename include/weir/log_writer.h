@@ -21,7 +21,7 @@ struct log_writer {
 	uint32_t sample;        // queries for each record; 0: off
 	uint32_t countdown;     // queries up to the next record, that one included
 	uint64_t skipped;       // since the last record
-	uint64_t full;          // of these and earlier ones: because the ring was full
+	uint64_t full;          // lost, now and earlier, because the ring was full
 	uint64_t seen, seen_us; // the debt at some time, and since when it is unchanged
 };
 
@@ -51,7 +51,7 @@ ATTR_INLINE uint32_t log_writer_left(const struct log_writer *w)
 // The query that is due. Room for its record and `name_len` bytes behind it, with `weight` and
 // `name_len` set and nothing else; NULL: the ring is full, and the query is owed.
 ATTR_MUST_CHECK struct log_record *log_writer_take(struct log_writer *w, uint8_t name_len);
-// The same as MSG_LOG_WHOLE, with room for log_writer_whole_put. While the ring is over half full,
+// Takes a MSG_LOG_WHOLE, with room for log_writer_whole_put. While the ring is over half full,
 // *parts loses its messages: records come first.
 ATTR_MUST_CHECK struct log_record *log_writer_take_whole(
 	struct log_writer *w, uint8_t name_len, struct log_parts *parts);

@@ -47,18 +47,18 @@ enum mem_account {
 extern const char *const mem_account_names[MEM_ACCOUNT_COUNT];
 extern const char *const mem_account_texts[MEM_ACCOUNT_COUNT];
 
-// Of a file by name or path, or of a library.
+// The account of a file by name or path, or of a library.
 enum mem_account mem_account_of(const char *file);
 
 struct mem_sum {
 	uint64_t bytes, blocks;    // out now
 	uint64_t made, made_bytes; // ever: allocations a second are their difference
-	uint64_t untouched;        // of `bytes`: by mem_untouched; else 0
+	uint64_t untouched;        // the part of `bytes` that mem_untouched says; else 0
 };
 
 void mem_sum_add(struct mem_sum *sum, const struct heap_site *s);
 
-// By account and in all.
+// Sums by account; returns the sum of all.
 struct mem_sum mem_accounts(struct mem_sum by[MEM_ACCOUNT_COUNT]);
 // Fills `untouched` of those, and returns the sum: bytes of large blocks that nobody has written so
 // far, so no page holds them. Some 10 ns for each of their pages of 4 KiB.
@@ -67,7 +67,7 @@ uint64_t mem_untouched(struct mem_sum by[MEM_ACCOUNT_COUNT]);
 struct mem_process {        // bytes
 	uint64_t allocated; // handed out by the allocator, large blocks too
 	uint64_t held;      // bytes that it has from the kernel for that
-	uint64_t rss;       // without hugetlbfs pages, which the kernel does not count there
+	uint64_t rss;       // leaves out hugetlbfs pages, which the kernel does not count there
 	uint64_t rss_heap, rss_code, rss_regions, rss_stacks, rss_other;
 	uint64_t huge; // on hugetlbfs
 	uint64_t swapped;
@@ -77,15 +77,15 @@ struct mem_process {        // bytes
 // Reads /proc/self: some 0.3 ms; blocks. -errno.
 ATTR_MUST_CHECK int mem_process_read(struct mem_process *out);
 
-// Its parts: the mappings alone, of any process (pid; 0: ours) that this one may read; -errno. For
-// this process also the figures of libc's allocator.
+// The parts of mem_process_read: only the mappings, of any process (pid; 0: ours) that this one may
+// read; -errno. For this process also the figures of libc's allocator.
 ATTR_MUST_CHECK int mem_process_of(unsigned pid, struct mem_process *out);
 void mem_allocator_read(struct mem_process *p); // allocated, held
 
 enum { MEM_REGIONS_MAX = 64, MEM_REGION_NAME = 64 };
 
 struct mem_region {                 // a mapped file that is not code
-	char name[MEM_REGION_NAME]; // the last two parts of its path
+	char name[MEM_REGION_NAME]; // the end of its path: two parts
 	uint64_t bytes, resident;
 	uint32_t huge; // 1: pages of hugetlbfs
 };
@@ -142,8 +142,8 @@ enum { MEM_STALE = 2 };
 struct mem_deleted {    // shared mappings of deleted files; parts of one file are one
 	uint64_t files; // distinct ones
 	uint64_t bytes;
-	// Of these, MEM_STALE generations or more behind: as many as both this look and the one
-	// before it saw.
+	// The part that is MEM_STALE generations or more behind: as many as both this look and the
+	// one before it saw.
 	uint64_t stale, stale_bytes;
 	uint64_t behind; // generations from the oldest to the newest that is mapped
 };
@@ -159,11 +159,11 @@ struct mem_kinds {
 
 enum { MEM_LOOK_TEXT = 8192, MEM_LOOK_READ = 4096, MEM_LOOK_DELETED = 256, MEM_LOOK_HUGE = 4 };
 
-struct mem_look { // a look in progress; zeros: none
-	int fd;   // of what is being read; valid while `stage` is not MEM_LOOK_IDLE
+struct mem_look { // a look in progress; all zeros while there is no look
+	int fd;   // file that is being read; valid while `stage` is not MEM_LOOK_IDLE
 	enum { MEM_LOOK_IDLE, MEM_LOOK_MAPS, MEM_LOOK_FDS } stage;
-	size_t len;         // of `text`
-	uint64_t guard_end; // of the last guard page
+	size_t len;         // bytes in `text`
+	uint64_t guard_end; // end of the last guard page
 	struct mem_kinds now;
 	uint64_t newest[REGION_KINDS]; // generations that are mapped
 	struct {
@@ -176,7 +176,7 @@ struct mem_look { // a look in progress; zeros: none
 	unsigned huge_count; // devices of the hugetlbfs mounts, read once
 	uint64_t huge[MEM_LOOK_HUGE];
 	bool knows_huge;
-	alignas(8) char text[MEM_LOOK_TEXT]; // with half a line at its end
+	alignas(8) char text[MEM_LOOK_TEXT]; // ends with half a line
 };
 
 // Begins a look unless one is in progress. One thread. -errno.

@@ -22,15 +22,15 @@ enum mem_plan_of { MEM_PLAN_CONTROLPLANE, MEM_PLAN_DATAPLANE, MEM_PLAN_PROCESSES
 enum { MEM_PLAN_LINES_MAX = 48, MEM_PLAN_WHY_MAX = 256 };
 
 struct mem_plan_line {
-	const char *what, *by; // by: the setting that decides; "": none
-	const char *tables;    // of the registry, that lie in it; "": none
+	const char *what, *by; // what decides: a setting, or ""
+	const char *tables;    // tables of the registry that lie in it, or ""
 	enum mem_plan_of of;
 	uint64_t bytes;
 };
 struct mem_plan {
 	unsigned count;
 	uint64_t total, of[MEM_PLAN_PROCESSES];
-	uint64_t guess; // of the control plane's: for lists that were never fetched
+	uint64_t guess; // the control plane's part for lists that were never fetched
 	struct mem_plan_line line[MEM_PLAN_LINES_MAX];
 };
 void mem_plan_make(struct mem_plan *p, const struct config *c);
@@ -45,20 +45,18 @@ ATTR_MUST_CHECK int mem_plan_check(const struct config *c, enum mem_plan_of of,
 // that does not start on a sound machine is worse than one that runs out of memory later.
 
 struct mem_room {
-	uint64_t available; // without swapping
-	uint64_t huge;      // in free huge pages of all sizes, beside that
-	// Up to the limit of this process' cgroup (version 1 or 2) or of one above it; UINT64_MAX:
-	// no limit. The group's page cache counts as available, and huge pages do not count towards
-	// such a limit.
+	uint64_t available; // what is there without swapping
+	uint64_t huge;      // free huge pages of all sizes, in addition
 	uint64_t group;
 };
-// Of this machine and process; `available` is UINT64_MAX where the kernel does not say.
+// Reads the room of this machine and process; `available` is UINT64_MAX where the kernel does not
+// say.
 void mem_room_read(struct mem_room *out);
 uint64_t mem_room_all(const struct mem_room *r);
 
-// Its parts, for tests. `own`: /proc/self/cgroup; `root`: where cgroups are mounted.
+// Parts of mem_room_read, for tests. `own`: /proc/self/cgroup; `root`: where cgroups are mounted.
 uint64_t mem_room_group(const char *root, const char *own);
-uint64_t mem_room_huge(const char *folder); // of /sys/kernel/mm/hugepages
+uint64_t mem_room_huge(const char *folder); // reads /sys/kernel/mm/hugepages
 
 // Estimates the size of the rule image of a configuration from the files on disk.
 //
@@ -73,8 +71,8 @@ enum { MEM_PLAN_LIST_USUAL = 8 << 20 };
 struct mem_plan_lists {
 	unsigned unfetched;
 	uint64_t text;  // bytes of lists, those that were never fetched reckoned
-	uint64_t image; // of the image on disk; 0: none
+	uint64_t image; // size of the image on disk; 0 without one
 	uint64_t bytes; // that the next image may have; 0: no lists
-	uint64_t guess; // of these for lists that were never fetched
+	uint64_t guess; // the part of these for lists that were never fetched
 };
 void mem_plan_lists_read(struct mem_plan_lists *out, const struct config *c);

@@ -9,7 +9,7 @@
 
 // Adds an error for each of the entries of everyone and of groups.
 void pattern_prove(const struct config *c, const struct config_proof *proof);
-// The same, without those that `running` has as well, anywhere: a change is not to blame for them.
-// But where it has new ones all together must compile in time. `texts` are those of `c`.
+// Proves patterns without those that `running` has as well, anywhere: a change is not to blame for
+// them. But where it has new ones all together must compile in time. `texts` are those of `c`.
 void pattern_prove_change(const struct config *running, const struct config *c,
 	const struct config_bundle *texts, struct config_errors *errors);

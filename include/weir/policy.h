@@ -26,7 +26,7 @@ enum {
 	POLICY_MAC_LEN = 6,
 	POLICY_VLANS = 4096, // numbers of 802.1Q; 0: no tag
 	POLICY_V4_TOP = 65536,
-	POLICY_V4_BITS = 4, // of each level but the first
+	POLICY_V4_BITS = 4, // bits of each level but the first
 	POLICY_V4_BLOCK = 1 << POLICY_V4_BITS,
 	POLICY_V4_BLOCKS_MAX = 1 << 15, // a power of two, as any number of blocks is
 	POLICY_V6_LENGTHS = 129,
@@ -45,7 +45,7 @@ enum {
 
 // The access of a client, in the upper bits of a leaf; the fourth value counts as the third.
 enum policy_access {
-	POLICY_ASK,         // as often as it likes
+	POLICY_ASK,         // no limit
 	POLICY_ASK_LIMITED, // struct policy_limit
 	POLICY_DENIED,
 	POLICY_ACCESS_SHIFT = 6
@@ -55,19 +55,17 @@ enum policy_access {
 struct policy_limit {
 	uint32_t rate, network_rate; // queries a second; 0: no bucket
 	uint32_t burst_s;            // a bucket holds the queries of this many seconds
-	uint32_t slip;               // each how many-th over it is answered by TC; 0: none
-	// A reply takes one more from each bucket for every further unit of this many bytes; 0:
-	// none.
+	uint32_t slip;               // each how many-th over it is answered by TC; 0: drops all
 	uint32_t reply_octets;
 	uint32_t reserved;
 };
 
 struct policy_group {
 	uint64_t lists[4];  // that apply, one bit per list number
-	uint64_t view_hash; // of the view's definition, 0: view 0; for the next control plane
-	uint64_t safe_hash; // the same of the safe view
+	uint64_t view_hash; // hash of the view's definition, 0: view 0; for the next control plane
+	uint64_t safe_hash; // hash of the safe view's definition
 	uint16_t view;
-	uint16_t safe_view; // 0: none, names of class SAFE are as all others
+	uint16_t safe_view; // 0 without one: names of class SAFE are as all others
 	struct dns_block block;
 	uint8_t block_all; // 1: all but local data and what an allow rule names
 	uint8_t reserved[7];
@@ -76,9 +74,9 @@ static_assert(sizeof(struct policy_group) == 88);
 
 // A key is as in the packet, masked; in a spare slot that of some other one. No slot lies in two
 // lines.
-struct policy_v6_narrow { // of prefixes up to POLICY_V6_NARROW, and of MAC addresses
+struct policy_v6_narrow { // prefixes up to POLICY_V6_NARROW, and MAC addresses
 	uint64_t key;     // a MAC address is followed by zeros
-	uint64_t leaf;    // of a MAC address: its group
+	uint64_t leaf;    // a MAC address has its group here
 };
 static_assert(sizeof(struct policy_v6_narrow) == POLICY_V6_NARROW_WORDS * sizeof(uint64_t));
 
@@ -115,14 +113,14 @@ struct policy_head {
 	uint32_t v6_length_count;
 	uint32_t mac_count;
 	struct policy_limit limit;
-	uint8_t other_leaf; // of an address that no prefix covers
+	uint8_t other_leaf; // leaf of an address that no prefix covers
 	uint8_t has_access; // 1: not everyone is POLICY_ASK
 	uint8_t refuse;     // 1: POLICY_DENIED gets REFUSED; 0: nothing
 	uint8_t balancer_count, reserved[4];
 	struct policy_v6_table mac;                   // only if mac_count is not 0
-	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // by length, ascending
+	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // ascending lengths
 	struct policy_group group[POLICY_GROUPS_MAX];
-	uint8_t vlan[POLICY_VLANS]; // the group of each, 0: none
+	uint8_t vlan[POLICY_VLANS]; // the group of each; 0 without one
 	struct policy_balancer balancer[POLICY_BALANCERS_MAX];
 	uint64_t body_sum; // contenthash of all bytes after this struct
 	uint64_t head_sum; // contenthash of this struct up to here
@@ -140,7 +138,7 @@ struct policy_v6_reader {
 
 struct policy_reader {
 	const uint16_t *v4;
-	uint64_t v4_mask; // of how far behind the first block another one begins
+	uint64_t v4_mask; // for the distance of a block from the first one
 	uint32_t group_count;
 	uint32_t v6_length_count, v6_narrow_count; // all, of which the first are narrow
 	bool has_macs;
@@ -151,9 +149,7 @@ struct policy_reader {
 	uint8_t other_leaf;
 	struct policy_limit limit;
 	struct policy_v6_reader mac;
-	struct policy_v6_reader v6[POLICY_V6_LENGTHS]; // of lengths over POLICY_V6_TOP_BITS
-	// By the first bits of an address: the leaf by all shorter prefixes, and POLICY_LEAVES more
-	// if there are longer ones.
+	struct policy_v6_reader v6[POLICY_V6_LENGTHS]; // lengths over POLICY_V6_TOP_BITS
 	uint16_t v6_top[POLICY_V6_TOP];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
 	uint8_t vlan[POLICY_VLANS];
@@ -202,7 +198,7 @@ ATTR_INLINE bool policy_v6_is_narrow(unsigned length)
 	return length <= POLICY_V6_NARROW;
 }
 
-// Of a slot in the table of this length.
+// The words of a slot in the table of this length.
 ATTR_INLINE unsigned policy_v6_words(unsigned length)
 {
 	return policy_v6_is_narrow(length) ? POLICY_V6_NARROW_WORDS : POLICY_V6_WIDE_WORDS;

@@ -44,7 +44,7 @@ enum { RULE_COVERS_SELF = 1, RULE_COVERS_BELOW = 2, RULE_COVERS_ALL = 3 };
 
 // How a question is answered that a rule of class *BLOCK, *DENY or LOCAL decides.
 enum rule_reply {
-	RULE_REPLY_GROUP, // as the client's group says (enum dns_block_mode and so on)
+	RULE_REPLY_GROUP, // what the client's group says (enum dns_block_mode and so on)
 	RULE_REPLY_NXDOMAIN,
 	RULE_REPLY_NODATA,
 	RULE_REPLY_NULL,
@@ -70,7 +70,7 @@ enum rule_zone {
 	RULE_ZONE_NONE,
 	RULE_ZONE_FIRST, // class BLOCK, ALLOW, EXCEPT: of a policy zone, which come one after the
 			 // other
-	RULE_ZONE_ANY,   // the same, but its ALLOW rules are as any list's
+	RULE_ZONE_ANY,   // RULE_ZONE_FIRST, but its ALLOW rules are as any list's
 };
 
 // What rules of one list of the image have in common; compared byte by byte, so unused bytes

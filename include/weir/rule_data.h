@@ -19,7 +19,7 @@
 #include "rule_image.h"
 
 enum {
-	RULE_DATA_RECORDS_MAX = 512, // of one name and type; further ones are left out
+	RULE_DATA_RECORDS_MAX = 512, // records of one name and type; further ones are left out
 	RULE_DATA_CHAIN_MAX = 16,    // CNAMEs in front of them
 	RULE_DATA_LEN_MAX = 32768,   // bytes of one answer
 	RULE_DATA_TYPES_MAX = 64,    // answers of one name and list
@@ -43,9 +43,9 @@ struct rule_data_answer {
 	uint32_t off;      // into the bytes
 	uint32_t ttl_step; // 0: `records` offsets of 16 bits at ttl_off into the bytes
 	uint32_t ttl_off;
-	uint16_t sum; // as in dns_answer_view
+	uint16_t sum; // see dns_answer_view
 	uint8_t rcode;
-	uint8_t authority; // of the records, the last ones
+	uint8_t authority; // how many of the records, at their end
 };
 static_assert(sizeof(struct rule_data_answer) == 24);
 

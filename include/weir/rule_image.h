@@ -39,9 +39,9 @@ enum {
 	RULE_SETS_MAX = 65536,
 	RULE_BUCKET_SLOTS = 6,
 	RULE_WALK_MAX = 16,   // buckets after the home one that may hold an entry
-	RULE_LABELS_MAX = 40, // of a listed name (ip6.arpa has 34): bounds the hashes per query
+	RULE_LABELS_MAX = 40, // labels of a listed name (ip6.arpa has 34): bounds the hashes
 	RULE_TITLE_MAX = 64,
-	RULE_KEY_WORDS = 19, // of the secret that the fingerprints use
+	RULE_KEY_WORDS = 19, // words of the secret that the fingerprints use
 	RULE_LIST_ALLOW = 0, // list 0: the allow entries for everyone, of class OPERATOR_ALLOW
 	RULE_LIST_DENY = 1,  // list 1: the deny entries for everyone, of class OPERATOR_DENY
 	RULE_LIST_FIRST = 2, // first number of other lists
@@ -52,7 +52,7 @@ enum {
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
 	uint16_t set[RULE_BUCKET_SLOTS];
-	uint16_t walk; // how far after this bucket the last entry lives whose home this is; 0: none
+	uint16_t walk; // how far after this bucket the last entry lives whose home this is; or 0
 	uint16_t more; // bit per slot: the same fingerprint goes on in a later slot or bucket
 };
 static_assert(sizeof(struct rule_bucket) == 64);
@@ -70,11 +70,11 @@ struct rule_set {
 // One list: the rules of one kind of one source. With kind.covers 0 the number has no list, and
 // all of it is 0.
 struct rule_list_info {
-	char title[RULE_TITLE_MAX]; // of its source
+	char title[RULE_TITLE_MAX]; // title of its source
 	uint64_t names;             // distinct names that it holds
 	uint64_t duplicates;        // names that it held more than once
 	struct rule_kind kind;
-	uint16_t source; // its number
+	uint16_t source; // number of the source
 	uint8_t reserved[6];
 };
 static_assert(sizeof(struct rule_list_info) == 144);
@@ -93,12 +93,12 @@ static_assert(sizeof(struct rule_source_info) == 112);
 struct rule_image_head {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t list_count;               // highest list number, and one
-	uint64_t size;                     // bytes in all
-	uint64_t names;                    // distinct names
-	uint64_t entries;                  // in the table: names, and more where sets were split
-	uint64_t depths;                   // bit n: some rule has n labels; n in 1..RULE_LABELS_MAX
-	uint64_t input_hash;               // contenthash of all sources it was made from
+	uint32_t list_count; // highest list number, and one
+	uint64_t size;       // bytes in all
+	uint64_t names;      // distinct names
+	uint64_t entries;    // entries in the table: names, and more where sets were split
+	uint64_t depths;     // bit n: some rule has n labels; n in 1..RULE_LABELS_MAX
+	uint64_t input_hash; // contenthash of all sources it was made from
 	uint64_t bloom_off, bloom_blocks;  // any count in 1..2^32-1
 	uint64_t table_off, table_buckets; // homes, then RULE_WALK_MAX more for the last walks
 	uint64_t sets_off, set_count;
@@ -172,15 +172,14 @@ struct rule_reader {
 	uint64_t of_class[RULE_CLASSES][4];
 	// Lists with a pattern that may allow what a list blocks by name: the control plane knows.
 	uint64_t pattern_allows[4];
-	// And with one that blocks what a list allows by name: $important.
+	// Lists with a pattern that blocks what a list allows by name: $important.
 	uint64_t pattern_insists[4];
 	uint32_t singles[64];
 	struct rule_list_way way[RULE_LISTS_MAX];
 	uint64_t zones[4];    // lists of policy zones that come one after the other
 	uint64_t excepted[4]; // lists that some list of class EXCEPT takes away
 	uint64_t except[RULE_LABELS_MAX + 1][4]; // lists of class EXCEPT by their base
-	uint64_t takes[RULE_LISTS_MAX][4];       // of each list of class EXCEPT
-	// Of the sets of such lists that names have; of two that meet in a slot, the larger one.
+	uint64_t takes[RULE_LISTS_MAX][4];       // lists that each list of class EXCEPT takes away
 	struct rule_away away[RULE_AWAY_SLOTS];
 	const uint32_t *index;
 	const struct rule_data_entry *data;
@@ -294,8 +293,8 @@ ATTR_INLINE bool rule_is_unchecked(
 
 struct rule_verdict {
 	struct rule_decision d;
-	uint8_t labels;      // of the name that decided (when matched)
-	uint64_t hash;       // its fingerprint, for rule_data_find
+	uint8_t labels;      // labels of the name that decided (when matched)
+	uint64_t hash;       // fingerprint of that name, for rule_data_find
 	struct rule_set set; // lists of the deciding class at that name, masked by the group
 	// The nearest rule of class SAFE, when d.safe.
 	uint8_t safe_labels, safe_list;
@@ -318,7 +317,7 @@ struct rule_match {
 };
 unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
 	struct rule_match out[RULE_LABELS_MAX]);
-// The same with rules that do not cover the name or are for other types: for `why`, which says so.
+// Finds also rules that do not cover the name or are for other types: for `why`, which says so.
 unsigned rule_holders(const struct rule_reader *r, const struct dns_name *name,
 	struct rule_match out[RULE_LABELS_MAX]);
 
@@ -327,7 +326,7 @@ void rule_keep_types(const struct rule_reader *r, struct rule_set *s, uint16_t q
 // Has the set a list that decides for some types only? Local data and safe search do not count:
 // they are for all types of a name that there is something to say about.
 bool rule_has_typed(const struct rule_reader *r, const struct rule_set *s);
-// The same of all rules that cover a name, for any group.
+// rule_has_typed of all rules that cover a name, for any group.
 bool rule_name_is_typed(const struct rule_reader *r, const struct dns_name *name);
 
 // Which of these lists decides, of what they hold at one name or find in one answer: by their
@@ -352,7 +351,7 @@ enum {
 			     | 1 << RULE_CLASS_EXCEPT,
 };
 
-// In the first word of a mask, the bit of RULE_LIST_ALLOW: no mask has that list, as what it allows
+// The bit of RULE_LIST_ALLOW in the first word of a mask: no mask has that list, as what it allows
 // nobody is blocked. Set: another type of the name may be answered otherwise, because the answer is
 // blocked for an address or a service's target, or by a rule for some types.
 #define RULE_MASK_TYPED (UINT64_C(1) << RULE_LIST_ALLOW)
@@ -376,7 +375,7 @@ ATTR_INLINE bool rule_mask_blocks(
 	return block && !unless;
 }
 
-// Of one that blocks: the lists that do.
+// The lists that block, of a mask that blocks.
 ATTR_INLINE struct rule_set rule_mask_lists(
 	const struct rule_set *mask, const uint64_t allowing[4], const uint64_t group[4])
 {

@@ -19,7 +19,7 @@ enum {
 	RULE_CHAIN_MAX = (DNS_NAME_MAX - 1) / RULE_BLOCK_LEN, // blocks at the end of a name
 	// Words of the key: one for each length mod 16, then these.
 	RULE_KEY_SECOND = RULE_BLOCK_LEN,
-	RULE_KEY_CHAIN, // and the next one
+	RULE_KEY_CHAIN, // this word and the next one
 };
 static_assert(RULE_KEY_CHAIN + 2 == RULE_KEY_WORDS);
 static_assert(RULE_KEY_WORDS * 8 <= KEYHASH_SECRET_LEN);
@@ -120,8 +120,8 @@ static inline __m128i rule_bloom_numbers(__m128i hashes, __m128i bytes)
 	return _mm_srli_epi16(_mm_mullo_epi16(_mm_shuffle_epi8(hashes, bytes), up), 10);
 }
 
-// The same in vectors, half as many instructions: sixteen numbers of bits, the bytes of both
-// blocks that these lie in, and their masks.
+// rule_bloom_holds for two at once, in vectors, half as many instructions: sixteen numbers of bits,
+// the bytes of both blocks that these lie in, and their masks.
 static inline unsigned rule_bloom_holds_two(const struct rule_reader *r, const uint64_t hash[2])
 {
 	const __m128i first = _mm_setr_epi8(0, 1, 0, 1, 1, 2, 2, 3, 3, 4, 3, 4, 0, 1, 0, 1);

@@ -93,7 +93,7 @@ ATTR_INLINE struct rule_decision rule_decision_blocks(const struct rule_decision
 struct rule_ruling {
 	struct rule_decision d;
 	bool named;
-	uint64_t hash; // of the name that decided, if named
+	uint64_t hash; // fingerprint of the name that decided, if named
 };
 
 // The reply of a decision that answers (RULE_BLOCK, RULE_DATA), as dns_reply.h's. `hash`: the
@@ -102,7 +102,7 @@ struct rule_ruling {
 struct rule_reply_opts {
 	const struct dns_block *block;
 	uint64_t hash;
-	uint32_t ttl_cap_s; // of records
+	uint32_t ttl_cap_s; // cap of the records' TTL
 	uint16_t limit;
 };
 ATTR_MUST_CHECK uint16_t rule_reply_write(uint8_t *msg, size_t cap, const struct dns_query *q,

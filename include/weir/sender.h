@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Whose query weir has got: the ports from which no client asks, and the header in which a balancer
+// The sender of a query: the ports from which no client asks, and the header in which a balancer
 // names the client. Workers and frontends decide alike by these.
 //
 // Pure functions, which own and keep nothing. Any thread.
@@ -48,8 +48,7 @@ enum proxy_header_kind {
 };
 
 struct proxy_header {
-	uint16_t len; // of the header; of a part: as far as that is known, over 0
-	// Of PROXY_HEADER_CLIENT. An IPv4 address mapped into IPv6 is one of IPv4.
+	uint16_t len;  // bytes of the header; of a part, as far as that is known: over 0
 	uint16_t port; // host byte order
 	uint8_t ip_version;
 	uint8_t ip[16]; // network byte order; IPv4 in the first 4 bytes, the rest 0

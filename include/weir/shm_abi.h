@@ -47,7 +47,7 @@ struct region_header {
 	uint32_t kind;
 	uint64_t total_size;  // bytes of the file, this page included
 	uint64_t generation;  // which of its kind; counts up from 1 per creator lifetime chain
-	uint64_t incarnation; // of the process that made it
+	uint64_t incarnation; // the process that made it
 	uint64_t instance;    // identity of the weir that it belongs to
 	uint32_t index;       // worker rings and marks: the worker; else 0
 	uint32_t reserved;
@@ -79,7 +79,7 @@ struct dp_config {
 	uint16_t udp_limit;        // most bytes of a UDP reply, 512..4096
 	uint8_t stale_mode;        // enum stale_mode
 	uint8_t blocking_on;       // enum blocking_on
-	struct dns_block block;    // of group 0, while there is no policy image with groups
+	struct dns_block block;    // group 0's, while there is no policy image with groups
 	uint64_t pause_until_ms;   // clock_mono_ms: rules block nothing until then; 0: no pause
 	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
 	uint32_t log_sample;       // queries for each record of the query log; 0: no records
@@ -89,7 +89,7 @@ struct dp_config {
 	struct dns_cookie_terms cookies;
 	struct dp_watch watch;
 	struct dns_identity identity;      // texts of `identity`
-	uint64_t block_all_pause_until_ms; // as pause_until_ms, for groups with block_all
+	uint64_t block_all_pause_until_ms; // pause_until_ms for groups with block_all
 	uint8_t log_detail;                // enum log_detail
 	uint8_t takes_notify;              // 1: NOTIFY goes to the control plane (MISS_NOTIFY)
 	uint8_t log_level;                 // enum log_level of the data plane; 0: as it is
@@ -141,13 +141,13 @@ struct directory {
 	alignas(CACHE_LINE) _Atomic uint64_t epoch; // quiescence, shm_epoch.h; starts at 1
 	alignas(CACHE_LINE) _Atomic uint64_t
 		heartbeat_ms;         // clock_mono_ms, each 100 ms by the first resolver
-	_Atomic uint64_t incarnation; // of the running (or last) control plane
+	_Atomic uint64_t incarnation; // the running (or last) control plane's
 	_Atomic uint32_t state;       // enum cp_state
 	uint32_t reserved;
 	// Current generation of l0, names, policy and hops: generation << 1 | where (enum
-	// shm_where); 0: none yet.
+	// shm_where); 0 before the first.
 	alignas(CACHE_LINE) _Atomic uint64_t current[REGION_KINDS];
-	// Slot config_generation % DIRECTORY_CONFIG_SLOTS is the current one; 0: none yet.
+	// Slot config_generation % DIRECTORY_CONFIG_SLOTS is the current one; 0 before the first.
 	alignas(CACHE_LINE) _Atomic uint64_t config_generation;
 	struct dp_config config[DIRECTORY_CONFIG_SLOTS];
 	// Lowest view number that no record of l0 was ever stored under. Stored before the first
@@ -157,7 +157,7 @@ struct directory {
 	// Hash of everyone's upstreams, forwarding zones and local CNAMEs under which l0 was
 	// filled; 0: several, or unknown.
 	_Atomic uint64_t filled_by;
-	// The file `reader` that cp has mapped: the incarnation in its header; 0: none. A data
+	// The file `reader` that cp has mapped: the incarnation in its header; or 0. A data
 	// plane of another file uses nothing of this directory while a control plane runs.
 	_Atomic uint64_t reader_file;
 	alignas(CACHE_LINE) struct directory_drops drops;
@@ -173,7 +173,7 @@ static_assert(sizeof(struct directory) == SHM_PAGE);
 // starts goes on with the file of its predecessor, which cp may have mapped.
 struct reader_page {
 	// Incarnation of the data plane whose workers may be reading what the directory leads to;
-	// stored before the first of them does. 0: none ever did. See shm_epoch.h.
+	// stored before the first of them does. 0: no worker ever did. See shm_epoch.h.
 	alignas(CACHE_LINE) _Atomic uint64_t life;
 	// Where dp looks for regions on hugetlbfs (shm_huge_place); 0: not said yet.
 	_Atomic uint64_t huge;
@@ -216,9 +216,7 @@ struct rings_dp_page { // page 1 of rings: only dp writes
 	_Atomic uint64_t activated_policy; // which is a copy: nothing waits for it
 	_Atomic uint64_t activated_hops;   // a copy too
 	alignas(CACHE_LINE) struct ring_index log_tail;
-	_Atomic uint64_t log_owed; // queries that no record on the log ring stands for
-	// Incarnation in the header of the answers that dp has mapped; 0: none yet. cp evicts no
-	// worker that would not see it.
+	_Atomic uint64_t log_owed; // queries that no record on the log ring represents
 	alignas(CACHE_LINE) _Atomic uint64_t answers;
 };
 static_assert(offsetof(struct rings_dp_page, miss_tail) == 64);
@@ -250,7 +248,7 @@ enum {
 	RINGS_MISS_UNITS = 32768, // 2 MiB: some 6,500 misses of 5 units
 	RINGS_ANSWER_UNITS = 32768,
 	RINGS_LOG_UNITS = 65536,                                      // 4 MiB: some 32,000 records
-	ANSWERS_SIZE = ANSWERS_RING + RINGS_ANSWER_UNITS * RING_UNIT, // of the file
+	ANSWERS_SIZE = ANSWERS_RING + RINGS_ANSWER_UNITS * RING_UNIT, // bytes of the file
 };
 
 // REGION_MARKS, which both sides write: geometry[0] = record units of the L0 generation that it

@@ -90,13 +90,11 @@ struct epoch_writer {
 	_Atomic uint64_t *epoch;
 	const _Atomic uint64_t
 		*seen[SHM_WORKERS_MAX]; // NULL: no such worker, or its process is dead
-	const _Atomic uint64_t *returned[SHM_WORKERS_MAX]; // of these; used with `out` only
-	// Of each worker, by the publisher: 0: it counts; else the eviction that it has not
-	// returned from. NULL: nobody is evicted.
+	const _Atomic uint64_t *returned[SHM_WORKERS_MAX]; // used with `out` only
 	const _Atomic uint64_t *out;
 	const _Atomic uint64_t *own[EPOCH_OWN_MAX]; // NULL: no such reader; set before it reads
 	const _Atomic uint64_t *reader; // reader_page.life; NULL: the readers are all known
-	const _Atomic uint64_t *dead;   // the life that is known to be dead; NULL: none is
+	const _Atomic uint64_t *dead;   // the life that is known to be dead; may be NULL
 	uint64_t attached;              // the life whose worker rings `seen` is of
 };
 

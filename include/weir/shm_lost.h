@@ -22,6 +22,7 @@ enum { REGION_LOST_STATUS = 87 };
 // /proc/self/maps and one of the standard error of this moment.
 void region_lost_catch(const char *const *own);
 
-// The same end for who found `name` cut off by looking, or its file gone or damaged, as `why` says.
+// Ends the process in the same way, for a caller that found `name` cut off by looking, or its file
+// gone or damaged, as `why` says.
 _Noreturn void region_lost_end(const char *name);
 _Noreturn void region_gone_end(const char *why);

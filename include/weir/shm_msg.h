@@ -43,8 +43,8 @@ struct return_path {
 	uint16_t worker;   // the worker that must send it
 	uint16_t vlan_tci; // when has_vlan
 	uint8_t has_vlan;
-	uint8_t ip_version; // of the client, 4 or 6; of the service too, unless `via` has its own
-	uint8_t client_mac[6];  // of the frame: of the client, its router or the balancer
+	uint8_t ip_version;     // the client's, 4 or 6; the service's too, unless `via` has its own
+	uint8_t client_mac[6];  // source of the frame: the client, its router or the balancer
 	uint8_t service_mac[6]; // destination MAC of the query, source of the reply
 	uint16_t client_udp;    // network byte order
 	uint16_t service_udp;
@@ -77,15 +77,15 @@ struct msg_miss {
 	uint16_t id;
 	uint16_t flags; // header flags as received
 	uint16_t udp_size;
-	uint8_t has_opt; // of enum dns_query_opt
+	uint8_t has_opt; // bits of enum dns_query_opt
 	uint8_t dnssec_ok;
 	uint16_t view;
 	uint8_t kind;             // MISS_*
-	uint8_t group;            // of the client, below POLICY_GROUPS_MAX
+	uint8_t group;            // the client's, below POLICY_GROUPS_MAX
 	uint16_t question_len;    // bytes that follow: 5..259
 	uint16_t query_len;       // bytes of the whole query
 	uint32_t arrival_more_us; // after arrival_ms, whose clock ticks slowly; for the query log
-	uint32_t trace;           // its number for who watches (watch_msg.h); 0: it has none
+	uint32_t trace;           // number for those who watch (watch_msg.h); 0: it has no number
 	uint16_t policy;    // generation, modulo 65536, of the policy image that `group` is of
 	uint16_t whole_len; // query_len, or 0: the query does not go along
 	uint32_t reserved;
@@ -94,11 +94,11 @@ static_assert(sizeof(struct msg_miss) == 128);
 static_assert(offsetof(struct msg_miss, policy) == 120);
 
 struct msg_answer {
-	uint64_t dp_incarnation; // as in the miss; another life's answers are dropped
-	uint64_t arrival_ms;     // as in the miss
+	uint64_t dp_incarnation; // see the miss; another life's answers are dropped
+	uint64_t arrival_ms;     // see the miss
 	struct return_path path;
 	uint16_t dns_len; // bytes that follow, <= MSG_DNS_MAX
-	uint16_t sum;     // of these, csum_partial: what changed on its way is not sent
+	uint16_t sum;     // csum_partial of the bytes: what changed on its way is not sent
 	uint8_t verdict;  // enum answer_kind: what to count
 	uint8_t dropped;  // 1: a rule drops the question; nothing is sent, but its wait is over
 	uint16_t trace;   // low half of msg_miss.trace for a watched query; else 0
@@ -118,12 +118,12 @@ enum answer_kind {
 // A query of a resolver to a server of the hops image (hops.h), which says the next hop and our
 // source address. Any worker sends it. Ports in host byte order, as in that image.
 struct msg_send {
-	uint64_t dp_incarnation; // of the data plane whose ring it is; another's is dropped
+	uint64_t dp_incarnation; // the data plane whose ring it is; another's is dropped
 	uint8_t server_ip[16];   // IPv4 in the first 4 bytes, the rest 0
 	uint16_t server_port;
-	uint16_t local_port; // of the image's ranges
+	uint16_t local_port; // from the image's ranges
 	uint16_t dns_len;    // bytes that follow, <= MSG_DNS_MAX
-	uint16_t sum;        // of these, csum_partial: what changed on its way is not sent
+	uint16_t sum;        // csum_partial of the bytes: what changed on its way is not sent
 	uint8_t ip_version;  // 4 or 6
 	uint8_t reserved[7];
 };
@@ -151,7 +151,7 @@ struct msg_heard {
 	uint8_t kind;       // enum heard_kind
 	uint8_t code;       // HEARD_UNREACHABLE: of the ICMP or ICMPv6 message
 	uint8_t is_cut;     // 1: the beginning of a longer message; its checksum may be wrong
-	uint16_t sum;       // of the bytes, csum_partial: what changed on its way is not taken
+	uint16_t sum;       // csum_partial of the bytes: what changed on its way is not taken
 	uint8_t reserved[4];
 };
 static_assert(sizeof(struct msg_heard) == 48);
@@ -197,7 +197,7 @@ struct link_welcome {
 	uint32_t abi_version;
 	int32_t error; // 0, or -errno: the control plane refuses (its log says why)
 	uint64_t cp_incarnation;
-	uint32_t workers, resolvers; // whose bells it passes; 0 with an error
+	uint32_t workers, resolvers; // the bells that it passes; 0 with an error
 };
 static_assert(sizeof(struct link_welcome) == 32);
 

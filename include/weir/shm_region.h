@@ -31,7 +31,7 @@ enum { SHM_PATH_MAX = 256, SHM_WHY_MAX = 256 };
 #define SHM_NAME_CONTROL_LOCK   SHM_CONTROL "/controlplane.lock"
 #define SHM_NAME_CONTROL_SOCKET SHM_CONTROL "/control.sock"
 #define SHM_NAME_LINK           SHM_CONTROL "/link.sock"
-// Those of versions without that folder: one of them may run until its restart, and weirctl looks
+// Names of versions without that folder: one of them may run until its restart, and weirctl looks
 // there where the folder has none.
 #define SHM_NAME_FORMER_LOCK   "controlplane.lock"
 #define SHM_NAME_FORMER_SOCKET "control.sock"
@@ -48,15 +48,15 @@ struct shm_paths {
 	char own[SHM_PATH_MAX]; // where no process but this one makes files: run, or of the
 				// control plane of two users its folder there
 	char mem[SHM_PATH_MAX]; // own small regions: `own` if it is a tmpfs, else /dev/shm/<folder>
-	char other[SHM_PATH_MAX]; // those of the other side; `mem` unless there are two users. Of
+	char other[SHM_PATH_MAX]; // the other side's; `mem` unless there are two users. With
 				  // SHM_ANY_SIDE `mem` is the data plane's
 	char huge[SHM_PATH_MAX];  // <hugetlbfs mount>/<folder>, or "" when there is none; only the
 				  // control plane makes regions there
 	uint64_t instance;        // identity of this weir, in the header of each region; never 0
-	int hold[SHM_SHARED_PLACES]; // locks on own folders; -1: none. Copies do not own them
+	int hold[SHM_SHARED_PLACES]; // locks on own folders, or -1. Copies do not own them
 	enum shm_side side;
 	bool two_users;
-	gid_t group; // of `run`
+	gid_t group; // group of `run`
 };
 
 // Is it a runtime directory that was made for two users?
@@ -94,7 +94,7 @@ struct region {
 	uint8_t *base; // NULL: not mapped
 	size_t size;
 	enum shm_where where;
-	ino_t inode; // of its file, which may have another of that name in its place by now
+	ino_t inode; // the file's, which may have another of that name in its place by now
 };
 
 // The initial data of a region. It is written before the file is mapped, at half the cost of
@@ -132,12 +132,12 @@ ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where 
 	const char *name, enum region_kind kind, bool writable, struct region *out,
 	char why[SHM_WHY_MAX]);
 
-// The same to read, page by page as they are used: for a thread that must not wait while all pages
+// Attaches to read, page by page as they are used: for a thread that must not wait while all pages
 // of a large region are mapped (6.5 ms for 32 MiB).
 ATTR_MUST_CHECK int region_attach_lazily(const struct shm_paths *paths, enum shm_where where,
 	const char *name, enum region_kind kind, struct region *out, char why[SHM_WHY_MAX]);
 
-// The same as a private copy that no other process can change, truncate or remove: for data that is
+// Attaches a private copy that no other process can change, truncate or remove: for data that is
 // small, or that would mean something else as zeros. -EFBIG beyond REGION_LOAD_MAX bytes.
 enum { REGION_LOAD_MAX = 64 << 20 };
 ATTR_MUST_CHECK int region_load(const struct shm_paths *paths, enum shm_where where,

@@ -28,7 +28,7 @@
 
 struct ring_unit {
 	uint32_t len;   // bytes behind this header
-	uint16_t units; // of the whole message, header included
+	uint16_t units; // units of the whole message, header included
 	uint16_t type;  // enum shm_msg_type
 };
 static_assert(sizeof(struct ring_unit) == 8);

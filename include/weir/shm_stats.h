@@ -187,7 +187,7 @@ extern const char *const outcome_names[OUTCOME_COUNT];
 
 // Types of questions that are counted by themselves: those under STATS_TYPES_LOW, and ANY.
 enum { STATS_TYPES_LOW = 66, STATS_TYPE_ANY = 66, STATS_TYPE_OTHER = 67, STATS_TYPES = 68 };
-enum { STATS_RCODES = 16 }; // of the header: BADVERS and BADCOOKIE have verdicts
+enum { STATS_RCODES = 16 }; // rcodes of the header: BADVERS and BADCOOKIE have verdicts
 
 enum {
 	STATS_VERDICTS_MAX = 64,
@@ -219,9 +219,9 @@ struct stats_worker { // one per worker, written by that worker alone unless not
 	_Atomic uint64_t type[STATS_TYPES];   // questions that were read
 	// Each frame by the time that its batch took, from the receive call to the sent reply.
 	struct took_live outcome[OUTCOME_COUNT];
-	struct took_live stage[STAGE_COUNT];        // of one batch in STATS_STAGE_SAMPLE, by stage
-	_Atomic uint32_t mbuf_missing[MBUF_OWNERS]; // by their last owner; by the main lcore
-	struct stats_table table[STATS_WORKER_TABLES_MAX]; // by the main lcore
+	struct took_live stage[STAGE_COUNT];        // one batch in STATS_STAGE_SAMPLE, by stage
+	_Atomic uint32_t mbuf_missing[MBUF_OWNERS]; // counted for the last owner by the main lcore
+	struct stats_table table[STATS_WORKER_TABLES_MAX]; // the main lcore writes them
 };
 enum { STATS_STAGE_SAMPLE = 128 };
 static_assert(offsetof(struct stats_worker, rcode) == 64 * 8 * 3 + 64);
@@ -268,10 +268,10 @@ struct stats_port { // written by the main lcore each second
 	char name[STATS_PORT_NAME];       // set before the region is published
 	_Atomic uint32_t link_speed_mbps; // 0: unknown
 	_Atomic uint32_t link_changes;    // since start
-	_Atomic uint64_t mac;             // as a number, the first byte highest
-	_Atomic uint32_t features;        // of PORT_FEATURE_LIST, one bit each
+	_Atomic uint64_t mac;             // a number, the first byte highest
+	_Atomic uint32_t features;        // PORT_FEATURE_LIST, one bit each
 	_Atomic uint16_t mtu;
-	_Atomic uint16_t queues;                 // of each direction
+	_Atomic uint16_t queues;                 // queues of each direction
 	_Atomic uint64_t steer[STATS_STEER_MAX]; // enum steer_counter, where is_xdp
 	_Atomic uint32_t is_xdp;
 };
@@ -300,7 +300,7 @@ struct stats_deleted { // struct mem_deleted
 struct stats_kinds {
 	alignas(CACHE_LINE) _Atomic uint64_t looks;      // that are over; 0: nothing is known
 	_Atomic uint64_t maps[STATS_MAPS_MAX];           // enum mem_map_kind
-	_Atomic uint64_t bytes[STATS_MAPS_MAX];          // of address space
+	_Atomic uint64_t bytes[STATS_MAPS_MAX];          // address space
 	_Atomic uint64_t descriptors[STATS_FDS_MAX];     // enum mem_fd_kind
 	struct stats_deleted deleted[STATS_REGIONS_MAX]; // enum region_kind
 };
@@ -313,7 +313,7 @@ enum stats_end { STATS_UNTOLD, STATS_STOPPED, STATS_FELL, STATS_FAILED };
 // REGION_STATS, second page. geometry: [0] workers, [1] ports, [2] VERDICT_COUNT, [3]
 // COUNTER_COUNT, [4] STATS_WORKER_TABLES, [5] STATS_PROCESS_TABLES.
 struct stats_region {
-	alignas(CACHE_LINE) _Atomic uint64_t heartbeat_ms; // of the main lcore, each 100 ms
+	alignas(CACHE_LINE) _Atomic uint64_t heartbeat_ms; // the main lcore's, each 100 ms
 	_Atomic uint64_t start_ms;
 	_Atomic uint64_t tsc_hz;
 	_Atomic uint32_t pid;
@@ -326,13 +326,13 @@ struct stats_region {
 	_Atomic uint64_t limit_empty; // buckets of limited clients (limit.h) that are empty
 	// Sources that ports drop by themselves: in force, refused by all ports, over the cap.
 	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
-	_Atomic uint32_t drops_partial; // of those in force: not on every port, or not with a tag
+	_Atomic uint32_t drops_partial; // rules in force not on every port, or not with a tag
 	_Atomic uint32_t ended; // enum stats_end; STATS_UNTOLD: it runs, or did not end by itself
 	// The previous run, whose region this one replaces; STATS_UNTOLD: not known.
 	_Atomic uint32_t former_end;
 	_Atomic uint32_t log_lost; // lines lost because stderr was not read (log.h); saturates
 	_Atomic uint64_t former_incarnation;
-	// Of the program (build.h); set before the region is published.
+	// The program's (build.h); set before the region is published.
 	char version[BUILD_TEXT_MAX], commit[BUILD_TEXT_MAX];
 	struct stats_errors errors;
 	struct stats_table table[STATS_PROCESS_TABLES_MAX];

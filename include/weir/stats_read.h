@@ -34,7 +34,7 @@ struct stats_worker_copy {
 	uint64_t group[STATS_GROUPS_MAX];
 	uint64_t heartbeat_ms, mbuf_breaches;
 	uint32_t lcore, online, mbuf_size, mbuf_free;
-	uint32_t mbuf_missing[MBUF_OWNERS]; // by their last owner
+	uint32_t mbuf_missing[MBUF_OWNERS]; // counted for the last owner
 	uint32_t bench_mode;                // enum bench_mode
 	bool has_rings;                     // the worker rings could be read (root)
 	uint32_t miss_used, miss_size, answer_used, answer_size; // units
@@ -66,9 +66,9 @@ struct stats_copy {
 	uint64_t former_incarnation;
 	char version[BUILD_TEXT_MAX], commit[BUILD_TEXT_MAX]; // printable
 	unsigned workers, ports;
-	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers
-	uint64_t group[STATS_GROUPS_MAX];                        // queries, of all workers
-	uint64_t rcode[STATS_RCODES], type[STATS_TYPES];         // of all workers, as the next two
+	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // sums of all workers
+	uint64_t group[STATS_GROUPS_MAX];                        // queries of all workers
+	uint64_t rcode[STATS_RCODES], type[STATS_TYPES];         // sums of all workers, to `stage`
 	struct took outcome[OUTCOME_COUNT], stage[STAGE_COUNT];
 	unsigned errors;
 	uint64_t errors_replaced;
@@ -76,7 +76,7 @@ struct stats_copy {
 	struct stats_table_copy table[STATS_PROCESS_TABLES];
 	struct stats_memory_copy memory;
 	unsigned sites;
-	uint64_t dpdk_bytes;                     // of all sites of DPDK\'s memory
+	uint64_t dpdk_bytes;                     // bytes of all sites of DPDK's memory
 	struct stats_site site[STATS_SITES_MAX]; // the largest first, names not escaped
 	struct mem_kinds kinds;
 	struct stats_port_copy port[STATS_PORTS_MAX];
@@ -157,8 +157,9 @@ struct stats_eal stats_eal_split(const struct stats_copy *s);
 ATTR_MUST_CHECK int stats_read(
 	const struct shm_paths *paths, struct stats_copy *out, char why[SHM_WHY_MAX]);
 
-// Of the data plane: its lock, and the heartbeat (`s` may be NULL).
+// The state of the data plane by its lock and the heartbeat (`s` may be NULL).
 enum process_state dataplane_state(const struct shm_paths *paths, const struct stats_copy *s);
-// Of the control plane: its lock, and the heartbeat of its resolver loop where it may be read
+// The state of the control plane by its lock and the heartbeat of its resolver loop where it may be
+// read
 // (`*silent_ms`: its age, set with PROCESS_HUNG, STARTING and STOPPING).
 enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *silent_ms);

@@ -27,8 +27,8 @@ enum stats_table_notion {
 // What a table is for, as enum table_kind of the control plane's registry says.
 enum stats_table_purpose { STATS_TABLE_CACHE = 1, STATS_TABLE_WORK, STATS_TABLE_FIXED };
 
-// Of each worker: name, purpose, notions, what happens when it is full, how long an entry stays.
-// All workers share one dp_kernel_flows, reported for the first.
+// Tables of each worker: name, purpose, notions, what happens when it is full, how long an entry
+// stays. All workers share one dp_kernel_flows, reported for the first.
 #define STATS_WORKER_TABLE_LIST(X)                                                                 \
 	X(dp_buffers, WORK, STATS_TABLE_REFUSES, "send no answer, or the port drops",              \
 		"from rx to tx")                                                                   \
@@ -45,7 +45,7 @@ enum stats_table_purpose { STATS_TABLE_CACHE = 1, STATS_TABLE_WORK, STATS_TABLE_
 	X(dp_marks, FIXED, 0, "cannot be full: a byte for each unit of L0",                        \
 		"life of the L0 generation")
 
-// Of the process.
+// Tables of the process.
 #define STATS_PROCESS_TABLE_LIST(X)                                                            \
 	X(dp_workers, FIXED, 0, "cannot be full: made at start", "life of the process")        \
 	X(dp_sets, FIXED, 0, "the next one waits for the workers",                             \
@@ -84,7 +84,7 @@ static_assert((int)STATS_PROCESS_TABLES <= (int)STATS_PROCESS_TABLES_MAX);
 
 struct stats_table_kind {
 	const char *name, *eviction, *lifetime;
-	unsigned has; // of enum stats_table_notion
+	unsigned has; // bits of enum stats_table_notion
 	enum stats_table_purpose kind;
 };
 extern const struct stats_table_kind stats_worker_table_kinds[STATS_WORKER_TABLES];
@@ -95,9 +95,9 @@ struct stats_table {
 	alignas(CACHE_LINE) _Atomic uint64_t cap;
 	_Atomic uint64_t used, high; // high: most that any look saw
 	_Atomic uint64_t bytes;      // reserved
-	_Atomic uint64_t shared;     // of these, in regions that both processes map
+	_Atomic uint64_t shared;     // the part in regions that both processes map
 	_Atomic uint64_t evicted, refused;
-	_Atomic uint64_t oldest_ms; // age; 0: none
+	_Atomic uint64_t oldest_ms; // age; 0 without an entry
 };
 static_assert(sizeof(struct stats_table) == CACHE_LINE);
 
@@ -117,7 +117,7 @@ struct stats_site {
 };
 struct stats_sites {
 	alignas(CACHE_LINE) _Atomic uint64_t sequence;
-	_Atomic uint64_t dpdk_bytes; // of all sites of DPDK's memory
+	_Atomic uint64_t dpdk_bytes; // bytes of all sites of DPDK's memory
 	uint64_t count;
 	struct stats_site site[STATS_SITES_MAX]; // the largest first
 };
@@ -133,7 +133,7 @@ enum mbuf_owner {
 #define X(name) MBUF_OWNER_##name,
 	MBUF_OWNER_LIST(X)
 #undef X
-		MBUF_OWNER_VERDICTS,           // and the verdicts behind it
+		MBUF_OWNER_VERDICTS,           // the verdicts follow
 	MBUF_OWNERS = MBUF_OWNER_VERDICTS + 64 // STATS_VERDICTS_MAX
 };
 

@@ -19,7 +19,7 @@
 #define STEER_MAP_GATE     "weir_gate"     // one struct steer_gate
 
 enum { STEER_QUEUES_MAX = 64, STEER_ADDRESSES_MAX = 64, STEER_DNS_PORT = 53 };
-enum { STEER_SERVERS_MAX = 2048 }; // of two hops images
+enum { STEER_SERVERS_MAX = 2048 }; // servers of two hops images
 
 // IPv4 addresses are mapped (::ffff:0:0/96). Network byte order.
 struct steer_address {
@@ -53,7 +53,7 @@ struct steer_asked {
 enum { STEER_MACS_MAX = 9 };
 struct steer_gate {
 	__u64 until_ns;
-	__u64 mac[STEER_MACS_MAX]; // the interface's own first; 0: none
+	__u64 mac[STEER_MACS_MAX]; // the interface's own first, or 0
 	__u64 asked_tick;          // the present, as of the data plane's last beat
 };
 

@@ -10,8 +10,8 @@
 // Bytes outside 0x20..0x7e as \xNN, cut before the first that does not fit; NUL-terminated.
 // Returns `out`, which holds `cap` bytes, at least 1. `text` is NUL-terminated. Pure.
 char *text_escape(const char *text, char *out, size_t cap) ATTR_NONNULL;
-// The same, but characters of well-formed UTF-8 (RFC 3629) that are no control characters stay: for
-// names that an operator gave, on their way into a log.
+// text_escape, but characters of well-formed UTF-8 (RFC 3629) that are no control characters stay:
+// for names that an operator gave, on their way into a log.
 char *text_name(const char *text, char *out, size_t cap) ATTR_NONNULL;
 
 // "did you mean": finds the known word whose spelling is nearest to an unknown one. Pure; costs the

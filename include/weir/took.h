@@ -14,12 +14,12 @@ enum { TOOK_FIRST_BIT = 8, TOOK_LAST_BIT = 33 };
 // One below the first bound, two an octave, one from the last bound on.
 enum { TOOK_BUCKETS = 2 * (TOOK_LAST_BIT - TOOK_FIRST_BIT) + 2 };
 
-struct took { // in the writer's own memory
+struct took { // lies in the writer's own memory
 	uint64_t bucket[TOOK_BUCKETS];
 	uint64_t sum_ns;
 };
 
-struct took_live { // in shared memory
+struct took_live { // lies in shared memory
 	_Atomic uint64_t bucket[TOOK_BUCKETS];
 	_Atomic uint64_t sum_ns;
 };

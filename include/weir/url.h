@@ -23,7 +23,7 @@ struct url {
 // is no number.
 ATTR_MUST_CHECK int url_parse(const char *text, struct url *out);
 
-// The same of a list, which may be a zone transfer too.
+// url_parse for a list, which may be a zone transfer too.
 ATTR_MUST_CHECK int url_parse_list(const char *text, struct url *out);
 
 // The URL without user, password and query, which may be secrets, cut to `cap` bytes. Anything else

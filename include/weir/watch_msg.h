@@ -27,25 +27,26 @@ enum watch_part { WATCH_QUERY, WATCH_ANSWER, WATCH_PARTS };
 
 // MSG_WATCH: this, `record.name_len` bytes of name, `kept` bytes of frame.
 struct watch_msg {
-	uint32_t stage_ns[WATCH_STAGES]; // of its batch, by enum stage; of a query's tx 0
-	uint16_t frame_len, kept;        // as it came; 0 without frames
+	uint32_t stage_ns[WATCH_STAGES]; // times of its batch, by enum stage; a query's tx is 0
+	uint16_t frame_len, kept;        // length received; 0 without frames
 	uint16_t batch;                  // frames in the batch
-	uint16_t id;                     // of the watch that it is for (dp_watch)
+	uint16_t id;                     // the watch that it is for (dp_watch)
 	uint32_t trace;                  // watch_trace_number, as in the miss; 0: it is no miss
 	uint16_t worker;
 	uint16_t part;            // enum watch_part
-	struct log_record record; // without a client where the frame was no query to us
+	struct log_record record; // has no client where the frame was no query to us
 };
 static_assert(sizeof(struct watch_msg) == 104);
 enum { WATCH_MESSAGE_MAX = sizeof(struct watch_msg) + 255 + WATCH_FRAME_MAX };
 
-// Of the `n`th query that a worker numbers for a watch. Never 0; it comes again after 65,535 more.
+// The number of the `n`th query that a worker numbers for a watch. Never 0; it comes again after
+// 65,535 more.
 static inline uint32_t watch_trace_number(uint16_t watch_id, uint32_t n)
 {
 	return (uint32_t)watch_id << 16 | (n % UINT16_MAX + 1);
 }
 
 // Does a query pass the filter by its client (4 or 16 bytes by the version), or by its name in
-// lower-case wire form (0 bytes: none was read, which passes where any name does)?
+// lower-case wire form (0 bytes: no name was read, which passes where any name does)?
 bool watch_passes_client(const struct dp_watch *f, unsigned ip_version, const uint8_t *address);
 bool watch_passes_name(const struct dp_watch *f, const uint8_t *wire, unsigned len);

@@ -24,7 +24,7 @@ struct xdp_steer {
 	unsigned ifindex;
 	uint32_t program; // the kernel's number
 	int fd, addresses, servers, asked, counters, gate;
-	uint32_t round; // of xdp_steer_servers
+	uint32_t round; // round of xdp_steer_servers
 };
 
 enum xdp_attached { XDP_NONE, XDP_OURS, XDP_FOREIGN };
@@ -32,7 +32,7 @@ enum xdp_attached { XDP_NONE, XDP_OURS, XDP_FOREIGN };
 struct xdp_program {
 	enum xdp_attached attached;
 	uint32_t id;
-	bool native; // in the driver; else generic, behind the allocation of an skb
+	bool native; // runs in the driver; else generic, behind the allocation of an skb
 	char name[16];
 };
 

@@ -75,7 +75,7 @@ void *shm_huge_map(int fd, size_t size, int prot, int flags);
 struct shm_huge {
 	int fd;
 	size_t size, made; // bytes; those in huge pages
-	uint8_t *base;     // NULL: no more are made
+	uint8_t *base;     // NULL: the file gets no more of them
 	uint64_t until_ms; // CPU time of the thread
 	uint64_t late_ms;  // clock_mono_ms
 };

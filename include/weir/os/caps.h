@@ -20,8 +20,8 @@ enum { CAPS_WHY_MAX = 256, CAPS_SETTLE_MS = 2000 };
 // first thread is made. -errno.
 ATTR_MUST_CHECK int caps_no_new(void);
 
-// With a limit of core dumps of 0 the process is not dumped by pipes of core_pattern either, and no
-// process of its user can attach to it. Not with sanitizers, whose leak check attaches. -errno.
+// Sets the limit of core dumps to 0: the process is not dumped by pipes of core_pattern either, and
+// no process of its user can attach to it. Not with sanitizers, whose leak check attaches. -errno.
 ATTR_MUST_CHECK int caps_no_dump(void);
 
 // The calling thread keeps of its permitted capabilities those in `permitted`, and of them those in

@@ -19,7 +19,7 @@
 
 enum sandbox_mode { SANDBOX_KILL, SANDBOX_LOG, SANDBOX_OFF };
 
-// Of no call where `number` is below 0 (calls_absent.h). Of any arguments where `mask` is 0; else
+// No call where `number` is below 0 (calls_absent.h). Any arguments where `mask` is 0; else
 // where argument `arg`, of which the kernel reads 32 bits in these calls, is `value` under `mask`,
 // and the argument behind it `next_value` under `next_mask`, unless that is 0. `is_own`: `value` is
 // getpid() of who loads. `is_not`: where it is not `value` under `mask`, whatever is behind it.
