@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The stages, in the order in which worker_turn calls them. Each takes the whole batch; see batch.h
-// for what "settle" means. Only worker.c knows the order; no stage calls another.
+// The stages, in the order in which turn_run (turn.h) calls them. Each takes the whole batch; see
+// batch.h for what "settle" means. Only turn.h knows the order; no stage calls another.
 
 #include "batch.h"
 
