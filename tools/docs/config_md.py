@@ -32,9 +32,13 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
   read them, else their defaults. Only `config check`, `mem plan`, `selftest` and `xdp` need the
   whole file. A path given by `-c` or `WEIR_CONFIG` must exist.
 * `weirctl config reload` applies the changes that are marked *live* and names those that need a *restart* of the processes.
-* Durations are whole seconds unless the key says milliseconds; sizes are MiB. Numbers are plain
-  decimals; the words for a switch are `true` and `false`. No anchors, aliases, tags or second
-  documents; 4 MiB at most. An empty section or list counts as absent.
+* Durations are whole seconds unless the key says milliseconds, hours or days; sizes are MiB. A
+  number may say so itself: `90s`, `15m`, `12h`, `1d`, `1w`; `64M`, `2G`. Numbers are plain
+  decimals; the words for a switch are `true` and `false`.
+* One value is a list of one: `deny: ads.example`. A server is its address, a local zone its name
+  and a webhook its URL where no other key is needed: `servers: [9.9.9.9, 1.1.1.1]`.
+* No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as
+  absent.
 * `include` takes in further files, `version` says which version of the keys a file has
   ([config-files.md](config-files.md)).
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <weir/ascii.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/text.h>
@@ -17,7 +19,7 @@
 // clang-format off
 const struct config_key config_keys[] = {
 #define KEY(path, section, owner, key, field, kind, choices, fallback, min, max, when)             \
-	{path "." #key, CONFIG_##kind, when, #choices, fallback, min, max,                         \
+	{path "." #key, CONFIG_##kind, when, #choices, fallback, #field, min, max,                         \
 		offsetof(struct config, owner.field),                                              \
 		sizeof(((struct config *)0)->owner.field)},
 #define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
@@ -71,22 +73,96 @@ static const struct {
 #undef X
 };
 
-int config_number_parse(const struct config_doc *doc, const char *path, const char *text,
-	int64_t min, int64_t max, int64_t *out)
+// What may stand behind a number, by the unit of the key: the end of its field's name.
+static const struct {
+	const char *unit, *word;
+	int64_t factor;
+} config_units[] = {
+	{"_s", "s", 1},
+	{"_s", "m", 60},
+	{"_s", "h", 3600},
+	{"_s", "d", 86400},
+	{"_s", "w", 604800},
+	{"_ms", "ms", 1},
+	{"_ms", "s", 1000},
+	{"_ms", "m", 60000},
+	{"hours", "h", 1},
+	{"hours", "d", 24},
+	{"hours", "w", 168},
+	{"days", "d", 1},
+	{"days", "w", 7},
+	{"_kb", "K", 1},
+	{"_kb", "M", 1 << 10},
+	{"_kb", "G", 1 << 20},
+	{"_mb", "M", 1},
+	{"_mb", "G", 1 << 10},
+	{"_mb", "T", 1 << 20},
+};
+
+static bool has_unit(const char *field, const char *unit)
 {
+	const size_t len = strlen(field), unit_len = strlen(unit);
+	return len >= unit_len && strcmp(field + len - unit_len, unit) == 0;
+}
+
+// Sizes are spelled 64M, 64m, 64MB and 64MiB.
+static bool is_word(const char *text, const char *word)
+{
+	if (word[0] >= 'a')
+		return strcmp(text, word) == 0;
+	return ascii_lower((uint8_t)text[0]) == ascii_lower((uint8_t)word[0])
+	       && (!text[1] || strcasecmp(text + 1, "b") == 0 || strcasecmp(text + 1, "ib") == 0);
+}
+
+// Of the number before it. 0: no such word; `field` NULL: none is.
+static int64_t factor_of(const char *field, const char *text)
+{
+	for (size_t i = 0; field && *text && i < ARRAY_LEN(config_units); i++)
+		if (has_unit(field, config_units[i].unit) && is_word(text, config_units[i].word))
+			return config_units[i].factor;
+	return *text ? 0 : 1;
+}
+
+static int number_refuse(
+	const struct config_doc *doc, const char *path, const char *text, const char *field)
+{
+	char shown[40], words[64] = "";
+	size_t n = 0;
+	for (size_t i = 0; field && i < ARRAY_LEN(config_units); i++) {
+		if (!has_unit(field, config_units[i].unit))
+			continue;
+		const bool is_last = i + 1 == ARRAY_LEN(config_units)
+				     || strcmp(config_units[i].unit, config_units[i + 1].unit) != 0;
+		n += (size_t)snprintf(words + n, sizeof(words) - n, "%s%s",
+			!n        ? ", nor one with "
+			: is_last ? " or "
+				  : ", ",
+			config_units[i].word);
+	}
+	return config_refuse(doc, path, "\"%s\" is not a whole number%s%s",
+		text_escape(text, shown, sizeof(shown)), words, n ? " behind it" : "");
+}
+
+// Reads the digits of a number that is at most some times `max`.
+static int64_t digits_read(const char *text, int64_t max)
+{
+	int64_t value = 0;
+	for (const char *p = text; *p >= '0' && *p <= '9' && value <= max; p++)
+		value = value * 10 + (*p - '0');
+	return value;
+}
+
+// `field`: whose end says the unit; NULL: the number has none.
+static int number_parse(const struct config_doc *doc, const char *path, const char *text,
+	const char *field, int64_t min, int64_t max, int64_t *out)
+{
+	const size_t digits = strspn(text, "0123456789");
+	const int64_t factor = factor_of(field, text + digits);
 	if (!*text)
 		return config_refuse(doc, path, "has no value");
-	int64_t value = 0;
-	for (const char *p = text; *p; p++) {
-		if (*p < '0' || *p > '9' || (text[0] == '0' && text[1])) {
-			char shown[40];
-			return config_refuse(doc, path, "\"%s\" is not a whole number",
-				text_escape(text, shown, sizeof(shown)));
-		}
-		value = value * 10 + (*p - '0');
-		if (value > max)
-			break;
-	}
+	if (digits == 0 || (text[0] == '0' && digits > 1) || factor == 0)
+		return number_refuse(doc, path, text, field);
+	const int64_t value = digits_read(text, max) * factor;
 	if (value < min || value > max)
 		return config_refuse(
 			doc, path, "must be %lld to %lld", (long long)min, (long long)max);
@@ -94,11 +170,36 @@ int config_number_parse(const struct config_doc *doc, const char *path, const ch
 	return 0;
 }
 
+int config_number_parse(const struct config_doc *doc, const char *path, const char *text,
+	int64_t min, int64_t max, int64_t *out)
+{
+	return number_parse(doc, path, text, NULL, min, max, out);
+}
+
+bool config_seconds_read(const char *text, int64_t max, int64_t *out)
+{
+	const size_t digits = strspn(text, "0123456789");
+	*out = digits_read(text, max) * factor_of("_s", text + digits);
+	return digits && *out <= max && factor_of("_s", text + digits);
+}
+
+// Which of both another word for a switch means; NULL: neither.
+static const char *bool_near(const char *text)
+{
+	static const char *const words[][2] = {{"yes", "true"}, {"on", "true"}, {"true", "true"},
+		{"1", "true"}, {"no", "false"}, {"off", "false"}, {"false", "false"},
+		{"0", "false"}};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcasecmp(text, words[i][0]) == 0)
+			return words[i][1];
+	return NULL;
+}
+
 static int bool_parse(const struct config_doc *doc, const char *path, const char *text, bool *out)
 {
 	bool yes = strcmp(text, "true") == 0;
 	if (!yes && strcmp(text, "false") != 0)
-		return config_refuse(doc, path, "must be true or false");
+		return config_refuse_near(doc, path, bool_near(text), "must be true or false");
 	*out = yes;
 	return 0;
 }
@@ -146,7 +247,8 @@ int config_number_of(const struct config_doc *doc, const char *owner,
 {
 	char key[CONFIG_PATH_MAX];
 	const char *text = config_node_text(node, of);
-	return text ? config_number_parse(doc, config_sub_key(key, owner, of), text, min, max, out)
+	return text ? number_parse(doc, config_sub_key(key, owner, of), text,
+		       strcmp(of, "ttl") == 0 ? "_s" : NULL, min, max, out)
 		    : 0;
 }
 
@@ -202,7 +304,7 @@ static int key_apply(const struct config_doc *doc, const struct config_key *key,
 	case CONFIG_TEXT:
 		return text_parse(doc, key, text, field);
 	case CONFIG_NUMBER:
-		rc = config_number_parse(doc, key->path, text, key->min, key->max, &value);
+		rc = number_parse(doc, key->path, text, key->field, key->min, key->max, &value);
 		break;
 	case CONFIG_BOOL:
 		rc = bool_parse(doc, key->path, text, &yes);

@@ -434,6 +434,7 @@ struct config_key {
 	enum config_kind kind;
 	bool live;
 	const char *choices, *fallback;
+	const char *field; // the name of the member below, whose end says the unit of a number
 	int64_t min, max;
 	size_t field_offset, field_size; // of the value in struct config
 };
@@ -454,6 +455,8 @@ bool config_key_differs(
 // One number that is in no table. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_number_parse(const struct config_doc *doc, const char *path,
 	const char *text, int64_t min, int64_t max, int64_t *out);
+// Seconds of 0 to `max`, as "3600" or "1h". False: that is none.
+bool config_seconds_read(const char *text, int64_t max, int64_t *out);
 // One value of a key that an item of a list or a mapping named `owner` ("groups[3]") may give; not
 // given: *out stays.
 ATTR_MUST_CHECK int config_bool_of(const struct config_doc *doc, const char *owner,

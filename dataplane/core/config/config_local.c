@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_entries.h"
+#include "config_keys.h"
 #include "config_sections.h"
 
 #include <errno.h>
@@ -27,11 +28,10 @@ static int name_take(
 
 static int ttl_take(const struct config_doc *doc, const char *key, const char *text, uint32_t *out)
 {
-	char *end;
+	int64_t value;
 	if (!text)
 		return 0;
-	unsigned long value = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end || strlen(text) > 6 || value > RECORD_TTL_MAX)
+	if (!config_seconds_read(text, RECORD_TTL_MAX, &value))
 		return config_refuse(doc, key, "must be 0 to %d", RECORD_TTL_MAX);
 	*out = (uint32_t)value;
 	return 0;

@@ -5,6 +5,7 @@
 #include "config_keys.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/config.h>
@@ -22,6 +23,12 @@
 #define ITEMS(key_, item_, max_)                                                          \
 	{                                                                                 \
 		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_, .keys = item_##_keys \
+	}
+// Items that may be the text of one of their keys alone.
+#define ITEMS_BY(key_, text_key_, item_, max_)                                             \
+	{                                                                                  \
+		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_, .keys = item_##_keys, \
+		.text_key = #text_key_                                                     \
 	}
 #define KEYS(key_, mapping_)                                                       \
 	{                                                                          \
@@ -101,7 +108,7 @@ static const struct config_field blocking_keys[] = {
 };
 
 static const struct config_field upstreams_keys[] = {
-	CONFIG_KEYS_UPSTREAMS(ROW) ITEMS(servers, server, CONFIG_UPSTREAMS_MAX),
+	CONFIG_KEYS_UPSTREAMS(ROW) ITEMS_BY(servers, address, server, CONFIG_UPSTREAMS_MAX),
 	TEXTS(source, CONFIG_SOURCES_MAX),
 	TEXTS(bootstrap, CONFIG_BOOTSTRAP_MAX),
 	END,
@@ -185,7 +192,7 @@ static const struct config_field zone_keys[] = {TEXT(name), TEXT(unknown), END};
 static const struct config_field local_keys[] = {
 	CONFIG_KEYS_LOCAL(ROW) ITEMS(records, record, CONFIG_RECORDS_MAX),
 	TEXTS(hosts_files, CONFIG_HOSTS_FILES_MAX),
-	ITEMS(zones, zone, CONFIG_LOCAL_ZONES_MAX),
+	ITEMS_BY(zones, name, zone, CONFIG_LOCAL_ZONES_MAX),
 	END,
 };
 
@@ -205,7 +212,7 @@ static const struct config_field webhook_keys[] = {TEXT(url), TEXT(form), TEXT(o
 static const struct config_field query_log_keys[] = {
 	KEYS(requests, query_log_requests),
 	KEYS(dnstap, query_log_dnstap),
-	ITEMS(webhooks, webhook, CONFIG_WEBHOOKS_MAX),
+	ITEMS_BY(webhooks, url, webhook, CONFIG_WEBHOOKS_MAX),
 	KEYS(clickhouse, query_log_clickhouse),
 	KEYS(store, query_log_store),
 	CONFIG_KEYS_QUERY_LOG(ROW) TEXTS(exclude_domains, CONFIG_LOG_EXCLUDE_MAX),
@@ -221,7 +228,7 @@ static const struct config_field client_names_keys[] = {
 	TEXTS(ptr_servers, CONFIG_CLIENT_PTR_MAX), END};
 
 static const struct config_field events_keys[] = {
-	CONFIG_KEYS_EVENTS(ROW) ITEMS(webhooks, event_webhook, CONFIG_WEBHOOKS_MAX),
+	CONFIG_KEYS_EVENTS(ROW) ITEMS_BY(webhooks, url, event_webhook, CONFIG_WEBHOOKS_MAX),
 	END,
 };
 
@@ -236,7 +243,7 @@ static const struct config_field group_keys[] = {TEXT(name), TEXT(disable_cache)
 	TEXTS(vlans, CONFIG_VLAN_MAX), TEXTS(client_names, CONFIG_CLIENT_NAMES_MAX),
 	TEXTS(allow, CONFIG_GROUP_ENTRIES_MAX), TEXTS(deny, CONFIG_GROUP_ENTRIES_MAX),
 	KEYS(block, block), FILTER, TEXTS(lists, CONFIG_LISTS_MAX),
-	ITEMS(upstreams, server, CONFIG_UPSTREAMS_MAX),
+	ITEMS_BY(upstreams, address, server, CONFIG_UPSTREAMS_MAX),
 	ITEMS(local_records, record, CONFIG_RECORDS_MAX),
 	ITEMS(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX), END};
 
@@ -355,45 +362,65 @@ static int version_check(const struct config_doc *doc, const char *text)
 }
 
 // The first node that is of another kind than the schema says, or too long a list, ends the walk.
-static int shape_refuse(struct walk *w, const struct config_node *n, enum config_node_kind wanted)
+static int shape_refuse(struct walk *w, const struct config_node *n, const char *fmt, ...)
+	ATTR_PRINTF(3, 4);
+static int shape_refuse(struct walk *w, const struct config_node *n, const char *fmt, ...)
 {
-	static const char *const reasons[] = {[CONFIG_NODE_TEXT] = "expected one value",
-		[CONFIG_NODE_LIST] = "expected a list",
-		[CONFIG_NODE_MAPPING] = "expected keys below it"};
-	return config_refuse_node(
-		w->doc, n, w->path[0] ? w->path : "document", NULL, "%s", reasons[wanted]);
+	char reason[2 * CONFIG_KEY_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	return config_refuse_node(w->doc, n, w->path[0] ? w->path : "document", NULL, "%s", reason);
+}
+
+static int text_check(struct walk *w, const struct config_node *n)
+{
+	return n->kind == CONFIG_NODE_TEXT ? 0
+					   : shape_refuse(w, n, "expected one value, not %s",
+						   n->kind == CONFIG_NODE_LIST ? "a list" : "keys");
 }
 
 static int mapping_check(
 	struct walk *w, const struct config_node *n, const struct config_field *keys);
 
-static int list_check(struct walk *w, const struct config_node *n, const struct config_field *f)
+static int item_check(struct walk *w, struct config_node *item, const struct config_field *f)
 {
 	int rc = 0;
-	for (unsigned i = 0; i < n->count && rc == 0; i++) {
-		const struct config_node *item = n->child[i];
+	if (!f->keys)
+		return text_check(w, item);
+	if (f->text_key && item->kind == CONFIG_NODE_TEXT && *item->text)
+		rc = config_node_name(&w->doc->tree, item, f->text_key);
+	return rc == 0 ? mapping_check(w, item, f->keys) : rc;
+}
+
+// One value is a list of one.
+static int list_check(struct walk *w, struct config_node *n, const struct config_field *f)
+{
+	int rc = 0;
+	if (n->kind == CONFIG_NODE_TEXT && (!f->keys || f->text_key))
+		rc = config_node_wrap(&w->doc->tree, n);
+	else if (n->kind != CONFIG_NODE_LIST && f->keys)
+		rc = shape_refuse(
+			w, n, "expected a list of keys, such as \"- %s: ...\"", f->keys->key);
+	else if (n->kind != CONFIG_NODE_LIST)
+		rc = shape_refuse(
+			w, n, "expected a list, such as [a, b] or lines that begin with \"- \"");
+	for (unsigned i = 0; rc == 0 && i < n->count; i++) {
+		if (i == f->max)
+			return shape_refuse(w, n, "more than %u entries", f->max);
 		const size_t len = path_add_item(w, i);
-		if (i == f->max) {
-			w->path[len] = '\0';
-			return config_refuse_node(
-				w->doc, n, w->path, NULL, "more than %u entries", f->max);
-		}
-		if (f->keys)
-			rc = mapping_check(w, item, f->keys);
-		else if (item->kind != CONFIG_NODE_TEXT)
-			rc = shape_refuse(w, item, CONFIG_NODE_TEXT);
+		rc = item_check(w, n->child[i], f);
 		w->path[len] = '\0';
 	}
 	return rc;
 }
 
-static int field_check(struct walk *w, const struct config_node *n, const struct config_field *f)
+static int field_check(struct walk *w, struct config_node *n, const struct config_field *f)
 {
-	if (f->kind != CONFIG_NODE_TEXT && config_node_is_empty(n))
-		return 0;
-	if (n->kind != f->kind)
-		return shape_refuse(w, n, f->kind);
 	if (f->kind == CONFIG_NODE_TEXT)
+		return text_check(w, n);
+	if (config_node_is_empty(n))
 		return 0;
 	return f->kind == CONFIG_NODE_LIST ? list_check(w, n, f) : mapping_check(w, n, f->keys);
 }
@@ -405,9 +432,9 @@ static int mapping_check(
 	const char *nearest;
 	int rc = 0;
 	if (n->kind != CONFIG_NODE_MAPPING)
-		return shape_refuse(w, n, CONFIG_NODE_MAPPING);
+		return shape_refuse(w, n, "expected keys below it, such as \"%s: ...\"", keys->key);
 	for (unsigned i = 0; i < n->count && rc == 0; i++) {
-		const struct config_node *child = n->child[i];
+		struct config_node *child = n->child[i];
 		const struct config_field *f = field_find(keys, child->key, &nearest);
 		const size_t len = path_add(w, child->key);
 		if (f)

@@ -12,6 +12,7 @@ struct config_field {
 	enum config_node_kind kind;
 	unsigned max;                    // items of a list
 	const struct config_field *keys; // of a mapping or of the items; NULL: items are texts
+	const char *text_key;            // which of them an item is that is a text; NULL: none
 };
 
 // The keys of a file.

@@ -141,6 +141,31 @@ struct config_node *config_node_new(
 	return n;
 }
 
+static int text_enclose(
+	struct config_tree *t, struct config_node *n, enum config_node_kind kind, const char *key)
+{
+	struct config_node *inner = config_node_new(t, CONFIG_NODE_TEXT, key);
+	if (!inner)
+		return -ENOMEM;
+	*inner = *n;
+	inner->key = key;
+	inner->own = 0;
+	n->kind = kind;
+	n->child = NULL;
+	n->count = 0;
+	return config_node_move(t, n, inner);
+}
+
+int config_node_wrap(struct config_tree *t, struct config_node *n)
+{
+	return text_enclose(t, n, CONFIG_NODE_LIST, NULL);
+}
+
+int config_node_name(struct config_tree *t, struct config_node *n, const char *key)
+{
+	return text_enclose(t, n, CONFIG_NODE_MAPPING, key);
+}
+
 static struct config_node *child_new(struct config_tree *t, struct config_node *parent,
 	enum config_node_kind kind, const char *key)
 {
@@ -240,11 +265,17 @@ static int place_refuse(const struct reader *r, const char *path, const yaml_mar
 	return -EINVAL;
 }
 
-static int refuse(const struct reader *r, const yaml_mark_t *mark, const char *reason)
+static int refuse_with(
+	const struct reader *r, const yaml_mark_t *mark, const char *reason, const char *advice)
 {
 	char path[CONFIG_PATH_MAX];
 	path_of(r, NULL, false, path);
-	return place_refuse(r, path, mark, reason, "");
+	return place_refuse(r, path, mark, reason, advice);
+}
+
+static int refuse(const struct reader *r, const yaml_mark_t *mark, const char *reason)
+{
+	return refuse_with(r, mark, reason, "");
 }
 
 static int item_refuse(const struct reader *r, const yaml_mark_t *mark, const char *reason)
@@ -340,6 +371,26 @@ static int collection_read(struct reader *r, const yaml_event_t *e)
 	return rc;
 }
 
+// A place in a text, in characters, which marks of libyaml count, and in bytes.
+struct text_place {
+	const char *text;
+	size_t len, characters, bytes;
+};
+
+// Of a character that is not before the one asked for last.
+static size_t byte_of(struct text_place *p, size_t character)
+{
+	while (p->characters < character && p->bytes < p->len) {
+		p->bytes++;
+		while (p->bytes < p->len && ((unsigned char)p->text[p->bytes] & 0xc0) == 0x80)
+			p->bytes++;
+		p->characters++;
+	}
+	return p->bytes;
+}
+
+static const char star[] = "; write a value that begins with * between quotes: \"*.example\"";
+
 static bool event_is_decorated(const yaml_event_t *e)
 {
 	switch (e->type) {
@@ -360,7 +411,8 @@ static int event_read(void *reader, const yaml_event_t *e)
 {
 	struct reader *r = reader;
 	if (event_is_decorated(e))
-		return refuse(r, &e->start_mark, "anchors, aliases and tags are not supported");
+		return refuse_with(r, &e->start_mark, "anchors, aliases and tags are not supported",
+			e->type == YAML_ALIAS_EVENT ? star : "");
 	switch (e->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		return r->documents++ ? refuse(r, &e->start_mark, "a second document") : 0;
@@ -378,6 +430,20 @@ static int event_read(void *reader, const yaml_event_t *e)
 	}
 }
 
+// What to write in place of what libyaml does not take. `c`: the byte at the place of the error.
+static const char *advice_of(const yaml_parser_t *parser, unsigned char c)
+{
+	if (parser->context && strstr(parser->context, "alias"))
+		return star;
+	if (c == '\t')
+		return "; indent with spaces: YAML takes no tab there";
+	if (c == '@')
+		return "; write a value that begins with @ between quotes";
+	if (c == '`')
+		return "; write a value that begins with ` between quotes";
+	return "";
+}
+
 static int syntax_refuse(const struct reader *r, const yaml_parser_t *parser)
 {
 	const char *problem = parser->problem ? parser->problem : "not YAML";
@@ -393,7 +459,10 @@ static int syntax_refuse(const struct reader *r, const yaml_parser_t *parser)
 		}
 		return refuse(r, &mark, problem);
 	}
-	return refuse(r, &parser->problem_mark, problem);
+	struct text_place place = {.text = (const char *)r->doc->text, .len = r->doc->len};
+	const size_t at = byte_of(&place, parser->problem_mark.index);
+	return refuse_with(r, &parser->problem_mark, problem,
+		advice_of(parser, at < r->doc->len ? r->doc->text[at] : '\0'));
 }
 
 // All events. A syntax error ends it with -EINVAL, and is left in `parser`.
@@ -439,21 +508,8 @@ struct scalars {
 	struct scalars_level level[CONFIG_SCALARS_DEPTH_MAX];
 	unsigned depth;
 	const struct config_scalars_to *to;
-	size_t characters, bytes; // a place in the text, in both: marks count characters
-	const char *text;
-	size_t len;
+	struct text_place place;
 };
-
-static size_t byte_of(struct scalars *s, size_t character)
-{
-	while (s->characters < character && s->bytes < s->len) {
-		s->bytes++;
-		while (s->bytes < s->len && ((unsigned char)s->text[s->bytes] & 0xc0) == 0x80)
-			s->bytes++;
-		s->characters++;
-	}
-	return s->bytes;
-}
 
 // A node begins. Is it a key, and which marks has it?
 static unsigned scalars_node(struct scalars *s, bool *is_key)
@@ -479,14 +535,14 @@ static int scalars_event(void *scalars, const yaml_event_t *e)
 	if (e->type == YAML_SCALAR_EVENT) {
 		marks = scalars_node(s, &is_key);
 		const char *value = (const char *)e->data.scalar.value;
-		const size_t begin = byte_of(s, e->start_mark.index);
+		const size_t begin = byte_of(&s->place, e->start_mark.index);
 		if (is_key) {
 			s->level[s->depth - 1].has_key = true;
 			s->level[s->depth - 1].of_marks = s->to->marks(value);
 		}
 		s->to->each(s->to->arg, &(struct config_scalar){.value = value,
 						.begin = begin,
-						.end = byte_of(s, e->end_mark.index),
+						.end = byte_of(&s->place, e->end_mark.index),
 						.marks = is_key ? 0 : marks});
 	}
 	if (e->type != YAML_SEQUENCE_START_EVENT && e->type != YAML_MAPPING_START_EVENT)
@@ -501,7 +557,7 @@ static int scalars_event(void *scalars, const yaml_event_t *e)
 
 int config_scalars(const char *text, size_t len, const struct config_scalars_to *to)
 {
-	struct scalars s = {.to = to, .text = text, .len = len};
+	struct scalars s = {.to = to, .place = {.text = text, .len = len}};
 	yaml_parser_t parser;
 	if (len && (unsigned char)text[0] >= 0xef) // a mark of another encoding
 		return -EINVAL;

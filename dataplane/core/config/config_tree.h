@@ -66,6 +66,11 @@ const struct config_node *config_node_item(
 	const struct config_node *mapping, const char *key, unsigned i);
 const char *config_node_item_text(const struct config_node *mapping, const char *key, unsigned i);
 
+// Another spelling of a node: a text becomes a list of that one item, or a mapping with that one
+// key. -ENOMEM.
+ATTR_MUST_CHECK int config_node_wrap(struct config_tree *t, struct config_node *n);
+ATTR_MUST_CHECK int config_node_name(struct config_tree *t, struct config_node *n, const char *key);
+
 // Edits, of a tree that is no document's. They return NULL or -ENOMEM without memory.
 // A node without a value, to be moved to its place. `key`: it must live as long as the tree; NULL:
 // of an item.
