@@ -21,7 +21,7 @@
 // Titles of the sources of rules that a configuration's groups make, and back: the meaning of a
 // list of the image by its title. The same names give the same titles, and so the same list
 // numbers. No list of `blocking.lists` has such a title, no group a colon in its name
-// (config_lists.c, config_groups.c). Any thread; no state.
+// (config_blocking.c, config_groups.c). Any thread; no state.
 enum list_of {
 	LIST_OF_ENTRIES,  // allow and deny entries, and rebinding protection, for everyone
 	LIST_OF_LIST,     // `index` of blocking.lists

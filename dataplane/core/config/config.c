@@ -45,10 +45,11 @@ static void sections_fill(struct fill *f)
 		config_updates_apply};
 	const int keys = step_make(f, config_keys_apply);
 	steps_make(f, alone, ARRAY_LEN(alone));
-	const int net = step_make(f, config_net_apply);
-	static config_step *const behind_net[] = {
+	const int dataplane = step_make(f, config_dataplane_apply);
+	const int upstreams = step_make(f, config_upstreams_apply);
+	static config_step *const behind_both[] = {
 		config_access_apply, config_lists_apply, config_update_apply};
-	steps_make(f, behind_net, ARRAY_LEN(behind_net));
+	steps_make(f, behind_both, ARRAY_LEN(behind_both));
 	const int records = step_make(f, config_local_apply);
 	// Groups name clients.
 	int groups = step_make(f, config_clients_apply);
@@ -61,7 +62,7 @@ static void sections_fill(struct fill *f)
 	(void)step_make(f, config_forwards_apply);
 	if (keys == 0)
 		(void)step_make(f, config_values_check);
-	if (keys == 0 && net == 0)
+	if (keys == 0 && dataplane == 0 && upstreams == 0)
 		(void)step_make(f, config_mbufs_check);
 }
 
@@ -169,7 +170,8 @@ void config_free(struct config *c)
 	config_tls_wipe(c);
 	config_dnssec_free(c);
 	config_keys_free(c);
-	config_net_free(c);
+	config_dataplane_free(c);
+	config_upstreams_free(c);
 	config_access_free(c);
 	config_limits_free(c);
 	config_lists_free(c);

@@ -1,11 +1,73 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+// The sections `access`, `limits` and `proxy_protocol`: who may ask, and how much.
+
 #include "config_entries.h"
 #include "config_sections.h"
 
 #include <errno.h>
 #include <string.h>
 #include <weir/heap_site.h>
+
+static int clients_take(
+	const struct config_doc *doc, const struct config_node *node, struct config_limits *out)
+{
+	const unsigned count = config_node_count(node, "unlimited_clients");
+	if (count == 0)
+		return 0;
+	out->unlimited_clients = heap_calloc(count, sizeof(*out->unlimited_clients));
+	if (!out->unlimited_clients)
+		return -ENOMEM;
+	int rc = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct ip_address *a = &out->unlimited_clients[i];
+		char key[CONFIG_PATH_MAX];
+		config_item_key(key, "limits.unlimited_clients", i, NULL);
+		if (ip_address_parse(config_node_item_text(node, "unlimited_clients", i), a) < 0)
+			rc = config_refuse(
+				doc, key, "is not an IP address, with or without /prefix");
+		else
+			rc = config_worse(rc, config_prefix_check(doc, key, a));
+	}
+	out->unlimited_client_count = count;
+	return rc;
+}
+
+static int zones_take(
+	const struct config_doc *doc, const struct config_node *node, struct config_limits *out)
+{
+	const unsigned count = config_node_count(node, "unlimited_zones");
+	if (count == 0)
+		return 0;
+	out->unlimited_zones = heap_calloc(count, sizeof(*out->unlimited_zones));
+	if (!out->unlimited_zones)
+		return -ENOMEM;
+	int rc = 0;
+	for (unsigned i = 0; i < count; i++) {
+		char key[CONFIG_PATH_MAX];
+		rc = config_worse(
+			rc, config_entry_name(doc,
+				    config_item_key(key, "limits.unlimited_zones", i, NULL),
+				    config_node_item_text(node, "unlimited_zones", i),
+				    &out->unlimited_zones[i]));
+	}
+	out->unlimited_zone_count = count;
+	return rc;
+}
+
+int config_limits_apply(const struct config_doc *doc, struct config *out)
+{
+	int rc = clients_take(doc, config_section(doc, "limits"), &out->limits);
+	return config_worse(rc, zones_take(doc, config_section(doc, "limits"), &out->limits));
+}
+
+void config_limits_free(struct config *c)
+{
+	FREE_AND_NULL(c->limits.unlimited_clients);
+	FREE_AND_NULL(c->limits.unlimited_zones);
+}
+
+// Section access.
 
 // Addresses that are used within networks and never between them: RFC 1918, 6598 (shared by a
 // provider's customers), 3927 and 4291 (link-local), 1122 and 4291 (loopback), 4193.
@@ -110,7 +172,7 @@ static int list_take(const struct config_doc *doc, const char *list,
 }
 
 // A list of clients that is not given is the shipped one.
-static int clients_take(const struct config_doc *doc, const char *list,
+static int access_clients_take(const struct config_doc *doc, const char *list,
 	const struct config_node *items, const struct config *c, struct prefixes *p)
 {
 	bool is_given = config_list_count(items) > 0;
@@ -148,7 +210,8 @@ int config_access_apply(const struct config_doc *doc, struct config *out)
 	const struct config_node *r = config_section(doc, "access");
 	struct config_access *a = &out->access;
 	struct prefixes allow = {0}, deny = {0}, unlimited = {0};
-	int rc = clients_take(doc, "access.allow", config_node_list(r, "allow"), out, &allow);
+	int rc =
+		access_clients_take(doc, "access.allow", config_node_list(r, "allow"), out, &allow);
 	// Without service addresses, which are refused, `local` has none.
 	if (rc == 0 && allow.count == 0 && out->dataplane.address_count > 0)
 		rc = config_refuse(doc, "access.allow",
@@ -156,7 +219,7 @@ int config_access_apply(const struct config_doc *doc, struct config *out)
 			"and local networks");
 	rc = config_worse(
 		rc, list_take(doc, "access.deny", config_node_list(r, "deny"), out, false, &deny));
-	rc = config_worse(rc, clients_take(doc, "access.unlimited",
+	rc = config_worse(rc, access_clients_take(doc, "access.unlimited",
 				      config_node_list(r, "unlimited"), out, &unlimited));
 	rc = config_worse(rc, deny_check(doc, r, &deny));
 	a->allow = allow.one;

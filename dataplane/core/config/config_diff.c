@@ -1,20 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+// What one configuration changes in another: the keys that differ, by their values, and for lists
+// by hashes of what the texts say; and which of them a process reads only when it starts.
+
 #include "config_entries.h"
 #include "config_keys.h"
+#include "config_schema.h"
 #include "config_sections.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/config.h>
 #include <weir/config_tools.h>
+#include <weir/keyhash.h>
 
-enum { BOTH = CONFIG_OF_CONTROLPLANE | CONFIG_OF_DATAPLANE };
+enum { OF_CONTROLPLANE = 1, OF_DATAPLANE = 2, BOTH = OF_CONTROLPLANE | OF_DATAPLANE };
+
+// Names of keys that differ.
+struct names {
+	char *out; // "a.b, c.d, and 3 more"; the caller's, of `cap` bytes
+	size_t cap, len;
+	unsigned process; // whose keys are wanted
+	unsigned count, left_out;
+	bool is_without_sink; // keys of ClickHouse wait for a restart
+};
 
 // The last names make room for the number of those that do not fit.
 enum { MORE_MAX = sizeof(", and 999 more") };
 
-static void names_add(struct config_names *n, const char *key, unsigned process)
+static void names_add(struct names *n, const char *key, unsigned process)
 {
 	if (!(n->process & process))
 		return;
@@ -28,7 +43,7 @@ static void names_add(struct config_names *n, const char *key, unsigned process)
 		(size_t)snprintf(n->out + n->len, n->cap - n->len, "%s%s", n->len ? ", " : "", key);
 }
 
-void config_names_end(struct config_names *n)
+static void names_end(struct names *n)
 {
 	if (n->left_out)
 		snprintf(n->out + n->len, n->cap - n->len, "%sand %u more", n->len ? ", " : "",
@@ -39,8 +54,8 @@ void config_names_end(struct config_names *n)
 static unsigned processes_of(const char *key)
 {
 	return strncmp(key, "runtime.", 8) == 0      ? BOTH
-	       : strncmp(key, "dataplane.", 10) == 0 ? CONFIG_OF_DATAPLANE
-						     : CONFIG_OF_CONTROLPLANE;
+	       : strncmp(key, "dataplane.", 10) == 0 ? OF_DATAPLANE
+						     : OF_CONTROLPLANE;
 }
 
 static bool lcores_differ(const struct config_dataplane *a, const struct config_dataplane *b)
@@ -122,54 +137,55 @@ static bool has_xdp(const struct config_dataplane *d)
 	return false;
 }
 
-unsigned config_restart_names(const struct config *running, const struct config *loaded,
+// Those that the processes of `process` read when they start; the number of them.
+static unsigned restart_names(const struct config *running, const struct config *loaded,
 	unsigned process, char *out, size_t cap)
 {
-	struct config_names d = {.out = out, .cap = cap, .process = process};
+	struct names d = {.out = out, .cap = cap, .process = process};
 	out[0] = '\0';
 	for (unsigned i = 0; i < config_key_count; i++) {
 		if (!config_keys[i].live && config_key_differs(&config_keys[i], running, loaded))
 			names_add(&d, config_keys[i].path, processes_of(config_keys[i].path));
 	}
 	if (lcores_differ(&running->dataplane, &loaded->dataplane))
-		names_add(&d, "dataplane.worker_lcores", CONFIG_OF_DATAPLANE);
+		names_add(&d, "dataplane.worker_lcores", OF_DATAPLANE);
 	if (ports_differ(&running->dataplane, &loaded->dataplane))
 		names_add(&d, "dataplane.ports",
-			has_xdp(&running->dataplane) == has_xdp(&loaded->dataplane)
-				? CONFIG_OF_DATAPLANE
-				: BOTH);
+			has_xdp(&running->dataplane) == has_xdp(&loaded->dataplane) ? OF_DATAPLANE
+										    : BOTH);
 	if (addresses_differ(&running->dataplane, &loaded->dataplane))
 		names_add(&d, "dataplane.service_addresses", BOTH);
 	if (webhooks_differ(&running->query_log, &loaded->query_log))
-		names_add(&d, "query_log.webhooks", CONFIG_OF_CONTROLPLANE);
+		names_add(&d, "query_log.webhooks", OF_CONTROLPLANE);
 	if (has_clickhouse(running) != has_clickhouse(loaded))
-		names_add(&d, "query_log.clickhouse.url", CONFIG_OF_CONTROLPLANE);
+		names_add(&d, "query_log.clickhouse.url", OF_CONTROLPLANE);
 	if (scrapers_differ(&running->metrics, &loaded->metrics))
-		names_add(&d, "metrics.allow", CONFIG_OF_CONTROLPLANE);
+		names_add(&d, "metrics.allow", OF_CONTROLPLANE);
 	if (control_listen_differs(&running->control, &loaded->control))
-		names_add(&d, "control.listen", CONFIG_OF_CONTROLPLANE);
+		names_add(&d, "control.listen", OF_CONTROLPLANE);
 	if (operators_differ(&running->control, &loaded->control))
-		names_add(&d, "control.allow", CONFIG_OF_CONTROLPLANE);
-	config_names_end(&d);
+		names_add(&d, "control.allow", OF_CONTROLPLANE);
+	names_end(&d);
 	return d.count;
 }
 
 unsigned config_needs_restart(
 	const struct config *running, const struct config *loaded, char *out, size_t cap)
 {
-	return config_restart_names(running, loaded, BOTH, out, cap);
+	return restart_names(running, loaded, BOTH, out, cap);
 }
 
 // The first server of ClickHouse comes and the last one goes with a restart, and so do its keys.
-static void live_add(struct config_names *n, const char *key)
+static void live_add(struct names *n, const char *key)
 {
 	static const char sink[] = "query_log.clickhouse.";
 	if (!n->is_without_sink || strncmp(key, sink, strlen(sink)) != 0)
 		names_add(n, key, BOTH);
 }
 
-void config_live_begin(struct config_names *n, const struct config *running,
-	const struct config *in_force, const struct config *loaded)
+// Those with one value that take effect live; `n` has `out` and `cap`.
+static void live_begin(struct names *n, const struct config *running, const struct config *in_force,
+	const struct config *loaded)
 {
 	n->process = BOTH;
 	n->is_without_sink = has_clickhouse(running) != has_clickhouse(loaded);
@@ -180,7 +196,8 @@ void config_live_begin(struct config_names *n, const struct config *running,
 	}
 }
 
-void config_live_leaf(struct config_names *n, const char *path)
+// One whose texts differ; added if it is a list or a text that takes effect live.
+static void live_leaf(struct names *n, const char *path)
 {
 	static const char *const at_start[] = {"version", "include", "dataplane.worker_lcores",
 		"dataplane.ports", "dataplane.service_addresses", "query_log.webhooks",
@@ -190,4 +207,109 @@ void config_live_leaf(struct config_names *n, const char *path)
 			return;
 	if (!config_key_find(path))
 		live_add(n, path);
+}
+
+// Of lists, by hashes of what the texts say.
+
+enum { LEAVES_MAX = 384 };
+
+// One hash for each key that has a value or a list.
+struct leaves {
+	uint64_t *hash;       // to fill in, or of the other texts
+	struct names *differ; // NULL: the hashes are taken
+	unsigned count;
+	char path[CONFIG_PATH_MAX];
+};
+
+// The value of a field; NULL: none, or a list without items.
+static const struct config_node *value_of(
+	const struct config_field *f, const struct config_node *mapping)
+{
+	const struct config_node *n = config_node_find(mapping, f->key);
+	if (!n || n->kind != f->kind || (n->kind == CONFIG_NODE_LIST && !n->count))
+		return NULL;
+	return n;
+}
+
+// `fields`: of a mapping, and of items that are mappings.
+static void node_hash(
+	struct contenthash_state *s, const struct config_node *n, const struct config_field *fields)
+{
+	if (n->kind == CONFIG_NODE_TEXT) {
+		contenthash_update(s, n->text, strlen(n->text) + 1);
+		return;
+	}
+	if (n->kind == CONFIG_NODE_LIST) {
+		contenthash_update(s, &n->count, sizeof(n->count));
+		for (unsigned i = 0; i < n->count; i++)
+			node_hash(s, n->child[i], fields);
+		return;
+	}
+	for (const struct config_field *f = fields; f->key; f++) {
+		const struct config_node *child = value_of(f, n);
+		contenthash_update(s, child ? "+" : "-", 1);
+		if (child)
+			node_hash(s, child, f->keys);
+	}
+}
+
+static uint64_t leaf_hash(const struct config_field *f, const struct config_node *mapping)
+{
+	struct contenthash_state s;
+	const struct config_node *n = value_of(f, mapping);
+	if (!n)
+		return 0;
+	contenthash_begin(&s);
+	node_hash(&s, n, f->keys);
+	return contenthash_finish(&s);
+}
+
+// `mapping`: NULL where the texts have no such section.
+static void walk(struct leaves *l, const struct config_field *f, const struct config_node *mapping)
+{
+	const size_t len = strlen(l->path);
+	for (; f->key; f++) {
+		snprintf(l->path + len, sizeof(l->path) - len, "%s%s", len ? "." : "", f->key);
+		if (f->kind == CONFIG_NODE_MAPPING) {
+			walk(l, f->keys, config_node_find(mapping, f->key));
+			continue;
+		}
+		assert(l->count < LEAVES_MAX);
+		const uint64_t hash = leaf_hash(f, mapping);
+		if (!l->differ)
+			l->hash[l->count] = hash;
+		else if (l->hash[l->count] != hash)
+			live_leaf(l->differ, l->path);
+		l->count++;
+	}
+	l->path[len] = '\0';
+}
+
+static void leaves_walk(void *leaves, const struct config_node *root)
+{
+	walk(leaves, config_schema, root);
+}
+
+// Adds the keys of the texts that differ, those with lists too. Without memory none.
+static void leaves_compare(
+	const struct config_bundle *a, const struct config_bundle *b, struct names *live)
+{
+	uint64_t hash[LEAVES_MAX];
+	struct leaves before = {.hash = hash}, after = {.hash = hash, .differ = live};
+	if (config_bundle_tree(a, leaves_walk, &before) == 0)
+		(void)!config_bundle_tree(b, leaves_walk, &after);
+}
+
+void config_change_find(const struct config *running, const struct config *in_force,
+	const struct config *loaded, const struct config_bundle *before,
+	const struct config_bundle *after, struct config_change *out)
+{
+	struct names live = {.out = out->live, .cap = sizeof(out->live)};
+	live_begin(&live, running, in_force, loaded);
+	if (before)
+		leaves_compare(before, after, &live);
+	names_end(&live);
+	(void)restart_names(
+		running, loaded, OF_CONTROLPLANE, out->controlplane, sizeof(out->controlplane));
+	(void)restart_names(running, loaded, OF_DATAPLANE, out->dataplane, sizeof(out->dataplane));
 }

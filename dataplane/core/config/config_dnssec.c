@@ -1,13 +1,129 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "config_anchors.h"
+
+// The section `dnssec`: trust anchors, and names below which nothing is validated.
+
 #include "config_entries.h"
 #include "config_file.h"
 #include "config_sections.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <weir/heap_site.h>
 #include <weir/keyhash.h>
+
+// Files of trust anchors that another program keeps by RFC 5011: unbound-anchor, or unbound with
+// `auto-trust-anchor-file`. Such a file has all keys that the program has seen, and behind each a
+// comment with its state. Only valid ones, and valid ones that the zone misses out, are trust
+// anchors (RFC 5011 4.2). A key that waits for the end of its hold-down time, or that is revoked,
+// stands there as a plain record.
+
+static const char blanks[] = " \t\r";
+static const char state_is[] = ";;state=";
+
+enum { STATE_VALID = '2', STATE_MISSING = '3' };
+
+struct word {
+	const char *at;
+	size_t len;
+};
+
+static struct word word_next(const char **at, const char *end)
+{
+	while (*at < end && strchr(blanks, **at))
+		(*at)++;
+	struct word w = {.at = *at};
+	while (*at < end && !strchr(blanks, **at))
+		(*at)++;
+	w.len = (size_t)(*at - w.at);
+	return w;
+}
+
+static bool word_is(const struct word *w, const char *text)
+{
+	return w->len == strlen(text) && memcmp(w->at, text, w->len) == 0;
+}
+
+static bool word_is_number(const struct word *w)
+{
+	return w->len > 0 && strspn(w->at, "0123456789") >= w->len;
+}
+
+// The state behind the record that ends at `record_end`; 0: none.
+static char state_of(const char *record_end, const char *line_end)
+{
+	const char *s = strstr(record_end, state_is);
+	return s && s + sizeof(state_is) - 1 < line_end ? s[sizeof(state_is) - 1] : 0;
+}
+
+// A record without its TTL, which is that of the zone's latest answer. False: it is no key.
+static bool key_write(const char *at, const char *end, char **out)
+{
+	struct word owner = word_next(&at, end), w = word_next(&at, end);
+	if (word_is_number(&w))
+		w = word_next(&at, end);
+	if (owner.len == 0 || !word_is(&w, "IN"))
+		return false;
+	w = word_next(&at, end);
+	if (!word_is(&w, "DNSKEY"))
+		return false;
+	memcpy(*out, owner.at, owner.len);
+	*out += owner.len;
+	memcpy(*out, " IN DNSKEY", 10);
+	*out += 10;
+	unsigned words = 0;
+	for (w = word_next(&at, end); w.len > 0; w = word_next(&at, end), words++) {
+		*(*out)++ = ' ';
+		memcpy(*out, w.at, w.len);
+		*out += w.len;
+	}
+	*(*out)++ = '\n';
+	return words >= 4; // flags, protocol, algorithm, key
+}
+
+// 1: it is a trust anchor, 0: it is none, -EBADMSG.
+static int line_read(const char *line, const char *line_end, char **out)
+{
+	const char *record_end = memchr(line, ';', (size_t)(line_end - line));
+	const char *at = line;
+	char *const begin = *out;
+	if (!record_end)
+		record_end = line_end;
+	if (word_next(&at, record_end).len == 0)
+		return 0; // a comment
+	const char state = state_of(record_end, line_end);
+	if (!state || !key_write(line, record_end, out))
+		return -EBADMSG;
+	if (state == STATE_VALID || state == STATE_MISSING)
+		return 1;
+	*out = begin;
+	return 0;
+}
+
+static bool anchors_are_kept(const char *text)
+{
+	return strstr(text, state_is) != NULL;
+}
+
+// The keys of such a file that are trust anchors, as "OWNER IN DNSKEY ..." and a newline each, in
+// `out`, which has room for strlen(text) + 1 bytes. How many they are; -EBADMSG: a line that no
+// such program writes.
+static int anchors_valid(const char *text, char *out)
+{
+	int count = 0;
+	while (*text) {
+		const char *end = text + strcspn(text, "\n");
+		int rc = line_read(text, end, &out);
+		if (rc < 0)
+			return rc;
+		count += rc;
+		text = *end ? end + 1 : end;
+	}
+	*out = '\0';
+	return count;
+}
+
+// The section itself.
 
 enum { ANCHORS_MAX = 65536 };
 
@@ -38,7 +154,7 @@ static int keys_apply(const struct config_doc *doc, struct config_dnssec *d, con
 	d->keys = heap_malloc(strlen(text) + 1);
 	if (!d->keys)
 		return -ENOMEM;
-	int count = config_anchors_valid(text, d->keys);
+	int count = anchors_valid(text, d->keys);
 	if (count < 0 || strpbrk(d->keys, "\"\\\r"))
 		return config_refuse(doc, key, "has a line that no keeper of trust anchors writes");
 	return count ? 0 : config_refuse(doc, key, "has no valid key, only revoked or new ones");
@@ -60,7 +176,7 @@ static int anchors_apply(const struct config_doc *doc, struct config_dnssec *d)
 			"cannot be read: %s; the package dns-root-data has one", strerror(-len));
 	if (!strstr(text, "DNSKEY") && !strstr(text, "DS"))
 		return config_refuse(doc, key, "has no DNSKEY and no DS record");
-	int rc = config_anchors_are_kept(text) ? keys_apply(doc, d, text) : 0;
+	int rc = anchors_are_kept(text) ? keys_apply(doc, d, text) : 0;
 	if (rc < 0)
 		return rc;
 	d->hash = hash_of(d, text, (size_t)len);

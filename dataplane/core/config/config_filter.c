@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+// The keys that `blocking` and groups share: services, safe_search, schedules, family_time.
+
 #include "config_filter.h"
 
 #include "config_entries.h"
@@ -11,6 +13,120 @@
 #include <weir/heap_site.h>
 #include <weir/text.h>
 
+#define FAMILY_TIME "family time"
+
+enum { DAYS_ALL = 0x7f, DAYS_WEEK = 0x1f, DAYS_WEEKEND = 0x60 };
+
+static const struct {
+	const char *word;
+	uint8_t days;
+} day_words[] = {
+	{"mon", 1 << 0},
+	{"tue", 1 << 1},
+	{"wed", 1 << 2},
+	{"thu", 1 << 3},
+	{"fri", 1 << 4},
+	{"sat", 1 << 5},
+	{"sun", 1 << 6},
+	{"weekdays", DAYS_WEEK},
+	{"weekend", DAYS_WEEKEND},
+};
+
+static int days_apply(const struct config_doc *doc, const char *base,
+	const struct config_node *node, uint8_t *out)
+{
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
+	config_sub_key(list, base, "days");
+	*out = config_node_count(node, "days") == 0 ? DAYS_ALL : 0;
+	for (unsigned i = 0; i < config_node_count(node, "days"); i++) {
+		size_t k = 0;
+		while (k < ARRAY_LEN(day_words)
+			&& strcmp(day_words[k].word, config_node_item_text(node, "days", i)) != 0)
+			k++;
+		config_item_key(key, list, i, NULL);
+		if (k == ARRAY_LEN(day_words)) {
+			rc = config_refuse(doc, key,
+				"must be one of: mon, tue, wed, thu, fri, sat, sun, weekdays, "
+				"weekend");
+			continue;
+		}
+		if (*out & day_words[k].days)
+			rc = config_refuse(doc, key, "given twice");
+		*out |= day_words[k].days;
+	}
+	return rc;
+}
+
+static int time_parse(
+	const struct config_doc *doc, const char *key, const char *text, uint16_t *out)
+{
+	static const char digits[] = "0123456789";
+	if (!text)
+		return config_refuse(doc, key, "has no value");
+	if (strlen(text) == 5 && text[2] == ':' && strspn(text, digits) == 2
+		&& strspn(text + 3, digits) == 2) {
+		unsigned hour = (unsigned)(text[0] - '0') * 10 + (unsigned)(text[1] - '0');
+		unsigned minute = (unsigned)(text[3] - '0') * 10 + (unsigned)(text[4] - '0');
+		if (minute < 60 && (hour < 24 || (hour == 24 && minute == 0))) {
+			*out = (uint16_t)(hour * 60 + minute);
+			return 0;
+		}
+	}
+	return config_refuse(doc, key, "must be a time of the day, 00:00 to 24:00");
+}
+
+static int window_apply(const struct config_doc *doc, const char *base,
+	const struct config_node *node, struct config_schedule *s)
+{
+	char key[CONFIG_PATH_MAX];
+	int days = days_apply(doc, base, node, &s->days);
+	int rc = time_parse(doc, config_sub_key(key, base, "from"), config_node_text(node, "from"),
+		&s->from_min);
+	if (rc == 0 && s->from_min == CONFIG_DAY_MIN)
+		rc = config_refuse(doc, key, "a day ends at 24:00: nothing begins then");
+	rc = config_worse(rc, time_parse(doc, config_sub_key(key, base, "to"),
+				      config_node_text(node, "to"), &s->to_min));
+	if (rc == 0 && s->to_min == s->from_min)
+		rc = config_refuse(
+			doc, key, "is the same as `from` (a whole day is 00:00 to 24:00)");
+	if (s->to_min == 0)
+		s->to_min = CONFIG_DAY_MIN;
+	return config_worse(days, rc);
+}
+
+static int domains_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *node, struct config_schedule *s)
+{
+	if (config_node_count(node, "domains") == 0)
+		return 0;
+	s->domains = heap_calloc(config_node_count(node, "domains"), sizeof(*s->domains));
+	if (!s->domains)
+		return -ENOMEM;
+	s->domain_count = config_node_count(node, "domains");
+	int rc = 0;
+	for (unsigned i = 0; i < config_node_count(node, "domains"); i++) {
+		char key[CONFIG_PATH_MAX];
+		config_item_key(key, list, i, NULL);
+		rc = config_worse(
+			rc, config_entry_name(doc, key, config_node_item_text(node, "domains", i),
+				    &s->domains[i]));
+	}
+	return rc;
+}
+
+static int flags_apply(const struct config_doc *doc, const char *base,
+	const struct config_node *node, struct config_schedule *s)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = config_bool_of(doc, base, node, "pause", &s->pause);
+	rc = config_worse(rc, config_bool_of(doc, base, node, "block_all", &s->block_all));
+	if (rc == 0 && s->pause && s->block_all)
+		rc = config_refuse(doc, config_sub_key(key, base, "block_all"),
+			"does not go together with `pause`");
+	return rc;
+}
+
 static const char *service_near(const char *text)
 {
 	struct text_near near;
@@ -20,7 +136,8 @@ static const char *service_near(const char *text)
 	return near.best;
 }
 
-int config_services_apply(const struct config_doc *doc, const char *list,
+// Their bits are added to `out`.
+static int services_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, struct service_set *out)
 {
 	int rc = 0;
@@ -40,6 +157,108 @@ int config_services_apply(const struct config_doc *doc, const char *list,
 		service_set_add(out, (unsigned)service);
 	}
 	return rc;
+}
+
+static int effects_apply(const struct config_doc *doc, const char *base,
+	const struct config_node *node, const struct config_blocking *blocking,
+	struct config_schedule *s)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = flags_apply(doc, base, node, s);
+	rc = config_worse(rc, services_apply(doc, config_sub_key(key, base, "services"),
+				      config_node_list(node, "services"), &s->services));
+	rc = config_worse(
+		rc, config_list_names_apply(doc, config_sub_key(key, base, "lists"),
+			    config_node_list(node, "lists"), blocking, &s->lists, &s->list_count));
+	rc = config_worse(rc, domains_apply(doc, config_sub_key(key, base, "domains"), node, s));
+	if (rc == 0 && !s->pause && !s->block_all && config_node_count(node, "services") == 0
+		&& config_node_count(node, "lists") == 0 && !s->domain_count)
+		rc = config_refuse(doc, base,
+			"does nothing: give it `services`, `domains`, `lists`, `block_all` or "
+			"`pause`");
+	return rc;
+}
+
+// A title in the rule image is made of it, behind its group's name, where "allow" and "deny" stand
+// too.
+static int name_apply(const struct config_doc *doc, const char *base, const char *text,
+	const struct config_schedules *before, char **out)
+{
+	char key[CONFIG_PATH_MAX];
+	config_sub_key(key, base, "name");
+	int rc = config_text_take(doc, key, text, CONFIG_SCHEDULE_NAME_MAX, out);
+	if (rc < 0)
+		return rc;
+	if (strcmp(text, "allow") == 0 || strcmp(text, "deny") == 0)
+		return config_refuse(doc, key, "is a name with a meaning of its own");
+	for (unsigned i = 0; i + 1 < before->count; i++)
+		if (before->one[i].name && strcmp(before->one[i].name, text) == 0)
+			return config_refuse(doc, key, "the name \"%s\" is given twice", text);
+	return 0;
+}
+
+static int schedule_apply(const struct config_doc *doc, const char *base, const char *name,
+	const struct config_node *node, const struct config_blocking *blocking,
+	struct config_schedules *out)
+{
+	struct config_schedule *s = &out->one[out->count++];
+	int rc = name_apply(doc, base, name, out, &s->name);
+	rc = config_worse(rc, window_apply(doc, base, node, s));
+	return config_worse(rc, effects_apply(doc, base, node, blocking, s));
+}
+
+static int family_time_apply(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, const struct config_blocking *blocking,
+	struct config_schedules *out)
+{
+	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	const struct {
+		const char *text, *of;
+	} foreign[] = {{config_node_text(node, "name"), "name"},
+		{config_node_text(node, "pause"), "pause"},
+		{config_node_text(node, "block_all"), "block_all"}};
+	config_sub_key(base, owner, "family_time");
+	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
+		if (foreign[i].text)
+			return config_refuse(
+				doc, config_sub_key(key, base, foreign[i].of), "unknown key");
+	return schedule_apply(doc, base, FAMILY_TIME, node, blocking, out);
+}
+
+static int schedules_apply(const struct config_doc *doc, const char *owner,
+	const struct config_node *node, const struct config_blocking *blocking,
+	struct config_schedules *out)
+{
+	char list[CONFIG_PATH_MAX], base[CONFIG_PATH_MAX];
+	unsigned count = config_node_count(node, "schedules")
+			 + (config_node_mapping(node, "family_time") != NULL);
+	int rc = 0;
+	if (count == 0)
+		return 0;
+	out->one = heap_calloc(count, sizeof(*out->one));
+	if (!out->one)
+		return -ENOMEM;
+	if (config_node_mapping(node, "family_time"))
+		rc = family_time_apply(
+			doc, owner, config_node_mapping(node, "family_time"), blocking, out);
+	config_sub_key(list, owner, "schedules");
+	for (unsigned i = 0; i < config_node_count(node, "schedules"); i++) {
+		const struct config_node *one = config_node_item(node, "schedules", i);
+		config_item_key(base, list, i, NULL);
+		rc = config_worse(rc, schedule_apply(doc, base, config_node_text(one, "name"), one,
+					      blocking, out));
+	}
+	return rc;
+}
+
+static void schedules_free(struct config_schedules *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		FREE_AND_NULL(s->one[i].name);
+		FREE_AND_NULL(s->one[i].lists);
+		FREE_AND_NULL(s->one[i].domains);
+	}
+	FREE_AND_NULL(s->one);
 }
 
 static const char *list_near(const struct config_blocking *blocking, const char *text)
@@ -136,16 +355,15 @@ int config_filter_apply(const struct config_doc *doc, const char *owner,
 	struct config_filter *out)
 {
 	char key[CONFIG_PATH_MAX];
-	int rc = config_services_apply(doc, config_sub_key(key, owner, "services"),
+	int rc = services_apply(doc, config_sub_key(key, owner, "services"),
 		config_node_list(node, "services"), &out->services);
 	const struct config_node *safe = config_node_mapping(node, "safe_search");
 	if (safe)
 		rc = config_worse(rc, safe_search_apply(doc, owner, safe, &out->safe_search));
-	return config_worse(
-		rc, config_schedules_apply(doc, owner, node, blocking, &out->schedules));
+	return config_worse(rc, schedules_apply(doc, owner, node, blocking, &out->schedules));
 }
 
 void config_filter_free(struct config_filter *f)
 {
-	config_schedules_free(&f->schedules);
+	schedules_free(&f->schedules);
 }

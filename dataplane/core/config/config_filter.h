@@ -15,17 +15,7 @@ ATTR_MUST_CHECK int config_filter_apply(const struct config_doc *doc, const char
 	struct config_filter *out);
 void config_filter_free(struct config_filter *f);
 
-// Their bits are added to `out`.
-ATTR_MUST_CHECK int config_services_apply(const struct config_doc *doc, const char *list,
-	const struct config_node *items, struct service_set *out);
 // Indices of blocking.lists, without those of disabled lists; *out is allocated.
 ATTR_MUST_CHECK int config_list_names_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, const struct config_blocking *blocking, unsigned **out,
 	unsigned *out_count);
-
-// The lists `schedules` and the section `family_time`, which is one more schedule. As
-// config_filter_apply.
-ATTR_MUST_CHECK int config_schedules_apply(const struct config_doc *doc, const char *owner,
-	const struct config_node *node, const struct config_blocking *blocking,
-	struct config_schedules *out);
-void config_schedules_free(struct config_schedules *s);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+// The list `groups`: its clients by address, MAC, VLAN and name, and what applies to them.
+
 #include "config_entries.h"
 #include "config_filter.h"
 #include "config_keys.h"
@@ -7,9 +9,377 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <weir/ascii.h>
 #include <weir/heap_site.h>
 #include <weir/text.h>
+
+// `taken`: by VLAN, the number of the group that has it, or 0.
+static int group_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
+	uint8_t taken[CONFIG_VLANS], struct config *c)
+{
+	struct config_group *g = &c->groups[i];
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	if (config_node_count(node, "vlans") == 0)
+		return 0;
+	g->vlans = heap_calloc(config_node_count(node, "vlans"), sizeof(*g->vlans));
+	if (!g->vlans)
+		return -ENOMEM;
+	int rc = 0;
+	config_item_key(list, "groups", i, "vlans");
+	for (unsigned k = 0; k < config_node_count(node, "vlans"); k++) {
+		uint16_t id;
+		config_item_key(key, list, k, NULL);
+		if (config_vlan_parse(config_node_item_text(node, "vlans", k), &id) < 0
+			|| id == 0) {
+			rc = config_refuse(doc, key, "must be a VLAN number, 1 to 4094");
+			continue;
+		}
+		if (taken[id])
+			rc = config_refuse(doc, key, "VLAN %u is in group \"%s\" already", id,
+				c->groups[taken[id] - 1].name);
+		taken[id] = (uint8_t)(i + 1);
+		g->vlans[g->vlan_count++] = id;
+	}
+	return rc;
+}
+
+static int group_vlans_apply(const struct config_doc *doc, struct config *out)
+{
+	uint8_t taken[CONFIG_VLANS] = {0};
+	int rc = 0;
+	for (unsigned i = 0; i < out->group_count; i++)
+		rc = config_worse(
+			rc, group_apply(doc, config_node_item(doc->tree.root, "groups", i), i,
+				    taken, out));
+	return rc;
+}
+
+// Names by which clients of a group call this box over TLS and HTTPS.
+
+// One label of a host name, in lower case.
+static bool label_take(const char *text, char out[CONFIG_CLIENT_NAME_MAX + 1])
+{
+	const size_t len = strlen(text);
+	if (len == 0 || len > CONFIG_CLIENT_NAME_MAX)
+		return false;
+	for (size_t i = 0; i <= len; i++)
+		out[i] = (char)ascii_lower((uint8_t)text[i]);
+	return strspn(out, "abcdefghijklmnopqrstuvwxyz0123456789-_") == len;
+}
+
+static const struct config_group *owner_of(const struct config *c, const char *label)
+{
+	for (unsigned i = 0; i < c->group_count; i++)
+		for (unsigned k = 0; k < c->groups[i].client_name_count; k++)
+			if (strcmp(c->groups[i].client_names[k], label) == 0)
+				return &c->groups[i];
+	return NULL;
+}
+
+static int name_add(const struct config_doc *doc, const char *key, const char *text,
+	const struct config *c, struct config_group *g)
+{
+	char label[CONFIG_CLIENT_NAME_MAX + 1];
+	if (!text || !label_take(text, label))
+		return config_refuse(doc, key,
+			"must be one label of a name: 1 to %d letters, digits, \"-\", \"_\"",
+			CONFIG_CLIENT_NAME_MAX);
+	const struct config_group *owner = owner_of(c, label);
+	if (owner)
+		return config_refuse(
+			doc, key, "\"%s\" is in group \"%s\" already", label, owner->name);
+	char *name = heap_strdup(label);
+	if (!name)
+		return -ENOMEM;
+	g->client_names[g->client_name_count++] = name;
+	return 0;
+}
+
+static int label_group_apply(
+	const struct config_doc *doc, const struct config_node *node, unsigned i, struct config *c)
+{
+	struct config_group *g = &c->groups[i];
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
+	if (config_node_count(node, "client_names") == 0)
+		return 0;
+	g->client_names =
+		heap_calloc(config_node_count(node, "client_names"), sizeof(*g->client_names));
+	if (!g->client_names)
+		return -ENOMEM;
+	config_item_key(list, "groups", i, "client_names");
+	for (unsigned k = 0; k < config_node_count(node, "client_names"); k++)
+		rc = config_worse(
+			rc, name_add(doc, config_item_key(key, list, k, NULL),
+				    config_node_item_text(node, "client_names", k), c, g));
+	return rc;
+}
+
+static int group_names_apply(const struct config_doc *doc, struct config *out)
+{
+	unsigned count = 0;
+	int rc = 0;
+	for (unsigned i = 0; i < out->group_count; i++)
+		count += config_node_count(
+			config_node_item(doc->tree.root, "groups", i), "client_names");
+	if (count > CONFIG_CLIENT_NAMES_MAX)
+		return config_refuse(doc, "groups",
+			"%u client_names in all groups, at most %d are possible", count,
+			CONFIG_CLIENT_NAMES_MAX);
+	for (unsigned i = 0; i < out->group_count; i++)
+		rc = config_worse(
+			rc, label_group_apply(
+				    doc, config_node_item(doc->tree.root, "groups", i), i, out));
+	return rc;
+}
+
+// A prefix or MAC of a group, and where it stands, for the message about a second one like it.
+struct member {
+	struct ip_address prefix; // version 0: a MAC in the first bytes
+	unsigned group, item;
+	bool is_added; // by `group_members`, whose item it is
+};
+
+struct members {
+	const struct config_client **clients; // by name
+	unsigned client_count;
+	struct member *one;
+	unsigned count, room;
+	struct member from; // where those that are added stand
+};
+
+static int member_add(
+	struct members *m, const struct ip_address *prefix, const struct config_mac *mac)
+{
+	if (m->count == m->room) {
+		unsigned room = m->room ? 2 * m->room : 64;
+		struct member *grown = heap_reallocarray(m->one, room, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		m->one = grown;
+		m->room = room;
+	}
+	struct member *one = &m->one[m->count++];
+	*one = m->from;
+	if (prefix)
+		one->prefix = *prefix;
+	else if (mac)
+		memcpy(one->prefix.bytes, mac, sizeof(*mac));
+	return 0;
+}
+
+static int by_text(const void *text, const void *entry)
+{
+	const struct config_client *const *c = entry;
+	return strcmp(text, (*c)->name);
+}
+
+// All that a name stands for.
+static int named_add(
+	const struct config_doc *doc, struct members *m, const char *key, const char *text)
+{
+	const struct config_client **found =
+		bsearch(text, m->clients, m->client_count, sizeof(*m->clients), by_text);
+	if (!found)
+		return config_refuse(doc, key,
+			"is not an IP address, with or without /prefix length, nor a MAC, nor the "
+			"name of one of `clients`");
+	const struct config_client *c = *found;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < c->address_count; i++)
+		rc = member_add(m, &c->addresses[i], NULL);
+	for (unsigned i = 0; rc == 0 && i < c->mac_count; i++)
+		rc = member_add(m, NULL, &c->macs[i]);
+	return rc;
+}
+
+static int entry_add(
+	const struct config_doc *doc, struct members *m, const char *key, const char *text)
+{
+	struct ip_address a;
+	struct config_mac mac;
+	if (ip_address_parse(text, &a) == 0) {
+		int rc = config_prefix_check(doc, key, &a);
+		return rc < 0 ? rc : member_add(m, &a, NULL);
+	}
+	if (config_mac_parse(text, &mac) == 0) {
+		int rc = config_mac_check(doc, key, &mac);
+		return rc < 0 ? rc : member_add(m, NULL, &mac);
+	}
+	return named_add(doc, m, key, text);
+}
+
+static int by_member(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+	int order = memcmp(&x->prefix, &y->prefix, sizeof(x->prefix));
+	if (order == 0)
+		order = x->is_added - y->is_added;
+	if (order == 0)
+		order = (x->group > y->group) - (x->group < y->group);
+	return order ? order : (x->item > y->item) - (x->item < y->item);
+}
+
+static const char *member_key(const struct member *m, char key[CONFIG_PATH_MAX])
+{
+	char list[CONFIG_PATH_MAX];
+	if (m->is_added)
+		return config_item_key(key, "group_members", m->item, "client");
+	return config_item_key(
+		key, config_item_key(list, "groups", m->group, "clients"), m->item, NULL);
+}
+
+static int again_refuse(const struct config_doc *doc, const struct config *c,
+	const struct member *first, const struct member *again)
+{
+	char key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX], place[CONFIG_WHY_MAX / 2] = "";
+	struct config_mac mac;
+	memcpy(&mac, again->prefix.bytes, sizeof(mac));
+	if (again->is_added)
+		config_place_text(doc, member_key(first, key), place, sizeof(place));
+	return config_refuse(doc, member_key(again, key), "%s is in group \"%s\" already%s%s",
+		again->prefix.version ? ip_address_text(&again->prefix, true, text)
+				      : config_mac_text(&mac, text),
+		c->groups[first->group].name, *place ? ": " : "", place);
+}
+
+// One prefix within another is fine, the longer one counts; two equal ones are not.
+static int members_check(
+	const struct config_doc *doc, const struct config *c, const struct members *m)
+{
+	int rc = 0;
+	for (unsigned i = 1; i < m->count; i++) {
+		const struct member *first = &m->one[i - 1], *again = &m->one[i];
+		if (memcmp(&first->prefix, &again->prefix, sizeof(first->prefix)) == 0)
+			rc = again_refuse(doc, c, first, again);
+	}
+	return rc;
+}
+
+static int caps_check(const struct config_doc *doc, const struct members *m)
+{
+	unsigned macs = 0;
+	for (unsigned i = 0; i < m->count; i++)
+		macs += m->one[i].prefix.version == 0;
+	if (m->count - macs > CONFIG_PREFIXES_MAX)
+		return config_refuse(doc, "groups",
+			"%u prefixes of clients in all groups, at most %d are possible",
+			m->count - macs, CONFIG_PREFIXES_MAX);
+	if (macs > CONFIG_MACS_MAX)
+		return config_refuse(doc, "groups",
+			"%u MACs of clients in all groups, at most %d are possible", macs,
+			CONFIG_MACS_MAX);
+	return 0;
+}
+
+// In the order of the file.
+static int members_store(const struct members *m, struct config *c)
+{
+	for (unsigned i = 0; i < m->count; i++) {
+		struct config_group *g = &c->groups[m->one[i].group];
+		if (m->one[i].prefix.version)
+			g->client_count++;
+		else
+			g->mac_count++;
+	}
+	for (unsigned i = 0; i < c->group_count; i++) {
+		struct config_group *g = &c->groups[i];
+		g->clients = heap_calloc(g->client_count + 1, sizeof(*g->clients));
+		g->macs = heap_calloc(g->mac_count + 1, sizeof(*g->macs));
+		g->client_count = g->mac_count = 0;
+		if (!g->clients || !g->macs)
+			return -ENOMEM;
+	}
+	for (unsigned i = 0; i < m->count; i++) {
+		struct config_group *g = &c->groups[m->one[i].group];
+		if (m->one[i].prefix.version)
+			g->clients[g->client_count++] = m->one[i].prefix;
+		else
+			memcpy(&g->macs[g->mac_count++], m->one[i].prefix.bytes, sizeof(*g->macs));
+	}
+	return 0;
+}
+
+static int group_fill(const struct config_doc *doc, unsigned group, struct members *m)
+{
+	const struct config_node *g = config_node_item(doc->tree.root, "groups", group);
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	bool has_added = false;
+	int rc = 0;
+	for (unsigned i = 0; i < config_node_count(doc->tree.root, "group_members"); i++)
+		has_added |= config_node_text(
+				     config_node_item(doc->tree.root, "group_members", i), "group")
+			     && strcmp(config_node_text(
+					       config_node_item(doc->tree.root, "group_members", i),
+					       "group"),
+					config_node_text(g, "name"))
+					== 0;
+	config_item_key(list, "groups", group, "clients");
+	if (!has_added
+		&& config_node_count(g, "clients") + config_node_count(g, "vlans")
+				   + config_node_count(g, "client_names")
+			   == 0)
+		return config_refuse(doc, list,
+			"at least one address, MAC, client, VLAN or client name is needed");
+	for (unsigned k = 0; k < config_node_count(g, "clients"); k++) {
+		m->from = (struct member){.group = group, .item = k};
+		config_item_key(key, list, k, NULL);
+		rc = config_worse(
+			rc, entry_add(doc, m, key, config_node_item_text(g, "clients", k)));
+	}
+	return rc;
+}
+
+static int added_fill(
+	const struct config_doc *doc, unsigned i, const struct config *c, struct members *m)
+{
+	const struct config_node *added = config_node_item(doc->tree.root, "group_members", i);
+	char key[CONFIG_PATH_MAX];
+	unsigned group;
+	config_item_key(key, "group_members", i, "group");
+	if (!config_node_text(added, "group"))
+		return config_refuse(doc, key, "has no value");
+	int rc = config_group_find(doc, key, config_node_text(added, "group"), c, &group);
+	if (rc < 0)
+		return rc;
+	config_item_key(key, "group_members", i, "client");
+	if (!config_node_text(added, "client"))
+		return config_refuse(doc, key, "has no value");
+	m->from = (struct member){.group = group - 1, .item = i, .is_added = true};
+	return entry_add(doc, m, key, config_node_text(added, "client"));
+}
+
+static int members_fill(const struct config_doc *doc, struct config *out, struct members *m)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < out->group_count; i++)
+		rc = config_worse(rc, group_fill(doc, i, m));
+	for (unsigned i = 0; i < config_node_count(doc->tree.root, "group_members"); i++)
+		rc = config_worse(rc, added_fill(doc, i, out, m));
+	if (rc == 0)
+		rc = caps_check(doc, m);
+	if (rc == 0)
+		rc = members_store(m, out);
+	if (rc < 0)
+		return rc;
+	if (m->count > 0) // groups may have VLANs alone
+		qsort(m->one, m->count, sizeof(*m->one), by_member);
+	return members_check(doc, out, m);
+}
+
+// Fills in clients and MACs of every group of `out`, which has their names: from `groups` and from
+// `group_members`. After config_clients_apply.
+static int members_apply(const struct config_doc *doc, struct config *out)
+{
+	struct members m = {
+		.clients = config_clients_sorted(out), .client_count = out->client_count};
+	int rc = m.clients ? members_fill(doc, out, &m) : -ENOMEM;
+	heap_free(m.clients);
+	heap_free(m.one);
+	return rc;
+}
 
 static int name_apply(
 	const struct config_doc *doc, const char *text, unsigned group, struct config *c)
@@ -116,7 +486,7 @@ static int flags_apply(const struct config_doc *doc, const char *owner,
 		rc, config_bool_of(doc, owner, node, "filter_aaaa", &g->ipv6.filter_aaaa));
 }
 
-static int group_apply(
+static int group_group_apply(
 	const struct config_doc *doc, const struct config_node *node, unsigned i, struct config *c)
 {
 	struct config_group *g = &c->groups[i];
@@ -162,20 +532,21 @@ int config_group_find(const struct config_doc *doc, const char *key, const char 
 int config_groups_apply(const struct config_doc *doc, struct config *out)
 {
 	if (config_node_count(doc->tree.root, "groups") == 0)
-		return config_members_apply(doc, out);
+		return members_apply(doc, out);
 	out->groups =
 		heap_calloc(config_node_count(doc->tree.root, "groups"), sizeof(*out->groups));
 	if (!out->groups)
 		return -ENOMEM;
 	int rc = 0;
 	for (unsigned i = 0; i < config_node_count(doc->tree.root, "groups") && rc != -ENOMEM; i++)
-		rc = config_worse(rc,
-			group_apply(doc, config_node_item(doc->tree.root, "groups", i), i, out));
+		rc = config_worse(
+			rc, group_group_apply(
+				    doc, config_node_item(doc->tree.root, "groups", i), i, out));
 	if (rc < 0)
 		return rc;
-	rc = config_members_apply(doc, out);
-	rc = config_worse(rc, config_group_vlans_apply(doc, out));
-	return config_worse(rc, config_group_names_apply(doc, out));
+	rc = members_apply(doc, out);
+	rc = config_worse(rc, group_vlans_apply(doc, out));
+	return config_worse(rc, group_names_apply(doc, out));
 }
 
 void config_groups_free(struct config *c)

@@ -6,7 +6,7 @@
 // One list makes the keys of the schema (config_schema.c), the conversion and range
 // check (config_keys.c), what needs a restart (config_diff.c) and docs/reference/config.md
 // (tools/docs/config_md.py reads this file, and the config_keys_*.h of sections). Keys
-// that hold lists are in config_lists.c.
+// that hold lists are in config_schema.c.
 //
 // X(section, key, field of that section's struct, kind, choices, default, min, max, when, text)
 //   kind: TEXT (min..max bytes), NUMBER (min..max), BOOL, CHOICE (one of `choices`)

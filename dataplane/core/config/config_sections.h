@@ -9,11 +9,14 @@
 
 #include <weir/config.h>
 
-// The lists of the configuration file that say where packets come from and go to: cores, ports,
-// service addresses, upstream servers.
+// The section `dataplane`: cores, ports, service addresses. -EINVAL by config_refuse, -ENOMEM;
+// `out` may then be half filled, config_dataplane_free frees that.
+ATTR_MUST_CHECK int config_dataplane_apply(const struct config_doc *doc, struct config *out);
+void config_dataplane_free(struct config *c);
 
-// -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled; config_net_free frees that.
-ATTR_MUST_CHECK int config_net_apply(const struct config_doc *doc, struct config *out);
+// The section `upstreams`, after config_dataplane_apply. The same.
+ATTR_MUST_CHECK int config_upstreams_apply(const struct config_doc *doc, struct config *out);
+void config_upstreams_free(struct config *c);
 // One more server of a list named `list` ("upstreams.servers"), of an `out` that has its service
 // addresses. -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_server_apply(const struct config_doc *doc,
@@ -24,50 +27,28 @@ bool config_tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME
 // Pins from text, CONFIG_PINS_MAX at most. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_pins_take(const struct config_doc *doc, const char *key,
 	const struct config_node *items, uint8_t (*out)[CONFIG_PIN_LEN]);
-// Can this be the address of a server: a host's, not a service address, not one of `servers`?
-// -EINVAL.
-ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char *key,
-	const struct config *out, const struct config_upstream *servers, unsigned count,
-	const struct socket_address *a);
 // A list of DNS servers by their addresses, of a key: each the address of a host, none of this
 // service, none twice. -EINVAL.
 ATTR_MUST_CHECK int config_bootstrap_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, const struct config *out, struct socket_address *servers,
 	unsigned *count);
-// "dns.quad9.net", "dns.quad9.net:853": a host name, not an address. False: it is none.
-bool config_host_take(const char *text, uint16_t port, struct config_upstream *s);
-// Can the server be resolved, and is it none of `servers`? -EINVAL.
-ATTR_MUST_CHECK int config_host_check(const struct config_doc *doc, const char *key,
-	const struct config *out, const struct config_upstream *servers, unsigned count,
-	const struct config_upstream *s);
 // At most CONFIG_HOSTS_MAX of them, those of groups and zones included. -EINVAL.
 ATTR_MUST_CHECK int config_hosts_check(const struct config_doc *doc, const struct config *c);
 // With `upstreams.strict` no server of the list may be asked in clear text. -EINVAL.
 ATTR_MUST_CHECK int config_servers_strict(const struct config_doc *doc, const char *list,
 	const struct config *c, const struct config_upstream *servers, unsigned count);
-// Recursion into the list, as the mode says; after all other servers.
-ATTR_MUST_CHECK int config_recursion_apply(
-	const struct config_doc *doc, struct config_upstreams *u);
 // What the mapping `owner` ("groups[3]") says of its list of servers, by keys with a prefix;
 // `upstreams` have what it does not give. -EINVAL.
 ATTR_MUST_CHECK int config_pick_apply(const struct config_doc *doc, const char *owner,
 	const char *prefix, const struct config_node *node,
 	const struct config_upstreams *upstreams, struct config_pick *out);
-void config_net_free(struct config *c);
 bool config_address_equal(const struct ip_address *a, const struct ip_address *b);
 
 // VLANs: those of which a port takes frames, and those whose clients are in a group.
 
-ATTR_MUST_CHECK int config_port_vlans_apply(const struct config_doc *doc,
-	const struct config_node *node, unsigned i, struct config_port *port);
-// Of all groups.
-ATTR_MUST_CHECK int config_group_vlans_apply(const struct config_doc *doc, struct config *out);
-// The names of clients of groups.
-ATTR_MUST_CHECK int config_group_names_apply(const struct config_doc *doc, struct config *out);
-
 // The section `access`: clients that may ask, and clients without limits.
 
-// After config_net_apply: `local` means the networks of the service addresses. -EINVAL by
+// After config_upstreams_apply: `local` means the networks of the service addresses. -EINVAL by
 // config_refuse, -ENOMEM. `out` may then be half filled.
 ATTR_MUST_CHECK int config_access_apply(const struct config_doc *doc, struct config *out);
 void config_access_free(struct config *c);
@@ -94,13 +75,9 @@ ATTR_MUST_CHECK int config_mac_check(
 // Pointers to all clients, in order of their names; free(3) it. NULL: no memory.
 const struct config_client **config_clients_sorted(const struct config *c);
 
-// Fills in clients and MACs of every group of `out`, which has their names: from `groups` and from
-// `group_members`. After config_clients_apply.
-ATTR_MUST_CHECK int config_members_apply(const struct config_doc *doc, struct config *out);
-
 // The list `groups`: clients by prefix, and what applies to them.
 
-// After config_net_apply and config_lists_apply. -EINVAL by config_refuse, -ENOMEM.
+// After config_upstreams_apply and config_lists_apply. -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_groups_apply(const struct config_doc *doc, struct config *out);
 void config_groups_free(struct config *c);
 // The number of the group of that name, from 1. -EINVAL by config_refuse.
@@ -114,33 +91,13 @@ ATTR_MUST_CHECK int config_group_find(const struct config_doc *doc, const char *
 ATTR_MUST_CHECK int config_lists_apply(const struct config_doc *doc, struct config *out);
 void config_lists_free(struct config *c);
 
-// Whom the server of a list with axfr+tls must be: the name in its URL, `pin` and `ca_file`.
-// -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_list_tls_apply(const struct config_doc *doc,
-	const struct config_node *node, unsigned i, struct config_list *list);
-
-// Moves the lists that `blocking.disabled_lists` names from `lists` to `disabled`. After all checks
-// that name a list by its number. -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_disabled_apply(
-	const struct config_doc *doc, const struct config_node *node, struct config_blocking *b);
-
 // `entries`, all of them into `out->dated`, and those that have not ended to the entries of
 // `blocking` and of groups too. After config_groups_apply. -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_dated_apply(const struct config_doc *doc, struct config *out);
 void config_dated_free(struct config *c);
 
-// `blocking.tsig_keys`. -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_tsig_apply(
-	const struct config_doc *doc, const struct config_node *node, struct config_blocking *out);
-// Number of the key, from 1; 0: no such key.
-uint8_t config_tsig_find(const struct config_blocking *b, const char *name);
-void config_tsig_free(struct config_blocking *b);
-
 // How blocked names are answered: the addresses of `blocking`, and the section `block` of groups.
 
-// After config_keys_apply. -EINVAL by config_refuse.
-ATTR_MUST_CHECK int config_blocking_reply_apply(
-	const struct config_doc *doc, const struct config_node *node, struct config_blocking *out);
 // `owner`: "groups[3]". After config_blocking_reply_apply.
 ATTR_MUST_CHECK int config_block_apply(const struct config_doc *doc, const char *owner,
 	const struct config_node *node, const struct config_blocking *everyone,
@@ -155,11 +112,6 @@ ATTR_MUST_CHECK int config_group_ipv6_apply(const struct config_doc *doc,
 	const struct config_node *node, unsigned i, struct config *out);
 
 // The section blocking.rebinding.
-
-// `node`: NULL: not given. -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
-ATTR_MUST_CHECK int config_rebinding_apply(
-	const struct config_doc *doc, const struct config_node *node, struct config_rebinding *out);
-void config_rebinding_free(struct config_rebinding *r);
 
 // What of blocking.update is more than one value, and how its values go together.
 
@@ -181,8 +133,8 @@ ATTR_MUST_CHECK int config_records_check(const struct config_doc *doc, struct co
 
 // The list `forward_zones`, everyone's and groups': zones and their servers.
 
-// After config_net_apply and config_groups_apply. -EINVAL by config_refuse, -ENOMEM; `out` may then
-// be half filled, config_forwards_free frees that, groups' zones as well.
+// After config_upstreams_apply and config_groups_apply. -EINVAL by config_refuse, -ENOMEM; `out`
+// may then be half filled, config_forwards_free frees that, groups' zones as well.
 ATTR_MUST_CHECK int config_forwards_apply(const struct config_doc *doc, struct config *out);
 void config_forwards_free(struct config *c); // before config_groups_free
 
@@ -249,7 +201,7 @@ ATTR_MUST_CHECK int config_proxy_protocol_apply(const struct config_doc *doc, st
 
 // Of single values, once every one is good.
 ATTR_MUST_CHECK int config_values_check(const struct config_doc *doc, struct config *c);
-// The packet buffers, also after config_net_apply.
+// The packet buffers, also after config_upstreams_apply.
 ATTR_MUST_CHECK int config_mbufs_check(const struct config_doc *doc, struct config *c);
 // Of sections, once all is good.
 ATTR_MUST_CHECK int config_check(const struct config_doc *doc, const struct config *c);
@@ -257,26 +209,3 @@ ATTR_MUST_CHECK int config_check(const struct config_doc *doc, const struct conf
 // Checks a document that was read, and makes a configuration of it. -EINVAL, -ENOMEM: with an
 // error.
 ATTR_MUST_CHECK int config_from_doc(struct config_doc *doc, struct config **out);
-
-// Names of keys that differ between two configurations, for `config_change_find`
-// (weir/config_tools.h).
-
-enum { CONFIG_OF_CONTROLPLANE = 1, CONFIG_OF_DATAPLANE = 2 };
-
-struct config_names {
-	char *out; // "a.b, c.d, and 3 more"; the caller's, of `cap` bytes
-	size_t cap, len;
-	unsigned process; // whose keys are wanted
-	unsigned count, left_out;
-	bool is_without_sink; // keys of ClickHouse wait for a restart
-};
-
-// Those that the processes of `process` read when they start; the number of them.
-unsigned config_restart_names(const struct config *running, const struct config *loaded,
-	unsigned process, char *out, size_t cap);
-// Those with one value that take effect live; `n` has `out` and `cap`.
-void config_live_begin(struct config_names *n, const struct config *running,
-	const struct config *in_force, const struct config *loaded);
-// One whose texts differ; added if it is a list or a text that takes effect live.
-void config_live_leaf(struct config_names *n, const char *path);
-void config_names_end(struct config_names *n); // after the last name

@@ -195,6 +195,45 @@ static int exception_apply(
 	return exception_check(doc, key, port->exception);
 }
 
+int config_vlan_parse(const char *text, uint16_t *out)
+{
+	enum { DIGITS_MAX = 4 };
+	size_t digits = strspn(text, "0123456789");
+	if (digits == 0 || digits > DIGITS_MAX || text[digits])
+		return -EINVAL;
+	unsigned long id = strtoul(text, NULL, 10);
+	if (id > CONFIG_VLAN_MAX)
+		return -EINVAL;
+	*out = (uint16_t)id;
+	return 0;
+}
+
+// 0 stands for frames without a tag.
+static int port_vlan_add(
+	const struct config_doc *doc, const char *key, const char *text, struct config_port *port)
+{
+	uint16_t id;
+	if (config_vlan_parse(text, &id) < 0)
+		return config_refuse(doc, key, "must be a VLAN number, 1 to 4094, or 0: no tag");
+	if (port->vlans[id / 64] >> id % 64 & 1)
+		return config_refuse(doc, key, "given twice");
+	port->vlans[id / 64] |= UINT64_C(1) << id % 64;
+	return 0;
+}
+
+static int port_vlans_apply(const struct config_doc *doc, const struct config_node *node,
+	unsigned i, struct config_port *port)
+{
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
+	config_item_key(list, "dataplane.ports", i, "vlans");
+	for (unsigned k = 0; k < config_node_count(node, "vlans"); k++)
+		rc = config_worse(rc, port_vlan_add(doc, config_item_key(key, list, k, NULL),
+					      config_node_item_text(node, "vlans", k), port));
+	port->has_vlans = config_node_count(node, "vlans") > 0;
+	return rc;
+}
+
 static int port_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	struct config_dataplane *d)
 {
@@ -205,7 +244,7 @@ static int port_apply(const struct config_doc *doc, const struct config_node *no
 		rc = device_check(doc, i, d);
 	rc = config_worse(rc, exception_apply(doc, config_node_text(node, "exception"), i, d));
 	rc = config_worse(rc, port_macs_apply(doc, node, i, port));
-	return config_worse(rc, config_port_vlans_apply(doc, node, i, port));
+	return config_worse(rc, port_vlans_apply(doc, node, i, port));
 }
 
 static int ports_apply(
@@ -268,69 +307,19 @@ static int addresses_apply(
 	return rc;
 }
 
-static int source_add(
-	const struct config_doc *doc, const char *key, const char *text, struct config_upstreams *u)
+int config_dataplane_apply(const struct config_doc *doc, struct config *out)
 {
-	struct ip_address a;
-	if (ip_address_parse(text, &a) < 0 || a.prefix_len != (a.version == 4 ? 32 : 128))
-		return config_refuse(doc, key, "is not an IP address");
-	if (u->source_count > 0 && a.version == u->source[0].version)
-		return config_refuse(doc, key, "one IPv4 and one IPv6 address at most");
-	u->source[u->source_count++] = a;
-	return 0;
+	const struct config_node *d = config_section(doc, "dataplane");
+	int rc = lcores_apply(doc, d, out);
+	rc = config_worse(rc, ports_apply(doc, d, out));
+	return config_worse(rc, addresses_apply(doc, d, out));
 }
 
-static int sources_apply(
-	const struct config_doc *doc, const struct config_node *node, struct config_upstreams *u)
-{
-	char key[CONFIG_PATH_MAX];
-	int rc = 0;
-	for (unsigned i = 0; i < config_node_count(node, "source"); i++)
-		rc = config_worse(
-			rc, source_add(doc, config_item_key(key, "upstreams.source", i, NULL),
-				    config_node_item_text(node, "source", i), u));
-	return rc;
-}
-
-static int servers_apply(
-	const struct config_doc *doc, const struct config_node *node, struct config *out)
-{
-	static const char list[] = "upstreams.servers";
-	struct config_upstreams *u = &out->upstreams;
-	int rc = 0, servers = 0;
-	int err = dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name);
-	if (err < 0)
-		rc = config_refuse(doc, "upstreams.check_name", "%s", dns_name_text_why(err));
-	rc = config_worse(rc, config_bootstrap_apply(doc, "upstreams.bootstrap",
-				      config_node_list(node, "bootstrap"), out, u->bootstrap,
-				      &u->bootstrap_count));
-	for (unsigned i = 0; i < config_node_count(node, "servers"); i++)
-		servers = config_worse(
-			servers, config_server_apply(doc, config_node_item(node, "servers", i),
-					 list, out, u->server, &u->count));
-	if (servers == 0)
-		servers = config_servers_strict(doc, list, out, u->server, u->count);
-	if (servers == 0)
-		servers = config_recursion_apply(doc, u);
-	rc = config_worse(rc, servers);
-	return config_worse(rc, sources_apply(doc, node, u));
-}
-
-int config_net_apply(const struct config_doc *doc, struct config *out)
-{
-	int rc = lcores_apply(doc, config_section(doc, "dataplane"), out);
-	rc = config_worse(rc, ports_apply(doc, config_section(doc, "dataplane"), out));
-	rc = config_worse(rc, addresses_apply(doc, config_section(doc, "dataplane"), out));
-	return config_worse(rc, servers_apply(doc, config_section(doc, "upstreams"), out));
-}
-
-void config_net_free(struct config *c)
+void config_dataplane_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->dataplane.port_count; i++) {
 		FREE_AND_NULL(c->dataplane.ports[i].device);
 		FREE_AND_NULL(c->dataplane.ports[i].exception);
 		FREE_AND_NULL(c->dataplane.ports[i].xdp);
 	}
-	for (unsigned i = 0; i < c->upstreams.count; i++)
-		FREE_AND_NULL(c->upstreams.server[i].name);
 }

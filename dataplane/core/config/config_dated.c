@@ -2,8 +2,8 @@
 
 // The key `entries`: entries of the operator that may have an end and a reason.
 
-#include "core/config/config_entries.h"
-#include "core/config/config_sections.h"
+#include "config_entries.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <stdio.h>
