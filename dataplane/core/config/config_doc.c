@@ -235,10 +235,11 @@ static const struct config_doc *file_of(const struct config_doc *doc, const stru
 	return n && n->file <= doc->part_count ? config_doc_file(doc, n->file) : doc;
 }
 
+// `tail`: behind the place, or "".
 static int refuse(const struct config_doc *doc, const struct config_node *n, const char *key,
-	const char *nearest, const char *fmt, va_list args) __attribute__((format(printf, 5, 0)));
+	const char *tail, const char *fmt, va_list args) __attribute__((format(printf, 5, 0)));
 static int refuse(const struct config_doc *doc, const struct config_node *n, const char *key,
-	const char *nearest, const char *fmt, va_list args)
+	const char *tail, const char *fmt, va_list args)
 {
 	if (doc->errors->count >= CONFIG_ERRORS_MAX) { // a search for each would take its time
 		doc->errors->count++;
@@ -249,10 +250,9 @@ static int refuse(const struct config_doc *doc, const struct config_node *n, con
 	n = n ? n : p.node;
 	char reason[CONFIG_WHY_MAX / 2], shown[CONFIG_PATH_MAX];
 	vsnprintf(reason, sizeof(reason), fmt, args);
-	config_doc_error(doc, "config: %s: %s (%s:%u:%u)%s%s%s",
+	config_doc_error(doc, "config: %s: %s (%s:%u:%u)%s",
 		text_escape(p.title, shown, sizeof(shown)), reason, file_of(doc, n)->path,
-		n ? n->line : 1, n ? n->column : 1, nearest ? "; did you mean \"" : "",
-		nearest ? nearest : "", nearest ? "\"?" : "");
+		n ? n->line : 1, n ? n->column : 1, tail);
 	return -EINVAL;
 }
 
@@ -260,7 +260,7 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 {
 	va_list args;
 	va_start(args, fmt);
-	int rc = refuse(doc, NULL, key, NULL, fmt, args);
+	int rc = refuse(doc, NULL, key, "", fmt, args);
 	va_end(args);
 	return rc;
 }
@@ -268,19 +268,22 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 int config_refuse_near(
 	const struct config_doc *doc, const char *key, const char *nearest, const char *fmt, ...)
 {
+	char tail[CONFIG_PATH_MAX] = "";
 	va_list args;
+	if (nearest)
+		snprintf(tail, sizeof(tail), "; did you mean \"%s\"?", nearest);
 	va_start(args, fmt);
-	int rc = refuse(doc, NULL, key, nearest, fmt, args);
+	int rc = refuse(doc, NULL, key, tail, fmt, args);
 	va_end(args);
 	return rc;
 }
 
 int config_refuse_node(const struct config_doc *doc, const struct config_node *n, const char *key,
-	const char *nearest, const char *fmt, ...)
+	const char *tail, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	int rc = refuse(doc, n, key, nearest, fmt, args);
+	int rc = refuse(doc, n, key, tail, fmt, args);
 	va_end(args);
 	return rc;
 }

@@ -88,9 +88,10 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 int config_refuse_near(const struct config_doc *doc, const char *key, const char *nearest,
 	const char *fmt, ...) ATTR_PRINTF(4, 5);
 
-// The same, about a node of the document's tree whose path is `key`.
+// The same, about a node of the document's tree whose path is `key` (NULL: found by it), with
+// `tail` behind it: "" or "; what to write".
 int config_refuse_node(const struct config_doc *doc, const struct config_node *n, const char *key,
-	const char *nearest, const char *fmt, ...) ATTR_PRINTF(5, 6);
+	const char *tail, const char *fmt, ...) ATTR_PRINTF(5, 6);
 
 // "weir.yaml:12:9": the file and place of the key, or of its nearest parent.
 void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap);

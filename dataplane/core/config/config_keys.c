@@ -123,24 +123,29 @@ static int64_t factor_of(const char *field, const char *text)
 	return *text ? 0 : 1;
 }
 
+// Is it a number with what may stand behind one of another key, or of this one but for a blank?
+static bool is_like_a_unit(const char *text)
+{
+	const char *word = text + strspn(text, "0123456789. ");
+	bool is_one = false;
+	for (size_t i = 0; word > text && *word && i < ARRAY_LEN(config_units); i++)
+		is_one |= strncasecmp(word, config_units[i].word, 1) == 0 && strlen(word) <= 3;
+	return is_one;
+}
+
 static int number_refuse(
 	const struct config_doc *doc, const char *path, const char *text, const char *field)
 {
-	char shown[40], words[64] = "";
+	char shown[40], tail[64] = "";
 	size_t n = 0;
-	for (size_t i = 0; field && i < ARRAY_LEN(config_units); i++) {
+	for (size_t i = 0; field && is_like_a_unit(text) && i < ARRAY_LEN(config_units); i++) {
 		if (!has_unit(field, config_units[i].unit))
 			continue;
-		const bool is_last = i + 1 == ARRAY_LEN(config_units)
-				     || strcmp(config_units[i].unit, config_units[i + 1].unit) != 0;
-		n += (size_t)snprintf(words + n, sizeof(words) - n, "%s%s",
-			!n        ? ", nor one with "
-			: is_last ? " or "
-				  : ", ",
-			config_units[i].word);
+		n += (size_t)snprintf(tail + n, sizeof(tail) - n, "%s5%s",
+			n ? ", " : "; write one such as ", config_units[i].word);
 	}
-	return config_refuse(doc, path, "\"%s\" is not a whole number%s%s",
-		text_escape(text, shown, sizeof(shown)), words, n ? " behind it" : "");
+	return config_refuse_node(doc, NULL, path, tail, "\"%s\" is not a whole number",
+		text_escape(text, shown, sizeof(shown)));
 }
 
 // Reads the digits of a number that is at most some times `max`.

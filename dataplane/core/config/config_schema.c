@@ -5,7 +5,6 @@
 #include "config_keys.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/config.h>
@@ -323,12 +322,24 @@ static const struct config_field *field_find(
 	return keys->key ? keys : NULL;
 }
 
+// A tail with a word in it; "" without one.
+static const char *tail_of(char out[2 * CONFIG_KEY_MAX], const char *fmt, const char *word)
+	__attribute__((format(printf, 2, 0)));
+static const char *tail_of(char out[2 * CONFIG_KEY_MAX], const char *fmt, const char *word)
+{
+	out[0] = '\0';
+	if (word)
+		snprintf(out, 2 * CONFIG_KEY_MAX, fmt, word);
+	return out;
+}
+
 // Refuses the keys of a mapping, and of all below it, that the schema does not know; what is below
 // these says nothing.
 static void unknown_refuse(
 	struct walk *w, const struct config_node *n, const struct config_field *keys)
 {
 	const char *nearest;
+	char tail[2 * CONFIG_KEY_MAX];
 	if (n->kind == CONFIG_NODE_TEXT || !keys)
 		return;
 	for (unsigned i = 0; i < n->count && w->unknown < CONFIG_ERRORS_MAX; i++) {
@@ -340,7 +351,8 @@ static void unknown_refuse(
 		if (is_item && child->kind == CONFIG_NODE_MAPPING) {
 			unknown_refuse(w, child, keys);
 		} else if (!is_item && !f) {
-			(void)config_refuse_node(w->doc, child, w->path, nearest, "unknown key");
+			(void)config_refuse_node(w->doc, child, w->path,
+				tail_of(tail, "; did you mean \"%s\"?", nearest), "unknown key");
 			w->unknown++;
 		} else if (!is_item && (child->kind == f->kind)) {
 			unknown_refuse(w, child, f->keys);
@@ -362,23 +374,19 @@ static int version_check(const struct config_doc *doc, const char *text)
 }
 
 // The first node that is of another kind than the schema says, or too long a list, ends the walk.
-static int shape_refuse(struct walk *w, const struct config_node *n, const char *fmt, ...)
-	ATTR_PRINTF(3, 4);
-static int shape_refuse(struct walk *w, const struct config_node *n, const char *fmt, ...)
+static int shape_refuse(
+	struct walk *w, const struct config_node *n, const char *reason, const char *tail)
 {
-	char reason[2 * CONFIG_KEY_MAX];
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(reason, sizeof(reason), fmt, args);
-	va_end(args);
-	return config_refuse_node(w->doc, n, w->path[0] ? w->path : "document", NULL, "%s", reason);
+	return config_refuse_node(w->doc, n, w->path[0] ? w->path : "document", tail, "%s", reason);
 }
 
 static int text_check(struct walk *w, const struct config_node *n)
 {
-	return n->kind == CONFIG_NODE_TEXT ? 0
-					   : shape_refuse(w, n, "expected one value, not %s",
-						   n->kind == CONFIG_NODE_LIST ? "a list" : "keys");
+	return n->kind == CONFIG_NODE_TEXT
+		       ? 0
+		       : shape_refuse(w, n, "expected one value",
+			       n->kind == CONFIG_NODE_LIST ? "; this is a list"
+							   : "; there are keys below it");
 }
 
 static int mapping_check(
@@ -397,18 +405,18 @@ static int item_check(struct walk *w, struct config_node *item, const struct con
 // One value is a list of one.
 static int list_check(struct walk *w, struct config_node *n, const struct config_field *f)
 {
+	char tail[2 * CONFIG_KEY_MAX];
 	int rc = 0;
 	if (n->kind == CONFIG_NODE_TEXT && (!f->keys || f->text_key))
 		rc = config_node_wrap(&w->doc->tree, n);
-	else if (n->kind != CONFIG_NODE_LIST && f->keys)
-		rc = shape_refuse(
-			w, n, "expected a list of keys, such as \"- %s: ...\"", f->keys->key);
 	else if (n->kind != CONFIG_NODE_LIST)
-		rc = shape_refuse(
-			w, n, "expected a list, such as [a, b] or lines that begin with \"- \"");
+		rc = shape_refuse(w, n, "expected a list",
+			f->keys ? tail_of(tail, "; write lines such as \"- %s: ...\"", f->keys->key)
+				: "; write [a, b], or lines that begin with \"- \"");
 	for (unsigned i = 0; rc == 0 && i < n->count; i++) {
 		if (i == f->max)
-			return shape_refuse(w, n, "more than %u entries", f->max);
+			return config_refuse_node(
+				w->doc, n, w->path, "", "more than %u entries", f->max);
 		const size_t len = path_add_item(w, i);
 		rc = item_check(w, n->child[i], f);
 		w->path[len] = '\0';
@@ -429,10 +437,12 @@ static int field_check(struct walk *w, struct config_node *n, const struct confi
 static int mapping_check(
 	struct walk *w, const struct config_node *n, const struct config_field *keys)
 {
+	char tail[2 * CONFIG_KEY_MAX];
 	const char *nearest;
 	int rc = 0;
 	if (n->kind != CONFIG_NODE_MAPPING)
-		return shape_refuse(w, n, "expected keys below it, such as \"%s: ...\"", keys->key);
+		return shape_refuse(w, n, "expected keys below it",
+			tail_of(tail, "; write lines such as \"%s: ...\" there", keys->key));
 	for (unsigned i = 0; i < n->count && rc == 0; i++) {
 		struct config_node *child = n->child[i];
 		const struct config_field *f = field_find(keys, child->key, &nearest);
@@ -494,7 +504,7 @@ static int lists_merge(struct walk *w, const struct config_doc *part, struct con
 	const struct config_node *from, const struct config_field *f)
 {
 	if (to->count + from->count > f->max)
-		return config_refuse_node(part, from, w->path, NULL,
+		return config_refuse_node(part, from, w->path, "",
 			"more than %u entries, with those of other files", f->max);
 	int rc = 0;
 	for (unsigned i = 0; i < from->count && rc == 0; i++)
@@ -506,7 +516,7 @@ static int nodes_merge(struct walk *w, const struct config_doc *part, struct con
 	struct config_node *from, const struct config_field *f)
 {
 	if (f->kind == CONFIG_NODE_TEXT)
-		return config_refuse_node(part, from, w->path, NULL,
+		return config_refuse_node(part, from, w->path, "",
 			"has a value in another file, too: %s:%u:%u",
 			config_doc_file(w->doc, to->file)->path, to->line, to->column);
 	if (config_node_is_empty(from))

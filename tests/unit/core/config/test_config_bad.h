@@ -33,14 +33,14 @@
 {MINIMAL "cache:\n  min_ttl: [1]\n", "9:3: cache.min_ttl: expected one value"},
 {MINIMAL "blocking:\n  lists: x\n", "9:3: blocking.lists: expected a list"},
 {MINIMAL "blocking:\n  deny:\n  - a.example\n  - {b: c}\n", "11:5: blocking.deny[1]: expected one value"},
-{MINIMAL "  - 9.9.9.10\n", "8:5: upstreams.servers[1]: expected keys below it"},
+{MINIMAL "  - []\n", "8:5: upstreams.servers[1]: expected keys below it"},
 
 // Numbers, booleans, choices, texts.
 {MINIMAL "cache:\n  min_ttl: 4x\n", "9:3: cache.min_ttl: \"4x\" is not a whole number"},
 {MINIMAL "cache:\n  min_ttl: -1\n", "9:3: cache.min_ttl: \"-1\" is not a whole number"},
 {MINIMAL "cache:\n  min_ttl: 0x10\n", "9:3: cache.min_ttl: \"0x10\" is not a whole number"},
 {MINIMAL "cache:\n  min_ttl: 010\n", "9:3: cache.min_ttl: \"010\" is not a whole number"},
-{MINIMAL "cache:\n  min_ttl: 5m\n", "9:3: cache.min_ttl: \"5m\" is not a whole number"},
+{MINIMAL "cache:\n  min_ttl: 5M\n", "9:3: cache.min_ttl: \"5M\" is not a whole number"},
 {MINIMAL "cache:\n  min_ttl:\n", "9:3: cache.min_ttl: has no value"},
 {MINIMAL "refresh:\n  hit_window: 30\n  sweep_interval: 31\n", "10:3: refresh.sweep_interval: is above refresh.hit_window (30)"},
 {MINIMAL "refresh:\n  hit_window: 1201\n  sweep_interval: 5\n", "9:3: refresh.hit_window: is above 240 times refresh.sweep_interval (5)"},

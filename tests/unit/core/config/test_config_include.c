@@ -195,7 +195,9 @@ TEST_WITH(test_paths, setup, teardown)
 		{"['conf.d/*', conf.d/a.yaml]",
 			"include[1]: %/conf.d/a.yaml is read already, as %/conf.d/a.yaml "
 			"(%/weir.yaml:8:23)"},
-		{"conf.d/a.yaml", "include: expected a list (%/weir.yaml:8:1)"},
+		{"{a: b}",
+			"include: expected a list (%/weir.yaml:8:1); write [a, b], or lines that "
+			"begin with \"- \""},
 	};
 	assert_int_equal(mkfifo(text_from("%s/fifo", folder), 0600), 0);
 	write_text("conf.d/a.yaml", "");

@@ -102,7 +102,7 @@ TEST(test_refused)
 			"8:19: local.records \"a.b\": value: has no value"},
 		{RECORDS("{name: a.b, type: A, value: c}"),
 			"8:40: local.records \"a.b\": value: is not an address"},
-		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 1h}"),
+		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 1x}"),
 			"8:56: local.records \"a.b\": ttl: must be 0"},
 		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 604801}"),
 			"8:56: local.records \"a.b\": ttl: must be"},

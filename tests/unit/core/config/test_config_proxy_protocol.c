@@ -44,7 +44,7 @@ TEST(test_refused)
 		{"from: [balancer.example]", "proxy_protocol.from[0]"},
 		{"from: [private]", "proxy_protocol.from"},
 		{"from: [192.0.2.1, 192.0.2.9/24]", "proxy_protocol.from[1]"},
-		{"from: 192.0.2.1", "proxy_protocol.from"},
+		{"from: {a: 192.0.2.1}", "proxy_protocol.from"},
 		{"to: [192.0.2.1]", "proxy_protocol.to"},
 	};
 	EACH_REFUSED(config_text_refused, MINIMAL "proxy_protocol: {%s}\n", bad);

@@ -79,20 +79,18 @@ TEST(test_units)
 TEST(test_bad_units)
 {
 	static const struct refusal bad[] = {
-		{"{min_ttl: 2d}", "9:2: cache.min_ttl: must be 0 to 86400"},
-		{"{min_ttl: 5x}",
-			"9:2: cache.min_ttl: \"5x\" is not a whole number, nor one with s, m, h, d "
-			"or w behind it"},
-		{"{min_ttl: 1.5h}", "9:2: cache.min_ttl: \"1.5h\" is not a whole number"},
-		{"{min_ttl: 1 h}", "9:2: cache.min_ttl: \"1 h\" is not a whole number"},
-		{"{min_ttl: h}", "9:2: cache.min_ttl: \"h\" is not a whole number"},
-		{"{min_ttl: 01h}", "9:2: cache.min_ttl: \"01h\" is not a whole number"},
-		{"{min_ttl: 99999999999999999999h}", "9:2: cache.min_ttl: must be 0 to 86400"},
-		{"{min_ttl: 1M}", "9:2: cache.min_ttl: \"1M\" is not a whole number"},
-		{"{l0_mb: 64K}",
-			"9:2: cache.l0_mb: \"64K\" is not a whole number, nor one with M, G or T "
-			"behind it"},
-		{"{l0_mb: 64Mx}", "9:2: cache.l0_mb: \"64Mx\" is not a whole number"},
+		{"{min_ttl: 2d}", "9:3: cache.min_ttl: must be 0 to 86400"},
+		{"{min_ttl: 5x}", "9:3: cache.min_ttl: \"5x\" is not a whole number"},
+		{"{min_ttl: 1.5h}", "9:3: cache.min_ttl: \"1.5h\" is not a whole number; write "
+				    "one such as 5s, 5m, 5h, 5d, 5w"},
+		{"{min_ttl: 1 h}", "9:3: cache.min_ttl: \"1 h\" is not a whole number"},
+		{"{min_ttl: h}", "9:3: cache.min_ttl: \"h\" is not a whole number"},
+		{"{min_ttl: 01h}", "9:3: cache.min_ttl: \"01h\" is not a whole number"},
+		{"{min_ttl: 99999999999999999999h}", "9:3: cache.min_ttl: must be 0 to 86400"},
+		{"{min_ttl: 1M}", "9:3: cache.min_ttl: \"1M\" is not a whole number"},
+		{"{l0_mb: 64K}", "9:3: cache.l0_mb: \"64K\" is not a whole number; write one "
+				 "such as 5M, 5G, 5T"},
+		{"{l0_mb: 64Mx}", "9:3: cache.l0_mb: \"64Mx\" is not a whole number"},
 	};
 	EACH_REFUSED(config_text_refused_at, MINIMAL "cache:\n %s\n", bad);
 	config_text_refused_at(MINIMAL "limits: {waiters: 5m}\n",
@@ -115,17 +113,17 @@ TEST(test_sentences)
 		{MINIMAL "blocking: {deny: @ads}\n",
 			"8:18: blocking.deny: found character that cannot start any token; write "
 			"a value that begins with @ between quotes"},
-		{MINIMAL "cache: 7\n",
-			"8:1: cache: expected keys below it, such as \"ttl_preset: ...\""},
+		{MINIMAL "cache: 7\n", "8:1: cache: expected keys below it; write lines such as "
+				       "\"ttl_preset: ...\" there"},
 		{MINIMAL "cache: {min_ttl: [1, 2]}\n",
-			"8:9: cache.min_ttl: expected one value, not a list"},
+			"8:9: cache.min_ttl: expected one value; this is a list"},
 		{MINIMAL "cache: {min_ttl: {a: 1}}\n",
-			"8:9: cache.min_ttl: expected one value, not keys"},
+			"8:9: cache.min_ttl: expected one value; there are keys below it"},
 		{MINIMAL "blocking: {deny: {a: b}}\n",
-			"8:12: blocking.deny: expected a list, such as [a, b] or lines that begin "
+			"8:12: blocking.deny: expected a list; write [a, b], or lines that begin "
 			"with \"- \""},
-		{MINIMAL "blocking: {lists: x}\n",
-			"8:12: blocking.lists: expected a list of keys, such as \"- name: ...\""},
+		{MINIMAL "blocking: {lists: x}\n", "8:12: blocking.lists: expected a list; write "
+						   "lines such as \"- name: ...\""},
 		{MINIMAL "refresh: {enabled: yes}\n",
 			"8:11: refresh.enabled: must be true or false; did you mean \"true\"?"},
 		{MINIMAL "refresh: {enabled: Off}\n",
