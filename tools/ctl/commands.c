@@ -279,11 +279,13 @@ const struct ctl_command ctl_commands[] = {
 		"Bind a device to vfio-pci at each boot (weir-nic@DEVICE.service)."},
 	{"nic", "forget", 1, 1, CTL_OPT_LOCAL, cmd_nic_forget, "DEVICE",
 		"Stop binding a device at boot."},
-	{"import", NULL, 2, 60, CTL_OPT_OUTPUT | CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_import,
+	{"import", NULL, 2, 60, CTL_OPT_OUTPUT | CTL_OPT_ALL | CTL_OPT_FORCE | CTL_OPT_LOCAL,
+		cmd_import,
 		"pihole|adguardhome|unbound|dnsmasq|blocky|technitium|beyond-ads-dns FILE... [-o "
-		"FILE] [--force]",
+		"FILE] [--force] [--all]",
 		"Turn the configuration of another resolver into one of weir, on stdout or in a "
-		"new FILE; name what has no counterpart on stderr. --force: replace FILE."},
+		"new FILE; name what is lost on stderr. --force: replace FILE; --all: name the "
+		"verdict on every key."},
 	{"backup", NULL, 1, 1, CTL_OPT_ALL | CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_backup,
 		"[--all] [--force] FILE",
 		"Write the configuration with its included files and its history to the new FILE, "

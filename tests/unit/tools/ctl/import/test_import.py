@@ -1,0 +1,612 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""weirctl import: the frame, each reader, and the program. usage: python3 -W error test_import.py WEIRCTL [--write] [TEST...]
+
+--write makes golden/ again, to be read before a commit.
+
+For each source: a golden file that weir takes; a file of every key, of which none is unknown; a key that nobody knows, which is
+reported; seeded mutations of the fixtures, each of which ends in a result or a sentence.
+"""
+import importlib
+import io
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from contextlib import redirect_stderr, redirect_stdout
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[4]
+sys.path.insert(0, str(ROOT / "tools/import"))
+sys.dont_write_bytecode = True
+from weir_import import account, data_source, main, model, names, rdata, report, servers, settle, source, table, write, yaml_source  # noqa: E402
+
+WEIRCTL, WRITE = "", False
+# Word of the source: the golden files of it, with the files that they come from.
+GOLDEN = {
+    "dnsmasq": {"dnsmasq": ["dnsmasq.conf"]},
+    "adguardhome": {"adguardhome": ["AdGuardHome.yaml"]},
+}
+# Files with every key of the source, as its documentation or the program itself has them.
+EVERY = {
+    "dnsmasq": [["every/dnsmasq.conf"]],
+    "adguardhome": [["every/AdGuardHome.yaml"], ["every/AdGuardHome-12.yaml"]],
+}
+# How a line with an unknown key is added to the file of every key.
+UNKNOWN = {"dnsmasq": "unheard-of=1\n", "adguardhome": "unheard_of: 1\n"}
+# Texts that a mutation puts anywhere, beside bytes of its own.
+PIECES = {
+    "dnsmasq": [b"address=/", b"server=/x/#", b"rev-server=", b"\0", b"\xff\xfe", b"#", b",,", b'"', b"/8", b"\n", b"conf-file=."],
+    "adguardhome": [b"&a ", b"*a", b"<<: ", b"[", b"{", b"- ", b": ", b"\0", b"\xff", b"!!python/object:os.system", b"\t", b"\n",
+                    b"'", b"0x", b"24h"],
+}
+MUTATIONS = 150  # of each fixture
+SECONDS_MAX = 5  # that one mutation may take
+
+
+def setUpModule():
+    os.chdir(HERE)
+
+
+def node_of(text, kind="text"):
+    acc = account.Account()
+    root = account.Node(acc, "file", 1, "", "map")
+    acc.roots.append(root)
+    return acc, root, root.child("key", 7, kind, text)
+
+
+def read_rows(rows, pairs):
+    """A Reading over a flat map with these rows."""
+    reading = main.Reading("test")
+    root = account.Node(reading.account, "file", 1, "", "map")
+    reading.account.roots.append(root)
+    for line, (key, value) in enumerate(pairs, 1):
+        root.child(key, line, "flag" if value is None else "text", value or "")
+    table.read(reading, root, rows)
+    reading.account.close()
+    return reading
+
+
+def run(*words, **more):
+    """(status, stdout, stderr) of weirctl."""
+    done = subprocess.run([WEIRCTL, *map(str, words)], capture_output=True, text=True, timeout=60, check=False, **more)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Names(unittest.TestCase):
+    def test_names(self):
+        for text, want in (("A.Example.", "a.example"), ("bücher.example", "xn--bcher-kva.example"),
+                           ("straße.example", "xn--strae-oqa.example"), ("_ldap._tcp.lan", "_ldap._tcp.lan"),
+                           ("16/28.2.0.192.in-addr.arpa", "16/28.2.0.192.in-addr.arpa")):
+            self.assertEqual(names.name(text), (want, ""))
+        for text in ("", ".", "a..b", "a b", "/x/", "a" * 64, ".".join(["abcdefgh"] * 40), "a\0b", "a\ufffdb", "a:b", "\u2003.x", "*" * 2000):
+            self.assertIsNone(names.name(text)[0], text)
+
+    def test_reverse_zones(self):
+        def zones(text):
+            return names.reverse_zones(names.prefix(text))
+        self.assertEqual(zones("172.16.0.0/12"), [f"{n}.172.in-addr.arpa" for n in range(16, 32)])
+        self.assertEqual(zones("192.168.7.9/24"), ["7.168.192.in-addr.arpa"])
+        self.assertEqual(zones("10.0.0.0/8"), ["10.in-addr.arpa"])
+        self.assertEqual(zones("fc00::/7"), ["c.f.ip6.arpa", "d.f.ip6.arpa"])
+        self.assertEqual(zones("0.0.0.0/0"), [])
+        self.assertEqual(len(zones("192.0.2.0/25")), 128)
+
+    def test_seconds(self):
+        for text, want in (("24h", 86400), ("1h30m", 5400), ("90", 90), ("90d", 7776000), ("10ms", 0), ("", None), ("x", None),
+                           ("1y", None), ("-1s", None)):
+            self.assertEqual(names.seconds(text), want, text)
+
+    def test_members(self):
+        for text, want in (("10.1.2.3/8", "10.0.0.0/8"), ("02-00-5E-10-00-01", "02:00:5e:10:00:01"), ("fd00::1", "fd00::1"),
+                           ("ff:ff:ff:ff:ff:ff", None), ("::ffff:1.2.3.4", None), ("fe80::1%eth0", None), ("host", None)):
+            self.assertEqual(names.member(text), want, text)
+
+    def test_services_are_those_of_weir(self):
+        header = (ROOT / "include/weir/service_names.h").read_text()
+        self.assertEqual(re.findall(r'X\("([^"]+)"', header), model.SERVICES)
+
+    def test_record_values(self):
+        good = (("A", "192.0.2.1"), ("AAAA", "::1"), ("MX", "10 a.example"), ("SRV", "0 0 1 ."), ("TXT", '"a" "b"'),
+                ("CAA", '0 issue "x"'), ("HTTPS", "1 . alpn=h2"), ("CNAME", "a.example"))
+        bad = (("A", "::1"), ("MX", "a"), ("SRV", "0 0 70000 a"), ("TXT", ""), ("TXT", '"a'), ("CAA", "300 issue x"),
+               ("HTTPS", "1"), ("CNAME", "a..b"), ("TXT", '"' + "a" * 256 + '"'), ("A", "1.2.3.4\n"))
+        self.assertEqual([rdata.check(*one) for one in good], [None] * len(good))
+        self.assertNotIn(None, [rdata.check(*one) for one in bad])
+
+
+class Servers(unittest.TestCase):
+    def test_notations(self):
+        for text, want in (("9.9.9.9", "9.9.9.9"), ("9.9.9.9#5353", "9.9.9.9:5353"), ("[2620:fe::fe]:53", "2620:fe::fe"),
+                           ("2620:fe::fe#54", "[2620:fe::fe]:54"), ("tls://dns.quad9.net", "tls://dns.quad9.net"),
+                           ("tcp-tls:dns.quad9.net:853", "tls://dns.quad9.net"), ("udp://1.1.1.1:53", "1.1.1.1"),
+                           ("https://dns.quad9.net", "https://dns.quad9.net/dns-query"),
+                           ("h3://dns.example/q{?dns}", "https://dns.example/q"), ("tls://[2620:fe::fe]", "tls://[2620:fe::fe]")):
+            self.assertEqual(servers.parse(text).text(), want, text)
+        for text in ("sdns://x", "quic://a.example", "9.9.9.9:0", "9.9.9.9:99999", "a b", "", "1.2.3", "tls://9.9.9.9/x", "[::1"):
+            self.assertIsNone(servers.parse(text), text)
+        self.assertEqual(servers.parse_unbound("9.9.9.9@853#dns.quad9.net", True).text(), "tls://dns.quad9.net@9.9.9.9")
+        self.assertFalse(servers.parse("0.0.0.0").is_possible())
+
+
+class Accounts(unittest.TestCase):
+    """Nothing that a reader does can keep a key out of the account."""
+
+    def test_unread_keys_are_unknown(self):
+        rows = {"known": table.needless("why")}
+        reading = read_rows(rows, [("known", "1"), ("unheard_of", "2")])
+        self.assertEqual(reading.account.counts(), {"taken": 0, "needless": 1, "differently": 0, "impossible": 0, "unknown": 1})
+        self.assertEqual([e.sentence() for e in reading.account.in_order(("unknown",))],
+                         ["file:2: unheard_of: nobody knows this key; its value `2` is lost"])
+
+    def test_a_handler_that_forgets(self):
+        reading = read_rows({"known": table.takes(lambda r, n: None)}, [("known", "1")])
+        self.assertEqual(reading.account.counts()["unknown"], 1)
+
+    def test_keys_below_a_map_are_not_hidden(self):
+        acc, root, _ = node_of("", "null")
+        below = root.child("list", 2, "map")
+        for name in ("url", "name", "new"):
+            below.child(name, 3, "text", "x")
+        below.taken_keys("blocking.lists", "url", "name")
+        root.get("key").usual()
+        acc.close()
+        self.assertEqual([e.key for e in acc.in_order(("unknown",))], ["list.new"])
+
+    def test_the_worst_verdict_counts(self):
+        acc, _, node = node_of("x")
+        node.impossible("no")
+        node.taken("there")
+        self.assertEqual(acc.counts()["impossible"], 1)
+
+    def test_a_verdict_on_a_map_spares_what_has_one(self):
+        acc, root, node = node_of("x")
+        node.impossible("no")
+        root.child("b", 2, "text", "y")
+        root.needless("weir has no such process")
+        self.assertEqual((acc.counts()["impossible"], acc.counts()["needless"]), (1, 1))
+
+    def test_defaults_count_and_are_not_shown(self):
+        reading = read_rows({"a": table.impossible("no", default="false"), "b": table.impossible("no", default="false")},
+                            [("a", "false"), ("b", "true")])
+        self.assertEqual(reading.account.counts()["needless"], 1)
+        self.assertEqual(report.lines(reading.account), ["file:2: b: no"])
+        self.assertEqual(len(report.lines(reading.account, True)), 2)
+
+    def test_privacy_comes_first_then_blocking(self):
+        rows = {"a": table.impossible("1"), "b": table.impossible("2", table.BLOCKING), "c": table.impossible("3", table.PRIVACY)}
+        reading = read_rows(rows, [("a", "x"), ("b", "x"), ("c", "x")])
+        self.assertEqual([e.key for e in reading.account.in_order()], ["c", "b", "a"])
+
+    def test_the_topic_of_a_list_is_that_of_its_items(self):
+        acc, root, node = node_of("", "list")
+        node.topic = table.PRIVACY
+        one = node.child("0", 3, "text", "x")
+        one.impossible("no")
+        self.assertEqual(acc.entries[0].topic, table.PRIVACY)
+
+    def test_a_flag_says_something(self):
+        reading = read_rows({"a": table.impossible("no"), "b": table.impossible("no")}, [("a", None), ("b", "")])
+        self.assertEqual((reading.account.counts()["impossible"], reading.account.counts()["needless"]), (1, 1))
+
+    def test_one_sentence_for_many_keys(self):
+        rows = {f"k{i}": table.impossible("no DHCP") for i in range(20)}
+        reading = read_rows(rows, [(f"k{i}", "x") for i in range(20)])
+        lines = report.lines(reading.account)
+        self.assertEqual(len(lines), 1)
+        self.assertIn("k0, k1, k2, k3, k4, k5, k6, k7 and 12 more: no DHCP", lines[0])
+
+    def test_lines_of_the_source_are_no_lines_of_the_report(self):
+        reading = read_rows({}, [("a\nb\x1b[2J", "x\r\ny")])
+        self.assertEqual(len(report.comments(reading.account).split("\n")), 3)
+        self.assertNotIn("\x1b", report.comments(reading.account))
+
+
+class Gate(unittest.TestCase):
+    def reading(self):
+        reading = main.Reading("test")
+        root = account.Node(reading.account, "file", 1, "", "map")
+        reading.account.roots.append(root)
+        return reading, reading.model, lambda: root.child(f"k{len(root.items)}", 1, "text", "v")
+
+    def test_the_first_value_counts(self):
+        reading, m, key = self.reading()
+        m.value(key(), "cache", "min_ttl", "60")
+        m.value(key(), "cache", "min_ttl", "90")
+        self.assertEqual(m.values["cache", "min_ttl"][0], "60")
+        self.assertEqual(reading.account.counts()["differently"], 1)
+
+    def test_numbers_are_cut_and_that_is_said(self):
+        reading, m, key = self.reading()
+        m.number(key(), "cache", "min_ttl", "99999999", 0, 86400)
+        m.number(key(), "cache", "max_ttl", "many", 0, 86400)
+        self.assertEqual(m.values, {("cache", "min_ttl"): ("86400", "k0")})
+        self.assertEqual((reading.account.counts()["differently"], reading.account.counts()["impossible"]), (1, 1))
+
+    def test_lists(self):
+        _, m, key = self.reading()
+        self.assertEqual(m.list(key(), "a: b", "https://x.example/a.txt"), "a- b")
+        self.assertEqual(m.list(key(), "a: b", "https://x.example/b.txt"), "a- b-2")
+        self.assertEqual(m.list(key(), "", "https://x.example/c.txt?x=1"), "x.example c.txt")
+        self.assertEqual(m.list(key(), "group x", "/opt/a"), "list group x")  # weir has titles that begin so
+        for place in ("ftp://x.example/a", "https://x.example/a b", "relative", "file://host/a", "https://", "axfr://x.example/"):
+            self.assertIsNone(m.list(key(), "n", place), place)
+
+    def test_a_client_is_in_one_group(self):
+        reading, m, key = self.reading()
+        one, two = m.group(key(), "one"), m.group(key(), "one")
+        self.assertEqual((one.name, two.name), ("one", "one-2"))
+        self.assertTrue(m.group_client(key(), one, "192.168.1.2/32"))
+        self.assertFalse(m.group_client(key(), two, "192.168.1.2"))
+
+    def test_exemptions_below_zones_with_servers(self):
+        reading, m, key = self.reading()
+        m.zone_server(key(), "corp.example", "10.0.0.1")
+        m.exempt_zone(key(), "open.corp.example")
+        m.exempt_zone(key(), "else.example")
+        settle.settle(m)
+        self.assertEqual({z.name: z.exempt for z in m.zones.values()}, {"corp.example": False, "open.corp.example": True})
+
+    def test_records_beside_an_alias(self):
+        reading, m, key = self.reading()
+        m.record(key(), "a.example", "CNAME", "b.example")
+        m.record(key(), "a.example", "A", "192.0.2.1")
+        m.record(key(), "a.example", "CNAME", "b.example")
+        settle.settle(m)
+        self.assertEqual([(r.type, r.value) for r in m.records], [("CNAME", "b.example")])
+        self.assertEqual(len(reading.account.in_order()), 1)
+
+    def test_quotes_in_yaml(self):
+        for text in ("it's", "a: b", "- x", "#", "null", "1.5", "0x10", "yes"):
+            self.assertTrue(write.text(text).startswith("'"), text)
+
+
+class Sources(unittest.TestCase):
+    """Files that are no configuration."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def refused(self, load, data, text):
+        path = self.dir / "file"
+        path.write_bytes(data)
+        acc = account.Account()
+        with self.assertRaises(source.Refused) as caught:
+            load(acc, str(path))
+        self.assertIn(text, str(caught.exception))
+        self.assertNotIn("\n", str(caught.exception))
+
+    def test_yaml(self):
+        yaml = yaml_source.load
+        self.refused(yaml, b"a: [b\n", "line 2: ")
+        self.refused(yaml, b"a: &a [*a]\n", "leads in a circle")
+        self.refused(yaml, b"a: 1\n---\nb: 1\n", "has a second document")
+        self.refused(yaml, b"a" * 10, "is no map of keys")
+        self.refused(yaml, b"? [x]\n: 1\n", "a key is no text")
+        self.refused(yaml, b"a: \xff\n", "not UTF-8")
+        self.refused(yaml, b"a: b\0c\n", "")
+        self.refused(yaml, b"[" * 100, "nested more than")
+        self.refused(yaml, b"a: *b\n", "has no anchor")
+        bomb = b"a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(
+            b"a%d: &a%d [%s]\n" % (i, i, b",".join([b"*a%d" % (i - 1)] * 10)) for i in range(1, 9))
+        self.refused(yaml, bomb, "values")
+        self.refused(yaml, b"x: " + b"y" * (17 << 20), "16 MiB")
+
+    def test_yaml_knows_lines_and_merges(self):
+        path = self.dir / "file"
+        path.write_text("a:\n  b: &x {c: 1}\nd:\n  <<: *x\n  e: ~\n")
+        root = yaml_source.load(account.Account(), str(path))
+        self.assertEqual([(n.path, n.line, n.text) for n in root.leaves()], [("a.b.c", 2, "1"), ("d.c", 4, "1"), ("d.e", 5, "")])
+
+    def test_toml_and_json(self):
+        self.refused(data_source.load_toml, b"a = [\n", "")
+        self.refused(data_source.load_toml, b"a = " + b"[" * 5000, "")
+        self.refused(data_source.load_json, b"{\n\"a\": }", "line 2")
+        self.refused(data_source.load_json, b"[" * 100000, "nested")
+        self.refused(data_source.load_json, b"3", "no JSON object")
+        path = self.dir / "file"
+        path.write_text("[dns]\nupstreams = ['9.9.9.9']\n[dns.cache]\nsize = 1\n")
+        root = data_source.load_toml(account.Account(), str(path))
+        self.assertEqual([(n.path, n.line) for n in root.leaves()], [("dns.upstreams[0]", 2), ("dns.cache.size", 4)])
+
+    def test_lines(self):
+        def lines(acc, path):
+            return list(source.read_lines(path))
+        self.refused(lines, b"a\0b", "NUL")
+        self.refused(lines, b"a" * (2 << 20), "longer than")
+        for text, want in (("a=b # c", ("a", "b")), ("a", ("a", None)), ("# a", None), ('t=x,"a #b"', ("t", 'x,"a #b"')),
+                           ("a=#5353", ("a", "#5353")), ("a=1#2", ("a", "1#2"))):
+            self.assertEqual(data_source.word_value(text), want)
+
+    def test_no_file(self):
+        os.mkfifo(self.dir / "fifo")
+        (self.dir / "big").touch()
+        os.truncate(self.dir / "big", 65 << 20)
+        for path, text in (("fifo", "is no regular file"), ("none", "No such file"), ("big", "larger than 64 MiB"), (".", "is a folder")):
+            with self.assertRaises(source.Refused) as caught:
+                source.read_bytes(str(self.dir / path))
+            self.assertIn(text, str(caught.exception))
+
+
+class Readers(unittest.TestCase):
+    def test_golden(self):
+        for word, files in GOLDEN.items():
+            for golden, paths in files.items():
+                with self.subTest(golden):
+                    status, out, err = run("import", word, *paths)
+                    self.assertEqual(status, 0, err)
+                    if WRITE:
+                        (HERE / "golden" / f"{golden}.yaml").write_text(out)
+                    self.assertEqual(out, (HERE / "golden" / f"{golden}.yaml").read_text())
+                    said = [line for line in err.split("\n") if line.startswith("weirctl: import: ")]
+                    self.assertEqual(len([line for line in out.split("\n") if line.startswith("# - ")]), len(said))
+                    checked = subprocess.run([WEIRCTL, "config", "check", "/dev/stdin"], input=out, text=True, capture_output=True,
+                                             check=False)
+                    self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_every_key_is_accounted_for(self):
+        for word, sets in EVERY.items():
+            for paths in sets:
+                with self.subTest(paths[0]):
+                    reading = main.read(word, paths)
+                    self.assertEqual([e.sentence() for e in reading.account.in_order((account.UNKNOWN,))], [])
+                    self.assertGreater(sum(reading.account.counts().values()), 40)
+                    status, _, err = run("import", word, *paths)
+                    self.assertEqual(status, 0, err)
+
+    def test_an_unknown_key_is_reported(self):
+        for word, line in UNKNOWN.items():
+            with self.subTest(word), tempfile.TemporaryDirectory() as folder:
+                every = pathlib.Path(EVERY[word][0][0])
+                path = pathlib.Path(folder) / every.name
+                path.write_text(every.read_text() + line)
+                number = every.read_text().count("\n") + 1
+                _, out, err = run("import", word, path)
+                want = f"{every.name}:{number}: {re.split('[=:]', line)[0]}: nobody knows this key; its value `1` is lost"
+                self.assertEqual((out.count(want), err.count(want)), (1, 1))
+
+    def test_each_row_is_met_by_a_file_of_every_key(self):
+        """A table row that no fixture has is one that no test sees."""
+        for word, sets in EVERY.items():
+            reader = importlib.import_module(f"weir_import.readers.{main.SOURCES[word]}")
+            met = set()
+            for paths in sets:
+                for root in main.read(word, paths).account.roots:
+                    met |= {pattern for pattern in reader.KEYS if table.match(root, pattern)}
+            unmet = sorted(set(reader.KEYS) - met - UNMET.get(word, set()))
+            self.assertEqual(unmet, [], word)
+
+    def test_mutations_end_in_a_result_or_a_sentence(self):
+        for word, files in GOLDEN.items():
+            for paths in [*files.values(), *EVERY[word]]:
+                path = pathlib.Path(paths[-1])
+                if path.is_file():
+                    self.mutate(word, path, random.Random(f"{word} {path}"))
+
+    def mutate(self, word, path, rng):
+        whole = path.read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            copy = pathlib.Path(folder) / path.name
+            for turn in range(MUTATIONS):
+                data = bytearray(whole)
+                for _ in range(rng.randint(1, 6)):
+                    at = rng.randrange(len(data) + 1)
+                    what = rng.randrange(4)
+                    if what == 0:
+                        data[at:at] = rng.choice(PIECES[word])
+                    elif what == 1:
+                        del data[at:at + rng.randint(1, 20)]
+                    elif what == 2:
+                        data[at:at + 1] = bytes([rng.randrange(256)])
+                    else:
+                        end = rng.randrange(len(whole))
+                        data[at:at] = whole[end:end + rng.randint(1, 80)]
+                copy.write_bytes(data)
+                began = time.process_time()
+                try:
+                    reading = main.read(word, [str(copy)])
+                    text = write.configuration(reading.model)
+                except source.Refused as refused:
+                    self.assertNotIn("\n", report.printable(str(refused)))
+                    continue
+                self.assertLess(time.process_time() - began, SECONDS_MAX, f"{path}, mutation {turn}")
+                self.assertEqual(sum(reading.account.counts().values()),
+                                 sum(1 for root in reading.account.roots for _ in root.leaves()))
+                if turn % 5 == 0 and WEIRCTL:
+                    errors = [e for e in main.config_check(WEIRCTL, text) if not KNOWN.search(e)]
+                    self.assertEqual(errors, [], f"{path}, mutation {turn}: {bytes(data)!r}")
+
+
+# What weir refuses in a file that a person must correct: relations between records and servers.
+KNOWN = re.compile("leads in a circle|is an address of this service")
+# Rows of options that no file has: those of the command line, and the places of keys in schemas that a fixture has elsewhere.
+UNMET = {
+    "dnsmasq": {"test", "version", "help"},
+    "adguardhome": {f"{section}.{key}" for section, keys in {
+        "filtering": ["safesearch_enabled", "parental_sensitivity"],
+        "dns": ["protection_disabled_until", "safe_search", "rewrites_enabled", "safe_fs_patterns"]}.items() for key in keys},
+}
+
+
+class Dnsmasq(unittest.TestCase):
+    def read(self, text, **files):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():
+                (pathlib.Path(folder) / name).write_text(content)
+            path = pathlib.Path(folder) / "dnsmasq.conf"
+            path.write_text(text.replace("DIR", folder))
+            return main.read("dnsmasq", [str(path)])
+
+    def test_options_are_those_of_the_program(self):
+        program = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
+        if not os.access(program, os.X_OK):
+            self.skipTest("no dnsmasq")
+        said = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+        from weir_import.readers import dnsmasq
+        options = set(re.findall(r"^\s*(?:-\S, )?\s*--([A-Za-z0-9-]+)", said, re.M))
+        self.assertEqual(sorted(options - set(dnsmasq.KEYS)), [])
+
+    def test_domains(self):
+        m = self.read("address=/.lead.example/192.0.2.1\naddress=/*.star.example/192.0.2.2\naddress=/*.bad.example/\n"
+                      "address=/*bad.example/#\naddress=/.ads.example/\naddress=/bücher.example/0.0.0.0\n").model
+        self.assertEqual([r.name for r in m.records], ["*.lead.example", "*.star.example", "lead.example"])
+        self.assertEqual(m.deny.texts(), ["/\\.bad\\.example$/", "/bad\\.example$/", "ads.example", "xn--bcher-kva.example"])
+
+    def test_servers_of_names(self):
+        m = self.read("local=/lan/\nserver=/open.lan/#\nserver=/corp.example/10.0.0.1\nserver=/open.corp.example/#\n"
+                      "server=/#/9.9.9.9\nrev-server=172.16.0.0/12,192.168.1.1\n").model
+        self.assertEqual(m.closed_zones.texts(), ["lan"])
+        self.assertEqual(m.open_zones.texts(), ["open.lan", "open.corp.example"])
+        self.assertEqual([z.name for z in m.zones.values() if z.exempt], ["open.corp.example"])
+        self.assertEqual(len([z for z in m.zones if z.endswith(".172.in-addr.arpa")]), 16)
+        self.assertEqual(m.upstreams.texts(), ["9.9.9.9"])
+
+    def test_hosts_are_expanded(self):
+        m = self.read("no-hosts\nexpand-hosts\ndomain=lan.example\naddn-hosts=DIR/hosts\n",
+                      hosts="192.0.2.7 nas nas.other.example # x\nbad line\n").model
+        self.assertEqual([(r.name, r.value) for r in m.records], [("nas.lan.example", "192.0.2.7")])
+        self.assertEqual(len(m.hosts_files), 1)
+
+    def test_the_log_is_off_where_it_was(self):
+        self.assertEqual(self.read("port=53\n").model.values["query_log", "enabled"][0], "false")
+        self.assertEqual(self.read("log-queries=extra\n").model.values["query_log", "enabled"][0], "true")
+
+    def test_names_without_a_dot(self):
+        reading = self.read("domain-needed\nserver=//10.0.0.1\n")
+        self.assertEqual([e.topic for e in reading.account.in_order()][:2], ["privacy"] * 2)
+
+    def test_files_include_each_other(self):
+        reading = self.read("conf-file=DIR/dnsmasq.conf\nconf-dir=DIR\n")
+        self.assertIn("include each other", "\n".join(report.lines(reading.account)))
+
+
+class AdGuardHome(unittest.TestCase):
+    def read(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "AdGuardHome.yaml"
+            path.write_text(text)
+            return main.read("adguardhome", [str(path)])
+
+    def test_privacy(self):
+        m = self.read("dns: {anonymize_client_ip: true}\nquerylog: {enabled: false, file_enabled: false, interval: 24h, "
+                      "ignored: ['||a.example^']}\nstatistics: {ignored: [b.example]}\nclients: {persistent: [{name: x, "
+                      "ids: [192.0.2.7], ignore_querylog: true}]}\n").model
+        self.assertEqual({k: v[0] for k, v in m.values.items()},
+                         {("query_log", "enabled"): "false", ("query_log", "anonymize"): "truncate",
+                          ("query_log.store", "enabled"): "false", ("query_log.store", "hours"): "24"})
+        self.assertEqual((m.log_names.texts(), m.log_clients.texts()), (["a.example", "b.example"], ["192.0.2.7"]))
+
+    def test_schedules_are_turned_round(self):
+        m = self.read("dns: {}\nfiltering: {blocked_services: {ids: [tiktok], schedule: {time_zone: Local, mon: {start: 8h, "
+                      "end: 10h}, sun: {start: 0s, end: 24h}}}}\n").model
+        self.assertEqual([(s.days, s.begin, s.end) for s in m.schedules],
+                         [(("mon",), "00:00", "08:00"), (("tue", "wed", "thu", "fri", "sat"), "00:00", "24:00"),
+                          (("mon",), "10:00", "24:00")])
+        self.assertEqual(m.services.texts(), [])
+
+    def test_reverse_zones_of_all_private_networks(self):
+        m = self.read("dns: {local_ptr_upstreams: [192.168.1.1]}\n").model
+        for zone in ("10.in-addr.arpa", "16.172.in-addr.arpa", "31.172.in-addr.arpa", "168.192.in-addr.arpa", "d.f.ip6.arpa"):
+            self.assertIn(zone, m.zones)
+        self.assertNotIn("172.in-addr.arpa", m.zones)
+        m = self.read("dns: {local_ptr_upstreams: [192.168.1.1], private_networks: [192.168.7.0/24]}\n").model
+        self.assertEqual(list(m.zones), ["7.168.192.in-addr.arpa"])
+
+    def test_dns64(self):
+        self.assertEqual(self.read("dns: {use_dns64: true}\n").model.values["ipv6", "dns64"][0], "'64:ff9b::/96'")
+        self.assertEqual(self.read("dns: {use_dns64: true, dns64_prefixes: ['64:ff9b:1::/96']}\n").model.values["ipv6", "dns64"][0],
+                         "'64:ff9b:1::/96'")
+        self.assertEqual(self.read("dns: {use_dns64: false, dns64_prefixes: ['64:ff9b:1::/96']}\n").model.values, {})
+
+    def test_a_new_key_of_a_list_is_not_hidden(self):
+        reading = self.read("filters: [{url: 'https://x.example/a', name: a, enabled: true, id: 1, new: 1}]\n")
+        self.assertEqual([e.key for e in reading.account.in_order((account.UNKNOWN,))], ["filters[0].new"])
+
+
+class Program(unittest.TestCase):
+    """What a person sees."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def refused(self, status, text, *words):
+        got, out, err = run("import", *words)
+        self.assertEqual((got, out), (status, ""), err)
+        self.assertIn(text, err)
+        self.assertNotIn("Traceback", err)
+
+    def test_refused(self):
+        os.mkfifo(self.dir / "fifo.conf")
+        (self.dir / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\nfd53::7 seven\n")
+        (self.dir / "bad.yaml").write_text("a: [b\n")
+        self.refused(2, "did you mean pihole?", "pihol", "x")
+        self.refused(2, "an argument is missing", "pihole")
+        self.refused(1, "is no regular file", "dnsmasq", self.dir / "fifo.conf")
+        self.refused(1, "No such file", "dnsmasq", self.dir / "none")
+        self.refused(1, "no option of dnsmasq", "dnsmasq", self.dir / "hosts")
+        self.refused(1, "line 2: ", "adguardhome", self.dir / "bad.yaml")
+        self.refused(1, "no configuration of AdGuard Home", "adguardhome", "blocky.yml")
+
+    def test_output(self):
+        new, golden = self.dir / "new.yaml", (HERE / "golden/dnsmasq.yaml").read_text()
+        self.assertEqual(run("import", "dnsmasq", "dnsmasq.conf", "-o", new)[:2], (0, ""))
+        self.assertEqual(new.read_text(), golden)
+        self.refused(1, "File exists (--force replaces it)", "dnsmasq", "dnsmasq.conf", "-o", new)
+        new.write_text("old")
+        self.assertEqual(run("import", "dnsmasq", "dnsmasq.conf", "-o", new, "--force")[0], 0)
+        self.assertEqual((new.read_text(), sorted(os.listdir(self.dir))), (golden, ["new.yaml"]))
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([WEIRCTL, "import", "dnsmasq", "dnsmasq.conf"], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("Traceback", done.stderr)
+
+    def test_json(self):
+        status, out, err = run("--json", "import", "dnsmasq", "dnsmasq.conf")
+        document = json.loads(out)
+        self.assertEqual((status, err, document["source"]), (0, "", "dnsmasq"))
+        self.assertEqual(set(document["keys"]), set(account.VERDICTS))
+        self.assertEqual(document["missing"][0].keys(), {"place", "text"})
+        self.assertIn("version: 1", document["configuration"])
+        self.assertEqual(json.loads(run("--json", "import", "dnsmasq", "none")[1]), {"error": "import: none: No such file or directory"})
+
+    def test_all_shows_every_key(self):
+        short, long = (run("import", "dnsmasq", "dnsmasq.conf", *more)[2].count("\n") for more in ((), ("--all",)))
+        self.assertGreater(long, short + 15)
+
+    def test_without_pyyaml(self):
+        blocked = ("import sys; sys.modules['yaml'] = None; sys.path.insert(0, sys.argv[1]); from weir_import.main import main; "
+                   "sys.exit(main(['adguardhome', 'AdGuardHome.yaml']))")
+        done = subprocess.run([sys.executable, "-I", "-B", "-c", blocked, str(ROOT / "tools/import")], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (1, "weirctl: import: needs PyYAML: install the package python3-yaml\n"))
+
+    def test_what_weir_refuses_is_an_error(self):
+        path = self.dir / "circle.conf"
+        path.write_text("cname=a.example,b.example\ncname=b.example,a.example\n")
+        status, _, err = run("import", "dnsmasq", path)
+        self.assertEqual(status, 1)
+        self.assertIn("weirctl: import: to be corrected in the result: ", err)
+
+    def test_nothing_warns(self):
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            self.assertEqual(main.main(["dnsmasq", "dnsmasq.conf"]), 0)
+        self.assertNotIn("Warning", err.getvalue())
+
+
+if __name__ == "__main__":
+    WEIRCTL = os.path.realpath(sys.argv.pop(1))
+    if "--write" in sys.argv:
+        sys.argv.remove("--write")
+        WRITE = True
+    unittest.main()

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""After the last file: what weir refuses in values that do not go together, and bounds of several lists together."""
+from . import names
+from .account import BLOCKING, PRIVACY
+
+PATTERNS_MANY = 4096
+ENTRIES_MAX, MEMBERS_MAX = 10000, 4096
+BOUNDS = {"negative_anchors": 64, "access_allow": 256, "access_deny": 256, "access_unlimited": 256, "log_names": 256,
+          "log_clients": 256, "ptr_servers": 4, "lease_files": 8, "services": 70}
+
+
+def settle(model):
+    _patterns(model)
+    _ttls(model)
+    _mode(model)
+    _subnet(model)
+    _upstreams(model)
+    _records(model)
+    _members(model)
+    _exempt(model)
+    for word, most in BOUNDS.items():
+        _cut(model, getattr(model, word), most)
+    model.open_zones.keep([t for t in model.open_zones.texts() if t not in model.closed_zones])
+    _cut(model, model.closed_zones, 1000)
+    _cut(model, model.open_zones, 1000 - len(model.closed_zones))
+
+
+def _cut(model, items, most, key=None):
+    texts = items.texts()
+    if len(texts) > most:
+        items.keep(texts[:most])
+        model.lost(key or items.key, f"{len(texts) - most} entries are left out: weir takes {most} here")
+
+
+def _text(model, section, key):
+    return model.values.get((section, key), (None,))[0]
+
+
+def _ttls(model):
+    least, most = _text(model, "cache", "min_ttl"), _text(model, "cache", "max_ttl")
+    if least and most and int(least) > int(most):
+        model.remark("cache", f"the shortest TTL, {least}, is over the longest, which counts")
+        model.values["cache", "min_ttl"] = (most, None)
+
+
+def _mode(model):
+    if _text(model, "blocking", "mode") == "address" and not (_text(model, "blocking", "ipv4") or _text(model, "blocking", "ipv6")):
+        model.remark("blocking.mode", "it answers with an address, and has none: 0.0.0.0 and ::", BLOCKING)
+        model.values["blocking", "mode"] = ("'null'", None)
+
+
+def _subnet(model):
+    """weir refuses both: it validates answers without a client. Privacy first: the servers then get no subnet."""
+    keys = [("upstreams", "client_subnet_ipv4"), ("upstreams", "client_subnet_ipv6")]
+    if _text(model, "dnssec", "validate") == "true" and any(_text(model, *key) not in (None, "0") for key in keys):
+        for key in keys:
+            model.values.pop(key, None)
+        model.lost("upstreams.client_subnet_ipv4", "it is left out: weir validates answers (dnssec.validate) without a client, so "
+                   "that servers would get no subnet", PRIVACY)
+
+
+def _upstreams(model):
+    """A resolver without servers has none to choose among."""
+    if model.is_recursive and not len(model.upstreams):
+        model.values = {k: v for k, v in model.values.items() if k[0] != "upstreams" or k[1] == "recursion_ip"}
+
+
+def _records(model):
+    """In order, none twice, nothing beside a CNAME."""
+    def order(r):
+        return r.name, r.type != "CNAME", r.type, r.value.lower()
+    kept = []
+    for record in sorted(model.records, key=order):
+        before = kept[-1] if kept else None
+        if before and order(before) == order(record):
+            continue
+        if before and before.name == record.name and before.type == "CNAME":
+            model.lost(record.name, f"its record {record.type} {record.value} is left out: the name has a CNAME, and so no other "
+                       "record")
+            continue
+        kept.append(record)
+    model.records = kept
+
+
+def _members(model):
+    left = MEMBERS_MAX
+    for group in model.groups:
+        _cut(model, group.clients, left, group.name)
+        left -= len(group.clients)
+        _cut(model, group.allow, ENTRIES_MAX, group.name)
+        _cut(model, group.deny, ENTRIES_MAX, group.name)
+    left = MEMBERS_MAX
+    for client in model.clients:
+        _cut(model, client.members, left, client.name)
+        left -= len(client.members)
+
+
+def _is_below(name, zones):
+    labels = name.split(".")
+    return any(".".join(labels[i:]) in zones for i in range(len(labels)))
+
+
+def _exempt(model):
+    """A zone for the upstreams below a forward zone; one with servers of its own needs no exemption."""
+    with_servers = {z.name for z in model.zones.values() if len(z.servers)}
+    for name, at in model.exempt.items():
+        if name not in with_servers and _is_below(name, with_servers):
+            zone = model.zone(at, name)
+            if zone:
+                zone.exempt = True
+
+
+def _patterns(model):
+    """weir takes them all, but each build of the rules compiles them."""
+    lists = [model.allow, model.deny, *(items for g in model.groups for items in (g.allow, g.deny))]
+    n = sum(text.startswith("/") for items in lists for text in items.texts())
+    if n > PATTERNS_MANY:
+        model.remark("patterns", f"{n} entries are patterns, which each build of the rules compiles (seconds for some thousand): "
+                     "write names where the names below may follow, or a list", BLOCKING)
+
+
+def allow_wins(model):
+    """For sources in which an entry to allow wins over any to deny. In weir the longer name decides, and names come before
+    patterns: entries of `deny` that an allowed name or pattern could cover become patterns."""
+    allowed = [text for items in (model.allow, *(g.allow for g in model.groups)) for text in items.texts()]
+    zones, has_pattern = {t for t in allowed if not t.startswith("/")}, any(t.startswith("/") for t in allowed)
+    for deny in (model.deny, *(g.deny for g in model.groups)):
+        def turned(text):
+            if text.startswith("/") or not (has_pattern or _is_below(text, zones)):
+                return text
+            return f"/{names.whole_pattern(text)}/"
+        deny.notes = {turned(text): note for text, note in deny}
