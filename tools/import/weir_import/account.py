@@ -11,7 +11,7 @@ VERDICTS = (TAKEN, NEEDLESS, DIFFERENTLY, IMPOSSIBLE, UNKNOWN)  # from the best 
 LOSSES = (DIFFERENTLY, IMPOSSIBLE, UNKNOWN)
 PRIVACY, BLOCKING, REST = "privacy", "blocking", "rest"
 TOPICS = (PRIVACY, BLOCKING, REST)  # the order of the report
-ENTRIES_MAX = 100000  # entries that are kept; those beyond are counted
+ENTRIES_MAX = 100000  # entries of one topic that are kept, of losses and of others; those beyond are counted
 
 
 @dataclasses.dataclass
@@ -38,13 +38,15 @@ class Account:
 
     def __init__(self):
         self.entries, self.roots, self.beyond = [], [], 0
-        self.said = set()
+        self.said, self.kept = set(), {}
 
     def add(self, entry):
         once = (entry.file, entry.line, entry.key, entry.verdict, entry.text)
         if once in self.said:
             return
-        if len(self.entries) >= ENTRIES_MAX:
+        kind = entry.topic, entry.verdict in LOSSES
+        self.kept[kind] = self.kept.get(kind, 0) + 1
+        if self.kept[kind] > ENTRIES_MAX:
             self.beyond += 1
             return
         self.said.add(once)

@@ -48,7 +48,7 @@ def _groups(account, with_all):
     entries = shown(account, with_all)
     lost = [e for e in entries if with_all or e.verdict != NEEDLESS]
     groups = [(TITLES[t], [e for e in lost if e.topic == t]) for t in TITLES]
-    groups.append(("Not needed in weir:", [e for e in entries if e not in lost] if not with_all else []))
+    groups.append(("Not needed in weir:", [e for e in entries if e.verdict == NEEDLESS] if not with_all else []))
     return [(title, group) for title, group in groups if group]
 
 

@@ -196,6 +196,13 @@ class Accounts(unittest.TestCase):
         reading = read_rows({"a": table.impossible("no"), "b": table.impossible("no")}, [("a", None), ("b", "")])
         self.assertEqual((reading.account.counts()["impossible"], reading.account.counts()["needless"]), (1, 1))
 
+    def test_many_entries_do_not_hide_a_loss(self):
+        acc = account.Account()
+        for i in range(account.ENTRIES_MAX + 1):
+            acc.remark(f"k{i}", "taken", verdict=account.TAKEN)
+        acc.remark("k", "no", verdict=account.IMPOSSIBLE)
+        self.assertEqual(([e.key for e in acc.in_order()], acc.beyond), (["k"], 1))
+
     def test_one_sentence_for_many_keys(self):
         rows = {f"k{i}": table.impossible("no DHCP") for i in range(20)}
         reading = read_rows(rows, [(f"k{i}", "x") for i in range(20)])
