@@ -574,17 +574,30 @@ def read_file(r, path):
     r.account.roots.append(root)
     before, r.state.path = r.state.path, path
     r.state.open.append(path)
-    read_table(r, root, KEYS)
+    read_table(r, root, r.state.keys)
     r.state.open.pop()
     r.state.path = before
     return root
 
 
-def read(r, path):
+def begin(r, keys):
+    """`keys`: the table for this file and those that it includes; Pi-hole has a row of its own."""
     state = r.state
     if not hasattr(state, "open"):
-        state.open, state.path, state.hosts, state.private = [], "", [], []
+        state.keys, state.open, state.path, state.hosts, state.private = keys, [], "", [], []
         state.domain, state.expand, state.mx_target = "", None, ""
+
+
+def private_anchors(r, validates):
+    """dnsmasq validates nothing that servers of zones say."""
+    for zone in r.state.private if validates else ():
+        found, _ = names.name(zone.removeprefix("*.").lstrip("."))
+        if found:
+            r.model.negative_anchors.add(found, "dnsmasq validates no zone with servers of its own")
+
+
+def read(r, path):
+    begin(r, KEYS)
     root = read_file(r, path)
     if root.items and not any(set(name) <= set("abcdefghijklmnopqrstuvwxyzA0123456789-") for name, _ in root.items):
         raise source.Refused(f"{path}: has no option of dnsmasq")
@@ -600,8 +613,4 @@ def end(r):
     if "no-hosts" not in seen:
         r.model.remark("no-hosts", "dnsmasq answers from /etc/hosts of its machine; for that too, add `hosts_files: [/etc/hosts]` to "
                        "`local`", verdict=IMPOSSIBLE)
-    if "dnssec" in seen:  # dnsmasq validates nothing that servers of zones say
-        for zone in r.state.private:
-            found, _ = names.name(zone.removeprefix("*.").lstrip("."))
-            if found:
-                r.model.negative_anchors.add(found, "dnsmasq validates no zone with servers of its own")
+    private_anchors(r, "dnssec" in seen)

@@ -15,6 +15,7 @@ import pathlib
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -29,23 +30,29 @@ sys.dont_write_bytecode = True
 from weir_import import account, data_source, main, model, names, rdata, report, servers, settle, source, table, write, yaml_source  # noqa: E402
 
 WEIRCTL, WRITE = "", False
+SCRATCH = tempfile.mkdtemp()
+GRAVITY = f"{SCRATCH}/gravity.db"  # made from every/gravity.sql
 # Word of the source: the golden files of it, with the files that they come from.
 GOLDEN = {
     "dnsmasq": {"dnsmasq": ["dnsmasq.conf"]},
     "adguardhome": {"adguardhome": ["AdGuardHome.yaml"]},
+    "pihole": {"pihole5": ["pihole5"], "pihole6": ["pihole6/pihole.toml", "pihole5"]},
 }
 # Files with every key of the source, as its documentation or the program itself has them.
 EVERY = {
     "dnsmasq": [["every/dnsmasq.conf"]],
     "adguardhome": [["every/AdGuardHome.yaml"], ["every/AdGuardHome-12.yaml"]],
+    "pihole": [["every/setupVars.conf"], ["every/pihole-FTL.conf"], ["every/pihole.toml"], ["every/pihole", GRAVITY]],
 }
 # How a line with an unknown key is added to the file of every key.
-UNKNOWN = {"dnsmasq": "unheard-of=1\n", "adguardhome": "unheard_of: 1\n"}
+UNKNOWN = {"dnsmasq": "unheard-of=1\n", "adguardhome": "unheard_of: 1\n", "pihole": "UNHEARD_OF=1\n"}
 # Texts that a mutation puts anywhere, beside bytes of its own.
 PIECES = {
     "dnsmasq": [b"address=/", b"server=/x/#", b"rev-server=", b"\0", b"\xff\xfe", b"#", b",,", b'"', b"/8", b"\n", b"conf-file=."],
     "adguardhome": [b"&a ", b"*a", b"<<: ", b"[", b"{", b"- ", b": ", b"\0", b"\xff", b"!!python/object:os.system", b"\t", b"\n",
                     b"'", b"0x", b"24h"],
+    "pihole": [b"\0", b"\xff", b"=", b"#", b"\n", b'"', b"[", b"]", b"-1", b"99999999999", b"/0", b",,", b"true", b"..", b";invert",
+               b"[dns]\n"],
 }
 MUTATIONS = 80  # of each fixture
 SECONDS_MAX = 5  # that one mutation may take
@@ -53,6 +60,17 @@ SECONDS_MAX = 5  # that one mutation may take
 
 def setUpModule():
     os.chdir(HERE)
+    database(GRAVITY, (HERE / "every/gravity.sql").read_text())
+
+
+def tearDownModule():
+    shutil.rmtree(SCRATCH)
+
+
+def database(path, script):
+    base = sqlite3.connect(path)
+    base.executescript(script)
+    base.close()
 
 
 def node_of(text, kind="text"):
@@ -403,19 +421,7 @@ class Readers(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             copy = pathlib.Path(folder) / path.name
             for turn in range(MUTATIONS):
-                data = bytearray(whole)
-                for _ in range(rng.randint(1, 6)):
-                    at = rng.randrange(len(data) + 1)
-                    what = rng.randrange(4)
-                    if what == 0:
-                        data[at:at] = rng.choice(PIECES[word])
-                    elif what == 1:
-                        del data[at:at + rng.randint(1, 20)]
-                    elif what == 2:
-                        data[at:at + 1] = bytes([rng.randrange(256)])
-                    else:
-                        end = rng.randrange(len(whole))
-                        data[at:at] = whole[end:end + rng.randint(1, 80)]
+                data = mutated(whole, rng, PIECES[word])
                 copy.write_bytes(data)
                 began = time.process_time()
                 try:
@@ -430,6 +436,23 @@ class Readers(unittest.TestCase):
                 if turn % 10 == 0 and WEIRCTL:
                     errors = [e for e in main.config_check(WEIRCTL, text) if not KNOWN.search(e)]
                     self.assertEqual(errors, [], f"{path}, mutation {turn}: {bytes(data)!r}")
+
+
+def mutated(whole, rng, pieces):
+    data = bytearray(whole)
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randrange(len(data) + 1)
+        what = rng.randrange(4)
+        if what == 0:
+            data[at:at] = rng.choice(pieces)
+        elif what == 1:
+            del data[at:at + rng.randint(1, 20)]
+        elif what == 2:
+            data[at:at + 1] = bytes([rng.randrange(256)])
+        else:
+            end = rng.randrange(len(whole))
+            data[at:at] = whole[end:end + rng.randint(1, 80)]
+    return data
 
 
 # What weir refuses in a file that a person must correct: relations between records and servers.
@@ -538,6 +561,175 @@ class AdGuardHome(unittest.TestCase):
         self.assertEqual([e.key for e in reading.account.in_order((account.UNKNOWN,))], ["filters[0].new"])
 
 
+class Pihole(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def read(self, **files):
+        """Files by their names, with `_` for a dot."""
+        for name, text in files.items():
+            (self.dir / name.replace("_", ".")).write_text(text)
+        return main.read("pihole", [str(self.dir)])
+
+    def log(self, **files):
+        values = self.read(**files).model.values
+        return {key: value[0] for key, value in values.items() if key[0].startswith("query_log")}
+
+    def test_logs_no_more_than_pihole(self):
+        off, hashed = {("query_log", "enabled"): "false"}, {("query_log", "anonymize"): "hash"}
+        self.assertEqual(self.log(pihole_toml="misc.privacylevel = 0\ndns.queryLogging = true\n"), {})
+        self.assertEqual(self.log(pihole_toml="misc.privacylevel = 1\n"), off)
+        for level in ("2", "3", "4", "7", "true"):
+            self.assertEqual(self.log(pihole_toml=f"misc.privacylevel = {level}\n"), off | hashed, level)
+        self.assertEqual(self.log(pihole_toml="dns.queryLogging = false\n"), off)
+        self.assertEqual(self.log(pihole_toml="dns.port = 53\n", setupVars_conf="QUERY_LOGGING=false\n"), off)
+
+    def test_keeps_queries_no_longer_than_pihole(self):
+        off = {("query_log.store", "enabled"): "false"}
+        for days, want in ((0, off), (-1, off), (1, {("query_log.store", "hours"): "24"}),
+                           (91, {("query_log.store", "hours"): "2184"})):
+            self.assertEqual(self.log(pihole_toml=f"database.maxDBdays = {days}\n"), want)
+        (self.dir / "pihole.toml").unlink()
+        (self.dir / "pihole-FTL.conf").write_text("MAXDBDAYS=30\nDBFILE=\n")
+        self.assertEqual(self.log(), off)
+
+    def test_lines_of_dnsmasq_do_not_turn_the_log_on(self):
+        (self.dir / "dnsmasq.d").mkdir()
+        (self.dir / "more").write_text("log-queries\n")
+        (self.dir / "dnsmasq.d/9.conf").write_text(f"log-queries\nconf-file={self.dir}/more\n")
+        text = 'misc.privacylevel = 3\nmisc.etc_dnsmasq_d = true\nmisc.dnsmasq_lines = ["log-queries", "unheard=1"]\n'
+        reading = self.read(pihole_toml=text)
+        self.assertEqual(reading.model.values["query_log", "enabled"][0], "false")
+        self.assertEqual([e.key for e in reading.account.in_order(("unknown",))], ["misc.dnsmasq_lines[1].unheard"])
+
+    def test_files_of_dnsmasq_count_where_pihole_reads_them(self):
+        (self.dir / "dnsmasq.d").mkdir()
+        for name in ("01-pihole.conf", "99-mine.conf"):
+            (self.dir / "dnsmasq.d" / name).write_text("host-record=nas.example,192.0.2.1\n")
+        for text, count in (("misc.etc_dnsmasq_d = false\n", 0), ("misc.etc_dnsmasq_d = true\n", 2), ("dns.port = 53\n", 2)):
+            self.assertEqual(len(self.read(pihole_toml=text).model.records), count, text)
+
+    def test_block_modes(self):
+        def blocking(text):
+            values = self.read(pihole_toml=text).model.values
+            return {key[1]: value[0] for key, value in values.items() if key[0] == "blocking"}
+        forced = "dns.reply.blocking = {force4 = true, IPv4 = '192.0.2.3', force6 = true, IPv6 = '2001:db8::3'}\n"
+        four, six = {"ipv4": "'192.0.2.3'"}, {"ipv6": "'2001:db8::3'"}
+        for mode, want in (("NULL", {"mode": "'null'"}), ("NX", {"mode": "nxdomain"}), ("NODATA", {"mode": "nodata"}),
+                           ("IP", {"mode": "address", **four, **six}), ("IP-NODATA-AAAA", {"mode": "address", **four})):
+            self.assertEqual(blocking(f"dns.blocking.mode = '{mode}'\n{forced}"), {"ttl": "2", **want}, mode)
+        self.assertEqual(blocking("dns.blocking.mode = 'IP'\n"), {"ttl": "2", "mode": "'null'"})
+        self.assertEqual(blocking("dns.replyWhenBusy = 'DROP'\n")["closed"], "true")
+
+    def test_special_domains(self):
+        relays = ["mask.icloud.com", "mask-h2.icloud.com"]
+        for text, want in (("dns.port = 53\n", relays), ("dns.specialDomains.iCloudPrivateRelay = true\n", relays),
+                           ("dns.specialDomains.iCloudPrivateRelay = false\n", [])):
+            self.assertEqual(self.read(pihole_toml=text).model.closed_zones.texts(), want)
+        values = self.read(pihole_toml="dns.specialDomains.mozillaCanary = false\n").model.values
+        self.assertEqual(values["local", "doh_canary"][0], "false")
+
+    def test_local_names(self):
+        m = self.read(pihole_toml="dns.hosts = ['192.0.2.7 nas nas.other.example # x']\ndns.expandHosts = true\n"
+                      "dns.domain = 'home.example'\ndns.cnameRecords = ['a.example,b.example,nas.other.example,60']\n").model
+        self.assertEqual([(r.name, r.type, r.ttl) for r in m.records],
+                         [("7.2.0.192.in-addr.arpa", "PTR", None), ("a.example", "CNAME", 60), ("b.example", "CNAME", 60),
+                          ("nas", "A", None), ("nas.home.example", "A", None), ("nas.other.example", "A", None)])
+        self.assertIn("home.example", m.closed_zones)
+        m = self.read(pihole_toml="dns.domain = {name = 'home.example', local = false}\n").model
+        self.assertNotIn("home.example", m.closed_zones)
+
+    def test_reverse_servers(self):
+        reading = self.read(pihole_toml="dns.revServers = ['true,172.16.0.0/12,192.0.2.1#54,lan', 'true,192.0.2.9,192.0.2.1', "
+                            "'false,10.0.0.0/8,10.0.0.1,off']\ndns.domain = 'lan'\ndns.dnssec = true\n")
+        m = reading.model
+        self.assertEqual(len([z for z in m.zones if z.endswith(".172.in-addr.arpa")]), 16)
+        self.assertEqual(m.zones["lan"].servers.texts(), ["192.0.2.1:54"])
+        self.assertIn("9.2.0.192.in-addr.arpa", m.zones)
+        self.assertNotIn("lan", m.closed_zones)  # it has a server of its own
+        self.assertNotIn("off", m.zones)
+        self.assertIn("lan", m.negative_anchors)
+        self.assertEqual(reading.account.in_order()[0].key, "names without a dot")
+        reading = self.read(pihole_toml="dns.revServers = ['true,192.0.2.0/24,192.0.2.1,lan']\ndns.domainNeeded = true\n")
+        self.assertEqual([(e.key, e.topic) for e in reading.account.in_order()], [("dns.domainNeeded", "privacy")])
+
+    def test_cache_and_rate(self):
+        values = self.read(pihole_toml="dns.cache.optimizer = 7200\ndns.rateLimit = {count = 0, interval = 0}\n").model.values
+        self.assertEqual([values[key][0] for key in (("cache", "stale"), ("cache", "stale_window"), ("access", "rate"))],
+                         ["immediate", "7200", "0"])
+        values = self.read(pihole_toml="dns.cache.optimizer = -1\ndns.rateLimit = {count = 1000, interval = 60}\n").model.values
+        self.assertEqual([key for key in values if key[0] in ("cache", "access")], [])
+
+    def test_expressions_with_options(self):
+        from weir_import.readers import pihole_gravity
+        for regex, allow, want in (("^a;querytype=A,aaaa", False, "/^a/$dnstype=A|AAAA"), ("^a;querytype=!A", True, "@@/^a/$dnstype=~A"),
+                                   ("^a;reply=nxdomain;querytype=A", False, "/^a/$dnsrewrite=NXDOMAIN,dnstype=A"),
+                                   ("^a;reply=NODATA", True, None), ("^a;invert", False, None), ("^a;reply=1.2.3.4", False, None),
+                                   ("^a;querytype=" + ",".join(["A"] * 9), False, None)):
+            self.assertEqual(pihole_gravity.with_options(regex, allow), want, regex)
+        for regex, want in ((r"(\.|^)a\.b-c\.example$", "a.b-c.example"), (r"(^|\.)a\-b\.example$", "a-b.example"),
+                            (r"(\.|^)a.example$", None), (r"(\.|^)a\.example", None)):
+            self.assertEqual(pihole_gravity.wildcard(regex), want, regex)
+
+    def test_new_tables_and_columns_are_not_hidden(self):
+        path = self.dir / "gravity.db"
+        shutil.copy(GRAVITY, path)
+        database(path, 'ALTER TABLE adlist ADD COLUMN "new.one" TEXT; CREATE TABLE later (what TEXT);')
+        reading = main.read("pihole", [str(path)])
+        self.assertEqual([e.key for e in reading.account.in_order(("unknown",))], ["adlist.new.one", "later.what"])
+
+    def test_databases_that_are_none(self):
+        def refused(text):
+            with self.assertRaises(source.Refused) as caught:
+                main.read("pihole", [str(path)])
+            self.assertIn(text, str(caught.exception))
+        path = self.dir / "gravity.db"
+        path.write_text("not a database")
+        refused("no database of Pi-hole that can be read: file is not a database")
+        path.unlink()
+        database(path, "CREATE TABLE adlist (id INTEGER);")
+        refused("no such table: group")
+        path.unlink()
+        shutil.copy(GRAVITY, path)
+        database(path, "DROP TABLE client; CREATE TABLE c (n INTEGER); INSERT INTO c VALUES (1); CREATE TABLE client (ip TEXT, x TEXT "
+                 "AS (ip)); DROP TABLE c;")
+        self.assertEqual(len(main.read("pihole", [str(path)]).model.groups), 0)
+        path.unlink()
+        os.mkfifo(path)
+        refused("is no regular file")
+        base = self.dir / "a?b#c%41.db"
+        shutil.copy(GRAVITY, base)
+        self.assertEqual(len(main.read("pihole", [str(base)]).model.groups), 4)
+
+    def test_a_database_is_bounded(self):
+        path = self.dir / "gravity.db"
+        shutil.copy(GRAVITY, path)
+        database(path, "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 100200) INSERT INTO domainlist (id, "
+                 "type, domain, enabled) SELECT i, 1, 'n' || i || '.example', 1 FROM n; INSERT INTO domainlist_by_group SELECT id, 0 "
+                 "FROM domainlist WHERE id >= 100;")
+        reading = main.read("pihole", [str(path)])
+        said = [e.text for e in reading.account.in_order() if e.key.startswith("domainlist")]
+        self.assertIn("the table has more than 100000 rows; the others are left out", said)
+
+    def test_mutations_of_a_teleporter(self):
+        files, rng = sorted(p.name for p in (HERE / "pihole5").iterdir()), random.Random("teleporter")
+        for turn in range(2 * MUTATIONS):
+            shutil.rmtree(self.dir)
+            shutil.copytree(HERE / "pihole5", self.dir)
+            path = self.dir / rng.choice(files)
+            path.write_bytes(mutated(path.read_bytes(), rng, [*PIECES["pihole"], b"{", b"null", b":", b"[]"]))
+            try:
+                reading = main.read("pihole", [str(self.dir)])
+            except source.Refused as refused:
+                self.assertNotIn("\n", report.printable(str(refused)))
+                continue
+            text = write.configuration(reading.model)
+            if turn % 20 == 0:
+                errors = [e for e in main.config_check(WEIRCTL, text) if not KNOWN.search(e)]
+                self.assertEqual(errors, [], f"mutation {turn} of {path.name}: {path.read_bytes()!r}")
+
+
 class Program(unittest.TestCase):
     """What a person sees."""
 
@@ -562,6 +754,12 @@ class Program(unittest.TestCase):
         self.refused(1, "no option of dnsmasq", "dnsmasq", self.dir / "hosts")
         self.refused(1, "line 2: ", "adguardhome", self.dir / "bad.yaml")
         self.refused(1, "no configuration of AdGuard Home", "adguardhome", "blocky.yml")
+        (self.dir / "gravity.db").write_text("not a database")
+        (self.dir / "pihole.toml").write_text("[other]\na = 1\n")
+        self.refused(1, "no database of Pi-hole", "pihole", self.dir / "gravity.db")
+        self.refused(1, "has no setting of Pi-hole", "pihole", self.dir / "pihole.toml")
+        self.refused(1, "by their names", "pihole", "blocky.yml")
+        self.refused(1, "no file of Pi-hole", "pihole", "golden")
 
     def test_output(self):
         new, golden = self.dir / "new.yaml", (HERE / "golden/dnsmasq.yaml").read_text()
