@@ -197,27 +197,23 @@ class Combinations:
 
     def __init__(self, gravity):
         self.gravity = gravity
-        self.sets = [frozenset(g.id for g in gravity.tables["group"] if g.id == 0 and g.enabled)]
-        self.groups, self.beyond = [None], []
+        self.places = {frozenset(g.id for g in gravity.tables["group"] if g.id == 0 and g.enabled): 0}
         for client in gravity.tables["client"]:
             client.groups = frozenset(client.groups)
-            if client.groups in self.sets:
-                continue
-            if len(self.sets) >= GROUPS_MAX:
-                self.beyond.append(client)
-            else:
-                self.sets.append(client.groups)
+            if len(self.places) < GROUPS_MAX:
+                self.places.setdefault(client.groups, len(self.places))
+        self.sets, self.reached = list(self.places), {}
         self.groups = [None] * len(self.sets)
         # Clients of no group of weir have all lists, and what stands in `blocking`.
-        self.every = any(self.reach(row) and not self.applies(row, 0) for row in gravity.tables["adlist"]) or \
-            any(self.applies(row, 0) and self.reach(row) < len(self.sets) for row in gravity.tables["domainlist"])
+        self.every = any(self.where(row) and 0 not in self.where(row) for row in gravity.tables["adlist"]) or \
+            any(0 in self.where(row) and len(self.where(row)) < len(self.sets) for row in gravity.tables["domainlist"])
 
-    def applies(self, row, i):
-        return row.enabled and not row.groups.isdisjoint(self.sets[i])
-
-    def reach(self, row):
-        """To how many it applies."""
-        return sum(self.applies(row, i) for i in range(len(self.sets)))
+    def where(self, row):
+        """The places of those that it applies to."""
+        key = frozenset(row.groups) if row.enabled else frozenset()
+        if key not in self.reached:
+            self.reached[key] = [i for i, ids in enumerate(self.sets) if not key.isdisjoint(ids)]
+        return self.reached[key]
 
     def name(self, i):
         return "+".join(g.text for g in self.gravity.tables["group"] if g.id in self.sets[i]) or "no group"
@@ -247,12 +243,12 @@ def _groups_make(r, c):
 
 
 def _client(r, c, row):
-    if row in c.beyond:
+    if row.groups not in c.places:
         return row.node.impossible(f"the client is left out: weir takes {GROUPS_MAX} combinations of groups")
     if names.member(row.text) is None:
         return row.node.impossible("the client is left out: weir puts a client into a group by its address, MAC or VLAN, and not by "
                                    "a host name or an interface")
-    group = c.groups[c.sets.index(row.groups)]
+    group = c.groups[c.places[row.groups]]
     if group is None:
         return row.node.needless("the client has the groups of every client")
     return r.model.group_client(row.node, group, row.text, row.note)
@@ -261,11 +257,11 @@ def _client(r, c, row):
 def _list(r, c, row):
     if not row.enabled:
         return row.node.needless("the list is disabled there, so it is left out")
-    if not c.reach(row):
+    if not c.where(row):
         return row.node.needless("the list is of no enabled group that a client has, so it is left out")
     name = r.model.list(row.node, "", row.text, row.type == 1, row.note)
-    for i, group in enumerate(c.groups):
-        if name and group and c.applies(row, i):
+    for group in [c.groups[i] for i in c.where(row)]:
+        if name and group:
             group.lists.add(name)
     return name
 
@@ -328,19 +324,18 @@ def _domain(r, c, row):
         return row.node.impossible(f"the domain is left out: nobody knows its type {row.type}")
     if not row.enabled:
         return row.node.needless("the domain is disabled there, so it is left out")
-    allow, reach = row.type in (ALLOW_EXACT, ALLOW_PATTERN), c.reach(row)
-    if not reach:
+    allow, where = row.type in (ALLOW_EXACT, ALLOW_PATTERN), c.where(row)
+    if not where:
         return row.node.needless("the domain is of no enabled group that a client has, so it is left out")
     if row.type >= ALLOW_PATTERN and OPTION.search(row.text):
         return _option_row(row, allow)
-    if reach == len(c.sets):
+    if len(where) == len(c.sets):
         return _entry(r, r.model.allow if allow else r.model.deny, row)
-    for i, group in enumerate(c.groups):
-        if c.applies(row, i):
-            if group is None:
-                row.node.impossible("the domain is left out for some clients: their group is left out")
-            else:
-                _entry(r, group.allow if allow else group.deny, row)
+    for group in [c.groups[i] for i in where]:
+        if group is None:
+            row.node.impossible("the domain is left out for some clients: their group is left out")
+        else:
+            _entry(r, group.allow if allow else group.deny, row)
     return None
 
 
