@@ -90,6 +90,10 @@ class Schedule:
     begin: str
     end: str
     services: list
+    name: str = ""  # "": one by its number
+    lists: tuple = ()
+    domains: tuple = ()
+    block_all: bool = False
 
 
 class Group:

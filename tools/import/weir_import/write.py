@@ -86,8 +86,15 @@ class Writer:
         if schedules:
             self.put(f"{' ' * indent}schedules:")
         for number, s in enumerate(schedules, 1):
-            self.put(f"{' ' * indent}- {{name: services-{number}, days: [{', '.join(s.days)}], from: '{s.begin}', to: '{s.end}', "
-                     f"services: {flow(s.services)}}}")
+            parts = [f"name: {text(s.name) if s.name else f'services-{number}'}"]
+            if s.days:
+                parts.append(f"days: [{', '.join(s.days)}]")
+            parts += [f"from: '{s.begin}'", f"to: '{s.end}'"]
+            parts += [f"{key}: {flow(given)}" for key, given in (("services", s.services), ("domains", s.domains), ("lists", s.lists))
+                      if given]
+            if s.block_all:
+                parts.append("block_all: true")
+            self.put(f"{' ' * indent}- {{{', '.join(parts)}}}")
 
     def blocking(self):
         m = self.model

@@ -37,15 +37,20 @@ GOLDEN = {
     "dnsmasq": {"dnsmasq": ["dnsmasq.conf"]},
     "adguardhome": {"adguardhome": ["AdGuardHome.yaml"]},
     "pihole": {"pihole5": ["pihole5"], "pihole6": ["pihole6/pihole.toml", "pihole5"]},
+    "blocky": {"blocky": ["blocky.yml"]},
+    "technitium": {"technitium": ["settings.json", "AllowedZones.txt", "BlockedZones.txt", "corp.example.zone",
+                                  "lan.example.zone"]},
 }
 # Files with every key of the source, as its documentation or the program itself has them.
 EVERY = {
     "dnsmasq": [["every/dnsmasq.conf"]],
     "adguardhome": [["every/AdGuardHome.yaml"], ["every/AdGuardHome-12.yaml"]],
     "pihole": [["every/setupVars.conf"], ["every/pihole-FTL.conf"], ["every/pihole.toml"], ["every/pihole", GRAVITY]],
+    "blocky": [["every/blocky.yml"], ["every/blocky-old.yml"]],
+    "technitium": [["every/technitium.json"], ["every/technitium-11.json"]],
 }
 # How a line with an unknown key is added to the file of every key.
-UNKNOWN = {"dnsmasq": "unheard-of=1\n", "adguardhome": "unheard_of: 1\n", "pihole": "UNHEARD_OF=1\n"}
+UNKNOWN = {"dnsmasq": "unheard-of=1\n", "adguardhome": "unheard_of: 1\n", "pihole": "UNHEARD_OF=1\n", "blocky": "unheard_of: 1\n"}
 # Texts that a mutation puts anywhere, beside bytes of its own.
 PIECES = {
     "dnsmasq": [b"address=/", b"server=/x/#", b"rev-server=", b"\0", b"\xff\xfe", b"#", b",,", b'"', b"/8", b"\n", b"conf-file=."],
@@ -53,6 +58,9 @@ PIECES = {
                     b"'", b"0x", b"24h"],
     "pihole": [b"\0", b"\xff", b"=", b"#", b"\n", b'"', b"[", b"]", b"-1", b"99999999999", b"/0", b",,", b"true", b"..", b";invert",
                b"[dns]\n"],
+    "blocky": [b"&a ", b"*a", b"<<: ", b"[", b"{", b"- ", b": ", b"\0", b"\xff", b"\t", b"\n", b"*", b"/0", b"::/0", b",", b"default", b"-1"],
+    "technitium": [b"(", b")", b'"', b";", b"\\", b"@", b"\n", b" FWD Tls ", b" SOA ", b"$ORIGIN ", b"*.", b"\0", b"\xff", b"IN", b"1w",
+                   b" NS a.\n", b'"this-server"', b"null", b"{}", b"[]", b"-1"],
 }
 MUTATIONS = 80  # of each fixture
 SECONDS_MAX = 5  # that one mutation may take
@@ -730,6 +738,122 @@ class Pihole(unittest.TestCase):
                 self.assertEqual(errors, [], f"mutation {turn} of {path.name}: {path.read_bytes()!r}")
 
 
+class Blocky(unittest.TestCase):
+    def read(self, *texts):
+        with tempfile.TemporaryDirectory() as folder:
+            for number, text in enumerate(texts):
+                (pathlib.Path(folder) / f"{number}.yml").write_text(text)
+            return main.read("blocky", [folder])
+
+    BLOCKING = ("blocking: {denylists: {a: ['https://x.example/a'], b: ['https://x.example/b'], c: ['https://x.example/c']}, "
+                "allowlists: {only: ['https://x.example/only']}, ")
+
+    def lists(self, model):
+        return {g.name: (g.clients.texts(), [t.split()[1] for t in g.lists.texts()]) for g in model.groups}
+
+    def test_an_address_has_the_lists_of_its_subnets_too(self):
+        m = self.read(self.BLOCKING + "clientGroupsBlock: {default: [c], 10.0.0.0/8: [a], 10.1.0.0/16: [b], 10.1.0.7: [c], box: [a], "
+                      "10.9.9.9: []}}\nclientLookup: {clients: {Box-1: [10.1.0.7], box: [192.0.2.7]}}\n").model
+        lists = {client: sorted(names_) for clients, names_ in self.lists(m).values() for client in clients}
+        self.assertEqual(lists, {"10.0.0.0/8": ["a"], "10.9.9.9": ["a"], "10.1.0.0/16": ["a", "b"], "10.1.0.7": ["a", "b", "c"],
+                                 "192.0.2.7": ["a"], "0.0.0.0/0": ["c"], "::/0": ["c"]})
+
+    def test_servers_of_a_client(self):
+        """By its address, else by its name, else by the nearest subnet."""
+        m = self.read("upstreams: {groups: {default: [9.9.9.9], 10.0.0.0/8: [192.0.2.1], 10.1.0.0/16: [192.0.2.2], 'b*': [192.0.2.3], "
+                      "10.1.0.9: [192.0.2.4]}}\nclientLookup: {clients: {box: [10.1.0.7], bed: [10.1.0.9]}}\n").model
+        servers_of = {client: g.upstreams.texts() for g in m.groups for client in g.clients.texts()}
+        self.assertEqual(servers_of, {"10.0.0.0/8": ["192.0.2.1"], "10.1.0.0/16": ["192.0.2.2"], "10.1.0.7": ["192.0.2.3"],
+                                      "10.1.0.9": ["192.0.2.4"]})
+
+    def test_schedules(self):
+        m = self.read(self.BLOCKING + "schedules: {night: {start: '22:00', end: '06:00', weekdays: [mon, sun]}, all: {}}, "
+                      "listSchedules: {a: [night], b: [all]}, clientGroupsBlock: {default: [a, b, c]}}\n").model
+        group = m.groups[0]
+        self.assertEqual((group.name, [t.split()[1] for t in group.lists.texts()]), ("default", ["c"]))
+        self.assertEqual([(s.name, s.days, s.begin, s.end, [t.split()[1] for t in s.lists]) for s in group.schedules],
+                         [("night", ("mon", "sun"), "22:00", "06:00", ["a"]), ("all", (), "00:00", "24:00", ["b"])])
+
+    def test_lists_that_allow_alone_block_all_else(self):
+        m = self.read(self.BLOCKING + "clientGroupsBlock: {default: [a], 10.0.0.7: [only], 10.0.0.8: [only, a]}}\n").model
+        self.assertEqual({g.name: [s.block_all for s in g.schedules] for g in m.groups},
+                         {"10.0.0.7": [True], "10.0.0.8": [], "default": []})
+
+    def test_privacy(self):
+        def log(text):
+            values = self.read("blocking: {}\n" + text).model.values
+            return {f"{s}.{k}": v[0] for (s, k), v in values.items() if s.startswith("query_log")}
+        self.assertEqual(log("queryLog: {type: none}\n"), {"query_log.enabled": "false"})
+        self.assertEqual(log(""), {"query_log.store.enabled": "false"})
+        self.assertEqual(log("log: {privacy: true}\n"), {"query_log.enabled": "false"})
+        self.assertEqual(log("queryLog: {type: csv, logRetentionDays: 2, fields: [question]}\n"),
+                         {"query_log.enabled": "true", "query_log.store.hours": "48", "query_log.anonymize": "hash"})
+        self.assertEqual(log("queryLog: {type: csv, fields: [clientIP]}\n")["query_log.enabled"], "true")
+
+    def test_rebinding_and_dns64(self):
+        m = self.read("blocking: {}\nrebindingProtection: {enable: true, allowedDomains: [a.example]}\ndns64: {enable: true}\n").model
+        self.assertEqual((m.values["blocking.rebinding", "enabled"][0], m.rebinding_allow.texts(), m.values["ipv6", "dns64"][0]),
+                         ("true", ["a.example"], "'64:ff9b::/96'"))
+
+    def test_a_folder_is_one_configuration(self):
+        reading = self.read(self.BLOCKING[:-2] + "}\n", "blocking: {clientGroupsBlock: {default: [a]}, unheard: 1}\n")
+        self.assertEqual([one.place[-1] for one in reading.model.lists], ["a"])
+        self.assertEqual([e.key for e in reading.account.in_order((account.UNKNOWN,))], ["blocking.unheard"])
+
+    def test_rewrites_become_records(self):
+        m = self.read("blocking: {}\ncustomDNS: {rewrite: {home.example: lan}, mapping: {nas.lan: 192.0.2.7}}\n").model
+        self.assertEqual(sorted({r.name for r in m.records}), ["*.nas.home.example", "*.nas.lan", "nas.home.example", "nas.lan"])
+
+
+class Technitium(unittest.TestCase):
+    def read(self, **files):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in files.items():
+                (pathlib.Path(folder) / name.replace("_", ".")).write_text(text)
+            return main.read("technitium", [f"{folder}/{name.replace('_', '.')}" for name in files])
+
+    def settings(self, **keys):
+        return self.read(settings_json=json.dumps({"response": {"forwarders": ["9.9.9.9"], **keys}, "status": "ok"}))
+
+    def test_an_unknown_key_is_reported(self):
+        reading = self.settings(unheardOf=1, qpmPrefixLimitsIPv4=[{"prefix": 24, "udpLimit": 60, "new": 1}])
+        self.assertEqual([e.key for e in reading.account.in_order((account.UNKNOWN,))], ["unheardOf", "qpmPrefixLimitsIPv4[0].new"])
+
+    def test_privacy(self):
+        def log(**keys):
+            m = self.settings(**keys).model
+            return {k: v[0] for (s, k), v in m.values.items() if s.startswith("query_log")}
+        self.assertEqual(log(), {"enabled": "false"})
+        self.assertEqual(log(logQueries=False), {"enabled": "false"})
+        self.assertEqual(log(logQueries=True, maxLogFileDays=2), {"enabled": "true", "hours": "48"})
+        self.assertEqual(log(logQueries=True, enableLogging=False), {"enabled": "false"})
+        self.assertEqual(log(logQueries=True, loggingType="None"), {"enabled": "false"})
+
+    def test_clients_that_bypass_blocking(self):
+        group = self.settings(blockingBypassList=["10.0.0.7", "10.1.0.0/16"]).model.groups[0]
+        self.assertEqual((group.blocking, group.clients.texts()), (False, ["10.0.0.7", "10.1.0.0/16"]))
+
+    def test_who_may_ask(self):
+        m = self.settings(recursion="UseSpecifiedNetworkACL", recursionNetworkACL=["!10.0.9.0/24", "10.0.0.0/8"]).model
+        self.assertEqual((m.access_allow.texts(), m.access_deny.texts()), (["10.0.0.0/8"], ["10.0.9.0/24"]))
+        self.assertEqual(self.settings(recursion="Allow").model.access_allow.texts(), ["any"])
+
+    def test_a_forwarded_zone_is_not_closed(self):
+        m = self.read(corp_example_zone="@ IN SOA a. b. 1 2 3 4 5\n@ 0 IN FWD Udp \"10.0.0.1\" false 0\nopen IN FWD Udp \"this-server\"\n").model
+        self.assertEqual((m.closed_zones.texts(), {z.name: (z.servers.texts(), z.exempt) for z in m.zones.values()}),
+                         ([], {"corp.example": (["10.0.0.1"], False), "open.corp.example": ([], True)}))
+
+    def test_zone_files(self):
+        m = self.read(a_example_zone="$TTL 1h\n@ IN SOA a. b. (\n1 2 ; x\n3 4 5 )\n IN NS ns\nwww 60 IN A 192.0.2.1\n  IN AAAA ::1\n"
+                      "$ORIGIN b.example.\nmail MX 10 mx\nt TXT one \"two ; three\"\nh HTTPS 1 . alpn=\"h2,h3\"\nsub NS else.example.\n"
+                      "CH CH TXT no\n").model
+        self.assertEqual([(r.name, r.type, r.value, r.ttl) for r in m.records], [
+            ("h.b.example", "HTTPS", '1 . alpn="h2,h3"', 3600), ("mail.b.example", "MX", "10 mx.b.example.", 3600),
+            ("t.b.example", "TXT", '"one" "two ; three"', 3600), ("www.a.example", "A", "192.0.2.1", 60),
+            ("www.a.example", "AAAA", "::1", 3600)])
+        self.assertEqual(m.closed_zones.texts(), ["a.example"])
+
+
 class Program(unittest.TestCase):
     """What a person sees."""
 
@@ -760,6 +884,10 @@ class Program(unittest.TestCase):
         self.refused(1, "has no setting of Pi-hole", "pihole", self.dir / "pihole.toml")
         self.refused(1, "by their names", "pihole", "blocky.yml")
         self.refused(1, "no file of Pi-hole", "pihole", "golden")
+        (self.dir / "dns.config").write_bytes(b"DC\0\1binary")
+        self.refused(1, "settings/get", "technitium", self.dir / "dns.config")
+        self.refused(1, "no record of a zone", "technitium", self.dir / "bad.yaml")
+        self.refused(1, "no configuration of blocky", "blocky", "AdGuardHome.yaml")
 
     def test_output(self):
         new, golden = self.dir / "new.yaml", (HERE / "golden/dnsmasq.yaml").read_text()
