@@ -7,6 +7,7 @@
 For each source: a golden file that weir takes; a file of every key, of which none is unknown; a key that nobody knows, which is
 reported; seeded mutations of the fixtures, each of which ends in a result or a sentence.
 """
+import gzip
 import importlib
 import io
 import json
@@ -40,6 +41,8 @@ GOLDEN = {
     "blocky": {"blocky": ["blocky.yml"]},
     "technitium": {"technitium": ["settings.json", "AllowedZones.txt", "BlockedZones.txt", "corp.example.zone",
                                   "lan.example.zone"]},
+    "unbound": {"unbound": ["unbound.conf"], "unbound-views": ["unbound-views.conf"]},
+    "beyond-ads-dns": {"beyond-ads-dns": ["beyond.yaml"]},
 }
 # Files with every key of the source, as its documentation or the program itself has them.
 EVERY = {
@@ -48,9 +51,12 @@ EVERY = {
     "pihole": [["every/setupVars.conf"], ["every/pihole-FTL.conf"], ["every/pihole.toml"], ["every/pihole", GRAVITY]],
     "blocky": [["every/blocky.yml"], ["every/blocky-old.yml"]],
     "technitium": [["every/technitium.json"], ["every/technitium-11.json"]],
+    "unbound": [["every/unbound.conf"], ["every/unbound-26.conf"]],
+    "beyond-ads-dns": [["every/beyond.yaml"]],
 }
 # How a line with an unknown key is added to the file of every key.
-UNKNOWN = {"dnsmasq": "unheard-of=1\n", "adguardhome": "unheard_of: 1\n", "pihole": "UNHEARD_OF=1\n", "blocky": "unheard_of: 1\n"}
+UNKNOWN = {"dnsmasq": "unheard-of=1\n", "adguardhome": "unheard_of: 1\n", "pihole": "UNHEARD_OF=1\n", "blocky": "unheard_of: 1\n",
+           "unbound": "unheard-of: 1\n", "beyond-ads-dns": "unheard_of: 1\n"}
 # Texts that a mutation puts anywhere, beside bytes of its own.
 PIECES = {
     "dnsmasq": [b"address=/", b"server=/x/#", b"rev-server=", b"\0", b"\xff\xfe", b"#", b",,", b'"', b"/8", b"\n", b"conf-file=."],
@@ -61,6 +67,9 @@ PIECES = {
     "blocky": [b"&a ", b"*a", b"<<: ", b"[", b"{", b"- ", b": ", b"\0", b"\xff", b"\t", b"\n", b"*", b"/0", b"::/0", b",", b"default", b"-1"],
     "technitium": [b"(", b")", b'"', b";", b"\\", b"@", b"\n", b" FWD Tls ", b" SOA ", b"$ORIGIN ", b"*.", b"\0", b"\xff", b"IN", b"1w",
                    b" NS a.\n", b'"this-server"', b"null", b"{}", b"[]", b"-1"],
+    "unbound": [b"server:", b"view:\n", b"forward-zone:", b'"', b"'", b"#", b"\\", b"local-zone: . static", b"local-data: ' '", b"\0",
+                b"\xff", b"\n", b"include: *", b"access-control: ::/0 ", b"name: .\n", b"dnstap-enable: yes\n", b":", b"\t"],
+    "beyond-ads-dns": [b"&a ", b"*a", b"[", b"{", b"- ", b": ", b"\0", b"\xff", b"\n", b"'", b"5m", b"-1", b"{}", b"null"],
 }
 MUTATIONS = 80  # of each fixture
 SECONDS_MAX = 5  # that one mutation may take
@@ -854,6 +863,170 @@ class Technitium(unittest.TestCase):
         self.assertEqual(m.closed_zones.texts(), ["a.example"])
 
 
+class Unbound(unittest.TestCase):
+    def read(self, text, **files):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():
+                (pathlib.Path(folder) / name).write_text(content)
+            path = pathlib.Path(folder) / "unbound.conf"
+            path.write_text(text)
+            return main.read("unbound", [str(path)])
+
+    def said(self, text):
+        return "\n".join(report.lines(self.read(text).account))
+
+    def test_options_are_those_of_the_manual(self):
+        manual = pathlib.Path("/usr/share/man/man5/unbound.conf.5.gz")
+        if not manual.exists():
+            self.skipTest("no manual of unbound")
+        from weir_import.readers import unbound
+        options = set(re.findall(r"^\.B \\?\*?\(?([a-z0-9-]+)(?:\\-)?: ", gzip.decompress(manual.read_bytes()).decode().replace("\\-", "-"),
+                                 re.M))
+        self.assertGreater(len(options), 200)
+        self.assertEqual(sorted(options - unbound.KNOWN), [])
+
+    def test_unbound_takes_the_file_of_every_key(self):
+        check = shutil.which("unbound-checkconf") or "/usr/sbin/unbound-checkconf"
+        if not os.access(check, os.X_OK):
+            self.skipTest("no unbound")
+        with tempfile.TemporaryDirectory() as folder:
+            text = (HERE / "every/unbound.conf").read_text().replace('"/etc/unbound', f'"{folder}')
+            for path in re.findall(f'"({folder}/[^"]+)', text):
+                pathlib.Path(path).touch()
+            shutil.copy(HERE / "every/unbound-more.conf", folder)
+            (pathlib.Path(folder) / "u.conf").write_text(text)
+            done = subprocess.run([check, f"{folder}/u.conf"], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_words(self):
+        root = self.read("server:verbosity: 1 num-threads: 2 # x\n"
+                         "local-data: 'a.example TXT \"#\"' local-zone:\n  x.example static\n"
+                         "forward-zone: name: . forward-addr: 9.9.9.9@853#dns.quad9.net\nforward-addr: 2620:fe::fe\n").account.roots[0]
+        self.assertEqual([(n.path, n.line, n.text) for n in root.leaves()],
+                         [("verbosity", 1, "1"), ("num-threads", 1, "2"), ("local-data", 2, 'a.example TXT "#"'),
+                          ("local-zone", 2, "x.example static"), ("forward-zone.name", 4, "."),
+                          ("forward-zone.forward-addr", 4, "9.9.9.9@853#dns.quad9.net"), ("forward-zone.forward-addr", 5, "2620:fe::fe")])
+
+    def test_the_log_is_off_where_it_was(self):
+        def values(text):
+            return {k: v[0] for k, v in self.read(text).model.values.items() if k[0].startswith("query_log")}
+        self.assertEqual(values("server:\nlog-queries: no\n"), {("query_log", "enabled"): "false"})
+        self.assertEqual(values("server:\nlog-replies: yes\n"), {("query_log", "enabled"): "true"})
+        self.assertEqual(values("server:\nlog-queries: yes\nlog-queries: no\n"), {("query_log", "enabled"): "false"})
+        tap = "dnstap:\ndnstap-enable: yes\ndnstap-socket-path: /run/tap\ndnstap-log-client-query-messages: "
+        self.assertEqual(values(tap + "yes\n"), {("query_log.dnstap", "socket"): "'/run/tap'", ("query_log.store", "enabled"): "false"})
+        self.assertEqual(values(tap + "no\n"), {("query_log", "enabled"): "false"})
+        self.assertIn("logs no queries without it", self.said("server:\n"))
+
+    def test_local_zones(self):
+        reading = self.read("".join(["server:\n", *(f"local-zone: {kind.replace('_', '-')}.example {kind}\n" for kind in (
+            "static transparent typetransparent nodefault always_transparent inform deny refuse inform_deny always_nxdomain always_nodata "
+            "always_null always_deny always_refuse redirect inform_redirect block_a ipset unheard").split()),
+            *(f"local-data: '{name}.example A 192.0.2.1'\n" for name in ("typetransparent", "redirect", "inform-redirect", "always-null"))]))
+        m = reading.model
+        self.assertEqual(m.closed_zones.texts(), ["static.example"])
+        self.assertEqual(m.open_zones.texts(), [f"{name}.example" for name in (
+            "transparent", "typetransparent", "nodefault", "always-transparent", "inform")])
+        self.assertEqual(m.deny.texts(), [f"{name}.example" for name in (
+            "deny", "refuse", "inform-deny", "always-nxdomain", "always-nodata", "always-null", "always-deny", "always-refuse")])
+        self.assertEqual(sorted(r.name for r in m.records), ["*.inform-redirect.example", "*.redirect.example", "inform-redirect.example",
+                                                             "redirect.example", "typetransparent.example"])
+        self.assertEqual(m.values["blocking", "mode"][0], "refused")
+        lines = "\n".join(report.lines(reading.account))
+        for text in ("no other types; unbound asks", "||block-a.example^$dnstype=A", "sets of a firewall", "the type unheard"):
+            self.assertIn(text, lines)
+
+    def test_typetransparent_without_data_loses_nothing(self):
+        self.assertNotIn("local-zone", self.said("server:\nlocal-zone: x.example typetransparent\nlocal-data: 'x.y A 192.0.2.1'\n"))
+
+    def test_reverse_zones_are_names(self):
+        m = self.read("server:\nlocal-zone: 16.172.in-addr.arpa nodefault\nlocal-zone: '16/28.2.0.192.in-addr.arpa' transparent\n").model
+        self.assertEqual(m.open_zones.texts(), ["16.172.in-addr.arpa", "16/28.2.0.192.in-addr.arpa"])
+        m = self.read("server:\nunblock-lan-zones: yes\n").model
+        self.assertIn("31.172.in-addr.arpa", m.open_zones)
+        self.assertNotIn("172.in-addr.arpa", m.open_zones)
+
+    def test_an_open_zone_below_a_blocked_one(self):
+        m = self.read("server:\nlocal-zone: x.example always_null\nlocal-zone: ok.x.example transparent\n").model
+        self.assertEqual((m.deny.texts(), m.allow.texts()), (["x.example"], ["ok.x.example"]))
+
+    def test_the_longest_prefix_decides(self):
+        m = self.read("server:\naccess-control: 0.0.0.0/0 refuse\naccess-control: 10.1.0.0/16 deny\naccess-control: 10.0.0.0/8 allow\n"
+                      "access-control: 10.1.2.0/24 allow_snoop\naccess-control: 10.0.0.0/8 deny\naccess-control: 172.16.0.0/12 deny\n"
+                      "access-control: 127.0.0.1 refuse\n").model
+        self.assertEqual(m.access_allow.texts(), ["127.0.0.0/8", "::1", "10.0.0.0/8", "10.1.2.0/24"])
+        self.assertEqual(m.access_deny.texts(), ["10.1.0.0/16", "127.0.0.1"])
+        self.assertEqual(m.values["access", "denied"][0], "refuse")
+        self.assertEqual(self.read("server:\naccess-control: 0.0.0.0/0 deny\n").model.access_allow.texts(), ["127.0.0.0/8", "::1"])
+        self.assertIn("its own machine alone", self.said("server:\n"))
+
+    def test_rebinding_stays_off(self):
+        m = self.read("server:\nprivate-domain: x.example\n").model
+        self.assertEqual((len(m.rebinding_allow), m.values.get(("blocking.rebinding", "enabled"))), (0, None))
+
+    def test_validation(self):
+        def validates(text):
+            return ("dnssec", "validate") in self.read(f"server:\nauto-trust-anchor-file: /k\n{text}\n").model.values
+        self.assertTrue(validates(""))
+        self.assertFalse(validates("module-config: iterator"))
+        self.assertFalse(validates("val-permissive-mode: yes"))
+
+    def test_stale(self):
+        def values(text):
+            return {k[1]: v[0] for k, v in self.read(f"server:\n{text}\n").model.values.items() if k[0] == "cache"}
+        self.assertEqual(values("serve-expired-ttl: 60"), {})
+        self.assertEqual(values("serve-expired: yes"), {"stale": "immediate", "stale_window": "86400"})
+        self.assertEqual(values("serve-expired: yes\nserve-expired-ttl: 0\nserve-expired-client-timeout: 1800"),
+                         {"stale": "on-failure", "stale_window": "604800"})
+
+    def test_policy_zones(self):
+        m = self.read("rpz:\nname: a.\nprimary: 2001:db8::1@5353#ns.example\nrpz:\nname: b\nzonefile: b.zone\n"
+                      "rpz:\nname: c\nurl: https://x.example/c\nzonefile: c.zone\nrpz:\nname: d\nurl: https://x.example/d\n"
+                      "rpz-action-override: disabled\n").model
+        self.assertEqual([one.place for one in m.lists],
+                         ["axfr+tls://ns.example@[2001:db8::1]:5353/a", "/etc/unbound/b.zone", "https://x.example/c"])
+
+    def test_files_include_each_other(self):
+        reading = self.read("server:\ninclude: '*.conf'\n", more="")
+        self.assertIn("include each other", "\n".join(report.lines(reading.account)))
+
+    def test_an_included_file_goes_on_with_the_clause(self):
+        m = self.read("forward-zone:\nname: x.example\ninclude: more\nforward-addr: 10.0.0.2\ninclude-toplevel: top\n",
+                      more="forward-addr: 10.0.0.1\n", top="server:\ndomain-insecure: y.example\n").model
+        self.assertEqual(m.zones["x.example"].servers.texts(), ["10.0.0.1", "10.0.0.2"])
+        self.assertEqual(m.negative_anchors.texts(), ["y.example"])
+
+
+class BeyondAds(unittest.TestCase):
+    def read(self, *texts):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [pathlib.Path(folder) / f"{number}.yaml" for number in range(len(texts))]
+            for path, text in zip(paths, texts):
+                path.write_text(text)
+            return main.read("beyond-ads-dns", [str(path) for path in paths])
+
+    def test_the_first_file_overrides_the_second(self):
+        m = self.read("upstreams: [{address: '10.0.0.1:53'}]\ncache: {min_ttl: 1m}\n",
+                      "upstreams: [{address: '1.1.1.1:53'}]\ncache: {min_ttl: 5m, max_ttl: 1h}\nblocklists: {denylist: [a.example]}\n").model
+        self.assertEqual(m.upstreams.texts(), ["10.0.0.1"])
+        self.assertEqual({k[1]: v[0] for k, v in m.values.items()}, {"min_ttl": "60", "max_ttl": "3600"})
+        self.assertEqual(m.deny.texts(), ["a.example"])
+
+    def test_the_log_is_off_where_it_was(self):
+        def values(text):
+            return {k: v[0] for k, v in self.read("upstreams: []\n" + text).model.values.items()}
+        self.assertEqual(values("query_store: {enabled: false}\n"), {("query_log", "enabled"): "false"})
+        self.assertEqual(values("query_store: {enabled: false}\nrequest_log: {enabled: true}\n"),
+                         {("query_log.requests", "enabled"): "true", ("query_log.store", "enabled"): "false"})
+        self.assertEqual(values("query_store: {anonymize_client_ip: hash}\n"), {("query_log", "anonymize"): "hash"})
+
+    def test_windows(self):
+        m = self.read("blocklists: {family_time: {start: '17:00', end: '20:00', days: [0, 6], services: [tiktok]}, "
+                      "scheduled_pause: {start: '09:00', end: '17:00'}}\n").model
+        self.assertEqual(m.values["blocking", "family_time"][0], "{from: '17:00', to: '20:00', days: [sun, sat], services: ['tiktok']}")
+        self.assertEqual(m.values["blocking", "schedules"][0], "[{name: pause, from: '09:00', to: '17:00', pause: true}]")
+
+
 class Program(unittest.TestCase):
     """What a person sees."""
 
@@ -888,6 +1061,9 @@ class Program(unittest.TestCase):
         self.refused(1, "settings/get", "technitium", self.dir / "dns.config")
         self.refused(1, "no record of a zone", "technitium", self.dir / "bad.yaml")
         self.refused(1, "no configuration of blocky", "blocky", "AdGuardHome.yaml")
+        self.refused(1, "No such file", "unbound", self.dir / "none")
+        self.refused(1, "no clause of unbound", "unbound", self.dir / "hosts")
+        self.refused(1, "no configuration of beyond-ads-dns", "beyond-ads-dns", "AdGuardHome.yaml")
 
     def test_output(self):
         new, golden = self.dir / "new.yaml", (HERE / "golden/dnsmasq.yaml").read_text()
