@@ -82,6 +82,9 @@ drwxr-x--- root/root ./etc/weir/
 -rw-r--r-- root/root ./lib/systemd/system/dev-hugepages\\x2dweir.mount
 -rw-r--r-- root/root ./lib/udev/rules.d/60-weir-nic.rules
 -rw-r--r-- root/root ./usr/lib/sysusers.d/weir.conf
+-rw-r--r-- root/root ./usr/lib/weir/import/program.py
+-rw-r--r-- root/root ./usr/lib/weir/import/weir_import/main.py
+-rw-r--r-- root/root ./usr/lib/weir/import/weir_import/readers/pihole.py
 -rw-r--r-- root/root ./usr/lib/tmpfiles.d/weir.conf
 -rw-r--r-- root/root ./usr/lib/sysctl.d/10-weir.conf
 -rw-r--r-- root/root ./usr/share/bash-completion/completions/weirctl

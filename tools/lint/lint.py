@@ -32,7 +32,7 @@ LIBRARIES = {
     "hs.h": ["controlplane"],
     "curl/": ["controlplane", "tools/ctl"],
     "jansson.h": ["controlplane", "tools/ctl"],
-    "sqlite3.h": ["controlplane", "tools/ctl"],
+    "sqlite3.h": ["controlplane"],
     "zlib.h": ["controlplane"],
     "zstd.h": ["controlplane"],
     "libpsl.h": ["controlplane"],
@@ -41,7 +41,7 @@ LIBRARIES = {
     "nghttp2/": ["controlplane"],
     "http_parser.h": ["controlplane"],
     "jemalloc/": ["controlplane"],
-    "yaml.h": ["dataplane/core/config", "tools/ctl"],
+    "yaml.h": ["dataplane/core/config"],
     "xxhash.h": ["dataplane/core"],
     "seccomp.h": ["dataplane/core"],
     "bpf/": ["dataplane/xdp"],
@@ -67,7 +67,7 @@ ROOMS = {
         "state", "stage", "port",
     ],
     "tools/ctl": [
-        "terminal", "lib", "memory", "selftest", "nic", "doctor", "setup", "import", "cmd",
+        "terminal", "lib", "memory", "selftest", "nic", "doctor", "setup", "cmd",
     ],
 }
 ROOM_README_LINES_MAX = 40

@@ -268,7 +268,7 @@ class Model:
         return self._server(at, items, servers.parse_unbound(text, over_tls), text, None)
 
     def plain_server(self, at, items, text, most):
-        """A server that is asked in clear text, by its address."""
+        """A server that weir asks in clear text, by its address."""
         server = servers.parse(text)
         if server is None or names.address(server.host) is None:
             return self._no(at, f"the server `{text[:200]}` is left out: weir takes addresses for {items.key}")

@@ -19,7 +19,7 @@ def is_printable(text):
 
 
 def a_label(label):
-    """The label in ASCII; ValueError: there is none."""
+    """The label in ASCII; ValueError: no such form."""
     if label.isascii():
         return label.lower()
     label = unicodedata.normalize("NFC", label.lower())

@@ -44,7 +44,7 @@ def has_forwarders(r):
 
 
 def ipv6_mode(r, node):
-    """For recursion; a forwarder is asked by the address that it has."""
+    """For recursion: weir asks a forwarder by the address that it has."""
     if has_forwarders(r):
         return node.needless("weir asks forwarders by their addresses")
     words = {"Disabled": "ipv4", "Enabled": "auto", "Preferred": "auto"}
