@@ -352,6 +352,17 @@ static void differs_event(struct app *a)
 		s->disk_why[0] ? "cannot be used: " : "is another text", s->disk_why);
 }
 
+// Before the process says that it is ready, for its next life has to know it whenever this one
+// ends.
+static void watched_again_store(const struct app_versions *v)
+{
+	char why[CONFIG_WHY_MAX];
+	if (version_store_settle(v->folder, v->status.in_force.number, CONFIG_VERSION_watched_again,
+		    v->status.in_force.reason, why)
+		< 0)
+		log_warning("configuration: %s", why);
+}
+
 void app_versions_serve(struct app *a)
 {
 	struct app_versions *v = a->versions;
@@ -375,6 +386,8 @@ void app_versions_serve(struct app *a)
 		      : !is_watched          ? CONFIG_VERSION_applied
 		      : v->start.was_stopped ? CONFIG_VERSION_pending
 					     : CONFIG_VERSION_watched_again;
+	if (now->result == CONFIG_VERSION_watched_again)
+		watched_again_store(v);
 	job->version = *now;
 	job->good = v->health.good ? v->health.good : now->before;
 	if (is_new)
