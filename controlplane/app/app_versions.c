@@ -155,7 +155,6 @@ void app_versions_settle(struct app *a, unsigned number, enum config_version_res
 	app_versions_job_run(job);
 }
 
-// The version that the process starts with, and what the run before left.
 // A control plane died twice while it watched the health of this version.
 static int start_again(const char *path, struct config_start *start, char why[APP_WHY_MAX])
 {
@@ -352,17 +351,6 @@ static void differs_event(struct app *a)
 		s->disk_why[0] ? "cannot be used: " : "is another text", s->disk_why);
 }
 
-// Before the process says that it is ready, for its next life has to know it whenever this one
-// ends.
-static void watched_again_store(const struct app_versions *v)
-{
-	char why[CONFIG_WHY_MAX];
-	if (version_store_settle(v->folder, v->status.in_force.number, CONFIG_VERSION_watched_again,
-		    v->status.in_force.reason, why)
-		< 0)
-		log_warning("configuration: %s", why);
-}
-
 void app_versions_serve(struct app *a)
 {
 	struct app_versions *v = a->versions;
@@ -386,12 +374,13 @@ void app_versions_serve(struct app *a)
 		      : !is_watched          ? CONFIG_VERSION_applied
 		      : v->start.was_stopped ? CONFIG_VERSION_pending
 					     : CONFIG_VERSION_watched_again;
-	if (now->result == CONFIG_VERSION_watched_again)
-		watched_again_store(v);
 	job->version = *now;
 	job->good = v->health.good ? v->health.good : now->before;
 	if (is_new)
 		app_versions_job_audit(job);
+	else if (now->result == CONFIG_VERSION_watched_again)
+		stored_done(
+			job, serve_work(job)); // the next life has to know, whenever this one ends
 	else
 		app_versions_job_run(job);
 	if (!is_watched)
