@@ -24,8 +24,8 @@ enum {
 	LOCKOUT_MOST_S = 960,
 };
 
-// An address, or a user, who may count as such at one; either part may be absent, which is
-// never locked out.
+// The failed logins that count together: an address's, or a user's, who may count apart for each
+// address. A part that is absent is never locked out.
 struct lockout_key {
 	struct source_ids of;
 };

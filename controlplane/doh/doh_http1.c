@@ -26,7 +26,7 @@ struct doh_http1 {
 	struct doh_stream *stream; // the request that is received or answered
 	uint64_t now_ms;           // when the call in progress began
 	struct http1_check check;
-	size_t name_len, value_len; // lengths that came; what is over the maximum is not kept
+	size_t name_len, value_len; // lengths as received; bytes over the maximum are not kept
 	bool in_value;
 	bool whole;     // the parser stands at the end of a request
 	bool last;      // the response in `out` is the last one

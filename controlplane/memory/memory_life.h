@@ -47,7 +47,7 @@ struct memory_place { // the environment of a run
 	char boot[MEMORY_BOOT_MAX];
 };
 
-// Reads /proc; what it cannot read is empty or 0.
+// Reads /proc. A field that cannot be read is empty or 0.
 void memory_place_read(struct memory_place *out);
 // A new life, after the last one's end has been found out.
 struct memory_life *memory_life_begin(struct memory_lives *l, const struct memory_place *p);

@@ -173,12 +173,12 @@ struct rules_task {
 };
 unsigned rules_tasks(const struct rules *r, struct rules_task *out, unsigned max);
 
-// Lists that weir could not read or fetch (rules_status.c): their number; what is wrong with one of
-// them and what is in force, in `out`, which is returned; the id of such a message (log_recent.h).
-enum { RULES_LIST_TEXT_MAX = 640 };
+// rules_status.c: the number of lists that weir could not read or fetch.
 unsigned rules_failing(const struct rules_status *s);
+enum { RULES_LIST_TEXT_MAX = 640 };
+// Writes what is wrong with such a list, and what is in force of it. Returns `out`.
 char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap);
-uint32_t rules_failing_id(void);
+uint32_t rules_failing_id(void); // the id of messages about such lists (log_recent.h)
 
 // Takes NOTIFY for lists by transfer (list_notify.h), until the close. -ENOMEM.
 ATTR_MUST_CHECK int rules_notify(struct rules *r, struct list_notify *z);

@@ -166,7 +166,7 @@ struct why {
 
 	// Found in the rules.
 	uint64_t lists[4];    // the group's, as they apply at present
-	uint64_t unpaused[4]; // what they would be without a pause of the group
+	uint64_t unpaused[4]; // lists if the group were not paused
 	struct dns_name name[WHY_NAMES_MAX];
 	struct ip_address address[WHY_ADDRESSES_MAX]; // addresses of the cached answer
 	unsigned names, addresses;

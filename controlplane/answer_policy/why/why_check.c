@@ -269,8 +269,8 @@ static bool is_of_types(const struct why *w, const struct why_hit *h)
 	return h->kind.types.count && covers(w, h) && !(none >> h->kind.rule_class & 1);
 }
 
-// Where a rule at the name decides, a weaker one changes nothing for another type; what is found
-// in answers is found for all groups at once, so there all rules count, and each address.
+// A rule at the name that decides does so for each type, so weaker rules change nothing. Answers
+// are searched for all groups at once, so there all rules count, and each address.
 static bool is_typed(const struct why *w)
 {
 	const struct why_hit *d = w->decider < 0 ? NULL : &w->hit[w->decider];

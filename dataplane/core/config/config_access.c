@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The sections `access`, `limits` and `proxy_protocol`: who may ask, and how much.
+// The sections `access`, `limits` and `proxy_protocol`: which clients may ask, and how often.
 
 #include "config_entries.h"
 #include "config_sections.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The tree of a configuration as YAML again: every key that has a value, in the order of the
-// schema, an item of a list a line. What it prints loads as the same values. Comments and the order
-// of the text that was loaded are lost. Pure.
+// Prints the tree of a configuration as YAML: every key that has a value, in the order of the
+// schema, and each item of a list on a line. Loading that text gives the same values. Comments, and
+// the order of the text that was loaded, are lost. Pure.
 
 #include "core/config/config_schema.h"
 
