@@ -171,15 +171,12 @@ static int list_take(const struct config_doc *doc, const char *list,
 	return rc;
 }
 
-// A list of clients that is not given is the shipped one.
+// A list of clients that is not given is the shipped one; an empty one is given.
 static int access_clients_take(const struct config_doc *doc, const char *list,
 	const struct config_node *items, const struct config *c, struct prefixes *p)
 {
-	bool is_given = config_list_count(items) > 0;
 	int rc = list_take(doc, list, items, c, true, p);
-	if (rc == 0 && !is_given)
-		is_given = config_doc_has_list(doc, list);
-	if (rc < 0 || is_given)
+	if (rc < 0 || items)
 		return rc;
 	FREE_AND_NULL(p->one);
 	p->one = heap_calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof(*p->one));

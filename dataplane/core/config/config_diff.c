@@ -269,7 +269,8 @@ static void walk(struct leaves *l, const struct config_field *f, const struct co
 {
 	const size_t len = strlen(l->path);
 	for (; f->key; f++) {
-		snprintf(l->path + len, sizeof(l->path) - len, "%s%s", len ? "." : "", f->key);
+		l->path[len] = '\0';
+		config_path_add(l->path, f->key, 0);
 		if (f->kind == CONFIG_NODE_MAPPING) {
 			walk(l, f->keys, config_node_find(mapping, f->key));
 			continue;

@@ -222,13 +222,6 @@ static void place_find(const struct config_doc *doc, const char *key, struct pla
 	}
 }
 
-bool config_doc_has_list(const struct config_doc *doc, const char *key)
-{
-	struct place p;
-	place_find(doc, key, &p);
-	return p.node && p.node->kind == CONFIG_NODE_LIST;
-}
-
 // The file of a node; before the parts are there, and of a part, all are the document's own.
 static const struct config_doc *file_of(const struct config_doc *doc, const struct config_node *n)
 {

@@ -17,7 +17,7 @@
 #include <weir/config/versions.h>
 #include <weir/config_tools.h>
 
-enum { CONFIG_FILE_MAX = 4 << 20, CONFIG_PATH_MAX = 256 };
+enum { CONFIG_FILE_MAX = 4 << 20 };
 
 struct config_doc {
 	const char *path; // as the caller named it
@@ -75,9 +75,6 @@ static inline const struct config_node *config_section(
 {
 	return config_node_mapping(doc->tree.root, key);
 }
-
-// Does `key` have a list, be it an empty one?
-bool config_doc_has_list(const struct config_doc *doc, const char *key);
 
 // Adds the error "config: key: reason (FILE:LINE:COL)", with the position of the key, or of its
 // nearest parent that is in a file of the document. Items of lists go by their names where they

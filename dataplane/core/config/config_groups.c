@@ -306,16 +306,13 @@ static int group_fill(const struct config_doc *doc, unsigned group, struct membe
 {
 	const struct config_node *g = config_node_item(doc->tree.root, "groups", group);
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	const struct config_node *added = config_node_list(doc->tree.root, "group_members");
 	bool has_added = false;
 	int rc = 0;
-	for (unsigned i = 0; i < config_node_count(doc->tree.root, "group_members"); i++)
-		has_added |= config_node_text(
-				     config_node_item(doc->tree.root, "group_members", i), "group")
-			     && strcmp(config_node_text(
-					       config_node_item(doc->tree.root, "group_members", i),
-					       "group"),
-					config_node_text(g, "name"))
-					== 0;
+	for (unsigned i = 0; !has_added && i < config_list_count(added); i++) {
+		const char *of = config_node_text(added->child[i], "group");
+		has_added = of && strcmp(of, config_node_text(g, "name")) == 0;
+	}
 	config_item_key(list, "groups", group, "clients");
 	if (!has_added
 		&& config_node_count(g, "clients") + config_node_count(g, "vlans")

@@ -73,7 +73,7 @@ static const struct {
 #undef X
 };
 
-// What may stand behind a number, by the unit of the key: the end of its field's name.
+// Units that a number may have. Those of a key go by the unit that its field's name ends in.
 static const struct {
 	const char *unit, *word;
 	int64_t factor;
@@ -184,8 +184,9 @@ int config_number_parse(const struct config_doc *doc, const char *path, const ch
 bool config_seconds_read(const char *text, int64_t max, int64_t *out)
 {
 	const size_t digits = strspn(text, "0123456789");
-	*out = digits_read(text, max) * factor_of("_s", text + digits);
-	return digits && *out <= max && factor_of("_s", text + digits);
+	const int64_t factor = factor_of("_s", text + digits);
+	*out = digits_read(text, max) * factor;
+	return digits && *out <= max && factor;
 }
 
 // Which of both another word for a switch means; NULL: neither.

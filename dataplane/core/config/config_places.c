@@ -80,9 +80,7 @@ static void lines_load(const uint8_t *section, size_t len, struct config_places 
 
 static void default_take(const char *path, char out[CONFIG_PLACE_MAX])
 {
-	for (unsigned i = 0; i < config_key_count; i++)
-		if (strcmp(config_keys[i].path, path) == 0)
-			snprintf(out, CONFIG_PLACE_MAX, "%s", config_keys[i].fallback);
+	snprintf(out, CONFIG_PLACE_MAX, "%s", config_key_find(path)->fallback);
 }
 
 int config_places_find(const char *path, struct config_places *out, char why[CONFIG_WHY_MAX])

@@ -297,29 +297,21 @@ struct walk {
 	int rc;
 };
 
-static size_t path_add(struct walk *w, const char *key)
+static const struct config_field *field_find(const struct config_field *keys, const char *key)
 {
-	const size_t len = strlen(w->path);
-	snprintf(w->path + len, sizeof(w->path) - len, "%s%s", len ? "." : "", key);
-	return len;
+	while (keys->key && strcmp(keys->key, key) != 0)
+		keys++;
+	return keys->key ? keys : NULL;
 }
 
-static size_t path_add_item(struct walk *w, unsigned i)
-{
-	const size_t len = strlen(w->path);
-	snprintf(w->path + len, sizeof(w->path) - len, "[%u]", i);
-	return len;
-}
-
-static const struct config_field *field_find(
-	const struct config_field *keys, const char *key, const char **nearest)
+// The key that resembles `key`; NULL: none does.
+static const char *field_near(const struct config_field *keys, const char *key)
 {
 	struct text_near near;
 	text_near_begin(&near, key);
-	for (; keys->key && strcmp(keys->key, key) != 0; keys++)
+	for (; keys->key; keys++)
 		text_near_try(&near, keys->key);
-	*nearest = near.best;
-	return keys->key ? keys : NULL;
+	return near.best;
 }
 
 // A tail with a word in it; "" without one.
@@ -333,26 +325,26 @@ static const char *tail_of(char out[2 * CONFIG_KEY_MAX], const char *fmt, const 
 	return out;
 }
 
-// Refuses the keys of a mapping, and of all below it, that the schema does not know; what is below
-// these says nothing.
+// Refuses each key of a mapping that the schema does not know, and goes on below those that it
+// does.
 static void unknown_refuse(
 	struct walk *w, const struct config_node *n, const struct config_field *keys)
 {
-	const char *nearest;
 	char tail[2 * CONFIG_KEY_MAX];
 	if (n->kind == CONFIG_NODE_TEXT || !keys)
 		return;
 	for (unsigned i = 0; i < n->count && w->unknown < CONFIG_ERRORS_MAX; i++) {
 		const struct config_node *child = n->child[i];
 		const bool is_item = n->kind == CONFIG_NODE_LIST;
-		const struct config_field *f =
-			is_item ? NULL : field_find(keys, child->key, &nearest);
-		const size_t len = is_item ? path_add_item(w, i) : path_add(w, child->key);
+		const struct config_field *f = is_item ? NULL : field_find(keys, child->key);
+		const size_t len = config_path_add(w->path, child->key, i);
 		if (is_item && child->kind == CONFIG_NODE_MAPPING) {
 			unknown_refuse(w, child, keys);
 		} else if (!is_item && !f) {
 			(void)config_refuse_node(w->doc, child, w->path,
-				tail_of(tail, "; did you mean \"%s\"?", nearest), "unknown key");
+				tail_of(tail, "; did you mean \"%s\"?",
+					field_near(keys, child->key)),
+				"unknown key");
 			w->unknown++;
 		} else if (!is_item && (child->kind == f->kind)) {
 			unknown_refuse(w, child, f->keys);
@@ -417,7 +409,7 @@ static int list_check(struct walk *w, struct config_node *n, const struct config
 		if (i == f->max)
 			return config_refuse_node(
 				w->doc, n, w->path, "", "more than %u entries", f->max);
-		const size_t len = path_add_item(w, i);
+		const size_t len = config_path_add(w->path, NULL, i);
 		rc = item_check(w, n->child[i], f);
 		w->path[len] = '\0';
 	}
@@ -438,15 +430,14 @@ static int mapping_check(
 	struct walk *w, const struct config_node *n, const struct config_field *keys)
 {
 	char tail[2 * CONFIG_KEY_MAX];
-	const char *nearest;
 	int rc = 0;
 	if (n->kind != CONFIG_NODE_MAPPING)
 		return shape_refuse(w, n, "expected keys below it",
 			tail_of(tail, "; write lines such as \"%s: ...\" there", keys->key));
 	for (unsigned i = 0; i < n->count && rc == 0; i++) {
 		struct config_node *child = n->child[i];
-		const struct config_field *f = field_find(keys, child->key, &nearest);
-		const size_t len = path_add(w, child->key);
+		const struct config_field *f = field_find(keys, child->key);
+		const size_t len = config_path_add(w->path, child->key, 0);
 		if (f)
 			rc = field_check(w, child, f);
 		w->path[len] = '\0';
@@ -485,12 +476,11 @@ static int nodes_merge(struct walk *w, const struct config_doc *part, struct con
 static int mappings_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
 	const struct config_node *from, const struct config_field *keys)
 {
-	const char *nearest;
 	int rc = 0;
 	for (unsigned i = 0; i < from->count && rc != -ENOMEM; i++) {
 		struct config_node *child = from->child[i], *own = config_node_find(to, child->key);
-		const struct config_field *f = field_find(keys, child->key, &nearest);
-		const size_t len = path_add(w, child->key);
+		const struct config_field *f = field_find(keys, child->key);
+		const size_t len = config_path_add(w->path, child->key, 0);
 		if (!f || !own)
 			rc = config_worse(rc, config_node_move(&w->doc->tree, to, child));
 		else

@@ -227,14 +227,14 @@ struct reader {
 	unsigned depth, documents;
 };
 
-// Adds ".key" or "[3]" to a path.
-static void path_add(char path[CONFIG_PATH_MAX], const char *key, unsigned item)
+size_t config_path_add(char path[CONFIG_PATH_MAX], const char *key, unsigned item)
 {
 	const size_t len = strlen(path);
 	if (key)
 		snprintf(path + len, CONFIG_PATH_MAX - len, "%s%s", len ? "." : "", key);
 	else
 		snprintf(path + len, CONFIG_PATH_MAX - len, "[%u]", item);
+	return len;
 }
 
 // The path of what is being read: `key` is one of the innermost mapping; `is_item`: an item of the
@@ -247,11 +247,12 @@ static void path_of(
 		const struct config_node *n = r->level[i].node;
 		const bool is_list = n->kind == CONFIG_NODE_LIST;
 		if (i + 1 < r->depth)
-			path_add(out, is_list ? NULL : n->child[n->count - 1]->key, n->count - 1);
+			config_path_add(
+				out, is_list ? NULL : n->child[n->count - 1]->key, n->count - 1);
 		else if (is_list && is_item)
-			path_add(out, NULL, n->count);
+			config_path_add(out, NULL, n->count);
 		else if (!is_list && (key || r->level[i].key))
-			path_add(out, key ? key : r->level[i].key, 0);
+			config_path_add(out, key ? key : r->level[i].key, 0);
 	}
 }
 

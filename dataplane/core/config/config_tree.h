@@ -17,7 +17,8 @@ enum {
 	CONFIG_DEPTH_MAX = 8,
 	CONFIG_KEYS_MAX = 64, // of one mapping
 	CONFIG_KEY_MAX = 64,  // bytes of a key and its zero
-	CONFIG_NODES_MAX = 1 << 20
+	CONFIG_NODES_MAX = 1 << 20,
+	CONFIG_PATH_MAX = 256 // bytes of the path of a node, such as "groups[1].name", and its zero
 };
 
 enum config_node_kind { CONFIG_NODE_TEXT, CONFIG_NODE_LIST, CONFIG_NODE_MAPPING };
@@ -65,6 +66,9 @@ unsigned config_node_count(const struct config_node *mapping, const char *key);
 const struct config_node *config_node_item(
 	const struct config_node *mapping, const char *key, unsigned i);
 const char *config_node_item_text(const struct config_node *mapping, const char *key, unsigned i);
+
+// Adds ".key" to the path of a node, or "[3]" where `key` is NULL. The path's length before.
+size_t config_path_add(char path[CONFIG_PATH_MAX], const char *key, unsigned item);
 
 // Another spelling of a node: a text becomes a list of that one item, or a mapping with that one
 // key. -ENOMEM.

@@ -190,7 +190,7 @@ char *config_server_text(const struct config_upstream *s, char out[CONFIG_HOST_T
 	return out;
 }
 
-enum { SERVER_DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443, RACE_MAX = 2 };
+enum { TLS_PORT = 853, HTTPS_PORT = 443, RACE_MAX = 2 };
 
 static const char tls_scheme[] = "tls://", https_scheme[] = "https://";
 
@@ -280,8 +280,7 @@ static int server_address(
 		return config_refuse(doc, key,
 			"no such protocol: \"tls://NAME@ADDRESS\", "
 			"\"https://NAME@ADDRESS/PATH\", or an address alone for UDP and TCP");
-	if (socket_address_parse(text, SERVER_DNS_PORT, &s->address) == 0
-		|| host_take(text, SERVER_DNS_PORT, s))
+	if (socket_address_parse(text, DNS_PORT, &s->address) == 0 || host_take(text, DNS_PORT, s))
 		return 0;
 	return config_refuse(doc, key,
 		"is not an IP address, with or without port (\"9.9.9.9\", \"9.9.9.9:53\", "

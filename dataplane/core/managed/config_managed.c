@@ -115,11 +115,6 @@ static struct config_node *list_of(const struct config_managed *m, const struct 
 	return config_node_is_empty(at) ? NULL : at;
 }
 
-static unsigned count_of(const struct config_node *list)
-{
-	return list ? list->count : 0;
-}
-
 // One more item, whose place is in the list.
 static int item_append(struct config_managed *m, const struct list *l, struct config_node *item)
 {
@@ -138,7 +133,7 @@ struct item_text {
 static int item_add(struct config_managed *m, const struct list *l, const struct item_text *texts,
 	unsigned count)
 {
-	if (count_of(list_of(m, l)) >= l->max)
+	if (config_list_count(list_of(m, l)) >= l->max)
 		return -E2BIG;
 	struct config_node *item = config_node_new(&m->tree, CONFIG_NODE_MAPPING, NULL);
 	int rc = item ? 0 : -ENOMEM;
@@ -162,7 +157,7 @@ static bool has_text(const struct config_node *item, const char *key, const char
 static unsigned item_find(const struct config_node *list, const char *key, const char *text)
 {
 	unsigned i = 0;
-	while (i < count_of(list) && !has_text(list->child[i], key, text))
+	while (i < config_list_count(list) && !has_text(list->child[i], key, text))
 		i++;
 	return i;
 }
@@ -170,7 +165,7 @@ static unsigned item_find(const struct config_node *list, const char *key, const
 static unsigned entry_find(const struct config_node *list, const struct managed_entry *e)
 {
 	unsigned i = 0;
-	while (i < count_of(list)
+	while (i < config_list_count(list)
 		&& !(has_text(list->child[i], "name", e->name)
 			&& has_text(list->child[i], "group", e->group)
 			&& (!e->verdict || has_text(list->child[i], "verdict", e->verdict))))
@@ -184,7 +179,7 @@ int config_managed_entry_set(struct config_managed *m, const struct managed_entr
 		{"group", e->group}, {"until", e->until}, {"why", e->why}};
 	const struct managed_entry any = {.name = e->name, .group = e->group};
 	const unsigned before = entry_find(list_of(m, &entries), &any);
-	const bool is_there = before < count_of(list_of(m, &entries));
+	const bool is_there = before < config_list_count(list_of(m, &entries));
 	const struct list room = {entries.section, entries.key, entries.max + is_there};
 	int rc = item_add(m, &room, texts, ARRAY_LEN(texts));
 	if (rc < 0 || !is_there)
@@ -199,7 +194,7 @@ int config_managed_entry_remove(struct config_managed *m, const struct managed_e
 {
 	struct config_node *list = list_of(m, &entries);
 	const unsigned i = entry_find(list, e);
-	if (i == count_of(list))
+	if (i == config_list_count(list))
 		return -ENOENT;
 	config_node_remove(list, i);
 	return 0;
@@ -209,7 +204,7 @@ unsigned config_managed_entries_end(struct config_managed *m, int64_t now)
 {
 	struct config_node *list = list_of(m, &entries);
 	unsigned ended = 0;
-	for (unsigned i = 0; i < count_of(list);) {
+	for (unsigned i = 0; i < config_list_count(list);) {
 		const char *text = config_node_text(list->child[i], "until");
 		int64_t until;
 		if (text && config_time_parse(text, &until) == 0 && until <= now) {
@@ -226,7 +221,7 @@ int config_managed_member_add(struct config_managed *m, const char *group, const
 {
 	const struct item_text texts[] = {{"group", group}, {"client", client}};
 	const struct config_node *list = list_of(m, &members);
-	if (item_find(list, "client", client) < count_of(list))
+	if (item_find(list, "client", client) < config_list_count(list))
 		return -EEXIST;
 	return item_add(m, &members, texts, ARRAY_LEN(texts));
 }
@@ -235,11 +230,11 @@ int config_managed_member_remove(struct config_managed *m, const char *group, co
 {
 	struct config_node *list = list_of(m, &members);
 	unsigned i = 0;
-	while (i < count_of(list)
+	while (i < config_list_count(list)
 		&& !(has_text(list->child[i], "client", client)
 			&& (!group || has_text(list->child[i], "group", group))))
 		i++;
-	if (i == count_of(list))
+	if (i == config_list_count(list))
 		return -ENOENT;
 	config_node_remove(list, i);
 	return 0;
@@ -249,7 +244,7 @@ const char *config_managed_member_group(const struct config_managed *m, const ch
 {
 	const struct config_node *list = list_of(m, &members);
 	const unsigned i = item_find(list, "client", client);
-	return i < count_of(list) ? config_node_text(list->child[i], "group") : NULL;
+	return i < config_list_count(list) ? config_node_text(list->child[i], "group") : NULL;
 }
 
 // Removes the item whose key has that text.
@@ -258,7 +253,7 @@ static int item_remove(
 {
 	struct config_node *list = list_of(m, l);
 	const unsigned i = item_find(list, key, text);
-	if (i == count_of(list))
+	if (i == config_list_count(list))
 		return -ENOENT;
 	config_node_remove(list, i);
 	return 0;
@@ -269,7 +264,7 @@ int config_managed_list_add(struct config_managed *m, const struct managed_list 
 	const struct item_text texts[] = {{"name", l->name}, {"path", l->path}, {"url", l->url},
 		{"format", l->format}, {"allow", l->allow ? "true" : NULL}};
 	const struct config_node *list = list_of(m, &lists);
-	if (item_find(list, "name", l->name) < count_of(list))
+	if (item_find(list, "name", l->name) < config_list_count(list))
 		return -EEXIST;
 	int rc = item_add(m, &lists, texts, ARRAY_LEN(texts));
 	if (rc == 0)
@@ -288,7 +283,7 @@ int config_managed_list_remove(struct config_managed *m, const char *name)
 static unsigned disabled_find(const struct config_node *list, const char *name)
 {
 	unsigned i = 0;
-	while (i < count_of(list) && strcmp(list->child[i]->text, name) != 0)
+	while (i < config_list_count(list) && strcmp(list->child[i]->text, name) != 0)
 		i++;
 	return i;
 }
@@ -296,9 +291,9 @@ static unsigned disabled_find(const struct config_node *list, const char *name)
 int config_managed_list_disable(struct config_managed *m, const char *name)
 {
 	const struct config_node *list = list_of(m, &disabled);
-	if (disabled_find(list, name) < count_of(list))
+	if (disabled_find(list, name) < config_list_count(list))
 		return -EEXIST;
-	if (count_of(list) == disabled.max)
+	if (config_list_count(list) == disabled.max)
 		return -E2BIG;
 	struct config_node *item = config_node_new(&m->tree, CONFIG_NODE_TEXT, NULL);
 	if (!item || config_node_text_set(&m->tree, item, name) < 0)
@@ -310,7 +305,7 @@ int config_managed_list_enable(struct config_managed *m, const char *name)
 {
 	struct config_node *list = list_of(m, &disabled);
 	const unsigned i = disabled_find(list, name);
-	if (i == count_of(list))
+	if (i == config_list_count(list))
 		return -ENOENT;
 	config_node_remove(list, i);
 	return 0;
@@ -320,7 +315,7 @@ int config_managed_server_add(struct config_managed *m, const char *address, con
 {
 	const struct item_text texts[] = {{"address", address}, {"name", name}};
 	const struct config_node *list = list_of(m, &servers);
-	if (item_find(list, "address", address) < count_of(list))
+	if (item_find(list, "address", address) < config_list_count(list))
 		return -EEXIST;
 	return item_add(m, &servers, texts, ARRAY_LEN(texts));
 }
@@ -394,7 +389,7 @@ static bool same_value(const char *type_text, const char *has, const char *wante
 static unsigned record_find(
 	const struct config_node *list, const struct managed_record *r, unsigned i)
 {
-	for (; i < count_of(list); i++) {
+	for (; i < config_list_count(list); i++) {
 		const struct config_node *one = list->child[i];
 		const char *type = config_node_text(one, "type");
 		if (has_text(one, "name", r->name) && (!r->type || same_text(type, r->type))
@@ -410,7 +405,7 @@ int config_managed_record_add(struct config_managed *m, const struct managed_rec
 	const struct item_text texts[] = {
 		{"name", r->name}, {"type", r->type}, {"value", r->value}, {"ttl", r->ttl}};
 	const struct config_node *list = list_of(m, &records);
-	if (record_find(list, r, 0) < count_of(list))
+	if (record_find(list, r, 0) < config_list_count(list))
 		return -EEXIST;
 	return item_add(m, &records, texts, ARRAY_LEN(texts));
 }
@@ -419,7 +414,7 @@ int config_managed_record_remove(struct config_managed *m, const struct managed_
 {
 	struct config_node *list = list_of(m, &records);
 	unsigned i = 0, removed = 0;
-	while ((i = record_find(list, r, i)) < count_of(list)) {
+	while ((i = record_find(list, r, i)) < config_list_count(list)) {
 		config_node_remove(list, i);
 		removed++;
 	}
