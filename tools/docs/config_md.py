@@ -149,7 +149,7 @@ def engines():
     return ", ".join(f"`{w}`" for w in re.findall(r"X\((\w+), [A-Z]+\)", header("config_filter.h")))
 
 
-# Keys that hold lists (config_net.c, config_lists.c, config_groups.c): key, entry, default, bound, when, text. Without
+# Keys that hold lists (config_dataplane.c, config_blocking.c, config_groups.c): key, entry, default, bound, when, text. Without
 # a bound: one value for each entry of `groups`.
 LISTS = {
     "dataplane": [

@@ -2,6 +2,8 @@
 """Names of files and functions that comments and pages mention: they are there."""
 import re
 
+import structure
+
 # Files of libraries and of other projects, and the file.c of an example.
 OTHERS = {
     "hs.h", "yaml.h", "syslog.h", "linux/icmp.h", "lib/eal/common/eal_common_options.c", "lib/eal/linux/eal_timer.c",
@@ -10,7 +12,6 @@ OTHERS = {
     "file.c",
 }
 PLACES = ("include/", "dataplane/", "controlplane/", "tools/ctl/")
-COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
 NAME = re.compile(r"(?<![\w./<*{-])((?:[\w.-]+/)*\w[\w-]*\.(?:c|h|py))(?![\w*/(]|\.\w)")
 WALKS = "docs/explanation/walks.md"
 STEP = re.compile(r"^\|(?:[^|`]*\|)? `([\w/]+\.[ch])` \| ((?:`\w+`(?:, )?)+) \|", re.M)
@@ -19,7 +20,7 @@ STEP = re.compile(r"^\|(?:[^|`]*\|)? `([\w/]+\.[ch])` \| ((?:`\w+`(?:, )?)+) \|"
 def comments(text):
     """(line, text) of each comment of a C file, the lines of one block together."""
     blocks, last = [], -1
-    for match in COMMENT.finditer(text):
+    for match in structure.NOT_CODE.finditer(text):
         if match[0][0] in "\"'":
             continue
         number = text.count("\n", 0, match.start()) + 1

@@ -86,7 +86,9 @@ ROOM_BREACHES = {
         "controlplane/lists/high.c": '#include "base/inside.h"\n', "controlplane/base/inside.h": ""},
     "controlplane/lists: no README.md": {"controlplane/lists/high.h": ""},
     "tools/ctl/README.md: its table does not have the rooms from the top floor down, from nic on": {
-        "tools/ctl/README.md": "| `cmd`, `import` | x |\n| `setup` | x |\n| `nic` | x |\n"},
+        "tools/ctl/README.md": "| `cmd` | x |\n| `setup` | x |\n| `nic` | x |\n"},
+    "dataplane/README.md: its table does not have the rooms from the top floor down, from cellar on": {
+        "dataplane/README.md": "| `cellar` | x |\n"},
     "controlplane/cellar: no room": {"controlplane/cellar/deep.c": ""},
 }
 ROOM_DOORS = {"controlplane/base/README.md": "**Door**: `low.h`.\n", "controlplane/lists/README.md": "**Door**: `high.h`.\n"}
