@@ -7,7 +7,7 @@ import tomllib
 from . import source
 from .account import Node
 
-NODES_MAX, DEPTH_MAX, BYTES_MAX = 400000, 64, 64 << 20
+NODES_MAX, DEPTH_MAX = 400000, 64
 
 
 def _fill(root, value, path, line_of):

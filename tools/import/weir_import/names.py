@@ -138,19 +138,23 @@ def integer(text):
     return int(text) if re.fullmatch(r"-?\d{1,18}", text) and text.isascii() else None
 
 
+def _escaped(found):
+    return re.sub(r"([\\^$.|?*+()\[\]{}/])", r"\\\1", found)
+
+
 def exact_pattern(found):
     """The pattern of a name alone."""
-    return "^" + re.sub(r"([\\^$.|?*+()\[\]{}/])", r"\\\1", found) + "$"
+    return "^" + _escaped(found) + "$"
 
 
 def below_pattern(found):
     """The pattern of what is below a name, without the name."""
-    return "\\." + re.sub(r"([\\^$.|?*+()\[\]{}/])", r"\\\1", found) + "$"
+    return "\\." + _escaped(found) + "$"
 
 
 def whole_pattern(found):
     """The pattern of a name with all names below."""
-    return "(^|\\.)" + re.sub(r"([\\^$.|?*+()\[\]{}/])", r"\\\1", found) + "$"
+    return "(^|\\.)" + _escaped(found) + "$"
 
 
 def near(word, words):

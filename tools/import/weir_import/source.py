@@ -78,3 +78,8 @@ def matches(pattern):
         return [], 0
     found = sorted(glob.glob(pattern))
     return found[:FILES_MAX], len(found)
+
+
+def matches_in(folder, pattern):
+    """The same in a folder, whose own name is no pattern."""
+    return matches(os.path.join(glob.escape(folder), pattern))

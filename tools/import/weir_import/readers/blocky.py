@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """blocky's config.yml, or the folder of its files. Keys that were renamed over time are read by both names."""
 import math
-import os
 import re
 
 from .. import names, servers, settle, source, yaml_source, zone_file
@@ -51,7 +50,6 @@ def take_server(r, node, items, text):
         elif names.name(common)[0] != server.host:
             node.impossible(f"`{text[:200]}`: weir wants the certificate of {server.host[:100]}, whose address it asks for; write "
                             "NAME@ADDRESS")
-            server = None
             return False
     return r.model._server(node, items, server, text, None)
 
@@ -620,7 +618,7 @@ def files_of(path):
     """The files of a folder, as blocky takes them."""
     if not source.is_folder(path):
         return [path]
-    found, count = source.matches(os.path.join(path, "*.y*ml"))
+    found, count = source.matches_in(path, "*.y*ml")
     if not found or count > len(found):
         raise source.Refused(f"{path}: has no configuration of blocky, or more than {source.FILES_MAX} files")
     return found

@@ -111,7 +111,7 @@ def _server_one(r, node, domain, to):
     model = r.model
     if not domain:
         why = "weir sends names without a dot to the upstreams, as other names"
-        return node.impossible(f"`//{to[:60]}`: {why}" + ("" if to else "; block.deny with `/^[^.]+$/` blocks them"), PRIVACY)
+        return node.impossible(f"`//{to[:60]}`: {why}" + ("" if to else "; blocking.deny with `/^[^.]+$/` blocks them"), PRIVACY)
     if domain == EVERY:
         return model.server(node, model.upstreams, to)
     if _is_partial(domain):
@@ -220,7 +220,7 @@ def addn_hosts(r, node):
 
 
 def hosts_dir(r, node):
-    found, _ = source.matches(os.path.join(glob_escape(node.text.split(",")[0]), "*"))
+    found, _ = source.matches_in(node.text.split(",")[0], "*")
     files = [f for f in found if not f.endswith("~") and source.is_readable_file(f)]
     if not files:
         return node.impossible(f"no file is there: {node.shown()}")
@@ -228,11 +228,6 @@ def hosts_dir(r, node):
         r.state.hosts.append((node, path))
         r.model.hosts_file(node, path)
     node.differently("weir reads the files that are there at the import: add new ones to local.hosts_files", "local.hosts_files")
-
-
-def glob_escape(path):
-    import glob
-    return glob.escape(path)
 
 
 def domain(r, node):
@@ -300,7 +295,7 @@ def conf_file(r, node):
 def conf_dir(r, node):
     folder, *endings = comma_parts(node.text)
     folder = source.beside(r.state.path, folder)
-    found, count = source.matches(os.path.join(glob_escape(folder), "*"))
+    found, count = source.matches_in(folder, "*")
     if not source.is_folder(folder):
         return node.impossible(f"no folder is there: `{folder[:200]}`")
     # Endings with a star are those to read; without one, those to leave out.

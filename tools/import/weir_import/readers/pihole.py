@@ -93,7 +93,7 @@ def _try(r, path):
 
 def _dnsmasq_folder(r, folder):
     """How many files are there. Version 6 reads them if misc.etc_dnsmasq_d is true."""
-    found, _ = source.matches(os.path.join(dnsmasq.glob_escape(folder), "*.conf"))
+    found, _ = source.matches_in(folder, "*.conf")
     found = [path for path in found if os.path.basename(path) not in OWN]
     if found and r.state.folder_off is not None:
         r.state.folder_off.needless(f"so the {len(found)} files of {folder} are not read")

@@ -360,7 +360,7 @@ KEYS = {
     "cacheNegativeRecordTtl": number("cache", "negative_ttl", 1, 86400),
     "cacheFailureRecordTtl": number("cache", "failure_ttl", 1, 300, default="10"),
     "cachePrefetchTrigger": takes(lambda r, n: r.model.value(n, "refresh", "enabled", "false") if n.text == "0" else
-                                  n.own(PREFETCH)),
+                                  n.usual(PREFETCH)),
     **{key: own(PREFETCH) for key in ("cachePrefetchEligibility", "cachePrefetchSampleIntervalInMinutes",
                                            "cachePrefetchSampleEligibilityHitsPerHour")},
     # Zones

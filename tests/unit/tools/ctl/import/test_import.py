@@ -499,6 +499,7 @@ class Dnsmasq(unittest.TestCase):
         said = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
         from weir_import.readers import dnsmasq
         options = set(re.findall(r"^\s*(?:-\S, )?\s*--([A-Za-z0-9-]+)", said, re.M))
+        self.assertGreater(len(options), 150)
         self.assertEqual(sorted(options - set(dnsmasq.KEYS)), [])
 
     def test_domains(self):
