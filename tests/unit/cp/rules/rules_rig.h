@@ -143,11 +143,27 @@ static inline void call_reload(void *arg)
 			abort();
 }
 
-// Calls `fn` on the service loop, and waits until on_done was called `times` more.
+struct service_call {
+	void (*fn)(void *arg);
+	void *arg;
+	atomic_bool returned;
+};
+
+static inline void run_service_call(void *arg)
+{
+	struct service_call *c = arg;
+	c->fn(c->arg);
+	atomic_store(&c->returned, true);
+}
+
+// Calls `fn` on the service loop, and waits until it has returned, as `arg` may lie on the caller's
+// stack, and until on_done was called `times` more. The last reply may come before the return.
 static inline void on_service(void (*fn)(void *arg), void *arg, unsigned times)
 {
 	int before = atomic_load(&env.replies);
-	assert_int_equal(loop_call(env.service, fn, arg), 0);
+	struct service_call c = {.fn = fn, .arg = arg};
+	assert_int_equal(loop_call(env.service, run_service_call, &c), 0);
+	WAIT_FOR(atomic_load(&c.returned));
 	wait_replies(before + (int)times);
 }
 

@@ -178,14 +178,8 @@ TEST_WITH(test_unchanged_costs_next_to_nothing, make_env, remove_env)
 	clock_step_ms(3100);
 	reload_same(3, false);
 	size_t before = mallinfo2().uordblks;
-	for (unsigned i = 0; i < TRIES; i++) {
-		struct reload_call c = {.same = true, .times = 1};
-		int replies = atomic_load(&env.replies);
-		assert_int_equal(loop_call(env.service, call_reload, &c), 0);
-		while (atomic_load(&env.replies) == replies)
-			;
-		assert_int_equal(env.last.outcome, RULES_UNCHANGED);
-	}
+	for (unsigned i = 0; i < TRIES; i++)
+		RELOAD_SAME(1, false, RULES_UNCHANGED);
 	size_t after = mallinfo2().uordblks;
 	// Caches of the allocator and of threads come and go; 400 times anything would be more.
 	assert_true(after <= before + NOISE);

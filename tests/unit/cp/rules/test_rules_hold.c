@@ -41,11 +41,9 @@ static void call_hold(void *arg)
 static int hold(int what, unsigned minutes)
 {
 	static struct hold_call c;
-	int before = atomic_load(&env.replies);
 	c.what = what;
 	c.minutes = minutes;
-	assert_int_equal(loop_call(env.service, call_hold, &c), 0);
-	wait_replies(before + 1);
+	on_service(call_hold, &c, 1);
 	return c.ret;
 }
 
