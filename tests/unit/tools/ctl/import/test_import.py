@@ -216,16 +216,16 @@ class Accounts(unittest.TestCase):
         self.assertEqual(len(report.lines(reading.account, True)), 2)
 
     def test_privacy_comes_first_then_blocking(self):
-        rows = {"a": table.impossible("1"), "b": table.impossible("2", table.BLOCKING), "c": table.impossible("3", table.PRIVACY)}
+        rows = {"a": table.impossible("1"), "b": table.impossible("2", account.BLOCKING), "c": table.impossible("3", account.PRIVACY)}
         reading = read_rows(rows, [("a", "x"), ("b", "x"), ("c", "x")])
         self.assertEqual([e.key for e in reading.account.in_order()], ["c", "b", "a"])
 
     def test_the_topic_of_a_list_is_that_of_its_items(self):
         acc, root, node = node_of("", "list")
-        node.topic = table.PRIVACY
+        node.topic = account.PRIVACY
         one = node.child("0", 3, "text", "x")
         one.impossible("no")
-        self.assertEqual(acc.entries[0].topic, table.PRIVACY)
+        self.assertEqual(acc.entries[0].topic, account.PRIVACY)
 
     def test_a_flag_says_something(self):
         reading = read_rows({"a": table.impossible("no"), "b": table.impossible("no")}, [("a", None), ("b", "")])
@@ -355,9 +355,10 @@ class Sources(unittest.TestCase):
         self.refused(data_source.load_json, b"[" * 100000, "nested")
         self.refused(data_source.load_json, b"3", "no JSON object")
         path = self.dir / "file"
-        path.write_text("[dns]\nupstreams = ['9.9.9.9']\n[dns.cache]\nsize = 1\n")
+        path.write_text("[dns]\nupstreams = ['9.9.9.9']\ntext = \"\"\"\nhosts = ['6.6.6.6']\n\"\"\"\nrateLimit = { count = 1 }\n[dns.cache]\nsize = 1\n")
         root = data_source.load_toml(account.Account(), str(path))
-        self.assertEqual([(n.path, n.line) for n in root.leaves()], [("dns.upstreams[0]", 2), ("dns.cache.size", 4)])
+        self.assertEqual([(n.path, n.line) for n in root.leaves()],
+                         [("dns.upstreams[0]", 2), ("dns.text", 3), ("dns.rateLimit.count", 6), ("dns.cache.size", 8)])
 
     def test_lines(self):
         def lines(acc, path):
@@ -388,6 +389,7 @@ class Readers(unittest.TestCase):
                     if WRITE:
                         (HERE / "golden" / f"{golden}.yaml").write_text(out)
                     self.assertEqual(out, (HERE / "golden" / f"{golden}.yaml").read_text())
+                    self.assertIn(", 0 unknown", out)
                     said = [line for line in err.split("\n") if line.startswith("weirctl: import: ")]
                     self.assertEqual(len([line for line in out.split("\n") if line.startswith("# - ")]), len(said))
                     checked = subprocess.run([WEIRCTL, "config", "check", "/dev/stdin"], input=out, text=True, capture_output=True,
