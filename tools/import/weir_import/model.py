@@ -13,8 +13,10 @@ from .account import BLOCKING, DIFFERENTLY, IMPOSSIBLE, REST
 
 ITEMS_MAX = 100000  # of one list
 LISTS_MAX, RECORDS_MAX, GROUPS_MAX, CLIENTS_MAX, ZONES_MAX, HOSTS_FILES_MAX = 254, 20000, 63, 4096, 256, 16
-GROUP_NAME_MAX, CLIENT_NAME_MAX, LIST_NAME_MAX, PATH_MAX, URL_MAX = 31, 60, 60, 255, 1024
+GROUP_NAME_MAX, CLIENT_NAME_MAX, LIST_NAME_MAX, PATH_MAX, URL_MAX, SCHEDULE_NAME_MAX = 31, 60, 60, 255, 1024, 23
+SCHEDULES_MAX = 16  # of one group
 TTL_MAX = 604800
+NAT64, NAT64_LENGTHS = "64:ff9b::/96", (32, 40, 48, 56, 64, 96)
 ENGINES = ("google", "bing", "youtube", "duckduckgo", "yandex", "pixabay", "ecosia", "brave")
 # Of include/weir/service_names.h; a test compares.
 SERVICES = """tiktok roblox youtube instagram netflix facebook snapchat twitter discord twitch reddit pinterest whatsapp telegram
@@ -22,6 +24,7 @@ linkedin spotify fortnite 4chan 9gag aliexpress amazon apple_tv battle_net bilib
 crunchyroll dailymotion deezer disneyplus ebay electronic_arts epic_games grindr hbo_max hulu imgur kick line mastodon minecraft
 nintendo odnoklassniki onlyfans playstation prime_video quora riot_games rumble shein signal skype soundcloud steam temu threads
 tidal tinder tumblr ubisoft viber vimeo vk wechat weibo xbox xiaohongshu zoom""".split()
+SCHEDULES_OF_WEIR = ("allow", "deny", "family time")  # names with a meaning of their own
 # Titles of weir's own lists in the rule image begin so.
 RESERVED = ("group ", "service ", "schedule ", "safe search ", "allow entries", "deny entries", "rebinding", "local data",
             "special-use names")
@@ -60,7 +63,6 @@ class List:
     allow: bool
     exact: bool
     note: str = ""
-    format: str = ""
 
 
 @dataclasses.dataclass
@@ -162,6 +164,12 @@ class Model:
         if taken != n:
             at.differently(f"weir takes {least} to {most} for {section}.{key}, so it is {taken}", f"{section}.{key}")
         return True
+
+    def nat64(self, at, text=NAT64):
+        network = names.prefix(text)
+        if network is None or network.version != 6 or network.prefixlen not in NAT64_LENGTHS:
+            return self._no(at, f"`{text[:100]}` is no prefix of a NAT64")
+        return self.value(at, "ipv6", "dns64", f"'{network}'")
 
     # Names, allowed and denied
     def _room(self, at, items):
@@ -354,6 +362,14 @@ class Model:
         self.groups.append(Group(unique, note))
         return self.groups[-1]
 
+    def schedule_name(self, at, name, taken):
+        """The name of a schedule in weir, none of `taken`."""
+        unique = unused(fit(name, SCHEDULE_NAME_MAX, "schedule"), SCHEDULE_NAME_MAX, {*SCHEDULES_OF_WEIR, *taken}.__contains__)
+        if unique != name:
+            at.differently(f"the schedule `{name[:100]}` is named `{unique}`: weir takes {SCHEDULE_NAME_MAX} bytes of ASCII, each name "
+                           "once in a group, and neither `allow` nor `deny`", "groups.schedules")
+        return unique
+
     def group_twin(self, group):
         """The group with equal settings from before `group`, the last one, which then goes; or `group`."""
         for before in self.groups[:-1]:
@@ -392,6 +408,13 @@ class Model:
         items.add(names.prefix_text(network), note)
         at.taken(items.key)
         return True
+
+    def unlimited(self, nodes):
+        """Clients that no rate limits. A list of them replaces weir's own networks, so those come first."""
+        for word in ("private", "local"):
+            self.access_unlimited.add(word)
+        for one in nodes:
+            self.prefix(one, self.access_unlimited, one.text)
 
     def group_client(self, at, group, text, note=None):
         """A client is in one group alone."""

@@ -7,7 +7,8 @@ option. A row is what a constructor below returns. What no row names stays unset
 import dataclasses
 from typing import Callable
 
-from .account import BLOCKING, PRIVACY, REST  # noqa: F401  readers import all from here
+from . import names
+from .account import REST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,19 @@ def number(section, key, least, most, topic=REST, default=None, times=1):
     return Row(lambda r, node: r.model.number(node, section, key, node.text, least, most, times), topic, _default(default))
 
 
+def seconds(section, key, least, most, topic=REST, default=None, of=names.seconds, unset=None):
+    """A duration becomes SECTION.KEY. `of` reads the source's notation; `unset`: why one of 0 or less says nothing there."""
+    def take(r, node):
+        n = of(node.text.strip())
+        if n is None:
+            node.impossible(f"`{node.shown()}` is no time")
+        elif unset and n <= 0:
+            node.usual(unset)
+        else:
+            r.model.number(node, section, key, str(n), least, most)
+    return Row(take, topic, _default(default))
+
+
 def value(section, key, words, topic=REST, default=None):
     """A word of the source becomes one of weir: {"parallel": "2"}. A word that `words` lacks is impossible."""
     def take(reading, node):
@@ -75,6 +89,25 @@ def flag(section, key, on="true", topic=REST, off=None):
     """true becomes SECTION.KEY: on. false says nothing, or is `off`."""
     words = {"true": on} if off is None else {"true": on, "false": off}
     return value(section, key, words, topic, default=("false",) if off is None else None)
+
+
+def nat64(switch, prefixes):
+    """The rows of a switch of DNS64, and of the list of its prefixes."""
+    def is_on(r, node):
+        given = r.state.root.get(prefixes)
+        if given and not given.is_empty():
+            node.taken("ipv6.dns64")
+        else:
+            r.model.nat64(node)
+
+    def prefix(r, node):
+        if not r.state.root.flag(switch):
+            return node.needless(f"{switch} is false")
+        first, *more = node.below() if node.kind == "list" else [node]
+        r.model.nat64(first, first.text)
+        for one in more:
+            one.impossible(f"{one.shown()}: weir has one prefix; groups may have others (groups.dns64)")
+    return {switch: takes(is_on, default="false"), prefixes: takes(prefix)}
 
 
 def _steps(pattern):

@@ -111,8 +111,6 @@ class Writer:
         for one in m.lists:
             self.put(f"    - name: {text(one.name)}{note(one.note)}")
             self.put(f"      {'path' if one.place.startswith('/') else 'url'}: {text(one.place)}")
-            if one.format:
-                self.put(f"      format: {one.format}")
             if one.allow:
                 self.put("      allow: true")
             if one.exact:

@@ -61,17 +61,17 @@ class _Tree:
                 if documents > 1:
                     self.refuse(line, "has a second document")
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                node, _, anchor = stack.pop()
+                *_, anchor = stack.pop()
                 self.open_anchors.discard(anchor)
             elif isinstance(event, yaml.AliasEvent):
                 self.alias(stack, event.anchor, line)
             elif isinstance(event, yaml.ScalarEvent):
-                self.scalar(stack, root, event, line)
+                self.scalar(stack, event, line)
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 self.container(stack, root, event, line)
         return root
 
-    def parent(self, stack, line):
+    def parent(self, stack):
         """(the node, name of the child that comes), or None where the text is a key."""
         node, key, _ = stack[-1]
         if node.kind == "list":
@@ -81,12 +81,12 @@ class _Tree:
         stack[-1][1] = None
         return node, key
 
-    def scalar(self, stack, root, event, line):
+    def scalar(self, stack, event, line):
         if not stack:
             if event.value.strip():
                 self.refuse(line, "is no map of keys")
             return
-        place = self.parent(stack, line)
+        place = self.parent(stack)
         if place is None:
             stack[-1][1] = event.value
             return
@@ -105,7 +105,7 @@ class _Tree:
             root.kind = kind
             node = root
         else:
-            place = self.parent(stack, line)
+            place = self.parent(stack)
             if place is None:
                 self.refuse(line, "a key is no text")
             node = place[0].child(place[1], line, kind)
@@ -119,7 +119,7 @@ class _Tree:
             self.refuse(line, f"the alias `{anchor}` has no anchor")
         if anchor in self.open_anchors:
             self.refuse(line, f"the alias `{anchor}` leads in a circle")
-        place = self.parent(stack, line)
+        place = self.parent(stack)
         if place is None:
             self.refuse(line, "a key is an alias")
         of = self.anchors[anchor]

@@ -4,8 +4,8 @@ import ipaddress
 
 from .. import filter_rules, names, servers, settle, source, yaml_source
 from ..account import BLOCKING, PRIVACY
-from ..model import ENGINES, Schedule
-from ..table import differently, flag, holder, impossible, needless, number, read as read_table, takes, value
+from ..model import ENGINES, SCHEDULES_MAX, Schedule
+from ..table import differently, flag, holder, impossible, nat64, needless, number, read as read_table, seconds, takes, value
 
 TITLE = "AdGuard Home"
 USUAL_HOSTS = ("version.bind", "id.server", "hostname.bind")
@@ -217,8 +217,8 @@ def _services(r, node, items, schedules):
         for one in texts(ids) if ids else []:
             r.model.service(one, scratch, one.text)
         made = _schedules(windows, scratch.texts()) if len(scratch) else []
-        if len(made) > 16:
-            schedule.impossible("it has more windows than the 16 of weir: the services are always blocked", BLOCKING)
+        if len(made) > SCHEDULES_MAX:
+            schedule.impossible(f"it has more windows than the {SCHEDULES_MAX} of weir: the services are always blocked", BLOCKING)
             for text in scratch.texts():
                 items.add(text)
         else:
@@ -325,47 +325,15 @@ def rate(r, node):
 
 
 def rate_free(r, node):
-    for word in ("private", "local"):
-        r.model.access_unlimited.add(word)
-    for one in texts(node):
-        r.model.prefix(one, r.model.access_unlimited, one.text)
+    r.model.unlimited(texts(node))
 
 
 # Cache
-def seconds(section, key, least, most, default=None, topic=None):
-    def take(r, node):
-        n = names.seconds(node.text)
-        if n is None:
-            return node.impossible(f"`{node.shown()}` is no time")
-        r.model.number(node, section, key, str(n), least, most)
-    return takes(take, *([topic] if topic else []), default=default)
-
-
 def interval(r, node):
     """Hours."""
     if node.text == "0":
         return r.model.value(node, "blocking.update", "interval", "0")
     r.model.number(node, "blocking.update", "interval", node.text, 3600, 604800, 3600)
-
-
-def dns64(r, node):
-    prefixes = r.state.root.get("dns.dns64_prefixes")
-    if not prefixes or not prefixes.items:
-        r.model.value(node, "ipv6", "dns64", "'64:ff9b::/96'")
-    node.taken("ipv6.dns64")
-
-
-def dns64_prefixes(r, node):
-    if not r.state.root.flag("dns.use_dns64"):
-        return node.needless("use_dns64 is false")
-    first, *more = texts(node)
-    network = names.prefix(first.text)
-    if network is None or network.version != 6 or network.prefixlen not in (32, 40, 48, 56, 64, 96):
-        first.impossible(f"`{first.shown()}` is no prefix of a NAT64")
-    else:
-        r.model.value(first, "ipv6", "dns64", f"'{network}'")
-    for one in more:
-        one.impossible(f"{one.shown()}: weir has one prefix; groups may have others (groups.dns64)")
 
 
 def subnet(r, node):
@@ -694,8 +662,7 @@ KEYS = {
     "dns.aaaa_disabled": flag("ipv6", "filter_aaaa"),
     "dns.enable_dnssec": differently("AdGuard Home asks for DNSSEC records and validates nothing; weir validates with `dnssec: "
                                      "{validate: true}`", default="false"),
-    "dns.use_dns64": takes(dns64, default="false"),
-    "dns.dns64_prefixes": takes(dns64_prefixes),
+    **nat64("dns.use_dns64", "dns.dns64_prefixes"),
     "dns.handle_ddr": differently("weir answers for _dns.resolver.arpa where tls.name is set", default="true"),
     "dns.hostsfile_enabled": takes(lambda r, n: n.needless("weir answers from local.hosts_files alone") if n.text == "false" else
                                    n.differently("AdGuard Home answers from /etc/hosts of its machine; for that too, add "

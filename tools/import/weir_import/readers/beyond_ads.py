@@ -5,21 +5,12 @@ import re
 from .. import names, source, yaml_source
 from ..account import BLOCKING, PRIVACY
 from ..model import GROUPS_MAX, SERVICES
-from ..table import differently, holder, impossible, match, needless, number, takes, value
+from ..table import differently, holder, impossible, match, needless, number, seconds, takes, value
 from ..write import flow, text as yaml_text
 
 TITLE = "beyond-ads-dns"
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-
-
-def seconds(section, key, least, most, topic=None):
-    def take(r, node):
-        found = names.seconds(node.text.strip())
-        if found is None:
-            return node.impossible(f"`{node.shown()}` is no time")
-        return r.model.number(node, section, key, str(found), least, most)
-    return takes(take, *([topic] if topic else []))
 
 
 def entry(items):

@@ -3,14 +3,13 @@
 import math
 import re
 
-from .. import names, servers, settle, source, yaml_source, zone_file
-from ..account import BLOCKING, DIFFERENTLY, PRIVACY, Node
+from .. import names, servers, settle, source, table, yaml_source, zone_file
+from ..account import BLOCKING, DIFFERENTLY, PRIVACY, REST, Node
 from ..model import Items
-from ..table import differently, flag, holder, impossible, needless, number, read as read_table, takes, value
-from .blocky_groups import DAYS, ListGroup, Maker, Plan, items_of
+from ..table import differently, flag, holder, impossible, nat64, needless, number, read as read_table, takes, value
+from .blocky_groups import ALONE, DAYS, ListGroup, Maker, Plan, items_of
 
 TITLE = "blocky"
-PREFIXES_64 = (32, 40, 48, 56, 64, 96)
 
 
 def parts(node):
@@ -18,20 +17,12 @@ def parts(node):
     return [(one, part.strip()) for one in items_of(node) for part in one.text.split(",") if part.strip()]
 
 
-def seconds(section, key, least, most, default=None, topic="rest"):
-    """A time of Go; a number alone is minutes."""
-    def take(r, node):
-        text = node.text.strip()
-        n = _seconds(text)
-        if n is None:
-            return node.impossible(f"`{node.shown()}` is no time")
-        if n <= 0:
-            return node.usual("blocky takes its default")
-        r.model.number(node, section, key, str(n), least, most)
-    return takes(take, topic, default=default)
+def seconds(section, key, least, most, default=None, topic=REST):
+    return table.seconds(section, key, least, most, topic, default, _seconds, "blocky takes its default")
 
 
 def _seconds(text):
+    """A time of Go; a number alone is minutes."""
     if text.startswith("-"):
         return -1 if _seconds(text[1:]) is not None else None
     return int(text) * 60 if re.fullmatch(r"\d{1,9}", text) and text.isascii() else names.seconds(text)
@@ -62,7 +53,7 @@ def upstream_groups(r, node):
             if is_default:
                 take_server(r, one, r.model.upstreams, one.text)
             elif not used:
-                one.impossible(r.state.no_client(key))
+                one.impossible(no_client(key))
             for made in () if is_default else used:
                 take_server(r, one, made.upstreams, one.text)
         if not items_of(below):
@@ -222,7 +213,7 @@ def list_source(is_allow):
 
 
 def schedules(r, node):
-    """{name: (days, from, to)}, in state. Without a time it is the whole day."""
+    """{name: (name in weir, days, from, to)}, in state. Without a time it is the whole day."""
     for name, one in node.items:
         begin, end = one.word("start"), one.word("end")
         days = [n.text.lower() for n in items_of(one.get("weekdays"))]
@@ -231,7 +222,8 @@ def schedules(r, node):
             one.impossible("its window is none: its lists always apply", BLOCKING)
             continue
         days = tuple(d for d in DAYS if d in days)
-        r.state.schedules[name] = (days, begin or "00:00", end or "24:00")
+        known = r.model.schedule_name(one, name, (ALONE, *(s[0] for s in r.state.schedules.values())))
+        r.state.schedules[name] = (known, days, begin or "00:00", end or "24:00")
         one.taken_keys("groups.schedules", "start", "end", "weekdays")
         if one.is_empty():
             one.taken("groups.schedules")
@@ -260,7 +252,7 @@ def clients_block(r, node):
     plan, known = r.state.plan, set(r.state.list_groups) | r.state.lost_lists
     for key, below in node.items:
         if key != "default" and not plan.networks.get(key):
-            below.impossible(r.state.no_client(key), BLOCKING)
+            below.impossible(no_client(key), BLOCKING)
         for one in items_of(below):
             if one.text in known:
                 one.taken("groups.lists")
@@ -313,26 +305,6 @@ def query_type(r, node):
     node.impossible(f"weir drops no queries by their type: {node.text[:20]}", BLOCKING)
 
 
-def dns64(r, node):
-    given = items_of(r.state.root.get("dns64.prefixes"))
-    if not given:
-        r.model.value(node, "ipv6", "dns64", "'64:ff9b::/96'")
-    node.taken("ipv6.dns64")
-
-
-def dns64_prefix(r, node):
-    if not r.state.root.flag("dns64.enable"):
-        return node.needless("dns64.enable is false")
-    first, *more = items_of(node)
-    network = names.prefix(first.text)
-    if network is None or network.version != 6 or network.prefixlen not in PREFIXES_64:
-        first.impossible(f"`{first.shown()}` is no prefix of a NAT64")
-    else:
-        r.model.value(first, "ipv6", "dns64", f"'{network}'")
-    for one in more:
-        one.impossible(f"{one.shown()}: weir has one prefix; groups may have others (groups.dns64)")
-
-
 def rebinding(r, node):
     r.model.value(node, "blocking.rebinding", "enabled", "true")
 
@@ -367,10 +339,7 @@ def burst(r, node):
 def rate_free(r, node):
     if not r.state.root.flag("rateLimit.enable"):
         return node.needless("rateLimit.enable is false")
-    for word in ("private", "local"):
-        r.model.access_unlimited.add(word)
-    for one in items_of(node):
-        r.model.prefix(one, r.model.access_unlimited, one.text)
+    r.model.unlimited(items_of(node))
 
 
 def clients(r, node):
@@ -568,8 +537,7 @@ KEYS = {
     "dnssec.trustAnchors": impossible("put them into a file, and name it in dnssec.anchors"),
     **{f"dnssec.{key}": needless("weir's validator has bounds of its own") for key in (
         "maxChainDepth", "cacheExpirationHours", "maxNSEC3Iterations", "maxUpstreamQueries", "clockSkewToleranceSec")},
-    "dns64.enable": takes(dns64, default="false"),
-    "dns64.prefixes": takes(dns64_prefix),
+    **nat64("dns64.enable", "dns64.prefixes"),
     "dns64.exclusionSet": impossible("weir makes addresses for names without AAAA records alone"),
     "ede.enable": needless("weir always gives extended errors to clients that send an OPT"),
     "specialUseDomains.enable": value("local", "special_names", {"true": "true", "false": "false"}, PRIVACY, default="true"),
@@ -656,7 +624,7 @@ def end(r):
     state, root = r.state, merged(r.state.roots)
     if all(root.get(key) is None for key in ("upstreams", "upstream", "blocking")):
         raise source.Refused(f"{r.state.roots[0].file}: is no configuration of blocky")
-    state.root, state.no_client = root, no_client
+    state.root = root
     state.plan, state.list_groups, state.schedules, state.of_list, state.has_log = Plan(root), {}, {}, {}, False
     state.lost_lists = {name for key in ("denylists", "blackLists", "allowlists", "whiteLists")
                         for name, _ in (root.get(f"blocking.{key}").items if root.get(f"blocking.{key}") else ())}

@@ -6,10 +6,10 @@ import re
 
 from .. import names
 from ..account import BLOCKING
-from ..model import CLIENTS_MAX, Schedule
+from ..model import CLIENTS_MAX, SCHEDULES_MAX, Schedule
 
 KEYS_MAX = 1024  # keys by name; each is compared with each client
-SCHEDULES_MAX, SCHEDULE_NAME_MAX = 16, 31
+ALONE = "allowed alone"  # the schedule of clients with lists that allow alone
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERYBODY = ("0.0.0.0/0", "::/0")
 
@@ -95,8 +95,8 @@ class Plan:
 
 class Maker:
     def __init__(self, r, plan, list_groups, schedules, of_list):
-        self.r, self.model, self.plan, self.list_groups = r, r.model, plan, list_groups
-        self.schedules, self.of_list = schedules, of_list  # {name: (days, begin, end)}, {list group: [name of a schedule]}
+        self.model, self.plan, self.list_groups = r.model, plan, list_groups
+        self.schedules, self.of_list = schedules, of_list  # {name: (name in weir, days, begin, end)}, {list group: [name of a schedule]}
         self.made = {}
 
     def is_closed(self, lists):
@@ -136,7 +136,7 @@ class Maker:
         for schedule, given in by_schedule.items():
             self.schedule(at, group, schedule, given)
         if self.is_closed(lists):
-            group.schedules.append(Schedule((), "00:00", "24:00", [], "allowed alone", block_all=True))
+            group.schedules.append(Schedule((), "00:00", "24:00", [], ALONE, block_all=True))
 
     def schedule(self, at, group, name, given):
         if len(group.schedules) >= SCHEDULES_MAX:
@@ -154,8 +154,8 @@ class Maker:
                     at.differently(f"names below {found[:100]} are blocked in its hours, too", "groups.schedules", BLOCKING)
                 domains.append(found)
         if lists or domains:
-            days, begin, end = self.schedules[name]
-            group.schedules.append(Schedule(days, begin, end, [], name, lists, tuple(dict.fromkeys(domains))))
+            known, days, begin, end = self.schedules[name]
+            group.schedules.append(Schedule(days, begin, end, [], known, lists, tuple(dict.fromkeys(domains))))
         return None
 
     def group(self, at, name, note, lists, upstream):

@@ -405,10 +405,6 @@ def optimizer(r, node):
     return dnsmasq.stale(r, node)
 
 
-def cnames(r, node):
-    dnsmasq.cname(r, node)
-
-
 def dnsmasq_line(r, node):
     """A line of dnsmasq becomes a map of its one option, so that the rows of dnsmasq take it."""
     found = data_source.word_value(node.text)
@@ -501,7 +497,7 @@ TOML_KEYS = {
     "dns.hosts": holder(),
     "dns.hosts[]": takes(hosts_line),
     "dns.cnameRecords": holder(),
-    "dns.cnameRecords[]": takes(cnames),
+    "dns.cnameRecords[]": takes(dnsmasq.cname),
     "dns.hostRecord": takes(dnsmasq.host_record),
     "dns.revServers": holder(),
     "dns.revServers[]": takes(reverse_servers),

@@ -151,10 +151,7 @@ def old_limit(r, node):
 
 
 def limit_free(r, node):
-    for word in ("private", "local"):
-        r.model.access_unlimited.add(word)
-    for one in node.below():
-        r.model.prefix(one, r.model.access_unlimited, one.text)
+    r.model.unlimited(node.below())
 
 
 # Blocking

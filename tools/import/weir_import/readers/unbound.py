@@ -100,17 +100,14 @@ def modules(r, node):
         if MODULES.get(word, "weir has no such module"):
             node.impossible(f"{word[:40]}: {MODULES.get(word, 'weir has no such module')}")
     if "dns64" in modules_of(r) and not r.state.parser.last.get("server.dns64-prefix"):
-        r.model.value(node, "ipv6", "dns64", "'64:ff9b::/96'")
+        r.model.nat64(node)
     node.taken("dnssec.validate")
 
 
 def dns64(r, node):
-    network = names.prefix(node.text)
     if "dns64" not in modules_of(r):
         return node.needless("without the module dns64 it does nothing")
-    if network is None or network.version != 6 or network.prefixlen not in (32, 40, 48, 56, 64, 96):
-        return node.impossible(f"`{node.shown()}` is no prefix of DNS64")
-    return r.model.value(node, "ipv6", "dns64", yaml_text(str(network)))
+    return r.model.nat64(node, node.text)
 
 
 def lan(items, note):

@@ -786,6 +786,20 @@ class Blocky(unittest.TestCase):
         self.assertEqual([(s.name, s.days, s.begin, s.end, [t.split()[1] for t in s.lists]) for s in group.schedules],
                          [("night", ("mon", "sun"), "22:00", "06:00", ["a"]), ("all", (), "00:00", "24:00", ["b"])])
 
+    def test_names_of_schedules_are_those_that_weir_takes(self):
+        long = ["a night without an end", "a night without an end, later", "a night without an end, latest"]
+        given = ["allow", "deny", "family time", "allowed alone", "allow-2", "n\u00e4chste", "a: b", *long]
+        some = ", ".join(f"'{name}': {{start: '22:00', end: '06:00'}}" for name in given)
+        reading = self.read(self.BLOCKING + f"schedules: {{{some}}}, listSchedules: {{a: [{', '.join(map(repr, given))}]}}, "
+                            "clientGroupsBlock: {default: [a, c]}}\n")
+        names_ = [s.name for s in reading.model.groups[0].schedules]
+        self.assertEqual(names_, ["allow-2", "deny-2", "family time-2", "allowed alone-2", "allow-2-2", "nchste", "a- b", long[0],
+                                  "a night without an end,", "a night without an en-2"])
+        self.assertEqual(main.config_check(WEIRCTL, write.configuration(reading.model)), [])
+        said = "\n".join(report.lines(reading.account))
+        self.assertIn("the schedule `allow` is named `allow-2`", said)
+        self.assertNotIn(f"the schedule `{long[0]}`", said)
+
     def test_lists_that_allow_alone_block_all_else(self):
         m = self.read(self.BLOCKING + "clientGroupsBlock: {default: [a], 10.0.0.7: [only], 10.0.0.8: [only, a]}}\n").model
         self.assertEqual({g.name: [s.block_all for s in g.schedules] for g in m.groups},
