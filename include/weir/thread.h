@@ -20,6 +20,8 @@ void thread_on_start(void (*call)(const char *name));
 // A condition that is waited for until a clock_deadline.
 void thread_cond_init(pthread_cond_t *out);
 
-// Gives the calling thread the lowest priority: the loops come first. On Linux each thread has a
-// nice value of its own.
+// Gives the calling thread nice 10, a tenth of a loop's share of a CPU for which both compete. Such
+// threads have locks that the loops take, and requests wait for them: with nice 19 one that lost
+// its CPU inside a lock kept a loop for more than a second on a busy machine without autogroups. On
+// Linux each thread has a nice value of its own.
 void thread_background(void);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 // Each pause is a little longer than the one before. Together they are more than a minute, as the
-// slowest wait is for a thread of nice 19 that rests for 10 s and has 3 s of work (pace.h).
+// slowest wait is for a thread of low priority that rests for 10 s and has 3 s of work (pace.h).
 enum { WAIT_PAUSES = 10000, WAIT_STEP_US = 100, WAIT_PAUSE_MAX_US = 10000 };
 
 static inline void wait_fails(const char *how, const char *file, int line)

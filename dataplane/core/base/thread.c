@@ -66,5 +66,5 @@ void thread_cond_init(pthread_cond_t *out)
 
 void thread_background(void)
 {
-	(void)setpriority(PRIO_PROCESS, 0, 19);
+	(void)setpriority(PRIO_PROCESS, 0, 10);
 }
