@@ -107,12 +107,14 @@ class Group:
         self.own_lists, self.inherit, self.blocking, self.cache = False, True, True, True
         for word in ("clients", "lists", "allow", "deny", "services", "upstreams", "client_names"):
             setattr(self, word, Items("groups." + word))
-        self.safe_search, self.schedules, self.values = {}, [], {}  # values: keys with one value, such as dns64
+        self.safe_search, self.schedules, self.zones, self.records = {}, [], {}, []
+        self.values, self.block = {}, {}  # keys with one value, such as family_time; those of its block answer
 
     def settings(self):
         """All but who is in it: two groups with equal ones can be one."""
         return (self.own_lists, self.inherit, self.blocking, self.cache, tuple(sorted(self.safe_search.items())),
-                tuple(sorted(self.values.items())), tuple(sorted(str(s) for s in self.schedules)),
+                tuple(sorted(self.values.items())), tuple(sorted(self.block.items())), tuple(sorted(str(s) for s in self.schedules)),
+                tuple(sorted((z.name, z.exempt, *z.servers.texts()) for z in self.zones.values())), tuple(sorted(map(str, self.records))),
                 *(tuple(sorted(getattr(self, w).texts())) for w in ("lists", "allow", "deny", "services", "upstreams")))
 
 
@@ -206,8 +208,8 @@ class Model:
         return self.pattern(at, items, names.exact_pattern(found), note)
 
     # Local records
-    def record(self, at, name, kind, value, ttl=None):
-        """`name` may begin with "*."."""
+    def record(self, at, name, kind, value, ttl=None, of=None):
+        """`name` may begin with "*.". `of`: the group that has it, else everyone."""
         is_wild = name.startswith("*.")
         found, why = names.name(name[2:] if is_wild else name)
         if not found:
@@ -219,11 +221,11 @@ class Model:
         why = rdata.check(kind, value)
         if why:
             return self._no(at, f"the record {name[:100]} {kind} `{value[:200]}` is left out: {why}")
-        if len(self.records) >= RECORDS_MAX:
+        if len(self.records) + sum(len(g.records) for g in self.groups) >= RECORDS_MAX:
             return self._no(at, f"the record is left out: weir takes {RECORDS_MAX}")
         ttl = None if ttl is None else min(max(ttl, 0), TTL_MAX)
-        self.records.append(Record(("*." if is_wild else "") + found, kind, value, ttl))
-        at.taken("local.records")
+        (of or self).records.append(Record(("*." if is_wild else "") + found, kind, value, ttl))
+        at.taken("groups.local_records" if of else "local.records")
         return True
 
     def address(self, at, name, text, ttl=None):
@@ -290,29 +292,30 @@ class Model:
     def bootstrap_server(self, at, text):
         return self.plain_server(at, self.bootstrap, text, servers.BOOTSTRAP_MAX)
 
-    def zone(self, at, name):
-        """The forward zone of that name, made if it is not there. None: refused."""
+    def zone(self, at, name, of=None):
+        """The forward zone of that name, of a group or of everyone, made if it is not there. None: refused."""
+        zones = (of or self).zones
         plain = name[2:] if name.startswith("*.") else name.lstrip(".")
         found, why = names.name(plain)
         if not found:
             self._no(at, f"the zone `{name[:200]}` {why}, so it is left out")
             return None
-        if found not in self.zones:
-            if len(self.zones) >= ZONES_MAX:
+        if found not in zones:
+            if len(self.zones) + sum(len(g.zones) for g in self.groups) >= ZONES_MAX:
                 self._no(at, f"the zone {found} is left out: weir takes {ZONES_MAX}")
                 return None
-            self.zones[found] = Zone(found, Items("forward_zones"))
-        return self.zones[found]
+            zones[found] = Zone(found, Items("groups.forward_zones" if of else "forward_zones"))
+        return zones[found]
 
-    def zone_server(self, at, name, text):
+    def zone_server(self, at, name, text, of=None):
         """A server of a zone; of the root it is one of the upstreams."""
         if name in ("", "."):
-            return self.server(at, self.upstreams, text)
-        zone = self.zone(at, name)
+            return self.server(at, (of or self).upstreams, text)
+        zone = self.zone(at, name, of)
         if zone is None or not self.server(at, zone.servers, text):
             return False
         if name.startswith("*."):
-            at.differently(f"the zone {zone.name} holds the name itself, too", "forward_zones")
+            at.differently(f"the zone {zone.name} holds the name itself, too", zone.servers.key)
         return True
 
     def reverse_zone_server(self, at, prefix, text):
@@ -322,6 +325,15 @@ class Model:
         if not zones:
             return self._no(at, f"`{prefix[:100]}` is no prefix that reverse zones have")
         return all([self.zone_server(at, zone, text) for zone in zones])
+
+    def exempt_of(self, at, name, group):
+        """A zone of everyone, or of the group, whose names a group has from its upstreams. One with servers in the group keeps them."""
+        zone = self.zone(at, name, group)
+        if zone is None:
+            return False
+        zone.exempt = not len(zone.servers)
+        at.taken("groups.forward_zones")
+        return True
 
     def exempt_zone(self, at, name):
         """A zone that the upstreams answer, though one above it has servers of its own or is local."""

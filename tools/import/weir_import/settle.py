@@ -67,10 +67,15 @@ def _upstreams(model):
 
 def _records(model):
     """In order, none twice, nothing beside a CNAME."""
+    for of in (model, *model.groups):
+        of.records = _in_order(model, of.records)
+
+
+def _in_order(model, records):
     def order(r):
         return r.name, r.type != "CNAME", r.type, r.value.lower()
     kept = []
-    for record in sorted(model.records, key=order):
+    for record in sorted(records, key=order):
         before = kept[-1] if kept else None
         if before and order(before) == order(record):
             continue
@@ -79,7 +84,7 @@ def _records(model):
                        "record")
             continue
         kept.append(record)
-    model.records = kept
+    return kept
 
 
 def _members(model):

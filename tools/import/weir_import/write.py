@@ -124,9 +124,8 @@ class Writer:
         self.put()
 
     def needs_bootstrap(self):
-        m = self.model
-        all_servers = [*m.upstreams.texts(), *(s for z in m.zones.values() for s in z.servers.texts()),
-                       *(s for g in m.groups for s in g.upstreams.texts())]
+        all_servers = [s for of in (self.model, *self.model.groups)
+                       for items in (of.upstreams, *(z.servers for z in of.zones.values())) for s in items.texts()]
         return any(not re.match(r"[a-z]+://[^/]*@", s) and parse(s).is_named() for s in all_servers)
 
     def upstreams(self):
@@ -153,9 +152,7 @@ class Writer:
         self.values("local")
         if m.records:
             self.put("  records:")
-        for r in m.records:
-            ttl = "" if r.ttl is None else f", ttl: {r.ttl}"
-            self.put(f"    - {{name: {text(r.name)}, type: {r.type}, value: {text(r.value)}{ttl}}}")
+        self.records(m.records)
         self.items(2, "hosts_files", m.hosts_files)
         zones = [(z, "nxdomain") for z in m.closed_zones.texts()] + [(z, "forward") for z in m.open_zones.texts()]
         if zones:
@@ -164,15 +161,20 @@ class Writer:
             self.put(f"    - {{name: {text(name)}, unknown: {unknown}}}")
         self.put()
 
-    def forward_zones(self):
-        zones = [z for z in self.model.zones.values() if len(z.servers) or z.exempt]  # of others all servers were refused
-        if not zones:
-            return
-        self.put("forward_zones:")
+    def records(self, records):
+        for r in records:
+            ttl = "" if r.ttl is None else f", ttl: {r.ttl}"
+            self.put(f"    - {{name: {text(r.name)}, type: {r.type}, value: {text(r.value)}{ttl}}}")
+
+    def forward_zones(self, of, indent):
+        """Whether there are any. One without servers that is not exempt had only refused ones."""
+        zones = [z for z in of.zones.values() if len(z.servers) or z.exempt]
+        if zones:
+            self.put(f"{' ' * indent}forward_zones:")
         for z in zones:
             what = f"servers: {flow(z.servers.texts())}" if len(z.servers) else "exempt: true"
-            self.put(f"  - {{name: {text(z.name)}, {what}}}")
-        self.put()
+            self.put(f"{' ' * indent}  - {{name: {text(z.name)}, {what}}}")
+        return bool(zones)
 
     def clients(self):
         clients = [c for c in self.model.clients if len(c.members)]
@@ -202,6 +204,12 @@ class Writer:
         self.filters(4, g.services if g.blocking else (), g.safe_search, g.schedules if g.blocking else [])
         for key, value in g.values.items():
             self.put(f"    {key}: {value}")
+        if g.block and g.blocking:
+            self.put(f"    block: {{{', '.join(f'{key}: {value}' for key, value in g.block.items())}}}")
+        if g.records:
+            self.put("    local_records:")
+        self.records(g.records)
+        self.forward_zones(g, 4)
         if not g.cache:
             self.put("    disable_cache: true")
         if len(g.upstreams):
@@ -232,7 +240,8 @@ class Writer:
             self.section(name)
         self.section("client_names", lists=(("lease_files", m.lease_files), ("ptr_servers", m.ptr_servers)))
         self.local()
-        self.forward_zones()
+        if self.forward_zones(m, 0):
+            self.put()
         self.clients()
         self.groups()
 

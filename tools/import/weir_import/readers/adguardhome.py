@@ -67,29 +67,32 @@ def upstream(r, node):
     upstream_line(r, node, node.text)
 
 
-def upstream_line(r, node, line):
+def upstream_line(r, node, line, group=None):
     line = line.strip()
     if not line or line.startswith("#"):
         return node.usual("a comment")
     if not line.startswith("[/"):
-        return r.model.server(node, r.model.upstreams, line)
+        return r.model.server(node, (group or r.model).upstreams, line)
     zones, end, rest = line[2:].partition("/]")
     if not end:
         return node.impossible(f"`{line[:200]}`: its zones have no end")
     for zone in zones.split("/"):
         for one in rest.split():
-            _zone_server(r, node, zone, one)
+            _zone_server(r, node, zone, one, group)
     if not rest.split():
         node.impossible(f"`{line[:200]}` has no server")
 
 
-def _zone_server(r, node, zone, server):
+def _zone_server(r, node, zone, server, group):
     if not zone:
         return node.impossible(f"{server[:100]}: a server for names without a dot is left out: weir sends them to the upstreams",
                                PRIVACY)
+    if server == "#" and group:
+        return r.model.exempt_of(node, zone, group)
     if server == "#":
         return r.model.exempt_zone(node, zone)
-    r.model.zone_server(node, zone, server)
+    if r.model.zone_server(node, zone, server, group) and not group:
+        r.state.own_zones[zone] = node
 
 
 def upstream_file(r, node):
@@ -453,12 +456,10 @@ def _group(r, node, name):
     elif services_of:
         _services(r, services_of, group.services, group.schedules)
     for one in node.get("upstreams").below() if node.get("upstreams") else []:
-        if one.text.startswith("[/"):
-            one.impossible(f"{one.shown()}: servers of zones for one client are left out (groups.forward_zones)")
-        elif one.text.strip() and not one.text.startswith("#"):
-            model.server(one, group.upstreams, one.text)
-        else:
-            one.usual("a comment")
+        upstream_line(r, one, one.text, group)
+    if len(group.upstreams):  # AdGuard Home then looks at no servers of upstream_dns, neither at those of a zone
+        for zone, at in r.state.own_zones.items():
+            model.exempt_of(at, zone, group)
     return model.group_twin(group)
 
 
@@ -700,7 +701,7 @@ def read(r, path):
     if root.get("dns") is None and root.get("filters") is None:
         raise source.Refused(f"{path}: is no configuration of AdGuard Home")
     r.account.roots.append(root)
-    r.state.root = root
+    r.state.root, r.state.own_zones = root, {}
     r.model.list_exact = True
     read_table(r, root, KEYS)
 

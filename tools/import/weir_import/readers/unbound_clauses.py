@@ -6,7 +6,6 @@ import re
 
 from .. import names
 from ..account import BLOCKING, PRIVACY
-from ..write import text as yaml_text
 
 # Types of local zones that block, with the answer. "": the query is dropped, which weir does not.
 BLOCKS = {"always_nxdomain": "nxdomain", "always_nodata": "nodata", "always_null": "null", "always_refuse": "refused",
@@ -279,12 +278,7 @@ def give_view(r, clause, netblocks):
         r.model.group_client(node, group, text)
     scope = scope_of(clause)
     _view_zones(r, group, scope)
-    records = []
-    give_records(scope, lambda *record: _group_record(r, records, *record))
-    if records:
-        group.values["local_records"] = "[" + ", ".join(
-            f"{{name: {yaml_text(one.name)}, type: {one.type}, value: {yaml_text(one.value)}"
-            + (f", ttl: {one.ttl}" if one.ttl is not None else "") + "}" for one in records) + "]"
+    give_records(scope, lambda *record: r.model.record(*record, of=group))
     for node in clause.all("name"):
         node.taken("groups")
     for node in clause.all("view-first"):
@@ -306,25 +300,11 @@ def scope_of(clause):
     return scope
 
 
-def _group_record(r, records, node, owner, kind, value, ttl):
-    if not r.model.record(node, owner, kind, value, ttl):
-        return False
-    made = r.model.records.pop()
-    same = [one for one in records if one.name == made.name]
-    if any(one.type == made.type and one.value.lower() == made.value.lower() for one in same):
-        return True
-    if same and "CNAME" in (made.type, same[0].type):
-        node.impossible(f"{made.name} has a CNAME and other data, of which the first counts")
-        return False
-    records.append(made)
-    return True
-
-
 def _view_zones(r, group, scope):
     everyone = (r.model.values.get(("blocking", "mode")) or ("nxdomain",))[0].strip("'")
     mode = modes(scope.zones) if any(BLOCKS.get(kind) for kind, _ in scope.zones.values()) else everyone
     if mode != everyone:
-        group.values["block"] = f"{{mode: '{mode}'}}"
+        group.block["mode"] = f"'{mode}'"
     for name, (kind, node) in scope.zones.items():
         if kind in BLOCKS:
             block(r, node, group.deny, name, kind, mode)

@@ -576,6 +576,16 @@ class AdGuardHome(unittest.TestCase):
                          "'64:ff9b:1::/96'")
         self.assertEqual(self.read("dns: {use_dns64: false, dns64_prefixes: ['64:ff9b:1::/96']}\n").model.values, {})
 
+    def test_servers_of_one_client(self):
+        """Its own servers for all names leave the others' zones to nobody; zones alone come before those of everyone."""
+        m = self.read("dns: {upstream_dns: [9.9.9.9, '[/corp.example/]10.0.0.1', '[/x.example/]10.0.0.2']}\nclients: {persistent: ["
+                      "{name: a, ids: [192.0.2.7], upstreams: [1.1.1.1, '[/x.example/y.example/]10.0.0.3', '[/z.example/]#']}, "
+                      "{name: b, ids: [192.0.2.8], upstreams: ['[/x.example/]10.0.0.3']}]}\n").model
+        self.assertEqual({g.name: {z.name: z.servers.texts() or z.exempt for z in g.zones.values()} for g in m.groups},
+                         {"a": {"x.example": ["10.0.0.3"], "y.example": ["10.0.0.3"], "z.example": True, "corp.example": True},
+                          "b": {"x.example": ["10.0.0.3"]}})
+        self.assertEqual(main.config_check(WEIRCTL, write.configuration(m)), [])
+
     def test_a_new_key_of_a_list_is_not_hidden(self):
         reading = self.read("filters: [{url: 'https://x.example/a', name: a, enabled: true, id: 1, new: 1}]\n")
         self.assertEqual([e.key for e in reading.account.in_order((account.UNKNOWN,))], ["filters[0].new"])
