@@ -100,19 +100,68 @@ def _members(model):
         left -= len(client.members)
 
 
-def _is_below(name, zones):
+def above(name):
+    """The name and those above it, from the longest."""
     labels = name.split(".")
-    return any(".".join(labels[i:]) in zones for i in range(len(labels)))
+    return (".".join(labels[i:]) for i in range(len(labels)))
+
+
+def is_below(name, zones):
+    return any(zone in zones for zone in above(name))
 
 
 def _exempt(model):
     """A zone for the upstreams below a forward zone; one with servers of its own needs no exemption."""
     with_servers = {z.name for z in model.zones.values() if len(z.servers)}
     for name, at in model.exempt.items():
-        if name not in with_servers and _is_below(name, with_servers):
+        if name not in with_servers and is_below(name, with_servers):
             zone = model.zone(at, name)
             if zone:
                 zone.exempt = True
+
+
+def open_with_servers(model, zones):
+    """weir answers NODATA for a name between a local zone and its records, and between the root and those."""
+    local = {*(record.name.removeprefix("*.") for record in model.records), *model.closed_zones.texts()}
+    between = {name for one in local for name in above(one)}
+    for name in zones:
+        if name not in local and (name in between or is_below(name, model.closed_zones)):
+            model.open_zones.add(name, "it has servers of its own")
+
+
+def longest_decides(model):
+    """For sources in which the longest name decides, whether it is blocked, local or has servers. In weir a name that is blocked has
+    none, nor has one of a local zone between its records."""
+    with_servers = [z.name for z in model.zones.values() if len(z.servers)]
+    open_with_servers(model, with_servers)
+    for name in [*with_servers, *model.open_zones.texts()]:
+        if name not in model.deny and is_below(name, model.deny):
+            model.allow.add(name, "it has servers, below a name that is blocked")
+
+
+def deny_below_local(model, blocked):
+    """weir looks at local zones and records first: a name that is blocked below one, (name, mode, node), becomes local, too."""
+    local = {record.name[2:] for record in model.records if record.name.startswith("*.")}
+    local |= {*model.closed_zones.texts(), *model.open_zones.texts()}
+    gone = set()
+    for name, mode, node in sorted((one for one in blocked if one[0]), key=lambda one: one[0].count(".")):
+        nearest = next((zone for zone in above(name) if zone in local), None)
+        if nearest is None or name not in model.deny or (mode == "nxdomain" and nearest in model.closed_zones):
+            continue
+        if mode == "null":
+            for owner in (name, f"*.{name}"):
+                model.address(node, owner, "0.0.0.0")
+                model.address(node, owner, "::")
+        elif mode == "nxdomain":
+            model.name(node, model.closed_zones, name)
+            node.differently(f"a local zone, as it lies below {nearest}, which is one: weir answers NODATA for {name[:100]} itself", "local.zones",
+                             BLOCKING)
+        else:
+            node.differently("weir looks at the local zone or record above it first, and answers as that says", "blocking.deny", BLOCKING)
+            continue
+        gone.add(name)
+        local.add(name)
+    model.deny.keep([text for text in model.deny.texts() if text not in gone])
 
 
 def _patterns(model):
@@ -131,7 +180,7 @@ def allow_wins(model):
     zones, has_pattern = {t for t in allowed if not t.startswith("/")}, any(t.startswith("/") for t in allowed)
     for deny in (model.deny, *(g.deny for g in model.groups)):
         def turned(text):
-            if text.startswith("/") or not (has_pattern or _is_below(text, zones)):
+            if text.startswith("/") or not (has_pattern or is_below(text, zones)):
                 return text
             return f"/{names.whole_pattern(text)}/"
         deny.notes = {turned(text): note for text, note in deny}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """dnsmasq 2.90: its configuration file, the files that it includes, and hosts files that `expand-hosts` makes longer."""
+import collections
 import os
 
-from .. import data_source, names, rdata, source
+from .. import data_source, names, rdata, settle, source
 from ..account import BLOCKING, IMPOSSIBLE, PRIVACY, Node
 from ..table import differently, impossible, needless, number, read as read_table, takes
 
@@ -65,6 +66,7 @@ def _address_one(r, node, domain, to):
         return node.impossible(f"an address for every name is left out: {to[:100] or 'none'}; a group with a schedule "
                                "`block_all` blocks all names (docs/how-to/groups.md)")
     if to in NOTHING:
+        r.state.blocked.append((domain, "null" if to else "nxdomain", node))
         return _block_one(r, node, domain)
     if _is_partial(domain):
         return node.impossible(f"`{domain[:100]}` holds names of which it is the end of a label: weir has no such records")
@@ -579,7 +581,7 @@ def begin(r, keys):
     """`keys`: the table for this file and those that it includes; Pi-hole has a row of its own."""
     state = r.state
     if not hasattr(state, "open"):
-        state.keys, state.open, state.path, state.hosts, state.private = keys, [], "", [], []
+        state.keys, state.open, state.path, state.hosts, state.private, state.blocked = keys, [], "", [], [], []
         state.domain, state.expand, state.mx_target = "", None, ""
 
 
@@ -591,6 +593,30 @@ def private_anchors(r, validates):
             r.model.negative_anchors.add(found, "dnsmasq validates no zone with servers of its own")
 
 
+def block_mode(r):
+    """The answer of most names that are blocked: "" is that none exists, and `#` or 0.0.0.0 an address."""
+    count = collections.Counter(mode for _, mode, _ in r.state.blocked)
+    mode = count.most_common(1)[0][0] if count else "nxdomain"
+    if mode == "null":
+        r.model.value(None, "blocking", "mode", "'null'", "that of most addresses of blocked names")
+    for domain, other, node in r.state.blocked:
+        if other != mode:
+            node.differently(f"weir answers as blocking.mode says ({mode}) for {domain[:100]}, too", "blocking.mode", BLOCKING)
+
+
+def settle_zones(r):
+    """The longest zone decides; and what local zones and records say otherwise there."""
+    settle.longest_decides(r.model)
+    settle.deny_below_local(r.model, [(names.name(domain.lstrip("."))[0], mode, node) for domain, mode, node in r.state.blocked])
+    if len(r.model.closed_zones) or r.state.blocked:
+        r.model.remark("local.zones", "weir answers NODATA for the name of a local zone and for names between it and its records, and "
+                       "NXDOMAIN where a server does; dnsmasq NXDOMAIN for the former, and NODATA at and below names that have addresses "
+                       "or records below them")
+    if r.model.records:
+        r.model.remark("local.records", "dnsmasq asks its servers for types that a name with records lacks, unless the name is in a local "
+                       "zone; weir answers NODATA")
+
+
 def read(r, path):
     begin(r, KEYS)
     root = read_file(r, path)
@@ -600,6 +626,8 @@ def read(r, path):
 
 def end(r):
     expand(r)
+    block_mode(r)
+    settle_zones(r)
     seen = {name for root in r.account.roots for name, _ in root.items}
     if "log-queries" not in seen:
         r.model.value(None, "query_log", "enabled", "false", "dnsmasq logs no queries without log-queries")

@@ -149,6 +149,7 @@ def end(r):
     settings.expand(r)
     settings.settle_mode(r)
     _privacy(r)
+    dnsmasq.settle_zones(r)
     if state.folder_off is not None and state.folder_off.verdict is None:
         state.folder_off.usual()
     if not state.relay_said:

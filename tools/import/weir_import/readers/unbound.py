@@ -460,7 +460,7 @@ KNOWN = {key.partition(".")[2] for key in KEYS} | set(unbound_file.CLAUSES) | se
 def read(r, path):
     state = r.state
     if not hasattr(state, "clauses"):
-        state.clauses, state.nodes, state.cache_bytes = [], {}, 0
+        state.clauses, state.nodes, state.cache_bytes, state.group_denied = [], {}, 0, []
     r.model.is_recursive = True
     state.parser = parser = unbound_file.parse(r.account, path, KNOWN)
     state.clauses += parser.clauses
@@ -508,6 +508,7 @@ def give_local(r):
     tagged = clauses.give_tags(r, scope, nodes_of(r, "local-zone-tag"), nodes_of(r, "access-control-tag"))
     clauses.give_server_zones(r, scope, tagged)
     clauses.give_records(scope, r.model.record)
+    clauses.settle_zones(r, scope, tagged)
     netblocks = {}
     for node in nodes_of(r, "access-control-view"):
         prefix, _, view = node.text.partition(" ")
@@ -515,6 +516,7 @@ def give_local(r):
     for clause in r.state.clauses:
         if clause.name == "view":
             clauses.give_view(r, clause, netblocks)
+    clauses.note_group_denied(r)
     for view, clients in netblocks.items():
         for _, node in clients:
             node.impossible(f"there is no view `{view[:60]}`", PRIVACY)

@@ -4,13 +4,13 @@ import collections
 import os
 import re
 
-from .. import names
-from ..account import BLOCKING, PRIVACY
+from .. import names, settle
+from ..account import BLOCKING, NEEDLESS, PRIVACY
 
 # Types of local zones that block, with the answer. "": the query is dropped, which weir does not.
 BLOCKS = {"always_nxdomain": "nxdomain", "always_nodata": "nodata", "always_null": "null", "always_refuse": "refused",
           "refuse": "refused", "always_deny": "", "deny": "", "inform_deny": ""}
-OPENS = ("transparent", "typetransparent", "nodefault", "inform", "always_transparent")
+OPENS = ("transparent", "typetransparent", "inform", "always_transparent")
 REDIRECTS = ("redirect", "inform_redirect")
 LOGS = "weir logs queries of all names or of none (query_log), not those of this zone alone"
 LAN = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fd00::/8", "fe80::/10")
@@ -19,6 +19,16 @@ SETS = "weir fills no sets of a firewall"
 
 def lan_zones():
     return [zone for text in LAN for zone in names.reverse_zones(names.prefix(text))]
+
+
+def note_group_denied(r):
+    """What a group denies, where weir looks at everyone's records and local zones first."""
+    model = r.model
+    local = {*(record.name.removeprefix("*.") for record in model.records), *model.closed_zones.texts(), *model.open_zones.texts()}
+    above = {above for name in local for above in settle.above(name)}
+    for name, node in r.state.group_denied:
+        if name in above or settle.is_below(name, local):
+            node.differently("everyone's local records and zones at, above and below the name come first", "groups.deny", BLOCKING)
 
 
 def enclosing(name, zones):
@@ -131,6 +141,7 @@ class Scope:
 
     def __init__(self):
         self.zones, self.data = {}, []  # name: (type, node); (name, type, value, ttl, node)
+        self.opened = []  # (name, node) of nodefault, which is no zone
 
     def zone(self, node):
         parts = node.text.split()
@@ -139,6 +150,8 @@ class Scope:
         found, why = names.name(parts[0])
         if not found:
             return node.impossible(f"the zone `{parts[0][:200]}` {why}, so it is left out", BLOCKING)
+        if parts[1] == "nodefault":
+            return self.opened.append((found, node))
         if found in self.zones:
             return node.needless("an earlier line has a type for the zone, which counts")
         self.zones[found] = (parts[1], node)
@@ -192,7 +205,7 @@ def give_records(scope, take):
         if owner.startswith("*."):
             node.impossible(f"unbound answers the name `{owner[:100]}` alone, with its star; a record of weir would be for all names "
                             "below: write one if that was meant")
-        elif of.startswith("always_") or of == "block_a" and kind == "A":
+        elif of.startswith("always_") and of != "always_null" or of == "block_a" and kind == "A":
             node.needless(f"the zone {zone} is {of}, which ignores its data")
         elif kind in ("SOA", "NS") and names.name(value.split()[0] if value.split() else "")[0]:
             node.differently("weir makes the SOA of a local zone itself, and has no NS", "local.zones")
@@ -241,6 +254,25 @@ def give_server_zones(r, scope, tagged):
             model.name(node, model.closed_zones, name)
         else:
             other_zone(node, name, kind)
+    for name, node in scope.opened:
+        above = enclosing(name, scope.zones)
+        if above:
+            node.needless(f"it takes away a zone that unbound has by default; the zone {above} holds the name all the same")
+        else:
+            model.name(node, model.open_zones, name)
+
+
+def settle_zones(r, scope, tagged):
+    """unbound asks nobody about names of a local zone. In weir a zone with servers below it is asked."""
+    everyone = {name: of for name, of in scope.zones.items() if name not in tagged}
+    settle.deny_below_local(r.model, [(name, BLOCKS[kind], node) for name, (kind, node) in everyone.items() if kind in BLOCKS])
+    for name in list(r.model.zones):
+        above = enclosing(name, everyone)
+        kind = everyone[above][0] if above else ""
+        if above and kind not in OPENS:
+            del r.model.zones[name]
+            r.model.remark(name, f"the servers of the zone are left out: the local zone {above} ({kind}) holds its names", verdict=NEEDLESS)
+    settle.open_with_servers(r.model, list(r.model.zones))
 
 
 def other_zone(node, name, kind):
@@ -305,9 +337,12 @@ def _view_zones(r, group, scope):
     mode = modes(scope.zones) if any(BLOCKS.get(kind) for kind, _ in scope.zones.values()) else everyone
     if mode != everyone:
         group.block["mode"] = f"'{mode}'"
+    for _, node in scope.opened:
+        node.needless("it takes away a zone that a view has by default; a group of weir has none")
     for name, (kind, node) in scope.zones.items():
         if kind in BLOCKS:
             block(r, node, group.deny, name, kind, mode)
+            r.state.group_denied.append((name, node))
         elif kind == "static":
             r.model.name(node, group.deny, name, kind)
             node.differently(f"a group has no local zones: weir blocks its other names ({mode})", "groups.deny", BLOCKING)
@@ -342,6 +377,7 @@ def give_tags(r, scope, tag_nodes, client_nodes):
         if group is not None and r.model.group_client(node, group, parts[0]):
             for zone in sorted(mine):
                 r.model.name(node, group.deny, zone, scope.zones[zone][0])
+                r.state.group_denied.append((zone, scope.zones[zone][1]))
     for zone, (_, node) in tags.items():
         what = "groups.deny" if zone in used else ""
         for one in (node, scope.zones[zone][1]):

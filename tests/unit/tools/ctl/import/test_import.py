@@ -953,10 +953,10 @@ class Unbound(unittest.TestCase):
         m = reading.model
         self.assertEqual(m.closed_zones.texts(), ["static.example"])
         self.assertEqual(m.open_zones.texts(), [f"{name}.example" for name in (
-            "transparent", "typetransparent", "nodefault", "always-transparent", "inform")])
+            "transparent", "typetransparent", "always-transparent", "inform", "nodefault")])
         self.assertEqual(m.deny.texts(), [f"{name}.example" for name in (
             "deny", "refuse", "inform-deny", "always-nxdomain", "always-nodata", "always-null", "always-deny", "always-refuse")])
-        self.assertEqual(sorted(r.name for r in m.records), ["*.inform-redirect.example", "*.redirect.example", "inform-redirect.example",
+        self.assertEqual(sorted(r.name for r in m.records), ["*.inform-redirect.example", "*.redirect.example", "always-null.example", "inform-redirect.example",
                                                              "redirect.example", "typetransparent.example"])
         self.assertEqual(m.values["blocking", "mode"][0], "refused")
         lines = "\n".join(report.lines(reading.account))
@@ -968,7 +968,7 @@ class Unbound(unittest.TestCase):
 
     def test_reverse_zones_are_names(self):
         m = self.read("server:\nlocal-zone: 16.172.in-addr.arpa nodefault\nlocal-zone: '16/28.2.0.192.in-addr.arpa' transparent\n").model
-        self.assertEqual(m.open_zones.texts(), ["16.172.in-addr.arpa", "16/28.2.0.192.in-addr.arpa"])
+        self.assertEqual(m.open_zones.texts(), ["16/28.2.0.192.in-addr.arpa", "16.172.in-addr.arpa"])
         m = self.read("server:\nunblock-lan-zones: yes\n").model
         self.assertIn("31.172.in-addr.arpa", m.open_zones)
         self.assertNotIn("172.in-addr.arpa", m.open_zones)
