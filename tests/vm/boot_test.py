@@ -55,10 +55,10 @@ def first_boot(t, box, disk):
 def reboot(t, box, disk):
     far = box.far
     box.boot(disk, ready=False)
-    seconds = far.until("NXDOMAIN", LISTED, seconds=vmtest.machine.BOOT_SECONDS)
+    seconds = far.until("NXDOMAIN", LISTED, seconds=vmtest.KIND.boot_seconds)
     t.check("reboot: a name of the last list is blocked, without list server and upstream", seconds is not None)
     t.say(f"cold start: first blocked answer {box.age():.0f} s after power on")
-    box.guest.ready(vmtest.machine.BOOT_SECONDS)
+    box.guest.ready(vmtest.KIND.boot_seconds)
     answers(t, box, "reboot")
     healthy(t, box, "reboot")
     far.upstream()

@@ -13,7 +13,11 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/machine"))
 import box as machine  # noqa: E402
+import kind  # noqa: E402
 import scope  # noqa: E402
+
+# Of the machines of this process: what the command line names.
+KIND = kind.choose(sys.argv)
 
 
 def address(number):
@@ -43,7 +47,7 @@ class Checks:
         self.boxes = []
 
     def box(self, **more):
-        made = machine.Box(ROOT, **more)
+        made = machine.Box(ROOT, kind=KIND, **more)
         self.boxes.append(made)
         return made
 
@@ -67,8 +71,8 @@ class Checks:
 
 def run(main, seconds=600):
     """Runs main(checks) in namespaces; ends the process."""
-    machine.prepare(ROOT)
-    scope.enter(seconds)
+    machine.prepare(ROOT, KIND)
+    scope.enter(seconds * KIND.slower)
     t = Checks()
     try:
         main(t)

@@ -43,16 +43,16 @@ def nic_arguments(number, nic):
 class Qemu:
     """image: folder of the kernel; disk: a qcow2 file; folder: of the sockets; share: folder that the guest may mount."""
 
-    def __init__(self, image, disk, folder, nics, share, *, log=None, memory=1024, cpus=2, more=()):
+    def __init__(self, kind, image, disk, folder, nics, share, *, log=None, memory=0, cpus=2, more=()):
         self.command = folder / "runner.sock"
         self.qmp = folder / "qmp.sock"
         self.console = folder / "console.log"
         for path in (self.command, self.qmp):
             path.unlink(missing_ok=True)
-        argv = ["qemu-system-x86_64", "-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi", "-cpu", "max",
-                "-smp", str(cpus), "-m", str(memory), "-nodefaults", "-nographic", "-no-reboot",
-                "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
-                "-append", "console=ttyS0 root=/dev/vda rw intel_iommu=on iommu=pt quiet panic=1 no_timer_check",
+        argv = [*kind.qemu, "-accel", "tcg,thread=multi", "-smp", str(cpus), "-m", str(memory or kind.memory),
+                "-nodefaults", "-nographic", "-no-reboot",
+                "-kernel", str(image / f"vmlinuz-{kind.name}"), "-initrd", str(image / f"initrd-{kind.name}"),
+                "-append", f"root=/dev/vda rw quiet panic=1 {kind.append}",
                 "-serial", f"file:{self.console}",
                 "-blockdev", f"driver=file,node-name=file,filename={disk}",
                 "-blockdev", "driver=qcow2,node-name=disk,file=file"]
@@ -65,8 +65,7 @@ class Qemu:
         argv += ["-device", f"virtio-blk-pci,drive={top},addr=1e",
                  "-device", "virtio-serial-pci", "-chardev", f"socket,path={self.command},server=on,wait=off,id=c0",
                  "-device", "virtserialport,chardev=c0,name=org.weir.0",
-                 "-qmp", f"unix:{self.qmp},server=on,wait=off",
-                 "-device", "intel-iommu,intremap=on,caching-mode=on"]
+                 "-qmp", f"unix:{self.qmp},server=on,wait=off", *kind.iommu]
         if share:
             argv += ["-virtfs", f"local,path={share},mount_tag=share,security_model=none,readonly=on"]
         for number, nic in enumerate(nics):

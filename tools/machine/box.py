@@ -14,6 +14,7 @@ import pathlib
 import shutil
 import time
 
+import kind as kinds
 import scope
 import stage
 from boot import Qemu, nic_device
@@ -21,7 +22,6 @@ from far import CLIENT, Far
 from guest import Guest, GuestError
 from image import image
 
-BOOT_SECONDS = 300  # 15 to 40 s are usual; 136 s at a load average of 16
 VIRTIO = {"model": "virtio-net-pci", "queues": 2}
 NIC = "0000:00:05.0"  # the first one
 
@@ -60,18 +60,19 @@ def config(**values):
     return CONFIG.format(**{**known, **values})
 
 
-def prepare(root):
+def prepare(root, kind):
     """What needs the machine's network, so before scope.enter: the package and the image, named in the environment."""
     if scope.outside():
-        os.environ["WEIR_DEB"] = stage.package(pathlib.Path(root))
-        os.environ["WEIR_VM_IMAGE"] = str(image(stage.depends(os.environ["WEIR_DEB"])))
+        os.environ["WEIR_DEB"] = stage.package(pathlib.Path(root), kind)
+        os.environ["WEIR_VM_IMAGE"] = str(image(kind, stage.depends(os.environ["WEIR_DEB"])))
 
 
 class Box:
     """root: of the source tree; needs `prepare`. nics: of each a dict {model, queues}; the first is at NIC, behind tap0."""
 
-    def __init__(self, root, nics=(VIRTIO,), cpus=2):
+    def __init__(self, root, nics=(VIRTIO,), cpus=2, kind=kinds.DEFAULT):
         self.root = pathlib.Path(root)
+        self.kind = kind
         self.cpus = cpus
         self.folder = scope.folder()
         self.share = self.folder / "share"
@@ -100,21 +101,21 @@ class Box:
             self.configure(config())
             self.start()
             self.off()
-        return stage.overlay(stage.installed(self.image, self.deb, make), self.folder / name, "qcow2")
+        return stage.overlay(stage.installed(self.image, self.kind, self.deb, make), self.folder / name, "qcow2")
 
     def keep(self, disk):
         """Keeps a disk that has weir installed, its NIC bound and its records, for the tests that start from one."""
-        stage.installed(self.image, self.deb, lambda path: shutil.copy(disk, path))
+        stage.installed(self.image, self.kind, self.deb, lambda path: shutil.copy(disk, path))
 
     # --- the machine
 
-    def boot(self, disk, *, log=None, more=(), memory=1024, ready=True):
+    def boot(self, disk, *, log=None, more=(), memory=0, ready=True):
         """Starts a machine and waits for its runner. Seconds that it took."""
-        self.qemu = Qemu(self.image, disk, self.folder, self.nics, self.share, log=log, more=more, memory=memory, cpus=self.cpus)
+        self.qemu = Qemu(self.kind, self.image, disk, self.folder, self.nics, self.share, log=log, more=more, memory=memory, cpus=self.cpus)
         self.qemu.listens()
         self.guest = Guest(self.qemu.command)
         if ready:
-            self.guest.ready(BOOT_SECONDS)
+            self.guest.ready(self.kind.boot_seconds)
         return self.age()
 
     def age(self):
@@ -125,7 +126,7 @@ class Box:
         """An orderly end. (A systemctl that does not wait: the runner ends with the machine.)"""
         self.guest.do("systemctl --no-block poweroff")
         self.guest.close()
-        self.qemu.wait_end(seconds)
+        self.qemu.wait_end(seconds * self.kind.slower)
 
     def cut(self):
         """A power cut."""
@@ -146,10 +147,10 @@ class Box:
         self.far.close()
 
     def run(self, command, seconds=120):
-        return self.guest.run(command, seconds)
+        return self.guest.run(command, seconds * self.kind.slower)
 
     def do(self, command, seconds=120):
-        return self.guest.do(command, seconds)
+        return self.guest.do(command, seconds * self.kind.slower)
 
     def put(self, path, text):
         """Writes a file; one that is there keeps its owner and its mode."""
@@ -185,7 +186,7 @@ class Box:
 
     def serves(self, seconds=180):
         """Waits for an answer from the NIC. Seconds, or None."""
-        return self.far.until("198.18.0.77", "here.lan", seconds=seconds)
+        return self.far.until("198.18.0.77", "here.lan", seconds=seconds * self.kind.slower)
 
     def state(self):
         """Units, logs and console of the machine, for a test that failed."""

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The image: a Debian system on an ext4 file system, its kernel, and an initrd that mounts it.
+"""The image: a Debian system on an ext4 file system, its kernels, and for each an initrd that mounts it.
 
-Made once for each list of packages (`cache()/image-HASH/`), by mmdebstrap with the machine's own apt sources. The folder
-gets its name when it is whole, under a lock, so an interrupted run leaves none.
+Made once for each list of packages (`cache()/image-HASH/`), by mmdebstrap; with the machine's own apt sources where it is of
+that release. The folder gets its name when it is whole, under a lock, so an interrupted run leaves none.
 """
 import fcntl
 import hashlib
+import lzma
 import os
 import pathlib
 import re
@@ -13,10 +14,10 @@ import shutil
 import subprocess
 import time
 
+import kind as kinds
 from scope import cache
 
 HERE = pathlib.Path(__file__).resolve().parent
-SUITE = "bookworm"
 DISK = "3G"
 # Modules of the running system; those that they need come along. Without the others the image is 300 MB smaller.
 MODULES = """virtio_pci virtio_blk virtio_console virtio_net ext4 e1000e e1000 vmxnet3 vfio_pci vfio_iommu_type1 tun 9p
@@ -35,15 +36,16 @@ exec /bin/busybox switch_root /root /sbin/init
 """
 
 
-def packages(more):
-    """The names of guest.packages, and `more`."""
-    lines = (HERE / "guest.packages").read_text().split("\n")
-    return sorted({line.strip() for line in lines if line.strip() and not line.startswith("#")} | set(more))
+def packages(kind, more):
+    """The names of guest.packages, the kernels, and `more`."""
+    lines = (HERE / "guest.packages").read_text().replace("{dpdk}", kind.dpdk).split("\n")
+    names = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    return sorted(names | {one.kernel for one in kinds.beside(kind)} | set(more))
 
 
-def digest(names):
+def digest(kind, names):
     """Of all that the image depends on but the state of the archive."""
-    parts = [SUITE, DISK, *names, pathlib.Path(__file__).read_text()]
+    parts = [kind.suite, kind.architecture, DISK, *names, pathlib.Path(__file__).read_text()]
     parts += [path.read_text() for path in sorted((HERE / "guest").iterdir())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
@@ -55,7 +57,7 @@ def needed(root, version, names):
         if ":" in line:
             path, rest = line.split(":")
             depends[path] = rest.split()
-    by_name = {re.sub(r"\.ko$", "", path.rsplit("/", 1)[-1]).replace("-", "_"): path for path in depends}
+    by_name = {re.sub(r"\.ko(\.xz)?$", "", path.rsplit("/", 1)[-1]).replace("-", "_"): path for path in depends}
     order = []
     for name in names:
         path = by_name.get(name)
@@ -70,11 +72,12 @@ def initrd(root, version, out):
     tree = out.parent / "initrd.tree"
     for name in ("bin", "proc", "sys", "dev", "root", "modules"):
         (tree / name).mkdir(parents=True)
-    shutil.copy2("/bin/busybox", tree / "bin/busybox")
-    order = needed(root, version, EARLY)
+    shutil.copy2(root / "bin/busybox", tree / "bin/busybox")
+    order = [root / "lib/modules" / version / path for path in needed(root, version, EARLY)]
     for path in order:
-        shutil.copy2(root / "lib/modules" / version / path, tree / "modules")
-    (tree / "modules/order").write_text(" ".join(path.rsplit("/", 1)[-1] for path in order))
+        plain = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+        (tree / "modules" / path.name.removesuffix(".xz")).write_bytes(plain)
+    (tree / "modules/order").write_text(" ".join(path.name.removesuffix(".xz") for path in order))
     (tree / "init").write_text(INIT)
     (tree / "init").chmod(0o755)
     with open(out, "wb") as file:
@@ -88,7 +91,7 @@ def prune(root, version):
     """Leaves the modules that a test needs."""
     base = root / "lib/modules" / version
     keep = set(needed(root, version, MODULES))
-    for path in base.rglob("*.ko"):
+    for path in base.rglob("*.ko*"):
         if str(path.relative_to(base)) not in keep:
             path.unlink()
     subprocess.run(["chroot", root, "depmod", version], check=True)
@@ -114,21 +117,22 @@ def furnish(root):
     (root / "etc/machine-id").write_text("c0ffee00c0ffee00c0ffee00c0ffee00\n")
 
 
-def build(names, out):
+def build(kind, names, out):
     """Makes the image in the folder `out`."""
     root = out / "root"
     log = out / "mmdebstrap.log"
-    argv = ["mmdebstrap", "--variant=apt", "--mode=root", "--include=" + ",".join(names),
+    argv = ["mmdebstrap", "--variant=apt", "--mode=root", f"--architectures={kind.architecture}", "--include=" + ",".join(names),
             "--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*", '--aptopt=APT::Install-Recommends "false"', SUITE, str(root)]
+            "--dpkgopt=path-exclude=/usr/share/locale/*", '--aptopt=APT::Install-Recommends "false"', kind.suite, str(root)]
     with open(log, "wb") as file:
-        made = subprocess.run(argv, stdout=file, stderr=file, timeout=900, env={**os.environ, "INITRD": "No", "TMPDIR": str(out)})
+        made = subprocess.run(argv, stdout=file, stderr=file, timeout=kind.make_seconds, env={**os.environ, "INITRD": "No", "TMPDIR": str(out)})
     if made.returncode:
         raise RuntimeError("mmdebstrap failed:\n" + log.read_text()[-2000:])
-    version = next((root / "lib/modules").iterdir()).name
-    shutil.copy2(root / "boot" / ("vmlinuz-" + version), out / "vmlinuz")
-    initrd(root, version, out / "initrd")
-    prune(root, version)
+    for one in kinds.beside(kind):
+        version = next(path.name for path in (root / "lib/modules").iterdir() if path.name.endswith(one.flavour))
+        shutil.copy2(root / "boot" / ("vmlinuz-" + version), out / f"vmlinuz-{one.name}")
+        initrd(root, version, out / f"initrd-{one.name}")
+        prune(root, version)
     furnish(root)
     for path in (root / "boot").iterdir():
         path.unlink()
@@ -136,10 +140,10 @@ def build(names, out):
     shutil.rmtree(root)
 
 
-def image(more=()):
+def image(kind, more=()):
     """The folder of the image with `more` packages beside those of guest.packages; built if it does not exist."""
-    names = packages(more)
-    final = cache() / ("image-" + digest(names))
+    names = packages(kind, more)
+    final = cache() / ("image-" + digest(kind, names))
     with open(cache() / "image.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if final.exists():
@@ -148,8 +152,8 @@ def image(more=()):
         part = final.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
-        build(names, part)
-        for old in sorted(cache().glob("image-????????????"), key=lambda p: p.stat().st_mtime)[:-2]:
+        build(kind, names, part)
+        for old in sorted(cache().glob("image-????????????"), key=lambda p: p.stat().st_mtime)[:-3]:
             shutil.rmtree(old)
         part.rename(final)
         print(f"image of {len(names)} packages made in {time.monotonic() - start:.0f} s", flush=True)

@@ -14,22 +14,32 @@ import subprocess
 from scope import cache
 
 
-def architecture():
-    return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+def said(*argv):
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def package(root):
-    """The .deb of this tree: what WEIR_DEB names, or made by tools/package. One of a clean commit is made once."""
+def maker(root, kind, out):
+    """The command that makes the .deb of a kind: tools/package on a machine of that kind, else tools/bare. The time for it."""
+    here = said("bash", "-c", ". /etc/os-release && echo $VERSION_CODENAME; dpkg --print-architecture").split()
+    if here == [kind.suite, kind.architecture]:
+        return [root / "tools/package", "--out", out], 1500
+    foreign = [kind.architecture] if here[1] != kind.architecture else []
+    return [root / "tools/bare", kind.suite, *foreign, "--package", out], 5400
+
+
+def package(root, kind):
+    """The .deb of this tree: what WEIR_DEB names, or a new one. One of a clean commit is made once."""
     if os.environ.get("WEIR_DEB"):
         return os.environ["WEIR_DEB"]
-    out = cache() / "package"
-    version = subprocess.run([root / "tools/package", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    made = out / f"weir_{version}_{architecture()}.deb"
-    if not made.exists() or version.endswith(".dirty"):
+    out = cache() / f"package-{kind.suite}-{kind.architecture}"
+    version = re.sub(r"\+deb\d+$", f"+deb{kind.release}", said(root / "tools/package", "--version"))
+    made = out / f"weir_{version}_{kind.architecture}.deb"
+    if not made.exists() or ".dirty" in version:
         shutil.rmtree(out, ignore_errors=True)
-        done = subprocess.run([root / "tools/package", "--out", out], capture_output=True, text=True, timeout=1500)
+        argv, seconds = maker(root, kind, out)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds)
         if done.returncode or not made.exists():
-            raise RuntimeError("tools/package failed:\n" + (done.stdout + done.stderr)[-2000:])
+            raise RuntimeError(f"{argv[0]} failed:\n" + (done.stdout + done.stderr)[-2000:])
     return str(made)
 
 
@@ -52,11 +62,12 @@ def raw(disk, path):
     return path
 
 
-def installed(image, deb, make):
-    """The disk with this package on this image; `make(path)` makes a new one."""
+def installed(image, kind, deb, make):
+    """The disk with this package on this image, made by the kernel of this kind; `make(path)` makes a new one."""
     data = open(deb, "rb").read()
     base = cache()
-    final = base / f"installed-{hashlib.sha256(data + image.name.encode()).hexdigest()[:12]}.qcow2"
+    whose = f"{image.name} {kind.name}".encode()
+    final = base / f"installed-{hashlib.sha256(data + whose).hexdigest()[:12]}.qcow2"
     with open(base / "installed.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not final.exists():
