@@ -58,6 +58,15 @@ packages_install() {
 	done
 }
 
+# For mmdebstrap, what this machine's apt knows of Debian's archives: its sources, as another release has them, and its settings.
+apt_sources() { # SUITE
+	local own
+	own=$(. /etc/os-release && say "${VERSION_CODENAME-}")
+	apt-get indextargets --format '$(ORIGIN) deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+		sed -nE "s/^Debian (.*) ${own:-none}(-updates|-security)? /\\1 $1\\2 /p"
+}
+apt_settings() { apt-config dump | grep -E '^Acquire::(https?::|Check-|Retries|ForceIPv)' || true; }
+
 # Into this folder. Where all else is installed apt's lists may be old, or none.
 package_fetch() { apt-get download -qq "$1" || { apt-get update -qq && apt-get download -qq "$1"; }; }
 

@@ -81,7 +81,7 @@ def watchdog(t, box, unit):
     before = pid(box, unit)
     start = time.monotonic()
     box.do(f"kill -STOP {before}")
-    limit = WATCHDOG_SECONDS + RESTART_SECONDS
+    limit = WATCHDOG_SECONDS + RESTART_SECONDS * vmtest.KIND.slower
     state = show(box, unit, "ActiveState", "MainPID")
     while (state[0] != "active" or state[1] == before) and time.monotonic() - start < limit:
         time.sleep(0.5)

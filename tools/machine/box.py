@@ -191,6 +191,8 @@ class Box:
     def state(self):
         """Units, logs and console of the machine, for a test that failed."""
         parts = []
+        if not self.guest:
+            return "no machine was started"
         for command in ("systemctl --failed --no-legend", "journalctl -b -u 'weir*' --no-pager -o cat | tail -n 40", "dmesg | tail -n 10"):
             try:
                 parts.append(f"--- {command}\n" + self.run(command, 30)[1])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The image: a Debian system on an ext4 file system, its kernels, and for each an initrd that mounts it.
 
-Made once for each list of packages (`cache()/image-HASH/`), by mmdebstrap; with the machine's own apt sources where it is of
-that release. The folder gets its name when it is whole, under a lock, so an interrupted run leaves none.
+Made once for each list of packages (`cache()/image-HASH/`), by mmdebstrap with the machine's own apt sources. The folder
+gets its name when it is whole, under a lock, so an interrupted run leaves none.
 """
 import fcntl
 import hashlib
@@ -117,17 +117,25 @@ def furnish(root):
     (root / "etc/machine-id").write_text("c0ffee00c0ffee00c0ffee00c0ffee00\n")
 
 
-def build(kind, names, out):
-    """Makes the image in the folder `out`."""
-    root = out / "root"
+def install(kind, names, root, out):
+    """Makes a system of these packages in the folder `root`."""
     log = out / "mmdebstrap.log"
+    for file, function in (("sources.list", f"apt_sources {kind.suite}"), ("apt.conf", "apt_settings")):
+        said = subprocess.run(["bash", "-c", f". {HERE.parent}/common.sh && {function}"], capture_output=True, text=True, check=True)
+        (out / file).write_text(said.stdout)
     argv = ["mmdebstrap", "--variant=apt", "--mode=root", f"--architectures={kind.architecture}", "--include=" + ",".join(names),
             "--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*", '--aptopt=APT::Install-Recommends "false"', kind.suite, str(root)]
+            "--dpkgopt=path-exclude=/usr/share/locale/*", '--aptopt=APT::Install-Recommends "false"', f"--aptopt={out}/apt.conf", kind.suite, str(root)]
+    if (out / "sources.list").stat().st_size:
+        argv.append(f"{out}/sources.list")
     with open(log, "wb") as file:
         made = subprocess.run(argv, stdout=file, stderr=file, timeout=kind.make_seconds, env={**os.environ, "INITRD": "No", "TMPDIR": str(out)})
     if made.returncode:
         raise RuntimeError("mmdebstrap failed:\n" + log.read_text()[-2000:])
+
+
+def pack(kind, root, out):
+    """The kernels and the disk of a system."""
     for one in kinds.beside(kind):
         version = next(path.name for path in (root / "lib/modules").iterdir() if path.name.endswith(one.flavour))
         shutil.copy2(root / "boot" / ("vmlinuz-" + version), out / f"vmlinuz-{one.name}")
@@ -138,6 +146,13 @@ def build(kind, names, out):
         path.unlink()
     subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, out / "disk.raw", DISK], check=True, capture_output=True)
     shutil.rmtree(root)
+
+
+def build(kind, names, out):
+    """Makes the image in the folder `out`."""
+    root = out / "root"
+    install(kind, names, root, out)
+    pack(kind, root, out)
 
 
 def image(kind, more=()):
