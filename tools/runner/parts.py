@@ -54,6 +54,7 @@ PARTS = [
     Part("arm64", 1200, "tools/bare tools/packages tools/common.sh tools/arm64.cross *meson.build include/weir/page.h"
          " dataplane/core/os/* dataplane/core/mem/* include/weir/os/* controlplane/memory/*", alone=False),
     Part("arm64_whole", 7200, "tools/arm64.cross", alone=False),
+    Part("vm_arm64", 7200, "tools/machine/kind.py tools/machine/image.py tests/vm/arm64_test.py", alone=False),
     Part("soak", 210, "tools/soak tests/smoke/rig/soak_*"),
     Part("strangers", 900, "tools/strangers/*"),
 ]

@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The package for arm64 on a booted machine: pages of the kernel's size, an answer on a TAP, through AF_XDP, and through vfio
+behind an SMMU; rights, doctor, huge pages, and a reboot after which weir answers by itself.
+
+usage: arm64_test.py 4k|16k      pages of the kernel
+"""
+import rights
+import vmtest
+from far import CLIENT, SERVICE
+from vmtest import KIND, address, machine
+
+PAGES = {"4k": 4096, "16k": 16384}
+CPUS = 2
+# The kernel's virtio driver wants a TX queue for each CPU beside the others for XDP.
+NICS = (machine.VIRTIO, {"model": "virtio-net-pci", "queues": 2 * CPUS})
+TAP = '{device: "net_tap0,iface=wt0,persist", exception: weir0}'
+
+
+def kernel(t, box):
+    t.same("the machine is arm64", "aarch64", box.do("uname -m"))
+    t.same("its kernel has pages of this size", str(PAGES[KIND.name]), box.do("getconf PAGESIZE"))
+    t.say(f"kernel {box.do('uname -r')}")
+
+
+def restart(box):
+    box.do("systemctl restart weir-dataplane weir-controlplane", 180)
+
+
+def on_tap(t, box):
+    """For a client in a network namespace of the guest, which has the other end of the TAP."""
+    t.check("the package is installed", "Setting up weir" in box.install())
+    t.say("package installed")
+    t.same("TAP: both units are active and none has failed", "", box.active())
+    box.configure(machine.config(port=TAP))
+    restart(box)
+    box.do("until test -e /sys/class/net/wt0; do sleep 0.2; done; ip netns add client && ip link set wt0 netns client && "
+           f"ip -n client addr add {CLIENT}/24 dev wt0 && ip -n client link set wt0 up")
+
+    def ask(*words):
+        return box.run(" ".join(["ip netns exec client kdig +short +timeout=5 +retry=0", f"@{SERVICE}", *words]))[1].strip()
+    t.check("TAP: an answer over UDP", vmtest.until(lambda: ask("here.lan") == "198.18.0.77"), ask("here.lan"))
+    t.same("TAP: the same over TCP", "198.18.0.77", ask("here.lan", "+tcp"))
+    t.same("TAP: a denied name has no address", "", ask("denied.example"))
+
+
+def steered(box):
+    return box.ctl("xdp status")["ports"][0]["counters"]["steered"]
+
+
+def on_xdp(t, box):
+    link = box.do(f"udevadm settle; basename $(ls -d /sys/bus/pci/devices/{address(1)}/virtio*/net/*)")
+    box.far.use("tap1")
+    box.do(f"ip link set {link} up && ethtool -L {link} combined 1")
+    box.configure(machine.config(port=f"{{xdp: {link}}}"))
+    restart(box)
+
+    def worker_answers():
+        before = steered(box)
+        return box.far.ask("here.lan")[0] == "NOERROR" and steered(box) > before
+    t.check("AF_XDP: a worker answers", box.serves() is not None and vmtest.until(worker_answers))
+    state = box.ctl("xdp status")["ports"][0]
+    t.same("AF_XDP: the program is weir's, in native mode", ("ours", True), (state["attached"], state["native"]))
+    result = box.far.result(box.far.load(["here.lan", "denied.example"], 4, 200))
+    t.check("AF_XDP: nothing is lost at 200 q/s", result["lost"] == 0 and result["sent"] > 200, result)
+    t.same("AF_XDP: both units are active and none has failed", "", box.active())
+    box.do(f"systemctl stop weir-dataplane; ip addr flush dev {link}; ip link set {link} down")
+
+
+def answers(t, box, when):
+    t.check(f"{when}: weir serves", box.serves() is not None)
+    t.same(f"{when}: a denied name over IPv6", "NXDOMAIN", box.far.ask("denied.example", server="fd53::53")[0])
+    t.check(f"{when}: an answer over TCP", box.far.until("198.18.0.77", "here.lan", "A", "+tcp") is not None)
+    t.same(f"{when}: both units are active and none has failed", "", box.active())
+
+
+def on_vfio(t, box):
+    box.far.use("tap0")
+    box.bind()
+    box.configure(machine.config())
+    restart(box)
+    answers(t, box, "vfio")
+    device = f"/sys/bus/pci/devices/{machine.NIC}"
+    t.same("vfio: vfio-pci has the NIC", "vfio-pci", box.do(f"basename $(readlink {device}/driver)"))
+    t.check("vfio: the NIC is behind an SMMU", "smmu" in box.do(f"basename $(readlink -f {device}/iommu)"))
+    rights.check(t, box, "vfio")
+    status, said = box.run("weirctl doctor")
+    t.check("vfio: weirctl doctor finds nothing wrong", status == 0, said)
+
+
+def huge_pages(t, box):
+    """By the command that doctor gives."""
+    found = [f for f in box.ctl("doctor hugepages || :")["findings"] if f["verdict"] == "warning"]
+    t.check("huge pages: doctor says that there are none", found and all(f.get("do") for f in found), found)
+    for command in [f["do"] for f in found]:
+        box.do(command if isinstance(command, str) else " && ".join(command))
+    restart(box)
+    t.check("huge pages: weir serves", box.serves() is not None)
+
+    def where():
+        return box.ctl("status || :").get("controlplane", {}).get("generations", {}).get("l0_where")
+    t.check("huge pages: the cache is on them after a restart", vmtest.until(lambda: where() == "hugetlbfs", 30), where())
+    said = box.ctl("doctor hugepages || :")["findings"]
+    t.same("huge pages: doctor has nothing to say", {"ok"}, {f["verdict"] for f in said})
+
+
+def reboot(t, box, disk):
+    box.off()
+    t.say(f"runner ready {box.boot(disk):.0f} s after power on")
+    answers(t, box, "reboot")
+    t.say(f"answered by itself {box.age():.0f} s after power on")
+    rights.check(t, box, "reboot")
+    rights.reload_and_stop(t, box)
+    rights.watchdog(t, box, "weir-dataplane")
+
+
+def main(t):
+    box = t.box(nics=NICS, cpus=CPUS)
+    box.far.upstream()
+    disk = box.fresh()
+    t.say(f"runner ready {box.boot(disk):.0f} s after power on")
+    kernel(t, box)
+    on_tap(t, box)
+    on_xdp(t, box)
+    on_vfio(t, box)
+    huge_pages(t, box)
+    reboot(t, box, disk)
+
+
+if KIND.name not in PAGES:
+    vmtest.scope.skip(__doc__.rsplit("\n\n", 1)[1].strip())
+vmtest.run(main, 1200)
