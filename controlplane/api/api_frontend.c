@@ -47,7 +47,7 @@ static void engine_out(
 	json_out_count(o, n, "pending_cap", FRONTEND_PENDING_MAX);
 	json_out_count(o, n, "macs_unasked", s->macs_unasked);
 	json_out_count(o, n, "record_anomalies", s->record_anomalies);
-	api_lag_out(o, n, &l->frontends.lag);
+	counts_json(o, n, "loop_lag_", lag_rows(), &l->frontends.lag);
 	each_out(o, n, &l->frontends);
 }
 

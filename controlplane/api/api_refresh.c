@@ -10,12 +10,6 @@ struct refresh_call {
 	unsigned minutes;
 };
 
-static void counts_out(struct json_out *o, struct json_node *n, const struct refresh_counts *c)
-{
-	JSON_COUNTS(o, n, c, asked, done, failed, dropped, held_back, used, hot_stale, hot_missed,
-		late_ms);
-}
-
 static void now_out(struct json_out *o, struct json_node *root, const struct refresh_report *r)
 {
 	const struct refresh_policy *p = &r->policy;
@@ -43,7 +37,7 @@ static void on_report(void *arg, const struct refresh_report *r)
 
 	now_out(o, root, r);
 	refresh_stats_sum(&r->stats, r->now_ms, REFRESH_MINUTES, &sum);
-	counts_out(o, json_out_object(o, root, "day"), &sum);
+	counts_json(o, json_out_object(o, root, "day"), "", refresh_rows(), &sum);
 	struct json_node *list = json_out_array(o, root, "minutes");
 	for (unsigned ago = 0; ago < call->minutes; ago++) {
 		const struct refresh_counts *c = refresh_stats_at(&r->stats, r->now_ms, ago);
@@ -51,7 +45,7 @@ static void on_report(void *arg, const struct refresh_report *r)
 			continue;
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_count(o, n, "ago", ago);
-		counts_out(o, n, c);
+		counts_json(o, n, "", refresh_rows(), c);
 	}
 	http_reply(call->exchange, 200, json_out_finish(o));
 	heap_free(call);

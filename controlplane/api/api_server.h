@@ -135,7 +135,6 @@ void api_reasons_find(const struct api_look *l, struct api_reasons *out);
 // Which keys a change changes: `live`, `restart_controlplane`, `restart_dataplane`.
 void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c);
 // How late a loop was, under `n`.
-void api_lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag);
 
 struct metrics_text;
 enum { API_PART_ENDPOINTS_MAX = 6 };

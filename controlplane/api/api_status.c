@@ -25,85 +25,28 @@ static void upstreams_out(
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_text(o, n, "name", u->name);
 		json_out_text(o, n, "address", u->address);
-		json_out_bool(o, n, "up", u->up);
 		json_out_bool(o, n, "no_address", u->is_nowhere);
-		json_out_bool(o, n, "suspect", u->suspect);
-		json_out_bool(o, n, "failing", u->failing);
-		json_out_bool(o, n, "drained", u->drained);
-		JSON_COUNTS(o, n, u, sent, answered, timeouts, bad_replies, tcp_retries, tcp_opened,
-			tcp_open, tcp_limit, send_errors, failures, refused, srtt_us, down_for_ms,
-			case_changed, checks, checks_failed);
+		counts_json(o, n, "", upstream_rows(), u);
 		json_out_bool(o, n, "case_off", !u->mixed_case);
 		json_out_bool(o, n, "edns_off", !u->edns);
 	}
-}
-
-// Quantiles are of the last minute for every reader; the counts only grow.
-void api_lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag)
-{
-	JSON_COUNTS_AS(o, n, "loop_lag_", lag, p50_us, p99_us, max_us, samples);
-	json_out_count(o, n, "loop_lag_over_1ms", lag->late);
-}
-
-static void answer_policy_out(
-	struct json_out *o, struct json_node *resolver, const struct answer_policy_count *c)
-{
-	struct json_node *n = json_out_object(o, resolver, "answer_policy");
-	JSON_COUNTS(o, n, c, answers, listed, not_kept, cut, answered_blocked, questions_blocked,
-		rechecked, rechecked_changed, rechecked_deleted, walks, walk_ms);
-}
-
-static void step_out(struct json_out *o, struct json_node *under, const struct step_count *c)
-{
-	struct json_node *n = json_out_object(o, under, "wall_clock");
-	JSON_COUNTS(o, n, c, steps, stepped_ms, aged, dropped);
-}
-
-static void validation_out(
-	struct json_out *o, struct json_node *under, const struct validators_status *v)
-{
-	struct json_node *n = json_out_object(o, under, "validation");
-	JSON_COUNTS(o, n, v, secure, insecure, bogus, failed, late, refused, fetches,
-		fetches_refused, foreign, broken, questions, fetching, contexts, led);
-}
-
-static void recursion_out(
-	struct json_out *o, struct json_node *under, const struct recursor_status *v)
-{
-	struct json_node *n = json_out_object(o, under, "recursion");
-	JSON_COUNTS(o, n, v, queries, answers, failed, repeated, refused, malformed, broken,
-		questions, ipv4_off, ipv6_off);
 }
 
 static void resolver_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
 	struct json_node *n = json_out_object(o, root, "resolver");
-	JSON_COUNTS(o, n, s, misses, coalesced, refreshes, bad_misses, answered, answered_stale,
-		servfail, failed_recently, failures, late, no_waiter, answer_ring_full,
-		answer_evicted, answers_truncated, refused_inflight, refused_waiters, refused_zone,
-		refused_suffix, refused_client, unlimited_zone, unlimited_client, cut_short,
-		upstream_sent, upstream_replies);
-	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, open, queries, opened, reused);
-	json_out_count(o, n, "upstream_tcp_again", s->upstream_tcp_again);
-	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, late, bad, stalled, broken, waiting,
-		waited, closed_peer, closed_idle, evicted, full);
-	JSON_COUNTS_AS(
-		o, n, "upstream_https_", &s->https, open, queries, late, full, refused, evicted);
-	JSON_COUNTS_AS(o, n, "upstream_sockets_", &s->sockets, idle, open, opened, made, full);
-	json_out_count(o, n, "upstream_strays", s->sockets.strays);
-	JSON_COUNTS_AS(o, n, "upstream_port_", &s->port, sent, replies, unreachable, strays,
-		refused, dead, unsent, full, open);
-	JSON_COUNTS(o, n, s, subnet_sent, subnet_mismatched, subnet_answers, subnet_hits);
-	JSON_COUNTS(o, n, s, mismatched, stored, not_stored, rewritten, refused_rewrites, forwarded,
-		followed, unfollowed, dns64, filtered_aaaa, inflight, inflight_max, inflight_cap,
-		waiters, waiter_cap, ring_anomalies, foreign_messages);
-	api_lag_out(o, n, &s->lag);
-	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
-	answer_policy_out(o, n, &s->answer_policy);
-	step_out(o, n, &s->step);
-	validation_out(o, n, &s->validation);
-	recursion_out(o, n, &s->recursion);
+	counts_json(o, n, "", resolver_rows(), s);
+	counts_json(o, n, "upstream_tcp_", upstream_stream_rows(), &s->streams);
+	counts_json(o, n, "upstream_https_", upstream_https_rows(), &s->https);
+	counts_json(o, n, "upstream_", upstream_socket_rows(), &s->sockets);
+	counts_json(o, n, "upstream_port_", upstream_port_rows(), &s->port);
+	counts_json(o, n, "loop_lag_", lag_rows(), &s->lag);
+	counts_json(o, json_out_object(o, n, "answer_policy"), "", answer_policy_rows(),
+		&s->answer_policy);
+	counts_json(o, json_out_object(o, n, "wall_clock"), "", step_rows(), &s->step);
+	counts_json(o, json_out_object(o, n, "validation"), "", validation_rows(), &s->validation);
+	counts_json(o, json_out_object(o, n, "recursion"), "", recursion_rows(), &s->recursion);
 }
 
 static void http_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -118,7 +61,7 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	json_out_count(o, n, "calls_refused", loop_calls_refused(a->deps.service));
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
-	api_lag_out(o, n, &lag);
+	counts_json(o, n, "loop_lag_", lag_rows(), &lag);
 }
 
 // `metrics.listen`, if it is configured.
@@ -218,9 +161,9 @@ static void status_reply(const struct api_look *l)
 	json_out_bool(o, root, "link_up", s->link_up != 0);
 	JSON_COUNTS(o, root, s, worker_rings, inflight, waiters);
 	bounds_out(o, root, &s->met_bounds);
-	api_lag_out(o, root, &s->lag);
+	counts_json(o, root, "loop_lag_", lag_rows(), &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
-	step_out(o, root, &s->step);
+	counts_json(o, json_out_object(o, root, "wall_clock"), "", step_rows(), &s->step);
 	JSON_COUNTS(o, root, s, upstream_sets, upstream_sets_down);
 	for (const struct api_part *const *p = api_parts; *p; p++)
 		if ((*p)->status)

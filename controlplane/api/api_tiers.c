@@ -11,12 +11,9 @@
 static void l0_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
 	struct json_node *n = json_out_object(o, root, "l0");
-	const struct l0_writer_stats *l = &s->l0;
-	JSON_COUNTS(o, n, l, entries, units_used, units_retired, units_total, index_slots);
+	counts_json(o, n, "", l0_rows(), &s->l0);
 	json_out_count(o, n, "bytes", s->l0_bytes);
 	json_out_count(o, n, "private_bytes", s->l0_private_bytes);
-	JSON_COUNTS(o, n, l, puts, replaced, deleted, evicted_space, evicted_bucket, expired_swept,
-		refused_nospace, refused_large, recovered, discarded);
 }
 
 // What keeps the housekeeping of L1 from running; "": nothing.
@@ -60,38 +57,28 @@ static void redis_out(struct json_out *o, struct json_node *root, const struct a
 	json_out_text(o, n, "error", r->error);
 	json_out_count(o, n, "error_ms", r->error_ms ? clock_mono_ms() - r->error_ms : 0);
 	json_out_count(o, n, "away_ms", r->away_since_ms ? clock_mono_ms() - r->away_since_ms : 0);
-	JSON_COUNTS(o, n, r, nodes, connections, rtt_us);
 	json_out_count(o, n, "keys", s->l1_sweep.keys);
 	json_out_count(o, n, "keys_cap", s->l1_sweep.max_keys);
 	json_out_bool(o, n, "keys_known", s->l1_sweep.rounds > 0);
 	json_out_text(o, n, "housekeeping_error", sweep_error(s));
 	json_out_count(o, n, "refused_in_a_row", s->l1.refused_in_a_row);
-	JSON_COUNTS(o, n, r, commands, errors, timeouts, lost, full, reconnects, failovers, moved,
-		asked, oom, readonly, wrongtype, denied);
-	json_out_count(o, n, "subscription_breaks", r->sub_breaks);
+	counts_json(o, n, "", redis_rows(), r);
 }
 
 static void l1_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
 	struct json_node *n = json_out_object(o, root, "l1");
-	const struct l1_status *l = &s->l1;
-	const struct l1_sweep_status *w = &s->l1_sweep;
-	JSON_COUNTS(o, n, l, lookups, hits, hits_stale, misses, bad, skipped, timeouts, puts,
-		puts_lost);
-	json_out_count(o, n, "too_large", l->too_large + s->l1_too_large);
-	json_out_count(o, n, "deletes", l->deletes);
+	counts_json(o, n, "", l1_rows(), &s->l1);
+	json_out_count(o, n, "too_large", s->l1.too_large + s->l1_too_large);
 	json_out_count(o, n, "answers", s->l1_answers);
 	json_out_count(o, n, "refreshed_elsewhere", s->refreshed_elsewhere);
-	json_out_count(o, n, "looking", l->looking);
-	JSON_COUNTS_AS(o, n, "sweep_", w, rounds, elsewhere, failed);
-	JSON_COUNTS(o, n, w, trimmed, orphans, cold, evicted, spared, foreign);
+	counts_json(o, n, "", l1_sweep_rows(), &s->l1_sweep);
 }
 
 static void flush_out(struct json_out *o, struct json_node *root, const struct flush_status *f)
 {
 	struct json_node *n = json_out_object(o, root, "flush");
-	JSON_COUNTS(o, n, f, asked, told, heard, own, refused, bad, subscribed, removed_for_others,
-		kept_out);
+	counts_json(o, n, "", flush_rows(), f);
 }
 
 // Objects "l0", "redis", "l1" and "flush".

@@ -21,6 +21,7 @@
 // LOOP_REST_FOR_US the loop counts turns without pauses again. A loop without such sources never
 // pauses: one wait returns all sockets that are ready, and pauses cost more at each measured rate.
 
+#include "base/counts.h"
 #include "loop_lag.h"
 
 #include <stdbool.h>
@@ -85,10 +86,17 @@ enum { LOOP_BUSY_FINE_US = 1000 };
 uint64_t loop_busy_minute_us(const struct loop *l);
 
 void loop_lag_now(const struct loop *l, struct loop_lag *out); // since the start; any thread
+#define LAG_COUNTS(X)                                                                \
+	X(MOST, uint64_t, p50_us, SAME, NONE, "Median of the last minute.")          \
+	X(MOST, uint64_t, p99_us, SAME, NONE, "99th percentile of the last minute.") \
+	X(MOST, uint64_t, max_us, SAME, NONE, "Most of the last minute.")            \
+	X(SUM, uint64_t, samples, SAME, NONE, "Timers that ran since the start.")    \
+	X(SUM, uint64_t, late, NAMED("over_1ms"), NONE, "Of these, over 1 ms late.")
+
 struct loop_lag_minute {
-	uint64_t p50_us, p99_us, max_us;
-	uint64_t samples, late; // since the start, for readers that want another span
+	LAG_COUNTS(COUNT_FIELD)
 };
+COUNTS(lag_rows, struct loop_lag_minute, "", LAG_COUNTS)
 enum { LOOP_LATE_US = 1023 };
 // Of the last 60 to 70 seconds, or since the start. On the loop's thread.
 void loop_lag_minute(const struct loop *l, struct loop_lag_minute *out);

@@ -104,20 +104,11 @@ static void tcp_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_s
 	listeners_sum(sum, one);
 }
 
-static void lag_sum(struct loop_lag_minute *sum, const struct loop_lag_minute *one)
-{
-	MOST(p50_us);
-	MOST(p99_us);
-	MOST(max_us);
-	SUM(samples);
-	SUM(late);
-}
-
 void frontends_merge_status(struct frontends_status *sum, const struct frontends_status *one)
 {
 	engine_sum(&sum->engine, &one->engine);
 	udp_sum(&sum->udp, &one->udp);
 	tcp_sum(&sum->tcp, &one->tcp);
-	lag_sum(&sum->lag, &one->lag);
+	counts_merge(lag_rows(), &sum->lag, &one->lag);
 	tables_sum(&sum->tables, &one->tables);
 }

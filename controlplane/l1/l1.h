@@ -24,6 +24,7 @@
 // Cost: one round trip per lookup, L1_LOOKUPS_MAX of them at once (one more: L1 is skipped,
 // counted). Nothing waits for writes and deletions; their results are counted.
 
+#include "base/counts.h"
 #include "l1_key.h"
 #include "l1_value.h"
 
@@ -89,16 +90,31 @@ unsigned l1_shards(const struct l1 *l); // 1, or L1_SHARDS
 void l1_index_name(const struct l1 *l, unsigned shard, char out[L1_INDEX_MAX]);
 unsigned l1_shard_of(const struct l1 *l, const char *text, size_t len);
 
+#define L1_COUNTS(X)                                                                             \
+	X(SUM, uint64_t, lookups, SAME, TOTAL, "Questions looked up in L1.")                     \
+	X(SUM, uint64_t, hits, SAME, TOTAL, "Lookups that found an answer in L1.")               \
+	X(SUM, uint64_t, hits_stale, SAME, TOTAL,                                                \
+		"Lookups that found an answer in L1 past its soft expiry.")                      \
+	X(SUM, uint64_t, misses, SAME, TOTAL, "Lookups that found no answer in L1.")             \
+	X(SUM, uint64_t, bad, SAME, TOTAL, "Values in L1 that held no valid answer.")            \
+	X(SUM, uint64_t, skipped, SAME, TOTAL, "Questions not looked up in L1.")                 \
+	X(SUM, uint64_t, timeouts, SAME, TOTAL, "Lookups that L1 did not answer in time.")       \
+	X(SUM, uint64_t, puts, SAME, TOTAL, "Answers sent to L1.")                               \
+	X(SUM, uint64_t, puts_lost, SAME, TOTAL, "Answers that did not reach L1.")               \
+	X(SUM, uint64_t, too_large, NONE, NONE, "Answers not sent because they were too large.") \
+	X(SUM, uint64_t, deletes, SAME, TOTAL, "Answers deleted in L1.")                         \
+	X(SUM, unsigned, looking, SAME, SAME, "Lookups in flight.")                              \
+	X(SUM, unsigned, looking_most, NONE, NONE, "Most lookups in flight at once.")            \
+	X(SUM, uint64_t, full, NONE, NONE, "Lookups for which there was no room, skipped.")      \
+	X(EARLIEST, uint64_t, looking_since_ms, NONE, NONE,                                      \
+		"When the oldest lookup began; 0: no lookup is in flight.")                      \
+	X(SUM, size_t, bytes, NONE, NONE, "Memory of lookups.")
+
 struct l1_status {
+	L1_COUNTS(COUNT_FIELD)
 	struct redis_status redis;
-	uint64_t lookups, hits, hits_stale, misses, bad, skipped,
-		timeouts; // timeouts: also in skipped
-	uint64_t puts, puts_lost, too_large, deletes;
 	uint64_t refused_in_a_row; // writes, since one was accepted; redis.state follows from it
-	unsigned looking, looking_most;
-	uint64_t full;             // looks for which there was no room: also in skipped
-	uint64_t looking_since_ms; // the oldest; 0: none
-	size_t bytes;
 };
+COUNTS(l1_rows, struct l1_status, "weir_l1_", L1_COUNTS)
 void l1_status(const struct l1 *l, struct l1_status *out);
 void l1_tables(const struct l1 *l, struct table_registry *tables); // Redis's too

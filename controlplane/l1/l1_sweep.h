@@ -18,6 +18,7 @@
 // Every step is one pipelined burst of at most L1_SAMPLE commands, so the loop never waits; a step
 // that fails ends the round. Memory is fixed.
 
+#include "base/counts.h"
 #include "l1.h"
 
 // From SWEEP_FAILURES_MAX failed rounds in a row on the log and the status say that the cap does
@@ -36,13 +37,34 @@ void l1_sweep_free(
 	struct l1_sweep *s); // after its l1, which ends its commands in flight; NULL is fine
 void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
 
+#define L1_SWEEP_COUNTS(X)                                                                       \
+	X(FIRST, uint64_t, rounds, NAMED("sweep_rounds"), NAMED("sweeps_total"),                 \
+		"Sweeps of L1 that this box did.")                                               \
+	X(FIRST, uint64_t, elsewhere, NAMED("sweep_elsewhere"), NAMED("sweeps_elsewhere_total"), \
+		"Sweeps of L1 left to another box.")                                             \
+	X(FIRST, uint64_t, failed, NAMED("sweep_failed"), NAMED("sweeps_failed_total"),          \
+		"Sweeps of L1 that failed.")                                                     \
+	X(FIRST, uint64_t, failed_in_a_row, NONE, NAMED("sweeps_failing"),                       \
+		"Sweeps of L1 that failed since the last success.")                              \
+	X(FIRST, uint64_t, keys, NONE, SAME, "Keys of weir in Redis at the last count.")         \
+	X(FIRST, uint64_t, max_keys, NONE, NAMED("keys_cap"),                                    \
+		"Most keys that weir keeps in Redis.")                                           \
+	X(FIRST, uint64_t, trimmed, SAME, TOTAL,                                                 \
+		"Index entries removed because their key had expired.")                          \
+	X(FIRST, uint64_t, orphans, SAME, TOTAL,                                                 \
+		"Index entries removed because their key was already gone.")                     \
+	X(FIRST, uint64_t, cold, SAME, TOTAL, "Keys deleted because they were cold.")            \
+	X(FIRST, uint64_t, evicted, SAME, TOTAL, "Keys deleted because of redis.max_keys.")      \
+	X(FIRST, uint64_t, spared, SAME, TOTAL,                                                  \
+		"Keys kept because they had become popular on this box.")                        \
+	X(FIRST, uint64_t, foreign, SAME, TOTAL,                                                 \
+		"Index entries and keys that weir had not written.")
+
 struct l1_sweep_status {
-	uint64_t rounds, elsewhere, failed; // elsewhere: another box had the lock
-	uint64_t failed_in_a_row;           // reported from SWEEP_FAILURES_MAX on
-	char error[128];                    // of the last that failed; "": none in a row
-	uint64_t keys, max_keys;            // keys: at the last count
-	uint64_t trimmed, orphans, cold, evicted, spared, foreign;
+	L1_SWEEP_COUNTS(COUNT_FIELD)
+	char error[128]; // of the last that failed; "": none in a row
 	size_t bytes;
 };
+COUNTS(l1_sweep_rows, struct l1_sweep_status, "weir_l1_", L1_SWEEP_COUNTS)
 void l1_sweep_status(const struct l1_sweep *s, struct l1_sweep_status *out);
 void l1_sweep_tables(const struct l1_sweep *s, struct table_registry *tables);

@@ -841,33 +841,9 @@ static unsigned state_rank(const char *state)
 	return i % ARRAY_LEN(states);
 }
 
-#define SUM(field) (sum->field += one->field)
-
-static void counts_add(struct redis_status *sum, const struct redis_status *one)
-{
-	SUM(connections);
-	SUM(pending);
-	SUM(commands);
-	SUM(errors);
-	SUM(timeouts);
-	SUM(lost);
-	SUM(away);
-	SUM(full);
-	SUM(reconnects);
-	SUM(moved);
-	SUM(asked);
-	SUM(failovers);
-	SUM(oom);
-	SUM(readonly);
-	SUM(wrongtype);
-	SUM(denied);
-	SUM(sub_breaks);
-	SUM(buffer_bytes);
-}
-
 void redis_status_add(struct redis_status *sum, const struct redis_status *one)
 {
-	counts_add(sum, one);
+	counts_merge(redis_rows(), sum, one);
 	if (state_rank(one->state) > state_rank(sum->state)) {
 		sum->state = one->state;
 		memcpy(sum->server, one->server, sizeof(sum->server));
@@ -876,11 +852,6 @@ void redis_status_add(struct redis_status *sum, const struct redis_status *one)
 		sum->error_ms = one->error_ms;
 		memcpy(sum->error, one->error, sizeof(sum->error));
 	}
-	sum->away_since_ms = age_earlier(sum->away_since_ms, one->away_since_ms);
-	if (one->nodes > sum->nodes)
-		sum->nodes = one->nodes;
-	if (one->rtt_us > sum->rtt_us)
-		sum->rtt_us = one->rtt_us;
 }
 
 static size_t conns_bytes(const struct redis_node *node)

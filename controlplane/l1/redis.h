@@ -21,6 +21,7 @@
 // LOADING) are replies: counted by kind and passed to the caller; READONLY makes the client look up
 // the topology again.
 
+#include "base/counts.h"
 #include "base/loop.h"
 #include "base/table_registry.h"
 #include "redis_wire.h"
@@ -63,21 +64,44 @@ void redis_subscribe(struct redis *r, const char *channel,
 	void (*on_message)(void *arg, const char *text, size_t len), void (*on_gap)(void *arg),
 	void *arg);
 
+#define REDIS_COUNTS(X)                                                                           \
+	X(MOST, unsigned, nodes, SAME, NONE, "Nodes of the cluster, or 1.")                       \
+	X(SUM, unsigned, connections, SAME, SAME, "Connections to Redis.")                        \
+	X(SUM, unsigned, pending, NONE, SAME, "Commands in flight.")                              \
+	X(MOST, uint32_t, rtt_us, SAME, NAMED("rtt_seconds"),                                     \
+		"Moving average of the round-trip time to Redis.")                                \
+	X(SUM, uint64_t, commands, SAME, TOTAL, "Commands sent to Redis.")                        \
+	X(SUM, uint64_t, errors, SAME, TOTAL, "Errors that Redis returned.")                      \
+	X(SUM, uint64_t, timeouts, SAME, TOTAL, "Commands that Redis did not answer in time.")    \
+	X(SUM, uint64_t, lost, SAME, TOTAL, "Commands lost with their connection.")               \
+	X(SUM, uint64_t, away, NONE, NONE, "Commands not sent because Redis was away.")           \
+	X(SUM, uint64_t, full, SAME, TOTAL, "Commands not sent because too many were in flight.") \
+	X(SUM, uint64_t, reconnects, SAME, TOTAL, "Times that weir connected to Redis again.")    \
+	X(SUM, uint64_t, moved, SAME, NONE, "Redirections by MOVED.")                             \
+	X(SUM, uint64_t, asked, SAME, NONE, "Redirections by ASK.")                               \
+	X(SUM, uint64_t, failovers, SAME, TOTAL, "Times that the master changed.")                \
+	X(SUM, uint64_t, oom, SAME, TOTAL, "Errors of Redis because its memory was full.")        \
+	X(SUM, uint64_t, readonly, SAME, TOTAL, "Errors of Redis because it was a replica.")      \
+	X(SUM, uint64_t, wrongtype, SAME, TOTAL,                                                  \
+		"Errors of Redis because a key had another type.")                                \
+	X(SUM, uint64_t, denied, SAME, TOTAL,                                                     \
+		"Errors of Redis because its ACL does not allow the command.")                    \
+	X(SUM, uint64_t, sub_breaks, NAMED("subscription_breaks"), NONE,                          \
+		"Times that the subscription's connection ended.")                                \
+	X(SUM, uint64_t, buffer_bytes, NONE, SAME, "Bytes of commands in flight.")                \
+	X(EARLIEST, uint64_t, away_since_ms, NONE, NONE,                                          \
+		"When Redis went away, clock_mono_ms; 0: it is not.")
+
 struct redis_status {
+	REDIS_COUNTS(COUNT_FIELD)
 	// "off", "connecting", "up", "away"; "partial": some masters of a cluster are away. And
 	// l1.h's "refusing".
 	const char *state;
 	char server[SOCKET_ADDRESS_TEXT_MAX]; // the master; of a cluster: any node
 	char error[128];                      // the last one, "" for none
 	uint64_t error_ms;                    // when, clock_mono_ms
-	unsigned nodes, connections, pending;
-	uint64_t commands, errors, timeouts, lost, away, full, reconnects, moved, asked, failovers;
-	uint64_t oom, readonly, wrongtype, denied; // of the errors
-	uint64_t sub_breaks;                       // times that the subscription's connection ended
-	uint64_t buffer_bytes;                     // of commands in flight
-	uint64_t away_since_ms;                    // clock_mono_ms; 0: it is not
-	uint32_t rtt_us;                           // moving average
 };
+COUNTS(redis_rows, struct redis_status, "weir_redis_", REDIS_COUNTS)
 void redis_status(const struct redis *r, struct redis_status *out);
 // Adds another thread's, which has connections of its own to the same Redis: the worse state of
 // both, and the later error.

@@ -11,6 +11,7 @@
 // and TCP connections of the library: further queries wait. A change of settings ends the questions
 // that run: SERVFAIL.
 
+#include "base/counts.h"
 #include "validator/validator.h"
 
 #include <stdbool.h>
@@ -61,14 +62,26 @@ const struct socket_address *recursor_address(const struct recursor *r);
 // The address of a recursor of the process that is on. False: all are off. Any thread.
 ATTR_MUST_CHECK bool recursor_address_any(struct socket_address *out);
 
+#define RECURSION_COUNTS(X)                                                                      \
+	X(SUM, uint64_t, queries, SAME, TOTAL, "Queries of the upstreams to recursion.")         \
+	X(SUM, uint64_t, answers, SAME, TOTAL, "Answers that recursion found.")                  \
+	X(SUM, uint64_t, failed, SAME, TOTAL, "Queries that recursion answered with SERVFAIL.")  \
+	X(SUM, uint64_t, repeated, SAME, TOTAL,                                                  \
+		"Queries for what recursion was looking for already.")                           \
+	X(SUM, uint64_t, refused, SAME, TOTAL, "Queries refused because recursion had no room.") \
+	X(SUM, uint64_t, malformed, SAME, TOTAL,                                                 \
+		"Datagrams at the socket of recursion that are no query.")                       \
+	X(SUM, uint64_t, broken, SAME, TOTAL,                                                    \
+		"Queries that failed because libunbound refused its settings.")                  \
+	X(SUM, unsigned, questions, SAME, SAME, "Questions that recursion works on.")            \
+	X(SUM, unsigned, ipv4_off, SAME, SAME,                                                   \
+		"Resolvers whose recursion asks no server over IPv4.")                           \
+	X(SUM, unsigned, ipv6_off, SAME, SAME,                                                   \
+		"Resolvers whose recursion asks no server over IPv6.")
+
 struct recursor_status {
-	uint64_t queries, answers, failed; // failed: SERVFAIL
-	uint64_t repeated;                 // queries for what runs already
-	uint64_t refused;                  // no room for them, or none for their zone: SERVFAIL
-	uint64_t malformed;                // datagrams that are no query
-	uint64_t broken;                   // queries that the library refused: SERVFAIL
-	unsigned questions;
-	unsigned ipv4_off, ipv6_off; // 1: the library does without
+	RECURSION_COUNTS(COUNT_FIELD)
 };
+COUNTS(recursion_rows, struct recursor_status, "weir_resolver_recursion_", RECURSION_COUNTS)
 void recursor_status(const struct recursor *r, struct recursor_status *out);
 void recursor_tables(const struct recursor *r, struct table_registry *tables);

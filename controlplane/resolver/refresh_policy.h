@@ -10,6 +10,8 @@
 // refresh costs more than the miss that it saves. With past_auth a hot or warm record that is kept
 // for longer than its authority said is due when that time is over.
 
+#include "base/counts.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,17 +81,26 @@ void refresh_plan_limit(struct refresh_plan *p, uint32_t limit); // up to cap; d
 // A slot belongs to one minute of the monotonic clock and is cleared by the next that needs it.
 enum { REFRESH_MINUTES = 24 * 60 };
 
+#define REFRESH_COUNTS(X)                                                                      \
+	X(SUM, uint32_t, asked, SAME, NONE, "Refreshes begun.")                                \
+	X(SUM, uint32_t, done, SAME, NONE, "Records renewed.")                                 \
+	X(SUM, uint32_t, failed, SAME, NONE,                                                   \
+		"Refreshes whose upstreams failed: the old record stays.")                     \
+	X(SUM, uint32_t, dropped, SAME, NONE, "Refreshes without room in the plan or to ask.") \
+	X(SUM, uint32_t, held_back, SAME, NONE,                                                \
+		"Refreshes not begun because one failed a short while ago.")                   \
+	X(SUM, uint32_t, used, SAME, NONE,                                                     \
+		"Records renewed and asked for since: misses saved, at most.")                 \
+	X(SUM, uint32_t, hot_stale, SAME, NONE,                                                \
+		"Hits of hot names served past soft expiry, an estimate.")                     \
+	X(SUM, uint32_t, hot_missed, SAME, NONE,                                               \
+		"Questions for hot names that had to wait, after their first fill.")           \
+	X(SUM, uint32_t, late_ms, SAME, NONE, "How long those names had been expired, in all.")
+
 struct refresh_counts {
-	uint32_t asked;      // begun
-	uint32_t done;       // renewed
-	uint32_t failed;     // upstreams failed: the old record stays
-	uint32_t dropped;    // no room: in the plan, or to ask
-	uint32_t held_back;  // failed a short while ago
-	uint32_t used;       // renewed, and asked for since: misses saved, at most
-	uint32_t hot_stale;  // hits of hot names that were served past soft expiry (an estimate)
-	uint32_t hot_missed; // questions for hot names that had to wait, after their first fill
-	uint32_t late_ms;    // how long those names had been expired, in all
+	REFRESH_COUNTS(COUNT_FIELD)
 };
+COUNTS(refresh_rows, struct refresh_counts, "", REFRESH_COUNTS)
 
 struct refresh_stats {
 	uint64_t minute[REFRESH_MINUTES]; // which one the slot is of; 0: none

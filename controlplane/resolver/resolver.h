@@ -17,6 +17,7 @@
 
 #include "answer_policy/answer_policy.h"
 #include "base/client_tally.h"
+#include "base/counts.h"
 #include "base/loop.h"
 #include "base/table_registry.h"
 #include "bounds/bound_log.h"
@@ -42,6 +43,8 @@
 
 struct resolver;
 struct resolvers;
+
+COUNTS(l0_rows, struct l0_writer_stats, "weir_l0_", L0_COUNTS)
 
 // Objects of the process that a resolver uses. They outlive the resolver. Loop and views have no
 // other one; of rings and L0 it has its own (`index`).
@@ -97,73 +100,175 @@ bool resolver_hangs(const struct resolver *r); // by the other threads; any thre
 ATTR_MUST_CHECK int resolver_watch(
 	struct resolver *r, const struct dp_watch *filter, trace_put_fn put, void *arg);
 
+#define ANSWER_POLICY_COUNTS(X)                                                                 \
+	X(SUM, uint64_t, answers, SAME, TOTAL, "Answers checked by the answer policy.")         \
+	X(SUM, uint64_t, listed, SAME, TOTAL,                                                   \
+		"Of these, answers with a record that is on a list.")                           \
+	X(SUM, uint64_t, not_kept, SAME, NONE,                                                  \
+		"Answers with a record on a list and without a mask, not cached.")              \
+	X(SUM, uint64_t, cut, SAME, NONE,                                                       \
+		"Answers that lead to more names than patterns are matched with.")              \
+	X(SUM, uint64_t, answered_blocked, SAME, TOTAL,                                         \
+		"Clients that got a blocked answer because of the records of their answer.")    \
+	X(SUM, uint64_t, questions_blocked, SAME, TOTAL, "Questions blocked by a pattern.")     \
+	X(SUM, uint64_t, rechecked, SAME, TOTAL,                                                \
+		"Cached records checked again by a new rule image.")                            \
+	X(SUM, uint64_t, rechecked_changed, SAME, NONE,                                         \
+		"Of these, records that got another mask.")                                     \
+	X(SUM, uint64_t, rechecked_deleted, SAME, NONE, "Of these, records that were deleted.") \
+	X(FIRST, uint64_t, walks, SAME, NONE,                                                   \
+		"Finished walks over the records, each of all resolvers at once.")              \
+	X(MOST, uint64_t, walk_ms, SAME, NONE, "Time that the last walk took.")
+
 struct answer_policy_count {
-	uint64_t answers, listed;   // checked when they came; of these with something on a list
-	uint64_t not_kept;          // listed ones without a mask: not cached
-	uint64_t cut;               // lead to more names than patterns are matched with
-	uint64_t answered_blocked;  // clients
-	uint64_t questions_blocked; // of these by a pattern, without asking an upstream
-	// Of cached records under new images: checked, given another mask, deleted.
-	uint64_t rechecked, rechecked_changed, rechecked_deleted;
-	uint64_t walks, walk_ms; // finished ones; time that the last one took
+	ANSWER_POLICY_COUNTS(COUNT_FIELD)
 };
+COUNTS(answer_policy_rows, struct answer_policy_count, "weir_resolver_answer_policy_",
+	ANSWER_POLICY_COUNTS)
 
 // Forward steps of the wall clock, and their effect.
+#define STEP_COUNTS(X)                                                                \
+	X(FIRST, uint64_t, steps, SAME, TOTAL,                                        \
+		"Forward steps of the wall clock that aged cached records.")          \
+	X(FIRST, uint64_t, stepped_ms, SAME, NAMED("stepped_seconds_total"),          \
+		"Sum of the forward steps of the wall clock.")                        \
+	X(SUM, uint64_t, aged, SAME, TOTAL, "Cached records written again as older.") \
+	X(SUM, uint64_t, dropped, SAME, TOTAL,                                        \
+		"Cached records dropped because they expired by a clock step or had no room.")
+
 struct step_count {
-	uint64_t steps, stepped_ms;
-	uint64_t aged, dropped; // cached records
+	STEP_COUNTS(COUNT_FIELD)
 };
+COUNTS(step_rows, struct step_count, "weir_resolver_clock_", STEP_COUNTS)
+
+#define FLUSH_COUNTS(X)                                                                            \
+	X(FIRST, uint64_t, asked, SAME, TOTAL, "Flushes requested on this box.")                   \
+	X(FIRST, uint64_t, told, SAME, TOTAL, "Flushes sent to other boxes.")                      \
+	X(FIRST, uint64_t, heard, SAME, TOTAL,                                                     \
+		"Flushes of other boxes that this box carried out.")                               \
+	X(FIRST, uint64_t, own, SAME, NONE, "Messages of this box itself.")                        \
+	X(SUM, uint64_t, refused, SAME, TOTAL,                                                     \
+		"Flushes of other boxes refused because of a rate limit.")                         \
+	X(FIRST, uint64_t, bad, SAME, TOTAL, "Messages on the flush channel that were not valid.") \
+	X(FIRST, uint64_t, subscribed, SAME, NONE,                                                 \
+		"Subscriptions, also again: some messages may have been missed.")                  \
+	X(SUM, uint64_t, removed_for_others, SAME, NONE,                                           \
+		"Answers removed because another box flushed.")                                    \
+	X(SUM, uint64_t, kept_out, SAME, NONE, "Answers not stored because of a flush.")
 
 struct flush_status {
-	uint64_t asked, told; // requested here; sent to other boxes
-	// Messages of other boxes: accepted; this box's own; over the limits; invalid.
-	uint64_t heard, own, refused, bad;
-	uint64_t subscribed; // also again: then some may have been missed
-	uint64_t removed_for_others, kept_out;
+	FLUSH_COUNTS(COUNT_FIELD)
 };
+COUNTS(flush_rows, struct flush_status, "weir_flush_", FLUSH_COUNTS)
+
+#define RESOLVER_COUNTS(X)                                                                         \
+	X(SUM, uint64_t, l0_private_bytes, NONE, NONE, "Memory of L0 that is not shared.")         \
+	X(SUM, uint64_t, client_questions, NONE, NONE,                                             \
+		"Questions of frontends that their clients' L0 did not answer.")                   \
+	X(SUM, uint64_t, misses, SAME, TOTAL, "Questions that were not in L0.")                    \
+	X(SUM, uint64_t, coalesced, SAME, TOTAL, "Of these, questions that joined one in flight.") \
+	X(SUM, uint64_t, refreshes, SAME, TOTAL, "Questions that refresh-ahead asked.")            \
+	X(SUM, uint64_t, bad_misses, SAME, TOTAL, "Messages of workers that held no question.")    \
+	X(SUM, uint64_t, notifies, NONE, TOTAL, "NOTIFY that workers handed over.")                \
+	X(SUM, uint64_t, answered, SAME, TOTAL,                                                    \
+		"Clients that the resolver answered from upstreams or a cache.")                   \
+	X(SUM, uint64_t, answered_stale, SAME, TOTAL,                                              \
+		"Clients that the resolver answered with a stale record.")                         \
+	X(SUM, uint64_t, servfail, SAME, TOTAL,                                                    \
+		"Clients that the resolver answered with SERVFAIL.")                               \
+	X(SUM, uint64_t, no_waiter, SAME, TOTAL, "Answers for which no client waited.")            \
+	X(SUM, uint64_t, answer_ring_full, SAME, TOTAL,                                            \
+		"Answers dropped because the answer ring was full.")                               \
+	X(SUM, uint64_t, answer_evicted, SAME, TOTAL,                                              \
+		"Answers dropped because their worker was evicted.")                               \
+	X(SUM, uint64_t, answers_truncated, SAME, TOTAL, "Answers sent with TC.")                  \
+	X(SUM, uint64_t, refused_inflight, SAME, TOTAL,                                            \
+		"Questions refused because limits.inflight was reached.")                          \
+	X(SUM, uint64_t, refused_waiters, SAME, TOTAL,                                             \
+		"Clients refused because no more clients could wait.")                             \
+	X(SUM, uint64_t, refused_zone, SAME, TOTAL,                                                \
+		"Questions refused because their zone reached limits.zone_inflight.")              \
+	X(SUM, uint64_t, refused_suffix, SAME, TOTAL,                                              \
+		"Questions refused because three quarters of limits.inflight are below their "     \
+		"public suffix.")                                                                  \
+	X(SUM, uint64_t, refused_client, SAME, TOTAL,                                              \
+		"Questions refused because their client reached limits.client_waiters.")           \
+	X(SUM, uint64_t, unlimited_zone, SAME, TOTAL,                                              \
+		"Questions over limits.zone_inflight, of a zone in limits.unlimited_zones.")       \
+	X(SUM, uint64_t, unlimited_client, SAME, TOTAL,                                            \
+		"Questions over limits.client_waiters, of a client in limits.unlimited_clients.")  \
+	X(SUM, uint64_t, cut_short, SAME, TOTAL,                                                   \
+		"Questions ended to make room because no client waited any more.")                 \
+	X(SUM, uint64_t, upstream_sent, SAME, TOTAL, "Queries sent to upstreams of all views.")    \
+	X(SUM, uint64_t, upstream_replies, SAME, TOTAL,                                            \
+		"Replies of upstreams that the resolver accepted.")                                \
+	X(SUM, uint64_t, mismatched, SAME, TOTAL, "Replies that matched no question.")             \
+	X(SUM, uint64_t, stored, SAME, TOTAL, "Answers stored in L0.")                             \
+	X(SUM, uint64_t, not_stored, SAME, TOTAL, "Answers not stored in L0.")                     \
+	X(SUM, uint64_t, l1_answers, NONE, TOTAL, "Questions answered from L1.")                   \
+	X(SUM, uint64_t, l1_too_large, NONE, NONE,                                                 \
+		"Answers not sent to L1 because they were too large.")                             \
+	X(SUM, uint64_t, refreshed_elsewhere, NONE, TOTAL, "Refreshes left to another box.")       \
+	X(SUM, uint64_t, rewritten, SAME, TOTAL, "Questions that weir asked under another name.")  \
+	X(SUM, uint64_t, refused_rewrites, SAME, TOTAL,                                            \
+		"Questions under another name refused because there was no room.")                 \
+	X(SUM, uint64_t, dns64, SAME, TOTAL,                                                       \
+		"AAAA questions without an answer that were asked for A (DNS64).")                 \
+	X(SUM, uint64_t, filtered_aaaa, SAME, TOTAL,                                               \
+		"AAAA questions answered without AAAA by ipv6.filter_aaaa.")                       \
+	X(SUM, uint64_t, forwarded, SAME, TOTAL,                                                   \
+		"Questions sent to the servers of a forward zone.")                                \
+	X(SUM, uint64_t, followed, SAME, TOTAL,                                                    \
+		"Answers that led on to a name that weir asked for, or answered, itself.")         \
+	X(SUM, uint64_t, unfollowed, SAME, TOTAL,                                                  \
+		"Answers that led on, but too far, in a circle, or without room.")                 \
+	X(SUM, uint64_t, subnet_sent, SAME, TOTAL,                                                 \
+		"Queries to upstreams with the subnet of a client (RFC 7871).")                    \
+	X(SUM, uint64_t, subnet_mismatched, SAME, TOTAL,                                           \
+		"Replies dropped because their subnet is not that of the query.")                  \
+	X(SUM, uint64_t, subnet_answers, SAME, TOTAL,                                              \
+		"Answers that are for the clients of one subnet alone.")                           \
+	X(SUM, uint64_t, subnet_hits, SAME, TOTAL, "Clients that got such an answer from L0.")     \
+	X(SUM, uint32_t, inflight, SAME, SAME, "Questions in flight.")                             \
+	X(SUM, uint32_t, inflight_max, SAME, NONE, "Most questions that were in flight at once.")  \
+	X(SUM, uint32_t, waiters, SAME, SAME, "Clients that wait for an answer.")                  \
+	X(SUM, uint32_t, inflight_cap, SAME, SAME, "Most questions that can be in flight.")        \
+	X(SUM, uint32_t, waiter_cap, SAME, SAME, "Most clients that can wait.")                    \
+	X(SUM, uint64_t, ring_anomalies, SAME, TOTAL,                                              \
+		"Implausible values read from shared memory.")                                     \
+	X(SUM, uint64_t, foreign_messages, SAME, TOTAL,                                            \
+		"Messages of the data plane of an earlier run or a wrong shape, or changed on "    \
+		"the way.")                                                                        \
+	X(FIRST, uint64_t, link_up, NONE, SAME, "Whether a data plane is connected.")              \
+	X(FIRST, unsigned, worker_rings, NONE, SAME,                                               \
+		"Workers of the data plane that are connected.")                                   \
+	X(MOST, uint64_t, loop_busy_us, SAME, NAMED("loop_busy_seconds"),                          \
+		"CPU time of the longest iteration of the loop in the last minute.")               \
+	X(SUM, uint64_t, late, SAME, TOTAL,                                                        \
+		"Answers not sent because the client no longer waits.")                            \
+	X(SUM, uint64_t, failed_recently, SAME, TOTAL,                                             \
+		"Of these, because the question failed a moment ago (RFC 9520).")                  \
+	X(SUM, uint64_t, upstream_tcp_again, SAME, TOTAL,                                          \
+		"Queries sent again because their TCP connection ended.")                          \
+	X(SUM, unsigned, failures, SAME, SAME, "Questions whose last failure weir remembers.")     \
+	X(FIRST, unsigned, upstream_sets, NONE, NONE,                                              \
+		"Sets of servers: everyone's and those of groups and zones.")                      \
+	X(MOST, unsigned, upstream_sets_down, NONE, NONE,                                          \
+		"Sets of servers in which no server answers.")
 
 struct resolver_status {
+	RESOLVER_COUNTS(COUNT_FIELD)
 	struct l0_writer_stats l0;
-	uint64_t l0_bytes, l0_private_bytes;
-	uint64_t client_questions; // of frontends, that their clients' L0 did not answer
-	uint64_t misses, coalesced, refreshes, bad_misses, notifies;
+	uint64_t l0_bytes;
 	struct client_tally clients; // SERVFAIL only while upstreams may be asked
-	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answer_evicted,
-		answers_truncated;
-	uint64_t refused_inflight, refused_waiters;
-	// Over what a zone, a public suffix, or a client may have of these.
-	uint64_t refused_zone, refused_suffix, refused_client;
-	// Over it all the same, as limits.unlimited_zones or unlimited_clients has it.
-	uint64_t unlimited_zone, unlimited_client;
 	struct bound_top met_bounds; // of the last minutes
-	uint64_t cut_short;          // questions without waiters, ended to make room
-	uint64_t upstream_sent, upstream_replies, mismatched;
-	uint64_t stored, not_stored;
-	uint64_t l1_answers, l1_too_large, refreshed_elsewhere;
-	uint64_t rewritten, refused_rewrites; // asked under another name; no room for one more
-	uint64_t dns64;                       // of AAAA without an answer, asked for A
-	uint64_t filtered_aaaa;               // answered without AAAA, by ipv6.filter_aaaa
-	uint64_t forwarded;                   // asked of a zone's servers
-	uint64_t followed, unfollowed;        // answers that led on; too far, back, or no room
-	// Client subnets (subnet_key.h): queries that had one; replies dropped as theirs is
-	// another; answers that are for one alone; clients that got such a one from L0.
-	uint64_t subnet_sent, subnet_mismatched, subnet_answers, subnet_hits;
-	uint32_t inflight, inflight_max, waiters, inflight_cap, waiter_cap;
-	uint64_t ring_anomalies, foreign_messages;
-	uint64_t link_up; // data plane connected
 	uint64_t dp_incarnation;
-	unsigned worker_rings;
 	struct loop_lag_minute lag;
 	struct loop_lag lag_ever; // for readers that want another span
-	uint64_t loop_busy_us;    // CPU time of the longest turn, last minute
-	uint64_t late;            // answers not sent: their client no longer waits
-	uint64_t failed_recently; // SERVFAIL from memory (RFC 9520)
-	uint64_t upstream_tcp_again;
 	struct upstream_sockets_stats sockets;
 	struct upstream_streams_stats streams;
 	struct upstream_https_stats https;
 	struct upstream_port_stats port;
-	unsigned failures; // questions that are in that memory
 	struct table_registry tables;
 	struct l1_status l1;
 	struct l1_sweep_status l1_sweep;
@@ -173,12 +278,10 @@ struct resolver_status {
 	struct validators_status validation;
 	struct recursor_status recursion;
 	struct took took[ANSWER_KINDS]; // from receipt to the answer, by enum answer_kind
-	// Sets of servers, everyone's and those of groups and zones; of these without one that
-	// answers.
-	unsigned upstream_sets, upstream_sets_down;
-	unsigned upstream_count; // everyone's
+	unsigned upstream_count;        // everyone's
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };
+COUNTS(resolver_rows, struct resolver_status, "weir_resolver_", RESOLVER_COUNTS)
 
 // From now on queries are logged to `q`, which is stopped before resolver_close and after
 // resolver_end_log. Before the loop runs; resolver_end_log after it.

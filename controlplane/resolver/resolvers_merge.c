@@ -2,8 +2,6 @@
 // The answers of several resolvers as one (resolvers.h).
 #include "resolvers_merge.h"
 
-#include "base/age_list.h"
-
 #include <string.h>
 
 #define SUM(field)  (sum->field += one->field)
@@ -14,67 +12,6 @@ static void took_sum(struct took *sum, const struct took *one)
 	for (unsigned i = 0; i < TOOK_BUCKETS; i++)
 		SUM(bucket[i]);
 	SUM(sum_ns);
-}
-
-static void l0_sum(struct l0_writer_stats *sum, const struct l0_writer_stats *one)
-{
-	sum->oldest_ms = age_earlier(sum->oldest_ms, one->oldest_ms);
-	SUM(entries);
-	SUM(units_used);
-	SUM(units_retired);
-	SUM(units_total);
-	SUM(index_slots);
-	SUM(puts);
-	SUM(replaced);
-	SUM(deleted);
-	SUM(evicted_space);
-	SUM(evicted_bucket);
-	SUM(expired_swept);
-	SUM(refused_nospace);
-	SUM(refused_large);
-	SUM(refused_foreign);
-	SUM(recovered);
-	SUM(discarded);
-	SUM(renewed);
-	SUM(renewed_used);
-}
-
-static void l1_sum(struct l1_status *sum, const struct l1_status *one)
-{
-	redis_status_add(&sum->redis, &one->redis);
-	sum->looking_since_ms = age_earlier(sum->looking_since_ms, one->looking_since_ms);
-	MOST(refused_in_a_row);
-	SUM(lookups);
-	SUM(hits);
-	SUM(hits_stale);
-	SUM(misses);
-	SUM(bad);
-	SUM(skipped);
-	SUM(timeouts);
-	SUM(puts);
-	SUM(puts_lost);
-	SUM(too_large);
-	SUM(deletes);
-	SUM(looking);
-	SUM(looking_most);
-	SUM(full);
-	SUM(bytes);
-}
-
-// `walks` and `walk_ms` are of all parts at once.
-static void answer_policy_sum(
-	struct answer_policy_count *sum, const struct answer_policy_count *one)
-{
-	SUM(answers);
-	SUM(listed);
-	SUM(not_kept);
-	SUM(cut);
-	SUM(answered_blocked);
-	SUM(questions_blocked);
-	SUM(rechecked);
-	SUM(rechecked_changed);
-	SUM(rechecked_deleted);
-	MOST(walk_ms);
 }
 
 // What the latest handshake of any of them has shown.
@@ -93,8 +30,6 @@ static void tls_latest(struct upstream_status *sum, const struct upstream_status
 static void https_sum(struct upstream_https_counts *sum, const struct upstream_https_counts *one)
 {
 	SUM(replies);
-	for (unsigned i = 0; i < UPSTREAM_HTTPS_FAILURE_COUNT; i++)
-		SUM(failed[i]);
 	if (one->why_ms > sum->why_ms) {
 		sum->why_ms = one->why_ms;
 		memcpy(sum->why, one->why, sizeof(sum->why));
@@ -112,59 +47,22 @@ void resolvers_merge_upstream(struct upstream_status *sum, const struct upstream
 {
 	const uint64_t sent = sum->set_sent + one->set_sent;
 
-	sum->up &= one->up;
-	sum->suspect |= one->suspect;
-	sum->failing |= one->failing;
-	sum->drained |= one->drained;
-	sum->mixed_case &= one->mixed_case;
-	sum->edns &= one->edns;
-	sum->sends_subnet |= one->sends_subnet;
-	sum->tcp_limit = (unsigned)age_earlier(sum->tcp_limit, one->tcp_limit); // 0: none
 	if (sent)
 		sum->share = (uint16_t)((sum->share * sum->set_sent + one->share * one->set_sent)
 					/ sent);
-	SUM(set_sent);
-	MOST(checks);
-	MOST(checks_failed);
-	SUM(refused);
-	SUM(sent);
-	SUM(answered);
-	SUM(timeouts);
-	SUM(bad_replies);
-	SUM(tcp_retries);
-	SUM(send_errors);
-	SUM(failures);
-	SUM(case_changed);
-	SUM(tcp_opened);
-	SUM(tcp_open);
-	SUM(sent_port);
-	SUM(tls_handshakes);
-	SUM(tls_resumed);
-	SUM(tls_sessions);
-	for (unsigned i = 0; i < TLS_FAILURE_COUNT; i++)
-		SUM(tls_failed[i]);
+	counts_merge(upstream_rows(), sum, one);
+	counts_merge(upstream_failure_rows(), sum, one);
 	tls_latest(sum, one);
 	https_sum(&sum->https, &one->https);
-	MOST(srtt_us);
-	MOST(down_for_ms);
 	took_sum(&sum->took, &one->took);
 }
 
 static void upstreams_sum(struct resolver_status *sum, const struct resolver_status *one)
 {
-	struct upstream_totals totals = {.sockets = sum->sockets, .streams = sum->streams};
-	const struct upstream_totals more = {.sockets = one->sockets, .streams = one->streams};
-
-	upstream_totals_add(&totals, &more);
-	sum->sockets = totals.sockets;
-	sum->streams = totals.streams;
-	upstream_https_stats_add(&sum->https, &one->https);
-	upstream_port_stats_add(&sum->port, &one->port);
-	SUM(upstream_sent);
-	SUM(upstream_replies);
-	SUM(mismatched);
-	SUM(upstream_tcp_again);
-	MOST(upstream_sets_down);
+	counts_merge(upstream_socket_rows(), &sum->sockets, &one->sockets);
+	counts_merge(upstream_stream_rows(), &sum->streams, &one->streams);
+	counts_merge(upstream_https_rows(), &sum->https, &one->https);
+	counts_merge(upstream_port_rows(), &sum->port, &one->port);
 	// By address: a resolver may have the new addresses of a host name before another one.
 	for (unsigned i = 0; i < sum->upstream_count; i++)
 		for (unsigned k = 0; k < one->upstream_count; k++)
@@ -172,136 +70,28 @@ static void upstreams_sum(struct resolver_status *sum, const struct resolver_sta
 				resolvers_merge_upstream(&sum->upstream[i], &one->upstream[k]);
 }
 
-static void loops_sum(struct resolver_status *sum, const struct resolver_status *one)
-{
-	MOST(lag.p50_us);
-	MOST(lag.p99_us);
-	MOST(lag.max_us);
-	SUM(lag.samples);
-	SUM(lag.late);
-	for (unsigned i = 0; i < LOOP_LAG_BUCKETS; i++)
-		SUM(lag_ever.count[i]);
-	MOST(loop_busy_us);
-}
-
-static void recursion_sum(struct resolver_status *sum, const struct resolver_status *one)
-{
-	SUM(recursion.queries);
-	SUM(recursion.answers);
-	SUM(recursion.failed);
-	SUM(recursion.repeated);
-	SUM(recursion.refused);
-	SUM(recursion.malformed);
-	SUM(recursion.broken);
-	SUM(recursion.questions);
-	SUM(recursion.ipv4_off);
-	SUM(recursion.ipv6_off);
-}
-
-static void validation_sum(struct resolver_status *sum, const struct resolver_status *one)
-{
-	SUM(validation.secure);
-	SUM(validation.insecure);
-	SUM(validation.bogus);
-	SUM(validation.failed);
-	SUM(validation.led);
-	SUM(validation.late);
-	SUM(validation.refused);
-	SUM(validation.fetches);
-	SUM(validation.fetches_refused);
-	SUM(validation.foreign);
-	SUM(validation.broken);
-	SUM(validation.questions);
-	SUM(validation.fetching);
-	SUM(validation.contexts);
-}
-
-static void questions_sum(struct resolver_status *sum, const struct resolver_status *one)
-{
-	SUM(client_questions);
-	SUM(misses);
-	SUM(coalesced);
-	SUM(refreshes);
-	SUM(notifies);
-	SUM(bad_misses);
-	client_tally_add(&sum->clients, &one->clients);
-	SUM(answered);
-	SUM(answered_stale);
-	SUM(servfail);
-	SUM(no_waiter);
-	SUM(answer_ring_full);
-	SUM(answer_evicted);
-	SUM(answers_truncated);
-	SUM(refused_inflight);
-	SUM(refused_waiters);
-	SUM(refused_zone);
-	SUM(refused_suffix);
-	SUM(refused_client);
-	SUM(unlimited_zone);
-	SUM(unlimited_client);
-	for (unsigned i = 0; i < one->met_bounds.count; i++)
-		bound_top_add(&sum->met_bounds, &one->met_bounds.met[i]);
-	SUM(cut_short);
-	SUM(stored);
-	SUM(not_stored);
-	SUM(l1_answers);
-	SUM(l1_too_large);
-	SUM(refreshed_elsewhere);
-	SUM(rewritten);
-	SUM(refused_rewrites);
-	SUM(forwarded);
-	SUM(followed);
-	SUM(unfollowed);
-	SUM(subnet_sent);
-	SUM(subnet_mismatched);
-	SUM(subnet_answers);
-	SUM(subnet_hits);
-	SUM(dns64);
-	SUM(filtered_aaaa);
-	SUM(inflight);
-	SUM(inflight_max);
-	SUM(waiters);
-	SUM(inflight_cap);
-	SUM(waiter_cap);
-	SUM(ring_anomalies);
-	SUM(foreign_messages);
-	SUM(late);
-	SUM(failed_recently);
-	SUM(failures);
-}
-
 void resolvers_merge_status(struct resolver_status *sum, const struct resolver_status *one)
 {
-	l0_sum(&sum->l0, &one->l0);
-	SUM(l0_private_bytes);
-	questions_sum(sum, one);
-	loops_sum(sum, one);
+	counts_merge(l0_rows(), &sum->l0, &one->l0);
+	counts_merge(resolver_rows(), sum, one);
+	client_tally_add(&sum->clients, &one->clients);
+	for (unsigned i = 0; i < one->met_bounds.count; i++)
+		bound_top_add(&sum->met_bounds, &one->met_bounds.met[i]);
+	counts_merge(lag_rows(), &sum->lag, &one->lag);
+	for (unsigned i = 0; i < LOOP_LAG_BUCKETS; i++)
+		SUM(lag_ever.count[i]);
 	upstreams_sum(sum, one);
 	tables_sum(&sum->tables, &one->tables);
-	l1_sum(&sum->l1, &one->l1);
-	SUM(flush.removed_for_others);
-	SUM(flush.kept_out);
-	SUM(flush.refused);
-	answer_policy_sum(&sum->answer_policy, &one->answer_policy);
-	validation_sum(sum, one);
-	recursion_sum(sum, one);
-	SUM(step.aged);
-	SUM(step.dropped);
+	redis_status_add(&sum->l1.redis, &one->l1.redis);
+	counts_merge(l1_rows(), &sum->l1, &one->l1);
+	MOST(l1.refused_in_a_row);
+	counts_merge(flush_rows(), &sum->flush, &one->flush);
+	counts_merge(answer_policy_rows(), &sum->answer_policy, &one->answer_policy);
+	counts_merge(validation_rows(), &sum->validation, &one->validation);
+	counts_merge(recursion_rows(), &sum->recursion, &one->recursion);
+	counts_merge(step_rows(), &sum->step, &one->step);
 	for (unsigned i = 0; i < ANSWER_KINDS; i++)
 		took_sum(&sum->took[i], &one->took[i]);
-}
-
-static void counts_sum(struct refresh_counts *sum, const struct refresh_counts *one)
-{
-	SUM(asked);
-	SUM(done);
-	SUM(failed);
-	SUM(dropped);
-	SUM(held_back);
-	SUM(used);
-	SUM(hot_stale);
-	SUM(hot_missed);
-	SUM(late_ms);
 }
 
 // A slot may still hold a minute of the day before in one of them.
@@ -312,7 +102,7 @@ static void minutes_sum(struct refresh_stats *sum, const struct refresh_stats *o
 			sum->minute[i] = one->minute[i];
 			sum->count[i] = one->count[i];
 		} else if (sum->minute[i] == one->minute[i]) {
-			counts_sum(&sum->count[i], &one->count[i]);
+			counts_merge(refresh_rows(), &sum->count[i], &one->count[i]);
 		}
 	}
 }

@@ -12,6 +12,7 @@
 // state (struct upstream_health).
 
 #include "base/age_list.h"
+#include "base/counts.h"
 #include "base/loop.h"
 #include "base/rng.h"
 #include "base/wheel.h"
@@ -238,49 +239,112 @@ struct upstream_https_counts {
 	char why[UPSTREAM_HTTPS_WHY_MAX]; // "": it was a reply
 };
 
+#define HTTPS_COUNTS(X)                                                           \
+	X(SUM, unsigned, open, SAME, SAME, "HTTPS connections to upstreams.")     \
+	X(SUM, unsigned, queries, SAME, SAME, "Queries over HTTPS in flight.")    \
+	X(SUM, unsigned, high, NONE, NONE, "Most queries in flight at once.")     \
+	X(SUM, uint64_t, late, SAME, TOTAL,                                       \
+		"Replies over HTTPS to queries that had been dropped.")           \
+	X(SUM, uint64_t, full, SAME, TOTAL,                                       \
+		"Queries over HTTPS refused because too many were in flight.")    \
+	X(SUM, uint64_t, refused, SAME, TOTAL,                                    \
+		"HTTPS connections refused because there were too many.")         \
+	X(SUM, uint64_t, evicted, SAME, TOTAL,                                    \
+		"Idle HTTPS connections and dropped queries ended to make room.") \
+	X(SUM, size_t, bytes, NONE, NONE, "Memory of connections and queries.")
+
 struct upstream_https_stats {
-	unsigned open, queries, high; // connections; queries in flight
-	uint64_t late;                // replies without a leg
-	uint64_t full, refused, evicted;
-	size_t bytes;
+	HTTPS_COUNTS(COUNT_FIELD)
 };
+COUNTS(upstream_https_rows, struct upstream_https_stats, "weir_resolver_upstream_https_",
+	HTTPS_COUNTS)
+
+#define UPSTREAM_COUNTS(X)                                                                         \
+	X(SUM, uint64_t, tls_handshakes, NONE, TOTAL,                                              \
+		"TLS handshakes with the server that were done.")                                  \
+	X(SUM, uint64_t, tls_resumed, NONE, TOTAL, "TLS handshakes that resumed a session.")       \
+	X(SUM, unsigned, tls_sessions, NONE, NONE, "TLS sessions that can be resumed.")            \
+	X(LEAST, bool, up, SAME, SAME, "Whether weir uses the server; 0: it is in back-off.")      \
+	X(MOST, bool, suspect, SAME, SAME,                                                         \
+		"Whether the server, though up, left a query unanswered and is being checked.")    \
+	X(MOST, bool, failing, SAME, SAME,                                                         \
+		"Whether the server, though up, fails questions that others answer: weir asks it " \
+		"after them.")                                                                     \
+	X(MOST, bool, drained, SAME, SAME, "Whether an operator has taken the server out of use.") \
+	X(SUM, uint64_t, set_sent, NONE, NONE, "Queries of the set, ever.")                        \
+	X(MOST, uint64_t, checks, SAME, TOTAL, "Checks sent to the server.")                       \
+	X(MOST, uint64_t, checks_failed, SAME, TOTAL,                                              \
+		"Checks that the server did not answer in time.")                                  \
+	X(SUM, uint64_t, sent, SAME, NAMED("queries_total"), "Queries sent to the server.")        \
+	X(SUM, uint64_t, answered, SAME, NAMED("answers_total"),                                   \
+		"Questions that the server answered.")                                             \
+	X(SUM, uint64_t, timeouts, SAME, TOTAL, "Queries that the server did not answer in time.") \
+	X(SUM, uint64_t, bad_replies, SAME, TOTAL, "Replies that weir rejected.")                  \
+	X(SUM, uint64_t, tcp_retries, SAME, TOTAL, "Questions sent to the server over TCP.")       \
+	X(SUM, uint64_t, send_errors, SAME, TOTAL, "Queries that could not be sent.")              \
+	X(SUM, uint64_t, failures, SAME, TOTAL,                                                    \
+		"Replies with SERVFAIL, REFUSED or another failure.")                              \
+	X(SUM, uint64_t, case_changed, SAME, TOTAL,                                                \
+		"Replies that changed the letter case of the question.")                           \
+	X(SUM, uint64_t, refused, SAME, TOTAL,                                                     \
+		"Queries that the server's host refused by ICMP port unreachable.")                \
+	X(SUM, uint64_t, tcp_opened, SAME, TOTAL, "TCP connections opened to the server.")         \
+	X(SUM, unsigned, tcp_open, SAME, SAME, "TCP connections to the server.")                   \
+	X(EARLIEST, unsigned, tcp_limit, SAME, NONE,                                               \
+		"Queries that the server takes on each connection; 0: it ends none that is "       \
+		"known.")                                                                          \
+	X(LEAST, bool, mixed_case, NONE, NONE, "Queries have letters of mixed case (0x20).")       \
+	X(LEAST, bool, edns, NONE, NONE, "Queries have an OPT record.")                            \
+	X(MOST, bool, sends_subnet, NONE, NONE, "Queries have the client's subnet.")               \
+	X(MOST, uint32_t, srtt_us, SAME, NAMED("srtt_seconds"),                                    \
+		"Smoothed round-trip time to the server.")                                         \
+	X(MOST, uint32_t, down_for_ms, SAME, NAMED("down_for_seconds"),                            \
+		"Time left of the server's back-off.")                                             \
+	X(SUM, uint64_t, sent_port, NONE, NONE, "Queries sent through the port.")
 
 struct upstream_status {
+	UPSTREAM_COUNTS(COUNT_FIELD)
 	char name[64];
 	char address[UPSTREAM_ADDRESS_TEXT_MAX]; // as configured, with the port; or "recursion"
 	bool is_tls, is_https;
+	bool is_nowhere; // given by a host name without an address
 	struct upstream_https_counts https;
-	uint64_t tls_handshakes, tls_resumed; // that were done; of these by a session ticket
-	unsigned tls_sessions;                // that can be resumed
 	uint64_t tls_failed[TLS_FAILURE_COUNT];
 	uint64_t tls_about_ms, tls_why_ms; // when they were written; clock_mono_ms
 	char tls_about[TLS_ABOUT_MAX];     // version and cipher of the latest one
 	char tls_why[TLS_WHY_MAX];         // of the latest one's failure; "": it was done
-	bool up;
-	bool is_nowhere; // given by a host name without an address
-	bool suspect;    // up, but left a query unanswered
-	bool failing;    // up, but it fails what others answer
-	bool drained;
-	uint16_t share;                 // of the last hundreds of queries of the set, in 65535ths
-	uint64_t set_sent;              // queries of the set ever
-	uint64_t checks, checks_failed; // queries of weir's own, by whatever set; those unanswered
-	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors,
-		failures;      // failures: SERVFAIL, REFUSED, ...
-	uint64_t case_changed; // replies whose letter case was not ours
-	uint64_t refused;      // queries that the server's host refused by ICMP
-	uint64_t tcp_opened;   // connections; tcp_retries are the queries on them
-	unsigned tcp_open;     // connections now
-	unsigned tcp_limit;    // queries that it takes on each; 0: not known to end them
-	bool mixed_case;       // 0x20 is in use
-	bool edns;             // its queries have an OPT
-	bool sends_subnet;     // and the client's subnet, of so many bits
-	struct config_subnet subnet;
-	uint32_t srtt_us;
-	uint32_t down_for_ms; // back-off still to run
-	uint64_t sent_port;   // of `sent`, through the port
-	uint16_t way;         // enum route_way
-	struct took took;     // of the round trips that srtt_us is of
+	uint16_t share;              // of the last hundreds of queries of the set, in 65535ths
+	uint16_t way;                // enum route_way
+	struct config_subnet subnet; // bits of the client's subnet
+	struct took took;            // of the round trips that srtt_us is of
 };
+COUNTS(upstream_rows, struct upstream_status, "weir_upstream_", UPSTREAM_COUNTS)
+
+#define UPSTREAM_FAILURE_COUNTS(X)                                                           \
+	X(SUM, uint64_t, tls_failed[TLS_FAILURE_handshake], NONE,                            \
+		NAMED("tls_handshake_failed_total"),                                         \
+		"TLS handshakes that the server ended or did not finish.")                   \
+	X(SUM, uint64_t, tls_failed[TLS_FAILURE_certificate], NONE,                          \
+		NAMED("tls_certificate_failed_total"),                                       \
+		"TLS handshakes with a certificate that is expired or not trusted.")         \
+	X(SUM, uint64_t, tls_failed[TLS_FAILURE_name], NONE, NAMED("tls_name_failed_total"), \
+		"TLS handshakes with a certificate for another name.")                       \
+	X(SUM, uint64_t, tls_failed[TLS_FAILURE_pin], NONE, NAMED("tls_pin_failed_total"),   \
+		"TLS handshakes with a key that is not pinned.")                             \
+	X(SUM, uint64_t, https.failed[UPSTREAM_HTTPS_status], NONE,                          \
+		NAMED("https_status_failed_total"),                                          \
+		"Replies over HTTPS with another status than 200.")                          \
+	X(SUM, uint64_t, https.failed[UPSTREAM_HTTPS_type], NONE,                            \
+		NAMED("https_type_failed_total"),                                            \
+		"Replies over HTTPS of another media type than application/dns-message.")    \
+	X(SUM, uint64_t, https.failed[UPSTREAM_HTTPS_body], NONE,                            \
+		NAMED("https_body_failed_total"),                                            \
+		"Replies over HTTPS of more than 65,535 bytes, or less than 12.")            \
+	X(SUM, uint64_t, https.failed[UPSTREAM_HTTPS_connection], NONE,                      \
+		NAMED("https_connection_failed_total"),                                      \
+		"Queries over HTTPS whose connection ended before the reply.")
+COUNTS(upstream_failure_rows, struct upstream_status, "weir_upstream_", UPSTREAM_FAILURE_COUNTS)
+
 unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX]);
 
@@ -309,23 +373,39 @@ ATTR_MUST_CHECK int upstreams_try(
 void upstreams_try_stop(struct upstreams *u); // as a change of the list does
 
 // TCP connections, perhaps with TLS, of a set (upstream_stream.h).
+#define STREAM_COUNTS(X)                                                                           \
+	X(SUM, unsigned, open, SAME, SAME, "TCP connections to upstreams.")                        \
+	X(SUM, unsigned, high, NONE, NONE, "Most connections at once.")                            \
+	X(SUM, unsigned, queries, SAME, SAME, "Queries on TCP connections that wait for replies.") \
+	X(SUM, unsigned, waiting, SAME, SAME, "Queries that wait for a TCP connection.")           \
+	X(SUM, unsigned, waiting_high, NONE, NONE, "Most queries that waited at once.")            \
+	X(SUM, uint64_t, waited, SAME, TOTAL, "Queries that had to wait for a TCP connection.")    \
+	X(SUM, uint64_t, opened, SAME, TOTAL, "TCP connections opened to upstreams.")              \
+	X(SUM, uint64_t, reused, SAME, TOTAL,                                                      \
+		"Queries on a TCP connection that had carried one before.")                        \
+	X(SUM, uint64_t, late, SAME, TOTAL,                                                        \
+		"Replies over TCP that no question waited for any more.")                          \
+	X(SUM, uint64_t, bad, SAME, TOTAL,                                                         \
+		"TCP connections closed because the server sent a reply to no query.")             \
+	X(SUM, uint64_t, stalled, SAME, TOTAL,                                                     \
+		"TCP connections closed because the server sent nothing.")                         \
+	X(SUM, uint64_t, broken, SAME, TOTAL, "TCP connections closed within a message.")          \
+	X(SUM, uint64_t, closed_peer, SAME, TOTAL,                                                 \
+		"TCP connections that the upstream or the network ended.")                         \
+	X(SUM, uint64_t, closed_idle, SAME, TOTAL, "Idle TCP connections that weir closed.")       \
+	X(SUM, uint64_t, evicted, SAME, TOTAL,                                                     \
+		"Idle or stalled TCP connections closed to make room.")                            \
+	X(SUM, uint64_t, full, SAME, TOTAL,                                                        \
+		"Queries over TCP refused because too many wait for a connection.")                \
+	X(SUM, size_t, bytes, NONE, NONE, "Memory of connections.")                                \
+	X(EARLIEST, uint64_t, since_ms, NONE, NONE,                                                \
+		"When the oldest connection began; 0: no connection is open.")
+
 struct upstream_streams_stats {
-	unsigned open, high, queries;
-	unsigned waiting, waiting_high; // queries without a connection
-	uint64_t waited;
-	uint64_t opened;
-	uint64_t reused;      // queries on a connection that had had one before
-	uint64_t late;        // replies that no leg waited for any more
-	uint64_t bad;         // connections closed for what was no reply to any query, or no TLS
-	uint64_t stalled;     // retired for silence, or for replies that did not come
-	uint64_t broken;      // retired with half a message
-	uint64_t closed_peer; // by the server, or by the network
-	uint64_t closed_idle;
-	uint64_t evicted; // idle or stalled ones that made room
-	uint64_t full;    // queries refused: too many wait
-	size_t bytes;
-	uint64_t since_ms; // of the oldest connection; 0: none
+	STREAM_COUNTS(COUNT_FIELD)
 };
+COUNTS(upstream_stream_rows, struct upstream_streams_stats, "weir_resolver_upstream_tcp_",
+	STREAM_COUNTS)
 
 struct upstream_totals {
 	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last byte.
@@ -340,6 +420,4 @@ struct upstream_totals {
 };
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out);
 void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t);
-void upstream_https_stats_add(
-	struct upstream_https_stats *sum, const struct upstream_https_stats *one);
 void upstream_totals_end(struct upstream_totals *t); // of a set that ends: what it holds is gone

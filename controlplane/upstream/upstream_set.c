@@ -445,41 +445,6 @@ void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
 	upstream_https_stats(u, &out->https);
 }
 
-static void streams_add(struct upstream_streams_stats *sum, const struct upstream_streams_stats *s)
-{
-	sum->open += s->open;
-	sum->high += s->high;
-	sum->queries += s->queries;
-	sum->opened += s->opened;
-	sum->reused += s->reused;
-	sum->late += s->late;
-	sum->bad += s->bad;
-	sum->stalled += s->stalled;
-	sum->broken += s->broken;
-	sum->waiting += s->waiting;
-	sum->waiting_high += s->waiting_high;
-	sum->waited += s->waited;
-	sum->closed_peer += s->closed_peer;
-	sum->closed_idle += s->closed_idle;
-	sum->evicted += s->evicted;
-	sum->full += s->full;
-	sum->bytes += s->bytes;
-	sum->since_ms = age_earlier(sum->since_ms, s->since_ms);
-}
-
-void upstream_https_stats_add(
-	struct upstream_https_stats *sum, const struct upstream_https_stats *one)
-{
-	sum->open += one->open;
-	sum->queries += one->queries;
-	sum->high += one->high;
-	sum->late += one->late;
-	sum->full += one->full;
-	sum->refused += one->refused;
-	sum->evicted += one->evicted;
-	sum->bytes += one->bytes;
-}
-
 void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t)
 {
 	sum->sent += t->sent;
@@ -490,17 +455,9 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 	sum->tcp_again += t->tcp_again;
 	sum->sets += t->sets;
 	sum->sets_down += t->sets_down;
-	streams_add(&sum->streams, &t->streams);
-	upstream_https_stats_add(&sum->https, &t->https);
-	sum->sockets.since_ms = age_earlier(sum->sockets.since_ms, t->sockets.since_ms);
-	sum->sockets.idle += t->sockets.idle;
-	sum->sockets.open += t->sockets.open;
-	sum->sockets.opened += t->sockets.opened;
-	sum->sockets.made += t->sockets.made;
-	sum->sockets.strays += t->sockets.strays;
-	sum->sockets.full += t->sockets.full;
-	sum->sockets.evicted += t->sockets.evicted;
-	sum->sockets.bytes += t->sockets.bytes;
+	counts_merge(upstream_stream_rows(), &sum->streams, &t->streams);
+	counts_merge(upstream_https_rows(), &sum->https, &t->https);
+	counts_merge(upstream_socket_rows(), &sum->sockets, &t->sockets);
 }
 
 void upstream_totals_end(struct upstream_totals *t)

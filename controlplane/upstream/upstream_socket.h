@@ -14,6 +14,7 @@
 // used if there is any, else the send fails.
 
 #include "base/age_list.h"
+#include "base/counts.h"
 #include "base/local_ports.h"
 #include "base/loop.h"
 #include "base/rng.h"
@@ -59,16 +60,27 @@ struct upstream_socket {
 	struct age_link age;
 };
 
+#define SOCKET_COUNTS(X)                                                                          \
+	X(SUM, unsigned, idle, NAMED("sockets_idle"), NONE, "UDP sockets that wait for a query.") \
+	X(SUM, unsigned, open, NAMED("sockets_open"), NAMED("sockets_open"),                      \
+		"UDP sockets that are open for upstreams.")                                       \
+	X(SUM, uint64_t, opened, NAMED("sockets_opened"), NAMED("sockets_opened_total"),          \
+		"UDP sockets opened for upstreams.")                                              \
+	X(SUM, uint64_t, made, NAMED("sockets_made"), NONE,                                       \
+		"Queries that got a socket of their own because none was idle.")                  \
+	X(SUM, uint64_t, strays, SAME, TOTAL, "Datagrams and errors received at unused sockets.") \
+	X(SUM, uint64_t, full, NAMED("sockets_full"), NAMED("sockets_full_total"),                \
+		"Times that no UDP socket was free.")                                             \
+	X(SUM, uint64_t, evicted, NONE, NONE, "Sockets closed because their shelf was full.")     \
+	X(EARLIEST, uint64_t, since_ms, NONE, NONE,                                               \
+		"When the oldest open one was opened; 0: none is open.")                          \
+	X(SUM, size_t, bytes, NONE, NONE, "Memory touched so far.")
+
 struct upstream_sockets_stats {
-	unsigned idle, open; // open: idle or in use
-	uint64_t opened;     // sockets, ever
-	uint64_t made;       // queries that got a socket of their own, for want of idle ones
-	uint64_t strays;     // datagrams and errors at idle sockets
-	uint64_t full;       // no socket to be had
-	uint64_t evicted;    // closed because their shelf was full
-	uint64_t since_ms;   // when the oldest open one was opened; 0: none
-	size_t bytes;        // touched so far
+	SOCKET_COUNTS(COUNT_FIELD)
 };
+COUNTS(upstream_socket_rows, struct upstream_sockets_stats, "weir_resolver_upstream_",
+	SOCKET_COUNTS)
 
 // `readable`: something has come for s->leg.
 ATTR_MUST_CHECK int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop,

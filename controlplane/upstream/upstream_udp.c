@@ -403,20 +403,6 @@ void upstream_port_stats(const struct upstream_port *p, struct upstream_port_sta
 	*out = p->stats;
 }
 
-void upstream_port_stats_add(struct upstream_port_stats *sum, const struct upstream_port_stats *one)
-{
-	sum->sent += one->sent;
-	sum->replies += one->replies;
-	sum->unreachable += one->unreachable;
-	sum->strays += one->strays;
-	sum->refused += one->refused;
-	sum->dead += one->dead;
-	sum->unsent += one->unsent;
-	sum->full += one->full;
-	sum->open += one->open;
-	sum->high += one->high;
-}
-
 void upstream_port_tables(const struct upstream_port *p, struct table_registry *tables)
 {
 	table_register(tables, &(struct table_info){.name = "upstream_ports",

@@ -12,6 +12,7 @@
 // too: a worker that listens on a port for a leg of the port may hand over a reply to a socket's.
 // Bound: UPSTREAM_PORT_LEGS_MAX legs through the port; past that a socket is used (`full`).
 
+#include "base/counts.h"
 #include "base/local_ports.h"
 #include "base/rng.h"
 
@@ -41,16 +42,26 @@ struct upstream_port_calls {
 	void *arg;
 };
 
+#define PORT_COUNTS(X)                                                                             \
+	X(SUM, uint64_t, sent, SAME, TOTAL,                                                        \
+		"Queries to upstreams that a worker sent through its port.")                       \
+	X(SUM, uint64_t, replies, SAME, TOTAL, "Datagrams of upstreams that workers handed over.") \
+	X(SUM, uint64_t, unreachable, SAME, TOTAL, "ICMP port unreachable for these queries.")     \
+	X(SUM, uint64_t, strays, SAME, TOTAL, "Messages of workers that no query waited for.")     \
+	X(SUM, uint64_t, refused, SAME, TOTAL,                                                     \
+		"Queries that a worker did not send, and a socket did.")                           \
+	X(SUM, uint64_t, dead, SAME, TOTAL,                                                        \
+		"Queries that a socket sent again because their worker died.")                     \
+	X(SUM, uint64_t, unsent, SAME, TOTAL, "Queries that no worker took, and a socket sent.")   \
+	X(SUM, uint64_t, full, SAME, TOTAL,                                                        \
+		"Queries for which no local port of the port was free, and a socket sent.")        \
+	X(SUM, unsigned, open, SAME, SAME, "Queries to upstreams in flight through the port.")     \
+	X(SUM, unsigned, high, NONE, NONE, "Most queries in flight at once.")
+
 struct upstream_port_stats {
-	uint64_t sent, replies;
-	uint64_t unreachable; // messages of ICMP that name an open leg
-	uint64_t strays;      // messages of workers that no open leg waits for
-	uint64_t refused;     // by a worker
-	uint64_t dead;        // whose worker died before the reply
-	uint64_t unsent;      // no worker took it
-	uint64_t full;        // no free port, or UPSTREAM_PORT_LEGS_MAX
-	unsigned open, high;  // legs through the port
+	PORT_COUNTS(COUNT_FIELD)
 };
+COUNTS(upstream_port_rows, struct upstream_port_stats, "weir_resolver_upstream_port_", PORT_COUNTS)
 
 // For resolver `resolver` of `resolvers`.
 ATTR_MUST_CHECK int upstream_port_new(
@@ -66,8 +77,6 @@ void upstream_port_heard(struct upstream_port *p, const struct msg_heard *m, con
 bool upstream_port_beat(struct upstream_port *p);
 bool upstream_port_move(struct upstream_port *p);
 void upstream_port_stats(const struct upstream_port *p, struct upstream_port_stats *out);
-void upstream_port_stats_add(
-	struct upstream_port_stats *sum, const struct upstream_port_stats *one);
 void upstream_port_tables(const struct upstream_port *p, struct table_registry *tables);
 // Sockets draw the ports of this resolver alone from now on.
 struct upstream_sockets;

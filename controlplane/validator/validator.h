@@ -10,6 +10,7 @@
 // fetch over it is SERVFAIL to the library. A fetch ends in VALIDATOR_FETCH_MS. A question whose
 // caller stopped it goes on without one, because the library cannot end its queries.
 
+#include "base/counts.h"
 #include "upstream/upstream.h"
 
 #include <weir/dns_name.h>
@@ -102,15 +103,33 @@ ATTR_MUST_CHECK int validators_ask(
 	struct validators *v, const struct validator_question *question, struct validation **slot);
 void validators_stop(struct validation **slot); // no call of `done`; NULL in it is fine
 
+#define VALIDATION_COUNTS(X)                                                                      \
+	X(SUM, uint64_t, secure, SAME, TOTAL, "Answers that DNSSEC proves.")                      \
+	X(SUM, uint64_t, insecure, SAME, TOTAL,                                                   \
+		"Answers of zones that are not signed, or have no trust anchor above them.")      \
+	X(SUM, uint64_t, bogus, SAME, TOTAL, "Answers that DNSSEC disproves: SERVFAIL.")          \
+	X(SUM, uint64_t, failed, SAME, TOTAL,                                                     \
+		"Questions of the validator that no server answered.")                            \
+	X(SUM, uint64_t, led, SAME, TOTAL,                                                        \
+		"Questions of the validator whose CNAME weir follows by its own rules.")          \
+	X(SUM, uint64_t, late, SAME, TOTAL, "Questions of the validator past their deadline.")    \
+	X(SUM, uint64_t, refused, SAME, TOTAL,                                                    \
+		"Questions refused because the validator had no room.")                           \
+	X(SUM, uint64_t, fetches, SAME, TOTAL,                                                    \
+		"Queries of the validator to upstreams, those for keys included.")                \
+	X(SUM, uint64_t, fetches_refused, SAME, TOTAL,                                            \
+		"Of these, queries refused because too many waited.")                             \
+	X(SUM, uint64_t, foreign, SAME, TOTAL,                                                    \
+		"Datagrams of other programs at the socket of the validator.")                    \
+	X(SUM, uint64_t, broken, SAME, TOTAL,                                                     \
+		"Questions that failed because the validator refused its settings.")              \
+	X(SUM, unsigned, questions, SAME, SAME, "Questions that the validator works on.")         \
+	X(SUM, unsigned, fetching, SAME, NONE, "Queries of the validator that wait for a reply.") \
+	X(SUM, unsigned, contexts, SAME, NONE, "Contexts of the validator's library.")
+
 struct validators_status {
-	uint64_t secure, insecure, bogus, failed; // verdicts
-	uint64_t led;                             // led on: VALIDATOR_LED
-	uint64_t late;                            // questions past their deadline
-	uint64_t refused;                         // questions for which there was no room
-	uint64_t fetches, fetches_refused;        // queries of the library; without room
-	uint64_t foreign;                         // datagrams without the token
-	uint64_t broken; // questions that the library refused, as with bad anchors
-	unsigned questions, fetching, contexts;
+	VALIDATION_COUNTS(COUNT_FIELD)
 };
+COUNTS(validation_rows, struct validators_status, "weir_resolver_validation_", VALIDATION_COUNTS)
 void validators_status(const struct validators *v, struct validators_status *out);
 void validators_tables(const struct validators *v, struct table_registry *tables);

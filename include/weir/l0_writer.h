@@ -29,17 +29,38 @@ struct l0_put {
 	const struct rule_set *mask; // lists that block it; may be NULL or empty
 };
 
+// The counters of L0, each a row for COUNTS of controlplane/base/counts.h.
+#define L0_COUNTS(X)                                                                              \
+	X(EARLIEST, uint64_t, oldest_ms, NONE, NONE,                                              \
+		"When the oldest record that the last whole sweep met was made, or 0.")           \
+	X(SUM, uint64_t, entries, SAME, SAME, "Answers in L0.")                                   \
+	X(SUM, uint64_t, units_used, SAME, SAME, "Units of 32 bytes in use.")                     \
+	X(SUM, uint64_t, units_retired, SAME, SAME, "Units that wait until no reader uses them.") \
+	X(SUM, uint64_t, units_total, SAME, NAMED("units"), "Units of the whole of L0.")          \
+	X(SUM, uint64_t, index_slots, SAME, SAME, "Slots of the index.")                          \
+	X(SUM, uint64_t, puts, SAME, TOTAL, "Answers stored.")                                    \
+	X(SUM, uint64_t, replaced, SAME, TOTAL,                                                   \
+		"Of these, answers that replaced one of the same key.")                           \
+	X(SUM, uint64_t, deleted, SAME, TOTAL, "Answers deleted.")                                \
+	X(SUM, uint64_t, evicted_space, SAME, TOTAL, "Answers evicted because L0 was full.")      \
+	X(SUM, uint64_t, evicted_bucket, SAME, TOTAL,                                             \
+		"Answers evicted because their bucket was full.")                                 \
+	X(SUM, uint64_t, expired_swept, SAME, NAMED("expired_total"),                             \
+		"Answers that the sweep deleted after their hard expiry.")                        \
+	X(SUM, uint64_t, refused_nospace, SAME, TOTAL,                                            \
+		"Answers not stored because there was no room.")                                  \
+	X(SUM, uint64_t, refused_large, SAME, TOTAL,                                              \
+		"Answers not stored because they were too large.")                                \
+	X(SUM, uint64_t, refused_foreign, NONE, NONE, "Keys of another resolver's share.")        \
+	X(SUM, uint64_t, recovered, SAME, NONE, "Answers kept by the last recovery.")             \
+	X(SUM, uint64_t, discarded, SAME, NONE, "Answers discarded by the last recovery.")        \
+	X(SUM, uint64_t, renewed, NONE, TOTAL, "Answers that refresh-ahead renewed.")             \
+	X(SUM, uint64_t, renewed_used, NONE, TOTAL,                                               \
+		"Of these, answers that a client asked for afterwards.")
+
+#define L0_FIELD(merge, type, field, key, metric, help) type field;
 struct l0_writer_stats {
-	uint64_t oldest_ms; // when the oldest record that the last whole sweep met was made; or 0
-	uint64_t entries, units_used, units_retired, units_total; // retired: waiting for quiescence
-	uint64_t index_slots;
-	uint64_t puts, replaced, deleted, evicted_space, evicted_bucket, expired_swept;
-	uint64_t refused_nospace, refused_large;
-	uint64_t refused_foreign;      // keys of another resolver's share
-	uint64_t recovered, discarded; // counts of the last recovery
-	uint64_t renewed;              // records put with `renews` over one of the same key
-	uint64_t renewed_used; // how many of those were asked for before the next one came: misses
-			       // saved
+	L0_COUNTS(L0_FIELD)
 };
 
 // `base`: the writable mapping of the region, `size` its bytes, `index` the resolver's. `fresh`:

@@ -35,10 +35,10 @@ def families(text):
 
 
 def helps(root):
-    """The strings of the sources that write metrics, each with what the compiler joins to it; formats as patterns."""
+    """The strings of the sources that name metrics, each with what the compiler joins to it; formats as patterns."""
     texts = set()
-    for path in sorted((root / "controlplane").rglob("*.c")):
-        for run in re.findall(r'"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*', path.read_text()):
+    for path in sorted(p for folder in ("controlplane", "include") for p in (root / folder).rglob("*.[ch]")):
+        for run in re.findall(r'"(?:[^"\\]|\\.)*"(?:[\s\\]*"(?:[^"\\]|\\.)*")*', path.read_text()):
             texts.add("".join(re.findall(r'"((?:[^"\\]|\\.)*)"', run)).replace("%%", "%"))
     return texts
 

@@ -2,6 +2,7 @@
 """Checks that docs/ has what the code offers, and that the recipes of docs/contributing.md lead to code that is there."""
 import re
 
+COUNT = re.compile(r'\bX\(\w+, [\w ]+, ([\w.\[\]]+), (?:\w+|NAMED\("\w+"\)), (NONE|SAME|TOTAL|NAMED\("(\w+)"\)), ')
 VERBS, METRICS = "tools/ctl/commands.c", "docs/reference/metrics.md"
 KEYS = ("docs/reference/config.md", "docs/reference/config-control.md", "docs/reference/config-tcp.md", "docs/reference/config-upstreams.md", "docs/reference/config-query-log.md")
 RECIPES = "docs/contributing.md"
@@ -28,6 +29,15 @@ def verbs(root, files):
             yield f"{VERBS}: no page of docs/ names `{verb}`"
 
 
+def counters(root, sources):
+    """{family: source} of the rows of counters (controlplane/base/counts.h)."""
+    texts = {n: re.sub(r"\s*\\\n\s*", " ", text_of(root, n)) for n in sources}
+    rows = {name: COUNT.findall(row) for text in texts.values() for name, row in re.findall(r"^#define (\w+_COUNTS)\(X\)(.*)$", text, re.M)}
+    return {prefix + (named or field + measured.removeprefix("SAME").replace("TOTAL", "_total")): n
+            for n, text in texts.items() for prefix, name in re.findall(r'^COUNTS\(\s*\w+,\s*struct \w+,\s*"(\w*)",\s*(\w+)\)', text, re.M)
+            for field, measured, named in rows[name] if measured != "NONE"}
+
+
 def metrics(root, files):
     """Each family of /metrics has a row in docs/reference/metrics.md: its name, or a prefix such as `weir_l0_*`."""
     page = text_of(root, METRICS)
@@ -35,6 +45,7 @@ def metrics(root, files):
     prefixes = tuple(re.findall(r"`(weir_\w+_)\*", page))
     sources = [n for n in files if re.match(r"controlplane/api/(metrics/|api_metrics)\w*\.c$", n)]
     found = {family: n for n in sources for family in re.findall(r'"(weir_\w+)"', text_of(root, n))}
+    found |= counters(root, [n for n in files if n.startswith(("controlplane/", "include/")) and n.endswith((".c", ".h"))])
     if sources and not found:
         yield f"{sources[0]}: no metric found"
     for family, name in sorted(found.items()):

@@ -4,7 +4,8 @@
 
 usage: json_keys.py SOURCE_ROOT [--write]
 
-JSON_COUNTS makes keys of the names of C fields, so a renamed field would rename a key that clients read. Each file that
+JSON_COUNTS and the rows of counters (controlplane/base/counts.h), which counts_json writes, make keys of the names of C
+fields, so a renamed field would rename a key that clients read. Each file that
 writes JSON has a line of its keys in json_keys.txt; a key that is not a text in the code stands there as `*` and the
 expression. A change of keys changes that file (--write) together with the documentation and the readers of the key.
 """
@@ -14,7 +15,10 @@ import subprocess
 import sys
 
 BOOK = "tools/lint/json_keys.txt"
-WRITER = re.compile(r"\b(json_out_(?:object|array|text|count|signed|bool)|JSON_COUNTS|JSON_COUNTS_AS)\(")
+WRITER = re.compile(r"\b(json_out_(?:object|array|text|count|signed|bool)|JSON_COUNTS|JSON_COUNTS_AS|counts_json)\(")
+ROWS = re.compile(r"^#define (\w+_COUNTS)\(X\)(.*)$", re.M)
+ROW = re.compile(r'\bX\(\w+, [\w ]+, ([\w.\[\]]+), (SAME|TOTAL|NAMED\("(\w+)"\)), ')
+OF_ROWS = re.compile(r'^COUNTS\(\s*(\w+),\s*struct \w+,\s*"\w*",\s*(\w+)\)', re.M)
 FUNCTION = re.compile(r"^(?:static )?[\w *]*?\b(\w+)\(([^;{]*?)\)\n\{\n(.*?)^\}", re.M | re.S)
 IN_TEXT = re.compile(r'\\"(\w+)\\":')
 GIVEN = '\\"%s\\":'  # in a format: its argument is the key
@@ -47,8 +51,17 @@ def calls(name, text):
         yield arguments(text, match.end())
 
 
+def counters(texts):
+    """{function that COUNTS defines: the keys of its rows}"""
+    texts = [re.sub(r"\s*\\\n\s*", " ", text) for text in texts]
+    rows = {name: {named or field + key.removeprefix("SAME").replace("TOTAL", "_total") for field, key, named in ROW.findall(row)}
+            for text in texts for name, row in ROWS.findall(text)}
+    return {function: rows[name] for text in texts for function, name in OF_ROWS.findall(text)}
+
+
 class Source:
-    def __init__(self, text):
+    def __init__(self, text, rows):
+        self.rows = rows
         self.text = re.sub(r"^\s*//.*$|^#.*(?:\\\n.*)*", "", text, flags=re.M)
         self.functions = [(m[1], [p.split()[-1].strip("*[]") for p in m[2].split(",") if p.split()], m[3])
                           for m in FUNCTION.finditer(self.text)]
@@ -80,6 +93,8 @@ class Source:
                     self.keys.update(a[3:])
                 elif match[1] == "JSON_COUNTS_AS":
                     self.keys.update(TEXT.findall(a[2])[0] + field for field in a[4:])
+                elif match[1] == "counts_json":
+                    self.keys.update(TEXT.findall(a[2])[0] + key for key in self.rows.get(a[3].removesuffix("()"), ()))
                 elif len(a) > 2:
                     self.key(a[2], (name, parameters))
             for match in PRINTER.finditer(body):
@@ -92,12 +107,13 @@ class Source:
 def keys_of(root, files):
     """{file: its keys}"""
     found = {}
+    rows = counters((root / name).read_text() for name in files if name.startswith(("controlplane/", "include/")) and name.endswith((".c", ".h")))
     for name in files:
-        if not name.startswith("controlplane/") or not name.endswith(".c") or name.endswith("/json_out.c"):
+        if not name.startswith("controlplane/") or not name.endswith(".c") or name.endswith(("/counts.c", "/json_out.c")):
             continue
         text = (root / name).read_text()
         if WRITER.search(text) or IN_TEXT.search(text) or GIVEN in text:
-            keys = Source(text).read()
+            keys = Source(text, rows).read()
             if keys:
                 found[name] = keys
     return found

@@ -3,273 +3,22 @@
 
 #include "metrics.h"
 
-#define TOTAL(field, text)                                            \
-	METRICS_FIELD(METRICS_COUNTER, struct resolver_status, field, \
-		"weir_resolver_" #field "_total", text, 0)
-#define NOW(field, text) \
-	METRICS_FIELD(   \
-		METRICS_GAUGE, struct resolver_status, field, "weir_resolver_" #field, text, 0)
-#define OTHER(kind, field, metric, text, scale) \
-	METRICS_FIELD(kind, struct resolver_status, field, "weir_resolver_" metric, text, scale)
-
-static const struct metrics_field of_resolver[] = {
-	TOTAL(misses, "Questions that were not in L0."),
-	TOTAL(coalesced, "Of these, questions that joined one in flight."),
-	TOTAL(notifies, "NOTIFY that workers handed over."),
-	TOTAL(refreshes, "Questions that refresh-ahead asked."),
-	TOTAL(bad_misses, "Messages of workers that held no question."),
-	TOTAL(answered, "Clients that the resolver answered from upstreams or a cache."),
-	TOTAL(answered_stale, "Clients that the resolver answered with a stale record."),
-	TOTAL(servfail, "Clients that the resolver answered with SERVFAIL."),
-	TOTAL(failed_recently, "Of these, because the question failed a moment ago (RFC 9520)."),
-	TOTAL(late, "Answers not sent because the client no longer waits."),
-	TOTAL(no_waiter, "Answers for which no client waited."),
-	TOTAL(answer_ring_full, "Answers dropped because the answer ring was full."),
-	TOTAL(answer_evicted, "Answers dropped because their worker was evicted."),
-	TOTAL(answers_truncated, "Answers sent with TC."),
-	TOTAL(refused_inflight, "Questions refused because limits.inflight was reached."),
-	TOTAL(refused_waiters, "Clients refused because no more clients could wait."),
-	TOTAL(refused_zone, "Questions refused because their zone reached limits.zone_inflight."),
-	TOTAL(refused_suffix,
-		"Questions refused because three quarters of limits.inflight are below their "
-		"public suffix."),
-	TOTAL(refused_client,
-		"Questions refused because their client reached limits.client_waiters."),
-	TOTAL(unlimited_zone,
-		"Questions over limits.zone_inflight, of a zone in limits.unlimited_zones."),
-	TOTAL(unlimited_client,
-		"Questions over limits.client_waiters, of a client in limits.unlimited_clients."),
-	OTHER(METRICS_GAUGE, met_bounds.met[0].count, "bound_refused",
-		"Questions refused in the last 5 to 10 minutes to the zone or client that met a "
-		"bound most.",
-		0),
-	TOTAL(cut_short, "Questions ended to make room because no client waited any more."),
-	TOTAL(upstream_sent, "Queries sent to upstreams of all views."),
-	TOTAL(upstream_replies, "Replies of upstreams that the resolver accepted."),
-	TOTAL(mismatched, "Replies that matched no question."),
-	TOTAL(stored, "Answers stored in L0."),
-	TOTAL(not_stored, "Answers not stored in L0."),
-	TOTAL(rewritten, "Questions that weir asked under another name."),
-	TOTAL(refused_rewrites, "Questions under another name refused because there was no room."),
-	TOTAL(forwarded, "Questions sent to the servers of a forward zone."),
-	TOTAL(followed, "Answers that led on to a name that weir asked for, or answered, itself."),
-	TOTAL(unfollowed, "Answers that led on, but too far, in a circle, or without room."),
-	TOTAL(subnet_sent, "Queries to upstreams with the subnet of a client (RFC 7871)."),
-	TOTAL(subnet_mismatched, "Replies dropped because their subnet is not that of the query."),
-	TOTAL(subnet_answers, "Answers that are for the clients of one subnet alone."),
-	TOTAL(subnet_hits, "Clients that got such an answer from L0."),
-	TOTAL(dns64, "AAAA questions without an answer that were asked for A (DNS64)."),
-	TOTAL(filtered_aaaa, "AAAA questions answered without AAAA by ipv6.filter_aaaa."),
-	TOTAL(l1_answers, "Questions answered from L1."),
-	TOTAL(refreshed_elsewhere, "Refreshes left to another box."),
-	TOTAL(ring_anomalies, "Implausible values read from shared memory."),
-	TOTAL(foreign_messages, "Messages of the data plane of an earlier run or a wrong shape, or "
-				"changed on the way."),
-	TOTAL(upstream_tcp_again, "Queries sent again because their TCP connection ended."),
-	OTHER(METRICS_GAUGE, https.open, "upstream_https_open", "HTTPS connections to upstreams.",
-		0),
-	OTHER(METRICS_GAUGE, https.queries, "upstream_https_queries",
-		"Queries over HTTPS in flight.", 0),
-	OTHER(METRICS_COUNTER, https.late, "upstream_https_late_total",
-		"Replies over HTTPS to queries that had been dropped.", 0),
-	OTHER(METRICS_COUNTER, https.full, "upstream_https_full_total",
-		"Queries over HTTPS refused because too many were in flight.", 0),
-	OTHER(METRICS_COUNTER, https.refused, "upstream_https_refused_total",
-		"HTTPS connections refused because there were too many.", 0),
-	OTHER(METRICS_COUNTER, https.evicted, "upstream_https_evicted_total",
-		"Idle HTTPS connections and dropped queries ended to make room.", 0),
-	OTHER(METRICS_GAUGE, streams.open, "upstream_tcp_open", "TCP connections to upstreams.", 0),
-	OTHER(METRICS_GAUGE, streams.queries, "upstream_tcp_queries",
-		"Queries on TCP connections that wait for replies.", 0),
-	OTHER(METRICS_COUNTER, streams.opened, "upstream_tcp_opened_total",
-		"TCP connections opened to upstreams.", 0),
-	OTHER(METRICS_COUNTER, streams.reused, "upstream_tcp_reused_total",
-		"Queries on a TCP connection that had carried one before.", 0),
-	OTHER(METRICS_COUNTER, streams.late, "upstream_tcp_late_total",
-		"Replies over TCP that no question waited for any more.", 0),
-	OTHER(METRICS_COUNTER, streams.bad, "upstream_tcp_bad_total",
-		"TCP connections closed because the server sent a reply to no query.", 0),
-	OTHER(METRICS_COUNTER, streams.stalled, "upstream_tcp_stalled_total",
-		"TCP connections closed because the server sent nothing.", 0),
-	OTHER(METRICS_COUNTER, streams.broken, "upstream_tcp_broken_total",
-		"TCP connections closed within a message.", 0),
-	OTHER(METRICS_GAUGE, streams.waiting, "upstream_tcp_waiting",
-		"Queries that wait for a TCP connection.", 0),
-	OTHER(METRICS_COUNTER, streams.waited, "upstream_tcp_waited_total",
-		"Queries that had to wait for a TCP connection.", 0),
-	OTHER(METRICS_COUNTER, streams.closed_peer, "upstream_tcp_closed_peer_total",
-		"TCP connections that the upstream or the network ended.", 0),
-	OTHER(METRICS_COUNTER, streams.closed_idle, "upstream_tcp_closed_idle_total",
-		"Idle TCP connections that weir closed.", 0),
-	OTHER(METRICS_COUNTER, streams.evicted, "upstream_tcp_evicted_total",
-		"Idle or stalled TCP connections closed to make room.", 0),
-	OTHER(METRICS_COUNTER, streams.full, "upstream_tcp_full_total",
-		"Queries over TCP refused because too many wait for a connection.", 0),
-	OTHER(METRICS_COUNTER, sockets.opened, "upstream_sockets_opened_total",
-		"UDP sockets opened for upstreams.", 0),
-	OTHER(METRICS_COUNTER, sockets.full, "upstream_sockets_full_total",
-		"Times that no UDP socket was free.", 0),
-	OTHER(METRICS_COUNTER, sockets.strays, "upstream_strays_total",
-		"Datagrams and errors received at unused sockets.", 0),
-	OTHER(METRICS_COUNTER, port.sent, "upstream_port_sent_total",
-		"Queries to upstreams that a worker sent through its port.", 0),
-	OTHER(METRICS_COUNTER, port.replies, "upstream_port_replies_total",
-		"Datagrams of upstreams that workers handed over.", 0),
-	OTHER(METRICS_COUNTER, port.unreachable, "upstream_port_unreachable_total",
-		"ICMP port unreachable for these queries.", 0),
-	OTHER(METRICS_COUNTER, port.strays, "upstream_port_strays_total",
-		"Messages of workers that no query waited for.", 0),
-	OTHER(METRICS_COUNTER, port.refused, "upstream_port_refused_total",
-		"Queries that a worker did not send, and a socket did.", 0),
-	OTHER(METRICS_COUNTER, port.dead, "upstream_port_dead_total",
-		"Queries that a socket sent again because their worker died.", 0),
-	OTHER(METRICS_COUNTER, port.unsent, "upstream_port_unsent_total",
-		"Queries that no worker took, and a socket sent.", 0),
-	OTHER(METRICS_COUNTER, port.full, "upstream_port_full_total",
-		"Queries for which no local port of the port was free, and a socket sent.", 0),
-	OTHER(METRICS_GAUGE, port.open, "upstream_port_open",
-		"Queries to upstreams in flight through the port.", 0),
-	OTHER(METRICS_GAUGE, sockets.open, "upstream_sockets_open",
-		"UDP sockets that are open for upstreams.", 0),
-	NOW(inflight, "Questions in flight."),
-	NOW(inflight_cap, "Most questions that can be in flight."),
-	NOW(waiters, "Clients that wait for an answer."),
-	NOW(waiter_cap, "Most clients that can wait."),
-	NOW(link_up, "Whether a data plane is connected."),
-	NOW(worker_rings, "Workers of the data plane that are connected."),
-	NOW(failures, "Questions whose last failure weir remembers."),
-	OTHER(METRICS_GAUGE, loop_busy_us, "loop_busy_seconds",
-		"CPU time of the longest iteration of the loop in the last minute.", 1e-6),
-	OTHER(METRICS_COUNTER, answer_policy.answers, "answer_policy_answers_total",
-		"Answers checked by the answer policy.", 0),
-	OTHER(METRICS_COUNTER, answer_policy.listed, "answer_policy_listed_total",
-		"Of these, answers with a record that is on a list.", 0),
-	OTHER(METRICS_COUNTER, answer_policy.answered_blocked,
-		"answer_policy_answered_blocked_total",
-		"Clients that got a blocked answer because of the records of their answer.", 0),
-	OTHER(METRICS_COUNTER, answer_policy.questions_blocked,
-		"answer_policy_questions_blocked_total", "Questions blocked by a pattern.", 0),
-	OTHER(METRICS_COUNTER, answer_policy.rechecked, "answer_policy_rechecked_total",
-		"Cached records checked again by a new rule image.", 0),
-	OTHER(METRICS_COUNTER, validation.secure, "validation_secure_total",
-		"Answers that DNSSEC proves.", 0),
-	OTHER(METRICS_COUNTER, validation.insecure, "validation_insecure_total",
-		"Answers of zones that are not signed, or have no trust anchor above them.", 0),
-	OTHER(METRICS_COUNTER, validation.bogus, "validation_bogus_total",
-		"Answers that DNSSEC disproves: SERVFAIL.", 0),
-	OTHER(METRICS_COUNTER, validation.failed, "validation_failed_total",
-		"Questions of the validator that no server answered.", 0),
-	OTHER(METRICS_COUNTER, validation.led, "validation_led_total",
-		"Questions of the validator whose CNAME weir follows by its own rules.", 0),
-	OTHER(METRICS_COUNTER, validation.late, "validation_late_total",
-		"Questions of the validator past their deadline.", 0),
-	OTHER(METRICS_COUNTER, validation.refused, "validation_refused_total",
-		"Questions refused because the validator had no room.", 0),
-	OTHER(METRICS_COUNTER, validation.fetches, "validation_fetches_total",
-		"Queries of the validator to upstreams, those for keys included.", 0),
-	OTHER(METRICS_COUNTER, validation.fetches_refused, "validation_fetches_refused_total",
-		"Of these, queries refused because too many waited.", 0),
-	OTHER(METRICS_COUNTER, validation.foreign, "validation_foreign_total",
-		"Datagrams of other programs at the socket of the validator.", 0),
-	OTHER(METRICS_COUNTER, validation.broken, "validation_broken_total",
-		"Questions that failed because the validator refused its settings.", 0),
-	OTHER(METRICS_GAUGE, validation.questions, "validation_questions",
-		"Questions that the validator works on.", 0),
-	OTHER(METRICS_COUNTER, recursion.queries, "recursion_queries_total",
-		"Queries of the upstreams to recursion.", 0),
-	OTHER(METRICS_COUNTER, recursion.answers, "recursion_answers_total",
-		"Answers that recursion found.", 0),
-	OTHER(METRICS_COUNTER, recursion.failed, "recursion_failed_total",
-		"Queries that recursion answered with SERVFAIL.", 0),
-	OTHER(METRICS_COUNTER, recursion.repeated, "recursion_repeated_total",
-		"Queries for what recursion was looking for already.", 0),
-	OTHER(METRICS_COUNTER, recursion.refused, "recursion_refused_total",
-		"Queries refused because recursion had no room.", 0),
-	OTHER(METRICS_COUNTER, recursion.malformed, "recursion_malformed_total",
-		"Datagrams at the socket of recursion that are no query.", 0),
-	OTHER(METRICS_COUNTER, recursion.broken, "recursion_broken_total",
-		"Queries that failed because libunbound refused its settings.", 0),
-	OTHER(METRICS_GAUGE, recursion.questions, "recursion_questions",
-		"Questions that recursion works on.", 0),
-	OTHER(METRICS_GAUGE, recursion.ipv4_off, "recursion_ipv4_off",
-		"Resolvers whose recursion asks no server over IPv4.", 0),
-	OTHER(METRICS_GAUGE, recursion.ipv6_off, "recursion_ipv6_off",
-		"Resolvers whose recursion asks no server over IPv6.", 0),
-	OTHER(METRICS_COUNTER, step.steps, "clock_steps_total",
-		"Forward steps of the wall clock that aged cached records.", 0),
-	OTHER(METRICS_COUNTER, step.stepped_ms, "clock_stepped_seconds_total",
-		"Sum of the forward steps of the wall clock.", 1e-3),
-	OTHER(METRICS_COUNTER, step.aged, "clock_aged_total",
-		"Cached records written again as older.", 0),
-	OTHER(METRICS_COUNTER, step.dropped, "clock_dropped_total",
-		"Cached records dropped because they expired by a clock step or had no room.", 0),
-};
-
 void metrics_resolver(struct metrics_text *t, const struct resolver_status *s)
 {
-	metrics_fields(t, s, of_resolver, ARRAY_LEN(of_resolver));
+	metrics_counts(t, resolver_rows(), s);
+	metrics_one(t, METRICS_GAUGE, "weir_resolver_bound_refused",
+		"Questions refused in the last 5 to 10 minutes to the zone or client that met a "
+		"bound most.",
+		s->met_bounds.met[0].count);
+	metrics_counts(t, upstream_https_rows(), &s->https);
+	metrics_counts(t, upstream_stream_rows(), &s->streams);
+	metrics_counts(t, upstream_socket_rows(), &s->sockets);
+	metrics_counts(t, upstream_port_rows(), &s->port);
+	metrics_counts(t, answer_policy_rows(), &s->answer_policy);
+	metrics_counts(t, validation_rows(), &s->validation);
+	metrics_counts(t, recursion_rows(), &s->recursion);
+	metrics_counts(t, step_rows(), &s->step);
 }
-
-#define SERVER(kind, field, metric, text, scale) \
-	METRICS_FIELD(kind, struct upstream_status, field, "weir_upstream_" metric, text, scale)
-static const struct metrics_field of_upstreams[] = {
-	SERVER(METRICS_GAUGE, up, "up", "Whether weir uses the server; 0: it is in back-off.", 0),
-	SERVER(METRICS_COUNTER, sent, "queries_total", "Queries sent to the server.", 0),
-	SERVER(METRICS_COUNTER, answered, "answers_total", "Questions that the server answered.",
-		0),
-	SERVER(METRICS_COUNTER, timeouts, "timeouts_total",
-		"Queries that the server did not answer in time.", 0),
-	SERVER(METRICS_COUNTER, bad_replies, "bad_replies_total", "Replies that weir rejected.", 0),
-	SERVER(METRICS_COUNTER, failures, "failures_total",
-		"Replies with SERVFAIL, REFUSED or another failure.", 0),
-	SERVER(METRICS_COUNTER, tcp_retries, "tcp_retries_total",
-		"Questions sent to the server over TCP.", 0),
-	SERVER(METRICS_COUNTER, tcp_opened, "tcp_opened_total",
-		"TCP connections opened to the server.", 0),
-	SERVER(METRICS_GAUGE, tcp_open, "tcp_open", "TCP connections to the server.", 0),
-	SERVER(METRICS_COUNTER, send_errors, "send_errors_total", "Queries that could not be sent.",
-		0),
-	SERVER(METRICS_COUNTER, refused, "refused_total",
-		"Queries that the server's host refused by ICMP port unreachable.", 0),
-	SERVER(METRICS_COUNTER, case_changed, "case_changed_total",
-		"Replies that changed the letter case of the question.", 0),
-	SERVER(METRICS_GAUGE, suspect, "suspect",
-		"Whether the server, though up, left a query unanswered and is being checked.", 0),
-	SERVER(METRICS_GAUGE, failing, "failing",
-		"Whether the server, though up, fails questions that others answer: weir asks it "
-		"after them.",
-		0),
-	SERVER(METRICS_GAUGE, drained, "drained",
-		"Whether an operator has taken the server out of use.", 0),
-	SERVER(METRICS_COUNTER, checks, "checks_total", "Checks sent to the server.", 0),
-	SERVER(METRICS_COUNTER, checks_failed, "checks_failed_total",
-		"Checks that the server did not answer in time.", 0),
-	SERVER(METRICS_COUNTER, tls_handshakes, "tls_handshakes_total",
-		"TLS handshakes with the server that were done.", 0),
-	SERVER(METRICS_COUNTER, tls_resumed, "tls_resumed_total",
-		"TLS handshakes that resumed a session.", 0),
-	SERVER(METRICS_COUNTER, tls_failed[TLS_FAILURE_handshake], "tls_handshake_failed_total",
-		"TLS handshakes that the server ended or did not finish.", 0),
-	SERVER(METRICS_COUNTER, tls_failed[TLS_FAILURE_certificate], "tls_certificate_failed_total",
-		"TLS handshakes with a certificate that is expired or not trusted.", 0),
-	SERVER(METRICS_COUNTER, tls_failed[TLS_FAILURE_name], "tls_name_failed_total",
-		"TLS handshakes with a certificate for another name.", 0),
-	SERVER(METRICS_COUNTER, tls_failed[TLS_FAILURE_pin], "tls_pin_failed_total",
-		"TLS handshakes with a key that is not pinned.", 0),
-	SERVER(METRICS_COUNTER, https.failed[UPSTREAM_HTTPS_status], "https_status_failed_total",
-		"Replies over HTTPS with another status than 200.", 0),
-	SERVER(METRICS_COUNTER, https.failed[UPSTREAM_HTTPS_type], "https_type_failed_total",
-		"Replies over HTTPS of another media type than application/dns-message.", 0),
-	SERVER(METRICS_COUNTER, https.failed[UPSTREAM_HTTPS_body], "https_body_failed_total",
-		"Replies over HTTPS of more than 65,535 bytes, or less than 12.", 0),
-	SERVER(METRICS_COUNTER, https.failed[UPSTREAM_HTTPS_connection],
-		"https_connection_failed_total",
-		"Queries over HTTPS whose connection ended before the reply.", 0),
-	SERVER(METRICS_GAUGE, srtt_us, "srtt_seconds", "Smoothed round-trip time to the server.",
-		1e-6),
-	SERVER(METRICS_GAUGE, down_for_ms, "down_for_seconds",
-		"Time left of the server's back-off.", 1e-3),
-};
 
 void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s)
 {
@@ -278,19 +27,14 @@ void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s)
 		s->upstream_sets);
 	metrics_one(t, METRICS_GAUGE, "weir_upstream_sets_down",
 		"Sets of servers in which no server answers.", s->upstream_sets_down);
-	const char *names[CONFIG_UPSTREAMS_MAX];
-	unsigned count =
+	struct metrics_labels labels[CONFIG_UPSTREAMS_MAX];
+	const unsigned count =
 		s->upstream_count < CONFIG_UPSTREAMS_MAX ? s->upstream_count : CONFIG_UPSTREAMS_MAX;
-	for (unsigned f = 0; f < ARRAY_LEN(of_upstreams) && count; f++) {
-		const struct metrics_field *field = &of_upstreams[f];
-		metrics_family(t, field->type, field->name, "%s", field->help);
-		for (unsigned i = 0; i < count; i++) {
-			names[i] = s->upstream[i].name;
-			// Two servers may have one name, but not one address too.
-			metrics_real(t,
-				METRICS_LABELS({"upstream", names[i]},
-					{"address", s->upstream[i].address}),
-				metrics_field_value(&s->upstream[i], field));
-		}
-	}
+	// Two servers may have one name, but not one address too.
+	for (unsigned i = 0; i < count; i++)
+		labels[i] = (struct metrics_labels){
+			{{"upstream", s->upstream[i].name}, {"address", s->upstream[i].address}}};
+	metrics_counts_rows(t, upstream_rows(), s->upstream, count, sizeof(s->upstream[0]), labels);
+	metrics_counts_rows(
+		t, upstream_failure_rows(), s->upstream, count, sizeof(s->upstream[0]), labels);
 }

@@ -202,7 +202,7 @@ static uint64_t field_count(const void *from, const struct metrics_field *f)
 	return *(const unsigned char *)at; // a bool
 }
 
-double metrics_field_value(const void *from, const struct metrics_field *f)
+static double field_value(const void *from, const struct metrics_field *f)
 {
 	return (double)field_count(from, f) * (f->scale != 0 ? f->scale : 1);
 }
@@ -211,7 +211,7 @@ static void field_put(struct metrics_text *t, const struct metrics_label *labels
 	const struct metrics_field *f)
 {
 	if (f->scale != 0)
-		metrics_real(t, labels, metrics_field_value(from, f));
+		metrics_real(t, labels, field_value(from, f));
 	else
 		metrics_count(t, labels, field_count(from, f));
 }
@@ -233,5 +233,54 @@ void metrics_field_rows(struct metrics_text *t, const struct metrics_field *fiel
 		for (unsigned r = 0; r < rows; r++)
 			field_put(t, METRICS_LABELS({label, names[r]}),
 				(const char *)from + r * stride, &field[i]);
+	}
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	const size_t len = strlen(text), n = strlen(end);
+	return len >= n && strcmp(text + len - n, end) == 0;
+}
+
+// What a field in microseconds or milliseconds is divided by for a metric in seconds; 1: as it is.
+static double count_divisor(const struct count *c)
+{
+	if (!strstr(c->metric, "_seconds"))
+		return 1;
+	return ends_with(c->name, "_us") ? 1e6 : ends_with(c->name, "_ms") ? 1e3 : 1;
+}
+
+static void count_put(struct metrics_text *t, const struct metrics_label *labels,
+	const struct count *c, const void *from)
+{
+	const double divisor = count_divisor(c);
+	if (divisor > 1)
+		metrics_real(t, labels, (double)count_value(c, from) / divisor);
+	else
+		metrics_count(t, labels, count_value(c, from));
+}
+
+static void count_family(struct metrics_text *t, const struct counts *c, const struct count *row)
+{
+	char name[METRICS_NAME_MAX];
+	snprintf(name, sizeof(name), "%s%s", c->prefix, row->metric);
+	metrics_family(t, ends_with(name, "_total") ? METRICS_COUNTER : METRICS_GAUGE, name, "%s",
+		row->help);
+}
+
+void metrics_counts(struct metrics_text *t, const struct counts *c, const void *from)
+{
+	metrics_counts_rows(t, c, from, 1, 0, &(const struct metrics_labels){0});
+}
+
+void metrics_counts_rows(struct metrics_text *t, const struct counts *c, const void *from,
+	unsigned rows, size_t stride, const struct metrics_labels *labels)
+{
+	for (const struct count *row = c->row; row < c->row + c->rows && rows; row++) {
+		if (row->metric[0] == '\0')
+			continue;
+		count_family(t, c, row);
+		for (unsigned r = 0; r < rows; r++)
+			count_put(t, labels[r].label, row, (const char *)from + r * stride);
 	}
 }

@@ -7,6 +7,8 @@
 // is left out and counted, so the text is whole lines. Label values are escaped; names and help are
 // constants. Floats are written with 17 digits at most, integers exactly.
 
+#include "base/counts.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +50,15 @@ void metrics_line(struct metrics_text *t, const char *fmt, ...) ATTR_PRINTF(2, 3
 // Labels by value, for one or two of them.
 #define METRICS_LABELS(...) ((const struct metrics_label[]){__VA_ARGS__, {NULL, NULL}})
 
+// Each counter of `c` with a metric is a family: of one sample without labels, or of one for each
+// of `rows` structs, `stride` bytes apart.
+void metrics_counts(struct metrics_text *t, const struct counts *c, const void *from);
+struct metrics_labels {
+	struct metrics_label label[3]; // the last one's name is NULL
+};
+void metrics_counts_rows(struct metrics_text *t, const struct counts *c, const void *from,
+	unsigned rows, size_t stride, const struct metrics_labels *labels);
+
 // A field of a struct of counters as a family of its own, without labels; see METRICS_FIELD.
 struct metrics_field {
 	const char *name, *help;
@@ -62,8 +73,6 @@ struct metrics_field {
 	}
 void metrics_fields(struct metrics_text *t, const void *from, const struct metrics_field *field,
 	unsigned count);
-// The value of one of them.
-double metrics_field_value(const void *from, const struct metrics_field *field);
 // One family for each field with a sample for each of `rows` structs, `stride` bytes apart, with
 // the label `label` of value `names[row]`.
 void metrics_field_rows(struct metrics_text *t, const struct metrics_field *field, unsigned count,
