@@ -57,8 +57,19 @@ def take_line(model, at, allow, deny, line, is_allow=False):
     if found and found[2] and not (line.startswith("/") and "/" in found[2]):
         if found[2] != "important":
             return at.impossible(f"`{whole[:200]}`: {LEFT_OUT}")
-        line = found[1]
+        return _important(model, at, items, found[1], is_allow)
     return _rule(model, at, items, line)
+
+
+def _important(model, at, items, rule, is_allow):
+    """A rule that exceptions do not take back: settle.allow_wins goes by model.important."""
+    found = type(items)(items.key)
+    done = _rule(model, at, found, rule)
+    for text, note in found:
+        items.add(text, note)
+        if not is_allow:
+            model.important.add(text)
+    return done
 
 
 def take_text(model, at, allow, deny, text, is_allow=False):

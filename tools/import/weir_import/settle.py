@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """After the last file: what weir refuses in values that do not go together, and bounds of several lists together."""
 from . import names
-from .account import BLOCKING, PRIVACY
+from .account import BLOCKING, NEEDLESS, PRIVACY
 
 PATTERNS_MANY = 4096
 ENTRIES_MAX, MEMBERS_MAX = 10000, 4096
@@ -120,6 +120,17 @@ def _exempt(model):
                 zone.exempt = True
 
 
+def records_before_zones(model):
+    """For sources that look at their records first. weir asks the servers of a zone that lies below such a record."""
+    names_of = {record.name for record in model.records}
+    wild = {name[2:] for name in names_of if name.startswith("*.")}
+    for of in (model, *model.groups):
+        for name in list(of.zones):
+            if is_below(name.partition(".")[2], wild) or (name in wild and name in names_of):
+                del of.zones[name]
+                model.remark(name, "the servers of the zone are left out: a record at or above it holds its names", verdict=NEEDLESS)
+
+
 def open_with_servers(model, zones):
     """weir answers NODATA for a name between a local zone and its records, and between the root and those."""
     local = {*(record.name.removeprefix("*.") for record in model.records), *model.closed_zones.texts()}
@@ -176,11 +187,16 @@ def _patterns(model):
 def allow_wins(model):
     """For sources in which an entry to allow wins over any to deny. In weir the longer name decides, and names come before
     patterns: entries of `deny` that an allowed name or pattern could cover become patterns."""
+    important = {text for text in model.important if not text.startswith("/")}
+    for allow in (model.allow, *(g.allow for g in model.groups)) if important else ():
+        allow.keep([text for text in allow.texts() if text.startswith("/") or not is_below(text, important)])
+    if any(text.startswith("/") for text in model.important):
+        model.remark("$important", "a pattern with $important blocks no name that an entry allows: write the name", BLOCKING)
     allowed = [text for items in (model.allow, *(g.allow for g in model.groups)) for text in items.texts()]
     zones, has_pattern = {t for t in allowed if not t.startswith("/")}, any(t.startswith("/") for t in allowed)
     for deny in (model.deny, *(g.deny for g in model.groups)):
         def turned(text):
-            if text.startswith("/") or not (has_pattern or is_below(text, zones)):
+            if text.startswith("/") or text in model.important or not (has_pattern or is_below(text, zones)):
                 return text
             return f"/{names.whole_pattern(text)}/"
         deny.notes = {turned(text): note for text, note in deny}

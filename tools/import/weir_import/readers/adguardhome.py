@@ -708,3 +708,4 @@ def read(r, path):
 
 def end(r):
     settle.allow_wins(r.model)
+    settle.records_before_zones(r.model)

@@ -641,3 +641,4 @@ def end(r):
     if not state.has_log:
         console(r, None)
     settle.allow_wins(r.model)
+    settle.records_before_zones(r.model)

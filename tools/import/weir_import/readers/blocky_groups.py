@@ -28,6 +28,14 @@ def items_of(node):
     return [] if node is None else node.below() if node.kind == "list" else [node] if node.text else []
 
 
+def entry_name(text):
+    """(the name of an entry, whether the entry is that name alone); (None, False): another pattern."""
+    found = re.fullmatch(r"/\^([a-z0-9_\\.-]+)\$/", text)
+    if found:
+        return found[1].replace("\\", ""), True
+    return (None if text.startswith("/") else text), False
+
+
 class Plan:
     """What each client has. `root` is the tree; nothing here settles anything."""
 
@@ -136,7 +144,22 @@ class Maker:
         for schedule, given in by_schedule.items():
             self.schedule(at, group, schedule, given)
         if self.is_closed(lists):
+            self.allow_alone(at, group, [of for name, of in self.list_groups.items() if name in lists])
             group.schedules.append(Schedule((), "00:00", "24:00", [], ALONE, block_all=True))
+
+    @staticmethod
+    def allow_alone(at, group, given):
+        """Against a schedule that blocks all, weir knows names that are allowed, and no patterns."""
+        texts = [text for of in given for text in of.allow.texts()]
+        group.allow.keep([])
+        for text in texts:
+            plain, is_exact = entry_name(text)
+            if plain is None:
+                at.impossible(f"{text[:100]}: a pattern does not allow what a schedule blocks, so it is left out", BLOCKING)
+                continue
+            group.allow.add(plain)
+            if is_exact:
+                at.differently(f"names below {plain[:100]} are allowed to {group.name}, too", "groups.allow", BLOCKING)
 
     def schedule(self, at, group, name, given):
         if len(group.schedules) >= SCHEDULES_MAX:
@@ -145,12 +168,11 @@ class Maker:
         domains = []
         for _, of in given:
             for text in of.deny.texts():
-                plain = re.fullmatch(r"/\^([a-z0-9_\\.-]+)\$/", text)
-                found = plain[1].replace("\\", "") if plain else text
-                if found.startswith("/"):
+                found, is_exact = entry_name(text)
+                if found is None:
                     at.impossible(f"{text[:100]}: schedules have no patterns, so it is left out", BLOCKING)
                     continue
-                if plain:
+                if is_exact:
                     at.differently(f"names below {found[:100]} are blocked in its hours, too", "groups.schedules", BLOCKING)
                 domains.append(found)
         if lists or domains:

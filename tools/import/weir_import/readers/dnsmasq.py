@@ -605,8 +605,7 @@ def block_mode(r):
 
 
 def settle_zones(r):
-    """The longest zone decides; and what local zones and records say otherwise there."""
-    settle.longest_decides(r.model)
+    """What local zones and records say otherwise there."""
     settle.deny_below_local(r.model, [(names.name(domain.lstrip("."))[0], mode, node) for domain, mode, node in r.state.blocked])
     if len(r.model.closed_zones) or r.state.blocked:
         r.model.remark("local.zones", "weir answers NODATA for the name of a local zone and for names between it and its records, and "
@@ -627,6 +626,7 @@ def read(r, path):
 def end(r):
     expand(r)
     block_mode(r)
+    settle.longest_decides(r.model)
     settle_zones(r)
     seen = {name for root in r.account.roots for name, _ in root.items}
     if "log-queries" not in seen:

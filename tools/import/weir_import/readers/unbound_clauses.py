@@ -263,7 +263,7 @@ def give_server_zones(r, scope, tagged):
 
 
 def settle_zones(r, scope, tagged):
-    """unbound asks nobody about names of a local zone. In weir a zone with servers below it is asked."""
+    """unbound asks nobody about names of a local zone. weir asks the servers of a zone below one."""
     everyone = {name: of for name, of in scope.zones.items() if name not in tagged}
     settle.deny_below_local(r.model, [(name, BLOCKS[kind], node) for name, (kind, node) in everyone.items() if kind in BLOCKS])
     for name in list(r.model.zones):
