@@ -17,12 +17,13 @@ import yaml
 from testing import LONG, TMP, Reply, Upstream, client_namespace, main, query, wait
 
 import ask_many
+import twin_oracles
 import twin_programs
 
-CLIENTS = ["198.18.0.3", "198.18.0.4", "198.18.0.5"]
+CLIENTS = [f"198.18.0.{n}" for n in (3, 4, 9, 10, 20, 30, 40, 50, 70)]
 LAB = {"upstreams": 3, "clients": CLIENTS, "lists": {}}
-TWIN = "198.18.0.9"  # the address of a program
-SEEDS = range(5 if LONG else 1)
+TWIN = "198.18.0.100"  # the address of a program
+SEEDS, SHARE = (range(5), 1) if LONG else (range(1), 4)  # the gate asks a quarter of the questions, about one file
 # Sections that the import gives; the others are the lab's.
 SECTIONS = ("blocking", "upstreams", "groups", "clients", "local", "forward_zones", "access", "cache", "ipv6")
 OK = [bytes([198, 18, 200, n]) for n in (1, 2, 3)]
@@ -82,6 +83,13 @@ def compare(twin, report, questions, theirs, ours):
     return named
 
 
+def judge(lab, word, seed, twin, asked, theirs, *paths):
+    report = imported(lab, word, *paths)
+    named = sum(compare(twin, report, questions, theirs[client], replies("198.18.0.53", client, questions))
+                for client, questions in asked.items())
+    print(f"# {word} {seed}: {sum(map(len, asked.values()))} questions, {named} differ as the report says")
+
+
 def program(lab, word, make, forms):
     upstreams(lab)
     for seed in SEEDS:
@@ -93,15 +101,12 @@ def program(lab, word, make, forms):
             running = subprocess.Popen(twin.command(conf, TWIN), stdout=log, stderr=log)
         try:
             wait(lambda: lab.client("ss", "-Hunl", f"src {TWIN}:53"), f"{word} does not listen")
-            asked = {client: twin.questions(rng, count) for client, count in twin.clients.items()}
+            asked = {client: twin.questions(rng, count // SHARE) for client, count in twin.clients.items()}
             theirs = {client: replies(TWIN, client, questions) for client, questions in asked.items()}
         finally:
             running.terminate()
             running.wait()
-        report = imported(lab, word, conf)
-        named = sum(compare(twin, report, questions, theirs[client], replies("198.18.0.53", client, questions))
-                    for client, questions in asked.items())
-        print(f"# {word} {seed}: {sum(map(len, asked.values()))} questions, {named} differ as the report says")
+        judge(lab, word, seed, twin, asked, theirs, conf)
 
 
 def test_dnsmasq(lab):
@@ -110,6 +115,38 @@ def test_dnsmasq(lab):
 
 def test_unbound(lab):
     program(lab, "unbound", twin_programs.Unbound, ("always_nxdomain", "always_null", "always_refuse", "always_nodata"))
+
+
+def oracle(lab, word, make):
+    upstreams(lab)
+    for seed in SEEDS:
+        rng = random.Random(f"{word} {seed}")
+        twin = make(rng, TMP)
+        for name, text in twin.files.items():
+            (TMP / name).write_text(text)
+        paths = [*twin.paths, *(TMP / name for name in twin.files)]
+        asked = {client: twin.questions(rng, count // SHARE) for client, count in twin.clients.items()}
+        judge(lab, word, seed, twin, asked, {client: twin.theirs(client, questions) for client, questions in asked.items()}, *paths)
+
+
+def test_adguardhome(lab):
+    oracle(lab, "adguardhome", twin_oracles.AdGuardHome)
+
+
+def test_pihole(lab):
+    oracle(lab, "pihole", twin_oracles.Pihole)
+
+
+def test_blocky(lab):
+    oracle(lab, "blocky", twin_oracles.Blocky)
+
+
+def test_technitium(lab):
+    oracle(lab, "technitium", twin_oracles.Technitium)
+
+
+def test_beyond_ads_dns(lab):
+    oracle(lab, "beyond-ads-dns", twin_oracles.BeyondAds)
 
 
 if __name__ == "__main__":
