@@ -108,7 +108,7 @@ def furnish(root):
     (root / "etc/hosts").write_text("127.0.0.1 localhost box\n")
     (root / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
     (root / "etc/systemd/system.conf.d").mkdir(exist_ok=True)
-    (root / "etc/systemd/system.conf.d/weir.conf").write_text("[Manager]\nDefaultTimeoutStartSec=180s\n")
+    (root / "etc/systemd/system.conf.d/weir.conf").write_text("[Manager]\nDefaultTimeoutStartSec=180s\nDefaultDeviceTimeoutSec=600s\n")
     # Emulated, these cost seconds of each boot and serve no test.
     for unit in ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
                  "dpkg-db-backup.timer", "getty@tty1.service", "systemd-update-utmp.service", "dpdk.service"):
