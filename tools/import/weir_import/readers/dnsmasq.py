@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""dnsmasq 2.90: its configuration file, the files that it includes, and hosts files that `expand-hosts` makes longer."""
+"""dnsmasq 2.90 and 2.91: its configuration file, the files that it includes, and hosts files that `expand-hosts` makes longer."""
 import collections
 import os
 
@@ -472,6 +472,8 @@ KEYS = {
     "min-port": impossible("weir asks from all ports that the kernel gives (net.ipv4.ip_local_port_range)"),
     "max-port": impossible("weir asks from all ports that the kernel gives (net.ipv4.ip_local_port_range)"),
     "port-limit": needless(TUNED),
+    "do-0x20-encode": needless("weir does this by itself where it helps"),
+    "no-0x20-encode": needless("weir does this by itself where it helps"),
     "edns-packet-max": needless("weir asks for replies of a size that no path fragments", default="1232"),
     "dns-forward-max": needless(TUNED + " (limits.inflight)"),
     "alias": impossible("weir changes no addresses of answers: write the names into local.records"),
@@ -541,7 +543,7 @@ KEYS = {
     "dhcp-ttl": needless("weir answers no names of leases"),
     "dhcp-host": impossible(LEASE_NAMES + "; for a name that it must answer write local.records"),
     **{f"dhcp-{word}": impossible(DHCP) for word in """range hostsfile optsfile hostsdir optsdir userclass circuitid
-       remoteid subscrid pxe-vendor ignore broadcast authoritative boot option option-force lease-max vendorclass mac script
+       remoteid subscrid option-pxe pxe-vendor ignore broadcast authoritative boot option option-force lease-max vendorclass mac script
        luascript scriptuser ignore-names no-override match name-match alternate-port fqdn generate-names proxy relay
        sequential-ip ignore-clid client-update duid reply-delay rapid-commit""".split()},
     **{f"tftp-{word}": impossible(DHCP) for word in """root unique-root secure no-fail max mtu no-blocksize lowercase

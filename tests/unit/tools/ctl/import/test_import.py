@@ -945,6 +945,16 @@ class Unbound(unittest.TestCase):
         self.assertEqual(values(tap + "no\n"), {("query_log", "enabled"): "false"})
         self.assertIn("logs no queries without it", self.said("server:\n"))
 
+    def test_options_are_those_of_the_program(self):
+        """The program has the words of unbound-control's get_option as texts; two that look so are none."""
+        program = pathlib.Path(shutil.which("unbound") or "/usr/sbin/unbound")
+        if not os.access(program, os.R_OK):
+            self.skipTest("no unbound")
+        from weir_import.readers import unbound
+        options = {word.decode() for word in re.findall(rb"\0([a-z][a-z0-9-]{3,40}):(?=\0)", program.read_bytes())}
+        self.assertGreater(len(options), 150)
+        self.assertEqual(sorted(options - unbound.KNOWN - {"trailingdata", "verify"}), [])
+
     def test_local_zones(self):
         reading = self.read("".join(["server:\n", *(f"local-zone: {kind.replace('_', '-')}.example {kind}\n" for kind in (
             "static transparent typetransparent nodefault always_transparent inform deny refuse inform_deny always_nxdomain always_nodata "
@@ -956,8 +966,9 @@ class Unbound(unittest.TestCase):
             "transparent", "typetransparent", "always-transparent", "inform", "nodefault")])
         self.assertEqual(m.deny.texts(), [f"{name}.example" for name in (
             "deny", "refuse", "inform-deny", "always-nxdomain", "always-nodata", "always-null", "always-deny", "always-refuse")])
-        self.assertEqual(sorted(r.name for r in m.records), ["*.inform-redirect.example", "*.redirect.example", "always-null.example", "inform-redirect.example",
-                                                             "redirect.example", "typetransparent.example"])
+        self.assertEqual(sorted(r.name for r in m.records), [
+            "*.inform-redirect.example", "*.redirect.example", "always-null.example", "inform-redirect.example", "redirect.example",
+            "typetransparent.example"])
         self.assertEqual(m.values["blocking", "mode"][0], "refused")
         lines = "\n".join(report.lines(reading.account))
         for text in ("no other types; unbound asks", "||block-a.example^$dnstype=A", "sets of a firewall", "the type unheard"):
