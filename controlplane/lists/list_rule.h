@@ -32,6 +32,8 @@ struct list_rule {
 	struct rule_kind kind;
 	uint32_t line; // number of the line, from 1 on; 0: the rule has none
 	const struct dns_name *name;
+	const char *glob; // where kind.globs: what the labels in front of `name` must fit (list_glob.h)
+	size_t glob_len;
 	const char *pattern; // text without the slashes, not NUL-terminated
 	size_t pattern_len;
 	struct ip_address prefix;

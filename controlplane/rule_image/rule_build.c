@@ -15,14 +15,17 @@
 #include <weir/rule_data.h>
 #include <weir/rule_image.h>
 
-// Collects the patterns and address prefixes of an image, which only the control plane reads:
-// sorted by list, each once. 8 bytes and its text a pattern, 24 a prefix. One thread.
+// Collects the patterns, address prefixes and globs of an image: sorted, each once. 8 bytes and its
+// text a pattern, 24 a prefix, 16 and its text a glob. One thread.
 
 struct rule_patterns {
 	struct rule_pattern_row *pattern;
 	struct rule_prefix_row *prefix;
+	struct rule_glob_row *glob;
 	char *text;
 	size_t pattern_count, pattern_room, prefix_count, prefix_room, text_len, text_room;
+	size_t glob_count, glob_room;
+	uint64_t globs_dropped; // over RULE_GLOBS_AT_MAX at one name
 };
 
 // Which names of a policy zone keep a wildcard above them away: those that exist, and those between
@@ -42,6 +45,7 @@ static void rule_patterns_free(struct rule_patterns *p)
 {
 	FREE_AND_NULL(p->pattern);
 	FREE_AND_NULL(p->prefix);
+	FREE_AND_NULL(p->glob);
 	FREE_AND_NULL(p->text);
 	*p = (struct rule_patterns){0};
 }
@@ -50,7 +54,7 @@ static void rule_patterns_free(struct rule_patterns *p)
 static size_t rule_patterns_bytes(const struct rule_patterns *p)
 {
 	return p->pattern_room * sizeof(*p->pattern) + p->prefix_room * sizeof(*p->prefix)
-	       + p->text_room;
+	       + p->glob_room * sizeof(*p->glob) + p->text_room;
 }
 
 static int patterns_room(void **array, size_t *room, size_t needed, size_t each)
@@ -66,6 +70,18 @@ static int patterns_room(void **array, size_t *room, size_t needed, size_t each)
 	return 0;
 }
 
+static int patterns_text(struct rule_patterns *p, const char *text, size_t len)
+{
+	void *texts = p->text;
+	int err = patterns_room(&texts, &p->text_room, p->text_len + len, 1);
+	p->text = texts;
+	if (err)
+		return err;
+	memcpy(p->text + p->text_len, text, len);
+	p->text_len += len;
+	return 0;
+}
+
 // -EINVAL: empty, too long or with a NUL, or no prefix; -ENOSPC: there are too many, this one is
 // left out; -ENOMEM.
 static int rule_patterns_add(struct rule_patterns *p, unsigned list, const char *text, size_t len)
@@ -74,18 +90,35 @@ static int rule_patterns_add(struct rule_patterns *p, unsigned list, const char 
 		return -EINVAL;
 	if (p->pattern_count == RULE_PATTERNS_MAX)
 		return -ENOSPC;
-	void *rows = p->pattern, *texts = p->text;
+	void *rows = p->pattern;
+	const uint32_t off = (uint32_t)p->text_len;
 	int err = patterns_room(&rows, &p->pattern_room, p->pattern_count + 1, sizeof(*p->pattern));
 	p->pattern = rows;
 	if (!err)
-		err = patterns_room(&texts, &p->text_room, p->text_len + len, 1);
-	p->text = texts;
+		err = patterns_text(p, text, len);
 	if (err)
 		return err;
-	p->pattern[p->pattern_count++] = (struct rule_pattern_row){
-		.off = (uint32_t)p->text_len, .len = (uint16_t)len, .list = (uint16_t)list};
-	memcpy(p->text + p->text_len, text, len);
-	p->text_len += len;
+	p->pattern[p->pattern_count++] =
+		(struct rule_pattern_row){.off = off, .len = (uint16_t)len, .list = (uint16_t)list};
+	return 0;
+}
+
+// -ENOSPC: there are too many, this one is left out; -ENOMEM.
+static int rule_patterns_add_glob(
+	struct rule_patterns *p, unsigned list, uint64_t hash, const char *text, size_t len)
+{
+	void *rows = p->glob;
+	const uint32_t off = (uint32_t)p->text_len;
+	if (p->glob_count == RULE_GLOBS_MAX)
+		return -ENOSPC;
+	int err = patterns_room(&rows, &p->glob_room, p->glob_count + 1, sizeof(*p->glob));
+	p->glob = rows;
+	if (!err)
+		err = patterns_text(p, text, len);
+	if (err)
+		return err;
+	p->glob[p->glob_count++] = (struct rule_glob_row){
+		.fingerprint = hash, .off = off, .len = (uint16_t)len, .list = (uint16_t)list};
 	return 0;
 }
 
@@ -133,6 +166,48 @@ static int compare_prefixes(const void *a, const void *b)
 	if (x->list != y->list)
 		return x->list < y->list ? -1 : 1;
 	return memcmp(x, y, sizeof(*x));
+}
+
+static int compare_globs(const void *a, const void *b, void *text)
+{
+	const struct rule_glob_row *x = a, *y = b;
+	if (x->fingerprint != y->fingerprint)
+		return x->fingerprint < y->fingerprint ? -1 : 1;
+	if (x->list != y->list)
+		return x->list < y->list ? -1 : 1;
+	if (x->len != y->len)
+		return x->len < y->len ? -1 : 1;
+	int order = memcmp((char *)text + x->off, (char *)text + y->off, x->len);
+	return order ? order : x->off < y->off ? -1 : x->off > y->off;
+}
+
+static bool same_glob(
+	const struct rule_patterns *p, const struct rule_glob_row *a, const struct rule_glob_row *b)
+{
+	return a->fingerprint == b->fingerprint && a->list == b->list && a->len == b->len
+	       && memcmp(p->text + a->off, p->text + b->off, a->len) == 0;
+}
+
+// Sorts, drops repeated ones, and those that are too many at one name.
+static void rule_globs_sort(struct rule_patterns *p)
+{
+	size_t kept = 0;
+	unsigned here = 0;
+	if (p->glob_count > 0)
+		qsort_r(p->glob, p->glob_count, sizeof(*p->glob), compare_globs, p->text);
+	for (size_t i = 0; i < p->glob_count; i++) {
+		const struct rule_glob_row *last = kept ? &p->glob[kept - 1] : NULL;
+		here = last && last->fingerprint == p->glob[i].fingerprint ? here : 0;
+		if (last && same_glob(p, last, &p->glob[i]))
+			continue;
+		if (here == RULE_GLOBS_AT_MAX) {
+			p->globs_dropped++;
+			continue;
+		}
+		here++;
+		p->glob[kept++] = p->glob[i];
+	}
+	p->glob_count = kept;
 }
 
 // Sorts, and drops repeated ones.
@@ -439,7 +514,9 @@ static int add_name(struct rule_builder *b, unsigned list, const struct list_rul
 	uint64_t hash = rule_name_hash(&b->secret, name);
 	const bool has_record = rule->rtype || rule->chain;
 	int err = 0;
-	if (has_record)
+	if (rule->kind.globs)
+		err = rule_patterns_add_glob(&b->patterns, list, hash, rule->glob, rule->glob_len);
+	if (!err && has_record)
 		err = rule_records_add(&b->records, hash, list, rule);
 	if (!err && rule->kind.zone != RULE_ZONE_NONE)
 		err = add_zone_name(b, rule);
@@ -454,13 +531,22 @@ static int add_name(struct rule_builder *b, unsigned list, const struct list_rul
 	return 0;
 }
 
+static bool is_glob_sound(const struct list_rule *rule)
+{
+	if (!rule->kind.globs)
+		return rule->glob_len == 0;
+	return rule->kind.globs == 1 && rule->kind.covers == RULE_COVERS_BELOW
+	       && rule->what == LIST_RULE_NAME && rule->glob_len > 0
+	       && rule->glob_len <= RULE_GLOB_LEN_MAX && !memchr(rule->glob, 0, rule->glob_len);
+}
+
 static bool is_sound(const struct list_rule *rule)
 {
 	const struct rule_kind *k = &rule->kind;
 	if (k->rule_class >= RULE_CLASSES || k->covers == 0 || k->covers > RULE_COVERS_ALL
 		|| k->reply >= RULE_REPLIES || k->types.count > RULE_TYPES_MAX
 		|| k->client[RULE_CLIENT_MAX - 1] || k->zone > RULE_ZONE_ANY
-		|| k->base > RULE_LABELS_MAX)
+		|| k->base > RULE_LABELS_MAX || !is_glob_sound(rule))
 		return false;
 	return rule->what != LIST_RULE_NAME
 	       || (rule->name->labels >= 1 && rule->name->labels <= RULE_LABELS_MAX);
@@ -535,9 +621,10 @@ static int lay_out(
 	h->index_slots = h->data_entries = data->entries;
 	h->answers = data->answers;
 	h->bytes = data->byte_count;
-	h->data_dropped = data->dropped + b->records.dropped;
+	h->data_dropped = data->dropped + b->records.dropped + b->patterns.globs_dropped;
 	h->patterns = b->patterns.pattern_count;
 	h->prefixes = b->patterns.prefix_count;
+	h->globs = b->patterns.glob_count;
 	h->texts = b->patterns.text_len;
 	h->size = sizeof(*h);
 	h->bloom_off = place(h, h->bloom_blocks, sizeof(struct rule_bloom_block), CACHE_LINE);
@@ -551,6 +638,7 @@ static int lay_out(
 	h->sources_off = place(h, h->source_count, sizeof(struct rule_source_info), 8);
 	h->patterns_off = place(h, h->patterns, sizeof(struct rule_pattern_row), 8);
 	h->prefixes_off = place(h, h->prefixes, sizeof(struct rule_prefix_row), 8);
+	h->globs_off = place(h, h->globs, sizeof(struct rule_glob_row), 8);
 	h->texts_off = place(h, h->texts, 1, 1);
 	h->size = align_up(h->size, 8);
 	return 0;
@@ -581,6 +669,7 @@ static int fill(struct rule_builder *b, const struct rule_image_head *h, uint8_t
 		sizeof(struct rule_pattern_row));
 	copy_in(base, h->prefixes_off, b->patterns.prefix, h->prefixes,
 		sizeof(struct rule_prefix_row));
+	copy_in(base, h->globs_off, b->patterns.glob, h->globs, sizeof(struct rule_glob_row));
 	copy_in(base, h->texts_off, b->patterns.text, h->texts, 1);
 	return rule_records_walk(&b->records, &data);
 }
@@ -595,6 +684,7 @@ static int settle(struct rule_builder *b, struct rule_data_parts *data)
 	if (err)
 		return err;
 	rule_patterns_sort(&b->patterns);
+	rule_globs_sort(&b->patterns);
 	rule_records_sort(&b->records);
 	return rule_records_walk(&b->records, data);
 }

@@ -22,7 +22,8 @@
 // A list's title as the image keeps it: printable ASCII, the rest as \DDD, cut to fit, NUL-padded.
 void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
 
-enum { RULE_PATTERNS_MAX = 1 << 20, RULE_PREFIXES_MAX = 1 << 22 }; // bounds of an image
+// Bounds of an image.
+enum { RULE_PATTERNS_MAX = 1 << 20, RULE_PREFIXES_MAX = 1 << 22, RULE_GLOBS_MAX = 1 << 16 };
 
 struct rule_builder;
 
@@ -42,8 +43,8 @@ ATTR_MUST_CHECK int rule_builder_source(struct rule_builder *b, const char *titl
 
 // A rule of the current source; a list_rule_take, `builder` is the builder. -EINVAL: a name without
 // labels or with more than RULE_LABELS_MAX, a pattern or record that is too long, a kind that there
-// is not; -ENOSPC: the source has too many kinds of rules already, or the image too many patterns
-// or prefixes. These change nothing. -ENOMEM, -E2BIG end the build.
+// is not; -ENOSPC: the source has too many kinds of rules already, or the image too many patterns,
+// prefixes or globs. These change nothing. -ENOMEM, -E2BIG end the build.
 ATTR_MUST_CHECK int rule_builder_rule(void *builder, const struct list_rule *rule);
 
 // A rule for a name and all below, for any type, answered as the group says.

@@ -61,6 +61,8 @@ static int take_rule_hash(void *arg, const struct list_rule *rule)
 		contenthash_update(arg, rule->pattern, rule->pattern_len);
 	else
 		contenthash_update(arg, &rule->prefix, sizeof(rule->prefix));
+	if (rule->glob_len)
+		contenthash_update(arg, rule->glob, rule->glob_len);
 	if (rule->rdata_len)
 		contenthash_update(arg, rule->rdata, rule->rdata_len);
 	for (unsigned i = 0; chain && i < chain->count; i++) {

@@ -117,7 +117,7 @@ bool reply_checked(struct batch *b, struct packet *p, const struct l0_view *view
 	// For a rule at the name, stage_rules left it to the control plane whether a pattern allows
 	// it.
 	if (may_be_named)
-		d = rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, lists);
+		d = rule_probe_decide(r, &p->probe, &p->q.name, p->q.qtype, lists);
 	const bool named = d.matched && rule_mask_has(&view->mask, d.list);
 	const struct rule_set by = rule_mask_lists(&view->mask, allowing, lists);
 	d = rule_decision_checked(r, &d, named, &by, view->mask.lists[0] & RULE_MASK_TYPED);

@@ -13,7 +13,7 @@ static struct rule_decision decide_unblocked(
 {
 	uint64_t kept[4];
 	rule_lists_unblocked(r, lists, kept);
-	return rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, kept);
+	return rule_probe_decide(r, &p->probe, &p->q.name, p->q.qtype, kept);
 }
 
 static struct rule_decision decide(const struct batch *b, const struct packet *p)
@@ -23,7 +23,7 @@ static struct rule_decision decide(const struct batch *b, const struct packet *p
 	// A pause for everyone does not lift the rules of a group with block_all.
 	if (unlikely_(!b->blocks) && !batch_blocks_all(b, p))
 		return decide_unblocked(r, p, lists);
-	return rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, lists);
+	return rule_probe_decide(r, &p->probe, &p->q.name, p->q.qtype, lists);
 }
 
 // The question goes on in the view of its client's safe search, if it has that.

@@ -87,7 +87,7 @@ struct rule_kind {
 	// ALLOW rules too: names between exist, which no wildcard covers (RFC 4592 3.3.1).
 	// BLOCK: RULE_EXCEPTED, or 0.
 	uint8_t base;
-	uint8_t reserved;
+	uint8_t globs; // 1: only names below it that a glob of theirs fits (rule_image.h)
 	char client[RULE_CLIENT_MAX]; // group that the rule is for ($client), NUL-padded; "": all
 };
 static_assert(sizeof(struct rule_kind) == 56);

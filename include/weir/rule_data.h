@@ -26,6 +26,9 @@ enum {
 	RULE_DATA_SCAN_MAX = 4096,   // entries looked at for one name
 	RULE_DATA_OTHER = 0, // type of the answer for all types that have none (RFC 6895 3.1)
 	RULE_PATTERN_LEN_MAX = 1024,
+	RULE_GLOB_LEN_MAX = 64,
+	RULE_GLOBS_AT_MAX = 128,    // of all lists, at one name
+	RULE_GLOB_STEPS_MAX = 2048, // a glob that takes more to try does not fit
 };
 
 struct rule_data_entry { // sorted by fingerprint, then list
@@ -65,6 +68,17 @@ struct rule_prefix_row {
 };
 static_assert(sizeof(struct rule_prefix_row) == 24);
 
+// A text that the labels in front of a name must fit, each with its dot in front of it
+// (`.ads-1.x`):
+// `*` stands for any bytes, or none. Sorted by fingerprint of the name, then list.
+struct rule_glob_row {
+	uint64_t fingerprint;
+	uint32_t off; // into the texts
+	uint16_t len;
+	uint16_t list;
+};
+static_assert(sizeof(struct rule_glob_row) == 16);
+
 // The answer for `qtype` of a name's data in a list: `fingerprint` is probe.hash[decision.index] or
 // verdict.hash, `list` decision.list. *out is always set, and false means it is without records, so
 // that NODATA is the answer (its SOA is the replier's). Types that an alias lacks get the answer
@@ -82,3 +96,14 @@ struct rule_pattern {
 };
 bool rule_pattern_at(const struct rule_reader *r, uint32_t i, struct rule_pattern *out);
 bool rule_prefix_at(const struct rule_reader *r, uint32_t i, struct rule_prefix_row *out);
+
+// The first of the globs at a name, and then each next one, until false. `i`: from rule_glob_first.
+struct rule_glob {
+	const char *text; // not NUL-terminated
+	unsigned len, list;
+};
+uint32_t rule_glob_first(const struct rule_reader *r, uint64_t fingerprint);
+bool rule_glob_at(
+	const struct rule_reader *r, uint32_t i, uint64_t fingerprint, struct rule_glob *out);
+// Does the name fit a glob at the name that has so many of its labels?
+bool rule_glob_fits(const struct rule_glob *g, const struct dns_name *name, unsigned labels);

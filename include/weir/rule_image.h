@@ -22,6 +22,10 @@
 // A list keeps its number from image to image: records of answers keep sets of list numbers. So
 // there may be numbers that no list has.
 //
+// A list of globs (`||ads-*.example.com^`) has its names in the table, as any list. Below one of
+// them the text in front of it must fit a glob that the list has at that name: only queries below
+// such a name read the globs.
+//
 // The rest is not read for every query: records of names that the image answers (rule_data.h), and
 // patterns and address prefixes for the control plane.
 //
@@ -47,7 +51,7 @@ enum {
 	RULE_LIST_FIRST = 2, // first number of other lists
 };
 #define RULE_IMAGE_MAGIC   UINT64_C(0x31304d4952494557) // "WEIRIM01"
-#define RULE_IMAGE_VERSION 4
+#define RULE_IMAGE_VERSION 5
 
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
@@ -113,7 +117,8 @@ struct rule_image_head {
 	uint64_t data_dropped; // records that were too many for one answer
 	uint64_t patterns_off, patterns;
 	uint64_t prefixes_off, prefixes;
-	uint64_t texts_off, texts; // bytes of the patterns
+	uint64_t globs_off, globs;
+	uint64_t texts_off, texts; // bytes of the patterns and globs
 	// Of rules of one label, such as special-use top-level domains: bit (first letter mod 32)
 	// at the label's length. Most names' last label need not be hashed for them.
 	uint32_t singles[64];
@@ -151,6 +156,7 @@ struct rule_data_entry;
 struct rule_data_answer;
 struct rule_pattern_row;
 struct rule_prefix_row;
+struct rule_glob_row;
 
 // A private copy of all that decides where is read and what it means. Some 32 KiB.
 struct rule_reader {
@@ -169,6 +175,7 @@ struct rule_reader {
 	uint64_t typed[4];   // lists for some types only
 	uint64_t replies[4]; // lists with a reply of their own
 	uint64_t leads[4];   // lists that block by leading to another name
+	uint64_t globs[4];   // lists of globs
 	uint64_t of_class[RULE_CLASSES][4];
 	// Lists with a pattern that may allow what a list blocks by name: the control plane knows.
 	uint64_t pattern_allows[4];
@@ -189,7 +196,8 @@ struct rule_reader {
 	const struct rule_pattern_row *patterns;
 	const struct rule_prefix_row *prefixes;
 	const char *texts;
-	uint32_t pattern_count, prefix_count, text_count;
+	const struct rule_glob_row *glob;
+	uint32_t pattern_count, prefix_count, glob_count, text_count;
 	const struct rule_source_info *sources;
 	uint32_t source_count;
 };
@@ -312,6 +320,7 @@ struct dns_name rule_suffix(const struct dns_name *name, unsigned labels);
 // that exceptions take away, which groups have together with them: to check the names in an answer
 // for all groups at once. Nearest name first.
 struct rule_match {
+	uint64_t hash; // fingerprint of this name
 	uint8_t labels;
 	struct rule_set set; // the lists that hold this name
 };
@@ -328,6 +337,10 @@ void rule_keep_types(const struct rule_reader *r, struct rule_set *s, uint16_t q
 bool rule_has_typed(const struct rule_reader *r, const struct rule_set *s);
 // rule_has_typed of all rules that cover a name, for any group.
 bool rule_name_is_typed(const struct rule_reader *r, const struct dns_name *name);
+// Takes the lists of globs away of which none fits, at the listed name with so many labels, whose
+// fingerprint is `hash`.
+void rule_keep_globs(const struct rule_reader *r, struct rule_set *s, const struct dns_name *name,
+	unsigned labels, uint64_t hash);
 
 // Which of these lists decides, of what they hold at one name or find in one answer: by their
 // classes, of policy zones the first one, then by their order. `s` has one at least, all of classes

@@ -206,7 +206,7 @@ static inline void rule_probe_bloom(const struct rule_reader *r, struct rule_pro
 
 // The last two steps, only for probes with candidates: without one the query passes. The first
 // looks where each candidate's entry is; one in seven lies behind its home bucket, in a line that
-// nothing has fetched yet. `labels` are those of the query's name.
+// nothing has fetched yet.
 void rule_probe_reach(const struct rule_reader *r, const struct rule_probe *p);
 struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
-	unsigned labels, uint16_t qtype, const uint64_t group_lists[4]);
+	const struct dns_name *name, uint16_t qtype, const uint64_t group_lists[4]);

@@ -102,8 +102,7 @@ static double ask_all(const struct rule_reader *r, const struct dns_query *q)
 		for (unsigned k = 0; k < BATCH; k++)
 			rule_probe_reach(r, &probe[k]);
 		for (unsigned k = 0; k < BATCH; k++)
-			passed += rule_probe_decide(
-					  r, &probe[k], q[i + k].name.labels, DNS_TYPE_A, group)
+			passed += rule_probe_decide(r, &probe[k], &q[i + k].name, DNS_TYPE_A, group)
 					  .action
 				  == RULE_PASS;
 		took += cycles_now() - start;

@@ -45,6 +45,8 @@ static void seal(uint8_t *image, size_t len)
 	h.patterns_off = h.patterns_off % (len + 64) / 8 * 8;
 	h.prefixes %= 8;
 	h.prefixes_off = h.prefixes_off % (len + 64) / 8 * 8;
+	h.globs %= 8;
+	h.globs_off = h.globs_off % (len + 64) / 8 * 8;
 	h.texts %= 128;
 	h.texts_off %= len + 64;
 	h.depths &= (UINT64_C(2) << RULE_LABELS_MAX) - 2;
@@ -61,6 +63,7 @@ static void look(const struct rule_reader *r, const struct rule_verdict *v)
 	struct dns_answer_view a;
 	struct rule_pattern p;
 	struct rule_prefix_row row;
+	struct rule_glob g;
 	unsigned sum = 0, lists = r->list_count < LISTS_LOOKED_AT ? r->list_count : LISTS_LOOKED_AT;
 	for (unsigned k = 0; k < 2 * lists; k++) {
 		uint64_t hash = v->d.safe ? v->safe_hash : v->hash;
@@ -79,6 +82,9 @@ static void look(const struct rule_reader *r, const struct rule_verdict *v)
 			sum += (unsigned char)p.text[k];
 	for (uint32_t i = 0; i <= r->prefix_count; i++)
 		FUZZ_CHECK(!rule_prefix_at(r, i, &row) || row.length <= 128);
+	for (uint32_t i = 0; rule_glob_at(r, i, v->hash, &g); i++)
+		for (unsigned k = 0; k < g.len; k++)
+			sum += (unsigned char)g.text[k];
 	seen += sum;
 }
 
@@ -94,7 +100,7 @@ static void check_probe(const struct rule_reader *r, const struct dns_name *name
 	struct rule_probe p;
 	rule_fast_probe(r, name, &p);
 	rule_probe_reach(r, &p);
-	struct rule_decision d = rule_probe_decide(r, &p, name->labels, qtype, lists);
+	struct rule_decision d = rule_probe_decide(r, &p, name, qtype, lists);
 	FUZZ_CHECK(memcmp(&d, &v->d, sizeof(d)) == 0);
 	const struct rule_fast_said said = rule_fast_ask(r, &p, lists);
 	FUZZ_CHECK(rule_fast_is_right(&said, &d));

@@ -23,6 +23,7 @@ static const struct {
 	enum rule_reply reply;
 	const char *name;
 	struct rule_types types;
+	const char *glob;
 	uint16_t rtype, rdata_len;
 	const char *rdata;
 } rules[] = {
@@ -44,6 +45,9 @@ static const struct {
 	RULE(2, BLOCK, ALL, DROP, "drop.example"),
 	RULE(3, BLOCK, ALL, GROUP, "typed.example", .types = {1, 0, {DNS_TYPE_AAAA}}),
 	RULE(3, BLOCK, ALL, GROUP, "other.example", .types = {2, 1, {DNS_TYPE_A, DNS_TYPE_TXT}}),
+	RULE(3, BLOCK, BELOW, GROUP, "stars.example", .glob = "*.ads-*"),
+	RULE(3, BLOCK, BELOW, GROUP, "stars.example", .glob = ".*x.*y"),
+	RULE(2, ALLOW, BELOW, GROUP, "stars.example", .glob = ".*-ok"),
 	RULE(4, LOCAL, BELOW, NXDOMAIN, "lan"),
 	RULE(4, LOCAL, SELF, DATA, "nas.lan", RECORD(A, "\xc0\0\2\1")),
 	RULE(4, LOCAL, SELF, DATA, "nas.lan", RECORD(A, "\xc0\0\2\2")),
@@ -81,6 +85,11 @@ const struct rule_kinds_ask rule_kinds_asks[] = {
 	{"typed.example", DNS_TYPE_AAAA, RULE_BLOCK},
 	{"other.example", DNS_TYPE_TXT, -1},
 	{"other.example", DNS_TYPE_AAAA, RULE_BLOCK},
+	{"stars.example", DNS_TYPE_A, -1},
+	{"w.ads-1.stars.example", DNS_TYPE_A, RULE_BLOCK},
+	{"ads-ok.stars.example", DNS_TYPE_A, RULE_PASS},
+	{"xx.a.yy.stars.example", DNS_TYPE_A, RULE_BLOCK},
+	{"x.stars.example", DNS_TYPE_A, -1},
 	{"pc.lan", DNS_TYPE_A, RULE_BLOCK},
 	{"nas.lan", DNS_TYPE_A, RULE_DATA},
 	{"txt.lan", DNS_TYPE_TXT, RULE_DATA},
@@ -100,6 +109,9 @@ static void add(struct rule_builder *b, unsigned i)
 	rule.kind.covers = (uint8_t)rules[i].covers;
 	rule.kind.reply = (uint8_t)rules[i].reply;
 	rule.kind.types = rules[i].types;
+	rule.glob = rules[i].glob;
+	rule.glob_len = rule.glob ? strlen(rule.glob) : 0;
+	rule.kind.globs = rule.glob != NULL;
 	rule.rtype = rules[i].rtype;
 	rule.rdata_len = rules[i].rdata_len;
 	rule.rdata = (const uint8_t *)rules[i].rdata;

@@ -63,6 +63,15 @@ static void print_patterns(const struct rule_reader *r)
 	}
 }
 
+static void print_globs(const struct rule_reader *r)
+{
+	for (uint32_t i = 0; i < r->glob_count; i++) {
+		struct rule_glob g;
+		if (rule_glob_at(r, i, r->glob[i].fingerprint, &g))
+			printf("glob of list %u: %.*s\n", g.list, (int)g.len, g.text);
+	}
+}
+
 static void print_prefixes(const struct rule_reader *r)
 {
 	for (uint32_t i = 0; i < r->prefix_count; i++) {
@@ -95,14 +104,16 @@ int rulec_inspect(int argc, char **argv)
 		(unsigned long long)h->table_buckets * sizeof(struct rule_bucket),
 		(unsigned long long)h->input_hash);
 	printf("names with records %llu, answers %llu, %llu bytes; records left out %llu\n"
-	       "patterns %llu, prefixes %llu\n",
+	       "patterns %llu, prefixes %llu, globs %llu\n",
 		(unsigned long long)h->data_entries, (unsigned long long)h->answers,
 		(unsigned long long)h->bytes, (unsigned long long)h->data_dropped,
-		(unsigned long long)h->patterns, (unsigned long long)h->prefixes);
+		(unsigned long long)h->patterns, (unsigned long long)h->prefixes,
+		(unsigned long long)h->globs);
 	print_sources(&r);
 	print_lists(&r);
 	print_patterns(&r);
 	print_prefixes(&r);
+	print_globs(&r);
 	rule_arena_free(&image);
 	return RULEC_OK;
 }

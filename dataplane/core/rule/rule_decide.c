@@ -22,7 +22,7 @@ void rule_probe_reach(const struct rule_reader *r, const struct rule_probe *p)
 
 // Nearly all names have plain rules alone, or none: their decision stays in registers.
 struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
-	unsigned labels, uint16_t qtype, const uint64_t group_lists[4])
+	const struct dns_name *name, uint16_t qtype, const uint64_t group_lists[4])
 {
 	struct rule_decision d = {.action = RULE_PASS};
 	for (uint64_t left = p->candidates; left;) {
@@ -31,7 +31,7 @@ struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct
 		left ^= UINT64_C(1) << i;
 		find_set(r, p->hash[i], group_lists, &s);
 		if (!is_plain(r, &s))
-			return rule_probe_weigh(r, p, labels, qtype, group_lists);
+			return rule_probe_weigh(r, p, name, qtype, group_lists);
 		if (any_of(&s) && !d.matched)
 			d = plain_decision(&s, i);
 	}

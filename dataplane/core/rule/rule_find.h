@@ -95,4 +95,4 @@ static inline unsigned nearest(uint64_t candidates)
 
 // The decision where some name has a rule of another kind (rule_weigh.c). Of the packet path, too.
 struct rule_decision rule_probe_weigh(const struct rule_reader *r, const struct rule_probe *p,
-	unsigned labels, uint16_t qtype, const uint64_t group_lists[4]);
+	const struct dns_name *name, uint16_t qtype, const uint64_t group_lists[4]);

@@ -104,6 +104,9 @@ static const char *tail_fault(const struct rule_image_head *h)
 		|| !fits(h->size, h->prefixes_off, h->prefixes, sizeof(struct rule_prefix_row), 8)
 		|| !fits(h->size, h->texts_off, h->texts, 1, 1))
 		return "patterns and prefixes out of bounds";
+	if (h->globs > UINT32_MAX
+		|| !fits(h->size, h->globs_off, h->globs, sizeof(struct rule_glob_row), 8))
+		return "globs out of bounds";
 	return NULL;
 }
 
@@ -115,8 +118,10 @@ static const char *list_fault(const struct rule_list_info *l, uint64_t source_co
 	if (k->covers > RULE_COVERS_ALL || k->rule_class >= RULE_CLASSES || k->reply >= RULE_REPLIES
 		|| k->types.count > RULE_TYPES_MAX)
 		return "list of an unknown kind";
-	if (k->zone > RULE_ZONE_ANY || k->base > RULE_LABELS_MAX)
+	if (k->zone > RULE_ZONE_ANY || k->base > RULE_LABELS_MAX || k->globs > 1)
 		return "list of an unknown kind";
+	if (k->globs && k->covers != RULE_COVERS_BELOW)
+		return "list of globs that are not for names below";
 	if (k->covers && l->source >= source_count)
 		return "list of an unknown source";
 	return NULL;
@@ -154,6 +159,8 @@ static const char *take_list(struct rule_reader *r, unsigned list, uint64_t sour
 		add_bit(r->replies, list);
 	if (l.kind.reply == RULE_REPLY_RESOLVE && l.kind.rule_class != RULE_CLASS_LOCAL)
 		add_bit(r->leads, list);
+	if (l.kind.globs)
+		add_bit(r->globs, list);
 	if (l.kind.types.count)
 		add_bit(r->typed, list);
 	else if (l.kind.rule_class == RULE_CLASS_BLOCK && l.kind.covers == RULE_COVERS_ALL
@@ -220,9 +227,11 @@ static void take_tail(struct rule_reader *r, const struct rule_image_head *h)
 	r->byte_count = (uint32_t)h->bytes;
 	r->patterns = (const void *)(r->base + h->patterns_off);
 	r->prefixes = (const void *)(r->base + h->prefixes_off);
+	r->glob = (const void *)(r->base + h->globs_off);
 	r->texts = (const void *)(r->base + h->texts_off);
 	r->pattern_count = (uint32_t)h->patterns;
 	r->prefix_count = (uint32_t)h->prefixes;
+	r->glob_count = (uint32_t)h->globs;
 	r->text_count = (uint32_t)h->texts;
 	r->sources = (const void *)(r->base + h->sources_off);
 	r->source_count = (uint32_t)h->source_count;

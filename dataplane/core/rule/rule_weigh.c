@@ -101,17 +101,17 @@ bool rule_has_typed(const struct rule_reader *r, const struct rule_set *s)
 	return any;
 }
 
-// The lists whose entry at that name covers the question's name.
-static uint64_t keep_covering(const struct rule_reader *r, struct rule_set *s, bool self)
+// The lists whose entry at that name covers the question's name, globs aside.
+static void keep_covering(const struct rule_reader *r, struct rule_set *s, bool self)
 {
-	return mask(s, self ? r->covers_self : r->covers_below);
+	mask(s, self ? r->covers_self : r->covers_below);
 }
 
-// Takes only rules that fit the type as well.
-static void keep_fitting(const struct rule_reader *r, struct rule_set *s, bool self, uint16_t qtype)
+static void keep_match(
+	const struct rule_reader *r, struct rule_match *m, const struct dns_name *name)
 {
-	keep_covering(r, s, self);
-	rule_keep_types(r, s, qtype);
+	keep_covering(r, &m->set, m->labels == name->labels);
+	rule_keep_globs(r, &m->set, name, m->labels, m->hash);
 }
 
 // The highest rank among the lists for some types, local data aside.
@@ -241,9 +241,12 @@ static uint8_t probe_labels(const struct rule_probe *p, unsigned index)
 
 // A name whose lists are not all plain block lists.
 static __attribute__((noinline)) void weigh(const struct rule_reader *r, struct choice *c,
-	const struct rule_probe *p, struct rule_set s, unsigned index, bool self, uint16_t qtype)
+	const struct rule_probe *p, struct rule_set s, unsigned index, bool self,
+	const struct dns_name *name, uint16_t qtype)
 {
 	keep_covering(r, &s, self);
+	if (unlikely_(r->glob_count))
+		rule_keep_globs(r, &s, name, probe_labels(p, index), p->hash[index]);
 	const unsigned typed = typed_rank(r, &s);
 	c->typed = typed > c->typed ? typed : c->typed;
 	rule_keep_types(r, &s, qtype);
@@ -279,8 +282,10 @@ static __attribute__((noinline)) void weigh(const struct rule_reader *r, struct 
 }
 
 static const struct chosen *choose(const struct rule_reader *r, const struct rule_probe *p,
-	unsigned labels, uint16_t qtype, const uint64_t group_lists[4], struct choice *c)
+	const struct dns_name *name, uint16_t qtype, const uint64_t group_lists[4],
+	struct choice *c)
 {
+	const unsigned labels = name->labels < 63 ? name->labels : 63;
 	c->by_rank.d = (struct rule_decision){.action = RULE_PASS};
 	c->rank = c->typed = 0;
 	c->zone_source = RULE_SOURCES_MAX;
@@ -295,7 +300,7 @@ static const struct chosen *choose(const struct rule_reader *r, const struct rul
 			continue;
 		if (!is_plain(r, &s)) {
 			bool self = i + 1 == p->count && p->depths >> labels & 1;
-			weigh(r, c, p, s, i, self, qtype);
+			weigh(r, c, p, s, i, self, name, qtype);
 		} else if (c->rank < RANK_BLOCK) {
 			c->rank = RANK_BLOCK;
 			c->by_rank.d = plain_decision(&s, i);
@@ -310,10 +315,10 @@ static const struct chosen *choose(const struct rule_reader *r, const struct rul
 }
 
 struct rule_decision rule_probe_weigh(const struct rule_reader *r, const struct rule_probe *p,
-	unsigned labels, uint16_t qtype, const uint64_t group_lists[4])
+	const struct dns_name *name, uint16_t qtype, const uint64_t group_lists[4])
 {
 	struct choice c;
-	return choose(r, p, labels < 63 ? labels : 63, qtype, group_lists, &c)->d;
+	return choose(r, p, name, qtype, group_lists, &c)->d;
 }
 
 static void probe(const struct rule_reader *r, const struct dns_name *name, struct rule_probe *p)
@@ -335,8 +340,7 @@ void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint1
 	struct rule_verdict v = {0};
 	probe(r, name, &p);
 	c.by_rank.set = (struct rule_set){{0}};
-	const struct chosen *made =
-		choose(r, &p, name->labels < 63 ? name->labels : 63, qtype, group_lists, &c);
+	const struct chosen *made = choose(r, &p, name, qtype, group_lists, &c);
 	v.d = made->d;
 	if (v.d.matched) {
 		v.labels = probe_labels(&p, v.d.index);
@@ -362,7 +366,7 @@ unsigned rule_holders(const struct rule_reader *r, const struct dns_name *name,
 	probe(r, name, &p);
 	for (uint64_t left = p.candidates; left;) {
 		unsigned i = 63 - (unsigned)__builtin_clzll(left);
-		struct rule_match m = {.labels = probe_labels(&p, i)};
+		struct rule_match m = {.hash = p.hash[i], .labels = probe_labels(&p, i)};
 		left ^= UINT64_C(1) << i;
 		find_set(r, p.hash[i], all, &m.set);
 		if (any_of(&m.set))
@@ -378,7 +382,8 @@ unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, 
 	struct choice c = {.rank = 0};
 	for (unsigned i = 0; i < holders; i++) {
 		struct rule_match m = out[i];
-		keep_fitting(r, &m.set, m.labels == name->labels, qtype);
+		keep_match(r, &m, name);
+		rule_keep_types(r, &m.set, qtype);
 		take_away(r, &c, &m.set, m.labels);
 		if (!any_of(&m.set))
 			continue;
@@ -395,7 +400,7 @@ bool rule_name_is_typed(const struct rule_reader *r, const struct dns_name *name
 	unsigned holders = rule_holders(r, name, match);
 	bool typed = false;
 	for (unsigned i = 0; i < holders && !typed; i++) {
-		keep_covering(r, &match[i].set, match[i].labels == name->labels);
+		keep_match(r, &match[i], name);
 		typed = rule_has_typed(r, &match[i].set);
 	}
 	return typed;

@@ -93,7 +93,7 @@ static void ask(const struct rule_reader *r, struct listgen *g, struct tally *t)
 	const uint64_t lists[4] = {listgen_next(g) | listgen_next(g), 0, 0, listgen_next(g)};
 	struct rule_probe p;
 	rule_fast_probe(r, &name, &p);
-	struct rule_decision d = rule_probe_decide(r, &p, name.labels, DNS_TYPE_A, lists);
+	struct rule_decision d = rule_probe_decide(r, &p, &name, DNS_TYPE_A, lists);
 	struct rule_fast_said said = rule_fast_ask(r, &p, lists);
 	assert_true(rule_fast_is_right(&said, &d));
 	t->blocked += said.blocks;

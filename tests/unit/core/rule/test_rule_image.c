@@ -106,7 +106,7 @@ TEST(test_probe_of_a_query)
 		rule_probe_hash(&r, &q, &p);
 		rule_probe_bloom(&r, &p);
 		rule_probe_reach(&r, &p);
-		struct rule_decision d = rule_probe_decide(&r, &p, q.name.labels, q.qtype, group);
+		struct rule_decision d = rule_probe_decide(&r, &p, &q.name, q.qtype, group);
 		rule_decide(&r, &name, DNS_TYPE_A, group, &v);
 		assert_memory_equal(&d, &v.d, sizeof(d));
 		check_verdict(&v, i);
@@ -229,8 +229,13 @@ static void mixed_image(struct rule_arena *out)
 			rule.rtype = k % 2 ? k % 4 == 1 ? DNS_TYPE_A : DNS_TYPE_CNAME : 0;
 			rule.rdata = k % 4 == 1 ? address : name.wire;
 			rule.rdata_len = rule.rtype ? k % 4 == 1 ? 4 : name.len : 0;
+			rule.kind.globs = rule.kind.covers == RULE_COVERS_BELOW && k % 4;
+			rule.glob = "*.*a*";
+			rule.glob_len = rule.kind.globs ? 1 + k % 5 : 0;
 			if (name.labels > 0)
 				assert_int_equal(rule_builder_rule(b, &rule), 0);
+			rule.kind.globs = 0;
+			rule.glob_len = 0;
 			rule.what = k % 2 ? LIST_RULE_PATTERN : LIST_RULE_ADDRESS;
 			rule.pattern = decisions[k].name;
 			rule.pattern_len = strlen(rule.pattern);
@@ -290,6 +295,8 @@ TEST(test_refusals)
 		const char *what;
 	} faults[] = {
 #define FIELD(f) offsetof(struct rule_image_head, f)
+		{FIELD(globs), UINT64_MAX, "globs"},
+		{FIELD(globs_off), 4, "globs"},
 		{FIELD(bloom_blocks), 0, "bloom"},
 		{FIELD(bloom_blocks), UINT64_MAX, "bloom"},
 		{FIELD(bloom_blocks), UINT64_C(1) << 59, "bloom"},

@@ -7,11 +7,14 @@
 #include "rule_fixture.h"
 #include "tests/unit/core/rule/rule_fast_twin.h"
 
+#include <fnmatch.h>
+
 enum { RULES_MAX = 400, SOURCES = 5, KINDS = 6, SEEN = UNIT_IS_SANITIZED ? 10 : 100 };
 
 struct model_rule {
 	struct dns_name name;
 	struct rule_kind kind;
+	const char *glob;
 	unsigned source, list;
 };
 
@@ -32,6 +35,8 @@ static struct dns_name random_name(struct listgen *g, unsigned most)
 	}
 	return fixture_name(text);
 }
+
+static const char *const globs[] = {"*.a", ".b*", ".*a", "*.b.*", ".c", "*.a*b", ".*.c", ".*"};
 
 static struct rule_types random_types(struct listgen *g)
 {
@@ -64,6 +69,8 @@ static struct rule_kind random_kind(struct listgen *g, enum rule_zone zone)
 		k.base = (uint8_t)(listgen_next(g) % 6 ? 1 + listgen_next(g) % 3 : 0);
 	else if (k.rule_class == RULE_CLASS_BLOCK)
 		k.base = listgen_next(g) % 2 ? RULE_EXCEPTED : 0;
+	k.globs = zone == RULE_ZONE_NONE && listgen_next(g) % 4 == 0;
+	k.covers = k.globs ? RULE_COVERS_BELOW : k.covers;
 	return k;
 }
 
@@ -99,7 +106,12 @@ static void make_model(struct model *m, struct listgen *g, unsigned rules)
 			rule->name = random_name(g, 4);
 			rule->kind = kind[listgen_next(g) % KINDS];
 			rule->source = source;
-			const struct list_rule one = {.kind = rule->kind, .name = &rule->name};
+			rule->glob =
+				rule->kind.globs ? globs[listgen_next(g) % ARRAY_LEN(globs)] : "";
+			const struct list_rule one = {.kind = rule->kind,
+				.name = &rule->name,
+				.glob = rule->glob,
+				.glob_len = strlen(rule->glob)};
 			assert_int_equal(rule_builder_rule(b, &one), 0);
 		}
 	}
@@ -107,6 +119,15 @@ static void make_model(struct model *m, struct listgen *g, unsigned rules)
 	assert_int_equal(rule_reader_init(&m->r, m->arena.base, m->arena.size, true, why), 0);
 	for (unsigned i = 0; i < m->count; i++)
 		m->rule[i].list = number_of(&m->r, m->rule[i].source, &m->rule[i].kind);
+}
+
+// By the C library, over the text in front of the rule's name.
+static bool glob_fits(const struct model_rule *rule, const struct dns_name *name)
+{
+	char text[DNS_NAME_TEXT_MAX] = ".", at[DNS_NAME_TEXT_MAX];
+	dns_name_to_text(name, text + 1);
+	text[strlen(text) - strlen(dns_name_to_text(&rule->name, at)) - 1] = '\0';
+	return fnmatch(rule->glob, text, 0) == 0;
 }
 
 static bool counts(const struct model_rule *rule, const struct dns_name *name, uint16_t qtype,
@@ -120,7 +141,8 @@ static bool counts(const struct model_rule *rule, const struct dns_name *name, u
 	       && (t->count == 0 || listed != (t->except != 0))
 	       && (self ? rule->kind.covers & RULE_COVERS_SELF
 			: rule->kind.covers & RULE_COVERS_BELOW
-				       && dns_name_is_under(name, &rule->name));
+				       && dns_name_is_under(name, &rule->name)
+				       && (!rule->kind.globs || glob_fits(rule, name)));
 }
 
 static bool takes(const struct model_rule *e, const struct model_rule *rule)
@@ -336,7 +358,7 @@ static bool check_line(
 {
 	struct rule_probe p;
 	rule_fast_probe(&m->r, name, &p);
-	struct rule_decision d = rule_probe_decide(&m->r, &p, name->labels, qtype, lists);
+	struct rule_decision d = rule_probe_decide(&m->r, &p, name, qtype, lists);
 	struct rule_fast_said said = rule_fast_ask(&m->r, &p, lists);
 	assert_true(rule_fast_is_right(&said, &d));
 	return said.blocks;
@@ -389,7 +411,8 @@ TEST(test_random_rules)
 	static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_TXT, DNS_TYPE_MX};
 	static struct model m;
 	struct listgen g = {.state = 4711};
-	unsigned acted[RULE_RESOLVE + 1] = {0}, decided[RULE_CLASSES] = {0}, in_line = 0;
+	unsigned acted[RULE_RESOLVE + 1] = {0}, decided[RULE_CLASSES] = {0}, in_line = 0,
+				      by_glob = 0;
 	for (unsigned round = 0; round < (UNIT_IS_SANITIZED ? 100 : 400); round++) {
 		make_model(&m, &g, 10 + (unsigned)(listgen_next(&g) % (RULES_MAX - 10)));
 		for (unsigned ask = 0; ask < 150; ask++) {
@@ -405,12 +428,13 @@ TEST(test_random_rules)
 			if (e.decides) {
 				acted[action_of(&e.decides->kind)]++;
 				decided[e.decides->kind.rule_class]++;
+				by_glob += e.decides->kind.globs;
 			}
 		}
 		rule_arena_free(&m.arena);
 	}
 	// All that can happen did.
-	assert_true(in_line > SEEN);
+	assert_true(in_line > SEEN && by_glob > SEEN);
 	for (unsigned i = 0; i <= RULE_RESOLVE; i++)
 		assert_true(acted[i] > SEEN);
 	for (unsigned i = 0; i < RULE_CLASSES; i++)
