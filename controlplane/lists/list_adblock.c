@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // AdBlock's rules that are about names, as AdGuard's DNS syntax has them.
+#include "list_glob.h"
 #include "list_name.h"
 #include "list_parse.h"
 #include "list_rule.h"
@@ -235,6 +236,7 @@ bool list_adblock_is(struct list_text line)
 		return is_cosmetic(line);
 	struct list_text rest = line, word = list_text_word(&rest);
 	return memchr("|@/~", line.at[0] ? line.at[0] : 'x', 4)
+	       || list_text_starts(line, LIST_TEXT("://"))
 	       || (rest.len == 0 && list_text_has_any(word, "^$|,~"))
 	       || (memchr(line.at, '#', line.len) && is_cosmetic(line));
 }
@@ -301,6 +303,26 @@ static bool cut_pattern(struct list_text line, struct list_text *pattern, struct
 	return true;
 }
 
+// Records are those of one name.
+static void without_records(struct list_rule *rule)
+{
+	if (rule->rtype)
+		rule->kind.reply = RULE_REPLY_GROUP;
+	rule->rtype = rule->rdata_len = 0;
+	rule->rdata = NULL;
+	rule->ttl_s = 0;
+}
+
+static void give_pattern(
+	struct list_parser *p, struct list_rule *rule, const char *pattern, size_t len)
+{
+	without_records(rule);
+	rule->what = LIST_RULE_PATTERN;
+	rule->pattern = pattern;
+	rule->pattern_len = len;
+	list_give(p, rule);
+}
+
 static enum list_reject take_pattern(struct list_parser *p, struct list_text line, bool exception)
 {
 	struct list_text pattern, options;
@@ -315,15 +337,8 @@ static enum list_reject take_pattern(struct list_parser *p, struct list_text lin
 		why = answer_policy_class(p, exception, &m, &rule_class);
 	if (why != LIST_REJECT_COUNT)
 		return why;
-	if (m.rtype) { // records are those of one name
-		m.reply = RULE_REPLY_GROUP;
-		m.rtype = 0;
-	}
 	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, &m);
-	rule.what = LIST_RULE_PATTERN;
-	rule.pattern = pattern.at;
-	rule.pattern_len = pattern.len;
-	list_give(p, &rule);
+	give_pattern(p, &rule, pattern.at, pattern.len);
 	return LIST_REJECT_COUNT;
 }
 
@@ -334,28 +349,50 @@ static bool cut_end(struct list_text *t, char c)
 	return cut;
 }
 
-// Removes the anchors. Returns what the rest, a name, covers: itself, the names below, or both. 0:
-// names that begin like it.
-static uint8_t cut_anchors(struct list_text *t)
+// `://ads.` is for URLs, in which a name begins there.
+static const struct list_text scheme = {"://", 3};
+
+// What is between the anchors.
+struct body {
+	struct list_text text;
+	enum list_glob_start start;
+	bool ends;
+	bool is_glob;   // no whole name
+	uint8_t covers; // of a whole name: itself, the names below, or both
+};
+
+static struct body cut_anchors(struct list_text line)
 {
-	uint8_t covers = RULE_COVERS_ALL;
-	bool start = false;
-	if (list_text_starts(*t, LIST_TEXT("||"))) {
-		*t = list_text_skip(*t, 2);
-	} else if (list_text_starts(*t, LIST_TEXT("|"))) {
-		*t = list_text_skip(*t, 1);
-		start = true;
+	struct body b = {.text = line, .covers = RULE_COVERS_ALL};
+	if (list_text_starts(line, LIST_TEXT("||")))
+		b.start = LIST_GLOB_LABEL;
+	else if (list_text_starts(line, LIST_TEXT("|")) || list_text_starts(line, scheme))
+		b.start = LIST_GLOB_NAME;
+	if (list_text_starts(line, scheme))
+		b.text = list_text_skip(line, scheme.len);
+	else
+		b.text = list_text_skip(
+			line, b.start == LIST_GLOB_LABEL ? 2 : b.start == LIST_GLOB_NAME);
+	if (b.text.len > 1 && b.text.at[b.text.len - 2] == '^')
+		cut_end(&b.text, '*');
+	b.ends = cut_end(&b.text, '|');
+	b.ends |= cut_end(&b.text, '^');
+	const char last = b.text.len ? b.text.at[b.text.len - 1] : 0;
+	const bool is_open = last == '.' || last == '*' || (b.start == LIST_GLOB_NAME && !b.ends);
+	// `*.` and `.` in front of a whole name: what is below it.
+	const bool is_dot = b.start == LIST_GLOB_WITHIN && list_text_starts(b.text, LIST_TEXT("."));
+	const size_t skip = list_text_starts(b.text, LIST_TEXT("*.")) ? 2 : is_dot;
+	if (skip && !is_open && !list_text_has_any(list_text_skip(b.text, skip), "*")) {
+		b.text = list_text_skip(b.text, skip);
+		b.covers = RULE_COVERS_BELOW;
+	} else if (b.start == LIST_GLOB_NAME) {
+		b.covers = RULE_COVERS_SELF;
 	}
-	bool bar = cut_end(t, '|'), end = cut_end(t, '^') || bar;
-	if (start)
-		covers = end ? RULE_COVERS_SELF : 0;
-	if (t->len && t->at[t->len - 1] == '.') // names that go on behind the dot
-		return 0;
-	if (list_text_starts(*t, LIST_TEXT("*."))) {
-		*t = list_text_skip(*t, 2);
-		return start ? 0 : RULE_COVERS_BELOW;
-	}
-	return covers;
+	const bool is_rest = b.covers != RULE_COVERS_BELOW && b.start == LIST_GLOB_WITHIN
+			     && list_text_starts(b.text, LIST_TEXT("-"));
+	b.is_glob = is_open || is_rest || list_text_has_any(b.text, "*");
+	b.ends |= !is_open;
+	return b;
 }
 
 // All names of $denyallow are good, or the rule is none: it would block what it must not. So it is
@@ -393,6 +430,34 @@ static void give_except(
 			list_give(p, &rule);
 }
 
+// A rule that is not about a whole name. Its records, if any, have no name either.
+static enum list_reject take_glob(
+	struct list_parser *p, const struct body *b, bool exception, const struct list_modifiers *m)
+{
+	struct list_glob g;
+	enum rule_class rule_class;
+	enum list_reject why = list_glob_read(b->text, b->start, b->ends, &g);
+	if (why == LIST_REJECT_COUNT && m->except.len)
+		why = LIST_REJECT_MODIFIER;
+	if (why == LIST_REJECT_COUNT)
+		why = answer_policy_class(p, exception, m, &rule_class);
+	if (why != LIST_REJECT_COUNT)
+		return why;
+	struct list_rule rule =
+		make_rule(p, rule_class, g.is_pattern ? RULE_COVERS_ALL : RULE_COVERS_BELOW, m);
+	if (g.is_pattern) {
+		give_pattern(p, &rule, g.text, g.len);
+		return LIST_REJECT_COUNT;
+	}
+	without_records(&rule);
+	rule.kind.globs = 1;
+	rule.name = &g.name;
+	rule.glob = g.text;
+	rule.glob_len = g.len;
+	list_give(p, &rule);
+	return LIST_REJECT_COUNT;
+}
+
 static enum list_reject take_name(struct list_parser *p, struct list_text line, bool exception)
 {
 	struct list_modifiers m;
@@ -401,21 +466,23 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 	bool excepts = false;
 	struct list_text options = line, body = list_text_cut(&options, '$');
 	enum list_reject why = list_modifiers_read(options, &m);
-	uint8_t covers = cut_anchors(&body);
-	if (list_text_has_any(body, "/"))
+	const struct body b = cut_anchors(body);
+	if (list_text_has_any(b.text, "/"))
 		return LIST_REJECT_URL;
 	if (why != LIST_REJECT_COUNT)
 		return why;
-	if (covers == 0 || list_text_has_any(body, "*^|"))
+	if (b.is_glob)
+		return take_glob(p, &b, exception, &m);
+	if (list_text_has_any(b.text, "^|"))
 		return LIST_REJECT_FILTER;
 	why = answer_policy_class(p, exception, &m, &rule_class);
 	if (why == LIST_REJECT_COUNT)
-		why = list_name_read(body, p->options.force, &name);
+		why = list_name_read(b.text, p->options.force, &name);
 	if (why == LIST_REJECT_COUNT && m.except.len)
 		why = answer_policy_except(m.except, &name, &excepts);
 	if (why != LIST_REJECT_COUNT)
 		return why;
-	struct list_rule rule = make_rule(p, rule_class, covers, &m);
+	struct list_rule rule = make_rule(p, rule_class, b.covers, &m);
 	rule.name = &name;
 	rule.kind.base = excepts ? RULE_EXCEPTED : 0;
 	list_give(p, &rule);

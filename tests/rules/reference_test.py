@@ -5,7 +5,7 @@
 usage: reference_test.py RULEC [--names N] [--seed S] [--keep DIR]
 
 Seven made-up lists with N names in all, which overlap and lie below one another: hosts, domains and wildcards, AdBlock
-(exceptions, $important, $denyallow, $dnstype, |name|), dnsmasq, RPZ, a list of names to allow. `rulec` makes an image of
+(exceptions, $important, $denyallow, $dnstype, |name|, stars within names), dnsmasq, RPZ, a list of names to allow. `rulec` makes an image of
 them and gets queries for every name of the lists, each parent and a child of each, look-alikes, and as many random names. Each
 verdict must be what the reference says: what is done, the name and class of the rule, and the lists that hold it. Reports
 false blocks, misses, and other differences; any of them fails.
@@ -30,7 +30,8 @@ SELF, BELOW = 1, 2
 
 
 class Reference:
-    """For each class of rules: name -> [(list, covers, types)]. types: None or a set of the types it is for."""
+    """For each class of rules: name -> [(list, covers, types, base, looks)]. types: None or a set of the types it is for; looks: None
+    or an expression for the whole name."""
 
     def __init__(self):
         self.rules = [{} for _ in range(4)]
@@ -38,14 +39,14 @@ class Reference:
         self.existing = set()  # names of the policy zone
         self.taken, self.refused = {}, {}
 
-    def add(self, source, rule_class, name, covers=SELF | BELOW, types=None, base=None):
+    def add(self, source, rule_class, name, covers=SELF | BELOW, types=None, base=None, looks=None):
         name = name.lower().rstrip(".")
         if name in REFUSED:
             of = self.refused.setdefault(source, {})
             of[REFUSED[name]] = of.get(REFUSED[name], 0) + 1
             return
         self.taken[source] = self.taken.get(source, 0) + 1
-        self.rules[rule_class].setdefault(name, []).append((source, covers, types, base))
+        self.rules[rule_class].setdefault(name, []).append((source, covers, types, base, looks))
 
     def add_except(self, source, name, of, types):
         self.taken[source] = self.taken.get(source, 0) + 1
@@ -67,11 +68,11 @@ class Reference:
             gone = set()
             for at in chain:
                 need = SELF if at == name else BELOW
-                lists = {s for s, covers, types, base in rules.get(at, ())
-                         if covers & need and (types is None or qtype in types)
+                lists = {s for s, covers, types, base, looks in rules.get(at, ())
+                         if covers & need and (types is None or qtype in types) and (not looks or looks.search(name))
                          and not (base == "excepted" and (s, at, types) in gone)
                          and not (base == "zone" and at != encloser)}
-                zone = {s for s, _, _, base in rules.get(at, ()) if base == "zone"}
+                zone = {s for s, _, _, base, _ in rules.get(at, ()) if base == "zone"}
                 for of, which in (("zone", lists & zone), ("list", lists - zone)):
                     if which:
                         found.setdefault((rule_class, of), (at, which))
@@ -131,8 +132,11 @@ def read_adblock(ref, source, lines):
                 excepted = value.split("|")
             else:
                 raise ValueError(line)
-        covers = SELF | BELOW
-        if body.startswith("||*."):
+        covers, looks = SELF | BELOW, None
+        if "*" in body.removeprefix("||*.") or body.startswith("-"):
+            looks, name = read_stars(body)
+            body, covers = name, BELOW
+        elif body.startswith("||*."):
             body, covers = body[4:], BELOW
         elif body.startswith("||"):
             body = body[2:]
@@ -142,7 +146,15 @@ def read_adblock(ref, source, lines):
         for inner in excepted:
             ref.add_except(source, inner, name, types)
         ref.add(source, (IMPORTANT_ALLOW if allow else IMPORTANT_BLOCK) if important else ALLOW if allow else BLOCK,
-                name, covers, types, "excepted" if excepted else None)
+                name, covers, types, "excepted" if excepted else None, looks)
+
+
+def read_stars(body):
+    """An expression for what AdGuard Home would match, and the labels that the rule ends with."""
+    within = body.rstrip("^|")
+    begin = r"(^|\.)" if within.startswith("||") else "^" if within.startswith("|") else ""
+    within = within.lstrip("|")
+    return re.compile(begin + ".*".join(map(re.escape, within.split("*"))) + "$"), re.search(r"\.([^*.]+(\.[^*.]+)*)$", within.rpartition("*")[2] if "*" in within else within)[1]
 
 
 def read_dnsmasq(ref, source, lines):
@@ -170,6 +182,7 @@ def write_lists(count, rng, seed):
     cut = len(names) // 10
     some = lambda share: rng.sample(names, int(count * share))  # noqa: E731
     below = lambda name: f"{rng.choice('abcdef')}{rng.randrange(100)}.{name}"  # noqa: E731
+    stars = lambda name: f"{rng.choice(('*a', 'a*', 'w*', 'w*.b', '*1', 'w1*2', 'a.*c', '*.*b'))}.{name}"  # noqa: E731
     hosts = ["# hosts", "", *(f"{rng.choice(('0.0.0.0', '127.0.0.1', '::'))} {a} {b.upper()}\r" for a, b in
              zip(names[:cut * 2], names[cut * 2:cut * 4])), "0.0.0.0 com co.uk", f"0 {below(names[0])}. # and why"]
     domains = [(f"*.{n}" if rng.random() < .2 else n) + rng.choice(("", "", " ", ".", " # why")) for n in
@@ -178,7 +191,9 @@ def write_lists(count, rng, seed):
                *(f"@@||{below(n)}^" for n in some(.02)), *(f"@@||{n}^" for n in some(.01)),
                *(f"||{below(below(n))}^$important" for n in some(.01)), *(f"||{n}^$important" for n in some(.01)),
                *(f"@@||{below(n)}^$important" for n in some(.01)), *(f"|{below(n)}|" for n in some(.01)),
-               *(f"||*.{below(n)}^" for n in some(.01)), *(f"||{below(n)}^$dnstype=AAAA" for n in some(.005)),
+               *(f"||*.{below(n)}^" for n in some(.01)), *(f"||{stars(n)}^" for n in some(.02)),
+               *(f"@@||{stars(n)}^|" for n in some(.01)), *(f"|{stars(n)}^$dnstype=AAAA" for n in some(.005)),
+               *(f"{stars(n)}^$important" for n in some(.005)), *(f"-w.{n}^" for n in some(.005)), *(f"||{below(n)}^$dnstype=AAAA" for n in some(.005)),
                *(f"@@||{below(n)}^$dnstype=A|TXT" for n in some(.005))]
     for n in some(.005):
         inner = below(n)
@@ -205,6 +220,7 @@ def questions(listed, rng, seed):
             rest = rest.partition(".")[2]
             asked.add(rest)
         asked.add(f"w{rng.randrange(1000)}.{name}")
+        asked.add(f"{rng.choice(('', 'x.'))}{rng.choice('abw')}{rng.choice(('', '.'))}{rng.choice('b1c')}{rng.choice(('2', '-w'))}.{name}")
         first, _, rest = name.partition(".")
         asked.add((f"x{name}", f"{name}x", f"{first}-.{rest}", f"a.b.c.d.e.{name}", f"{first}.{first}.{rest}")[rng.randrange(5)])
     asked.update(lists_corpus.names(len(listed), seed + 1))

@@ -62,7 +62,8 @@ struct why_hit {
 	struct ip_address prefix; // for an address
 	const char *pattern;      // text of a pattern; not owned, for why_find
 	size_t pattern_len;
-	char text[WHY_WORD_MAX]; // shows a pattern or a prefix; "" for a name
+	bool misses;             // its glob does not fit the name
+	char text[WHY_WORD_MAX]; // shows a pattern, a prefix or a glob; "" for a name
 };
 
 struct why_line {

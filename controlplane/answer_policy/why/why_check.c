@@ -19,7 +19,7 @@ static bool covers(const struct why *w, const struct why_hit *h)
 	if (h->what != WHY_NAME)
 		return true;
 	unsigned need = h->labels == w->name[h->name].labels ? RULE_COVERS_SELF : RULE_COVERS_BELOW;
-	return h->kind.covers & need;
+	return h->kind.covers & need && !h->misses;
 }
 
 static bool has_list(const uint64_t lists[4], unsigned list)

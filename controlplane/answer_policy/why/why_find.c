@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_find.h"
 
+#include "lists/list_glob.h"
 #include "lists/list_parse.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/text.h>
 
 enum { CHUNK = 1 << 16, WANTED_MAX = 256, FOUND_MAX = 256 };
 
@@ -37,6 +39,16 @@ static void note(struct search *s, const char *text)
 	snprintf(s->about->note, sizeof(s->about->note), "%s", text);
 }
 
+static bool is_same_glob(const struct why_hit *h, const struct list_rule *rule)
+{
+	char text[LIST_GLOB_TEXT_MAX], shown[WHY_WORD_MAX];
+	if (!rule->kind.globs)
+		return true;
+	list_glob_text(rule->glob, rule->glob_len, rule->name, text);
+	text_escape(text, shown, sizeof(shown));
+	return strcmp(shown, h->text) == 0;
+}
+
 static bool rule_is_hit(const struct search *s, const struct list_rule *rule, unsigned hit)
 {
 	const struct why_hit *h = &s->why->hit[hit];
@@ -45,7 +57,8 @@ static bool rule_is_hit(const struct search *s, const struct list_rule *rule, un
 		return false;
 	if (rule->what == LIST_RULE_NAME) {
 		const struct dns_name name = why_hit_name(s->why, h);
-		return h->what == WHY_NAME && dns_name_equal(&name, rule->name);
+		return h->what == WHY_NAME && dns_name_equal(&name, rule->name)
+		       && is_same_glob(h, rule);
 	}
 	if (rule->what == LIST_RULE_PATTERN)
 		return h->what == WHY_PATTERN && h->pattern_len == rule->pattern_len

@@ -74,12 +74,12 @@ static void rule_out(struct json_out *o, struct json_node *list, const struct wh
 	struct json_node *n = json_out_object(o, list, NULL);
 	json_out_text(o, n, "list", h->title);
 	json_out_text(o, n, "class", rule_class_name[h->kind.rule_class % RULE_CLASSES]);
-	if (h->what == WHY_NAME) {
+	if (h->what == WHY_NAME && !h->kind.globs) {
 		const struct dns_name name = why_hit_name(w, h);
 		json_out_text(o, n, "name", dns_name_to_text(&name, text));
 		json_out_text(o, n, "covers", covers_name[h->kind.covers & RULE_COVERS_ALL]);
 	} else {
-		json_out_text(o, n, h->what == WHY_PATTERN ? "pattern" : "address", h->text);
+		json_out_text(o, n, h->what == WHY_ADDRESS ? "address" : "pattern", h->text);
 	}
 	if (h->name)
 		json_out_text(o, n, "answer_name", dns_name_to_text(&w->name[h->name], text));

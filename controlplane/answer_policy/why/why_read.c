@@ -2,6 +2,7 @@
 #include "why_read.h"
 
 #include "answer_policy/answer_patterns.h"
+#include "lists/list_glob.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -29,6 +30,25 @@ static bool hit_begin(
 	return true;
 }
 
+// A hit for each glob that the list has at this name.
+static void globs_add(struct why *w, const struct rule_reader *r, const struct rule_match *match,
+	const struct why_hit *of)
+{
+	const uint32_t first = rule_glob_first(r, match->hash);
+	const struct dns_name *asked = &w->name[of->name], at = rule_suffix(asked, of->labels);
+	struct rule_glob g;
+	for (unsigned i = 0; i < RULE_GLOBS_AT_MAX && rule_glob_at(r, first + i, match->hash, &g);
+		i++) {
+		char text[LIST_GLOB_TEXT_MAX];
+		struct why_hit h = *of;
+		if (g.list != of->list)
+			continue;
+		h.misses = !rule_glob_fits(&g, asked, of->labels);
+		text_escape(list_glob_text(g.text, g.len, &at, text), h.text, sizeof(h.text));
+		why_hit_add(w, &h);
+	}
+}
+
 void why_read_name(struct why *w, unsigned name, const struct rule_reader *r)
 {
 	struct rule_match match[RULE_LABELS_MAX];
@@ -41,7 +61,10 @@ void why_read_name(struct why *w, unsigned name, const struct rule_reader *r)
 				continue;
 			h.name = (uint8_t)name;
 			h.labels = match[i].labels;
-			why_hit_add(w, &h);
+			if (h.kind.globs)
+				globs_add(w, r, &match[i], &h);
+			else
+				why_hit_add(w, &h);
 		}
 	}
 }

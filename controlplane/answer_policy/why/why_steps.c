@@ -153,6 +153,8 @@ char *why_hit_text(const struct why *w, unsigned hit, char out[WHY_TEXT_MAX])
 		add(out, "%s", l->text);
 	} else if (h->what != WHY_NAME) {
 		add(out, h->what == WHY_PATTERN ? "/%s/" : "%s", h->text);
+	} else if (h->kind.globs) {
+		add(out, "%s", h->text);
 	} else {
 		const struct dns_name name = why_hit_name(w, h);
 		// A name of unusual bytes may be longer than there is room: cut as any text here.
@@ -178,6 +180,8 @@ const char *why_state_text(const struct why_hit *h)
 	case WHY_EXCEPTED:
 		return "taken away by an exception of its list";
 	case WHY_NO_COVER:
+		if (h->misses)
+			return "is for names that look otherwise";
 		return h->kind.covers & RULE_COVERS_SELF ? "is for that name itself alone"
 							 : "is for the names below it alone";
 	case WHY_NO_TYPE:

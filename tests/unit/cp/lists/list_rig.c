@@ -63,6 +63,8 @@ static int take(void *arg, const struct list_rule *rule)
 			sizeof(text));
 		add(r, "[%s/%u]", text, rule->prefix.prefix_len);
 	}
+	if (rule->kind.globs)
+		add(r, "{%.*s}", (int)rule->glob_len, rule->glob);
 	add_reply(r, rule);
 	add_types(r, &rule->kind.types);
 	if (rule->kind.client[0])

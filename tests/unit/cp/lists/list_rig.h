@@ -7,6 +7,7 @@
 //   allow:x block!:x allow!:x except:x  other classes
 //   x{nxdomain} x{A,300,c0000201}       other replies, records
 //   x{types:A,~} x{client:kids}
+//   *.x{*.ads-*}                        a glob
 //   /pattern/ [192.0.2.0/24]
 
 #include "controlplane/lists/list_parse.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "controlplane/lists/list_glob.h"
 #include "list_rig.h"
 #include "tests/unit/unit.h"
 
@@ -14,7 +15,7 @@ static const struct list_row rules[] = {
 	{"||example.com^|", "example.com", GOOD},
 	{"|example.com|", "=example.com", GOOD},
 	{"|example.com^", "=example.com", GOOD},
-	{"|example.com", "", NO(FILTER)},
+	{"|example.com", "/^example\\.com/", GOOD},
 	{"example.com^", "example.com", GOOD},
 	{"||*.example.com^", "*.example.com", GOOD},
 	{"*.example.com^", "*.example.com", GOOD},
@@ -27,11 +28,11 @@ static const struct list_row rules[] = {
 	{"||b\xc3\xbc"
 	 "cher.example^",
 		"xn--bcher-kva.example", GOOD},
-	{"||ads.*.example^", "", NO(FILTER)},
+	{"||ads.*.example^", "/(^|\\.)ads\\..*\\.example$/", GOOD},
 	{"||ads^", "", NO(SINGLE_LABEL)},
 	{"||co.uk^", "", NO(PUBLIC_SUFFIX)},
 	{"@@||co.uk^", "", NO(PUBLIC_SUFFIX)},
-	{"||example.", "", NO(FILTER)},
+	{"||example.", "/(^|\\.)example\\./", GOOD},
 	{"||ads.example.^", "", NO(FILTER)},
 	{"||192.0.2.1^", "", NO(ADDRESS)},
 	{"||localhost^", "", NO(SPECIAL)},
@@ -177,6 +178,80 @@ static const struct list_row patterns[] = {
 	{"/\xc3\xbc+/", "", NO(PATTERN)},
 	{"/^ad[0-9]", "", NO(URL)},
 };
+
+// What is not about one whole name.
+static const struct list_row globs[] = {
+	{"||ads-*.example.com^", "*.example.com{*.ads-*}", GOOD},
+	{"||ads-*.example.com", "*.example.com{*.ads-*}", GOOD},
+	{"||Ads**X.Example.com^|", "*.example.com{*.ads*x}", GOOD},
+	{"@@||app.*.example.com^|", "allow:*.example.com{*.app.*}", GOOD},
+	{"|ads-*.example.com^", "*.example.com{.ads-*}", GOOD},
+	{"ads-*.example.com^", "*.example.com{.*ads-*}", GOOD},
+	{"||ads*.x.co.uk^", "*.x.co.uk{*.ads*}", GOOD},
+	{"||a.*b.*c.d.example.com^", "*.d.example.com{*.a.*b.*c}", GOOD},
+	{"||*-ads.example.com^", "*.example.com{.*-ads}", GOOD},
+	{"@@-ds.metric.example.com^|", "allow:*.metric.example.com{.*-ds}", GOOD},
+	{".example.com^", "*.example.com", GOOD},
+	{"|*.example.com^", "*.example.com", GOOD},
+	{"||example.com^*", "example.com", GOOD},
+	{"*.ads*.example.com^", "*.example.com{.*.ads*}", GOOD},
+	{".ads*.example.com^", "*.example.com{.*.ads*}", GOOD},
+	{"||ads-*.example.com^$important,dnstype=A", "block!:*.example.com{*.ads-*}{types:A}",
+		GOOD},
+	{"||ads-*.example.com^$client=kids,dnsrewrite=NXDOMAIN",
+		"*.example.com{*.ads-*}{nxdomain}{client:kids}", GOOD},
+	{"||ads-*.example.com^$dnsrewrite=192.0.2.1", "*.example.com{*.ads-*}", GOOD},
+	{"||ads-*.example.com^$denyallow=ads-1.example.com", "", NO(MODIFIER)},
+	{"||ads-*.example.com^$script", "", NO(MODIFIER)},
+	{"||ads.", "/(^|\\.)ads\\./", GOOD},
+	{"@@||ads.", "allow:/(^|\\.)ads\\./", GOOD},
+	{"||ads*", "/(^|\\.)ads/", GOOD},
+	{"||ads*^", "/(^|\\.)ads/", GOOD},
+	{"||ads.*^", "/(^|\\.)ads\\./", GOOD},
+	{"|ads.", "/^ads\\./", GOOD},
+	{"://ads.", "/^ads\\./", GOOD},
+	{"://ads-*.example.com^", "*.example.com{.ads-*}", GOOD},
+	{"@@://x.example.com^", "allow:=x.example.com", GOOD},
+	{"://x.example.com/a", "", NO(URL)},
+	{"*adserver*^", "/adserver/", GOOD},
+	{"||ads*.com^$important", "block!:/(^|\\.)ads.*\\.com$/", GOOD},
+	{"||ads.*.co.uk^", "/(^|\\.)ads\\..*\\.co\\.uk$/", GOOD},
+	{"||ads*.local^", "", NO(SPECIAL)},
+	{"||*.com^", "", NO(SINGLE_LABEL)},
+	{".com^", "", NO(SINGLE_LABEL)},
+	{"||*.co.uk^", "", NO(PUBLIC_SUFFIX)},
+	{"||*^", "", NO(FILTER)},
+	{"||a*^", "", NO(FILTER)},
+	{"||a*.com^", "", NO(FILTER)},
+	{"*-*.com^", "", NO(FILTER)},
+	{"*ads*^", "", NO(FILTER)},
+	{"||.ads*.example.com^", "", NO(FILTER)},
+	{"||ads..*.example.com^", "", NO(FILTER)},
+	{"||ads*!.example.com^", "", NO(FILTER)},
+	{"||ads*.192.0.2.1^", "", NO(ADDRESS)},
+	{"@@||192.168.", "", NO(ADDRESS)},
+};
+
+TEST(test_globs)
+{
+	static const struct list_options block = {0};
+	static struct list_rig r;
+	char text[200];
+	list_rig_check(&block, globs, ARRAY_LEN(globs));
+	// As much as the image takes, and a pattern beyond.
+	for (unsigned len = RULE_GLOB_LEN_MAX - 2; len <= RULE_GLOB_LEN_MAX - 1; len++) {
+		memset(text, 'a', sizeof(text));
+		memcpy(text, "||*", 3);
+		text[1] = '|';
+		memset(text + 2, 'a', len);
+		text[20] = '.';
+		text[50] = '*';
+		strcpy(text + 2 + len, ".example.com^");
+		list_rig_parse(&r, &block, text, strlen(text), 4096);
+		assert_int_equal(r.counts.patterns, len == RULE_GLOB_LEN_MAX - 1);
+		assert_int_equal(r.counts.names, len == RULE_GLOB_LEN_MAX - 2);
+	}
+}
 
 TEST(test_rules)
 {

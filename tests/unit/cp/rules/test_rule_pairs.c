@@ -65,6 +65,14 @@ static const struct kind {
 		"/^www/$dnsrewrite=NXDOMAIN"},
 	{"`/pattern/$important,dnsrewrite=NXDOMAIN`", LIST, "/^www/$important,dnsrewrite=NXDOMAIN",
 		"/^www/$important,dnsrewrite=NXDOMAIN"},
+	{"`@@\\|\\|w*.name^`", LIST, "@@||w*." ABOVE "^", "@@||w*." FAR "^"},
+	{"`\\|\\|w*.name^$important`", LIST, "||w*." ABOVE "^$important",
+		"||w*." FAR "^$important"},
+	{"`\\|\\|w*.name^$dnsrewrite=REFUSED`", LIST, "||w*." ABOVE "^$dnsrewrite=REFUSED",
+		"||w*." FAR "^$dnsrewrite=REFUSED"},
+	{"`\\|\\|w*.name^`", LIST, "||w*." ABOVE "^", "||w*." FAR "^"},
+	{"`@@\\|\\|www.`", LIST, "@@||www.", "@@||www."},
+	{"`\\|\\|www.`", LIST, "||www.", "||www."},
 };
 enum { KINDS = ARRAY_LEN(kinds), OUTCOME_MAX = 64, PAGE_MAX = 64 << 10 };
 

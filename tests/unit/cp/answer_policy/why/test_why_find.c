@@ -17,7 +17,10 @@ static const char list_text[] = "! an AdBlock list\n"
 				"/^ad[0-9]+\\./\n"
 				"\n"
 				"ads.example\n"
-				"||example.com^$denyallow=good.example.com\n";
+				"||example.com^$denyallow=good.example.com\n"
+				"||b*.stars.example.org^\n"
+				"||a*.stars.example.org^\n"
+				"@@|*fine.stars.example.org^\n";
 
 static int by_hand(void *, list_rule_take take, void *arg)
 {
@@ -108,6 +111,22 @@ TEST(test_lines)
 	assert_int_equal(w->lines, 2);
 	assert_int_equal(w->line[0].line, 9);
 	assert_int_equal(w->line[1].line, 9);
+}
+
+// Each glob at a name is a rule of its own, with its line; the others are shown as what they are.
+TEST(test_globs)
+{
+	decides("x.a1.stars.example.org", DNS_TYPE_A, 11, "||a*.stars.example.org^");
+	decides("afine.stars.example.org", DNS_TYPE_A, 12, "@@|*fine.stars.example.org^");
+	struct why *w = why_of(list_text, NULL, "a1.stars.example.org", DNS_TYPE_A);
+	assert_int_equal(w->verdict, WHY_BLOCKED);
+	assert_int_equal(w->hits, 3);
+	assert_string_equal(w->hit[w->decider].text, "||a*.stars.example.org^");
+	for (unsigned i = 0; i < w->hits; i++)
+		assert_int_equal(
+			w->hit[i].state, (int)i == w->decider ? WHY_DECIDES : WHY_NO_COVER);
+	assert_int_equal(
+		why_of(list_text, NULL, "c.stars.example.org", DNS_TYPE_A)->verdict, WHY_PASSED);
 }
 
 // Each source that has a pattern that matches is read, and its changes are reported.

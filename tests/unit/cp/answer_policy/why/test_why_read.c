@@ -46,6 +46,10 @@ static struct rule_kind random_kind(enum rule_zone zone)
 	else if (k.rule_class == RULE_CLASS_BLOCK)
 		k.base = below(2) ? RULE_EXCEPTED : 0;
 	k.covers = (uint8_t)(below(3) ? (unsigned)RULE_COVERS_ALL : 1 + below(2));
+	if (zone == RULE_ZONE_NONE && below(4) == 0) {
+		k.globs = 1;
+		k.covers = RULE_COVERS_BELOW;
+	}
 	if (below(4) == 0)
 		k.reply = (uint8_t)below(RULE_REPLIES);
 	if (k.reply == RULE_REPLY_RESOLVE && k.rule_class != RULE_CLASS_LOCAL)
@@ -76,6 +80,11 @@ static struct rule_reader random_image(struct rule_arena *arena)
 			struct dns_name name = random_name();
 			struct list_rule rule = {
 				.kind = kinds[below(ARRAY_LEN(kinds))], .name = &name};
+			if (rule.kind.globs) {
+				static const char *const globs[] = {"*.a", ".b*", ".*c", "*.b.*"};
+				rule.glob = globs[below(ARRAY_LEN(globs))];
+				rule.glob_len = strlen(rule.glob);
+			}
 			int err = rule_builder_rule(b, &rule);
 			assert_true(err == 0 || err == -EINVAL);
 			taken += err == 0;
