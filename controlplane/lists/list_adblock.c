@@ -358,7 +358,7 @@ struct body {
 	enum list_glob_start start;
 	bool ends;
 	bool is_glob;   // no whole name
-	uint8_t covers; // of a whole name: itself, the names below, or both
+	uint8_t covers; // a whole name itself, the names below, or both
 };
 
 static struct body cut_anchors(struct list_text line)
@@ -430,7 +430,7 @@ static void give_except(
 			list_give(p, &rule);
 }
 
-// A rule that is not about a whole name. Its records, if any, have no name either.
+// Takes a rule that is not about a whole name.
 static enum list_reject take_glob(
 	struct list_parser *p, const struct body *b, bool exception, const struct list_modifiers *m)
 {
@@ -458,9 +458,28 @@ static enum list_reject take_glob(
 	return LIST_REJECT_COUNT;
 }
 
+// A rule about answers, of any type.
+static enum list_reject take_address(struct list_parser *p, const struct ip_address *prefix,
+	bool exception, const struct list_modifiers *m)
+{
+	enum rule_class rule_class;
+	enum list_reject why = answer_policy_class(p, exception, m, &rule_class);
+	if (why == LIST_REJECT_COUNT && (m->except.len || m->types.count))
+		why = LIST_REJECT_MODIFIER;
+	if (why != LIST_REJECT_COUNT)
+		return why;
+	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, m);
+	without_records(&rule);
+	rule.what = LIST_RULE_ADDRESS;
+	rule.prefix = *prefix;
+	list_give(p, &rule);
+	return LIST_REJECT_COUNT;
+}
+
 static enum list_reject take_name(struct list_parser *p, struct list_text line, bool exception)
 {
 	struct list_modifiers m;
+	struct ip_address prefix;
 	struct dns_name name;
 	enum rule_class rule_class;
 	bool excepts = false;
@@ -471,6 +490,8 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 		return LIST_REJECT_URL;
 	if (why != LIST_REJECT_COUNT)
 		return why;
+	if (b.covers != RULE_COVERS_BELOW && list_answer_read(b.text, &prefix))
+		return take_address(p, &prefix, exception, &m);
 	if (b.is_glob)
 		return take_glob(p, &b, exception, &m);
 	if (list_text_has_any(b.text, "^|"))

@@ -7,9 +7,11 @@
 #include <arpa/inet.h>
 #include <idn2.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/ascii.h>
 #include <weir/attr.h>
+#include <weir/bytes.h>
 #include <weir/rule_image.h>
 
 // The bytes of a plain name of 8 to 63 bytes, sixteen at a time: lowered, checked, copied.
@@ -343,6 +345,54 @@ bool list_prefix_read(struct list_text text, struct ip_address *out)
 		a.prefix_len = (uint8_t)len;
 	}
 	if (ip_address_mask(&a))
+		return false;
+	*out = a;
+	return true;
+}
+
+// This host, private use, loopback, link-local; unique local and link-local IPv6.
+const char *const list_own_prefixes[LIST_OWN_PREFIXES] = {"0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8",
+	"169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "::/128", "::1/128", "fc00::/7",
+	"fe80::/10"};
+
+static bool is_own(const struct ip_address *a)
+{
+	for (unsigned i = 0; i < LIST_OWN_PREFIXES; i++) {
+		const struct list_text text = {list_own_prefixes[i], strlen(list_own_prefixes[i])};
+		struct ip_address own;
+		if (!list_prefix_read(text, &own) || own.version != a->version)
+			continue;
+		const unsigned both =
+			own.prefix_len < a->prefix_len ? own.prefix_len : a->prefix_len;
+		if (bits_same(own.bytes, a->bytes, both))
+			return true;
+	}
+	return false;
+}
+
+// `192.0.2.` as 192.0.2.0/24; two bytes at least.
+static bool read_front(struct list_text text, struct ip_address *out)
+{
+	char whole[16];
+	unsigned dots = 0;
+	for (size_t i = 0; i < text.len; i++)
+		dots += text.at[i] == '.';
+	if (dots < 2 || dots > 3 || text.len > 12 || text.at[text.len - 1] != '.')
+		return false;
+	const int len = snprintf(
+		whole, sizeof(whole), "%.*s%s", (int)text.len, text.at, dots == 2 ? "0.0" : "0");
+	if (!read_address((struct list_text){whole, (size_t)len}, out) || out->version != 4)
+		return false;
+	out->prefix_len = (uint8_t)(8 * dots);
+	return !ip_address_mask(out);
+}
+
+bool list_answer_read(struct list_text text, struct ip_address *out)
+{
+	struct ip_address a;
+	if (text.len > 2 && text.at[0] == '[' && text.at[text.len - 1] == ']')
+		text = (struct list_text){text.at + 1, text.len - 2};
+	if ((!list_prefix_read(text, &a) && !read_front(text, &a)) || is_own(&a))
 		return false;
 	*out = a;
 	return true;

@@ -29,6 +29,13 @@ bool list_text_is_address(struct list_text text);
 // `192.0.2.1`, `2001:db8::/32`. False: neither, bits behind the prefix, or the prefix /0.
 bool list_prefix_read(struct list_text text, struct ip_address *out);
 
+// An address whose answers a list of names may block: in brackets or not, a prefix, or `192.0.2.`.
+// False: it is no address, or one of the own network or of this machine, whose names a list from
+// elsewhere must not take away.
+bool list_answer_read(struct list_text text, struct ip_address *out);
+enum { LIST_OWN_PREFIXES = 10 };
+extern const char *const list_own_prefixes[LIST_OWN_PREFIXES];
+
 // A UTF-8 name as A-labels (IDNA2008 by way of UTS 46, non-transitional, by libidn2),
 // NUL-terminated. False: it is none. Input over LIST_IDN_TEXT_MAX * 4 bytes is none.
 enum { LIST_IDN_TEXT_MAX = 256 };

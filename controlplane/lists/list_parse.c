@@ -165,33 +165,54 @@ static void hosts_line(struct list_parser *p, struct list_text line)
 	}
 }
 
+static void give_prefix(struct list_parser *p, const struct ip_address *prefix)
+{
+	struct list_rule rule = list_rule_make(p, list_class(p), RULE_COVERS_ALL, RULE_REPLY_GROUP);
+	rule.what = LIST_RULE_ADDRESS;
+	rule.prefix = *prefix;
+	list_give(p, &rule);
+}
+
 static void domain_line(struct list_parser *p, struct list_text line)
 {
 	struct list_text rest = without_comment(line, false);
 	struct list_text word = list_text_word(&rest);
+	struct ip_address prefix;
 	if (memchr(word.at, '#', word.len))
 		list_refuse(p, LIST_REJECT_FILTER);
 	else if (list_text_word(&rest).len)
 		list_refuse(p, LIST_REJECT_WORDS);
+	else if (list_answer_read(word, &prefix))
+		give_prefix(p, &prefix);
 	else
 		give_plain(p, word);
 }
 
 static void address_line(struct list_parser *p, struct list_text line)
 {
-	struct list_rule rule = list_rule_make(p, list_class(p), RULE_COVERS_ALL, RULE_REPLY_GROUP);
-	rule.what = LIST_RULE_ADDRESS;
+	struct ip_address prefix;
 	line = list_text_cut(&line, '#');
 	line = list_text_trim(list_text_cut(&line, ';'));
-	if (list_prefix_read(line, &rule.prefix))
-		list_give(p, &rule);
+	if (list_prefix_read(line, &prefix))
+		give_prefix(p, &prefix);
 	else
 		list_refuse(p, LIST_REJECT_PREFIX);
 }
 
-static enum list_format tell_format(struct list_text line)
+// An address alone is about answers; that of a hosts file names none.
+static bool is_answer(const struct list_parser *p, struct list_text word, struct list_text rest)
+{
+	struct ip_address ignored;
+	rest = list_text_trim(rest);
+	return (rest.len == 0 || rest.at[0] == '#') && p->options.format != LIST_FORMAT_HOSTS
+	       && list_answer_read(word, &ignored);
+}
+
+static enum list_format tell_format(const struct list_parser *p, struct list_text line)
 {
 	struct list_text rest = line, word = list_text_word(&rest);
+	if (is_answer(p, word, rest))
+		return LIST_FORMAT_DOMAINS;
 	if (list_text_is_address(word) || list_text_is(word, LIST_TEXT("0")))
 		return LIST_FORMAT_HOSTS;
 	if (list_zone_is_record(line))
@@ -204,7 +225,7 @@ static enum list_format tell_format(struct list_text line)
 static void format_line(struct list_parser *p, struct list_text line)
 {
 	enum list_format format = p->options.format == LIST_FORMAT_ADDRESSES ? LIST_FORMAT_ADDRESSES
-									     : tell_format(line);
+									     : tell_format(p, line);
 	if (p->options.format != LIST_FORMAT_AUTO && format != p->options.format) {
 		list_refuse(p, LIST_REJECT_FORMAT);
 		return;

@@ -32,7 +32,8 @@ struct list_rule {
 	struct rule_kind kind;
 	uint32_t line; // number of the line, from 1 on; 0: the rule has none
 	const struct dns_name *name;
-	const char *glob; // where kind.globs: what the labels in front of `name` must fit (list_glob.h)
+	// Where kind.globs: what the labels in front of `name` must fit (list_glob.h).
+	const char *glob;
 	size_t glob_len;
 	const char *pattern; // text without the slashes, not NUL-terminated
 	size_t pattern_len;
@@ -55,7 +56,7 @@ typedef int (*list_rule_take)(void *arg, const struct list_rule *rule);
 	X(SINGLE_LABEL, "single_label", "a name of one label, such as com")                    \
 	X(PUBLIC_SUFFIX, "public_suffix", "a name under which others register, such as co.uk") \
 	X(SPECIAL, "special_name", "localhost and other names that every machine needs")       \
-	X(ADDRESS, "address", "an IP address where a name belongs")                            \
+	X(ADDRESS, "address", "an address of the own network, or where a name belongs")        \
 	X(TOO_LONG, "name_too_long",                                                           \
 		"a label over 63 bytes, or a name over 255 bytes or 40 labels")                \
 	X(EMPTY_LABEL, "empty_label", "two dots in a row, or a dot in front")                  \

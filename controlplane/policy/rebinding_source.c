@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rebinding_source.h"
 
+#include "lists/list_name.h"
 #include "rule_image/rule_build.h"
 
 #include <errno.h>
 #include <string.h>
 #include <weir/heap_site.h>
-
-// This host, private use, loopback, link-local; unique local and link-local IPv6. IPv4 within IPv6
-// is looked up as IPv4 (answer_prefixes.h).
-static const char *const prefixes[] = {"0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16",
-	"172.16.0.0/12", "192.168.0.0/16", "::/128", "::1/128", "fc00::/7", "fe80::/10"};
 
 struct rebinding_source {
 	unsigned count;
@@ -62,10 +58,10 @@ int rebinding_source_rules(void *source, list_rule_take take, void *take_arg)
 	const struct rebinding_source *s = source;
 	int rc = 0;
 
-	for (unsigned i = 0; i < ARRAY_LEN(prefixes) && rc == 0; i++) {
+	for (unsigned i = 0; i < LIST_OWN_PREFIXES && rc == 0; i++) {
 		struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, NULL);
 		rule.what = LIST_RULE_ADDRESS;
-		rc = ip_address_parse(prefixes[i], &rule.prefix);
+		rc = ip_address_parse(list_own_prefixes[i], &rule.prefix);
 		if (rc == 0)
 			rc = take(take_arg, &rule);
 	}

@@ -27,7 +27,7 @@ enum {
 	RULE_DATA_OTHER = 0, // type of the answer for all types that have none (RFC 6895 3.1)
 	RULE_PATTERN_LEN_MAX = 1024,
 	RULE_GLOB_LEN_MAX = 64,
-	RULE_GLOBS_AT_MAX = 128,    // of all lists, at one name
+	RULE_GLOBS_AT_MAX = 128,    // globs that all lists have at one name
 	RULE_GLOB_STEPS_MAX = 2048, // a glob that takes more to try does not fit
 };
 

@@ -62,7 +62,7 @@ struct why_hit {
 	struct ip_address prefix; // for an address
 	const char *pattern;      // text of a pattern; not owned, for why_find
 	size_t pattern_len;
-	bool misses;             // its glob does not fit the name
+	bool misses;             // the glob does not fit the name
 	char text[WHY_WORD_MAX]; // shows a pattern, a prefix or a glob; "" for a name
 };
 

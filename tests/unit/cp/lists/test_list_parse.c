@@ -65,7 +65,9 @@ static const struct list_row domains[] = {
 	{"example.com#x", "", NO(FILTER)},
 	{"https://example.com/x", "", NO(URL)},
 	{"example.com/path", "", NO(URL)},
-	{"192.0.2.0/24", "", NO(URL)},
+	{"192.0.2.0/24", "[192.0.2.0/24]", GOOD},
+	{"192.0.2.1/24", "", NO(URL)},
+	{"10.0.0.0/8", "", NO(URL)},
 	{"<p>Not found, see example.com</p>", "", NO(PAGE)},
 	{"\n \n<!doctype html>", "", NO(PAGE)},
 	{"example.com other.example", "", NO(WORDS)},
@@ -88,8 +90,14 @@ static const struct list_row hosts[] = {
 	{"fe80::1%lo0 localhost", "", NO(SPECIAL)},
 	{"192.0.2.1 a.example", "", NO(HOSTS_ADDRESS)},
 	{"fe80::1%lo0 a.example", "", NO(HOSTS_ADDRESS)},
-	{"192.0.2.1", "", NO(NO_NAME)},
-	{"2001:db8::1 # x", "", NO(NO_NAME)},
+	{"192.0.2.1", "[192.0.2.1/32]", GOOD},
+	{"2001:db8::1 # x", "[2001:db8::1/128]", GOOD},
+	{"192.0.2.1#x", "", NO(FILTER)},
+	{"0.0.0.0", "", NO(NO_NAME)},
+	{"127.0.0.1", "", NO(NO_NAME)},
+	{"192.168.1.1", "", NO(NO_NAME)},
+	{"::1 # x", "", NO(NO_NAME)},
+	{"fe80::1", "", NO(NO_NAME)},
 	{"0.0.0.0 example.com##.ad # see other.example", "", NO(COSMETIC)},
 };
 
@@ -155,6 +163,12 @@ TEST(test_addresses)
 {
 	const struct list_options options = {.format = LIST_FORMAT_ADDRESSES};
 	list_rig_check(&options, addresses, ARRAY_LEN(addresses));
+	const struct list_options of_names = {.format = LIST_FORMAT_DOMAINS},
+				  of_hosts = {.format = LIST_FORMAT_HOSTS};
+	static const struct list_row alone[] = {{"192.0.2.1", "[192.0.2.1/32]", GOOD}},
+				     none[] = {{"192.0.2.1", "", NO(NO_NAME)}};
+	list_rig_check(&of_names, alone, 1);
+	list_rig_check(&of_hosts, none, 1);
 }
 
 TEST(test_role_allow)
@@ -166,6 +180,7 @@ TEST(test_role_allow)
 		{"192.0.2.1 a.example", "allow:a.example", GOOD},
 		{"address=/a.example/192.0.2.1", "allow:a.example", GOOD},
 		{"server=/a.example/", "allow:a.example", GOOD},
+		{"192.0.2.1", "allow:[192.0.2.1/32]", GOOD},
 		{"co.uk", "", NO(PUBLIC_SUFFIX)},
 	};
 	list_rig_check(&allow, rows, ARRAY_LEN(rows));
