@@ -33,8 +33,9 @@ enum {
 };
 
 // Takes <run>/control/controlplane.lock; reuses a valid directory (the epoch goes on, the
-// incarnation is new), the current rule image and, when its geometry equals the configured one, l0;
-// makes what is missing; unlinks images that are not current. -EAGAIN: another control plane lives.
+// incarnation is new), the current rule image and, when its geometry equals the configured one, l0
+// (copied into huge pages where it lies in others and enough are free); makes what is missing;
+// unlinks images that are not current. -EAGAIN: another control plane lives.
 ATTR_MUST_CHECK int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	const struct config *config, char why[SHM_WHY_MAX]);
 void publisher_close(

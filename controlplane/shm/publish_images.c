@@ -5,8 +5,10 @@
 #include "publish_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/fault.h>
 #include <weir/heap_site.h>
 #include <weir/l0_writer.h>
@@ -17,9 +19,38 @@
 // The region of L0: reused or made, current once its writer has opened it, and looked at while
 // workers wait for it.
 
+// A cache that was made while too few huge pages were free is copied into them, byte for byte, as
+// soon as a start finds enough. The file in ordinary memory stays current until publish_l0.
+static void l0_to_huge(struct publisher *p, struct region_spec spec)
+{
+	const uint64_t start_ms = clock_mono_ms();
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	struct region moved;
+
+	if (p->l0.where == SHM_IN_HUGE || !p->paths.huge[0] || !spec.want_huge
+		|| region_data_size(&p->l0) < spec.data_size)
+		return;
+	spec.generation = p->l0_generation + 1;
+	shm_name_generation(name, "l0", spec.generation);
+	spec.name = name;
+	spec.need_huge = true;
+	spec.fill = (struct region_fill){.len = spec.data_size, .from = region_data(&p->l0)};
+	if (region_create(&p->paths, &spec, &moved, why) < 0) {
+		log_info("cache stays in ordinary memory: %s", why);
+		return;
+	}
+	FAULT_POINT(l0_copied);
+	region_publish(&moved);
+	region_unmap(&p->l0);
+	p->l0 = moved;
+	p->l0_generation = spec.generation;
+	log_info("cache moved to huge pages: %zu KiB in %" PRIu64 " ms", moved.size >> 10,
+		clock_mono_ms() - start_ms);
+}
+
 // Maps the current l0 of the last life if it has the size and is for as many resolvers as the
-// configuration asks for now.
-static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_WORDS])
+// configuration asks for now. `spec`: of a new one, without its generation.
+static bool l0_reuse(struct publisher *p, const struct region_spec *spec)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 	uint64_t word = atomic_load(&p->dir->current[REGION_L0]);
@@ -37,8 +68,10 @@ static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_W
 	const struct region_header *h = region_header_of(&p->l0);
 	const bool is_seen = p->l0.where != SHM_IN_HUGE || publish_sees_huge(p);
 	if (is_seen && h->generation == p->l0_generation
-		&& memcmp(h->geometry, geometry, sizeof(h->geometry)) == 0)
+		&& memcmp(h->geometry, spec->geometry, sizeof(h->geometry)) == 0) {
+		l0_to_huge(p, *spec);
 		return true;
+	}
 	log_info("cache of an earlier run has another %s; creating a new one",
 		is_seen ? "size or number of resolvers" : "place than the data plane sees");
 	p->l0_old = p->l0;
@@ -93,7 +126,7 @@ int publish_l0_open(struct publisher *p, const struct config *config, char why[S
 		snprintf(why, SHM_WHY_MAX, "cache.l0_mb: no memory for marks");
 		return -ENOMEM;
 	}
-	if (l0_reuse(p, spec.geometry))
+	if (l0_reuse(p, &spec))
 		return 0;
 	spec.generation = ++p->l0_generation;
 	shm_name_generation(name, "l0", spec.generation);

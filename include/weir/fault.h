@@ -56,6 +56,7 @@
 	X(directory_incarnation_stored, PUBLISH)                                   \
 	X(directory_opened, PUBLISH)                                               \
 	X(directory_heartbeat_stored, PUBLISH)                                     \
+	X(l0_copied, PUBLISH)                                                      \
 	X(l0_secret_stored, PUBLISH)                                               \
 	X(l0_switched, PUBLISH)                                                    \
 	X(leftover_unlinked, PUBLISH)                                              \

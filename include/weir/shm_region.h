@@ -115,6 +115,7 @@ struct region_spec {
 	size_t data_size; // bytes behind the first page; rounded up to whole (huge) pages
 	uint64_t geometry[SHM_GEOMETRY_WORDS];
 	bool want_huge; // use hugetlbfs if there is one with enough free pages
+	bool need_huge; // fail where that cannot be
 	struct region_fill fill;
 };
 

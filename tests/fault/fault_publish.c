@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Directory, generations and settings: the child is a control plane, several lives of it, that
-// changes the cache's size each time and publishes images and settings. After its death a data
-// plane must find what the directory names, whole; a successor must go on from there.
+// publishes images and settings. In every second life the data plane sees the huge pages, into
+// which that life copies the cache of the one before; the others make a cache of another size in
+// ordinary memory. After its death a data plane must find what the directory names, whole; a
+// successor must go on from there.
 
 #include "controlplane/shm/publish.h"
 #include "fault_run.h"
+#include "tests/unit/core/l0/l0_fixture.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/l0_writer.h>
+#include <sys/stat.h>
 
-enum { LIVES = 5, ROUNDS = 6, IMAGE_WORDS = 700 };
+enum { LIVES = 7, ROUNDS = 6, IMAGE_WORDS = 700, ANSWERS = 100, HARD_MS = 1 << 30 };
 
 struct ledger {
 	struct rings_dp_page rings;
@@ -23,15 +26,18 @@ struct ledger {
 	uint64_t epoch_seen, config_seen;
 	bool opened;   // a publisher was open once
 	bool switched; // a cache was current once
+	bool answers;  // the cache has all of them
+	uint32_t l0_mb;
 	unsigned lives;
 };
 
-static const struct shm_paths *paths;
+static struct shm_paths paths;
+static struct region dp_reader;
 static struct ledger *ledger;
 
 struct life {
 	struct publisher *p;
-	struct l0_writer *w;
+	struct box box; // of which only the writer is used
 };
 
 static void note(struct life *l)
@@ -44,28 +50,52 @@ static void note(struct life *l)
 	ledger->epoch_seen = atomic_load(&d->epoch);
 }
 
-static void life_open(struct life *l, uint32_t l0_mb)
+static void check_answers(const struct l0_reader *r)
+{
+	for (uint32_t id = 0; id < ANSWERS && ledger->answers; id++) {
+		struct l0_view v;
+		uint32_t number, serial;
+		FAULT_CHECK(box_get(r, id, &v, &number) && box_is_answer(&v, id, &serial));
+	}
+}
+
+static void answers_put(struct life *l)
+{
+	check_answers(l0_writer_reader(l->box.w));
+	for (uint32_t id = 0; id < ANSWERS && !ledger->answers; id++)
+		FAULT_CHECK(box_put(&l->box, id, 1, 40, 1000, HARD_MS) == 0);
+	ledger->answers = true;
+}
+
+static void life_open(struct life *l, uint32_t l0_mb, bool sees_huge)
 {
 	char why[SHM_WHY_MAX];
 	struct config config = {.cache.l0_mb = l0_mb};
 	struct region region;
 	const struct rings_dp_page *page = &ledger->rings;
 	bool fresh;
-	FAULT_CHECK(publisher_open(&l->p, paths, &config, why) == 0);
+	*l = (struct life){.box.writers = 1};
+	ledger->answers &= l0_mb == ledger->l0_mb && sees_huge;
+	struct reader_page *seen = region_data(&dp_reader);
+	atomic_store(&seen->huge, sees_huge ? shm_huge_place(&paths) : SHM_HUGE_NONE);
+	FAULT_CHECK(publisher_open(&l->p, &paths, &config, why) == 0);
 	ledger->opened = true;
 	publisher_l0(l->p, &region, &fresh);
-	FAULT_CHECK(l0_writer_open(&l->w, region.base, region.size, 0, fresh,
+	FAULT_CHECK(region.where == (sees_huge ? SHM_IN_HUGE : SHM_IN_MEM));
+	FAULT_CHECK(l0_writer_open(&l->box.w, region.base, region.size, 0, fresh,
 			    publisher_epoch(l->p, 0), 1000)
 		    == 0);
 	publish_l0(l->p);
 	ledger->switched = true;
+	ledger->l0_mb = l0_mb;
+	answers_put(l);
 	publisher_rings(l->p, 0, 1, &page, 1);
 	ledger->lives++;
 }
 
 static void life_close(struct life *l)
 {
-	l0_writer_close(l->w);
+	l0_writer_close(l->box.w);
 	publisher_close(l->p);
 }
 
@@ -153,7 +183,7 @@ static void work(void)
 {
 	for (unsigned i = 0; i < LIVES; i++) {
 		struct life l;
-		life_open(&l, 1 + i % 2);
+		life_open(&l, 1 + i / 2 % 2, i % 2);
 		live(&l);
 		life_close(&l);
 	}
@@ -161,9 +191,22 @@ static void work(void)
 
 static void prepare(void)
 {
+	char why[SHM_WHY_MAX];
 	memset(ledger, 0, sizeof(*ledger));
 	atomic_store(&ledger->rings.seen_epoch, EPOCH_OFFLINE);
-	paths = fault_folders();
+	paths = *fault_folders();
+	snprintf(paths.huge, sizeof(paths.huge), "%.100s/huge", paths.run);
+	FAULT_CHECK(mkdir(paths.huge, 0700) == 0);
+	snprintf(paths.huge, sizeof(paths.huge), "%.100s/huge/folder", paths.run);
+	FAULT_CHECK(mkdir(paths.huge, 0700) == 0);
+	region_unmap(&dp_reader);
+	const struct region_spec spec = {.name = "reader",
+		.kind = REGION_READER,
+		.generation = 1,
+		.incarnation = 1,
+		.data_size = sizeof(struct reader_page)};
+	FAULT_CHECK(region_create(&paths, &spec, &dp_reader, why) == 0);
+	region_publish(&dp_reader);
 }
 
 static bool image_is(const uint64_t *words, uint32_t serial)
@@ -182,7 +225,7 @@ static void attach_current(
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 	uint64_t word = atomic_load(&d->current[kind]);
 	shm_name_generation(name, stem, word >> 1);
-	int rc = region_attach(paths, (enum shm_where)(word & 1), name, kind, false, out, why);
+	int rc = region_attach(&paths, (enum shm_where)(word & 1), name, kind, false, out, why);
 	if (rc < 0)
 		fault_fail(__FILE__, __LINE__, why);
 	FAULT_CHECK(region_header_of(out)->generation == word >> 1);
@@ -212,6 +255,7 @@ static void check_l0(const struct directory *d)
 	}
 	attach_current(d, REGION_L0, "l0", &r);
 	FAULT_CHECK(l0_reader_init(&reader, r.base, r.size) == 0);
+	check_answers(&reader);
 	region_unmap(&r);
 }
 
@@ -236,7 +280,7 @@ static void audit_orphan(void)
 {
 	char why[SHM_WHY_MAX];
 	struct region r;
-	int rc = region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why);
+	int rc = region_attach(&paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why);
 	FAULT_CHECK(rc == 0 || !ledger->opened);
 	if (rc < 0)
 		return;
@@ -249,12 +293,12 @@ static void audit_orphan(void)
 }
 
 // Files of generations that are not current do not pile up.
-static void check_files(const struct directory *d)
+static void check_files(const struct directory *d, const char *path)
 {
 	uint64_t keep[] = {atomic_load(&d->current[REGION_L0]) >> 1,
 		atomic_load(&d->current[REGION_RULE_IMAGE]) >> 1};
 	static const char *const stem[] = {"l0.", "rule_image."};
-	DIR *folder = opendir(paths->mem);
+	DIR *folder = opendir(path);
 	FAULT_CHECK(folder != NULL);
 	for (const struct dirent *e = readdir(folder); e; e = readdir(folder)) {
 		for (unsigned i = 0; i < 2; i++) {
@@ -269,10 +313,11 @@ static void check_files(const struct directory *d)
 static void audit_successor(uint32_t l0_mb)
 {
 	struct life l;
-	life_open(&l, l0_mb);
+	life_open(&l, l0_mb, true);
 	const struct directory *d = publisher_directory(l.p);
 	FAULT_CHECK(atomic_load(&d->incarnation) == publisher_incarnation(l.p));
-	check_files(d);
+	check_files(d, paths.mem);
+	check_files(d, paths.huge);
 	audit_orphan();
 	uint64_t seen = ledger->names_seen;
 	image_publish(&l);

@@ -13,6 +13,7 @@ declare -A left_out=(
 	[l0_overflow_raised]='needs a full bucket' [l0_overflow_lowered]='needs a full bucket'
 	[l0_recover_cleared]='needs an entry that a death has torn'
 	[l0_secret_stored]='a new cache: nothing could be kept'
+	[l0_copied]='needs huge pages that come between two lives'
 	[former_marks_unlinked]='a new cache' [marks_unlinked]='a new cache'
 	[worker_evicted_stored]='needs a worker that hangs beside one that does not'
 	[epoch_return_stored]='needs the return of such a worker'

@@ -59,9 +59,16 @@ uint64_t region_header_sum(const struct region_header *h)
 }
 
 // Reserves the space now, so that no later touch can raise SIGBUS. tmpfs gives up with EINTR when
-// a signal comes in the middle.
-static int reserve(int fd, size_t size)
+// a signal comes in the middle. A mapping of a hugetlbfs reserves all pages or none, where
+// fallocate(2) would clear those that are free before it finds that they are too few.
+static int reserve(int fd, enum shm_where where, size_t size)
 {
+	if (where == SHM_IN_HUGE) {
+		void *all = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (all == MAP_FAILED)
+			return -errno;
+		munmap(all, size);
+	}
 	for (unsigned i = 0; i < RESERVE_TRIES; i++) {
 		if (fallocate(fd, 0, 0, (off_t)size) == 0)
 			return 0;
@@ -91,6 +98,18 @@ static bool has_room(int fd, size_t size)
 	       || (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= size;
 }
 
+// A mount without a limit of its own does not say how much is free.
+static int no_room(int fd, const char *path, size_t size, int err, char why[SHM_WHY_MAX])
+{
+	struct statfs fs;
+	char left[48] = "";
+	if (fstatfs(fd, &fs) == 0 && fs.f_blocks > 0)
+		snprintf(left, sizeof(left), ", %" PRIu64 " KiB are free",
+			(uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 10);
+	return shm_fail(why, err, "%s: cannot reserve %zu KiB%s: %s", path, size >> 10, left,
+		strerror(err));
+}
+
 static mode_t mode_of(const struct shm_paths *paths, const struct region_spec *spec)
 {
 	if (paths->two_users)
@@ -112,16 +131,10 @@ static int map_new_file(int fd, const char *path, const struct shm_paths *paths,
 		shm_huge_begin(&huge, fd, size);
 	if (!filled)
 		shm_huge_make(&huge, size);
-	int err = filled ? -shm_fill_file(fd, size, &spec->fill, &huge) : -reserve(fd, size);
+	int err = filled ? -shm_fill_file(fd, size, &spec->fill, &huge) : -reserve(fd, where, size);
 	shm_huge_end(&huge);
-	if (err) {
-		struct statfs fs = {0};
-		(void)!fstatfs(fd, &fs);
-		return shm_fail(why, err,
-			"%s: cannot reserve %zu KiB, %" PRIu64 " KiB are free: %s", path,
-			size >> 10, (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 10,
-			strerror(err));
-	}
+	if (err)
+		return no_room(fd, path, size, err, why);
 	if (where == SHM_IN_MEM && size >= page_huge())
 		log_info("%s: %zu KiB, %zu of them in huge pages", path, size >> 10,
 			huge.made >> 10);
@@ -212,16 +225,15 @@ int region_create(const struct shm_paths *paths, const struct region_spec *spec,
 	char why[SHM_WHY_MAX])
 {
 	assert(paths->instance);
-	bool huge = spec->want_huge && paths->huge[0];
 	int err = -ENOENT;
-	if (huge)
+	if (spec->need_huge || (spec->want_huge && paths->huge[0]))
 		err = create_in(paths, spec, SHM_IN_HUGE, out, why);
 	else if (paths->huge[0])
 		(void)region_unlink(paths, SHM_IN_HUGE, spec->name);
-	if (err)
-		err = create_in(paths, spec, SHM_IN_MEM, out, why);
-	else
+	if (!err)
 		(void)region_unlink(paths, SHM_IN_MEM, spec->name);
+	else if (!spec->need_huge)
+		err = create_in(paths, spec, SHM_IN_MEM, out, why);
 	if (err)
 		return err;
 	struct region_header *h = (struct region_header *)(void *)out->base;

@@ -134,3 +134,49 @@ TEST_WITH(test_a_data_plane_that_sees_no_huge_pages, setup, teardown)
 	atomic_store(huge, here);
 	assert_int_equal(rules_where(), SHM_IN_HUGE);
 }
+
+// A life that finds huge pages copies the cache of the last one into them.
+TEST_WITH(test_huge_pages_that_come_later, setup, teardown)
+{
+	struct shm_paths without = paths;
+	struct region l0;
+	bool fresh;
+	publisher_close(p);
+	without.huge[0] = '\0';
+	assert_int_equal(publisher_open(&p, &without, &config, why), 0);
+	publisher_l0(p, &l0, &fresh);
+	const size_t size = region_data_size(&l0);
+	uint8_t *before = malloc(size);
+	unit_at_end(free, before);
+	assert_non_null(before);
+	for (size_t i = SHM_PAGE; i < size; i += 1000)
+		((uint8_t *)region_data(&l0))[i] = (uint8_t)(i >> 3 | 1);
+	memcpy(before, region_data(&l0), size);
+	publish_l0(p);
+	assert_int_equal(l0_where(), SHM_IN_MEM);
+
+	// There is no room for it: it stays where it is.
+	const char *in_the_way = text_from("%s/l0.2", paths.huge);
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	publisher_close(p);
+	open_now();
+	assert_int_equal(l0_where(), SHM_IN_MEM);
+	publish_l0(p);
+	assert_int_equal(atomic_load(&publisher_directory(p)->current[REGION_L0]) >> 1, 1);
+
+	assert_int_equal(rmdir(in_the_way), 0);
+	publisher_close(p);
+	open_now();
+	publisher_l0(p, &l0, &fresh);
+	assert_false(fresh);
+	assert_int_equal(l0.where, SHM_IN_HUGE);
+	assert_null(publisher_l0_old(p)); // or its records would be put once more
+	assert_memory_equal(region_data(&l0), before, size);
+	// The next life begins with the old one if this one dies here.
+	assert_int_equal(
+		atomic_load(&publisher_directory(p)->current[REGION_L0]), 1 << 1 | SHM_IN_MEM);
+	publish_l0(p);
+	assert_int_equal(
+		atomic_load(&publisher_directory(p)->current[REGION_L0]), 2 << 1 | SHM_IN_HUGE);
+	assert_int_equal(access(text_from("%s/l0.1", paths.mem), F_OK), -1);
+}
