@@ -133,6 +133,14 @@ void rig_box_start(void)
 	link_up_now();
 }
 
+void rig_restart(void)
+{
+	control_stop();
+	close(dp.link_fd);
+	control_start();
+	link_up_now();
+}
+
 int rig_teardown(void **)
 {
 	fake_dataplane_close(&dp);
@@ -227,6 +235,11 @@ const char *rig_records(void)
 	return text;
 }
 
+void expect_records(const char *records)
+{
+	assert_string_equal(rig_records(), records);
+}
+
 int ede_of_answer(void)
 {
 	const uint8_t *end = got.dns + got.head.dns_len;
@@ -255,4 +268,132 @@ void on_loop(void (*fn)(void *arg), void *arg)
 	struct errand e = {.fn = fn, .arg = arg};
 	assert_int_equal(loop_call(rig.loop, on_errand, &e), 0);
 	WAIT_FOR(e.there);
+}
+
+static void take_config(void *config)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, config), 0);
+}
+
+void rig_reload_to(const struct config *config)
+{
+	on_loop(take_config, (void *)(uintptr_t)config);
+}
+
+void rig_reload(void)
+{
+	rig_reload_to(&rig.config);
+}
+
+void rig_redis_await(void)
+{
+	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
+}
+
+void rig_redis_box(const struct redis_server *s)
+{
+	rig_box_stop();
+	rig.config.redis = redis_local(s->port);
+	rig_box_start();
+	rig_redis_await();
+}
+
+const char *rig_redis_keys_await(const struct redis_server *s, unsigned count)
+{
+	const char *keys = "", *wanted = text_from("*%u\r\n", count);
+	WAIT_FOR(strncmp(keys, wanted, strlen(wanted)) == 0,
+		keys = redis_server_say(s, "KEYS weir:*"));
+	return keys;
+}
+
+void rig_alias(unsigned server, enum fake_mode mode, const char *target)
+{
+	static struct dns_name name[64]; // each for good: a server may be reading the one before
+	static unsigned used;
+	assert_true(used < ARRAY_LEN(name));
+	name[used] = name_of_text(target);
+	fake[server].alias = name[used++].wire;
+	fake[server].mode = (int)mode;
+}
+
+unsigned rig_asked(void)
+{
+	return fake[0].udp_queries + fake[1].udp_queries;
+}
+
+void expect_asked(unsigned server, unsigned queries, const char *name)
+{
+	assert_int_equal(fake[server].udp_queries, queries);
+	if (queries)
+		assert_string_equal(fake[server].last_name, name);
+}
+
+struct group_look {
+	unsigned group;
+	struct policy_group is;
+};
+
+static void look_at_group(void *arg)
+{
+	struct group_look *look = arg;
+	resolver_group_view(rig.resolver, look->group, &look->is);
+}
+
+struct policy_group rig_group(unsigned group)
+{
+	struct group_look look = {.group = group};
+	on_loop(look_at_group, &look);
+	return look.is;
+}
+
+void rig_on_look(void *rig_look, int err, const struct cache_look *look)
+{
+	struct rig_look *l = rig_look;
+	assert_true(look->count <= ARRAY_LEN(l->entry));
+	l->err = err;
+	l->look = *look;
+	if (look->count)
+		memcpy(l->entry, look->entry, look->count * sizeof(l->entry[0]));
+	l->there = true;
+}
+
+void rig_look_begin(struct rig_look *l, const char *name, uint16_t qtype)
+{
+	const struct dns_name n = name_of_text(name);
+	l->there = false;
+	assert_int_equal(resolver_cache_get(rig.resolver, &n, qtype, rig.loop, rig_on_look, l), 0);
+}
+
+const struct rig_look *rig_look(const char *name, uint16_t qtype)
+{
+	static struct rig_look l;
+	rig_look_begin(&l, name, qtype);
+	WAIT_FOR(l.there);
+	assert_int_equal(l.err, 0);
+	return &l;
+}
+
+static void on_flush(void *arg, int err, const struct cache_flushed *flushed)
+{
+	struct rig_flush *f = arg;
+	f->err = err;
+	f->flushed = *flushed;
+	f->there = true;
+}
+
+void rig_flush_begin(struct rig_flush *f, enum flush_kind kind, const char *name, bool tells)
+{
+	const struct flush what = {.kind = kind, .name = name_of_text(name)};
+	f->there = false;
+	assert_int_equal(
+		resolver_cache_flush(rig.resolver, &what, tells, rig.loop, on_flush, f), 0);
+}
+
+struct cache_flushed rig_flush(enum flush_kind kind, const char *name, bool tells)
+{
+	static struct rig_flush f;
+	rig_flush_begin(&f, kind, name, tells);
+	WAIT_FOR(f.there);
+	assert_int_equal(f.err, 0);
+	return f.flushed;
 }

@@ -6,6 +6,7 @@
 
 #include "controlplane/frontend/frontend.h"
 #include "controlplane/resolver/resolvers.h"
+#include "tests/unit/cp/l1/redis_server.h"
 #include "tests/unit/cp/shm/fake_dataplane.h"
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
@@ -43,6 +44,11 @@ int rig_teardown(void **state);
 // present rig.config.
 void rig_box_stop(void);
 void rig_box_start(void);
+// Another life of the control plane on what the one before left, with that data plane.
+void rig_restart(void);
+// The resolver takes rig.config as it is by now, or that one.
+void rig_reload(void);
+void rig_reload_to(const struct config *config);
 void control_start(void);
 void control_stop(void);
 void link_up_now(void);
@@ -56,6 +62,7 @@ void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_ki
 void resolves(
 	const char *name, uint16_t id, unsigned wait_ms, enum answer_kind kind); // both, rcode 0
 const char *rig_records(void); // "NAME TYPE DATA\n" of the answer section of `got`; until the next
+void expect_records(const char *records);
 int ede_of_answer(void); // Extended DNS Error of `got`, whose OPT is its last record; -1: none
 
 // The key in Redis of what everyone is told of that name (and type); good until the next call.
@@ -63,6 +70,36 @@ const char *rig_l1_key(const char *name); // A
 const char *rig_l1_key_type(const char *name, unsigned qtype);
 // A command with that key in the place of %s.
 const char *rig_l1_command(const char *format, const char *name);
+
+void rig_redis_await(void);                       // the resolver has it
+void rig_redis_box(const struct redis_server *s); // another box, as of rig_box_start(), with it
+const char *rig_redis_keys_await(const struct redis_server *s, unsigned count); // of weir
+
+// What the server leads to from its next answer on, as FAKE_ALIAS or another mode of aliases.
+void rig_alias(unsigned server, enum fake_mode mode, const char *target);
+unsigned rig_asked(void); // how often both servers, over UDP
+void expect_asked(unsigned server, unsigned queries, const char *name); // the last one by `name`
+
+// What the resolver says of a group, for an image of groups.
+struct policy_group rig_group(unsigned group);
+
+// A look into the cache, and a flush: one that others may begin beside, and one that is waited for.
+struct rig_look {
+	_Atomic bool there;
+	int err;
+	struct cache_look look;
+	struct cache_entry entry[2 * CACHE_GET_MAX]; // those that look.count says
+};
+struct rig_flush {
+	_Atomic bool there;
+	int err;
+	struct cache_flushed flushed;
+};
+void rig_on_look(void *rig_look, int err, const struct cache_look *look);
+void rig_look_begin(struct rig_look *l, const char *name, uint16_t qtype);
+void rig_flush_begin(struct rig_flush *f, enum flush_kind kind, const char *name, bool tells);
+const struct rig_look *rig_look(const char *name, uint16_t qtype);
+struct cache_flushed rig_flush(enum flush_kind kind, const char *name, bool tells);
 
 // Runs fn on the resolver loop and waits for it.
 void on_loop(void (*fn)(void *arg), void *arg);

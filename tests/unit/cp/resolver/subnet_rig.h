@@ -6,11 +6,6 @@
 
 #include "resolver_rig.h"
 
-static inline void reconfigure(void *)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
-}
-
 static inline int setup(void **state)
 {
 	rig_setup(state);

@@ -3,48 +3,27 @@
 // Answers judged on their way through the resolver: for each waiter, in L0, and anew when the image
 // changes. Group 0 has the list "ads", group 1 "ads" and "more", group 2 "more" and "good", group 3
 // none.
-#include "controlplane/policy/policy_build.h"
 #include "controlplane/resolver/resolver_check.h"
 #include "controlplane/resolver/resolver_store.h"
-#include "resolver_rig.h"
+#include "policy_rig.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/core/dns/dns_rand.h"
-#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 #include "tests/unit/cp/querylog/row_watch.h"
 
 enum { GROUPS = 4 };
 static struct answer_policy_fixture before, after; // images
-static struct config_group groups[GROUPS - 1];
 static uint16_t next_id;
 
-static void await(_Atomic bool *there)
-{
-	WAIT_FOR(*there);
-}
-
-static void groups_publish(const struct answer_policy_fixture *f)
+static void lists_publish(const struct answer_policy_fixture *f)
 {
 	static const char *const has[GROUPS][2] = {{"ads"}, {"ads", "more"}, {"more", "good"}};
 	static const unsigned count[GROUPS] = {1, 2, 2, 0};
-	struct policy_group group[GROUPS] = {0};
-	struct policy_image image;
-	char why[SHM_WHY_MAX];
-	for (unsigned i = 0; i < GROUPS; i++) {
-		const struct rule_set s = fixture_group(f, has[i], count[i]);
-		memcpy(group[i].lists, s.lists, sizeof(s.lists));
-		group[i].block = (struct dns_block){
-			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN};
-	}
+	struct policy_group group[GROUPS];
+	for (unsigned i = 0; i < GROUPS; i++)
+		group[i] = group_with(
+			f, has[i], count[i], i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN);
 	memset(group[3].lists, 0, sizeof(group[3].lists)); // not even the operator's
-	assert_int_equal(policy_build(&rig.config, group, &image), 0);
-	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
-	free(image.head);
-}
-
-static void pause_until(uint64_t until_ms)
-{
-	const uint64_t none[4] = {0};
-	publish_config(rig.publisher, &rig.config, none, true, until_ms, 0);
+	groups_publish(group);
 }
 
 static void image_make(struct answer_policy_fixture *f, const char *more)
@@ -66,24 +45,14 @@ static void image_make(struct answer_policy_fixture *f, const char *more)
 	fixture_check(f);
 }
 
-static void check_now(void *answer_policy)
-{
-	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
-}
-
 static int setup(void **state)
 {
 	image_make(&before, "other.example");
 	image_make(&after, "fresh.example");
 	rig_setup(state);
-	static char name[] = "group";
-	for (unsigned i = 0; i < GROUPS - 1; i++)
-		groups[i] = (struct config_group){.name = name, .blocking = true};
-	rig.config.groups = groups;
-	rig.config.group_count = GROUPS - 1;
-	pause_until(0);
-	groups_publish(&before);
-	on_loop(check_now, before.answer_policy);
+	groups_configure(GROUPS - 1);
+	lists_publish(&before);
+	judge_by(&before);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	next_id = 0;
 	return 0;
@@ -95,24 +64,6 @@ static int teardown(void **state)
 	fixture_close(&before);
 	fixture_close(&after);
 	return rc;
-}
-
-static void upstream_alias(const char *target)
-{
-	static struct dns_name name[32]; // each for good: servers may be reading the one before
-	static unsigned used;
-	assert_true(used < 32);
-	name[used] = fixture_name(target);
-	const uint8_t *wire = name[used++].wire;
-	for (unsigned i = 0; i < 2; i++) {
-		fake[i].alias = wire;
-		fake[i].mode = FAKE_ALIAS;
-	}
-}
-
-static unsigned queries(void)
-{
-	return fake[0].udp_queries + fake[1].udp_queries;
 }
 
 static void ask_as(unsigned group, const char *name)
@@ -145,7 +96,7 @@ TEST_WITH(test_cloaked_for_one_group, setup, teardown)
 	expect_as(2, "www.shop.example", ANSWER_BLOCKED);
 	assert_int_equal(get_u16(got.dns + 6), 0);
 	expect_as(3, "www.shop.example", ANSWER_CACHED);
-	assert_int_equal(queries(), 1);
+	assert_int_equal(rig_asked(), 1);
 	assert_int_equal(status().answer_policy.answered_blocked, 2);
 	assert_int_equal(status().answer_policy.listed, 1);
 	assert_int_equal(status().l0.entries, 1);
@@ -165,7 +116,7 @@ TEST_WITH(test_waiters_of_one_question, setup, teardown)
 		blocked[get_u16(got.dns)] = got.head.verdict == ANSWER_BLOCKED;
 	}
 	assert_true(blocked[1] && blocked[2] && !blocked[3] && !blocked[4]);
-	assert_int_equal(queries(), 1);
+	assert_int_equal(rig_asked(), 1);
 }
 
 TEST_WITH(test_an_allow_list_of_a_group, setup, teardown)
@@ -193,12 +144,12 @@ TEST_WITH(test_patterns_ask_nobody, setup, teardown)
 {
 	expect_as(0, "ad7.shop.example", ANSWER_BLOCKED);
 	expect_as(3, "never.shop.example", ANSWER_UPSTREAM);
-	unsigned asked = queries();
+	unsigned asked = rig_asked();
 	expect_as(2, "never.shop.example", ANSWER_BLOCKED);
 	expect_as(2, "Never.Shop.example", ANSWER_BLOCKED);
-	assert_int_equal(queries(), asked);
+	assert_int_equal(rig_asked(), asked);
 	expect_as(2, "ad7.shop.example", ANSWER_UPSTREAM); // its lists do not have that one
-	assert_int_equal(queries(), asked + 1);
+	assert_int_equal(rig_asked(), asked + 1);
 	expect_as(0, "ad7.shop.example", ANSWER_BLOCKED);
 	assert_int_equal(status().answer_policy.questions_blocked, 4);
 }
@@ -262,7 +213,7 @@ static void recheck_by(const struct answer_policy_fixture *f)
 {
 	walked = false;
 	on_loop(recheck, f->answer_policy);
-	await(&walked);
+	WAIT_FOR(walked);
 }
 
 TEST_WITH(test_new_image_acts_on_cached_answers, setup, teardown)
@@ -282,7 +233,7 @@ TEST_WITH(test_new_image_acts_on_cached_answers, setup, teardown)
 	recheck_by(&before);
 	expect_as(1, "www.shop.example", ANSWER_CACHED);
 	expect_as(1, "www.blog.example", ANSWER_BLOCKED);
-	assert_int_equal(queries(), 2);
+	assert_int_equal(rig_asked(), 2);
 }
 
 static unsigned walks_told;
@@ -421,7 +372,7 @@ TEST_WITH(test_model, setup, teardown)
 		on_loop(recheck_and_fill, f->answer_policy);
 		for (unsigned n = 0; !walked && n < 1000; n++)
 			on_loop(fill, &some);
-		await(&walked);
+		WAIT_FOR(walked);
 		on_loop(audit_all, &a);
 		assert_true(a.records > 2000);
 		assert_true(a.listed > a.records / 4 && a.listed < a.records);

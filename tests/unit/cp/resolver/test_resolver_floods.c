@@ -3,17 +3,12 @@
 #include "controlplane/bounds/bounds.h"
 #include "resolver_rig.h"
 
-static void reconfigure(void *)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
-}
-
 static void set_limits(unsigned questions, unsigned zone, unsigned client)
 {
 	rig.config.limits.inflight = questions;
 	rig.config.limits.zone_inflight = zone;
 	rig.config.limits.client_waiters = client;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 }
 
 static void ask_as(const char *name, uint16_t id, uint32_t client)
@@ -181,7 +176,7 @@ TEST_WITH(test_answers_count_for_their_client, rig_setup, rig_teardown)
 	fake_dataplane_ring(&dp);
 	expect_answer(2500, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	rig.config.resolver_off = true;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	ask_as("www.off.example", 3, one);
 	fake_dataplane_ring(&dp);
 	expect_answer(1000, 3, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);

@@ -3,7 +3,6 @@
 // and what Redis may say without being believed.
 #include "resolver_rig.h"
 #include "tests/unit/clock_shift.h"
-#include "tests/unit/cp/l1/redis_server.h"
 
 static struct redis_server server;
 
@@ -29,7 +28,7 @@ static bool has_key(const char *key)
 static void await_subscribed(void)
 {
 	WAIT_FOR(status().flush.subscribed > 0);
-	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
+	rig_redis_await();
 	assert_int_equal(status().flush.subscribed, 1);
 }
 
@@ -58,15 +57,10 @@ static void box_swap(void)
 
 static int setup_two(void **state)
 {
-	char why[SHM_WHY_MAX];
 	setup(state);
 	other_rig = rig;
 	other_dp = dp;
-	assert_int_equal(folder_make(rig.run, "resolver"), 0);
-	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
-	control_start();
-	fake_dataplane_open(&dp, &rig.paths, 2);
-	link_up_now();
+	rig_box_start();
 	await_subscribed();
 	box_swap();
 	return 0;
@@ -75,48 +69,9 @@ static int setup_two(void **state)
 static int teardown_two(void **state)
 {
 	box_swap();
-	fake_dataplane_close(&dp);
-	control_stop();
-	assert_int_equal(folder_remove(rig.paths.run, rig.paths.mem), 0);
+	rig_box_stop();
 	box_swap();
 	return rig_teardown(state);
-}
-
-struct flush_wait {
-	_Atomic bool there;
-	int err;
-	struct cache_flushed got;
-};
-
-static void on_flushed(void *arg, int err, const struct cache_flushed *f)
-{
-	struct flush_wait *w = arg;
-	w->err = err;
-	w->got = *f;
-	w->there = true;
-}
-
-static void flush_begin(struct flush_wait *w, enum flush_kind kind, const char *name)
-{
-	struct flush what = {.kind = kind};
-	w->there = false;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &what.name), 0);
-	assert_int_equal(
-		resolver_cache_flush(rig.resolver, &what, true, rig.loop, on_flushed, w), 0);
-}
-
-static struct cache_flushed flush(enum flush_kind kind, const char *name)
-{
-	static struct flush_wait w;
-	flush_begin(&w, kind, name);
-	WAIT_FOR(w.there);
-	assert_int_equal(w.err, 0);
-	return w.got;
-}
-
-static unsigned asked(void)
-{
-	return fake[0].udp_queries + fake[1].udp_queries;
 }
 
 static void fill(const char *name, enum answer_kind kind)
@@ -137,7 +92,7 @@ TEST_WITH(test_both_tiers, setup, rig_teardown)
 	fill("b.a.example", ANSWER_UPSTREAM);
 	fill("c.example", ANSWER_UPSTREAM);
 	await_key(rig_l1_key("c.example"));
-	struct cache_flushed f = flush(FLUSH_NAME, "a.example");
+	struct cache_flushed f = rig_flush(FLUSH_NAME, "a.example", true);
 	assert_int_equal(f.l0, 1);
 	assert_int_equal(f.l1, 1);
 	assert_int_equal(f.l1_end, L1_FLUSH_DONE);
@@ -145,10 +100,10 @@ TEST_WITH(test_both_tiers, setup, rig_teardown)
 	assert_false(has_key(rig_l1_key("a.example")));
 	fill("a.example", ANSWER_UPSTREAM);
 	await_key(rig_l1_key("a.example"));
-	f = flush(FLUSH_BELOW, "a.example");
+	f = rig_flush(FLUSH_BELOW, "a.example", true);
 	assert_int_equal(f.l0, 2);
 	assert_int_equal(f.l1, 2);
-	f = flush(FLUSH_ALL, ".");
+	f = rig_flush(FLUSH_ALL, ".", true);
 	assert_int_equal(f.l0, 1);
 	assert_int_equal(f.l1, 1);
 	struct resolver_status s = status();
@@ -164,8 +119,8 @@ TEST_WITH(test_answer_under_way_is_not_stored, setup, rig_teardown)
 {
 	fake[0].held = true;
 	ask("late.example", 7);
-	WAIT_FOR(asked() > 0);
-	struct cache_flushed f = flush(FLUSH_BELOW, "example");
+	WAIT_FOR(rig_asked() > 0);
+	struct cache_flushed f = rig_flush(FLUSH_BELOW, "example", true);
 	assert_int_equal(f.l0, 0);
 	fake[0].held = false;
 	expect_answer(1500, 7, 0, ANSWER_UPSTREAM);
@@ -186,7 +141,7 @@ TEST_WITH(test_failures_are_forgotten, setup, rig_teardown)
 	expect_answer(1500, 8, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	fake[0].mode = fake[1].mode = FAKE_ANSWER;
 	assert_int_equal(status().failures, 1);
-	flush(FLUSH_NAME, "failing.example");
+	rig_flush(FLUSH_NAME, "failing.example", true);
 	assert_int_equal(status().failures, 0);
 	fill("failing.example", ANSWER_UPSTREAM);
 }
@@ -198,11 +153,11 @@ TEST_WITH(test_old_value_in_redis_is_not_believed, setup, rig_teardown)
 	fill("b.example", ANSWER_UPSTREAM);
 	await_key(rig_l1_key("b.example"));
 	say(rig_l1_command("COPY %s saved", "a.example"));
-	flush(FLUSH_NAME, "a.example");
+	rig_flush(FLUSH_NAME, "a.example", true);
 	say(rig_l1_command("COPY saved %s", "a.example"));
-	unsigned before = asked();
+	unsigned before = rig_asked();
 	fill("a.example", ANSWER_UPSTREAM);
-	assert_int_equal(asked(), before + 1);
+	assert_int_equal(rig_asked(), before + 1);
 	assert_int_equal(status().flush.kept_out, 1);
 }
 
@@ -211,7 +166,7 @@ TEST_WITH(test_redis_is_away, setup, rig_teardown)
 	fill("a.example", ANSWER_UPSTREAM);
 	redis_server_stop(&server);
 	WAIT_FOR(strcmp(status().l1.redis.state, "away") == 0);
-	struct cache_flushed f = flush(FLUSH_NAME, "a.example");
+	struct cache_flushed f = rig_flush(FLUSH_NAME, "a.example", true);
 	assert_int_equal(f.l0, 1);
 	assert_int_equal(f.l1, 0);
 	assert_int_equal(f.l1_end, L1_FLUSH_AWAY);
@@ -227,9 +182,9 @@ TEST_WITH(test_other_box, setup_two, teardown_two)
 	box_swap();
 	fill("x.example", ANSWER_CACHED);
 	fill("y.example", ANSWER_CACHED);
-	assert_int_equal(asked(), 2);
+	assert_int_equal(rig_asked(), 2);
 	box_swap();
-	struct cache_flushed f = flush(FLUSH_NAME, "x.example");
+	struct cache_flushed f = rig_flush(FLUSH_NAME, "x.example", true);
 	assert_int_equal(f.l0, 1);
 	assert_int_equal(f.l1, 1);
 	box_swap();
@@ -242,10 +197,10 @@ TEST_WITH(test_other_box, setup_two, teardown_two)
 		2100); // times in Redis are whole seconds, and what may be older is not taken
 	fill("x.example", ANSWER_UPSTREAM);
 	fill("y.example", ANSWER_CACHED);
-	assert_int_equal(asked(), 3);
+	assert_int_equal(rig_asked(), 3);
 	box_swap();
 	fill("x.example", ANSWER_CACHED); // what the other one has fetched since
-	assert_int_equal(asked(), 3);
+	assert_int_equal(rig_asked(), 3);
 }
 
 // The other box answers a question that it had asked before it heard of the flush.
@@ -254,9 +209,9 @@ TEST_WITH(test_other_box_stores_nothing_old, setup_two, teardown_two)
 	fake[0].held = true;
 	box_swap();
 	ask("late.example", 9);
-	WAIT_FOR(asked() > 0);
+	WAIT_FOR(rig_asked() > 0);
 	box_swap();
-	flush(FLUSH_ALL, ".");
+	rig_flush(FLUSH_ALL, ".", true);
 	box_swap();
 	fake[0].held = false;
 	expect_answer(1500, 9, 0, ANSWER_UPSTREAM);
@@ -318,38 +273,12 @@ TEST_WITH(test_hostile_messages, setup, rig_teardown)
 	assert_int_equal(status().l0.entries, 1);
 }
 
-struct look_wait {
-	_Atomic bool there;
-	struct cache_look look;
-	struct cache_entry entry[4];
-};
-
-static void on_looked(void *arg, int err, const struct cache_look *look)
-{
-	struct look_wait *w = arg;
-	assert_int_equal(err, 0);
-	w->look = *look;
-	memcpy(w->entry, look->entry, (look->count < 4 ? look->count : 4) * sizeof(w->entry[0]));
-	w->there = true;
-}
-
-static const struct look_wait *look(const char *name, uint16_t qtype)
-{
-	static struct look_wait w;
-	struct dns_name n;
-	w.there = false;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
-	assert_int_equal(resolver_cache_get(rig.resolver, &n, qtype, rig.loop, on_looked, &w), 0);
-	WAIT_FOR(w.there);
-	return &w;
-}
-
 TEST_WITH(test_look_at_both_tiers, setup, rig_teardown)
 {
 	fill("a.example", ANSWER_UPSTREAM);
 	await_key(rig_l1_key("a.example"));
 	uint64_t lookups = status().l1.lookups;
-	const struct look_wait *w = look("a.example", 0);
+	const struct rig_look *w = rig_look("a.example", 0);
 	assert_int_equal(w->look.count, 2);
 	assert_false(w->entry[0].in_l1);
 	assert_true(w->entry[0].units > 0 && !w->entry[0].inflight && !w->entry[0].held_back);
@@ -365,14 +294,14 @@ TEST_WITH(test_look_at_both_tiers, setup, rig_teardown)
 	assert_int_equal(w->look.l1_asked, 4 * w->look.l1_type_count);
 	assert_int_equal(status().l1.lookups, lookups);
 
-	assert_int_equal(look("a.example", DNS_TYPE_AAAA)->look.count, 0);
-	assert_int_equal(look("a.example", DNS_TYPE_A)->look.l1_asked, 4);
+	assert_int_equal(rig_look("a.example", DNS_TYPE_AAAA)->look.count, 0);
+	assert_int_equal(rig_look("a.example", DNS_TYPE_A)->look.l1_asked, 4);
 	say(rig_l1_command("HSET %s msg nonsense", "a.example"));
-	w = look("a.example", DNS_TYPE_A);
+	w = rig_look("a.example", DNS_TYPE_A);
 	assert_int_equal(w->look.count, 1);
 	assert_int_equal(w->look.l1_bad, 1);
 	say("CLIENT PAUSE 1000 ALL"); // no reply in time
-	w = look("a.example", DNS_TYPE_A);
+	w = rig_look("a.example", DNS_TYPE_A);
 	assert_int_equal(w->look.count, 1);
 	assert_int_equal(w->look.l1_asked, 4);
 	assert_int_equal(w->look.l1_lost, 4);
@@ -382,20 +311,16 @@ TEST_WITH(test_look_at_both_tiers, setup, rig_teardown)
 TEST_WITH(test_ends_amid_a_look, setup, rig_teardown)
 {
 	enum { ALL_TYPES = 50 /* keys, at least */, PATIENCE_MS = 20000 };
-	static struct look_wait w;
-	struct dns_name n;
+	static struct rig_look w;
+	const struct dns_name n = name_of_text("a.example");
 	struct loop *client;
 	assert_int_equal(loop_new("client", &client), 0);
-	control_stop();
-	close(dp.link_fd);
 	rig.config.redis.timeout_ms = rig.config.redis.lookup_timeout_ms = PATIENCE_MS;
-	control_start();
-	link_up_now();
+	rig_restart();
 	await_subscribed();
 	fill("a.example", ANSWER_UPSTREAM); // an entry, found before Redis is asked
-	assert_int_equal(dns_name_from_text("a.example", 9, &n), 0);
 	redis_server_signal(&server, SIGSTOP);
-	assert_int_equal(resolver_cache_get(rig.resolver, &n, 0, client, on_looked, &w), 0);
+	assert_int_equal(resolver_cache_get(rig.resolver, &n, 0, client, rig_on_look, &w), 0);
 	WAIT_FOR(status().l1.redis.pending >= ALL_TYPES);
 	control_stop();
 	redis_server_signal(&server, SIGCONT);
@@ -411,10 +336,11 @@ TEST_WITH(test_ends_amid_a_look, setup, rig_teardown)
 // The end comes while everything is under way (ASan).
 TEST_WITH(test_ends_amid_flushes, setup, rig_teardown)
 {
-	static struct flush_wait w[3];
+	static struct rig_flush w[3];
 	fill("a.example", ANSWER_UPSTREAM);
 	for (unsigned i = 0; i < 3; i++)
-		flush_begin(&w[i], (enum flush_kind)i, i == FLUSH_ALL ? "." : "a.example");
+		rig_flush_begin(
+			&w[i], (enum flush_kind)i, i == FLUSH_ALL ? "." : "a.example", true);
 	publish("1 0123456789abcdef below example");
 }
 

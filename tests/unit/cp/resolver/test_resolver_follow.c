@@ -2,10 +2,7 @@
 
 // Answers whose chain leads on: whom weir asks what, by which rules, and what the client gets.
 // fake[0] is everyone's server, fake[1] that of the zone corp.example.
-#include "controlplane/policy/policy_build.h"
-#include "resolver_rig.h"
-#include "tests/unit/core/dns/dns_rand.h"
-#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
+#include "policy_rig.h"
 
 static struct answer_policy_fixture image;
 static struct config_forward_zone zone;
@@ -40,33 +37,6 @@ static void image_make(void)
 	fixture_check(&image);
 }
 
-static void groups_publish(void)
-{
-	static const char *const has[] = {"local data", "rebinding"};
-	struct policy_group group[2] = {0};
-	struct policy_image policy;
-	char why[SHM_WHY_MAX];
-	for (unsigned i = 0; i < 2; i++) {
-		const struct rule_set set = fixture_group(&image, has, 1 + i);
-		memcpy(group[i].lists, set.lists, sizeof(set.lists));
-		group[i].block = (struct dns_block){.ttl_s = 77, .mode = DNS_BLOCK_NXDOMAIN};
-	}
-	assert_int_equal(policy_build(&rig.config, group, &policy), 0);
-	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
-	free(policy.head);
-}
-
-static void blocking_on(void)
-{
-	const uint64_t none[4] = {0};
-	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-}
-
-static void check_now(void *answer_policy)
-{
-	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
-}
-
 // A zone of its own servers, and the local CNAME short.lan to www.pub.example.
 static void config_make(void)
 {
@@ -91,22 +61,21 @@ static void config_make(void)
 	c->group_count = 1;
 }
 
-static void reconfigure(void *config)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, config), 0);
-}
-
 static int setup(void **state)
 {
+	static const char *const has[] = {"local data", "rebinding"};
+	struct policy_group group[2];
 	image_make();
 	rig_setup(state);
 	rig_box_stop();
 	config_make();
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	rig_box_start();
-	groups_publish();
-	blocking_on();
-	on_loop(check_now, image.answer_policy);
+	for (unsigned i = 0; i < 2; i++)
+		group[i] = group_with(&image, has, 1 + i, DNS_BLOCK_NXDOMAIN);
+	groups_publish(group);
+	pause_until(0);
+	judge_by(&image);
 	return 0;
 }
 
@@ -118,7 +87,7 @@ static int setup_validated(void **state)
 	rig.config.dnssec.validate = true;
 	rig.config.dnssec.keys = keys;
 	rig.config.dnssec.hash = 7;
-	on_loop(reconfigure, &rig.config);
+	rig_reload();
 	return rc;
 }
 
@@ -129,32 +98,10 @@ static int teardown(void **state)
 	return rc;
 }
 
-static void alias_set(unsigned server, enum fake_mode mode, const char *target)
-{
-	static struct dns_name name[32]; // each for good: a server may be reading the one before
-	static unsigned used;
-	assert_true(used < ARRAY_LEN(name));
-	name[used] = name_of_text(target);
-	fake[server].alias = name[used++].wire;
-	fake[server].mode = (int)mode;
-}
-
-static void expect_records(const char *expected)
-{
-	assert_string_equal(rig_records(), expected);
-}
-
-static void expect_asked(unsigned server, unsigned queries, const char *name)
-{
-	assert_int_equal(fake[server].udp_queries, queries);
-	if (queries)
-		assert_string_equal(fake[server].last_name, name);
-}
-
 // The zone's server does not recurse: weir asks everyone's for what its alias leads to.
 TEST_WITH(test_out_of_a_zone, setup, teardown)
 {
-	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	rig_alias(1, FAKE_ALIAS_ALONE, "www.pub.example");
 	for (uint16_t i = 1; i <= 2; i++) {
 		resolves("app.corp.example", i, 1000, i == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
 		expect_records("app.corp.example CNAME www.pub.example.\n"
@@ -169,7 +116,7 @@ TEST_WITH(test_out_of_a_zone, setup, teardown)
 // The same server, which answers one name at a time.
 TEST_WITH(test_of_one_server, setup, teardown)
 {
-	alias_set(0, FAKE_ALIAS_ALONE, "www.pub.example");
+	rig_alias(0, FAKE_ALIAS_ALONE, "www.pub.example");
 	resolves("a.pub.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_records("a.pub.example CNAME www.pub.example.\nwww.pub.example A 192.0.2.1\n");
 	expect_asked(0, 2, "www.pub.example");
@@ -179,7 +126,7 @@ TEST_WITH(test_of_one_server, setup, teardown)
 TEST_WITH(test_into_a_zone, setup, teardown)
 {
 	fake[1].address = 0x0a000001;
-	alias_set(0, FAKE_ALIAS, "db.corp.example");
+	rig_alias(0, FAKE_ALIAS, "db.corp.example");
 	resolves("a.pub.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_records("a.pub.example CNAME db.corp.example.\ndb.corp.example A 10.0.0.1\n");
 	expect_asked(0, 1, "a.pub.example");
@@ -189,13 +136,13 @@ TEST_WITH(test_into_a_zone, setup, teardown)
 // Local names count whatever a server says of them, in either kind of answer.
 TEST_WITH(test_to_local_names, setup, teardown)
 {
-	alias_set(1, FAKE_ALIAS_ALONE, "host.lan");
+	rig_alias(1, FAKE_ALIAS_ALONE, "host.lan");
 	resolves("nas.corp.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_records("nas.corp.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
-	alias_set(0, FAKE_ALIAS, "host.lan");
+	rig_alias(0, FAKE_ALIAS, "host.lan");
 	resolves("nas.pub.example", 2, 1000, ANSWER_UPSTREAM);
 	expect_records("nas.pub.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
-	alias_set(0, FAKE_ALIAS, "gone.lan");
+	rig_alias(0, FAKE_ALIAS, "gone.lan");
 	ask("gone.pub.example", 3);
 	expect_answer(1000, 3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
 	expect_records("gone.pub.example CNAME gone.lan.\n");
@@ -206,15 +153,15 @@ TEST_WITH(test_to_local_names, setup, teardown)
 // An alias whose end became local does not keep the end of before.
 TEST_WITH(test_what_is_cached_becomes_local, setup, teardown)
 {
-	on_loop(check_now, NULL);
-	alias_set(0, FAKE_ALIAS, "host.lan");
+	on_loop(set_answer_policy, NULL);
+	rig_alias(0, FAKE_ALIAS, "host.lan");
 	resolves("nas.pub.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_records("nas.pub.example CNAME host.lan.\nhost.lan A 192.0.2.1\n");
-	alias_set(0, FAKE_ALIAS, "www.pub.example");
+	rig_alias(0, FAKE_ALIAS, "www.pub.example");
 	resolves("a.pub.example", 2, 1000, ANSWER_UPSTREAM);
-	alias_set(0, FAKE_ALIAS, "host.lan");
+	rig_alias(0, FAKE_ALIAS, "host.lan");
 	const uint64_t walks = status().answer_policy.walks;
-	on_loop(check_now, image.answer_policy);
+	judge_by(&image);
 	WAIT_FOR(status().answer_policy.walks > walks);
 	resolves("nas.pub.example", 3, 1000, ANSWER_UPSTREAM);
 	expect_records("nas.pub.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
@@ -225,7 +172,7 @@ TEST_WITH(test_what_is_cached_becomes_local, setup, teardown)
 // A foreign name that leads to a local one is rebinding too: rules of addresses see what is there.
 TEST_WITH(test_rebinding_by_an_alias, setup, teardown)
 {
-	alias_set(0, FAKE_ALIAS_ALONE, "host.lan");
+	rig_alias(0, FAKE_ALIAS_ALONE, "host.lan");
 	for (uint16_t i = 0; i < 2; i++) {
 		const struct fake_miss m = {.name = "evil.pub.example",
 			.type = DNS_TYPE_A,
@@ -238,13 +185,6 @@ TEST_WITH(test_rebinding_by_an_alias, setup, teardown)
 	}
 }
 
-static void view_look(void *number)
-{
-	struct policy_group group;
-	resolver_group_view(rig.resolver, 0, &group);
-	*(uint16_t *)number = group.view;
-}
-
 // No image has a group of the guarded view, so whose local data counts is not known: a local name
 // is refused, and everyone else's are as ever.
 TEST_WITH(test_of_a_view_without_a_group, setup, teardown)
@@ -252,12 +192,12 @@ TEST_WITH(test_of_a_view_without_a_group, setup, teardown)
 	struct fake_miss m = {
 		.name = "a.pub.example", .type = DNS_TYPE_A, .id = 1, .has_opt = true};
 	guarded.disable_cache = true;
-	on_loop(reconfigure, &rig.config);
-	alias_set(0, FAKE_ALIAS_ALONE, "www.pub.example");
-	on_loop(view_look, &m.view);
+	rig_reload();
+	rig_alias(0, FAKE_ALIAS_ALONE, "www.pub.example");
+	m.view = rig_group(0).view;
 	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect_answer(1000, 1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
-	alias_set(0, FAKE_ALIAS_ALONE, "host.lan");
+	rig_alias(0, FAKE_ALIAS_ALONE, "host.lan");
 	m.id = 2;
 	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect_answer(1000, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
@@ -266,11 +206,11 @@ TEST_WITH(test_of_a_view_without_a_group, setup, teardown)
 // Local CNAMEs in front of an answer, and in the middle of one.
 TEST_WITH(test_over_a_local_cname, setup, teardown)
 {
-	alias_set(1, FAKE_ALIAS_ALONE, "short.lan");
+	rig_alias(1, FAKE_ALIAS_ALONE, "short.lan");
 	resolves("s.corp.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_records("s.corp.example CNAME short.lan.\nshort.lan CNAME www.pub.example.\n"
 		       "www.pub.example A 192.0.2.1\n");
-	alias_set(0, FAKE_ALIAS_ALONE, "end.pub.example");
+	rig_alias(0, FAKE_ALIAS_ALONE, "end.pub.example");
 	resolves("short.lan", 2, 1000, ANSWER_UPSTREAM);
 	expect_records("short.lan CNAME www.pub.example.\nwww.pub.example CNAME end.pub.example.\n"
 		       "end.pub.example A 192.0.2.1\n");
@@ -279,13 +219,13 @@ TEST_WITH(test_over_a_local_cname, setup, teardown)
 // In a circle of two servers, or of a server and a local CNAME.
 TEST_WITH(test_in_a_circle, setup, teardown)
 {
-	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
-	alias_set(0, FAKE_ALIAS_ALONE, "app.corp.example");
+	rig_alias(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	rig_alias(0, FAKE_ALIAS_ALONE, "app.corp.example");
 	ask("app.corp.example", 1);
 	expect_answer(3000, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	expect_asked(1, 1, "app.corp.example");
 	expect_asked(0, 1, "www.pub.example");
-	alias_set(0, FAKE_ALIAS_ALONE, "short.lan");
+	rig_alias(0, FAKE_ALIAS_ALONE, "short.lan");
 	ask("short.lan", 2);
 	expect_answer(3000, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	assert_int_equal(status().unfollowed, 2);
@@ -295,7 +235,7 @@ TEST_WITH(test_in_a_circle, setup, teardown)
 // Two names that lead to each other, in two replies, and one of them has an address as well.
 TEST_WITH(test_through_two_names, setup, teardown)
 {
-	alias_set(0, FAKE_LEADS_BACK, "b.pub.example");
+	rig_alias(0, FAKE_LEADS_BACK, "b.pub.example");
 	ask("a.pub.example", 1);
 	expect_answer(3000, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	assert_int_equal(fake[0].udp_queries, 2);
@@ -309,8 +249,8 @@ TEST_WITH(test_with_dns64, setup, teardown)
 	const struct fake_miss m = {
 		.name = "app.corp.example", .type = DNS_TYPE_AAAA, .id = 1, .has_opt = true};
 	rig.config.ipv6.dns64 = address_of_text("64:ff9b::/96");
-	on_loop(reconfigure, &rig.config);
-	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	rig_reload();
+	rig_alias(1, FAKE_ALIAS_ALONE, "www.pub.example");
 	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	expect_records("app.corp.example CNAME www.pub.example.\n"
@@ -334,7 +274,7 @@ TEST_WITH(test_on_and_on, setup, teardown)
 // Nobody answers for the end: SERVFAIL, no bare alias. Its NXDOMAIN is passed on.
 TEST_WITH(test_to_a_dead_end, setup, teardown)
 {
-	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	rig_alias(1, FAKE_ALIAS_ALONE, "www.pub.example");
 	fake[0].mode = FAKE_SERVFAIL;
 	ask("app.corp.example", 1);
 	expect_answer(3000, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
@@ -348,21 +288,21 @@ TEST_WITH(test_to_a_dead_end, setup, teardown)
 // The validator never follows an alias to a local name: no server gets that name.
 TEST_WITH(test_validated_to_local_names, setup_validated, teardown)
 {
-	alias_set(1, FAKE_ALIAS_ALONE, "host.lan");
+	rig_alias(1, FAKE_ALIAS_ALONE, "host.lan");
 	resolves("nas.corp.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_records("nas.corp.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
 	expect_asked(1, 2, "nas.corp.example");
 	expect_asked(0, 0, NULL);
-	alias_set(0, FAKE_ALIAS, "host.lan");
+	rig_alias(0, FAKE_ALIAS, "host.lan");
 	resolves("nas.pub.example", 2, 1000, ANSWER_UPSTREAM);
 	expect_records("nas.pub.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
 	expect_asked(0, 2, "nas.pub.example");
-	alias_set(0, FAKE_ALIAS_ALONE, "gone.lan");
+	rig_alias(0, FAKE_ALIAS_ALONE, "gone.lan");
 	ask("gone.pub.example", 3);
 	expect_answer(1000, 3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
 	expect_records("gone.pub.example CNAME gone.lan.\n");
 	fake[0].mode = FAKE_ANSWER;
-	alias_set(1, FAKE_ALIAS_ALONE, "short.lan");
+	rig_alias(1, FAKE_ALIAS_ALONE, "short.lan");
 	resolves("s.corp.example", 4, 1000, ANSWER_UPSTREAM);
 	expect_records("s.corp.example CNAME short.lan.\nshort.lan CNAME www.pub.example.\n"
 		       "www.pub.example A 192.0.2.1\n");
@@ -373,7 +313,7 @@ TEST_WITH(test_validated_to_local_names, setup_validated, teardown)
 // A name that has no other rules is the validator's to follow.
 TEST_WITH(test_validated_to_other_names, setup_validated, teardown)
 {
-	alias_set(0, FAKE_ALIAS_ALONE, "www.pub.example");
+	rig_alias(0, FAKE_ALIAS_ALONE, "www.pub.example");
 	resolves("a.pub.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_records("a.pub.example CNAME www.pub.example.\nwww.pub.example A 192.0.2.1\n");
 	expect_asked(0, 2, "www.pub.example");
@@ -383,8 +323,8 @@ TEST_WITH(test_validated_to_other_names, setup_validated, teardown)
 // The second reply of a chain leads on, to which the question itself did not ask for.
 TEST_WITH(test_validated_to_local_names_by_two_replies, setup_validated, teardown)
 {
-	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
-	alias_set(0, FAKE_ALIAS_ALONE, "host.lan");
+	rig_alias(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	rig_alias(0, FAKE_ALIAS_ALONE, "host.lan");
 	resolves("nas.corp.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_records("nas.corp.example CNAME www.pub.example.\n"
 		       "www.pub.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
@@ -400,12 +340,12 @@ TEST_WITH(test_validated_in_two_views, setup_validated, teardown)
 	own.name = name_of_text("own.example");
 	guarded.records = &own;
 	guarded.record_count = 1;
-	on_loop(reconfigure, &rig.config);
-	alias_set(1, FAKE_ALIAS_ALONE, "own.example");
+	rig_reload();
+	rig_alias(1, FAKE_ALIAS_ALONE, "own.example");
 	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect_answer(1000, 1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
 	expect_records("a.corp.example CNAME own.example.\nown.example A 192.0.2.1\n");
-	on_loop(view_look, &m.view);
+	m.view = rig_group(0).view;
 	assert_int_not_equal(m.view, 0);
 	m.id = 2;
 	FAKE_DATAPLANE_SEND(&dp, &m);

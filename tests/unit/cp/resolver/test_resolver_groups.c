@@ -5,7 +5,6 @@
 
 #include "resolver_rig.h"
 #include "tests/unit/cp/l1/redis_local.h"
-#include "tests/unit/cp/l1/redis_server.h"
 
 enum { GROUPS = 3, OWN = 0, BARE = 1, BARE_TOO = 2, PATIENCE_MS = 20000 };
 
@@ -38,28 +37,9 @@ static int setup(void **state)
 	return 0;
 }
 
-struct view_wait {
-	struct policy_group group[GROUPS];
-	const struct config *config; // to be taken
-	_Atomic bool there;
-	int rc;
-};
-
-static void on_views(void *arg)
-{
-	struct view_wait *w = arg;
-	for (unsigned i = 0; i < GROUPS; i++)
-		resolver_group_view(rig.resolver, i, &w->group[i]);
-	w->there = true;
-}
-
 static uint16_t view_of(unsigned group)
 {
-	static struct view_wait w;
-	w.there = false;
-	assert_int_equal(loop_call(rig.loop, on_views, &w), 0);
-	WAIT_FOR(w.there);
-	return w.group[group].view;
+	return rig_group(group).view;
 }
 
 static void ask_in(uint16_t view, const char *name, uint16_t id)
@@ -146,26 +126,14 @@ TEST_WITH(test_impossible_group_is_dropped, setup, rig_teardown)
 	assert_true(fake_dataplane_answer(&dp, &got, PATIENCE_MS));
 }
 
-static void reconfigure(void *arg)
+// Another life, warm; its data plane is new as well.
+static void restart(void)
 {
-	struct view_wait *w = arg;
-	w->rc = resolver_reconfigure(rig.resolver, w->config);
-	w->there = true;
-}
-
-static void reload_to(const struct config *config)
-{
-	static struct view_wait w;
-	w.there = false;
-	w.config = config;
-	assert_int_equal(loop_call(rig.loop, reconfigure, &w), 0);
-	WAIT_FOR(w.there);
-	assert_true(w.there && w.rc == 0);
-}
-
-static void reload(void)
-{
-	reload_to(&rig.config);
+	control_stop();
+	fake_dataplane_close(&dp);
+	control_start();
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
 }
 
 // A changed definition never gets what was stored for the one before, nor does the next life.
@@ -174,17 +142,13 @@ TEST_WITH(test_changed_definition, setup, rig_teardown)
 	uint16_t before = view_of(OWN);
 	resolves_in(before, "www.example", 1, 1000, ANSWER_UPSTREAM);
 	own_server.address = rig.config.upstreams.server[0].address;
-	reload();
+	rig_reload();
 	uint16_t after = view_of(OWN);
 	assert_int_not_equal(after, before);
 	resolves_in(after, "www.example", 2, 1000, ANSWER_UPSTREAM);
 	expect_queries(1, 1);
 	resolves_in(before, "www.example", 3, 1000, ANSWER_CACHED); // a worker with the old image
-	control_stop();
-	fake_dataplane_close(&dp);
-	control_start(); // warm
-	fake_dataplane_open(&dp, &rig.paths, 2);
-	link_up_now();
+	restart();
 	assert_true(status().l0.recovered > 0);
 	uint16_t next_life = view_of(OWN);
 	assert_int_not_equal(next_life, before);
@@ -192,45 +156,24 @@ TEST_WITH(test_changed_definition, setup, rig_teardown)
 		ANSWER_UPSTREAM); // no image was published here, so no pair known
 }
 
-static void redis_await(void)
-{
-	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
-}
-
 static void await_keys(unsigned count)
 {
-	const char *expected = text_from("*%u\r\n", count);
-	WAIT_FOR(strncmp(redis_server_say(&redis, "KEYS weir:*"), expected, strlen(expected)) == 0);
-}
-
-static struct look_wait {
-	_Atomic bool there;
-	unsigned in_l1, views;
-	uint16_t view[GROUPS];
-} looked;
-
-static void on_looked(void *, int err, const struct cache_look *look)
-{
-	assert_int_equal(err, 0);
-	for (unsigned i = 0; i < look->count; i++)
-		if (look->entry[i].in_l1 && looked.in_l1 < GROUPS)
-			looked.view[looked.in_l1++] = look->entry[i].view;
-	looked.views = look->l1_views;
-	looked.there = true;
+	rig_redis_keys_await(&redis, count);
 }
 
 // What is in L1 for the views of this box is found there, and told apart.
 static void expect_look(const char *text)
 {
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
-	looked = (struct look_wait){0};
-	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, NULL), 0);
-	WAIT_FOR(looked.there);
-	assert_int_equal(looked.views, 2);
-	assert_int_equal(looked.in_l1, 2);
-	assert_int_equal(looked.view[0], 0);
-	assert_int_equal(looked.view[1], view_of(OWN));
+	const struct rig_look *l = rig_look(text, 0);
+	uint16_t view[GROUPS];
+	unsigned in_l1 = 0;
+	for (unsigned i = 0; i < l->look.count; i++)
+		if (l->entry[i].in_l1 && in_l1 < GROUPS)
+			view[in_l1++] = l->entry[i].view;
+	assert_int_equal(l->look.l1_views, 2);
+	assert_int_equal(in_l1, 2);
+	assert_int_equal(view[0], 0);
+	assert_int_equal(view[1], view_of(OWN));
 }
 
 // A box with this server for the group; then the group of the box asks. `sends`: of that server.
@@ -241,7 +184,7 @@ static void box_asks(const struct socket_address *own, uint16_t view, enum answe
 	groups_config(own);
 	rig.config.redis = redis_local(redis.port);
 	rig_box_start();
-	redis_await();
+	rig_redis_await();
 	ask_in(view ? view : view_of(OWN), "shared.example", ++id);
 	expect_answer(3000, id, 0, kind);
 }
@@ -290,7 +233,7 @@ static void redis_box(struct socket_address everyone)
 	rig.config.redis = redis_local(redis.port);
 	rig.config.group_count = 0;
 	rig_box_start();
-	redis_await();
+	rig_redis_await();
 }
 
 // A box whose upstream filters serves nothing that a box with another upstream stored.
@@ -329,8 +272,8 @@ TEST_WITH(test_another_namespace, setup_everyone, rig_teardown)
 	await_keys(1);
 	other = rig.config;
 	other.redis.space = space;
-	reload_to(&other);
-	redis_await();
+	rig_reload_to(&other);
+	rig_redis_await();
 	await_said("PUBSUB NUMSUB other-meta:flush", ":1\r\n");
 	await_said("PUBSUB NUMSUB weir-meta:flush", ":0\r\n");
 	resolves_in(0, "second.example", 2, 3000, ANSWER_UPSTREAM);
@@ -350,23 +293,14 @@ static void await_empty(void)
 	WAIT_FOR(status().l0.entries == 0);
 }
 
-static void restart(void)
-{
-	control_stop();
-	fake_dataplane_close(&dp);
-	control_start();
-	fake_dataplane_open(&dp, &rig.paths, 2);
-	link_up_now();
-}
-
 // What the upstreams of before said goes with them, by a reload and by a start.
 TEST_WITH(test_other_upstreams_empty_the_cache, setup_everyone, rig_teardown)
 {
 	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
-	reload(); // nothing changed
+	rig_reload(); // nothing changed
 	resolves_in(0, "www.example", 2, 1000, ANSWER_CACHED);
 	everyone_asks(1);
-	reload();
+	rig_reload();
 	await_empty();
 	resolves_in(0, "www.example", 3, 1000, ANSWER_UPSTREAM);
 	expect_queries(1, 1);
@@ -383,8 +317,8 @@ TEST_WITH(test_other_upstreams_empty_the_cache, setup_everyone, rig_teardown)
 TEST_WITH(test_other_zones_empty_the_cache_at_start, setup_everyone, rig_teardown)
 {
 	struct config_upstream there = {.address = rig.config.upstreams.server[1].address};
-	struct config_forward_zone zone = {.server_count = 1, .servers = &there};
-	assert_int_equal(dns_name_from_text("example", 7, &zone.name), 0);
+	struct config_forward_zone zone = {
+		.name = name_of_text("example"), .server_count = 1, .servers = &there};
 	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
 	rig.config.forwards = &zone;
 	rig.config.forward_count = 1;
@@ -401,7 +335,7 @@ TEST_WITH(test_answer_of_former_upstreams_is_not_kept, setup_everyone, rig_teard
 	ask_in(0, "www.example", 1);
 	WAIT_FOR(fake[0].udp_queries >= 1);
 	rig.config.upstreams.count = 2; // the first one still is one of them
-	reload();
+	rig_reload();
 	fake[0].held = false;
 	expect_answer(PATIENCE_MS, 1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(status().stored, 0);

@@ -3,22 +3,12 @@
 // DNS64 and `filter_aaaa` of groups: questions to the server, replies, and records in L0.
 // The fake server answers every question with an A record, so no name has AAAA.
 
-#include "controlplane/policy/policy_build.h"
-#include "resolver_rig.h"
-#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
+#include "policy_rig.h"
 
 enum { NAT64, NO_IPV6, PLAIN, GROUPS };
 
 static struct config_group groups[GROUPS];
 static struct policy_group view[GROUPS];
-static _Atomic bool looked;
-
-static void on_views(void *)
-{
-	for (unsigned i = 0; i < GROUPS; i++)
-		resolver_group_view(rig.resolver, i, &view[i]);
-	looked = true;
-}
 
 static int setup(void **state)
 {
@@ -35,9 +25,8 @@ static int setup(void **state)
 	rig.config.group_count = GROUPS;
 	fake[0].ttl_s = 3000;
 	rig_box_start();
-	looked = false;
-	assert_int_equal(loop_call(rig.loop, on_views, NULL), 0);
-	WAIT_FOR(looked);
+	for (unsigned i = 0; i < GROUPS; i++)
+		view[i] = rig_group(i);
 	return 0;
 }
 
@@ -106,11 +95,6 @@ TEST_WITH(test_dns64_when_a_fails_too, setup, rig_teardown)
 	assert_int_equal(status().dns64, 0);
 }
 
-static void reconfigure(void *config)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, config), 0);
-}
-
 static void queries_wait(unsigned count)
 {
 	WAIT_FOR(fake[0].udp_queries >= count);
@@ -123,7 +107,7 @@ TEST_WITH(test_dns64_ends_while_a_is_asked, setup, rig_teardown)
 	static struct config with, without;
 	with = without = rig.config;
 	with.ipv6.dns64 = groups[NAT64].ipv6.dns64;
-	on_loop(reconfigure, &with);
+	rig_reload_to(&with);
 	fake[0].held = true;
 	ask_type(PLAIN, "www.example", DNS_TYPE_AAAA, 1);
 	queries_wait(1);
@@ -131,7 +115,7 @@ TEST_WITH(test_dns64_ends_while_a_is_asked, setup, rig_teardown)
 	fake[0].held = false;
 	queries_wait(2); // the second one is for A
 	fake[0].held = true;
-	on_loop(reconfigure, &without);
+	rig_reload_to(&without);
 	fake[0].held = false;
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 1);
@@ -165,18 +149,11 @@ static void local_rule(const char *name, unsigned covers, unsigned reply, const 
 	assert_int_equal(rule_builder_rule(local.builder, &rule), 0);
 }
 
-static void local_now(void *)
-{
-	resolver_set_answer_policy(rig.resolver, local.answer_policy, NULL, NULL);
-}
-
 // What the special-use names and a hosts file say, for all groups.
 static int local_setup(void **state)
 {
 	static const char *const has[] = {"local data"};
-	struct policy_group group[GROUPS + 1] = {0};
-	struct policy_image image;
-	char why[SHM_WHY_MAX];
+	struct policy_group group[GROUPS + 1];
 	setup(state);
 	fixture_open(&local);
 	fixture_source(&local, "allow entries");
@@ -187,15 +164,11 @@ static int local_setup(void **state)
 	local_rule("1.168.192.in-addr.arpa", RULE_COVERS_ALL, RULE_REPLY_RESOLVE, NULL);
 	fixture_check(&local);
 	for (unsigned i = 0; i <= GROUPS; i++) {
-		const struct rule_set s = fixture_group(&local, has, 1);
-		memcpy(group[i].lists, s.lists, sizeof(s.lists));
+		group[i] = group_with(&local, has, 1, DNS_BLOCK_NXDOMAIN);
 		group[i].view = i ? view[i - 1].view : 0;
-		group[i].block.ttl_s = 10;
 	}
-	assert_int_equal(policy_build(&rig.config, group, &image), 0);
-	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
-	free(image.head);
-	on_loop(local_now, NULL);
+	groups_publish(group);
+	judge_by(&local);
 	return 0;
 }
 

@@ -6,7 +6,6 @@
 #include "resolver_rig.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/cp/l1/redis_local.h"
-#include "tests/unit/cp/l1/redis_server.h"
 #include "tests/unit/cp/querylog/row_watch.h"
 
 enum { PATIENCE_MS = 20000 };
@@ -38,7 +37,7 @@ static int setup_with(void **state, unsigned lookup_ms)
 	rig.config.refresh.sweep_interval_s = 86400; // no hit fades when the clock jumps
 	control_start();
 	link_up_now();
-	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
+	rig_redis_await();
 	return 0;
 }
 
@@ -51,12 +50,9 @@ static int setup(void **state)
 static int setup_tight(void **state)
 {
 	setup(state);
-	control_stop();
-	close(dp.link_fd);
 	rig.config.limits.udp_reply_size = DNS_HEADER_LEN + 13 + 4 + 16 + DNS_OPT_FIXED_LEN + 6;
-	control_start();
-	link_up_now();
-	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
+	rig_restart();
+	rig_redis_await();
 	return 0;
 }
 
@@ -64,11 +60,6 @@ static int setup_tight(void **state)
 static int setup_hasty(void **state)
 {
 	return setup_with(state, REDIS_CONNECT_MS / 2);
-}
-
-static unsigned asked(void)
-{
-	return fake[0].udp_queries + fake[1].udp_queries;
 }
 
 // A value as another box would write it: `answered` is the name in the message, an A record.
@@ -95,10 +86,9 @@ static void alias_write(const struct value *v, const char *alias)
 {
 	uint8_t msg[512] = {0, 0, 0x81, 0x80, 0, 1, 0, 1};
 	char command[3000];
-	struct dns_name name;
+	const struct dns_name name = name_of_text(v->answered);
 	int64_t created = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000) - v->age_s;
 
-	assert_int_equal(dns_name_from_text(v->answered, strlen(v->answered), &name), 0);
 	uint8_t *p = msg + DNS_HEADER_LEN;
 	memcpy(p, name.wire, name.len);
 	p += name.len;
@@ -129,30 +119,19 @@ static void value_write(const struct value *v)
 }
 
 static struct cache_entry entry;
-static _Atomic int entries; // -1: not known yet
-
-static void on_entries(void *, int err, const struct cache_look *found)
-{
-	int count = 0;
-	assert_int_equal(err, 0);
-	for (unsigned i = 0; i < found->count; i++) {
-		if (found->entry[i].in_l1)
-			continue;
-		entry = found->entry[i];
-		count++;
-	}
-	entries = count;
-}
 
 // The records of that name in L0, the last one in `entry`.
 static int look_count(const char *text)
 {
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
-	entries = -1;
-	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_entries, NULL), 0);
-	WAIT_FOR(entries >= 0);
-	return entries;
+	const struct rig_look *l = rig_look(text, 0);
+	int count = 0;
+	for (unsigned i = 0; i < l->look.count; i++) {
+		if (l->entry[i].in_l1)
+			continue;
+		entry = l->entry[i];
+		count++;
+	}
+	return count;
 }
 
 static void look(const char *text)
@@ -175,7 +154,7 @@ TEST_WITH(test_what_is_there_is_not_asked_for, setup, rig_teardown)
 	uint64_t start_ms = clock_mono_ms();
 	value_write(&(struct value){"there.example", "there.example", 300, 100});
 	resolves("there.example", 1, 1000, ANSWER_CACHED);
-	assert_int_equal(asked(), 0);
+	assert_int_equal(rig_asked(), 0);
 	look("there.example");
 	expect_age(100, 300, start_ms);
 	assert_int_equal(status().l1_answers, 1);
@@ -199,7 +178,7 @@ TEST_WITH(test_rows_tell_who_answered, setup, rig_teardown)
 	row = row_watch_await(3);
 	assert_string_equal(row.verdict, "resolved");
 	assert_int_equal(row.tier, QUERYLOG_TIER_UPSTREAM);
-	assert_int_equal(asked(), 1);
+	assert_int_equal(rig_asked(), 1);
 	assert_string_equal(
 		row.upstream, text_from("127.0.0.1:%u", fake[fake[0].udp_queries ? 0 : 1].port));
 	row_watch_stop();
@@ -268,7 +247,7 @@ TEST_WITH(test_the_answer_to_another_name_is_refused_and_deleted, setup, rig_tea
 {
 	value_write(&(struct value){"victim.example", "evil.example", 300, 0});
 	resolves("victim.example", 1, 1000, ANSWER_UPSTREAM);
-	assert_int_equal(asked(), 1);
+	assert_int_equal(rig_asked(), 1);
 	assert_int_equal(status().l1.bad, 1);
 }
 
@@ -277,7 +256,7 @@ TEST_WITH(test_a_stale_value_helps_when_nobody_answers, setup, rig_teardown)
 	fake[0].mode = fake[1].mode = FAKE_REFUSED;
 	value_write(&(struct value){"stale.example", "stale.example", 60, 100});
 	resolves("stale.example", 1, 2500, ANSWER_STALE);
-	assert_true(asked() > 0);
+	assert_true(rig_asked() > 0);
 }
 
 static int setup_local_alias(void **state)
@@ -286,8 +265,6 @@ static int setup_local_alias(void **state)
 	static struct dns_name target;
 
 	setup(state);
-	control_stop();
-	close(dp.link_fd);
 	target = name_of_text("www.example");
 	record = (struct config_record){.name = name_of_text("short.lan"),
 		.type = DNS_TYPE_CNAME,
@@ -296,9 +273,8 @@ static int setup_local_alias(void **state)
 		.rdata_len = target.len};
 	rig.config.local.records = &record;
 	rig.config.local.record_count = 1;
-	control_start();
-	link_up_now();
-	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
+	rig_restart();
+	rig_redis_await();
 	return 0;
 }
 
@@ -339,7 +315,7 @@ static void make_hot(const char *name)
 	for (uint16_t i = 2; i <= 80; i++) {
 		resolves(name, i, 1000, ANSWER_CACHED);
 	}
-	assert_int_equal(asked(), 1);
+	assert_int_equal(rig_asked(), 1);
 }
 
 // And old it is: a worker tells of a hit.
@@ -357,11 +333,11 @@ TEST_WITH(test_another_box_renews, setup, rig_teardown)
 		&server, rig_l1_command("SET weir-meta:refresh:%s 1 EX 1000", "shared.example"));
 	make_due("shared.example");
 	WAIT_FOR(status().refreshed_elsewhere > 0);
-	assert_int_equal(asked(), 1);
+	assert_int_equal(rig_asked(), 1);
 	value_write(&(struct value){"shared.example", "shared.example", 3000, 0});
 	look("shared.example");
 	WAIT_FOR(entry.soft_left_ms > HOT_TTL_S * 1000, look("shared.example"));
-	assert_int_equal(asked(), 1);
+	assert_int_equal(rig_asked(), 1);
 }
 
 // In seconds; below 0: no lock.
@@ -380,16 +356,12 @@ static bool is_in_redis(const char *name)
 // What it is renewed with leads on: no other box waits for a lock of either name.
 TEST_WITH(test_the_lock_of_an_alias_ends_when_it_is_followed, setup, rig_teardown)
 {
-	static struct dns_name target;
-	target = name_of_text("target.example");
 	make_hot("alias.example");
-	for (unsigned i = 0; i < 2; i++) {
-		fake[i].alias = target.wire;
-		fake[i].mode = FAKE_ALIAS_ALONE;
-	}
+	for (unsigned i = 0; i < 2; i++)
+		rig_alias(i, FAKE_ALIAS_ALONE, "target.example");
 	make_due("alias.example");
 	WAIT_FOR(is_in_redis("target.example"));
-	assert_int_equal(asked(), 3);
+	assert_int_equal(rig_asked(), 3);
 	assert_true(lock_left("alias.example") <= 1);
 	assert_true(lock_left("target.example") <= 1);
 }
@@ -409,7 +381,7 @@ TEST_WITH(test_hits_are_written, setup, rig_teardown)
 	make_due("counted.example");
 	// One, when the first answer was written.
 	WAIT_FOR(hits_written() >= 2);
-	assert_int_equal(asked(), 2);
+	assert_int_equal(rig_asked(), 2);
 	assert_in_range(hits_written(), 60, 100);
 }
 
@@ -431,10 +403,8 @@ TEST_WITH(test_what_became_popular_here_is_not_deleted_as_cold, setup, rig_teard
 	WAIT_FOR(status().l1_sweep.cold > 0);
 	assert_int_equal(status().l1_sweep.cold, 1);
 	assert_int_equal(status().l1_sweep.spared, 1);
-	assert_memory_equal(
-		redis_server_say(&server, rig_l1_command("EXISTS %s", "busy.example")), ":1", 2);
-	assert_memory_equal(
-		redis_server_say(&server, rig_l1_command("EXISTS %s", "quiet.example")), ":0", 2);
+	assert_true(is_in_redis("busy.example"));
+	assert_false(is_in_redis("quiet.example"));
 	assert_int_equal(look_count("busy.example"), 1);
 	assert_int_equal(look_count("quiet.example"), 0);
 }
@@ -467,14 +437,6 @@ TEST_WITH(test_it_ends_while_redis_hangs, setup, rig_teardown)
 	link_up_now();
 }
 
-static _Atomic bool configured;
-
-static void configure(void *arg)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, arg), 0);
-	configured = true;
-}
-
 TEST_WITH(test_it_is_turned_off_while_questions_wait, setup_hasty, rig_teardown)
 {
 	static struct config off;
@@ -484,12 +446,10 @@ TEST_WITH(test_it_is_turned_off_while_questions_wait, setup_hasty, rig_teardown)
 	redis_server_signal(&server, SIGSTOP);
 	ask("off.example", 1);
 	await_looks(1);
-	configured = false;
-	assert_int_equal(loop_call(rig.loop, configure, &off), 0);
+	rig_reload_to(&off);
 	expect_answer(2000, 1, 0, ANSWER_UPSTREAM);
 	redis_server_signal(&server, SIGCONT);
 	resolves("later.example", 2, 1000, ANSWER_UPSTREAM);
-	assert_true(configured);
 	assert_string_equal(status().l1.redis.state, "off");
 	assert_int_equal(status().l1.looking, 0);
 }

@@ -72,11 +72,8 @@ TEST_WITH(test_a_restart_serves_warm, rig_setup, rig_teardown)
 {
 	resolves("warm.example", 1, 1000, ANSWER_UPSTREAM);
 	uint64_t before = publisher_incarnation(rig.publisher);
-	control_stop();
-	close(dp.link_fd);
-	control_start();
+	rig_restart();
 	assert_int_not_equal(publisher_incarnation(rig.publisher), before);
-	link_up_now();
 	resolves("warm.example", 2, 1000, ANSWER_CACHED);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(status().l0.recovered, 1);
@@ -104,65 +101,22 @@ TEST_WITH(test_a_sleeping_worker_is_woken_for_its_answer, rig_setup, rig_teardow
 	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
 }
 
-struct cache_wait {
-	_Atomic bool there;
-	int err;
-	unsigned count;
-	uint64_t deleted;
-	struct cache_entry first;
-};
-
-static void on_looked(void *arg, int err, const struct cache_look *look)
-{
-	struct cache_wait *w = arg;
-	w->err = err;
-	w->count = look->count;
-	if (look->count)
-		w->first = look->entry[0];
-	w->there = true;
-}
-
-static void on_flushed(void *arg, int err, const struct cache_flushed *f)
-{
-	struct cache_wait *w = arg;
-	w->err = err;
-	w->deleted = f->l0;
-	assert_int_equal(f->l1_end, L1_FLUSH_OFF);
-	assert_false(f->told);
-	w->there = true;
-}
-
-static void wait_for(struct cache_wait *w)
-{
-	WAIT_FOR(w->there);
-	w->there = false;
-}
-
 TEST_WITH(test_cache_is_looked_at_and_flushed, rig_setup, rig_teardown)
 {
-	static struct cache_wait w;
-	struct dns_name name;
-	struct flush above = {.kind = FLUSH_NAME};
-	assert_int_equal(dns_name_from_text("a.look.example", 14, &name), 0);
-	assert_int_equal(dns_name_from_text("look.example", 12, &above.name), 0);
 	resolves("a.look.example", 1, 1000, ANSWER_UPSTREAM);
-	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w), 0);
-	wait_for(&w);
-	assert_int_equal(w.count, 1);
-	assert_int_equal(w.first.qtype, DNS_TYPE_A);
-	assert_int_equal(w.first.ancount, 1);
-	assert_in_range(w.first.soft_left_ms, 290000, 300000);
-	assert_int_equal(w.first.answer_len, w.first.message_len);
-	assert_int_equal(
-		resolver_cache_flush(rig.resolver, &above, true, rig.loop, on_flushed, &w), 0);
-	wait_for(&w);
-	assert_int_equal(w.deleted, 0);
-	above.kind = FLUSH_BELOW;
-	assert_int_equal(
-		resolver_cache_flush(rig.resolver, &above, true, rig.loop, on_flushed, &w), 0);
-	wait_for(&w);
-	assert_int_equal(w.err, 0);
-	assert_int_equal(w.deleted, 1);
+	const struct rig_look *l = rig_look("a.look.example", 0);
+	assert_int_equal(l->look.count, 1);
+	assert_int_equal(l->entry[0].qtype, DNS_TYPE_A);
+	assert_int_equal(l->entry[0].ancount, 1);
+	assert_in_range(l->entry[0].soft_left_ms, 290000, 300000);
+	assert_int_equal(l->entry[0].answer_len, l->entry[0].message_len);
+	for (unsigned below = 0; below < 2; below++) {
+		const struct cache_flushed f =
+			rig_flush(below ? FLUSH_BELOW : FLUSH_NAME, "look.example", true);
+		assert_int_equal(f.l0, below);
+		assert_int_equal(f.l1_end, L1_FLUSH_OFF);
+		assert_false(f.told);
+	}
 }
 
 // Runs on the resolver loop, so that all looks begin before any of them can end.
@@ -179,18 +133,15 @@ static void hold(void *arg)
 TEST_WITH(test_too_many_looks_are_refused, rig_setup, rig_teardown)
 {
 	enum { LOOKS = 3 * RESOLVER_WALKS_MAX };
-	static struct cache_wait w[LOOKS];
+	static struct rig_look w[LOOKS];
 	static struct gate gate;
-	struct dns_name name;
 	unsigned refused = 0;
-	assert_int_equal(dns_name_from_text("many.example", 12, &name), 0);
 	assert_int_equal(loop_call(rig.loop, hold, &gate), 0);
 	for (unsigned i = 0; i < LOOKS; i++)
-		assert_int_equal(
-			resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w[i]), 0);
+		rig_look_begin(&w[i], "many.example", 0);
 	gate.open = true;
 	for (unsigned i = 0; i < LOOKS; i++) {
-		wait_for(&w[i]);
+		WAIT_FOR(w[i].there);
 		assert_true(w[i].err == 0 || w[i].err == -EAGAIN);
 		refused += w[i].err == -EAGAIN;
 	}
@@ -201,39 +152,24 @@ TEST_WITH(test_too_many_looks_are_refused, rig_setup, rig_teardown)
 TEST_WITH(test_a_look_leaves_the_loop_to_others, rig_setup, rig_teardown)
 {
 	enum { STEP_BUCKETS = 1024, PAUSE_MS = 2 };
-	struct cache_wait w = {0};
-	struct dns_name name;
 	const uint64_t steps = l0_writer_share(rig.resolver->l0)->buckets / STEP_BUCKETS;
 	assert_in_range(steps, 4, 100000);
-	assert_int_equal(dns_name_from_text("one.example", 11, &name), 0);
 	const uint64_t start_ms = clock_mono_ms();
-	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w), 0);
-	wait_for(&w);
+	rig_look("one.example", 0);
 	assert_true(clock_mono_ms() - start_ms + PAUSE_MS >= (steps - 1) * PAUSE_MS);
-}
-
-static void on_refused_or_flushed(void *arg, int err, const struct cache_flushed *)
-{
-	struct cache_wait *w = arg;
-	w->err = err;
-	w->there = true;
 }
 
 TEST_WITH(test_too_many_flushes_are_refused, rig_setup, rig_teardown)
 {
 	enum { FLUSHES = RESOLVER_WALKS_MAX + 3 };
-	static struct cache_wait w[FLUSHES];
+	static struct rig_flush w[FLUSHES];
 	static struct gate gate;
-	struct flush what = {.kind = FLUSH_BELOW};
-	assert_int_equal(dns_name_from_text("many.example", 12, &what.name), 0);
 	assert_int_equal(loop_call(rig.loop, hold, &gate), 0);
 	for (unsigned i = 0; i < FLUSHES; i++)
-		assert_int_equal(resolver_cache_flush(rig.resolver, &what, true, rig.loop,
-					 on_refused_or_flushed, &w[i]),
-			0);
+		rig_flush_begin(&w[i], FLUSH_BELOW, "many.example", true);
 	gate.open = true;
 	for (unsigned i = 0; i < FLUSHES; i++) {
-		wait_for(&w[i]);
+		WAIT_FOR(w[i].there);
 		assert_int_equal(w[i].err, i < RESOLVER_WALKS_MAX ? 0 : -EAGAIN);
 	}
 	assert_int_equal(status().flush.asked, RESOLVER_WALKS_MAX);
@@ -290,11 +226,6 @@ TEST_WITH(test_no_refresh_mark_stays_behind, rig_setup, rig_teardown)
 	region_unmap(&marks);
 }
 
-static void reconfigure(void *arg)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, arg), 0);
-}
-
 // The name failed at servers that may be others now.
 TEST_WITH(test_new_settings_forget_failures, rig_setup, rig_teardown)
 {
@@ -303,7 +234,7 @@ TEST_WITH(test_new_settings_forget_failures, rig_setup, rig_teardown)
 	expect_answer(1500, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	fake[0].mode = fake[1].mode = FAKE_ANSWER;
 	assert_int_equal(status().failures, 1);
-	assert_int_equal(loop_call(rig.loop, reconfigure, &rig.config), 0);
+	rig_reload();
 	assert_int_equal(status().failures, 0);
 	resolves("failing.example", 2, 1500, ANSWER_UPSTREAM);
 }
@@ -391,12 +322,12 @@ TEST_WITH(test_views_stay_until_groups_are_published, rig_setup, rig_teardown)
 	bool published = false;
 	rig.config.groups = &group;
 	rig.config.group_count = 1;
-	on_loop(reconfigure, &rig.config);
+	rig_reload();
 	assert_int_equal(views_after(0), 2);
 	on_loop(on_published, &published);
 	rig.config.groups = NULL;
 	rig.config.group_count = 0;
-	on_loop(reconfigure, &rig.config);
+	rig_reload();
 	assert_int_equal(views_after(2 * VIEWS_GRACE_MS), 2);
 	published = true;
 	on_loop(on_published, &published);

@@ -3,10 +3,7 @@
 // Local CNAMEs and forwarding zones: what is asked of whom, what the client is told, what is kept
 // where. fake[0] is everyone's server, fake[1] that of zones.
 
-#include "controlplane/base/rdata_text.h"
 #include "resolver_rig.h"
-#include "tests/unit/cp/l1/redis_local.h"
-#include "tests/unit/cp/l1/redis_server.h"
 
 static struct config_record records[8], own_records[4];
 static struct config_forward_zone zones[4], own_zones[2];
@@ -16,23 +13,17 @@ static uint8_t rdata[12][64];
 static unsigned rdata_used;
 static char group_name[] = "own";
 
-static void name_set(struct dns_name *out, const char *text)
-{
-	assert_int_equal(dns_name_from_text(text, strlen(text), out), 0);
-}
-
 // With a target it is a CNAME, without one an address that the image knows.
 static void record_set(struct config_record *r, const char *name, const char *target)
 {
-	struct dns_name to;
 	*r = (struct config_record){.ttl_s = 77, .type = target ? DNS_TYPE_CNAME : DNS_TYPE_A};
 	r->wildcard = name[0] == '*';
-	name_set(&r->name, name + (r->wildcard ? 2 : 0));
+	r->name = name_of_text(name + (r->wildcard ? 2 : 0));
 	r->rdata = rdata[rdata_used++];
 	r->rdata_len = 4;
 	if (!target)
 		return;
-	name_set(&to, target);
+	const struct dns_name to = name_of_text(target);
 	memcpy(r->rdata, to.wire, to.len);
 	r->rdata_len = to.len;
 }
@@ -42,7 +33,7 @@ static void zone_set(struct config_forward_zone *z, const char *name, unsigned s
 	zone_server[server] =
 		(struct config_upstream){.address = rig.config.upstreams.server[server].address};
 	*z = (struct config_forward_zone){.server_count = 1, .servers = &zone_server[server]};
-	name_set(&z->name, name);
+	z->name = name_of_text(name);
 }
 
 static void config_make(void)
@@ -88,35 +79,9 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct call_wait {
-	_Atomic bool there;
-	struct policy_group group;
-	int rc;
-} call;
-
-static void on_view(void *)
-{
-	resolver_group_view(rig.resolver, 0, &call.group);
-	call.there = true;
-}
-
-static void on_reconfigure(void *)
-{
-	call.rc = resolver_reconfigure(rig.resolver, &rig.config);
-	call.there = true;
-}
-
-static void call_wait(void (*fn)(void *))
-{
-	call.there = false;
-	assert_int_equal(loop_call(rig.loop, fn, NULL), 0);
-	WAIT_FOR(call.there);
-}
-
 static uint16_t group_view(void)
 {
-	call_wait(on_view);
-	return call.group.view;
+	return rig_group(0).view;
 }
 
 static void ask_of(uint16_t view, const char *name, uint16_t type, uint16_t id)
@@ -131,30 +96,6 @@ static void resolves_of(uint16_t view, const char *name, uint16_t type, uint16_t
 {
 	ask_of(view, name, type, id);
 	expect_answer(wait_ms, id, 0, kind);
-}
-
-// The answer's records, one a line: owner, type, data.
-static void expect_records(const char *expected)
-{
-	static struct rdata_record record;
-	char text[2048] = "", *p = text;
-	char owner[DNS_NAME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
-	struct rd msg = rd_init(got.dns, got.head.dns_len);
-	uint16_t count;
-	assert_true(rdata_answer_begin(&msg, &count));
-	for (unsigned i = 0; i < count; i++) {
-		assert_true(rdata_record_read(&msg, &record));
-		p += sprintf(p, "%s %s %.200s\n", dns_name_to_text(&record.name, owner),
-			dns_type_text(record.type, type), record.data);
-	}
-	assert_string_equal(text, expected);
-}
-
-static void expect_asked(unsigned server, unsigned queries, const char *name)
-{
-	assert_int_equal(fake[server].udp_queries, queries);
-	if (queries)
-		assert_string_equal(fake[server].last_name, name);
 }
 
 TEST_WITH(test_alias, setup, rig_teardown)
@@ -243,10 +184,9 @@ TEST_WITH(test_group_first, setup, rig_teardown)
 // In the safe view a search engine's host is another one, for addresses.
 TEST_WITH(test_safe_search, setup, rig_teardown)
 {
-	(void)group_view();
-	uint16_t safe = call.group.safe_view;
+	const uint16_t safe = rig_group(0).safe_view, own = group_view();
 	assert_int_not_equal(safe, 0);
-	assert_int_not_equal(safe, call.group.view);
+	assert_int_not_equal(safe, own);
 	resolves_of(safe, "www.google.com", DNS_TYPE_A, 1, 1000, ANSWER_UPSTREAM);
 	expect_records("www.google.com CNAME forcesafesearch.google.com.\n"
 		       "forcesafesearch.google.com A 192.0.2.1\n");
@@ -254,7 +194,7 @@ TEST_WITH(test_safe_search, setup, rig_teardown)
 	ask_of(safe, "www.google.com", DNS_TYPE_MX, 2);
 	assert_true(fake_dataplane_answer(&dp, &got, 20000));
 	expect_asked(0, 2, "www.google.com");
-	resolves_of(call.group.view, "www.google.com", DNS_TYPE_A, 3, 1000, ANSWER_UPSTREAM);
+	resolves_of(own, "www.google.com", DNS_TYPE_A, 3, 1000, ANSWER_UPSTREAM);
 	expect_records("www.google.com A 192.0.2.1\n");
 	resolves_of(safe, "both.lan", DNS_TYPE_A, 4, 1000,
 		ANSWER_UPSTREAM); // with all else that the group has
@@ -269,38 +209,15 @@ TEST_WITH(test_zone_leaves, setup, rig_teardown)
 	WAIT_FOR(fake[1].udp_queries > 0);
 	rig.config.forward_count = 0;
 	rig.config.group_count = 0;
-	call_wait(on_reconfigure);
-	assert_int_equal(call.rc, 0);
+	rig_reload();
 	resolves_of(0, "a.corp.example", DNS_TYPE_A, 2, 1000, ANSWER_UPSTREAM);
 	expect_asked(0, 1, "a.corp.example");
 	fake[1].held = false;
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	rig.config.forward_count = 1;
-	call_wait(on_reconfigure);
+	rig_reload();
 	resolves_of(0, "b.corp.example", DNS_TYPE_A, 3, 1000, ANSWER_UPSTREAM);
 	expect_asked(1, 2, "b.corp.example");
-}
-
-static void redis_await(void)
-{
-	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
-}
-
-static const char *keys_await(struct redis_server *redis, unsigned count)
-{
-	const char *keys = "";
-	const char *expected = text_from("*%u\r\n", count);
-	WAIT_FOR(strncmp(keys, expected, strlen(expected)) == 0,
-		keys = redis_server_say(redis, "KEYS weir:*"));
-	return keys;
-}
-
-static void box_again(const struct redis_server *redis)
-{
-	rig_box_stop();
-	rig.config.redis = redis_local(redis->port);
-	rig_box_start();
-	redis_await();
 }
 
 // L1 knows the target alone, and a zone's answers by the zone's definition.
@@ -308,14 +225,14 @@ TEST_WITH(test_l1, setup, rig_teardown)
 {
 	static struct redis_server redis;
 	redis_server_start(&redis, NULL);
-	box_again(&redis);
+	rig_redis_box(&redis);
 	resolves_of(0, "alias.lan", DNS_TYPE_A, 1, 3000, ANSWER_UPSTREAM);
-	assert_non_null(strstr(keys_await(&redis, 1), rig_l1_key("www.example")));
+	assert_non_null(strstr(rig_redis_keys_await(&redis, 1), rig_l1_key("www.example")));
 	resolves_of(0, "corp.lan", DNS_TYPE_A, 2, 3000, ANSWER_UPSTREAM);
-	const char *keys = keys_await(&redis, 2);
+	const char *keys = rig_redis_keys_await(&redis, 2);
 	assert_non_null(strstr(keys, "weir:deep.corp.example:1:1:v"));
 	// Another box has the target from there, for itself and behind its own CNAMEs.
-	box_again(&redis);
+	rig_redis_box(&redis);
 	resolves_of(0, "two.lan", DNS_TYPE_A, 3, 3000, ANSWER_CACHED);
 	expect_records("two.lan CNAME alias.lan.\nalias.lan CNAME www.example.\n"
 		       "www.example A 192.0.2.1\n");
@@ -327,18 +244,10 @@ TEST_WITH(test_l1, setup, rig_teardown)
 	expect_asked(1, 1, "deep.corp.example");
 	// One that asks others has nothing of it.
 	zone_set(&zones[0], "corp.example", 0);
-	box_again(&redis);
+	rig_redis_box(&redis);
 	resolves_of(0, "deep.corp.example", DNS_TYPE_A, 6, 3000, ANSWER_UPSTREAM);
 	expect_asked(0, 2, "deep.corp.example");
 	redis_server_clean(&redis);
-}
-
-static _Atomic int bad_in_l1; // -1: not known yet
-
-static void on_looked(void *, int err, const struct cache_look *look)
-{
-	assert_int_equal(err, 0);
-	bad_in_l1 = (int)look->l1_bad;
 }
 
 static void nonsense_put(const struct redis_server *redis)
@@ -362,15 +271,10 @@ static bool nonsense_found(const struct redis_server *redis, uint16_t id)
 	return is_gone;
 }
 
-static int nonsense_looked_for(const struct redis_server *redis)
+static unsigned nonsense_looked_for(const struct redis_server *redis)
 {
-	struct dns_name name;
 	nonsense_put(redis);
-	name_set(&name, "home.arpa");
-	bad_in_l1 = -1;
-	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, NULL), 0);
-	WAIT_FOR(bad_in_l1 >= 0);
-	return bad_in_l1;
+	return rig_look("home.arpa", 0)->look.l1_bad;
 }
 
 // The DS of home.arpa is asked for above it, and named so in L1; who looks for it there does so by
@@ -382,7 +286,7 @@ TEST_WITH(test_ds_of_home_arpa, setup, rig_teardown)
 	redis_server_start(&redis, NULL);
 	zone_set(&zones[2], "home.arpa", 1);
 	rig.config.forward_count = 3;
-	box_again(&redis);
+	rig_redis_box(&redis);
 	while (!nonsense_found(&redis, (uint16_t)++tries))
 		assert_true(tries < 20);
 	for (tries = 0; nonsense_looked_for(&redis) != 1; tries++)
@@ -411,11 +315,10 @@ TEST_WITH(test_ds_of_zones, setup, rig_teardown)
 // of the zone around it.
 TEST_WITH(test_exempt_zone, setup, rig_teardown)
 {
-	name_set(&zones[2].name, "free.corp.example");
+	zones[2].name = name_of_text("free.corp.example");
 	zones[2].server_count = 0;
 	rig.config.forward_count = 3;
-	call_wait(on_reconfigure);
-	assert_int_equal(call.rc, 0);
+	rig_reload();
 	resolves_of(0, "a.corp.example", DNS_TYPE_A, 1, 1000, ANSWER_UPSTREAM);
 	expect_asked(1, 1, "a.corp.example");
 	resolves_of(0, "www.free.corp.example", DNS_TYPE_A, 2, 1000, ANSWER_UPSTREAM);
@@ -433,8 +336,7 @@ TEST_WITH(test_ds_of_zones_without_one_above, setup, rig_teardown)
 	zone_set(&zones[1], "1.168.192.in-addr.arpa", 0);
 	zone_set(&zones[2], "168.192.in-addr.arpa", 0);
 	rig.config.forward_count = 3;
-	call_wait(on_reconfigure);
-	assert_int_equal(call.rc, 0);
+	rig_reload();
 	expect_ds(".", 1, 1);
 	expect_ds("1.168.192.in-addr.arpa", 2, 0);
 	expect_ds("168.192.in-addr.arpa", 3, 1); // in-addr.arpa is a public zone

@@ -3,17 +3,13 @@
 // A name that has no A because there is no such name has nothing of another type either: what the
 // answer to a question of another type, made of that, is checked against the lists by. Group 0 has
 // all lists, group 1 none.
-#include "controlplane/policy/policy_build.h"
 #include "controlplane/resolver/resolver_store.h"
-#include "resolver_rig.h"
+#include "policy_rig.h"
 #include "tests/unit/clock_still.h"
-#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
 static struct answer_policy_fixture image, no_patterns;
 static _Atomic int put_fails;           // what l0_writer_put returns; 0: its own
 static _Atomic uint64_t answers_at_put; // that clients had got when it was last called
-static struct config_group group;
-static char group_name[] = "group";
 static uint16_t next_id;
 
 int __real_l0_writer_put(struct l0_writer *w, const struct l0_put *put);
@@ -24,20 +20,6 @@ int __wrap_l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	worker_rings_stats(rig.resolver->worker_rings, &s);
 	answers_at_put = s.answers;
 	return put_fails ? put_fails : __real_l0_writer_put(w, put);
-}
-
-static void groups_publish(void)
-{
-	static const char *const titles[] = {"ads", "four"};
-	struct policy_group of[2] = {0};
-	struct policy_image policy;
-	char why[SHM_WHY_MAX];
-	const struct rule_set s = fixture_group(&image, titles, ARRAY_LEN(titles));
-	memcpy(of[0].lists, s.lists, sizeof(s.lists));
-	of[0].block = (struct dns_block){.ttl_s = 77, .mode = DNS_BLOCK_NXDOMAIN};
-	assert_int_equal(policy_build(&rig.config, of, &policy), 0);
-	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
-	free(policy.head);
 }
 
 static void image_make(struct answer_policy_fixture *f, bool has_patterns)
@@ -55,25 +37,19 @@ static void image_make(struct answer_policy_fixture *f, bool has_patterns)
 	fixture_check(f);
 }
 
-static void set_answer_policy(void *answer_policy)
-{
-	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
-}
-
 static int setup(void **state)
 {
-	static const uint64_t none[4];
+	static const char *const titles[] = {"ads", "four"};
+	struct policy_group of[2] = {0};
 	image_make(&image, true);
 	image_make(&no_patterns, false);
 	assert_int_equal(fixture_list(&image, "ads", RULE_CLASS_BLOCK),
 		fixture_list(&no_patterns, "ads", RULE_CLASS_BLOCK));
 	rig_setup(state);
-	group = (struct config_group){.name = group_name, .blocking = true};
-	rig.config.groups = &group;
-	rig.config.group_count = 1;
-	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-	groups_publish();
-	on_loop(set_answer_policy, image.answer_policy);
+	groups_configure(1);
+	of[0] = group_with(&image, titles, ARRAY_LEN(titles), DNS_BLOCK_NXDOMAIN);
+	groups_publish(of);
+	judge_by(&image);
 	fake[0].mode = fake[1].mode = FAKE_NO_NAME;
 	next_id = 0;
 	return 0;
@@ -134,12 +110,9 @@ static void expect_kept(const char *name, uint16_t type, bool listed)
 // patterns no name is checked before its answer is.
 TEST_WITH(test_of_others_nothing_is_found, setup, teardown)
 {
-	static struct dns_name tracker;
-	on_loop(set_answer_policy, no_patterns.answer_policy);
+	judge_by(&no_patterns);
 	expect(0, "nope.example", DNS_TYPE_A, ANSWER_UPSTREAM);
-	tracker = fixture_name("tracker.example");
-	fake[0].alias = fake[1].alias = tracker.wire;
-	fake[0].mode = fake[1].mode = FAKE_ALIAS;
+	upstream_alias("tracker.example");
 	expect(0, "www.shop.example", DNS_TYPE_A, ANSWER_BLOCKED);
 	expect(0, "nope.example", DNS_TYPE_AAAA, ANSWER_CACHED);
 	expect_kept("nope.example", DNS_TYPE_AAAA, false);

@@ -2,14 +2,11 @@
 
 // Replies that rules set themselves, where the resolver decides: as a pattern may allow the name,
 // or by what the answer leads to. Groups 0 and 1 have the list "ads", group 2 only the operator's.
-#include "controlplane/policy/policy_build.h"
-#include "resolver_rig.h"
-#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
+#include "policy_rig.h"
 #include "tests/unit/cp/querylog/row_watch.h"
 
 enum { GROUPS = 3 };
 static struct answer_policy_fixture image;
-static struct config_group groups[GROUPS - 1];
 static uint16_t next_id;
 
 static void own_rule(struct answer_policy_fixture *f, const char *text, enum rule_reply reply)
@@ -67,41 +64,18 @@ static void image_make(struct answer_policy_fixture *f)
 	fixture_check(f);
 }
 
-static void groups_publish(void)
-{
-	static const char *const ads[] = {"local", "ads"};
-	struct policy_group group[GROUPS] = {0};
-	struct policy_image policy;
-	char why[SHM_WHY_MAX];
-	for (unsigned i = 0; i < GROUPS; i++) {
-		const struct rule_set s = fixture_group(&image, ads, i < 2 ? 2 : 1);
-		memcpy(group[i].lists, s.lists, sizeof(s.lists));
-		group[i].block = (struct dns_block){
-			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN};
-	}
-	assert_int_equal(policy_build(&rig.config, group, &policy), 0);
-	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
-	free(policy.head);
-}
-
-static void set_answer_policy(void *answer_policy)
-{
-	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
-}
-
 static int setup(void **state)
 {
-	static const uint64_t none[4];
-	static char name[] = "group";
+	static const char *const ads[] = {"local", "ads"};
+	struct policy_group group[GROUPS];
 	image_make(&image);
 	rig_setup(state);
-	for (unsigned i = 0; i < GROUPS - 1; i++)
-		groups[i] = (struct config_group){.name = name, .blocking = true};
-	rig.config.groups = groups;
-	rig.config.group_count = GROUPS - 1;
-	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-	groups_publish();
-	on_loop(set_answer_policy, image.answer_policy);
+	groups_configure(GROUPS - 1);
+	for (unsigned i = 0; i < GROUPS; i++)
+		group[i] = group_with(
+			&image, ads, i < 2 ? 2 : 1, i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN);
+	groups_publish(group);
+	judge_by(&image);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	next_id = 0;
 	return 0;
@@ -112,19 +86,6 @@ static int teardown(void **state)
 	int rc = rig_teardown(state);
 	fixture_close(&image);
 	return rc;
-}
-
-static void upstream_alias(const char *target)
-{
-	static struct dns_name name[32]; // each for good: servers may be reading the one before
-	static unsigned used;
-	assert_true(used < 32);
-	name[used] = fixture_name(target);
-	const uint8_t *wire = name[used++].wire;
-	for (unsigned i = 0; i < 2; i++) {
-		fake[i].alias = wire;
-		fake[i].mode = FAKE_ALIAS;
-	}
 }
 
 static void ask_type(unsigned group, const char *name, uint16_t type)
@@ -219,7 +180,7 @@ TEST_WITH(test_replies_by_answers, setup, teardown)
 static void expect_led(const char *name, const char *records)
 {
 	expect_type(1, name, DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
-	assert_string_equal(rig_records(), records);
+	expect_records(records);
 	assert_int_equal(ede_of_answer(), DNS_EDE_BLOCKED);
 }
 
@@ -234,15 +195,15 @@ TEST_WITH(test_led_to_another_name, setup, teardown)
 					    "garden.test A 192.0.2.1\n");
 		expect_type(2, "led.example", DNS_TYPE_A, DNS_RCODE_NOERROR,
 			round ? ANSWER_CACHED : ANSWER_UPSTREAM);
-		assert_string_equal(rig_records(), "led.example A 192.0.2.1\n");
+		expect_records("led.example A 192.0.2.1\n");
 	}
-	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 2);
+	assert_int_equal(rig_asked(), 2);
 	expect_type(2, "garden.test", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_CACHED);
 	expect_led("www.each.example", "www.each.example CNAME www.each.example.garden.test.\n"
 				       "www.each.example.garden.test A 192.0.2.1\n");
 	expect_led("home.example", "home.example CNAME host.lan.\nhost.lan A 192.0.2.66\n");
 	expect_type(1, "led.example", DNS_TYPE_CNAME, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
-	assert_string_equal(rig_records(), "led.example CNAME garden.test.\n");
+	expect_records("led.example CNAME garden.test.\n");
 	expect_type(1, "good.led.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
 }
 
@@ -265,18 +226,13 @@ TEST_WITH(test_led_and_waiting, setup, teardown)
 	assert_int_equal(status().inflight, 1);
 	fake[0].held = fake[1].held = false;
 	expect_answer(2000, 1, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
-	assert_string_equal(rig_records(), "a.led.example CNAME garden.test.\n"
-					   "garden.test A 192.0.2.1\n");
+	expect_records("a.led.example CNAME garden.test.\n"
+		       "garden.test A 192.0.2.1\n");
 	expect_answer(2000, 2, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
 	expect_type(1, "lost.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
-	assert_string_equal(rig_records(), "lost.example A 0.0.0.0\n");
+	expect_records("lost.example A 0.0.0.0\n");
 	expect_type(0, "lost.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
-}
-
-static void reconfigure(void *)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 }
 
 // One that is over a bound is on record with the name that it asked for.
@@ -284,7 +240,7 @@ TEST_WITH(test_a_row_of_one_led, setup, teardown)
 {
 	static const char *const titles[] = {"allowed", "denied", "ads"};
 	rig.config.limits.waiters = 1;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	row_watch_start(titles, ARRAY_LEN(titles));
 	fake[0].held = fake[1].held = true;
 	ask_as(1, "a.led.example");

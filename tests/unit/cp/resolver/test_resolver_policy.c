@@ -3,13 +3,10 @@
 // A client that waits while the groups are changed: what its group's number says is what it said
 // when the client was let in. Under the first image group 1 has the list "ads", under the second
 // one group 2 has it, and its clients are answered otherwise.
-#include "controlplane/policy/policy_build.h"
-#include "resolver_rig.h"
-#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
+#include "policy_rig.h"
 
 enum { GROUPS = 3 };
 static struct answer_policy_fixture image;
-static struct config_group groups[GROUPS - 1];
 static uint16_t next_id;
 
 // The generation of the new image.
@@ -17,28 +14,15 @@ static uint16_t publish(unsigned with_list, enum dns_block_mode mode)
 {
 	static const char *const titles[] = {"ads"};
 	struct policy_group of[GROUPS] = {0};
-	struct policy_image policy;
 	struct publish_status s;
-	char why[SHM_WHY_MAX];
-	const struct rule_set lists = fixture_group(&image, titles, 1);
-	memcpy(of[with_list].lists, lists.lists, sizeof(lists.lists));
-	of[with_list].block = (struct dns_block){.ttl_s = 77, .mode = mode};
-	assert_int_equal(policy_build(&rig.config, of, &policy), 0);
-	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
-	free(policy.head);
+	of[with_list] = group_with(&image, titles, 1, mode);
+	groups_publish(of);
 	publish_status(rig.publisher, &s);
 	return (uint16_t)s.policy_generation;
 }
 
-static void set_answer_policy(void *answer_policy)
-{
-	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
-}
-
 static int setup(void **state)
 {
-	static const uint64_t none[4];
-	static char name[] = "group";
 	fixture_open(&image);
 	fixture_source(&image, "allow entries");
 	fixture_source(&image, "deny entries");
@@ -46,12 +30,8 @@ static int setup(void **state)
 	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.1");
 	fixture_check(&image);
 	rig_setup(state);
-	for (unsigned i = 0; i < GROUPS - 1; i++)
-		groups[i] = (struct config_group){.name = name, .blocking = true};
-	rig.config.groups = groups;
-	rig.config.group_count = GROUPS - 1;
-	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-	on_loop(set_answer_policy, image.answer_policy);
+	groups_configure(GROUPS - 1);
+	judge_by(&image);
 	next_id = 0;
 	return 0;
 }
@@ -135,14 +115,10 @@ TEST_WITH(test_forgotten_images, setup, teardown)
 // The next control plane has the image that workers still go by.
 TEST_WITH(test_a_restart, setup, teardown)
 {
-	static const uint64_t none[4];
 	uint16_t first = publish(1, DNS_BLOCK_REFUSED);
-	control_stop();
-	close(dp.link_fd);
-	control_start();
-	link_up_now();
-	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-	on_loop(set_answer_policy, image.answer_policy);
+	rig_restart();
+	pause_until(0);
+	judge_by(&image);
 	uint16_t second = publish(2, DNS_BLOCK_REFUSED);
 	assert_int_equal(second, first + 1);
 	ask_as(1, first, "www.shop.example");

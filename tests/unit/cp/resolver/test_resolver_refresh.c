@@ -28,11 +28,6 @@ static void tell(const char *name)
 	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
-static unsigned asked(void)
-{
-	return fake[0].udp_queries + fake[1].udp_queries;
-}
-
 // 80 questions, of which the first fills the cache.
 static void make_hot(const char *name)
 {
@@ -44,8 +39,8 @@ static void make_hot(const char *name)
 
 static void wait_until_asked(unsigned queries)
 {
-	WAIT_FOR(asked() >= queries);
-	assert_int_equal(asked(), queries);
+	WAIT_FOR(rig_asked() >= queries);
+	assert_int_equal(rig_asked(), queries);
 }
 
 TEST_WITH(test_cold_and_absent_records_are_left_alone, rig_setup, rig_teardown)
@@ -54,7 +49,7 @@ TEST_WITH(test_cold_and_absent_records_are_left_alone, rig_setup, rig_teardown)
 	resolves("cold.example", 1, 1000, ANSWER_UPSTREAM);
 	tell("cold.example");
 	clock_pass_ms(250);
-	assert_int_equal(asked(), 1);
+	assert_int_equal(rig_asked(), 1);
 	struct resolver_status s = status();
 	assert_int_equal(s.refreshes, 2);
 	assert_int_equal(s.inflight, 0);
@@ -67,7 +62,7 @@ TEST_WITH(test_hot_record_is_renewed_before_it_expires, rig_setup, rig_teardown)
 	fake[0].ttl_s = fake[1].ttl_s = 2;
 	make_hot("hot.example");
 	tell("hot.example");
-	assert_int_equal(asked(), 1);
+	assert_int_equal(rig_asked(), 1);
 	wait_until_asked(2);
 	WAIT_FOR(counts().done > 0);
 	struct refresh_counts c = counts();
@@ -109,12 +104,12 @@ TEST_WITH(test_failed_refresh_keeps_the_record_and_is_held_back, rig_setup, rig_
 	WAIT_FOR(counts().failed > 0);
 	assert_int_equal(counts().failed, 1);
 	assert_int_equal(report_now.held_back, 1);
-	unsigned before = asked();
+	unsigned before = rig_asked();
 	resolves("fails.example", 100, 1000, ANSWER_CACHED);
 	tell("fails.example");
 	WAIT_FOR(counts().held_back > 0);
 	assert_int_equal(counts().held_back, 1);
-	assert_int_equal(asked(), before);
+	assert_int_equal(rig_asked(), before);
 	assert_int_equal(counts().asked, 1);
 }
 

@@ -237,13 +237,13 @@ TEST_WITH(test_by_zone, setup, rig_teardown)
 	assert_int_equal(dns_name_from_text("corp.example", 12, &zone.name), 0);
 	rig.config.forwards = &zone;
 	rig.config.forward_count = 1;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	from((struct fake_miss){.name = "a.corp.example"}, "198.51.100.7");
 	expect_answer(3000, id, 0, ANSWER_UPSTREAM);
 	assert_int_equal(fake[0].subnet_queries, 0);
 	zone.pick.subnet.ipv4 = 16;
 	rig.config.upstreams.subnet = (struct config_subnet){0};
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	from((struct fake_miss){.name = "b.corp.example"}, "198.51.100.7");
 	expect(ANSWER_UPSTREAM, 0, 16);
 	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");

@@ -54,70 +54,17 @@ TEST_WITH(test_replies_without_the_subnet_are_proven_by_tcp, setup, rig_teardown
 	assert_true(fake[0].tcp_queries > 0);
 }
 
-struct look_wait {
-	_Atomic bool there;
-	unsigned count, left_out;
-	struct cache_entry entry[4];
-};
-
-static void on_looked(void *arg, int err, const struct cache_look *look)
+static const struct rig_look *find(const char *text, const char *client)
 {
-	struct look_wait *w = arg;
-	assert_int_equal(err, 0);
-	w->count = look->count;
-	w->left_out = look->left_out;
-	for (unsigned i = 0; i < look->count && i < 4; i++)
-		w->entry[i] = look->entry[i];
-	w->there = true;
-}
-
-static const struct look_wait *look(const char *text)
-{
-	static struct look_wait w;
-	struct dns_name name;
-	memset(&w, 0, sizeof(w));
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
-	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w), 0);
-	WAIT_FOR(w.there);
-	return &w;
-}
-
-static const struct look_wait *find(const char *text, const char *client)
-{
-	static struct look_wait w;
-	struct cache_question q = {.qtype = DNS_TYPE_A};
-	memset(&w, 0, sizeof(w));
-	assert_int_equal(dns_name_from_text(text, strlen(text), &q.name), 0);
+	static struct rig_look l;
+	struct cache_question q = {.name = name_of_text(text), .qtype = DNS_TYPE_A};
+	l.there = false;
 	if (client)
 		q.client = address_of_text(client);
-	assert_int_equal(resolver_cache_find(rig.resolver, &q, rig.loop, on_looked, &w), 0);
-	WAIT_FOR(w.there);
-	return &w;
-}
-
-struct flush_wait {
-	_Atomic bool there;
-	struct cache_flushed got;
-};
-
-static void on_flushed(void *arg, int err, const struct cache_flushed *f)
-{
-	struct flush_wait *w = arg;
-	assert_int_equal(err, 0);
-	w->got = *f;
-	w->there = true;
-}
-
-static uint64_t flush(enum flush_kind kind, const char *text)
-{
-	static struct flush_wait w;
-	struct flush what = {.kind = kind};
-	w.there = false;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &what.name), 0);
-	assert_int_equal(
-		resolver_cache_flush(rig.resolver, &what, false, rig.loop, on_flushed, &w), 0);
-	WAIT_FOR(w.there);
-	return w.got.l0;
+	assert_int_equal(resolver_cache_find(rig.resolver, &q, rig.loop, rig_on_look, &l), 0);
+	WAIT_FOR(l.there);
+	assert_int_equal(l.err, 0);
+	return &l;
 }
 
 TEST_WITH(test_shown_and_flushed_by_name, setup, rig_teardown)
@@ -125,16 +72,16 @@ TEST_WITH(test_shown_and_flushed_by_name, setup, rig_teardown)
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
 	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
 	asks("a.www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
-	const struct look_wait *w = look("www.example");
-	assert_int_equal(w->count, 2);
+	const struct rig_look *w = rig_look("www.example", 0);
+	assert_int_equal(w->look.count, 2);
 	char text[SOCKET_ADDRESS_TEXT_MAX], other[SOCKET_ADDRESS_TEXT_MAX];
 	ip_address_text(&w->entry[0].subnet, true, text);
 	ip_address_text(&w->entry[1].subnet, true, other);
 	assert_true(strcmp(text, other) != 0);
 	assert_true(strcmp(text, "198.51.100.0/24") == 0 || strcmp(other, "198.51.100.0/24") == 0);
-	assert_int_equal(flush(FLUSH_NAME, "www.example"), 2);
-	assert_int_equal(look("a.www.example")->count, 1);
-	assert_int_equal(flush(FLUSH_BELOW, "example"), 1);
+	assert_int_equal(rig_flush(FLUSH_NAME, "www.example", false).l0, 2);
+	assert_int_equal(rig_look("a.www.example", 0)->look.count, 1);
+	assert_int_equal(rig_flush(FLUSH_BELOW, "example", false).l0, 1);
 }
 
 // By its keys a client's question is found in the answers for its own subnet alone.
@@ -143,12 +90,12 @@ TEST_WITH(test_found_for_a_client_of_the_subnet, setup, rig_teardown)
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
 	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
-	const struct look_wait *w = find("www.example", "198.51.101.9");
-	assert_int_equal(w->count, 1);
+	const struct rig_look *w = find("www.example", "198.51.101.9");
+	assert_int_equal(w->look.count, 1);
 	assert_string_equal(ip_address_text(&w->entry[0].subnet, true, text), "198.51.101.0/24");
-	assert_int_equal(find("www.example", "198.51.102.9")->count, 0);
-	assert_int_equal(find("www.example", NULL)->count, 0);
-	assert_int_equal(find("other.example", "198.51.101.9")->count, 0);
+	assert_int_equal(find("www.example", "198.51.102.9")->look.count, 0);
+	assert_int_equal(find("www.example", NULL)->look.count, 0);
+	assert_int_equal(find("other.example", "198.51.101.9")->look.count, 0);
 }
 
 TEST_WITH(test_a_look_says_what_it_leaves_out, setup, rig_teardown)
@@ -156,8 +103,8 @@ TEST_WITH(test_a_look_says_what_it_leaves_out, setup, rig_teardown)
 	for (unsigned i = 0; i < CACHE_GET_MAX + 3; i++) {
 		asks("www.example", text_from("203.0.%u.1", i), ANSWER_UPSTREAM, i);
 	}
-	assert_int_equal(look("www.example")->count, CACHE_GET_MAX);
-	assert_int_equal(look("www.example")->left_out, 3);
+	assert_int_equal(rig_look("www.example", 0)->look.count, CACHE_GET_MAX);
+	assert_int_equal(rig_look("www.example", 0)->look.left_out, 3);
 }
 
 // A flood of questions from forged subnets meets the share of their zone, as one of many names
@@ -166,7 +113,7 @@ TEST_WITH(test_a_flood_of_subnets_meets_the_bound_of_the_zone, setup, rig_teardo
 {
 	enum { ZONE = 16, ASKED = 200 };
 	rig.config.limits.zone_inflight = ZONE;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	fake[0].held = true;
 	for (unsigned i = 0; i < ASKED; i++) {
 		const char *client = text_from("203.0.%u.1", i);
@@ -211,7 +158,7 @@ TEST_WITH(test_nothing_is_renewed, setup, rig_teardown)
 TEST_WITH(test_expired_for_everyone_is_deleted_where_workers_serve_it, setup, rig_teardown)
 {
 	rig.config.cache.stale_immediate = true;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	renewal_asked();
 	assert_int_equal(status().l0.entries, 0);
 }

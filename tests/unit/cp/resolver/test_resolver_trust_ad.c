@@ -3,31 +3,24 @@
 // `trust_ad`: whose AD reaches the client, and of which answers. Both fake servers set AD always.
 
 #include "resolver_rig.h"
-#include "tests/unit/cp/l1/redis_local.h"
-#include "tests/unit/cp/l1/redis_server.h"
 
 static struct config_record alias;
 static struct config_forward_zone zone;
 static struct config_upstream zone_server;
-static uint8_t target[DNS_NAME_MAX];
-
-static void name_set(struct dns_name *out, const char *text)
-{
-	assert_int_equal(dns_name_from_text(text, strlen(text), out), 0);
-}
+static struct dns_name target;
 
 // alias.lan is www.example; fake[1] has the zone corp.example.
 static void names_make(void)
 {
-	struct dns_name to;
-	name_set(&to, "www.example");
-	memcpy(target, to.wire, to.len);
-	alias = (struct config_record){
-		.ttl_s = 77, .type = DNS_TYPE_CNAME, .rdata = target, .rdata_len = to.len};
-	name_set(&alias.name, "alias.lan");
+	target = name_of_text("www.example");
+	alias = (struct config_record){.name = name_of_text("alias.lan"),
+		.ttl_s = 77,
+		.type = DNS_TYPE_CNAME,
+		.rdata = target.wire,
+		.rdata_len = target.len};
 	zone_server = (struct config_upstream){.address = rig.config.upstreams.server[1].address};
-	zone = (struct config_forward_zone){.server_count = 1, .servers = &zone_server};
-	name_set(&zone.name, "corp.example");
+	zone = (struct config_forward_zone){
+		.name = name_of_text("corp.example"), .server_count = 1, .servers = &zone_server};
 	rig.config.local.records = &alias;
 	rig.config.local.record_count = 1;
 	rig.config.forwards = &zone;
@@ -45,11 +38,6 @@ static int setup(void **state)
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	rig_box_start();
 	return 0;
-}
-
-static void reconfigure(void *)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 }
 
 // The AD of the answer to a client with these bits.
@@ -86,7 +74,7 @@ TEST_WITH(test_not_of_other_servers, setup, rig_teardown)
 	assert_int_equal(fake[1].udp_queries, 1);
 	assert_int_equal(fake[1].ad_queries, 0);
 	zone_server.trust_ad = true;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	assert_true(
 		ad_of((struct fake_miss){.name = "b.corp.example", .ad = true}, ANSWER_UPSTREAM));
 	assert_int_equal(fake[1].ad_queries, 1);
@@ -96,7 +84,7 @@ TEST_WITH(test_not_of_other_servers, setup, rig_teardown)
 TEST_WITH(test_not_of_the_next_server, setup, rig_teardown)
 {
 	rig.config.upstreams.count = 2;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	fake[0].mode = FAKE_SERVFAIL;
 	assert_false(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_UPSTREAM));
 	assert_int_equal(fake[0].ad_queries, 1);
@@ -113,7 +101,7 @@ TEST_WITH(test_not_of_rewritten_answers, setup, rig_teardown)
 TEST_WITH(test_not_of_dns64, setup, rig_teardown)
 {
 	assert_int_equal(ip_address_parse("64:ff9b::/96", &rig.config.ipv6.dns64), 0);
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	const struct fake_miss m = {.name = "www.example", .type = DNS_TYPE_AAAA, .ad = true};
 	assert_false(ad_of(m, ANSWER_UPSTREAM));
 	assert_int_equal(status().dns64, 1);
@@ -126,7 +114,7 @@ TEST_WITH(test_not_after_a_reload_without_it, setup, rig_teardown)
 	const struct fake_miss m = {.name = "www.example", .ad = true};
 	assert_true(ad_of(m, ANSWER_UPSTREAM));
 	rig.config.upstreams.server[0].trust_ad = false;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	WAIT_FOR(status().l0.entries == 0);
 	assert_false(ad_of(m, ANSWER_UPSTREAM));
 }
@@ -136,18 +124,10 @@ TEST_WITH(test_not_where_weir_validates, setup, rig_teardown)
 {
 	rig.config.dnssec.validate = true;
 	rig.config.dnssec.hash = 7;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	assert_false(ad_of((struct fake_miss){.name = "www.example", .ad = true, .cd = true},
 		ANSWER_UPSTREAM));
 	assert_int_equal(fake[0].cd_queries, 1);
-}
-
-static void box_again(const struct redis_server *redis)
-{
-	rig_box_stop();
-	rig.config.redis = redis_local(redis->port);
-	rig_box_start();
-	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
 }
 
 // Boxes with the same trusted servers share it; L1 has the target of a local CNAME alone.
@@ -155,14 +135,14 @@ TEST_WITH(test_from_l1, setup, rig_teardown)
 {
 	static struct redis_server redis;
 	redis_server_start(&redis, NULL);
-	box_again(&redis);
+	rig_redis_box(&redis);
 	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_UPSTREAM));
-	WAIT_FOR(strncmp(redis_server_say(&redis, "KEYS weir:*"), "*1\r\n", 4) == 0);
-	box_again(&redis);
+	rig_redis_keys_await(&redis, 1);
+	rig_redis_box(&redis);
 	assert_true(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_CACHED));
 	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_CACHED));
 	rig.config.upstreams.server[0].trust_ad = false;
-	box_again(&redis);
+	rig_redis_box(&redis);
 	assert_false(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_UPSTREAM));
 	redis_server_clean(&redis);
 }
