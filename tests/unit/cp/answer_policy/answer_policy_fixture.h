@@ -24,6 +24,14 @@ static inline void fixture_source(struct answer_policy_fixture *f, const char *t
 	assert_int_equal(rule_builder_source(f->builder, title), 0);
 }
 
+// One without operator's entries.
+static inline void fixture_begin(struct answer_policy_fixture *f)
+{
+	fixture_open(f);
+	fixture_source(f, "allow entries");
+	fixture_source(f, "deny entries");
+}
+
 // "/pattern/", "192.0.2.0/24" or a name; `type`: for this one alone, 0: for all.
 static inline void fixture_rule_for(struct answer_policy_fixture *f, enum rule_class rule_class,
 	const char *text, uint16_t type)

@@ -178,9 +178,7 @@ TEST(test_guards_of_clients)
 	struct answer_policy_fixture f;
 	struct dns_name name = fixture_name("tracker.example");
 	unsigned guarded = 0;
-	fixture_open(&f);
-	fixture_source(&f, "allow entries");
-	fixture_source(&f, "deny entries");
+	fixture_begin(&f);
 	for (unsigned source = 0; source < 2; source++) {
 		fixture_source(&f, source ? "ads" : "malware");
 		for (unsigned i = 0; i < ARRAY_LEN(clients) * ARRAY_LEN(classes); i++) {

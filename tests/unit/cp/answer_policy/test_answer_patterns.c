@@ -6,14 +6,27 @@
 
 static struct answer_pattern_counts counts;
 
+UNIT_END_OF(answer_patterns_free, struct answer_patterns)
+
+static const struct answer_pattern_limits unlimited = {
+	.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
+
+// Until the end of the case. NULL: no pattern was taken.
+static struct answer_patterns *compile(
+	const struct answer_pattern *pattern, size_t n, const struct answer_pattern_limits *limits)
+{
+	struct answer_patterns *p;
+	assert_int_equal(answer_patterns_new(&p, pattern, n, limits, &counts), 0);
+	unit_at_end(answer_patterns_free_at_end, p);
+	return p;
+}
+
 static struct answer_patterns *make(const char *const *text, const unsigned *list, size_t n)
 {
 	struct answer_pattern pattern[16] = {0};
-	struct answer_patterns *p;
 	for (size_t i = 0; i < n; i++)
 		pattern[i] = (struct answer_pattern){list[i], text[i], strlen(text[i]), false};
-	assert_int_equal(answer_patterns_new(&p, pattern, n, NULL, &counts), 0);
-	return p;
+	return compile(pattern, n, NULL);
 }
 
 static struct rule_set lists_of(const struct answer_patterns *p, const char *name)
@@ -55,7 +68,6 @@ TEST(test_matches)
 	assert_int_equal(both.lists[1], 1u << (70 - 64));
 	assert_int_equal(both.lists[2], 1u << (130 - 128));
 	assert_int_equal(both.lists[3], 0);
-	answer_patterns_free(p);
 }
 
 TEST(test_dot_star_matches_everything)
@@ -65,7 +77,6 @@ TEST(test_dot_star_matches_everything)
 	struct answer_patterns *p = make(text, list, 1);
 	assert_true(has(p, "a", 3));
 	assert_true(has(p, "www.example.com", 3));
-	answer_patterns_free(p);
 }
 
 TEST(test_refuses_and_goes_on)
@@ -86,8 +97,7 @@ TEST(test_refuses_and_goes_on)
 		{3, longest, ANSWER_PATTERN_LEN_MAX, false},
 		{4, "good", 4, false},
 	};
-	struct answer_patterns *p;
-	assert_int_equal(answer_patterns_new(&p, pattern, ARRAY_LEN(pattern), NULL, &counts), 0);
+	struct answer_patterns *p = compile(pattern, ARRAY_LEN(pattern), NULL);
 	assert_int_equal(counts.refused_syntax, 5);
 	assert_int_equal(counts.refused_slow, 1);
 	assert_int_equal(counts.refused_length, 2);
@@ -96,7 +106,6 @@ TEST(test_refuses_and_goes_on)
 	assert_non_null(strstr(counts.first_error, "(unclosed"));
 	assert_true(has(p, "good.example", 4));
 	assert_false(has(p, "look.example", 2));
-	answer_patterns_free(p);
 }
 
 // Lists with the same text share what is compiled of it.
@@ -107,13 +116,11 @@ TEST(test_a_text_of_many_lists)
 	static const unsigned list[] = {2, 3, 70, 71, 72, 255};
 	struct answer_patterns *p = make(text, list, 1);
 	const uint64_t alone = counts.bytes;
-	answer_patterns_free(p);
 	static const char *const same[] = {
 		"^ad[0-9]*\\.", "^ad[0-9]*\\.", "^ad[0-9]*\\.", "^ad[0-9]*\\."};
 	p = make(same, list, 4);
 	assert_int_equal(counts.compiled, 4);
 	assert_int_equal(counts.bytes, alone);
-	answer_patterns_free(p);
 	p = make(text, list, 6);
 	assert_int_equal(counts.compiled, 4);
 	assert_int_equal(counts.refused_syntax, 2);
@@ -123,7 +130,6 @@ TEST(test_a_text_of_many_lists)
 	assert_int_equal(set.lists[2], 0);
 	assert_int_equal(set.lists[3], UINT64_C(1) << (255 - 192));
 	assert_int_equal(lists_of(p, "ad1.rar").lists[1], 1u << (70 - 64));
-	answer_patterns_free(p);
 }
 
 TEST(test_none_left)
@@ -140,6 +146,7 @@ static struct answer_pattern *many(unsigned count, char (*text)[32])
 {
 	struct answer_pattern *pattern = calloc(count, sizeof(*pattern));
 	assert_non_null(pattern);
+	unit_at_end(free, pattern);
 	for (unsigned i = 0; i < count; i++) {
 		int n = snprintf(text[i], 32, "^host%u\\.", i);
 		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n, false};
@@ -155,10 +162,7 @@ TEST(test_count_limit)
 	if (UNIT_IS_SANITIZED)
 		skip(); // a minute's work
 	struct answer_pattern *pattern = many(COUNT, text);
-	struct answer_patterns *p;
-	const struct answer_pattern_limits limits = {
-		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	struct answer_patterns *p = compile(pattern, COUNT, &unlimited);
 	assert_int_equal(counts.refused_count, 10);
 	assert_int_equal(counts.compiled, ANSWER_PATTERNS_MAX);
 	assert_true(has(p, "host0.example", 0));
@@ -169,8 +173,6 @@ TEST(test_count_limit)
 		assert_true(has(p, name, i % 200));
 		assert_false(has(p, name, (i + 1) % 200));
 	}
-	answer_patterns_free(p);
-	free(pattern);
 }
 
 // Patterns that are quick alone and take libhs minutes together, behind some that are quick.
@@ -179,21 +181,16 @@ TEST(test_no_portion_takes_long)
 	enum { QUICK = 160, COUNT = QUICK + 128 };
 	static char text[COUNT][32];
 	struct answer_pattern *pattern = many(COUNT, text);
-	struct answer_patterns *p;
-	const struct answer_pattern_limits limits = {
-		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
 	for (unsigned i = QUICK; i < COUNT; i++)
 		pattern[i].len = (size_t)snprintf(text[i], sizeof(text[i]), "%c%c.*%c%c",
 			'a' + i % 26, 'a' + i / 26 % 26, 'a' + i * 7 % 26, 'a' + i * 11 % 26);
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	struct answer_patterns *p = compile(pattern, COUNT, &unlimited);
 	assert_int_equal(counts.compiled, COUNT);
 	assert_true(has(p, "host159.example", 159));
 	assert_true(has(p,
 		text_from("%c%c--%c%c", 'a' + 160 % 26, 'a' + 160 / 26, 'a' + 160 * 7 % 26,
 			'a' + 160 * 11 % 26),
 		160));
-	answer_patterns_free(p);
-	free(pattern);
 }
 
 static char *repeated(char *to, const char *text, unsigned times)
@@ -209,7 +206,6 @@ TEST(test_dear_patterns_leave_the_others)
 	enum { DEAR = 512, COUNT = DEAR + 2 };
 	static char dear[DEAR + 1][512];
 	struct answer_pattern pattern[COUNT] = {0};
-	struct answer_patterns *p;
 	for (unsigned i = 0; i <= DEAR; i++) {
 		char *end = repeated(repeated(dear[i], "(a|b)?", 60), "a.*b", 8);
 		snprintf(end, 8, "q%u", i);
@@ -217,13 +213,12 @@ TEST(test_dear_patterns_leave_the_others)
 	}
 	pattern[DEAR].is_own = true;
 	pattern[DEAR + 1] = (struct answer_pattern){3, "^ads[0-9]*\\.", 12, false};
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, NULL, &counts), 0);
+	struct answer_patterns *p = compile(pattern, COUNT, NULL);
 	assert_in_range(counts.refused_slow, DEAR - 10, DEAR);
 	assert_int_equal(counts.compiled + counts.refused_slow, COUNT);
 	assert_true(has(p, "ads12.example", 3));
 	assert_true(has(p, text_from("%sq%u", "abababababababab", DEAR), 2));
 	assert_false(has(p, text_from("%sq%u", "abababababababab", DEAR - 1), 2));
-	answer_patterns_free(p);
 }
 
 // However many a list has, and whatever number it has in the image.
@@ -234,15 +229,10 @@ TEST(test_the_operators_own_come_first)
 	if (UNIT_IS_SANITIZED)
 		skip(); // a minute's work
 	struct answer_pattern *pattern = many(COUNT, text);
-	struct answer_patterns *p;
-	const struct answer_pattern_limits limits = {
-		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
 	pattern[COUNT - 1] = (struct answer_pattern){250, "^own[0-9]+x*\\.", 14, true};
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	struct answer_patterns *p = compile(pattern, COUNT, &unlimited);
 	assert_int_equal(counts.refused_count, 1);
 	assert_true(has(p, "own1.example", 250));
-	answer_patterns_free(p);
-	free(pattern);
 }
 
 // As filters and lists of expressions have them.
@@ -255,20 +245,16 @@ TEST(test_usual_patterns_are_taken)
 	enum { COUNT = 300, SHAPES = ARRAY_LEN(shape) };
 	static char text[COUNT][64];
 	struct answer_pattern pattern[COUNT];
-	struct answer_patterns *p;
 	for (unsigned i = 0; i < COUNT; i++) {
 		const int n = snprintf(text[i], sizeof(text[i]), shape[i % SHAPES], 100 + i);
 		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n, false};
 	}
-	const struct answer_pattern_limits limits = {
-		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	struct answer_patterns *p = compile(pattern, COUNT, &unlimited);
 	assert_int_equal(counts.compiled, COUNT);
 	assert_true(has(p, "ad1007.example.com", 0));
 	assert_true(has(p, "x.ads102-y.example", 2));
 	assert_true(has(p, "www.metrics107.example", 7));
 	assert_false(has(p, "metrics107.example", 7));
-	answer_patterns_free(p);
 }
 
 static int on_found(unsigned, unsigned long long, unsigned long long, unsigned, void *found)
@@ -311,7 +297,6 @@ TEST(test_any_at_the_ends)
 				fail_msg("/%s/ at %s", text[i], name[k]);
 			found += is_found;
 		}
-		answer_patterns_free(p);
 	}
 	assert_in_range(found, ARRAY_LEN(text), ARRAY_LEN(text) * ARRAY_LEN(name) - 100);
 }
@@ -334,34 +319,26 @@ TEST(test_time_and_size)
 	enum { COUNT = 200, FIRST = 32 };
 	static char text[COUNT][32];
 	struct answer_pattern *pattern = many(COUNT, text);
-	struct answer_patterns *p;
 	const struct answer_pattern_limits no_time = {.bytes = ANSWER_PATTERNS_BYTES_MAX};
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &no_time, &counts), 0);
-	assert_null(p);
+	assert_null(compile(pattern, COUNT, &no_time));
 	assert_int_equal(counts.refused_time, COUNT);
 	const struct answer_pattern_limits too_late = {
 		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX, .until_ms = 1};
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &too_late, &counts), 0);
-	assert_null(p);
+	assert_null(compile(pattern, COUNT, &too_late));
 	assert_int_equal(counts.refused_time, COUNT);
 	const struct answer_pattern_limits no_room = {.budget_ms = UINT64_MAX, .bytes = 20000};
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &no_room, &counts), 0);
+	assert_non_null(compile(pattern, COUNT, &no_room));
 	assert_true(counts.refused_size > 0);
 	assert_int_equal(counts.compiled + counts.refused_size, COUNT);
 	assert_true(counts.bytes <= 20000);
-	answer_patterns_free(p);
 	// Room for the first portion to the last byte: it is taken, and nothing behind it.
-	struct answer_pattern_limits exact = {
-		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
-	assert_int_equal(answer_patterns_new(&p, pattern, FIRST, &exact, &counts), 0);
+	struct answer_pattern_limits exact = unlimited;
+	assert_non_null(compile(pattern, FIRST, &exact));
 	assert_int_equal(counts.compiled, FIRST);
-	answer_patterns_free(p);
 	exact.bytes = counts.bytes;
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &exact, &counts), 0);
+	assert_non_null(compile(pattern, COUNT, &exact));
 	assert_int_equal(counts.compiled, FIRST);
 	assert_int_equal(counts.refused_size, COUNT - FIRST);
-	answer_patterns_free(p);
-	free(pattern);
 }
 
 static void *no_memory(size_t)
@@ -380,24 +357,19 @@ TEST(test_the_library_refuses_a_portion)
 	enum { COUNT = 5 };
 	static char text[COUNT][32];
 	struct answer_pattern *pattern = many(COUNT, text);
-	struct answer_patterns *p;
 	assert_int_equal(hs_set_database_allocator(no_memory, free), HS_SUCCESS);
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, NULL, &counts), 0);
-	assert_null(p);
+	assert_null(compile(pattern, COUNT, NULL));
 	assert_int_equal(counts.refused_size, COUNT);
 	assert_int_equal(counts.refused_syntax + counts.compiled, 0);
 	// A portion of one pattern: that one is to blame.
-	assert_int_equal(answer_patterns_new(&p, pattern, 1, NULL, &counts), 0);
-	assert_null(p);
+	assert_null(compile(pattern, 1, NULL));
 	assert_int_equal(counts.refused_syntax, 1);
 	assert_int_equal(counts.refused_size, 0);
 	// It blames the first of those that are left, one after the other.
 	assert_int_equal(hs_set_misc_allocator(no_memory_for_errors, free), HS_SUCCESS);
-	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, NULL, &counts), 0);
-	assert_null(p);
+	assert_null(compile(pattern, COUNT, NULL));
 	assert_int_equal(counts.refused_syntax, COUNT);
 	assert_int_equal(counts.refused_size, 0);
 	assert_int_equal(hs_set_misc_allocator(NULL, NULL), HS_SUCCESS);
 	assert_int_equal(hs_set_database_allocator(NULL, NULL), HS_SUCCESS);
-	free(pattern);
 }

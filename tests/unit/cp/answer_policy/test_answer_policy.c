@@ -91,22 +91,41 @@ static int setup(void **)
 
 FIXTURE(teardown, fixture_close(&f))
 
+// A chain, its address, and whether it is blocked for a group with these two sources.
+struct judged {
+	const char *names, *address, *source, *other;
+	bool blocked;
+};
+#define PUBLIC "198.18.0.1"
+
+static void expect_judged(const struct judged *j, unsigned count)
+{
+	for (; count > 0; j++, count--) {
+		answer_chain(j->names, j->address);
+		if (blocks(j->source, j->other) != j->blocked)
+			fail_msg("%s %s, with %s and %s: blocked %d", j->names, j->address,
+				j->source, j->other, !j->blocked);
+	}
+}
+#define EXPECT_JUDGED(rows) expect_judged(rows, ARRAY_LEN(rows))
+
 TEST_WITH(test_chain, setup, teardown)
 {
-	answer_chain("www.shop.example", "198.18.0.1");
+	static const struct judged judged[] = {
+		{"tracker.example", PUBLIC, "ads", NULL, true}, // a pattern might have allowed it
+		{"trusted.tracker.example", PUBLIC, "ads", NULL, false},
+		{"www.shop.example shop.Tracker.example", PUBLIC, "ads", NULL, true},
+		{"www.shop.example shop.Tracker.example", PUBLIC, "malware", NULL, false},
+		{"a.shop.example a.example b.example evil.example c.example", PUBLIC, "ads", NULL,
+			false},
+		{"a.shop.example a.example b.example evil.example c.example", PUBLIC, "malware",
+			NULL, true},
+		// The operator's entries are everyone's.
+		{"www.shop.example x.denied.example", PUBLIC, NULL, NULL, true},
+	};
+	EXPECT_JUDGED(judged);
+	answer_chain("www.shop.example", PUBLIC);
 	assert_int_equal(finding.count, 0);
-	answer_chain("tracker.example", "198.18.0.1"); // a pattern might have allowed it
-	assert_true(blocks("ads", NULL));
-	answer_chain("trusted.tracker.example", "198.18.0.1");
-	assert_false(blocks("ads", NULL));
-	answer_chain("www.shop.example shop.Tracker.example", "198.18.0.1");
-	assert_true(blocks("ads", NULL));
-	assert_false(blocks("malware", NULL));
-	answer_chain("www.shop.example a.example b.example evil.example c.example", "198.18.0.1");
-	assert_false(blocks("ads", NULL));
-	assert_true(blocks("malware", NULL));
-	answer_chain("www.shop.example x.denied.example", "198.18.0.1");
-	assert_true(blocks(NULL, NULL)); // the operator's entries are everyone's
 }
 
 // Of an address and of a service's target nothing is known for the name's other types.
@@ -126,57 +145,46 @@ TEST_WITH(test_of_one_type, setup, teardown)
 
 TEST_WITH(test_allowed_targets, setup, teardown)
 {
-	answer_chain("www.shop.example fine.tracker.example", "198.18.0.1"); // by the operator
-	assert_false(blocks("ads", "malware"));
-	answer_chain("www.shop.example own.tracker.example", "198.18.0.1"); // by the list itself
-	assert_false(blocks("ads", "malware"));
-	answer_chain("www.shop.example double.example", "198.18.0.1"); // by another one
-	assert_true(blocks("ads", NULL));
-	assert_false(blocks("ads", "good"));
+	static const struct judged judged[] = {
+		// By the operator, by the list itself, by another one.
+		{"www.shop.example fine.tracker.example", PUBLIC, "ads", "malware", false},
+		{"www.shop.example own.tracker.example", PUBLIC, "ads", "malware", false},
+		{"www.shop.example double.example", PUBLIC, "ads", NULL, true},
+		{"www.shop.example double.example", PUBLIC, "ads", "good", false},
+		// Important beats that.
+		{"www.shop.example worst.example", PUBLIC, "malware", "good", true},
+		// One allowed name does not take the other's block away.
+		{"www.shop.example fine.tracker.example evil.example", PUBLIC, "malware", NULL,
+			true},
+		{"www.shop.example fine.tracker.example evil.example", PUBLIC, "ads", NULL, false},
+		{"www.shop.example double.example evil.example tracker.example", PUBLIC, "malware",
+			"good", true},
+		{"www.shop.example double.example evil.example tracker.example", PUBLIC, "ads",
+			"good", true},
+	};
 	struct rule_set mask;
+	EXPECT_JUDGED(judged);
+	answer_chain("www.shop.example double.example", PUBLIC);
 	assert_true(answer_match_mask(&finding, &mask));
-	answer_chain("www.shop.example worst.example", "198.18.0.1"); // important beats that
-	assert_true(blocks("malware", "good"));
-	// One allowed name does not take the other's block away.
-	answer_chain("www.shop.example fine.tracker.example evil.example", "198.18.0.1");
-	assert_true(blocks("malware", NULL));
-	assert_false(blocks("ads", NULL));
-	answer_chain("www.shop.example double.example evil.example tracker.example", "198.18.0.1");
-	assert_true(blocks("malware", "good"));
-	assert_true(blocks("ads", "good"));
 }
 
 TEST_WITH(test_patterns, setup, teardown)
 {
-	answer_chain("ad3.shop.example", "198.18.0.1");
-	assert_true(blocks("ads", NULL));
-	assert_false(blocks("malware", NULL));
-	answer_chain("www.shop.example ads.cdn.example", "198.18.0.1");
-	assert_true(blocks("ads", NULL));
-	answer_chain("METRICS.shop.example", "198.18.0.1");
-	assert_true(blocks(NULL, NULL));
-	answer_chain("trusted.metrics.example", "198.18.0.1");
-	assert_false(blocks("ads", "malware"));
-	// An allow pattern takes a list's block of a target away, an operator's deny of a name not.
-	answer_chain("www.shop.example trusted.tracker.example", "198.18.0.1");
-	assert_false(blocks("ads", NULL));
-	answer_chain("www.shop.example trusted.denied.example", "198.18.0.1");
-	assert_true(blocks("ads", NULL));
+	static const struct judged judged[] = {
+		{"ad3.shop.example", PUBLIC, "ads", NULL, true},
+		{"ad3.shop.example", PUBLIC, "malware", NULL, false},
+		{"www.shop.example ads.cdn.example", PUBLIC, "ads", NULL, true},
+		{"METRICS.shop.example", PUBLIC, NULL, NULL, true},
+		{"trusted.metrics.example", PUBLIC, "ads", "malware", false},
+		// It takes a list's block of a target away, an operator's deny of a name not.
+		{"www.shop.example trusted.tracker.example", PUBLIC, "ads", NULL, false},
+		{"www.shop.example trusted.denied.example", PUBLIC, "ads", NULL, true},
+	};
 	struct dns_name name = fixture_name("ad9.example");
+	EXPECT_JUDGED(judged);
 	answer_policy_question(
 		f.answer_policy, ANSWER_POLICY_ON_SERVICE, &name, DNS_TYPE_A, &finding);
 	assert_true(blocks("ads", NULL));
-}
-
-static void typed_pattern(struct answer_policy_fixture *g, enum rule_class rule_class,
-	const char *text, uint16_t type)
-{
-	struct list_rule rule = rule_of_name(rule_class, NULL);
-	rule.what = LIST_RULE_PATTERN;
-	rule.pattern = text;
-	rule.pattern_len = strlen(text);
-	rule.kind.types = (struct rule_types){.count = 1, .type = {type}};
-	assert_int_equal(rule_builder_rule(g->builder, &rule), 0);
 }
 
 // Workers leave names to us that a list blocks, whether or not libhs took the pattern that may
@@ -235,14 +243,12 @@ TEST_WITH(test_pattern_types, setup, teardown)
 	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
 	for (unsigned allows = 0; allows < 2; allows++) {
 		struct answer_policy_fixture g;
-		fixture_open(&g);
-		fixture_source(&g, "allow entries");
-		fixture_source(&g, "deny entries");
+		fixture_begin(&g);
 		fixture_source(&g, "ads");
-		typed_pattern(&g, RULE_CLASS_BLOCK, "^six", DNS_TYPE_AAAA);
+		fixture_rule_for(&g, RULE_CLASS_BLOCK, "/^six/", DNS_TYPE_AAAA);
 		if (allows) {
 			fixture_rule(&g, RULE_CLASS_BLOCK, "free.example");
-			typed_pattern(&g, RULE_CLASS_ALLOW, "^free", DNS_TYPE_A);
+			fixture_rule_for(&g, RULE_CLASS_ALLOW, "/^free/", DNS_TYPE_A);
 		}
 		fixture_check(&g);
 		for (unsigned i = 0; i < (allows ? 4 : 2); i++) {
@@ -259,23 +265,18 @@ TEST_WITH(test_pattern_types, setup, teardown)
 
 TEST_WITH(test_addresses, setup, teardown)
 {
-	answer_chain("www.shop.example", "192.0.2.77");
-	assert_true(blocks("malware", NULL));
-	assert_false(blocks("ads", NULL));
-	answer_chain("www.shop.example", "10.1.2.3");
-	assert_true(blocks("rebinding", NULL));
-	answer_chain("www.shop.example", "fd53::1");
-	assert_true(blocks("rebinding", NULL));
-	answer_chain("www.shop.example", "::ffff:10.0.0.1");
-	assert_true(blocks("rebinding", NULL));
-	answer_chain("nas.home.example", "10.1.2.3");
-	assert_false(blocks("rebinding", NULL));
-	// What is excepted is the name asked, not one that it leads to.
-	answer_chain("www.shop.example nas.home.example", "10.1.2.3");
-	assert_true(blocks("rebinding", NULL));
-	// Of rebinding alone.
-	answer_chain("nas.home.example", "192.0.2.77");
-	assert_true(blocks("malware", "rebinding"));
+	static const struct judged judged[] = {
+		{"www.shop.example", "192.0.2.77", "malware", NULL, true},
+		{"www.shop.example", "192.0.2.77", "ads", NULL, false},
+		{"www.shop.example", "10.1.2.3", "rebinding", NULL, true},
+		{"www.shop.example", "fd53::1", "rebinding", NULL, true},
+		{"www.shop.example", "::ffff:10.0.0.1", "rebinding", NULL, true},
+		// What is excepted is the name asked, not one that it leads to; of rebinding alone.
+		{"nas.home.example", "10.1.2.3", "rebinding", NULL, false},
+		{"www.shop.example nas.home.example", "10.1.2.3", "rebinding", NULL, true},
+		{"nas.home.example", "192.0.2.77", "malware", "rebinding", true},
+	};
+	EXPECT_JUDGED(judged);
 }
 
 TEST_WITH(test_question_allowed, setup, teardown)

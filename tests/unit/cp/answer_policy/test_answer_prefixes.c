@@ -29,6 +29,18 @@ static void expect(const struct answer_prefixes *p, const char *text, uint64_t l
 			(unsigned long long)lists);
 }
 
+UNIT_END_OF(answer_prefixes_free, struct answer_prefixes)
+static struct answer_prefix_counts counts;
+
+// Until the end of the case. NULL: no prefix was taken.
+static struct answer_prefixes *make(const struct answer_prefix *prefix, unsigned n)
+{
+	struct answer_prefixes *p;
+	assert_int_equal(answer_prefixes_new(&p, prefix, n, &counts), 0);
+	unit_at_end(answer_prefixes_free_at_end, p);
+	return p;
+}
+
 TEST(test_finds_all_that_cover)
 {
 	const struct answer_prefix prefix[] = {
@@ -47,11 +59,9 @@ TEST(test_finds_all_that_cover)
 		parse(10, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
 		parse(300, "1.2.3.4"),
 	};
-	struct answer_prefix_counts c;
-	struct answer_prefixes *p;
-	assert_int_equal(answer_prefixes_new(&p, prefix, 14, &c), 0);
-	assert_int_equal(c.taken, 13);
-	assert_int_equal(c.refused_form, 1);
+	struct answer_prefixes *p = make(prefix, 14);
+	assert_int_equal(counts.taken, 13);
+	assert_int_equal(counts.refused_form, 1);
 	expect(p, "9.255.255.255", 0);
 	expect(p, "10.0.0.0", 1 << 1 | 1 << 4);
 	expect(p, "10.0.255.255", 1 << 1 | 1 << 4);
@@ -76,38 +86,30 @@ TEST(test_finds_all_that_cover)
 	expect(p, "::1", 0);
 	expect(p, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 << 10);
 	// Two halves of one list are one range.
-	assert_int_equal(c.ranges_v4, 12);
-	answer_prefixes_free(p);
+	assert_int_equal(counts.ranges_v4, 12);
 }
 
 TEST(test_ipv4_in_ipv6)
 {
 	const struct answer_prefix prefix[] = {
 		parse(1, "10.0.0.0/8"), parse(2, "64:ff9b::/96"), parse(3, "::ffff:10.0.0.1")};
-	struct answer_prefix_counts c;
-	struct answer_prefixes *p;
-	assert_int_equal(answer_prefixes_new(&p, prefix, 3, &c), 0);
+	struct answer_prefixes *p = make(prefix, 3);
 	expect(p, "::ffff:10.0.0.2", 1 << 1);
 	expect(p, "::ffff:10.0.0.1", 1 << 1 | 1 << 3);
 	expect(p, "64:ff9b::10.9.9.9", 1 << 1 | 1 << 2);
 	expect(p, "64:ff9b::11.9.9.9", 1 << 2);
 	expect(p, "::10.0.0.1", 0); // neither
-	answer_prefixes_free(p);
 }
 
 TEST(test_all_and_nothing)
 {
 	const struct answer_prefix prefix[] = {parse(1, "0.0.0.0/0"), parse(2, "::/0")};
-	struct answer_prefix_counts c;
-	struct answer_prefixes *p;
-	assert_int_equal(answer_prefixes_new(&p, prefix, 2, &c), 0);
+	struct answer_prefixes *p = make(prefix, 2);
 	expect(p, "0.0.0.0", 1 << 1);
 	expect(p, "255.255.255.255", 1 << 1);
 	expect(p, "::", 1 << 2);
 	expect(p, "ffff::", 1 << 2);
-	answer_prefixes_free(p);
-	assert_int_equal(answer_prefixes_new(&p, prefix, 0, &c), 0);
-	assert_null(p);
+	assert_null(make(prefix, 0));
 	expect(NULL, "10.0.0.1", 0);
 	expect(NULL, "::1", 0);
 }
@@ -145,9 +147,7 @@ TEST(test_model)
 			prefix[i].prefix.prefix_len = (uint8_t)dns_rand_below(&r, v6 ? 129 : 33);
 			prefix[i].list = (uint16_t)dns_rand_below(&r, 256);
 		}
-		struct answer_prefix_counts c;
-		struct answer_prefixes *p;
-		assert_int_equal(answer_prefixes_new(&p, prefix, PREFIXES, &c), 0);
+		struct answer_prefixes *p = make(prefix, PREFIXES);
 		for (unsigned k = 0; k < 300; k++) {
 			struct ip_address a = random_address(&r, k & 1);
 			struct rule_set want = {{0}}, got = {{0}};
@@ -165,7 +165,6 @@ TEST(test_model)
 				continue;
 			assert_memory_equal(&got, &want, sizeof(want));
 		}
-		answer_prefixes_free(p);
 	}
 }
 
@@ -173,8 +172,6 @@ TEST(test_a_million)
 {
 	enum { MOST = ANSWER_PREFIXES_MAX + 5 };
 	struct answer_prefix *prefix = calloc(MOST, sizeof(*prefix));
-	struct answer_prefix_counts c;
-	struct answer_prefixes *p;
 	assert_non_null(prefix);
 	for (uint32_t i = 0; i < MOST; i++) {
 		uint32_t address = i * 2;
@@ -182,14 +179,13 @@ TEST(test_a_million)
 		put_u32(prefix[i].prefix.bytes, address);
 		prefix[i].list = 3;
 	}
-	assert_int_equal(answer_prefixes_new(&p, prefix, MOST, &c), 0);
-	assert_int_equal(c.taken, ANSWER_PREFIXES_MAX);
-	assert_int_equal(c.refused_count, 5);
-	assert_true(c.bytes <= UINT64_C(17) << 20);
+	struct answer_prefixes *p = make(prefix, MOST);
+	assert_int_equal(counts.taken, ANSWER_PREFIXES_MAX);
+	assert_int_equal(counts.refused_count, 5);
+	assert_true(counts.bytes <= UINT64_C(17) << 20);
 	expect(p, "0.0.0.2", 1 << 3);
 	expect(p, "0.0.0.3", 0);
 	expect(p, "0.31.255.254", 1 << 3);
 	expect(p, "0.32.0.0", 0); // refused
-	answer_prefixes_free(p);
 	free(prefix);
 }

@@ -79,9 +79,7 @@ TEST(test_a_deep_name_in_zones)
 	struct answer_policy_fixture f;
 	struct dns_name name = fixture_name("tracker.example");
 	struct rule_match match[RULE_LABELS_MAX] = {0};
-	fixture_open(&f);
-	fixture_source(&f, "allow entries");
-	fixture_source(&f, "deny entries");
+	fixture_begin(&f);
 	for (unsigned zone = 0; zone < ZONES; zone++) {
 		fixture_source(&f, text_from("zone%u", zone));
 		for (unsigned i = 0; i < KINDS; i++) {
@@ -135,9 +133,7 @@ TEST(test_many_targets)
 	enum { MANY = 300, LAST = ANSWER_TARGETS_MAX - 1 };
 	struct answer_policy_fixture f;
 	struct answer_match finding;
-	fixture_open(&f);
-	fixture_source(&f, "allow entries");
-	fixture_source(&f, "deny entries");
+	fixture_begin(&f);
 	fixture_source(&f, "ads");
 	fixture_rule(&f, RULE_CLASS_BLOCK, "/^ads?[0-9]*[.]/");
 	fixture_rule(&f, RULE_CLASS_BLOCK, "tracker.example");

@@ -21,41 +21,46 @@ static void ask(const char *name, uint16_t qtype)
 	build_reply(&build, 0, name, qtype);
 }
 
-struct seen {
+// By the last walk: addresses, and all targets as text, each followed by a space.
+static struct {
 	unsigned count;
 	unsigned bytes[8];
 	uint8_t address[8][16];
-};
+	char names[65536];
+} seen;
 
-static void on_address(void *arg, const uint8_t *address, unsigned bytes)
+static void on_address(void *, const uint8_t *address, unsigned bytes)
 {
-	struct seen *s = arg;
-	assert_true(s->count < 8);
-	s->bytes[s->count] = bytes;
-	memcpy(s->address[s->count++], address, bytes);
+	assert_true(seen.count < 8);
+	seen.bytes[seen.count] = bytes;
+	memcpy(seen.address[seen.count++], address, bytes);
 }
 
-// All targets as text, each followed by a space.
-static void walk(const struct dns_answer_view *v, char *names, struct seen *s)
+static void walk(const struct dns_answer_view *v)
 {
 	struct answer_records r = answer_records_of(&question, v);
 	struct answer_record record;
 	char text[DNS_NAME_TEXT_MAX];
-	names[0] = 0;
+	seen.count = 0;
+	seen.names[0] = 0;
 	while (answer_records_next(&r, &record)) {
 		struct dns_name target;
 		if (answer_record_target(&r, &record, &target)) {
-			strcat(names, dns_name_to_text(&target, text));
-			strcat(names, " ");
+			strcat(seen.names, dns_name_to_text(&target, text));
+			strcat(seen.names, " ");
 		}
-		answer_record_addresses(&r, &record, on_address, s);
+		answer_record_addresses(&r, &record, on_address, NULL);
 	}
+}
+
+static void walk_reply(uint16_t qtype)
+{
+	const struct dns_answer_view v = read_back(qtype);
+	walk(&v);
 }
 
 TEST(test_chain)
 {
-	char names[4096];
-	struct seen s = {0};
 	ask("www.shop.example", DNS_TYPE_A);
 	build_rr_name(&build, SECTION_ANSWER, "www.shop.example", DNS_TYPE_CNAME, 60,
 		"Shop.Tracker.EXAMPLE");
@@ -64,11 +69,10 @@ TEST(test_chain)
 	build_rr_name(&build, SECTION_ANSWER, "edge.shop.example", DNS_TYPE_CNAME, 60, "example");
 	build_rr(&build, SECTION_ANSWER, "example", DNS_TYPE_A, 60, "\xc0\0\2\1", 4);
 	build_rr(&build, SECTION_ANSWER, "example", DNS_TYPE_A, 60, "\xc0\0\2\2", 4);
-	const struct dns_answer_view v = read_back(DNS_TYPE_A);
-	walk(&v, names, &s);
-	assert_string_equal(names, "shop.tracker.example edge.shop.example example ");
-	assert_int_equal(s.count, 2);
-	assert_memory_equal(s.address[1], "\xc0\0\2\2", 4);
+	walk_reply(DNS_TYPE_A);
+	assert_string_equal(seen.names, "shop.tracker.example edge.shop.example example ");
+	assert_int_equal(seen.count, 2);
+	assert_memory_equal(seen.address[1], "\xc0\0\2\2", 4);
 }
 
 TEST(test_service)
@@ -77,58 +81,47 @@ TEST(test_service)
 				       "\0\1\0\3\2h2"
 				       "\0\4\0\x08\x0a\0\0\1\x0a\0\0\2"
 				       "\0\6\0\x10\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1";
-	char names[4096];
-	struct seen s = {0};
 	ask("www.example", DNS_TYPE_HTTPS);
 	build_rr(&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, rdata,
 		sizeof(rdata) - 1);
 	build_rr(&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, "\0\1\0", 3);
-	const struct dns_answer_view v = read_back(DNS_TYPE_HTTPS);
-	walk(&v, names, &s);
-	assert_string_equal(names, "svc.example "); // the owner itself is no target
-	assert_int_equal(s.count, 3);
-	assert_memory_equal(s.address[1], "\x0a\0\0\2", 4);
-	assert_int_equal(s.bytes[2], 16);
-	assert_int_equal(s.address[2][0], 0xfd);
+	walk_reply(DNS_TYPE_HTTPS);
+	assert_string_equal(seen.names, "svc.example "); // the owner itself is no target
+	assert_int_equal(seen.count, 3);
+	assert_memory_equal(seen.address[1], "\x0a\0\0\2", 4);
+	assert_int_equal(seen.bytes[2], 16);
+	assert_int_equal(seen.address[2][0], 0xfd);
 }
 
 // RFC 9460 2.2 forbids it; a client that reads it all the same must not get what is hidden there.
 TEST(test_addresses_behind_a_compressed_target)
 {
 	static const uint8_t rdata[] = "\0\1\xc0\x0c\0\4\0\4\x0a\0\0\1";
-	char names[4096];
-	struct seen s = {0};
 	ask("www.example", DNS_TYPE_HTTPS);
 	build_rr(&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, rdata,
 		sizeof(rdata) - 1);
-	const struct dns_answer_view v = read_back(DNS_TYPE_HTTPS);
-	walk(&v, names, &s);
-	assert_int_equal(s.count, 1);
-	assert_memory_equal(s.address[0], "\x0a\0\0\1", 4);
+	walk_reply(DNS_TYPE_HTTPS);
+	assert_int_equal(seen.count, 1);
+	assert_memory_equal(seen.address[0], "\x0a\0\0\1", 4);
 }
 
 TEST(test_other_types_and_sections_are_left_alone)
 {
-	char names[4096];
-	struct seen s = {0};
 	ask("example", DNS_TYPE_MX);
 	build_rr(&build, SECTION_ANSWER, "example", DNS_TYPE_MX, 60, "\0\5\4mail\7example\0", 16);
-	const struct dns_answer_view v = read_back(DNS_TYPE_MX);
-	walk(&v, names, &s);
-	assert_string_equal(names, "");
-	assert_int_equal(s.count, 0);
+	walk_reply(DNS_TYPE_MX);
+	assert_string_equal(seen.names, "");
+	assert_int_equal(seen.count, 0);
 	ask("none.example", DNS_TYPE_AAAA);
 	build_reply(&build, DNS_RCODE_NXDOMAIN, "none.example", DNS_TYPE_AAAA);
-	const struct dns_answer_view empty = read_back(DNS_TYPE_AAAA);
-	walk(&empty, names, &s);
-	assert_string_equal(names, "");
+	walk_reply(DNS_TYPE_AAAA);
+	assert_string_equal(seen.names, "");
 }
 
 // Bytes that nobody ever made: the walk ends, and ASan says when it left the answer.
 TEST(test_damaged)
 {
 	struct dns_rand rand = {.state = 3};
-	char names[65536];
 	ask("www.shop.example", DNS_TYPE_A);
 	for (unsigned i = 0; i < 6; i++) {
 		const char *from = text_from("c%u.shop.example", i);
@@ -145,8 +138,7 @@ TEST(test_damaged)
 		uint8_t *exact = dns_exact_copy(bytes, len);
 		v.bytes = exact;
 		v.len = (uint32_t)len;
-		struct seen s = {0};
-		walk(&v, names, &s);
+		walk(&v);
 		free(exact);
 	}
 }
@@ -194,17 +186,14 @@ TEST(test_owners_in_full)
 	uint8_t bytes[sizeof(full) - 1];
 	memcpy(bytes, full, sizeof(bytes));
 	const struct dns_answer_view v = {.bytes = bytes, .len = sizeof(bytes), .ancount = 3};
-	char names[64];
-	struct seen s = {0};
 	question = name_of_text("example");
-	walk(&v, names, &s);
-	assert_int_equal(s.count, 3);
-	for (unsigned i = 0; i < s.count; i++)
-		assert_int_equal(s.address[i][3], i + 1);
+	walk(&v);
+	assert_int_equal(seen.count, 3);
+	for (unsigned i = 0; i < seen.count; i++)
+		assert_int_equal(seen.address[i][3], i + 1);
 	for (unsigned first = 0x40; first < 0xc0; first += 0x40) {
 		bytes[0] = (uint8_t)first;
-		s.count = 0;
-		walk(&v, names, &s);
-		assert_int_equal(s.count, 0);
+		walk(&v);
+		assert_int_equal(seen.count, 0);
 	}
 }

@@ -24,6 +24,13 @@ static bool has(const struct config_errors *e, const char *text)
 	return false;
 }
 
+static struct config_errors errors_of(const struct config *c)
+{
+	struct config_errors e = {0};
+	pattern_prove(c, &(struct config_proof){.errors = &e});
+	return e;
+}
+
 TEST(test_patterns_that_nothing_reads)
 {
 	struct config_group group;
@@ -61,8 +68,7 @@ TEST(test_patterns_that_take_long)
 	char *of_all_slow[] = {exploding, slow};
 	const struct config c = {
 		.blocking = {.deny_patterns = of_all_slow, .deny_pattern_count = 2}};
-	struct config_errors e = {0};
-	pattern_prove(&c, &(struct config_proof){.errors = &e});
+	const struct config_errors e = errors_of(&c);
 	assert_int_equal(e.count, 2);
 	assert_true(has(&e, "{1,20}1/: takes too long to compile"));
 	assert_true(has(&e, "{200}d/: takes too long to compile"));
@@ -76,8 +82,7 @@ TEST(test_a_pattern_too_large)
 		strcat(too_large, "a.{1,9}");
 	const struct config c = {
 		.blocking = {.deny_patterns = of_all_large, .deny_pattern_count = 2}};
-	struct config_errors e = {0};
-	pattern_prove(&c, &(struct config_proof){.errors = &e});
+	const struct config_errors e = errors_of(&c);
 	assert_int_equal(e.count, 1);
 	assert_true(has(&e, "Pattern is too large"));
 }

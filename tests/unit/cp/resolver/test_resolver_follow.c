@@ -26,9 +26,7 @@ static void local_add(const char *name, const char *address)
 
 static void image_make(void)
 {
-	fixture_open(&image);
-	fixture_source(&image, "allow entries");
-	fixture_source(&image, "deny entries");
+	fixture_begin(&image);
 	fixture_source(&image, "local data");
 	local_add("host.lan", "\xc0\0\2\x14");
 	local_add("gone.lan", NULL);

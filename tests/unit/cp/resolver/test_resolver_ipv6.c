@@ -155,9 +155,7 @@ static int local_setup(void **state)
 	static const char *const has[] = {"local data"};
 	struct policy_group group[GROUPS + 1];
 	setup(state);
-	fixture_open(&local);
-	fixture_source(&local, "allow entries");
-	fixture_source(&local, "deny entries");
+	fixture_begin(&local);
 	fixture_source(&local, "local data");
 	local_rule("168.192.in-addr.arpa", RULE_COVERS_BELOW, RULE_REPLY_NXDOMAIN, NULL);
 	local_rule("10.77.168.192.in-addr.arpa", RULE_COVERS_SELF, RULE_REPLY_DATA, "nas.home");

@@ -24,9 +24,7 @@ int __wrap_l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 
 static void image_make(struct answer_policy_fixture *f, bool has_patterns)
 {
-	fixture_open(f);
-	fixture_source(f, "allow entries");
-	fixture_source(f, "deny entries");
+	fixture_begin(f);
 	fixture_source(f, "ads");
 	fixture_rule(f, RULE_CLASS_BLOCK, "tracker.example");
 	if (has_patterns) {

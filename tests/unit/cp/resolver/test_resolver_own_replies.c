@@ -39,9 +39,7 @@ static void led_rule(struct answer_policy_fixture *f, const char *text, const ch
 
 static void image_make(struct answer_policy_fixture *f)
 {
-	fixture_open(f);
-	fixture_source(f, "allow entries");
-	fixture_source(f, "deny entries");
+	fixture_begin(f);
 	fixture_rule(f, RULE_CLASS_OPERATOR_DENY, "/^never[.]/");
 	fixture_source(f, "ads");
 	own_rule(f, "nx.example", RULE_REPLY_NXDOMAIN);

@@ -23,9 +23,7 @@ static uint16_t publish(unsigned with_list, enum dns_block_mode mode)
 
 static int setup(void **state)
 {
-	fixture_open(&image);
-	fixture_source(&image, "allow entries");
-	fixture_source(&image, "deny entries");
+	fixture_begin(&image);
 	fixture_source(&image, "ads");
 	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.1");
 	fixture_check(&image);

@@ -22,6 +22,8 @@ static struct why_hit hit_of(const struct rule *r)
 	return h;
 }
 
+#define HIT(...) hit_of(&(struct rule)RULE(__VA_ARGS__))
+
 static struct why *why_of(const struct situation *s)
 {
 	struct dns_name name = fixture_name(s->name);
@@ -79,21 +81,12 @@ TEST(test_all_blocked)
 		enum why_verdict verdict;
 		int decider;
 	} cases[] = {
-		{{.list = 2, .class = RULE_CLASS_SAFE, .name = "example"}, WHY_BLOCKED, -1},
-		{{.list = 3, .class = RULE_CLASS_ALLOW, .name = "[.]example", .what = WHY_PATTERN},
-			WHY_BLOCKED, -1},
-		{{.list = 3, .class = RULE_CLASS_ALLOW, .name = "example"}, WHY_ALLOWED, 0},
-		{{.list = 5,
-			 .class = RULE_CLASS_LOCAL,
-			 .name = "www.example",
-			 .reply = RULE_REPLY_RESOLVE},
-			WHY_BLOCKED, -1},
-		{{.list = 2, .name = "www.example", .reply = RULE_REPLY_DROP}, WHY_DROPPED, 0},
-		{{.list = 5,
-			 .class = RULE_CLASS_LOCAL,
-			 .name = "www.example",
-			 .reply = RULE_REPLY_DATA},
-			WHY_LOCAL, 0},
+		{RULE(ADS, SAFE, "example"), WHY_BLOCKED, -1},
+		{PATTERN(FINE, ALLOW, "[.]example"), WHY_BLOCKED, -1},
+		{RULE(FINE, ALLOW, "example"), WHY_ALLOWED, 0},
+		{RULE(LOCAL, LOCAL, "www.example", .reply = RULE_REPLY_RESOLVE), WHY_BLOCKED, -1},
+		{RULE(ADS, BLOCK, "www.example", .reply = RULE_REPLY_DROP), WHY_DROPPED, 0},
+		{RULE(LOCAL, LOCAL, "www.example", .reply = RULE_REPLY_DATA), WHY_LOCAL, 0},
 	};
 	struct dns_name name = fixture_name("www.example");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -133,9 +126,8 @@ TEST(test_answer)
 	struct dns_name name = fixture_name("www.example"),
 			cloak = fixture_name("x.tracker.example"),
 			other = fixture_name("fine.example");
-	struct why_hit block = hit_of(&(struct rule){.list = 2, .name = "tracker.example"});
-	struct why_hit allow = hit_of(
-		&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "x.tracker.example"});
+	struct why_hit block = HIT(ADS, BLOCK, "tracker.example");
+	struct why_hit allow = HIT(FINE, ALLOW, "x.tracker.example");
 	struct why *w = why_begin(&name, A);
 	assert_int_equal(why_name_add(w, &other), 1);
 	assert_int_equal(why_name_add(w, &cloak), 2);
@@ -152,14 +144,11 @@ TEST(test_answer)
 	assert_int_equal(w->decider, -1);
 
 	w = why_begin(&name, A);
-	struct why_hit address = hit_of(&(struct rule){.list = 2,
-		.class = RULE_CLASS_BLOCK,
-		.name = "198.51.100.0/24",
-		.what = WHY_ADDRESS});
+	struct why_hit address = HIT(ADS, BLOCK, "198.51.100.0/24", .what = WHY_ADDRESS);
 	why_hit_add(w, &address);
 	why_check(w);
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
-	allow = hit_of(&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "www.example"});
+	allow = HIT(FINE, ALLOW, "www.example");
 	why_hit_add(w, &allow);
 	why_check(w);
 	assert_int_equal(w->verdict, WHY_ALLOWED);
@@ -191,10 +180,8 @@ TEST(test_answer_patterns)
 	assert_int_equal(w->verdict, WHY_ALLOWED);
 
 	w = why_begin(&name, A);
-	struct why_hit address =
-		hit_of(&(struct rule){.list = 2, .name = "198.51.100.0/24", .what = WHY_ADDRESS});
-	struct why_hit except = hit_of(
-		&(struct rule){.list = 2, .class = RULE_CLASS_EXCEPT, .name = "www.example"});
+	struct why_hit address = HIT(ADS, BLOCK, "198.51.100.0/24", .what = WHY_ADDRESS);
+	struct why_hit except = HIT(ADS, EXCEPT, "www.example");
 	why_hit_add(w, &address);
 	why_hit_add(w, &except);
 	why_check(w);

@@ -86,11 +86,6 @@ static struct why_client find(const char *address, const char *mac, const char *
 	return find_text(&(struct why_text){.client = address, .mac = mac, .group = group});
 }
 
-static struct why_client find_vlan(const char *vlan, const char *address, const char *mac)
-{
-	return find_text(&(struct why_text){.client = address, .mac = mac, .vlan = vlan});
-}
-
 static int parse(const char *who, const char *mac, const char *vlan, const char *group,
 	struct why_asked *out, const char **bad)
 {
@@ -98,38 +93,60 @@ static int parse(const char *who, const char *mac, const char *vlan, const char 
 	return why_asked_parse(&config, &t, out, bad);
 }
 
+static struct why_client expect_found(
+	const struct why_text *t, enum why_found found, unsigned group)
+{
+	const struct why_client c = find_text(t);
+	if (c.found != found || c.group != group)
+		fail_msg("%s, MAC %s, VLAN %s, group %s: found by %u, group %u", t->client, t->mac,
+			t->vlan, t->group, c.found, c.group);
+	return c;
+}
+
+// An address, a MAC address, a VLAN, a group; and by which of them in which group.
 TEST(test_group)
 {
-	struct why_client c = find(NULL, NULL, NULL);
-	assert_int_equal(c.found, WHY_FOUND_NOBODY);
-	assert_int_equal(c.group, 0);
-	assert_true(c.blocking);
-	c = find("198.18.0.5", NULL, NULL);
-	assert_int_equal(c.group, 1);
-	assert_string_equal(c.name, "kids");
-	assert_string_equal(c.by, "198.18.0.0/24");
-	assert_string_equal(c.called, "laptop");
-	c = find("198.18.0.200", NULL, NULL); // the longer prefix, in another group
-	assert_int_equal(c.group, 2);
-	assert_string_equal(c.by, "198.18.0.128/25");
-	assert_false(c.blocking);
-	c = find("203.0.113.1", NULL, NULL); // a prefix of no bits holds everyone
-	assert_int_equal(c.group, 2);
-	c = find("fd53:1:7fff::1", NULL, NULL);
-	assert_int_equal(c.group, 1);
-	c = find("fd53:1:8000::1", NULL, NULL);
-	assert_int_equal(c.found, WHY_FOUND_REST);
-	assert_int_equal(c.group, 0);
-	c = find("198.18.0.5", "02-00-5E-10-00-01", NULL); // before every prefix
-	assert_int_equal(c.found, WHY_FOUND_MAC);
-	assert_int_equal(c.group, 3);
-	assert_string_equal(c.by, "02:00:5e:10:00:01");
-	c = find("198.18.0.5", "02:00:5e:10:00:02", NULL);
-	assert_int_equal(c.found, WHY_FOUND_PREFIX);
-	c = find("198.18.0.5", NULL, "tv");
-	assert_int_equal(c.found, WHY_FOUND_GROUP);
-	assert_int_equal(c.group, 3);
-	assert_int_equal(find("198.18.0.5", NULL, "everyone").group, 0);
+	static const struct {
+		struct why_text text;
+		enum why_found found;
+		unsigned group;
+		const char *by;
+	} asked[] = {
+		{{NULL, NULL, NULL, NULL}, WHY_FOUND_NOBODY, 0, ""},
+		{{"198.18.0.5", NULL, NULL, NULL}, WHY_FOUND_PREFIX, 1, "198.18.0.0/24"},
+		// The longer prefix, in another group.
+		{{"198.18.0.200", NULL, NULL, NULL}, WHY_FOUND_PREFIX, 2, "198.18.0.128/25"},
+		// A prefix of no bits holds everyone.
+		{{"203.0.113.1", NULL, NULL, NULL}, WHY_FOUND_PREFIX, 2, "0.0.0.0/0"},
+		{{"fd53:1:7fff::1", NULL, NULL, NULL}, WHY_FOUND_PREFIX, 1, "fd53:1::/33"},
+		{{"fd53:1:8000::1", NULL, NULL, NULL}, WHY_FOUND_REST, 0, ""},
+		// A MAC address before every prefix, and both before a VLAN.
+		{{"198.18.0.5", "02-00-5E-10-00-01", NULL, NULL}, WHY_FOUND_MAC, 3,
+			"02:00:5e:10:00:01"},
+		{{"198.18.0.5", "02:00:5e:10:00:02", NULL, NULL}, WHY_FOUND_PREFIX, 1,
+			"198.18.0.0/24"},
+		{{NULL, NULL, "20", NULL}, WHY_FOUND_VLAN, 1, "20"},
+		{{"fd53:2::1", "02:00:5e:10:00:02", "4094", NULL}, WHY_FOUND_VLAN, 3, "4094"},
+		{{NULL, NULL, "21", NULL}, WHY_FOUND_REST, 0, ""},
+		{{"198.18.0.5", NULL, "4094", NULL}, WHY_FOUND_PREFIX, 1, "198.18.0.0/24"},
+		{{"fd53:2::1", "02:00:5e:10:00:01", "20", NULL}, WHY_FOUND_MAC, 3,
+			"02:00:5e:10:00:01"},
+		{{"198.18.0.5", NULL, NULL, "tv"}, WHY_FOUND_GROUP, 3, ""},
+		{{"198.18.0.5", NULL, NULL, "everyone"}, WHY_FOUND_GROUP, 0, ""},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(asked); i++) {
+		const struct why_client c =
+			expect_found(&asked[i].text, asked[i].found, asked[i].group);
+		assert_string_equal(c.by, asked[i].by);
+		assert_int_equal(c.blocking, c.group != 2);
+	}
+	assert_string_equal(find("198.18.0.5", NULL, NULL).name, "kids");
+	assert_string_equal(find("198.18.0.5", NULL, NULL).called, "laptop");
+	assert_string_equal(find_text(&(struct why_text){.vlan = "20"}).client, "VLAN 20");
+	assert_string_equal(
+		find_text(&(struct why_text){"fd53:2::1", "02:00:5e:10:00:02", "4094", NULL})
+			.client,
+		"02:00:5e:10:00:02, fd53:2::1, VLAN 4094");
 }
 
 TEST(test_bad)
@@ -151,29 +168,6 @@ TEST(test_bad)
 		assert_int_equal(parse(NULL, NULL, vlans[i], NULL, &asked, &bad), -EINVAL);
 		assert_string_equal(bad, "vlan");
 	}
-}
-
-// A MAC address and a prefix beat the VLAN.
-TEST(test_vlan)
-{
-	struct why_client c = find_vlan("20", NULL, NULL);
-	assert_int_equal(c.found, WHY_FOUND_VLAN);
-	assert_int_equal(c.group, 1);
-	assert_string_equal(c.by, "20");
-	assert_string_equal(c.client, "VLAN 20");
-	c = find_vlan("4094", "fd53:2::1", "02:00:5e:10:00:02");
-	assert_int_equal(c.found, WHY_FOUND_VLAN);
-	assert_int_equal(c.group, 3);
-	assert_string_equal(c.client, "02:00:5e:10:00:02, fd53:2::1, VLAN 4094");
-	c = find_vlan("21", NULL, NULL);
-	assert_int_equal(c.found, WHY_FOUND_REST);
-	assert_int_equal(c.group, 0);
-	c = find_vlan("4094", "198.18.0.5", NULL);
-	assert_int_equal(c.found, WHY_FOUND_PREFIX);
-	assert_int_equal(c.group, 1);
-	c = find_vlan("20", "fd53:2::1", "02:00:5e:10:00:01");
-	assert_int_equal(c.found, WHY_FOUND_MAC);
-	assert_int_equal(c.group, 3);
 }
 
 // A client by the name that the configuration gives it: all that is known of it counts.
