@@ -171,22 +171,13 @@ static void test_answers(void **)
 {
 	struct harness *h = harness_begin(NULL);
 	const struct wire_query q = {.name = "r0.victim.test", .edns = true};
-	struct msg_miss miss;
-	uint8_t dns[12 + 300] = {0};
-	harness_ask_dropped(h, &q, VERDICT_miss);
-	assert_int_not_equal(harness_miss(h, &miss, dns + 12), 0);
-	wire_put16(dns, miss.id);
-	wire_put16(dns + 2, 0x8182);
-	wire_put16(dns + 4, 1);
-	const uint32_t len = 12 + (uint32_t)miss.question_len;
-	const struct msg_answer head = {.dp_incarnation = miss.dp_incarnation,
-		.arrival_ms = miss.arrival_ms,
-		.path = miss.path,
-		.dns_len = (uint16_t)len,
-		.verdict = ANSWER_SERVFAIL};
+	uint8_t dns[12 + 300];
+	const struct msg_miss miss = harness_ask_missed(h, &q);
+	struct msg_answer head = harness_answer_to(&miss, 0x8182, dns);
+	head.verdict = ANSWER_SERVFAIL;
 	for (unsigned n = 0; n < BURSTS; n++) {
 		while (ring_producer_used(&h->answer) < 1024)
-			harness_answer(h, &head, dns, len);
+			harness_answer(h, &head, dns, head.dns_len);
 		uint64_t began = rte_rdtsc();
 		assert_int_equal(stage_answer(&h->w), ANSWERS_PER_TURN);
 		ticks[n] = rte_rdtsc() - began;

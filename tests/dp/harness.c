@@ -334,3 +334,31 @@ void harness_ask_dropped(struct harness *h, const struct wire_query *q, enum ver
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	assert_int_equal(harness_waiting(h), 0);
 }
+
+void expect_soa(const struct wire_reply *r, uint32_t ttl_s)
+{
+	assert_int_equal(r->count, 1);
+	assert_int_equal(r->record[0].section, 1);
+	assert_int_equal(r->record[0].type, 6);
+	assert_int_equal(r->record[0].ttl_s, ttl_s);
+}
+
+void expect_address(const struct wire_reply *r, const char *bytes, uint32_t ttl_s)
+{
+	assert_int_equal(r->rcode, 0);
+	assert_int_equal(r->count, 1);
+	assert_int_equal(r->record[0].section, 0);
+	assert_int_equal(r->record[0].rdata_len, 4);
+	assert_memory_equal(r->record[0].rdata, bytes, 4);
+	assert_int_equal(r->record[0].ttl_s, ttl_s);
+}
+
+unsigned harness_hits(struct harness *h, const uint8_t *frame, size_t len, unsigned count)
+{
+	const uint64_t before = harness_verdict(h, VERDICT_hit);
+	for (unsigned i = 0; i < count; i++) {
+		harness_send(h, frame, len);
+		harness_drain(h);
+	}
+	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
+}

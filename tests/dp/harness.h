@@ -94,6 +94,12 @@ struct wire_reply harness_ask(struct harness *h, const struct wire_query *q, enu
 // One query in, no reply.
 void harness_ask_dropped(struct harness *h, const struct wire_query *q, enum verdict v);
 
+// One record: a SOA of the authority section; an IPv4 address, with NOERROR.
+void expect_soa(const struct wire_reply *r, uint32_t ttl_s);
+void expect_address(const struct wire_reply *r, const char *bytes, uint32_t ttl_s);
+
+// Sends a frame so often; how many were hits.
+unsigned harness_hits(struct harness *h, const uint8_t *frame, size_t len, unsigned count);
 uint64_t harness_verdict(const struct harness *h, enum verdict v);
 uint64_t harness_counter(const struct harness *h, enum counter c);
 
@@ -121,6 +127,7 @@ uint8_t harness_mark(const struct harness *h, const char *name); // of the A rec
 
 // Blocks these names (list 2 of group 0), or replaces what was blocked before.
 void harness_block(struct harness *h, const char *const *names, unsigned count);
+void harness_all_lists(struct harness *h); // group 0 has them
 
 // Rules of any kind in place of those, each for its name and all below. Rule i is list 2 + i, which
 // is to be in the group's mask. One with a record and the name of the rule before it is another
@@ -149,13 +156,17 @@ void harness_access(struct harness *h, const struct config_access *access);
 void harness_limits_look(struct harness *h, uint64_t now_ms);
 void harness_access_at(struct harness *h, const struct config_access *access, uint64_t now_ms);
 
-// The next message of the miss ring: its length, 0 if the ring is empty. `question` holds 300
-// bytes, and MSG_WHOLE_MAX more where queries go along.
-uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question);
+// The question of the last miss that was taken, and what goes along behind it.
+extern uint8_t harness_question[300 + MSG_WHOLE_MAX];
+// The next message of the miss ring, if there is one; the one that must be there; all of them, and
+// how many these were.
+bool harness_miss_is_there(struct harness *h, struct msg_miss *msg);
+struct msg_miss harness_miss(struct harness *h);
+unsigned harness_misses(struct harness *h);
 // A query that gets no reply, and the miss that it makes.
-#define ASK_MISSED(h, q, msg, question)           \
-	(harness_ask_dropped(h, q, VERDICT_miss), \
-		assert_int_not_equal(harness_miss(h, msg, question), 0))
+struct msg_miss harness_ask_missed(struct harness *h, const struct wire_query *q);
+// What the control plane says of the last miss, without records: its head, and its DNS message.
+struct msg_answer harness_answer_to(const struct msg_miss *msg, unsigned flags, uint8_t *dns);
 // Sends a message to the worker as the control plane would.
 void harness_answer(
 	struct harness *h, const struct msg_answer *head, const uint8_t *dns, uint32_t dns_len);

@@ -256,22 +256,59 @@ void harness_access_at(struct harness *h, const struct config_access *access, ui
 	harness_limits_look(h, now_ms);
 }
 
-uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question)
+uint8_t harness_question[300 + MSG_WHOLE_MAX];
+
+bool harness_miss_is_there(struct harness *h, struct msg_miss *msg)
 {
-	static alignas(8) uint8_t buf[sizeof(struct msg_miss) + 300 + MSG_WHOLE_MAX];
+	static alignas(8) uint8_t buf[sizeof(struct msg_miss) + sizeof(harness_question)];
 	uint16_t type = 0;
 	int len = ring_read(&h->miss, buf, sizeof(buf), &type);
 	if (len == 0)
-		return 0;
+		return false;
 	assert_int_equal(type, MSG_MISS);
 	assert_true(len >= (int)sizeof(*msg));
 	memcpy(msg, buf, sizeof(*msg));
 	unsigned cookie = msg->has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
 	const size_t behind = msg->question_len + cookie + (size_t)msg->whole_len;
 	assert_int_equal(len, sizeof(*msg) + behind);
-	memcpy(question, buf + sizeof(*msg), behind);
+	memcpy(harness_question, buf + sizeof(*msg), behind);
 	ring_release(&h->miss);
-	return (uint32_t)len;
+	return true;
+}
+
+struct msg_miss harness_miss(struct harness *h)
+{
+	struct msg_miss msg;
+	assert_true(harness_miss_is_there(h, &msg));
+	return msg;
+}
+
+unsigned harness_misses(struct harness *h)
+{
+	struct msg_miss msg;
+	unsigned count = 0;
+	while (harness_miss_is_there(h, &msg))
+		count++;
+	return count;
+}
+
+struct msg_miss harness_ask_missed(struct harness *h, const struct wire_query *q)
+{
+	harness_ask_dropped(h, q, VERDICT_miss);
+	return harness_miss(h);
+}
+
+struct msg_answer harness_answer_to(const struct msg_miss *msg, unsigned flags, uint8_t *dns)
+{
+	memset(dns, 0, 12);
+	wire_put16(dns, msg->id);
+	wire_put16(dns + 2, flags);
+	wire_put16(dns + 4, 1);
+	memcpy(dns + 12, harness_question, msg->question_len);
+	return (struct msg_answer){.dp_incarnation = msg->dp_incarnation,
+		.arrival_ms = msg->arrival_ms,
+		.path = msg->path,
+		.dns_len = (uint16_t)(12 + msg->question_len)};
 }
 
 void harness_answer(
@@ -285,4 +322,9 @@ void harness_answer(
 	memcpy(room, &a, sizeof(a));
 	memcpy(room + sizeof(a), dns, dns_len);
 	ring_publish(&h->answer);
+}
+
+void harness_all_lists(struct harness *h)
+{
+	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
 }

@@ -5,13 +5,6 @@
 
 enum { RATE = 10, NETWORK_RATE = 25, BURST_S = 2 };
 
-static struct ip_address prefix(const char *text)
-{
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
-	return a;
-}
-
 struct lists {
 	struct ip_address allow[2], deny[1], unlimited[2];
 	struct config_access access;
@@ -21,11 +14,11 @@ struct lists {
 // like.
 static const struct config_access *lists(struct lists *l, bool refuse, uint32_t slip)
 {
-	l->allow[0] = prefix("198.18.0.0/16");
-	l->allow[1] = prefix("fd53::/48");
-	l->deny[0] = prefix("198.18.0.66");
-	l->unlimited[0] = prefix("198.18.1.0/24");
-	l->unlimited[1] = prefix("fd53:0:0:1::/64");
+	l->allow[0] = address_of_text("198.18.0.0/16");
+	l->allow[1] = address_of_text("fd53::/48");
+	l->deny[0] = address_of_text("198.18.0.66");
+	l->unlimited[0] = address_of_text("198.18.1.0/24");
+	l->unlimited[1] = address_of_text("fd53:0:0:1::/64");
 	l->access = (struct config_access){
 		.refuse = refuse,
 		.allow = l->allow,
@@ -121,15 +114,9 @@ PACKET_TEST(test_closed_tells_few)
 
 static unsigned ask(struct harness *h, const char *address, unsigned count)
 {
-	uint64_t before = harness_verdict(h, VERDICT_hit);
 	uint8_t frame[WIRE_MAX];
 	struct wire_query q = from(address);
-	size_t len = wire_make(&q, frame);
-	for (unsigned i = 0; i < count; i++) {
-		harness_send(h, frame, len);
-		harness_drain(h);
-	}
-	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
+	return harness_hits(h, frame, wire_make(&q, frame), count);
 }
 
 PACKET_TEST(test_rate_of_address_and_network)
@@ -284,19 +271,11 @@ static void answer_late(struct harness *h, const char *client)
 {
 	enum { ANSWER_LEN = 400 };
 	struct wire_query q = from(client);
-	struct msg_miss miss;
-	uint8_t question[300], dns[ANSWER_LEN] = {0};
+	uint8_t dns[ANSWER_LEN] = {0};
 	q.name = "cold.example";
-	harness_ask_dropped(h, &q, VERDICT_miss);
-	assert_int_not_equal(harness_miss(h, &miss, question), 0);
-	wire_put16(dns, miss.id);
-	wire_put16(dns + 2, 0x8180);
-	wire_put16(dns + 4, 1);
-	memcpy(dns + 12, question, miss.question_len);
-	const struct msg_answer head = {.dp_incarnation = miss.dp_incarnation,
-		.arrival_ms = miss.arrival_ms,
-		.path = miss.path,
-		.dns_len = ANSWER_LEN};
+	const struct msg_miss miss = harness_ask_missed(h, &q);
+	struct msg_answer head = harness_answer_to(&miss, 0x8180, dns);
+	head.dns_len = ANSWER_LEN;
 	ANSWER_TAKEN(h, &head, dns, ANSWER_LEN);
 	harness_drain(h);
 }
@@ -373,8 +352,8 @@ TEST(test_broadcast_sources)
 		struct config_dataplane dp = {.address_count = 2};
 		struct wire_query q = from(of[i].broadcast);
 		struct harness *h = harness_begin(NULL);
-		dp.addresses[0] = prefix(of[i].service);
-		dp.addresses[1] = prefix(WIRE_SERVICE4);
+		dp.addresses[0] = address_of_text(of[i].service);
+		dp.addresses[1] = address_of_text(WIRE_SERVICE4);
 		service_from_config(&h->service, &dp);
 		harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 		harness_ask_dropped(h, &q, VERDICT_drop_source);

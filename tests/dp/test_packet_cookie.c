@@ -98,13 +98,12 @@ PACKET_TEST_OF(test_without_question, begin())
 // Behind the question, and has_opt says so.
 PACKET_TEST_OF(test_miss, begin())
 {
-	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX], question[300];
-	struct msg_miss m;
+	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX];
 	cookie_make(h, good);
 	harness_send(h, frame, frame_make("cold.example", good, 24, frame));
-	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	const struct msg_miss m = harness_miss(h);
 	assert_int_equal(m.has_opt, DNS_OPT_PLAIN | DNS_OPT_COOKIE);
-	assert_memory_equal(question + m.question_len, good, sizeof(good));
+	assert_memory_equal(harness_question + m.question_len, good, sizeof(good));
 }
 
 // Any options behind the head of `q`'s plain OPT.
@@ -259,21 +258,14 @@ PACKET_TEST_OF(test_mixed_batch, begin())
 
 static unsigned passed(struct harness *h, const uint8_t *cookie, uint16_t len, unsigned count)
 {
-	uint64_t before = harness_verdict(h, VERDICT_hit);
 	uint8_t frame[WIRE_MAX];
-	size_t size = frame_make("a.example", cookie, len, frame);
-	for (unsigned i = 0; i < count; i++) {
-		harness_send(h, frame, size);
-		harness_drain(h);
-	}
-	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
+	return harness_hits(h, frame, frame_make("a.example", cookie, len, frame), count);
 }
 
 PACKET_TEST_OF(test_over_limit, begin())
 {
-	struct ip_address allow;
+	struct ip_address allow = address_of_text("198.18.0.0/16");
 	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN];
-	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
 	const struct config_access access = {
 		.allow = &allow, .allow_count = 1, .rate = RATE, .burst_s = BURST_S, .slip = 2};
 	harness_access_at(h, &access, 1000);
@@ -298,8 +290,7 @@ enum { NETWORK_RATE = 50, BYTES = 100, COSTS = 4 }; // a reply of 20 records cos
 static struct harness *begin_limited(void)
 {
 	struct harness *h = begin();
-	struct ip_address allow;
-	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
+	struct ip_address allow = address_of_text("198.18.0.0/16");
 	const struct config_access access = {.allow = &allow,
 		.allow_count = 1,
 		.rate = RATE,
@@ -314,13 +305,8 @@ static struct harness *begin_limited(void)
 static unsigned neighbour_passed(struct harness *h, unsigned count)
 {
 	const struct wire_query q = {.name = "a.example", .src = "198.18.0.3"};
-	uint64_t before = harness_verdict(h, VERDICT_hit);
 	uint8_t frame[WIRE_MAX];
-	for (unsigned i = 0; i < count; i++) {
-		harness_send(h, frame, wire_make(&q, frame));
-		harness_drain(h);
-	}
-	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
+	return harness_hits(h, frame, wire_make(&q, frame), count);
 }
 
 // A client with a right cookie pays for what goes beyond its limits from a bucket of its own, so
@@ -331,12 +317,8 @@ TEST(test_proven_client_pays_itself)
 	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX];
 	cookie_make(h, good);
 	const size_t size = frame_make("long.example", good, 24, frame);
-	for (unsigned i = 0; i < 200; i++) {
-		harness_send(h, frame, size);
-		harness_drain(h);
-	}
 	const unsigned own = RATE * BURST_S / COSTS, proven = NETWORK_RATE * BURST_S / COSTS;
-	assert_int_equal(harness_verdict(h, VERDICT_hit), own + proven);
+	assert_int_equal(harness_hits(h, frame, size, 200), own + proven);
 	assert_int_equal(harness_counter(h, COUNTER_cookies_exempt), proven);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_limited), 200 - own - proven);
 	assert_int_equal(neighbour_passed(h, 100), RATE * BURST_S);
@@ -356,16 +338,11 @@ TEST(test_proven_client_pays_late)
 	const size_t size = frame_make("cold.example", good, 24, frame);
 	for (unsigned i = 0; i < ASKED; i++) {
 		harness_send(h, frame, size);
-		if (harness_miss(h, &miss, dns + 12) == 0)
+		if (!harness_miss_is_there(h, &miss))
 			continue;
 		misses++;
-		wire_put16(dns, miss.id);
-		wire_put16(dns + 2, 0x8180);
-		wire_put16(dns + 4, 1);
-		const struct msg_answer head = {.dp_incarnation = miss.dp_incarnation,
-			.arrival_ms = miss.arrival_ms,
-			.path = miss.path,
-			.dns_len = ANSWER_LEN};
+		struct msg_answer head = harness_answer_to(&miss, 0x8180, dns);
+		head.dns_len = ANSWER_LEN;
 		ANSWER_TAKEN(h, &head, dns, ANSWER_LEN);
 		harness_drain(h);
 	}

@@ -19,7 +19,7 @@ static const struct harness_rule rules[] = {
 static struct harness *begin(void)
 {
 	struct harness *h = harness_begin(NULL);
-	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
+	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	return h;
 }

@@ -176,7 +176,7 @@ PACKET_TEST_OF(test_rules, begin(1))
 		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
 	};
 	struct wire_query q = {.name = "a.nx.example", .edns = true};
-	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
+	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	harness_ask(h, &q, VERDICT_blocked);
 	const struct log_record *r = only(VERDICT_blocked);
@@ -221,9 +221,8 @@ PACKET_TEST_OF(test_what_has_no_answer_of_its_own, begin(1))
 // The question of a client that may not ask is not read, so the record has none.
 PACKET_TEST_OF(test_denied_has_no_question, begin(1))
 {
-	struct ip_address other;
+	struct ip_address other = address_of_text(WIRE_SERVICE4);
 	const struct wire_query q = {.name = "asked.example"};
-	assert_int_equal(ip_address_parse(WIRE_SERVICE4, &other), 0);
 	harness_access(h, &(struct config_access){.allow = &other, .allow_count = 1});
 	harness_ask_dropped(h, &q, VERDICT_drop_denied);
 	assert_int_equal(only(VERDICT_drop_denied)->name_len, 0);

@@ -2,29 +2,6 @@
 // The replies that rules set themselves: of one type, where a pattern may allow, and by answers.
 #include "harness.h"
 
-static void all_lists(struct harness *h)
-{
-	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
-}
-
-static void expect_soa(const struct wire_reply *r, uint32_t ttl_s)
-{
-	assert_int_equal(r->count, 1);
-	assert_int_equal(r->record[0].section, 1);
-	assert_int_equal(r->record[0].type, 6);
-	assert_int_equal(r->record[0].ttl_s, ttl_s);
-}
-
-static void expect_address(const struct wire_reply *r, const char *bytes, uint32_t ttl_s)
-{
-	assert_int_equal(r->rcode, 0);
-	assert_int_equal(r->count, 1);
-	assert_int_equal(r->record[0].section, 0);
-	assert_int_equal(r->record[0].rdata_len, 4);
-	assert_memory_equal(r->record[0].rdata, bytes, 4);
-	assert_int_equal(r->record[0].ttl_s, ttl_s);
-}
-
 // NXDOMAIN is about all types of a name at once. So where a rule for some types may decide
 // another one otherwise, there is no data: a cache in front would lose that other type, too.
 PACKET_TEST(test_replies_of_one_type)
@@ -50,7 +27,7 @@ PACKET_TEST(test_replies_of_one_type)
 		{"no.example", DNS_RCODE_REFUSED},         // says nothing of the name
 	};
 	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NXDOMAIN, .ttl_s = 9};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	for (unsigned i = 0; i < ARRAY_LEN(asked); i++) {
 		struct wire_query q = {.name = asked[i].name, .qtype = DNS_TYPE_AAAA};
@@ -81,7 +58,7 @@ PACKET_TEST(test_pattern_leaves_replies)
 		"nx.example", "nodata.example", "refused.example", "drop.example", "data.example"};
 	struct wire_reply r[ARRAY_LEN(names)];
 	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NULL, .ttl_s = 9};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
 		const struct rule_set mask = {{UINT64_C(4) << i}};
@@ -132,7 +109,7 @@ PACKET_TEST(test_replies_of_checked_records)
 	static const struct rule_set drops = {{1 << 4}};
 	struct wire_query q = {.name = "leads.example", .edns = true};
 	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NULL, .ttl_s = 9};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
 		harness_put(h, &(struct harness_record){
@@ -157,7 +134,7 @@ PACKET_TEST(test_led_to_another_name)
 	static const struct rule_set mask = {{1 << 2}};
 	struct wire_query q = {.name = "led.example", .edns = true};
 	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NULL, .ttl_s = 9};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	harness_put(h, &(struct harness_record){.name = q.name, .count = 1, .mask = &mask});

@@ -173,17 +173,12 @@ PACKET_TEST_OF(test_ways_that_lead_nowhere, begin())
 {
 	const struct wire_query q = {.name = "cold.example"};
 	const struct header header = naming(CLIENT6, 0);
-	uint8_t dns[12 + 300] = {0};
-	struct msg_miss m;
-	dropped(h, &q, &header, VERDICT_miss);
-	assert_int_not_equal(harness_miss(h, &m, dns + 12), 0);
-	wire_put16(dns + 2, 0x8180);
-	wire_put16(dns + 4, 1);
-	const uint16_t len = (uint16_t)(12 + m.question_len);
+	uint8_t dns[12 + 300];
 	struct msg_answer bad[6];
+	dropped(h, &q, &header, VERDICT_miss);
+	const struct msg_miss m = harness_miss(h);
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
-		bad[i] = (struct msg_answer){
-			.dp_incarnation = m.dp_incarnation, .path = m.path, .dns_len = len};
+		bad[i] = harness_answer_to(&m, 0x8180, dns);
 	bad[0].path.via.ip_version = 5;
 	bad[1].path.via.ip_version = 6; // whose service is not weir's
 	bad[2].path.via.udp = 0;
@@ -191,7 +186,7 @@ PACKET_TEST_OF(test_ways_that_lead_nowhere, begin())
 	memcpy(bad[4].path.via.ip, m.path.service_ip, 4); // to ourselves
 	bad[5].path.ip_version = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		harness_answer(h, &bad[i], dns, len);
+		harness_answer(h, &bad[i], dns, bad[i].dns_len);
 		assert_int_equal(stage_answer(&h->w), 0);
 		assert_int_equal(harness_counter(h, COUNTER_answer_bad), i + 1);
 	}

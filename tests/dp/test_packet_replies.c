@@ -29,8 +29,6 @@ PACKET_TEST_OF(test_flood, begin(0))
 {
 	enum { FIRST = 2000, PORTS = 2000, EACH = 100, ASKED = PORTS / EACH, LAPS = 20 };
 	struct wire_query hit = {.name = "hot.example"}, q = reply_of(4, LOCAL);
-	struct msg_miss miss;
-	uint8_t question[300];
 	uint64_t heard_count = 0;
 	char name[32];
 	harness_put(h, &(struct harness_record){.name = "hot.example", .count = 1});
@@ -46,8 +44,7 @@ PACKET_TEST_OF(test_flood, begin(0))
 			heard_count++;
 		harness_ask(h, &hit, VERDICT_hit);
 		snprintf(name, sizeof(name), "cold%u.example", i);
-		harness_ask_dropped(h, &(struct wire_query){.name = name}, VERDICT_miss);
-		assert_int_not_equal(harness_miss(h, &miss, question), 0);
+		(void)harness_ask_missed(h, &(struct wire_query){.name = name});
 	}
 	assert_int_equal(heard_count, ASKED * ASKED_REPLIES);
 	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply), heard_count);

@@ -3,29 +3,6 @@
 // answer policy.
 #include "harness.h"
 
-static void all_lists(struct harness *h)
-{
-	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
-}
-
-static void expect_soa(const struct wire_reply *r, uint32_t ttl_s)
-{
-	assert_int_equal(r->count, 1);
-	assert_int_equal(r->record[0].section, 1);
-	assert_int_equal(r->record[0].type, 6);
-	assert_int_equal(r->record[0].ttl_s, ttl_s);
-}
-
-static void expect_address(const struct wire_reply *r, const char *bytes, uint32_t ttl_s)
-{
-	assert_int_equal(r->rcode, 0);
-	assert_int_equal(r->count, 1);
-	assert_int_equal(r->record[0].section, 0);
-	assert_int_equal(r->record[0].rdata_len, 4);
-	assert_memory_equal(r->record[0].rdata, bytes, 4);
-	assert_int_equal(r->record[0].ttl_s, ttl_s);
-}
-
 // A rule's own reply beats the group's, whose TTL it takes.
 PACKET_TEST(test_replies)
 {
@@ -41,7 +18,7 @@ PACKET_TEST(test_replies)
 		.ttl_s = 9,
 		.has = DNS_BLOCK_HAS_V4,
 		.v4 = {198, 18, 0, 80}};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	struct wire_query q = {.name = "a.group.example", .edns = true};
 	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
@@ -80,7 +57,7 @@ static const struct harness_rule local_rules[] = {
 PACKET_TEST(test_local)
 {
 	struct wire_reply r;
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
 	harness_put(h, &(struct harness_record){.name = "host.example", .count = 1});
 	for (unsigned i = 0; i < 3; i++) { // as it is, paused, off
@@ -108,7 +85,7 @@ PACKET_TEST(test_local)
 PACKET_TEST(test_data_of_a_block_list)
 {
 	struct wire_query q = {.name = "rpz.example", .edns = true};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
 	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
 	expect_address(&r, "\xc6\x12\2\2", 77);
@@ -127,10 +104,7 @@ static const struct policy_group groups[] = {
 
 static uint16_t view_of_miss(struct harness *h, const struct wire_query *q)
 {
-	struct msg_miss m;
-	uint8_t question[300];
-	ASK_MISSED(h, q, &m, question);
-	return m.view;
+	return harness_ask_missed(h, q).view;
 }
 
 // Who has safe search asks for those names, and finds what is kept of them, in another view; all
@@ -307,7 +281,7 @@ PACKET_TEST(test_masked_and_stale)
 {
 	static const struct rule_set cloaked = {{1 << 2}};
 	struct wire_query q = {.name = "cloak.example"};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, judging, 1);
 	harness_put(h, &(struct harness_record){.name = "cloak.example",
 			       .count = 1,
@@ -384,7 +358,7 @@ PACKET_TEST(test_checked_by_patterns_alone)
 		{"/^ad/", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}};
 	static const struct rule_set mask = {{1 << 2}};
 	struct wire_query q = {.name = "ad.example"};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, rules, 1);
 	harness_put(h, &(struct harness_record){.name = "ad.example", .count = 1, .mask = &mask});
 	harness_ask(h, &q, VERDICT_blocked_answer);
@@ -398,7 +372,7 @@ TEST(test_masked_and_ring_full)
 	struct harness_options o = {.miss_units = 16};
 	struct harness *h = harness_begin(&o);
 	struct wire_query q = {.name = "cloak.example"}, other = {.name = "cold.example"};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, judging, 1);
 	harness_put(h, &(struct harness_record){.name = "cloak.example",
 			       .count = 1,
@@ -432,7 +406,7 @@ PACKET_TEST(test_mixed_batch)
 	};
 	uint8_t frame[WIRE_MAX];
 	unsigned wanted[VERDICT_COUNT] = {0};
-	all_lists(h);
+	harness_all_lists(h);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
 	harness_put(h, &(struct harness_record){.name = "warm.example", .count = 1});
 	for (unsigned i = 0; i < 30; i++) {

@@ -116,7 +116,7 @@ PACKET_TEST_OF(test_whatever_becomes_of_it, begin(LOG_DETAIL_MESSAGES))
 		{{.name = "www.example", .extra_bytes = 3}, VERDICT_hit},
 		{{.name = "x.example", .flags = 0x0130, .qtype = 252}, VERDICT_refused},
 	};
-	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
+	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 3});
 	harness_put(h, &(struct harness_record){
@@ -131,22 +131,17 @@ PACKET_TEST_OF(test_whatever_becomes_of_it, begin(LOG_DETAIL_MESSAGES))
 // Its record comes from the control plane, which gets the query along with the miss.
 PACKET_TEST_OF(test_a_miss, begin(LOG_DETAIL_MESSAGES))
 {
-	uint8_t asked[WIRE_MAX], behind[2048];
-	struct msg_miss m;
+	uint8_t asked[WIRE_MAX];
 	const struct wire_query q = {.name = "Miss.Example", .edns = true};
 	const size_t len = wire_make_dns(&q, asked);
-	harness_ask_dropped(h, &q, VERDICT_miss);
-	uint32_t got_len = harness_miss(h, &m, behind);
-	assert_int_equal(got_len, sizeof(m) + m.question_len + len);
+	const struct msg_miss m = harness_ask_missed(h, &q);
 	assert_int_equal(m.whole_len, len);
 	assert_int_equal(m.query_len, len);
-	assert_memory_equal(behind + m.question_len, asked, len);
+	assert_memory_equal(harness_question + m.question_len, asked, len);
 	assert_false(next());
 	h->tables.config.log_detail = LOG_DETAIL_ENDS;
-	harness_ask_dropped(h, &(struct wire_query){.name = "other.example"}, VERDICT_miss);
-	got_len = harness_miss(h, &m, behind);
-	assert_int_equal(got_len, sizeof(m) + m.question_len);
-	assert_int_equal(m.whole_len, 0);
+	const struct wire_query other = {.name = "other.example"};
+	assert_int_equal(harness_ask_missed(h, &other).whole_len, 0);
 }
 
 PACKET_TEST_OF(test_only_the_ends, begin(LOG_DETAIL_ENDS))
