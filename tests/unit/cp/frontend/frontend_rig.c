@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontend_rig.h"
 
-#include "controlplane/policy/policy_build.h"
 #include "tests/oracle/reply_oracle.h"
 
 enum { QUERY_MAX = 600, QUERIES_KEPT = 512 };
@@ -133,19 +132,10 @@ void frontend_rig_close(void)
 		frontend_rig_end((enum frontend_transport)i);
 }
 
-void frontend_rig_policy(const struct policy_group *groups)
-{
-	struct policy_image image;
-	char why[SHM_WHY_MAX];
-	assert_int_equal(policy_build(&rig.config, groups, &image), 0);
-	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
-	free(image.head);
-}
-
 void frontend_rig_admit_all(void)
 {
 	static const struct policy_group everyone;
-	frontend_rig_policy(&everyone);
+	rig_policy(&everyone);
 }
 
 int frontend_rig_setup_closed(void **state)
@@ -178,8 +168,7 @@ void frontend_rig_configure(void)
 size_t query_write(uint8_t msg[600], const struct frontend_rig_query *q)
 {
 	struct wr w = wr_init(msg, 600);
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(q->name, strlen(q->name), &name), 0);
+	struct dns_name name = name_of_text(q->name);
 	for (size_t i = 0; q->name[i]; i++) // the letter case, too
 		if (q->name[i] != '.')
 			name.wire[i + 1] = (uint8_t)q->name[i];

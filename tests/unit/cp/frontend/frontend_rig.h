@@ -28,9 +28,7 @@ void frontend_rig_open(void);  // after rig_setup
 void frontend_rig_close(void); // before rig_teardown
 // Before that it answers nobody.
 void frontend_rig_admit_all(void);
-struct policy_group;
-void frontend_rig_policy(const struct policy_group *groups); // everyone's, then those of rig.config
-void frontend_rig_configure(void);                           // rig.config, of resolver and frontend
+void frontend_rig_configure(void); // rig.config, of resolver and frontend
 // Around a test: all of this and the resolver's rig, with answers that live for 300 s.
 int frontend_rig_setup(void **state);
 int frontend_rig_setup_closed(void **state); // admits nobody

@@ -4,17 +4,11 @@
 
 enum { OPT_LEN = DNS_OPT_FIXED_LEN + 4 + DNS_COOKIE_LEN, EDE_LEN = 6 };
 
-static void cookies_publish(void)
-{
-	const uint64_t none[4] = {0};
-	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-}
-
 static int setup_closed(void **state)
 {
 	frontend_rig_setup_closed(state);
 	rig.config.cookies = (struct config_cookies){.enabled = true};
-	cookies_publish();
+	rig_pause(0, 0);
 	return 0;
 }
 
@@ -125,12 +119,12 @@ TEST_WITH(test_new_settings_keep_own_secrets, setup, teardown)
 {
 	uint8_t first[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
 	cookie_get(first);
-	cookies_publish();
+	rig_pause(0, 0);
 	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", first, sizeof(first)), FRONTEND_REPLY);
 	cookie_said(again);
 	assert_memory_equal(first, again, sizeof(first));
 	rig.config.cookies.enabled = false;
-	cookies_publish();
+	rig_pause(0, 0);
 	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", first, sizeof(first)), FRONTEND_REPLY);
 	assert_int_equal(frontend_said_reply.opt, frontend_said_reply.len - DNS_OPT_FIXED_LEN);
 }
@@ -168,7 +162,7 @@ static void access_publish(const struct config_access *access)
 	rig.config.access = *access;
 	rig.config.access.allow = &allow;
 	rig.config.access.allow_count = 1;
-	frontend_rig_policy(&everyone);
+	rig_policy(&everyone);
 	memset(&rig.config.access, 0, sizeof(rig.config.access));
 }
 
@@ -177,7 +171,7 @@ static void limits_publish(enum dns_cookie_require require)
 {
 	access_publish(&(struct config_access){.rate = 1, .burst_s = 1, .slip = 1});
 	rig.config.cookies.require = require;
-	cookies_publish();
+	rig_pause(0, 0);
 }
 
 static uint16_t said_flags(void)

@@ -38,16 +38,11 @@ TEST_WITH(test_miss_and_hit, setup, teardown)
 	assert_int_equal(row.upstream[0], 0);
 }
 
-static void reconfigure(void *)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
-}
-
 // A server's AD that is trusted, of a miss and of a hit; and what nobody vouches for.
 TEST_WITH(test_validation, setup, teardown)
 {
 	rig.config.upstreams.server[0].trust_ad = rig.config.upstreams.server[1].trust_ad = true;
-	on_loop(reconfigure, NULL);
+	rig_reload();
 	fake[0].sets_ad = fake[1].sets_ad = true;
 	assert_int_equal(ask_for("www.example"), FRONTEND_LATER);
 	expect_later(0);

@@ -7,7 +7,7 @@
 #include "controlplane/base/rtnl.h"
 #include "frontend_rig.h"
 #include "tests/unit/core/config/net_segment.h"
-#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
+#include "tests/unit/cp/resolver/policy_rig.h"
 
 enum { GROUPS = 3 };
 static struct answer_policy_fixture image, later_image;
@@ -68,37 +68,18 @@ static void image_make(struct answer_policy_fixture *f, const char *ad)
 
 static void groups_publish_with(const char *const has[GROUPS])
 {
-	struct policy_group group[GROUPS] = {0};
-	for (unsigned i = 0; i < GROUPS; i++) {
-		const struct rule_set s = fixture_group(&image, &has[i], 1);
-		memcpy(group[i].lists, s.lists, sizeof(s.lists));
-		group[i].block = (struct dns_block){
-			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_REFUSED : DNS_BLOCK_NXDOMAIN};
-	}
+	struct policy_group group[GROUPS];
+	for (unsigned i = 0; i < GROUPS; i++)
+		group[i] = group_with(
+			&image, &has[i], 1, i == 1 ? DNS_BLOCK_REFUSED : DNS_BLOCK_NXDOMAIN);
 	group[2].block_all = 1;
-	frontend_rig_policy(group);
+	rig_policy(group);
 }
 
 static void groups_publish(void)
 {
 	static const char *const has[GROUPS] = {"ads", "more", "ads"};
 	groups_publish_with(has);
-}
-
-static void pauses_publish(uint64_t until_ms, uint64_t block_all_until_ms)
-{
-	const uint64_t none[4] = {0};
-	publish_config(rig.publisher, &rig.config, none, true, until_ms, block_all_until_ms);
-}
-
-static void pause_until(uint64_t until_ms)
-{
-	pauses_publish(until_ms, 0);
-}
-
-static void pause_all_until(uint64_t until_ms)
-{
-	pauses_publish(until_ms, until_ms);
 }
 
 // As a build of the rules does it: the resolver checks its cache, then the image is everyone's.
@@ -132,7 +113,7 @@ static int setup_without_rules(void **state)
 		.name = name, .blocking = true, .clients = &prefixes[2], .client_count = 1};
 	rig.config.groups = groups;
 	rig.config.group_count = GROUPS - 1;
-	pause_until(0);
+	rig_pause(0, 0);
 	groups_publish();
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	return 0;
@@ -217,14 +198,14 @@ TEST_WITH(test_all_blocked_but_allowed, setup, teardown)
 	assert_int_equal(ask_as("198.18.2.2", "wanted.example"), FRONTEND_LATER);
 	expect_later(0);
 	// A pause for everyone does not lift it, one that says so does.
-	pause_until(UINT64_MAX);
+	rig_pause(UINT64_MAX, 0);
 	answered("198.18.2.2", "any.example", DNS_RCODE_NXDOMAIN);
 	assert_int_equal(ask_as("198.18.0.2", "x.ads.example"), FRONTEND_LATER);
 	expect_later(1);
-	pause_all_until(UINT64_MAX);
+	rig_pause(UINT64_MAX, UINT64_MAX);
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_LATER);
 	expect_later(2);
-	pause_until(0);
+	rig_pause(0, 0);
 }
 
 // By a pattern before any query upstream, and by the records of the answer, also when it is cached.
@@ -233,7 +214,7 @@ TEST_WITH(test_masked, setup, teardown)
 	assert_int_equal(ask_as("198.18.0.2", "ad7.example"), FRONTEND_LATER);
 	const struct frontend_rig_reply *l = expect_later(0);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
-	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 0);
+	assert_int_equal(rig_asked(), 0);
 	fake[0].address = fake[1].address = 0xc0000263; // 192.0.2.99
 	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
 	l = expect_later(1); // other types of the name may be good
@@ -296,14 +277,14 @@ TEST_WITH(test_own_replies, setup, teardown)
 // While blocking is paused local data stays.
 TEST_WITH(test_paused, setup, teardown)
 {
-	pause_until(clock_mono_ms() + 60000);
+	rig_pause(clock_mono_ms() + 60000, 0);
 	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_LATER);
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_REPLY);
-	pause_all_until(clock_mono_ms() + 60000);
+	rig_pause(clock_mono_ms() + 60000, clock_mono_ms() + 60000);
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_LATER);
 	assert_int_equal(ask_as("198.18.0.2", "nas.lan"), FRONTEND_REPLY);
 	expect_later(1);
-	pause_until(0);
+	rig_pause(0, 0);
 	answered("198.18.0.2", "ads.example", DNS_RCODE_NXDOMAIN);
 }
 
@@ -312,12 +293,12 @@ TEST_WITH(test_without_rules, setup_without_rules, teardown)
 {
 	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_LATER);
 	rig.config.blocking.closed = rig.config.blocking.enabled = true;
-	pause_until(0);
+	rig_pause(0, 0);
 	answered("198.18.0.2", "other.example", DNS_RCODE_SERVFAIL);
 	assert_int_equal(verdicts(VERDICT_servfail_no_rules), 1);
-	pause_until(clock_mono_ms() + 60000);
+	rig_pause(clock_mono_ms() + 60000, 0);
 	assert_int_equal(ask_as("198.18.0.2", "more.example"), FRONTEND_LATER);
-	pause_until(0);
+	rig_pause(0, 0);
 	expect_later(1);
 	on_loop(rules_now, &image);
 	answered("198.18.0.2", "ads.example", DNS_RCODE_NXDOMAIN);

@@ -2,6 +2,7 @@
 #include "resolver_rig.h"
 
 #include "controlplane/base/rdata_text.h"
+#include "controlplane/policy/policy_build.h"
 #include "controlplane/upstream/views.h"
 #include "resolver_config.h"
 #include "tests/unit/cp/l1/redis_local.h"
@@ -195,10 +196,15 @@ struct resolver_status status(void)
 	return w.s;
 }
 
+void rig_ask(struct fake_miss m)
+{
+	m.type = m.type ? m.type : DNS_TYPE_A;
+	FAKE_DATAPLANE_SEND(&dp, &m);
+}
+
 void ask(const char *name, uint16_t id)
 {
-	const struct fake_miss m = {.name = name, .type = DNS_TYPE_A, .id = id, .has_opt = true};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){.name = name, .id = id, .has_opt = true});
 }
 
 void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind)
@@ -344,6 +350,21 @@ struct policy_group rig_group(unsigned group)
 	struct group_look look = {.group = group};
 	on_loop(look_at_group, &look);
 	return look.is;
+}
+
+void rig_policy(const struct policy_group *groups)
+{
+	struct policy_image image;
+	char why[SHM_WHY_MAX];
+	assert_int_equal(policy_build(&rig.config, groups, &image), 0);
+	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
+	free(image.head);
+}
+
+void rig_pause(uint64_t until_ms, uint64_t block_all_until_ms)
+{
+	static const uint64_t none[4];
+	publish_config(rig.publisher, &rig.config, none, true, until_ms, block_all_until_ms);
 }
 
 void rig_on_look(void *rig_look, int err, const struct cache_look *look)

@@ -54,7 +54,8 @@ void control_stop(void);
 void link_up_now(void);
 struct resolver_status status(void);
 
-// One query for A with an OPT on worker rings 0, and the doorbell.
+// A query, for A unless `m` has a type, and the doorbell; and one with an OPT on worker rings 0.
+void rig_ask(struct fake_miss m);
 void ask(const char *name, uint16_t id);
 // The next answer, in `got`; fails the test when it is another, or none. wait_ms is what a machine
 // takes that has nothing else to do; any other gets more time.
@@ -80,8 +81,11 @@ void rig_alias(unsigned server, enum fake_mode mode, const char *target);
 unsigned rig_asked(void); // how often both servers, over UDP
 void expect_asked(unsigned server, unsigned queries, const char *name); // the last one by `name`
 
-// What the resolver says of a group, for an image of groups.
+// What the resolver says of a group, for an image of groups; that image, group 0 first, then those
+// of rig.config; and blocking, which is on but for these pauses.
 struct policy_group rig_group(unsigned group);
+void rig_policy(const struct policy_group *groups);
+void rig_pause(uint64_t until_ms, uint64_t block_all_until_ms);
 
 // A look into the cache, and a flush: one that others may begin beside, and one that is waited for.
 struct rig_look {

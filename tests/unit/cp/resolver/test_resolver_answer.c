@@ -68,9 +68,7 @@ TEST_WITH(test_addresses_stay_as_they_are, setup_many, rig_teardown)
 
 static void ask_aged(const char *name, uint16_t id, uint64_t age_ms)
 {
-	const struct fake_miss m = {
-		.name = name, .type = DNS_TYPE_A, .id = id, .has_opt = true, .age_ms = age_ms};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){.name = name, .id = id, .has_opt = true, .age_ms = age_ms});
 }
 
 // A question that has waited for a worker: answered until its client has given up.

@@ -23,7 +23,7 @@ static void lists_publish(const struct answer_policy_fixture *f)
 		group[i] = group_with(
 			f, has[i], count[i], i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN);
 	memset(group[3].lists, 0, sizeof(group[3].lists)); // not even the operator's
-	groups_publish(group);
+	rig_policy(group);
 }
 
 static void image_make(struct answer_policy_fixture *f, const char *more)
@@ -68,12 +68,8 @@ static int teardown(void **state)
 
 static void ask_as(unsigned group, const char *name)
 {
-	const struct fake_miss m = {.name = name,
-		.type = DNS_TYPE_A,
-		.id = ++next_id,
-		.group = (uint8_t)group,
-		.has_opt = true};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){
+		.name = name, .id = ++next_id, .group = (uint8_t)group, .has_opt = true});
 }
 
 static void expect_as(unsigned group, const char *name, enum answer_kind kind)
@@ -158,10 +154,10 @@ TEST_WITH(test_pause, setup, teardown)
 {
 	upstream_alias("tracker.example");
 	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
-	pause_until(clock_mono_ms() + 60000);
+	rig_pause(clock_mono_ms() + 60000, 0);
 	expect_as(0, "www.shop.example", ANSWER_CACHED);
 	expect_as(0, "ad7.shop.example", ANSWER_UPSTREAM);
-	pause_until(clock_mono_ms());
+	rig_pause(clock_mono_ms(), 0);
 	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
 }
 

@@ -71,8 +71,8 @@ static int setup(void **state)
 	rig_box_start();
 	for (unsigned i = 0; i < 2; i++)
 		group[i] = group_with(&image, has, 1 + i, DNS_BLOCK_NXDOMAIN);
-	groups_publish(group);
-	pause_until(0);
+	rig_policy(group);
+	rig_pause(0, 0);
 	judge_by(&image);
 	return 0;
 }
@@ -172,12 +172,8 @@ TEST_WITH(test_rebinding_by_an_alias, setup, teardown)
 {
 	rig_alias(0, FAKE_ALIAS_ALONE, "host.lan");
 	for (uint16_t i = 0; i < 2; i++) {
-		const struct fake_miss m = {.name = "evil.pub.example",
-			.type = DNS_TYPE_A,
-			.id = i,
-			.group = (uint8_t)i,
-			.has_opt = true};
-		FAKE_DATAPLANE_SEND(&dp, &m);
+		rig_ask((struct fake_miss){
+			.name = "evil.pub.example", .id = i, .group = (uint8_t)i, .has_opt = true});
 		expect_answer(1000, i, DNS_RCODE_NOERROR, i ? ANSWER_BLOCKED : ANSWER_UPSTREAM);
 		assert_int_equal(get_u16(got.dns + 6) > 0, i == 0);
 	}

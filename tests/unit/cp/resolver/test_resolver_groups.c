@@ -44,9 +44,7 @@ static uint16_t view_of(unsigned group)
 
 static void ask_in(uint16_t view, const char *name, uint16_t id)
 {
-	const struct fake_miss m = {
-		.name = name, .type = DNS_TYPE_A, .id = id, .view = view, .has_opt = true};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){.name = name, .id = id, .view = view, .has_opt = true});
 }
 
 static void resolves_in(

@@ -138,9 +138,8 @@ static void expect_service(char name[NAMES][24])
 	while (fake_dataplane_answer(&dp, &got, 100))
 		;
 	for (uint16_t i = 0; i < 2 * NAMES; i++) {
-		const struct fake_miss m = {
-			.name = name[i / 2], .type = 1, .id = i, .rings = i & 1, .has_opt = true};
-		FAKE_DATAPLANE_SEND(&dp, &m);
+		rig_ask((struct fake_miss){
+			.name = name[i / 2], .type = 1, .id = i, .rings = i & 1, .has_opt = true});
 		assert_true(fake_dataplane_answer(&dp, &got, 20000));
 		assert_int_equal(get_u16(got.dns), i);
 		assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_RCODE, 0);

@@ -32,9 +32,8 @@ static int setup(void **state)
 
 static void ask_type(unsigned group, const char *name, uint16_t type, uint16_t id)
 {
-	const struct fake_miss m = {
-		.name = name, .type = type, .id = id, .view = view[group].view, .has_opt = true};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){
+		.name = name, .type = type, .id = id, .view = view[group].view, .has_opt = true});
 }
 
 static unsigned answers(void)
@@ -165,7 +164,7 @@ static int local_setup(void **state)
 		group[i] = group_with(&local, has, 1, DNS_BLOCK_NXDOMAIN);
 		group[i].view = i ? view[i - 1].view : 0;
 	}
-	groups_publish(group);
+	rig_policy(group);
 	judge_by(&local);
 	return 0;
 }

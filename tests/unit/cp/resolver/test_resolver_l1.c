@@ -322,8 +322,7 @@ static void make_hot(const char *name)
 static void make_due(const char *name)
 {
 	clock_ahead_by_ms(DUE_S * 1000);
-	const struct fake_miss told = {.name = name, .type = DNS_TYPE_A, .refresh = true};
-	FAKE_DATAPLANE_SEND(&dp, &told);
+	rig_ask((struct fake_miss){.name = name, .refresh = true});
 }
 
 TEST_WITH(test_another_box_renews, setup, rig_teardown)

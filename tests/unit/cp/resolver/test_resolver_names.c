@@ -86,9 +86,8 @@ static uint16_t group_view(void)
 
 static void ask_of(uint16_t view, const char *name, uint16_t type, uint16_t id)
 {
-	const struct fake_miss m = {
-		.name = name, .type = type, .id = id, .view = view, .has_opt = false};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){
+		.name = name, .type = type, .id = id, .view = view, .has_opt = false});
 }
 
 static void resolves_of(uint16_t view, const char *name, uint16_t type, uint16_t id,

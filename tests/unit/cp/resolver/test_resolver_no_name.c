@@ -46,7 +46,7 @@ static int setup(void **state)
 	rig_setup(state);
 	groups_configure(1);
 	of[0] = group_with(&image, titles, ARRAY_LEN(titles), DNS_BLOCK_NXDOMAIN);
-	groups_publish(of);
+	rig_policy(of);
 	judge_by(&image);
 	fake[0].mode = fake[1].mode = FAKE_NO_NAME;
 	next_id = 0;
@@ -64,9 +64,11 @@ static int teardown(void **state)
 static void expect_rcode(
 	unsigned of, const char *name, uint16_t type, enum answer_kind kind, unsigned rcode)
 {
-	const struct fake_miss m = {
-		.name = name, .type = type, .id = ++next_id, .group = (uint8_t)of, .has_opt = true};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){.name = name,
+		.type = type,
+		.id = ++next_id,
+		.group = (uint8_t)of,
+		.has_opt = true});
 	expect_answer(2000, next_id, rcode, kind);
 	assert_int_equal(ede_of_answer(), kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : -1);
 }

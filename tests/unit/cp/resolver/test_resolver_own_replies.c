@@ -72,7 +72,7 @@ static int setup(void **state)
 	for (unsigned i = 0; i < GROUPS; i++)
 		group[i] = group_with(
 			&image, ads, i < 2 ? 2 : 1, i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN);
-	groups_publish(group);
+	rig_policy(group);
 	judge_by(&image);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	next_id = 0;
@@ -88,12 +88,11 @@ static int teardown(void **state)
 
 static void ask_type(unsigned group, const char *name, uint16_t type)
 {
-	const struct fake_miss m = {.name = name,
+	rig_ask((struct fake_miss){.name = name,
 		.type = type,
 		.id = ++next_id,
 		.group = (uint8_t)group,
-		.has_opt = true};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+		.has_opt = true});
 }
 
 static void ask_as(unsigned group, const char *name)

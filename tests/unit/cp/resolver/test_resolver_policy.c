@@ -16,7 +16,7 @@ static uint16_t publish(unsigned with_list, enum dns_block_mode mode)
 	struct policy_group of[GROUPS] = {0};
 	struct publish_status s;
 	of[with_list] = group_with(&image, titles, 1, mode);
-	groups_publish(of);
+	rig_policy(of);
 	publish_status(rig.publisher, &s);
 	return (uint16_t)s.policy_generation;
 }
@@ -43,12 +43,8 @@ static int teardown(void **state)
 
 static void ask_as(unsigned group, uint16_t policy, const char *name)
 {
-	const struct fake_miss m = {.name = name,
-		.type = DNS_TYPE_A,
-		.id = ++next_id,
-		.group = (uint8_t)group,
-		.policy = policy};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){
+		.name = name, .id = ++next_id, .group = (uint8_t)group, .policy = policy});
 }
 
 static void expect_as(unsigned group, uint16_t policy, enum answer_kind kind)
@@ -115,7 +111,7 @@ TEST_WITH(test_a_restart, setup, teardown)
 {
 	uint16_t first = publish(1, DNS_BLOCK_REFUSED);
 	rig_restart();
-	pause_until(0);
+	rig_pause(0, 0);
 	judge_by(&image);
 	uint16_t second = publish(2, DNS_BLOCK_REFUSED);
 	assert_int_equal(second, first + 1);

@@ -24,8 +24,7 @@ static struct refresh_counts counts(void)
 
 static void tell(const char *name)
 {
-	const struct fake_miss m = {.name = name, .type = DNS_TYPE_A, .refresh = true};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+	rig_ask((struct fake_miss){.name = name, .refresh = true});
 }
 
 // 80 questions, of which the first fills the cache.

@@ -29,15 +29,13 @@ static const uint8_t *client6; // of who asks; NULL: by IPv4
 
 static void ask_traced(const char *name, uint16_t id)
 {
-	const struct fake_miss m = {.name = name,
-		.type = DNS_TYPE_A,
+	rig_ask((struct fake_miss){.name = name,
 		.id = id,
 		.has_opt = true,
 		.client_port = id,
 		.client = 0x0100007f + ((uint32_t)id << 24),
 		.client6 = client6,
-		.trace = watch_trace_number(WATCH_ID, id)};
-	FAKE_DATAPLANE_SEND(&dp, &m);
+		.trace = watch_trace_number(WATCH_ID, id)});
 }
 
 static void await_traces(unsigned count)

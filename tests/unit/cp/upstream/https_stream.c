@@ -36,9 +36,7 @@ int https_stream_teardown(void **state)
 
 struct upstream_https_stats https(void)
 {
-	struct upstream_totals t;
-	upstreams_totals(rig.up, &t);
-	return t.https;
+	return totals().https;
 }
 
 void asks_replied(unsigned count)

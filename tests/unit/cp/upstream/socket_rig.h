@@ -16,11 +16,11 @@ static inline struct upstream_sockets_stats now(void)
 	return totals().sockets;
 }
 
-static inline void run_for(unsigned ms)
+static inline struct upstream_socket *socket_take(unsigned i, struct upstream_leg *leg)
 {
-	const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-	event_base_loopexit(loop_base(fx.loop), &tv);
-	event_base_loop(loop_base(fx.loop), 0);
+	struct upstream_socket *s;
+	assert_int_equal(upstream_socket_take(fx.up->sockets, i, leg, clock_mono_ms(), &s), 0);
+	return s;
 }
 
 // As many queries to server `i` in a second, which ends `ago_ms` ago, as make it a busy one.

@@ -278,6 +278,19 @@ void reply(int fd, const struct stream_query *q)
 	bytes_send(fd, out, reply_write(q, -1, out));
 }
 
+void queries_read(int fd, struct stream_query *q, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		query_read(fd, &q[i]);
+}
+
+void queries_serve(int fd, unsigned count)
+{
+	struct stream_query q;
+	for (unsigned i = 0; i < count; i++)
+		query_serve(fd, &q);
+}
+
 void query_serve(int fd, struct stream_query *q)
 {
 	query_read(fd, q);
@@ -313,25 +326,16 @@ void conn_end(int fd, bool reset)
 			rig.conn[i] = -1;
 }
 
+struct upstream_totals totals(void)
+{
+	struct upstream_totals t;
+	upstreams_totals(rig.up, &t);
+	return t;
+}
+
 struct upstream_streams_stats streams(void)
 {
-	struct upstream_totals t;
-	upstreams_totals(rig.up, &t);
-	return t.streams;
-}
-
-uint64_t sent_again(void)
-{
-	struct upstream_totals t;
-	upstreams_totals(rig.up, &t);
-	return t.tcp_again;
-}
-
-uint64_t queries_sent(void)
-{
-	struct upstream_totals t;
-	upstreams_totals(rig.up, &t);
-	return t.sent;
+	return totals().streams;
 }
 
 struct upstream_status server_status(void)

@@ -60,11 +60,12 @@ bool query_is_there(int fd); // bytes of one, or its end
 size_t reply_write(const struct stream_query *q, int units, uint8_t out[700]);
 void reply(int fd, const struct stream_query *q);
 void query_serve(int fd, struct stream_query *q); // reads it and replies
-void answer_one(unsigned conn, int units);        // an ask, on that connection
+void queries_read(int fd, struct stream_query *q, unsigned count);
+void queries_serve(int fd, unsigned count);
+void answer_one(unsigned conn, int units); // an ask, on that connection
 void bytes_send(int fd, const uint8_t *bytes, size_t len);
 void conn_end(int fd, bool reset);
 
-struct upstream_streams_stats streams(void);
+struct upstream_totals totals(void);
+struct upstream_streams_stats streams(void); // of these
 struct upstream_status server_status(void);
-uint64_t sent_again(void);
-uint64_t queries_sent(void);

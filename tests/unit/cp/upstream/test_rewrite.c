@@ -15,12 +15,12 @@ static struct config_record record(const char *name, const char *target)
 	struct config_record r = {.type = DNS_TYPE_A, .ttl_s = TTL_S};
 	r.wildcard = name[0] == '*';
 	name += r.wildcard ? 2 : 0;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &r.name), 0);
+	r.name = name_of_text(name);
 	if (!target)
 		return r;
 	assert_true(used < ARRAY_LEN(kept));
 	struct dns_name *n = &kept[used++];
-	assert_int_equal(dns_name_from_text(target, strlen(target), n), 0);
+	*n = name_of_text(target);
 	r.type = DNS_TYPE_CNAME;
 	r.rdata = n->wire;
 	r.rdata_len = n->len;
@@ -31,8 +31,7 @@ static struct rewrite follow(
 	const struct rewrite_table *own, const struct rewrite_table *everyone, const char *name)
 {
 	struct rewrite out;
-	struct dns_name n;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
+	const struct dns_name n = name_of_text(name);
 	assert_int_equal(rewrite_follow(own, everyone, &n, &out), 0);
 	return out;
 }
@@ -76,7 +75,7 @@ TEST(test_chains_and_tables)
 					   record("right.example", "left.example")};
 	struct rewrite_table *own, *everyone, *none;
 	struct rewrite out;
-	struct dns_name name;
+	const struct dns_name left = name_of_text("left.example");
 	assert_int_equal(rewrite_table_new(ours, ARRAY_LEN(ours), &own), 0);
 	assert_int_equal(rewrite_table_new(all, ARRAY_LEN(all), &everyone), 0);
 	out = follow(own, everyone, "one.example");
@@ -86,8 +85,7 @@ TEST(test_chains_and_tables)
 	out = follow(NULL, everyone, "one.example");
 	assert_int_equal(out.count, 1);
 	expect(&out, 0, "elsewhere.test");
-	assert_int_equal(dns_name_from_text("left.example", 12, &name), 0);
-	assert_int_equal(rewrite_follow(own, everyone, &name, &out), -ELOOP);
+	assert_int_equal(rewrite_follow(own, everyone, &left, &out), -ELOOP);
 	rewrite_table_free(everyone);
 	rewrite_table_free(own);
 	const struct config_record address = record("one.example", NULL);

@@ -18,13 +18,6 @@ static void use_checks(enum upstream_check_mode mode)
 	CONFIGURE(check_name, name_of_text(CHECK_NAME));
 }
 
-static void run_for(unsigned ms)
-{
-	const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-	event_base_loopexit(loop_base(fx.loop), &tv);
-	event_base_loop(loop_base(fx.loop), 0);
-}
-
 // One wait in all, by whichever client is the first; the server is back as soon as a check says so.
 TEST_WITH(test_a_dead_first_server_costs_one_wait, rig_setup, rig_teardown)
 {

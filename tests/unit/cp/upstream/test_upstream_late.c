@@ -14,13 +14,6 @@ static unsigned in_use(void)
 	return t.sockets.open - t.sockets.idle;
 }
 
-static void run_for(unsigned ms)
-{
-	const struct timeval tv = {.tv_usec = (suseconds_t)ms * 1000};
-	event_base_loopexit(loop_base(fx.loop), &tv);
-	event_base_loop(loop_base(fx.loop), 0);
-}
-
 static void use_servers(unsigned count, unsigned first_timeout_ms)
 {
 	fx.config.first_timeout_ms = first_timeout_ms;

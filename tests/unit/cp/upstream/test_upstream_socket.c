@@ -84,15 +84,14 @@ TEST_WITH(test_worn_out_goes, rig_setup, rig_teardown)
 	unsigned uses = 0;
 	wait_for_idle(MANY);
 	struct upstream_leg leg = {.ask = &fx.ask};
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+	s = socket_take(0, &leg);
 	struct upstream_socket *first = s;
 	s->uses = UPSTREAM_SOCKET_USES - 1;
 	upstream_socket_give(s, true);
 	assert_true(is_idle(first));
 	// Drawn sooner or later, for the last time.
 	while (first->fd >= 0 && uses++ < 30000) {
-		assert_int_equal(
-			upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+		s = socket_take(0, &leg);
 		if (s != first)
 			s->uses = 1;
 		upstream_socket_give(s, true);
@@ -112,13 +111,11 @@ TEST_WITH(test_last_use, rig_setup, rig_teardown)
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		struct upstream_socket *s;
 		upstream_sockets_uses(fx.up->sockets, cases[i].most);
-		assert_int_equal(
-			upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+		s = socket_take(0, &leg);
 		s->uses = cases[i].uses - 1;
 		upstream_socket_give(s, true);
 		assert_true(is_idle(s));
-		assert_int_equal(
-			upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+		s = socket_take(0, &leg);
 		s->uses = cases[i].uses;
 		upstream_socket_give(s, true);
 		assert_int_equal(is_idle(s), cases[i].most == UINT32_MAX); // never closed for that
@@ -132,7 +129,7 @@ TEST_WITH(test_stray_closes, rig_setup, rig_teardown)
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
 	make_busy(0);
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+	s = socket_take(0, &leg);
 	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&sin, &len), 0);
 	upstream_socket_give(s, true);
 	assert_true(is_idle(s));
@@ -160,7 +157,7 @@ TEST_WITH(test_too_old_goes, rig_setup, rig_teardown)
 	struct upstream_socket *s;
 	struct upstream_leg leg = {.ask = &fx.ask};
 	make_busy(0);
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+	s = socket_take(0, &leg);
 	assert_in_range(s->until_ms - clock_mono_ms(), 9900, 20000);
 	int fd = s->fd;
 	s->until_ms = clock_mono_ms();
@@ -177,11 +174,10 @@ TEST_WITH(test_new_list, rig_setup, rig_teardown)
 	struct upstream_leg leg = {.ask = &fx.ask}, other = leg;
 	make_busy(0);
 	make_busy(1);
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 1, &leg, clock_mono_ms(), &s), 0);
-	assert_int_equal(
-		upstream_socket_take(fx.up->sockets, 1, &other, clock_mono_ms(), &stays), 0);
+	s = socket_take(1, &leg);
+	stays = socket_take(1, &other);
 	upstream_socket_give(stays, true);
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &idle), 0);
+	idle = socket_take(0, &leg);
 	upstream_socket_give(idle, true);
 	fx.config.server[0] = fx.config.server[1];
 	CONFIGURE(count, 1);
@@ -191,7 +187,7 @@ TEST_WITH(test_new_list, rig_setup, rig_teardown)
 	upstream_socket_give(s, true);
 	assert_true(is_idle(s)); // its server is the first now
 	assert_int_equal(s->shelf, 0);
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+	s = socket_take(0, &leg);
 	fx.config.server[0].address.port ^= 1;
 	upstreams_configure(fx.up, &fx.config);
 	upstream_socket_give(s, true);

@@ -44,15 +44,6 @@ TEST_WITH(test_queries_are_pipelined_and_replies_taken_in_any_order, stream_rig_
 	assert_int_equal(streams().opened, 1);
 }
 
-static void answer_all(unsigned conn, unsigned count)
-{
-	struct stream_query q;
-
-	for (unsigned i = 0; i < count; i++) {
-		query_serve(rig.conn[conn], &q);
-	}
-}
-
 // One segment: what a reader gets that looks once is all of it.
 TEST_WITH(rfc7766_8_the_length_leaves_with_the_message, stream_rig_setup, stream_rig_teardown)
 {
@@ -64,7 +55,7 @@ TEST_WITH(rfc7766_8_the_length_leaves_with_the_message, stream_rig_setup, stream
 			turn();
 		ssize_t n = recv(rig.conn[0], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK);
 		assert_int_equal(n, 2 + get_u16(bytes));
-		answer_all(0, 1);
+		queries_serve(rig.conn[0], 1);
 		wait_done(i + 1);
 	}
 }
@@ -95,7 +86,7 @@ TEST_WITH(test_four_connections_at_most, stream_rig_setup, stream_rig_teardown)
 		turn();
 	for (unsigned c = 0; c < UPSTREAM_STREAMS_EACH; c++)
 		if (query_is_there(rig.conn[c]))
-			answer_all(c, 1);
+			queries_serve(rig.conn[c], 1);
 	wait_done(ALL + 1);
 	assert_int_equal(replied(0, ALL + 1), ALL + 1);
 	assert_int_equal(streams().waited, 1);
@@ -150,7 +141,7 @@ static unsigned teach(struct short_server *s)
 		serve_short_until(s, done += 10);
 	}
 	assert_int_equal(replied(0, done), done);
-	assert_true(sent_again() > 0);
+	assert_true(totals().tcp_again > 0);
 	return done;
 }
 
@@ -162,11 +153,11 @@ TEST_WITH(test_a_server_that_closes_after_each_query, stream_rig_setup, stream_r
 	unsigned done = teach(&s);
 	assert_int_equal(server_status().tcp_limit, 1);
 	// It is known now.
-	uint64_t again = sent_again(), opened = streams().opened;
+	uint64_t again = totals().tcp_again, opened = streams().opened;
 	ask_more(20);
 	serve_short_until(&s, done += 20);
 	assert_int_equal(replied(0, done), done);
-	assert_int_equal(sent_again(), again);
+	assert_int_equal(totals().tcp_again, again);
 	assert_int_equal(streams().opened, opened + 20);
 	assert_int_equal(streams().high, UPSTREAM_STREAMS_EACH);
 	// Not for ever.
@@ -203,19 +194,18 @@ TEST_WITH(
 	struct stream_query q[EACH];
 
 	ask_over(UPSTREAM_STREAMS_EACH, ALL);
-	for (unsigned i = 0; i < EACH; i++)
-		query_read(rig.conn[0], &q[i]);
+	queries_read(rig.conn[0], q, EACH);
 	reply(rig.conn[0], &q[0]);
 	wait_done(1);
 	conn_end(rig.conn[0], false);
 	s = (struct short_server){.each = ALL, .first = UPSTREAM_STREAMS_EACH};
 	serve_short_until(&s, EACH);
 	for (unsigned c = 1; c < UPSTREAM_STREAMS_EACH; c++)
-		answer_all(c, EACH);
+		queries_serve(rig.conn[c], EACH);
 	wait_done(ALL);
 	assert_int_equal(replied(0, ALL), ALL);
 	assert_int_equal(streams().high, UPSTREAM_STREAMS_EACH);
-	assert_int_equal(sent_again(), EACH - 1);
+	assert_int_equal(totals().tcp_again, EACH - 1);
 	assert_true(streams().waited > 0);
 }
 
@@ -228,7 +218,7 @@ TEST_WITH(test_a_restart_is_no_habit, stream_rig_setup, stream_rig_teardown)
 	ask_over(EACH, ALL);
 	wait_queries(ALL);
 	for (unsigned c = 0; c < EACH; c++)
-		answer_all(c, 2);
+		queries_serve(rig.conn[c], 2);
 	wait_done(2 * EACH);
 	for (unsigned c = 0; c < EACH; c++)
 		conn_end(rig.conn[c], false);
@@ -246,7 +236,7 @@ TEST_WITH(test_a_server_that_closes_after_three, stream_rig_setup, stream_rig_te
 	serve_short_until(&s, 12);
 	assert_int_equal(replied(0, 12), 12);
 	assert_int_equal(streams().opened, 4);
-	assert_int_equal(sent_again(), 9);
+	assert_int_equal(totals().tcp_again, 9);
 }
 
 static void end_midway(bool reset)
@@ -258,12 +248,10 @@ static void end_midway(bool reset)
 		query_read(rig.conn[0], &q);
 	conn_end(rig.conn[0], reset);
 	wait_conns(2);
-	for (unsigned i = 0; i < 5; i++) {
-		query_serve(rig.conn[1], &q);
-	}
+	queries_serve(rig.conn[1], 5);
 	wait_done(5);
 	assert_int_equal(replied(0, 5), 5);
-	assert_int_equal(sent_again(), 5);
+	assert_int_equal(totals().tcp_again, 5);
 	assert_int_equal(streams().closed_peer, 1);
 }
 
@@ -297,7 +285,7 @@ TEST_WITH(test_closed_each_time, stream_rig_setup, stream_rig_teardown)
 	wait_done(2);
 	assert_int_equal(replied(0, 2), 0);
 	assert_int_equal(rig.conns, 4);
-	assert_int_equal(sent_again(), 4);
+	assert_int_equal(totals().tcp_again, 4);
 	assert_int_equal(server_status().tcp_retries, 2);
 }
 
@@ -316,7 +304,7 @@ TEST_WITH(test_closed_under_its_only_query, stream_rig_setup, stream_rig_teardow
 	conn_end(rig.conn[1], false);
 	wait_done(1);
 	assert_int_equal(replied(0, 1), 0);
-	assert_int_equal(sent_again(), 1);
+	assert_int_equal(totals().tcp_again, 1);
 }
 
 TEST_WITH(test_refused, stream_rig_setup, stream_rig_teardown)
@@ -326,7 +314,7 @@ TEST_WITH(test_refused, stream_rig_setup, stream_rig_teardown)
 	ask_more(2);
 	wait_done(2);
 	assert_int_equal(replied(0, 2), 0);
-	assert_int_equal(sent_again(), 0);
+	assert_int_equal(totals().tcp_again, 0);
 	assert_int_equal(streams().open, 0);
 	assert_int_equal(server_status().sent, 2); // by UDP; no byte has left over TCP
 	assert_int_equal(rig.steps[TRACE_tcp_queued], 2);
@@ -399,7 +387,7 @@ TEST_WITH(test_no_more_than_all_wait, stream_rig_setup, stream_rig_teardown)
 	assert_int_equal(streams().waiting, UPSTREAM_STREAMS_WAITING_EACH);
 	for (unsigned c = 0; c < 3 * EACH; c++) {
 		wait_conns(EACH + c);
-		answer_all(c, 1);
+		queries_serve(rig.conn[c], 1);
 		wait_done(2 + c);
 		conn_end(rig.conn[c], false);
 	}
@@ -426,11 +414,11 @@ TEST_WITH(test_time_runs_out_in_the_queue, stream_rig_setup, stream_rig_teardown
 	wait_done(EACH);
 	assert_int_equal(server_status().timeouts, EACH);
 	wait_conns(EACH + 1); // theirs ended, as nobody waits on them
-	answer_all(EACH, 1);
+	queries_serve(rig.conn[EACH], 1);
 	wait_done(EACH + 1);
 	assert_true(rig.replied[EACH]);
 	assert_int_equal(streams().waiting, 0);
-	assert_int_equal(queries_sent(), EACH + 2 + EACH + 1); // TCP: all but the one that left
-	assert_int_equal(rig.steps[TRACE_tcp_sent] + rig.steps[TRACE_udp_sent], queries_sent());
-	assert_int_equal(server_status().sent, queries_sent());
+	assert_int_equal(totals().sent, EACH + 2 + EACH + 1); // TCP: all but the one that left
+	assert_int_equal(rig.steps[TRACE_tcp_sent] + rig.steps[TRACE_udp_sent], totals().sent);
+	assert_int_equal(server_status().sent, totals().sent);
 }

@@ -38,8 +38,7 @@ TEST_WITH(test_the_server_says_no_longer, stream_rig_setup, stream_rig_teardown)
 	uint8_t out[700];
 
 	ask_over(1, 2);
-	query_read(rig.conn[0], &q[0]);
-	query_read(rig.conn[0], &q[1]);
+	queries_read(rig.conn[0], q, 2);
 	bytes_send(rig.conn[0], out, reply_write(&q[0], 0, out));
 	wait_done(1);
 	answer_one(1, -1); // not on the first one
@@ -116,14 +115,11 @@ TEST_WITH(test_the_one_idle_longest_makes_room, stream_rig_setup, stream_rig_tea
 
 	fill();
 	for (unsigned c = 1; c < CONNS; c++) {
-		for (unsigned i = 0; i < EACH; i++) {
-			query_serve(rig.conn[c], &one);
-		}
+		queries_serve(rig.conn[c], EACH);
 		wait_done(c * EACH);
 		clock_turn(100);
 	}
-	for (unsigned i = 0; i < EACH; i++)
-		query_read(rig.conn[0], &q[i]);
+	queries_read(rig.conn[0], q, EACH);
 	for (unsigned i = 2; i < EACH; i++)
 		upstream_ask_stop(&rig.ask[q[i].number]);
 	reply(rig.conn[0], &q[0]);
@@ -178,8 +174,7 @@ TEST_WITH(test_half_a_message_that_has_just_begun, stream_rig_setup, stream_rig_
 	struct stream_query q[3];
 
 	ask_over(1, 3);
-	for (unsigned i = 0; i < 3; i++)
-		query_read(rig.conn[0], &q[i]);
+	queries_read(rig.conn[0], q, 3);
 	clock_turn(UPSTREAM_STREAM_STALL_MS + 100);
 	half_send(0, &q[1], false);
 	upstream_ask_stop(&rig.ask[q[0].number]);
@@ -189,7 +184,7 @@ TEST_WITH(test_half_a_message_that_has_just_begun, stream_rig_setup, stream_rig_
 	wait_done(2);
 	answer_one(0, -1);
 	assert_int_equal(streams().broken + streams().stalled, 0);
-	assert_int_equal(sent_again(), 0);
+	assert_int_equal(totals().tcp_again, 0);
 }
 
 // Nor is the first byte of its length.
@@ -200,9 +195,8 @@ TEST_WITH(test_a_length_that_has_just_begun, stream_rig_setup, stream_rig_teardo
 	size_t len;
 
 	ask_over(1, 2);
-	for (unsigned i = 0; i < 2; i++)
-		query_read(rig.conn[0], &q[i]);
-	assert_int_equal(queries_sent(), 2 * 2); // by UDP, then here
+	queries_read(rig.conn[0], q, 2);
+	assert_int_equal(totals().sent, 2 * 2); // by UDP, then here
 	clock_turn(UPSTREAM_STREAM_STALL_MS + 100);
 	len = reply_write(&q[1], -1, out);
 	bytes_send(rig.conn[0], out, 1);
@@ -211,7 +205,7 @@ TEST_WITH(test_a_length_that_has_just_begun, stream_rig_setup, stream_rig_teardo
 	bytes_send(rig.conn[0], out + 1, len - 1);
 	wait_done(1);
 	assert_int_equal(streams().broken + streams().stalled, 0);
-	assert_int_equal(sent_again(), 0);
+	assert_int_equal(totals().tcp_again, 0);
 }
 
 // Those that came last to a connection which is dead are asked elsewhere when the first is given
@@ -243,7 +237,7 @@ TEST_WITH(test_the_others_leave_a_silent_one, stream_rig_setup, stream_rig_teard
 	}
 	wait_done(5);
 	assert_int_equal(replied(3, 2), 2);
-	assert_int_equal(sent_again(), 2);
+	assert_int_equal(totals().tcp_again, 2);
 	assert_int_equal(server_status().tcp_limit, 0);
 }
 
@@ -253,8 +247,7 @@ TEST_WITH(test_all_but_the_one_that_is_coming_leave, stream_rig_setup, stream_ri
 	struct stream_query q[3], again;
 
 	ask_over(1, 3);
-	for (unsigned i = 0; i < 3; i++)
-		query_read(rig.conn[0], &q[i]);
+	queries_read(rig.conn[0], q, 3);
 	half_send(0, &q[1], false);
 	clock_turn(UPSTREAM_STREAM_STALL_MS + 100);
 	upstream_ask_stop(&rig.ask[q[0].number]);
@@ -267,7 +260,7 @@ TEST_WITH(test_all_but_the_one_that_is_coming_leave, stream_rig_setup, stream_ri
 	half_send(0, &q[1], true);
 	wait_done(2);
 	assert_int_equal(replied(0, 3), 2);
-	assert_int_equal(sent_again(), 1);
+	assert_int_equal(totals().tcp_again, 1);
 	wait_closed(rig.conn[0]);
 }
 
@@ -275,7 +268,7 @@ TEST_WITH(test_all_but_the_one_that_is_coming_leave, stream_rig_setup, stream_ri
 // the query whose reply that was is sent again like those that have left.
 TEST_WITH(test_a_stalled_one_makes_room, stream_rig_setup, stream_rig_teardown)
 {
-	struct stream_query part[CONNS], gone[CONNS], q;
+	struct stream_query part[CONNS], gone[CONNS];
 
 	fill();
 	for (unsigned c = 0; c < CONNS; c++) {
@@ -289,13 +282,11 @@ TEST_WITH(test_a_stalled_one_makes_room, stream_rig_setup, stream_rig_teardown)
 	assert_int_equal(streams().broken, CONNS);
 	wait_conns(CONNS + 1);
 	const unsigned moved = CONNS * (EACH - 2) + 1;
-	for (unsigned i = 0; i < moved; i++) {
-		query_serve(rig.conn[CONNS], &q);
-	}
+	queries_serve(rig.conn[CONNS], moved);
 	wait_done(moved);
 	assert_int_equal(streams().evicted, 1);
 	assert_int_equal(streams().high, CONNS);
-	assert_int_equal(sent_again(), moved);
+	assert_int_equal(totals().tcp_again, moved);
 	assert_int_equal(server_status().tcp_limit, 0);
 }
 
@@ -328,12 +319,10 @@ TEST_WITH(test_all_end_at_once, stream_rig_setup, stream_rig_teardown)
 	for (unsigned c = 0; c < CONNS; c++)
 		end_is_there(rig.conn[c]);
 	wait_conns(CONNS + 1);
-	for (unsigned i = 0; i < CONNS * left; i++) {
-		query_serve(rig.conn[CONNS], &q);
-	}
+	queries_serve(rig.conn[CONNS], CONNS * left);
 	wait_done(CONNS * EACH);
 	assert_int_equal(replied(0, CONNS * EACH), CONNS * EACH);
-	assert_int_equal(sent_again(), CONNS * left);
+	assert_int_equal(totals().tcp_again, CONNS * left);
 	assert_int_equal(streams().closed_peer, CONNS);
 }
 

@@ -32,8 +32,7 @@ TEST_WITH(test_a_reply_to_no_query, stream_rig_setup, stream_rig_teardown)
 	struct stream_query q[3];
 
 	ask_over(1, 3);
-	for (unsigned i = 0; i < 3; i++)
-		query_read(rig.conn[0], &q[i]);
+	queries_read(rig.conn[0], q, 3);
 	uint16_t id = get_u16(q[0].msg);
 	while (id == get_u16(q[0].msg) || id == get_u16(q[1].msg) || id == get_u16(q[2].msg))
 		id++;
@@ -56,8 +55,7 @@ TEST_WITH(test_a_reply_without_a_question, stream_rig_setup, stream_rig_teardown
 	uint8_t bare[2 + DNS_HEADER_LEN] = {0, DNS_HEADER_LEN};
 
 	ask_over(1, 3);
-	for (unsigned i = 0; i < 3; i++)
-		query_read(rig.conn[0], &q[i]);
+	queries_read(rig.conn[0], q, 3);
 	put_u16(bare + 2, get_u16(q[1].msg));
 	put_u16(bare + 4, DNS_FLAG_QR | DNS_RCODE_REFUSED);
 	bytes_send(rig.conn[0], bare, sizeof(bare));
@@ -186,8 +184,7 @@ TEST_WITH(test_a_reply_to_another_question, stream_rig_setup, stream_rig_teardow
 	struct stream_query q[2];
 
 	ask_over(1, 2);
-	query_read(rig.conn[0], &q[0]);
-	query_read(rig.conn[0], &q[1]);
+	queries_read(rig.conn[0], q, 2);
 	uint16_t id = get_u16(q[0].msg);
 	put_u16(q[0].msg, get_u16(q[1].msg));
 	put_u16(q[1].msg, id);

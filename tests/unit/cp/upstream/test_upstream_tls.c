@@ -70,7 +70,6 @@ static bool waits_to_write(void)
 // Amid a ticket TLS reads before it writes; the socket has room all the time.
 TEST_WITH(test_a_write_that_waits_for_a_read, tls_stream_setup, tls_stream_teardown)
 {
-	struct stream_query q;
 	answer_ask(0);
 	tls_side_ticket_begin(conn[0].side);
 	turn();
@@ -80,10 +79,7 @@ TEST_WITH(test_a_write_that_waits_for_a_read, tls_stream_setup, tls_stream_teard
 	serve_all();
 	assert_int_equal(conn[0].len, 0);
 	tls_side_ticket_end(conn[0].side);
-	query_take(0, &q);
-	answer(0, &q);
-	ask_wait(first);
-	assert_true(rig.replied[first]);
+	answer_asked(0, first);
 	assert_false(waits_to_write());
 	assert_int_equal(rig.conns, 1);
 }
@@ -124,10 +120,7 @@ TEST_WITH(test_silence, tls_stream_setup, tls_stream_teardown)
 	unsigned first = ask_more(1);
 	query_take(0, &q);
 	clock_turn(1100);
-	query_take(1, &q);
-	answer(1, &q);
-	ask_wait(first);
-	assert_true(rig.replied[first]);
+	answer_asked(1, first);
 	assert_int_equal(server_status().timeouts, 1);
 }
 
@@ -261,10 +254,7 @@ TEST_WITH(test_crumbs_end_a_connection, tls_stream_setup, tls_stream_teardown)
 	}
 	assert_true(asks > 15);
 	wait_conns(2); // the query is sent once more
-	query_take(1, &q);
-	answer(1, &q);
-	ask_wait(first);
-	assert_true(rig.replied[first]);
+	answer_asked(1, first);
 }
 
 TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

@@ -165,10 +165,7 @@ TEST_WITH(test_what_is_no_tls, tls_stream_setup, tls_stream_teardown)
 	unsigned first = ask_more(1);
 	query_take(0, &q);
 	bytes_send(rig.conn[0], (const uint8_t *)"220 mail.example ESMTP\r\n", 24);
-	query_take(1, &q);
-	answer(1, &q);
-	ask_wait(first);
-	assert_true(rig.replied[first]);
+	answer_asked(1, first);
 	assert_int_equal(streams().bad, 1);
 	assert_int_equal(server_status().bad_replies, 1);
 }
@@ -188,10 +185,7 @@ TEST_WITH(test_resets, tls_stream_setup, tls_stream_teardown)
 	struct stream_query q;
 	query_take(1, &q);
 	conn_close(1, true);
-	query_take(2, &q);
-	answer(2, &q);
-	ask_wait(first);
-	assert_true(rig.replied[first]);
+	answer_asked(2, first);
 	assert_int_equal(server_status().tls_failed[TLS_FAILURE_handshake], 1);
 }
 

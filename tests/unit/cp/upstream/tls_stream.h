@@ -28,7 +28,8 @@ void conn_close(unsigned i, bool reset);
 size_t question_end(const uint8_t *msg);
 void query_take(unsigned i, struct stream_query *q); // waits for it
 void answer(unsigned i, const struct stream_query *q);
-void ask_wait(unsigned number);   // until it has ended, one way or the other
+void ask_wait(unsigned number);                 // until it has ended, one way or the other
+void answer_asked(unsigned i, unsigned number); // that question, on that connection
 void answer_ask(unsigned i);      // a question that is asked and answered on that connection
 void ask_fails(void);             // one that is not
 bool has_failed(const void *arg); // a handshake, by the enum tls_failure

@@ -133,6 +133,13 @@ void ask(unsigned life_ms)
 	ask_finish();
 }
 
+void run_for(unsigned ms)
+{
+	const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+	event_base_loopexit(loop_base(fx.loop), &tv);
+	event_base_loop(loop_base(fx.loop), 0);
+}
+
 struct upstream_status status(unsigned i)
 {
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];

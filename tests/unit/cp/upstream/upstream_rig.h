@@ -41,6 +41,7 @@ void configure_servers(unsigned count); // and uses that
 // ended, one way or the other.
 void ask_start(unsigned life_ms);
 void ask_finish(void);
+void run_for(unsigned ms);
 void ask(unsigned life_ms); // both
 // With a reply, and without one.
 #define FINISHED(how)       (ask_finish(), assert_int_equal(fx.how, 1))
