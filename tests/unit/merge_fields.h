@@ -20,6 +20,17 @@
 #pragma GCC diagnostic ignored "-Wmissing-braces"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
+// A row of a list of figures: the field, its values in the test's own `sum` and `one`, and what the
+// sum is then.
+//
+//	#define FIGURES(X) X(misses, 10, 5, 15) X(...)
+//	FIGURES(MERGE_SET) x_add(&sum, &one); FIGURES(MERGE_IS)
+#define MERGE_SET(field, of_sum, of_one, both) sum.field = (of_sum), one.field = (of_one);
+#define MERGE_IS(field, of_sum, of_one, both)                                       \
+	if (sum.field != (both))                                                    \
+		fail_msg("%s: %lld of %lld and %lld", #field, (long long)sum.field, \
+			(long long)(of_sum), (long long)(of_one));
+
 struct merge_left {
 	size_t at, size;
 	bool is_apart;

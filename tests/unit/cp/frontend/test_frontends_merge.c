@@ -12,62 +12,47 @@ static int setup(void **)
 	return 0;
 }
 
+#define ADDED(X)                                                   \
+	X(engine.of[FRONTEND_TCP].verdict[VERDICT_hit], 10, 5, 15) \
+	X(engine.of[FRONTEND_UDP].answers, 1, 2, 3)                \
+	X(engine.pending, 3, 4, 7)                                 \
+	X(udp.received, 7, 8, 15)                                  \
+	X(udp.proxied, 1, 3, 4)                                    \
+	X(udp.bad_proxy, 2, 5, 7)                                  \
+	X(udp.forwarded_full, 0, 6, 6)                             \
+	X(tcp.open, 20, 30, 50)                                    \
+	X(tcp.ended[FRONTEND_TCP_END_idle], 1, 6, 7)               \
+	X(lag.p99_us, 40, 900, 900)                                \
+	X(lag.samples, 7, 8, 15)
+
 TEST_WITH(counters_add_and_the_worst_is_shown, setup, NULL)
 {
-	sum.engine.of[FRONTEND_TCP].verdict[VERDICT_hit] = 10;
-	one.engine.of[FRONTEND_TCP].verdict[VERDICT_hit] = 5;
-	sum.engine.of[FRONTEND_UDP].answers = 1, one.engine.of[FRONTEND_UDP].answers = 2;
-	sum.engine.pending = 3, one.engine.pending = 4;
-	sum.udp.received = 7, one.udp.received = 8;
-	sum.udp.proxied = 1, one.udp.proxied = 3;
-	sum.udp.bad_proxy = 2, one.udp.bad_proxy = 5;
-	one.udp.forwarded_full = 6;
-	sum.tcp.open = 20, one.tcp.open = 30;
-	sum.tcp.ended[FRONTEND_TCP_END_idle] = 1, one.tcp.ended[FRONTEND_TCP_END_idle] = 6;
-	sum.lag.p99_us = 40, one.lag.p99_us = 900;
-	sum.lag.samples = 7, one.lag.samples = 8;
+	ADDED(MERGE_SET)
 	frontends_merge_status(&sum, &one);
-	assert_int_equal(sum.engine.of[FRONTEND_TCP].verdict[VERDICT_hit], 15);
-	assert_int_equal(sum.engine.of[FRONTEND_UDP].answers, 3);
-	assert_int_equal(sum.engine.pending, 7);
-	assert_int_equal(sum.udp.received, 15);
-	assert_int_equal(sum.udp.proxied, 4);
-	assert_int_equal(sum.udp.bad_proxy, 7);
-	assert_int_equal(sum.udp.forwarded_full, 6);
-	assert_int_equal(sum.tcp.open, 50);
-	assert_int_equal(sum.tcp.ended[FRONTEND_TCP_END_idle], 7);
-	assert_int_equal(sum.lag.p99_us, 900);
-	assert_int_equal(sum.lag.samples, 15);
+	ADDED(MERGE_IS)
 }
 
 // Bounds, clients and addresses are those of all frontends.
+#define ONCE(X)                                           \
+	X(udp.sockets, 3, 3, 3)                           \
+	X(udp.bound, 3, 2, 2)                             \
+	X(tcp.cap, 100, 100, 100)                         \
+	X(tcp.open_max, 80, 70, 100) /* at other times */ \
+	X(tcp.pending_max, 10, 20, 30)                    \
+	X(tcp.clients, 9, 9, 9)                           \
+	X(tcp.busiest_open, 4, 5, 5)                      \
+	X(tcp.busiest.version, 0, 6, 6)                   \
+	X(tcp.listener_count, 2, 2, 2)                    \
+	X(tcp.listener[1].err, 0, -98, -98)               \
+	X(tcp.buffered_cap, 4096, 4096, 4096)             \
+	X(tcp.listener[0].err, 0, 0, 0)
+
 TEST_WITH(what_is_there_once_is_counted_once, setup, NULL)
 {
-	sum.udp.sockets = one.udp.sockets = 3;
-	sum.udp.bound = 3, one.udp.bound = 2;
-	sum.tcp.cap = one.tcp.cap = 100;
-	sum.tcp.open_max = 80, one.tcp.open_max = 70; // at other times
-	sum.tcp.pending_cap = one.tcp.pending_cap = 64;
-	sum.tcp.pending_max = 10, one.tcp.pending_max = 20;
-	sum.tcp.clients = one.tcp.clients = 9;
-	sum.tcp.busiest_open = 4, one.tcp.busiest_open = 5;
-	one.tcp.busiest.version = 6;
-	sum.tcp.listener_count = one.tcp.listener_count = 2;
-	one.tcp.listener[1].err = -98;
-	sum.tcp.buffered_cap = one.tcp.buffered_cap = 4096;
+	sum.tcp.pending_cap = 64, one.tcp.pending_cap = 64;
+	ONCE(MERGE_SET)
 	frontends_merge_status(&sum, &one);
-	assert_int_equal(sum.udp.sockets, 3);
-	assert_int_equal(sum.udp.bound, 2);
-	assert_int_equal(sum.tcp.cap, 100);
-	assert_int_equal(sum.tcp.open_max, 100);
-	assert_int_equal(sum.tcp.pending_max, 30);
-	assert_int_equal(sum.tcp.clients, 9);
-	assert_int_equal(sum.tcp.busiest_open, 5);
-	assert_int_equal(sum.tcp.busiest.version, 6);
-	assert_int_equal(sum.tcp.listener_count, 2);
-	assert_int_equal(sum.tcp.listener[0].err, 0);
-	assert_int_equal(sum.tcp.listener[1].err, -98);
-	assert_int_equal(sum.tcp.buffered_cap, 4096);
+	ONCE(MERGE_IS)
 }
 
 TEST_WITH(tables_of_one_name_are_added, setup, NULL)

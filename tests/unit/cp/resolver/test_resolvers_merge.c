@@ -12,67 +12,49 @@ static int setup(void **)
 	return 0;
 }
 
+#define ADDED(X)                                  \
+	X(misses, 10, 5, 15)                      \
+	X(inflight, 3, 4, 7)                      \
+	X(l0.entries, 100, 11, 111)               \
+	X(l0.oldest_ms, 0, 77, 77) /* 0: none */  \
+	X(lag.p99_us, 40, 900, 900)               \
+	X(lag.samples, 7, 8, 15)                  \
+	X(loop_busy_us, 50, 49, 50)               \
+	X(took[ANSWER_CACHED].bucket[3], 2, 5, 7) \
+	X(sockets.open, 8, 9, 17)                 \
+	X(sockets.since_ms, 500, 400, 400)        \
+	X(streams.queries, 1, 2, 3)               \
+	X(l1.lookups, 1000, 1, 1001)              \
+	X(refused_suffix, 3, 5, 8)                \
+	X(unlimited_zone, 7, 11, 18)              \
+	X(subnet_hits, 3, 4, 7)                   \
+	X(unlimited_client, 13, 17, 30)           \
+	X(client_questions, 19, 23, 42)
+
 TEST_WITH(counters_add_and_the_worst_is_shown, setup, NULL)
 {
-	sum.misses = 10, one.misses = 5;
-	sum.inflight = 3, one.inflight = 4;
-	sum.l0.entries = 100, one.l0.entries = 11;
-	sum.l0.oldest_ms = 0, one.l0.oldest_ms = 77; // 0: none
-	sum.lag.p99_us = 40, one.lag.p99_us = 900;
-	sum.lag.samples = 7, one.lag.samples = 8;
-	sum.loop_busy_us = 50, one.loop_busy_us = 49;
-	sum.took[ANSWER_CACHED].bucket[3] = 2, one.took[ANSWER_CACHED].bucket[3] = 5;
-	sum.sockets.open = 8, one.sockets.open = 9;
-	sum.sockets.since_ms = 500, one.sockets.since_ms = 400;
-	sum.streams.queries = 1, one.streams.queries = 2;
-	sum.l1.lookups = 1000, one.l1.lookups = 1;
-	sum.refused_suffix = 3, one.refused_suffix = 5;
-	sum.unlimited_zone = 7, one.unlimited_zone = 11;
-	sum.subnet_hits = 3, one.subnet_hits = 4;
-	sum.unlimited_client = 13, one.unlimited_client = 17;
-	sum.client_questions = 19, one.client_questions = 23;
+	ADDED(MERGE_SET)
 	resolvers_merge_status(&sum, &one);
-	assert_int_equal(sum.misses, 15);
-	assert_int_equal(sum.inflight, 7);
-	assert_int_equal(sum.l0.entries, 111);
-	assert_int_equal(sum.l0.oldest_ms, 77);
-	assert_int_equal(sum.lag.p99_us, 900);
-	assert_int_equal(sum.lag.samples, 15);
-	assert_int_equal(sum.loop_busy_us, 50);
-	assert_int_equal(sum.took[ANSWER_CACHED].bucket[3], 7);
-	assert_int_equal(sum.sockets.open, 17);
-	assert_int_equal(sum.sockets.since_ms, 400);
-	assert_int_equal(sum.streams.queries, 3);
-	assert_int_equal(sum.l1.lookups, 1001);
-	assert_int_equal(sum.refused_suffix, 8);
-	assert_int_equal(sum.unlimited_zone, 18);
-	assert_int_equal(sum.subnet_hits, 7);
-	assert_int_equal(sum.unlimited_client, 30);
-	assert_int_equal(sum.client_questions, 42);
+	ADDED(MERGE_IS)
 }
 
 // What the process has once is the first one's.
+#define ONCE(X)                       \
+	X(link_up, 1, 0, 1)           \
+	X(worker_rings, 4, 4, 4)      \
+	X(l0_bytes, 4096, 4096, 4096) \
+	X(step.steps, 2, 2, 2)        \
+	X(step.aged, 2, 3, 5)         \
+	X(flush.asked, 6, 6, 6)       \
+	X(flush.kept_out, 6, 1, 7)    \
+	X(upstream_sets, 3, 3, 3)     \
+	X(answer_policy.walks, 1, 1, 1)
+
 TEST_WITH(what_is_there_once_is_counted_once, setup, NULL)
 {
-	sum.link_up = 1, one.link_up = 0;
-	sum.worker_rings = 4, one.worker_rings = 4;
-	sum.l0_bytes = 4096, one.l0_bytes = 4096;
-	sum.step.steps = 2, one.step.steps = 2;
-	sum.step.aged = 2, one.step.aged = 3;
-	sum.flush.asked = 6, one.flush.asked = 6;
-	sum.flush.kept_out = 6, one.flush.kept_out = 1;
-	sum.upstream_sets = 3, one.upstream_sets = 3;
-	sum.answer_policy.walks = 1, one.answer_policy.walks = 1;
+	ONCE(MERGE_SET)
 	resolvers_merge_status(&sum, &one);
-	assert_int_equal(sum.link_up, 1);
-	assert_int_equal(sum.worker_rings, 4);
-	assert_int_equal(sum.l0_bytes, 4096);
-	assert_int_equal(sum.step.steps, 2);
-	assert_int_equal(sum.step.aged, 5);
-	assert_int_equal(sum.flush.asked, 6);
-	assert_int_equal(sum.flush.kept_out, 7);
-	assert_int_equal(sum.upstream_sets, 3);
-	assert_int_equal(sum.answer_policy.walks, 1);
+	ONCE(MERGE_IS)
 }
 
 static struct upstream_status handshake(uint64_t done_ms, uint64_t failed_ms, const char *why)
