@@ -88,6 +88,8 @@ void harness_drain(struct harness *h);             // and away with them
 void harness_turns(struct harness *h);             // until nothing more comes in
 void harness_send(struct harness *h, const uint8_t *frame, size_t len); // and turns
 
+// A query to ask, by its fields.
+#define QUERY(...) (&(const struct wire_query){__VA_ARGS__})
 // One query in, exactly one checked reply out, counted as `v`. The reply's pointers are good until
 // the next call.
 struct wire_reply harness_ask(struct harness *h, const struct wire_query *q, enum verdict v);
@@ -123,6 +125,7 @@ struct harness_record {
 	const struct rule_set *mask; // NULL: not checked by the answer policy
 };
 void harness_put(struct harness *h, const struct harness_record *r);
+#define HARNESS_PUT(h, ...) harness_put(h, &(const struct harness_record){__VA_ARGS__})
 uint8_t harness_mark(const struct harness *h, const char *name); // of the A record's first unit
 
 // Blocks these names (list 2 of group 0), or replaces what was blocked before.

@@ -47,7 +47,7 @@ PACKET_TEST(test_denied_gets_nothing)
 		"198.18.0.66", "198.19.0.1", "10.0.0.1", "fd54::1", "2001:db8::1"};
 	static const char *const allowed[] = {"198.18.0.65", "198.18.255.255", "fd53::1"};
 	struct lists l;
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	harness_access(h, lists(&l, false, 0));
 	for (size_t i = 0; i < ARRAY_LEN(denied); i++) {
 		struct wire_query q = from(denied[i]);
@@ -80,7 +80,7 @@ PACKET_TEST(test_closed_without_policy)
 {
 	struct lists l;
 	struct wire_query q = from("198.18.0.65");
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	h->tables.is_closed = true;
 	q.edns = true;
 	struct wire_reply r = harness_ask(h, &q, VERDICT_servfail_no_policy);
@@ -122,7 +122,7 @@ static unsigned ask(struct harness *h, const char *address, unsigned count)
 PACKET_TEST(test_rate_of_address_and_network)
 {
 	struct lists l;
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	harness_access_at(h, lists(&l, false, 0), 1000);
 	// An address has its burst, a network that of two and a half.
 	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S);
@@ -162,7 +162,7 @@ static void ask_in_batches(const struct each *each)
 	struct lists l;
 	unsigned left[2] = {RATE * BURST_S, RATE * BURST_S}, hits = 0, over = 0, denied = 0,
 		 damaged = 0;
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	harness_access_at(h, lists(&l, false, 0), 1000);
 	for (unsigned n = 0; n < BATCHES * BATCH; n++) {
 		uint8_t frame[WIRE_MAX];
@@ -217,7 +217,7 @@ TEST(test_limits_within_a_batch)
 PACKET_TEST(test_limits_end)
 {
 	struct lists l;
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	harness_access_at(h, lists(&l, false, 0), 1000);
 	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S);
 	assert_int_equal(ask(h, "198.18.1.1", 1), 1);
@@ -231,7 +231,7 @@ PACKET_TEST(test_no_rate)
 {
 	enum { EACH = 8 };
 	struct lists l;
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	(void)lists(&l, false, 0);
 	l.access.rate = l.access.network_rate = 0;
 	harness_access_at(h, &l.access, 1000);
@@ -253,7 +253,7 @@ PACKET_TEST(test_reply_octets)
 {
 	enum { REPLY_BYTES = 100, COSTS = 4 }; // a reply of 12 + 15 + 20 * 16 bytes
 	struct lists l;
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 20});
+	HARNESS_PUT(h, .name = "a.example", .count = 20);
 	lists(&l, false, 0);
 	l.access.network_rate = 0;
 	l.access.reply_octets = REPLY_BYTES;
@@ -262,7 +262,7 @@ PACKET_TEST(test_reply_octets)
 	assert_int_equal(ask(h, "fd53:0:0:201::1", 100), RATE * BURST_S / COSTS);
 	assert_int_equal(ask(h, "198.18.1.1", 100), 100); // has no limit
 	// A short one costs one query, as it did.
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	assert_int_equal(ask(h, "198.18.2.2", 100), RATE * BURST_S);
 }
 
@@ -286,7 +286,7 @@ PACKET_TEST(test_late_answers_are_charged)
 	static const char *const limited[] = {"198.18.2.1", "fd53:0:0:201::1"};
 	struct lists l;
 	h->any_replies = true; // these are only long
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	lists(&l, false, 0);
 	l.access.network_rate = 0;
 	l.access.reply_octets = REPLY_BYTES;
@@ -307,7 +307,7 @@ PACKET_TEST(test_slip)
 {
 	struct lists l;
 	struct wire_query q = from("198.18.2.1");
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	harness_access_at(h, lists(&l, false, 3), 1000);
 	assert_int_equal(ask(h, "198.18.2.1", RATE * BURST_S), RATE * BURST_S);
 	harness_ask_dropped(h, &q, VERDICT_drop_limited);
@@ -324,7 +324,7 @@ PACKET_TEST(test_source_ports)
 {
 	static const uint16_t refused[] = {7, 13, 17, 19, 53}, taken[] = {1, 22, 52, 54, 65535};
 	struct wire_query q = from("198.18.2.1");
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		q.src_port = refused[i];
 		harness_ask_dropped(h, &q, VERDICT_drop_source_port);
@@ -355,7 +355,7 @@ TEST(test_broadcast_sources)
 		dp.addresses[0] = address_of_text(of[i].service);
 		dp.addresses[1] = address_of_text(WIRE_SERVICE4);
 		service_from_config(&h->service, &dp);
-		harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+		HARNESS_PUT(h, .name = "a.example", .count = 1);
 		harness_ask_dropped(h, &q, VERDICT_drop_source);
 		q.src = of[i].host;
 		harness_ask(h, &q, VERDICT_hit);

@@ -181,9 +181,8 @@ PACKET_TEST(test_no_buffer)
 // Nonsense in either ring's indices or headers is counted, wherever it is met.
 PACKET_TEST(test_anomalies)
 {
-	struct wire_query q = {.name = "cold.example"};
 	h->cp.miss_head.units = 12345; // beyond what was produced: full
-	harness_ask(h, &q, VERDICT_servfail_ring_full);
+	harness_ask(h, QUERY(.name = "cold.example"), VERDICT_servfail_ring_full);
 	assert_int_equal(stage_answer(&h->w), 0);
 	uint64_t misses = harness_counter(h, COUNTER_ring_anomaly);
 	assert_int_not_equal(misses, 0);

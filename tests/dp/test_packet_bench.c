@@ -11,7 +11,7 @@ static const struct wire_query asked = {.name = "www.example.test", .version = 4
 static void begin(struct harness *h, struct bench *b, enum bench_mode mode)
 {
 	h->any_replies = true; // queries, reflected
-	harness_put(h, &(struct harness_record){.name = asked.name, .qtype = 1, .count = 1});
+	HARNESS_PUT(h, .name = asked.name, .qtype = 1, .count = 1);
 	assert_int_equal(bench_init(b, &h->w, mode, UINT64_MAX / 4), 0);
 	bench_tick(b);
 }

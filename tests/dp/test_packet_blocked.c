@@ -19,8 +19,7 @@ PACKET_TEST(test_names)
 		struct wire_query q = {.name = free_names[i]};
 		harness_ask_dropped(h, &q, VERDICT_miss);
 	}
-	struct wire_query root = {.name = ""};
-	harness_ask_dropped(h, &root, VERDICT_miss);
+	harness_ask_dropped(h, QUERY(.name = ""), VERDICT_miss);
 }
 
 PACKET_TEST(test_nxdomain)
@@ -38,13 +37,12 @@ PACKET_TEST(test_nxdomain)
 
 PACKET_TEST(test_null)
 {
-	struct wire_query a = {.name = "ads.example"};
 	struct wire_query aaaa = {.name = "Aads.ads.example", .qtype = 28, .version = 6};
 	struct wire_query txt = {.name = "ads.example", .qtype = 16};
 	uint8_t zero[16] = {0};
 	h->tables.config.block.mode = DNS_BLOCK_NULL;
 	harness_block(h, listed, 2);
-	struct wire_reply r = harness_ask(h, &a, VERDICT_blocked);
+	struct wire_reply r = harness_ask(h, QUERY(.name = "ads.example"), VERDICT_blocked);
 	assert_int_equal(r.rcode, 0);
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.record[0].rdata_len, 4);
@@ -103,9 +101,8 @@ TEST(test_beside_more)
 // Blocking comes before the cache, and can be paused.
 PACKET_TEST(test_before_cache)
 {
-	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example"};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "ads.example", .count = 1);
 	harness_block(h, listed, 2);
 	harness_ask(h, &q, VERDICT_blocked);
 	h->tables.config.blocking_on = 0;
@@ -121,10 +118,9 @@ PACKET_TEST(test_before_cache)
 // As a data plane is that starts with a damaged image.
 PACKET_TEST(test_without_rules)
 {
-	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example", .edns = true};
 	struct wire_query unknown = {.name = "unknown.example"};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "ads.example", .count = 1);
 	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.blocking_on = BLOCKING_CLOSED;
 	for (unsigned i = 0; i < 3; i++) {
@@ -148,10 +144,9 @@ PACKET_TEST(test_without_rules)
 // zeros is answered as if no list held its name.
 PACKET_TEST(test_lost_rules)
 {
-	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example", .edns = true};
 	struct wire_query unknown = {.name = "unknown.example"};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "ads.example", .count = 1);
 	harness_block(h, listed, 2);
 	h->tables.config.blocking_on = BLOCKING_CLOSED;
 	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
@@ -175,9 +170,8 @@ PACKET_TEST(test_lost_rules)
 // A pause ends by the clock, with nobody's help.
 PACKET_TEST(test_pause)
 {
-	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example"};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "ads.example", .count = 1);
 	harness_block(h, listed, 2);
 	h->w.control_alive = 0;
 	h->tables.config.pause_until_ms = clock_mono_ms() + 600000;
@@ -229,10 +223,9 @@ PACKET_TEST(test_reply_of_group)
 // Mixed batches: order kept among what goes on, each packet its own answer.
 PACKET_TEST(test_mixed_batch)
 {
-	struct harness_record record = {.name = "warm.example", .count = 1};
 	static const char *const name[] = {"ads.example", "warm.example", "cold.example"};
 	uint8_t frame[WIRE_MAX];
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "warm.example", .count = 1);
 	harness_block(h, listed, 2);
 	for (unsigned i = 0; i < 30; i++) {
 		struct wire_query q = {.name = name[i % 3], .id = (uint16_t)(i + 1)};

@@ -11,7 +11,7 @@ static struct harness *begin(void)
 	struct harness *h = harness_begin(NULL);
 	h->tables.config.cookies = (struct dns_cookie_terms){.is_on = 1, .count = 1};
 	memset(h->tables.config.cookies.secret[0], 0x37, DNS_COOKIE_SECRET_LEN);
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	return h;
 }
 
@@ -298,7 +298,7 @@ static struct harness *begin_limited(void)
 		.burst_s = BURST_S,
 		.reply_octets = BYTES};
 	harness_access_at(h, &access, 1000);
-	harness_put(h, &(struct harness_record){.name = "long.example", .count = 20});
+	HARNESS_PUT(h, .name = "long.example", .count = 20);
 	return h;
 }
 

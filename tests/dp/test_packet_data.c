@@ -82,12 +82,11 @@ PACKET_TEST_OF(test_types, begin())
 
 PACKET_TEST_OF(test_ttl_cap, begin())
 {
-	struct wire_query q = {.name = "rpz.example"};
 	struct wire_reply r;
 	static const uint32_t caps[] = {0, 30, 77, 300};
 	for (unsigned i = 0; i < ARRAY_LEN(caps); i++) {
 		h->tables.config.client_ttl_cap_s = caps[i];
-		r = harness_ask(h, &q, VERDICT_blocked);
+		r = harness_ask(h, QUERY(.name = "rpz.example"), VERDICT_blocked);
 		assert_int_equal(r.record[0].ttl_s, caps[i] == 30 ? 30 : 77);
 	}
 }
@@ -98,8 +97,7 @@ PACKET_TEST_OF(test_allowed_is_for_one, begin())
 	static const struct rule_set cloaked = {{1 << 7}};
 	static const char *const names[] = {"www.good.example", "cloak.example"};
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-		harness_put(h,
-			&(struct harness_record){.name = names[i], .count = 1, .mask = &cloaked});
+		HARNESS_PUT(h, .name = names[i], .count = 1, .mask = &cloaked);
 	for (unsigned i = 0; i < 4; i++) {
 		struct wire_query q = {.name = names[i % 2]};
 		harness_ask(h, &q, i % 2 ? VERDICT_blocked_answer : VERDICT_hit);

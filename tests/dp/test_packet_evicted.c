@@ -26,7 +26,7 @@ TEST(test_no_reply_leaves)
 
 	h->w.epoch.evicted = &evicted;
 	h->w.epoch.returned = &returned;
-	harness_put(h, &(struct harness_record){.name = "cached.example", .count = 1});
+	HARNESS_PUT(h, .name = "cached.example", .count = 1);
 	ask_both(h);
 	assert_int_equal(harness_waiting(h), 1);
 	harness_drain(h);
@@ -76,7 +76,7 @@ PACKET_TEST(test_no_row_is_logged)
 	atomic_store(&evicted, 0);
 	h->w.epoch.evicted = &evicted;
 	h->w.epoch.returned = &returned;
-	harness_put(h, &(struct harness_record){.name = "cached.example", .count = 1});
+	HARNESS_PUT(h, .name = "cached.example", .count = 1);
 	ask_both(h);
 	assert_int_equal(rows(), 1); // the hit
 	atomic_store(&evicted, 1);

@@ -146,11 +146,10 @@ TEST(test_classes)
 // answered, in the same burst.
 PACKET_TEST_OF(test_syn_flood, begin(1))
 {
-	const struct harness_record record = {.name = "warm.example"};
 	const struct wire_query q = {.name = "warm.example"};
 	uint8_t syn[WIRE_MAX], f[WIRE_MAX];
 	size_t syn_len = make_tcp(syn, 4, SYN);
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "warm.example");
 	(void)flood(h, syn, syn_len, 2000);
 	assert_true(harness_verdict(h, VERDICT_drop_kernel_rate) >= 1000);
 	for (unsigned i = 0; i < 8; i++) {
@@ -249,11 +248,10 @@ TEST(test_bucket)
 // in their order: one while clients wait too, or as many as there is time for.
 PACKET_TEST_OF(test_turns, begin(0))
 {
-	const struct harness_record record = {.name = "warm.example"};
 	const struct wire_query q = {.name = "warm.example"};
 	uint8_t f[WIRE_MAX], got[WIRE_MAX];
 	enum { FRAMES = WORKER_BATCH - 1 };
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "warm.example");
 	for (unsigned i = 0; i < FRAMES; i++)
 		harness_inject(h, f, make(f, 4, 17, (uint16_t)(1000 + i)));
 	harness_inject(h, f, wire_make(&q, f));

@@ -148,7 +148,7 @@ PACKET_TEST(test_nothing_but_counters_moves)
 	uint64_t expected[VERDICT_COUNT] = {0};
 	const size_t l0_size = ((struct region_header *)h->l0_base)->total_size;
 	struct kept kept[7];
-	harness_put(h, &(struct harness_record){.name = "warm.example", .count = 3});
+	HARNESS_PUT(h, .name = "warm.example", .count = 3);
 	pour(h); // also whatever is made once
 	keep(&kept[0], h->l0_base, l0_size);
 	keep(&kept[1], (const void *)(uintptr_t)h->marks,

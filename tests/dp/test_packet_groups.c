@@ -59,10 +59,9 @@ PACKET_TEST(test_view_of_source)
 PACKET_TEST(test_views_are_apart)
 {
 	harness_groups(h, prefixes, 2, groups);
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
-	harness_put(
-		h, &(struct harness_record){.name = "a.example", .count = 2, .view = KIDS_VIEW});
-	harness_put(h, &(struct harness_record){.name = "b.example", .count = 3, .view = LAB_VIEW});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
+	HARNESS_PUT(h, .name = "a.example", .count = 2, .view = KIDS_VIEW);
+	HARNESS_PUT(h, .name = "b.example", .count = 3, .view = LAB_VIEW);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 		struct wire_query a = query("a.example", &clients[i]);
 		struct wire_query b = query("b.example", &clients[i]);
@@ -103,8 +102,7 @@ PACKET_TEST(test_mixed_batch)
 	unsigned wanted[VERDICT_COUNT] = {0};
 	harness_groups(h, prefixes, 2, groups);
 	harness_block(h, listed, 1);
-	harness_put(
-		h, &(struct harness_record){.name = "ads.example", .count = 1, .view = LAB_VIEW});
+	HARNESS_PUT(h, .name = "ads.example", .count = 1, .view = LAB_VIEW);
 	for (unsigned i = 0; i < 2 * ARRAY_LEN(clients); i++) {
 		const struct client *c = &clients[i % ARRAY_LEN(clients)];
 		struct wire_query q = query("ads.example", c);
@@ -251,9 +249,8 @@ PACKET_TEST(test_moves)
 {
 	static const char *const turned[] = {"198.18.2.0/24", "198.18.1.0/24"};
 	struct wire_query q = {.name = "a.example", .src = "198.18.1.1"};
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
-	harness_put(
-		h, &(struct harness_record){.name = "a.example", .count = 2, .view = KIDS_VIEW});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
+	HARNESS_PUT(h, .name = "a.example", .count = 2, .view = KIDS_VIEW);
 	harness_groups(h, prefixes, 2, groups);
 	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 2);
@@ -269,8 +266,9 @@ TEST(test_without_l0)
 {
 	struct harness_options o = {.no_l0 = true};
 	struct harness *h = harness_begin(&o);
-	struct wire_query q = {.name = "a.example", .src = "198.18.2.1"};
 	harness_groups(h, prefixes, 2, groups);
-	assert_int_equal(harness_ask_missed(h, &q).view, LAB_VIEW);
+	assert_int_equal(
+		harness_ask_missed(h, QUERY(.name = "a.example", .src = "198.18.2.1")).view,
+		LAB_VIEW);
 	harness_end(h);
 }

@@ -89,8 +89,7 @@ PACKET_TEST(test_checksums)
 // An id that makes the reply's checksum come out as 0, which is sent as 0xffff: 0 says "none".
 PACKET_TEST(test_checksum_of_zero)
 {
-	struct harness_record record = {.name = "a.example", .count = 1};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	for (unsigned version = 4; version <= 6; version += 2) {
 		struct wire_query q = {.name = "a.example", .version = version, .id = 1};
 		size_t udp = version == 4 ? 34 : 54;
@@ -104,9 +103,8 @@ PACKET_TEST(test_checksum_of_zero)
 PACKET_TEST(test_client_cap)
 {
 	h->tables.config.client_ttl_cap_s = 77;
-	struct harness_record record = {.name = "a.example", .count = 2, .ttl_s = 3600};
 	struct wire_query q = {.name = "a.example"};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "a.example", .count = 2, .ttl_s = 3600);
 	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	check_records(&r, &q, 2, 4, 77);
 }
@@ -115,10 +113,8 @@ PACKET_TEST(test_client_cap)
 // limit, whatever the client takes.
 PACKET_TEST(test_truncation)
 {
-	struct harness_record fits = {.name = "sixty.example", .count = 60};
-	struct harness_record large = {.name = "hundred.example", .count = 100};
-	harness_put(h, &fits);
-	harness_put(h, &large);
+	HARNESS_PUT(h, .name = "sixty.example", .count = 60);
+	HARNESS_PUT(h, .name = "hundred.example", .count = 100);
 	for (unsigned version = 4; version <= 6; version += 2) {
 		struct wire_query q = {.name = "sixty.example", .version = version};
 		struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
@@ -146,12 +142,9 @@ PACKET_TEST(test_truncation)
 // DO and CD are part of the key; AD only goes to who can understand it.
 PACKET_TEST(test_key_flags)
 {
-	struct harness_record plain = {.name = "a.example", .count = 1, .authenticated = true};
-	struct harness_record secure = {.name = "a.example", .count = 2, .key_flags = L0_KEY_DO};
-	struct harness_record checking = {.name = "a.example", .count = 3, .key_flags = L0_KEY_CD};
-	harness_put(h, &plain);
-	harness_put(h, &secure);
-	harness_put(h, &checking);
+	HARNESS_PUT(h, .name = "a.example", .count = 1, .authenticated = true);
+	HARNESS_PUT(h, .name = "a.example", .count = 2, .key_flags = L0_KEY_DO);
+	HARNESS_PUT(h, .name = "a.example", .count = 3, .key_flags = L0_KEY_CD);
 	struct wire_query q = {.name = "a.example"};
 	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 1);
@@ -173,8 +166,7 @@ PACKET_TEST(test_key_flags)
 // IPv4 options are taken out, Ethernet padding is cut off, both with a tag and without.
 PACKET_TEST(test_options_and_padding)
 {
-	struct harness_record record = {.name = "a.example", .count = 4};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "a.example", .count = 4);
 	for (unsigned i = 0; i < 22; i++) {
 		struct wire_query q = {.name = "a.example",
 			.ip_option_len = i / 2 * 4,
@@ -188,10 +180,9 @@ PACKET_TEST(test_options_and_padding)
 
 PACKET_TEST(test_negative)
 {
-	struct harness_record record = {.name = "no.example", .rcode = 3};
-	struct wire_query q = {.name = "no.example", .edns = true};
-	harness_put(h, &record);
-	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
+	HARNESS_PUT(h, .name = "no.example", .rcode = 3);
+	struct wire_reply r =
+		harness_ask(h, QUERY(.name = "no.example", .edns = true), VERDICT_hit);
 	assert_int_equal(r.rcode, 3);
 	assert_int_equal(r.count, 0);
 	assert_int_equal(r.ede, -1);
@@ -200,10 +191,9 @@ PACKET_TEST(test_negative)
 // A full burst, and more than one.
 PACKET_TEST(test_bursts)
 {
-	struct harness_record record = {.name = "a.example", .count = 1};
 	struct wire_query q = {.name = "a.example"};
 	uint8_t frame[WIRE_MAX];
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	for (unsigned i = 0; i < 100; i++) {
 		q.id = (uint16_t)(i + 1);
 		harness_inject(h, frame, wire_make(&q, frame));
@@ -222,11 +212,10 @@ PACKET_TEST(test_bursts)
 // A port that takes nothing more: replies are freed and counted, verdicts stay.
 PACKET_TEST(test_tx_full)
 {
-	struct harness_record record = {.name = "a.example", .count = 1};
 	struct wire_query q = {.name = "a.example"};
 	uint8_t frame[WIRE_MAX];
 	size_t len = wire_make(&q, frame);
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	for (unsigned i = 0; i < 1100; i++) {
 		harness_send(h, frame, len);
 	}
@@ -243,7 +232,7 @@ PACKET_TEST(test_rotate)
 	enum { COUNT = 3 };
 	struct wire_query q = {.name = "Order.example"};
 	struct wire_reply r;
-	harness_put(h, &(struct harness_record){.name = "order.example", .count = COUNT});
+	HARNESS_PUT(h, .name = "order.example", .count = COUNT);
 	for (unsigned turn = 0; turn < 2 * COUNT; turn++) {
 		r = harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(r.record[0].rdata[0], 5);
@@ -264,10 +253,8 @@ PACKET_TEST(test_rotate)
 	}
 	assert_int_equal(seen, (1u << COUNT) - 1);
 	// Stale, and so by the other way.
-	harness_put(h, &(struct harness_record){.name = "stale.example",
-			       .count = 2,
-			       .created_ms = -400000,
-			       .stale_until_ms = 3000000});
+	HARNESS_PUT(h, .name = "stale.example", .count = 2, .created_ms = -400000,
+		.stale_until_ms = 3000000);
 	q.name = "stale.example";
 	for (unsigned turn = 0; turn < 4; turn++) {
 		r = harness_ask(h, &q, VERDICT_hit_stale);

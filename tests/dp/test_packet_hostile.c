@@ -107,11 +107,8 @@ static void prepare(struct harness *h)
 	static const struct rule_set masked = {{0, 0, 0, 1}}; // by a list of no group
 	for (unsigned i = 0; i < NAMES; i++) {
 		snprintf(name[i], sizeof(name[i]), "n%u.example", i);
-		harness_put(h, &(struct harness_record){.name = name[i],
-				       .count = i,
-				       .refresh_ms = i & 1 ? 1 : 0,
-				       .created_ms = i % 5 ? -1000 : -400000,
-				       .mask = i % 3 ? NULL : &masked});
+		HARNESS_PUT(h, .name = name[i], .count = i, .refresh_ms = i & 1 ? 1 : 0,
+			.created_ms = i % 5 ? -1000 : -400000, .mask = i % 3 ? NULL : &masked);
 	}
 	harness_groups(h, clients, ARRAY_LEN(clients), groups);
 	harness_rules(h, rules, ARRAY_LEN(rules));

@@ -75,7 +75,7 @@ PACKET_TEST_OF(test_hits, begin(1))
 {
 	struct wire_query q = {.name = "WWW.example"};
 	uint64_t before_us = h->start_ms * 1000;
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	HARNESS_PUT(h, .name = "www.example", .count = 1);
 	harness_ask(h, &q, VERDICT_hit);
 	const struct log_record *r = only(VERDICT_hit);
 	assert_string_equal(end.name, "www.example");
@@ -140,7 +140,7 @@ TEST(test_validation)
 		}
 		harness_block(h, blocked, 1);
 		for (uint32_t n = 0; n < sample; n++)
-			harness_ask(h, &(struct wire_query){.name = blocked[0]}, VERDICT_blocked);
+			harness_ask(h, QUERY(.name = blocked[0]), VERDICT_blocked);
 		assert_true(next());
 		assert_int_equal(validation_of(&end.record), LOG_VALIDATION_NONE);
 		harness_end(h);
@@ -153,12 +153,8 @@ PACKET_TEST_OF(test_error_without_room, begin(1))
 	struct wire_query q = {
 		.name = "old.example", .qtype = TYPE, .edns = true, .edns_size = SIZE};
 	h->w.control_alive = 0;
-	harness_put(h, &(struct harness_record){.name = q.name,
-			       .qtype = TYPE,
-			       .count = 1,
-			       .rdata_len = DATA_LEN,
-			       .created_ms = -70000,
-			       .soft_ms = 60000});
+	HARNESS_PUT(h, .name = q.name, .qtype = TYPE, .count = 1, .rdata_len = DATA_LEN,
+		.created_ms = -70000, .soft_ms = 60000);
 	struct wire_reply reply = harness_ask(h, &q, VERDICT_hit_stale);
 	assert_int_equal(reply.count, 1);
 	assert_int_equal(reply.ede, -1);
@@ -222,9 +218,8 @@ PACKET_TEST_OF(test_what_has_no_answer_of_its_own, begin(1))
 PACKET_TEST_OF(test_denied_has_no_question, begin(1))
 {
 	struct ip_address other = address_of_text(WIRE_SERVICE4);
-	const struct wire_query q = {.name = "asked.example"};
 	harness_access(h, &(struct config_access){.allow = &other, .allow_count = 1});
-	harness_ask_dropped(h, &q, VERDICT_drop_denied);
+	harness_ask_dropped(h, QUERY(.name = "asked.example"), VERDICT_drop_denied);
 	assert_int_equal(only(VERDICT_drop_denied)->name_len, 0);
 	assert_int_equal(end.record.qtype, 0);
 }
@@ -237,7 +232,7 @@ PACKET_TEST_OF(test_the_longest_name, begin(1))
 		name[i] = '.';
 	name[253] = '\0';
 	const struct wire_query q = {.name = name};
-	harness_put(h, &(struct harness_record){.name = name, .count = 1});
+	HARNESS_PUT(h, .name = name, .count = 1);
 	for (unsigned i = 0; i < 500; i++) { // over the ring's end and end again
 		harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(only(VERDICT_hit)->name_len, 255);
@@ -253,7 +248,7 @@ static void weights(uint32_t sample)
 	uint8_t frame[WIRE_MAX];
 	unsigned seed = sample;
 	uint64_t logged = 0;
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	HARNESS_PUT(h, .name = "www.example", .count = 1);
 	harness_block(h, &names[1], 1);
 	for (unsigned i = 0; i < 400; i++) {
 		unsigned burst = (unsigned)rand_r(&seed) % 40;
@@ -330,7 +325,7 @@ PACKET_TEST_OF(test_twins, begin(1))
 		for (unsigned i = 50; i + 1 < len; i += 51)
 			name[i] = '.';
 		name[len] = '\0';
-		harness_put(h, &(struct harness_record){.name = name, .count = 1});
+		HARNESS_PUT(h, .name = name, .count = 1);
 		for (unsigned k = 0; k < 4; k++) {
 			const struct wire_query q = {
 				.name = name, .version = k & 1 ? 6 : 4, .has_vlan = k & 2};
@@ -345,9 +340,8 @@ PACKET_TEST_OF(test_twins, begin(1))
 
 PACKET_TEST_OF(test_off, begin(0))
 {
-	const struct wire_query q = {.name = "www.example"};
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
-	harness_ask(h, &q, VERDICT_hit);
+	HARNESS_PUT(h, .name = "www.example", .count = 1);
+	harness_ask(h, QUERY(.name = "www.example"), VERDICT_hit);
 	assert_false(next());
 	assert_int_equal(atomic_load(&end.owed), 0);
 }

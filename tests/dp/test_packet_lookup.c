@@ -35,7 +35,7 @@ static void fill(struct harness *h)
 	struct name n;
 	for (unsigned i = 0; i < NAMES; i++) {
 		snprintf(n.text, sizeof(n.text), "n%u.example", i);
-		harness_put(h, &(struct harness_record){.name = n.text, .count = 1});
+		HARNESS_PUT(h, .name = n.text, .count = 1);
 	}
 	for (unsigned i = 0; i < NAMES; i++) {
 		snprintf(n.text, sizeof(n.text), "n%u.example", i);

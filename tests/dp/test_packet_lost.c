@@ -54,11 +54,10 @@ static void lose_a_miss(struct harness *h)
 // The port of the clients is full, and a reply that it did not take is not freed.
 static void lose_a_reply(struct harness *h)
 {
-	const struct harness_record r = {.name = "b.example", .count = 1};
 	const struct wire_query q = {.name = "b.example"};
 	uint8_t f[WIRE_MAX];
 	size_t len = wire_make(&q, f);
-	harness_put(h, &r);
+	HARNESS_PUT(h, .name = "b.example", .count = 1);
 	while (harness_counter(h, COUNTER_tx_full) == 0) {
 		to_lose = 1;
 		harness_send(h, f, len);

@@ -76,8 +76,7 @@ PACKET_TEST(test_duplicates)
 	assert_int_equal(harness_verdict(h, VERDICT_miss_duplicate), 10000 - DEDUP_WAITERS);
 	assert_int_equal(harness_counter(h, COUNTER_tx_frames), 0);
 	// Another type of the same name is another question.
-	struct wire_query other = {.name = "cold.example", .qtype = 28};
-	harness_ask_dropped(h, &other, VERDICT_miss);
+	harness_ask_dropped(h, QUERY(.name = "cold.example", .qtype = 28), VERDICT_miss);
 }
 
 // The control plane answers the miss that waits: SERVFAIL, which no cache keeps, or nothing.
@@ -101,9 +100,8 @@ static void answer_servfail(struct harness *h)
 // A rule drops the question where the control plane decides: its clients wait no more.
 PACKET_TEST(test_dropped_clients_count_no_more)
 {
-	const struct wire_query q = {.name = "drop.example"};
 	for (unsigned i = 0; i < 2 * DEDUP_WAITERS; i++) {
-		harness_ask_dropped(h, &q, VERDICT_miss);
+		harness_ask_dropped(h, QUERY(.name = "drop.example"), VERDICT_miss);
 		answer_as(h, true);
 	}
 	assert_int_equal(harness_counter(h, COUNTER_answers), 0);
@@ -134,7 +132,7 @@ PACKET_TEST(test_many_questions)
 	for (unsigned i = 0; i < DEDUP_SETS * DEDUP_WAYS + 2000; i++) {
 		char name[32];
 		snprintf(name, sizeof(name), "q%u.example", i);
-		(void)harness_ask_missed(h, &(struct wire_query){.name = name});
+		(void)harness_ask_missed(h, QUERY(.name = name));
 	}
 	assert_true(harness_counter(h, COUNTER_dedup_replaced) >= 2000);
 }
@@ -195,10 +193,9 @@ PACKET_TEST_OF(
 
 PACKET_TEST(test_no_control)
 {
-	struct harness_record record = {.name = "warm.example", .count = 1};
 	struct wire_query cold = {.name = "cold.example", .edns = true};
 	struct wire_query warm = {.name = "warm.example"};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "warm.example", .count = 1);
 	h->w.control_alive = 0;
 	struct wire_reply r = harness_ask(h, &cold, VERDICT_servfail_no_control);
 	assert_int_equal(r.rcode, 2);
@@ -238,10 +235,8 @@ PACKET_TEST(test_doorbell)
 
 	(void)harness_misses(h);
 	assert_true(ring_prepare_sleep(&h->miss));
-	struct harness_record record = {.name = "warm.example", .count = 1};
-	harness_put(h, &record);
-	struct wire_query warm = {.name = "warm.example"};
-	harness_ask(h, &warm, VERDICT_hit);
+	HARNESS_PUT(h, .name = "warm.example", .count = 1);
+	harness_ask(h, QUERY(.name = "warm.example"), VERDICT_hit);
 	assert_int_equal(epoll_wait(hears, &rung, 1, 0), 0);
 	for (unsigned i = 0; i < 20; i++)
 		harness_inject(h, frame, wire_make(&q, frame));

@@ -107,8 +107,7 @@ PACKET_TEST_OF(
 	test_partial_checksums, harness_begin(&(struct harness_options){.has_partial = true}))
 {
 	static const enum wire_csum right[] = {WIRE_CSUM_RIGHT, WIRE_CSUM_PARTIAL};
-	struct harness_record record = {.name = "warm.example", .count = 3};
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "warm.example", .count = 3);
 	for (unsigned i = 0; i < 16; i++) {
 		struct wire_query q = {.name = "warm.example",
 			.version = i & 1 ? 6 : 4,
@@ -349,7 +348,7 @@ PACKET_TEST(test_vlans)
 {
 	static const uint64_t vlans[CONFIG_VLANS / 64] = {1 << 0 | 1 << 7};
 	struct wire_query q = {.name = "a.example"};
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	q.has_vlan = true;
 	q.vlan_tci = 8;
 	harness_ask(h, &q, VERDICT_hit); // all are taken
@@ -385,7 +384,7 @@ PACKET_TEST_OF(test_other_hosts, harness_begin(&(struct harness_options){.has_ex
 	struct worker_port *port = &h->w.port[0];
 	struct wire_query q = {.name = "a.example", .to_mac = other}, kernels = {.dst_port = 5353};
 	uint8_t f[WIRE_MAX];
-	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	harness_ask(h, &q, VERDICT_hit);
 	port->is_screened = true;
 	memcpy(&port->macs[port->mac_count++], wire_service_mac, 6);

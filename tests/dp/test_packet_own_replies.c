@@ -65,8 +65,7 @@ PACKET_TEST(test_pattern_leaves_replies)
 		struct wire_query q = {.name = names[i], .edns = true};
 		const bool drops = rules[i].reply == RULE_REPLY_DROP;
 		harness_ask_dropped(h, &q, VERDICT_miss);
-		harness_put(
-			h, &(struct harness_record){.name = names[i], .count = 1, .mask = &mask});
+		HARNESS_PUT(h, .name = names[i], .count = 1, .mask = &mask);
 		if (drops) {
 			harness_ask_dropped(h, &q, VERDICT_drop_rule);
 			continue;
@@ -112,15 +111,14 @@ PACKET_TEST(test_replies_of_checked_records)
 	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
-		harness_put(h, &(struct harness_record){
-				       .name = q.name, .count = 1, .mask = &seen[i].mask});
+		HARNESS_PUT(h, .name = q.name, .count = 1, .mask = &seen[i].mask);
 		struct wire_reply r = harness_ask(h, &q, VERDICT_blocked_answer);
 		assert_int_equal(r.rcode, seen[i].rcode);
 		assert_int_equal(r.ede, seen[i].ede);
 		if (seen[i].address)
 			expect_address(&r, "\0\0\0\0", 9);
 	}
-	harness_put(h, &(struct harness_record){.name = q.name, .count = 1, .mask = &drops});
+	HARNESS_PUT(h, .name = q.name, .count = 1, .mask = &drops);
 	harness_ask_dropped(h, &q, VERDICT_drop_rule);
 }
 
@@ -137,7 +135,7 @@ PACKET_TEST(test_led_to_another_name)
 	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	harness_ask_dropped(h, &q, VERDICT_miss);
-	harness_put(h, &(struct harness_record){.name = q.name, .count = 1, .mask = &mask});
+	HARNESS_PUT(h, .name = q.name, .count = 1, .mask = &mask);
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	h->w.control_alive = 0;
 	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);

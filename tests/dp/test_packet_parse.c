@@ -200,11 +200,10 @@ PACKET_TEST(test_identity)
 PACKET_TEST_OF(
 	test_udp_length_rules, harness_begin(&(struct harness_options){.csums_verified = true}))
 {
-	struct harness_record record = {.name = "a.example", .count = 1};
 	struct wire_query q = {.name = "a.Example", .extra_bytes = 9};
 	uint8_t frame[WIRE_MAX];
 	struct wire_reply r;
-	harness_put(h, &record);
+	HARNESS_PUT(h, .name = "a.example", .count = 1);
 	size_t len = wire_make(&q, frame);
 	wire_put16(frame + 38, wire_u16(frame + 38) - 9);
 	harness_send(h, frame, len);

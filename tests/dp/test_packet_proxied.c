@@ -81,7 +81,7 @@ PACKET_TEST_OF(test_group_is_the_clients, begin())
 		{.lists = {0}}, {.lists = {7}}, {.lists = {7}}};
 	harness_groups(h, prefixes, 2, groups);
 	harness_block(h, listed, 1);
-	harness_put(h, &(struct harness_record){.name = "ads.example", .count = 1});
+	HARNESS_PUT(h, .name = "ads.example", .count = 1);
 	for (unsigned i = 0; i < 4; i++) {
 		const struct wire_query q = {.name = "ads.example",
 			.version = i & 1 ? 6 : 4,

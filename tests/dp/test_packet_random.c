@@ -94,13 +94,9 @@ static void check_out(struct harness *h, struct outcome *out)
 static void prepare(struct harness *h)
 {
 	static const char *const listed[] = {"ads.example"};
-	struct harness_record warm = {.name = "warm.example", .count = 3};
-	struct harness_record old = {.name = "a.b.c.d.e.f.g.old.example",
-		.count = 2,
-		.created_ms = -70000,
-		.soft_ms = 60000};
-	harness_put(h, &warm);
-	harness_put(h, &old);
+	HARNESS_PUT(h, .name = "warm.example", .count = 3);
+	HARNESS_PUT(h, .name = "a.b.c.d.e.f.g.old.example", .count = 2, .created_ms = -70000,
+		.soft_ms = 60000);
 	harness_block(h, listed, 1);
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
 }

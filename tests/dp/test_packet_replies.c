@@ -31,7 +31,7 @@ PACKET_TEST_OF(test_flood, begin(0))
 	struct wire_query hit = {.name = "hot.example"}, q = reply_of(4, LOCAL);
 	uint64_t heard_count = 0;
 	char name[32];
-	harness_put(h, &(struct harness_record){.name = "hot.example", .count = 1});
+	HARNESS_PUT(h, .name = "hot.example", .count = 1);
 	for (unsigned i = 0; i < ASKED; i++)
 		ask(h, 4, (uint16_t)(FIRST + i * EACH));
 	for (unsigned i = 0; i < LAPS * PORTS; i++) {
@@ -44,7 +44,7 @@ PACKET_TEST_OF(test_flood, begin(0))
 			heard_count++;
 		harness_ask(h, &hit, VERDICT_hit);
 		snprintf(name, sizeof(name), "cold%u.example", i);
-		(void)harness_ask_missed(h, &(struct wire_query){.name = name});
+		(void)harness_ask_missed(h, QUERY(.name = name));
 	}
 	assert_int_equal(heard_count, ASKED * ASKED_REPLIES);
 	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply), heard_count);
@@ -65,7 +65,7 @@ TEST(test_room_for_replies)
 		use_image(h);
 		for (unsigned i = 0; ring_producer_used(&h->w.miss[0]) < UNITS / 2; i++) {
 			snprintf(name, sizeof(name), "cold%u.example", i);
-			harness_ask_dropped(h, &(struct wire_query){.name = name}, VERDICT_miss);
+			harness_ask_dropped(h, QUERY(.name = name), VERDICT_miss);
 		}
 		// Past half of the ring clients have shares, so each miss is of another one.
 		uint64_t full = 0;

@@ -59,7 +59,7 @@ PACKET_TEST(test_local)
 	struct wire_reply r;
 	harness_all_lists(h);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
-	harness_put(h, &(struct harness_record){.name = "host.example", .count = 1});
+	HARNESS_PUT(h, .name = "host.example", .count = 1);
 	for (unsigned i = 0; i < 3; i++) { // as it is, paused, off
 		h->tables.config.pause_until_ms = i == 1 ? UINT64_MAX : 0;
 		h->tables.config.blocking_on = i != 2;
@@ -122,8 +122,7 @@ PACKET_TEST(test_safe_view)
 	safe.src = NULL;
 	assert_int_equal(view_of_miss(h, &safe), 0);
 
-	harness_put(h, &(struct harness_record){
-			       .name = "www.safe.example", .count = 2, .view = SAFE_VIEW});
+	HARNESS_PUT(h, .name = "www.safe.example", .count = 2, .view = SAFE_VIEW);
 	safe.src = "198.18.1.1";
 	uint8_t frame[WIRE_MAX];
 	for (unsigned i = 0; i < WORKER_BATCH; i++) // whose records are looked for ahead
@@ -132,8 +131,7 @@ PACKET_TEST(test_safe_view)
 	assert_int_equal(harness_verdict(h, VERDICT_hit), WORKER_BATCH);
 	harness_drain(h);
 
-	harness_put(
-		h, &(struct harness_record){.name = "www.safe.example", .count = 1, .view = VIEW});
+	HARNESS_PUT(h, .name = "www.safe.example", .count = 1, .view = VIEW);
 	struct wire_reply r = harness_ask(h, &safe, VERDICT_hit);
 	assert_int_equal(r.count, 2);
 	h->tables.config.pause_until_ms = UINT64_MAX; // of blocking, not of this
@@ -168,7 +166,7 @@ PACKET_TEST(test_block_all)
 	struct wire_query good = {.name = "a.good.example", .src = "198.18.1.1"};
 	struct wire_query host = {.name = "host.example", .src = "198.18.1.1"};
 	struct wire_query bad = {.name = "bad.example", .src = "198.18.1.1"};
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	HARNESS_PUT(h, .name = "www.example", .count = 1);
 	harness_groups(h, prefixes, 2, all);
 	for (unsigned with_rules = 0; with_rules < 2; with_rules++) {
 		if (with_rules)
@@ -241,11 +239,9 @@ PACKET_TEST(test_masked_records)
 	static const struct rule_set cloaked = {{1 << 2}}, both = {{1 << 2 | 1 << 3}};
 	harness_groups(h, prefixes, 2, with);
 	harness_rules(h, judging, ARRAY_LEN(judging));
-	harness_put(
-		h, &(struct harness_record){.name = "cloak.example", .count = 3, .mask = &cloaked});
-	harness_put(h, &(struct harness_record){.name = "both.example", .count = 1, .mask = &both});
-	harness_put(h,
-		&(struct harness_record){.name = "www.good.example", .count = 1, .mask = &cloaked});
+	HARNESS_PUT(h, .name = "cloak.example", .count = 3, .mask = &cloaked);
+	HARNESS_PUT(h, .name = "both.example", .count = 1, .mask = &both);
+	HARNESS_PUT(h, .name = "www.good.example", .count = 1, .mask = &cloaked);
 	struct wire_query q = {.name = "cloak.example", .edns = true};
 	h->w.control_alive = 0; // needs nobody
 	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked_answer);
@@ -283,10 +279,8 @@ PACKET_TEST(test_masked_and_stale)
 	struct wire_query q = {.name = "cloak.example"};
 	harness_all_lists(h);
 	harness_rules(h, judging, 1);
-	harness_put(h, &(struct harness_record){.name = "cloak.example",
-			       .count = 1,
-			       .created_ms = -400000,
-			       .mask = &cloaked});
+	HARNESS_PUT(
+		h, .name = "cloak.example", .count = 1, .created_ms = -400000, .mask = &cloaked);
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
 	harness_ask(h, &q, VERDICT_blocked_answer);
 	assert_int_equal(harness_counter(h, COUNTER_refresh_asked), 0);
@@ -315,10 +309,8 @@ PACKET_TEST(test_pattern_may_allow)
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	h->w.control_alive = 0;
 	harness_ask(h, &q, VERDICT_blocked);
-	harness_put(
-		h, &(struct harness_record){.name = "good.ads.example", .count = 1, .mask = &mask});
-	harness_put(h,
-		&(struct harness_record){.name = "bad.ads.example", .count = 1, .mask = &listed});
+	HARNESS_PUT(h, .name = "good.ads.example", .count = 1, .mask = &mask);
+	HARNESS_PUT(h, .name = "bad.ads.example", .count = 1, .mask = &listed);
 	h->w.control_alive = 1;
 	q.name = "good.ads.example";
 	harness_ask(h, &q, VERDICT_hit);
@@ -343,9 +335,7 @@ PACKET_TEST(test_pattern_may_allow_safe)
 	struct wire_query q = {.name = "www.search.example", .src = "198.18.1.1"};
 	harness_groups(h, prefixes, 2, groups);
 	harness_rules(h, rules, ARRAY_LEN(rules));
-	harness_put(
-		h, &(struct harness_record){
-			   .name = "www.search.example", .count = 1, .view = VIEW, .mask = &mask});
+	HARNESS_PUT(h, .name = "www.search.example", .count = 1, .view = VIEW, .mask = &mask);
 	assert_int_equal(view_of_miss(h, &q), SAFE_VIEW);
 	q.src = "198.18.2.1";
 	harness_ask(h, &q, VERDICT_hit);
@@ -360,7 +350,7 @@ PACKET_TEST(test_checked_by_patterns_alone)
 	struct wire_query q = {.name = "ad.example"};
 	harness_all_lists(h);
 	harness_rules(h, rules, 1);
-	harness_put(h, &(struct harness_record){.name = "ad.example", .count = 1, .mask = &mask});
+	HARNESS_PUT(h, .name = "ad.example", .count = 1, .mask = &mask);
 	harness_ask(h, &q, VERDICT_blocked_answer);
 	h->tables.config.blocking_on = 0;
 	harness_ask(h, &q, VERDICT_hit);
@@ -374,10 +364,8 @@ TEST(test_masked_and_ring_full)
 	struct wire_query q = {.name = "cloak.example"}, other = {.name = "cold.example"};
 	harness_all_lists(h);
 	harness_rules(h, judging, 1);
-	harness_put(h, &(struct harness_record){.name = "cloak.example",
-			       .count = 1,
-			       .created_ms = -400000,
-			       .mask = &cloaked});
+	HARNESS_PUT(
+		h, .name = "cloak.example", .count = 1, .created_ms = -400000, .mask = &cloaked);
 	while (harness_verdict(h, VERDICT_servfail_ring_full) == 0) {
 		uint8_t frame[WIRE_MAX];
 		static char name[] = "a0.example";
@@ -408,7 +396,7 @@ PACKET_TEST(test_mixed_batch)
 	unsigned wanted[VERDICT_COUNT] = {0};
 	harness_all_lists(h);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
-	harness_put(h, &(struct harness_record){.name = "warm.example", .count = 1});
+	HARNESS_PUT(h, .name = "warm.example", .count = 1);
 	for (unsigned i = 0; i < 30; i++) {
 		struct wire_query q = {.name = asked[i % ARRAY_LEN(asked)].name};
 		harness_inject(h, frame, wire_make(&q, frame));

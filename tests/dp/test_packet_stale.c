@@ -204,8 +204,7 @@ PACKET_TEST(test_hits_are_counted_and_saturate)
 PACKET_TEST_OF(test_no_marks, harness_begin(&(struct harness_options){.no_marks = true}))
 {
 	struct harness_record record = due("due.example");
-	struct wire_query q = {.name = "due.example"};
 	harness_put(h, &record);
-	harness_ask(h, &q, VERDICT_hit);
+	harness_ask(h, QUERY(.name = "due.example"), VERDICT_hit);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
 }

@@ -35,7 +35,7 @@ static struct harness *begin(uint32_t sample, const struct dp_watch *filter)
 	h->tables.config.watch = *filter;
 	h->w.watching = true;
 	h->w.ns_shifted = UINT64_C(1) << CYCLES_SHIFT;
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	HARNESS_PUT(h, .name = "www.example", .count = 1);
 	return h;
 }
 
@@ -157,8 +157,7 @@ TEST(test_verdicts)
 // Both at once: the record is whole, and comes first.
 PACKET_TEST_OF(test_beside_the_query_log, begin(1, &(struct dp_watch){0}))
 {
-	const struct wire_query q = {.name = "www.example"};
-	harness_ask(h, &q, VERDICT_hit);
+	harness_ask(h, QUERY(.name = "www.example"), VERDICT_hit);
 	assert_true(next());
 	assert_int_equal(end.type, MSG_LOG);
 	assert_int_equal(end.record.weight, 1);
@@ -179,9 +178,8 @@ static bool answer_is_shown(struct harness *h, const struct msg_answer *head, co
 // The answer's way out, of a miss that was numbered, during a watch.
 PACKET_TEST_OF(test_an_answer_that_leaves, begin(0, &(struct dp_watch){.id = 7}))
 {
-	const struct wire_query q = {.name = "cold.example"};
 	uint8_t dns[WIRE_MAX] = {0};
-	const struct msg_miss miss = harness_ask_missed(h, &q);
+	const struct msg_miss miss = harness_ask_missed(h, QUERY(.name = "cold.example"));
 	assert_true(next() && end.msg.trace == miss.trace && end.msg.part == WATCH_QUERY);
 	assert_int_equal(miss.trace >> 16, 7);
 	struct msg_answer head = harness_answer_to(&miss, 0x8183, dns);
@@ -273,11 +271,8 @@ PACKET_TEST_OF(test_a_refresh_has_none, begin(0, &(struct dp_watch){.id = 7}))
 {
 	const struct wire_query q = {.name = "due.example"};
 	uint8_t kind;
-	harness_put(h, &(struct harness_record){.name = q.name,
-			       .count = 1,
-			       .created_ms = -50000,
-			       .soft_ms = 60000,
-			       .refresh_ms = 49000});
+	HARNESS_PUT(h, .name = q.name, .count = 1, .created_ms = -50000, .soft_ms = 60000,
+		.refresh_ms = 49000);
 	assert_true(shows(h, &q));
 	assert_int_equal(end.record.verdict, VERDICT_hit);
 	assert_int_equal(trace_of_miss(h, &kind), 0);

@@ -118,9 +118,8 @@ PACKET_TEST_OF(test_whatever_becomes_of_it, begin(LOG_DETAIL_MESSAGES))
 	};
 	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 3});
-	harness_put(h, &(struct harness_record){
-			       .name = "www.example", .key_flags = L0_KEY_DO, .count = 20});
+	HARNESS_PUT(h, .name = "www.example", .count = 3);
+	HARNESS_PUT(h, .name = "www.example", .key_flags = L0_KEY_DO, .count = 20);
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++)
 		expect_exchange(h, &cases[i].q, cases[i].v);
 	h->w.port[0].is_screened = h->strip_vlan = true; // whose tag is put back
@@ -140,14 +139,13 @@ PACKET_TEST_OF(test_a_miss, begin(LOG_DETAIL_MESSAGES))
 	assert_memory_equal(harness_question + m.question_len, asked, len);
 	assert_false(next());
 	h->tables.config.log_detail = LOG_DETAIL_ENDS;
-	const struct wire_query other = {.name = "other.example"};
-	assert_int_equal(harness_ask_missed(h, &other).whole_len, 0);
+	assert_int_equal(harness_ask_missed(h, QUERY(.name = "other.example")).whole_len, 0);
 }
 
 PACKET_TEST_OF(test_only_the_ends, begin(LOG_DETAIL_ENDS))
 {
 	const struct wire_query q = {.name = "www.example"}, six = {"www.example", .version = 6};
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	HARNESS_PUT(h, .name = "www.example", .count = 1);
 	harness_ask(h, &q, VERDICT_hit);
 	assert_true(next());
 	assert_int_equal(got.type, MSG_LOG_WHOLE);
@@ -168,7 +166,7 @@ PACKET_TEST_OF(test_a_query_that_is_too_long, begin(LOG_DETAIL_MESSAGES))
 {
 	uint8_t asked[WIRE_MAX], reply[WIRE_MAX];
 	const struct wire_query q = {.name = "www.example", .extra_bytes = 1600};
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	HARNESS_PUT(h, .name = "www.example", .count = 1);
 	harness_send(h, asked, wire_make(&q, asked));
 	assert_true(harness_take(h, reply) > 0);
 	assert_true(next());
@@ -184,7 +182,7 @@ PACKET_TEST_OF(test_records_come_first, begin(LOG_DETAIL_MESSAGES))
 	uint64_t weight = 0;
 	unsigned with = 0, without = 0, asked = 0;
 	const struct wire_query q = {.name = "www.example", .edns = true};
-	harness_put(h, &(struct harness_record){.name = "www.example", .count = 20});
+	HARNESS_PUT(h, .name = "www.example", .count = 20);
 	for (; asked < 2 * UNITS; asked++)
 		harness_ask(h, &q, VERDICT_hit);
 	while (next()) {
