@@ -178,7 +178,7 @@ size_t query_write(uint8_t msg[600], const struct frontend_rig_query *q)
 	wr_u32(&w, 0);
 	wr_u16(&w, q->udp_size ? 1 : 0);
 	wr_bytes(&w, name.wire, name.len);
-	wr_u16(&w, q->type);
+	wr_u16(&w, q->type ? q->type : DNS_TYPE_A);
 	wr_u16(&w, DNS_CLASS_IN);
 	if (q->udp_size) {
 		wr_bytes(&w, "\0\0\51", 3);
@@ -236,8 +236,7 @@ enum frontend_outcome frontend_rig_ask(
 
 enum frontend_outcome ask_for(const char *name)
 {
-	const struct frontend_rig_query q = {.name = name, .type = DNS_TYPE_A, .id = 7};
-	return frontend_rig_ask(FRONTEND_TCP, &q);
+	return FRONTEND_ASK(FRONTEND_TCP, .name = name, .id = 7);
 }
 
 const struct frontend_rig_reply *expect_later(unsigned n)

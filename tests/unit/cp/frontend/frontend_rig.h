@@ -35,8 +35,8 @@ int frontend_rig_setup_closed(void **state); // admits nobody
 int frontend_rig_teardown(void **state);
 
 struct frontend_rig_query {
-	const char *name; // without escapes
-	uint16_t type, id;
+	const char *name;   // without escapes
+	uint16_t type, id;  // type 0: A
 	uint16_t udp_size;  // 0: no OPT
 	const char *client; // NULL: 198.18.0.2
 };
@@ -44,6 +44,8 @@ struct frontend_rig_query {
 size_t query_write(uint8_t msg[600], const struct frontend_rig_query *q);
 enum frontend_outcome frontend_rig_ask(
 	enum frontend_transport t, const struct frontend_rig_query *q);
+#define FRONTEND_ASK(t, ...)   frontend_rig_ask(t, &(const struct frontend_rig_query){__VA_ARGS__})
+#define FRONTEND_WAITS(t, ...) assert_int_equal(FRONTEND_ASK(t, __VA_ARGS__), FRONTEND_LATER)
 enum frontend_outcome frontend_rig_ask_bytes(
 	enum frontend_transport t, const char *client, const uint8_t *msg, size_t len);
 // Waits for number n of the later replies.

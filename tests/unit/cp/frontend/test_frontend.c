@@ -36,8 +36,7 @@ static int setup_small(void **state)
 // every transport and for the data plane.
 TEST_WITH(test_miss_then_hits, frontend_rig_setup, frontend_rig_teardown)
 {
-	const struct frontend_rig_query q = {.name = "wWw.Example", .type = DNS_TYPE_A, .id = 7};
-	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
+	FRONTEND_WAITS(FRONTEND_UDP, .name = "wWw.Example", .id = 7);
 	const struct frontend_rig_reply *l = expect_later(0);
 	assert_int_equal(get_u16(l->msg), 7);
 	assert_int_equal(get_u16(l->msg + 6), 1);
@@ -45,9 +44,8 @@ TEST_WITH(test_miss_then_hits, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(l->client.v4.sin_port, htons(4000));
 	assert_int_equal(l->opt, 0);
 
-	const struct frontend_rig_query again = {
-		.name = "www.example", .type = DNS_TYPE_A, .id = 8, .udp_size = 1232};
-	expect_said(frontend_rig_ask(FRONTEND_TCP, &again), 8, DNS_RCODE_NOERROR);
+	expect_said(FRONTEND_ASK(FRONTEND_TCP, .name = "www.example", .id = 8, .udp_size = 1232), 8,
+		DNS_RCODE_NOERROR);
 	assert_int_equal(frontend_said_reply.opt, frontend_said_reply.len - DNS_OPT_FIXED_LEN);
 	ask("www.example", 9);
 	expect_answer(1000, 9, DNS_RCODE_NOERROR, ANSWER_CACHED);
@@ -111,9 +109,8 @@ TEST_WITH(test_sizes, frontend_rig_setup, frontend_rig_teardown)
 	assert_true(get_u16(frontend_said + 2) & DNS_FLAG_TC);
 	assert_true(frontend_said_reply.len <= DNS_UDP_PLAIN_MAX);
 	assert_int_equal(frontend_counts(FRONTEND_UDP).truncated, 1);
-	const struct frontend_rig_query large = {
-		.name = text, .type = DNS_TYPE_A, .id = 1, .udp_size = 1232};
-	expect_said(frontend_rig_ask(FRONTEND_UDP, &large), 1, DNS_RCODE_NOERROR);
+	expect_said(FRONTEND_ASK(FRONTEND_UDP, .name = text, .id = 1, .udp_size = 1232), 1,
+		DNS_RCODE_NOERROR);
 	assert_int_equal(get_u16(frontend_said + 6), 2);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).truncated, 0);
 }
@@ -123,12 +120,10 @@ TEST_WITH(test_session_ends, frontend_rig_setup, frontend_rig_teardown)
 {
 	fake[0].held = true;
 	for (uint16_t i = 0; i < 3; i++) {
-		const struct frontend_rig_query q = {
-			.name = i % 2 ? "one.example" : "two.example", .type = DNS_TYPE_A, .id = i};
-		assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
+		FRONTEND_WAITS(
+			FRONTEND_TCP, .name = i % 2 ? "one.example" : "two.example", .id = i);
 	}
-	const struct frontend_rig_query q = {.name = "one.example", .type = DNS_TYPE_A, .id = 9};
-	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
+	FRONTEND_WAITS(FRONTEND_UDP, .name = "one.example", .id = 9);
 	assert_int_equal(frontend_now().pending, 4);
 	frontend_rig_end(FRONTEND_TCP);
 	assert_int_equal(frontend_session[FRONTEND_TCP].pending, 0);
@@ -139,9 +134,8 @@ TEST_WITH(test_session_ends, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(frontend_counts(FRONTEND_TCP).left, 3);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).answers, 0);
 	// Their places are used again, and the tickets of before lead nowhere.
-	const struct frontend_rig_query next = {
-		.name = "two.example", .type = DNS_TYPE_A, .id = 10};
-	expect_said(frontend_rig_ask(FRONTEND_TCP, &next), 10, DNS_RCODE_NOERROR);
+	expect_said(
+		FRONTEND_ASK(FRONTEND_TCP, .name = "two.example", .id = 10), 10, DNS_RCODE_NOERROR);
 }
 
 static void lose_a_place(void *used)
@@ -245,9 +239,8 @@ TEST_WITH(test_full, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(m.asked, FRONTEND_PENDING_MAX);
 	assert_int_equal(m.last, FRONTEND_REPLY);
 	expect_said(frontend_rig_ask(FRONTEND_UDP, &cached), 1, DNS_RCODE_NOERROR);
-	const struct frontend_rig_query fresh = {
-		.name = "more.example", .type = DNS_TYPE_A, .id = 2};
-	expect_said(frontend_rig_ask(FRONTEND_UDP, &fresh), 2, DNS_RCODE_SERVFAIL);
+	expect_said(
+		FRONTEND_ASK(FRONTEND_UDP, .name = "more.example", .id = 2), 2, DNS_RCODE_SERVFAIL);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
 	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_servfail_ring_full], 1);
 	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_hit], 1);
@@ -265,9 +258,7 @@ TEST_WITH(test_too_many_waiters, setup_small, frontend_rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (uint16_t i = 0; i < 9; i++) {
-		const struct frontend_rig_query q = {
-			.name = "popular.example", .type = DNS_TYPE_A, .id = i};
-		assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
+		FRONTEND_WAITS(FRONTEND_TCP, .name = "popular.example", .id = i);
 	}
 	const struct frontend_rig_reply *first = expect_later(0);
 	assert_int_equal(get_u16(first->msg), 8);
@@ -289,8 +280,7 @@ TEST_WITH(test_full_ring, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
 	fake[0].held = fake[1].held = false;
 	expect_later(m.asked - 1);
-	const struct frontend_rig_query next = {.name = "next.example", .type = DNS_TYPE_A};
-	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &next), FRONTEND_LATER);
+	FRONTEND_WAITS(FRONTEND_TCP, .name = "next.example");
 	expect_later(m.asked);
 	assert_int_equal(frontend_now().pending, 0);
 }
@@ -360,9 +350,7 @@ TEST_WITH(test_a_client_waits_for_so_much, frontend_rig_setup, frontend_rig_tear
 	assert_int_equal(status().refused_client, 2);
 	// A query with an OPT is told the bound, and the transport finds the OPT before its text.
 	const char text[] = "limits.client_waiters reached";
-	const struct frontend_rig_query with_opt = {
-		.name = "n9.example", .type = DNS_TYPE_A, .id = 9, .udp_size = 1232};
-	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &with_opt), FRONTEND_LATER);
+	FRONTEND_WAITS(FRONTEND_UDP, .name = "n9.example", .id = 9, .udp_size = 1232);
 	const struct frontend_rig_reply *l = expect_refused(2, 9);
 	const size_t behind = DNS_OPT_FIXED_LEN + DNS_OPT_EDE_LEN + sizeof(text) - 1;
 	assert_int_equal(l->opt, l->len - behind);

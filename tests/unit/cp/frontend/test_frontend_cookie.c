@@ -182,13 +182,13 @@ static uint16_t said_flags(void)
 // Asks without a cookie until it is over its limits, which the engine looks at every 100 ms.
 static void spend(void)
 {
-	const struct frontend_rig_query q = {
-		.name = "a.example", .type = DNS_TYPE_A, .client = "198.18.0.9"};
 	const uint64_t until_ms = clock_mono_ms() + 20000;
 	do {
 		if (clock_mono_ms() > until_ms)
 			fail_msg("never over its limit");
-		assert_int_not_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_BROKEN);
+		assert_int_not_equal(
+			FRONTEND_ASK(FRONTEND_UDP, .name = "a.example", .client = "198.18.0.9"),
+			FRONTEND_BROKEN);
 	} while (!(said_flags() & DNS_FLAG_TC));
 }
 

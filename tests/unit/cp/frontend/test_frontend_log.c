@@ -59,8 +59,7 @@ TEST_WITH(test_validation, setup, teardown)
 
 TEST_WITH(test_over_tls, setup, teardown)
 {
-	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
-	assert_int_equal(frontend_rig_ask(FRONTEND_DOT, &q), FRONTEND_LATER);
+	FRONTEND_WAITS(FRONTEND_DOT, .name = "www.example", .id = 7);
 	expect_later(0);
 	struct row_watch_row row = row_watch_await(1);
 	assert_string_equal(row.verdict, "resolved");
@@ -70,8 +69,7 @@ TEST_WITH(test_over_tls, setup, teardown)
 
 TEST_WITH(test_over_https, setup, teardown)
 {
-	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
-	assert_int_equal(frontend_rig_ask(FRONTEND_DOH, &q), FRONTEND_LATER);
+	FRONTEND_WAITS(FRONTEND_DOH, .name = "www.example", .id = 7);
 	expect_later(0);
 	assert_int_equal(row_watch_await(1).transport, QUERYLOG_DOH);
 }

@@ -137,9 +137,8 @@ static int teardown(void **state)
 
 static enum frontend_outcome ask_as(const char *client, const char *name)
 {
-	const struct frontend_rig_query q = {
-		.name = name, .type = DNS_TYPE_A, .id = 1, .udp_size = 1232, .client = client};
-	return frontend_rig_ask(FRONTEND_UDP, &q);
+	return FRONTEND_ASK(
+		FRONTEND_UDP, .name = name, .id = 1, .udp_size = 1232, .client = client);
 }
 
 static unsigned rcode_said(void)
@@ -182,8 +181,9 @@ TEST_WITH(test_local_data_and_drop, setup, teardown)
 	assert_true(get_u16(frontend_said + 2) & DNS_FLAG_TC);
 	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &small), FRONTEND_REPLY);
 	assert_int_equal(get_u16(frontend_said + 6), 50);
-	const struct frontend_rig_query other = {.name = "nas.lan", .type = DNS_TYPE_TXT, .id = 3};
-	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &other), FRONTEND_REPLY);
+	assert_int_equal(
+		FRONTEND_ASK(FRONTEND_UDP, .name = "nas.lan", .type = DNS_TYPE_TXT, .id = 3),
+		FRONTEND_REPLY);
 	assert_int_equal(rcode_said(), DNS_RCODE_NOERROR);
 	assert_int_equal(get_u16(frontend_said + 6), 0);
 	assert_int_equal(ask_as("198.18.0.2", "void.example"), FRONTEND_NO_REPLY);
@@ -232,9 +232,9 @@ TEST_WITH(test_masked, setup, teardown)
 
 static void answered_type(const char *client, const char *name, uint16_t type, unsigned rcode)
 {
-	const struct frontend_rig_query q = {
-		.name = name, .type = type, .id = 1, .udp_size = 1232, .client = client};
-	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_REPLY);
+	assert_int_equal(FRONTEND_ASK(FRONTEND_UDP, .name = name, .type = type, .id = 1,
+				 .udp_size = 1232, .client = client),
+		FRONTEND_REPLY);
 	assert_int_equal(rcode_said(), rcode);
 	assert_int_equal(get_u16(frontend_said + 6), 0);
 }
