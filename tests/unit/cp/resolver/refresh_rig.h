@@ -115,6 +115,14 @@ static inline void sweep(void)
 		;
 }
 
+// What is due by then is asked for; so many are under way since the last end_all().
+static inline void asked_after(uint64_t ms, unsigned count)
+{
+	now_ms += ms;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, count);
+}
+
 static inline struct refresh_counts counts(void)
 {
 	struct refresh_counts sum;

@@ -42,20 +42,12 @@ TEST_WITH(test_sweep_plans_what_is_due_before_the_next, setup, teardown)
 	heat_up(1, 30);
 	heat_up(2, 3);
 	sweep();
-	now_ms += 12900;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
-	now_ms += 200; // 42 s and a bit: 30 % are left
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 1);
+	asked_after(12900, 0);
+	asked_after(200, 1); // 42 s and a bit: 30 % are left
 	assert_int_equal(asked_id[0], 1);
-	now_ms += 3000;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 2);
+	asked_after(3000, 2);
 	assert_int_equal(asked_id[1], 2);
-	now_ms += 10000;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 2);
+	asked_after(10000, 2);
 	end_all(REFRESH_DONE);
 	assert_int_equal(under_way(refresh), 0);
 	assert_int_equal(counts().done, 2);
@@ -68,19 +60,13 @@ static void due_in_time_of_next_sweep(void (*look)(void))
 	put(1, 60, 200);
 	now_ms += 25000;
 	look();
-	now_ms += 17000;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
+	asked_after(17000, 0);
 
 	put(1, 60, 200);
 	now_ms += 25001;
 	look();
-	now_ms += 16998;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
-	now_ms++;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 1);
+	asked_after(16998, 0);
+	asked_after(1, 1);
 	end_all(REFRESH_DONE);
 }
 
@@ -119,11 +105,9 @@ TEST_WITH(test_most_urgent_first_and_bounded, setup, teardown)
 	now_ms += 50000;
 	uint32_t last_ttl = 0;
 	for (unsigned total = 0; total < 20; total += 5) {
-		refresh_run(refresh, now_ms);
-		assert_int_equal(asked_count, 5);
+		asked_after(0, 5);
 		assert_int_equal(under_way(refresh), 5);
-		refresh_run(refresh, now_ms); // full: the rest waits
-		assert_int_equal(asked_count, 5);
+		asked_after(0, 5); // full: the rest waits
 		for (unsigned i = 0; i < 5; i++) {
 			uint32_t ttl = 20 + (asked_id[i] * 7) % 50;
 			assert_true(ttl > last_ttl);
@@ -132,8 +116,7 @@ TEST_WITH(test_most_urgent_first_and_bounded, setup, teardown)
 		end_all(REFRESH_DONE);
 	}
 	assert_int_equal(last_ttl, 39); // the 20 that ended first
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
+	asked_after(0, 0);
 }
 
 // Clients come first: refreshes are a quarter of the questions at most.
@@ -149,8 +132,7 @@ TEST_WITH(test_share_of_the_questions, setup, teardown)
 	assert_int_equal(asked_count, 10);
 	refresh_configure(refresh, &c, &(struct config_cache){0}, 1);
 	end_all(REFRESH_DONE);
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 1);
+	asked_after(0, 1);
 	end_all(REFRESH_ABANDONED);
 }
 
@@ -165,9 +147,7 @@ TEST_WITH(test_what_is_planned_is_looked_at_again, setup, teardown)
 	const struct l0_key gone = key_of(1, &n);
 	assert_true(l0_writer_delete(box.w, &gone));
 	put(2, 20, 0); // renewed by somebody else
-	now_ms += 1001;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 2);
+	asked_after(1001, 2);
 	assert_in_range(asked_id[0], 3, 4);
 	assert_in_range(asked_id[1], 3, 4);
 	end_all(REFRESH_DONE);
@@ -185,15 +165,13 @@ TEST_WITH(test_failures_are_held_back, setup, teardown)
 		heat_up(1, 200);
 		tell(1);
 		sweep();
-		refresh_run(refresh, now_ms);
-		assert_int_equal(asked_count, 0);
+		asked_after(0, 0);
 	}
 	assert_int_equal(counts().held_back, 4);
 	now_ms += 5000;
 	heat_up(1, 200);
 	sweep();
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 1);
+	asked_after(0, 1);
 	end_all(REFRESH_DONE);
 	assert_int_equal(counts().failed, 1);
 }
@@ -207,16 +185,12 @@ TEST_WITH(test_elsewhere_is_looked_for_again, setup, teardown)
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(asked_count, 1);
 		end_all(REFRESH_ELSEWHERE);
-		now_ms += 999;
-		refresh_run(refresh, now_ms);
-		assert_int_equal(asked_count, 0);
+		asked_after(999, 0);
 		now_ms++;
 		refresh_run(refresh, now_ms);
 	}
 	end_all(REFRESH_DONE);
-	now_ms += 5000;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
+	asked_after(5000, 0);
 	assert_int_equal(counts().failed, 0);
 }
 
@@ -270,9 +244,7 @@ TEST_WITH(test_the_root_is_left_out, setup, teardown)
 	now_ms += 29000;
 	refresh_hit(refresh, &p.put.key, now_ms);
 	sweep();
-	now_ms += 5000;
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
+	asked_after(5000, 0);
 }
 
 TEST_WITH(test_off, setup, teardown)
@@ -284,8 +256,7 @@ TEST_WITH(test_off, setup, teardown)
 	now_ms += 25000;
 	tell(1);
 	sweep();
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
+	asked_after(0, 0);
 	now_ms += 6000; // stale: immediate still asks
 	tell(1);
 	assert_int_equal(asked_count, 1);

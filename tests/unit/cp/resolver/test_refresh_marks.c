@@ -4,9 +4,11 @@
 #include "dataplane/state/mark.h"
 #include "refresh_rig.h"
 
+// NULL: the settings that weir is shipped with.
 static void configure_immediate(const struct config_refresh *c)
 {
-	refresh_configure(refresh, c, &(struct config_cache){.stale_immediate = true}, 4096);
+	refresh_configure(refresh, c ? c : &refresh_shipped,
+		&(struct config_cache){.stale_immediate = true}, 4096);
 }
 
 // A hit as stage_lookup.c has it with `stale: immediate`.
@@ -30,6 +32,14 @@ static void hit(uint32_t id)
 	refresh_hit(refresh, &key, now_ms);
 }
 
+// Of all, this one alone.
+static void hit_asks(uint32_t id)
+{
+	hit(id);
+	assert_int_equal(asked_count, 1);
+	end_all(REFRESH_DONE);
+}
+
 // Hits each half second, without a sweep. The age at which weir asks for the record; 0: it does
 // not.
 static uint64_t asked_at_ms(uint32_t id, uint64_t until_ms)
@@ -47,9 +57,7 @@ static uint64_t asked_at_ms(uint32_t id, uint64_t until_ms)
 // A mark that a hit claimed while the record was fresh says nothing of those past its expiry.
 TEST_WITH(test_a_cold_record_is_asked_for_past_its_expiry, setup, teardown)
 {
-	const struct config_refresh c = settings();
-
-	configure_immediate(&c);
+	configure_immediate(NULL);
 	put(1, 2, 0);
 	assert_int_equal(asked_at_ms(1, 4000), 2000);
 	end_all(REFRESH_DONE);
@@ -64,9 +72,7 @@ TEST_WITH(test_a_cold_record_is_asked_for_past_its_expiry, setup, teardown)
 // Warm when it was reported, and cold when it is due.
 TEST_WITH(test_a_record_that_cools_is_asked_for_past_its_expiry, setup, teardown)
 {
-	const struct config_refresh c = settings();
-
-	configure_immediate(&c);
+	configure_immediate(NULL);
 	sweep();
 	sweep(); // those that forget earlier requests
 	put(1, 3600, 4);
@@ -79,9 +85,7 @@ TEST_WITH(test_a_record_that_cools_is_asked_for_past_its_expiry, setup, teardown
 	}
 	now_ms += 780000;
 	assert_int_equal(asked_count, 0);
-	hit(1);
-	assert_int_equal(asked_count, 1);
-	end_all(REFRESH_DONE);
+	hit_asks(1);
 }
 
 TEST_WITH(test_planned_and_cold_by_then_is_asked_for_past_its_expiry, setup, teardown)
@@ -97,12 +101,9 @@ TEST_WITH(test_planned_and_cold_by_then_is_asked_for_past_its_expiry, setup, tea
 	configure_immediate(&c);
 	now_ms += 12000;
 	hit(1);
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
+	asked_after(0, 0);
 	now_ms += 18000;
-	hit(1);
-	assert_int_equal(asked_count, 1);
-	end_all(REFRESH_DONE);
+	hit_asks(1);
 }
 
 // refresh.min_ttl: the hits that count are those near its end, whatever was reported before.
@@ -118,21 +119,16 @@ TEST_WITH(test_a_cold_record_is_renewed_by_a_hit_near_its_end, setup, teardown)
 	sweep();
 	now_ms += 164000;
 	hit(1);
-	refresh_run(refresh, now_ms);
-	assert_int_equal(asked_count, 0);
+	asked_after(0, 0);
 	now_ms += 1000;
-	hit(1);
-	assert_int_equal(asked_count, 1);
-	end_all(REFRESH_DONE);
+	hit_asks(1);
 }
 
 // No room, or asked for and failed a moment ago: a second later a hit asks again.
 TEST_WITH(test_a_refused_request_is_made_again, setup, teardown)
 {
 	static const enum refresh_started says[] = {REFRESH_NO_ROOM, REFRESH_IS_ASKED};
-	const struct config_refresh c = settings();
-
-	configure_immediate(&c);
+	configure_immediate(NULL);
 	for (uint32_t i = 0; i < ARRAY_LEN(says); i++) {
 		put(i, 30, 0);
 		now_ms += 31000;
@@ -143,9 +139,7 @@ TEST_WITH(test_a_refused_request_is_made_again, setup, teardown)
 		hit(i);
 		assert_int_equal(asked_count, 0);
 		now_ms++;
-		hit(i);
-		assert_int_equal(asked_count, 1);
-		end_all(REFRESH_DONE);
+		hit_asks(i);
 	}
 }
 
