@@ -224,6 +224,12 @@ void resolves(const char *name, uint16_t id, unsigned wait_ms, enum answer_kind 
 	expect_answer(wait_ms, id, 0, kind);
 }
 
+void fails(const char *name, uint16_t id, unsigned wait_ms)
+{
+	ask(name, id);
+	expect_answer(wait_ms, id, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+}
+
 const char *rig_records(void)
 {
 	static struct rdata_record rr;

@@ -62,6 +62,7 @@ void ask(const char *name, uint16_t id);
 void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind);
 void resolves(
 	const char *name, uint16_t id, unsigned wait_ms, enum answer_kind kind); // both, rcode 0
+void fails(const char *name, uint16_t id, unsigned wait_ms);                     // both, SERVFAIL
 const char *rig_records(void); // "NAME TYPE DATA\n" of the answer section of `got`; until the next
 void expect_records(const char *records);
 int ede_of_answer(void); // Extended DNS Error of `got`, whose OPT is its last record; -1: none

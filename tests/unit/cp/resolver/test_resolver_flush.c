@@ -137,8 +137,7 @@ TEST_WITH(test_answer_under_way_is_not_stored, setup, rig_teardown)
 TEST_WITH(test_failures_are_forgotten, setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
-	ask("failing.example", 8);
-	expect_answer(1500, 8, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	fails("failing.example", 8, 1500);
 	fake[0].mode = fake[1].mode = FAKE_ANSWER;
 	assert_int_equal(status().failures, 1);
 	rig_flush(FLUSH_NAME, "failing.example", true);

@@ -230,8 +230,7 @@ TEST_WITH(test_no_refresh_mark_stays_behind, rig_setup, rig_teardown)
 TEST_WITH(test_new_settings_forget_failures, rig_setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
-	ask("failing.example", 1);
-	expect_answer(1500, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	fails("failing.example", 1, 1500);
 	fake[0].mode = fake[1].mode = FAKE_ANSWER;
 	assert_int_equal(status().failures, 1);
 	rig_reload();
