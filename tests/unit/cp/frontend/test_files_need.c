@@ -23,12 +23,17 @@ static struct config base(void)
 	return c;
 }
 
+static struct files_need need_of(const struct config *c)
+{
+	struct files_need need;
+	files_need(c, &need);
+	return need;
+}
+
 TEST(test_everyone_s_servers)
 {
 	struct config c = base();
-	struct files_need need;
-
-	files_need(&c, &need);
+	const struct files_need need = need_of(&c);
 	assert_int_equal(need.sets, 1);
 	assert_int_equal(need.servers, 2);
 	assert_int_equal(need.least, 256 + 2 * UPSTREAM_STREAMS_EACH + 2 * 2 + 4096);
@@ -40,11 +45,9 @@ TEST(test_everyone_s_servers)
 TEST(test_validation)
 {
 	struct config c = base();
-	struct files_need plain, need;
-
-	files_need(&c, &plain);
+	const struct files_need plain = need_of(&c);
 	c.dnssec.validate = true;
-	files_need(&c, &need);
+	const struct files_need need = need_of(&c);
 	assert_int_equal(need.least - plain.least, VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
 	assert_int_equal(need.all - plain.all, VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
 }
@@ -52,11 +55,9 @@ TEST(test_validation)
 TEST(test_recursion)
 {
 	struct config c = base();
-	struct files_need plain, need;
-
-	files_need(&c, &plain);
+	const struct files_need plain = need_of(&c);
 	c.upstreams.mode = UPSTREAM_FORWARD_FIRST;
-	files_need(&c, &need);
+	const struct files_need need = need_of(&c);
 	assert_int_equal(need.least - plain.least, 512 + 64 + 1);
 	assert_int_equal(need.all - plain.all, RECURSOR_SOCKETS + RECURSOR_TCP + 1);
 }
@@ -65,11 +66,9 @@ TEST(test_recursion)
 TEST(test_balancers)
 {
 	struct config c = base();
-	struct files_need plain, need;
-
-	files_need(&c, &plain);
+	const struct files_need plain = need_of(&c);
 	c.proxy_protocol.from_count = 1;
-	files_need(&c, &need);
+	const struct files_need need = need_of(&c);
 	assert_int_equal(need.least - plain.least, FRONTEND_PROXY_WAITS);
 	assert_int_equal(need.all - plain.all, FRONTEND_PROXY_WAITS);
 }
@@ -85,14 +84,13 @@ TEST(test_each_set_counts)
 		{.server_count = 2, .servers = server}, {.server_count = 1, .servers = &server[3]}};
 	struct config_group group[] = {{.upstream_count = 3, .upstreams = server},
 		{.forwards = own, .forward_count = 2}, {.upstream_count = 3, .upstreams = server}};
-	struct files_need one, need;
 
-	files_need(&c, &one);
+	const struct files_need one = need_of(&c);
 	c.forwards = all;
 	c.forward_count = 3;
 	c.groups = group;
 	c.group_count = 3;
-	files_need(&c, &need);
+	const struct files_need need = need_of(&c);
 	assert_int_equal(need.sets, 1 + 2 + 2 + 1);
 	assert_int_equal(need.servers, 2 + 2 + 2 + 3 + 3 + 1);
 	assert_int_equal(need.least - one.least, 11 * UPSTREAM_STREAMS_EACH);
@@ -103,18 +101,17 @@ TEST(test_each_set_counts)
 TEST(test_host_names)
 {
 	struct config c = base();
-	struct files_need plain, need;
 
 	c.controlplane.resolvers = 4;
 	c.upstreams.bootstrap_count = 3;
-	files_need(&c, &plain);
+	const struct files_need plain = need_of(&c);
 	assert_int_equal(plain.sets, 1);
 	struct config_upstream named[3] = {{.host = "a.example", .address.port = 53},
 		{.host = "b.example", .address.port = 53}, {.address = server[0].address}};
 	struct config_group group = {.upstream_count = 3, .upstreams = named};
 	c.groups = &group;
 	c.group_count = 1;
-	files_need(&c, &need);
+	const struct files_need need = need_of(&c);
 	assert_int_equal(need.sets, 3);
 	assert_int_equal(need.servers - plain.servers, CONFIG_UPSTREAMS_MAX + 3);
 	const uint64_t more = 4 * CONFIG_UPSTREAMS_MAX + 3;
@@ -127,11 +124,9 @@ TEST(test_host_names)
 TEST(test_each_resolver_counts)
 {
 	struct config c = base();
-	struct files_need one, need;
-
-	files_need(&c, &one);
+	const struct files_need one = need_of(&c);
 	c.controlplane.resolvers = 4;
-	files_need(&c, &need);
+	const struct files_need need = need_of(&c);
 	assert_int_equal(need.servers, one.servers);
 	assert_int_equal(need.least - one.least, 3 * (64 + 2 * UPSTREAM_STREAMS_EACH));
 	assert_int_equal(need.all - one.all,
@@ -153,11 +148,10 @@ TEST(test_what_is_left_for_tcp)
 TEST(test_questions_that_fit)
 {
 	struct config c = base();
-	struct files_need need;
 	c.tcp.enabled = true;
 	c.tcp.connections = 12288;
 
-	files_need(&c, &need);
+	const struct files_need need = need_of(&c);
 	const uint64_t fixed = need.least - 4096;
 	assert_int_equal(files_for_questions(&c, &need, 65536), 4096);
 	assert_int_equal(files_for_questions(&c, &need, fixed + 2 * 4096), 4096);
@@ -166,10 +160,9 @@ TEST(test_questions_that_fit)
 	for (uint64_t limit = 0; limit < 10000; limit++) {
 		unsigned fit = files_for_questions(&c, &need, limit);
 		struct config less = c;
-		struct files_need fits;
 		assert_int_equal(fit == 0, limit < fixed + FILES_QUESTIONS_MIN + FILES_TCP_MIN);
 		less.limits.inflight = fit;
-		files_need(&less, &fits);
+		const struct files_need fits = need_of(&less);
 		assert_true(fit == 0 || files_for_tcp(&fits, limit) >= FILES_TCP_MIN);
 	}
 	// Nobody else has them.

@@ -5,11 +5,11 @@
 #include "controlplane/base/loop.h"
 #include "controlplane/frontend/frontend_tcp.h"
 #include "controlplane/frontend/frontend_tcp_shared.h"
-#include "tests/unit/unit.h"
+#include "tcp_rig.h"
 
 #include <semaphore.h>
 
-enum { SERVERS = 2, PORT = 53054, WAIT_MS = 20000, QUERY = DNS_HEADER_LEN + 1, FRAME = 2 + QUERY };
+enum { SERVERS = 2, PORT = 53054, QUERY = TCP_SHORTEST, FRAME = 2 + QUERY };
 
 static struct server {
 	struct loop *loop;
@@ -134,33 +134,22 @@ static struct frontend_tcp_status status_of(unsigned i)
 // From 127.0.0.<host> to server `i`.
 static int connected(unsigned host, unsigned i)
 {
-	struct sockaddr_in from = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + host)};
-	struct sockaddr_storage to;
-	socklen_t len;
-	const int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
-	assert_true(socket_address_to_sockaddr(&server[i].address, &to, &len));
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, len), 0);
-	return fd;
+	tcp_rig_address = server[i].address;
+	return tcp_connect(host, 0);
 }
 
 static void ask(int fd, bool is_answered)
 {
-	uint8_t frame[FRAME] = {0, QUERY};
-	frame[FRAME - 1] = !is_answered;
-	assert_int_equal(send(fd, frame, FRAME, MSG_NOSIGNAL), FRAME);
+	tcp_ask(fd, 0, !is_answered);
 }
 
-// What comes within WAIT_MS: bytes, 0 at the end, or -1 after a reset.
+// What comes within TCP_WAIT_MS: bytes, 0 at the end, or -1 after a reset.
 static ssize_t heard(int fd)
 {
 	uint8_t frame[FRAME];
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_int_equal(poll(&p, 1, TCP_WAIT_MS), 1);
 	return recv(fd, frame, FRAME, MSG_WAITALL);
 }
 
