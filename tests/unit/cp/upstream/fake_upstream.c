@@ -24,6 +24,15 @@ static size_t wire_len(const uint8_t *name)
 	return len;
 }
 
+// Behind the owner's name, with what the server has for TTL.
+static void record_head(struct wr *w, const struct fake_upstream *f, uint16_t type, uint16_t len)
+{
+	wr_u16(w, type);
+	wr_u16(w, DNS_CLASS_IN);
+	wr_u32(w, (uint32_t)f->ttl_s);
+	wr_u16(w, len);
+}
+
 // `alias`: NULL: the address is that of the name asked.
 static void records_make(struct wr *w, const struct fake_upstream *f, const uint8_t *alias,
 	unsigned addresses, const uint8_t *subnet, size_t subnet_size)
@@ -35,20 +44,14 @@ static void records_make(struct wr *w, const struct fake_upstream *f, const uint
 		address = 0xc6120000 | (subnet_size > 6 ? (uint32_t)subnet[6] << 8 : 0) | subnet[2];
 	if (alias) {
 		wr_u16(w, 0xc00c);
-		wr_u16(w, DNS_TYPE_CNAME);
-		wr_u16(w, DNS_CLASS_IN);
-		wr_u32(w, (uint32_t)f->ttl_s);
 		const size_t len = wire_len(alias);
-		wr_u16(w, (uint16_t)len);
+		record_head(w, f, DNS_TYPE_CNAME, (uint16_t)len);
 		owner = w->pos;
 		wr_bytes(w, alias, len);
 	}
 	for (unsigned i = 0; i < addresses; i++) {
 		wr_u16(w, (uint16_t)(0xc000 | owner));
-		wr_u16(w, DNS_TYPE_A);
-		wr_u16(w, DNS_CLASS_IN);
-		wr_u32(w, (uint32_t)f->ttl_s);
-		wr_u16(w, 4);
+		record_head(w, f, DNS_TYPE_A, 4);
 		wr_u32(w, address + i);
 	}
 }
@@ -123,10 +126,7 @@ static size_t no_name_make(
 		return 0;
 	put_u16(out + 8, 1);
 	wr_u8(&w, 0);
-	wr_u16(&w, DNS_TYPE_SOA);
-	wr_u16(&w, DNS_CLASS_IN);
-	wr_u32(&w, (uint32_t)f->ttl_s);
-	wr_u16(&w, 2 + 5 * 4);
+	record_head(&w, f, DNS_TYPE_SOA, 2 + 5 * 4);
 	wr_u16(&w, 0); // the root is its server, and looks after it
 	for (unsigned i = 0; i < 5; i++)
 		wr_u32(&w, (uint32_t)f->ttl_s);
@@ -144,10 +144,7 @@ static size_t referral_make(
 		return 0;
 	put_u16(out + 8, 1);
 	wr_u8(&w, 0);
-	wr_u16(&w, DNS_TYPE_NS);
-	wr_u16(&w, DNS_CLASS_IN);
-	wr_u32(&w, (uint32_t)f->ttl_s);
-	wr_u16(&w, 1);
+	record_head(&w, f, DNS_TYPE_NS, 1);
 	wr_u8(&w, 0);
 	assert(wr_ok(&w));
 	return at + w.pos;

@@ -150,3 +150,10 @@ static inline void wait_queries(const struct fake_upstream *f, unsigned count)
 		event_base_loop(loop_base(fx.loop), EVLOOP_NONBLOCK);
 	assert_int_equal(f->udp_queries, count);
 }
+
+// A question whose first query is with fake[0].
+static inline void ask_under_way(unsigned life_ms)
+{
+	ask_start(life_ms);
+	wait_queries(&fake[0], 1);
+}

@@ -70,8 +70,7 @@ TEST_WITH(test_cut_must_fit, port_rig_setup, port_rig_teardown)
 	uint8_t dns[DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX];
 
 	fake[0].held = true;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	const uint16_t len = upstream_leg_query(&fx.ask.leg[0], dns, sizeof(dns));
 	assert_true(len > 0);
 	put_u16(dns + 2, DNS_FLAG_QR);
@@ -109,8 +108,7 @@ TEST_WITH(test_the_age_of_legs, port_rig_setup, port_rig_teardown)
 	CONFIGURE(first_timeout_ms, 1500);
 	assert_int_equal(port_table().has, TABLE_AGES | TABLE_REFUSES);
 	fake[0].held = true;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	clock_pass_ms(300);
 	assert_int_equal(port_table().used, 1);
 	assert_in_range(port_table().oldest_ms, 300, 301);
@@ -123,8 +121,7 @@ TEST_WITH(test_unreachable_ends_the_wait, port_rig_setup, port_rig_teardown)
 {
 	CONFIGURE(first_timeout_ms, 1500);
 	fake[0].mode = FAKE_SILENT;
-	ask_start(10000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(10000);
 	struct msg_heard m = heard_of(&worker.sent[0], HEARD_UNREACHABLE, 0);
 	m.code = 1; // host unreachable: as the kernel, weir waits on
 	upstream_port_heard(fx.port, &m, NULL);
@@ -144,8 +141,7 @@ TEST_WITH(test_strangers_are_not_believed, port_rig_setup, port_rig_teardown)
 	uint8_t dns[64] = {0};
 
 	fake[0].held = true;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	struct msg_heard m = heard_of(&worker.sent[0], HEARD_REPLY, sizeof(dns));
 	put_u16(dns, worker.sent[0].id);
 	m.server_port++;

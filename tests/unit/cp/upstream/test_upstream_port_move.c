@@ -19,8 +19,7 @@ TEST_WITH(test_no_worker_takes_it, port_rig_setup, port_rig_teardown)
 TEST_WITH(test_a_worker_refuses_it, port_rig_setup, port_rig_teardown)
 {
 	fake[0].held = true;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	const uint16_t id = worker.sent[0].id;
 	worker.is_deaf = true; // as if the query had not left
 	const struct msg_heard m = heard_of(&worker.sent[0], HEARD_REFUSED, 0);
@@ -41,8 +40,7 @@ TEST_WITH(test_a_worker_dies, port_rig_setup, port_rig_teardown)
 {
 	CONFIGURE(first_timeout_ms, 1500);
 	worker.is_deaf = true;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	upstream_port_beat(fx.port);
 	assert_int_equal(port_stats().dead, 0);
 	worker.live = 2; // the one that it went to is gone
@@ -134,8 +132,7 @@ TEST_WITH(test_a_move_is_tried_again, port_rig_setup, port_rig_teardown)
 {
 	struct rlimit all, none;
 	worker.is_deaf = true;
-	ask_start(60000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(60000);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
 	none = all;
 	none.rlim_cur = 3;
@@ -154,8 +151,7 @@ TEST_WITH(test_a_move_is_tried_again, port_rig_setup, port_rig_teardown)
 TEST_WITH(test_another_data_plane, port_rig_setup, port_rig_teardown)
 {
 	worker.is_deaf = true;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	worker.incarnation++;
 	upstream_port_beat(fx.port);
 	FINISHED(replies);
@@ -187,8 +183,7 @@ TEST_WITH(test_a_reply_to_a_socket, port_rig_setup, port_rig_teardown)
 {
 	worker.full = -EAGAIN;
 	fake[0].mode = FAKE_SILENT;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	hand_over_failure();
 	assert_int_equal(status(0).failures, 1);
 	FINISHED(replies); // by the second one
@@ -200,8 +195,7 @@ TEST_WITH(test_a_reply_to_a_socket_of_a_pause, port_rig_setup, port_rig_teardown
 	worker.live = 0;
 	upstream_port_beat(fx.port);
 	fake[0].mode = FAKE_SILENT;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	worker.live = 1;
 	upstream_port_beat(fx.port);
 	hand_over_failure();
@@ -218,8 +212,7 @@ TEST_WITH(test_sets_share_it, port_rig_setup, port_rig_teardown)
 
 	assert_int_equal(upstreams_new(&other, &shared, &fx.config), 0);
 	fake[0].held = true;
-	ask_start(5000);
-	wait_queries(&fake[0], 1);
+	ask_under_way(5000);
 	upstreams_free(other);
 	assert_int_equal(port_stats().open, 1);
 	fake[0].held = false;
