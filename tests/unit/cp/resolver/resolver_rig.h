@@ -57,12 +57,10 @@ struct resolver_status status(void);
 // A query, for A unless `m` has a type, and the doorbell; and one with an OPT on worker rings 0.
 void rig_ask(struct fake_miss m);
 void ask(const char *name, uint16_t id);
-// The next answer, in `got`; fails the test when it is another, or none. wait_ms is what a machine
-// takes that has nothing else to do; any other gets more time.
-void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind);
-void resolves(
-	const char *name, uint16_t id, unsigned wait_ms, enum answer_kind kind); // both, rcode 0
-void fails(const char *name, uint16_t id, unsigned wait_ms);                     // both, SERVFAIL
+// The next answer, in `got`; fails the test when it is another, or none in time for any machine.
+void expect_answer(uint16_t id, unsigned rcode, enum answer_kind kind);
+void resolves(const char *name, uint16_t id, enum answer_kind kind); // both, rcode 0
+void fails(const char *name, uint16_t id);                           // both, SERVFAIL
 const char *rig_records(void); // "NAME TYPE DATA\n" of the answer section of `got`; until the next
 void expect_records(const char *records);
 int ede_of_answer(void); // Extended DNS Error of `got`, whose OPT is its last record; -1: none

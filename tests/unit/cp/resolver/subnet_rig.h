@@ -40,7 +40,7 @@ static inline const uint8_t *address_of_answer(void)
 // X is the third byte of the client's address, Y the bits that the server got.
 static inline void expect(enum answer_kind kind, unsigned x, unsigned y)
 {
-	expect_answer(3000, id, 0, kind);
+	expect_answer(id, 0, kind);
 	const uint8_t *address = address_of_answer();
 	assert_non_null(address);
 	assert_int_equal(address[2], x);

@@ -5,10 +5,10 @@
 
 TEST_WITH(test_a_miss_is_resolved_stored_and_answered, rig_setup, rig_teardown)
 {
-	resolves("WwW.Example", 77, 1000, ANSWER_UPSTREAM);
+	resolves("WwW.Example", 77, ANSWER_UPSTREAM);
 	assert_memory_equal(got.dns + DNS_HEADER_LEN, "\3WwW\7Example\0\0\1\0\1", 17);
 	assert_int_equal(get_u16(got.dns + 6), 1);
-	resolves("www.exAMPLE", 78, 1000, ANSWER_CACHED); // as a worker that has not seen it yet
+	resolves("www.exAMPLE", 78, ANSWER_CACHED); // as a worker that has not seen it yet
 	assert_memory_equal(got.dns + DNS_HEADER_LEN, "\3www\7exAMPLE\0\0\1\0\1", 17);
 	struct resolver_status s = status();
 	assert_int_equal(s.upstream_sent, 1);
@@ -54,24 +54,24 @@ TEST_WITH(test_failures_are_remembered, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[1].mode = FAKE_REFUSED;
-	fails("bad.example", 1, 1000);
+	fails("bad.example", 1);
 	assert_int_equal(ede_of_answer(), DNS_EDE_NO_REACHABLE_AUTHORITY);
 	unsigned before = rig_asked();
 	assert_int_equal(before, 2);
 	for (uint16_t i = 0; i < 50; i++) {
-		fails("bad.example", i, 1000);
+		fails("bad.example", i);
 		assert_int_equal(ede_of_answer(), DNS_EDE_CACHED_ERROR);
 	}
 	assert_int_equal(rig_asked(), before);
 	fake[0].mode = FAKE_ANSWER;
 	clock_pass_ms(1050);
-	resolves("bad.example", 9, 1000, ANSWER_UPSTREAM);
+	resolves("bad.example", 9, ANSWER_UPSTREAM);
 }
 
 TEST_WITH(test_servfail_goes_to_the_next_server, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SERVFAIL;
-	resolves("next.example", 5, 1000, ANSWER_UPSTREAM);
+	resolves("next.example", 5, ANSWER_UPSTREAM);
 	assert_int_equal(fake[1].udp_queries, 1);
 }
 
@@ -79,17 +79,17 @@ TEST_WITH(test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill, rig_setup,
 {
 	uint64_t start = clock_mono_ms();
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
-	fails("dead.example", 3, 2500);
+	fails("dead.example", 3);
 	assert_in_range(clock_mono_ms() - start, 1850, 2100);
 	assert_int_equal(ede_of_answer(), DNS_EDE_NO_REACHABLE_AUTHORITY);
 	ask("dead.example", 4); // still being asked: it has its own 1.9 s
 	assert_false(fake_dataplane_answer(&dp, &got, 200));
 	// Servers come back within the question's life: the next query of it fills the cache.
 	fake[0].mode = fake[1].mode = FAKE_ANSWER;
-	expect_answer(2500, 4, 0, ANSWER_UPSTREAM);
+	expect_answer(4, 0, ANSWER_UPSTREAM);
 	WAIT_FOR(status().stored > 0);
 	assert_int_equal(status().stored, 1);
-	resolves("dead.example", 5, 300, ANSWER_CACHED);
+	resolves("dead.example", 5, ANSWER_CACHED);
 }
 
 static void set_deadline(uint32_t ms)
@@ -108,9 +108,9 @@ TEST_WITH(test_a_late_answer_reaches_who_still_waits, rig_setup, rig_teardown)
 	ask("slow.example", 1);
 	assert_false(fake_dataplane_answer(&dp, &got, 2100));
 	ask("slow.example", 2);
-	expect_answer(2500, 1, 0, ANSWER_UPSTREAM);
+	expect_answer(1, 0, ANSWER_UPSTREAM);
 	assert_true(clock_mono_ms() - start >= 2450);
-	expect_answer(300, 2, 0, ANSWER_UPSTREAM);
+	expect_answer(2, 0, ANSWER_UPSTREAM);
 	assert_int_equal(status().servfail, 0);
 }
 
@@ -124,9 +124,9 @@ TEST_WITH(test_each_client_has_its_own_deadline, rig_setup, rig_teardown)
 	assert_false(fake_dataplane_answer(&dp, &got, 1000));
 	uint64_t second = clock_mono_ms();
 	ask("dead.example", 2);
-	expect_answer(2500, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	expect_answer(1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	assert_true(clock_mono_ms() - first >= 2150);
-	expect_answer(2500, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	expect_answer(2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	assert_true(clock_mono_ms() - second >= 2150);
 	assert_int_equal(ede_of_answer(), DNS_EDE_NO_REACHABLE_AUTHORITY);
 	assert_int_equal(status().coalesced, 1);
@@ -138,35 +138,34 @@ TEST_WITH(test_a_short_deadline, rig_setup, rig_teardown)
 	set_deadline(600);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	uint64_t start = clock_mono_ms();
-	fails("dead.example", 1, 1200);
+	fails("dead.example", 1);
 	assert_in_range(clock_mono_ms() - start, 550, 800);
 }
 
 TEST_WITH(test_stale_at_1800_ms_then_held, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = 1;
-	resolves("old.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves("old.example", 1, ANSWER_UPSTREAM);
 	clock_pass_ms(1050); // past soft expiry
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	uint64_t start = clock_mono_ms();
-	resolves("old.example", 2, 2500, ANSWER_STALE);
+	resolves("old.example", 2, ANSWER_STALE);
 	assert_in_range(clock_mono_ms() - start, 1750, 2000);
 	assert_int_equal(ede_of_answer(), DNS_EDE_STALE_ANSWER);
 	// The TTL is the stale one; the record follows the question: pointer, type, class, TTL.
 	const uint8_t *record = got.dns + DNS_HEADER_LEN + 13 + 4;
 	assert_int_equal(get_u32(record + 6), 30);
-	resolves("old.example", 3, 300, ANSWER_STALE);
-	resolves("old.example", 4, 300,
-		ANSWER_STALE); // and from a worker that asks again all the same
+	resolves("old.example", 3, ANSWER_STALE);
+	resolves("old.example", 4, ANSWER_STALE); // and from a worker that asks again all the same
 }
 
 TEST_WITH(test_failing_upstreams_give_stale_at_once, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = 1;
-	resolves("old.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves("old.example", 1, ANSWER_UPSTREAM);
 	clock_pass_ms(1050);
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
-	resolves("old.example", 2, 500, ANSWER_STALE);
+	resolves("old.example", 2, ANSWER_STALE);
 	assert_int_equal(status().servfail, 0);
 }
 
@@ -222,7 +221,7 @@ TEST_WITH(test_hostile_misses_are_counted, rig_setup, rig_teardown)
 	memset(junk, 0xff, 20);
 	ring_publish(&dp.misses[0]);
 	fake_dataplane_ring(&dp);
-	resolves("good.example", 6, 1000, ANSWER_UPSTREAM);
+	resolves("good.example", 6, ANSWER_UPSTREAM);
 	struct resolver_status s = status();
 	assert_int_equal(s.bad_misses, 1);
 	assert_int_equal(s.foreign_messages, 2);

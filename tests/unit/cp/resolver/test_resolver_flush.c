@@ -78,7 +78,7 @@ static void fill(const char *name, enum answer_kind kind)
 {
 	static uint16_t id;
 	ask(name, ++id);
-	expect_answer(1500, id, 0, kind);
+	expect_answer(id, 0, kind);
 }
 
 static void await_key(const char *key)
@@ -123,7 +123,7 @@ TEST_WITH(test_answer_under_way_is_not_stored, setup, rig_teardown)
 	struct cache_flushed f = rig_flush(FLUSH_BELOW, "example", true);
 	assert_int_equal(f.l0, 0);
 	fake[0].held = false;
-	expect_answer(1500, 7, 0, ANSWER_UPSTREAM);
+	expect_answer(7, 0, ANSWER_UPSTREAM);
 	WAIT_FOR(status().flush.kept_out > 0);
 	assert_int_equal(status().flush.kept_out, 1);
 	assert_int_equal(status().l0.entries, 0);
@@ -137,7 +137,7 @@ TEST_WITH(test_answer_under_way_is_not_stored, setup, rig_teardown)
 TEST_WITH(test_failures_are_forgotten, setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
-	fails("failing.example", 8, 1500);
+	fails("failing.example", 8);
 	fake[0].mode = fake[1].mode = FAKE_ANSWER;
 	assert_int_equal(status().failures, 1);
 	rig_flush(FLUSH_NAME, "failing.example", true);
@@ -213,7 +213,7 @@ TEST_WITH(test_other_box_stores_nothing_old, setup_two, teardown_two)
 	rig_flush(FLUSH_ALL, ".", true);
 	box_swap();
 	fake[0].held = false;
-	expect_answer(1500, 9, 0, ANSWER_UPSTREAM);
+	expect_answer(9, 0, ANSWER_UPSTREAM);
 	WAIT_FOR(status().flush.kept_out > 0);
 	assert_int_equal(status().flush.kept_out, 1);
 	assert_int_equal(status().l0.entries, 0);

@@ -47,11 +47,10 @@ static void ask_in(uint16_t view, const char *name, uint16_t id)
 	rig_ask((struct fake_miss){.name = name, .id = id, .view = view, .has_opt = true});
 }
 
-static void resolves_in(
-	uint16_t view, const char *name, uint16_t id, unsigned wait_ms, enum answer_kind kind)
+static void resolves_in(uint16_t view, const char *name, uint16_t id, enum answer_kind kind)
 {
 	ask_in(view, name, id);
-	expect_answer(wait_ms, id, 0, kind);
+	expect_answer(id, 0, kind);
 }
 
 static void expect_queries(unsigned everyone, unsigned own)
@@ -64,13 +63,12 @@ TEST_WITH(test_each_its_server_and_cache, setup, rig_teardown)
 {
 	uint16_t own = view_of(OWN);
 	assert_int_not_equal(own, 0);
-	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 1, ANSWER_UPSTREAM);
 	expect_queries(1, 0);
-	resolves_in(
-		own, "www.example", 2, 1000, ANSWER_UPSTREAM); // not the one that is in the cache
+	resolves_in(own, "www.example", 2, ANSWER_UPSTREAM); // not the one that is in the cache
 	expect_queries(1, 1);
-	resolves_in(own, "www.example", 3, 1000, ANSWER_CACHED);
-	resolves_in(0, "www.example", 4, 1000, ANSWER_CACHED);
+	resolves_in(own, "www.example", 3, ANSWER_CACHED);
+	resolves_in(0, "www.example", 4, ANSWER_CACHED);
 	expect_queries(1, 1);
 	assert_int_equal(status().l0.entries, 2);
 }
@@ -78,12 +76,12 @@ TEST_WITH(test_each_its_server_and_cache, setup, rig_teardown)
 TEST_WITH(test_without_cache, setup, rig_teardown)
 {
 	uint16_t bare = view_of(BARE);
-	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 1, ANSWER_UPSTREAM);
 	for (uint16_t i = 2; i < 5; i++) {
-		resolves_in(bare, "www.example", i, 1000, ANSWER_UPSTREAM);
+		resolves_in(bare, "www.example", i, ANSWER_UPSTREAM);
 		expect_queries(i, 0);
 	}
-	resolves_in(0, "www.example", 5, 1000, ANSWER_CACHED);
+	resolves_in(0, "www.example", 5, ANSWER_CACHED);
 	assert_int_equal(status().l0.entries, 1);
 	assert_int_equal(status().stored, 1);
 }
@@ -138,19 +136,19 @@ static void restart(void)
 TEST_WITH(test_changed_definition, setup, rig_teardown)
 {
 	uint16_t before = view_of(OWN);
-	resolves_in(before, "www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves_in(before, "www.example", 1, ANSWER_UPSTREAM);
 	own_server.address = rig.config.upstreams.server[0].address;
 	rig_reload();
 	uint16_t after = view_of(OWN);
 	assert_int_not_equal(after, before);
-	resolves_in(after, "www.example", 2, 1000, ANSWER_UPSTREAM);
+	resolves_in(after, "www.example", 2, ANSWER_UPSTREAM);
 	expect_queries(1, 1);
-	resolves_in(before, "www.example", 3, 1000, ANSWER_CACHED); // a worker with the old image
+	resolves_in(before, "www.example", 3, ANSWER_CACHED); // a worker with the old image
 	restart();
 	assert_true(status().l0.recovered > 0);
 	uint16_t next_life = view_of(OWN);
 	assert_int_not_equal(next_life, before);
-	resolves_in(next_life, "www.example", 4, 1000,
+	resolves_in(next_life, "www.example", 4,
 		ANSWER_UPSTREAM); // no image was published here, so no pair known
 }
 
@@ -184,7 +182,7 @@ static void box_asks(const struct socket_address *own, uint16_t view, enum answe
 	rig_box_start();
 	rig_redis_await();
 	ask_in(view ? view : view_of(OWN), "shared.example", ++id);
-	expect_answer(3000, id, 0, kind);
+	expect_answer(id, 0, kind);
 }
 
 TEST_WITH(test_boxes_with_one_redis, setup, rig_teardown)
@@ -204,10 +202,10 @@ TEST_WITH(test_boxes_with_one_redis, setup, rig_teardown)
 	box_asks(&first, 0, ANSWER_CACHED);
 	expect_queries(1, 1);
 	// Everyone else on that box asks the second box's server: its answer, without a query.
-	resolves_in(0, "shared.example", 7, 3000, ANSWER_CACHED);
+	resolves_in(0, "shared.example", 7, ANSWER_CACHED);
 	expect_queries(1, 1);
 	// A group without cache neither reads nor writes.
-	resolves_in(view_of(BARE), "shared.example", 8, 3000, ANSWER_UPSTREAM);
+	resolves_in(view_of(BARE), "shared.example", 8, ANSWER_UPSTREAM);
 	await_keys(2);
 	expect_queries(2, 1);
 	expect_look("shared.example");
@@ -241,14 +239,14 @@ TEST_WITH(test_boxes_with_other_upstreams, setup_everyone, rig_teardown)
 				    second = rig.config.upstreams.server[1].address;
 	redis_server_start(&redis, NULL);
 	redis_box(first);
-	resolves_in(0, "everyone.example", 1, 3000, ANSWER_UPSTREAM);
+	resolves_in(0, "everyone.example", 1, ANSWER_UPSTREAM);
 	await_keys(1);
 	redis_box(second);
-	resolves_in(0, "everyone.example", 2, 3000, ANSWER_UPSTREAM);
+	resolves_in(0, "everyone.example", 2, ANSWER_UPSTREAM);
 	await_keys(2);
 	expect_queries(1, 1);
 	redis_box(first);
-	resolves_in(0, "everyone.example", 3, 3000, ANSWER_CACHED);
+	resolves_in(0, "everyone.example", 3, ANSWER_CACHED);
 	expect_queries(1, 1);
 	redis_server_clean(&redis);
 }
@@ -266,7 +264,7 @@ TEST_WITH(test_another_namespace, setup_everyone, rig_teardown)
 	redis_server_start(&redis, NULL);
 	redis_box(rig.config.upstreams.server[0].address);
 	await_said("PUBSUB NUMSUB weir-meta:flush", ":1\r\n");
-	resolves_in(0, "first.example", 1, 3000, ANSWER_UPSTREAM);
+	resolves_in(0, "first.example", 1, ANSWER_UPSTREAM);
 	await_keys(1);
 	other = rig.config;
 	other.redis.space = space;
@@ -274,7 +272,7 @@ TEST_WITH(test_another_namespace, setup_everyone, rig_teardown)
 	rig_redis_await();
 	await_said("PUBSUB NUMSUB other-meta:flush", ":1\r\n");
 	await_said("PUBSUB NUMSUB weir-meta:flush", ":0\r\n");
-	resolves_in(0, "second.example", 2, 3000, ANSWER_UPSTREAM);
+	resolves_in(0, "second.example", 2, ANSWER_UPSTREAM);
 	await_said("KEYS other:*", "other:second.example:1:1:v");
 	await_said("ZCARD other-meta:expiry", ":1\r\n");
 	await_keys(1); // of weir
@@ -294,20 +292,20 @@ static void await_empty(void)
 // What the upstreams of before said goes with them, by a reload and by a start.
 TEST_WITH(test_other_upstreams_empty_the_cache, setup_everyone, rig_teardown)
 {
-	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 1, ANSWER_UPSTREAM);
 	rig_reload(); // nothing changed
-	resolves_in(0, "www.example", 2, 1000, ANSWER_CACHED);
+	resolves_in(0, "www.example", 2, ANSWER_CACHED);
 	everyone_asks(1);
 	rig_reload();
 	await_empty();
-	resolves_in(0, "www.example", 3, 1000, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 3, ANSWER_UPSTREAM);
 	expect_queries(1, 1);
 	restart(); // nothing changed
-	resolves_in(0, "www.example", 4, 1000, ANSWER_CACHED);
+	resolves_in(0, "www.example", 4, ANSWER_CACHED);
 	everyone_asks(0);
 	restart();
 	await_empty();
-	resolves_in(0, "www.example", 5, 1000, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 5, ANSWER_UPSTREAM);
 	expect_queries(2, 1);
 }
 
@@ -317,12 +315,12 @@ TEST_WITH(test_other_zones_empty_the_cache_at_start, setup_everyone, rig_teardow
 	struct config_upstream there = {.address = rig.config.upstreams.server[1].address};
 	struct config_forward_zone zone = {
 		.name = name_of_text("example"), .server_count = 1, .servers = &there};
-	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 1, ANSWER_UPSTREAM);
 	rig.config.forwards = &zone;
 	rig.config.forward_count = 1;
 	restart();
 	await_empty();
-	resolves_in(0, "www.example", 2, 1000, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 2, ANSWER_UPSTREAM);
 	expect_queries(1, 1);
 }
 
@@ -335,9 +333,9 @@ TEST_WITH(test_answer_of_former_upstreams_is_not_kept, setup_everyone, rig_teard
 	rig.config.upstreams.count = 2; // the first one still is one of them
 	rig_reload();
 	fake[0].held = false;
-	expect_answer(PATIENCE_MS, 1, 0, ANSWER_UPSTREAM);
+	expect_answer(1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(status().stored, 0);
-	resolves_in(0, "www.example", 2, 1000, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 2, ANSWER_UPSTREAM);
 	assert_int_equal(status().stored, 1);
 }
 

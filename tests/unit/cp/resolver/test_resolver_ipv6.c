@@ -59,7 +59,7 @@ TEST_WITH(test_dns64_makes_aaaa_of_a, setup, rig_teardown)
 {
 	char text[INET6_ADDRSTRLEN];
 	ask_type(NAT64, "www.example", DNS_TYPE_AAAA, 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_answer(1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 1);
 	inet_ntop(AF_INET6, last_address(), text, sizeof(text));
 	assert_string_equal(text, "64:ff9b::c000:201");
@@ -67,10 +67,10 @@ TEST_WITH(test_dns64_makes_aaaa_of_a, setup, rig_teardown)
 	assert_int_equal(fake[0].udp_queries, 2);
 	assert_int_equal(status().dns64, 1);
 	ask_type(NAT64, "www.example", DNS_TYPE_AAAA, 2);
-	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	expect_answer(2, 0, ANSWER_CACHED);
 	assert_int_equal(answers(), 1);
 	ask_type(NAT64, "www.example", DNS_TYPE_A, 3); // as everywhere
-	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	expect_answer(3, 0, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 1);
 	assert_int_equal(fake[0].udp_queries, 3);
 }
@@ -78,9 +78,9 @@ TEST_WITH(test_dns64_makes_aaaa_of_a, setup, rig_teardown)
 TEST_WITH(test_others_get_no_aaaa_from_it, setup, rig_teardown)
 {
 	ask_type(NAT64, "www.example", DNS_TYPE_AAAA, 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_answer(1, 0, ANSWER_UPSTREAM);
 	ask_type(PLAIN, "www.example", DNS_TYPE_AAAA, 2);
-	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	expect_answer(2, 0, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 0);
 	assert_int_equal(status().dns64, 1);
 }
@@ -89,7 +89,7 @@ TEST_WITH(test_dns64_when_a_fails_too, setup, rig_teardown)
 {
 	fake[0].mode = FAKE_NO_NAME;
 	ask_type(NAT64, "none.example", DNS_TYPE_AAAA, 1);
-	expect_answer(1000, 1, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	expect_answer(1, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
 	assert_int_equal(fake[0].udp_queries, 1); // the name does not exist: no query for A
 	assert_int_equal(status().dns64, 0);
 }
@@ -116,7 +116,7 @@ TEST_WITH(test_dns64_ends_while_a_is_asked, setup, rig_teardown)
 	fake[0].held = true;
 	rig_reload_to(&without);
 	fake[0].held = false;
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_answer(1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 1);
 	inet_ntop(AF_INET6, last_address(), text, sizeof(text));
 	assert_string_equal(text, "64:ff9b::c000:201");
@@ -126,7 +126,7 @@ TEST_WITH(test_reverse_name, setup, rig_teardown)
 {
 	ask_type(NAT64, "1.2.2.0.0.0.0.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa",
 		DNS_TYPE_PTR, 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_answer(1, 0, ANSWER_UPSTREAM);
 	assert_string_equal(fake[0].last_name, "33.2.0.192.in-addr.arpa");
 	assert_true(answers() >= 1); // the CNAME
 }
@@ -190,15 +190,15 @@ static void ask_ptr(unsigned a, unsigned b, unsigned c, unsigned d, uint16_t id)
 TEST_WITH(test_reverse_name_is_local, local_setup, local_teardown)
 {
 	ask_ptr(192, 168, 77, 10, 1);
-	expect_answer(1000, 1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	expect_answer(1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 2); // the CNAME and the PTR
 	ask_ptr(192, 168, 77, 11, 3);
-	expect_answer(1000, 3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	expect_answer(3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 1);
 	assert_int_equal(get_u16(got.dns + 8), 1); // the SOA
 	assert_int_equal(fake[0].udp_queries, 0);
 	ask_ptr(192, 168, 1, 1, 4); // of a forwarding zone, say
-	expect_answer(1000, 4, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	expect_answer(4, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
 	assert_string_equal(fake[0].last_name, "1.1.168.192.in-addr.arpa");
 	assert_int_equal(fake[0].udp_queries, 1);
 }
@@ -206,15 +206,15 @@ TEST_WITH(test_reverse_name_is_local, local_setup, local_teardown)
 TEST_WITH(test_filter_asks_nobody, setup, rig_teardown)
 {
 	ask_type(NO_IPV6, "www.example", DNS_TYPE_AAAA, 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_answer(1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 0);
 	assert_int_equal(get_u16(got.dns + 8), 1); // the SOA
 	assert_int_equal(fake[0].udp_queries, 0);
 	assert_int_equal(status().filtered_aaaa, 1);
 	ask_type(NO_IPV6, "www.example", DNS_TYPE_AAAA, 2);
-	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	expect_answer(2, 0, ANSWER_CACHED);
 	ask_type(NO_IPV6, "www.example", DNS_TYPE_A, 3);
-	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	expect_answer(3, 0, ANSWER_UPSTREAM);
 	assert_int_equal(answers(), 1);
 }
 

@@ -69,7 +69,7 @@ static void expect_rcode(
 		.id = ++next_id,
 		.group = (uint8_t)of,
 		.has_opt = true});
-	expect_answer(2000, next_id, rcode, kind);
+	expect_answer(next_id, rcode, kind);
 	assert_int_equal(ede_of_answer(), kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : -1);
 }
 

@@ -104,7 +104,7 @@ static void expect_type(
 	unsigned group, const char *name, uint16_t type, unsigned rcode, enum answer_kind kind)
 {
 	ask_type(group, name, type);
-	expect_answer(2000, next_id, rcode, kind);
+	expect_answer(next_id, rcode, kind);
 }
 
 // Names that workers leave to the resolver, as a pattern may allow them: it does, or the rule's own
@@ -165,7 +165,7 @@ TEST_WITH(test_replies_by_answers, setup, teardown)
 	ask_as(2, "e.shop.example");
 	WAIT_FOR(status().waiters == 2);
 	fake[0].held = false;
-	expect_answer(2000, next_id, DNS_RCODE_NOERROR, ANSWER_UPSTREAM); // and none to group 1
+	expect_answer(next_id, DNS_RCODE_NOERROR, ANSWER_UPSTREAM); // and none to group 1
 	assert_int_equal(dp.dropped, 1);
 	ask_as(1, "e.shop.example");
 	expect_type(2, "e.shop.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_CACHED);
@@ -222,10 +222,10 @@ TEST_WITH(test_led_and_waiting, setup, teardown)
 	WAIT_FOR(status().waiters == 2);
 	assert_int_equal(status().inflight, 1);
 	fake[0].held = fake[1].held = false;
-	expect_answer(2000, 1, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	expect_answer(1, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
 	expect_records("a.led.example CNAME garden.test.\n"
 		       "garden.test A 192.0.2.1\n");
-	expect_answer(2000, 2, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	expect_answer(2, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
 	expect_type(1, "lost.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
 	expect_records("lost.example A 0.0.0.0\n");
@@ -247,7 +247,7 @@ TEST_WITH(test_a_row_of_one_led, setup, teardown)
 	assert_string_equal(row.verdict, "unanswered");
 	assert_string_equal(row.qname, "b.led.example");
 	fake[0].held = fake[1].held = false;
-	expect_answer(2000, 1, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	expect_answer(1, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
 	row_watch_stop();
 }
 

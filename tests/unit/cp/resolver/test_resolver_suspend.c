@@ -23,13 +23,13 @@ static void beats(void)
 TEST_WITH(test_records_age, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
-	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
-	resolves("www.example", 2, 1000, ANSWER_CACHED);
+	resolves("www.example", 1, ANSWER_UPSTREAM);
+	resolves("www.example", 2, ANSWER_CACHED);
 	clock_suspend_ms(TTL_S * 1000 / 2);
-	resolves("www.example", 3, 1000, ANSWER_CACHED);
+	resolves("www.example", 3, ANSWER_CACHED);
 	clock_suspend_ms(TTL_S * 1000 / 2);
-	resolves("www.example", 4, 1000, ANSWER_UPSTREAM);
-	resolves("www.example", 5, 1000, ANSWER_CACHED);
+	resolves("www.example", 4, ANSWER_UPSTREAM);
+	resolves("www.example", 5, ANSWER_CACHED);
 	assert_int_equal(rig_asked(), 2);
 }
 
@@ -43,14 +43,14 @@ static void walked(uint64_t steps, uint64_t records)
 TEST_WITH(test_a_step_ahead_ages_records, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
-	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves("www.example", 1, ANSWER_UPSTREAM);
 	clock_step_ms(TTL_S * 1000 / 2);
 	walked(1, 1);
-	resolves("www.example", 2, 1000, ANSWER_CACHED);
+	resolves("www.example", 2, ANSWER_CACHED);
 	clock_step_ms(TTL_S * 1000 / 2);
 	walked(2, 2);
-	resolves("www.example", 3, 1000, ANSWER_UPSTREAM);
-	resolves("www.example", 4, 1000, ANSWER_CACHED);
+	resolves("www.example", 3, ANSWER_UPSTREAM);
+	resolves("www.example", 4, ANSWER_CACHED);
 	assert_int_equal(status().step.stepped_ms / 1000, TTL_S);
 	assert_int_equal(status().step.dropped, 0);
 }
@@ -62,30 +62,30 @@ TEST_WITH(test_a_step_of_half_a_century, rig_setup, rig_teardown)
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
 	clock_step_ms(-years_ms);
 	beats();
-	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves("www.example", 1, ANSWER_UPSTREAM);
 	clock_step_ms(years_ms);
 	walked(1, 1);
 	assert_int_equal(status().step.dropped, 1);
-	resolves("www.example", 2, 1000, ANSWER_UPSTREAM);
+	resolves("www.example", 2, ANSWER_UPSTREAM);
 	beats();
-	resolves("www.example", 3, 1000, ANSWER_CACHED);
+	resolves("www.example", 3, ANSWER_CACHED);
 }
 
 // A clock that is set back says nothing of records, nor does one that is set right by a little.
 TEST_WITH(test_other_steps_are_not_believed, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
-	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves("www.example", 1, ANSWER_UPSTREAM);
 	clock_step_ms(-HOUR_MS);
 	beats();
 	clock_step_ms(1000);
 	beats();
-	resolves("www.example", 2, 1000, ANSWER_CACHED);
+	resolves("www.example", 2, ANSWER_CACHED);
 	assert_int_equal(status().step.steps, 0);
 	// The step there and back makes it older, not younger.
 	clock_step_ms(HOUR_MS);
 	walked(1, 1);
-	resolves("www.example", 3, 1000, ANSWER_UPSTREAM);
+	resolves("www.example", 3, ANSWER_UPSTREAM);
 }
 
 static unsigned hung(void)
