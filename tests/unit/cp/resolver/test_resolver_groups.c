@@ -161,7 +161,7 @@ static void await_keys(unsigned count)
 static void expect_look(const char *text)
 {
 	const struct rig_look *l = rig_look(text, 0);
-	uint16_t view[GROUPS];
+	uint16_t view[GROUPS] = {0};
 	unsigned in_l1 = 0;
 	for (unsigned i = 0; i < l->look.count; i++)
 		if (l->entry[i].in_l1 && in_l1 < GROUPS)
