@@ -92,13 +92,13 @@ static int setup(void **)
 FIXTURE(teardown, fixture_close(&f))
 
 // A chain, its address, and whether it is blocked for a group with these two sources.
-struct judged {
+struct checked {
 	const char *names, *address, *source, *other;
 	bool blocked;
 };
 #define PUBLIC "198.18.0.1"
 
-static void expect_judged(const struct judged *j, unsigned count)
+static void expect_checked(const struct checked *j, unsigned count)
 {
 	for (; count > 0; j++, count--) {
 		answer_chain(j->names, j->address);
@@ -107,11 +107,11 @@ static void expect_judged(const struct judged *j, unsigned count)
 				j->source, j->other, !j->blocked);
 	}
 }
-#define EXPECT_JUDGED(rows) expect_judged(rows, ARRAY_LEN(rows))
+#define EXPECT_CHECKED(rows) expect_checked(rows, ARRAY_LEN(rows))
 
 TEST_WITH(test_chain, setup, teardown)
 {
-	static const struct judged judged[] = {
+	static const struct checked checked[] = {
 		{"tracker.example", PUBLIC, "ads", NULL, true}, // a pattern might have allowed it
 		{"trusted.tracker.example", PUBLIC, "ads", NULL, false},
 		{"www.shop.example shop.Tracker.example", PUBLIC, "ads", NULL, true},
@@ -123,7 +123,7 @@ TEST_WITH(test_chain, setup, teardown)
 		// The operator's entries are everyone's.
 		{"www.shop.example x.denied.example", PUBLIC, NULL, NULL, true},
 	};
-	EXPECT_JUDGED(judged);
+	EXPECT_CHECKED(checked);
 	answer_chain("www.shop.example", PUBLIC);
 	assert_int_equal(finding.count, 0);
 }
@@ -145,7 +145,7 @@ TEST_WITH(test_of_one_type, setup, teardown)
 
 TEST_WITH(test_allowed_targets, setup, teardown)
 {
-	static const struct judged judged[] = {
+	static const struct checked checked[] = {
 		// By the operator, by the list itself, by another one.
 		{"www.shop.example fine.tracker.example", PUBLIC, "ads", "malware", false},
 		{"www.shop.example own.tracker.example", PUBLIC, "ads", "malware", false},
@@ -163,14 +163,14 @@ TEST_WITH(test_allowed_targets, setup, teardown)
 			"good", true},
 	};
 	struct rule_set mask;
-	EXPECT_JUDGED(judged);
+	EXPECT_CHECKED(checked);
 	answer_chain("www.shop.example double.example", PUBLIC);
 	assert_true(answer_match_mask(&finding, &mask));
 }
 
 TEST_WITH(test_patterns, setup, teardown)
 {
-	static const struct judged judged[] = {
+	static const struct checked checked[] = {
 		{"ad3.shop.example", PUBLIC, "ads", NULL, true},
 		{"ad3.shop.example", PUBLIC, "malware", NULL, false},
 		{"www.shop.example ads.cdn.example", PUBLIC, "ads", NULL, true},
@@ -181,7 +181,7 @@ TEST_WITH(test_patterns, setup, teardown)
 		{"www.shop.example trusted.denied.example", PUBLIC, "ads", NULL, true},
 	};
 	struct dns_name name = fixture_name("ad9.example");
-	EXPECT_JUDGED(judged);
+	EXPECT_CHECKED(checked);
 	answer_policy_question(
 		f.answer_policy, ANSWER_POLICY_ON_SERVICE, &name, DNS_TYPE_A, &finding);
 	assert_true(blocks("ads", NULL));
@@ -265,7 +265,7 @@ TEST_WITH(test_pattern_types, setup, teardown)
 
 TEST_WITH(test_addresses, setup, teardown)
 {
-	static const struct judged judged[] = {
+	static const struct checked checked[] = {
 		{"www.shop.example", "192.0.2.77", "malware", NULL, true},
 		{"www.shop.example", "192.0.2.77", "ads", NULL, false},
 		{"www.shop.example", "10.1.2.3", "rebinding", NULL, true},
@@ -276,7 +276,7 @@ TEST_WITH(test_addresses, setup, teardown)
 		{"www.shop.example nas.home.example", "10.1.2.3", "rebinding", NULL, true},
 		{"nas.home.example", "192.0.2.77", "malware", "rebinding", true},
 	};
-	EXPECT_JUDGED(judged);
+	EXPECT_CHECKED(checked);
 }
 
 TEST_WITH(test_question_allowed, setup, teardown)

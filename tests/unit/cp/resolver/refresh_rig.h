@@ -115,7 +115,7 @@ static inline void sweep(void)
 		;
 }
 
-// What is due by then is asked for; so many are under way since the last end_all().
+// Runs what is due by then: so many are under way since the last end_all().
 static inline void asked_after(uint64_t ms, unsigned count)
 {
 	now_ms += ms;
