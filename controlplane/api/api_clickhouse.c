@@ -46,27 +46,10 @@ static void sender_out(
 		snprintf(version, sizeof(version), "%u.%u", s->version / 100, s->version % 100);
 	json_out_text(o, n, "state", clickhouse_state_text(s));
 	json_out_text(o, n, "why", why_text(s));
-	json_out_count(o, n, "retry_in_ms", s->retry_in_ms);
 	json_out_text(o, n, "url", s->url);
-	json_out_count(o, n, "url_number", s->url_at);
-	JSON_COUNTS(o, n, s, urls, failovers);
 	json_out_text(o, n, "server_version", version);
-	json_out_bool(o, n, "distributed", s->is_distributed);
-	json_out_bool(o, n, "deduplicates", s->dedups);
-	JSON_COUNTS(o, n, s, rows, weight);
-	json_out_count(o, n, "inserts", s->chunks);
-	json_out_count(o, n, "found_inserts", s->found_chunks);
-	json_out_count(o, n, "failures", s->failures);
-	json_out_count(o, n, "unclear_ends", s->unclear);
-	JSON_COUNTS(o, n, s, refused_rows, refused_weight, too_large_rows, partial_rows,
-		partial_weight);
-	json_out_count(o, n, "repeated_inserts", s->repeated_chunks);
-	JSON_COUNTS(o, n, s, uncertain_rows, uncertain_weight, refused_in_a_row);
-	json_out_count(o, n, "cut_inserts", s->cut_chunks);
-	json_out_count(o, n, "recoded_inserts", s->recoded_chunks);
-	JSON_COUNTS(o, n, s, table_bytes, dropped_partitions, tidy_failures);
+	counts_json(o, n, "", clickhouse_sender_rows(), s);
 	json_out_text(o, n, "tidy_why", s->tidy_why);
-	json_out_signed(o, n, "clock_ahead_s", s->clock_ahead_s);
 	struct json_node *limits = json_out_object(o, n, "table_limits");
 	json_out_bool(o, limits, "known", s->limits.are_known);
 	json_out_count(o, limits, "boxes", s->limits.boxes);
@@ -74,21 +57,6 @@ static void sender_out(
 	json_out_count(o, limits, "hours", s->limits.hours);
 	json_out_text(o, limits, "hours_of_box", s->limits.box);
 	JSON_COUNTS(o, limits, &s->limits, max_bytes, rollup_days);
-}
-
-static void outbox_out(
-	struct json_out *o, struct json_node *n, const struct clickhouse_outbox_counts *c)
-{
-	json_out_count(o, n, "waiting_inserts", c->chunks);
-	json_out_count(o, n, "waiting_bytes", c->bytes);
-	json_out_count(o, n, "spool_files", c->spooled);
-	json_out_count(o, n, "spool_files_most", c->spooled_most);
-	JSON_COUNTS(o, n, c, spool_bytes, spool_max_bytes);
-	json_out_signed(o, n, "spool_error", c->spool_err);
-	json_out_count(o, n, "unspooled_halves", c->unspooled_halves);
-	json_out_count(o, n, "unreadable_files", c->unreadable);
-	json_out_count(o, n, "aside_files", c->aside);
-	JSON_COUNTS(o, n, c, aside_bytes, dropped_rows, dropped_weight);
 }
 
 static void clickhouse_out(struct json_out *o, struct json_node *root, const struct api_look *l)
@@ -100,17 +68,13 @@ static void clickhouse_out(struct json_out *o, struct json_node *root, const str
 	clickhouse_status(a->deps.clickhouse, &s);
 	struct json_node *n = json_out_object(o, root, "clickhouse");
 	sender_out(o, n, &s.sender);
-	outbox_out(o, n, &s.outbox);
-	JSON_COUNTS(o, n, &s, taken_rows, taken_weight);
+	counts_json(o, n, "", clickhouse_outbox_rows(), &s.outbox);
+	json_out_signed(o, n, "spool_error", s.outbox.spool_err);
+	counts_json(o, n, "", clickhouse_rows(), &s);
 	json_out_count(o, n, "lost_rows", s.lost_rows + s.outbox.lost_rows);
 	json_out_count(o, n, "lost_weight", s.lost_weight + s.outbox.lost_weight);
-	json_out_count(o, n, "open_rows", s.open_rows);
 	JSON_COUNTS_AS(o, n, "held_", &s.all, rows, weight);
 	JSON_COUNTS_AS(o, n, "all_", &s.all, lost_rows, lost_weight);
-	JSON_COUNTS(o, n, &s, wanted_rows, rows_max, raw_bytes, packed_bytes, buffer_bytes,
-		buffer_bytes_most, buffer_shrunk, queued, queue_cap);
-	json_out_bool(o, n, "waits_for_disk", s.is_waiting);
-	json_out_bool(o, n, "behind", s.is_behind);
 }
 
 static void tables_add(struct api *a, struct table_registry *tables)

@@ -11,17 +11,13 @@ static void counts_out(struct json_out *o, struct json_node *frontend, const cha
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
 		if (c->verdict[v])
 			json_out_count(o, verdicts, verdict_names[v], c->verdict[v]);
-	JSON_COUNTS(o, n, c, answers, answers_stale, answers_servfail, answers_blocked, left, lost,
-		truncated, cookies_good, cookies_bad, cookies_alone, cookies_exempt);
+	counts_json(o, n, "", frontend_rows(), c);
 }
 
 static void fallback_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
-	const struct frontend_udp_status *u = &l->frontends.udp;
-	struct json_node *n = json_out_object(o, root, "fallback");
-	json_out_count(o, n, "addresses", u->sockets);
-	JSON_COUNTS(o, n, u, bound, received, alone, sent, send_full, send_errors, too_long,
-		bad_source, proxied, bad_proxy, forwarded_full, kernel_drops);
+	counts_json(
+		o, json_out_object(o, root, "fallback"), "", fallback_rows(), &l->frontends.udp);
 }
 
 // One for each frontend.

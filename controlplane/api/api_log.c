@@ -28,11 +28,7 @@ static void sinks_out(
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_text(o, n, "name", s->sink[i].name);
 		server_out(o, n, s->sink[i].name, a);
-		JSON_COUNTS(o, n, &s->sink[i], rows, weight, folded_rows, folded_weight, owed_rows,
-			owed_weight, dropped_rows, dropped_weight, lost_rows, lost_weight,
-			held_rows, held_weight);
-		json_out_count(o, n, "lost_by_kill_rows", s->sink[i].before_rows);
-		json_out_count(o, n, "lost_by_kill_weight", s->sink[i].before_weight);
+		counts_json(o, n, "", querylog_sink_rows(), &s->sink[i]);
 	}
 }
 
@@ -66,8 +62,7 @@ static void outputs_out(struct json_out *o, struct json_node *root, struct api *
 		json_out_text(o, n, "state", s.failing || s.is_ill ? "failing" : "up");
 		json_out_text(o, n, "why", s.why);
 		json_out_count(o, n, "retry_in_ms", s.failing || s.is_ill ? s.retry_in_ms : 0);
-		JSON_COUNTS(o, n, &s, written, lost, lost_weight, bytes, failures, without_messages,
-			cut_bytes, untrusted, queued, queued_most, refused);
+		counts_json(o, n, "", sink_rows(), &s);
 	}
 }
 
@@ -88,12 +83,8 @@ static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 	querylog_status(a->deps.log, &s);
 	json_out_bool(o, n, "enabled", c->enabled);
 	json_out_count(o, n, "sample", c->sample);
-	JSON_COUNTS(o, n, &s, rows, weight, unlogged, excluded_rows, excluded_weight, bad,
-		carried_weight);
-	json_out_count(o, n, "ring_anomalies", s.anomalies);
-	JSON_COUNTS(o, n, &s, starved, sources, batches);
+	counts_json(o, n, "", querylog_rows(), &s);
 	json_out_count(o, n, "batches_cap", QUERYLOG_BATCHES_MAX);
-	json_out_count(o, n, "batch_bytes", s.batch_bytes);
 	sinks_out(o, n, &s, a);
 	outputs_out(o, n, a);
 	tail_out(o, n, a);
@@ -116,22 +107,8 @@ static void store_out(struct json_out *o, struct json_node *root, const struct a
 	struct json_node *n = json_out_object(o, root, "query_store");
 	json_out_text(o, n, "state", s.failing ? "failing" : "up");
 	json_out_text(o, n, "why", s.why);
-	json_out_count(o, n, "retry_in_ms", s.retry_in_ms);
 	json_out_text(o, n, "directory", s.folder);
-	JSON_COUNTS(o, n, &s, files, bytes, max_bytes, hours);
-	json_out_signed(o, n, "oldest_unix_s", s.oldest_unix_s);
-	json_out_count(o, n, "dropped_files", s.dropped_files);
-	json_out_signed(o, n, "clock_ahead_s", s.clock_ahead_s);
-	JSON_COUNTS(o, n, &s, rows, weight);
-	json_out_count(o, n, "merged_rows", s.merged);
-	json_out_count(o, n, "keeps_one_in", s.keep_one_in);
-	JSON_COUNTS(o, n, &s, lost_rows, lost_weight);
-	json_out_count(o, n, "held_rows", s.open_rows);
-	json_out_count(o, n, "held_weight", s.open_weight);
-	json_out_count(o, n, "failures", s.failures);
-	json_out_count(o, n, "damaged_files", s.damaged);
-	JSON_COUNTS(o, n, &s, queued, queue_cap);
-	json_out_count(o, n, "refused_batches", s.refused);
+	counts_json(o, n, "", query_store_rows(), &s);
 }
 
 static void log_status(struct json_out *o, struct json_node *root, const struct api_look *l)

@@ -54,9 +54,8 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct a
 	json_out_text(o, n, "name", l->name);
 	json_out_text(o, n, "path", l->path);
 	json_out_text(o, n, "kind", rules_list_kind_name(rules_list_kind(l)));
-	json_out_bool(o, n, "allow", l->allow);
 	json_out_count(o, n, "queries_blocked", queries_blocked(a, l->name));
-	JSON_COUNTS(o, n, l, lines, names, duplicates, comments, rejected, bytes);
+	counts_json(o, n, "", rules_list_rows(), l);
 	struct json_node *reasons = json_out_array(o, n, "rejected_by");
 	for (unsigned i = 0; i < LIST_REJECT_COUNT; i++) {
 		if (!l->rejected_by[i])
@@ -67,7 +66,6 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct a
 	}
 	json_out_text(o, n, "error", l->error ? rule_source_error_text(l->error, l->most) : "");
 	json_out_bool(o, n, "failing", rules_list_failing(l));
-	json_out_count(o, n, "kept_unix_s", l->kept_unix_s);
 	if (*l->url)
 		fetch_out(o, n, l);
 }
@@ -119,18 +117,10 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	json_out_text(o, root, "outcome", outcome_text(r->outcome));
 	// Only a reply that reports a failure has an "error".
 	json_out_text(o, root, r->outcome == RULES_FAILED ? "error" : "note", r->error);
-	json_out_bool(o, root, "building", r->building);
-	json_out_bool(o, root, "from_disk", r->from_disk);
-	json_out_bool(o, root, "held", r->held);
-	json_out_bool(o, root, "has_previous", r->has_previous);
-	json_out_count(o, root, "pause_until_unix_s", r->pause_until_unix_s);
-	json_out_bool(o, root, "pause_lifts_block_all", r->pause_lifts_block_all);
-	JSON_COUNTS(o, root, r, builds, unchanged, failed, coalesced, names, image_bytes,
-		bloom_bytes, table_bytes, sets, peak_bytes, build_ms, rested_ms);
+	counts_json(o, root, "", rules_rows(), r);
 	json_out_count(o, root, "copies_bytes", r->kept_bytes);
 	struct json_node *notify = json_out_object(o, root, "notify");
 	JSON_COUNTS(o, notify, &r->notify, taken, soon, not_zone, not_server, not_signed);
-	json_out_count(o, root, "loaded_unix_s", r->loaded_unix_s);
 	api_rules_failing_out(o, root, r);
 	api_rules_kinds_out(o, root, r);
 	struct json_node *lists = json_out_array(o, root, "lists");

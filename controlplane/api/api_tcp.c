@@ -29,7 +29,7 @@ static void tls_out(struct json_out *o, struct json_node *root, const struct fro
 {
 	struct json_node *n = json_out_object(o, root, "tls");
 
-	JSON_COUNTS(o, n, s, open, shaking, shaking_max, handshakes, resumed, certified);
+	counts_json(o, n, "", frontend_tls_rows(), s);
 	struct json_node *failed = json_out_object(o, n, "failed");
 	for (unsigned i = 0; i < TLS_REFUSAL_COUNT; i++)
 		json_out_count(o, failed, tls_refusal_names[i], s->failed[i]);
@@ -83,14 +83,8 @@ static void now_out(const struct api *a, struct json_out *o, struct json_node *r
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 
-	json_out_bool(o, root, "enabled", s->enabled);
-	JSON_COUNTS(o, root, s, open, open_max);
-	json_out_count(o, root, "open_cap", s->cap);
-	json_out_count(o, root, "clients", s->clients);
-	json_out_count(o, root, "per_client_cap", s->per_client);
+	counts_json(o, root, "", frontend_tcp_rows(), s);
 	json_out_text(o, root, "busiest", busiest_text(a, &s->busiest, text));
-	JSON_COUNTS(o, root, s, busiest_open, pending, pending_max, pending_cap, buffered,
-		buffered_cap, idle_ms);
 }
 
 struct tcp_look {
@@ -111,12 +105,9 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	struct json_node *root = json_out_root(o);
 
 	now_out(l.api, o, root, s);
-	JSON_COUNTS(o, root, s, accepted, proxied, refused_full, refused_client, refused_denied,
-		accept_paused);
 	struct json_node *errors = json_out_object(o, root, "accept_errors");
 	for (unsigned i = 0; i < FRONTEND_TCP_ACCEPT_ERROR_COUNT; i++)
 		json_out_count(o, errors, frontend_tcp_accept_error_names[i], s->accept_errors[i]);
-	JSON_COUNTS(o, root, s, queries, replies, bytes_in, bytes_out, held);
 	struct json_node *ended = json_out_object(o, root, "ended");
 	for (unsigned i = FRONTEND_TCP_OPEN + 1; i < FRONTEND_TCP_END_COUNT; i++)
 		json_out_count(o, ended, frontend_tcp_end_names[i], s->ended[i]);

@@ -27,6 +27,7 @@
 // of a session a transport knows when to stop reading. A session has no cap of its own here. Costs:
 // a hit some 0.1 us; nothing is allocated.
 
+#include "base/counts.h"
 #include "base/table_registry.h"
 #include "resolver/resolver_client.h"
 
@@ -98,17 +99,28 @@ ATTR_MUST_CHECK enum frontend_outcome frontend_ask(struct frontend *f, struct fr
 ATTR_MUST_CHECK bool frontend_admits(
 	struct frontend *f, const union client_address *client, bool over_tls);
 
+#define FRONTEND_COUNTS(X)                                                                     \
+	X(SUM, uint64_t, answers, SAME, TOTAL,                                                 \
+		"Clients of the frontend that the resolver answered.")                         \
+	X(SUM, uint64_t, answers_stale, SAME, TOTAL, "Of these, answers from a stale record.") \
+	X(SUM, uint64_t, answers_servfail, SAME, TOTAL, "Of these, answers with SERVFAIL.")    \
+	X(SUM, uint64_t, answers_blocked, SAME, TOTAL, "Of these, blocked answers.")           \
+	X(SUM, uint64_t, left, SAME, TOTAL, "Clients that left before their answer came.")     \
+	X(SUM, uint64_t, lost, SAME, TOTAL, "Questions of the frontend that got no answer.")   \
+	X(SUM, uint64_t, truncated, SAME, TOTAL, "Replies of the frontend with TC.")           \
+	X(SUM, uint64_t, cookies_good, SAME, NONE, "Queries with a right cookie.")             \
+	X(SUM, uint64_t, cookies_bad, SAME, NONE, "Queries with a wrong cookie.")              \
+	X(SUM, uint64_t, cookies_alone, SAME, NONE, "Queries with a client cookie only.")      \
+	X(SUM, uint64_t, cookies_exempt, SAME, NONE,                                           \
+		"Queries over their limits with a right cookie.")
+
 struct frontend_counts {
+	FRONTEND_COUNTS(COUNT_FIELD)
 	// Every message ends in exactly one verdict, named and meant as a worker's: `miss` is a
 	// question that the resolver took over, and its end is one of `answers`.
 	uint64_t verdict[VERDICT_COUNT];
-	uint64_t answers, answers_stale, answers_servfail, answers_blocked;
-	uint64_t left;      // the client's session had ended before its answer came
-	uint64_t lost;      // no answer within FRONTEND_LIFE_MS
-	uint64_t truncated; // replies with TC
-	// Queries with a cookie; `exempt`: over their limits, but it was right.
-	uint64_t cookies_good, cookies_bad, cookies_alone, cookies_exempt;
 };
+COUNTS(frontend_rows, struct frontend_counts, "weir_frontend_", FRONTEND_COUNTS)
 
 struct frontend_status {
 	struct frontend_counts of[FRONTEND_TRANSPORTS];

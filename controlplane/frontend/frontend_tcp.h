@@ -51,6 +51,7 @@
 // of resolvers, other connections and the UDP fallback wait little. Misses of workers do not pass
 // this loop.
 
+#include "base/counts.h"
 #include "base/loop.h"
 #include "base/table_registry.h"
 #include "doh/doh.h"
@@ -141,10 +142,17 @@ struct frontend_tcp_settings {
 void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out);
 
 // Connections over TLS.
+#define TLS_COUNTS(X)                                                                          \
+	X(SUM, unsigned, open, SAME, NAMED("connections"), "Connections of clients over TLS.") \
+	X(SUM, unsigned, shaking, SAME, NONE, "Connections in their handshake.")               \
+	X(SUM, unsigned, shaking_max, SAME, NONE, "Most of these at once.")                    \
+	X(SUM, uint64_t, handshakes, SAME, TOTAL, "TLS handshakes of clients.")                \
+	X(SUM, uint64_t, resumed, SAME, TOTAL, "Of these, sessions resumed by a ticket.")      \
+	X(SUM, uint64_t, certified, SAME, TOTAL,                                               \
+		"TLS handshakes of clients with a certificate that tls.client_ca vouches for.")
+
 struct frontend_tls_status {
-	unsigned open, shaking, shaking_max; // shaking: in their handshake
-	uint64_t handshakes, resumed;        // done; of these by a ticket
-	uint64_t certified;                  // of these, by a client with a good certificate
+	TLS_COUNTS(COUNT_FIELD)
 	uint64_t failed[TLS_REFUSAL_COUNT];
 	// Of all frontends: the certificates in force, and what is wrong with newer files ("":
 	// nothing).
@@ -152,6 +160,7 @@ struct frontend_tls_status {
 	struct tls_certificate_about certificate[TLS_CERTIFICATES_MAX];
 	char why[TLS_WHY_MAX];
 };
+COUNTS(frontend_tls_rows, struct frontend_tls_status, "weir_tls_", TLS_COUNTS)
 
 struct frontend_tcp_listener_status {
 	enum frontend_tcp_kind kind;
@@ -161,29 +170,55 @@ struct frontend_tcp_listener_status {
 
 const char *frontend_tcp_listen_error(int err); // its text
 
+#define TCP_COUNTS(X)                                                                            \
+	X(FIRST, bool, enabled, SAME, NONE, "Whether weir listens on TCP.")                      \
+	X(SUM, unsigned, open, SAME, NAMED("connections"), "TCP connections of clients.")        \
+	X(FIRST, unsigned, open_max, SAME, NONE, "Most connections at once.")                    \
+	X(FIRST, unsigned, cap, NAMED("open_cap"), NAMED("connections_cap"),                     \
+		"Most TCP connections of clients.")                                              \
+	X(FIRST, unsigned, clients, SAME, SAME, "Clients with a connection.")                    \
+	X(FIRST, unsigned, per_client, NAMED("per_client_cap"), NONE,                            \
+		"Most connections of one client.")                                               \
+	X(FIRST, unsigned, busiest_open, SAME, NONE, "Connections of the client that has most.") \
+	X(SUM, unsigned, pending, SAME, SAME, "Questions over TCP that wait for an answer.")     \
+	X(FIRST, unsigned, pending_max, SAME, NONE, "Most questions that waited at once.")       \
+	X(FIRST, unsigned, pending_cap, SAME, NONE, "Most questions that can wait.")             \
+	X(SUM, uint64_t, buffered, SAME, NAMED("buffered_bytes"),                                \
+		"Bytes in buffers of TCP connections.")                                          \
+	X(FIRST, uint64_t, buffered_cap, SAME, NAMED("buffered_cap_bytes"),                      \
+		"Most bytes in buffers of TCP connections.")                                     \
+	X(FIRST, unsigned, idle_ms, SAME, NONE,                                                  \
+		"Time after which an idle connection ends, as of now.")                          \
+	X(SUM, uint64_t, accepted, SAME, TOTAL, "TCP connections accepted.")                     \
+	X(SUM, uint64_t, proxied, SAME, TOTAL,                                                   \
+		"Of these, TCP connections of clients that a balancer named.")                   \
+	X(SUM, uint64_t, refused_full, SAME, TOTAL,                                              \
+		"TCP connections refused because tcp.connections was reached.")                  \
+	X(SUM, uint64_t, refused_client, SAME, TOTAL,                                            \
+		"TCP connections refused because their client reached tcp.per_client.")          \
+	X(SUM, uint64_t, refused_denied, SAME, TOTAL,                                            \
+		"TCP connections refused because their client may not ask.")                     \
+	X(SUM, uint64_t, accept_paused, SAME, TOTAL,                                             \
+		"Times that accepting paused because no file descriptor was free.")              \
+	X(SUM, uint64_t, queries, SAME, TOTAL, "Queries received over TCP.")                     \
+	X(SUM, uint64_t, replies, SAME, TOTAL, "Replies sent over TCP.")                         \
+	X(SUM, uint64_t, bytes_in, SAME, NAMED("received_bytes_total"),                          \
+		"Bytes received over TCP.")                                                      \
+	X(SUM, uint64_t, bytes_out, SAME, NAMED("sent_bytes_total"), "Bytes sent over TCP.")     \
+	X(SUM, uint64_t, held, SAME, NONE,                                                       \
+		"Times that a connection was not read because too much was under way.")
+
 struct frontend_tcp_status {
-	bool enabled;
-	unsigned open, open_max, cap; // connections; cap: as the files allow
-	unsigned clients, per_client;
+	TCP_COUNTS(COUNT_FIELD)
 	struct ip_address busiest; // the client with most connections; version 0: none
-	unsigned busiest_open;
-	// Questions without their answers, and bytes: as taken of the bounds that all share.
-	unsigned pending, pending_max, pending_cap;
-	uint64_t buffered, buffered_cap;
-	unsigned idle_ms;           // as of now
-	uint64_t accepted, proxied; // proxied: of these, of a client that a balancer named
-	uint64_t refused_full, refused_client;
-	uint64_t refused_denied; // their client may not ask
-	uint64_t accept_paused;  // the kernel had no descriptor or memory for one more
 	uint64_t accept_errors[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
-	uint64_t queries, replies, bytes_in, bytes_out;
-	uint64_t held; // times that a connection was not read, as too much was under way
 	uint64_t ended[FRONTEND_TCP_END_COUNT];
 	struct frontend_tls_status tls;
 	struct doh_status_now doh;
 	unsigned listener_count;
 	struct frontend_tcp_listener_status listener[FRONTEND_TCP_LISTENERS_MAX];
 };
+COUNTS(frontend_tcp_rows, struct frontend_tcp_status, "weir_tcp_", TCP_COUNTS)
 
 // What answers; frontend.h's, but for tests.
 struct frontend_tcp_engine {

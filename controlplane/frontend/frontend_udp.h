@@ -19,6 +19,7 @@
 // Replies that a socket does not accept at once are dropped and counted: the client asks again. No
 // path MTU is learnt (RFC 9715), so forged errors cannot make replies smaller.
 
+#include "base/counts.h"
 #include "base/table_registry.h"
 
 #include <weir/config.h>
@@ -37,18 +38,35 @@ enum {
 	FRONTEND_UDP_BUFFER = 1 << 20, // the kernel's, as far as net.core.rmem_max allows
 };
 
+#define FALLBACK_COUNTS(X)                                                                     \
+	X(FIRST, unsigned, sockets, NAMED("addresses"), NONE,                                  \
+		"Sockets, one for each service address; 0: the fallback is off.")              \
+	X(LEAST, unsigned, bound, SAME, SAME,                                                  \
+		"Service addresses to which the control plane is bound.")                      \
+	X(SUM, uint64_t, received, SAME, TOTAL,                                                \
+		"Queries that the control plane received over UDP.")                           \
+	X(SUM, uint64_t, alone, SAME, TOTAL,                                                   \
+		"Of these, queries while no data plane was attached.")                         \
+	X(SUM, uint64_t, sent, SAME, TOTAL, "Replies that the control plane sent over UDP.")   \
+	X(SUM, uint64_t, send_full, SAME, TOTAL,                                               \
+		"Replies dropped because the kernel's send buffer was full.")                  \
+	X(SUM, uint64_t, send_errors, SAME, TOTAL, "Replies that the kernel refused to send.") \
+	X(SUM, uint64_t, too_long, SAME, NONE, "Queries over FRONTEND_UDP_QUERY_MAX bytes.")   \
+	X(SUM, uint64_t, bad_source, SAME, NONE,                                               \
+		"Queries from a port that no real client uses (sender.h).")                    \
+	X(SUM, uint64_t, proxied, SAME, TOTAL,                                                 \
+		"Queries of clients that a balancer named over UDP.")                          \
+	X(SUM, uint64_t, bad_proxy, SAME, TOTAL,                                               \
+		"Datagrams dropped: no PROXY header, or a bad one, from a balancer.")          \
+	X(SUM, uint64_t, forwarded_full, SAME, TOTAL,                                          \
+		"Queries of such clients dropped because too many waited.")                    \
+	X(SUM, uint64_t, kernel_drops, SAME, TOTAL,                                            \
+		"Queries dropped because the kernel's receive buffer was full.")
+
 struct frontend_udp_status {
-	unsigned sockets, bound; // one for each service address; 0: the fallback is off
-	uint64_t received;
-	uint64_t alone; // of these, while no data plane was attached
-	uint64_t sent, send_full, send_errors;
-	uint64_t too_long;       // queries over FRONTEND_UDP_QUERY_MAX bytes
-	uint64_t bad_source;     // from a port that no real client uses (sender.h)
-	uint64_t proxied;        // of clients that a balancer named
-	uint64_t bad_proxy;      // without a PROXY header, or with a bad one, from a balancer
-	uint64_t forwarded_full; // of such clients, over FRONTEND_UDP_FORWARDED
-	uint64_t kernel_drops;
+	FALLBACK_COUNTS(COUNT_FIELD)
 };
+COUNTS(fallback_rows, struct frontend_udp_status, "weir_fallback_", FALLBACK_COUNTS)
 
 // *out is NULL where the fallback is off. `loop` is the frontend's. -ENOMEM.
 ATTR_MUST_CHECK int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,

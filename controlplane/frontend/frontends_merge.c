@@ -2,24 +2,13 @@
 // The sum of two frontends' states, as the control API shows it.
 #include "frontends.h"
 
-#define SUM(field)  (sum->field += one->field)
-#define MOST(field) (sum->field = one->field > sum->field ? one->field : sum->field)
+#define SUM(field) (sum->field += one->field)
 
 static void counts_sum(struct frontend_counts *sum, const struct frontend_counts *one)
 {
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
 		SUM(verdict[v]);
-	SUM(answers);
-	SUM(answers_stale);
-	SUM(answers_servfail);
-	SUM(answers_blocked);
-	SUM(left);
-	SUM(lost);
-	SUM(truncated);
-	SUM(cookies_good);
-	SUM(cookies_bad);
-	SUM(cookies_alone);
-	SUM(cookies_exempt);
+	counts_merge(frontend_rows(), sum, one);
 }
 
 // Each one's most may have been at another time: never more than the cap of all.
@@ -39,24 +28,6 @@ static void engine_sum(struct frontend_status *sum, const struct frontend_status
 	SUM(record_anomalies);
 }
 
-// Each address counts once: it is bound when all frontends have bound it.
-static void udp_sum(struct frontend_udp_status *sum, const struct frontend_udp_status *one)
-{
-	if (one->bound < sum->bound)
-		sum->bound = one->bound;
-	SUM(received);
-	SUM(alone);
-	SUM(sent);
-	SUM(send_full);
-	SUM(send_errors);
-	SUM(too_long);
-	SUM(bad_source);
-	SUM(proxied);
-	SUM(bad_proxy);
-	SUM(forwarded_full);
-	SUM(kernel_drops);
-}
-
 // One that a frontend cannot listen on is shown as failed.
 static void listeners_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_status *one)
 {
@@ -72,32 +43,14 @@ static void tcp_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_s
 		sum->busiest = one->busiest;
 		sum->busiest_open = one->busiest_open;
 	}
-	SUM(open);
 	sum->open_max = high_sum(sum->open_max, one->open_max, sum->cap);
-	SUM(pending);
 	sum->pending_max = high_sum(sum->pending_max, one->pending_max, sum->pending_cap);
-	SUM(buffered);
-	SUM(accepted);
-	SUM(proxied);
-	SUM(refused_full);
-	SUM(refused_client);
-	SUM(refused_denied);
-	SUM(accept_paused);
+	counts_merge(frontend_tcp_rows(), sum, one);
 	for (unsigned i = 0; i < FRONTEND_TCP_ACCEPT_ERROR_COUNT; i++)
 		SUM(accept_errors[i]);
-	SUM(queries);
-	SUM(replies);
-	SUM(bytes_in);
-	SUM(bytes_out);
-	SUM(held);
 	for (unsigned i = 0; i < FRONTEND_TCP_END_COUNT; i++)
 		SUM(ended[i]);
-	SUM(tls.open);
-	SUM(tls.shaking);
-	SUM(tls.shaking_max);
-	SUM(tls.handshakes);
-	SUM(tls.resumed);
-	SUM(tls.certified);
+	counts_merge(frontend_tls_rows(), &sum->tls, &one->tls);
 	for (unsigned i = 0; i < TLS_REFUSAL_COUNT; i++)
 		SUM(tls.failed[i]);
 	doh_status_add(&sum->doh, &one->doh);
@@ -107,7 +60,7 @@ static void tcp_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_s
 void frontends_merge_status(struct frontends_status *sum, const struct frontends_status *one)
 {
 	engine_sum(&sum->engine, &one->engine);
-	udp_sum(&sum->udp, &one->udp);
+	counts_merge(fallback_rows(), &sum->udp, &one->udp);
 	tcp_sum(&sum->tcp, &one->tcp);
 	counts_merge(lag_rows(), &sum->lag, &one->lag);
 	tables_sum(&sum->tables, &one->tables);

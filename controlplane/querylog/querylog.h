@@ -26,6 +26,7 @@
 // A sink's `take` runs on the log thread and must not block: it queues the batch (querylog_queue.h)
 // or does bounded work in memory.
 
+#include "base/counts.h"
 #include "base/table_registry.h"
 #include "querylog_sinks.h"
 
@@ -76,17 +77,31 @@ void querylog_set_names(struct querylog *q, struct querylog_names *names);
 ATTR_MUST_CHECK int querylog_add_source(struct querylog *q, const struct querylog_source *source);
 void querylog_end_rings(struct querylog *q);
 
+#define LOG_COUNTS(X)                                                                              \
+	X(FIRST, uint64_t, rows, SAME, TOTAL, "Rows of the query log.")                            \
+	X(FIRST, uint64_t, weight, SAME, NAMED("queries_total"),                                   \
+		"Queries that these rows stand for.")                                              \
+	X(FIRST, uint64_t, unlogged, SAME, TOTAL, "Of these, queries without a row of their own.") \
+	X(FIRST, uint64_t, excluded_rows, SAME, TOTAL,                                             \
+		"Rows left out because of query_log.exclude_domains or exclude_clients.")          \
+	X(FIRST, uint64_t, excluded_weight, SAME, NAMED("excluded_queries_total"),                 \
+		"Queries that the rows left out stood for.")                                       \
+	X(FIRST, uint64_t, bad, SAME, NAMED("bad_records_total"),                                  \
+		"Records of a log ring that were implausible.")                                    \
+	X(FIRST, uint64_t, anomalies, NAMED("ring_anomalies"), NAMED("ring_anomalies_total"),      \
+		"Implausible values read from log rings.")                                         \
+	X(FIRST, uint64_t, carried_weight, SAME, NAMED("carried_queries_total"),                   \
+		"Queries of bad records that later rows stand for, because only the time was "     \
+		"implausible.")                                                                    \
+	X(FIRST, uint64_t, starved, SAME, TOTAL,                                                   \
+		"Times that no batch was free to read a log ring.")                                \
+	X(FIRST, unsigned, sources, SAME, SAME, "Log rings that weir reads.")                      \
+	X(FIRST, unsigned, batches, SAME, SAME, "Batches of rows in use.")                         \
+	X(FIRST, uint64_t, batch_bytes, SAME, SAME, "Bytes of the batches in use.")
+
 struct querylog_status {
-	uint64_t rows, weight; // made, and for how many queries they stand
-	uint64_t unlogged;     // of that weight, queries without a row of their own
-	uint64_t excluded_rows, excluded_weight; // excluded by the configuration
-	uint64_t bad, anomalies;                 // invalid records and rings
-	uint64_t carried_weight; // of `weight`, of such records: only their time made no sense
-	uint64_t starved;        // looks at rings that found no batch free
-	unsigned sources;
-	unsigned batches, batches_made; // held by someone; in memory
-	uint64_t batch_bytes;
-	unsigned batches_most;
+	LOG_COUNTS(COUNT_FIELD)
+	unsigned batches_made, batches_most;    // in memory; most of them in use
 	uint64_t batch_since_ms;                // when the oldest one in use was taken; 0: none
 	uint64_t batches_grown, batches_shrunk; // made, and freed for there were enough
 	uint64_t sources_refused;               // worker rings that are not logged
@@ -95,6 +110,7 @@ struct querylog_status {
 	unsigned sink_count;
 	struct querylog_sink_counts sink[QUERYLOG_SINKS_MAX];
 };
+COUNTS(querylog_rows, struct querylog_status, "weir_log_", LOG_COUNTS)
 
 // Any thread.
 void querylog_status(struct querylog *q, struct querylog_status *out);

@@ -4,6 +4,7 @@
 // The sinks of the query log, with the rows that each has taken, has yet to get and has lost. On
 // the log thread, unless a function says otherwise.
 
+#include "base/counts.h"
 #include "querylog_batch.h"
 
 enum {
@@ -32,17 +33,41 @@ struct querylog_sink {
 	void *arg;
 };
 
+#define LOG_SINK_COUNTS(X)                                                                      \
+	X(FIRST, uint64_t, rows, SAME, TOTAL, "Rows that a sink of the query log accepted.")    \
+	X(FIRST, uint64_t, weight, SAME, NAMED("queries_total"),                                \
+		"Queries that these rows stand for.")                                           \
+	X(FIRST, uint64_t, folded_rows, SAME, TOTAL,                                            \
+		"Rows that the sink did not accept, whose queries its other rows stand for.")   \
+	X(FIRST, uint64_t, folded_weight, SAME, NAMED("folded_queries_total"),                  \
+		"Queries that these rows stand for.")                                           \
+	X(FIRST, uint64_t, owed_rows, SAME, SAME,                                               \
+		"Rows that the sink did not accept, whose queries no row stands for yet.")      \
+	X(FIRST, uint64_t, owed_weight, SAME, NAMED("owed_queries"),                            \
+		"Queries of these rows, which the sink gets with the next rows it accepts.")    \
+	X(FIRST, uint64_t, dropped_rows, SAME, TOTAL,                                           \
+		"Rows that the sink did not accept, and whose queries are lost.")               \
+	X(FIRST, uint64_t, dropped_weight, SAME, NAMED("dropped_queries_total"),                \
+		"Queries that these rows stand for.")                                           \
+	X(FIRST, uint64_t, lost_rows, SAME, TOTAL,                                              \
+		"Rows that the sink lost, before or after it accepted them.")                   \
+	X(FIRST, uint64_t, lost_weight, SAME, NAMED("lost_queries_total"),                      \
+		"Queries that these rows stand for.")                                           \
+	X(FIRST, uint64_t, held_rows, SAME, SAME,                                               \
+		"Rows in the sink's memory, which a kill loses.")                               \
+	X(FIRST, uint64_t, held_weight, SAME, NONE, "Queries that these rows stand for.")       \
+	X(FIRST, uint64_t, before_rows, NAMED("lost_by_kill_rows"), NAMED("lost_by_kill_rows"), \
+		"Most rows in the sink's memory when the previous control plane was killed.")   \
+	X(FIRST, uint64_t, before_weight, NAMED("lost_by_kill_weight"),                         \
+		NAMED("lost_by_kill_queries"), "Queries that these rows stand for.")            \
+	X(FIRST, uint64_t, without_messages, NONE, NAMED("rows_without_messages_total"),        \
+		"Rows that dnstap sent without the DNS messages.")
+
 struct querylog_sink_counts {
+	LOG_SINK_COUNTS(COUNT_FIELD)
 	const char *name;
-	uint64_t rows, weight;               // taken
-	uint64_t folded_rows, folded_weight; // rows not accepted, whose weight went into other rows
-	uint64_t owed_rows, owed_weight;     // not taken, and the weight not yet either
-	uint64_t dropped_rows, dropped_weight; // not taken, neither rows nor weight
-	uint64_t lost_rows, lost_weight;     // all that is kept nowhere: dropped, or taken and lost
-	uint64_t held_rows, held_weight;     // in its memory
-	uint64_t before_rows, before_weight; // lost by a kill of the previous run, at most
-	uint64_t without_messages;           // of `rows`
 };
+COUNTS(querylog_sink_rows, struct querylog_sink_counts, "weir_log_sink_", LOG_SINK_COUNTS)
 
 struct querylog;
 

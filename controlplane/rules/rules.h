@@ -20,6 +20,7 @@
 // <state_directory>/rules.state.
 
 #include "answer_policy/answer_policy.h"
+#include "base/counts.h"
 #include "events/events.h"
 #include "lists/fetch/list_notify.h"
 #include "lists/fetch/list_update.h"
@@ -48,26 +49,38 @@ static inline const char *rules_list_kind_name(enum rules_list_kind kind)
 	return name[kind];
 }
 
+#define LIST_COUNTS(X)                                                                             \
+	X(FIRST, bool, allow, SAME, SAME, "Whether the list is an allow list.")                    \
+	X(FIRST, uint64_t, lines, SAME, SAME, "Lines read from the list.")                         \
+	X(FIRST, uint64_t, names, SAME, SAME, "Names that the list gave.")                         \
+	X(FIRST, uint64_t, duplicates, SAME, SAME, "Names that the list has more than once.")      \
+	X(FIRST, uint64_t, comments, SAME, NONE, "Comments of the list.")                          \
+	X(FIRST, uint64_t, rejected, SAME, SAME, "Lines and names of the list that gave no rule.") \
+	X(FIRST, uint64_t, bytes, SAME, SAME, "Bytes of the list.")                                \
+	X(FIRST, uint64_t, last_good_unix_s, NONE, NAMED("fetched_timestamp_seconds"),             \
+		"When the list was last fetched; 0: never, or a local file.")                      \
+	X(FIRST, unsigned, failures, NONE, SAME,                                                   \
+		"Failed attempts to fetch the list since the last success.")                       \
+	X(FIRST, uint64_t, kept_unix_s, SAME, NONE,                                                \
+		"Date of the copy that is in force after an error; 0: no copy.")
+
 struct rules_list_status {
+	LIST_COUNTS(COUNT_FIELD)
 	char name[RULE_TITLE_MAX];
-	char path[256];                    // the file that is read
-	char url[512];                     // has no user and password; "": a local file
-	bool allow, answers;               // rules_list_kind
-	uint64_t lines, names, duplicates; // lines read, names taken, of these already in this list
-	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
-	uint64_t bytes;
+	char path[256];                          // the file that is read
+	char url[512];                           // has no user and password; "": a local file
+	bool answers;                            // rules_list_kind
 	uint64_t rejected_by[LIST_REJECT_COUNT]; // when this process read it last
 	uint64_t last_try_unix_s;                // to fetch it, or to read a file that failed
-	uint64_t last_good_unix_s, next_try_unix_s;
+	uint64_t next_try_unix_s;
 	unsigned http_status; // the last try's; 0: there was no reply
-	unsigned failures;    // number of failures in a row
 	struct list_fetch_counts fetches;
 	char fetch_error[160];
 	enum list_reject most; // for -EBADMSG: why most lines are no rule
 	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name; -ENODATA: empty,
 		   // and was not before
-	uint64_t kept_unix_s; // date of the copy that is in force after an error; 0: no copy
 };
+COUNTS(rules_list_rows, struct rules_list_status, "weir_list_", LIST_COUNTS)
 
 static inline enum rules_list_kind rules_list_kind(const struct rules_list_status *l)
 {
@@ -80,26 +93,45 @@ static inline bool rules_list_failing(const struct rules_list_status *l)
 	return l->error || l->failures;
 }
 
+#define RULES_COUNTS(X)                                                                            \
+	X(FIRST, bool, building, SAME, SAME, "Whether a rule image is being built.")               \
+	X(FIRST, uint64_t, builds, SAME, TOTAL, "Rule images built.")                              \
+	X(FIRST, uint64_t, unchanged, SAME, TOTAL, "Reloads that changed nothing.")                \
+	X(FIRST, uint64_t, failed, SAME, TOTAL, "Reloads that failed.")                            \
+	X(FIRST, uint64_t, coalesced, SAME, NONE, "Reloads that one that was waiting stands for.") \
+	X(FIRST, uint64_t, names, SAME, SAME, "Names in the current rule image.")                  \
+	X(FIRST, uint64_t, image_bytes, SAME, SAME, "Bytes of the rule image.")                    \
+	X(FIRST, uint64_t, peak_bytes, SAME, NAMED("build_peak_bytes"),                            \
+		"Peak memory of the last build of a rule image.")                                  \
+	X(FIRST, uint64_t, build_ms, SAME, NAMED("build_seconds"),                                 \
+		"Time of the last build of a rule image, pauses included.")                        \
+	X(FIRST, uint64_t, rested_ms, SAME, NONE,                                                  \
+		"Part of the build's time that it rested (pace.h).")                               \
+	X(FIRST, uint64_t, bloom_bytes, SAME, NONE, "Bytes of the image's Bloom filter.")          \
+	X(FIRST, uint64_t, table_bytes, SAME, NONE, "Bytes of the image's table.")                 \
+	X(FIRST, uint64_t, sets, SAME, NONE, "Sets of lists in the image.")                        \
+	X(FIRST, uint64_t, loaded_unix_s, SAME, NAMED("loaded_timestamp_seconds"),                 \
+		"When the current rule image was activated.")                                      \
+	X(FIRST, bool, from_disk, SAME, NONE,                                                      \
+		"Whether the image is the last good one, mapped at start.")                        \
+	X(FIRST, bool, held, SAME, SAME, "Whether the rule image in use comes from a rollback.")   \
+	X(FIRST, bool, has_previous, SAME, NONE, "Whether there is an image to roll back to.")     \
+	X(FIRST, uint64_t, pause_until_unix_s, SAME, NAMED("paused_until_timestamp_seconds"),      \
+		"When the pause of blocking ends; 0: blocking is not paused.")                     \
+	X(FIRST, bool, pause_lifts_block_all, SAME, NONE,                                          \
+		"Whether the pause lifts blocking.block_all too.")
+
 struct rules_status {
+	RULES_COUNTS(COUNT_FIELD)
 	enum rules_outcome outcome; // the last reload's
 	char error[256];
-	bool building;
-	uint64_t builds, unchanged, failed, coalesced;
-	uint64_t names, image_bytes, peak_bytes, build_ms; // the current image's
-	uint64_t rested_ms; // the part of build_ms that it rested (pace.h)
-	uint64_t bloom_bytes, table_bytes, sets;
 	struct list_notify_counts notify;
-	uint64_t kept_bytes; // copies of lists in the state directory
-	uint64_t loaded_unix_s;
-	bool from_disk;              // current image is the last good one, mapped at start
-	bool held;                   // current image is that of a rollback
-	bool has_previous;           // there is one to roll back to
-	uint64_t pause_until_unix_s; // 0: not paused
-	bool pause_lifts_block_all;
+	uint64_t kept_bytes;                       // copies of lists in the state directory
 	struct answer_policy_counts answer_policy; // patterns and prefixes of the current image
 	unsigned list_count;
 	const struct rules_list_status *lists; // [list_count], the configuration's own two first
 };
+COUNTS(rules_rows, struct rules_status, "weir_rules_", RULES_COUNTS)
 
 // Changes the answer policy for cached answers before the image changes
 // (resolver_set_answer_policy); NULL: no checks. On the resolver loop, or before it runs; `then` on

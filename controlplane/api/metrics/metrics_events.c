@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Metrics of the events, of who reads them and of where they are sent.
+#include "events/out/event_outs.h"
 #include "metrics.h"
 #include "querylog/sinks/sink_thread.h"
 
@@ -20,28 +21,14 @@ void metrics_events(struct metrics_text *t, const struct events *e, uint64_t rea
 		readers_cut);
 }
 
-static void each_out(struct metrics_text *t, const struct sink_status *s, unsigned count,
-	const char *family, const char *help, size_t offset)
-{
-	metrics_family(t, METRICS_COUNTER, family, "%s", help);
-	for (unsigned i = 0; i < count; i++)
-		metrics_count(t, METRICS_LABELS({"output", s[i].name}),
-			*(const uint64_t *)((const char *)&s[i] + offset));
-}
-
 void metrics_event_outputs(struct metrics_text *t, const struct sink_status *s, unsigned count)
 {
 	if (count == 0)
 		return;
-	each_out(t, s, count, "weir_event_output_sent_total",
-		"Events sent, of webhooks messages, by output.",
-		offsetof(struct sink_status, written));
-	each_out(t, s, count, "weir_event_output_lost_total",
-		"Events that newer ones overwrote before an output could send them.",
-		offsetof(struct sink_status, lost));
-	each_out(t, s, count, "weir_event_output_failures_total",
-		"Attempts to send events that failed, by output.",
-		offsetof(struct sink_status, failures));
+	struct metrics_labels labels[EVENT_OUTS];
+	for (unsigned i = 0; i < count; i++)
+		labels[i] = METRICS_LABEL("output", s[i].name);
+	metrics_counts_rows(t, sink_rows(), s, count, sizeof(s[0]), labels);
 	metrics_family(t, METRICS_GAUGE, "weir_event_output_failing",
 		"1: the last attempt of an output failed.");
 	for (unsigned i = 0; i < count; i++)

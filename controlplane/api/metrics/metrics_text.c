@@ -186,56 +186,6 @@ void metrics_histogram(struct metrics_text *t, const struct metrics_label *label
 	sample_put(t, &l);
 }
 
-static uint64_t field_count(const void *from, const struct metrics_field *f)
-{
-	const char *at = (const char *)from + f->offset;
-	uint64_t wide;
-	uint32_t narrow;
-	if (f->width == sizeof(wide)) {
-		memcpy(&wide, at, sizeof(wide));
-		return wide;
-	}
-	if (f->width == sizeof(narrow)) {
-		memcpy(&narrow, at, sizeof(narrow));
-		return narrow;
-	}
-	return *(const unsigned char *)at; // a bool
-}
-
-static double field_value(const void *from, const struct metrics_field *f)
-{
-	return (double)field_count(from, f) * (f->scale != 0 ? f->scale : 1);
-}
-
-static void field_put(struct metrics_text *t, const struct metrics_label *labels, const void *from,
-	const struct metrics_field *f)
-{
-	if (f->scale != 0)
-		metrics_real(t, labels, field_value(from, f));
-	else
-		metrics_count(t, labels, field_count(from, f));
-}
-
-void metrics_fields(
-	struct metrics_text *t, const void *from, const struct metrics_field *field, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		metrics_family(t, field[i].type, field[i].name, "%s", field[i].help);
-		field_put(t, NULL, from, &field[i]);
-	}
-}
-
-void metrics_field_rows(struct metrics_text *t, const struct metrics_field *field, unsigned count,
-	const void *from, unsigned rows, size_t stride, const char *label, const char *const *names)
-{
-	for (unsigned i = 0; i < count && rows; i++) {
-		metrics_family(t, field[i].type, field[i].name, "%s", field[i].help);
-		for (unsigned r = 0; r < rows; r++)
-			field_put(t, METRICS_LABELS({label, names[r]}),
-				(const char *)from + r * stride, &field[i]);
-	}
-}
-
 static bool ends_with(const char *text, const char *end)
 {
 	const size_t len = strlen(text), n = strlen(end);

@@ -56,25 +56,7 @@ void metrics_counts(struct metrics_text *t, const struct counts *c, const void *
 struct metrics_labels {
 	struct metrics_label label[3]; // the last one's name is NULL
 };
+// The labels of one row, with one label.
+#define METRICS_LABEL(name, value) ((struct metrics_labels){{{name, value}}})
 void metrics_counts_rows(struct metrics_text *t, const struct counts *c, const void *from,
 	unsigned rows, size_t stride, const struct metrics_labels *labels);
-
-// A field of a struct of counters as a family of its own, without labels; see METRICS_FIELD.
-struct metrics_field {
-	const char *name, *help;
-	enum metrics_type type;
-	unsigned short offset, width; // 4 or 8 bytes
-	double scale;                 // 0: it is written as it is
-};
-#define METRICS_FIELD(kind, of, field, metric, text, factor)                               \
-	{                                                                                  \
-		.name = metric, .help = text, .type = kind, .offset = offsetof(of, field), \
-		.width = sizeof(((const of *)0)->field), .scale = factor                   \
-	}
-void metrics_fields(struct metrics_text *t, const void *from, const struct metrics_field *field,
-	unsigned count);
-// One family for each field with a sample for each of `rows` structs, `stride` bytes apart, with
-// the label `label` of value `names[row]`.
-void metrics_field_rows(struct metrics_text *t, const struct metrics_field *field, unsigned count,
-	const void *from, unsigned rows, size_t stride, const char *label,
-	const char *const *names);

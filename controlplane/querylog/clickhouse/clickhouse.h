@@ -13,6 +13,7 @@
 // accepts none, the maker waits and its queue fills; the weight of the batches that it does not
 // take goes into those that it does (querylog.h).
 
+#include "base/counts.h"
 #include "clickhouse_sender.h"
 
 enum {
@@ -54,24 +55,41 @@ ATTR_MUST_CHECK int clickhouse_reconfigure(
 	struct clickhouse *c, const struct clickhouse_settings *s);
 struct querylog_sink clickhouse_sink(struct clickhouse *c); // to be added to the log
 
+#define CLICKHOUSE_COUNTS(X)                                                                  \
+	X(FIRST, uint64_t, taken_rows, SAME, NONE, "Rows taken from the log.")                \
+	X(FIRST, uint64_t, taken_weight, SAME, NONE, "Queries that these rows stand for.")    \
+	X(FIRST, uint32_t, open_rows, SAME, NONE, "Rows of the chunk being made.")            \
+	X(FIRST, uint32_t, wanted_rows, SAME, NONE, "Rows that this chunk may have.")         \
+	X(FIRST, unsigned, rows_max, SAME, SAME, "Rows that a chunk may have.")               \
+	X(FIRST, uint64_t, raw_bytes, SAME, NAMED("made_bytes_total"),                        \
+		"Bytes of rows before compression.")                                          \
+	X(FIRST, uint64_t, packed_bytes, SAME, TOTAL, "Bytes of rows after compression.")     \
+	X(FIRST, uint64_t, buffer_bytes, SAME, SAME,                                          \
+		"Bytes of the buffer in which weir makes chunks.")                            \
+	X(FIRST, uint64_t, buffer_bytes_most, SAME, NONE, "Most bytes that this buffer had.") \
+	X(FIRST, uint64_t, buffer_shrunk, SAME, NONE, "Times that this buffer shrank.")       \
+	X(FIRST, unsigned, queued, SAME, SAME, "Batches that wait to be made into chunks.")   \
+	X(FIRST, unsigned, queue_cap, SAME, NONE, "Most batches that can wait.")              \
+	X(FIRST, uint64_t, refused, NONE, NAMED("refused_batches_total"),                     \
+		"Batches refused because the queue was full.")                                \
+	X(FIRST, bool, is_waiting, NAMED("waits_for_disk"), NONE,                             \
+		"Whether weir waits for the disk.")                                           \
+	X(FIRST, bool, is_behind, NAMED("behind"), NAMED("behind"),                           \
+		"Whether the server accepts rows more slowly than they arrive.")
+
 struct clickhouse_status {
+	CLICKHOUSE_COUNTS(COUNT_FIELD)
 	struct clickhouse_sender_status sender;
 	struct clickhouse_outbox_counts outbox;
-	uint64_t taken_rows, taken_weight; // from the log
-	uint64_t lost_rows, lost_weight;   // no memory
-	uint32_t open_rows, wanted_rows;   // of the chunk being made
-	uint64_t held_rows, held_weight;   // in memory: queued, in a chunk, or on its way
-	struct querylog_held all;          // the same, and all that is lost in any way
-	unsigned rows_max; // rows that a chunk may have, lowered when one was too large
-	uint64_t raw_bytes, packed_bytes; // of all that was made
-	uint64_t buffer_bytes, buffer_bytes_most, buffer_grown, buffer_shrunk;
+	uint64_t lost_rows, lost_weight; // no memory
+	uint64_t held_rows, held_weight; // in memory: queued, in a chunk, or on its way
+	struct querylog_held all;        // the same, and all that is lost in any way
+	uint64_t buffer_grown;
 	uint64_t open_since_ms; // the chunk being made; 0: none
-	unsigned queued, queue_cap, queued_most;
+	unsigned queued_most;
 	uint64_t queued_since_ms, queue_bytes;
-	uint64_t refused; // batches: queue full
-	bool is_waiting;  // for the disk
-	bool is_behind;   // for the server, which takes chunks, but too few: rows get more weight
 };
+COUNTS(clickhouse_rows, struct clickhouse_status, "weir_clickhouse_", CLICKHOUSE_COUNTS)
 // Any thread.
 void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out);
 void clickhouse_tables(const struct clickhouse_status *s, struct table_registry *tables);

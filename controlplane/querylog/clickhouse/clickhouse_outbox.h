@@ -19,6 +19,7 @@
 // clickhouse_outbox_counts never takes that lock. It is for any thread: a disk that hangs does not
 // hold it up, and it returns the counts from before the file that is being written.
 
+#include "base/counts.h"
 #include "clickhouse_spool.h"
 
 enum {
@@ -76,24 +77,44 @@ void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_
 // ended.
 void clickhouse_outbox_spill(struct clickhouse_outbox *o);
 
+#define CLICKHOUSE_OUTBOX_COUNTS(X)                                                                \
+	X(FIRST, unsigned, chunks, NAMED("waiting_inserts"), NAMED("waiting_chunks"),              \
+		"Chunks that wait in memory.")                                                     \
+	X(FIRST, uint64_t, bytes, NAMED("waiting_bytes"), NAMED("waiting_bytes"),                  \
+		"Bytes of the chunks in memory.")                                                  \
+	X(FIRST, unsigned, spooled, NAMED("spool_files"), NAMED("spool_files"),                    \
+		"Chunks that wait on disk.")                                                       \
+	X(FIRST, unsigned, spooled_most, NAMED("spool_files_most"), NONE,                          \
+		"Most chunks that waited on disk.")                                                \
+	X(FIRST, uint64_t, spool_bytes, SAME, SAME, "Bytes of the chunks on disk.")                \
+	X(FIRST, uint64_t, spool_max_bytes, SAME, NAMED("spool_cap_bytes"),                        \
+		"Most bytes that the spool may have.")                                             \
+	X(FIRST, uint64_t, dropped_rows, SAME, TOTAL, "Rows dropped because the spool was full.")  \
+	X(FIRST, uint64_t, dropped_weight, SAME, NAMED("dropped_queries_total"),                   \
+		"Queries that these rows stand for.")                                              \
+	X(FIRST, uint64_t, unreadable, NAMED("unreadable_files"), NAMED("unreadable_files_total"), \
+		"Spool files that weir could not read or could not send.")                         \
+	X(FIRST, unsigned, aside, NAMED("aside_files"), NAMED("aside_files"),                      \
+		"Unreadable spool files that weir keeps.")                                         \
+	X(FIRST, uint64_t, aside_bytes, SAME, SAME, "Bytes of these files.")                       \
+	X(FIRST, uint64_t, unspooled_halves, SAME, NONE,                                           \
+		"Halves of a file that no disk took, in memory alone.")
+
 struct clickhouse_outbox_counts {
-	unsigned chunks, chunks_most;   // in memory
-	uint64_t bytes, bytes_max;      // of its chunks in memory
-	uint64_t memory;                // with its own and the chunk being sent
-	uint64_t rows, weight;          // in memory, and those that only the sender holds
-	unsigned spooled, spooled_most; // files
-	uint64_t spool_bytes, spool_max_bytes;
-	uint64_t dropped_chunks, dropped_rows, dropped_weight; // as the spool was full
+	CLICKHOUSE_OUTBOX_COUNTS(COUNT_FIELD)
+	unsigned chunks_most;
+	uint64_t bytes_max;      // of its chunks in memory
+	uint64_t memory;         // with its own and the chunk being sent
+	uint64_t rows, weight;   // in memory, and those that only the sender holds
+	uint64_t dropped_chunks; // as the spool was full
 	uint64_t lost_chunks, lost_rows, lost_weight; // unreadable files, no disk at the end
-	uint64_t unreadable;                          // of these, files; the last ones are aside
-	unsigned aside;                               // that many
-	uint64_t aside_bytes;
-	uint64_t cut_chunks;       // in two
-	uint64_t unspooled_halves; // of a file, which no disk took: in memory alone
+	uint64_t cut_chunks;                          // in two
 	uint64_t spilled,
 		refused;     // chunks to disk because there was no memory or no server; put back
 	uint64_t since_ms;   // when the oldest of memory was put; 0: none
 	uint32_t spool_hour; // of the oldest file's rows, since 1970; 0: none
 	int spool_err;       // of the last write; 0: it went well
 };
+COUNTS(clickhouse_outbox_rows, struct clickhouse_outbox_counts, "weir_clickhouse_",
+	CLICKHOUSE_OUTBOX_COUNTS)
 void clickhouse_outbox_counts(struct clickhouse_outbox *o, struct clickhouse_outbox_counts *out);

@@ -11,6 +11,7 @@
 // made half as large as one that was too large (clickhouse_sender_rows_max), and a quarter larger
 // again after each CLICKHOUSE_GROW_AFTER that were taken.
 
+#include "base/counts.h"
 #include "clickhouse_outbox.h"
 #include "clickhouse_schema.h"
 
@@ -47,33 +48,68 @@ ATTR_MUST_CHECK int clickhouse_sender_reconfigure(struct clickhouse_sender *s,
 	const struct clickhouse_schema_settings *schema);
 enum clickhouse_coding clickhouse_sender_coding(const struct clickhouse_sender *s);
 
+#define CLICKHOUSE_SENDER_COUNTS(X)                                                                \
+	X(FIRST, uint64_t, retry_in_ms, SAME, NONE, "Time to the next try, from the look on.")     \
+	X(FIRST, bool, is_distributed, NAMED("distributed"), NONE,                                 \
+		"Whether the table is distributed.")                                               \
+	X(FIRST, bool, dedups, NAMED("deduplicates"), NONE, "Whether the server deduplicates.")    \
+	X(FIRST, uint64_t, rows, SAME, TOTAL, "Rows that ClickHouse has accepted.")                \
+	X(FIRST, uint64_t, weight, SAME, NAMED("queries_total"),                                   \
+		"Queries that these rows stand for.")                                              \
+	X(FIRST, uint64_t, chunks, NAMED("inserts"), NAMED("inserts_total"),                       \
+		"Chunks that ClickHouse has accepted.")                                            \
+	X(FIRST, uint64_t, found_chunks, NAMED("found_inserts"), NAMED("found_inserts_total"),     \
+		"Of these, chunks that weir found there and did not send again.")                  \
+	X(FIRST, uint64_t, failures, SAME, TOTAL, "Attempts to send a chunk that failed.")         \
+	X(FIRST, uint64_t, unclear, NAMED("unclear_ends"), NAMED("unclear_ends_total"),            \
+		"Of these, attempts after which the server may have the chunk.")                   \
+	X(FIRST, uint64_t, repeated_chunks, NAMED("repeated_inserts"),                             \
+		NAMED("repeated_inserts_total"),                                                   \
+		"Chunks sent again because the server had only some of their rows.")               \
+	X(FIRST, uint64_t, refused_rows, SAME, TOTAL, "Rows that the server refused.")             \
+	X(FIRST, uint64_t, refused_weight, SAME, NAMED("refused_queries_total"),                   \
+		"Queries that these rows stand for.")                                              \
+	X(FIRST, uint64_t, refused_in_a_row, SAME, NONE, "Chunks refused since one was accepted.") \
+	X(FIRST, uint64_t, partial_rows, SAME, TOTAL,                                              \
+		"Rows missing from chunks that the server has in part.")                           \
+	X(FIRST, uint64_t, partial_weight, SAME, NAMED("partial_queries_total"),                   \
+		"Queries that these rows stand for, at most.")                                     \
+	X(FIRST, uint64_t, cut_chunks, NAMED("cut_inserts"), TOTAL,                                \
+		"Chunks that were too large and that weir sent in two parts.")                     \
+	X(FIRST, uint64_t, recoded_chunks, NAMED("recoded_inserts"), TOTAL,                        \
+		"Chunks compressed again for an older server.")                                    \
+	X(FIRST, uint64_t, too_large_rows, SAME, TOTAL,                                            \
+		"Refused rows that were too large on their own.")                                  \
+	X(FIRST, uint64_t, uncertain_rows, SAME, TOTAL,                                            \
+		"Rows that two servers may have, a possible overcount.")                           \
+	X(FIRST, uint64_t, uncertain_weight, SAME, NAMED("uncertain_queries_total"),               \
+		"Queries that these rows stand for.")                                              \
+	X(FIRST, unsigned, url_at, NAMED("url_number"), NONE,                                      \
+		"Place of the URL in use in the list, from 1 on.")                                 \
+	X(FIRST, unsigned, urls, SAME, NONE, "URLs in the list.")                                  \
+	X(FIRST, uint64_t, failovers, SAME, TOTAL,                                                 \
+		"Chunks that another URL accepted than the chunk before.")                         \
+	X(FIRST, uint64_t, sent_unix_s, NONE, NAMED("sent_timestamp_seconds"),                     \
+		"When the server last took a chunk; 0: never.")                                    \
+	X(FIRST, uint64_t, tidy_failures, SAME, TOTAL, "Attempts to drop partitions that failed.") \
+	X(FIRST, uint64_t, dropped_partitions, SAME, TOTAL, "Partitions dropped, oldest first.")   \
+	X(FIRST, uint64_t, table_bytes, SAME, SAME, "Bytes of the table on the server's disk.")    \
+	X(FIRST, int64_t, clock_ahead_s, SAME, NAMED("clock_ahead_seconds"),                       \
+		"How far both clocks are ahead of the newest rows; 0: weir trusts the clocks.")
+
 struct clickhouse_sender_status {
+	CLICKHOUSE_SENDER_COUNTS(COUNT_FIELD)
 	bool is_up, is_failing;               // neither: it has not tried yet
 	char why[CLICKHOUSE_WHY_MAX];         // of the last failure, "" when up
 	char refused_why[CLICKHOUSE_WHY_MAX]; // of the last chunk that was refused for its rows
-	uint64_t retry_at_ms, retry_in_ms;    // of the next try, monotonic; from the look on
+	uint64_t retry_at_ms;                 // of the next try, monotonic
 	unsigned version;                     // of the server, 1816: 18.16
-	bool is_distributed, dedups;
-	uint64_t rows, weight, chunks; // the server has them
-	uint64_t found_chunks;         // of these, found there instead of sent again
-	uint64_t failures, unclear;    // attempts that failed; of these, with an unclear end
-	uint64_t repeated_chunks;      // sent again whole, because the server had some of the rows
-	uint64_t refused_rows, refused_weight;     // lost so
-	uint64_t refused_in_a_row;                 // chunks, since one was accepted
-	uint64_t partial_rows, partial_weight;     // of chunks stored in part; the weight by share
-	uint64_t cut_chunks;                       // too large, sent in two
-	uint64_t recoded_chunks;                   // compressed again for an older server
-	uint64_t too_large_rows;                   // of refused_rows: too large alone
-	uint64_t uncertain_rows, uncertain_weight; // that two servers may have
-	char url[CLICKHOUSE_URL_MAX];              // in use
-	unsigned url_at, urls;                     // its place in the list, from 1 on
-	uint64_t failovers;                        // chunks taken by another URL than the last one
-	uint64_t sent_unix_s;                      // when the server last took a chunk; 0: never
-	uint64_t tidy_failures, dropped_partitions, table_bytes;
-	char tidy_why[CLICKHOUSE_WHY_MAX]; // a server refuses to drop partitions; "": none does
+	char url[CLICKHOUSE_URL_MAX];         // in use
+	char tidy_why[CLICKHOUSE_WHY_MAX];    // a server refuses to drop partitions; "": none does
 	struct clickhouse_limits limits;
-	int64_t clock_ahead_s; // ahead of the newest rows; 0: the clocks are trusted
 };
+COUNTS(clickhouse_sender_rows, struct clickhouse_sender_status, "weir_clickhouse_",
+	CLICKHOUSE_SENDER_COUNTS)
 // Any thread. Rows that a chunk may have, lowered when one was too large. Any thread.
 unsigned clickhouse_sender_rows_max(const struct clickhouse_sender *s);
 void clickhouse_sender_status(struct clickhouse_sender *s, struct clickhouse_sender_status *out);

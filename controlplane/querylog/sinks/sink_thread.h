@@ -9,6 +9,7 @@
 // querylog_stop; the queued batches are then processed, within the deadlines of the owner's own
 // calls. All of `work` runs on the thread.
 
+#include "base/counts.h"
 #include "querylog/querylog.h"
 
 enum {
@@ -42,24 +43,37 @@ const _Atomic bool *sink_thread_is_ending(const struct sink_thread *t);
 // The status of a sink; any thread reads it, the sink's own thread changes it by sink_thread_show.
 // While `failing` no batch is accepted; a sink that accepts batches although it could not deliver
 // the last one `is_ill`.
+#define SINK_COUNTS(X)                                                                        \
+	X(FIRST, uint64_t, written, SAME, NAMED("sent_total"),                                \
+		"Events sent, of webhooks messages, by output.")                              \
+	X(FIRST, uint64_t, lost, SAME, TOTAL,                                                 \
+		"Events that newer ones overwrote before an output could send them.")         \
+	X(FIRST, uint64_t, lost_weight, SAME, NONE,                                           \
+		"Queries that the rows stand for which a sink accepted and did not write.")   \
+	X(FIRST, uint64_t, bytes, SAME, NONE, "Bytes written.")                               \
+	X(FIRST, uint64_t, failures, SAME, TOTAL,                                             \
+		"Attempts to send events that failed, by output.")                            \
+	X(FIRST, uint64_t, without_messages, SAME, NONE,                                      \
+		"Rows that dnstap wrote without all that was on the wire.")                   \
+	X(FIRST, uint64_t, cut_bytes, SAME, NONE,                                             \
+		"Bytes of torn lines that a power cut left, cut off when a file was opened.") \
+	X(FIRST, uint64_t, untrusted, SAME, NONE,                                             \
+		"Failures because the server's certificate was not trusted.")                 \
+	X(FIRST, uint64_t, queued, SAME, NONE, "Batches that wait.")                          \
+	X(FIRST, uint64_t, queued_most, SAME, NONE, "Most batches that waited.")              \
+	X(FIRST, uint64_t, refused, SAME, NONE, "Batches that were refused.")
+
 struct sink_status {
+	SINK_COUNTS(COUNT_FIELD)
 	const char *name;
 	char target[SINK_TARGET_MAX]; // where it writes, without secrets
 	bool failing, is_ill;
-	char why[SINK_WHY_MAX]; // of the last failure, "" without one
-	uint64_t retry_at_ms;   // of the next try, monotonic; 0: none is due
-	uint64_t retry_in_ms;   // from the look on, while failing or ill
-	uint64_t written;       // rows, or messages of a webhook
-	uint64_t lost;          // rows accepted and not written
-	uint64_t lost_weight;   // of rows: queries that they stand for
-	uint64_t bytes;
-	uint64_t failures;
-	uint64_t without_messages; // of dnstap: written, but not with all that was on the wire
-	uint64_t cut_bytes; // of lines that a power cut left torn, cut off when a file was opened
-	uint64_t untrusted; // of these: the server's certificate was not trusted
-	uint64_t sockets, files;               // that it has open
-	uint64_t queued, queued_most, refused; // batches
+	char why[SINK_WHY_MAX];  // of the last failure, "" without one
+	uint64_t retry_at_ms;    // of the next try, monotonic; 0: none is due
+	uint64_t retry_in_ms;    // from the look on, while failing or ill
+	uint64_t sockets, files; // that it has open
 };
+COUNTS(sink_rows, struct sink_status, "weir_event_output_", SINK_COUNTS)
 void sink_thread_show(struct sink_thread *t, const struct sink_status *s);
 void sink_thread_status(struct sink_thread *t, struct sink_status *out);
 void sink_thread_tables(struct sink_thread *t, struct table_registry *tables);

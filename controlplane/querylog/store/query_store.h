@@ -20,6 +20,7 @@
 // committed are lost and counted; the file is closed and, 1 s to 60 s later, doubling, opened
 // again; a damaged one stays and a new part begins. Until then no batch is accepted.
 
+#include "base/counts.h"
 #include "querylog/querylog.h"
 
 #include <limits.h>
@@ -54,30 +55,54 @@ void query_store_close(struct query_store *s);
 struct querylog_sink query_store_sink(struct query_store *s);
 const char *query_store_folder(const struct query_store *s);
 
+#define STORE_COUNTS(X)                                                                        \
+	X(FIRST, bool, failing, NONE, SAME, "Whether the query store cannot write.")           \
+	X(FIRST, uint64_t, retry_in_ms, SAME, NONE, "Time to the next try, from the look on.") \
+	X(FIRST, uint64_t, rows, SAME, TOTAL, "Rows that the query store committed.")          \
+	X(FIRST, uint64_t, weight, SAME, NAMED("queries_total"),                               \
+		"Queries that these rows stand for.")                                          \
+	X(FIRST, uint64_t, open_rows, NAMED("held_rows"), NONE,                                \
+		"Rows in memory, queued or not committed yet.")                                \
+	X(FIRST, uint64_t, open_weight, NAMED("held_weight"), NONE,                            \
+		"Queries that these rows stand for.")                                          \
+	X(FIRST, uint64_t, merged, NAMED("merged_rows"), NAMED("merged_rows_total"),           \
+		"Rows merged into other rows.")                                                \
+	X(FIRST, uint64_t, lost_rows, SAME, TOTAL,                                             \
+		"Rows that the query store accepted and did not commit.")                      \
+	X(FIRST, uint64_t, lost_weight, SAME, NAMED("lost_queries_total"),                     \
+		"Queries that these rows stand for.")                                          \
+	X(FIRST, uint64_t, failures, SAME, TOTAL, "Writes of the query store that failed.")    \
+	X(FIRST, uint64_t, damaged, NAMED("damaged_files"), NONE,                              \
+		"Failures because of a damaged file.")                                         \
+	X(FIRST, unsigned, keep_one_in, NAMED("keeps_one_in"), NONE,                           \
+		"One of so many rows is kept just now.")                                       \
+	X(FIRST, unsigned, files, SAME, SAME, "Files of the query store, one an hour.")        \
+	X(FIRST, uint64_t, bytes, SAME, SAME, "Bytes of the files of the query store.")        \
+	X(FIRST, uint64_t, max_bytes, SAME, NAMED("cap_bytes"),                                \
+		"Most bytes that the query store may have.")                                   \
+	X(FIRST, unsigned, hours, SAME, NONE, "Hours that the files are of.")                  \
+	X(FIRST, int64_t, oldest_unix_s, SAME, NONE,                                           \
+		"Start of the oldest file's hour; 0: no file.")                                \
+	X(FIRST, uint64_t, dropped_files, SAME, TOTAL,                                         \
+		"Files that the query store deleted, oldest first.")                           \
+	X(FIRST, int64_t, clock_ahead_s, SAME, NAMED("clock_ahead_seconds"),                   \
+		"How far the clock is ahead of the newest rows; 0: weir trusts the clock.")    \
+	X(FIRST, unsigned, queued, SAME, SAME, "Batches that wait for the query store.")       \
+	X(FIRST, unsigned, queue_cap, SAME, NONE, "Most batches that can wait.")               \
+	X(FIRST, uint64_t, refused, NAMED("refused_batches"), NAMED("refused_batches_total"),  \
+		"Batches that the query store refused.")
+
 struct query_store_status {
+	STORE_COUNTS(COUNT_FIELD)
 	char folder[PATH_MAX];
-	bool failing;
-	char why[128];                   // of the last failure, "" without one
-	uint64_t retry_at_ms;            // of the next try, monotonic, while failing
-	uint64_t retry_in_ms;            // from the look on
-	uint64_t rows, weight;           // committed
-	uint64_t open_rows, open_weight; // in memory: queued, or not committed yet
-	uint64_t merged;                 // rows whose weight went into another row's
-	uint64_t lost_rows, lost_weight; // taken and not committed
-	uint64_t failures, damaged;      // all; those that were damaged files
-	unsigned keep_one_in;            // just now
-	unsigned files;
-	uint64_t bytes, max_bytes;
-	unsigned hours;
-	int64_t oldest_unix_s; // start of the oldest file's hour; 0: no file
-	uint64_t dropped_files;
-	int64_t clock_ahead_s; // how far the clock is ahead (retention.h); 0: it is trusted
-	unsigned queued, queue_cap, queued_most;
+	char why[128];        // of the last failure, "" without one
+	uint64_t retry_at_ms; // of the next try, monotonic, while failing
+	unsigned queued_most;
 	uint64_t queued_since_ms;      // 0: none
 	uint64_t queue_bytes;          // with the store's own
 	uint64_t texts, texts_evicted; // texts whose number is cached
-	uint64_t refused;              // batches: queue full, or failing
 };
+COUNTS(query_store_rows, struct query_store_status, "weir_store_", STORE_COUNTS)
 // Any thread.
 void query_store_status(struct query_store *s, struct query_store_status *out);
 void query_store_tables(const struct query_store_status *s, struct table_registry *tables);
