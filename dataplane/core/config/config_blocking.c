@@ -294,20 +294,9 @@ static int rebinding_apply(
 	const struct config_doc *doc, const struct config_node *node, struct config_rebinding *out)
 {
 	int rc = config_bool_of(doc, "blocking.rebinding", node, "enabled", &out->enabled);
-	if (config_node_count(node, "allow") == 0)
-		return rc;
-	out->allow = heap_calloc(config_node_count(node, "allow"), sizeof(*out->allow));
-	if (!out->allow)
-		return -ENOMEM;
-	for (unsigned i = 0; i < config_node_count(node, "allow"); i++) {
-		char key[CONFIG_PATH_MAX];
-		rc = config_worse(
-			rc, config_entry_name(doc,
-				    config_item_key(key, "blocking.rebinding.allow", i, NULL),
-				    config_node_item_text(node, "allow", i), &out->allow[i]));
-	}
-	out->allow_count = config_node_count(node, "allow");
-	return rc;
+	return config_worse(
+		rc, config_names_apply(doc, "blocking.rebinding.allow",
+			    config_node_list(node, "allow"), &out->allow, &out->allow_count));
 }
 
 static void rebinding_free(struct config_rebinding *r)

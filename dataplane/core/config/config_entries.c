@@ -2,6 +2,8 @@
 
 #include "config_entries.h"
 
+#include "config_sections.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +71,48 @@ int config_entry_pattern(
 	copy[len - 2] = '\0';
 	*out = copy;
 	return 0;
+}
+
+int config_names_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *items, struct dns_name **out, unsigned *count)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	if (config_list_count(items) == 0)
+		return 0;
+	*out = heap_calloc(items->count, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	*count = items->count;
+	for (unsigned i = 0; i < *count; i++)
+		rc = config_worse(rc, config_entry_name(doc, config_item_key(key, list, i, NULL),
+					      items->child[i]->text, &(*out)[i]));
+	return rc;
+}
+
+static int prefix_apply(
+	const struct config_doc *doc, const char *key, const char *text, struct ip_address *out)
+{
+	return ip_address_parse(text, out) == 0
+		       ? config_prefix_check(doc, key, out)
+		       : config_refuse(doc, key, "is not an IP address, with or without /prefix");
+}
+
+int config_prefixes_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *items, struct ip_address **out, unsigned *count)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	if (config_list_count(items) == 0)
+		return 0;
+	*out = heap_calloc(items->count, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	*count = items->count;
+	for (unsigned i = 0; i < *count; i++)
+		rc = config_worse(rc, prefix_apply(doc, config_item_key(key, list, i, NULL),
+					      items->child[i]->text, &(*out)[i]));
+	return rc;
 }
 
 int config_entries_apply(const struct config_doc *doc, const char *list,

@@ -95,26 +95,6 @@ static int window_apply(const struct config_doc *doc, const char *base,
 	return config_worse(days, rc);
 }
 
-static int domains_apply(const struct config_doc *doc, const char *list,
-	const struct config_node *node, struct config_schedule *s)
-{
-	if (config_node_count(node, "domains") == 0)
-		return 0;
-	s->domains = heap_calloc(config_node_count(node, "domains"), sizeof(*s->domains));
-	if (!s->domains)
-		return -ENOMEM;
-	s->domain_count = config_node_count(node, "domains");
-	int rc = 0;
-	for (unsigned i = 0; i < config_node_count(node, "domains"); i++) {
-		char key[CONFIG_PATH_MAX];
-		config_item_key(key, list, i, NULL);
-		rc = config_worse(
-			rc, config_entry_name(doc, key, config_node_item_text(node, "domains", i),
-				    &s->domains[i]));
-	}
-	return rc;
-}
-
 static int flags_apply(const struct config_doc *doc, const char *base,
 	const struct config_node *node, struct config_schedule *s)
 {
@@ -170,7 +150,9 @@ static int effects_apply(const struct config_doc *doc, const char *base,
 	rc = config_worse(
 		rc, config_list_names_apply(doc, config_sub_key(key, base, "lists"),
 			    config_node_list(node, "lists"), blocking, &s->lists, &s->list_count));
-	rc = config_worse(rc, domains_apply(doc, config_sub_key(key, base, "domains"), node, s));
+	rc = config_worse(
+		rc, config_names_apply(doc, config_sub_key(key, base, "domains"),
+			    config_node_list(node, "domains"), &s->domains, &s->domain_count));
 	if (rc == 0 && !s->pause && !s->block_all && config_node_count(node, "services") == 0
 		&& config_node_count(node, "lists") == 0 && !s->domain_count)
 		rc = config_refuse(doc, base,

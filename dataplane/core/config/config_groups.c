@@ -16,7 +16,7 @@
 #include <weir/text.h>
 
 // `taken`: by VLAN, the number of the group that has it, or 0.
-static int group_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
+static int vlans_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	uint8_t taken[CONFIG_VLANS], struct config *c)
 {
 	struct config_group *g = &c->groups[i];
@@ -45,13 +45,13 @@ static int group_apply(const struct config_doc *doc, const struct config_node *n
 	return rc;
 }
 
-static int group_vlans_apply(const struct config_doc *doc, struct config *out)
+static int all_vlans_apply(const struct config_doc *doc, struct config *out)
 {
 	uint8_t taken[CONFIG_VLANS] = {0};
 	int rc = 0;
 	for (unsigned i = 0; i < out->group_count; i++)
 		rc = config_worse(
-			rc, group_apply(doc, config_node_item(doc->tree.root, "groups", i), i,
+			rc, vlans_apply(doc, config_node_item(doc->tree.root, "groups", i), i,
 				    taken, out));
 	return rc;
 }
@@ -97,7 +97,7 @@ static int name_add(const struct config_doc *doc, const char *key, const char *t
 	return 0;
 }
 
-static int label_group_apply(
+static int labels_apply(
 	const struct config_doc *doc, const struct config_node *node, unsigned i, struct config *c)
 {
 	struct config_group *g = &c->groups[i];
@@ -117,7 +117,7 @@ static int label_group_apply(
 	return rc;
 }
 
-static int group_names_apply(const struct config_doc *doc, struct config *out)
+static int all_labels_apply(const struct config_doc *doc, struct config *out)
 {
 	unsigned count = 0;
 	int rc = 0;
@@ -129,9 +129,8 @@ static int group_names_apply(const struct config_doc *doc, struct config *out)
 			"%u client_names in all groups, at most %d are possible", count,
 			CONFIG_CLIENT_NAMES_MAX);
 	for (unsigned i = 0; i < out->group_count; i++)
-		rc = config_worse(
-			rc, label_group_apply(
-				    doc, config_node_item(doc->tree.root, "groups", i), i, out));
+		rc = config_worse(rc,
+			labels_apply(doc, config_node_item(doc->tree.root, "groups", i), i, out));
 	return rc;
 }
 
@@ -483,7 +482,7 @@ static int flags_apply(const struct config_doc *doc, const char *owner,
 		rc, config_bool_of(doc, owner, node, "filter_aaaa", &g->ipv6.filter_aaaa));
 }
 
-static int group_group_apply(
+static int group_apply(
 	const struct config_doc *doc, const struct config_node *node, unsigned i, struct config *c)
 {
 	struct config_group *g = &c->groups[i];
@@ -536,14 +535,13 @@ int config_groups_apply(const struct config_doc *doc, struct config *out)
 		return -ENOMEM;
 	int rc = 0;
 	for (unsigned i = 0; i < config_node_count(doc->tree.root, "groups") && rc != -ENOMEM; i++)
-		rc = config_worse(
-			rc, group_group_apply(
-				    doc, config_node_item(doc->tree.root, "groups", i), i, out));
+		rc = config_worse(rc,
+			group_apply(doc, config_node_item(doc->tree.root, "groups", i), i, out));
 	if (rc < 0)
 		return rc;
 	rc = members_apply(doc, out);
-	rc = config_worse(rc, group_vlans_apply(doc, out));
-	return config_worse(rc, group_names_apply(doc, out));
+	rc = config_worse(rc, all_vlans_apply(doc, out));
+	return config_worse(rc, all_labels_apply(doc, out));
 }
 
 void config_groups_free(struct config *c)

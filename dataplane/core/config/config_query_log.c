@@ -15,52 +15,6 @@
 
 enum { CLICKHOUSE_URL_MAX = 400, DNS_PORT = 53 };
 
-static int domains_take(
-	const struct config_doc *doc, const struct config_node *node, struct config_query_log *out)
-{
-	if (config_node_count(node, "exclude_domains") == 0)
-		return 0;
-	out->exclude_domains = heap_calloc(
-		config_node_count(node, "exclude_domains"), sizeof(*out->exclude_domains));
-	if (!out->exclude_domains)
-		return -ENOMEM;
-	out->exclude_domain_count = config_node_count(node, "exclude_domains");
-	int rc = 0;
-	for (unsigned i = 0; i < config_node_count(node, "exclude_domains"); i++) {
-		char key[CONFIG_PATH_MAX];
-		rc = config_worse(
-			rc, config_entry_name(doc,
-				    config_item_key(key, "query_log.exclude_domains", i, NULL),
-				    config_node_item_text(node, "exclude_domains", i),
-				    &out->exclude_domains[i]));
-	}
-	return rc;
-}
-
-static int clients_take(
-	const struct config_doc *doc, const struct config_node *node, struct config_query_log *out)
-{
-	if (config_node_count(node, "exclude_clients") == 0)
-		return 0;
-	out->exclude_clients = heap_calloc(
-		config_node_count(node, "exclude_clients"), sizeof(*out->exclude_clients));
-	if (!out->exclude_clients)
-		return -ENOMEM;
-	out->exclude_client_count = config_node_count(node, "exclude_clients");
-	int rc = 0;
-	for (unsigned i = 0; i < config_node_count(node, "exclude_clients"); i++) {
-		struct ip_address *a = &out->exclude_clients[i];
-		char key[CONFIG_PATH_MAX];
-		config_item_key(key, "query_log.exclude_clients", i, NULL);
-		if (ip_address_parse(config_node_item_text(node, "exclude_clients", i), a) < 0)
-			rc = config_refuse(
-				doc, key, "is not an IP address, with or without /prefix");
-		else
-			rc = config_worse(rc, config_prefix_check(doc, key, a));
-	}
-	return rc;
-}
-
 // Names of tables go into statements as they are.
 static int identifier_check(const struct config_doc *doc, const char *key, const char *text)
 {
@@ -215,18 +169,21 @@ static int dnstap_check(const struct config_doc *doc, const char *to)
 
 int config_query_log_apply(const struct config_doc *doc, struct config *out)
 {
+	const struct config_node *node = config_section(doc, "query_log");
 	struct config_query_log *c = &out->query_log;
 	int rc = path_check(doc, "query_log.store.directory", c->store.directory);
 	rc = config_worse(
 		rc, path_check(doc, "query_log.requests.directory", c->requests.directory));
 	rc = config_worse(rc, dnstap_check(doc, c->dnstap.socket));
-	rc = config_worse(rc, webhooks_take(doc, config_section(doc, "query_log"), c));
-	rc = config_worse(rc, domains_take(doc, config_section(doc, "query_log"), c));
-	rc = config_worse(rc, clients_take(doc, config_section(doc, "query_log"), c));
+	rc = config_worse(rc, webhooks_take(doc, node, c));
+	rc = config_worse(rc, config_names_apply(doc, "query_log.exclude_domains",
+				      config_node_list(node, "exclude_domains"),
+				      &c->exclude_domains, &c->exclude_domain_count));
+	rc = config_worse(rc, config_prefixes_apply(doc, "query_log.exclude_clients",
+				      config_node_list(node, "exclude_clients"),
+				      &c->exclude_clients, &c->exclude_client_count));
 	return config_worse(
-		rc, clickhouse_apply(doc,
-			    config_node_mapping(config_section(doc, "query_log"), "clickhouse"),
-			    &c->clickhouse));
+		rc, clickhouse_apply(doc, config_node_mapping(node, "clickhouse"), &c->clickhouse));
 }
 
 void config_query_log_free(struct config *c)

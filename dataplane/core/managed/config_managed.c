@@ -108,11 +108,8 @@ static const struct list entries = {NULL, "entries", CONFIG_DATED_MAX},
 // NULL: the text has none.
 static struct config_node *list_of(const struct config_managed *m, const struct list *l)
 {
-	struct config_node *at = m->tree.root;
-	if (l->section)
-		at = config_node_find(at, l->section);
-	at = config_node_find(at, l->key);
-	return config_node_is_empty(at) ? NULL : at;
+	const struct config_node *root = m->tree.root;
+	return config_node_list(l->section ? config_node_mapping(root, l->section) : root, l->key);
 }
 
 // One more item, whose place is in the list.
