@@ -71,6 +71,24 @@ static inline void build_rr_name(struct dns_build *b, enum dns_build_section sec
 	build_end(b, at);
 }
 
+static inline void build_cname(
+	struct dns_build *b, const char *owner, uint32_t ttl_s, const char *target)
+{
+	build_rr_name(b, SECTION_ANSWER, owner, DNS_TYPE_CNAME, ttl_s, target);
+}
+
+static inline void build_dname(
+	struct dns_build *b, const char *owner, uint32_t ttl_s, const char *target)
+{
+	build_rr_name(b, SECTION_ANSWER, owner, DNS_TYPE_DNAME, ttl_s, target);
+}
+
+static inline void build_a(
+	struct dns_build *b, const char *owner, uint32_t ttl_s, const char address[4])
+{
+	build_rr(b, SECTION_ANSWER, owner, DNS_TYPE_A, ttl_s, address, 4);
+}
+
 static inline void build_soa(
 	struct dns_build *b, const char *owner, uint32_t ttl_s, uint32_t minimum)
 {

@@ -13,9 +13,9 @@ static const char *print(void)
 TEST(test_positive)
 {
 	build_reply(&b, 0, "WWW.Example.com", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
-	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 200, "\1\2\3\5", 4);
-	build_rr(&b, SECTION_ANSWER, "evil.example.org", DNS_TYPE_A, 1, "\6\6\6\6", 4);
+	build_a(&b, "www.example.com", 300, "\1\2\3\4");
+	build_a(&b, "www.example.com", 200, "\1\2\3\5");
+	build_a(&b, "evil.example.org", 1, "\6\6\6\6");
 	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_AAAA, 1, "0123456789abcdef", 16);
 	build_rr_name(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NS, 5, "ns1.example.com");
 	build_soa(&b, "example.com", 5, 5);
@@ -36,8 +36,8 @@ TEST(test_aliases_that_came_twice)
 	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY, DNS_TYPE_A};
 	for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
 		build_reply(&b, 0, "a.example", types[i]);
-		build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
-		build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
+		build_cname(&b, "a.example", 60, "b.example");
+		build_cname(&b, "a.example", 60, "b.example");
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.ancount, 1);
 		assert_string_equal(print(), "a.example 60 5 b.example\n");
@@ -95,10 +95,10 @@ TEST(test_negative_without_soa)
 TEST(test_one_ttl_in_a_set)
 {
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 900, "a.cdn.net");
-	build_rr(&b, SECTION_ANSWER, "a.cdn.net", DNS_TYPE_A, 300, "\1\2\3\4", 4);
-	build_rr(&b, SECTION_ANSWER, "A.cdn.net", DNS_TYPE_A, 100, "\1\2\3\5", 4);
-	build_rr(&b, SECTION_ANSWER, "a.cdn.net", DNS_TYPE_A, 200, "\1\2\3\6", 4);
+	build_cname(&b, "www.example.com", 900, "a.cdn.net");
+	build_a(&b, "a.cdn.net", 300, "\1\2\3\4");
+	build_a(&b, "A.cdn.net", 100, "\1\2\3\5");
+	build_a(&b, "a.cdn.net", 200, "\1\2\3\6");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.ttl_s, 100);
 	assert_string_equal(print(), "www.example.com 900 5 a.cdn.net\na.cdn.net 100 1 [4]\n"
@@ -108,7 +108,7 @@ TEST(test_one_ttl_in_a_set)
 TEST(test_negative_behind_a_chain)
 {
 	build_reply(&b, 3, "www.example.com", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 30, "gone.cdn.net");
+	build_cname(&b, "www.example.com", 30, "gone.cdn.net");
 	build_soa(&b, "cdn.net", 900, 600);
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_NXDOMAIN);
@@ -134,10 +134,10 @@ TEST(test_ttl_limits)
 {
 	const struct dns_ttl_limits limits = {.min_s = 300, .max_s = 3600, .negative_s = 60};
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 5, "b.example.com");
-	build_rr_name(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_CNAME, 700, "c.example.com");
-	build_rr_name(&b, SECTION_ANSWER, "c.example.com", DNS_TYPE_CNAME, 604800, "d.example.com");
-	build_rr(&b, SECTION_ANSWER, "d.example.com", DNS_TYPE_A, 0xffffffff, "\1\2\3\7", 4);
+	build_cname(&b, "www.example.com", 5, "b.example.com");
+	build_cname(&b, "b.example.com", 700, "c.example.com");
+	build_cname(&b, "c.example.com", 604800, "d.example.com");
+	build_a(&b, "d.example.com", 0xffffffff, "\1\2\3\7");
 	assert_int_equal(build_read(&b, &limits, false, &answer), 0);
 	assert_int_equal(answer.auth_ttl_s, 5);
 	assert_int_equal(answer.ttl_s, 300);
@@ -149,7 +149,7 @@ TEST(test_ttl_limits)
 TEST(test_failure_and_truncation)
 {
 	build_reply(&b, DNS_RCODE_SERVFAIL, "www.example.com", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+	build_a(&b, "www.example.com", 5, "\1\2\3\4");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
 	assert_int_equal(answer.rcode, DNS_RCODE_SERVFAIL);
@@ -179,11 +179,11 @@ TEST(test_bad_names_in_additional_data_reach_nobody)
 	static const char *const rdata[] = {"\xc0\xff", "\xff\xff", "\xc0\0", "\x3fx", ""};
 	static struct dns_answer clean;
 	build_reply(&b, 0, "a.example", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "a.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_a(&b, "a.example", 60, "\1\2\3\4");
 	assert_int_equal(build_read(&b, &build_wide, false, &clean), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rdata); i++) {
 		build_reply(&b, 0, "a.example", DNS_TYPE_A);
-		build_rr(&b, SECTION_ANSWER, "a.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+		build_a(&b, "a.example", 60, "\1\2\3\4");
 		build_rr(&b, SECTION_ADDITIONAL, "b.example", DNS_TYPE_NS, 60, rdata[i],
 			i < 4 ? 2 : 0);
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
@@ -209,7 +209,7 @@ TEST(test_dnssec_records)
 	}
 	for (unsigned dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
 		build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
-		build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
+		build_a(&b, "www.example.com", 300, "\1\2\3\4");
 		build_rrsig(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 300);
 		build_rrsig(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_AAAA, 300);
 		build_rrsig(&b, SECTION_ANSWER, "other.example.com", DNS_TYPE_A, 300);
@@ -224,7 +224,7 @@ TEST(test_dnssec_records)
 TEST(test_any)
 {
 	build_reply(&b, 0, "example.com", DNS_TYPE_ANY);
-	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
+	build_a(&b, "example.com", 300, "\1\2\3\4");
 	build_rr(&b, SECTION_ANSWER, "example.com", 65280, 300, "\xc0\x0c", 2);
 	build_rr_name(&b, SECTION_ANSWER, "example.com", DNS_TYPE_NS, 300, "ns.example.com");
 	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_TSIG, 300, "", 0);
@@ -238,8 +238,8 @@ TEST(test_any)
 TEST(test_cut_short_anywhere)
 {
 	build_reply(&b, 0, "a.example.com", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "a.example.com", DNS_TYPE_CNAME, 60, "b.example.com");
-	build_rr(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_cname(&b, "a.example.com", 60, "b.example.com");
+	build_a(&b, "b.example.com", 60, "\1\2\3\4");
 	build_rr(&b, SECTION_ADDITIONAL, ".", DNS_TYPE_OPT, 0, "", 0);
 	struct dns_query q = build_query(&b, false);
 	for (size_t len = 0; len < b.w.pos; len++) {

@@ -36,7 +36,7 @@ TEST(test_names_lead_through_no_more_than_a_few_bytes_each)
 			build_read(&b, &build_wide, false, &answer), by_turns ? -E2BIG : 0);
 	}
 	build_reply(&b, 0, "example.com", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+	build_a(&b, "example.com", 5, "\1\2\3\4");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 }
 
@@ -80,11 +80,11 @@ TEST(test_a_dname_of_two_steps_is_told_once)
 {
 	build_reply(&b, 0, "a.old.example", DNS_TYPE_A);
 	for (unsigned i = 0; i < 2; i++)
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 5, "example");
-	build_rr_name(&b, SECTION_ANSWER, "a.old.example", DNS_TYPE_CNAME, 5, "a.example");
-	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 5, "b.old.example");
-	build_rr_name(&b, SECTION_ANSWER, "b.old.example", DNS_TYPE_CNAME, 5, "b.example");
-	build_rr(&b, SECTION_ANSWER, "b.example", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+		build_dname(&b, "old.example", 5, "example");
+	build_cname(&b, "a.old.example", 5, "a.example");
+	build_cname(&b, "a.example", 5, "b.old.example");
+	build_cname(&b, "b.old.example", 5, "b.example");
+	build_a(&b, "b.example", 5, "\1\2\3\4");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.ancount, 5);
 }
@@ -100,10 +100,9 @@ TEST(test_a_dname_of_another_target_is_left_out)
 		{"x.new.examples", false}, {"xx.new.example", false}, {"new.example", false}};
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 5, "new.example");
-		build_rr_name(
-			&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 5, cases[i].target);
-		build_rr(&b, SECTION_ANSWER, cases[i].target, DNS_TYPE_A, 5, "\1\2\3\4", 4);
+		build_dname(&b, "old.example", 5, "new.example");
+		build_cname(&b, "x.old.example", 5, cases[i].target);
+		build_a(&b, cases[i].target, 5, "\1\2\3\4");
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.ancount, cases[i].is_made ? 3 : 2);
 	}
@@ -115,12 +114,10 @@ TEST(test_a_dname_behind_many_others_is_left_out)
 	for (unsigned others = DNS_ANSWER_CNAME_MAX - 1; others <= DNS_ANSWER_CNAME_MAX; others++) {
 		build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
 		for (unsigned i = 0; i < others; i++)
-			build_rr_name(
-				&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 5, "elsewhere");
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 5, "new.example");
-		build_rr_name(
-			&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 5, "x.new.example");
-		build_rr(&b, SECTION_ANSWER, "x.new.example", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+			build_dname(&b, "example", 5, "elsewhere");
+		build_dname(&b, "old.example", 5, "new.example");
+		build_cname(&b, "x.old.example", 5, "x.new.example");
+		build_a(&b, "x.new.example", 5, "\1\2\3\4");
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.ancount, others < DNS_ANSWER_CNAME_MAX ? 3 : 2);
 	}
@@ -190,9 +187,8 @@ TEST(test_names_of_one_hash_are_told_apart_so_many_times)
 		others += DNS_STRANGERS_MAX / 4) {
 		build_reply(&b, 0, name_of(pair[0], below), DNS_TYPE_A);
 		for (unsigned i = 0; i < others; i++)
-			build_rr(&b, SECTION_ANSWER, name_of(pair[1], below), DNS_TYPE_A, 5,
-				"\1\1\1\1", 4);
-		build_rr(&b, SECTION_ANSWER, name_of(pair[0], below), DNS_TYPE_A, 5, "\1\2\3\4", 4);
+			build_a(&b, name_of(pair[1], below), 5, "\1\1\1\1");
+		build_a(&b, name_of(pair[0], below), 5, "\1\2\3\4");
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.ancount, others < DNS_STRANGERS_MAX);
 	}

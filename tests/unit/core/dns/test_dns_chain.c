@@ -15,10 +15,10 @@ static const char *print(void)
 TEST(test_chain_in_any_order)
 {
 	build_reply(&b, 0, "a.example.com", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "c.cdn.net", DNS_TYPE_A, 20, "\1\2\3\4", 4);
-	build_rr_name(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_CNAME, 100, "c.cdn.net");
-	build_rr_name(&b, SECTION_ANSWER, "a.example.com", DNS_TYPE_CNAME, 60, "B.example.com");
-	build_rr_name(&b, SECTION_ANSWER, "x.example.com", DNS_TYPE_CNAME, 60, "a.example.com");
+	build_a(&b, "c.cdn.net", 20, "\1\2\3\4");
+	build_cname(&b, "b.example.com", 100, "c.cdn.net");
+	build_cname(&b, "a.example.com", 60, "B.example.com");
+	build_cname(&b, "x.example.com", 60, "a.example.com");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 	assert_int_equal(answer.cname_count, 2);
@@ -35,9 +35,9 @@ static void build_chain(unsigned hops)
 	for (unsigned i = 0; i < hops; i++) {
 		snprintf(from, sizeof(from), "n%u.example", i);
 		snprintf(to, sizeof(to), "n%u.example", i + 1);
-		build_rr_name(&b, SECTION_ANSWER, from, DNS_TYPE_CNAME, 60, to);
+		build_cname(&b, from, 60, to);
 	}
-	build_rr(&b, SECTION_ANSWER, to, DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_a(&b, to, 60, "\1\2\3\4");
 }
 
 TEST(test_chain_limit)
@@ -51,11 +51,11 @@ TEST(test_chain_limit)
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), -ELOOP);
 
 	build_reply(&b, 0, "a.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
-	build_rr_name(&b, SECTION_ANSWER, "b.example", DNS_TYPE_CNAME, 60, "a.example");
+	build_cname(&b, "a.example", 60, "b.example");
+	build_cname(&b, "b.example", 60, "a.example");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), -ELOOP);
 	build_reply(&b, 0, "a.example", DNS_TYPE_CNAME); // asked for itself it is no chain
-	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "a.example");
+	build_cname(&b, "a.example", 60, "a.example");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.cname_count, 0);
 }
@@ -63,11 +63,11 @@ TEST(test_chain_limit)
 TEST(test_dname)
 {
 	build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
+	build_dname(&b, "old.example", 50, "new.example");
 	build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
-	build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 50, "elsewhere");
-	build_rr_name(&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 50, "x.new.example");
-	build_rr(&b, SECTION_ANSWER, "x.new.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_dname(&b, "example", 50, "elsewhere");
+	build_cname(&b, "x.old.example", 50, "x.new.example");
+	build_a(&b, "x.new.example", 60, "\1\2\3\4");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_string_equal(print(), "old.example 50 39 new.example\n"
 				     "x.old.example 50 5 x.new.example\n"
@@ -81,11 +81,10 @@ TEST(test_dname_of_a_cname_asked_for)
 	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY};
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		build_reply(&b, 0, "x.old.example", types[i]);
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
+		build_dname(&b, "old.example", 50, "new.example");
 		build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
-		build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 50, "elsewhere");
-		build_rr_name(
-			&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 50, "x.new.example");
+		build_dname(&b, "example", 50, "elsewhere");
+		build_cname(&b, "x.old.example", 50, "x.new.example");
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_string_equal(print(), "old.example 50 39 new.example\n"
 					     "x.old.example 50 5 x.new.example\n");
@@ -98,9 +97,9 @@ TEST(test_dname_of_a_cname_asked_for)
 TEST(test_dname_without_its_cname)
 {
 	build_reply(&b, 0, "A.x.old.example", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "a.x.newer.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
-	build_rr_name(&b, SECTION_ANSWER, "new.example", DNS_TYPE_DNAME, 40, "newer.example");
-	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "New.example");
+	build_a(&b, "a.x.newer.example", 60, "\1\2\3\4");
+	build_dname(&b, "new.example", 40, "newer.example");
+	build_dname(&b, "old.example", 50, "New.example");
 	build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
@@ -121,13 +120,13 @@ TEST(test_dname_that_makes_no_cname)
 	static const char *const names[] = {"old.example", "xold.example", "example"};
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
 		build_reply(&b, 0, names[i], DNS_TYPE_A);
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
+		build_dname(&b, "old.example", 50, "new.example");
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.ancount, 0);
 	}
 	build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
-	build_rr(&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_dname(&b, "old.example", 50, "new.example");
+	build_a(&b, "x.old.example", 60, "\1\2\3\4");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_string_equal(print(), "x.old.example 60 1 [4]\n");
 }
@@ -137,7 +136,7 @@ TEST(test_cname_of_a_dname_asked_for)
 	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY};
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		build_reply(&b, 0, "x.old.example", types[i]);
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
+		build_dname(&b, "old.example", 50, "new.example");
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 		assert_int_equal(answer.cname_count, 0);
@@ -152,8 +151,8 @@ TEST(test_dnames_without_end)
 	static const char *const targets[] = {"new.example", "y.old.example"};
 	for (unsigned i = 0; i < ARRAY_LEN(targets); i++) {
 		build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, targets[i]);
-		build_rr_name(&b, SECTION_ANSWER, "new.example", DNS_TYPE_DNAME, 50, "old.example");
+		build_dname(&b, "old.example", 50, targets[i]);
+		build_dname(&b, "new.example", 50, "old.example");
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), -ELOOP);
 	}
 }
@@ -170,8 +169,7 @@ TEST(test_a_chain_without_end)
 		{DNS_RCODE_NXDOMAIN, NULL, false}, {DNS_RCODE_NXDOMAIN, "here.example", false}};
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		build_reply(&b, cases[i].rcode, "a.here.example", DNS_TYPE_A);
-		build_rr_name(&b, SECTION_ANSWER, "a.here.example", DNS_TYPE_CNAME, 60,
-			"b.there.example");
+		build_cname(&b, "a.here.example", 60, "b.there.example");
 		if (cases[i].soa)
 			build_soa(&b, cases[i].soa, 900, 600);
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
@@ -182,7 +180,7 @@ TEST(test_a_chain_without_end)
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_false(answer.is_open);
 	build_reply(&b, 0, "a.here.example", DNS_TYPE_CNAME);
-	build_rr_name(&b, SECTION_ANSWER, "a.here.example", DNS_TYPE_CNAME, 60, "b.there.example");
+	build_cname(&b, "a.here.example", 60, "b.there.example");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_false(answer.is_open);
 }
@@ -196,9 +194,9 @@ TEST(test_a_chain_of_two_replies)
 	struct dns_name first_name = name_of_text("a.x.old.example");
 	memcpy(local.spelling, "\1D\4test", 8);
 	build_reply(&b, DNS_RCODE_NXDOMAIN, "A.x.old.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
-	build_rr_name(&b, SECTION_ANSWER, "a.x.new.example", DNS_TYPE_CNAME, 60, "c.test");
-	build_rr_name(&b, SECTION_ANSWER, "c.test", DNS_TYPE_CNAME, 60, "elsewhere.test");
+	build_dname(&b, "old.example", 50, "new.example");
+	build_cname(&b, "a.x.new.example", 60, "c.test");
+	build_cname(&b, "c.test", 60, "elsewhere.test");
 	build_rrsig(&b, SECTION_ANSWER, "a.x.new.example", DNS_TYPE_CNAME, 60);
 	build_soa(&b, "test", 900, 600);
 	const struct dns_query q = build_query(&b, true);
@@ -213,7 +211,7 @@ TEST(test_a_chain_of_two_replies)
 	chain.before = first;
 	chain.before_len = build_whole(&answer, &q, first);
 	build_reply(&b, 0, "d.test", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "D.test", DNS_TYPE_A, 40, "\1\2\3\4", 4);
+	build_a(&b, "D.test", 40, "\1\2\3\4");
 	chain.asked = &local.target;
 	chain.alias = &local;
 	chain.count = 1;
@@ -236,9 +234,9 @@ TEST(test_a_chain_of_two_replies)
 static struct dns_query signed_hop(const char *owner)
 {
 	build_reply(&b, 0, owner, DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, owner, DNS_TYPE_CNAME, 60, "c.test");
+	build_cname(&b, owner, 60, "c.test");
 	build_rrsig(&b, SECTION_ANSWER, owner, DNS_TYPE_CNAME, 60);
-	build_rr(&b, SECTION_ANSWER, "c.test", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_a(&b, "c.test", 60, "\1\2\3\4");
 	build_rr(&b, SECTION_AUTHORITY, "m.example", DNS_TYPE_NSEC, 60, "\1z\7example\0\0\1\2", 14);
 	build_rrsig(&b, SECTION_AUTHORITY, "m.example", DNS_TYPE_NSEC, 60);
 	return build_query(&b, true);
@@ -259,7 +257,7 @@ TEST(test_proofs_of_wildcards_go_along)
 		.asked = &next, .before = first, .before_len = build_whole(&answer, &q, first)};
 	for (unsigned twice = 0; twice < 2; twice++) {
 		build_reply(&b, 0, "c.test", DNS_TYPE_A);
-		build_rr(&b, SECTION_ANSWER, "c.test", DNS_TYPE_A, 40, "\1\2\3\4", 4);
+		build_a(&b, "c.test", 40, "\1\2\3\4");
 		build_rr(&b, SECTION_AUTHORITY, twice ? "m.example" : "n.example", DNS_TYPE_NSEC,
 			60, "\1z\7example\0\0\1\2", 14);
 		assert_int_equal(
@@ -308,7 +306,7 @@ TEST(test_what_is_before_is_no_fault_of_the_reply)
 	const struct dns_chain chain = {
 		.asked = &next, .before = (const uint8_t *)"no message", .before_len = 10};
 	build_reply(&b, 0, "c.test", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "c.test", DNS_TYPE_A, 40, "\1\2\3\4", 4);
+	build_a(&b, "c.test", 40, "\1\2\3\4");
 	assert_int_equal(dns_answer_read_chain(b.buf, b.w.pos, &chain, &q, 0, &build_wide, &answer),
 		-EPROTO);
 }
@@ -325,8 +323,8 @@ TEST(test_dname_that_makes_too_long)
 	for (unsigned label = FITS; label <= FITS + 1; label++) {
 		build_reply(&b, DNS_RCODE_YXDOMAIN,
 			text_from("%.*s.old.example", (int)label, "yyyyyy"), DNS_TYPE_A);
-		build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 70, "elsewhere");
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
+		build_dname(&b, "example", 70, "elsewhere");
+		build_dname(&b, "old.example", 50, target);
 		build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.rcode, DNS_RCODE_YXDOMAIN);
@@ -339,13 +337,13 @@ TEST(test_dname_that_makes_too_long)
 		assert_int_equal(answer.ancount, label == FITS ? 0 : 2);
 	}
 	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "yyyyy.old.example");
-	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
+	build_cname(&b, "a.example", 60, "yyyyy.old.example");
+	build_dname(&b, "old.example", 50, target);
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 	assert_int_equal(answer.ancount, 2);
 	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.example", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "a.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_a(&b, "a.example", 60, "\1\2\3\4");
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
 	assert_int_equal(answer.ancount, 0);
@@ -361,9 +359,8 @@ TEST(test_dname_that_weir_finds_too_long)
 	for (unsigned alias = 0; alias < 2; alias++) {
 		build_reply(&b, 0, alias ? "a.example" : "yyyyy.old.example", DNS_TYPE_A);
 		if (alias)
-			build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60,
-				"yyyyy.old.example");
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
+			build_cname(&b, "a.example", 60, "yyyyy.old.example");
+		build_dname(&b, "old.example", 50, target);
 		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.rcode, DNS_RCODE_YXDOMAIN);
 		assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
@@ -381,8 +378,8 @@ TEST(test_dname_that_makes_longer_and_longer)
 	snprintf(target, sizeof(target), "%s.%s.%s.d.example", label, label, label);
 	snprintf(made, sizeof(made), "a.%s", target);
 	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.d.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "d.example", DNS_TYPE_DNAME, 50, target);
-	build_rr_name(&b, SECTION_ANSWER, "a.d.example", DNS_TYPE_CNAME, 50, made);
+	build_dname(&b, "d.example", 50, target);
+	build_cname(&b, "a.d.example", 50, made);
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 	assert_int_equal(answer.ancount, 2);

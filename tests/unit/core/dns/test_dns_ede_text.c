@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The text of an extended error.
 
+#include "dns_sum.h"
 #include "tests/unit/unit.h"
 
 #include <weir/dns_reply.h>
-
-// The checksum as RFC 1071 tells it, byte by byte.
-static uint16_t sum_by_bytes(const uint8_t *p, size_t len)
-{
-	uint64_t sum = 0;
-	for (size_t i = 0; i < len; i++)
-		sum += i & 1 ? p[i] : (uint64_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
 
 // A query for a name of one label, parsed into q. Bytes up to the end of its question.
 static size_t ask(uint8_t *msg, unsigned label_len, bool has_opt, struct dns_query *q)

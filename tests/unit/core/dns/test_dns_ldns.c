@@ -16,7 +16,7 @@ static struct dns_rand rnd = {11};
 static void build_mixed(void)
 {
 	build_reply(&b, 0, "Www.example.com", DNS_TYPE_ANY);
-	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
+	build_a(&b, "www.example.com", 300, "\1\2\3\4");
 	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_AAAA, 300, "0123456789abcdef", 16);
 	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_MX, 300, "\0\12\2mx\xc0\x10", 7);
 	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_TXT, 300, "\5hello\0\2ab", 10);
@@ -40,18 +40,16 @@ static void build_case(unsigned which)
 		return;
 	case 1:
 		build_reply(&b, 0, "a.example.com", DNS_TYPE_A);
-		build_rr(&b, SECTION_ANSWER, "a.example.com", DNS_TYPE_A, 30, "\1\2\3\4", 4);
-		build_rr(&b, SECTION_ANSWER, "A.example.com", DNS_TYPE_A, 30, "\1\2\3\5", 4);
-		build_rr(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_A, 30, "\1\2\3\5", 4);
+		build_a(&b, "a.example.com", 30, "\1\2\3\4");
+		build_a(&b, "A.example.com", 30, "\1\2\3\5");
+		build_a(&b, "b.example.com", 30, "\1\2\3\5");
 		build_rr_name(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NS, 5, "ns.x");
 		return;
 	case 2:
 		build_reply(&b, 0, "a.old.example.com", DNS_TYPE_AAAA);
-		build_rr_name(&b, SECTION_ANSWER, "old.example.com", DNS_TYPE_DNAME, 9, "new.org");
-		build_rr_name(
-			&b, SECTION_ANSWER, "a.old.example.com", DNS_TYPE_CNAME, 9, "a.new.org");
-		build_rr_name(
-			&b, SECTION_ANSWER, "a.new.org", DNS_TYPE_CNAME, 9, "cdn.example.com");
+		build_dname(&b, "old.example.com", 9, "new.org");
+		build_cname(&b, "a.old.example.com", 9, "a.new.org");
+		build_cname(&b, "a.new.org", 9, "cdn.example.com");
 		build_rr(&b, SECTION_ANSWER, "cdn.example.com", DNS_TYPE_AAAA, 9,
 			"0123456789abcdef", 16);
 		return;

@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "dns_rand.h"
+#include "dns_sum.h"
 #include "tests/unit/unit.h"
 
 #include <weir/dns_identity.h>
 #include <weir/dns_reply.h>
 
 static struct dns_rand rnd = {7};
-
-// The checksum as RFC 1071 tells it, byte by byte.
-static uint16_t sum_by_bytes(const uint8_t *p, size_t len)
-{
-	uint64_t sum = 0;
-	for (size_t i = 0; i < len; i++)
-		sum += i & 1 ? p[i] : (uint64_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
 
 // A query in msg for a name of `labels` labels of `label_len` bytes; parsed into q.
 static size_t ask(uint8_t *msg, uint16_t flags, unsigned labels, unsigned label_len, uint16_t type,

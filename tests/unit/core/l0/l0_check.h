@@ -27,6 +27,26 @@ static inline struct box *box_new(uint64_t bytes, unsigned mean_units)
 	return box_new_for(bytes, mean_units, 1);
 }
 
+// The record of an id that must be there, and its number.
+static inline uint32_t box_find(const struct box *b, uint32_t id, struct l0_view *v)
+{
+	uint32_t number;
+	assert_true(box_get(l0_writer_reader(b->w), id, v, &number));
+	return number;
+}
+
+static inline uint32_t record_of(const struct box *b, uint32_t id)
+{
+	return box_find(b, id, &(struct l0_view){0});
+}
+
+static inline uint32_t heat_of(const struct box *b, uint32_t id)
+{
+	struct box_name n;
+	const struct l0_key key = box_key(l0_writer_reader(b->w), id, &n);
+	return l0_writer_heat(box_writer(b, key.hash), &key);
+}
+
 static inline void audit(const struct box *b)
 {
 	char why[128] = "";

@@ -32,21 +32,6 @@ static struct met sweep(struct box *b, uint64_t now_ms, uint32_t heat_min)
 	return m;
 }
 
-static uint32_t record_of(const struct box *b, uint32_t id)
-{
-	struct l0_view v;
-	uint32_t number;
-	assert_true(box_get(l0_writer_reader(b->w), id, &v, &number));
-	return number;
-}
-
-static uint32_t heat_of(const struct box *b, uint32_t id)
-{
-	struct box_name n;
-	const struct l0_key key = box_key(l0_writer_reader(b->w), id, &n);
-	return l0_writer_heat(b->w, &key);
-}
-
 static void hit(struct box *b, uint32_t id, unsigned hits)
 {
 	((_Atomic uint8_t *)b->marks)[record_of(b, id)] += (uint8_t)(hits * MARK_HIT);

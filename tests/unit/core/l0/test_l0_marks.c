@@ -39,7 +39,7 @@ static struct crowd *crowd_new(void)
 	return c;
 }
 
-static uint32_t record_of(const struct crowd *c, uint32_t id)
+static uint32_t place_of(const struct crowd *c, uint32_t id)
 {
 	struct l0_view v;
 	uint32_t number;
@@ -48,7 +48,7 @@ static uint32_t record_of(const struct crowd *c, uint32_t id)
 
 static void hit(struct crowd *c, unsigned worker, uint32_t id, unsigned hits)
 {
-	const uint32_t number = record_of(c, id);
+	const uint32_t number = place_of(c, id);
 	if (number == L0_NONE || c->marks[worker][number] / MARK_HIT + hits > MARK_HITS_MAX)
 		return;
 	c->marks[worker][number] += (uint8_t)(hits * MARK_HIT);
@@ -86,13 +86,6 @@ static void gather(struct crowd *c, uint32_t number)
 		assert_false(sweep_step(c));
 }
 
-static uint32_t heat_of(const struct crowd *c, uint32_t id)
-{
-	struct box_name n;
-	const struct l0_key key = box_key(l0_writer_reader(c->b.w), id, &n);
-	return l0_writer_heat(c->b.w, &key);
-}
-
 static void must_put(struct crowd *c, uint32_t id)
 {
 	assert_int_equal(box_put(&c->b, id, 1, 60, NOW_MS, HARD_MS), 0);
@@ -110,11 +103,11 @@ TEST(test_a_gathered_hit_goes_with_its_record)
 	struct crowd *c = crowd_new();
 	must_put(c, 7);
 	hit(c, 0, 7, 5);
-	gather(c, record_of(c, 7));
-	assert_int_equal(heat_of(c, 7), 5 * L0_HEAT_ONE); // not folded yet
+	gather(c, place_of(c, 7));
+	assert_int_equal(heat_of(&c->b, 7), 5 * L0_HEAT_ONE); // not folded yet
 	hit(c, 0, 7, 2);
 	must_put(c, 7); // elsewhere in the table
-	assert_int_equal(heat_of(c, 7), 7 * L0_HEAT_ONE);
+	assert_int_equal(heat_of(&c->b, 7), 7 * L0_HEAT_ONE);
 	sweep(c);
 	sweep(c);
 	assert_int_equal(c->met[7], 7);
@@ -127,18 +120,18 @@ TEST(test_no_record_gets_the_hits_of_another)
 	struct crowd *c = crowd_new();
 	must_put(c, 9); // the place of the very first is not found again
 	must_put(c, 7);
-	const uint32_t number = record_of(c, 7);
+	const uint32_t number = place_of(c, 7);
 	hit(c, 0, 7, 5);
 	gather(c, number);
 	assert_true(drop(c, 7));
-	for (unsigned tries = 0; record_of(c, id) != number; tries++) {
+	for (unsigned tries = 0; place_of(c, id) != number; tries++) {
 		const uint16_t len = (uint16_t)(60 + rnd_below(&c->seed, 100)); // or it passes by
 		assert_true(tries < 4 * ROOM / L0_UNIT);
 		(void)drop(c, id);
 		l0_writer_reclaim(c->b.w);
 		assert_int_equal(box_put(&c->b, id, 1, len, NOW_MS, HARD_MS), 0);
 	}
-	assert_int_equal(heat_of(c, id), 0);
+	assert_int_equal(heat_of(&c->b, id), 0);
 	sweep(c);
 	assert_int_equal(c->met[id], 0);
 }
@@ -157,7 +150,7 @@ TEST(test_the_hits_of_many_workers_add_up)
 	assert_int_equal(c->met[7], WORKERS * MARK_HITS_MAX);
 	assert_int_equal(c->met[8], 1 + 2 + 3);
 	for (unsigned i = 0; i < WORKERS; i++)
-		assert_int_equal(c->marks[i][record_of(c, 7)], 0);
+		assert_int_equal(c->marks[i][place_of(c, 7)], 0);
 	sweep(c);
 	assert_int_equal(c->met[7], WORKERS * MARK_HITS_MAX);
 }
@@ -167,11 +160,11 @@ TEST(test_marks_of_an_ended_worker_are_not_changed)
 {
 	struct crowd *c = crowd_new();
 	must_put(c, 7);
-	c->marks[1][record_of(c, 7)] = MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT;
+	c->marks[1][place_of(c, 7)] = MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT;
 	l0_writer_end_marks(c->b.w, 1);
 	sweep(c);
 	sweep(c);
-	assert_int_equal(c->marks[1][record_of(c, 7)], MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT);
+	assert_int_equal(c->marks[1][place_of(c, 7)], MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT);
 	assert_int_equal(c->met[7], 0);
 }
 
@@ -182,7 +175,7 @@ TEST(test_requests_of_an_earlier_life_are_forgotten)
 	sweep(c);
 	sweep(c);
 	must_put(c, 7);
-	const uint32_t number = record_of(c, 7);
+	const uint32_t number = place_of(c, 7);
 	c->marks[0][number] = c->marks[1][number] = MARK_VISITED | MARK_REFRESH;
 	l0_writer_set_marks(c->b.w, 1, c->marks[1]);
 	sweep(c);
@@ -267,13 +260,8 @@ TEST(test_hits_of_each_share)
 		assert_true(s.entries > N / WRITERS / 2);
 	}
 	for (uint32_t id = 0; id < N; id++) {
-		struct box_name n;
-		struct l0_view v;
-		uint32_t number;
-		const struct l0_key key = box_key(l0_writer_reader(b->w), id, &n);
-		assert_int_equal(l0_writer_heat(box_writer(b, key.hash), &key), L0_HEAT_ONE);
-		assert_true(box_get(l0_writer_reader(b->w), id, &v, &number));
-		assert_int_equal(marks[number], 0);
+		assert_int_equal(heat_of(b, id), L0_HEAT_ONE);
+		assert_int_equal(marks[record_of(b, id)], 0);
 	}
 }
 

@@ -18,7 +18,7 @@ TEST(test_answer_policy)
 		struct l0_view v;
 		uint64_t replaced = stats_of(b).replaced;
 		assert_int_equal(box_set_mask(b, 9, by[i]), 0);
-		assert_true(box_get(l0_writer_reader(b->w), 9, &v, &number));
+		number = box_find(b, 9, &v);
 		assert_true(box_is_answer(&v, 9, &serial));
 		assert_int_equal(v.masked, by[i] != 0);
 		if (v.masked)
@@ -36,13 +36,13 @@ TEST(test_answer_policy)
 	const struct rule_set none = {0};
 	assert_int_equal(l0_writer_set_mask(b->w, &p.put.key, &none), 0);
 	struct l0_view v;
-	assert_true(box_get(l0_writer_reader(b->w), 9, &v, &number));
+	number = box_find(b, 9, &v);
 	assert_false(v.masked);
 	assert_int_equal(box_set_mask(b, 10, 1), -ENOENT);
 	// Put with an empty mask: the same as without.
 	p.put.mask = &none;
 	assert_int_equal(l0_writer_put(b->w, &p.put), 0);
-	assert_true(box_get(l0_writer_reader(b->w), 9, &v, &number));
+	number = box_find(b, 9, &v);
 	assert_false(v.masked);
 	audit(b);
 }
@@ -80,13 +80,13 @@ TEST(test_recovery)
 	assert_int_equal(box_put(b, 6, 3, 100, 1000, 1 << 20), 0);
 	assert_int_equal(box_set_mask(b, 6, 99), 0);
 	assert_true(box_reopen(b, 2000));
-	assert_true(box_get(l0_writer_reader(b->w), 5, &v, &number));
+	number = box_find(b, 5, &v);
 	assert_true(v.masked && box_is_answer(&v, 5, &serial));
-	assert_true(box_get(l0_writer_reader(b->w), 6, &v, &number));
+	number = box_find(b, 6, &v);
 	assert_true(v.masked && v.mask.lists[1] == 99);
 	((uint8_t *)(uintptr_t)v.answer.bytes)[v.answer.len + 9] ^= 4;
 	assert_true(box_reopen(b, 2000));
-	assert_true(box_get(l0_writer_reader(b->w), 5, &v, &number));
+	number = box_find(b, 5, &v);
 	assert_false(box_get(l0_writer_reader(b->w), 6, &v, &number));
 	audit(b);
 }
@@ -99,12 +99,12 @@ TEST(test_age)
 	struct box *b = box_new(1 << 20, 2);
 	assert_int_equal(box_put(b, 5, 3, 100, 1000, 5000), 0);
 	assert_int_equal(box_set_mask(b, 5, 99), 0);
-	assert_true(box_get(l0_writer_reader(b->w), 5, &v, &number));
+	number = box_find(b, 5, &v);
 	const uint16_t sum = v.answer.sum;
 	struct l0_key key;
 	l0_key_of_view(l0_writer_reader(b->w), &v, &key);
 	assert_int_equal(l0_writer_age(b->w, &key, 300), 0);
-	assert_true(box_get(l0_writer_reader(b->w), 5, &v, &number));
+	number = box_find(b, 5, &v);
 	assert_true(v.masked && v.mask.lists[1] == 99 && box_is_answer(&v, 5, &serial));
 	assert_int_equal(v.created_ms, 700);
 	assert_int_equal(v.hard_ms, 5000);

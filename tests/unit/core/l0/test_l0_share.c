@@ -92,8 +92,8 @@ TEST(test_the_longest_answer_in_the_smallest_share)
 			l0_writer_reclaim(b->all[owner]);
 		}
 		struct l0_view v;
-		uint32_t number, serial;
-		assert_true(box_get(l0_writer_reader(b->w), id, &v, &number));
+		uint32_t serial;
+		(void)box_find(b, id, &v);
 		assert_true(box_is_answer(&v, id, &serial));
 		left--;
 	}
@@ -191,7 +191,7 @@ TEST(test_a_record_of_another_share_is_dropped)
 		box_put_fill(l0_writer_reader(b->w), &p, ++id, 1, 40, NOW_MS, LONG_MS);
 	while (box_writer(b, p.put.key.hash) != b->all[0]);
 	assert_int_equal(l0_writer_put(b->all[0], &p.put), 0);
-	assert_true(box_get(l0_writer_reader(b->w), id, &v, &number));
+	number = box_find(b, id, &v);
 	const struct l0_share other = *l0_writer_share(b->all[1]); // which is closed below
 	// Its first unit begins no record; the ones after do.
 	for (uint32_t to = other.unit_first; to < other.unit_first + 2; to++) {
@@ -202,7 +202,7 @@ TEST(test_a_record_of_another_share_is_dropped)
 		struct l0_bucket *bucket = (struct l0_bucket *)(void *)(b->base + head->geometry[2])
 					   + (p.put.key.hash & l0_writer_reader(b->w)->bucket_mask);
 		bucket->record[0] = to;
-		assert_true(box_get(l0_writer_reader(b->w), id, &v, &number));
+		number = box_find(b, id, &v);
 		assert_int_equal(number, to);
 		box_writers_close(b);
 		assert_true(box_writers_open(b, false, NOW_MS));

@@ -188,8 +188,7 @@ TEST(test_even_answers)
 		p.put.answer.ttl_count = p.put.answer.ancount = cases[i].count;
 		assert_int_equal(l0_writer_put(b->w, &p.put), 0);
 		struct l0_view v;
-		uint32_t number;
-		assert_true(box_get(l0_writer_reader(b->w), i, &v, &number));
+		(void)box_find(b, i, &v);
 		assert_int_equal(v.answer.ttl_step, cases[i].step);
 		assert_int_equal(v.answer.ttl_count, cases[i].count);
 		for (unsigned k = 0; k < cases[i].count; k++)
@@ -200,8 +199,7 @@ TEST(test_even_answers)
 	p.put.answer.ancount++;
 	assert_int_equal(l0_writer_put(b->w, &p.put), 0);
 	struct l0_view v;
-	uint32_t number;
-	assert_true(box_get(l0_writer_reader(b->w), ARRAY_LEN(cases) - 1, &v, &number));
+	(void)box_find(b, ARRAY_LEN(cases) - 1, &v);
 	assert_int_equal(v.answer.ttl_step, 0);
 	audit(b);
 }
@@ -337,7 +335,7 @@ TEST(test_visits_outlive_their_worker)
 		assert_int_equal(box_put(b, id, 1, 40, 0, 1 << 20), 0);
 	_Atomic uint8_t *marks = box_marks(b, 0);
 	for (uint32_t i = 0; i < WANTED; i++) {
-		assert_true(box_get(l0_writer_reader(b->w), i, &v, &number));
+		number = box_find(b, i, &v);
 		marks[number] = MARK_VISITED;
 	}
 	l0_writer_end_marks(b->w, 0);
@@ -407,12 +405,11 @@ TEST(test_a_ttl_far_into_the_answer)
 	enum { FAR = 0x12c, LEN = 400 };
 	static struct box_put p;
 	struct l0_view v;
-	uint32_t number;
 	struct box *b = box_new(1 << 20, 2);
 	box_put_fill(l0_writer_reader(b->w), &p, 1, 1, LEN, 1000, 5000);
 	p.ttl_off[0] = FAR;
 	assert_int_equal(l0_writer_put(b->w, &p.put), 0);
-	assert_true(box_get(l0_writer_reader(b->w), 1, &v, &number));
+	(void)box_find(b, 1, &v);
 	assert_int_equal(v.answer.ttl_off[0], FAR);
 	assert_int_equal(v.answer.ttl_off[1], LEN - 4);
 }

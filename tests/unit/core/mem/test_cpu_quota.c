@@ -6,19 +6,13 @@
 
 #include <weir/attr.h>
 
-static char root[FOLDER_MAX];
-
-FIXTURE_OF(setup, folder_make(root, "quota"))
-
-FIXTURE_OF(teardown, folder_remove(root, ""))
-
 // With the folders above it.
 static void put(const char *name, const char *text)
 {
 	char path[512];
-	int n = snprintf(path, sizeof(path), "%s/%s", root, name);
+	int n = snprintf(path, sizeof(path), "%s/%s", own_folder, name);
 	assert_true(n > 0 && (size_t)n < sizeof(path));
-	for (char *at = path + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+	for (char *at = path + strlen(own_folder) + 1; (at = strchr(at, '/')); at++) {
 		*at = '\0';
 		(void)mkdir(path, 0700);
 		*at = '/';
@@ -26,44 +20,44 @@ static void put(const char *name, const char *text)
 	text_to_file(path, text);
 }
 
-TEST_WITH(without_cgroups_there_is_none, setup, teardown)
+TEST_WITH(without_cgroups_there_is_none, own_folder_setup, own_folder_teardown)
 {
-	assert_int_equal(cpu_quota(root), 0);
+	assert_int_equal(cpu_quota(own_folder), 0);
 	put("proc/self/cgroup", "0::/\n");
-	assert_int_equal(cpu_quota(root), 0);
+	assert_int_equal(cpu_quota(own_folder), 0);
 }
 
 // As Linux 6.1 writes it, for a service.
-TEST_WITH(of_version_2, setup, teardown)
+TEST_WITH(of_version_2, own_folder_setup, own_folder_teardown)
 {
 	put("proc/self/cgroup", "0::/system.slice/weir-controlplane.service\n");
 	put("sys/fs/cgroup/system.slice/weir-controlplane.service/cpu.max", "max 100000\n");
-	assert_int_equal(cpu_quota(root), 0);
+	assert_int_equal(cpu_quota(own_folder), 0);
 	put("sys/fs/cgroup/system.slice/weir-controlplane.service/cpu.max", "250000 100000\n");
-	assert_int_equal(cpu_quota(root), 250);
+	assert_int_equal(cpu_quota(own_folder), 250);
 	put("sys/fs/cgroup/system.slice/cpu.max", "400000 100000\n");
-	assert_int_equal(cpu_quota(root), 250);
+	assert_int_equal(cpu_quota(own_folder), 250);
 	put("sys/fs/cgroup/system.slice/cpu.max", "20000 10000\n");
-	assert_int_equal(cpu_quota(root), 200);
+	assert_int_equal(cpu_quota(own_folder), 200);
 	put("sys/fs/cgroup/system.slice/cpu.max", "1000 1000000\n");
-	assert_int_equal(cpu_quota(root), 1); // and not none
+	assert_int_equal(cpu_quota(own_folder), 1); // and not none
 }
 
 // In a container its own group is the root of the mount; without a namespace for cgroups the path
 // is the host's.
-TEST_WITH(in_a_container, setup, teardown)
+TEST_WITH(in_a_container, own_folder_setup, own_folder_teardown)
 {
 	put("proc/self/cgroup", "0::/\n");
 	put("sys/fs/cgroup/cpu.max", "150000 100000\n");
-	assert_int_equal(cpu_quota(root), 150);
+	assert_int_equal(cpu_quota(own_folder), 150);
 	put("proc/self/cgroup", "0::/docker/0123456789abcdef\n");
-	assert_int_equal(cpu_quota(root), 150);
+	assert_int_equal(cpu_quota(own_folder), 150);
 	put("proc/self/cgroup", "0::/../../other\n");
-	assert_int_equal(cpu_quota(root), 150);
+	assert_int_equal(cpu_quota(own_folder), 150);
 }
 
 // As Linux 4.19 does, with version 2 beside it, which has no CPU controller then.
-TEST_WITH(of_version_1, setup, teardown)
+TEST_WITH(of_version_1, own_folder_setup, own_folder_teardown)
 {
 	put("proc/self/cgroup", "11:cpuset:/a\n"
 				"4:cpu,cpuacct:/system.slice/weir.service\n"
@@ -74,12 +68,12 @@ TEST_WITH(of_version_1, setup, teardown)
 	put("sys/fs/cgroup/cpu,cpuacct/system.slice/weir.service/cpu.cfs_period_us", "100000\n");
 	put("sys/fs/cgroup/cpuset/a/cpu.cfs_quota_us", "1000\n");
 	put("sys/fs/cgroup/cpuset/a/cpu.cfs_period_us", "100000\n");
-	assert_int_equal(cpu_quota(root), 0);
+	assert_int_equal(cpu_quota(own_folder), 0);
 	put(quota, "50000\n");
-	assert_int_equal(cpu_quota(root), 50);
+	assert_int_equal(cpu_quota(own_folder), 50);
 }
 
-TEST_WITH(nonsense_is_none, setup, teardown)
+TEST_WITH(nonsense_is_none, own_folder_setup, own_folder_teardown)
 {
 	static const char *const texts[] = {"", "\n", "max", "100000", "100000\n", "100000 \n",
 		"100000 0\n", "0 100000\n", "-5 100000\n", "100000 -5\n", "1e5 100000\n",
@@ -89,22 +83,22 @@ TEST_WITH(nonsense_is_none, setup, teardown)
 	put("proc/self/cgroup", "0::/a\n");
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		put("sys/fs/cgroup/a/cpu.max", texts[i]);
-		assert_int_equal(cpu_quota(root), 0);
+		assert_int_equal(cpu_quota(own_folder), 0);
 	}
 	memset(text, '7', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	put("sys/fs/cgroup/a/cpu.max", text);
-	assert_int_equal(cpu_quota(root), 0);
+	assert_int_equal(cpu_quota(own_folder), 0);
 	put("sys/fs/cgroup/cpu.max", "150000 100000\n");
 	static const char *const groups[] = {"0\n", "0:\n", "0:cpu\n", "0::a\n", ":::\n", "\n\n"};
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		put("proc/self/cgroup", groups[i]);
-		assert_int_equal(cpu_quota(root), 0);
+		assert_int_equal(cpu_quota(own_folder), 0);
 	}
 	memset(text, '/', sizeof(text) - 1);
 	memcpy(text, "0::", 3);
 	put("proc/self/cgroup", text); // longer than is read
-	assert_int_equal(cpu_quota(root), 0);
+	assert_int_equal(cpu_quota(own_folder), 0);
 }
 
 // Whole CPUs of it count, and never more than there are.

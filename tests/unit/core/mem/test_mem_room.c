@@ -3,60 +3,31 @@
 
 #include "tests/unit/unit.h"
 
-#include <ftw.h>
 #include <weir/mem_plan.h>
-
-static char root[64];
-
-static void path_make(char out[256], const char *name)
-{
-	assert_in_range(snprintf(out, 256, "%s/%s", root, name), 1, 255);
-}
 
 static void put(const char *name, const char *text)
 {
-	char path[256];
-	path_make(path, name);
-	text_to_file(path, text);
+	text_to_file(text_from("%s/%s", own_folder, name), text);
 }
 
 static void below_make(const char *name)
 {
-	char path[256];
-	path_make(path, name);
-	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(mkdir(text_from("%s/%s", own_folder, name), 0700), 0);
 }
-
-static int entry_remove(const char *path, const struct stat *, int, struct FTW *)
-{
-	return remove(path);
-}
-
-static int setup(void **)
-{
-	snprintf(root, sizeof(root), "/tmp/weir-test-room-XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-FIXTURE_OF(teardown, nftw(root, entry_remove, 8, FTW_DEPTH | FTW_PHYS))
 
 static uint64_t group(const char *own)
 {
-	char path[256];
 	put("own", own);
-	path_make(path, "own");
-	return mem_room_group(root, path);
+	return mem_room_group(own_folder, text_from("%s/own", own_folder));
 }
 
 static void limit(const char *folder, const char *max, const char *now)
 {
-	const char *name = text_from("%s/memory.max", folder);
-	put(name, max);
-	name = text_from("%s/memory.current", folder);
-	put(name, now);
+	put(text_from("%s/memory.max", folder), max);
+	put(text_from("%s/memory.current", folder), now);
 }
 
-TEST_WITH(the_least_from_our_group_to_the_root_counts, setup, teardown)
+TEST_WITH(the_least_from_our_group_to_the_root_counts, own_folder_setup, own_folder_teardown)
 {
 	below_make("a.slice");
 	below_make("a.slice/b.service");
@@ -72,7 +43,7 @@ TEST_WITH(the_least_from_our_group_to_the_root_counts, setup, teardown)
 }
 
 // A container sees its own group as the root.
-TEST_WITH(the_root_of_a_container_counts, setup, teardown)
+TEST_WITH(the_root_of_a_container_counts, own_folder_setup, own_folder_teardown)
 {
 	limit(".", "9000\n", "2000\n");
 	assert_int_equal(group("0::/\n"), 7000);
@@ -82,7 +53,7 @@ TEST_WITH(the_root_of_a_container_counts, setup, teardown)
 }
 
 // A group fills up to its limit with files that were read once, and is none the worse for it.
-TEST_WITH(page_cache_is_room, setup, teardown)
+TEST_WITH(page_cache_is_room, own_folder_setup, own_folder_teardown)
 {
 	below_make("g");
 	limit("g", "100000\n", "100000\n");
@@ -97,14 +68,12 @@ TEST_WITH(page_cache_is_room, setup, teardown)
 
 static void limit_v1(const char *folder, const char *max, const char *now)
 {
-	const char *name = text_from("%s/memory.limit_in_bytes", folder);
-	put(name, max);
-	name = text_from("%s/memory.usage_in_bytes", folder);
-	put(name, now);
+	put(text_from("%s/memory.limit_in_bytes", folder), max);
+	put(text_from("%s/memory.usage_in_bytes", folder), now);
 }
 
 // The memory controller's own tree, wherever it stands among the lines.
-TEST_WITH(version_1_counts_as_well, setup, teardown)
+TEST_WITH(version_1_counts_as_well, own_folder_setup, own_folder_teardown)
 {
 	static const char own[] = "5:cpuacct,cpu:/no\n4:memory:/docker/1\n1:name=memory:/no\n";
 	below_make("memory");
@@ -127,22 +96,22 @@ TEST_WITH(version_1_counts_as_well, setup, teardown)
 	assert_int_equal(group("4:memory:/docker/1\n0::/\n"), 700);
 }
 
-TEST_WITH(a_kernel_that_says_nothing_limits_nobody, setup, teardown)
+TEST_WITH(a_kernel_that_says_nothing_limits_nobody, own_folder_setup, own_folder_teardown)
 {
 	limit(".", "9000\n", "2000\n");
 	assert_true(group("12:memory:/docker/1\n1:name=systemd:/docker/1\n") == UINT64_MAX);
 	assert_true(group("") == UINT64_MAX);
-	assert_true(mem_room_group(root, "/nowhere/own") == UINT64_MAX);
+	assert_true(mem_room_group(own_folder, "/nowhere/own") == UINT64_MAX);
 	assert_int_equal(mem_room_huge("/nowhere"), 0);
 }
 
-TEST_WITH(huge_pages_of_all_sizes_count, setup, teardown)
+TEST_WITH(huge_pages_of_all_sizes_count, own_folder_setup, own_folder_teardown)
 {
 	below_make("hugepages-2048kB");
 	below_make("hugepages-1048576kB");
 	put("hugepages-2048kB/free_hugepages", "3\n");
 	put("hugepages-1048576kB/free_hugepages", "2\n");
-	assert_int_equal(mem_room_huge(root), (UINT64_C(2) << 30) + (3u << 21));
+	assert_int_equal(mem_room_huge(own_folder), (UINT64_C(2) << 30) + (3u << 21));
 }
 
 // No limit of a group counts huge pages.

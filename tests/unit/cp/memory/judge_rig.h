@@ -21,11 +21,7 @@ static inline int setup(void **)
 	return memory_judge_open(&judge);
 }
 
-static inline int teardown(void **)
-{
-	memory_judge_close(judge);
-	return 0;
-}
+FIXTURE(teardown, memory_judge_close(judge))
 
 static inline void sample_begin(void)
 {

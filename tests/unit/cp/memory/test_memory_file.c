@@ -7,7 +7,7 @@
 
 enum { LENGTH = 8 };
 
-static char folder[64], path[96];
+static char path[FOLDER_MAX + 16];
 static struct memory_ring ring;
 static struct memory_lives all_lives[MEMORY_PROCESSES];
 #define lives all_lives[MEMORY_CONTROLPLANE]
@@ -41,18 +41,32 @@ static void push(uint64_t minute, uint64_t rss, uint64_t life)
 	assert_int_equal(memory_file_row(file, &ring), 0);
 }
 
-static int setup(void **)
+static int setup(void **state)
 {
-	snprintf(folder, sizeof(folder), "/tmp/weir-test-memory-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/history", folder);
-	return 0;
+	int rc = own_folder_setup(state);
+	snprintf(path, sizeof(path), "%s/history", own_folder);
+	return rc;
 }
 
+// Nothing but the history is left in the folder.
 static int teardown(void **)
 {
 	unlink(path);
-	return rmdir(folder);
+	return rmdir(own_folder);
+}
+
+static void start_with(uint64_t rows)
+{
+	start();
+	for (uint64_t i = 0; i < rows; i++)
+		push(i, i, 1);
+}
+
+static off_t size_of_file(void)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
 }
 
 TEST_WITH(a_restart_finds_the_samples, setup, teardown)
@@ -74,16 +88,12 @@ TEST_WITH(a_restart_finds_the_samples, setup, teardown)
 
 TEST_WITH(the_ring_goes_round, setup, teardown)
 {
-	start();
-	for (uint64_t i = 0; i < 3 * LENGTH + 3; i++)
-		push(i, i, 1);
+	start_with(3 * LENGTH + 3);
 	restart();
 	assert_int_equal(ring.next, 3 * LENGTH + 3);
 	for (unsigned back = 0; back < LENGTH; back++)
 		assert_int_equal(memory_ring_row(&ring, back)->value[0], 3 * LENGTH + 2 - back);
-	struct stat st;
-	assert_int_equal(stat(path, &st), 0);
-	assert_true((size_t)st.st_size < 60000); // as at the start
+	assert_true(size_of_file() < 60000); // as at the start
 	stop();
 }
 
@@ -97,18 +107,9 @@ static void flip(off_t at)
 	close(fd);
 }
 
-static off_t size_of_file(void)
-{
-	struct stat st;
-	assert_int_equal(stat(path, &st), 0);
-	return st.st_size;
-}
-
 TEST_WITH(a_damaged_row_is_one_row_less, setup, teardown)
 {
-	start();
-	for (uint64_t i = 0; i < LENGTH; i++)
-		push(i, i, 1);
+	start_with(LENGTH);
 	stop();
 	flip(size_of_file() - 100); // the newest row, in the last place
 	start();
@@ -143,9 +144,7 @@ TEST_WITH(rows_of_an_older_lap_are_left_out, setup, teardown)
 // Wherever a bit flips and wherever the file ends, the next start works and says sane things.
 TEST_WITH(no_damage_stops_a_start, setup, teardown)
 {
-	start();
-	for (uint64_t i = 0; i < LENGTH; i++)
-		push(i, i, 1);
+	start_with(LENGTH);
 	struct memory_place place = {.wall_s = 5};
 	(void)memory_life_begin(&lives, &place);
 	assert_int_equal(memory_file_lives(file, all_lives), 0);
@@ -201,7 +200,7 @@ TEST_WITH(what_is_no_file_is_refused, setup, teardown)
 {
 	struct memory_ring r;
 	assert_int_equal(memory_ring_open(&r, LENGTH), 0);
-	assert_int_equal(memory_file_open(&file, folder, &r, all_lives), -EPERM);
+	assert_int_equal(memory_file_open(&file, own_folder, &r, all_lives), -EPERM);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(memory_file_open(&file, path, &r, all_lives), -EPERM);
 	memory_ring_close(&r);

@@ -17,6 +17,12 @@ static int setup(void **)
 	return 0;
 }
 
+static void lay(unsigned which, const char *value)
+{
+	assert_int_equal(toggle_set(&toggles, which, value), 0);
+	toggles_apply(&toggles, &config);
+}
+
 TEST_WITH(as_usual_nothing_changes, setup, NULL)
 {
 	for (unsigned i = 0; i < TOGGLE_COUNT; i++)
@@ -32,8 +38,7 @@ TEST_WITH(each_turns_its_own_part_off, setup, NULL)
 {
 	static const char *const names[] = {"refresh", "l1", "query_log", "list_reload"};
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(toggle_set(&toggles, toggle_find(names[i]), "off"), 0);
-	toggles_apply(&toggles, &config);
+		lay(toggle_find(names[i]), "off");
 	assert_false(config.refresh.enabled || config.query_log.enabled);
 	assert_int_equal(config.redis.mode, REDIS_MODE_OFF);
 	assert_int_equal(config.blocking.update.interval_s, 0);
@@ -42,28 +47,22 @@ TEST_WITH(each_turns_its_own_part_off, setup, NULL)
 
 TEST_WITH(the_resolver_takes_refresh_with_it, setup, NULL)
 {
-	assert_int_equal(toggle_set(&toggles, TOGGLE_RESOLVER, "off"), 0);
-	toggles_apply(&toggles, &config);
+	lay(TOGGLE_RESOLVER, "off");
 	assert_true(config.resolver_off);
 	assert_false(config.refresh.enabled);
 }
 
 TEST_WITH(sockets_are_recycled, setup, NULL)
 {
-	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "7"), 0);
-	toggles_apply(&toggles, &config);
+	lay(TOGGLE_UPSTREAM_RECYCLE, "7");
 	assert_int_equal(config.upstreams.socket_uses, 7);
-	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "10000"), 0);
-	toggles_apply(&toggles, &config);
+	lay(TOGGLE_UPSTREAM_RECYCLE, "10000");
 	assert_int_equal(config.upstreams.socket_uses, 10000);
-	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "0"), 0); // never
-	toggles_apply(&toggles, &config);
+	lay(TOGGLE_UPSTREAM_RECYCLE, "0"); // never
 	assert_true(config.upstreams.socket_uses > 1000000);
-	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "64"), 0); // as usual
-	toggles_apply(&toggles, &config);
+	lay(TOGGLE_UPSTREAM_RECYCLE, "64"); // as usual
 	assert_int_equal(config.upstreams.socket_uses, 0);
-	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_KEEPALIVE, "off"), 0);
-	toggles_apply(&toggles, &config);
+	lay(TOGGLE_UPSTREAM_KEEPALIVE, "off");
 	assert_int_equal(config.upstreams.socket_uses, 1);
 }
 

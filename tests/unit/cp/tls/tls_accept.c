@@ -28,6 +28,16 @@ struct tls_server *good_server(void)
 	return server_of(&(enum tls_rig_kind){TLS_RIG_GOOD}, 1, NULL, NULL);
 }
 
+int good_server_with(struct tls_server_settings set)
+{
+	struct tls_rig_files files;
+	tls_rig_files(TLS_RIG_GOOD, &files);
+	const struct tls_certificate_files given = {files.cert, files.key};
+	set.count = 1;
+	set.certificate = &given;
+	return tls_server_new(&t.server, &set, NULL, t.why);
+}
+
 void peer_make(const char *name)
 {
 	const struct tls_target target = {.name = name, .ca_file = tls_rig_ca, .alpn = "dot"};
@@ -46,7 +56,6 @@ void open_both(void)
 	assert_int_equal(tls_conn_connect(&t.client, t.peer, t.fd[0]), 0);
 }
 
-// What weir's side comes to; *of_client: the other one.
 int handshake(int *of_client)
 {
 	int rc = -EAGAIN, other = -EAGAIN;
@@ -114,7 +123,6 @@ int tls_accept_end(void **)
 	return 0;
 }
 
-// A connection with the present server and peer; whether its session is an old one.
 bool connects_resumed(void)
 {
 	int of_client;

@@ -20,8 +20,9 @@ extern struct tls_accept t;
 struct tls_server *server_of(const enum tls_rig_kind *kind, unsigned count,
 	const uint8_t (*secret)[TLS_SECRET_LEN], const struct tls_server *before);
 struct tls_server *good_server(void);
-void peer_make(const char *name); // a client that wants this name
-void accept_one(void);            // weir's side alone
+int good_server_with(struct tls_server_settings set); // as t.server; what tls_server_new comes to
+void peer_make(const char *name);                     // a client that wants this name
+void accept_one(void);                                // weir's side alone
 void open_both(void);
 int meet_side(struct tls_side *side); // what weir's side comes to with that one
 int handshake(int *of_client);        // what weir's side comes to; *of_client: the other one
