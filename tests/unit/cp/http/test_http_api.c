@@ -173,7 +173,7 @@ TEST(test_endpoints)
 	assert_false(forced);
 	assert_reply("GET /blocklist", 200, "\"has_previous\":true",
 		"\"rejected_by\":[{\"reason\":\"url\",\"count\":7}]", "\"last_try_unix_s\":1234",
-		"\"fetch_error\":\"no route\"", "\"kind\":\"block\",\"allow\":false",
+		"\"fetch_error\":\"no route\"", "\"kind\":\"block\"", "\"allow\":false",
 		"\"kinds\":[{\"kind\":\"block\",\"lists\":1},{\"kind\":\"allow\",\"lists\":0},"
 		"{\"kind\":\"answer\",\"lists\":0}]");
 }
