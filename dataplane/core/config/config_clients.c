@@ -9,25 +9,6 @@
 #include <weir/heap_site.h>
 
 // IPv4 written as IPv6 (::ffff:0:0/96): no packet comes from there, so no client would match.
-static bool is_mapped(const struct ip_address *a)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	return a->version == 6 && a->prefix_len >= 8 * sizeof(mapped)
-	       && memcmp(a->bytes, mapped, sizeof(mapped)) == 0;
-}
-
-int config_prefix_check(const struct config_doc *doc, const char *key, const struct ip_address *a)
-{
-	struct ip_address network = *a;
-	if (ip_address_mask(&network)) // weir does not guess the intended prefix
-		return config_refuse(
-			doc, key, "has bits set behind its prefix of %u", a->prefix_len);
-	if (is_mapped(a))
-		return config_refuse(
-			doc, key, "is an IPv4 address written as IPv6; write it as IPv4");
-	return 0;
-}
-
 static bool is_zero(const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;

@@ -2,8 +2,6 @@
 
 #include "config_entries.h"
 
-#include "config_sections.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +86,25 @@ int config_names_apply(const struct config_doc *doc, const char *list,
 		rc = config_worse(rc, config_entry_name(doc, config_item_key(key, list, i, NULL),
 					      items->child[i]->text, &(*out)[i]));
 	return rc;
+}
+
+static bool is_mapped(const struct ip_address *a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	return a->version == 6 && a->prefix_len >= 8 * sizeof(mapped)
+	       && memcmp(a->bytes, mapped, sizeof(mapped)) == 0;
+}
+
+int config_prefix_check(const struct config_doc *doc, const char *key, const struct ip_address *a)
+{
+	struct ip_address network = *a;
+	if (ip_address_mask(&network)) // weir does not guess the intended prefix
+		return config_refuse(
+			doc, key, "has bits set behind its prefix of %u", a->prefix_len);
+	if (is_mapped(a))
+		return config_refuse(
+			doc, key, "is an IPv4 address written as IPv6; write it as IPv4");
+	return 0;
 }
 
 static int prefix_apply(

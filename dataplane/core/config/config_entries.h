@@ -21,8 +21,13 @@ ATTR_MUST_CHECK int config_entry_name(
 ATTR_MUST_CHECK int config_entry_pattern(
 	const struct config_doc *doc, const char *key, const char *text, char **out);
 
-// The same for each item of a list of names or prefixes. -EINVAL by config_refuse, -ENOMEM. `*out`
-// is for free() in any case; it and `*count` stay as they are for an empty list.
+// Refuses prefixes that no client can have. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_prefix_check(
+	const struct config_doc *doc, const char *key, const struct ip_address *a);
+
+// config_entry_name or config_prefix_check for each item of a list of names or prefixes. -EINVAL by
+// config_refuse, -ENOMEM. `*out` is for free() in any case; it and `*count` stay as they are for an
+// empty list.
 ATTR_MUST_CHECK int config_names_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, struct dns_name **out, unsigned *count);
 ATTR_MUST_CHECK int config_prefixes_apply(const struct config_doc *doc, const char *list,

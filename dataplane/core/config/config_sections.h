@@ -66,9 +66,6 @@ void config_limits_free(struct config *c);
 ATTR_MUST_CHECK int config_clients_apply(const struct config_doc *doc, struct config *out);
 void config_clients_free(struct config *c);
 
-// Refuses prefixes that no client can have. -EINVAL by config_refuse.
-ATTR_MUST_CHECK int config_prefix_check(
-	const struct config_doc *doc, const char *key, const struct ip_address *a);
 ATTR_MUST_CHECK int config_mac_check(
 	const struct config_doc *doc, const char *key, const struct config_mac *mac);
 
