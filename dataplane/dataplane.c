@@ -37,6 +37,7 @@
 #include <weir/log.h>
 #include <weir/mem_plan.h>
 #include <weir/os/sd_notify.h>
+#include <weir/page.h>
 #include <weir/shm_lost.h>
 
 enum { WHY_MAX = 512 };
@@ -130,6 +131,8 @@ static int start_eal(const struct config *config, const char *run)
 	if (rc < 0)
 		log_error("DPDK does not start: %s (see its messages above)",
 			rte_strerror(rte_errno));
+	if (rc < 0 && eal_pages_too_large(&config->dataplane, page_size(), why))
+		log_error("%s", why);
 	eal_args_free(&args);
 	startup_part("eal");
 	return rc < 0 ? -EIO : 0;

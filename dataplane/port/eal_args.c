@@ -197,6 +197,20 @@ static int append_xdp(struct eal_args *a, const struct config_dataplane *dp,
 		a, "--vdev=%s,queue_count=%u,xdp_prog=%s", port->device, dp->worker_count, path);
 }
 
+bool eal_pages_too_large(const struct config_dataplane *dp, size_t page, char why[EAL_WHY_MAX])
+{
+	unsigned pci = 0;
+	for (unsigned i = 0; i < dp->port_count; i++)
+		pci += !dp->ports[i].xdp && is_pci(dp->ports[i].device);
+	if (pci == 0 || dp->eal_hugepages || page <= 4096)
+		return false;
+	snprintf(why, EAL_WHY_MAX,
+		"dataplane.eal_hugepages: a device of vfio-pci takes true on this kernel, whose "
+		"pages have %zu KiB: without huge pages DPDK maps 4 KiB at a time",
+		page >> 10);
+	return true;
+}
+
 static int append_ports(struct eal_args *a, const struct config_dataplane *dp, const char *run)
 {
 	bool any_pci = false;

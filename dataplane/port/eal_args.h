@@ -22,6 +22,11 @@ ATTR_MUST_CHECK int eal_args_build(struct eal_args *out, const char *program,
 	const struct config *config, char why[EAL_WHY_MAX]);
 void eal_args_free(struct eal_args *a);
 
+// Whether a PCI device is a reason why EAL did not start: without huge pages DPDK maps its memory
+// for devices 4 KiB at a time, which vfio refuses where the kernel's pages are larger. `why` says
+// what to do then.
+bool eal_pages_too_large(const struct config_dataplane *dp, size_t page, char why[EAL_WHY_MAX]);
+
 // A device string's name as DPDK knows the port: up to the first comma, a PCI address with its
 // domain ("03:00.0,x=1" gives "0000:03:00.0"). -EINVAL when empty or too long.
 ATTR_MUST_CHECK int eal_device_name(const char *device, char out[EAL_ARG_TEXT_MAX]);

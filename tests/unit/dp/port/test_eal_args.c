@@ -211,3 +211,17 @@ TEST(what_eal_would_refuse_obscurely_is_refused_clearly)
 	c.dataplane.ports[0].exception = too_long;
 	refuse(&c, "no interface name");
 }
+
+TEST(test_a_device_on_a_kernel_with_large_pages)
+{
+	struct config c = laptop();
+	char why[EAL_WHY_MAX] = "";
+	assert_false(eal_pages_too_large(&c.dataplane, 16384, why));
+	c.dataplane.ports[0].device = nic;
+	assert_false(eal_pages_too_large(&c.dataplane, 4096, why));
+	assert_true(eal_pages_too_large(&c.dataplane, 16384, why));
+	assert_non_null(strstr(why, "dataplane.eal_hugepages: "));
+	assert_non_null(strstr(why, "16 KiB"));
+	c.dataplane.eal_hugepages = true;
+	assert_false(eal_pages_too_large(&c.dataplane, 16384, why));
+}
