@@ -11,7 +11,7 @@
 #include "api_clients.h"
 #include "api_param.h"
 #include "base/rdata_text.h"
-#include "rules/rules_sources.h"
+#include "rules/rules_job.h"
 #include "why_cached.h"
 
 #include <errno.h>

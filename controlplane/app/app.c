@@ -98,14 +98,6 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 	return rc;
 }
 
-// List numbers may be others in a new image.
-static void on_rules_published(void *app)
-{
-	struct app *a = app;
-	app_publish_config(a, a->current);
-	(void)!app_groups_publish(a, a->current);
-}
-
 static void on_pause(void *app)
 {
 	struct app *a = app;
@@ -115,7 +107,7 @@ static void on_pause(void *app)
 // What changes with the rules, and what changes them.
 static int rules_watch(struct app *a)
 {
-	rules_on_published(a->rules, on_rules_published, a);
+	rules_on_published(a->rules, app_groups_republish, a);
 	rules_on_pause(a->rules, on_pause, a);
 	rules_add_events(a->rules, app_events_of(a->events));
 	return rules_notify(a->rules, a->notify);

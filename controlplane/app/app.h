@@ -272,6 +272,9 @@ int app_group_pause(void *app, const char *name, unsigned minutes);
 // pauses and schedules as they are now, which goes for app_publish_config too. Service loop's
 // thread. What fails is logged and tried again later, and the image before it stays.
 int app_groups_publish(struct app *a, const struct config *c);
+// Publishes both for the configuration in force, as a new rule image may give its lists other
+// numbers.
+void app_groups_republish(void *app);
 const struct policy_group *app_groups_current(void *app);
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);

@@ -83,10 +83,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 		changed = true;
 		change_log(c, i, &now[i]);
 	}
-	if (changed) {
-		app_publish_config(a, c);
-		(void)!app_groups_publish(a, c);
-	}
+	if (changed)
+		app_groups_republish(a);
 	look_arm(a, c);
 }
 
@@ -104,8 +102,7 @@ static void on_again(evutil_socket_t, short, void *arg)
 	if (!again_due(&g->lag_again, p.policy_lag_ms) || !g->image.head)
 		return;
 	if (g->fails) {
-		app_publish_config(a, a->current);
-		(void)!app_groups_publish(a, a->current);
+		app_groups_republish(a);
 		return;
 	}
 	log_error("the data plane has not activated the groups of generation %" PRIu64
@@ -219,4 +216,11 @@ void app_publish_config(struct app *a, const struct config *c)
 	masks_fill(a, c, mask);
 	publish_config(a->publisher, c, mask[0].lists, c->blocking.enabled, until_ms,
 		rules_pause_lifts_block_all(a->rules) ? until_ms : 0);
+}
+
+void app_groups_republish(void *app)
+{
+	struct app *a = app;
+	app_publish_config(a, a->current);
+	(void)!app_groups_publish(a, a->current);
 }

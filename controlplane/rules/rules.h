@@ -205,7 +205,7 @@ struct rules_task {
 };
 unsigned rules_tasks(const struct rules *r, struct rules_task *out, unsigned max);
 
-// rules_status.c: the number of lists that weir could not read or fetch.
+// The number of lists that weir could not read or fetch.
 unsigned rules_failing(const struct rules_status *s);
 enum { RULES_LIST_TEXT_MAX = 640 };
 // Writes what is wrong with such a list, and what is in force of it. Returns `out`.

@@ -12,11 +12,40 @@
 #include "answer_policy/answer_policy.h"
 #include "base/loop.h"
 #include "base/pace.h"
+#include "policy/group_sources.h"
+#include "policy/local_data.h"
+#include "policy/rebinding_source.h"
+#include "rule_image/rule_compile.h"
 #include "rule_image/rule_store.h"
 #include "rules.h"
-#include "rules_sources.h"
 
 #include <pthread.h>
+#include <weir/config.h>
+
+// A copy of the sources of a rule image from one configuration: its allow entries, its deny
+// entries, its lists, then those of groups (group_sources.h), then local data. Independent of the
+// configuration's life.
+//
+// A fetched list is read from its stored file (list_files.h). One that was never fetched has no
+// file; a build leaves it out (rules_sources_leave_out) unless it had names before.
+
+struct rules_sources {
+	uint64_t configuration; // number of the one that these are of
+	unsigned count;
+	struct rule_source source[RULE_SOURCES_MAX];
+	const char *url[RULE_SOURCES_MAX]; // where a list is fetched from; else NULL
+	const char *state_directory;
+	char *text; // titles, paths, and what is above
+	struct group_sources *groups;
+	struct rebinding_source *rebinding; // NULL: it is off
+	struct local_data *local;
+};
+
+ATTR_MUST_CHECK int rules_sources_new(const struct config *config, struct rules_sources **out);
+// Fetched lists without a file or a copy become sources without rules, except those that had names:
+// a missing file of these is an error.
+void rules_sources_leave_out(struct rules_sources *s, const bool had_names[RULE_SOURCES_MAX]);
+void rules_sources_free(struct rules_sources *s); // NULL is fine
 
 enum rules_job_state { RULES_JOB_READY = 1, RULES_JOB_DONE };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 // HTTP exchanges with a server, GET or POST: one at a time, which blocks, or many on a loop
-// (http_multi). Its source is the only includer of libcurl in the control plane. list_fetch.h,
+// (http_multi). Its source is the only includer of libcurl in the control plane. list_update.h,
 // http_post.h and upstream_https.h decide what to transfer.
 //
 // http and https only; no proxy, no cookies, no .netrc, no redirect is followed. TLS certificates

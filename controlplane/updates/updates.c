@@ -4,7 +4,7 @@
 #include "base/file_write.h"
 #include "base/job_runner.h"
 #include "base/rng.h"
-#include "lists/fetch/list_fetch.h"
+#include "lists/fetch/list_update.h"
 
 #include <event2/event.h>
 

@@ -4,7 +4,7 @@
 // Asks for the signed file of `updates.url` (update_file.h) from time to time, and says whether it
 // names a newer version than this one. Off unless the configuration says `updates.check`.
 //
-// A helper thread fetches by list_fetch.h, within the bounds that blocking.update has for lists:
+// A helper thread fetches by list_update.h, within the bounds that blocking.update has for lists:
 // UPDATE_FILE_MAX bytes, one request without a version, a validator or a cookie. A good file is
 // stored as it came, <state_directory>/update: it is the notice after a restart, and no older one
 // is taken. With another key it counts as absent. Failed fetches are repeated after

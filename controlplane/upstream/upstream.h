@@ -8,7 +8,7 @@
 // An ask is one question's way through a set. It has up to UPSTREAM_LEGS legs over UDP, as many
 // over TLS or HTTPS, and one over TCP. A leg is one query to one server, sent once or more. A leg
 // stays open when weir asks the next server, so the reply to any query of the ask is good until the
-// ask ends. Which server is next upstream_choose.h decides; all sets that have a server share its
+// ask ends. Which server is next upstream_internal.h decides; all sets that have a server share its
 // state (struct upstream_health).
 
 #include "base/age_list.h"
@@ -20,7 +20,7 @@
 #include "querylog/upstream_book.h"
 #include "tls/tls.h"
 #include "upstream_edns.h"
-#include "upstream_socket.h"
+#include "upstream_udp.h"
 
 #include <stdbool.h>
 #include <stddef.h>

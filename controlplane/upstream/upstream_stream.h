@@ -16,7 +16,7 @@
 #include "base/wheel.h"
 #include "tls/tls.h"
 #include "upstream.h"
-#include "upstream_socket.h"
+#include "upstream_udp.h"
 
 #include <event2/event_struct.h>
 

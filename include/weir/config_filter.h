@@ -150,7 +150,7 @@ struct config_upstream {
 	bool is_recursion; // controlplane/recursor has the address
 };
 
-// Order of the servers that are up (controlplane/upstream/upstream_choose.h).
+// Order of the servers that are up (controlplane/upstream/upstream_internal.h).
 enum upstream_policy {
 	UPSTREAM_FAILOVER, // as configured
 	UPSTREAM_LATENCY,

@@ -32,7 +32,7 @@ NOTICED, NAMED = 0.9, 0.8  # of the planted
 # Fixed ones for the short form: process, call, function, one in so many: often enough for a rise at each look, as few large
 # lumps are steps.
 SHORT = (("controlplane", "shm_region.c", "munmap", "region_unmap", 10),
-         ("controlplane", "upstream_socket.c", "close", "socket_close", 30),
+         ("controlplane", "upstream_udp.c", "close", "socket_close", 30),
          ("dataplane", "stage_tx.c", "rte_pktmbuf_free_bulk", "stage_tx", 30))
 
 

@@ -21,7 +21,7 @@
 // TLS 1.3; the second connection of a fetch resumes the session of the first. The file has no more
 // than `max_bytes`, as the messages do. 140 KiB of heap while it runs, and bootstrap.h's.
 
-#include "list_fetch.h"
+#include "list_update.h"
 
 bool list_axfr_is(const char *url);
 bool list_axfr_wants_copy(const char *url); // request->copy

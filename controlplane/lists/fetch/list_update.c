@@ -1,19 +1,274 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_update.h"
 
+#include "base/file_write.h"
+#include "base/net_public.h"
+#include "http/http_host.h"
 #include "list_axfr.h"
 #include "rule_image/rule_compile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
+#include <weir/http_coding.h>
 #include <weir/log.h>
 #include <weir/url.h>
+
+enum { OTHER_BODY_MAX = 65536, FETCH_SHOWN_MAX = 80, CONDITION_MAX = LIST_FETCH_ETAG_MAX + 32 };
+
+struct fetch {
+	const struct list_fetch_request *request;
+	struct list_fetch_result *result;
+	struct http_transfer *transfer;
+	uint64_t deadline_ms;
+	int err; // why a callback ended the transfer; 0 if none did
+	uint64_t other_bytes;
+	bool refused; // some address was not public
+	char refused_text[SOCKET_ADDRESS_TEXT_MAX];
+	char condition[2][CONDITION_MAX]; // header lines; "" without one
+};
+
+static int ATTR_PRINTF(3, 4) fail(struct fetch *f, int err, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(f->result->why, sizeof(f->result->why), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+static bool stopped(const struct fetch *f)
+{
+	return f->request->stop && atomic_load_explicit(f->request->stop, memory_order_relaxed);
+}
+
+static bool on_body(void *arg, unsigned status, const char *bytes, size_t len)
+{
+	struct fetch *f = arg;
+	if (status != 200) {
+		f->other_bytes += len;
+		return f->other_bytes <= OTHER_BODY_MAX;
+	}
+	f->result->bytes += len;
+	if (f->result->bytes > f->request->max_bytes)
+		f->err = -EFBIG;
+	else if (f->request->body)
+		f->err = f->request->body(f->request->arg, bytes, len) ? 0 : -EFBIG;
+	else
+		f->err = file_write_fd(f->request->fd, bytes, len);
+	return !f->err;
+}
+
+// The value of a header line, cut to nothing when it does not fit: half a validator would never
+// match.
+static void header_take(const char *line, size_t len, const char *name, char *out, size_t cap)
+{
+	size_t n;
+	const char *value = http_header_value(line, len, name, &n);
+
+	if (!value)
+		return;
+	bool fits = n < cap;
+	for (size_t i = 0; i < n; i++)
+		fits &= value[i] >= 0x20 && value[i] <= 0x7e;
+	if (!fits)
+		n = 0;
+	memcpy(out, value, n);
+	out[n] = '\0';
+}
+
+static void on_header(void *arg, const char *line, size_t len)
+{
+	struct list_fetch_result *r = ((struct fetch *)arg)->result;
+	header_take(line, len, "ETag", r->etag, sizeof(r->etag));
+	header_take(line, len, "Last-Modified", r->last_modified, sizeof(r->last_modified));
+}
+
+static bool on_wait(void *arg, uint64_t received)
+{
+	struct fetch *f = arg;
+	if (stopped(f))
+		f->err = -ECANCELED;
+	else if (received > f->request->max_bytes)
+		f->err = -EFBIG;
+	return !f->err;
+}
+
+static bool on_address(void *arg, const struct ip_address *a)
+{
+	struct fetch *f = arg;
+	if (f->request->allow_private || net_public(a))
+		return true;
+	f->refused = true;
+	ip_address_text(a, false, f->refused_text);
+	return false;
+}
+
+// The addresses of the URL's host, "" when it needs none.
+static int host_prepare(struct fetch *f, const struct http_url *url, char out[HTTP_HOST_LINE_MAX])
+{
+	char why[HTTP_HOST_WHY_MAX];
+	struct bootstrap b = {.server_count = f->request->server_count,
+		.deadline_ms = f->deadline_ms,
+		.stop = f->request->stop};
+	if (b.server_count > ARRAY_LEN(b.server))
+		b.server_count = ARRAY_LEN(b.server);
+	if (b.server_count)
+		memcpy(b.server, f->request->servers, b.server_count * sizeof(b.server[0]));
+	int err = http_host_addresses(url, &b, out, why);
+	return err ? fail(f, err, "%s", why) : 0;
+}
+
+static int transfer_error(struct fetch *f, int err, const char *why)
+{
+	const struct list_fetch_request *r = f->request;
+	const bool in_mb = r->max_bytes >= 1 << 20;
+	if (f->err == -EFBIG || err == -EFBIG)
+		return fail(f, -EFBIG, "larger than %llu %ciB",
+			(unsigned long long)r->max_bytes >> (in_mb ? 20 : 10), in_mb ? 'M' : 'K');
+	if (f->err == -ECANCELED)
+		return fail(f, -ECANCELED, "stopped");
+	if (f->err)
+		return fail(f, -EIO, "cannot write: %s", strerror(-f->err));
+	if (f->refused)
+		return fail(f, -EACCES,
+			"%s is not a public address (blocking.update.allow_private)",
+			f->refused_text);
+	if (err == -ETIMEDOUT)
+		return fail(f, -ETIMEDOUT, "too slow: stopped after %u s at most",
+			(r->timeout_ms + 999) / 1000);
+	return fail(f, -EIO, "%s", why);
+}
+
+static void request_fill(struct fetch *f, const char *url, const char *addresses, uint64_t now_ms,
+	struct http_transfer_request *out)
+{
+	*out = (struct http_transfer_request){.url = url,
+		.addresses = *addresses ? addresses : NULL,
+		.takes_gzip = true,
+		.max_bytes = f->request->max_bytes,
+		.connect_ms = LIST_FETCH_CONNECT_MS,
+		.timeout_ms = (unsigned)(f->deadline_ms - now_ms),
+		.low_speed_s = f->request->low_speed_s,
+		.hooks = {.on_header = on_header,
+			.on_body = on_body,
+			.on_wait = on_wait,
+			.on_address = on_address},
+		.arg = f};
+	unsigned n = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(f->condition); i++)
+		if (f->condition[i][0])
+			out->header[n++] = f->condition[i];
+}
+
+// One transfer. 1: a redirect, in *next (to be freed).
+static int hop_run(struct fetch *f, const char *url, const char *addresses, char **next)
+{
+	struct http_transfer_request request;
+	struct http_transfer_result got;
+	uint64_t now_ms = clock_mono_ms();
+	f->result->etag[0] = f->result->last_modified[0] = '\0';
+	f->result->bytes = f->other_bytes = 0;
+	f->refused = false;
+	if (now_ms >= f->deadline_ms)
+		return fail(f, -ETIMEDOUT, "no time left after redirects");
+	request_fill(f, url, addresses, now_ms, &request);
+	int err = http_transfer(f->transfer, &request, &got);
+	f->result->http_status = got.status;
+	f->result->wire_bytes = got.received;
+	if (got.status >= 400 && !f->err) {
+		f->result->retry_after_s = got.retry_after_s < LIST_FETCH_AGAIN_MAX_S
+						   ? got.retry_after_s
+						   : LIST_FETCH_AGAIN_MAX_S;
+		return fail(f, -EPROTO, "HTTP status %u", got.status);
+	}
+	if (err)
+		return transfer_error(f, err, got.why);
+	if (got.status == 200)
+		return 0;
+	if (got.status == 304 && (f->condition[0][0] || f->condition[1][0])) {
+		f->result->not_modified = true;
+		return 0;
+	}
+	if (got.status < 300 || got.status > 308 || !got.redirect)
+		return fail(f, -EPROTO, "HTTP status %u", got.status);
+	*next = heap_strdup(got.redirect);
+	return *next ? 1 : fail(f, -EIO, "no memory");
+}
+
+// Checks and resolves, then transfers.
+static int hop(struct fetch *f, const char *url, bool had_tls, char **next)
+{
+	char addresses[HTTP_HOST_LINE_MAX];
+	struct http_url split;
+	if (http_url_split(url, &split) < 0)
+		return fail(f, -EPROTO, "not a URL with a host");
+	if (strcmp(split.scheme, "https") != 0 && (had_tls || strcmp(split.scheme, "http") != 0))
+		return fail(f, -EPROTO, "a redirect to %.10s%s", split.scheme,
+			had_tls ? " from https" : "");
+	int err = host_prepare(f, &split, addresses);
+	return err ? err : hop_run(f, url, addresses, next);
+}
+
+static int hops_run(struct fetch *f)
+{
+	char shown[FETCH_SHOWN_MAX], *redirect = NULL;
+	const char *url = f->request->url;
+	bool had_tls = false;
+	int err = 1;
+	for (unsigned i = 0; err == 1; i++) {
+		char *next = NULL;
+		if (i > f->request->max_redirects) {
+			err = fail(f, -ELOOP, "more than %u redirects", f->request->max_redirects);
+			break;
+		}
+		err = hop(f, url, had_tls, &next);
+		had_tls |= strncasecmp(url, "https:", 6) == 0;
+		if (err < 0 && i > 0) {
+			size_t len = strlen(f->result->why);
+			snprintf(f->result->why + len, sizeof(f->result->why) - len,
+				" (redirected to %s)", url_shown(url, shown, sizeof(shown)));
+		}
+		heap_free(redirect);
+		url = redirect = next;
+	}
+	heap_free(redirect);
+	return err;
+}
+
+// Makes the request conditional.
+static void conditions_fill(struct fetch *f)
+{
+	const struct list_fetch_request *r = f->request;
+	if (r->etag[0])
+		snprintf(f->condition[0], CONDITION_MAX, "If-None-Match: %s", r->etag);
+	if (r->last_modified[0])
+		snprintf(f->condition[1], CONDITION_MAX, "If-Modified-Since: %s", r->last_modified);
+}
+
+int list_fetch(const struct list_fetch_request *request, struct list_fetch_result *out)
+{
+	if (list_axfr_is(request->url))
+		return list_axfr(request, out);
+	struct fetch f = {.request = request,
+		.result = out,
+		.deadline_ms = clock_mono_ms() + request->timeout_ms};
+	*out = (struct list_fetch_result){0};
+	conditions_fill(&f);
+	if (http_transfer_open(&f.transfer) < 0)
+		return fail(&f, -EIO, "libcurl cannot be set up");
+	int err = hops_run(&f);
+	http_transfer_close(f.transfer);
+	return err;
+}
 
 enum { READ_SIZE = 1 << 16, SHOWN_MAX = 200 };
 

@@ -11,7 +11,7 @@ NEW_MAX = 8  # descriptors that a line names
 PROCESSES = ("controlplane", "dataplane")
 # Planted leaks that this traffic brings out. Of controlplane/base/leak_demo.h: whose account and which file must be named first.
 LEAKS = {"reload": ("images", "rules_job.c"), "bodies": ("http", "api_server.c"), "keys": ("redis", "l1.c"),
-         "buffers": ("upstream", "upstream_socket.c"), "map": ("resolver", "resolver_miss.c")}
+         "buffers": ("upstream", "upstream_udp.c"), "map": ("resolver", "resolver_miss.c")}
 # Of shm_leaks (dataplane/core/shm/shm_internal.h), in both processes: what must be wrong with each of them.
 KINDS = {"regions": "bytes of deleted mappings", "huge": "bytes of huge mappings", "files": "descriptors more than its tables explain"}
 

@@ -4,7 +4,7 @@
 
 #include "controlplane/base/local_ports.h"
 #include "controlplane/base/rng.h"
-#include "controlplane/upstream/upstream_socket.h"
+#include "controlplane/upstream/upstream_udp.h"
 #include "tests/unit/unit.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
 
 #include "controlplane/answer_policy/answer_policy.h"
 #include "controlplane/policy/local_why.h"
-#include "controlplane/rules/rules_sources.h"
+#include "controlplane/rules/rules_job.h"
 #include "tests/unit/core/config/config_text.h"
 
 #include <weir/rule_data.h>

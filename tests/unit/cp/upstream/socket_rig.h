@@ -16,11 +16,21 @@ static inline struct upstream_sockets_stats now(void)
 	return totals().sockets;
 }
 
+// A socket of `p` for `leg`, as a query gets it.
+static inline struct upstream_socket *socket_take_of(
+	struct upstream_sockets *p, unsigned i, struct upstream_leg *leg, uint64_t now_ms)
+{
+	struct upstream_sockets *own = fx.up->sockets;
+	fx.up->sockets = p;
+	leg->ask->owner = fx.up;
+	assert_int_equal(upstream_leg_connect(leg, i, now_ms), 0);
+	fx.up->sockets = own;
+	return leg->socket;
+}
+
 static inline struct upstream_socket *socket_take(unsigned i, struct upstream_leg *leg)
 {
-	struct upstream_socket *s;
-	assert_int_equal(upstream_socket_take(fx.up->sockets, i, leg, clock_mono_ms(), &s), 0);
-	return s;
+	return socket_take_of(fx.up->sockets, i, leg, clock_mono_ms());
 }
 
 // As many queries to server `i` in a second, which ends `ago_ms` ago, as make it a busy one.
@@ -29,8 +39,7 @@ static inline void make_busy_of(struct upstream_sockets *p, unsigned i, unsigned
 	struct upstream_leg leg = {.ask = &fx.ask};
 	const uint64_t at_ms = clock_mono_ms() - ago_ms;
 	for (unsigned n = 0; n < UPSTREAM_SHELF_BUSY; n++) {
-		struct upstream_socket *s;
-		assert_int_equal(upstream_socket_take(p, i, &leg, at_ms, &s), 0);
+		struct upstream_socket *s = socket_take_of(p, i, &leg, at_ms);
 		s->uses = 0;
 		upstream_socket_give(s, true);
 	}

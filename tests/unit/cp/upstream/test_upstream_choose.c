@@ -2,7 +2,7 @@
 // The choice of a server: a table of cases, shares of many choices, and what a few thousand
 // questions make of servers that come and go.
 
-#include "controlplane/upstream/upstream_choose.h"
+#include "controlplane/upstream/upstream_internal.h"
 #include "tests/unit/unit.h"
 
 enum { NOBODY = -1, SERVERS = 4 };

@@ -214,7 +214,7 @@ TEST_WITH(test_descriptor_0_is_closed, rig_setup, rig_teardown)
 	const int saved = dup(STDIN_FILENO);
 	assert_true(saved > STDIN_FILENO);
 	close(STDIN_FILENO);
-	assert_int_equal(upstream_socket_take(p, 0, &leg, clock_mono_ms(), &s), 0);
+	s = socket_take_of(p, 0, &leg, clock_mono_ms());
 	assert_int_equal(s->fd, STDIN_FILENO);
 	upstream_socket_give(s, true);
 	assert_true(is_idle(s));

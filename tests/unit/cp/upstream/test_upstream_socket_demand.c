@@ -27,11 +27,10 @@ TEST_WITH(test_quiet_has_a_port_for_each_query, rig_setup, rig_teardown)
 	struct upstream_leg leg = {.ask = &fx.ask};
 	unsigned ports = 0;
 	for (unsigned n = 0; n < 4 * QUERIES; n++) {
-		struct upstream_socket *s;
 		struct sockaddr_in sin;
 		socklen_t len = sizeof(sin);
 		const uint64_t at_ms = 1 + n / QUERIES * 1000;
-		assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, at_ms, &s), 0);
+		struct upstream_socket *s = socket_take_of(fx.up->sockets, 0, &leg, at_ms);
 		assert_int_equal(getsockname(s->fd, (struct sockaddr *)&sin, &len), 0);
 		assert_int_equal(sin.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
 		ports += !seen[ntohs(sin.sin_port)];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A fetch of the zone rpz.test from fake_axfr.h by list_fetch.h, and what came of it.
+// A fetch of the zone rpz.test from fake_axfr.h by list_update.h, and what came of it.
 
-#include "controlplane/lists/fetch/list_fetch.h"
+#include "controlplane/lists/fetch/list_update.h"
 #include "fake_axfr.h"
 
 enum { AXFR_RIG_BODY = 8192 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/lists/fetch/list_fetch.h"
+#include "controlplane/lists/fetch/list_update.h"
 #include "tests/unit/cp/http/fake_http.h"
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
