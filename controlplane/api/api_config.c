@@ -1,15 +1,305 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Changes of the configuration as a whole: apply, reload, rollback. Their versions are read by
-// api_versions.c.
+// Changes of the configuration as a whole: apply, reload, rollback, toggles; and its versions.
 
 #include "api/metrics/metrics.h"
 #include "api_param.h"
 #include "api_server.h"
+#include "memory/toggles.h"
+#include "versions/version_diff.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/heap_site.h>
+#include <weir/log.h>
+#include <weir/text.h>
+
+// Versions of the configuration as they are on disk: their list, texts and differences, read by a
+// helper thread. Secrets are left out (config_mask) for each client.
+
+struct versions_call {
+	struct http_exchange *exchange;
+	void (*make)(struct versions_call *c);
+	char folder[CONFIG_VERSION_FOLDER_MAX];
+	char *path;                 // of the configuration file
+	struct config_text managed; // in force; bytes NULL: none
+	struct versions_status now;
+	unsigned from, to; // 0: the file on disk
+	unsigned status;
+	char *body; // JSON
+};
+
+static void refuse(struct versions_call *c, unsigned status, const char *why)
+{
+	c->status = status;
+	c->body = json_out_error("%s", why);
+}
+
+static void version_out(struct json_out *o, struct json_node *list, const struct config_version *v,
+	unsigned in_force)
+{
+	struct json_node *n = json_out_object(o, list, NULL);
+	char digest[20];
+	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)v->digest);
+	json_out_count(o, n, "number", v->number);
+	json_out_count(o, n, "before", v->before);
+	json_out_signed(o, n, "unix_s", v->unix_s);
+	json_out_text(o, n, "who", v->who);
+	json_out_text(o, n, "what", v->what);
+	json_out_text(o, n, "why", v->why);
+	json_out_text(o, n, "result", config_version_results[v->result]);
+	json_out_text(o, n, "reason", v->reason);
+	json_out_text(o, n, "needs_restart", v->needs_restart);
+	json_out_text(o, n, "digest", digest);
+	json_out_bool(o, n, "in_force", v->number == in_force);
+}
+
+// The newest first, or version `from` alone. One that cannot be read is in "damaged".
+static void history_make(struct versions_call *c)
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	struct json_node *list = json_out_array(o, root, "versions");
+	struct json_node *damaged = json_out_array(o, root, "damaged");
+	int count = config_versions_list(c->folder, numbers);
+	for (int i = count - 1; i >= 0; i--) {
+		struct config_version v;
+		char why[CONFIG_WHY_MAX];
+		if (c->from && numbers[i] != c->from)
+			continue;
+		int rc = config_version_read(c->folder, numbers[i], &v, NULL, why);
+		if (rc == 0)
+			version_out(o, list, &v, c->now.in_force.number);
+		else if (rc != -ENOENT) // pruned meanwhile
+			json_out_text(o, damaged, NULL, why);
+	}
+	json_out_count(o, root, "version", c->now.in_force.number);
+	json_out_bool(o, root, "differs", c->now.differs);
+	json_out_text(o, root, "disk_error", c->now.disk_why);
+	json_out_count(o, root, "watch_left_s", c->now.watch_left_s);
+	c->body = json_out_finish(o);
+}
+
+// 0, or it has been refused.
+static int bundle_get(struct versions_call *c, unsigned number, struct config_bundle *out)
+{
+	struct config_version v;
+	struct config_errors errors;
+	struct config *config = NULL;
+	char why[CONFIG_WHY_MAX];
+	int rc;
+	if (number) {
+		rc = config_version_read(c->folder, number, &v, out, why);
+		if (rc == -ENOENT)
+			snprintf(why, sizeof(why),
+				"no version %u; weirctl config history lists versions", number);
+	} else {
+		// The file may need it, as an apply reads it.
+		rc = config_bundle_read(c->path, c->managed.bytes ? &c->managed : NULL,
+			CONFIG_SECRETS_NONE, out, &config, &errors);
+		if (rc < 0)
+			config_errors_tell(&errors, why);
+		config_free(config);
+	}
+	if (rc < 0)
+		refuse(c, rc == -ENOENT ? 404 : 400, why);
+	return rc;
+}
+
+static void file_out(struct json_out *o, struct json_node *list, const struct config_text *t)
+{
+	if (!t->bytes)
+		return;
+	struct json_node *n = json_out_object(o, list, NULL);
+	char *text = config_mask(t->bytes, t->len);
+	json_out_text(o, n, "path", t->path);
+	json_out_text(o, n, "text", text ? text : "");
+	heap_free(text);
+}
+
+static void show_make(struct versions_call *c)
+{
+	struct config_bundle b;
+	if (bundle_get(c, c->from, &b) < 0)
+		return;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "number", c->from);
+	struct json_node *list = json_out_array(o, root, "files");
+	file_out(o, list, &b.main);
+	for (unsigned i = 0; i < b.included_count; i++)
+		file_out(o, list, &b.included[i]);
+	file_out(o, list, &b.managed);
+	config_bundle_free(&b);
+	c->body = json_out_finish(o);
+}
+
+static void name_of(unsigned number, char out[32])
+{
+	if (number)
+		snprintf(out, 32, "version %u", number);
+	else
+		snprintf(out, 32, "on disk");
+}
+
+void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c)
+{
+	json_out_text(o, n, "live", c->live);
+	json_out_text(o, n, "restart_controlplane", c->controlplane);
+	json_out_text(o, n, "restart_dataplane", c->dataplane);
+}
+
+// What putting `b` in place of `a` changes, if this weir takes both.
+static void change_out(
+	struct json_out *o, const struct config_bundle *a, const struct config_bundle *b)
+{
+	struct config_errors errors;
+	struct config_change change;
+	struct config *from = NULL, *to = NULL;
+	if (config_bundle_load(a, CONFIG_SECRETS_NONE, &from, &errors) == 0
+		&& config_bundle_load(b, CONFIG_SECRETS_NONE, &to, &errors) == 0) {
+		config_change_find(from, from, to, a, b, &change);
+		api_change_out(o, json_out_root(o), &change);
+	}
+	config_free(from);
+	config_free(to);
+}
+
+static void diff_make(struct versions_call *c)
+{
+	struct config_bundle a, b;
+	char from[32], to[32];
+	if (bundle_get(c, c->from, &a) < 0)
+		return;
+	if (bundle_get(c, c->to, &b) < 0) {
+		config_bundle_free(&a);
+		return;
+	}
+	if (!c->to && config_bundle_manage(&b, a.managed.path, a.managed.bytes) < 0)
+		refuse(c, 500, strerror(ENOMEM));
+	name_of(c->from, from);
+	name_of(c->to, to);
+	char *text = c->body ? NULL : version_diff(&a, &b, from, to);
+	struct json_out *o = text ? json_out_new() : NULL;
+	if (o) {
+		json_out_count(o, json_out_root(o), "from", c->from);
+		json_out_count(o, json_out_root(o), "to", c->to);
+		json_out_text(o, json_out_root(o), "diff", text);
+		change_out(o, &a, &b);
+		json_out_bool(o, json_out_root(o), "same",
+			config_bundle_digest(&a) == config_bundle_digest(&b));
+		c->body = json_out_finish(o);
+	}
+	heap_free(text);
+	config_bundle_free(&a);
+	config_bundle_free(&b);
+}
+
+static int call_work(void *arg, const _Atomic bool *)
+{
+	struct versions_call *c = arg;
+	c->make(c);
+	return 0;
+}
+
+static void call_done(void *arg, int err)
+{
+	struct versions_call *c = arg;
+	if (err < 0 && !c->body)
+		refuse(c, 503, "too busy: try again");
+	http_reply(c->exchange, c->status, c->body);
+	FREE_AND_NULL(c->path);
+	FREE_AND_NULL(c->managed.path);
+	FREE_AND_NULL(c->managed.bytes);
+	heap_free(c);
+}
+
+// Of what is in force now: a helper thread must not look at it.
+static int managed_copy(const struct api *a, struct config_text *out)
+{
+	const struct config_bundle *b =
+		a->deps.config_bundle ? a->deps.config_bundle(a->deps.reload_arg) : NULL;
+	if (!b || !b->managed.bytes)
+		return 0;
+	*out = (struct config_text){.path = heap_strdup(b->managed.path),
+		.bytes = heap_strndup(b->managed.bytes, b->managed.len),
+		.len = b->managed.len};
+	return out->path && out->bytes ? 0 : -ENOMEM;
+}
+
+static void call(struct api *a, struct http_exchange *x, void (*make)(struct versions_call *c),
+	unsigned from, unsigned to)
+{
+	const struct versions_status *s =
+		a->deps.versions ? a->deps.versions(a->deps.reload_arg) : NULL;
+	struct versions_call *c = s ? heap_calloc(1, sizeof(*c)) : NULL;
+	if (!c) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	*c = (struct versions_call){.exchange = x,
+		.make = make,
+		.now = *s,
+		.from = from,
+		.to = to,
+		.status = 200,
+		.path = heap_strdup(a->deps.config_path)};
+	snprintf(c->folder, sizeof(c->folder), "%s", s->folder);
+	http_defer(x, API_FLUSH_MS);
+	int rc = managed_copy(a, &c->managed);
+	if (rc == 0)
+		rc = c->path ? job_runner_start(a->whys, http_right(x), call_work, call_done, c)
+			     : -ENOMEM;
+	if (rc < 0)
+		call_done(c, rc);
+}
+
+static unsigned in_force(const struct api *a)
+{
+	return a->deps.versions ? a->deps.versions(a->deps.reload_arg)->in_force.number : 0;
+}
+
+// False: it has been replied to. Without the parameter: `otherwise`.
+static bool number_take(
+	struct http_exchange *x, const char *name, unsigned otherwise, unsigned *out)
+{
+	*out = otherwise;
+	const char *text = http_param(x, name);
+	if (!text || !*text)
+		return true;
+	if (strcmp(text, "0") != 0)
+		return api_param_number(x, name, INT32_MAX, out);
+	*out = 0;
+	return true;
+}
+
+static void serve_history(struct api *a, struct http_exchange *x)
+{
+	unsigned number;
+	if (number_take(x, "version", 0, &number))
+		call(a, x, history_make, number, 0);
+}
+
+static void serve_show(struct api *a, struct http_exchange *x)
+{
+	unsigned number;
+	if (number_take(x, "version", in_force(a), &number))
+		call(a, x, show_make, number, 0);
+}
+
+static void serve_diff(struct api *a, struct http_exchange *x)
+{
+	unsigned from, to;
+	if (number_take(x, "from", in_force(a), &from) && number_take(x, "to", 0, &to))
+		call(a, x, diff_make, from, to);
+}
+
+const struct api_part api_versions_part = {
+	.endpoint = {{"/config/history", serve_history, API_GET, CONTROL_READ, "version"},
+		{"/config/show", serve_show, API_GET, CONTROL_ADMIN, "version"},
+		{"/config/diff", serve_diff, API_GET, CONTROL_ADMIN, "from to"}},
+};
 
 static const struct versions_status *versions_of(const struct api *a)
 {
@@ -206,4 +496,88 @@ const struct api_part api_config_part = {
 	.degraded = version_degraded,
 	.metrics = version_metrics,
 	.tables = version_tables,
+};
+
+// Endpoints of the toggles.
+
+static void serve_toggles(struct api *a, struct http_exchange *x)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *list = json_out_array(o, json_out_root(o), "toggles");
+	for (unsigned i = 0; a->deps.toggles && i < TOGGLE_COUNT; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", toggle_name(i));
+		json_out_text(o, n, "help", toggle_help(i));
+		json_out_count(o, n, "value", a->deps.toggles->value[i]);
+		json_out_count(o, n, "usual", toggle_usual(i));
+	}
+	http_reply(x, 200, json_out_finish(o));
+}
+
+static void on_set(void *arg, int err, const char *why, const char *)
+{
+	struct http_exchange *x = arg;
+	if (err < 0) {
+		api_refuse(x, 500, "%s", why);
+		return;
+	}
+	struct json_out *o = json_out_new();
+	json_out_bool(o, json_out_root(o), "ok", true);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+// These decide what others can do, and what is known of it.
+static bool takes_admin(enum toggle t)
+{
+	return t == TOGGLE_API || t == TOGGLE_QUERY_LOG;
+}
+
+static bool is_admin(const struct api *a, const struct http_exchange *x)
+{
+	return http_source(x)->ss_family == AF_UNIX || (a->user && a->user->role == CONTROL_ADMIN);
+}
+
+static void refuse_unknown(struct http_exchange *x, const char *name)
+{
+	struct text_near near;
+	text_near_begin(&near, name);
+	for (unsigned i = 0; i < TOGGLE_COUNT; i++)
+		text_near_try(&near, toggle_name(i));
+	api_param_refuse_word(x, 404, "toggle", name, near.best);
+}
+
+static void serve_set(struct api *a, struct http_exchange *x)
+{
+	const char *name = http_param(x, "toggle"), *value = http_param(x, "value");
+	enum toggle toggle = name ? toggle_find(name) : TOGGLE_COUNT;
+	if (!a->deps.toggles || toggle == TOGGLE_COUNT) {
+		refuse_unknown(x, name ? name : "");
+		return;
+	}
+	if (takes_admin(toggle) && !is_admin(a, x)) {
+		access_count_refused(a->access, ACCESS_role);
+		api_deny(a, x, ACCESS_role);
+		return;
+	}
+	struct toggles toggles = *a->deps.toggles;
+	if (!value || toggle_set(&toggles, toggle, value) < 0) {
+		char number[32] = "on, off";
+		if (toggle_most(toggle) > 1)
+			snprintf(number, sizeof(number), "a number from 0 to %u",
+				toggle_most(toggle));
+		api_refuse(x, 400, "%s: takes %s, or default", toggle_name(toggle), number);
+		return;
+	}
+	http_defer(x, API_BUILD_MS);
+	int rc = a->deps.toggles_set(a->deps.reload_arg, &toggles, on_set, x);
+	if (rc < 0)
+		api_busy(x, rc == -EBUSY ? -EAGAIN : rc);
+	else
+		log_info("control: set toggle %s to %u, usually %u", toggle_name(toggle),
+			toggles.value[toggle], toggle_usual(toggle));
+}
+
+const struct api_part api_toggles_part = {
+	.endpoint = {{"/toggles", serve_toggles, API_ALWAYS, CONTROL_READ, ""},
+		{"/set", serve_set, API_POST | API_ALWAYS, CONTROL_OPERATE, "toggle value"}},
 };

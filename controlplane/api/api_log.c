@@ -2,14 +2,24 @@
 // Endpoint of the query log: records read from the rings, rows accepted by each sink, and the state
 // of the query store.
 
+#include "api_lines.h"
+#include "api_param.h"
 #include "api_server.h"
 #include "base/frontend_neighbour.h"
+#include "base/rdata_text.h"
 #include "querylog/querylog.h"
 #include "querylog/sinks/sink_thread.h"
+#include "querylog/sinks/tail.h"
+#include "querylog/store/query_folder.h"
+#include "querylog/store/query_search.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 // The server of the sink, where it has one and sends there itself.
 static void server_out(struct json_out *o, struct json_node *n, const char *sink, struct api *a)
@@ -176,4 +186,315 @@ const struct api_part api_log_part = {
 	.stats = log_status,
 	.degraded = outputs_degraded,
 	.tables = log_tables,
+};
+
+// Endpoint that searches the query store, a page at a time: weirctl asks again with the place that
+// a page ended at, so that no state is kept between two pages, and an export of any length takes
+// the memory of one page. Files are read on a helper thread (job_runner.h).
+
+struct log_call {
+	struct http_exchange *exchange;
+	char folder[PATH_MAX];
+	struct query_filter filter;
+	char unknown_client[API_WHY_MAX];
+	struct query_outcome outcome;
+	struct json_out *out;
+	struct json_node *rows;
+};
+
+static void row_out(void *arg, const struct query_found *f)
+{
+	struct log_call *c = arg;
+	struct json_out *o = c->out;
+	char type[DNS_TYPE_TEXT_MAX];
+	struct json_node *n = json_out_object(o, c->rows, NULL);
+	json_out_signed(o, n, "time_us", f->raw.time_us);
+	json_out_signed(o, n, "weight", f->raw.weight);
+	json_out_text(o, n, "box", f->kind.box);
+	json_out_text(o, n, "client", f->client.address);
+	json_out_signed(o, n, "client_port", f->raw.port);
+	json_out_text(o, n, "client_name", f->client.name);
+	json_out_text(o, n, "client_group", f->client.group);
+	json_out_text(o, n, "qname", f->name);
+	json_out_text(o, n, "qtype", dns_type_text((uint16_t)f->kind.qtype, type));
+	json_out_signed(o, n, "qclass", f->kind.qclass);
+	json_out_text(o, n, "transport", f->kind.transport);
+	json_out_text(o, n, "verdict", f->kind.verdict);
+	json_out_text(o, n, "tier", f->kind.tier);
+	json_out_bool(o, n, "answered", f->kind.answered);
+	json_out_bool(o, n, "blocked", f->kind.blocked);
+	json_out_signed(o, n, "rcode", f->kind.rcode);
+	json_out_text(o, n, "rcode_text",
+		f->kind.answered ? dns_rcode_text((uint16_t)f->kind.rcode) : "");
+	json_out_signed(o, n, "ede", f->kind.ede == UINT16_MAX ? -1 : f->kind.ede);
+	json_out_text(o, n, "validation", f->kind.validation);
+	json_out_text(o, n, "list", f->kind.list);
+	json_out_text(o, n, "upstream", f->kind.upstream);
+	json_out_signed(o, n, "dataplane_us", f->raw.dataplane_us);
+	json_out_signed(o, n, "total_us", f->raw.total_us);
+	json_out_signed(o, n, "query_len", f->raw.query_len);
+	json_out_signed(o, n, "reply_len", f->raw.reply_len);
+}
+
+static int search_work(void *arg, const _Atomic bool *stop)
+{
+	struct log_call *c = arg;
+	return query_search(c->folder, &c->filter, stop, row_out, c, &c->outcome);
+}
+
+static void unread_out(struct log_call *c, struct json_node *list)
+{
+	const struct query_outcome *o = &c->outcome;
+	char path[PATH_MAX];
+	for (unsigned i = 0; i < o->unreadable && i < QUERY_UNREAD_MAX; i++) {
+		const struct query_unread *u = &o->unread[i];
+		if (query_folder_path(c->folder, u->hour, u->part, path))
+			continue;
+		struct json_node *n = json_out_object(c->out, list, NULL);
+		json_out_text(c->out, n, "file", path);
+		json_out_text(c->out, n, "why",
+			u->err == -EUCLEAN ? "damaged, or not written by weir" : strerror(-u->err));
+	}
+}
+
+static void on_searched(void *arg, int err)
+{
+	struct log_call *c = arg;
+	char place[QUERY_PLACE_MAX] = "";
+	struct json_node *root = json_out_root(c->out);
+	if (err) {
+		heap_free(json_out_finish(c->out));
+		api_busy(c->exchange, err);
+		heap_free(c);
+		return;
+	}
+	if (!c->outcome.complete)
+		query_place_print(&c->outcome.place, place);
+	json_out_bool(c->out, root, "complete", c->outcome.complete);
+	json_out_text(c->out, root, "after", place);
+	json_out_text(c->out, root, "unknown_client", c->unknown_client);
+	json_out_signed(c->out, root, "reached_us", c->outcome.reached_us);
+	json_out_count(c->out, root, "looked_at", c->outcome.looked_at);
+	json_out_count(c->out, root, "ruled_out_files", c->outcome.ruled_out);
+	json_out_count(c->out, root, "unreadable_files", c->outcome.unreadable);
+	unread_out(c, json_out_array(c->out, root, "unreadable"));
+	http_reply(c->exchange, 200, json_out_finish(c->out));
+	heap_free(c);
+}
+
+// Microseconds since 1970, digits alone; absent: `out` stays. False: it has been replied to.
+static bool time_take(struct http_exchange *x, const char *param, int64_t *out)
+{
+	const char *text = http_param(x, param);
+	if (!text)
+		return true;
+	size_t len = strlen(text);
+	if (!len || len > 18 || strspn(text, "0123456789") != len) {
+		api_refuse(x, 400, "%s: must be microseconds since 1970", param);
+		return false;
+	}
+	*out = strtoll(text, NULL, 10);
+	return true;
+}
+
+static bool filter_take(const struct api *a, struct http_exchange *x, struct query_filter *f,
+	char unknown_client[API_WHY_MAX])
+{
+	const char *after = http_param(x, "after");
+	bool oldest_first;
+	*f = (struct query_filter){.until_us = INT64_MAX, .for_ms = QUERY_SEARCH_MS};
+	if (!api_param_flag(x, "oldest_first", &oldest_first)
+		|| !api_param_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows)
+		|| !api_param_log_name(x, f->name)
+		|| !api_param_past_client(a, x, f->client, unknown_client)
+		|| !api_param_part(x, f->part) || !api_param_group(a, x, f->group)
+		|| !api_param_rcode(x, &f->has_rcode, &f->rcode)
+		|| !api_param_verdict(x, f->verdict) || !api_param_validation(x, f->validation)
+		|| !time_take(x, "since", &f->since_us) || !time_take(x, "until", &f->until_us))
+		return false;
+	f->newest_first = !oldest_first;
+	if (after && !query_place_parse(after, &f->after)) {
+		api_refuse(x, 400, "after: is no place");
+		return false;
+	}
+	return true;
+}
+
+static void serve_log_search(struct api *a, struct http_exchange *x)
+{
+	struct query_filter filter;
+	char unknown_client[API_WHY_MAX];
+	if (!filter_take(a, x, &filter, unknown_client))
+		return;
+	if (!a->deps.store) {
+		api_refuse(x, 409, "the query store is off (query_log.store.enabled)");
+		return;
+	}
+	struct log_call *c = heap_calloc(1, sizeof(*c));
+	if (!c) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	c->exchange = x;
+	c->filter = filter;
+	memcpy(c->unknown_client, unknown_client, sizeof(c->unknown_client));
+	snprintf(c->folder, sizeof(c->folder), "%s", query_store_folder(a->deps.store));
+	c->out = json_out_new();
+	c->rows = json_out_array(c->out, json_out_root(c->out), "rows");
+	http_defer(x, API_FLUSH_MS);
+	int err = job_runner_start(a->searches, http_right(x), search_work, on_searched, c);
+	if (err)
+		on_searched(c, err);
+}
+
+const struct api_part api_log_search_part = {
+	.endpoint = {{"/log/search", serve_log_search, API_GET, CONTROL_READ,
+		"limit name part client group verdict validation rcode since until oldest_first "
+		"after"}}};
+
+// Endpoint that streams rows of the query log as they come, a line of JSON each, until the client
+// closes. {"missed": N}: rows without room in a full buffer. A stuck client (api_lines.h) is
+// closed.
+
+enum { TAIL_PENDING_MAX = 64 * 1024 };
+
+struct api_tail {
+	LIST_ENTRY(api_tail) link;
+	struct api *api;
+	struct api_lines out;
+	unsigned reader;
+	uint64_t since_ms;
+	char lines[TAIL_BUFFER_MAX];
+};
+
+static void reader_free(struct api_tail *w)
+{
+	if (w)
+		api_lines_end(&w->out);
+	heap_free(w);
+}
+
+static void tail_end(struct api_tail *w, bool is_cut)
+{
+	tail_leave(w->api->deps.tail, w->reader, is_cut);
+	LIST_REMOVE(w, link);
+	reader_free(w);
+}
+
+static bool lines_send(struct api_tail *w)
+{
+	uint64_t missed;
+	size_t len = tail_take(w->api->deps.tail, w->reader, w->lines, &missed);
+	return api_lines_send(&w->out, w->lines, len, missed);
+}
+
+static void on_tick(int, short, void *arg)
+{
+	struct api_tail *w = arg;
+	enum api_lines_state state = api_lines_look(&w->out, TAIL_PENDING_MAX, clock_mono_ms());
+	if (state == API_LINES_GONE)
+		tail_end(w, false);
+	else if (state == API_LINES_STUCK || (state == API_LINES_ROOM && !lines_send(w)))
+		tail_end(w, true);
+}
+
+// False: it has been replied to.
+static bool tail_filter_take(const struct api *a, struct http_exchange *x, struct tail_filter *f)
+{
+	*f = (struct tail_filter){0};
+	return api_param_log_name(x, f->name) && api_param_client(a, x, f->client)
+	       && api_param_verdict(x, f->verdict) && api_param_validation(x, f->validation)
+	       && api_param_group(a, x, f->group);
+}
+
+static struct api_tail *reader_new(struct api *a)
+{
+	struct api_tail *w = heap_malloc(sizeof(*w));
+	if (!w || api_lines_init(&w->out, a->deps.service, on_tick, w) < 0) {
+		heap_free(w);
+		return NULL;
+	}
+	w->api = a;
+	w->since_ms = clock_mono_ms();
+	return w;
+}
+
+// False: refused.
+static bool reader_admit(struct api *a, struct http_exchange *x)
+{
+	const struct api_tail *w;
+	struct api_places places = {0};
+	LIST_FOREACH (w, &a->tails, link)
+		api_places_count(&places, &w->out, x);
+	if (api_places_admit(&places, x, TAIL_READERS_MAX, "readers"))
+		return true;
+	a->tails_refused++;
+	return false;
+}
+
+static void serve_log_tail(struct api *a, struct http_exchange *x)
+{
+	struct tail_filter filter;
+	if (!tail_filter_take(a, x, &filter))
+		return;
+	if (!a->deps.tail) {
+		api_refuse(x, 409, "there is no query log");
+		return;
+	}
+	if (!reader_admit(a, x))
+		return;
+	struct api_tail *w = reader_new(a);
+	int err = w ? tail_join(a->deps.tail, &filter, &w->reader) : -ENOMEM;
+	if (err < 0) {
+		reader_free(w);
+		if (err == -EUSERS)
+			api_refuse(x, 503, "%d readers are there already", TAIL_READERS_MAX);
+		else
+			http_reply(x, 500, NULL);
+		return;
+	}
+	if (!api_lines_begin(&w->out, x, API_LINES_JSON)) {
+		tail_leave(a->deps.tail, w->reader, false);
+		reader_free(w);
+		return;
+	}
+	LIST_INSERT_HEAD(&a->tails, w, link);
+}
+
+static void tails_close(struct api *a)
+{
+	while (!LIST_EMPTY(&a->tails))
+		tail_end(LIST_FIRST(&a->tails), false);
+}
+
+static void tail_tables(struct api *a, struct table_registry *tables)
+{
+	const struct api_tail *w;
+	struct tail_counts c;
+	uint64_t since_ms = 0;
+	if (!a->deps.tail)
+		return;
+	tail_counts(a->deps.tail, &c);
+	LIST_FOREACH (w, &a->tails, link)
+		since_ms = w->since_ms; // the newest come first
+	table_register(
+		tables, &(struct table_info){.name = "log_readers",
+				.owner = "query log",
+				.eviction = "refuse; skip rows; close a stalled reader",
+				.lifetime = "life of the connection",
+				.kind = TABLE_WORK,
+				.cap = TAIL_READERS_MAX,
+				.used = c.readers,
+				.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail)),
+				.evicted = c.cut,
+				.refused = c.refused + a->tails_refused,
+				.oldest_ms = table_age(since_ms, clock_mono_ms()),
+				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+}
+
+const struct api_part api_log_tail_part = {
+	.endpoint = {{"/log/tail", serve_log_tail, API_GET, CONTROL_READ,
+		"name client verdict validation group"}},
+	.tables = tail_tables,
+	.close = tails_close,
 };

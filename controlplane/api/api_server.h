@@ -57,7 +57,7 @@ struct api {
 	bool is_profiling; // one at a time
 	gid_t group;       // (gid_t)-1: none
 	uint64_t start_ms;
-	LIST_HEAD(, api_tail) tails; // api_log_tail.c
+	LIST_HEAD(, api_tail) tails; // api_log.c
 	uint64_t tails_refused;      // users over the network with too many of them
 	struct mem_watch *watch;
 	struct heap_baselines *baselines;
@@ -80,7 +80,7 @@ struct api {
 	uint64_t rate_ms;             // when the heap profile's rate changed last; 0: not yet
 	struct api_listener listener; // of metrics.listen
 	struct http_rate rate, listener_rate; // of the control socket; of metrics.listen
-	struct api_sockets sockets;           // api_heap.c
+	struct api_sockets sockets;           // api_profile.c
 	uint64_t hosts_refused;               // its requests by a name that is not the box's
 	struct access *access;
 	const struct access_user *user; // whose request is handled now; NULL: a local one
