@@ -2,7 +2,7 @@
 // `weirctl token` and `weirctl password` manage who may use the control API over the network and
 // from a browser; `weirctl audit` shows what was changed.
 
-#include "lib/log_time.h"
+#include "lib/log_page.h"
 #include "lib/show.h"
 #include "lib/table_cell.h"
 #include "terminal/prompt.h"

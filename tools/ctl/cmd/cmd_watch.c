@@ -3,7 +3,7 @@
 // or as frames in a file (`capture`), and events of the control plane and of what it watches.
 
 #include "lib/http_get.h"
-#include "lib/log_time.h"
+#include "lib/log_page.h"
 #include "lib/trace_out.h"
 
 #include <errno.h>

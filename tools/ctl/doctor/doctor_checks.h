@@ -5,7 +5,7 @@
 // but those of servers (10 s in all at most). docs/how-to/doctor.md lists their verdicts.
 
 #include "doctor.h"
-#include "nic/nic_device.h"
+#include "nic/cmd_nic.h"
 
 // The machine's memory, the limits of the processes, its cores, its kernel and its clock
 // (doctor_machine.c).
@@ -37,11 +37,7 @@ void doctor_check_port53(struct doctor *d);
 void doctor_check_files(struct doctor *d);
 void doctor_check_certificates(struct doctor *d);
 void doctor_check_groups(struct doctor *d);
-// The two processes (doctor_services.c).
-void doctor_check_processes(struct doctor *d);
-void doctor_check_units(struct doctor *d);
-void doctor_check_versions(struct doctor *d);
-// The servers that the two processes use (doctor_reach.c).
+// The two processes.
 void doctor_check_upstreams(struct doctor *d);
 void doctor_check_lists(struct doctor *d);
 void doctor_check_redis(struct doctor *d);

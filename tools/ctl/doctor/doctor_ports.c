@@ -5,7 +5,7 @@
 #include "doctor_checks.h"
 #include "doctor_files.h"
 #include "lib/sysroot.h"
-#include "nic/nic_device.h"
+#include "nic/cmd_nic.h"
 
 #include <errno.h>
 #include <glob.h>

@@ -42,6 +42,3 @@ struct doctor_probe {
 	enum doctor_probe_end end;
 	char text[DOCTOR_PROBE_TEXT_MAX]; // what came, or why nothing did
 };
-
-// Runs them all, DOCTOR_PROBES_MAX at most; blocks for about 2 s at most.
-void doctor_probe_all(struct doctor_probe *p, unsigned count);

@@ -6,7 +6,7 @@
 //
 // Strings are kept until the end, each once; a sample is written as it comes.
 
-#include "heap_diff.h"
+#include "cmd_heap.h"
 
 #include <stdio.h>
 

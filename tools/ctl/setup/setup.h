@@ -32,7 +32,7 @@ struct setup {
 	bool keeps_addresses, keeps_lists, keeps_upstreams;
 	enum upstream_mode mode;
 	bool has_listen, has_page;   // of `control`
-	char own[SETUP_OWN_MAX];     // its TAPs and exception interfaces (setup_machine.h)
+	char own[SETUP_OWN_MAX];     // its TAPs and exception interfaces (setup_answer.h)
 	char interface[64];          // of the answer; "": as it was
 	char shown[SETUP_BLOCK_MAX]; // what the answers changed, for the person
 	unsigned address_count;

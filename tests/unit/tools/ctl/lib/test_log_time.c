@@ -3,7 +3,7 @@
 // Times as people say them to weirctl.
 
 #include "tests/unit/unit.h"
-#include "tools/ctl/lib/log_time.h"
+#include "tools/ctl/lib/log_page.h"
 
 enum { NOW = 1700000000 };
 

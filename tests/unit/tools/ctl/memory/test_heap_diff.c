@@ -2,7 +2,7 @@
 // Heap profiles read and compared: scaling, bounds, names of functions, what grew.
 
 #include "tests/unit/unit.h"
-#include "tools/ctl/memory/heap_diff.h"
+#include "tools/ctl/memory/cmd_heap.h"
 
 #include <math.h>
 

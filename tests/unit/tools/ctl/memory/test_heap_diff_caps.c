@@ -2,7 +2,7 @@
 // Two heap profiles that say as much as a profile may are compared before the test's time is up.
 
 #include "tests/unit/unit.h"
-#include "tools/ctl/memory/heap_diff.h"
+#include "tools/ctl/memory/cmd_heap.h"
 
 // As many stacks and sites as are read, all of one function and file: to compare each stack with
 // each pair of sites would take years.

@@ -28,9 +28,6 @@ ATTR_MUST_CHECK bool nic_device_find(
 // All network devices, by address; at most `cap`. Their number.
 unsigned nic_device_list(struct nic_device *out, unsigned cap);
 
-void nic_device_driver(const char *pci, char out[NIC_WORD_MAX]); // "": none
-bool nic_device_is_bridge(const char *pci);
-// vfio-pci, uio_pci_generic or igb_uio: a driver for programs such as weir.
 bool nic_device_is_user_driver(const char *driver);
 
 // A bind outlives a reboot by the unit weir-nic@DEVICE.service, which systemd starts at boot ahead

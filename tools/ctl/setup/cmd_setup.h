@@ -7,10 +7,6 @@
 
 #include "setup.h"
 
-// The text of FILE into s->text and s->before, its real path into the configuration's, and the
-// folder. CTL_OK or CTL_FAILED (said).
-ATTR_MUST_CHECK int setup_file_read(struct setup *s);
-
 enum { SETUP_PATH_MAX = PATH_MAX + 16 };
 char *setup_file_path(const struct setup *s, const char *ending, char out[SETUP_PATH_MAX]);
 
@@ -19,8 +15,3 @@ char *setup_file_path(const struct setup *s, const char *ending, char out[SETUP_
 ATTR_MUST_CHECK bool setup_file_make(struct setup *s, const char *text, char why[SETUP_WHY_MAX]);
 // Removes FILE.setup, unless setup_file_take() took it.
 void setup_file_end(struct setup *s);
-
-// FILE.setup becomes FILE, and the present FILE becomes FILE.before: whole or not at all.
-ATTR_MUST_CHECK bool setup_file_take(struct setup *s, char why[SETUP_WHY_MAX]);
-// FILE.before becomes FILE again.
-ATTR_MUST_CHECK bool setup_file_back(struct setup *s, char why[SETUP_WHY_MAX]);
