@@ -89,7 +89,7 @@ void housekeep_start(struct housekeep *h);
 // Until *stop is set, or a port is gone.
 void housekeep_run(struct housekeep *h, const _Atomic int *stop);
 
-// housekeep_buffers.c: the packet pools, by mbuf_audit.h and mbuf_walk.h.
+// housekeep.c: the packet pools, by mbuf_audit.h and mbuf_walk.h.
 //
 // Where a window's count says that a buffer may be missing, a walk of two seconds follows, and
 // another one every ten seconds while it does. The first buffer that a walk finds is logged with
@@ -97,19 +97,12 @@ void housekeep_run(struct housekeep *h, const _Atomic int *stop);
 
 enum { HOUSEKEEP_WALK_MS = 10000, HOUSEKEEP_WALK_LOOKS = 20 };
 
-void housekeep_buffers_start(struct housekeep *h);
-void housekeep_buffers_sample(struct housekeep *h);                 // each 100 ms
-void housekeep_buffers_check(struct housekeep *h, uint64_t now_ms); // each second
-// The worker moved no frame in this window, and was at the top of its loop in it.
-bool housekeep_buffers_quiet(const struct housekeep_worker *k);
-uint64_t housekeep_frames_moved(const struct worker *w);
-
 // recent_errors.c: the newest kinds of warnings (log_recent.h), for the statistics. Copies them
 // when
 // `*seen`, 0 at first, differs from the log's count. Main lcore.
 void recent_errors_report(struct stats_errors *out, uint64_t *seen);
 
-// housekeep_memory.c: writes the data plane's heap by account, and the unaccounted rest, into the
+// housekeep.c: writes the data plane's heap by account, and the unaccounted rest, into the
 // statistics.
 //
 // DPDK, its drivers and libbpf allocate with malloc(3) without a hook, but only while they start.
@@ -117,17 +110,6 @@ void recent_errors_report(struct stats_errors *out, uint64_t *seen);
 // MEM_DATAPLANE_ALARM logged once. A thread's cache of freed blocks counts as handed out, hence the
 // margin. Main lcore only, each two seconds: alarms come within a minute.
 enum { HOUSEKEEP_MEMORY_MS = 2000, HOUSEKEEP_KINDS_MS = 10000, MEM_DATAPLANE_ALARM = 1 << 20 };
-
-void housekeep_memory_start(struct stats_memory *m);
-void housekeep_memory_look(struct stats_memory *m);
-// The sites that have bytes.
-void housekeep_sites_write(struct stats_sites *out);
-
-// Mappings and descriptors by kind (mem_account.h): begun each HOUSEKEEP_KINDS_MS, then one step
-// in each turn until the figures are in the statistics. A file of /proc that cannot be read is
-// logged, and the last figures stay.
-void housekeep_kinds_begin(struct mem_look *l);
-void housekeep_kinds_step(struct mem_look *l, struct stats_kinds *out);
 
 // table_report.c: writes the figures of the data plane's tables (stats_tables.h) into the
 // statistics.

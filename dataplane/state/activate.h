@@ -14,7 +14,7 @@
 // A worker whose heartbeat stands still for ACTIVATE_STUCK_MS while another one beats is stuck: the
 // others go on without it. It keeps what it may still be using, mapped, until it goes on: at most
 // ACTIVATE_KEPT_MAX sets beside the current one, for all stuck workers together. Beyond these, and
-// for a new directory, activation waits (activate_kept.c).
+// for a new directory, activation waits.
 //
 // Without a directory workers have tables without L0 and rules. With the directory of a dead or
 // stopped control plane they serve from its state; activated_* is only for one that runs. A control
@@ -78,15 +78,6 @@ void activate_poll(struct activate *a, uint64_t now_ms);
 // No hand-over is under way: workers have what a poll finds. With a directory it takes polls until
 // they have its tables.
 bool activate_is_settled(const struct activate *a);
-
-// activate_kept.c, for activate.c: a poll's look at the workers; hands `set` to each worker that
-// has taken what it was handed last; retires a->current in favour of a->next (false: no room, come
-// again); frees what is kept and no worker uses any more; frees a set that is not kept.
-void activate_pulses(struct activate *a, uint64_t now_ms);
-void activate_hand(struct activate *a, const struct tables_set *set);
-ATTR_MUST_CHECK bool activate_retire(struct activate *a);
-void activate_sweep(struct activate *a);
-void activate_let_go(struct activate *a, struct tables_set *set);
 
 // The directory in use; NULL before there is one.
 const struct directory *activate_directory(const struct activate *a);

@@ -1,15 +1,96 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 #include "tables.h"
+
+#include "worker_rings.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/numa.h>
 #include <weir/region_each.h>
+
+enum { AGAIN_MS = 1000 };
+
+bool tables_take_rings(struct tables_set *set, const struct tables_source *src, uint64_t now_ms,
+	uint64_t *again_ms)
+{
+	char why[SHM_WHY_MAX] = "";
+	const unsigned had = set->t.l0.resolvers;
+
+	if (had == set->resolvers)
+		return false;
+	int rc = worker_rings_grow(src->rings, &src->paths, src->worker, set->resolvers, why);
+	const unsigned have = src->rings->resolvers;
+	set->t.l0.resolvers = (uint8_t)(have < set->resolvers ? have : set->resolvers);
+	if (rc < 0 && *again_ms == 0)
+		log_error("rings for %u of %u resolvers only: %s; names of the others are answered "
+			  "but not cached; weir tries again",
+			have, set->resolvers, why);
+	*again_ms = rc < 0 ? now_ms + AGAIN_MS : 0;
+	return set->t.l0.resolvers != had;
+}
+
+static void unmap_marks(struct region marks[SHM_WORKERS_MAX])
+{
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
+		region_unmap(&marks[i]);
+}
+
+// Deletes the file of a worker's marks.
+static void tables_unlink_marks(
+	const struct tables_source *src, unsigned worker, uint64_t generation)
+{
+	char name[SHM_NAME_MAX];
+	shm_name_marks(name, worker, generation);
+	(void)region_unlink(&src->paths, SHM_IN_MEM, name);
+}
+
+// What a set uses and another one uses too.
+struct shared {
+	bool names, policy, hops, l0;
+	bool marks; // the files of its marks: the newer set may have made its own under their names
+};
+
+static struct shared shared_with(
+	const struct tables_set *set, const struct tables_set *const *kept, unsigned count)
+{
+	struct shared s = {0};
+	for (unsigned i = 0; i < count; i++) {
+		s.names |= kept[i]->names.base == set->names.base;
+		s.policy |= kept[i]->policy.base == set->policy.base;
+		s.hops |= kept[i]->hops.base == set->hops.base;
+		s.l0 |= kept[i]->l0.base == set->l0.base;
+		s.marks |= kept[i]->t.l0_generation == set->t.l0_generation;
+	}
+	return s;
+}
+
+void tables_free(struct tables_set *set, const struct tables_set *const *kept, unsigned count,
+	const struct tables_source *src)
+{
+	if (!set)
+		return;
+	const struct shared shared = shared_with(set, kept, count);
+	if (!shared.names)
+		region_unmap(&set->names);
+	if (!shared.policy)
+		region_unmap(&set->policy);
+	if (!shared.hops)
+		region_unmap(&set->hops);
+	if (!shared.l0) {
+		region_unmap(&set->l0);
+		unmap_marks(set->marks);
+		for (unsigned i = 0; set->t.has_l0 && !shared.marks && i < src->workers; i++) {
+			tables_unlink_marks(src, i, set->t.l0_generation);
+			FAULT_POINT(marks_unlinked);
+		}
+	}
+	heap_free(set);
+}
 
 static uint64_t word_generation(uint64_t word)
 {

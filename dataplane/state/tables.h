@@ -55,5 +55,3 @@ ATTR_MUST_CHECK bool tables_take_rings(struct tables_set *set, const struct tabl
 // Unmaps what none of the `count` sets `kept` uses too, unlinks marks that no one needs, frees.
 void tables_free(struct tables_set *set, const struct tables_set *const *kept, unsigned count,
 	const struct tables_source *src);
-// Deletes the file of a worker's marks.
-void tables_unlink_marks(const struct tables_source *src, unsigned worker, uint64_t generation);
