@@ -2,7 +2,7 @@
 #pragma once
 
 // What the parts of the Redis client share: redis.c (calls in, nodes, what a reply means),
-// redis_topology.c (which node has a slot) and redis_sub.c (a subscription).
+// redis.c (which node has a slot) and redis_sub.c (a subscription).
 //
 // An unused node is retired, not freed: it accepts no more calls, those in flight may end, and
 // r->reap frees it outside of any callback.
@@ -82,10 +82,4 @@ struct redis {
 };
 
 // redis.c
-void redis_error_at(struct redis *r, const struct socket_address *address, const char *why);
-// NULL: REDIS_NODES_MAX, or no memory; else in the table, and its first probe is in flight.
-struct redis_node *redis_node_add(struct redis *r, const struct socket_address *address);
-struct redis_node *redis_node_find(const struct redis *r, const struct socket_address *address);
-// False: too many are retired; it is unchanged.
-bool redis_node_retire(struct redis_node *node);
 bool redis_same_address(const struct socket_address *a, const struct socket_address *b);

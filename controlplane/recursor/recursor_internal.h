@@ -5,7 +5,6 @@
 
 #include "base/age_list.h"
 #include "recursor.h"
-#include "recursor_paths.h"
 
 #include <netinet/in.h>
 #include <stddef.h>

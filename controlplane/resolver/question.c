@@ -13,9 +13,9 @@
 
 #include "answer_policy/answer_records.h"
 #include "policy/safe_search.h"
-#include "resolver_answer.h"
 #include "resolver_check.h"
 #include "resolver_flush.h"
+#include "resolver_miss.h"
 #include "resolver_store.h"
 #include "upstream/aaaa.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/loop_ask.h"
 #include "question.h"
-#include "resolver_answer.h"
 #include "resolver_internal.h"
+#include "resolver_miss.h"
 #include "resolver_store.h"
 
 #include <event2/event.h>

@@ -7,7 +7,7 @@
 // SOCK_SEQPACKET, mode 0600, with two users 0660 of their group. One data plane at a time: it sends
 // struct link_hello and gets struct link_welcome with its bells; whatever it sends after that ends
 // the link unread. A second one is refused (-EBUSY) while the first is connected, a hello must come
-// within 1 s. Helpers read hellos and close connections (link_guests.h). After a hang-up the worker
+// within 1 s. Helpers read hellos and close connections (link.c). After a hang-up the worker
 // rings stay attached while the process lives (dataplane.lock, probed each 100 ms): a stopped
 // worker may still hold references; they are detached once it is dead.
 //

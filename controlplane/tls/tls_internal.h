@@ -2,7 +2,7 @@
 #pragma once
 
 // What tls_peer.c (authorities, chains, peers, their sessions), tls_server.c (certificates,
-// tickets), tls_clients.c (clients' certificates), tls_tickets.c, tls_crypto.c and tls_conn.c
+// tickets), tls_server.c (clients' certificates), tls_tickets.c, tls_crypto.c and tls_conn.c
 // (connections) share.
 
 #include "tls.h"
@@ -96,15 +96,8 @@ extern const char tls_why_pin[];
 enum tls_failure tls_verdict_failure(long verdict, char why[TLS_WHY_MAX]);
 
 // The connection that tls_server_lend gave; NULL: it did not.
-struct tls_conn *tls_lent_conn(const struct ssl_st *ssl);
-// A connection that shows the first certificate, until the client has named a server. NULL: no
-// memory.
 struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c);
 // What OpenSSL says about a file, or else `fallback`.
-void tls_reason_tell(const char *path, const char *fallback, char why[TLS_WHY_MAX]);
-// A file that is none would be waited for.
-bool tls_file_is_there(const char *path, char why[TLS_WHY_MAX]);
-// Who vouches for clients' certificates, as a server asks for them.
 struct tls_clients {
 	struct x509_store_st *store; // NULL: weir asks for no certificate
 	bool required, has_lists;    // lists: of revoked certificates
@@ -112,13 +105,6 @@ struct tls_clients {
 				     // contents only
 };
 // -ENOMEM; -EINVAL: the file is bad, `why` names it.
-ATTR_MUST_CHECK int tls_clients_load(
-	struct tls_clients *k, const char *file, bool required, char why[TLS_WHY_MAX]);
-void tls_clients_free(struct tls_clients *k);
-// Has the connections of a context ask for a certificate, if there are authorities. False: no
-// memory.
-bool tls_clients_ask(const struct tls_clients *k, struct ssl_ctx_st *x);
-// The handshake is done: keeps what the certificate says.
 void tls_clients_know(struct tls_conn *c);
 // HMAC-SHA-512 of the label, keyed by the secret.
 void tls_digest(

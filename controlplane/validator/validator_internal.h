@@ -2,7 +2,7 @@
 #pragma once
 
 // What the files of the room share: validator.c (questions, contexts, replies that lead on,
-// tables), validator_fetch.c (the library's queries, and those that no server answered),
+// tables), validator.c (the library's queries, and those that no server answered),
 // validator_library.c (libunbound, and the reasons that it gives) and validator_config.c (its
 // settings).
 
@@ -89,10 +89,6 @@ struct validators {
 	struct validator_fetch fetch[VALIDATOR_FETCHES];
 };
 
-// validator.c: does that reply to the fetch lead on? Its questions are marked then.
-bool validator_led_mark(
-	struct validators *v, const struct validator_fetch *f, const uint8_t *msg, size_t len);
-
 // validator_config.c: text of unbound.conf in *out, which the caller frees even on an error.
 // -ENOMEM.
 ATTR_MUST_CHECK int validator_config_write(const struct validator_settings *s, uint16_t port,
@@ -101,12 +97,3 @@ ATTR_MUST_CHECK int validator_config_write(const struct validator_settings *s, u
 int validator_reason_ede(const char *why);
 // The reason without the question, and without this room's socket.
 void validator_reason_text(const char *why, char out[VALIDATOR_WHY_MAX]);
-
-// validator_fetch.c
-// Has the library an answer for bogus because no server gave that key?
-bool validator_key_is_missing(const struct validator_context *c, const char *why);
-void validator_fetch_init(struct validators *v);
-// The context's socket and token. -errno.
-ATTR_MUST_CHECK int validator_socket_open(struct validator_context *c);
-// Closes it, and ends its fetches without replies.
-void validator_socket_close(struct validator_context *c);

@@ -6,7 +6,7 @@
 //
 // Bounds: TAIL_READERS_MAX readers, TAIL_BUFFER_MAX bytes each, taken while there is a reader. When
 // a reader's buffer is full it misses the row, and that is counted (`missed`); the log thread never
-// waits. api_log_tail.c closes a reader that reads nothing, which tail_leave counts.
+// waits. api_log.c closes a reader that reads nothing, which tail_leave counts.
 //
 // The sink runs on the log thread; the rest on one other thread. One lock, held for the copy of a
 // line, of a buffer or of the filters, never while rows are filtered or formatted.

@@ -3,7 +3,7 @@
 // loopback for its probes, and a clock that jumps.
 
 #include "base/loop.h"
-#include "recursor/recursor_paths.h"
+#include "recursor/recursor.h"
 #include "recursor_rig.h"
 #include "tests/unit/clock_shift.h"
 
