@@ -362,13 +362,17 @@ static uint64_t verdicts_of(const struct worker *w)
 }
 
 // After a suspend the workers get the new time with the next round. The control plane needs as long
-// as this loop for its next heartbeat.
+// as this loop for its next heartbeat, and now_ms may be of before it: the time of the next turn
+// counts.
 static void watch_clock(struct housekeep *h, uint64_t now_ms)
 {
 	uint64_t suspended_ms = clock_suspended_ms(h->suspended_ms);
-	if (suspended_ms == h->suspended_ms)
+	if (suspended_ms == h->suspended_ms) {
+		if (h->check_from_ms == UINT64_MAX)
+			h->check_from_ms = now_ms + CONTROL_HUNG_MS;
 		return;
-	h->check_from_ms = now_ms + CONTROL_HUNG_MS;
+	}
+	h->check_from_ms = UINT64_MAX;
 	h->suspended_ms = suspended_ms;
 	for (unsigned i = 0; i < h->worker_count; i++)
 		atomic_store_explicit(

@@ -841,8 +841,11 @@ static void watch_workers(struct publisher *p, uint64_t now_ms)
 	uint64_t suspended_ms = clock_suspended_ms(p->suspended_ms);
 	unsigned hung = 0;
 
-	// After a suspend the workers need as long as we do for their next heartbeat.
+	// After a suspend the workers need as long as we do for their next heartbeat, and now_ms
+	// may be of before it: the time of the next look counts.
 	if (suspended_ms != p->suspended_ms)
+		p->check_from_ms = UINT64_MAX;
+	else if (p->check_from_ms == UINT64_MAX)
 		p->check_from_ms = now_ms + PUBLISH_HUNG_MS;
 	p->suspended_ms = suspended_ms;
 	if (now_ms < p->check_from_ms)
