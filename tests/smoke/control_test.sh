@@ -165,6 +165,7 @@ check "the configuration is read again" weirctl config reload
 check "which the other stream has" eventually more_reloads
 kill $stays
 
+ahead 10 # the log takes 20 refused tries at once, and two a second: it has room for one of each kind again
 check "an adversary" adversary
 sed 's/^/  /' $tmp/adversary
 
