@@ -12,7 +12,7 @@
 // one makes the rule none: it would block more than its author meant.
 
 struct list_modifiers {
-	bool important, rewrites;
+	bool important, rewrites, off;
 	struct list_text except; // $denyallow, names by `|`; len may be 0
 	struct rule_types types;
 	char client[RULE_CLIENT_MAX];
@@ -187,6 +187,10 @@ static enum list_reject read_one(struct list_text option, struct list_modifiers 
 		m->important = true;
 		return LIST_REJECT_COUNT;
 	}
+	if (list_text_is(key, LIST_TEXT("badfilter")) && !value.at) {
+		m->off = true;
+		return LIST_REJECT_COUNT;
+	}
 	if (list_text_is(key, LIST_TEXT("dnstype")))
 		return read_types(value, &m->types);
 	if (list_text_is(key, LIST_TEXT("client")))
@@ -204,7 +208,7 @@ static enum list_reject read_one(struct list_text option, struct list_modifiers 
 static enum list_reject list_modifiers_read(struct list_text options, struct list_modifiers *out)
 {
 	enum list_reject why = LIST_REJECT_COUNT;
-	out->important = out->rewrites = false;
+	out->important = out->rewrites = out->off = false;
 	out->except = (struct list_text){0};
 	out->types = (struct rule_types){0};
 	memset(out->client, 0, sizeof(out->client));
@@ -212,6 +216,9 @@ static enum list_reject list_modifiers_read(struct list_text options, struct lis
 	out->rtype = out->rdata_len = 0;
 	while (options.at && why == LIST_REJECT_COUNT)
 		why = read_one(list_text_cut(&options, ','), out);
+	// Rules that differ in their $denyallow are of one kind.
+	if (why == LIST_REJECT_COUNT && out->off && out->except.len)
+		why = LIST_REJECT_MODIFIER;
 	return why;
 }
 
@@ -260,6 +267,7 @@ static struct list_rule make_rule(const struct list_parser *p, enum rule_class r
 {
 	struct list_rule rule = list_rule_make(p, rule_class, covers, m->reply);
 	rule.kind.types = m->types;
+	rule.off = m->off;
 	memcpy(rule.kind.client, m->client, sizeof(rule.kind.client));
 	if (m->rtype) {
 		rule.rtype = m->rtype;

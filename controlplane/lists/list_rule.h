@@ -31,6 +31,7 @@ struct list_rule {
 	enum list_rule_what what;
 	struct rule_kind kind;
 	uint32_t line; // number of the line, from 1 on; 0: the rule has none
+	bool off;      // it takes the same rule of its source away, and does nothing else
 	const struct dns_name *name;
 	// Where kind.globs: what the labels in front of `name` must fit (list_glob.h).
 	const char *glob;

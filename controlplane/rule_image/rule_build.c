@@ -3,6 +3,7 @@
 
 #include "lists/list_rule.h"
 #include "rule_numbers.h"
+#include "rule_off.h"
 #include "rule_records.h"
 #include "rule_rows.h"
 
@@ -122,6 +123,14 @@ static int rule_patterns_add_glob(
 	return 0;
 }
 
+static struct rule_prefix_row prefix_row(unsigned list, const struct ip_address *prefix)
+{
+	struct rule_prefix_row row = {
+		.version = prefix->version, .length = prefix->prefix_len, .list = (uint16_t)list};
+	memcpy(row.bytes, prefix->bytes, prefix->version == 4 ? 4 : 16);
+	return row;
+}
+
 static int rule_patterns_add_prefix(
 	struct rule_patterns *p, unsigned list, const struct ip_address *prefix)
 {
@@ -133,13 +142,14 @@ static int rule_patterns_add_prefix(
 	void *rows = p->prefix;
 	int err = patterns_room(&rows, &p->prefix_room, p->prefix_count + 1, sizeof(*p->prefix));
 	p->prefix = rows;
-	if (err)
-		return err;
-	struct rule_prefix_row *row = &p->prefix[p->prefix_count++];
-	*row = (struct rule_prefix_row){
-		.version = prefix->version, .length = prefix->prefix_len, .list = (uint16_t)list};
-	memcpy(row->bytes, prefix->bytes, bits / 8);
-	return 0;
+	if (!err)
+		p->prefix[p->prefix_count++] = prefix_row(list, prefix);
+	return err;
+}
+
+static uint64_t prefix_key(const struct rule_prefix_row *row)
+{
+	return rule_off_key(row->list, 0, 0, row, sizeof(*row));
 }
 
 static int compare_patterns(const void *a, const void *b, void *text)
@@ -179,6 +189,51 @@ static int compare_globs(const void *a, const void *b, void *text)
 		return x->len < y->len ? -1 : 1;
 	int order = memcmp((char *)text + x->off, (char *)text + y->off, x->len);
 	return order ? order : x->off < y->off ? -1 : x->off > y->off;
+}
+
+// Drops what is `off` of the patterns and prefixes behind the first ones.
+static void rule_patterns_take_off(
+	struct rule_patterns *p, const struct rule_patterns *first, const struct rule_off *off)
+{
+	size_t patterns = first->pattern_count, prefixes = first->prefix_count;
+	for (size_t i = patterns; i < p->pattern_count; i++) {
+		const struct rule_pattern_row row = p->pattern[i];
+		if (!rule_off_has(off, rule_off_key(row.list, 0, 0, p->text + row.off, row.len)))
+			p->pattern[patterns++] = row;
+	}
+	for (size_t i = prefixes; i < p->prefix_count; i++)
+		if (!rule_off_has(off, prefix_key(&p->prefix[i])))
+			p->prefix[prefixes++] = p->prefix[i];
+	p->pattern_count = patterns;
+	p->prefix_count = prefixes;
+}
+
+// Drops what is `off` of the globs behind the first ones; `bare` gets the key of each name and list
+// that has none left. -ENOMEM.
+static int rule_globs_take_off(struct rule_patterns *p, const struct rule_patterns *first,
+	const struct rule_off *off, struct rule_off *bare)
+{
+	size_t kept = first->glob_count, next;
+	int err = 0;
+	if (p->glob_count > kept)
+		qsort_r(p->glob + kept, p->glob_count - kept, sizeof(*p->glob), compare_globs,
+			p->text);
+	for (size_t i = kept; i < p->glob_count && !err; i = next) {
+		const struct rule_glob_row at = p->glob[i];
+		const size_t before = kept;
+		for (next = i; next < p->glob_count; next++) {
+			const struct rule_glob_row row = p->glob[next];
+			if (row.fingerprint != at.fingerprint || row.list != at.list)
+				break;
+			if (!rule_off_has(off, rule_off_key(row.list, row.fingerprint, 0,
+						       p->text + row.off, row.len)))
+				p->glob[kept++] = row;
+		}
+		if (kept == before)
+			err = rule_off_add(bare, rule_off_key(at.list, at.fingerprint, 0, NULL, 0));
+	}
+	p->glob_count = kept;
+	return err;
 }
 
 static bool same_glob(
@@ -336,7 +391,10 @@ struct rule_builder {
 	struct rule_records records;
 	struct rule_patterns patterns;
 	struct rule_zone_names zone_names; // names of the current source
-	uint8_t zone;                      // number of its kinds
+	struct rule_off off;               // rules of the current source that it takes away
+	struct rule_patterns first;        // counts of patterns in front of the current source
+	size_t first_record;
+	uint8_t zone; // number of its kinds
 	uint64_t depths;
 	uint32_t singles[64];
 	unsigned source_count;
@@ -385,6 +443,7 @@ void rule_builder_free(struct rule_builder *b)
 	rule_records_free(&b->records);
 	rule_patterns_free(&b->patterns);
 	rule_zone_names_free(&b->zone_names);
+	rule_off_free(&b->off);
 	pending_free(b);
 	FREE_AND_NULL(b->sets);
 	heap_free(b);
@@ -394,7 +453,7 @@ static void note_peak(struct rule_builder *b, size_t arena)
 {
 	size_t now = sizeof(*b) + sizeof(*b->sets) + arena + b->pending_room * sizeof(uint64_t)
 		     + rule_records_bytes(&b->records) + rule_patterns_bytes(&b->patterns)
-		     + rule_zone_names_bytes(&b->zone_names)
+		     + rule_zone_names_bytes(&b->zone_names) + b->off.room * sizeof(uint64_t)
 		     + b->rows.room * (sizeof(*b->rows.hash) + sizeof(*b->rows.set));
 	if (now > b->peak_bytes)
 		b->peak_bytes = now;
@@ -465,9 +524,38 @@ static int add_existing(void *builder, uint64_t hash, unsigned labels)
 	return pending_add(b, (unsigned)list, hash);
 }
 
+// Takes the rules away that lines with $badfilter name, of the current source.
+static int take_off(struct rule_builder *b)
+{
+	struct rule_off bare = {0}; // names without any record or glob left
+	if (b->off.count == 0)
+		return 0;
+	rule_off_sort(&b->off);
+	rule_patterns_take_off(&b->patterns, &b->first, &b->off);
+	int err = rule_globs_take_off(&b->patterns, &b->first, &b->off, &bare);
+	if (!err)
+		err = rule_records_take_off(&b->records, b->first_record, &b->off, &bare);
+	rule_off_sort(&bare);
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
+		struct pending *p = &b->pending[i];
+		size_t kept = 0;
+		for (size_t k = 0; k < p->count; k++) {
+			const uint64_t key = rule_off_key(i, p->hash[k], 0, NULL, 0);
+			if (!rule_off_has(&b->off, key) && !rule_off_has(&bare, key))
+				p->hash[kept++] = p->hash[k];
+		}
+		p->count = kept;
+	}
+	rule_off_free(&bare);
+	rule_off_free(&b->off);
+	return err;
+}
+
 static int end_source(struct rule_builder *b)
 {
 	int err = rule_zone_names_end(&b->zone_names, add_existing, b);
+	if (!err)
+		err = take_off(b);
 	for (unsigned i = 0; i < RULE_LISTS_MAX && !err; i++) {
 		struct pending *p = &b->pending[i];
 		if (p->count == 0)
@@ -491,6 +579,8 @@ int rule_builder_source(struct rule_builder *b, const char *title)
 		return err;
 	if (b->source_count == RULE_SOURCES_MAX)
 		return -E2BIG;
+	b->first = b->patterns;
+	b->first_record = b->records.count;
 	rule_title_make(b->source[b->source_count++].title, title);
 	return 0;
 }
@@ -552,6 +642,20 @@ static bool is_sound(const struct list_rule *rule)
 	       || (rule->name->labels >= 1 && rule->name->labels <= RULE_LABELS_MAX);
 }
 
+static uint64_t off_key(const struct rule_builder *b, unsigned list, const struct list_rule *rule)
+{
+	if (rule->what == LIST_RULE_PATTERN)
+		return rule_off_key(list, 0, 0, rule->pattern, rule->pattern_len);
+	if (rule->what == LIST_RULE_ADDRESS) {
+		const struct rule_prefix_row row = prefix_row(list, &rule->prefix);
+		return prefix_key(&row);
+	}
+	const uint64_t hash = rule_name_hash(&b->secret, rule->name);
+	if (rule->kind.globs)
+		return rule_off_key(list, hash, 0, rule->glob, rule->glob_len);
+	return rule_off_key(list, hash, rule->rtype, rule->rdata, rule->rdata_len);
+}
+
 int rule_builder_rule(void *builder, const struct list_rule *rule)
 {
 	struct rule_builder *b = builder;
@@ -563,6 +667,8 @@ int rule_builder_rule(void *builder, const struct list_rule *rule)
 		return 0; // rule_builder_finish will say how many it would take
 	if (list < 0)
 		return list;
+	if (rule->off)
+		return rule_off_add(&b->off, off_key(b, (unsigned)list, rule));
 	switch (rule->what) {
 	case LIST_RULE_PATTERN:
 		return rule_patterns_add(

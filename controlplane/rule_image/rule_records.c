@@ -208,6 +208,28 @@ static struct run run_at(const struct rule_records *r, size_t i, bool one_type)
 	return run;
 }
 
+int rule_records_take_off(
+	struct rule_records *r, size_t from, const struct rule_off *off, struct rule_off *bare)
+{
+	size_t kept = from;
+	int err = 0;
+	if (r->count > from)
+		qsort(r->one + from, r->count - from, sizeof(*r->one), compare_records);
+	for (size_t i = from; i < r->count && !err;) {
+		const struct run run = run_at(r, i, false);
+		const struct rule_record first = *run.from;
+		const size_t before = kept;
+		for (const struct rule_record *one = run.from; one < run.to; one++, i++)
+			if (!rule_off_has(off, rule_off_key(one->list, one->hash, one->type,
+						       r->text + one->rdata, one->rdata_len)))
+				r->one[kept++] = *one;
+		if (kept == before)
+			err = rule_off_add(bare, rule_off_key(first.list, first.hash, 0, NULL, 0));
+	}
+	r->count = kept;
+	return err;
+}
+
 static void put(struct rule_data_parts *w, const void *bytes, size_t len)
 {
 	if (w->bytes && len > 0)

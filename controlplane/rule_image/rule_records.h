@@ -7,6 +7,7 @@
 // and two walks over them first count and then write, straight into the image. One thread.
 
 #include "lists/list_rule.h"
+#include "rule_off.h"
 
 #include <weir/rule_data.h>
 
@@ -38,6 +39,11 @@ size_t rule_records_bytes(const struct rule_records *r); // bytes of memory
 // answer.
 ATTR_MUST_CHECK int rule_records_add(
 	struct rule_records *r, uint64_t hash, unsigned list, const struct list_rule *rule);
+
+// Drops those that are `off` of all but the first `from` ones; `bare` gets the key of each name and
+// list that has none left. -ENOMEM.
+ATTR_MUST_CHECK int rule_records_take_off(
+	struct rule_records *r, size_t from, const struct rule_off *off, struct rule_off *bare);
 
 void rule_records_sort(struct rule_records *r); // sorts and drops repeated ones; before the walks
 ATTR_MUST_CHECK int rule_records_walk(const struct rule_records *r, struct rule_data_parts *parts);

@@ -5,7 +5,7 @@
 usage: reference_test.py RULEC [--names N] [--seed S] [--keep DIR]
 
 Seven made-up lists with N names in all, which overlap and lie below one another: hosts, domains and wildcards, AdBlock
-(exceptions, $important, $denyallow, $dnstype, |name|, stars within names), dnsmasq, RPZ, a list of names to allow. `rulec` makes an image of
+(exceptions, $important, $denyallow, $dnstype, $badfilter, |name|, stars within names), dnsmasq, RPZ, a list of names to allow. `rulec` makes an image of
 them and gets queries for every name of the lists, each parent and a child of each, look-alikes, and as many random names. Each
 verdict must be what the reference says: what is done, the name and class of the rule, and the lists that hold it. Reports
 false blocks, misses, and other differences; any of them fails.
@@ -114,9 +114,10 @@ def read_domains(ref, source, lines, rule_class=BLOCK):
 
 
 def read_adblock(ref, source, lines):
+    lines = [line.strip() for line in lines]
+    off = {line.removesuffix("$badfilter") for line in lines if line.endswith("$badfilter")}
     for line in lines:
-        line = line.strip()
-        if not line or line.startswith("!"):
+        if not line or line.startswith("!") or line in off or line.endswith("$badfilter"):
             continue
         allow = line.startswith("@@")
         body, _, options = line[2 * allow:].partition("$")
@@ -195,6 +196,9 @@ def write_lists(count, rng, seed):
                *(f"@@||{stars(n)}^|" for n in some(.01)), *(f"|{stars(n)}^$dnstype=AAAA" for n in some(.005)),
                *(f"{stars(n)}^$important" for n in some(.005)), *(f"-w.{n}^" for n in some(.005)), *(f"||{below(n)}^$dnstype=AAAA" for n in some(.005)),
                *(f"@@||{below(n)}^$dnstype=A|TXT" for n in some(.005))]
+    rules = [line for line in adblock if line.startswith("||") and "$" not in line]
+    adblock += [f"{line}$badfilter" for line in rng.sample(rules, len(rules) // 20)]
+    rng.shuffle(adblock)
     for n in some(.005):
         inner = below(n)
         adblock += [f"||{n}^$denyallow={inner}|{below(n)}"] + [f"||{below(inner)}^"] * rng.randrange(2)

@@ -68,13 +68,16 @@ cat >kinds <<'END'
 |x.example|
 ||r.example^$dnsrewrite=192.0.2.1
 *.below.test CNAME .
+||off.example^
+||off.example^$badfilter
 END
-expect 0 'lines=8 names=9 rejected=0' "$rulec" compile -o kinds.img kinds
+expect 0 'lines=10 names=11 rejected=0' "$rulec" compile -o kinds.img kinds
 for row in s.example:block a.ok.s.example:pass d.example:block a.k.d.example:pass \
 	a.i.example:block x.example:block a.x.example:pass below.test:pass a.below.test:block \
-	r.example:data; do
+	r.example:data a.off.example:pass; do
 	expect 0 "^${row%:*} ${row#*:}" "$rulec" query kinds.img "${row%:*}"
 done
+expect 0 '^not blocked: no rule names it' "$rulec" why -l kinds off.example
 expect 0 'patterns 0, prefixes 0' "$rulec" inspect image
 expect 0 'ads.example block ads.example' "$rulec" query --type HTTPS image ads.example
 expect 0 'ads.example block ads.example' "$rulec" query --type TYPE257 image ads.example

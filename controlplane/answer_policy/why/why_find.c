@@ -52,7 +52,7 @@ static bool is_same_glob(const struct why_hit *h, const struct list_rule *rule)
 static bool rule_is_hit(const struct search *s, const struct list_rule *rule, unsigned hit)
 {
 	const struct why_hit *h = &s->why->hit[hit];
-	if (strcmp(h->title, s->about->title) != 0
+	if (rule->off || strcmp(h->title, s->about->title) != 0
 		|| memcmp(&rule->kind, &h->kind, sizeof(h->kind)) != 0)
 		return false;
 	if (rule->what == LIST_RULE_NAME) {

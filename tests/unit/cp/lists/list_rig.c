@@ -53,7 +53,7 @@ static int take(void *arg, const struct list_rule *rule)
 	r->last_line = rule->line;
 	if (r->number_lines)
 		add(r, "%u:", rule->line);
-	add(r, "%s", classes[rule->kind.rule_class]);
+	add(r, "%s%s", rule->off ? "off:" : "", classes[rule->kind.rule_class]);
 	if (rule->what == LIST_RULE_NAME) {
 		add(r, "%s%s", covers[rule->kind.covers], dns_name_to_text(rule->name, text));
 	} else if (rule->what == LIST_RULE_PATTERN) {

@@ -4,6 +4,8 @@
 
 #include "rule_texts.h"
 
+#include <weir/rule_data.h>
+
 struct meeting {
 	const char *lists[4], *name, *says;
 };
@@ -125,4 +127,65 @@ TEST(test_zones)
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(meetings); i++)
 		meet(&meetings[i], "");
+}
+
+// $badfilter takes the same rule of its list away, in front of it or behind, and nothing else.
+TEST(test_badfilter)
+{
+	static const struct meeting meetings[] = {
+		{{"||a.test^\n||a.test^$badfilter\n"}, "a.test", "pass"},
+		{{"||a.test^$badfilter\n||a.test^\n||a.test^\n"}, "x.a.test", "pass"},
+		{{"a.test\n||a.test^$badfilter\n"}, "a.test", "pass"},
+		{{"||a.test^\n||b.test^$badfilter\n"}, "a.test", "block group 0"},
+		{{"||a.test^\n||x.a.test^$badfilter\n"}, "x.a.test", "block group 0"},
+		{{"||a.test^\n|a.test^$badfilter\n"}, "a.test", "block group 0"},
+		{{"||a.test^\n||a.test^$important,badfilter\n"}, "a.test", "block group 0"},
+		{{"||a.test^$important\n||a.test^$badfilter\n"}, "a.test", "block group 0"},
+		{{"||a.test^$important\n||a.test^$badfilter,important\n"}, "a.test", "pass"},
+		{{"||a.test^$dnstype=A\n||a.test^$dnstype=A,badfilter\n"}, "a.test", "pass"},
+		{{"||a.test^$dnstype=A\n||a.test^$dnstype=AAAA,badfilter\n"}, "a.test",
+			"block group 0"},
+		{{"||a.test^\n@@||a.test^\n@@||a.test^$badfilter\n"}, "a.test", "block group 0"},
+		{{"||a.test^$badfilter\n", "||a.test^\n"}, "a.test", "block group 1"},
+		{{"||a.test^\n", "||a.test^$badfilter\n"}, "a.test", "block group 0"},
+		{{"||a*.b.test^\n||a*.b.test^$badfilter\n"}, "a1.b.test", "pass"},
+		{{"||a*.b.test^\n||*1.b.test^\n||a*.b.test^$badfilter\n"}, "a1.b.test",
+			"block group 0"},
+		{{"||a*.b.test^\n||*2.b.test^\n||a*.b.test^$badfilter\n"}, "a1.b.test", "pass"},
+		{{"||a*.b.test^\n||b*.b.test^$badfilter\n"}, "a1.b.test", "block group 0"},
+		{{"||a.test^$dnsrewrite=192.0.2.1\n||a.test^$dnsrewrite=192.0.2.1,badfilter\n"},
+			"a.test", "pass"},
+		{{"||a.test^$dnsrewrite=192.0.2.1\n||a.test^$dnsrewrite=192.0.2.2,badfilter\n"},
+			"a.test", "data data 0"},
+		{{"||a.test^$dnsrewrite=b.test\n||a.test^$dnsrewrite=b.test,badfilter\n"}, "a.test",
+			"pass"},
+		{{"||a.test^$dnsrewrite=REFUSED\n||a.test^$dnsrewrite=REFUSED,badfilter\n"},
+			"a.test", "pass"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(meetings); i++) {
+		meet(&meetings[i], "");
+		meet(&meetings[i], "||other.test^$badfilter\n||other.test^\n");
+	}
+}
+
+// Of the records of a name, and of patterns and prefixes, the ones that it does not name stay.
+TEST(test_badfilter_leaves)
+{
+	static const char *const lists[4] = {"/^p1/\n||192.0.2.7^\n",
+		"||a.test^$dnsrewrite=192.0.2.1\n||a.test^$dnsrewrite=192.0.2.2\n"
+		"||a.test^$dnsrewrite=192.0.2.1,badfilter\n||b.test^$dnsrewrite=192.0.2.1\n"
+		"/^p1/\n/^p2/\n/^p1/$badfilter\n||192.0.2.7^\n||192.0.2.8^\n"
+		"||192.0.2.7^$badfilter\n"};
+	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	struct rule_reader r = rule_texts_image(lists, fixture_arena());
+	struct rule_verdict v;
+	struct dns_name name = fixture_name("a.test");
+	struct dns_answer_view view;
+	rule_decide(&r, &name, DNS_TYPE_A, all, &v);
+	assert_true(v.d.matched);
+	assert_true(rule_data_find(&r, v.hash, v.d.list, DNS_TYPE_A, &view));
+	assert_int_equal(view.ancount, 1);
+	assert_memory_equal(view.bytes + view.len - 4, "\xc0\x00\x02\x02", 4);
+	assert_int_equal(r.pattern_count, 2);
+	assert_int_equal(r.prefix_count, 2);
 }
