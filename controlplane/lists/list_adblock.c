@@ -438,6 +438,33 @@ static void give_except(
 			list_give(p, &rule);
 }
 
+static bool is_every_name(struct list_text t)
+{
+	size_t stars = 0;
+	while (stars < t.len && t.at[stars] == '*')
+		stars++;
+	return t.len > 0 && stars == t.len;
+}
+
+// `||*^$dnstype=HTTPS`: some types of every name. A rule that takes every A, or all types but some,
+// takes all names away.
+static enum list_reject take_types(
+	struct list_parser *p, bool exception, const struct list_modifiers *m)
+{
+	const bool takes_all = m->types.except || m->types.type[0] == DNS_TYPE_A;
+	enum rule_class rule_class;
+	if (exception || p->options.role != LIST_ROLE_BLOCK || m->types.count == 0
+		|| (takes_all && !p->options.force))
+		return LIST_REJECT_FILTER;
+	enum list_reject why = m->except.len ? LIST_REJECT_MODIFIER
+					     : answer_policy_class(p, exception, m, &rule_class);
+	if (why != LIST_REJECT_COUNT)
+		return why;
+	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, m);
+	give_pattern(p, &rule, RULE_EVERY_NAME, strlen(RULE_EVERY_NAME));
+	return LIST_REJECT_COUNT;
+}
+
 // Takes a rule that is not about a whole name.
 static enum list_reject take_glob(
 	struct list_parser *p, const struct body *b, bool exception, const struct list_modifiers *m)
@@ -500,6 +527,8 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 		return why;
 	if (b.covers != RULE_COVERS_BELOW && list_answer_read(b.text, &prefix))
 		return take_address(p, &prefix, exception, &m);
+	if (is_every_name(b.text))
+		return take_types(p, exception, &m);
 	if (b.is_glob)
 		return take_glob(p, &b, exception, &m);
 	if (list_text_has_any(b.text, "^|"))

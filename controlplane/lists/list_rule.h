@@ -16,6 +16,7 @@ enum list_rule_what {
 };
 
 enum { LIST_PATTERN_MAX = 1024 };
+#define RULE_EVERY_NAME "." // a pattern
 
 // CNAMEs one after the other: the first has the rule's name, each further one the target before.
 struct list_chain {
