@@ -10,6 +10,8 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
+static_assert((int)CONFIG_BLOCKED_TYPES_MAX <= (int)RULE_TYPES_MAX);
+
 enum source_what { SOURCE_ENTRIES, SOURCE_SERVICE, SOURCE_SAFE };
 
 struct group_source {
@@ -18,6 +20,7 @@ struct group_source {
 	unsigned id; // number of the service or engine
 	enum rule_class rule_class;
 	struct config_entries entries;
+	struct rule_types types; // every name is denied for these
 };
 
 static int entries_copy(struct config_entries *to, const struct config_entries *from)
@@ -132,6 +135,8 @@ static int everyone_add(struct group_sources *s, const struct config_blocking *b
 		return err;
 	one = &s->one[s->count++];
 	snprintf(one->title, sizeof(one->title), GROUP_TITLE_DENY);
+	one->types.count = (uint8_t)b->type_count;
+	memcpy(one->types.type, b->types, b->type_count * sizeof(*b->types));
 	return entries_add(one, RULE_CLASS_OPERATOR_DENY, &deny);
 }
 
@@ -219,6 +224,12 @@ static int entries_rules(const struct group_source *s, list_rule_take take, void
 	rule.name = NULL;
 	for (unsigned i = 0; rc == 0 && i < s->entries.pattern_count; i++) {
 		rule.pattern = s->entries.patterns[i];
+		rule.pattern_len = strlen(rule.pattern);
+		rc = take(take_arg, &rule);
+	}
+	if (rc == 0 && s->types.count) {
+		rule.kind.types = s->types;
+		rule.pattern = RULE_EVERY_NAME;
 		rule.pattern_len = strlen(rule.pattern);
 		rc = take(take_arg, &rule);
 	}

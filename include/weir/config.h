@@ -148,6 +148,8 @@ struct config_refresh {
 };
 enum { CONFIG_REFRESH_INFLIGHT_MAX = 1024, CONFIG_REFRESH_BATCH_MAX = 10000 };
 
+enum { CONFIG_BLOCKED_TYPES_MAX = 8 };
+
 struct config_blocking {
 	bool enabled;
 	bool closed;    // false: without rules nothing is blocked
@@ -164,6 +166,8 @@ struct config_blocking {
 	struct dns_name *allow, *deny; // checked names
 	unsigned allow_pattern_count, deny_pattern_count;
 	char **allow_patterns, **deny_patterns; // regular expressions, without the slashes
+	unsigned type_count;
+	uint16_t types[CONFIG_BLOCKED_TYPES_MAX]; // query types of which every name is denied
 	struct config_rebinding rebinding;
 	struct config_filter filter; // of clients in no group; groups inherit it
 	struct config_update update;

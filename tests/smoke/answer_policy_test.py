@@ -76,6 +76,32 @@ def test_allow_pattern_leaves_rules_their_replies(lab):
             "refused.test": "REFUSED", "nodata.test": "NODATA"}
 
 
+def test_query_types(lab):
+    with lab.configured(blocking={"types": ["HTTPS"], "allow": ["open.test"]}):
+        for over in ("udp", "tcp"):
+            assert lab.result("ok-3000.one.test", "HTTPS", over=over) == "NODATA"
+            assert lab.result("ok-3000.one.test", over=over) == OK
+        assert lab.up1.asked("ok-3000.one.test") == 1  # for A alone
+        found = lab.get("why", name="ok-3000.one.test", type="HTTPS")
+        assert found["verdict"] == "blocked" and "deny entries" in found["headline"], found["headline"]
+        assert lab.get("why", name="ok-3000.one.test", type="A")["verdict"] == "passed"
+        assert lab.get("why", name="ok-3000.open.test", type="HTTPS")["verdict"] == "allowed"
+
+
+def test_query_types_of_a_list(lab):
+    (TMP / "other.list").write_text("other.test\n||*^$dnstype=HTTPS\n@@||open.test^\n")
+    lab.activate("blocklist/reload")
+    assert lab.result("ok-3000.two.test", "HTTPS") == "NODATA"
+    assert lab.up1.asked("ok-3000.two.test") == 0
+    assert lab.result("ok-3000.two.test") == OK
+    found = lab.get("why", name="ok-3000.two.test", type="HTTPS")
+    assert found["verdict"] == "blocked" and "||*^$dnstype=HTTPS (line 2)" in found["headline"], found["headline"]
+    assert lab.get("why", name="ok-3000.open.test", type="HTTPS")["verdict"] == "allowed"
+    (TMP / "other.list").write_text("other.test\n")
+    lab.activate("blocklist/reload")
+    assert lab.get("why", name="ok-3000.two.test", type="HTTPS")["verdict"] == "passed"
+
+
 def test_rebinding_protection(lab):
     assert lab.result("ip_10_0_0_1.shop.test") == "10.0.0.1"
     with lab.configured(blocking={"rebinding": {"enabled": True, "allow": ["home.test"]}}):

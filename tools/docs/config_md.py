@@ -182,6 +182,8 @@ LISTS = {
         ("allow", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live",
          "Names that are never blocked, with all names below. Beats `deny` for the same name; otherwise the longer entry decides."),
         ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Names to block, with all names below."),
+        ("types", "`A`, `AAAA`, `CAA`, `CNAME`, `HTTPS`, `MX`, `PTR`, `SRV`, `SVCB`, `TXT`", "`[]`", "CONFIG_BLOCKED_TYPES_MAX", "live",
+         "Query types of which every name is blocked, as by a pattern in `deny` for these types ([blocking.md](../how-to/blocking.md#query-types))."),
         ("ipv4", "IPv4 address", "none", None, "live", "IPv4 address of the answers by `mode: address`."),
         ("ipv6", "IPv6 address", "none", None, "live", "IPv6 address of the answers by `mode: address`."),
         ("rebinding", "`enabled`, `allow`", "`enabled: false`", None, "live",

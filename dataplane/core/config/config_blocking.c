@@ -14,6 +14,7 @@
 #include <string.h>
 #include <weir/base64.h>
 #include <weir/heap_site.h>
+#include <weir/rdata_parse.h>
 #include <weir/text.h>
 #include <weir/url.h>
 
@@ -516,6 +517,21 @@ static int entries_apply(
 	return rc;
 }
 
+static int types_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_blocking *b)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	b->type_count = config_node_count(node, "types");
+	for (unsigned i = 0; i < b->type_count; i++)
+		if (!rdata_parse_type(config_node_item_text(node, "types", i), &b->types[i]))
+			rc = config_worse(rc,
+				config_refuse(doc, config_item_key(key, "blocking.types", i, NULL),
+					"must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, "
+					"SVCB, TXT"));
+	return rc;
+}
+
 // Titles of the rule image that are made of names of groups, services and so on (group_sources.h).
 static int titles_check(const struct config_doc *doc, const struct config *c)
 {
@@ -545,6 +561,7 @@ int config_lists_apply(const struct config_doc *doc, struct config *out)
 	rc = config_worse(
 		rc, config_filter_apply(doc, "blocking", b, &out->blocking, &out->blocking.filter));
 	rc = config_worse(rc, entries_apply(doc, b, out));
+	rc = config_worse(rc, types_apply(doc, b, &out->blocking));
 	rc = config_worse(rc, rebinding_apply(doc, config_node_mapping(b, "rebinding"),
 				      &out->blocking.rebinding));
 	return config_worse(rc, blocking_reply_apply(doc, b, &out->blocking));

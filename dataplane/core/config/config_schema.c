@@ -101,6 +101,7 @@ static const struct config_field blocking_keys[] = {
 	ITEMS(tsig_keys, tsig_key, CONFIG_TSIG_KEYS_MAX),
 	TEXTS(allow, CONFIG_ENTRIES_MAX),
 	TEXTS(deny, CONFIG_ENTRIES_MAX),
+	TEXTS(types, CONFIG_BLOCKED_TYPES_MAX),
 	KEYS(rebinding, rebinding),
 	FILTER,
 	END,

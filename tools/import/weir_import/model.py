@@ -28,6 +28,7 @@ SCHEDULES_OF_WEIR = ("allow", "deny", "family time")  # names with a meaning of 
 # Titles of weir's own lists in the rule image begin so.
 RESERVED = ("group ", "service ", "schedule ", "safe search ", "allow entries", "deny entries", "rebinding", "local data",
             "special-use names")
+BLOCKED_TYPES, BLOCKED_TYPES_MAX = ("A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "PTR", "SRV", "SVCB", "TXT"), 8
 
 
 class Items:
@@ -128,7 +129,7 @@ class Model:
         self.safe_search, self.schedules, self.exempt = {}, [], {}
         self.important = set()  # entries of `deny` that no exception takes back
         self.list_places, self.list_names, self.group_names, self.client_names_taken = {}, set(), {"everyone"}, set()
-        for word, key in (("allow", "blocking.allow"), ("deny", "blocking.deny"), ("services", "blocking.services"),
+        for word, key in (("allow", "blocking.allow"), ("deny", "blocking.deny"), ("services", "blocking.services"), ("types", "blocking.types"),
                           ("upstreams", "upstreams.servers"), ("bootstrap", "upstreams.bootstrap"),
                           ("hosts_files", "local.hosts_files"), ("closed_zones", "local.zones"), ("open_zones", "local.zones"),
                           ("access_allow", "access.allow"), ("access_deny", "access.deny"),
@@ -173,6 +174,13 @@ class Model:
         if network is None or network.version != 6 or network.prefixlen not in NAT64_LENGTHS:
             return self._no(at, f"`{text[:100]}` is no prefix of a NAT64")
         return self.value(at, "ipv6", "dns64", f"'{network}'")
+
+    def blocked_type(self, at, text):
+        if text not in BLOCKED_TYPES or (text not in self.types and len(self.types) == BLOCKED_TYPES_MAX):
+            return self._no(at, f"weir blocks no queries of the type {text[:20]}")
+        self.types.add(text)
+        at.taken("blocking.types")
+        return True
 
     # Names, allowed and denied
     def _room(self, at, items):

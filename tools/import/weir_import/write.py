@@ -120,6 +120,7 @@ class Writer:
         self.values("blocking.update", 4)
         self.items(2, "deny", m.deny)
         self.items(2, "allow", m.allow)
+        self.items(2, "types", m.types)
         self.filters(2, m.services, m.safe_search, m.schedules)
         self.put()
 

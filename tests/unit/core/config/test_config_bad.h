@@ -187,6 +187,8 @@
 {MINIMAL "blocking:\n  update: {bootstrap: [9.9.9.9, '9.9.9.9:53']}\n", "9:33: blocking.update.bootstrap[1]: given twice"},
 {MINIMAL "blocking:\n  update: {bootstrap: [198.18.0.53]}\n", "9:24: blocking.update.bootstrap[0]: is an address of this service"},
 {MINIMAL "blocking:\n  deny: [a.example, a..example]\n", "9:21: blocking.deny[1]: is not a domain name"},
+{MINIMAL "blocking:\n  types: [HTTPS, ANY]\n",
+	"9:18: blocking.types[1]: must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT"},
 {MINIMAL "blocking:\n  deny: ['']\n", "9:10: blocking.deny[0]: is not a domain name"},
 {MINIMAL "blocking:\n  deny: ['*.a.example']\n", "9:10: blocking.deny[0]: an entry covers all names below it"},
 {MINIMAL "blocking:\n  allow: [.]\n", "9:11: blocking.allow[0]: is the root"},

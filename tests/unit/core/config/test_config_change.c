@@ -41,6 +41,7 @@ TEST(test_live)
 	change_is(MINIMAL "blocking: {deny: [a.test, b.test]}\n",
 		MINIMAL "blocking: {deny: [a.test, c.test]}\n", "blocking.deny");
 	change_is(MINIMAL "blocking: {deny: [a.test]}\n", MINIMAL, "blocking.deny");
+	change_is(MINIMAL, MINIMAL "blocking: {types: [HTTPS]}\n", "blocking.types");
 	change_is(MINIMAL "blocking: {lists: [{name: a, path: /a}]}\n",
 		MINIMAL "blocking: {lists: [{name: a, path: /b}], rebinding: {allow: [a.test]}}\n",
 		"blocking.lists, blocking.rebinding.allow");

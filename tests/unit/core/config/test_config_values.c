@@ -170,6 +170,7 @@ static const char every_value[] =
 	"  - {path: /etc/allow.txt, allow: true}\n"
 	"  allow: [Good.Example, \"xn--bcher-kva.example.\"]\n"
 	"  deny: [bad.example]\n"
+	"  types: [HTTPS, svcb]\n"
 	"  rebinding: {enabled: true, allow: [home.example, Lan.example]}\n"
 	"upstreams:\n"
 	"  servers:\n"
@@ -250,6 +251,9 @@ TEST(test_blocking_values)
 	assert_int_equal(c->blocking.allow[0].labels, 2);
 	assert_int_equal(c->blocking.allow[0].wire[1], 'g');
 	assert_int_equal(c->blocking.deny_count, 1);
+	assert_int_equal(c->blocking.type_count, 2);
+	assert_int_equal(c->blocking.types[0], DNS_TYPE_HTTPS);
+	assert_int_equal(c->blocking.types[1], DNS_TYPE_SVCB);
 	assert_true(c->blocking.rebinding.enabled);
 	assert_int_equal(c->blocking.rebinding.allow_count, 2);
 	assert_int_equal(c->blocking.rebinding.allow[1].wire[1], 'l');

@@ -127,6 +127,9 @@ static int tell(void *arg, const struct list_rule *rule)
 		dns_name_to_text(rule->name, text);
 	t->len += (size_t)snprintf(
 		t->text + t->len, sizeof(t->text) - t->len, " %u:%s", rule->kind.rule_class, text);
+	for (unsigned i = 0; i < rule->kind.types.count; i++)
+		t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "$%u",
+			rule->kind.types.type[i]);
 	return 0;
 }
 
@@ -152,7 +155,10 @@ TEST(test_sources)
 	char *denied[] = {(char[]){"^x"}};
 	struct config c = {.group_count = 2,
 		.groups = groups,
-		.blocking = {.deny_pattern_count = 1, .deny_patterns = denied}};
+		.blocking = {.deny_pattern_count = 1,
+			.deny_patterns = denied,
+			.type_count = 1,
+			.types = {DNS_TYPE_HTTPS}}};
 	service_set_add(&bed.services, SERVICE_SIGNAL);
 	service_set_add(&c.blocking.filter.services, SERVICE_ONLYFANS);
 	groups[0].filter.schedules = (struct config_schedules){1, &bed};
@@ -173,12 +179,12 @@ TEST(test_sources)
 	group_sources_free(s);
 	assert_string_equal(t.text,
 		"allow entries =\n"
-		"deny entries = 5:/^x/\n"
+		"deny entries = 5:/^x/ 5:/./$65\n"
 		"group kids: deny = 5:d.example 5:/^ads/\n"
 		"group kids: allow = 6:a.example\n"
 		"group kids: bed = 5:game.example 5:play.example\n"
 		"service onlyfans = 0:onlyfans.com\n"
 		"service signal = 0:signal.org 0:whispersystems.org 0:signal.me 0:signal.group "
 		"0:signal.art 0:signal.link\n"
-		"safe search brave = 8:search.brave.com\n");
+		"safe search brave = 8:search.brave.com$1$28$65\n");
 }

@@ -302,7 +302,7 @@ def negative_time(r, node):
 def query_type(r, node):
     if node.text == "AAAA":
         return r.model.value(node, "ipv6", "filter_aaaa", "true", "filtering.queryTypes")
-    node.impossible(f"weir drops no queries by their type: {node.text[:20]}", BLOCKING)
+    return r.model.blocked_type(node, node.text)
 
 
 def rebinding(r, node):
