@@ -11,11 +11,14 @@
 // The options behind the $ of an AdBlock rule, as far as they have a meaning for names. Any other
 // one makes the rule none: it would block more than its author meant.
 
+enum { CLIENTS_MAX = 8 };
+
 struct list_modifiers {
 	bool important, rewrites, off;
 	struct list_text except; // $denyallow, names by `|`; len may be 0
 	struct rule_types types;
-	char client[RULE_CLIENT_MAX];
+	unsigned clients; // 0: the rule is for all
+	char client[CLIENTS_MAX][RULE_CLIENT_MAX];
 	enum rule_reply reply;     // when it rewrites
 	uint16_t rtype, rdata_len; // 0: the reply has no record
 	uint8_t rdata[RDATA_PARSE_MAX];
@@ -98,6 +101,18 @@ static enum list_reject read_client(struct list_text value, char out[RULE_CLIENT
 	memset(out, 0, RULE_CLIENT_MAX);
 	memcpy(out, value.at, value.len);
 	return LIST_REJECT_COUNT;
+}
+
+// `kids|tv`: a rule for each of them.
+static enum list_reject read_clients(struct list_text value, struct list_modifiers *m)
+{
+	enum list_reject why = value.len ? LIST_REJECT_COUNT : LIST_REJECT_CLIENT;
+	m->clients = 0;
+	while (value.at && why == LIST_REJECT_COUNT)
+		why = m->clients == CLIENTS_MAX
+			      ? LIST_REJECT_CLIENT
+			      : read_client(list_text_cut(&value, '|'), m->client[m->clients++]);
+	return why;
 }
 
 // An error that weir gives for no name: the group's reply.
@@ -194,7 +209,7 @@ static enum list_reject read_one(struct list_text option, struct list_modifiers 
 	if (list_text_is(key, LIST_TEXT("dnstype")))
 		return read_types(value, &m->types);
 	if (list_text_is(key, LIST_TEXT("client")))
-		return read_client(value, m->client);
+		return read_clients(value, m);
 	if (list_text_is(key, LIST_TEXT("dnsrewrite")))
 		return read_rewrite(value, m);
 	if (list_text_is(key, LIST_TEXT("denyallow")) && value.len && !m->except.len) {
@@ -211,7 +226,7 @@ static enum list_reject list_modifiers_read(struct list_text options, struct lis
 	out->important = out->rewrites = out->off = false;
 	out->except = (struct list_text){0};
 	out->types = (struct rule_types){0};
-	memset(out->client, 0, sizeof(out->client));
+	out->clients = 0;
 	out->reply = RULE_REPLY_GROUP;
 	out->rtype = out->rdata_len = 0;
 	while (options.at && why == LIST_REJECT_COUNT)
@@ -268,7 +283,6 @@ static struct list_rule make_rule(const struct list_parser *p, enum rule_class r
 	struct list_rule rule = list_rule_make(p, rule_class, covers, m->reply);
 	rule.kind.types = m->types;
 	rule.off = m->off;
-	memcpy(rule.kind.client, m->client, sizeof(rule.kind.client));
 	if (m->rtype) {
 		rule.rtype = m->rtype;
 		rule.rdata_len = m->rdata_len;
@@ -321,14 +335,24 @@ static void without_records(struct list_rule *rule)
 	rule->ttl_s = 0;
 }
 
-static void give_pattern(
-	struct list_parser *p, struct list_rule *rule, const char *pattern, size_t len)
+static void give(struct list_parser *p, struct list_rule *rule, const struct list_modifiers *m)
+{
+	if (m->clients == 0)
+		list_give(p, rule);
+	for (unsigned i = 0; i < m->clients; i++) {
+		memcpy(rule->kind.client, m->client[i], sizeof(rule->kind.client));
+		list_give(p, rule);
+	}
+}
+
+static void give_pattern(struct list_parser *p, struct list_rule *rule,
+	const struct list_modifiers *m, const char *pattern, size_t len)
 {
 	without_records(rule);
 	rule->what = LIST_RULE_PATTERN;
 	rule->pattern = pattern;
 	rule->pattern_len = len;
-	list_give(p, rule);
+	give(p, rule, m);
 }
 
 static enum list_reject take_pattern(struct list_parser *p, struct list_text line, bool exception)
@@ -346,7 +370,7 @@ static enum list_reject take_pattern(struct list_parser *p, struct list_text lin
 	if (why != LIST_REJECT_COUNT)
 		return why;
 	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, &m);
-	give_pattern(p, &rule, pattern.at, pattern.len);
+	give_pattern(p, &rule, &m, pattern.at, pattern.len);
 	return LIST_REJECT_COUNT;
 }
 
@@ -435,7 +459,7 @@ static void give_except(
 	while (except.at && !p->stopped)
 		if (list_name_read(list_text_cut(&except, '|'), true, &name) == LIST_REJECT_COUNT
 			&& dns_name_is_under(&name, of))
-			list_give(p, &rule);
+			give(p, &rule, m);
 }
 
 static bool is_every_name(struct list_text t)
@@ -461,7 +485,7 @@ static enum list_reject take_types(
 	if (why != LIST_REJECT_COUNT)
 		return why;
 	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, m);
-	give_pattern(p, &rule, RULE_EVERY_NAME, strlen(RULE_EVERY_NAME));
+	give_pattern(p, &rule, m, RULE_EVERY_NAME, strlen(RULE_EVERY_NAME));
 	return LIST_REJECT_COUNT;
 }
 
@@ -481,7 +505,7 @@ static enum list_reject take_glob(
 	struct list_rule rule =
 		make_rule(p, rule_class, g.is_pattern ? RULE_COVERS_ALL : RULE_COVERS_BELOW, m);
 	if (g.is_pattern) {
-		give_pattern(p, &rule, g.text, g.len);
+		give_pattern(p, &rule, m, g.text, g.len);
 		return LIST_REJECT_COUNT;
 	}
 	without_records(&rule);
@@ -489,7 +513,7 @@ static enum list_reject take_glob(
 	rule.name = &g.name;
 	rule.glob = g.text;
 	rule.glob_len = g.len;
-	list_give(p, &rule);
+	give(p, &rule, m);
 	return LIST_REJECT_COUNT;
 }
 
@@ -507,7 +531,7 @@ static enum list_reject take_address(struct list_parser *p, const struct ip_addr
 	without_records(&rule);
 	rule.what = LIST_RULE_ADDRESS;
 	rule.prefix = *prefix;
-	list_give(p, &rule);
+	give(p, &rule, m);
 	return LIST_REJECT_COUNT;
 }
 
@@ -543,7 +567,7 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 	struct list_rule rule = make_rule(p, rule_class, b.covers, &m);
 	rule.name = &name;
 	rule.kind.base = excepts ? RULE_EXCEPTED : 0;
-	list_give(p, &rule);
+	give(p, &rule, &m);
 	if (excepts)
 		give_except(p, &m, &name);
 	return LIST_REJECT_COUNT;
