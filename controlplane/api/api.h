@@ -46,7 +46,7 @@
 // API_CONNECTIONS_MAX connections, streams included (one more of either is 503, counted), 8 KiB of
 // header, 64 KiB of body, 2 s for a client that neither sends nor reads, API_CONNECTION_MS for one
 // that is slow (http_conns.h), API_RATE_BURST requests at once and API_RATE_MAX a second of each
-// local user (http_rate.h; one more is 429). A reply that waits for another loop has a deadline
+// local user (http_server.h; one more is 429). A reply that waits for another loop has a deadline
 // (504), and is dropped when its client has hung up.
 
 #include "api_reasons.h"
@@ -57,7 +57,7 @@
 #include "frontend/frontends.h"
 #include "memory/memory_meter.h"
 #include "memory/toggles.h"
-#include "policy/group_pause.h"
+#include "policy/group_masks.h"
 #include "querylog/clickhouse/clickhouse.h"
 #include "querylog/querylog.h"
 #include "querylog/sinks/tail.h"

@@ -10,7 +10,6 @@
 #include "api_reasons.h"
 #include "base/job_runner.h"
 #include "base/json_out.h"
-#include "http/http_rate.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
 #include "ready_hold.h"

@@ -21,7 +21,6 @@
 #include "l1/local_changes.h"
 #include "memory/toggles.h"
 #include "policy/group_masks.h"
-#include "policy/group_pause.h"
 #include "policy/policy_build.h"
 #include "querylog/clickhouse/clickhouse.h"
 #include "querylog/querylog.h"

@@ -43,7 +43,7 @@ unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX])
 }
 
 // Flushes names whose answer changed with the reload, in L0 and L1. Some at a time, because each
-// goes through all of Redis (l1_flush.h) and the names of the next are served meanwhile, but not as
+// goes through all of Redis (l1.h) and the names of the next are served meanwhile, but not as
 // many as the resolver allows, because the operator's flushes come beside them.
 enum { FLUSHES_AT_ONCE = RESOLVER_WALKS_MAX / 2 };
 
@@ -124,7 +124,7 @@ static void reload_incomplete(struct reload *r, int err, const char *what)
 // Threads that hang while a configuration is on its way to them.
 //
 // The first resolver has it first, and may refuse it. Once it has accepted, the change is made: a
-// resolver or frontend that hangs then is left out (base/loop_wait.h), the others and the workers
+// resolver or frontend that hangs then is left out (base/loop.h), the others and the workers
 // go over as a whole, and it follows when it is back. Until then the next change is refused, and
 // the configuration before stays in memory. What no thread can be left out of, the first resolver's
 // part and the rules' check of cached answers, is waited for, but the caller has its answer then.

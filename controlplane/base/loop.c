@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -399,4 +400,194 @@ uint64_t loop_busy_minute_us(const struct loop *l)
 		if (l->busy_max_us[i] > longest_us)
 			longest_us = l->busy_max_us[i];
 	return longest_us;
+}
+
+int loop_ask(struct loop *l, void *block)
+{
+	const struct loop_ask *ask = block;
+	int rc = ask ? loop_call(l, ask->work, block) : -ENOMEM;
+	if (rc < 0)
+		heap_free(block);
+	return rc;
+}
+
+static void deliver(void *arg)
+{
+	struct loop_ask *block = arg;
+	block->deliver(block);
+	heap_free(block);
+}
+
+void loop_answer(struct loop_ask *block)
+{
+	loop_call_back(block->reply_to, &block->back, deliver, block);
+}
+
+enum { LOOK_MS = 250 };
+
+static void fan_deliver(struct loop_fan *f)
+{
+	wheel_stop(&f->look);
+	f->delivered = true;
+	f->deliver(f);
+}
+
+// All that are not back hang. While none is back at all there is nothing to fan_deliver.
+static bool rest_hangs(const struct loop_fan *f)
+{
+	if (!f->hangs || f->back == 0)
+		return false;
+	for (unsigned i = 0; i < LOOP_FAN_MAX; i++)
+		if ((f->asked & ~f->back) >> i & 1 && !f->hangs(f, i))
+			return false;
+	return true;
+}
+
+static void look_again(struct loop_fan *f);
+
+static void on_look(void *arg)
+{
+	struct loop_fan *f = arg;
+	if (rest_hangs(f))
+		fan_deliver(f);
+	else
+		look_again(f);
+}
+
+static void look_again(struct loop_fan *f)
+{
+	wheel_start(loop_wheel(f->reply_to), &f->look, LOOK_MS, clock_mono_ms());
+}
+
+static void reference_drop(struct loop_fan *f)
+{
+	if (--f->references == 0)
+		heap_free(f);
+}
+
+static void part_back(void *arg)
+{
+	struct loop_fan_part *p = arg;
+	struct loop_fan *f = p->fan;
+
+	if (!f->delivered) {
+		f->back |= 1U << (p - f->part);
+		if (f->back == f->asked)
+			fan_deliver(f);
+	}
+	reference_drop(f);
+}
+
+// The loop that is replied to.
+static void looks_begin(void *arg)
+{
+	struct loop_fan *f = arg;
+	if (f->hangs && !f->delivered) {
+		f->look.fn = on_look;
+		f->look.arg = f;
+		look_again(f);
+	}
+	reference_drop(f);
+}
+
+static void part_work(void *arg)
+{
+	struct loop_fan_part *p = arg;
+	struct loop_fan *f = p->fan;
+	f->work(f, (unsigned)(p - f->part));
+	loop_call_back(f->reply_to, &p->back, part_back, p);
+}
+
+static int refused(struct loop_fan *f, int err)
+{
+	heap_free(f);
+	return err;
+}
+
+// The first that does not hang. `looks_begin` holds a reference, and is sent last: until then the
+// block lives.
+int loop_fan(struct loop *const *loops, unsigned count, void *block)
+{
+	struct loop_fan *f = block;
+	unsigned first = count;
+
+	if (!f)
+		return -ENOMEM;
+	f->references = 1;
+	for (unsigned i = count; i-- > 0;) {
+		f->part[i].fan = f;
+		if (f->hangs && f->hangs(f, i))
+			continue;
+		f->asked |= 1U << i;
+		f->references++;
+		first = i;
+	}
+	if (first == count)
+		return refused(f, -ETIMEDOUT);
+	const unsigned rest = f->asked & ~(1U << first);
+	int rc = loop_call(loops[first], part_work, &f->part[first]);
+	if (rc < 0)
+		return refused(f, rc);
+	for (unsigned i = first + 1; i < count; i++)
+		if (rest >> i & 1)
+			loop_call_back(loops[i], &f->part[i].go, part_work, &f->part[i]);
+	loop_call_back(f->reply_to, &f->begin, looks_begin, f);
+	return 0;
+}
+
+static void end(struct loop_wait *w)
+{
+	wheel_stop(&w->look);
+	w->then(w->arg);
+}
+
+static bool wait_rest_hangs(const struct loop_wait *w)
+{
+	for (unsigned i = 0; i < sizeof(w->left) * CHAR_BIT; i++)
+		if ((w->left >> i & 1) && !w->hangs(w->arg, i))
+			return false;
+	return true;
+}
+
+static void wait_look_again(struct loop_wait *w);
+
+static void wait_on_look(void *arg)
+{
+	struct loop_wait *w = arg;
+
+	if (!wait_rest_hangs(w)) {
+		wait_look_again(w);
+		return;
+	}
+	atomic_store_explicit(&w->late, w->left, memory_order_relaxed);
+	w->left = 0;
+	end(w);
+}
+
+static void wait_look_again(struct loop_wait *w)
+{
+	w->look.fn = wait_on_look;
+	w->look.arg = w;
+	wheel_start(loop_wheel(w->loop), &w->look, LOOP_WAIT_LOOK_MS, clock_mono_ms());
+}
+
+void loop_wait_begin(struct loop_wait *w, unsigned count)
+{
+	w->left = (1U << count) - 1;
+	if (w->hangs)
+		wait_look_again(w);
+}
+
+void loop_wait_done(struct loop_wait *w, unsigned part)
+{
+	const unsigned bit = 1U << part;
+
+	// Behind what the part has written: who reads that none is late sees it.
+	if (!(w->left & bit)) {
+		atomic_fetch_and_explicit(&w->late, ~bit, memory_order_release);
+		return;
+	}
+	w->left &= ~bit;
+	if (w->left == 0)
+		end(w);
 }

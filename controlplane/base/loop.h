@@ -23,7 +23,9 @@
 
 #include "base/counts.h"
 #include "loop_lag.h"
+#include "wheel.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/attr.h>
@@ -100,3 +102,92 @@ COUNTS(lag_rows, struct loop_lag_minute, "", LAG_COUNTS)
 enum { LOOP_LATE_US = 1023 };
 // Of the last 60 to 70 seconds, or since the start. On the loop's thread.
 void loop_lag_minute(const struct loop *l, struct loop_lag_minute *out);
+
+// A question that one loop leaves for another, and the answer on its way back.
+//
+// The caller allocates a block that begins with struct loop_ask and holds the question and the
+// answer. `work` runs on the other loop and ends in loop_answer, at once or later; then
+// `deliver` runs on `reply_to`, and the block is freed. Any thread may ask.
+
+struct loop_ask {
+	struct loop *reply_to;
+	void (*work)(void *block);
+	void (*deliver)(void *block);
+	struct loop_return back;
+};
+
+// Takes the block, also on error. -ENOMEM: it is NULL; -EAGAIN: the mailbox is full.
+ATTR_MUST_CHECK int loop_ask(struct loop *l, void *block);
+void loop_answer(struct loop_ask *block);
+
+// One question for several loops, and the answers together on their way back.
+//
+// As loop.h: the caller allocates a block that begins with struct loop_fan and holds what is
+// asked and each loop's part of the answer. `work` runs once on each loop, at the same time, and
+// writes that part alone. When all have returned, `deliver` runs on `reply_to`; the block is freed
+// when nothing of it is on its way. Any thread may ask. Only the first loop's mailbox can refuse,
+// before anything was sent: the other loops are called by way of the block itself, which needs no
+// room.
+//
+// A loop that hangs by `hangs` is not asked. One that begins to hang while it is asked is waited
+// for until `hangs` says so, if another is back. `deliver` reads only the parts that
+// loop_fan_is_back names, one at least: a loop that returns later still writes into its own.
+
+enum { LOOP_FAN_MAX = 8 };
+
+struct loop_fan;
+
+struct loop_fan_part { // loop.c's
+	struct loop_fan *fan;
+	struct loop_return go, back;
+};
+
+struct loop_fan {
+	struct loop *reply_to;
+	void (*work)(void *block, unsigned loop); // its place among the loops
+	void (*deliver)(void *block);
+	bool (*hangs)(const void *block, unsigned loop); // any thread; NULL: all are waited for
+	// loop.c's, and reply_to's alone once it is sent.
+	unsigned asked, back; // a bit of each loop
+	unsigned references;  // parts that are on their way, and the begin of the looks
+	bool delivered;
+	struct wheel_timer look; // at those that hang
+	struct loop_return begin;
+	struct loop_fan_part part[LOOP_FAN_MAX];
+};
+
+static inline bool loop_fan_is_back(const struct loop_fan *f, unsigned loop)
+{
+	return f->back >> loop & 1;
+}
+
+// From 1 to LOOP_FAN_MAX loops. Takes the block, also on error. -ENOMEM: it is NULL; -EAGAIN: the
+// first loop's mailbox is full; -ETIMEDOUT: all of them hang.
+ATTR_MUST_CHECK int loop_fan(struct loop *const *loops, unsigned count, void *block);
+
+// A wait of one loop for a change that several loops take, each its part of it.
+//
+// `then` runs once, when all parts are done. A loop that hangs by `hangs` is left out as soon as
+// all others are done: its part is late, stays in its mailbox, and the loop takes it when it is
+// back. What the change points to must live until then, and no other change may begin.
+//
+// Owned by the loop `loop`, whose thread alone calls the two functions. Each LOOP_WAIT_LOOK_MS it
+// looks at those that are left.
+
+enum { LOOP_WAIT_LOOK_MS = 250 };
+
+struct loop_wait {
+	struct loop *loop;
+	bool (*hangs)(const void *arg, unsigned part); // NULL: all are waited for
+	void (*then)(void *arg);
+	void *arg; // of both
+	// loop.c's: a bit of each part
+	unsigned left;
+	_Atomic unsigned late; // any thread may read it
+	struct wheel_timer look;
+};
+
+// For parts 0 to count - 1, before any of them is sent. Without `hangs` the loop need not run yet.
+void loop_wait_begin(struct loop_wait *w, unsigned count);
+// A part is done, in time or late.
+void loop_wait_done(struct loop_wait *w, unsigned part);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "client_names.h"
 
-#include "base/file_seen.h"
+#include "base/config_files.h"
 #include "client_file.h"
 #include "client_ptr.h"
 

@@ -3,7 +3,7 @@
 
 // Finds names of clients (client_book.h): a thread of its own (`weir-names`) looks at the files
 // each CLIENT_NAMES_LOOK_MS and reads all of them when one has changed; a file that has just
-// changed is read again until it has settled (file_seen.h). Leases of Kea are in PATH.2, PATH.1 and
+// changed is read again until it has settled (config_files.h). Leases of Kea are in PATH.2, PATH.1 and
 // PATH, read in that order. With servers for PTR it asks these for
 // private addresses that are in the log without a name, CLIENT_NAMES_ASKS a second at most, the
 // next server where one does not answer. Without any it sends no packet.

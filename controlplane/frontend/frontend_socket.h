@@ -11,11 +11,23 @@
 // port of the address, to which the frontends move one by one. A process that comes later is not
 // seen. The lock is held for the calls that open a socket, never for a wait.
 
+#include "resolver/resolver_client.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <weir/attr.h>
 #include <weir/config.h>
+#include <weir/sender.h>
+
+// Balancers (proxy_protocol.from), over TCP and UDP alike: whom a header of PROXY protocol v2 is
+// due from, and the client that it names (sender.h). Pure functions; any thread.
+
+// Is the peer a balancer?
+bool frontend_proxy_is_due(
+	const struct config_proxy_protocol *balancers, const union client_address *peer);
+// Of PROXY_HEADER_CLIENT.
+union client_address frontend_proxy_client(const struct proxy_header *h);
 
 enum { FRONTEND_SOCKETS_MAX = 4 * CONFIG_ADDRESSES_MAX };
 

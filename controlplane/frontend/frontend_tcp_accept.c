@@ -3,7 +3,6 @@
 // places that a new connection needs, one among all and one of its client's. Where they are taken,
 // one that is idle here makes room, else one at another frontend.
 
-#include "frontend_proxy.h"
 #include "frontend_socket.h"
 #include "frontend_tcp_internal.h"
 

@@ -5,8 +5,8 @@
 // needs above that of a new connection, for requests and responses, is of tcp.buffer_kb.
 
 #include "doh/doh.h"
+#include "frontend_tcp.h"
 #include "frontend_tcp_internal.h"
-#include "frontend_tcp_options.h"
 
 #include <string.h>
 #include <sys/uio.h>

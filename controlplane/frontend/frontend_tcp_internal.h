@@ -10,7 +10,6 @@
 #include "base/growth.h"
 #include "base/wheel.h"
 #include "frontend_tcp.h"
-#include "frontend_tcp_clients.h"
 #include "frontend_tcp_shared.h"
 
 #include <event2/event.h>

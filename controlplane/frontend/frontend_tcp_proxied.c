@@ -8,7 +8,7 @@
 // frontend at most: some 800 bytes, a descriptor, and tcp.query_timeout. As a balancer sends the
 // header at once, few wait. Frontend loop's thread.
 
-#include "frontend_proxy.h"
+#include "frontend_socket.h"
 #include "frontend_tcp_internal.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 
 // Connections that carry DNS messages with their length (RFC 1035 4.2.2), in clear text or over
 // TLS: the kinds `tcp` and `dot` of frontend_tcp_internal.h.
+#include "frontend_tcp.h"
 #include "frontend_tcp_internal.h"
-#include "frontend_tcp_options.h"
 
 #include <string.h>
 #include <sys/socket.h>

@@ -4,7 +4,6 @@
 
 #include "base/loop.h"
 #include "frontend.h"
-#include "frontend_proxy.h"
 #include "frontend_shared.h"
 #include "frontend_socket.h"
 #include "shm/publish.h"

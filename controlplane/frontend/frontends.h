@@ -14,8 +14,7 @@
 // The process fills struct frontends in and owns its objects; it is constant while the loops run,
 // but for the change in flight. A report costs a block of the size of its answers.
 
-#include "base/loop_fan.h"
-#include "base/loop_wait.h"
+#include "base/loop.h"
 #include "frontend.h"
 #include "frontend_tcp.h"
 #include "frontend_udp.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "http_post.h"
 
-#include "http_host.h"
+#include "http_server.h"
 
 #include <errno.h>
 #include <stdio.h>

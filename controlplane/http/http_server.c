@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 #include "http_server.h"
 
 #include "base/age_list.h"
 #include "base/json_out.h"
 #include "base/source_key.h"
 #include "base/url_fields.h"
-#include "http_rate.h"
 #include "tls/tls_server.h"
 
 #include <event2/buffer.h>
@@ -27,6 +25,118 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/keyhash.h>
+
+static int resolve(const struct http_url *url, const struct bootstrap *b,
+	char out[HTTP_HOST_LINE_MAX], char why[HTTP_HOST_WHY_MAX])
+{
+	struct ip_address address[BOOTSTRAP_ADDRESSES_MAX];
+	char reason[BOOTSTRAP_WHY_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
+	const size_t cap = HTTP_HOST_LINE_MAX;
+	unsigned count;
+	int err = bootstrap_resolve(b, url->host, address, &count, reason);
+	if (err) {
+		snprintf(why, HTTP_HOST_WHY_MAX, "%s", reason);
+		return err == -ECANCELED || err == -ETIMEDOUT ? err : -EIO;
+	}
+	size_t len = (size_t)snprintf(out, cap, "%s:%s:", url->host, url->port);
+	for (unsigned i = 0; i < count && len < cap; i++)
+		len += (size_t)snprintf(out + len, cap - len, "%s%s%s%s", i ? "," : "",
+			address[i].version == 6 ? "[" : "",
+			ip_address_text(&address[i], false, text),
+			address[i].version == 6 ? "]" : "");
+	if (len < cap)
+		return 0;
+	snprintf(why, HTTP_HOST_WHY_MAX, "a host name that is too long");
+	return -EIO;
+}
+
+// Addresses, and names that libcurl itself takes for this machine.
+static bool needs_no_dns(const char *host)
+{
+	struct ip_address a;
+	static const char local[] = "localhost";
+	return host[0] == '[' || ip_address_parse(host, &a) == 0 || strcasecmp(host, local) == 0;
+}
+
+// libcurl would look such a name up under another spelling, and ask the system; a sign in front has
+// a meaning in its list of addresses.
+static bool is_plain(const char *host)
+{
+	size_t len = strlen(host);
+	bool plain = len > 0 && host[0] != '-' && host[0] != '+' && host[len - 1] != '.';
+	for (size_t i = 0; i < len; i++)
+		plain &= host[i] > 0x20 && host[i] < 0x7f;
+	return plain;
+}
+
+int http_host_addresses(const struct http_url *url, const struct bootstrap *b,
+	char out[HTTP_HOST_LINE_MAX], char why[HTTP_HOST_WHY_MAX])
+{
+	if (needs_no_dns(url->host)) {
+		out[0] = '\0';
+		return 0;
+	}
+	if (is_plain(url->host))
+		return resolve(url, b, out, why);
+	snprintf(why, HTTP_HOST_WHY_MAX, "a host name that is no plain ASCII");
+	return -EPROTO;
+}
+
+uint64_t http_rate_key(char kind, const void *of, size_t len)
+{
+	return (keyhash_here(of, len) ^ (uint64_t)kind) | 1;
+}
+
+static struct http_rate_place *place_find(struct http_rate *r, uint64_t key)
+{
+	for (unsigned i = 0; i < HTTP_RATE_PLACES; i++)
+		if (r->place[i].key == key)
+			return &r->place[i];
+	return NULL;
+}
+
+// A free one, or the one that asked longest ago.
+static struct http_rate_place *place_take(
+	struct http_rate *r, uint64_t key, unsigned times, uint64_t now_ms)
+{
+	struct http_rate_place *oldest = &r->place[0];
+	for (unsigned i = 0; i < HTTP_RATE_PLACES && oldest->key; i++)
+		if (!r->place[i].key || r->place[i].left.at_ms < oldest->left.at_ms)
+			oldest = &r->place[i];
+	r->evicted += oldest->key != 0;
+	*oldest = (struct http_rate_place){
+		.key = key, .times = times, .left = allowance_full(r->burst * times, now_ms)};
+	return oldest;
+}
+
+// `times`: the share, of each_s and burst. False: refused.
+static bool http_rate_take(struct http_rate *r, uint64_t key, unsigned times, uint64_t now_ms)
+{
+	struct http_rate_place *p = place_find(r, key);
+	if (!p)
+		p = place_take(r, key, times, now_ms);
+	const bool may =
+		allowance_take(&p->left, r->each_s * p->times, r->burst * p->times, now_ms);
+	r->refused += !may;
+	return may;
+}
+
+// Charges `us` for a request. A key that is not there has no budget to pay from.
+static void http_rate_charge(struct http_rate *r, uint64_t key, uint64_t us)
+{
+	struct http_rate_place *p = key ? place_find(r, key) : NULL;
+	if (p)
+		allowance_charge(&p->left, us / HTTP_RATE_COST_US, r->burst * p->times);
+}
+
+unsigned http_rate_used(const struct http_rate *r)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < HTTP_RATE_PLACES; i++)
+		n += r->place[i].key != 0;
+	return n;
+}
 
 struct http_exchange {
 	LIST_ENTRY(http_exchange) link;
@@ -39,7 +149,7 @@ struct http_exchange {
 	const void *note;
 	char who[HTTP_WHO_MAX], from[HTTP_FROM_MAX];
 	uint64_t right;
-	uint64_t asks[HTTP_TURNS_MAX]; // keys of http_rate.h, or 0
+	uint64_t asks[HTTP_TURNS_MAX]; // keys of http_server.h, or 0
 	struct url_fields params, form;
 	bool is_form_read, is_admin;
 	int form_err;
@@ -329,7 +439,7 @@ void http_reply_secret(struct http_exchange *x, unsigned status, char *body)
 	body_reply(x, status, "application/json", body, body ? strlen(body) : 0, body_wipe);
 }
 
-// How often a sender and a user may ask, and what they pay for what it takes (http_rate.h). Pages
+// How often a sender and a user may ask, and what they pay for what it takes. Pages
 // of other sites ask by an allowance apart, or one in a browser would use up that of its address.
 
 // Places in `asks`.

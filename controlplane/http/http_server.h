@@ -9,13 +9,57 @@
 // it cannot free the request meanwhile; only http_server_close can. The server sees a hang-up only
 // when it writes the reply. The process must ignore SIGPIPE.
 
+#include "base/allowance.h"
+#include "bootstrap.h"
 #include "http_conns.h"
+#include "transfer/http_transfer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <weir/attr.h>
+
+// Resolves a URL's host by the configured servers (bootstrap.h) and not by the system, whose
+// resolver may be this weir.
+
+enum {
+	HTTP_HOST_LINE_MAX = DNS_NAME_TEXT_MAX + BOOTSTRAP_ADDRESSES_MAX * SOCKET_ADDRESS_TEXT_MAX,
+	HTTP_HOST_WHY_MAX = 160,
+};
+
+// Writes "host:port:address,address", as http_transfer wants it, or "" for a host that is an
+// address or names this machine. -EPROTO: a name that is no plain ASCII; -ECANCELED, -ETIMEDOUT,
+// -EIO of the lookup, with `why`. Blocks until b->deadline_ms.
+ATTR_MUST_CHECK int http_host_addresses(const struct http_url *url, const struct bootstrap *b,
+	char out[HTTP_HOST_LINE_MAX], char why[HTTP_HOST_WHY_MAX]);
+
+// How often who may ask an HTTP server: HTTP_RATE_PLACES allowances of requests, each of a source
+// or of a user, by a key. One more takes the place of the one that asked longest ago, and begins
+// with all of its own. What a request takes of the loop's CPU time counts too: HTTP_RATE_COST_US of
+// it as one request more. So a client that may send 50 a second takes a tenth of the loop, whatever
+// the requests cost.
+//
+// A value; the thread of the server's loop. A call looks through the table.
+
+enum { HTTP_RATE_PLACES = 256, HTTP_RATE_COST_US = 2000 };
+
+struct http_rate_place {
+	uint64_t key; // 0: free
+	unsigned times;
+	struct allowance left;
+};
+
+struct http_rate {
+	unsigned each_s, burst;
+	uint64_t refused, evicted; // ever
+	struct http_rate_place place[HTTP_RATE_PLACES];
+};
+
+// The key of `len` bytes, which may not be 0.
+uint64_t http_rate_key(char kind, const void *of, size_t len);
+// `times`: the share, of each_s and burst. False: refused.
+unsigned http_rate_used(const struct http_rate *r);
 
 struct event_base;
 struct http_rate;

@@ -8,7 +8,7 @@
 // writes of a page or two.
 
 #include "memory_life.h"
-#include "memory_ring.h"
+#include "memory_sample.h"
 
 struct memory_file;
 

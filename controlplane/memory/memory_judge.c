@@ -2,7 +2,6 @@
 #include "memory_judge.h"
 
 #include "base/table_registry.h"
-#include "judge_ages.h"
 #include "judge_sites.h"
 #include "marks.h"
 #include "memory_meter.h"

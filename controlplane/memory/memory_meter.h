@@ -17,7 +17,7 @@
 
 #include "memory_judge.h"
 #include "memory_life.h"
-#include "memory_ring.h"
+#include "memory_sample.h"
 
 enum {
 	METER_SECONDS = 300,

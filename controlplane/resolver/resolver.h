@@ -23,7 +23,6 @@
 #include "bounds/bound_log.h"
 #include "l1/flush.h"
 #include "l1/l1.h"
-#include "l1/l1_flush.h"
 #include "l1/l1_sweep.h"
 #include "querylog/trace.h"
 #include "recursor/recursor.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/loop_ask.h"
+#include "base/loop.h"
 #include "question.h"
 #include "resolver_internal.h"
 #include "resolver_miss.h"

@@ -3,7 +3,7 @@
 // boxes. Each resolver flushes its part of L0; L1, and the messages, are the first one's.
 #include "resolver_flush.h"
 
-#include "base/loop_ask.h"
+#include "base/loop.h"
 #include "base/rng.h"
 #include "l1/flush.h"
 #include "resolvers.h"

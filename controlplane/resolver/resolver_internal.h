@@ -17,7 +17,6 @@
 #include "inflight.h"
 #include "kept_query.h"
 #include "l1/l1.h"
-#include "l1/l1_flush.h"
 #include "l1/l1_sweep.h"
 #include "l1/ttl_rules.h"
 #include "querylog/trace.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolvers.h"
 
-#include "base/loop_ask.h"
+#include "base/loop.h"
 #include "resolver_internal.h"
 #include "resolvers_merge.h"
 

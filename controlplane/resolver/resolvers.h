@@ -14,8 +14,7 @@
 // but for the calls in flight. A call costs a block of the size of its answers. Calls that only
 // read leave a resolver out that hangs; if all hang, they are refused with -ETIMEDOUT.
 
-#include "base/loop_fan.h"
-#include "base/loop_wait.h"
+#include "base/loop.h"
 #include "resolver.h"
 
 enum { RESOLVERS_MAX = SHM_RESOLVERS_MAX };

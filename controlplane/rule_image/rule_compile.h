@@ -9,7 +9,7 @@
 // rule_compile parses and builds. Blocking file I/O and a second of CPU per few million names: for
 // a helper thread.
 
-#include "base/file_seen.h"
+#include "base/config_files.h"
 #include "lists/list_parse.h"
 #include "rule_build.h"
 
@@ -62,7 +62,8 @@ static inline bool rule_source_lost(const struct rule_source_result *r)
 	return r->error && !r->kept;
 }
 
-// A file whose content was hashed. While file_seen.h says that it is the same it is not read again.
+// A file whose content was hashed. While config_files.h says that it is the same it is not read
+// again.
 struct rule_known {
 	struct file_seen file; // all zero: nothing is known
 	uint64_t content_hash;

@@ -2,7 +2,6 @@
 #include "link.h"
 
 #include "base/loop.h"
-#include "base/loop_wait.h"
 
 #include <event2/event.h>
 

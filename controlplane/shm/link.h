@@ -13,7 +13,7 @@
 //
 // Each resolver attaches and detaches its worker rings on its own loop, and the first one's loop
 // welcomes or refuses the data plane when all have. Meanwhile it reads nothing from the link. With
-// one resolver nothing is put off. A resolver that hangs is not waited for (base/loop_wait.h): it
+// one resolver nothing is put off. A resolver that hangs is not waited for (base/loop.h): it
 // keeps the rings and bells that it has, and attaches those of the latest data plane when it is
 // back.
 //

@@ -2,7 +2,7 @@
 // Servers that weir connects to: OpenSSL's memory, the verdict on their chains of certificates, the
 // authorities that vouch for them, and peers with their sessions.
 
-#include "base/file_seen.h"
+#include "base/config_files.h"
 #include "tls_internal.h"
 
 #include <errno.h>

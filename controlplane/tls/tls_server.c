@@ -4,7 +4,7 @@
 
 #include "tls_server.h"
 
-#include "base/file_seen.h"
+#include "base/config_files.h"
 #include "tls_internal.h"
 #include "tls_tickets.h"
 

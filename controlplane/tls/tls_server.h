@@ -10,7 +10,7 @@
 // place without a lost connection. Deadlines are the caller's. Nothing waits but tls_server_new,
 // which reads files.
 
-#include "base/file_seen.h"
+#include "base/config_files.h"
 #include "tls.h"
 
 struct tls_server;
@@ -112,7 +112,7 @@ size_t tls_conn_memory(void); // bytes of one connection, without what OpenSSL t
 
 // The files that a server's certificates come from, so that a look tells without reading whether
 // they, or the other settings, have changed since the last read. A file that is not there is
-// another one at each look; so is one that had changed shortly before the read (file_seen.h), until
+// another one at each look; so is one that had changed shortly before the read, until
 // it is read again. A value; one thread at a time. Blocks as stat does; tls_watch_read reads the
 // files.
 struct tls_watch {

@@ -7,7 +7,7 @@
 //
 // http and https only; no proxy, no cookies, no .netrc, no redirect is followed. TLS certificates
 // are always verified, against the system's authorities or those of a file. A name in the URL must
-// come with its addresses (http_host.h), else libcurl asks the system's resolver, which may be this
+// come with its addresses (http_server.h), else libcurl asks the system's resolver, which may be this
 // weir.
 //
 // A body is sent once: when a kept connection dies under it, libcurl must not begin again, for the
@@ -48,7 +48,7 @@ struct http_transfer_hooks {
 
 struct http_transfer_request {
 	const char *url;
-	const char *addresses; // see http_host.h; NULL: the URL has no name
+	const char *addresses; // see http_server.h; NULL: the URL has no name
 	const char *ca_file;   // PEM: these alone; NULL: the system's
 	struct tls_peer *peer; // for an exchange of a multi: whom the server must be
 	const char *header[HTTP_TRANSFER_HEADERS_MAX]; // "Name: value"; NULL behind the last

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "validator_library.h"
 
-#include "memory/heap_meter.h"
+#include "memory/heap.h"
 #include "validator_internal.h"
 
 #include <event2/event.h>

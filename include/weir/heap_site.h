@@ -99,7 +99,7 @@ enum { HEAP_WALKS = 100, HEAP_WALKS_MS = 100, HEAP_WALKS_EACH = 16 };
 	X(hyperscan, 1) X(curl, 1) X(sqlite, 1) X(openssl, 256) X(nghttp2, 8)
 
 // A library that lets us set none: its bytes, without blocks, are measured around its calls
-// (heap_meter.h of controlplane/memory).
+// (heap.h of controlplane/memory).
 #define HEAP_MEASURED_LIST(X) X(unbound, 1)
 
 enum heap_library {

@@ -3,7 +3,7 @@
 
 #include "base/file_write.h"
 #include "base/net_public.h"
-#include "http/http_host.h"
+#include "http/http_server.h"
 #include "list_axfr.h"
 #include "rule_image/rule_compile.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/base/loop_fan.h"
+#include "controlplane/base/loop.h"
 #include "tests/unit/unit.h"
 
 enum { LOOPS = 3 };

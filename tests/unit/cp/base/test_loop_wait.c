@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Parts of a change that come back in time, and late.
-#include "controlplane/base/loop_wait.h"
+#include "controlplane/base/loop.h"
 #include "tests/unit/unit.h"
 
 #include <event2/event.h>

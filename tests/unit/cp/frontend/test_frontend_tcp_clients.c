@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who counts as one client over TCP.
 
-#include "controlplane/frontend/frontend_tcp_clients.h"
+#include "controlplane/frontend/frontend_tcp_shared.h"
 #include "tests/unit/unit.h"
 
 enum { MANY = 20000, JOINED_MAX = 16 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Keepalive and padding: found in queries of any content, written into replies.
 
-#include "controlplane/frontend/frontend_tcp_options.h"
+#include "controlplane/frontend/frontend_tcp.h"
 #include "tests/unit/unit.h"
 
 enum { QUERIES = 20000, QUERY_MAX = 96 };

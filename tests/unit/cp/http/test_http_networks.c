@@ -3,7 +3,7 @@
 // and requests, and all of them together have a bound.
 
 #include "controlplane/base/source_key.h"
-#include "controlplane/http/http_rate.h"
+#include "controlplane/http/http_server.h"
 #include "http_server_rig.h"
 #include "tests/unit/core/config/net_segment.h"
 

@@ -2,7 +2,7 @@
 // New connections a second: what one address, or one that is refused, takes of those of all. And
 // requests: how often an address or a user may ask, and how often be refused on one connection.
 
-#include "controlplane/http/http_rate.h"
+#include "controlplane/http/http_server.h"
 #include "fake_listener.h"
 #include "http_server_rig.h"
 

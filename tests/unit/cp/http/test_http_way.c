@@ -2,7 +2,7 @@
 // Whose connection makes way when all places are taken: a few addresses keep nobody out, and who
 // has shown a right stays.
 
-#include "controlplane/http/http_rate.h"
+#include "controlplane/http/http_server.h"
 #include "fake_listener.h"
 #include "http_server_rig.h"
 

@@ -2,7 +2,7 @@
 
 // L1 in a real cluster: its keys lie on three servers, and so do the indexes.
 
-#include "controlplane/l1/l1_flush.h"
+#include "controlplane/l1/l1.h"
 #include "l1_rig.h"
 #include "redis_trio.h"
 

@@ -2,7 +2,7 @@
 
 // Flushes of L1 on a real redis-server.
 
-#include "controlplane/l1/l1_flush.h"
+#include "controlplane/l1/l1.h"
 #include "l1_rig.h"
 
 static unsigned ended;

@@ -3,7 +3,7 @@
 // The user of docs/explanation/cache.md, to the letter: everything that L1 says to Redis is allowed
 // to it. And the status of a server that refuses.
 
-#include "controlplane/l1/l1_flush.h"
+#include "controlplane/l1/l1.h"
 #include "controlplane/l1/l1_sweep.h"
 #include "l1_rig.h"
 #include "tests/source_root.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bytes of a library without hooks, of a program that is linked with jemalloc as the product is.
 
-#include "controlplane/memory/heap_meter.h"
+#include "controlplane/memory/heap.h"
 #include "tests/unit/unit.h"
 
 enum { LARGE = 100000, SMALL = 3000 };

@@ -2,7 +2,7 @@
 
 // How long entries have stayed says how many a load can put into a table.
 
-#include "controlplane/memory/judge_ages.h"
+#include "controlplane/memory/memory_judge.h"
 #include "judge_rig.h"
 
 // Places that are never given back, though no entry is old: within a minute, while the load is more

@@ -3,7 +3,6 @@
 // Pauses of groups, and a timer that is woken when something changes: in fake time.
 
 #include "controlplane/policy/group_masks.h"
-#include "controlplane/policy/group_pause.h"
 #include "tests/unit/unit.h"
 
 static char kids[] = "kids", off[] = "off", evening[] = "evening";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a version is, and which of two is newer.
 
-#include "controlplane/updates/update_version.h"
+#include "controlplane/updates/update_file.h"
 #include "tests/unit/unit.h"
 
 static struct update_version read_it(const char *text)
