@@ -4,7 +4,7 @@
 // A client's name, its source, and the MAC address. Service loop's thread.
 
 #include "api_server.h"
-#include "querylog/querylog_hide.h"
+#include "querylog/querylog_row.h"
 
 struct frontend_neighbours;
 

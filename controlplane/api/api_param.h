@@ -6,7 +6,7 @@
 // the service loop.
 
 #include "api_server.h"
-#include "querylog/store/query_reader.h"
+#include "querylog/store/query_search.h"
 #include "resolver/resolvers.h"
 
 #include <arpa/inet.h>

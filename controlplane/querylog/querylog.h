@@ -23,24 +23,97 @@
 // reading the rings (`starved`); they fill, and weights stand for the missing records. An answer
 // never waits for a log.
 //
-// A sink's `take` runs on the log thread and must not block: it queues the batch (querylog_queue.h)
+// A sink's `take` runs on the log thread and must not block: it queues the batch
 // or does bounded work in memory.
 
 #include "base/counts.h"
 #include "base/table_registry.h"
+#include "querylog_batch.h"
 #include "querylog_sinks.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
+#include <weir/shm_abi.h>
+#include <weir/shm_epoch.h>
+#include <weir/shm_region.h>
+#include <weir/shm_ring.h>
+
+// Batches on their way from the log thread to the thread of a sink. Bounded: with `cap` batches in
+// it a put is refused, and that sink is owed them or has dropped them. Any thread; one
+// short lock.
+//
+// A queued batch keeps its memory from the pool of all sinks. Keep `cap` small (8 or so) and copy
+// or spool in time.
+
+enum { QUERYLOG_QUEUE_MAX = 32 };
+
+struct querylog_queue;
+
+ATTR_MUST_CHECK int querylog_queue_open(struct querylog_queue **out, unsigned cap);
+// Releases the queued batches. No thread may use it any more. NULL is fine.
+void querylog_queue_free(struct querylog_queue *q);
+
+// Takes a reference of its own. False: full or closed. Called by a sink's `take`, or by its `fold`,
+// which queues the debt with the batch.
+ATTR_MUST_CHECK bool querylog_queue_put(
+	struct querylog_queue *q, const struct querylog_batch *b, uint64_t owed);
+// The oldest batch, which the caller releases, after at most timeout_ms (0: at once). NULL: none
+// came, or closed and empty. *owed (may be NULL): as it was put.
+ATTR_MUST_CHECK const struct querylog_batch *querylog_queue_take(
+	struct querylog_queue *q, unsigned timeout_ms, uint64_t *owed);
+void querylog_queue_close(struct querylog_queue *q);   // no more puts; queued batches can be taken
+bool querylog_queue_is_done(struct querylog_queue *q); // closed and empty
+
+struct querylog_queue_counts {
+	unsigned cap, used, used_most;
+	uint64_t put, refused; // batches
+	uint64_t rows, weight; // queued, and in the batch that was taken last
+	uint64_t since_ms;     // when the oldest came; 0: empty
+	uint64_t bytes;        // of the queue itself: batches are of the pool
+};
+void querylog_queue_counts(struct querylog_queue *q, struct querylog_queue_counts *out);
+
+// The log rings that the log thread empties: one for each worker, resolver and frontend. A
+// worker's is mapped here once more, so that the thread can read the rest after the worker rings
+// are detached.
+//
+// Other threads add and end sources through a short lock; after that the log thread owns a source.
+// It reads an ended one to its end; then it knows the writer's debt and unmaps the ring. Bounds:
+// QUERYLOG_SOURCES_MAX; one more is not logged, with a warning.
+
+enum { QUERYLOG_SOURCES_MAX = 2 * SHM_WORKERS_MAX + SHM_RESOLVERS_MAX + EPOCH_OWN_MAX };
+
+struct querylog_source {
+	struct ring_consumer ring;
+	const _Atomic uint64_t *owed;
+	struct region region; // with our index; unmapped: in this process' own memory
+	struct region rings;  // with the rest
+	bool has_ended;
+};
+
+struct querylog_sources {
+	pthread_mutex_t lock; // of `added` and `ended`
+	unsigned count, added;
+	uint64_t refused; // under the lock
+	bool ended;       // all worker rings that were there have
+	struct querylog_source source[QUERYLOG_SOURCES_MAX];
+	struct querylog_source next[QUERYLOG_SOURCES_MAX]; // new sources for the log thread
+	uint64_t anomalies;                                // of rings that are gone
+};
+
+void querylog_sources_look(struct querylog_sources *s);
+void querylog_sources_drop(struct querylog_sources *s, unsigned i); // i < count
+uint64_t querylog_sources_anomalies(const struct querylog_sources *s);
 
 struct querylog;
 
 struct querylog_settings {
 	const char *box; // this box's name; kept by reference, outlives the log
 	const char
-		*hand_path; // of the file of querylog_hand.h, on a tmpfs, for the call; NULL: none
+		*hand_path; // of the file of querylog_batch.h, on a tmpfs, for the call; NULL: none
 };
 
 ATTR_MUST_CHECK int querylog_open(struct querylog **out, const struct querylog_settings *s);
@@ -72,7 +145,7 @@ void querylog_hide_copy(struct querylog *q, struct querylog_hide *out);
 // Any thread: replaces the names by which rows are made; takes ownership. Nothing is read before
 // the first call.
 void querylog_set_names(struct querylog *q, struct querylog_names *names);
-// Any thread: one more ring (querylog_source.h), owned by the log on success; all worker rings have
+// Any thread: one more ring, owned by the log on success; all worker rings have
 // ended.
 ATTR_MUST_CHECK int querylog_add_source(struct querylog *q, const struct querylog_source *source);
 void querylog_end_rings(struct querylog *q);

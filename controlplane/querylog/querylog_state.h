@@ -3,11 +3,10 @@
 
 // Shared by the files of the query log: the state of its thread.
 
+#include "querylog.h"
 #include "querylog_batch.h"
-#include "querylog_hand.h"
 #include "querylog_row.h"
 #include "querylog_sinks.h"
-#include "querylog_source.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -2,7 +2,7 @@
 #include "watch.h"
 
 #include "base/rdata_text.h"
-#include "querylog_hide.h"
+#include "querylog_row.h"
 #include "upstream_book.h"
 
 #include <errno.h>

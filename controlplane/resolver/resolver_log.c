@@ -4,7 +4,6 @@
 #include "bounds/bounds.h"
 #include "querylog/querylog.h"
 #include "querylog/querylog_row.h"
-#include "querylog/querylog_source.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include "worker_rings.h"
 
 #include "querylog/querylog.h"
-#include "querylog/querylog_source.h"
 
 #include <event2/event.h>
 

@@ -3,8 +3,8 @@
 // Files that the query log keeps for the next life: the word of rows in memory is the last one or
 // the one before, and a query store file's filter never hides a row.
 
-#include "controlplane/querylog/querylog_hand.h"
-#include "controlplane/querylog/store/query_absent.h"
+#include "controlplane/querylog/querylog_batch.h"
+#include "controlplane/querylog/store/query_file.h"
 #include "fault_run.h"
 #include "tests/unit/cp/querylog/store/query_rows.h"
 

@@ -5,7 +5,7 @@
 // of the input is what the name says of it; sums are put right, so that a mutation gets behind
 // them.
 
-#include "controlplane/querylog/clickhouse/clickhouse_file.h"
+#include "controlplane/querylog/clickhouse/clickhouse_outbox.h"
 #include "fuzz.h"
 
 #include <weir/keyhash.h>

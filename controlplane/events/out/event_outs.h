@@ -9,7 +9,7 @@
 #include "base/table_registry.h"
 #include "event_sink.h"
 #include "event_syslog.h"
-#include "querylog/sinks/webhook_post.h"
+#include "querylog/sinks/webhook.h"
 
 enum event_out { EVENT_OUT_JOURNAL, EVENT_OUT_SYSLOG, EVENT_OUT_WEBHOOKS, EVENT_OUTS };
 enum { EVENT_OUTS_END_MS = 2 * EVENT_SYSLOG_WAIT_MS + WEBHOOK_END_MS };

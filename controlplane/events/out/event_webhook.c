@@ -3,7 +3,7 @@
 
 #include "base/json_out.h"
 #include "events/events.h"
-#include "querylog/sinks/webhook_post.h"
+#include "querylog/sinks/webhook.h"
 #include "querylog/sinks/webhook_text.h"
 
 #include <errno.h>

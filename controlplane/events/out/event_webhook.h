@@ -2,7 +2,7 @@
 #pragma once
 
 // Messages about events to webhooks: up to EVENT_WEBHOOK_EVENTS_MAX events in a POST, which
-// webhook_post.h sends and limits. A target chooses kinds and the least severity.
+// webhook.h sends and limits. A target chooses kinds and the least severity.
 //
 // Each target has a place of its own in the ring. Events between two messages go into the next; a
 // failed message is made again from the ring, with what has come since. What the ring has

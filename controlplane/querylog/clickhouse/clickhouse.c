@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse.h"
 
-#include "querylog/querylog_queue.h"
+#include "querylog/querylog.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -20,7 +20,67 @@
 // hold it up, and it returns the counts from before the file that is being written.
 
 #include "base/counts.h"
+#include "clickhouse_chunk.h"
 #include "clickhouse_spool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+// A file of the spool: a head, then the body of a chunk.
+//
+//   "weirrows"  version u16 = 1  coding u8  0 u8  bytes of the head u32
+//   run u64  number u64  weight u64  hour u32  rows u32  bytes of the body u64
+//   contenthash of the body u64
+//   length u16 and box   length u16 and columns (a layout)
+//   contenthash of the head up to here u64
+//
+// in network byte order. A file may be of another build, truncated, or foreign: it is read within
+// bounds, and refused unless its sums and its name match. Files of builds without this head are the
+// body alone; they begin as gzip or zstd does, and have the columns of clickhouse_layout_first.
+// Pure, no allocation.
+
+enum {
+	CLICKHOUSE_FILE_BODY_MAX = 20 << 20, // over what a builder's 16 MiB can become
+	CLICKHOUSE_FILE_HEAD_MAX = 128 + CLICKHOUSE_BOX_MAX + CLICKHOUSE_LAYOUT_MAX,
+	CLICKHOUSE_FILE_MAX = CLICKHOUSE_FILE_HEAD_MAX + CLICKHOUSE_FILE_BODY_MAX,
+};
+
+// The head for `body` (what->bytes bytes) of this build. 0: `box` is too long.
+size_t clickhouse_file_head(uint8_t out[CLICKHOUSE_FILE_HEAD_MAX],
+	const struct clickhouse_spooled *what, const struct clickhouse_origin *origin,
+	const void *body);
+
+// Bytes of that head, by `origin` alone.
+uint32_t clickhouse_file_head_bytes(const struct clickhouse_origin *origin);
+
+// Reads all of a file. *body_at, *body_len: its body. *origin: from the head; its box is "" in a
+// file without one. -EBADMSG: no such file, truncated, damaged, or different from `named`, its
+// name. -EPROTONOSUPPORT: whole, of a version or with columns that this build does not know.
+ATTR_MUST_CHECK int clickhouse_file_read(const void *bytes, size_t len,
+	const struct clickhouse_spooled *named, struct clickhouse_origin *origin, size_t *body_at,
+	size_t *body_len);
+
+// The servers that may have a chunk and have not answered yet, so that no second one gets it. A
+// server is known by its place in the list of URLs, from 0 on.
+
+struct clickhouse_places {
+	uint32_t may_have; // a bit for each server
+	uint32_t given_up; // may have it too, no longer waited for, but asked in their turn
+	uint64_t since_ms; // when another server was wanted first; 0: not yet
+};
+
+// Any of that many servers may have it.
+void clickhouse_places_all(struct clickhouse_places *p, unsigned servers);
+bool clickhouse_places_is_at(const struct clickhouse_places *p, unsigned server);
+// Whether another server than that one may have it.
+bool clickhouse_places_is_elsewhere(const struct clickhouse_places *p, unsigned server);
+void clickhouse_places_set(struct clickhouse_places *p, unsigned server, bool may_have);
+// Whether that server may get the chunk, because no other one may have it, or only some of
+// `replicas`, a bit for each server that knows the same tokens. *is_uncertain: another one may have
+// it and did not answer within hold_ms, so the rows may be there twice.
+bool clickhouse_places_may_send(struct clickhouse_places *p, unsigned server, uint32_t replicas,
+	unsigned hold_ms, bool *is_uncertain);
 
 enum {
 	CLICKHOUSE_OUTBOX_MAX = 64,

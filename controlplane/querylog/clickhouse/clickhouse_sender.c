@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_sender.h"
 
-#include "clickhouse_places.h"
+#include "clickhouse_outbox.h"
 
 #include <errno.h>
 #include <pthread.h>

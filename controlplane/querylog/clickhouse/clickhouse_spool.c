@@ -2,7 +2,7 @@
 #include "clickhouse_spool.h"
 
 #include "base/file_write.h"
-#include "clickhouse_file.h"
+#include "clickhouse_outbox.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "topk.h"
 
-#include "querylog/querylog_hide.h"
+#include "querylog/querylog_row.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,9 +3,8 @@
 
 #include "query_file.h"
 #include "query_folder.h"
-#include "query_rate.h"
 #include "query_schema.h"
-#include "querylog/querylog_queue.h"
+#include "querylog/querylog.h"
 #include "sql.h"
 
 #include <errno.h>

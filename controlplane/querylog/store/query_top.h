@@ -9,7 +9,7 @@
 // (query_bag.h). What is left out is counted.
 
 #include "query_bag.h"
-#include "query_reader.h"
+#include "query_search.h"
 
 #include <stdatomic.h>
 

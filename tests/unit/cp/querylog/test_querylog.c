@@ -3,10 +3,8 @@
 // that end with a debt, and the sum of weights through all of it.
 
 #include "controlplane/querylog/querylog.h"
-#include "controlplane/querylog/querylog_hide.h"
 #include "controlplane/querylog/querylog_names.h"
 #include "controlplane/querylog/querylog_row.h"
-#include "controlplane/querylog/querylog_source.h"
 #include "tests/unit/unit.h"
 
 #include <weir/log_writer.h>

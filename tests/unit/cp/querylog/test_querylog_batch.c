@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Batches: the pool's bound, references across sinks, full batches, the queue to a sink's thread.
 
-#include "controlplane/querylog/querylog_hide.h"
-#include "controlplane/querylog/querylog_queue.h"
+#include "controlplane/querylog/querylog.h"
+#include "controlplane/querylog/querylog_row.h"
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
 

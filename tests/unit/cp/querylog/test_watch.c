@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/querylog/querylog_hide.h"
+#include "controlplane/querylog/querylog_row.h"
 #include "controlplane/querylog/watch.h"
 #include "tests/unit/unit.h"
 

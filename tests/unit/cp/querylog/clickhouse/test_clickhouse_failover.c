@@ -3,7 +3,7 @@
 // Two servers behind two URLs, of which one fails: every row is at one of them, once.
 
 #include "clickhouse_rig.h"
-#include "controlplane/querylog/clickhouse/clickhouse_places.h"
+#include "controlplane/querylog/clickhouse/clickhouse_outbox.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/unit.h"
 

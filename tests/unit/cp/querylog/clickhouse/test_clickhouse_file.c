@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Heads of spool files, and the columns that they name.
 
-#include "controlplane/querylog/clickhouse/clickhouse_file.h"
+#include "controlplane/querylog/clickhouse/clickhouse_outbox.h"
 #include "tests/unit/unit.h"
 
 #include <weir/keyhash.h>

@@ -2,7 +2,6 @@
 // Chunks between maker and sender with memory and spool full: a server that takes them has the
 // maker wait, one that is away makes the oldest go.
 
-#include "controlplane/querylog/clickhouse/clickhouse_file.h"
 #include "controlplane/querylog/clickhouse/clickhouse_outbox.h"
 #include "tests/unit/unit.h"
 

@@ -4,7 +4,7 @@
 // other settings while it runs.
 
 #include "clickhouse_rig.h"
-#include "controlplane/querylog/clickhouse/clickhouse_file.h"
+#include "controlplane/querylog/clickhouse/clickhouse_outbox.h"
 #include "tests/unit/unit.h"
 
 static bool all_told(void)

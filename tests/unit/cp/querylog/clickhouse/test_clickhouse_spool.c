@@ -2,7 +2,7 @@
 //
 // The spool of request bodies: order, bounds, what a restart finds, a disk that fails.
 
-#include "controlplane/querylog/clickhouse/clickhouse_file.h"
+#include "controlplane/querylog/clickhouse/clickhouse_outbox.h"
 #include "controlplane/querylog/clickhouse/clickhouse_spool.h"
 #include "tests/unit/unit.h"
 

@@ -2,7 +2,7 @@
 //
 // Files that have no such name or client are passed over by a search, and no others are.
 
-#include "controlplane/querylog/store/query_absent.h"
+#include "controlplane/querylog/store/query_file.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "query_rows.h"
 #include "tests/unit/unit.h"

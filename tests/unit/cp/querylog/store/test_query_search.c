@@ -3,8 +3,8 @@
 // What a search compares and takes from outside, and how many rows a flood leaves; the
 // searches themselves are in test_query_store.c.
 
-#include "controlplane/querylog/store/query_rate.h"
 #include "controlplane/querylog/store/query_search.h"
+#include "controlplane/querylog/store/query_store.h"
 #include "query_rows.h"
 #include "tests/unit/unit.h"
 
