@@ -4,7 +4,7 @@
 #include "api/metrics/metrics.h"
 #include "api_param.h"
 #include "api_tables.h"
-#include "events/event_conditions.h"
+#include "events/events.h"
 #include "memory/memory_meter.h"
 
 #include <inttypes.h>

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_listener.h"
 
+#include "api_server.h"
+
 #include <event2/event.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 #include <weir/bytes.h>
 #include <weir/log.h>
@@ -172,4 +178,114 @@ void api_listener_close(struct api_listener *l)
 		event_free(l->again);
 	http_server_close(l->server);
 	*l = (struct api_listener){0};
+}
+
+static bool on_admit(void *arg, const struct ucred *, int fd)
+{
+	const struct api *a = arg;
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	return getpeername(fd, (struct sockaddr *)&peer, &len) == 0
+	       && api_listener_admits(&a->listener.set, &peer);
+}
+
+static void host_refuse(struct api *a, struct http_exchange *x)
+{
+	const char *host = http_header(x, "Host");
+	if (a->hosts_refused++ == 0)
+		log_warning("metrics.listen: %s asks by the name %s, which is not in "
+			    "metrics.hosts: refused, as all by such names",
+			http_from(x), host);
+	api_refuse(x, 421, "not by this name: use an address, or see metrics.hosts");
+}
+
+static void on_request(void *arg, struct http_exchange *x)
+{
+	struct api *a = arg;
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	if (!api_listen_host_is_known(&c->metrics, http_header(x, "Host")))
+		host_refuse(a, x);
+	else if (http_is_post(x))
+		api_refuse(x, 405, "use GET");
+	else
+		api_serve(a, x, API_NETWORK, CONTROL_READ);
+}
+
+bool api_listen_is_on(const struct api *a)
+{
+	return a->deps.metrics && *a->deps.metrics->listen;
+}
+
+int api_listen_open(struct api *a)
+{
+	enum { BACKLOG = 8, RATE_MAX = 20, RATE_BURST = 100 };
+	const struct config_metrics *m = a->deps.metrics;
+	const struct http_settings settings = {.base = loop_base(a->deps.service),
+		.exchanges_max = API_LISTEN_REQUESTS_MAX,
+		.connections_max = API_LISTEN_CONNECTIONS_MAX,
+		.connection_ms = API_LISTEN_LIFE_MS,
+		.admit = on_admit,
+		.handle = on_request,
+		.rate = &a->listener_rate,
+		.arg = a};
+	if (!api_listen_is_on(a))
+		return 0;
+	a->listener_rate = (struct http_rate){.each_s = RATE_MAX, .burst = RATE_BURST};
+	const struct api_listener_set set = {.key = "metrics.listen",
+		.address = m->address,
+		.backlog = BACKLOG,
+		.allow = m->allow,
+		.allow_count = m->allow_count};
+	return api_listener_open(&a->listener, &set, &settings);
+}
+
+void api_listen_close(struct api *a)
+{
+	api_listener_close(&a->listener);
+}
+
+enum { NAME_MAX_LEN = 255 };
+
+static bool is_address(const char *name)
+{
+	struct in6_addr a;
+	return inet_pton(AF_INET, name, &a) == 1;
+}
+
+// In brackets, and perhaps with a port behind.
+static bool is_bracketed(const char *host)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+	const size_t len = strcspn(host + 1, "]");
+	const char *behind = host + 1 + len;
+	if (len >= sizeof(text) || behind[0] != ']' || (behind[1] && behind[1] != ':'))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)len, host + 1);
+	return inet_pton(AF_INET6, text, &a) == 1;
+}
+
+static bool is_own(const char *name)
+{
+	char own[HOST_NAME_MAX + 1] = "";
+	return gethostname(own, sizeof(own) - 1) == 0 && strcasecmp(own, name) == 0;
+}
+
+bool api_listen_host_is_known(const struct config_metrics *m, const char *host)
+{
+	char name[NAME_MAX_LEN + 1];
+	if (!host || !*host)
+		return true;
+	if (host[0] == '[')
+		return is_bracketed(host);
+	size_t len = strcspn(host, ":");
+	if (len > 0 && host[len - 1] == '.')
+		len--;
+	if (len > NAME_MAX_LEN)
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)len, host);
+	for (unsigned i = 0; i < m->host_count; i++)
+		if (strcasecmp(m->host[i], name) == 0)
+			return true;
+	return is_address(name) || strcasecmp(name, "localhost") == 0 || is_own(name);
 }

@@ -11,7 +11,44 @@
 
 #include "http/http_server.h"
 
+#include <stdbool.h>
+#include <weir/attr.h>
 #include <weir/config.h>
+
+// Is the box meant by the name that a request over clear text asks for? A browser sends in the
+// field Host the name that stands in its address bar, also after that name's owner has rebound it
+// to the box's address. Known are: no name (clients without Host are no browsers), an IPv4 or IPv6
+// address, localhost, the machine's own name, and those of `metrics.hosts`. The port does not
+// matter. Any thread.
+
+bool api_listen_host_is_known(const struct config_metrics *m, const char *host); // NULL: no field
+
+// /metrics, /health and /ready over TCP, for a Prometheus that cannot reach the control socket
+// (`metrics.listen`; off unless it is set). The same server as there, with GET of these endpoints
+// alone: no endpoint that changes anything, or shows names and clients, is on the network.
+//
+// A request by a name that is not the box's gets 421: a web page that rebinds
+// its own name to the box's address would have its readers' browsers read what is here.
+//
+// A client outside `metrics.allow` gets no connection; the peer's address is
+// checked again when a request is complete. No TLS and no password: on an untrusted network leave
+// this off and use `control.listen` (api_control.c). Bounds: API_LISTEN_CONNECTIONS_MAX
+// connections, each with API_LISTEN_LIFE_MS for a request and for taking its reply (one more is
+// closed, and so is a slower one: http_conns.h), and API_LISTEN_REQUESTS_MAX requests at a time
+// (one more is 503). On the service loop.
+
+enum {
+	API_LISTEN_REQUESTS_MAX = 4,
+	API_LISTEN_CONNECTIONS_MAX = 16,
+	API_LISTEN_LIFE_MS = 10000,
+};
+
+struct api;
+
+// Nothing, when it is off. -ENOMEM.
+ATTR_MUST_CHECK int api_listen_open(struct api *a);
+void api_listen_close(struct api *a);
+bool api_listen_is_on(const struct api *a); // asked for, whether it listens or not
 
 enum { API_LISTENER_ALLOW_MAX = 16, API_LISTENER_AGAIN_MAX_S = 60 };
 static_assert((int)CONFIG_METRICS_ALLOW_MAX <= (int)API_LISTENER_ALLOW_MAX);

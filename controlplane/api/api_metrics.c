@@ -3,7 +3,7 @@
 // of TCP; the text is made here, from copies.
 
 #include "api/metrics/metrics.h"
-#include "api_listen.h"
+#include "api_listener.h"
 #include "api_tables.h"
 #include "memory/process.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_server.h"
 
-#include "api_listen.h"
+#include "api_listener.h"
 #include "base/leak_demo.h"
 #include "memory/heap_baselines.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints that say how the control plane is: status and stats.
 
-#include "api_hosts.h"
-#include "api_listen.h"
+#include "api_listener.h"
 #include "api_rules.h"
 #include "api_tables.h"
+#include "api_upstreams.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 
 #include "app_events.h"
 
-#include "events/event_conditions.h"
+#include "events/events.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,8 +3,8 @@
 
 #include "frontend_tcp.h"
 #include "recursor/recursor.h"
-#include "upstream/forward.h"
 #include "upstream/upstream.h"
+#include "upstream/views.h"
 #include "validator/validator.h"
 
 enum {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_changes.h"
 
-#include "upstream/forward.h"
+#include "upstream/views.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 
 #include "base/loop.h"
 #include "resolver_internal.h"
-#include "resolvers_merge.h"
+#include "resolvers_set.h"
 
 #include <errno.h>
 #include <stdio.h>

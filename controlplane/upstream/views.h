@@ -16,13 +16,68 @@
 // nothing changed.
 
 #include "base/table_registry.h"
-#include "forward.h"
 #include "rewrite.h"
 #include "upstream.h"
 
 #include <stdatomic.h>
 #include <weir/config.h>
 #include <weir/policy.h>
+
+// Conditional forwarding: zones with servers of their own. Resolver loop's thread only.
+//
+// A table of zones is immutable and belongs to a view: view 0's is everyone's, a group
+// with zones of its own has a view with a table of its own, which comes first. The longest zone
+// decides; when its servers fail weir tries no other server.
+//
+// Zones with the same servers, and the same policy of their own if they have any, share one set of
+// them (upstream.h), as the health of a server does not depend on the client. A policy is part of
+// the set because the set chooses; answers are the same whatever it is, so L1 knows nothing of it.
+// A set lives as long as a table or a question that runs needs it; its end is left to
+// forwards_sweep, as questions end inside the callbacks of their upstreams. At most
+// FORWARD_SETS_MAX, twice what a configuration may have (config.h), so that a reload finds room
+// while the questions of the one before it run; then -EBUSY.
+//
+// In L1 the answers of a zone are named by the hash of its definition (name, and servers in order
+// of their addresses), which replaces that of the view: boxes with other servers never share them.
+// Cost of a lookup: a binary search for each label of the name, none where there are no zones.
+
+enum {
+	FORWARD_SETS_MAX = 2 * CONFIG_FORWARD_SETS_MAX,
+	FORWARD_SERVER_TEXT_MAX = SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + 10
+				  + CONFIG_HTTPS_PATH_MAX
+				  + CONFIG_PINS_MAX * (1 + 2 * CONFIG_PIN_LEN) + 3,
+};
+
+struct forward_set {
+	bool live;
+	unsigned tables, questions; // that need it
+	uint64_t hash;
+	struct config_upstreams config; // names apart
+	struct config_pick pick;        // the zones' own
+	struct upstreams *upstreams;
+};
+
+struct forward_zone {
+	struct dns_name name;
+	uint64_t hash;           // never 0
+	struct forward_set *set; // NULL: exempt, its names have the view's servers
+	bool ds_is_above;        // its DS comes from the servers of `above`
+	struct dns_name above;   // valid with ds_is_above
+};
+
+struct forward_table;
+
+struct forwards;
+
+// The servers' addresses, or the host names that they are given by, whatever addresses these have:
+// a line each, as given or in the order of their bytes; with the name and the pins (in the order of
+// their bytes) of a server over TLS, as nobody else may have made its answers, and with a mark of
+// one whose AD is trusted, as its answers are kept with it. The end of `out`, which takes count *
+// FORWARD_SERVER_TEXT_MAX bytes.
+enum { FORWARD_SUBNET_TEXT_MAX = 16 };
+uint64_t forward_servers_hash(const struct config_forward_zone *zone);
+// A zone's hash, without a table.
+uint64_t forward_zone_hash(const struct config_forward_zone *zone);
 
 enum {
 	VIEWS_MAX = 384, // in use and leaving, 0 and safe ones included

@@ -37,7 +37,6 @@ void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s);
 void metrics_hosts(struct metrics_text *t); // host names of servers; none: nothing
 void metrics_cache(struct metrics_text *t, const struct resolver_status *s); // L0, L1, Redis
 void metrics_frontends(struct metrics_text *t, const struct frontends_status *s);
-void metrics_doh(struct metrics_text *t, const struct doh_status_now *s); // of these
 void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
 	const struct loop_lag_minute *frontend, const struct loop_lag_minute *service);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // By which names metrics.listen may be asked.
 
-#include "controlplane/api/api_listen_host.h"
+#include "controlplane/api/api_listener.h"
 #include "tests/unit/unit.h"
 
 static const struct config_metrics none = {0};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Conditions: one event at their begin, one at their end, however often a look sees them.
 
-#include "controlplane/events/event_conditions.h"
+#include "controlplane/events/events.h"
 #include "tests/unit/unit.h"
 
 static const struct event_condition_kind alarm_kind = {

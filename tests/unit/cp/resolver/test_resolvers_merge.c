@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What several resolvers say, as one.
-#include "controlplane/resolver/resolvers_merge.h"
+#include "controlplane/resolver/resolvers_set.h"
 #include "tests/unit/merge_fields.h"
 
 static struct resolver_status sum, one;
