@@ -7,8 +7,7 @@
 // (table_report.c), and the reconciliation of received frames with verdicts. It never waits for
 // another thread; it sleeps between rounds, and signals may cut that short.
 
-#include "port/mbuf_audit.h"
-#include "port/mbuf_walk.h"
+#include "port/mbuf_pool.h"
 #include "port/port.h"
 #include "port/port_drops.h"
 #include "port/steering.h"
@@ -43,7 +42,7 @@ struct housekeep_worker {
 	uint64_t told;                 // pool_told, at the last sample
 	bool quiet;                    // none moved in this window
 	uint32_t reported;             // missing buffers, in the last line of the log about them
-	unsigned looks;                // of a walk in progress (mbuf_walk.h); 0: there is none
+	unsigned looks;                // of a walk in progress; 0: there is none
 	unsigned beats;                // for the pace of these
 	uint64_t looks_from;           // pool_told, when that began
 	uint64_t next_walk_ms;         // not before
@@ -89,7 +88,7 @@ void housekeep_start(struct housekeep *h);
 // Until *stop is set, or a port is gone.
 void housekeep_run(struct housekeep *h, const _Atomic int *stop);
 
-// housekeep.c: the packet pools, by mbuf_audit.h and mbuf_walk.h.
+// housekeep.c: the packet pools, by mbuf_pool.h and mbuf_pool.h.
 //
 // Where a window's count says that a buffer may be missing, a walk of two seconds follows, and
 // another one every ten seconds while it does. The first buffer that a walk finds is logged with

@@ -1,17 +1,163 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 #include "eal_args.h"
 
 #include "steering.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/heap_site.h>
+
+enum { EAL_SLEEP_NS = 100 * 1000 * 1000 };
+
+static _Atomic int shortens;
+
+void eal_tsc_begin(void)
+{
+	atomic_store_explicit(&shortens, 1, memory_order_relaxed);
+}
+
+void eal_tsc_end(void)
+{
+	atomic_store_explicit(&shortens, 0, memory_order_relaxed);
+}
+
+static int program_sleep(const struct timespec *wanted, struct timespec *left)
+{
+	static const struct timespec brief = {.tv_nsec = EAL_TSC_SLEEP_MS * 1000 * 1000};
+	if (atomic_load_explicit(&shortens, memory_order_relaxed) && wanted->tv_sec == 0
+		&& wanted->tv_nsec == EAL_SLEEP_NS)
+		wanted = &brief;
+	const int rc = clock_nanosleep(CLOCK_REALTIME, 0, wanted, left);
+	if (rc)
+		errno = rc;
+	return rc ? -1 : 0;
+}
+
+int nanosleep(const struct timespec *, struct timespec *) __attribute__((alias("program_sleep")));
+
+// The number in a file of one size of pages; 0 without a number.
+static uint64_t number_in(const char *sysfs, const char *size, const char *file)
+{
+	char path[512], text[32] = "";
+	snprintf(path, sizeof(path), "%s/%s/%s", sysfs, size, file);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	(void)fclose(f);
+	return strtoull(text, NULL, 10);
+}
+
+int eal_pages_check(const char *sysfs, unsigned memory_mb, char why[EAL_PAGES_WHY_MAX])
+{
+	uint64_t reserved_kb = 0, left_kb = 0;
+	DIR *sizes = opendir(sysfs);
+	if (!sizes)
+		return 0;
+	for (const struct dirent *d; (d = readdir(sizes));) {
+		uint64_t kb;
+		if (sscanf(d->d_name, "hugepages-%" SCNu64 "kB", &kb) != 1)
+			continue;
+		// nr_hugepages counts those already taken beyond the reserve.
+		uint64_t more = number_in(sysfs, d->d_name, "nr_overcommit_hugepages"),
+			 taken = number_in(sysfs, d->d_name, "surplus_hugepages");
+		more = more > taken ? more - taken : 0;
+		reserved_kb += kb * (number_in(sysfs, d->d_name, "nr_hugepages") + more);
+		left_kb += kb * (number_in(sysfs, d->d_name, "free_hugepages") + more);
+	}
+	closedir(sizes);
+	if (left_kb >> 10 >= memory_mb)
+		return 0;
+	snprintf(why, EAL_PAGES_WHY_MAX,
+		"dataplane.eal_hugepages: dataplane.memory_mb takes %u MiB, and of this machine's "
+		"%" PRIu64 " MiB in huge pages %" PRIu64
+		" MiB are free; reserve more (sysctl vm.nr_hugepages, or default_hugepagesz= and "
+		"hugepages= of the kernel's command line), or set it to false",
+		memory_mb, reserved_kb >> 10, left_kb >> 10);
+	return -ENOMEM;
+}
+
+#define LIBRARY_PREFIX "librte_"
+
+// A virtual device has the name of its driver and a suffix of its own.
+static const char *const virtual_drivers[] = {
+	"net_af_packet", "net_af_xdp", "net_memif", "net_null", "net_pcap", "net_ring", "net_tap"};
+
+static _Thread_local const struct config_dataplane *wanted; // NULL: all drivers
+
+static bool begins(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static const char *driver_of(const char *device)
+{
+	for (unsigned i = 0; i < sizeof(virtual_drivers) / sizeof(virtual_drivers[0]); i++) {
+		if (begins(device, virtual_drivers[i]))
+			return virtual_drivers[i];
+	}
+	return NULL;
+}
+
+void eal_drivers_begin(const struct config_dataplane *dp)
+{
+	wanted = dp;
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		if (!driver_of(dp->ports[i].device))
+			wanted = NULL;
+	}
+}
+
+void eal_drivers_end(void)
+{
+	wanted = NULL;
+}
+
+// "librte_net_tap.so.23.0" is of "net_tap".
+static bool is_of(const char *file, const char *driver)
+{
+	const char *name = file + strlen(LIBRARY_PREFIX);
+	return begins(name, driver) && begins(name + strlen(driver), ".so");
+}
+
+static bool needs(const struct config_dataplane *dp, const char *file)
+{
+	if (!begins(file, LIBRARY_PREFIX) || is_of(file, "bus_vdev") || is_of(file, "mempool_ring"))
+		return true;
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		const struct config_port *port = &dp->ports[i];
+		if (is_of(file, driver_of(port->device))
+			|| (port->exception[0] && is_of(file, "net_tap")))
+			return true;
+	}
+	return false;
+}
+
+// glibc has two names for one function, and <dirent.h> turns the first into the second.
+struct dirent *libc_readdir(DIR *folder) __asm__("readdir");
+
+static struct dirent *program_readdir(DIR *folder)
+{
+	struct dirent *entry = libc_readdir(folder);
+	while (entry && wanted && !needs(wanted, entry->d_name))
+		entry = libc_readdir(folder);
+	return entry;
+}
+
+struct dirent64 *readdir64(DIR *) __attribute__((alias("program_readdir")));
 
 enum { LCORE_OF_ITS_OWN = 127 }; // the last that DPDK is built for
 

@@ -10,6 +10,35 @@
 #include <weir/attr.h>
 #include <weir/config.h>
 
+// A shorter calibration of the TSC at EAL's start.
+//
+// Where the CPU does not state its TSC's frequency (virtual machines, AMD, most of the rest), EAL
+// counts cycles over nanosleep(100 ms), rounds to 10 MHz, and offers no setting (get_tsc_freq in
+// lib/eal/linux/eal_timer.c, DPDK 22.11). That is half of a data plane's start. So the program
+// defines nanosleep itself, which EAL's library then calls: between eal_tsc_begin and eal_tsc_end
+// a sleep of exactly that length lasts EAL_TSC_SLEEP_MS. EAL divides by the time that really
+// passed, so a wrong step of 10 MHz takes a delay of 10 us between two adjacent instructions.
+// All other sleeps, of any thread, are nanosleep(2).
+
+enum { EAL_TSC_SLEEP_MS = 5 };
+
+void eal_tsc_begin(void);
+void eal_tsc_end(void);
+
+// EAL loads only the drivers that the ports need.
+//
+// EAL loads every driver in its folder, before those of `-d`, and offers no setting against it
+// (eal_plugins_init in lib/eal/common/eal_common_options.c, DPDK 22.11). The development package
+// has 128: a third of a start, most of the memory that prefault_lock locks, and time at the end to
+// unmap them. So the program defines readdir64 itself, which EAL's library then calls: between
+// eal_drivers_begin and eal_drivers_end it leaves out the drivers that no port needs, for the
+// calling thread alone. If a port is not one of DPDK's virtual devices that weir knows (a NIC
+// needs its bus, and shared parts of its vendor), it leaves out none.
+
+// Borrows `dp` until eal_drivers_end. Main lcore, at start.
+void eal_drivers_begin(const struct config_dataplane *dp);
+void eal_drivers_end(void);
+
 enum { EAL_ARGS_MAX = 64, EAL_ARG_TEXT_MAX = 512, EAL_WHY_MAX = 256 };
 
 struct eal_args {

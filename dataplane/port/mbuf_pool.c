@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 #include "mbuf_pool.h"
+
+#include "state/mbuf_owner.h"
 
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 #include <rte_memzone.h>
+#include <rte_ring.h>
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
 	ROOM_MIN = 2048,         // a frame of 1500 bytes and its tags
@@ -98,4 +102,175 @@ void mbuf_pool_settle(struct rte_mempool *pool)
 	struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
 	if (cache)
 		rte_mempool_cache_flush(cache, pool);
+}
+
+static int field = -1; // offset in rte_mbuf, in bytes
+
+int mbuf_walk_init(void)
+{
+	static const struct rte_mbuf_dynfield noted = {
+		.name = "weir_walk", .size = sizeof(uint16_t), .align = alignof(uint16_t)};
+	field = rte_mbuf_dynfield_register(&noted);
+	return field < 0 ? -(rte_errno ? rte_errno : ENOSPC) : 0;
+}
+
+// The mark that a buffer had as the walk began; 0: it had none, or was found free since.
+static uint16_t *noted(struct rte_mbuf *m)
+{
+	return RTE_MBUF_DYNFIELD(m, field, uint16_t *);
+}
+
+static uint16_t mark_of(const struct rte_mbuf *m)
+{
+	return __atomic_load_n(&m->vlan_tci_outer, __ATOMIC_RELAXED);
+}
+
+static void note(struct rte_mempool *, void *, void *buffer, unsigned)
+{
+	struct rte_mbuf *m = buffer;
+	*noted(m) = mark_of(m);
+}
+
+void mbuf_walk_begin(struct rte_mempool *pool)
+{
+	(void)rte_mempool_obj_iter(pool, note, NULL);
+}
+
+static void found_free(void *const *slot)
+{
+	struct rte_mbuf *m = __atomic_load_n(slot, __ATOMIC_RELAXED);
+	if (m && *noted(m))
+		*noted(m) = 0;
+}
+
+// Slots that the worker empties or fills meanwhile hold buffers of this pool in any case.
+static void look_at_ring(const struct rte_ring *r)
+{
+	void *const *slots = (void *const *)(const void *)(r + 1);
+	uint32_t head = __atomic_load_n(&r->cons.tail, __ATOMIC_ACQUIRE);
+	uint32_t count = __atomic_load_n(&r->prod.tail, __ATOMIC_ACQUIRE) - head;
+	if (count > r->capacity)
+		return; // the worker went on between the two loads
+	for (uint32_t i = 0; i < count; i++)
+		found_free(&slots[(head + i) & r->mask]);
+}
+
+static void look_at_cache(const struct rte_mempool_cache *c)
+{
+	uint32_t count = __atomic_load_n(&c->len, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < count && i < RTE_DIM(c->objs); i++)
+		found_free(&c->objs[i]);
+}
+
+void mbuf_walk_look(const struct rte_mempool *pool)
+{
+	look_at_ring(pool->pool_data); // mbuf_pool.c makes pools of rings only
+	for (unsigned i = 0; pool->cache_size && i < RTE_MAX_LCORE; i++)
+		look_at_cache(&pool->local_cache[i]);
+}
+
+static void count_missing(struct rte_mempool *, void *missing, void *buffer, unsigned)
+{
+	struct rte_mbuf *m = buffer;
+	uint16_t mark = *noted(m);
+	unsigned owner = mbuf_mark_owner(mark);
+	if (mark && mark == mark_of(m) && owner < MBUF_OWNERS)
+		((uint32_t *)missing)[owner]++;
+}
+
+void mbuf_walk_end(struct rte_mempool *pool, uint32_t missing[MBUF_OWNERS])
+{
+	memset(missing, 0, MBUF_OWNERS * sizeof(missing[0]));
+	(void)rte_mempool_obj_iter(pool, count_missing, missing);
+}
+
+void mbuf_audit_sample(struct mbuf_audit *audit, uint32_t in_use)
+{
+	if (audit->samples++ == 0 || in_use < audit->floor)
+		audit->floor = in_use;
+}
+
+enum mbuf_breach mbuf_audit_check(struct mbuf_audit *audit, bool quiet)
+{
+	if (audit->samples == 0)
+		return MBUF_SOUND;
+	audit->samples = 0;
+	uint64_t most = (uint64_t)audit->base + audit->tx_hold + (quiet ? 0 : audit->in_flight);
+	if (audit->floor > most)
+		return MBUF_LEAK;
+	if (quiet && (uint64_t)audit->floor + audit->rx_vary < audit->base)
+		return MBUF_DOUBLE_FREE;
+	return MBUF_SOUND;
+}
+
+// The fate of the frame of each verdict.
+enum fate { SENT, TO_KERNEL, FREED };
+
+static enum fate fate_of(enum verdict v)
+{
+	static const char *const freed[] = {"drop_", "miss"};
+	if (v == VERDICT_to_kernel)
+		return TO_KERNEL;
+	for (unsigned i = 0; i < ARRAY_LEN(freed); i++)
+		if (strncmp(verdict_names[v], freed[i], strlen(freed[i])) == 0)
+			return FREED;
+	return SENT;
+}
+
+static uint64_t get(const _Atomic uint64_t *n)
+{
+	return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s)
+{
+	// Inputs are read first, outputs last: the worker goes on meanwhile, and no frame of
+	// that time may look lost.
+	*out = (struct mbuf_flows){
+		.received = get(&s->counter[COUNTER_rx_frames]),
+		.to_send = get(&s->counter[COUNTER_answers]) + get(&s->counter[COUNTER_kernel_rx]),
+	};
+	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
+		uint64_t n = get(&s->verdict[v]);
+		out->settled += n;
+		switch (fate_of((enum verdict)v)) {
+		case SENT:
+			out->to_send += n;
+			break;
+		case TO_KERNEL:
+			out->to_kernel += n;
+			break;
+		case FREED:
+			out->dropped[v] = n;
+			break;
+		}
+	}
+	out->sent = get(&s->counter[COUNTER_tx_frames]) + get(&s->counter[COUNTER_tx_full]);
+	out->kernel = get(&s->counter[COUNTER_kernel_tx]);
+}
+
+// Frames that went in and never came out.
+static uint64_t kept(uint64_t in, uint64_t out)
+{
+	return in > out ? in - out : 0;
+}
+
+unsigned mbuf_suspect(
+	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost)
+{
+	unsigned owner = MBUF_OWNER_port, found = 0;
+
+	if (kept(after->received, after->settled) >= lost)
+		return MBUF_OWNER_rx;
+	if (kept(after->to_send, after->sent) >= lost)
+		return MBUF_OWNER_tx;
+	if (kept(after->to_kernel, after->kernel) >= lost)
+		return MBUF_OWNER_kernel_tx;
+	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
+		if (after->dropped[v] - before->dropped[v] < lost)
+			continue;
+		owner = MBUF_OWNER_VERDICTS + v;
+		found++;
+	}
+	return found == 1 ? owner : MBUF_OWNER_port;
 }

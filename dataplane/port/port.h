@@ -8,12 +8,11 @@
 // link that is down at start is no error. Main lcore, start and stop only, but port_stats, which it
 // calls each second.
 //
-// Other settings: offloads (port_offload.h), the spread over queues (port_rss.h), MAC addresses
-// (port_mac.h), link state (port_link.h), removal (port_gone.h), rules of the NIC
+// Other settings: offloads, the spread over queues (port_rss.h), MAC addresses
+// (port_mac.h), link state, removal, rules of the NIC
 // (port_flow.h).
 
 #include "port_flow.h"
-#include "port_gone.h"
 #include "port_link.h"
 #include "port_rss.h"
 #include "state/worker.h"
@@ -75,9 +74,22 @@ unsigned ports_mbufs_least(const struct ports *p);
 
 // A worker has found that interrupts of its ports do not arrive: shown for those that have some.
 void ports_on_timer(struct ports *p);
-// The first port whose device is gone (port_gone.h), or NULL.
+// The first port whose device is gone, or NULL.
 const struct port *ports_gone(const struct ports *p);
 int ports_gone_why(
 	const struct ports *p, char *why, size_t cap); // 0 while all are there; -ENODEV with `why`
 
 void port_stats(struct port *port, struct stats_port *out);
+
+// Announces the service addresses on ports without a kernel interface, where weir answers ARP and
+// neighbour solicitations itself (stage/local_arp_nd.h): one ARP announcement (RFC 5227, 3) and one
+// unsolicited neighbour advertisement (RFC 4861, 7.2.6) for each address, untagged.
+//
+// While the data plane was away a client may have asked for the address. It repeats that after a
+// second, and meanwhile its queries wait or are lost; the announcement ends that. Main lcore,
+// between the start of the ports and that of the workers; a frame that the port does not take is
+// freed.
+
+// `pool`: of worker 0, whose TX queue is used.
+void ports_announce(
+	const struct ports *p, const struct worker_service *service, struct rte_mempool *pool);

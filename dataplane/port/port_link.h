@@ -15,7 +15,55 @@
 #include <rte_ethdev.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <weir/shm_stats.h>
+
+// A port whose device goes away while weir runs, or that works no more until it is set up again.
+//
+// Noticed are: a PCI device that the kernel takes back (hot unplug, unbind: vfio asks for it and
+// waits until the process lets go), a device that its driver misses (RTE_ETH_EVENT_INTR_RMV), a
+// virtual function whose physical one was reset (INTR_RESET), a TAP or a shared interface that was
+// deleted. The data plane then ends with a message and status 1, within two turns of housekeeping
+// (the interfaces: within a second), and without a further call for this port: the kernel takes the
+// device at the end of the process. The service manager starts it again, and it serves when the
+// device is back. Callbacks run on EAL's interrupt thread and raise a flag; all else is the main
+// lcore's.
+
+enum port_gone_reason { PORT_GONE_NOT, PORT_GONE_REMOVED, PORT_GONE_RESET };
+
+struct port_gone {
+	_Atomic uint32_t reason; // the first that was reported
+	bool watched;
+};
+
+// After start, until before stop. A refusal is logged: then such an end is not noticed.
+void port_gone_watch(struct port_gone *g, uint16_t port_id, const char *name);
+void port_gone_unwatch(struct port_gone *g, uint16_t port_id);
+void port_gone_report(struct port_gone *g, enum port_gone_reason reason);
+// What happened, for a message; NULL: nothing.
+const char *port_gone_text(const struct port_gone *g);
+
+// The offloads of a port that weir uses, and why so few.
+//
+// * Received checksums (IPv4, UDP), where a NIC verifies what came over a wire: a worker then does
+//   not sum the query again. Not on drivers that would do it in software, nor on virtio, where the
+//   offload lets frames with partial checksums in.
+// * Fast free, where all that a TX queue is given comes from one pool and has one owner: always so
+//   here, as a worker's queues and its pool are its own.
+// * Not the checksums of replies: a hit's is made of prepared sums, while a NIC would have to be
+//   given the pseudo header's sum and the second line of the packet buffer (docs/how-to/nic.md).
+// * No segments: replies are in one buffer, received frames fit one, and drivers have their vector
+//   paths for that. A frame that comes in segments all the same is counted (drop_chained).
+// * No RSS hash in the packet: nothing would read it. L0 and the groups hash other fields, with
+//   secret keys. Pure decisions, without a call of the PMD.
+
+// True for drivers that copy each frame and do nothing in hardware.
+bool port_offload_is_software(const char *driver);
+
+// `has_partial`: received checksums may be partial. Sets conf->rxmode.offloads and
+// conf->txmode.offloads.
+void port_offload_choose(
+	const struct rte_eth_dev_info *info, bool has_partial, struct rte_eth_conf *conf);
 
 struct port_link {
 	bool seen; // read at least once

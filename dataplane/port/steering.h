@@ -41,7 +41,7 @@ struct steering_port {
 	struct xdp_steer maps;
 	bool spare_queues;            // the kernel receives on some, so replies of upstreams too
 	struct steer_asked *asked;    // a map of `maps`
-	uint64_t mac[STEER_MACS_MAX]; // addresses whose frames are steered (steering_mac.c)
+	uint64_t mac[STEER_MACS_MAX]; // addresses whose frames are steered (steering_tags.c)
 };
 
 struct steering {

@@ -4,7 +4,7 @@
 // The mark of a packet buffer: who had it last (shm_stats.h), and in which second.
 //
 // The worker writes it where a buffer changes hands, so that a buffer that is never given back says
-// who lost it (port/mbuf_walk.h). It lies in vlan_tci_outer, which nothing else uses here (weir
+// who lost it (port/mbuf_pool.h). It lies in vlan_tci_outer, which nothing else uses here (weir
 // enables no QinQ offload): on the cache line that receiving and sending write in any case, and
 // DPDK's allocation clears it, so that buffers in the receive rings of ports that allocate by
 // rte_pktmbuf_alloc have none. Two stores a frame, which bench_path cannot see. The worker's own

@@ -75,4 +75,3 @@ struct mem_plan_lists {
 	uint64_t bytes; // that the next image may have; 0: no lists
 	uint64_t guess; // the part of these for lists that were never fetched
 };
-void mem_plan_lists_read(struct mem_plan_lists *out, const struct config *c);

@@ -85,7 +85,7 @@ struct stats_copy {
 
 // The fields that `weirctl status` and `weirctl stats` show. GET /v1/dataplane has each under its
 // name (controlplane/api/api_dataplane.c), and weirctl on another machine reads it back
-// (tools/ctl/lib/stats_remote.c). What a box of another version does not send is 0.
+// (tools/ctl/lib/stats_out.c). What a box of another version does not send is 0.
 #define STATS_PROCESS_FIELDS(X)  \
 	X(pid)                   \
 	X(taken_ms)              \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packet buffers that are lost on their way name who had them last, whatever else is dropped.
-#include "dataplane/port/mbuf_walk.h"
+#include "dataplane/port/mbuf_pool.h"
 #include "exception_frames.h"
 
 #include <rte_mbuf.h>

@@ -2,7 +2,7 @@
 
 // The frames that announce the service addresses, as a port that loops back gets them.
 
-#include "dataplane/port/port_announce.h"
+#include "dataplane/port/port.h"
 #include "port_rig.h"
 
 #include <rte_arp.h>

@@ -5,8 +5,8 @@
 
 #include "dataplane/port/eal_args.h"
 #include "dataplane/port/mbuf_pool.h"
+#include "dataplane/port/port_link.h"
 #include "dataplane/port/port_mac.h"
-#include "dataplane/port/port_offload.h"
 #include "dataplane/port/port_rss.h"
 #include "port_rig.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The writer's state and what its files share: l0_writer.c (put, delete), l0_change.c (restamp,
-// judge), l0_evict.c (eviction), l0_marks.c (marks of workers), l0_heat.c (hit counts), l0_walk.c
-// (flush, sweep), l0_recover.c (open), l0_copy.c.
+// The writer's state and what its files share: l0_writer.c (put, delete), l0_writer.c (restamp,
+// judge), l0_evict.c (eviction), l0_marks.c (marks of workers), l0_heat.c (hit counts), l0_writer.c
+// (flush, sweep), l0_recover.c (open), l0_recover.c.
 //
 // Buckets are numbered from the first of the writer's share on, a slot number is bucket *
 // L0_BUCKET_SLOTS + slot; record numbers are the table's, and the allocator numbers units from the
@@ -129,12 +129,6 @@ uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key); //
 // Takes the record out of sight and retires its units.
 void l0_drop(struct l0_writer *w, uint32_t slot);
 
-// Units for a record, or 0. Free units enough and yet no run: asks for a hold, which this and the
-// next puts clear; a later one then finds its room there.
-uint32_t l0_take(struct l0_writer *w, uint32_t k);
-// Replaces the slot's record by `number` and retires the old units.
-void l0_replace(struct l0_writer *w, uint32_t slot, uint32_t number);
-
 // Evicts at most `evictions` of the records in the allocator's hold; returns how many more it may
 // evict.
 unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions);
@@ -174,7 +168,5 @@ void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits);
 void l0_heat_carry(struct l0_writer *w, uint32_t slot, uint32_t old);
 
 // Does a slot of unknown content, by its number in the table, hold a record to go on with
-// (l0_recover.c)?
-bool l0_slot_sound(const struct l0_reader *r, uint32_t slot, uint64_t now_ms);
-// Walks an index of unknown content and takes what is sound (l0_recover.c). -ENOMEM.
+//?
 ATTR_MUST_CHECK int l0_recover(struct l0_writer *w, uint64_t now_ms);

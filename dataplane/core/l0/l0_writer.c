@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 #include "l0_state.h"
 
 #include <errno.h>
@@ -249,7 +248,8 @@ static void slot_store(struct l0_writer *w, uint32_t slot, uint32_t number)
 		memory_order_release);
 }
 
-void l0_replace(struct l0_writer *w, uint32_t slot, uint32_t number)
+// Replaces the slot's record by `number` and retires the old units.
+static void l0_replace(struct l0_writer *w, uint32_t slot, uint32_t number)
 {
 	uint32_t old = l0_record_in(w, slot);
 	if (l0_marked(w, old, MARK_VISITED))
@@ -280,7 +280,9 @@ static uint32_t insert(
 	return slot;
 }
 
-uint32_t l0_take(struct l0_writer *w, uint32_t k)
+// Units for a record, or 0. Free units enough and yet no run: asks for a hold, which this and the
+// next puts clear; a later one then finds its room there.
+static uint32_t l0_take(struct l0_writer *w, uint32_t k)
 {
 	uint32_t unit = l0_alloc_take(&w->alloc, k);
 	if (unit)
@@ -371,4 +373,256 @@ void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out)
 size_t l0_writer_memory(const struct l0_writer *w)
 {
 	return sizeof(*w) + w->alloc.memory + w->sieve.memory + w->heat.memory + w->gathered.memory;
+}
+
+// Changes of a record. Records are immutable, so a change writes a new record that differs in its
+// stamp, in the mask that it is checked by, or in the time when it was made.
+
+// Units for the record that takes the place of the key's, which is *slot's. -ENOENT, or -ENOSPC.
+static int change_begin(struct l0_writer *w, const struct l0_key *key, uint32_t bytes,
+	uint32_t *slot, uint32_t *number)
+{
+	l0_make_room(w, l0_units_of(bytes));
+	*slot = l0_slot_of_key(w, key); // may have had to make room itself
+	if (*slot == L0_SLOT_NONE)
+		return -ENOENT;
+	*number = l0_take(w, l0_units_of(bytes));
+	if (*number)
+		return 0;
+	w->stats.refused_nospace++;
+	return -ENOSPC;
+}
+
+static void change_end(struct l0_writer *w, uint32_t slot, uint32_t number)
+{
+	struct l0_record *p = l0_record_at(w, number);
+	p->check = l0_check_of(p);
+	FAULT_POINT(l0_restamp_written);
+	l0_unmark(w, number, UINT8_MAX);
+	l0_replace(w, slot, number);
+	w->stats.replaced++;
+}
+
+// Adjusts the sum, which covers head and mask, by the change of both.
+static void sum_follow(struct l0_record *p, uint64_t old_head, uint64_t less, uint64_t more)
+{
+	uint64_t change = csum_wide_add(old_head, ~p->head_word);
+	change = csum_wide_add(change, csum_wide_add(less, ~more));
+	p->sum = htobe16(csum_fold(csum_wide_add((uint64_t)p->sum, change)));
+}
+
+// `flag`: L0_RECORD_STAMPED, which says what `then_ms` is, or 0.
+static int then_set(struct l0_writer *w, const struct l0_key *key, uint8_t flag, uint32_t then_ms)
+{
+	uint32_t number, slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return -ENOENT;
+	uint32_t bytes = l0_record_bytes(l0_record_at(w, l0_record_in(w, slot)));
+	int rc = change_begin(w, key, bytes, &slot, &number);
+	if (rc < 0)
+		return rc;
+	struct l0_record *p = l0_record_at(w, number);
+	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), bytes);
+	uint64_t was = p->head_word;
+	p->flags = (uint8_t)((p->flags & ~L0_RECORD_STAMPED) | flag);
+	p->then_ms = then_ms;
+	sum_follow(p, was, 0, 0);
+	change_end(w, slot, number);
+	return 0;
+}
+
+int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms)
+{
+	return then_set(w, key, L0_RECORD_STAMPED, stale_until_ms);
+}
+
+int l0_writer_tell_from(struct l0_writer *w, const struct l0_key *key, uint32_t refresh_ms)
+{
+	return then_set(w, key, 0, refresh_ms);
+}
+
+static struct rule_set mask_of(const struct l0_record *p)
+{
+	struct rule_set none = {0};
+	uint32_t end = l0_record_bytes(p);
+	return p->flags & L0_RECORD_MASKED ? l0_mask_at(p, end - (uint32_t)sizeof(none)) : none;
+}
+
+int l0_writer_set_mask(struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask)
+{
+	uint32_t number, slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return -ENOENT;
+	const struct l0_record *old = l0_record_at(w, l0_record_in(w, slot));
+	struct rule_set was = mask_of(old), is = {0};
+	if (!l0_mask_is_empty(mask))
+		is = *mask;
+	if (memcmp(&was, &is, sizeof(is)) == 0)
+		return 0;
+	uint32_t bytes = l0_record_bytes(old);
+	uint32_t kept = bytes - (old->flags & L0_RECORD_MASKED ? sizeof(was) : 0);
+	bytes = kept + (l0_mask_is_empty(&is) ? 0 : sizeof(is));
+	int rc = change_begin(w, key, bytes, &slot, &number);
+	if (rc == -ENOSPC)
+		(void)l0_writer_delete(w, key);
+	if (rc < 0)
+		return rc;
+	struct l0_record *p = l0_record_at(w, number);
+	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), kept);
+	uint64_t head = p->head_word;
+	p->flags &= (uint8_t)~L0_RECORD_MASKED;
+	if (!l0_mask_is_empty(&is)) {
+		p->flags |= L0_RECORD_MASKED;
+		memcpy((uint8_t *)p + kept, &is, sizeof(is));
+	}
+	sum_follow(p, head, l0_mask_sum(&was), l0_mask_sum(&is));
+	change_end(w, slot, number);
+	return 0;
+}
+
+int l0_writer_age(struct l0_writer *w, const struct l0_key *key, uint32_t by_ms)
+{
+	uint32_t number, slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return -ENOENT;
+	uint32_t bytes = l0_record_bytes(l0_record_at(w, l0_record_in(w, slot)));
+	int rc = change_begin(w, key, bytes, &slot, &number);
+	if (rc == -ENOSPC)
+		(void)l0_writer_delete(w, key);
+	if (rc < 0)
+		return rc;
+	struct l0_record *p = l0_record_at(w, number);
+	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), bytes);
+	uint64_t head = p->head_word;
+	p->created_ms = p->created_ms > by_ms ? p->created_ms - by_ms : 0;
+	sum_follow(p, head, 0, 0);
+	change_end(w, slot, number);
+	return 0;
+}
+
+// Flush and sweep go through the whole index of the share, some buckets at a time. Every record is
+// a line that is in no CPU cache, so those of the bucket after next are prefetched.
+static void prefetch_records(const struct l0_writer *w, uint64_t bucket, bool gathered)
+{
+	if (bucket >= w->share.buckets)
+		return;
+	for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
+		uint32_t number = l0_record_in(w, (uint32_t)(bucket * L0_BUCKET_SLOTS) + i);
+		if (!number)
+			continue;
+		__builtin_prefetch(l0_record_at(w, number));
+		if (gathered)
+			l0_gathered_prefetch(w, number);
+	}
+}
+
+// Drops the records that `doomed` selects in buckets [from, to) of the share; returns
+// their number.
+struct walk {
+	bool (*doomed)(const struct l0_record *p, const void *arg);
+	const void *arg;
+};
+
+static uint64_t walk(struct l0_writer *w, const struct walk *what, uint64_t from, uint64_t to)
+{
+	uint64_t dropped = 0;
+	for (uint64_t bucket = from; bucket < to; bucket++) {
+		prefetch_records(w, bucket + 2, false);
+		for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
+			uint32_t slot = (uint32_t)(bucket * L0_BUCKET_SLOTS) + i;
+			uint32_t number = l0_record_in(w, slot);
+			if (number && what->doomed(l0_record_at(w, number), what->arg)) {
+				l0_drop(w, slot);
+				dropped++;
+			}
+		}
+	}
+	return dropped;
+}
+
+// End of a step of at most `count` buckets.
+static uint64_t step_end(const struct l0_writer *w, uint64_t from, uint64_t count)
+{
+	uint64_t all = w->share.buckets;
+	return count < all - from ? from + count : all;
+}
+
+struct flush {
+	const struct dns_name *name;
+	bool subtree;
+};
+
+// Names in records are lower-case wire form, checked when they came in. The label of a subnet is
+// no part of the name.
+static bool flush_doomed(const struct l0_record *p, const void *arg)
+{
+	const struct flush *f = arg;
+	const unsigned label = l0_subnet_len(p->key_flags, l0_name_of(p), p->name_len);
+	const uint8_t *wire = l0_name_of(p) + label;
+	unsigned len = p->name_len - label;
+	if (len < f->name->len || (!f->subtree && len != f->name->len))
+		return false;
+	// The tail counts only where a label begins.
+	unsigned skip = len - f->name->len, at = 0;
+	while (at < skip)
+		at += 1u + wire[at];
+	return at == skip && memcmp(wire + skip, f->name->wire, f->name->len) == 0;
+}
+
+uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool subtree,
+	uint64_t *cursor, uint64_t buckets)
+{
+	uint64_t from = *cursor < w->share.buckets ? *cursor : 0;
+	uint64_t to = step_end(w, from, buckets);
+	struct flush f = {.name = name, .subtree = subtree};
+	uint64_t dropped = walk(w, &(struct walk){flush_doomed, &f}, from, to);
+	w->stats.deleted += dropped;
+	*cursor = to < w->share.buckets ? to : 0;
+	return dropped;
+}
+
+static void slot_sweep(struct l0_writer *w, const struct l0_sweep *s, uint32_t slot)
+{
+	uint32_t number = l0_record_in(w, slot);
+	if (number == L0_NONE)
+		return;
+	const struct l0_record *p = l0_record_at(w, number);
+	if (l0_past_hard(p, s->now_ms)) {
+		l0_drop(w, slot);
+		w->stats.expired_swept++;
+		return;
+	}
+	if (!w->sweep_oldest_ms || p->created_ms < w->sweep_oldest_ms)
+		w->sweep_oldest_ms = p->created_ms;
+	bool requested;
+	struct l0_swept met = {.record = number, .hits = l0_gathered_take(w, number, &requested)};
+	l0_heat_used(w, slot, met.hits);
+	met.heat = l0_heat_fold(&w->heat, slot, &met.hits, s->weigh_256);
+	if (requested && s->now_ms > p->created_ms && s->now_ms - p->created_ms >= p->soft_ms)
+		l0_unmark(w, number, MARK_REFRESH);
+	if (met.heat && met.heat >= s->heat_min && s->met)
+		s->met(s->arg, &met);
+}
+
+bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets)
+{
+	if (w->gathered.at < w->share.units) {
+		l0_gather(w);
+		return false;
+	}
+	uint64_t to = step_end(w, w->sweep_at, buckets);
+	w->heat.keep_256 = s->keep_256;
+	for (uint64_t bucket = w->sweep_at; bucket < to; bucket++) {
+		prefetch_records(w, bucket + 2, true);
+		for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++)
+			slot_sweep(w, s, (uint32_t)(bucket * L0_BUCKET_SLOTS) + i);
+	}
+	bool done = to == w->share.buckets;
+	w->sweep_at = done ? 0 : to;
+	if (done) {
+		l0_gather_again(w);
+		w->stats.oldest_ms = w->sweep_oldest_ms;
+		w->sweep_oldest_ms = 0;
+	}
+	return done;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "log_json.h"
+#include "log.h"
 
 #include <errno.h>
 #include <poll.h>

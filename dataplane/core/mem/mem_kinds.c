@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mem_map.h"
+#include "mem_process.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -12,7 +12,7 @@
 #include <weir/shm_abi.h>
 #include <weir/shm_region.h>
 
-// What making a region (shm_region.c) and mapping one (shm_attach.c) share.
+// What making a region (shm_region.c) and mapping one share.
 
 // "<directory>/<name>", or an error when the name is not one that we would give.
 ATTR_MUST_CHECK int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths,
@@ -23,11 +23,6 @@ ATTR_MUST_CHECK bool shm_folder_is_theirs(const struct shm_paths *paths, const c
 // mmap(2) of a file from its start, where its pages can be huge ones. MAP_FAILED, errno.
 void *region_map_file(int fd, enum shm_where where, size_t size, int prot, int flags);
 uint64_t region_header_sum(const struct region_header *h);
-// Checks the header at `base`, of a file of `size` bytes at `path`. Works on a copy, so that all
-// checks see the same header even while another process writes. -EPROTO with `why`.
-ATTR_MUST_CHECK int region_header_check(const uint8_t *base, size_t size, enum region_kind kind,
-	uint64_t instance, const char *path, char why[SHM_WHY_MAX]);
-const char *region_kind_name(uint32_t kind); // "unknown" for one that is none
 
 // A build with -Dleak_demo=true forgets what WEIR_LEAK names, in both processes: to unmap rule
 // images ("regions"), to close their files ("files"); or maps a huge page for each rule image that

@@ -7,7 +7,7 @@
 #include "http_get.h"
 #include "json_doc.h"
 #include "say.h"
-#include "stats_remote.h"
+#include "stats_out.h"
 #include "table_cell.h"
 #include "terminal/term_text.h"
 

@@ -2,7 +2,7 @@
 // Lines of the log as JSON: each is one object of one line, whatever the text; the time is that of
 // the C library's calendar.
 
-#include "dataplane/core/log/log_json.h"
+#include "dataplane/core/log/log.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/unit.h"
 

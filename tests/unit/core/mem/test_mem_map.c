@@ -3,7 +3,7 @@
 // A thread's stack has no name: it lies above the guard that glibc leaves, whose size is that of
 // the machine's pages.
 
-#include "dataplane/core/mem/mem_map.h"
+#include "dataplane/core/mem/mem_process.h"
 #include "tests/unit/page_fake.h"
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/port/eal_drivers.h"
+#include "dataplane/port/eal_args.h"
 #include "tests/unit/unit.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/port/eal_tsc.h"
+#include "dataplane/port/eal_args.h"
 #include "tests/unit/unit.h"
 
 static uint64_t slept_ms(long ns)

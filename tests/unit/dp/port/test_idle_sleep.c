@@ -3,7 +3,6 @@
 // How an idle worker waits: on descriptors, by time, and what it does with descriptors that lie.
 // The queues are eventfds and pipes of the test, in a struct idle_sleep that is filled in by hand.
 
-#include "dataplane/port/idle_monitor.h"
 #include "dataplane/port/idle_sleep.h"
 #include "tests/unit/unit.h"
 

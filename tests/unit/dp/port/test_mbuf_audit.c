@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/port/mbuf_audit.h"
+#include "dataplane/port/mbuf_pool.h"
 #include "tests/unit/unit.h"
 
 static struct mbuf_audit tap(void)

@@ -3,7 +3,6 @@
 
 #include "printed.h"
 #include "tools/ctl/lib/stats_out.h"
-#include "tools/ctl/lib/stats_remote.h"
 
 static struct stats_copy s;
 static enum process_state state;
