@@ -88,7 +88,7 @@ void housekeep_start(struct housekeep *h);
 // Until *stop is set, or a port is gone.
 void housekeep_run(struct housekeep *h, const _Atomic int *stop);
 
-// housekeep.c: the packet pools, by mbuf_pool.h and mbuf_pool.h.
+// housekeep.c: the packet pools, by mbuf_pool.h.
 //
 // Where a window's count says that a buffer may be missing, a walk of two seconds follows, and
 // another one every ten seconds while it does. The first buffer that a walk finds is logged with

@@ -2,7 +2,7 @@
 
 // A worker's loop: at its top, where it holds no reference to any table, it takes what the main
 // lcore has published and reports quiescence; then one turn for each port. When nothing came it
-// waits in the configured way: idle_sleep.h (adaptive), idle_sleep.h (monitor), or not at all
+// waits in the configured way: idle_sleep.h (adaptive, monitor), or not at all
 // (busy).
 
 #include "port/idle_sleep.h"

@@ -5,7 +5,6 @@
 #include "app_events.h"
 #include "app_versions.h"
 #include "memory/heap.h"
-#include "memory/memory_line.h"
 #include "memory/memory_meter.h"
 #include "memory/memory_sample.h"
 #include "memory/process.h"

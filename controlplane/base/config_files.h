@@ -7,7 +7,7 @@
 // has nothing to read. Lists and hosts files are not among them: the rules look at those themselves
 // (struct rules_seen).
 //
-// By config_files.h: a few calls of stat, no memory. Any thread, one at a time for each `f`.
+// A few calls of stat, no memory. Any thread, one at a time for each `f`.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,7 +32,6 @@ struct file_seen {
 
 // The present state; all zero: there is no regular file at `path`.
 struct file_seen file_seen_now(const char *path);
-// The same of a folder: another state once a file came, went, or has another name.
 bool file_seen_same(const struct file_seen *a, const struct file_seen *b); // false if one is zero
 
 // After a read that began at `read_unix_s` and found the file in the state `before`: that state, or

@@ -432,7 +432,7 @@ static void fan_deliver(struct loop_fan *f)
 	f->deliver(f);
 }
 
-// All that are not back hang. While none is back at all there is nothing to fan_deliver.
+// All that are not back hang. While none is back at all there is nothing to deliver.
 static bool rest_hangs(const struct loop_fan *f)
 {
 	if (!f->hangs || f->back == 0)

@@ -122,7 +122,7 @@ void loop_answer(struct loop_ask *block);
 
 // One question for several loops, and the answers together on their way back.
 //
-// As loop.h: the caller allocates a block that begins with struct loop_fan and holds what is
+// As with loop_ask the caller allocates a block that begins with struct loop_fan and holds what is
 // asked and each loop's part of the answer. `work` runs once on each loop, at the same time, and
 // writes that part alone. When all have returned, `deliver` runs on `reply_to`; the block is freed
 // when nothing of it is on its way. Any thread may ask. Only the first loop's mailbox can refuse,

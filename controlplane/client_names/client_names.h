@@ -3,10 +3,10 @@
 
 // Finds names of clients (client_book.h): a thread of its own (`weir-names`) looks at the files
 // each CLIENT_NAMES_LOOK_MS and reads all of them when one has changed; a file that has just
-// changed is read again until it has settled (config_files.h). Leases of Kea are in PATH.2, PATH.1 and
-// PATH, read in that order. With servers for PTR it asks these for
-// private addresses that are in the log without a name, CLIENT_NAMES_ASKS a second at most, the
-// next server where one does not answer. Without any it sends no packet.
+// changed is read again until it has settled (config_files.h). Leases of Kea are in PATH.2, PATH.1
+// and PATH, read in that order. With servers for PTR it asks these for private addresses that are
+// in the log without a name, CLIENT_NAMES_ASKS a second at most, the next server where one does not
+// answer. Without any it sends no packet.
 //
 // Names of PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and
 // CLIENT_PTR_NONE_S for an address without a name; other servers end them all.

@@ -30,7 +30,7 @@ static void need_zones(struct files_need *out, struct seen *seen,
 	const struct config_forward_zone *zone, unsigned count)
 {
 	for (unsigned i = 0; i < count && seen->count < CONFIG_FORWARD_ZONES_MAX; i++) {
-		uint64_t hash = forward_servers_hash(&zone[i]);
+		uint64_t hash = views_servers_hash(&zone[i]);
 		unsigned k = 0;
 		while (k < seen->count && seen->hash[k] != hash)
 			k++;

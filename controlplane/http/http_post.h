@@ -5,10 +5,10 @@
 // blocks.
 //
 // No redirects, no proxy, no cookies; private addresses are fine, the operator wrote the URL. The
-// configured servers resolve a name in it (http_server.h), again after HTTP_POST_ADDRESS_S and after
-// a failure. All of a reply is read, so that the connection can go on, and its first bytes are
-// kept; over HTTP_POST_REPLY_MAX bytes end the transfer. It never sends a request again by itself:
-// after an unclear end the caller decides.
+// configured servers resolve a name in it (http_server.h), again after HTTP_POST_ADDRESS_S and
+// after a failure. All of a reply is read, so that the connection can go on, and its first bytes
+// are kept; over HTTP_POST_REPLY_MAX bytes end the transfer. It never sends a request again by
+// itself: after an unclear end the caller decides.
 
 #include "transfer/http_transfer.h"
 

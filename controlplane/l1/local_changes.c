@@ -52,8 +52,8 @@ static int saying_make(const struct config *c, struct saying *out)
 	for (unsigned i = 0; i < l->zone_count; i++)
 		s.one[s.count++] = (struct said){&l->zones[i].name, true, 1u + l->zones[i].forward};
 	for (unsigned i = 0; i < c->forward_count; i++)
-		s.one[s.count++] = (struct said){
-			&c->forwards[i].name, true, forward_zone_hash(&c->forwards[i])};
+		s.one[s.count++] =
+			(struct said){&c->forwards[i].name, true, views_zone_hash(&c->forwards[i])};
 	qsort(s.one, s.count, sizeof(s.one[0]), by_said);
 	*out = s;
 	return 0;

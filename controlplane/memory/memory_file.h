@@ -7,7 +7,7 @@
 // costs what it held and nothing else. Not synced: a power cut may cost the last minutes. Blocking
 // writes of a page or two.
 
-#include "memory_life.h"
+#include "memory_judge.h"
 #include "memory_sample.h"
 
 struct memory_file;

@@ -11,13 +11,29 @@
 // fastest. A table is full from 99% of its cap on; else it fills when the lower end of its slope is
 // above 0 and it gains over the span more than 1% of what it holds and 0.1% of its cap.
 //
-// Alarms are another module's (memory_judge.h), which sees each sample. A report says whether there
+// Alarms are another module's, which sees each sample. A report says whether there
 // is one, and names the one that grows fastest. One thread, unless noted otherwise. A sample costs
 // some tens of microseconds, a report a millisecond at most.
 
 #include "memory_judge.h"
-#include "memory_life.h"
 #include "memory_sample.h"
+
+#include <stddef.h>
+
+// A line of the log about memory, each runtime.log_memory_s seconds: both processes, bytes of no
+// account, the accounts that gained most since the line before, and the fullest tables. From the
+// sample of each second; keeps the sample of the last line. Service loop.
+
+enum { MEMORY_LINE_MAX = 512, MEMORY_LINE_TOP = 3 };
+
+struct memory_line {
+	bool is_begun;
+	struct memory_sample last; // the sample of the line before, or of the start
+};
+
+// `every_s` 0: no lines. Writes the line when it is due into `out`, and returns it; else NULL.
+const char *memory_line_take(struct memory_line *l, const struct memory_sample *s, unsigned every_s,
+	char out[MEMORY_LINE_MAX]);
 
 enum {
 	METER_SECONDS = 300,

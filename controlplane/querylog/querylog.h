@@ -104,6 +104,7 @@ struct querylog_sources {
 	uint64_t anomalies;                                // of rings that are gone
 };
 
+// Log thread: takes what was added and ended meanwhile.
 void querylog_sources_look(struct querylog_sources *s);
 void querylog_sources_drop(struct querylog_sources *s, unsigned i); // i < count
 uint64_t querylog_sources_anomalies(const struct querylog_sources *s);
@@ -136,7 +137,6 @@ struct client_book;
 void querylog_set_clients(struct querylog *q, struct client_book *clients);
 
 struct querylog_names;
-struct querylog_source;
 struct querylog_hide;
 
 // Any thread: a copy of today's key.

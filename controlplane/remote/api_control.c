@@ -12,8 +12,8 @@
 // LIFE_MS for a handshake and a request and for taking its reply; REQUESTS_MAX requests at a time
 // (one more is 503). A connection takes 60 KiB at most before its first request, so 64 take 4 MiB,
 // however many try. Each client address and each user has ASKS_BURST requests at once and ASKS_MAX
-// a second of all addresses together, and those that cost much count as several (http_server.h): one
-// more is 429.
+// a second of all addresses together, and those that cost much count as several (http_server.h):
+// one more is 429.
 //
 // A stream ends after STREAM_MS, or when its token is revoked or expires, or its session ends, as
 // all of a user do when the password changes; all streams end when certificates, authorities or

@@ -2,9 +2,9 @@
 #pragma once
 
 // struct resolver, which the resolver's files share: resolver_loop.c (open, timers, settings,
-// state, watches, renewals), resolver_miss.c (from a client's query to a question), question.c (a
-// question's life), resolver_check.c (answer policy and local data), resolver_miss.c (replies),
-// resolver_store.c (L0), resolver_loop.c and resolver_cache.c (calls from other threads).
+// state, watches, renewals, flushes), resolver_miss.c (from a client's query to a question, and
+// replies), question.c (a question's life), resolver_check.c (answer policy and local data),
+// resolver_store.c (L0), resolver_cache.c (calls from other threads).
 //
 // struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), its
 // match of the answer policy (struct answer_match) and each waiter's query are variables of the

@@ -7,8 +7,8 @@
 //
 // http and https only; no proxy, no cookies, no .netrc, no redirect is followed. TLS certificates
 // are always verified, against the system's authorities or those of a file. A name in the URL must
-// come with its addresses (http_server.h), else libcurl asks the system's resolver, which may be this
-// weir.
+// come with its addresses (http_server.h), else libcurl asks the system's resolver, which may be
+// this weir.
 //
 // A body is sent once: when a kept connection dies under it, libcurl must not begin again, for the
 // server may have taken it. The sender decides.

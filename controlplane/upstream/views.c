@@ -218,6 +218,8 @@ static char *forward_servers_text(
 	return out;
 }
 
+// The bits of a client's address that servers get, because answers depend on them: at most 16
+// bytes of text, none where servers get no address.
 static char *forward_subnet_text(const struct config_subnet *subnet, char *out)
 {
 	return subnet->ipv4 || subnet->ipv6
@@ -227,7 +229,7 @@ static char *forward_subnet_text(const struct config_subnet *subnet, char *out)
 
 enum { ZONE_TEXT_MAX = DNS_NAME_TEXT_MAX + CONFIG_UPSTREAMS_MAX * FORWARD_SERVER_TEXT_MAX + 64 };
 
-uint64_t forward_zone_hash(const struct config_forward_zone *zone)
+uint64_t views_zone_hash(const struct config_forward_zone *zone)
 {
 	char text[ZONE_TEXT_MAX], name[DNS_NAME_TEXT_MAX];
 	char *p = text + sprintf(text, "weir zone 1\n%s\n", dns_name_to_text(&zone->name, name));
@@ -237,7 +239,7 @@ uint64_t forward_zone_hash(const struct config_forward_zone *zone)
 	return hash ? hash : 1;
 }
 
-uint64_t forward_servers_hash(const struct config_forward_zone *zone)
+uint64_t views_servers_hash(const struct config_forward_zone *zone)
 {
 	char text[ZONE_TEXT_MAX];
 	char *p = forward_servers_text(zone->servers, zone->server_count, false, text);
@@ -290,14 +292,14 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 static int zone_make(
 	struct forwards *f, const struct config_forward_zone *zone, struct forward_zone *out)
 {
-	uint64_t hash = forward_servers_hash(zone);
+	uint64_t hash = views_servers_hash(zone);
 	struct forward_set *s = zone->server_count ? set_find(f, hash) : NULL;
 	int rc = s || !zone->server_count ? 0 : set_make(f, zone, hash, &s);
 	if (rc < 0)
 		return rc;
 	if (s)
 		s->tables++;
-	*out = (struct forward_zone){.name = zone->name, .hash = forward_zone_hash(zone), .set = s};
+	*out = (struct forward_zone){.name = zone->name, .hash = views_zone_hash(zone), .set = s};
 	out->ds_is_above = special_name_ds_is_above(&zone->name, &out->above);
 	return 0;
 }
@@ -439,7 +441,7 @@ static uint64_t names_hash(const struct config_forward_zone *zones, unsigned zon
 {
 	uint64_t sum[2] = {0, 0}, any = 0;
 	for (unsigned i = 0; i < zone_count; i++, any = 1)
-		sum[0] += forward_zone_hash(&zones[i]);
+		sum[0] += views_zone_hash(&zones[i]);
 	for (unsigned i = 0; i < record_count; i++)
 		if (records[i].type == DNS_TYPE_CNAME) {
 			sum[1] += record_hash(&records[i]);

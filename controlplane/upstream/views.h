@@ -69,15 +69,10 @@ struct forward_table;
 
 struct forwards;
 
-// The servers' addresses, or the host names that they are given by, whatever addresses these have:
-// a line each, as given or in the order of their bytes; with the name and the pins (in the order of
-// their bytes) of a server over TLS, as nobody else may have made its answers, and with a mark of
-// one whose AD is trusted, as its answers are kept with it. The end of `out`, which takes count *
-// FORWARD_SERVER_TEXT_MAX bytes.
-enum { FORWARD_SUBNET_TEXT_MAX = 16 };
-uint64_t forward_servers_hash(const struct config_forward_zone *zone);
+// Zones for which it is the same share a set.
+uint64_t views_servers_hash(const struct config_forward_zone *zone);
 // A zone's hash, without a table.
-uint64_t forward_zone_hash(const struct config_forward_zone *zone);
+uint64_t views_zone_hash(const struct config_forward_zone *zone);
 
 enum {
 	VIEWS_MAX = 384, // in use and leaving, 0 and safe ones included

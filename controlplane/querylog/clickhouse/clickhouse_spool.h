@@ -6,8 +6,8 @@
 //
 // A file is written whole under another name, synced and renamed, so the files are complete after a
 // power cut. Its name has run, number, hour, rows, weight and coding; its head has the same, the
-// writer and the columns (clickhouse_outbox.h). A body that does not fit evicts the oldest, which is
-// counted, as do files over CLICKHOUSE_SPOOL_FILES_MAX when the folder is opened. A body that is
+// writer and the columns (clickhouse_outbox.h). A body that does not fit evicts the oldest, which
+// is counted, as do files over CLICKHOUSE_SPOOL_FILES_MAX when the folder is opened. A body that is
 // larger than the whole spool, or that the disk does not accept, is refused. Files of other names
 // are not touched; unfinished ones are removed at open.
 //

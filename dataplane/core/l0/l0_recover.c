@@ -130,8 +130,7 @@ static bool place_sound(const struct l0_reader *r, uint32_t slot, const struct l
 	       && (bucket == first || bucket == l0_other_bucket(first, tag, r->bucket_mask));
 }
 
-// Does a slot of unknown content, by its number in the table, hold a record to go on with
-//?
+// Does a slot of unknown content, by its number in the table, hold a record to go on with?
 static bool l0_slot_sound(const struct l0_reader *r, uint32_t slot, uint64_t now_ms)
 {
 	struct l0_bounds b;

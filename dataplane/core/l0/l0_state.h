@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The writer's state and what its files share: l0_writer.c (put, delete), l0_writer.c (restamp,
-// judge), l0_evict.c (eviction), l0_marks.c (marks of workers), l0_heat.c (hit counts), l0_writer.c
-// (flush, sweep), l0_recover.c (open), l0_recover.c.
+// The writer's state and what its files share: l0_writer.c (put, delete, restamp, judge, flush,
+// sweep), l0_evict.c (eviction), l0_marks.c (marks of workers), l0_heat.c (hit counts),
+// l0_recover.c (open, copy).
 //
 // Buckets are numbered from the first of the writer's share on, a slot number is bucket *
 // L0_BUCKET_SLOTS + slot; record numbers are the table's, and the allocator numbers units from the
@@ -167,6 +167,5 @@ void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits);
 // Hits of the slot's record go over to the one that took its place.
 void l0_heat_carry(struct l0_writer *w, uint32_t slot, uint32_t old);
 
-// Does a slot of unknown content, by its number in the table, hold a record to go on with
-//?
+// Walks an index of unknown content and takes what is sound (l0_recover.c). -ENOMEM.
 ATTR_MUST_CHECK int l0_recover(struct l0_writer *w, uint64_t now_ms);

@@ -12,7 +12,7 @@
 #include <weir/shm_abi.h>
 #include <weir/shm_region.h>
 
-// What making a region (shm_region.c) and mapping one share.
+// What making a region (shm_region.c) and mapping one (shm_attach.c) share.
 
 // "<directory>/<name>", or an error when the name is not one that we would give.
 ATTR_MUST_CHECK int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The line of the log about memory: when it comes, and what it says.
 
-#include "controlplane/memory/memory_line.h"
 #include "controlplane/memory/memory_meter.h"
 #include "tests/unit/unit.h"
 

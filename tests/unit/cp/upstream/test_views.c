@@ -130,8 +130,8 @@ TEST_WITH(test_pins_keep_groups_apart, setup, teardown)
 		views_of_group(views, 0)->upstreams, views_of_group(views, 1)->upstreams);
 	const struct config_forward_zone zone[] = {{.server_count = 1, .servers = servers[0]},
 		{.server_count = 1, .servers = servers[1]}};
-	assert_true(forward_zone_hash(&zone[0]) != forward_zone_hash(&zone[1]));
-	assert_true(forward_servers_hash(&zone[0]) != forward_servers_hash(&zone[1]));
+	assert_true(views_zone_hash(&zone[0]) != views_zone_hash(&zone[1]));
+	assert_true(views_servers_hash(&zone[0]) != views_servers_hash(&zone[1]));
 }
 
 static void safe_set(struct config_safe_search *s, enum safe_engine engine, enum safe_level level)

@@ -69,8 +69,8 @@ TEST_WITH(test_zones, setup, teardown)
 	zone[1].pick = (struct config_pick){.has_policy = true, .policy = UPSTREAM_FAILOVER};
 	zone[2].pick = zone[1].pick;
 	zone[3].pick.race = 2;
-	assert_true(forward_zone_hash(&zone[1])
-		    == forward_zone_hash(&(struct config_forward_zone){
+	assert_true(views_zone_hash(&zone[1])
+		    == views_zone_hash(&(struct config_forward_zone){
 			    .name = zone[1].name, .server_count = 1, .servers = &server}));
 	assert_int_equal(views_configure(views, &config, 1000), 0);
 	assert_int_equal(set_of(0)->policy, UPSTREAM_LATENCY);
