@@ -19,10 +19,15 @@
 // Collects the patterns, address prefixes and globs of an image: sorted, each once. 8 bytes and its
 // text a pattern, 24 a prefix, 16 and its text a glob. One thread.
 
+struct glob_at { // a glob, and the fingerprint of its name
+	uint64_t fingerprint;
+	struct rule_glob_row row;
+};
+
 struct rule_patterns {
 	struct rule_pattern_row *pattern;
 	struct rule_prefix_row *prefix;
-	struct rule_glob_row *glob;
+	struct glob_at *glob;
 	char *text;
 	size_t pattern_count, pattern_room, prefix_count, prefix_room, text_len, text_room;
 	size_t glob_count, glob_room;
@@ -104,6 +109,23 @@ static int rule_patterns_add(struct rule_patterns *p, unsigned list, const char 
 	return 0;
 }
 
+static bool is_literal(const char *two)
+{
+	return two[0] != '*' && two[0] != '.' && two[1] != '*' && two[1] != '.';
+}
+
+// Two bytes behind a dot that the text begins with, or at its end.
+static uint8_t glob_hint(const char *text, size_t len)
+{
+	const size_t at = len > 0 && text[0] == '*' ? 2 : 1;
+	if (len >= at + 2 && text[at - 1] == '.' && is_literal(text + at))
+		return (uint8_t)rule_glob_pair((uint8_t)text[at], (uint8_t)text[at + 1]);
+	if (len >= 2 && is_literal(text + len - 2))
+		return (uint8_t)(RULE_GLOB_ENDS
+				 + rule_glob_pair((uint8_t)text[len - 2], (uint8_t)text[len - 1]));
+	return RULE_GLOB_OPEN;
+}
+
 // -ENOSPC: there are too many, this one is left out; -ENOMEM.
 static int rule_patterns_add_glob(
 	struct rule_patterns *p, unsigned list, uint64_t hash, const char *text, size_t len)
@@ -118,8 +140,10 @@ static int rule_patterns_add_glob(
 		err = patterns_text(p, text, len);
 	if (err)
 		return err;
-	p->glob[p->glob_count++] = (struct rule_glob_row){
-		.fingerprint = hash, .off = off, .len = (uint16_t)len, .list = (uint16_t)list};
+	p->glob[p->glob_count++] = (struct glob_at){hash, {.off = off,
+								  .len = (uint8_t)len,
+								  .list = (uint8_t)list,
+								  .hint = glob_hint(text, len)}};
 	return 0;
 }
 
@@ -180,15 +204,15 @@ static int compare_prefixes(const void *a, const void *b)
 
 static int compare_globs(const void *a, const void *b, void *text)
 {
-	const struct rule_glob_row *x = a, *y = b;
+	const struct glob_at *x = a, *y = b;
 	if (x->fingerprint != y->fingerprint)
 		return x->fingerprint < y->fingerprint ? -1 : 1;
-	if (x->list != y->list)
-		return x->list < y->list ? -1 : 1;
-	if (x->len != y->len)
-		return x->len < y->len ? -1 : 1;
-	int order = memcmp((char *)text + x->off, (char *)text + y->off, x->len);
-	return order ? order : x->off < y->off ? -1 : x->off > y->off;
+	if (x->row.list != y->row.list)
+		return x->row.list < y->row.list ? -1 : 1;
+	if (x->row.len != y->row.len)
+		return x->row.len < y->row.len ? -1 : 1;
+	int order = memcmp((char *)text + x->row.off, (char *)text + y->row.off, x->row.len);
+	return order ? order : x->row.off < y->row.off ? -1 : x->row.off > y->row.off;
 }
 
 // Drops what is `off` of the patterns and prefixes behind the first ones.
@@ -219,28 +243,30 @@ static int rule_globs_take_off(struct rule_patterns *p, const struct rule_patter
 		qsort_r(p->glob + kept, p->glob_count - kept, sizeof(*p->glob), compare_globs,
 			p->text);
 	for (size_t i = kept; i < p->glob_count && !err; i = next) {
-		const struct rule_glob_row at = p->glob[i];
+		const struct glob_at at = p->glob[i];
 		const size_t before = kept;
 		for (next = i; next < p->glob_count; next++) {
-			const struct rule_glob_row row = p->glob[next];
-			if (row.fingerprint != at.fingerprint || row.list != at.list)
+			const struct glob_at g = p->glob[next];
+			if (g.fingerprint != at.fingerprint || g.row.list != at.row.list)
 				break;
-			if (!rule_off_has(off, rule_off_key(row.list, row.fingerprint, 0,
-						       p->text + row.off, row.len)))
-				p->glob[kept++] = row;
+			if (!rule_off_has(off, rule_off_key(g.row.list, g.fingerprint, 0,
+						       p->text + g.row.off, g.row.len)))
+				p->glob[kept++] = g;
 		}
 		if (kept == before)
-			err = rule_off_add(bare, rule_off_key(at.list, at.fingerprint, 0, NULL, 0));
+			err = rule_off_add(
+				bare, rule_off_key(at.row.list, at.fingerprint, 0, NULL, 0));
 	}
 	p->glob_count = kept;
 	return err;
 }
 
 static bool same_glob(
-	const struct rule_patterns *p, const struct rule_glob_row *a, const struct rule_glob_row *b)
+	const struct rule_patterns *p, const struct glob_at *a, const struct glob_at *b)
 {
-	return a->fingerprint == b->fingerprint && a->list == b->list && a->len == b->len
-	       && memcmp(p->text + a->off, p->text + b->off, a->len) == 0;
+	return a->fingerprint == b->fingerprint && a->row.list == b->row.list
+	       && a->row.len == b->row.len
+	       && memcmp(p->text + a->row.off, p->text + b->row.off, a->row.len) == 0;
 }
 
 // Sorts, drops repeated ones, and those that are too many at one name.
@@ -251,7 +277,7 @@ static void rule_globs_sort(struct rule_patterns *p)
 	if (p->glob_count > 0)
 		qsort_r(p->glob, p->glob_count, sizeof(*p->glob), compare_globs, p->text);
 	for (size_t i = 0; i < p->glob_count; i++) {
-		const struct rule_glob_row *last = kept ? &p->glob[kept - 1] : NULL;
+		const struct glob_at *last = kept ? &p->glob[kept - 1] : NULL;
 		here = last && last->fingerprint == p->glob[i].fingerprint ? here : 0;
 		if (last && same_glob(p, last, &p->glob[i]))
 			continue;
@@ -263,6 +289,49 @@ static void rule_globs_sort(struct rule_patterns *p)
 		p->glob[kept++] = p->glob[i];
 	}
 	p->glob_count = kept;
+}
+
+// Puts the names with globs into the table, in their order, and the rows; with `table` NULL it only
+// tries. False: a walk gets too long.
+static bool rule_globs_fill(const struct rule_patterns *p, uint64_t homes,
+	struct rule_glob_name *table, struct rule_glob_row *row)
+{
+	uint64_t at = 0, next = 0;
+	for (size_t i = 0; i < p->glob_count; i++) {
+		const uint64_t hash = p->glob[i].fingerprint;
+		const unsigned hint = p->glob[i].row.hint;
+		if (i == 0 || p->glob[i - 1].fingerprint != hash) {
+			const uint64_t home = rule_slot_of(hash, homes);
+			at = home > next ? home : next;
+			next = at + 1;
+			if (at - home > RULE_WALK_MAX)
+				return false;
+			if (table)
+				table[at] = (struct rule_glob_name){
+					.fingerprint = hash, .first = (uint32_t)i};
+		}
+		if (!table)
+			continue;
+		row[i] = p->glob[i].row;
+		table[at].globs++;
+		if (hint >= RULE_GLOB_OPEN)
+			table[at].begins = UINT64_MAX;
+		else
+			*(hint < RULE_GLOB_ENDS ? &table[at].begins : &table[at].ends) |=
+				UINT64_C(1) << hint % 64;
+	}
+	return true;
+}
+
+// Home slots for the names with globs, two each.
+static uint64_t rule_globs_homes(const struct rule_patterns *p)
+{
+	uint64_t homes = 0;
+	for (size_t i = 0; i < p->glob_count; i++)
+		homes += i == 0 || p->glob[i - 1].fingerprint != p->glob[i].fingerprint ? 2 : 0;
+	while (!rule_globs_fill(p, homes, NULL, NULL))
+		homes += homes / 8 + 1;
+	return homes;
 }
 
 // Sorts, and drops repeated ones.
@@ -709,6 +778,29 @@ static uint64_t place(struct rule_image_head *h, uint64_t count, uint64_t each, 
 	return off;
 }
 
+static bool holds_others(const struct rule_builder *b, const struct rule_set *set)
+{
+	bool holds = false;
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
+		holds |= set->lists[i / 64] >> i % 64 & 1 && !b->numbers.list[i].kind.globs;
+	return holds;
+}
+
+// Names that other lists hold too: their globs alone must not pass a query.
+static void open_shared(const struct rule_builder *b, struct rule_glob_name *table, uint64_t slots)
+{
+	const struct rule_rows *rows = &b->rows;
+	size_t row = 0;
+	for (uint64_t i = 0; i < slots; i++) {
+		const uint64_t hash = table[i].fingerprint;
+		while (hash && row < rows->count && rows->hash[row] < hash)
+			row++;
+		for (; hash && row < rows->count && rows->hash[row] == hash; row++)
+			if (holds_others(b, &b->sets->set[rows->set[row]]))
+				table[i].begins = UINT64_MAX;
+	}
+}
+
 static int lay_out(
 	struct rule_builder *b, struct rule_image_head *h, const struct rule_data_parts *data)
 {
@@ -731,6 +823,7 @@ static int lay_out(
 	h->patterns = b->patterns.pattern_count;
 	h->prefixes = b->patterns.prefix_count;
 	h->globs = b->patterns.glob_count;
+	h->glob_names = h->globs ? rule_globs_homes(&b->patterns) + RULE_WALK_MAX : 0;
 	h->texts = b->patterns.text_len;
 	h->size = sizeof(*h);
 	h->bloom_off = place(h, h->bloom_blocks, sizeof(struct rule_bloom_block), CACHE_LINE);
@@ -745,6 +838,7 @@ static int lay_out(
 	h->patterns_off = place(h, h->patterns, sizeof(struct rule_pattern_row), 8);
 	h->prefixes_off = place(h, h->prefixes, sizeof(struct rule_prefix_row), 8);
 	h->globs_off = place(h, h->globs, sizeof(struct rule_glob_row), 8);
+	h->glob_names_off = place(h, h->glob_names, sizeof(struct rule_glob_name), 8);
 	h->texts_off = place(h, h->texts, 1, 1);
 	h->size = align_up(h->size, 8);
 	return 0;
@@ -775,7 +869,12 @@ static int fill(struct rule_builder *b, const struct rule_image_head *h, uint8_t
 		sizeof(struct rule_pattern_row));
 	copy_in(base, h->prefixes_off, b->patterns.prefix, h->prefixes,
 		sizeof(struct rule_prefix_row));
-	copy_in(base, h->globs_off, b->patterns.glob, h->globs, sizeof(struct rule_glob_row));
+	if (h->globs) {
+		struct rule_glob_name *names = (void *)(base + h->glob_names_off);
+		(void)rule_globs_fill(&b->patterns, h->glob_names - RULE_WALK_MAX, names,
+			(void *)(base + h->globs_off));
+		open_shared(b, names, h->glob_names);
+	}
 	copy_in(base, h->texts_off, b->patterns.text, h->texts, 1);
 	return rule_records_walk(&b->records, &data);
 }

@@ -181,6 +181,19 @@ static void look_for_all(struct batch *b)
 	record_look_other(b, b->count);
 }
 
+// Suspects that are left where the image has globs.
+static __attribute__((noinline)) uint64_t suspects_by_globs(
+	const struct batch *b, uint64_t suspects)
+{
+	for (uint64_t left = suspects; left; left &= left - 1) {
+		const unsigned i = (unsigned)__builtin_ctzll(left);
+		struct packet *p = b->pkt[i];
+		rule_probe_globs(&b->tables->rules, &p->q.name, &p->probe);
+		suspects ^= (uint64_t)(p->probe.candidates == 0) << i;
+	}
+	return suspects;
+}
+
 // First all bloom filters, whose lines stage_parse prefetched; then, for the few names that passed,
 // the fingerprints, prefetched meanwhile, and where these lie farther away, the next. Most batches
 // end after the first.
@@ -195,6 +208,8 @@ static void follow_rules(struct batch *b)
 		rule_probe_bloom(&t->rules, probe);
 		suspects |= (uint64_t)(probe->candidates != 0) << i;
 	}
+	if (unlikely_(suspects) && unlikely_(t->rules.glob_homes))
+		suspects = suspects_by_globs(b, suspects);
 	if (likely_(!suspects)) {
 		b->w->rules_settle = false;
 		return;

@@ -70,14 +70,34 @@ static_assert(sizeof(struct rule_prefix_row) == 24);
 
 // A text that the labels in front of a name must fit, each with its dot in front of it
 // (`.ads-1.x`):
-// `*` stands for any bytes, or none. Sorted by fingerprint of the name, then list.
+// `*` stands for any bytes, or none. Those of a name follow one another.
 struct rule_glob_row {
-	uint64_t fingerprint;
 	uint32_t off; // into the texts
-	uint16_t len;
-	uint16_t list;
+	uint8_t len, list;
+	uint8_t hint; // what a name must have that it fits: see RULE_GLOB_ENDS
+	uint8_t reserved;
 };
-static_assert(sizeof(struct rule_glob_row) == 16);
+static_assert(sizeof(struct rule_glob_row) == 8);
+
+// A hint is the rule_glob_pair of the two bytes with which some label in front of the name begins;
+// RULE_GLOB_ENDS more: with which the last one of these ends; RULE_GLOB_OPEN: no name lacks it.
+enum { RULE_GLOB_ENDS = 64, RULE_GLOB_OPEN = 128 };
+static inline unsigned rule_glob_pair(uint8_t a, uint8_t b)
+{
+	return ((unsigned)a << 8 | b) * UINT32_C(0x9e3779b1) >> 26;
+}
+
+// A name with globs, in a hash table: in its home slot or one of RULE_WALK_MAX behind it, and no
+// slot between is free.
+struct rule_glob_name {
+	uint64_t fingerprint; // 0: free
+	// Bit of each hint of its globs. All: one is open, or the name is in other lists, too.
+	uint64_t begins;
+	uint64_t ends;
+	uint32_t first; // row
+	uint32_t globs; // rows
+};
+static_assert(sizeof(struct rule_glob_name) == 32);
 
 // The answer for `qtype` of a name's data in a list: `fingerprint` is probe.hash[decision.index] or
 // verdict.hash, `list` decision.list. *out is always set, and false means it is without records, so
@@ -97,13 +117,16 @@ struct rule_pattern {
 bool rule_pattern_at(const struct rule_reader *r, uint32_t i, struct rule_pattern *out);
 bool rule_prefix_at(const struct rule_reader *r, uint32_t i, struct rule_prefix_row *out);
 
-// The first of the globs at a name, and then each next one, until false. `i`: from rule_glob_first.
+// The rows of a name's globs, RULE_GLOBS_AT_MAX at most; none without any.
+struct rule_globs {
+	uint32_t first, count;
+};
+struct rule_globs rule_globs_of(const struct rule_reader *r, uint64_t fingerprint);
+// Row number i; false as with patterns.
 struct rule_glob {
 	const char *text; // not NUL-terminated
-	unsigned len, list;
+	unsigned len, list, hint;
 };
-uint32_t rule_glob_first(const struct rule_reader *r, uint64_t fingerprint);
-bool rule_glob_at(
-	const struct rule_reader *r, uint32_t i, uint64_t fingerprint, struct rule_glob *out);
+bool rule_glob_at(const struct rule_reader *r, uint32_t i, struct rule_glob *out);
 // Does the name fit a glob at the name that has so many of its labels?
 bool rule_glob_fits(const struct rule_glob *g, const struct dns_name *name, unsigned labels);

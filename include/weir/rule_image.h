@@ -24,7 +24,7 @@
 //
 // A list of globs (`||ads-*.example.com^`) has its names in the table, as any list. Below one of
 // them the text in front of it must fit a glob that the list has at that name: only queries below
-// such a name read the globs.
+// such a name read the globs, and nearly all that fit none end before, at two bytes of a label.
 //
 // The rest is not read for every query: records of names that the image answers (rule_data.h), and
 // patterns and address prefixes for the control plane.
@@ -49,9 +49,10 @@ enum {
 	RULE_LIST_ALLOW = 0, // list 0: the allow entries for everyone, of class OPERATOR_ALLOW
 	RULE_LIST_DENY = 1,  // list 1: the deny entries for everyone, of class OPERATOR_DENY
 	RULE_LIST_FIRST = 2, // first number of other lists
+	RULE_GLOB_SEEN_BITS = 14,
 };
 #define RULE_IMAGE_MAGIC   UINT64_C(0x31304d4952494557) // "WEIRIM01"
-#define RULE_IMAGE_VERSION 5
+#define RULE_IMAGE_VERSION 6
 
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
@@ -118,7 +119,8 @@ struct rule_image_head {
 	uint64_t patterns_off, patterns;
 	uint64_t prefixes_off, prefixes;
 	uint64_t globs_off, globs;
-	uint64_t texts_off, texts; // bytes of the patterns and globs
+	uint64_t glob_names_off, glob_names; // slots: homes, then RULE_WALK_MAX more; or none
+	uint64_t texts_off, texts;           // bytes of the patterns and globs
 	// Of rules of one label, such as special-use top-level domains: bit (first letter mod 32)
 	// at the label's length. Most names' last label need not be hashed for them.
 	uint32_t singles[64];
@@ -157,6 +159,7 @@ struct rule_data_answer;
 struct rule_pattern_row;
 struct rule_prefix_row;
 struct rule_glob_row;
+struct rule_glob_name;
 
 // A private copy of all that decides where is read and what it means. Some 32 KiB.
 struct rule_reader {
@@ -170,6 +173,7 @@ struct rule_reader {
 	// Lists of class BLOCK for all types, whose entries cover the name and all below and get
 	// the group's reply: nearly all lists.
 	uint64_t plain[4];
+	uint64_t simple[4]; // plain lists, and lists of globs that are alike but for the globs
 	uint64_t key[RULE_KEY_WORDS];
 	uint64_t covers_self[4], covers_below[4];
 	uint64_t typed[4];   // lists for some types only
@@ -197,7 +201,11 @@ struct rule_reader {
 	const struct rule_prefix_row *prefixes;
 	const char *texts;
 	const struct rule_glob_row *glob;
+	const struct rule_glob_name *glob_names;
 	uint32_t pattern_count, prefix_count, glob_count, text_count;
+	uint32_t glob_homes; // 0: no globs
+	// Bit for the lowest bits of the fingerprint of each name with globs.
+	uint64_t glob_seen[(1 << RULE_GLOB_SEEN_BITS) / 64];
 	const struct rule_source_info *sources;
 	uint32_t source_count;
 };

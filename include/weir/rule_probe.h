@@ -204,6 +204,10 @@ static inline void rule_probe_bloom(const struct rule_reader *r, struct rule_pro
 	p->candidates = candidates;
 }
 
+// Where the image has globs, for probes with candidates: drops those names whose globs cannot fit.
+void rule_probe_globs(
+	const struct rule_reader *r, const struct dns_name *name, struct rule_probe *p);
+
 // The last two steps, only for probes with candidates: without one the query passes. The first
 // looks where each candidate's entry is; one in seven lies behind its home bucket, in a line that
 // nothing has fetched yet.

@@ -47,6 +47,7 @@ case ${1-} in
 	bench bench_check
 	bench bench_bytes
 	bench bench_except
+	bench bench_globs
 	;;
 quick)
 	bench bench_path -g G7 -c 1k

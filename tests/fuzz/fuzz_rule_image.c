@@ -47,6 +47,8 @@ static void seal(uint8_t *image, size_t len)
 	h.prefixes_off = h.prefixes_off % (len + 64) / 8 * 8;
 	h.globs %= 8;
 	h.globs_off = h.globs_off % (len + 64) / 8 * 8;
+	h.glob_names %= RULE_WALK_MAX + 8;
+	h.glob_names_off = h.glob_names_off % (len + 64) / 8 * 8;
 	h.texts %= 128;
 	h.texts_off %= len + 64;
 	h.depths &= (UINT64_C(2) << RULE_LABELS_MAX) - 2;
@@ -82,8 +84,8 @@ static void look(const struct rule_reader *r, const struct rule_verdict *v)
 			sum += (unsigned char)p.text[k];
 	for (uint32_t i = 0; i <= r->prefix_count; i++)
 		FUZZ_CHECK(!rule_prefix_at(r, i, &row) || row.length <= 128);
-	for (uint32_t i = 0; rule_glob_at(r, i, v->hash, &g); i++)
-		for (unsigned k = 0; k < g.len; k++)
+	for (uint32_t i = 0; i <= r->glob_count; i++)
+		for (unsigned k = 0; rule_glob_at(r, i, &g) && k < g.len; k++)
 			sum += (unsigned char)g.text[k];
 	seen += sum;
 }

@@ -67,7 +67,7 @@ static void print_globs(const struct rule_reader *r)
 {
 	for (uint32_t i = 0; i < r->glob_count; i++) {
 		struct rule_glob g;
-		if (rule_glob_at(r, i, r->glob[i].fingerprint, &g))
+		if (rule_glob_at(r, i, &g))
 			printf("glob of list %u: %.*s\n", g.list, (int)g.len, g.text);
 	}
 }

@@ -34,14 +34,13 @@ static bool hit_begin(
 static void globs_add(struct why *w, const struct rule_reader *r, const struct rule_match *match,
 	const struct why_hit *of)
 {
-	const uint32_t first = rule_glob_first(r, match->hash);
+	const struct rule_globs at_name = rule_globs_of(r, match->hash);
 	const struct dns_name *asked = &w->name[of->name], at = rule_suffix(asked, of->labels);
 	struct rule_glob g;
-	for (unsigned i = 0; i < RULE_GLOBS_AT_MAX && rule_glob_at(r, first + i, match->hash, &g);
-		i++) {
+	for (uint32_t i = 0; i < at_name.count; i++) {
 		char text[LIST_GLOB_TEXT_MAX];
 		struct why_hit h = *of;
-		if (g.list != of->list)
+		if (!rule_glob_at(r, at_name.first + i, &g) || g.list != of->list)
 			continue;
 		h.misses = !rule_glob_fits(&g, asked, of->labels);
 		text_escape(list_glob_text(g.text, g.len, &at, text), h.text, sizeof(h.text));

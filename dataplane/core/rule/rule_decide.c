@@ -29,7 +29,7 @@ struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct
 		struct rule_set s;
 		unsigned i = nearest(left);
 		left ^= UINT64_C(1) << i;
-		find_set(r, p->hash[i], group_lists, &s);
+		find_rules(r, p, i, name, group_lists, &s);
 		if (!is_plain(r, &s))
 			return rule_probe_weigh(r, p, name, qtype, group_lists);
 		if (any_of(&s) && !d.matched)

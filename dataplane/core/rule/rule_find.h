@@ -66,6 +66,25 @@ static inline void find_set(const struct rule_reader *r, uint64_t hash,
 	}
 }
 
+// Labels of the suffix of a probe with this index.
+static inline unsigned probe_labels(const struct rule_probe *p, unsigned index)
+{
+	uint64_t depths = p->depths;
+	while (index--)
+		depths &= depths - 1;
+	return (unsigned)__builtin_ctzll(depths);
+}
+
+// find_set for a candidate, without the lists of globs of which none fits.
+static inline void find_rules(const struct rule_reader *r, const struct rule_probe *p,
+	unsigned index, const struct dns_name *name, const uint64_t group_lists[4],
+	struct rule_set *out)
+{
+	find_set(r, p->hash[index], group_lists, out);
+	if (unlikely_(r->glob_homes))
+		rule_keep_globs(r, out, name, probe_labels(p, index), p->hash[index]);
+}
+
 // A rule of plain block lists alone.
 static inline struct rule_decision plain_decision(const struct rule_set *s, unsigned index)
 {
@@ -79,11 +98,12 @@ static inline struct rule_decision plain_decision(const struct rule_set *s, unsi
 	};
 }
 
+// Is a set that find_rules gave one of plain lists alone, globs that fit included?
 static inline bool is_plain(const struct rule_reader *r, const struct rule_set *s)
 {
 	uint64_t odd = 0;
 	for (unsigned w = 0; w < 4; w++)
-		odd |= s->lists[w] & ~r->plain[w];
+		odd |= s->lists[w] & ~r->simple[w];
 	return likely_(!odd);
 }
 

@@ -105,7 +105,11 @@ static const char *tail_fault(const struct rule_image_head *h)
 		|| !fits(h->size, h->texts_off, h->texts, 1, 1))
 		return "patterns and prefixes out of bounds";
 	if (h->globs > UINT32_MAX
-		|| !fits(h->size, h->globs_off, h->globs, sizeof(struct rule_glob_row), 8))
+		|| !fits(h->size, h->globs_off, h->globs, sizeof(struct rule_glob_row), 8)
+		|| h->glob_names > UINT32_MAX
+		|| (h->glob_names > 0 && h->glob_names <= RULE_WALK_MAX)
+		|| !fits(h->size, h->glob_names_off, h->glob_names, sizeof(struct rule_glob_name),
+			8))
 		return "globs out of bounds";
 	return NULL;
 }
@@ -163,9 +167,13 @@ static const char *take_list(struct rule_reader *r, unsigned list, uint64_t sour
 		add_bit(r->globs, list);
 	if (l.kind.types.count)
 		add_bit(r->typed, list);
-	else if (l.kind.rule_class == RULE_CLASS_BLOCK && l.kind.covers == RULE_COVERS_ALL
-		 && l.kind.reply == RULE_REPLY_GROUP && l.kind.zone != RULE_ZONE_FIRST)
-		add_bit(r->plain, list);
+	else if (l.kind.rule_class == RULE_CLASS_BLOCK && l.kind.reply == RULE_REPLY_GROUP
+		 && l.kind.zone != RULE_ZONE_FIRST) {
+		if (l.kind.covers == RULE_COVERS_ALL)
+			add_bit(r->plain, list);
+		if (l.kind.covers == RULE_COVERS_ALL || l.kind.globs)
+			add_bit(r->simple, list);
+	}
 	return NULL;
 }
 
@@ -228,13 +236,26 @@ static void take_tail(struct rule_reader *r, const struct rule_image_head *h)
 	r->patterns = (const void *)(r->base + h->patterns_off);
 	r->prefixes = (const void *)(r->base + h->prefixes_off);
 	r->glob = (const void *)(r->base + h->globs_off);
+	r->glob_names = (const void *)(r->base + h->glob_names_off);
 	r->texts = (const void *)(r->base + h->texts_off);
 	r->pattern_count = (uint32_t)h->patterns;
 	r->prefix_count = (uint32_t)h->prefixes;
 	r->glob_count = (uint32_t)h->globs;
+	r->glob_homes = (uint32_t)(h->glob_names ? h->glob_names - RULE_WALK_MAX : 0);
 	r->text_count = (uint32_t)h->texts;
 	r->sources = (const void *)(r->base + h->sources_off);
 	r->source_count = (uint32_t)h->source_count;
+}
+
+// Marks the names with globs.
+static void take_globs(struct rule_reader *r, uint64_t slots)
+{
+	for (uint64_t i = 0; i < slots; i++) {
+		const uint64_t hash =
+			__atomic_load_n(&r->glob_names[i].fingerprint, __ATOMIC_RELAXED);
+		const unsigned bit = hash % (1 << RULE_GLOB_SEEN_BITS);
+		r->glob_seen[bit / 64] |= UINT64_C(1) << bit % 64;
+	}
 }
 
 static void take_patterns(struct rule_reader *r)
@@ -297,8 +318,10 @@ static void take_exceptions(struct rule_reader *r)
 				add_bit(r->takes[i], k);
 				add_bit(r->excepted, k);
 			}
-	for (unsigned w = 0; w < 4; w++)
+	for (unsigned w = 0; w < 4; w++) {
 		r->plain[w] &= ~r->excepted[w];
+		r->simple[w] &= ~r->excepted[w];
+	}
 	for (uint32_t i = 0; i < r->set_count; i++)
 		for (unsigned base = 0; base <= RULE_LABELS_MAX; base++) {
 			uint64_t of[4];
@@ -356,6 +379,7 @@ int rule_reader_init(
 	}
 	take_order(&made);
 	take_tail(&made, &h);
+	take_globs(&made, h.glob_names);
 	take_patterns(&made);
 	take_exceptions(&made);
 	for (unsigned i = 0; i < h.source_count; i++)

@@ -230,23 +230,11 @@ static void weigh_zones(
 		index);
 }
 
-// Labels of the suffix of a probe with this index.
-static uint8_t probe_labels(const struct rule_probe *p, unsigned index)
-{
-	uint64_t depths = p->depths;
-	while (index--)
-		depths &= depths - 1;
-	return (uint8_t)__builtin_ctzll(depths);
-}
-
 // A name whose lists are not all plain block lists.
 static __attribute__((noinline)) void weigh(const struct rule_reader *r, struct choice *c,
-	const struct rule_probe *p, struct rule_set s, unsigned index, bool self,
-	const struct dns_name *name, uint16_t qtype)
+	const struct rule_probe *p, struct rule_set s, unsigned index, bool self, uint16_t qtype)
 {
 	keep_covering(r, &s, self);
-	if (unlikely_(r->glob_count))
-		rule_keep_globs(r, &s, name, probe_labels(p, index), p->hash[index]);
 	const unsigned typed = typed_rank(r, &s);
 	c->typed = typed > c->typed ? typed : c->typed;
 	rule_keep_types(r, &s, qtype);
@@ -295,12 +283,12 @@ static const struct chosen *choose(const struct rule_reader *r, const struct rul
 		struct rule_set s;
 		unsigned i = nearest(left);
 		left ^= UINT64_C(1) << i;
-		find_set(r, p->hash[i], group_lists, &s);
+		find_rules(r, p, i, name, group_lists, &s);
 		if (!any_of(&s))
 			continue;
 		if (!is_plain(r, &s)) {
 			bool self = i + 1 == p->count && p->depths >> labels & 1;
-			weigh(r, c, p, s, i, self, name, qtype);
+			weigh(r, c, p, s, i, self, qtype);
 		} else if (c->rank < RANK_BLOCK) {
 			c->rank = RANK_BLOCK;
 			c->by_rank.d = plain_decision(&s, i);
@@ -339,18 +327,20 @@ void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint1
 	struct choice c;
 	struct rule_verdict v = {0};
 	probe(r, name, &p);
+	if (unlikely_(r->glob_homes))
+		rule_probe_globs(r, name, &p);
 	c.by_rank.set = (struct rule_set){{0}};
 	const struct chosen *made = choose(r, &p, name, qtype, group_lists, &c);
 	v.d = made->d;
 	if (v.d.matched) {
-		v.labels = probe_labels(&p, v.d.index);
+		v.labels = (uint8_t)probe_labels(&p, v.d.index);
 		v.hash = p.hash[v.d.index];
 		v.set = made->set;
 		if (!any_of(&v.set))
-			find_set(r, v.hash, group_lists, &v.set);
+			find_rules(r, &p, v.d.index, name, group_lists, &v.set);
 	}
 	if (v.d.safe) {
-		v.safe_labels = probe_labels(&p, c.safe_index);
+		v.safe_labels = (uint8_t)probe_labels(&p, c.safe_index);
 		v.safe_list = c.safe_list;
 		v.safe_hash = p.hash[c.safe_index];
 	}
@@ -366,7 +356,7 @@ unsigned rule_holders(const struct rule_reader *r, const struct dns_name *name,
 	probe(r, name, &p);
 	for (uint64_t left = p.candidates; left;) {
 		unsigned i = 63 - (unsigned)__builtin_clzll(left);
-		struct rule_match m = {.hash = p.hash[i], .labels = probe_labels(&p, i)};
+		struct rule_match m = {.hash = p.hash[i], .labels = (uint8_t)probe_labels(&p, i)};
 		left ^= UINT64_C(1) << i;
 		find_set(r, p.hash[i], all, &m.set);
 		if (any_of(&m.set))

@@ -15,6 +15,8 @@ static inline void rule_fast_probe(
 		label_off[i++] = (uint8_t)off;
 	rule_probe_suffixes(r, name, label_off, p);
 	rule_probe_bloom(r, p);
+	if (p->candidates && r->glob_homes)
+		rule_probe_globs(r, name, p);
 }
 
 struct rule_fast_said {

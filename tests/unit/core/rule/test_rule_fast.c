@@ -139,3 +139,61 @@ TEST(test_each_list_is_plain_or_not)
 		}
 	}
 }
+
+static void add_block(struct rule_builder *b, const char *text, const char *glob)
+{
+	const struct dns_name name = fixture_name(text);
+	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
+	rule.kind.globs = glob != NULL;
+	rule.kind.covers = glob ? RULE_COVERS_BELOW : RULE_COVERS_ALL;
+	rule.glob = glob;
+	rule.glob_len = glob ? strlen(glob) : 0;
+	assert_int_equal(rule_builder_rule(b, &rule), 0);
+}
+
+// A name that two bytes tell from all globs goes on as one that is not listed, unless another list
+// has the name of the globs, or one of these may fit any name.
+TEST(test_names_that_no_glob_can_fit)
+{
+	static const struct {
+		const char *name;
+		bool goes_on, is_blocked;
+	} row[] = {
+		{"www.stars.example", false, false},
+		{"stars.example", false, false},
+		{"adsl.stars.example", true, false},
+		{"ads-1.stars.example", true, true},
+		{"www.ads-1.stars.example", true, true},
+		{"ads-1.www.stars.example", true, true},
+		{"my-ok.stars.example", true, true},
+		{"my-ok.x.stars.example", false, false},
+		{"www.both.example", true, true},
+		{"www.open.example", true, false},
+		{"xay.open.example", true, true},
+		{"both.example", true, true},
+		{"open.example", true, false},
+	};
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena arena;
+	struct rule_reader r;
+	char why[128];
+	assert_int_equal(rule_builder_source(b, "one"), 0);
+	add_block(b, "stars.example", "*.ads-*");
+	add_block(b, "stars.example", ".*-ok");
+	add_block(b, "both.example", "*.ads-*");
+	add_block(b, "both.example", NULL);
+	add_block(b, "open.example", ".*a*");
+	fixture_finish(b, &arena);
+	assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+		const struct dns_name name = fixture_name(row[i].name);
+		struct rule_probe p;
+		rule_fast_probe(&r, &name, &p);
+		if ((p.candidates != 0) != row[i].goes_on)
+			fail_msg("%s goes on, or not", row[i].name);
+		const struct rule_decision d = rule_probe_decide(&r, &p, &name, DNS_TYPE_A, all);
+		assert_int_equal(d.action, row[i].is_blocked ? RULE_BLOCK : RULE_PASS);
+	}
+	rule_arena_free(&arena);
+}

@@ -297,6 +297,9 @@ TEST(test_refusals)
 #define FIELD(f) offsetof(struct rule_image_head, f)
 		{FIELD(globs), UINT64_MAX, "globs"},
 		{FIELD(globs_off), 4, "globs"},
+		{FIELD(glob_names), RULE_WALK_MAX, "globs"},
+		{FIELD(glob_names), UINT32_MAX, "globs"},
+		{FIELD(glob_names_off), 4, "globs"},
 		{FIELD(bloom_blocks), 0, "bloom"},
 		{FIELD(bloom_blocks), UINT64_MAX, "bloom"},
 		{FIELD(bloom_blocks), UINT64_C(1) << 59, "bloom"},
