@@ -8,14 +8,14 @@ import vmtest
 from probe import Probe
 
 # The first is the one that the disk binds at boot. A kernel's virtio driver has XDP of its own, and wants a TX queue for each
-# CPU beside the others; without them it sends in a slower mode, and says so. e1000e has none, vmxnet3 none before Linux 6.3, and
-# weirctl doctor knows of none.
+# CPU beside the others; without them it sends in a slower mode, and says so. e1000e has none, vmxnet3 none before Linux 6.3;
+# since then it closes its link for a tenth of a second and more where a program is attached or removed.
 CPUS = 3
 NICS = (vmtest.machine.VIRTIO,
         {"model": "virtio-net-pci", "queues": 2 * CPUS, "name": "virtio, 6 queues", "workers": 2, "native": True},
         {"model": "virtio-net-pci", "queues": 2, "name": "virtio, 2 queues", "workers": 2, "native": True},
         {"model": "e1000e", "name": "e1000e", "workers": 1, "native": False},
-        {"model": "vmxnet3", "name": "vmxnet3", "workers": 1, "native": vmtest.KIND.suite != "bookworm", "known": False})
+        {"model": "vmxnet3", "name": "vmxnet3", "workers": 1, "native": vmtest.KIND.suite != "bookworm", "most_lost": 250})
 NO_QUEUE = "will operate in a slower locked tx mode"
 
 
@@ -51,7 +51,7 @@ def modes(t, box, name, nic, link):
     shown = box.do(f"ip -details link show {link}")
     t.same(f"{name}: so does the kernel", nic["native"], "xdpgeneric" not in shown)
     said = box.do("weirctl doctor 2>&1 || :")
-    word = "has XDP of its own; frames are copied" if nic.get("known", nic["native"]) else "is not known to have XDP"
+    word = "has XDP of its own; frames are copied" if nic["native"] else "is not known to have XDP"
     t.check(f"{name}: weirctl doctor says what to expect of it", any(link in line and word in line for line in said.split("\n")), said)
     log = box.do("journalctl -u weir-dataplane -o cat --no-pager -n 60")
     t.check(f"{name}: the log has the sockets, which copy", f"AF_XDP: {nic['workers']} sockets, 0 of them without copies" in log, log)
@@ -97,7 +97,8 @@ def one(t, box, number, nic):
         result = box.far.result(box.far.load(["here.lan", "denied.example"], 4, 500, clients=64))
         t.check(f"{name}: nothing is lost at 500 q/s", result["lost"] == 0 and result["sent"] > 500, result)
         result = under_load(t, box, name, "restart", lambda: box.do("systemctl restart weir-dataplane", 60))
-        t.check(f"{name}: restart: what is lost is less than a tenth of a second's", result["lost"] < 50, result)
+        most = nic.get("most_lost", 50)
+        t.check(f"{name}: restart: what is lost is less than {most / 500} seconds' queries", result["lost"] < most, result)
         under_load(t, box, name, "kill", lambda: box.do("systemctl kill -s KILL weir-dataplane"))
         without_dataplane(t, box, name, link)
     box.do(f"systemctl stop weir-dataplane; ip addr flush dev {link}; ip link set {link} down")

@@ -305,19 +305,41 @@ void doctor_check_numa(struct doctor *d)
 		doctor_add(d, DOCTOR_OK, "no worker is on another memory node than a port");
 }
 
-// Drivers with XDP of their own, and of these the ones with AF_XDP without copies, in Linux 6.1.
+// A version of the kernel; those that weir runs on are newer than 0.
+#define LINUX(major, minor) ((unsigned)(major) << 16 | (unsigned)(minor))
+
+// The version of the kernel, and its text; -EINVAL and -errno as values below 0.
+static long long kernel_version(char release[64])
+{
+	unsigned major = 0, minor = 0;
+	int rc = sysroot_line(release, 64, "/proc/sys/kernel/osrelease");
+	if (rc)
+		return rc;
+	return sscanf(release, "%u.%u", &major, &minor) == 2 && major < 1U << 15 && minor < 1U << 16
+		       ? (long long)LINUX(major, minor)
+		       : -EINVAL;
+}
+
+// Drivers with XDP of their own, of these the ones with AF_XDP without copies, and the version of
+// Linux that has it, where that is newer than 6.1.
 static bool is_native(const char *driver, bool *no_copies)
 {
 	static const struct {
 		const char *driver;
 		bool no_copies;
-	} known[] = {{"i40e", true}, {"ice", true}, {"ixgbe", true}, {"mlx5_core", true},
-		{"igc", true}, {"stmmac", true}, {"ixgbevf", false}, {"igb", false},
-		{"bnxt_en", false}, {"ena", false}, {"mlx4_en", false}, {"nfp", false},
-		{"qede", false}, {"sfc", false}, {"virtio_net", false}, {"hv_netvsc", false},
-		{"veth", false}, {"tun", false}, {"mvneta", false}, {"dpaa2-eth", false}};
+		unsigned since;
+	} known[] = {{"i40e", true, 0}, {"ice", true, 0}, {"ixgbe", true, 0},
+		{"mlx5_core", true, 0}, {"igc", true, 0}, {"stmmac", true, 0},
+		{"ixgbevf", false, 0}, {"igb", false, 0}, {"bnxt_en", false, 0}, {"ena", false, 0},
+		{"mlx4_en", false, 0}, {"nfp", false, 0}, {"qede", false, 0}, {"sfc", false, 0},
+		{"virtio_net", false, 0}, {"hv_netvsc", false, 0}, {"veth", false, 0},
+		{"tun", false, 0}, {"mvneta", false, 0}, {"dpaa2-eth", false, 0},
+		{"vmxnet3", false, LINUX(6, 3)}};
+	char release[64];
+	const long long kernel = kernel_version(release);
 	for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
-		if (strcmp(driver, known[i].driver) != 0)
+		if (strcmp(driver, known[i].driver) != 0
+			|| (known[i].since && kernel < known[i].since))
 			continue;
 		*no_copies = known[i].no_copies;
 		return true;
@@ -394,12 +416,11 @@ static void foreign_check(struct doctor *d, const char *name)
 static void xdp_kernel_check(struct doctor *d)
 {
 	char release[64];
-	unsigned major = 0, minor = 0;
-	int rc = sysroot_line(release, sizeof(release), "/proc/sys/kernel/osrelease");
-	if (rc || sscanf(release, "%u.%u", &major, &minor) != 2) {
+	const long long kernel = kernel_version(release);
+	if (kernel < 0) {
 		doctor_add(d, DOCTOR_UNKNOWN, "/proc/sys/kernel/osrelease: %s",
-			rc ? strerror(-rc) : release);
-	} else if (major < 5 || (major == 5 && minor < 11)) {
+			kernel == -EINVAL ? release : strerror((int)-kernel));
+	} else if (kernel < LINUX(5, 11)) {
 		doctor_add(
 			d, DOCTOR_WRONG, "kernel %s: AF_XDP with busy polling needs 5.11", release);
 		doctor_do(d, "apt-get install linux-image-$(dpkg --print-architecture) && reboot");

@@ -281,6 +281,8 @@ for driver in e1000e vmxnet3; do
 	ln -sfn ../$driver "$WEIR_ROOT/sys/class/net/lan0/device/driver"
 	want xdp warning "driver $driver is not known to have XDP" 'weirctl xdp status'
 done
+file proc/sys/kernel/osrelease '6.3.0\n'
+want xdp ok 'driver vmxnet3 has XDP of its own; frames are copied'
 file proc/sys/kernel/osrelease '5.10.0-8\n'
 want xdp wrong 'AF_XDP with busy polling needs 5.11' linux-image
 rm "$WEIR_ROOT/proc/sys/kernel/osrelease"
