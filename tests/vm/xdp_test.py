@@ -8,8 +8,8 @@ import vmtest
 from probe import Probe
 
 # The first is the one that the disk binds at boot. A kernel's virtio driver has XDP of its own, and wants a TX queue for each
-# CPU beside the others; without them it sends in a slower mode, and says so. e1000e has none, vmxnet3 none before Linux 6.3;
-# since then it closes its link for a tenth of a second and more where a program is attached or removed.
+# CPU beside the others; without them it sends in a slower mode, and says so. e1000e has none, vmxnet3 none before Linux 6.3, and
+# closes its link for a tenth of a second and more where a program is attached or removed.
 CPUS = 3
 NICS = (vmtest.machine.VIRTIO,
         {"model": "virtio-net-pci", "queues": 2 * CPUS, "name": "virtio, 6 queues", "workers": 2, "native": True},
