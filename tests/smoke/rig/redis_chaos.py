@@ -153,13 +153,13 @@ def slowly(server, stop):
 
 
 def late():
-    """How often Redis was found too slow, or not asked."""
+    """How often Redis was found too slow, or not asked, or its connection ended before its reply."""
     s = stats()
-    return s["l1"]["timeouts"] + s["l1"]["skipped"] + s["redis"]["timeouts"]
+    return s["l1"]["timeouts"] + s["l1"]["skipped"] + s["redis"]["timeouts"] + s["redis"]["lost"]
 
 
 class Without:
-    """Between which misses weir found Redis too slow, or asked for none as its connection was away."""
+    """Between which misses weir found Redis too slow, asked for none as its connection was away, or got no reply as it ended."""
 
     def __init__(self, load):
         self.load, self.spans, self.next = load, [], 0
