@@ -14,7 +14,7 @@
 #include "answer_policy/answer_records.h"
 #include "policy/safe_search.h"
 #include "resolver_check.h"
-#include "resolver_loop.h"
+#include "resolver_internal.h"
 #include "resolver_miss.h"
 #include "resolver_store.h"
 #include "upstream/aaaa.h"

@@ -129,3 +129,7 @@ ATTR_INLINE void resolver_trace_note(
 }
 
 void resolver_cache_close(struct resolver *r); // looks that are under way end
+
+// Was the name flushed since, or does a flush of it wait (counted)?
+bool resolver_flush_covers(
+	struct resolver *r, const struct dns_name *name, uint64_t since_ms, uint64_t now_ms);

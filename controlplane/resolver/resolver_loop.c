@@ -2,8 +2,6 @@
 // A resolver: its state for others, watches, renewals ahead of expiry, the worker rings as a way
 // for upstream queries, its timers and settings, open and close.
 
-#include "resolver_loop.h"
-
 #include "base/leak_demo.h"
 #include "base/loop.h"
 #include "base/rng.h"

@@ -36,8 +36,7 @@ static const char *type_take(struct http_exchange *x, uint16_t *type)
 	const char *text = http_param(x, "type");
 	if (text && rdata_parse_type(text, type))
 		return rdata_parse_type_text(*type);
-	api_refuse(x, 400,
-		"type: must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT");
+	api_refuse(x, 400, "type: must be one of: " RDATA_PARSE_TYPES);
 	return NULL;
 }
 

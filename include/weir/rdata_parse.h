@@ -22,7 +22,8 @@ enum {
 	RDATA_PARSE_PARAMS_MAX = 32, // parameters of an SVCB record
 };
 
-// A word such as "aaaa"; false: not one of the types above.
+// A word such as "aaaa"; false: not one of RDATA_PARSE_TYPES, in any case of its letters.
+#define RDATA_PARSE_TYPES "A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT"
 ATTR_MUST_CHECK bool rdata_parse_type(const char *text, uint16_t *type);
 const char *rdata_parse_type_text(uint16_t type); // "AAAA"; "" for a type that it does not know
 

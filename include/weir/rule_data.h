@@ -69,8 +69,7 @@ struct rule_prefix_row {
 static_assert(sizeof(struct rule_prefix_row) == 24);
 
 // A text that the labels in front of a name must fit, each with its dot in front of it
-// (`.ads-1.x`):
-// `*` stands for any bytes, or none. Those of a name follow one another.
+// (`.ads-1.x`): `*` stands for any bytes, or none. Those of a name follow one another.
 struct rule_glob_row {
 	uint32_t off; // into the texts
 	uint8_t len, list;

@@ -98,7 +98,7 @@ def one(t, box, number, nic):
         t.check(f"{name}: nothing is lost at 500 q/s", result["lost"] == 0 and result["sent"] > 500, result)
         result = under_load(t, box, name, "restart", lambda: box.do("systemctl restart weir-dataplane", 60))
         most = nic.get("most_lost", 50)
-        t.check(f"{name}: restart: what is lost is less than {most / 500} seconds' queries", result["lost"] < most, result)
+        t.check(f"{name}: restart: it loses fewer queries than {most / 500} seconds have", result["lost"] < most, result)
         under_load(t, box, name, "kill", lambda: box.do("systemctl kill -s KILL weir-dataplane"))
         without_dataplane(t, box, name, link)
     box.do(f"systemctl stop weir-dataplane; ip addr flush dev {link}; ip link set {link} down")

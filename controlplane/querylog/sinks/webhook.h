@@ -26,8 +26,8 @@
 // At most `per_minute` messages, one a second at most. A failed one is tried again by the owner,
 // 1 s to 60 s later, doubling. A server that replies 429 or 503 with a time gets no message before
 // it, WEBHOOK_AFTER_MAX_S later at most. A server with an untrusted certificate gets nothing; it is
-// tried again like any other. What is shown and logged of a URL is its host alone: the rest may be
-// a secret.
+// tried again like any other. The host alone of a URL is shown and logged: the rest may be a
+// secret.
 //
 // Owned by one thread, which blocks while a message is sent.
 

@@ -527,8 +527,7 @@ static int types_apply(
 		if (!rdata_parse_type(config_node_item_text(node, "types", i), &b->types[i]))
 			rc = config_worse(rc,
 				config_refuse(doc, config_item_key(key, "blocking.types", i, NULL),
-					"must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, "
-					"SVCB, TXT"));
+					"must be one of: " RDATA_PARSE_TYPES));
 	return rc;
 }
 

@@ -235,8 +235,7 @@ static int record_apply(const struct config_doc *doc, const char *list, unsigned
 	if (!config_node_text(node, "type"))
 		return config_refuse(doc, key, "has no value");
 	if (!rdata_parse_type(config_node_text(node, "type"), &out->type))
-		return config_refuse(doc, key,
-			"must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT");
+		return config_refuse(doc, key, "must be one of: " RDATA_PARSE_TYPES);
 	config_item_key(key, list, i, "value");
 	return config_worse(rc, data_take(doc, key, config_node_text(node, "value"), out));
 }
