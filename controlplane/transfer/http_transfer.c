@@ -361,7 +361,7 @@ static void why_write(const struct http_transfer *t, CURLcode code, char *out, s
 	const char *phrase = phrase_of(code);
 	if (code == CURLE_OK)
 		text[0] = '\0';
-	else if (t->is_packed_otherwise)
+	else if (t->is_packed_otherwise || code == CURLE_BAD_CONTENT_ENCODING)
 		snprintf(text, sizeof(text), "the reply is packed in a way that nobody asked for");
 	else if (error_of(t, code) == -EKEYREJECTED && t->error[0])
 		snprintf(text, sizeof(text), "%s", t->error);
