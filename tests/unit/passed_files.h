@@ -9,15 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 #include <weir/os/passed_files.h>
-
-// Can this kernel have the sender keep them? From Linux 6.16 on.
-static inline bool passed_files_known(int fd)
-{
-	int on;
-	socklen_t len = sizeof(on);
-	return getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &len) == 0;
-}
 
 // Hands these over beside the bytes. 0 or -errno.
 static inline int passed_files_send(
@@ -43,6 +36,20 @@ static inline int passed_files_send(
 static inline int passed_files_try(int to)
 {
 	return passed_files_send(to, "?", 1, &to, 1);
+}
+
+// Can this kernel have the sender keep them? From Linux 6.16 on. (qemu's user mode takes the option
+// and leaves it alone.)
+static inline bool passed_files_known(void)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return false;
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
+	const int rc = passed_files_try(pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+	return rc == -EPERM;
 }
 
 static inline bool listens_at(int fd, const char *at)

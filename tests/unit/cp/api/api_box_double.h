@@ -252,7 +252,9 @@ static inline void pending_double_check(void)
 		"\"age_ms\":2500,\"waited_ms\":0,\"renewal\":false,\"step\":\"late\","
 		"\"server\":\"\"}],",
 		"\"jobs\":[{\"kind\":\"list fetch\",\"what\":\"https://lists.example/ads\","
-		"\"step\":\"its server\",\"age_ms\":4");
+		"\"step\":\"its server\",\"age_ms\":");
+	static const char age[] = "\"its server\",\"age_ms\":";
+	assert_in_range(strtoul(strstr(reply, age) + sizeof(age) - 1, NULL, 10), 4000, 64000);
 	const char *reload = strstr(reply, "\"config reload\""),
 		   *build = strstr(reply, "\"kind\":\"build\"");
 	assert_true(reload && build && reload < build); // the oldest first

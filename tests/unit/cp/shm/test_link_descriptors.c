@@ -185,7 +185,7 @@ TEST_WITH(test_slow_files_after_a_hello, setup, teardown)
 TEST_WITH(test_the_sender_keeps_its_files, setup, teardown)
 {
 	int fd = connect_now();
-	const bool known = passed_files_known(fd);
+	const bool known = passed_files_known();
 	const int rc = known ? passed_files_try(fd) : 0;
 	close(fd);
 	if (!known)
