@@ -26,7 +26,7 @@ size_t flush_write(const struct flush *f, uint64_t box, char out[FLUSH_MESSAGE_M
 		kind_words[f->kind], dns_name_to_text(&f->name, name));
 }
 
-// Lenient; that the message is written back as it came is what makes it strict.
+// Lenient: flush_parse rejects a message that flush_write would write differently.
 static bool parts_take(const char *text, struct flush *out, uint64_t *box)
 {
 	enum { BOX_AT = 2, KIND_AT = BOX_AT + 16 + 1 };

@@ -37,7 +37,7 @@ enum {
 	FLUSH_WIDE_AN_HOUR = 10,
 };
 
-// At most `most` in a span that begins with the first of them.
+// A window of a rate limit: it begins with the first flush in it.
 struct flush_span {
 	uint64_t began_ms;
 	unsigned count;
@@ -47,7 +47,7 @@ struct flush_gate { // starts zeroed
 	struct flush_span names_second, names_hour, wide, wide_hour;
 };
 
-// True: it may pass, and is counted.
+// True: the flush is within the rate limits, and was counted.
 ATTR_MUST_CHECK bool flush_admit(struct flush_gate *g, enum flush_kind kind, uint64_t now_ms);
 
 // The flushes of the last FLUSH_REMEMBER_MS, so that flushed answers do not come back: an answer to
@@ -65,9 +65,9 @@ struct flush_log_entry {
 };
 
 struct flush_log {        // starts zeroed
-	uint64_t count;   // ever
-	uint64_t lost_ms; // of the newest one that made place early
-	uint64_t lost;    // that did, ever
+	uint64_t count;   // flushes ever logged
+	uint64_t lost_ms; // at_ms of the newest flush that was evicted early
+	uint64_t lost;    // flushes ever evicted early
 	struct flush_log_entry entry[FLUSH_LOG_MAX];
 };
 
@@ -75,5 +75,6 @@ void flush_log_add(struct flush_log *l, const struct flush *f, uint64_t now_ms);
 // Was the name flushed at `since_ms` or later? Costs nothing while there was no flush lately.
 bool flush_log_covers(
 	const struct flush_log *l, const struct dns_name *name, uint64_t since_ms, uint64_t now_ms);
-uint64_t flush_log_since(const struct flush_log *l, uint64_t now_ms); // the oldest; 0: none
+// When the oldest flush in the log was; 0: the log is empty.
+uint64_t flush_log_since(const struct flush_log *l, uint64_t now_ms);
 unsigned flush_log_used(const struct flush_log *l, uint64_t now_ms);

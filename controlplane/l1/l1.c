@@ -22,8 +22,8 @@ enum {
 	COMMAND_MS = 1000,
 	CURSOR_MAX = 24,
 	KEYS_A_STEP = 128,
-	LOOKED_AT_A_STEP = 1000,    // where hardly any of them can fit
-	KEYS_MAX = 8 * KEYS_A_STEP, // of one reply; SCAN may return more than requested
+	LOOKED_AT_A_STEP = 1000,    // for one name, which hardly any key has
+	KEYS_MAX = 8 * KEYS_A_STEP, // keys in a reply; SCAN may return more than requested
 	KEYS_A_COMMAND = REDIS_ARGS_MAX - 2,
 };
 
@@ -84,7 +84,8 @@ static void step_send(struct l1_flush *f, const struct redis_command *c, redis_d
 		f->failed = true;
 }
 
-// Keys of one step: commands of several where they need not share a slot.
+// Keys to delete in one step: several a command, except in Cluster, where they would have to share
+// a slot.
 struct batch {
 	unsigned most, shard;
 	struct redis_command unlink, drop;
@@ -168,7 +169,7 @@ static void scan_send(struct l1_flush *f)
 		f->failed = true;
 }
 
-// Masters that came or went: their keys are somewhere else, so from the start again.
+// When masters came or went, keys have moved: scans from the start again.
 static void nodes_follow(struct l1_flush *f)
 {
 	unsigned nodes = redis_nodes(f->redis);
@@ -259,7 +260,7 @@ enum {
 struct l1_lookup {
 	struct l1 *owner;
 	bool stopped; // no caller waits any more
-	bool peek;    // not counted
+	bool peek;    // the lookup is not counted
 	l1_get_fn done;
 	l1_lock_fn locked;
 	void *arg;
@@ -272,7 +273,7 @@ struct l1 {
 	struct redis *redis;
 	struct ttl_rules rules;
 	unsigned lookup_timeout_ms;
-	const char *space; // of the configuration
+	const char *space; // namespace, in the configuration
 	struct l1_lookup *free;
 	unsigned touched; // lookups ever used
 	struct age_list ages;
@@ -285,7 +286,7 @@ static struct redis_word word_of(const struct l1_key *key)
 	return (struct redis_word){key->text, key->len};
 }
 
-// Decimal in `room`, which the command points into until it is sent.
+// Decimal text in `room`, which must live until the command is sent.
 static struct redis_word number(char room[NUMBER_MAX], uint64_t value)
 {
 	return (struct redis_word){room, (size_t)snprintf(room, NUMBER_MAX, "%" PRIu64, value)};
@@ -464,8 +465,8 @@ void l1_get_stop(struct l1_lookup *look)
 static void on_lock(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_lookup *look = arg;
-	// Without an answer of Redis no other box has the lock: then the caller's table is the only
-	// lock.
+	// When Redis does not answer, no other box has the lock: the caller's table is the only
+	// one.
 	bool got = end != REDIS_DONE || redis_reply_kind(reply) != REDIS_NIL;
 	if (!look->stopped)
 		look->locked(look->arg, got);
@@ -524,7 +525,7 @@ static unsigned l1_shard_of(const struct l1 *l, const char *text, size_t len)
 	return hash % l1_shards(l);
 }
 
-// A refusal for the key's sake, or as it is elsewhere, says nothing of the server.
+// An error about the key (WRONGTYPE) or its place (MOVED, ASK) says nothing about the server.
 static bool is_refusal(enum redis_end end, const struct redis_reply *reply)
 {
 	if (end != REDIS_REFUSED || redis_reply_kind(reply) != REDIS_ERROR)

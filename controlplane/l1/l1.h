@@ -5,11 +5,11 @@
 //
 // Keys are l1_key.h's. A value is a HASH: `v` (1), `msg` (a whole response, id 0, no OPT, TTLs as
 // of created_at), `created_at` and `soft_expiry` (Unix seconds), `stored_ttl`, `auth_ttl`, and
-// `hits` (a minute, as the box that wrote it counted). HSET and EXPIRE are one MULTI, joined by the
-// index of soft expiry (ZSET `<namespace>-meta:expiry`); in Cluster, where keys of two slots cannot
-// share a MULTI, the key's entry goes to one of 64 indexes (`<namespace>-meta:{NN}:expiry`) by a
-// MULTI of its own right after, and l1_sweep.h closes the gap. EVERY key has a TTL, the index as
-// well.
+// `hits` (a minute, as the box that wrote it counted). HSET and EXPIRE are one MULTI, with the
+// key's entry in the index of soft expiry (ZSET `<namespace>-meta:expiry`); in Cluster, where keys
+// of two slots cannot share a MULTI, the key's entry goes to one of 64 indexes
+// (`<namespace>-meta:{NN}:expiry`) by a second MULTI right after, and l1_sweep.h closes the gap.
+// EVERY key has a TTL, the index as well.
 //
 // Values are not trusted: fields are bounded and must fit each other, and the message goes through
 // dns_answer_read like an upstream's. A bad value is a miss, counted, and deleted. Wall time is
@@ -45,46 +45,47 @@ typedef void (*l1_get_fn)(void *arg, enum l1_found found, const struct l1_value 
 
 ATTR_MUST_CHECK int l1_new(struct l1 **out, struct loop *loop, const struct config *config);
 void l1_free(struct l1 *l);                                   // NULL is fine
-void l1_configure(struct l1 *l, const struct config *config); // which must outlive its use
+void l1_configure(struct l1 *l, const struct config *config); // must outlive `l`, or its next call
 bool l1_usable(const struct l1 *l);
 struct redis *l1_redis(struct l1 *l);
 
-// NULL: not asked (off, away, too many looks); go on without.
+// NULL: no lookup (Redis is off or away, or too many lookups); the caller goes on without L1.
 struct l1_lookup *l1_get(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg);
-// The same for people who look at the cache: it does not count as use of it.
+// Like l1_get, for people who inspect the cache: the lookup is not counted.
 struct l1_lookup *l1_peek(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg);
 void l1_get_stop(struct l1_lookup *look); // not after `done`; NULL is fine
 
 // One refresher per key over all boxes: SET NX EX under `<namespace>-meta:refresh:<key>`, which
-// ends by itself. Called once like the above; `got` also when Redis does not answer, because then
-// no other box has the lock either. NULL: no lock in Redis; the caller's own table is the only one.
+// expires by itself. `done` is called as for l1_get; `got` also when Redis does not answer, because
+// then no other box has the lock either. NULL: no lock in Redis; only the caller's own table guards
+// the key.
 typedef void (*l1_lock_fn)(void *arg, bool got);
 struct l1_lookup *l1_lock(
 	struct l1 *l, const struct l1_key *key, unsigned life_s, l1_lock_fn done, void *arg);
 
-// Once the refreshed value is stored the lock ends within a second: a name of a short TTL is due
-// again before it would end by itself. Not at once, because a box that has just read the old value
-// may be asking for the lock.
+// Lets the lock end within a second, once the refreshed value is stored: a name of a short TTL is
+// due again before the lock would expire by itself. Not at once, because a box that has just read
+// the old value may be asking for the lock.
 void l1_unlock(struct l1 *l, const struct l1_key *key);
 
 struct l1_put {
 	const uint8_t *msg;
 	uint16_t len;
-	uint32_t age_s; // already spent of the TTLs, 0 for a fresh answer
+	uint32_t age_s; // time since the TTLs began to run, 0 for a fresh answer
 	uint32_t stored_ttl_s, auth_ttl_s;
 	uint32_t hits;
 };
-// False: it is not even sent: too large, too old, or no Redis.
+// False: nothing was sent: the answer is too large or too old, or there is no Redis.
 bool l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put);
-void l1_delete(struct l1 *l, const struct l1_key *key); // with its entry in the index
+void l1_delete(struct l1 *l, const struct l1_key *key); // the key and its index entry
 void l1_bad(struct l1 *l, const struct l1_key *key); // the message was no answer: counted, deleted
 
-// The index that holds a key: its name, NUL-terminated.
+// The name of an index, NUL-terminated.
 enum { L1_INDEX_MAX = CONFIG_NAMESPACE_MAX + 32 };
-// The namespace, for l1_key.h; and `<namespace>-meta:<what>`.
-const char *l1_space(const struct l1 *l);
+const char *l1_space(const struct l1 *l); // the namespace, for l1_key.h
+// Writes `<namespace>-meta:<what>`.
 void l1_meta_name(const struct l1 *l, const char *what, char out[L1_INDEX_MAX]);
-// What came of a write that others sent: that of the housekeeping.
+// Counts the result of a write of the housekeeping: refusals make the state "refusing".
 void l1_wrote(struct l1 *l, enum redis_end end, const struct redis_reply *reply);
 struct ttl_rules l1_rules(const struct l1 *l);
 unsigned l1_shards(const struct l1 *l); // 1, or L1_SHARDS
@@ -113,11 +114,11 @@ void l1_index_name(const struct l1 *l, unsigned shard, char out[L1_INDEX_MAX]);
 struct l1_status {
 	L1_COUNTS(COUNT_FIELD)
 	struct redis_status redis;
-	uint64_t refused_in_a_row; // writes, since one was accepted; redis.state follows from it
+	uint64_t refused_in_a_row; // writes since one was accepted; redis.state follows
 };
 COUNTS(l1_rows, struct l1_status, "weir_l1_", L1_COUNTS)
 void l1_status(const struct l1 *l, struct l1_status *out);
-void l1_tables(const struct l1 *l, struct table_registry *tables); // Redis's too
+void l1_tables(const struct l1 *l, struct table_registry *tables); // the Redis client's too
 
 // A flush of L1: every key of a name, of all below it, or all keys of weir. Resolver loop's thread.
 //
@@ -125,7 +126,7 @@ void l1_tables(const struct l1 *l, struct table_registry *tables); // Redis's to
 // it touches only keys that l1_key_parse accepts and that match), then UNLINK of the key and its
 // index entry; `all` drops the indexes first. It begins L1_FLUSH_SETTLE_MS late: by then writes
 // that other boxes sent before they heard of the flush have arrived. SCAN finds every key that
-// existed all the time; later keys are younger than the flush, because the log of flush.h keeps
+// existed all the time; newer keys are younger than the flush, because the log of flush.h keeps
 // older ones out. Deleting all 128 keys of a step takes 0.03 to 0.1 ms of the loop (0.17 ms in
 // Cluster), a Redis of a million keys 2 to 5 s. A flush that does not end in L1_FLUSH_MAX_MS, or
 // whose command fails, ends with L1_FLUSH_PARTLY.
@@ -142,4 +143,4 @@ typedef void (*l1_flush_fn)(void *arg, enum l1_flush_end end, uint64_t removed);
 // NULL: not begun (Redis is off or away, no memory).
 struct l1_flush *l1_flush_start(
 	struct loop *loop, struct l1 *l, const struct flush *what, l1_flush_fn done, void *arg);
-void l1_flush_stop(struct l1_flush *f); // not after `done`; NULL is fine; it goes with its l1
+void l1_flush_stop(struct l1_flush *f); // not after `done`; NULL is fine; before l1_free

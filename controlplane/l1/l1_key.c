@@ -27,7 +27,7 @@ static char *byte_write(char *p, uint8_t c)
 	return p;
 }
 
-// At most four bytes for each of the name's.
+// Writes at most four bytes for each byte of the name.
 static char *name_write(char *p, const uint8_t *wire, size_t len)
 {
 	if (len == 1)
@@ -81,7 +81,7 @@ static bool word_take(const char **p, const char *word)
 	return true;
 }
 
-// Lenient; that the key is written back as it came is what makes it strict.
+// Lenient: l1_key_parse rejects a key that l1_key_write would write differently.
 static bool parts_take(const char *space, const char *p, struct l1_key_parts *out)
 {
 	if (!word_take(&p, space) || !word_take(&p, ":"))
@@ -125,13 +125,13 @@ void l1_key_pattern(const char *space, const struct dns_name *name, bool below, 
 	const char *from = below && name->len == 1 ? end : plain;
 	if (below)
 		*p++ = '*';
-	// In a pattern a backslash takes the next byte as it is, so each one is doubled.
+	// A backslash in a pattern escapes the next byte, so each backslash is doubled.
 	for (; from < end && p < last; from++) {
 		if (*from == '\\')
 			*p++ = '\\';
 		*p++ = *from;
 	}
-	// Without room for the whole name it fits more than it should.
+	// A pattern without room for the whole name matches more keys than it should.
 	p = stpcpy(p, from < end ? "*" : ":*");
 	out->len = (uint16_t)(p - out->text);
 }

@@ -3,7 +3,7 @@
 
 // Names of answers in Redis: `<namespace>:<name>:<type>:<class>[:do][:cd]:v<16 hex digits>`.
 //
-// The namespace is redis.namespace: boxes of another one neither read nor delete these keys.
+// The namespace is redis.namespace: boxes of another namespace neither read nor delete these keys.
 // The name is in lower-case presentation form without the final dot (RFC 1035 5.1: a `.` or `\`
 // inside a label as \. and \\, bytes outside 0x21..0x7e as \DDD), the root is "."; `:` `*` `?` `[`
 // `]` `{` and `}` are written \DDD as well, so that no name can look like the end of one, like a
@@ -34,6 +34,6 @@ struct l1_key_parts {
 ATTR_MUST_CHECK bool l1_key_parse(
 	const char *space, const char *text, size_t len, struct l1_key_parts *out);
 
-// A pattern for SCAN that fits the keys of the name, or with `below` those of every name under it
-// as well (and some others: the keys that it finds are to be parsed and compared).
+// A pattern for SCAN that matches the keys of `name`, and with `below` of every name under it. It
+// matches some other keys too: the caller parses and compares each key that SCAN returns.
 void l1_key_pattern(const char *space, const struct dns_name *name, bool below, struct l1_key *out);

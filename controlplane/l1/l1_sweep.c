@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Rounds: when, the lock, counts, one step after the other. A step sends its commands by
-// sweep_send. Each reply calls a function that ends in sweep_replied; the last one starts the next
-// step.
+// Rounds of the sweep: when one is due, the lock, and the steps one after the other. A step sends
+// its commands by sweep_send. Each reply calls a function that ends in sweep_replied; the last one
+// starts the next step.
 
 #include "l1_sweep.h"
 
@@ -40,7 +40,7 @@ struct l1_sweep {
 	struct event *timer;
 	uint64_t max_keys, window_s;
 	uint64_t min_hits;
-	char token[17]; // the owner of the lock
+	char token[17]; // names this box in the lock
 	char lock[L1_INDEX_MAX];
 	enum sweep_step step;
 	bool failed, evicting;
@@ -64,11 +64,11 @@ static inline uint64_t sweep_wall_s(void)
 }
 
 enum {
-	CHECK_MS = 500, // how often it is seen whether a round is due
+	CHECK_MS = 500, // interval of the check whether a round is due
 	SPARE_S = 60,   // clocks of boxes differ
 	ROUND_MAX_MS = 14000,
-	PATIENCE_MS = 1000, // for a reply: no client waits
-	RETRY_MS = 2000,    // from the begin of a round that failed
+	PATIENCE_MS = 1000, // timeout of a reply: no client waits
+	RETRY_MS = 2000,    // from the start of a failed round to the next one
 };
 
 static void step_next(struct l1_sweep *s);
@@ -114,12 +114,12 @@ static uint64_t sweep_keys(const struct l1_sweep *s)
 // A sample of an index: finds and deletes its gone, cold and least popular keys.
 
 enum {
-	EVICT_COLDEST = L1_SAMPLE * 3 / 4, // of one sample, with the lowest hits in it
-	EVICT_OTHERS = L1_SAMPLE / 4,      // in all, when some have more hits than those
-	SPARE_SHARE = 4,                   // of a sample, for the owner's sake
+	EVICT_COLDEST = L1_SAMPLE * 3 / 4, // most evictions of a sample: keys with its lowest hits
+	EVICT_OTHERS = L1_SAMPLE / 4,      // most evictions of a sample before a key with more hits
+	SPARE_SHARE = 4,                   // one key in so many of a sample is spared at most
 };
 
-// Members of an index as candidates; deletes one that is no key of weir.
+// Makes members of an index candidates; a member that is no key of weir is to be deleted.
 static void on_sample(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_sweep *s = arg;
@@ -190,7 +190,7 @@ static void on_looked(void *arg, enum redis_end end, const struct redis_reply *r
 	sweep_replied(s, c->read || c->doomed);
 }
 
-// Looks at their keys.
+// Reads hits and creation time of each candidate.
 static void sweep_check(struct l1_sweep *s)
 {
 	s->step = SWEEP_CHECK;
@@ -215,7 +215,7 @@ static int by_worth(const void *a, const void *b)
 	return (x->created_s > y->created_s) - (x->created_s < y->created_s);
 }
 
-// Asks the owner to let go of it; false: it is much asked for there.
+// Asks the owner to drop its copy; false: the copy is popular there.
 static bool let_go(struct l1_sweep *s, const struct candidate *c)
 {
 	struct l1_key_parts parts;
@@ -240,7 +240,8 @@ static void doom_cold(struct l1_sweep *s)
 	}
 }
 
-// The cap holds also when the owner would keep all: no more than a quarter of a sample is spared.
+// The cap holds even if the owner wants to keep every key: no more than a quarter of a sample is
+// spared.
 static void doom_least(struct l1_sweep *s)
 {
 	uint64_t keys = sweep_keys(s), least = UINT64_MAX;
@@ -301,7 +302,8 @@ static void sweep_delete(struct l1_sweep *s)
 		sweep_send(s, &drop, sweep_done, s);
 }
 
-// Reads the owner of the lock. It is this box's too if an earlier round could not release it.
+// Reads which box has the lock. This box may have it from an earlier round that could not release
+// it.
 static void on_owner(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_sweep *s = arg;
@@ -396,7 +398,7 @@ static void count_begin(struct l1_sweep *s)
 	}
 }
 
-// Whatever came of it: the lock ends by itself.
+// The result does not matter: the lock expires by itself.
 static void on_unlocked(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	(void)arg, (void)end, (void)reply;

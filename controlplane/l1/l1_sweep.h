@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Housekeeping of L1: the cap on keys, the index kept true, cold keys deleted. Resolver loop's
-// thread.
+// Housekeeping of L1: enforces the cap on keys, repairs the index, deletes cold keys. Resolver
+// loop's thread.
 //
 // A round each 15 s (2 s after one that failed), and at once when this box has put a twentieth of
 // the cap since the last count. One box at a time (lock `<namespace>-meta:sweep`, 15 s). A round:
 // per index, drop the entries of keys whose TTL is over for certain, and count; then sample
 // L1_SAMPLE entries at random (a gone key's entry is dropped, which also repairs separate writes in
 // Cluster; a key older than redis.sweep_hit_window with fewer than redis.sweep_min_hits is
-// deleted); then, while there are more keys than redis.max_keys, delete those of such a sample with
-// the lowest hits, the oldest first among equals: most of the sample while it is full of equally
-// cold ones, a quarter otherwise. Hits are those of the last write, so it asks the owner first:
-// keys that became popular on this box since are spared, but at most a quarter of a sample while
-// the cap is exceeded. An invalid index or member is deleted.
+// deleted); then, while there are more keys than redis.max_keys, delete the keys of such a sample
+// with the lowest hits, the oldest first among equals: most of the sample while its keys are
+// equally cold, a quarter otherwise. A value has the hits of its last write, so the sweep asks the
+// owner (l1_drop_fn) first: keys that became popular on this box since are spared, but at most a
+// quarter of a sample while the cap is exceeded. An invalid index or member is deleted.
 //
 // Every step is one pipelined burst of at most L1_SAMPLE commands, so the loop never waits; a step
 // that fails ends the round. Memory is fixed.
@@ -21,20 +21,19 @@
 #include "base/counts.h"
 #include "l1.h"
 
-// From SWEEP_FAILURES_MAX failed rounds in a row on the log and the status say that the cap does
-// not hold.
+// After SWEEP_FAILURES_MAX failed rounds in a row the log and the status report the error.
 enum { L1_SAMPLE = 256, L1_SWEEP_S = 15, SWEEP_FAILURES_MAX = 3 };
 
 struct l1_sweep;
 
-// False: the owner's own copy is much asked for, and stays whatever becomes of the key. True: it
-// has deleted that copy, or has none.
+// The owner is this box's cache. False: its copy is popular and stays, whether or not the key is
+// deleted. True: it has deleted its copy, or has no copy.
 typedef bool (*l1_drop_fn)(void *arg, const struct l1_key_parts *key);
 
 ATTR_MUST_CHECK int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,
 	const struct config_redis *config, l1_drop_fn drop, void *arg);
-void l1_sweep_free(
-	struct l1_sweep *s); // after its l1, which ends its commands in flight; NULL is fine
+// After l1_free, which ends the sweep's commands in flight; NULL is fine.
+void l1_sweep_free(struct l1_sweep *s);
 void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
 
 #define L1_SWEEP_COUNTS(X)                                                                       \
@@ -62,7 +61,7 @@ void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
 
 struct l1_sweep_status {
 	L1_SWEEP_COUNTS(COUNT_FIELD)
-	char error[128]; // of the last that failed; "": none in a row
+	char error[128]; // Redis's error when a round last failed; "": a round was done since
 	size_t bytes;
 };
 COUNTS(l1_sweep_rows, struct l1_sweep_status, "weir_l1_", L1_SWEEP_COUNTS)

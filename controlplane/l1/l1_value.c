@@ -4,7 +4,7 @@
 #include <weir/attr.h>
 #include <weir/dns_proto.h>
 
-// Where in the reply.
+// Places in the reply, as in l1_field_names.
 enum {
 	FIELD_V,
 	FIELD_MSG,
@@ -67,7 +67,7 @@ enum l1_found l1_value_read(const struct redis_reply *reply, const struct ttl_ru
 		|| !field_number(reply, FIELD_AUTH, stored, &auth) || auth > UINT32_MAX
 		|| !field_number(reply, FIELD_HITS, 0, &hits) || hits > UINT32_MAX)
 		return L1_BAD;
-	// The limits of weir's own answers apply to those of other boxes.
+	// Answers of other boxes must keep the limits of this box's own answers.
 	if (stored == 0 || stored > TTL_MAX_S || soft != created + stored)
 		return L1_BAD;
 	if (created > now_s + L1_SKEW_MAX_S)

@@ -3,9 +3,9 @@
 
 // A value of L1 (l1.h) as HMGET brings it: its fields, and whether they fit each other. Pure.
 //
-// It is not trusted: a number has ten digits at most, the message a length between a header and
-// L1_MESSAGE_MAX, and the TTLs keep the limits of weir's own answers. dns_answer_read checks the
-// message.
+// A value is not trusted: a number has ten digits at most, the message a length between a header
+// and L1_MESSAGE_MAX, and the TTLs keep the limits of weir's own answers. dns_answer_read checks
+// the message.
 
 #include "redis.h"
 #include "ttl_rules.h"
@@ -15,11 +15,11 @@ enum {
 	L1_MESSAGE_MAX = 17000, // an answer of L0_ANSWER_MAX behind header and question
 	L1_SKEW_MAX_S = 5,
 };
-extern const char *const l1_field_names[L1_FIELDS]; // that HMGET is to ask for, in this order
+extern const char *const l1_field_names[L1_FIELDS]; // for HMGET, in this order
 
 enum l1_found { L1_HIT, L1_MISS, L1_BAD, L1_AWAY, L1_LATE };
 
-// A value as read. soft_left_s: negative when it is stale; never past hard expiry.
+// A value as read, not past hard expiry. soft_left_s: 0 or negative when the value is stale.
 struct l1_value {
 	const uint8_t *msg;
 	uint16_t len;
@@ -27,7 +27,7 @@ struct l1_value {
 	int32_t soft_left_s;
 };
 
-// `reply` to that HMGET; `out`->msg points into it. `now_s`: wall time. L1_MISS also for an expired
-// value by `rules`, or one from the future; `out` is set only with L1_HIT.
+// `reply`: to HMGET of l1_field_names; `out`->msg points into it. `now_s`: wall time. L1_MISS also
+// for an expired value by `rules`, or one from the future; `out` is set only with L1_HIT.
 enum l1_found l1_value_read(const struct redis_reply *reply, const struct ttl_rules *rules,
 	uint64_t now_s, struct l1_value *out);

@@ -9,7 +9,7 @@
 #include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
-// One thing that is said of a name.
+// One statement about a name: a record, a local zone or a forwarding zone.
 struct said {
 	const struct dns_name *name;
 	bool below;
@@ -59,7 +59,7 @@ static int saying_make(const struct config *c, struct saying *out)
 	return 0;
 }
 
-// The longest name that both are, or are below.
+// The longest name that `a` and `b` are equal to or under.
 static struct dns_name common_of(const struct dns_name *a, const struct dns_name *b)
 {
 	struct dns_name up = *a;
@@ -113,7 +113,7 @@ static bool flushed(const struct local_changes *c, const struct dns_name *name)
 	return false;
 }
 
-// CNAMEs that are as before, but what they lead to is flushed. True: there were any.
+// Adds unchanged CNAMEs whose target is flushed. True: at least one was added.
 static bool lead_there(
 	const struct config_record *records, unsigned count, struct local_changes *out)
 {
@@ -129,8 +129,8 @@ static bool lead_there(
 	return out->names != before;
 }
 
-// A group's CNAMEs too, as they may lead to what is everyone's. Each round but the last one flushes
-// more.
+// Adds CNAMEs that lead to flushed names, until none is left. A group's CNAME may lead to a name
+// that is defined for all clients, so groups are searched too.
 static void follow_back(const struct config *after, struct local_changes *out)
 {
 	const struct config_local *l = &after->local;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What two configurations say differently of names, as flushes: a forwarding or local zone with all
-// below it, a record's name (a wildcard's with all below), a local CNAME that leads to one of them.
+// Names that two configurations define differently, as flushes: a forwarding or local zone with all
+// names below it, a record's name (a wildcard's with all names below it), and a local CNAME that
+// leads to one of these.
 //
-// Of everyone's alone: a group's are part of its view, so another definition has a view number and
-// a key in L1 of its own, and nothing that was kept is served under them (views.h). But a group's
-// CNAME may lead to what is everyone's. Hosts files and
-// special-use names need no flush either: the image answers before the cache is looked at.
-// More than LOCAL_CHANGES_MAX become one flush of all that is below what their names have in
-// common, or of everything. Pure function but for the memory of its work.
+// Definitions of a group need no flush: they are part of the group's view, so a changed one has
+// another view number and other keys in L1, and no cached answer is served under them (views.h).
+// But a group's CNAME may lead to a name that is defined for all clients. Hosts files and
+// special-use names need no flush either: the rule image answers before the cache is looked up.
+// More than LOCAL_CHANGES_MAX flushes become one flush of everything below the name that they have
+// in common, or of all names. Pure function, except that it allocates memory while it works.
 
 #include "flush.h"
 
@@ -20,7 +21,7 @@ enum { LOCAL_CHANGES_MAX = 16 };
 struct local_changes {
 	unsigned count; // flushes to be done
 	struct flush one[LOCAL_CHANGES_MAX];
-	unsigned names; // that differ
+	unsigned names; // names that differ
 };
 
 // -ENOMEM: *out is one flush of everything.

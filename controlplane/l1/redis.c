@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The client: one server (connections, breaker, probe), what a reply means, calls in, nodes kept,
-// status and tables.
+// The Redis client: Sentinel and Cluster, the nodes with their connections, breaker and probe,
+// calls and their replies, status and tables.
 
 #include "redis_internal.h"
 #include "redis_wire.h"
@@ -22,35 +22,35 @@ static struct redis_node *redis_node_find(
 	const struct redis *r, const struct socket_address *address);
 static bool redis_node_retire(struct redis_node *node);
 
-// Which node has a slot, where not one server has all: the master that the sentinels name, or the
-// masters of a Cluster.
+// Finds the node of a slot when several servers are configured: the master that the sentinels name,
+// or the masters of a Cluster.
 
 enum {
 	REDIS_ASK_MS = 500,
 	REDIS_ASK_CALM_MS = 20000,
-	REDIS_ASK_MIN_MS = 50,      // between two questions, whatever happens
-	REDIS_ASK_TIMEOUT_MS = 500, // for its reply
+	REDIS_ASK_MIN_MS = 50,      // least time between two questions
+	REDIS_ASK_TIMEOUT_MS = 500, // time for the reply
 };
 
 // One question (where is the master, which node has which slots), sent to one server after another
 // until one gives a usable answer: at once, again every REDIS_ASK_MS while there is a problem, else
-// every REDIS_ASK_CALM_MS. Over a connection of its own, which stays while the server answers. One
+// every REDIS_ASK_CALM_MS. It uses a separate connection, which stays while the server answers. One
 // thread.
 struct redis_ask {
 	struct redis *owner;
 	struct redis_conn conn;
 	struct redis_call call;
 	struct event timer;
-	const struct redis_command *command; // lives as long as this
-	// The i-th server to ask; false: no more, 0 is next.
+	const struct redis_command *command; // lives as long as this struct
+	// The i-th server to ask; false: there are no more servers, 0 is next.
 	bool (*where)(struct redis *r, unsigned i, struct redis_login *out);
-	// False: not usable; ask the next one.
+	// False: the reply is not usable; the next server is asked.
 	bool (*answer)(struct redis *r, const struct redis_reply *reply);
 	bool (*amiss)(const struct redis *r);
 	unsigned at;
 	bool asking;
 	uint64_t asked_ms;
-	struct socket_address address; // of the connection
+	struct socket_address address; // the server's
 };
 
 static void ask_in(struct redis_ask *a, unsigned ms)
@@ -142,7 +142,7 @@ static void on_timer(evutil_socket_t, short, void *arg)
 		ask_end(a, false);
 }
 
-// The function pointers, the command and the owner are set. Asks.
+// The caller has set the functions, the command and the owner. Asks at once.
 static void ask_start(struct redis_ask *a)
 {
 	redis_conn_init(&a->conn, loop_base(a->owner->loop), &ask_ops, a, &a->owner->buffers);
@@ -186,7 +186,7 @@ static bool sentinel_where(struct redis *r, unsigned i, struct redis_login *out)
 	return true;
 }
 
-// The subscription goes where the answers come from.
+// The subscription goes to the sentinel that answers the question.
 static bool sentinel_sub_where(void *arg, struct redis_login *out)
 {
 	struct redis *r = arg;
@@ -200,7 +200,7 @@ static void master_set(struct redis *r, const struct socket_address *address)
 	if (old && redis_same_address(&old->address, address))
 		return;
 	if (old && r->retired_count == REDIS_NODES_MAX)
-		return; // it changes faster than its connections end; asked again
+		return; // masters change faster than their connections end; asked again
 	struct redis_node *node = redis_node_add(r, address);
 	if (!node)
 		return;
@@ -212,7 +212,7 @@ static void master_set(struct redis *r, const struct socket_address *address)
 	(void)redis_node_retire(old);
 }
 
-// Decimal digits to a port; -1.
+// Decimal digits to a port; -1: not at most five digits.
 static int64_t port_read(const char *text, size_t len)
 {
 	int64_t port = 0;
@@ -224,7 +224,7 @@ static int64_t port_read(const char *text, size_t len)
 	return port;
 }
 
-// ["192.0.2.7", "6379"], or nil: it does not watch that master.
+// Takes ["192.0.2.7", "6379"]; nil: the sentinel does not watch that master.
 static bool sentinel_answer(struct redis *r, const struct redis_reply *reply)
 {
 	const struct redis_reply *host = redis_reply_at(reply, 0), *port = redis_reply_at(reply, 1);
@@ -321,20 +321,20 @@ const struct redis_topology redis_sentinel = {
 };
 
 // A Redis Cluster: the master of each of the 16384 slots, by CLUSTER SLOTS of one node. Looked up
-// again when a node is away, a slot has moved or has no node, and now and then. A MOVED reply takes
-// effect at once for its slot.
+// again when a node is away, a slot has moved or has no node, and every REDIS_ASK_CALM_MS. A MOVED
+// reply takes effect at once for its slot.
 
 struct cluster {
 	struct redis_ask ask;
-	bool holes;     // slots without a node
-	unsigned given; // slots, in the present answer
+	bool holes;     // some slots have no node
+	unsigned given; // slots named so far in the present answer
 	struct redis_node *owner[REDIS_SLOTS];
 };
 
 static const struct redis_command cluster_slots = {
 	.count = 2, .word = {{"CLUSTER", 7}, {"SLOTS", 5}}};
 
-// First the nodes that we know, then those of the configuration.
+// First the known nodes, then the addresses of the configuration.
 static bool cluster_where(struct redis *r, unsigned i, struct redis_login *out)
 {
 	if (i >= r->node_count + r->c->address_count)
@@ -380,7 +380,7 @@ static void range_take(struct redis *r, const struct redis_reply *range)
 		return;
 	int64_t from = redis_reply_integer(first), to = redis_reply_integer(last);
 	if (from < 0 || to >= REDIS_SLOTS || from > to || to - from >= REDIS_SLOTS - s->given)
-		return; // also what names slots over and over
+		return; // refuses an answer that repeats slots, too
 	struct redis_node *node = master_take(r, master);
 	if (!node)
 		return;
@@ -482,7 +482,7 @@ static void on_probe_due(evutil_socket_t, short, void *arg)
 	node_probe(arg);
 }
 
-// The wait before the next probe, plus up to a quarter so that boxes do not ask in step.
+// Schedules the next probe, up to a quarter later so that boxes do not probe in step.
 static void probe_later(struct redis_node *node)
 {
 	unsigned wait = node->backoff_ms ? node->backoff_ms : REDIS_BACKOFF_MS;
@@ -531,7 +531,7 @@ static int conn_open(struct redis_node *node, struct redis_conn *c)
 	return redis_conn_open(c, &login);
 }
 
-// The slot chooses, so that commands for one key keep their order.
+// Chooses the connection by slot, so that commands for one key keep their order.
 static struct redis_conn *node_conn(struct redis_node *node, unsigned slot)
 {
 	struct redis_conn *c = &node->conn[slot % node->connections];
@@ -551,13 +551,14 @@ static struct redis_conn *node_conn(struct redis_node *node, unsigned slot)
 	return c;
 }
 
-// The connection for keys of this slot, perhaps still connecting; NULL: away.
+// The connection for keys of this slot, perhaps still connecting; NULL: the node is away.
 static struct redis_conn *node_key_conn(struct redis_node *node, unsigned slot)
 {
 	return node->away || node->retired_ms ? NULL : node_conn(node, slot);
 }
 
-// Too slow for any look. A connection that has to come about first may take longer.
+// Whether a reply was too slow for any lookup. Only for a connection that was up: connecting may
+// take longer.
 static bool is_slow(const struct redis_node *node, uint64_t rtt_us)
 {
 	return rtt_us > (uint64_t)node->owner->c->lookup_timeout_ms * 1000;
@@ -572,8 +573,8 @@ static void node_answered(struct redis_node *node, uint64_t rtt_us)
 		node->failures--;
 }
 
-// A command without a reply; given_us 0: there is no use in waiting for one. A pause of a few
-// milliseconds makes a whole batch of looks late: that is not being away yet.
+// Counts a command without a reply; given_us 0: no reply will come. A pause of a few milliseconds
+// makes a whole batch of lookups late, but the server is not away yet.
 static void node_failed(struct redis_node *node, uint64_t given_us, const char *why)
 {
 	uint64_t given_ms = given_us / 1000;
@@ -650,7 +651,7 @@ static bool has_room(struct redis *r, size_t size)
 
 enum redis_given { REDIS_GIVEN, REDIS_GIVEN_FULL };
 
-// To that connection of the node. timeout_ms 0: the configured one.
+// Submits commands to connection `c` of the node. timeout_ms 0: the configured one.
 static enum redis_given call_give(struct redis_node *node, struct redis_conn *c,
 	const struct redis_command *commands, unsigned count, unsigned slot, unsigned timeout_ms,
 	redis_done_fn done, void *arg)
@@ -697,7 +698,7 @@ static void call_done(struct redis *r, struct redis_call *call, enum redis_end e
 		done(arg, end, reply);
 }
 
-// In the server's own words, which redis_error_at takes as hostile.
+// Keeps the server's text as the last error; redis_error_at escapes it.
 static void error_note(const struct redis_node *node, const struct redis_reply *reply)
 {
 	char why[REDIS_WHY_MAX];
@@ -707,7 +708,7 @@ static void error_note(const struct redis_node *node, const struct redis_reply *
 	redis_error_at(node->owner, &node->address, why);
 }
 
-// Counts it, and keeps what it asks for.
+// Counts an error, and notes where MOVED or ASK sends the call.
 static void error_take(struct redis_call *call, const struct redis_reply *reply)
 {
 	struct redis_node *node = call->node;
@@ -715,7 +716,7 @@ static void error_take(struct redis_call *call, const struct redis_reply *reply)
 	enum redis_error kind = redis_error_kind(reply);
 	unsigned slot;
 	if (call->refused)
-		return; // one call, one error: the first
+		return; // only the first error of a call counts
 	call->refused = true;
 	r->totals.errors++;
 	if (kind == REDIS_ERROR_OOM)
@@ -729,7 +730,7 @@ static void error_take(struct redis_call *call, const struct redis_reply *reply)
 	if (kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK && kind != REDIS_ERROR_EXECABORT)
 		error_note(node, reply);
 	if (node->retired_ms)
-		return; // its view of other nodes is old
+		return; // a retired node's view of other nodes is old
 	if (kind == REDIS_ERROR_READONLY || kind == REDIS_ERROR_CLUSTERDOWN)
 		r->topology->trouble(r, node);
 	if ((kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK) || call->slot == REDIS_NO_SLOT)
@@ -758,7 +759,7 @@ static void errors_take(struct redis_call *call, const struct redis_reply *reply
 	}
 }
 
-// The server did nothing and named another node. True: the call is in flight again.
+// Sends the call again to the node that MOVED or ASK names. True: the call is in flight again.
 static bool call_again(struct redis *r, struct redis_call *call)
 {
 	if (!call->copy || !call->moved_to.port || call->late
@@ -812,7 +813,7 @@ static void call_end(struct redis_conn *c, struct redis_call *call, enum redis_e
 	call_done(r, call, end, NULL);
 }
 
-// To that connection of the node. timeout_ms 0: the configured one.
+// Ends the call for its caller; it stays in the connection's queue until the reply.
 static void call_late(struct redis_conn *c, struct redis_call *call)
 {
 	struct redis_node *node = c->owner;
@@ -840,8 +841,8 @@ static bool node_any_up(const struct redis_node *node)
 	return false;
 }
 
-// A server that closes a working connection may be there again at once, and commands try; a probe
-// finds out when there are none. One that could not be reached is left alone for a while.
+// A server that closes a working connection may be back at once: commands connect again, and a
+// probe does if there are none. A server that could not be reached is away until a probe succeeds.
 static void on_down(struct redis_conn *c, bool was_up, const char *why)
 {
 	struct redis_node *node = c->owner;
@@ -881,7 +882,7 @@ static int node_new(struct redis *r, const struct socket_address *address, struc
 	return 0;
 }
 
-// Its calls end with REDIS_AWAY.
+// Ends the node's calls with REDIS_AWAY.
 static void node_free(struct redis_node *node)
 {
 	event_del(&node->probe);
@@ -926,7 +927,7 @@ static void on_probe(void *arg, enum redis_end end, const struct redis_reply *re
 		node_away(node, end == REDIS_TIMEOUT ? "no reply" : "not ready");
 }
 
-// A write, because a server that is paused for a failover still answers PING.
+// Probes with a write, because a server that is paused for a failover still answers PING.
 static void node_probe(struct redis_node *node)
 {
 	if (node->probing || node->retired_ms)
@@ -987,8 +988,7 @@ static struct redis_node *redis_node_add(struct redis *r, const struct socket_ad
 	return node;
 }
 
-// One server that has everything. When it is away weir has no other: its probe brings it
-// back.
+// Standalone: one server has all keys. When it is away there is no other; a probe brings it back.
 static int standalone_start(struct redis *r)
 {
 	struct redis_node *node = redis_node_add(r, &r->c->addresses[0]);
@@ -1039,7 +1039,7 @@ static void reap_arm(struct redis *r)
 	event_add(&r->reap, &soon);
 }
 
-// Frees retired nodes whose calls have ended, or should have.
+// Frees retired nodes whose calls have ended, or whose REDIS_RETIRE_MS are over.
 static void on_reap(evutil_socket_t, short, void *arg)
 {
 	struct redis *r = arg;
@@ -1218,7 +1218,7 @@ bool redis_send_node(struct redis *r, unsigned node, const struct redis_command 
 		if (r->node[at]->master && n++ == node)
 			break;
 	}
-	// The last connection, so that large replies are not in the way of the first one's.
+	// Uses the last connection, so that large replies do not delay replies on the first one.
 	if (at < r->node_count)
 		conn = node_key_conn(r->node[at], r->node[at]->connections - 1);
 	if (!conn) {
@@ -1239,7 +1239,7 @@ bool redis_is_cluster(const struct redis *r)
 	return r->c->mode == REDIS_MODE_CLUSTER;
 }
 
-// The node that the status shows: a master that is up, else any.
+// The node that the status shows: a master that is up, else any master, else any node.
 static const struct redis_node *node_shown(const struct redis *r)
 {
 	const struct redis_node *any = NULL;
@@ -1289,7 +1289,7 @@ void redis_status(const struct redis *r, struct redis_status *out)
 	out->away_since_ms = node && !redis_usable(r) ? node->away_since_ms : 0;
 }
 
-// How much is amiss: a state's place in the list.
+// The place of a state in a list from good to bad.
 static unsigned state_rank(const char *state)
 {
 	static const char *const states[] = {

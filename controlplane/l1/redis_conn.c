@@ -69,8 +69,8 @@ static bool is_master(const struct redis_reply *reply)
 	return text && len == strlen("master") && memcmp(text, "master", len) == 0;
 }
 
-// The reply to the next step. False: refused, `why` filled in. The server's text after AUTH is not
-// logged, since a hostile server could quote the password.
+// Checks the reply to the next step of the log-in. False: refused, `why` filled in. The server's
+// text after AUTH is not logged, since a hostile server could quote the password.
 static bool login_check(
 	struct redis_conn *c, const struct redis_reply *reply, char why[REDIS_WHY_MAX])
 {
@@ -249,7 +249,7 @@ char *redis_conn_take(struct redis_conn *c, struct redis_call *call, size_t len)
 	return at;
 }
 
-// 0: all that may leave has left, or the socket is full; -errno.
+// 0: all that may be sent was sent, or the socket is full; -errno.
 static int conn_send(struct redis_conn *c)
 {
 	for (;;) {
@@ -280,7 +280,7 @@ static void on_flush(evutil_socket_t, short, void *arg)
 		conn_fail(c, strerror(-rc));
 }
 
-// True: still open.
+// True: the connection is still open.
 static bool login_reply(struct redis_conn *c, const struct redis_reply *reply)
 {
 	char why[REDIS_WHY_MAX];
@@ -299,7 +299,7 @@ static bool login_reply(struct redis_conn *c, const struct redis_reply *reply)
 	return c->generation == generation;
 }
 
-// True: still open.
+// True: the connection is still open.
 static bool one_reply(struct redis_conn *c, const struct redis_reply *reply)
 {
 	struct redis_call *call = c->first;
@@ -328,7 +328,7 @@ static bool one_reply(struct redis_conn *c, const struct redis_reply *reply)
 	return c->generation == generation;
 }
 
-// 0: go on, 1: closed, -errno.
+// 0: no more to read at present; 1: the connection was closed; -errno.
 static int conn_read(struct redis_conn *c)
 {
 	char buf[READ_SIZE];
@@ -393,8 +393,8 @@ static void on_io(evutil_socket_t, short what, void *arg)
 		conn_fail(c, failure_text(rc));
 }
 
-// Notifies the owners of late calls. Returns the earliest deadline of the others, or UINT64_MAX; 0:
-// closed.
+// Notifies the owners of late calls. Returns the earliest deadline of the other calls, or
+// UINT64_MAX; 0: the connection was closed.
 static uint64_t calls_expire(struct redis_conn *c, uint64_t now)
 {
 	uint64_t next = UINT64_MAX;

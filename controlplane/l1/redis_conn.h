@@ -27,14 +27,15 @@ enum {
 	REDIS_WHY_MAX = 128
 };
 
-// A command, or several, in flight. The connection uses the first group of fields, its owner all.
+// A command, or several, in flight. The connection uses next, start, deadline_ms, left and late;
+// its owner uses all fields.
 struct redis_call {
 	struct redis_call *next;
 	struct age_link age; // redis.c's
-	uint64_t start;      // place in the connection's stream
+	uint64_t start;      // offset in the connection's stream
 	uint64_t deadline_ms;
 	unsigned left; // replies to come
-	bool late;     // its owner was notified
+	bool late;     // the owner was notified that its deadline is over
 
 	bool transaction, refused;
 	uint8_t redirects, replies;
@@ -43,25 +44,25 @@ struct redis_call {
 	redis_done_fn done; // NULL: was called
 	void *arg;
 	struct redis_node *node;
-	char *copy; // its bytes, where it may be sent again
+	char *copy; // the call's bytes, if it may be sent again
 	size_t copy_len;
-	struct socket_address moved_to; // port 0: it was not
-	bool ask;                       // ... for this once
+	struct socket_address moved_to; // port 0: not redirected
+	bool ask;                       // redirected by ASK, so for this call alone
 };
 
 struct redis_conn;
-// `up` and `end` may be NULL; `reply`, `end` and `late` where no calls are made.
+// `up` and `end` may be NULL; `reply` and `late` too if no calls are made.
 struct redis_conn_ops {
 	void (*up)(struct redis_conn *c);
-	// It is closed already; its calls are ended after this. `was_up`: the log-in had passed.
+	// The connection is closed; its calls end after this. `was_up`: the log-in had passed.
 	void (*down)(struct redis_conn *c, bool was_up, const char *why);
 	// One reply; the call is out of the queue when call->left is 0.
 	void (*reply)(
 		struct redis_conn *c, struct redis_call *call, const struct redis_reply *reply);
-	// Out of the queue: REDIS_LOST, or REDIS_AWAY when nothing of it was sent.
+	// The call is out of the queue: REDIS_LOST, or REDIS_AWAY when none of its bytes was sent.
 	void (*end)(struct redis_conn *c, struct redis_call *call, enum redis_end end);
 	void (*late)(struct redis_conn *c, struct redis_call *call); // still in the queue
-	// No call waits for it. NULL: that closes the connection.
+	// A reply that no call waits for. NULL: such a reply closes the connection.
 	void (*push)(struct redis_conn *c, const struct redis_reply *reply);
 };
 
@@ -75,18 +76,18 @@ enum redis_conn_state { REDIS_CONN_CLOSED, REDIS_CONN_CONNECTING, REDIS_CONN_LOG
 // Server and credentials; only redis_conn_open reads the texts.
 struct redis_login {
 	struct socket_address address;
-	const char *username, *password; // "": none
+	const char *username, *password; // "": not sent
 	unsigned db;
-	bool master; // anything else is refused
+	bool master; // a server that is no master is refused
 };
 
 struct redis_conn {
 	const struct redis_conn_ops *ops;
 	void *owner;
 	struct event_base *base;
-	struct redis_buffers *buffers; // of all connections of the client
+	struct redis_buffers *buffers; // shared by all connections of the client
 	enum redis_conn_state state;
-	unsigned generation; // of the socket; shows a callback's caller that it was closed
+	unsigned generation; // changes when the socket is closed, perhaps by a callback
 	int fd;
 	struct event io, flush, timer;
 	bool writing;      // io waits for room
@@ -94,23 +95,23 @@ struct redis_conn {
 	uint64_t opened_ms, used_ms, read_ms;
 	struct redis_reader *reader;
 	struct redis_out out;
-	uint64_t given, sent; // bytes of this socket's stream
-	uint64_t login_end;   // no more of it may leave before it is up
+	uint64_t given, sent; // bytes submitted and sent on this socket
+	uint64_t login_end;   // end of the log-in in the stream; only it is sent before state is UP
 	uint8_t step[4], steps, step_at;
 	struct redis_call *first, **last;
 	unsigned calls;
-	uint64_t retry_ms; // the owner's: not opened before
+	uint64_t retry_ms; // for the owner: the connection is not opened before
 };
 
 // `c` is zeroed, or was closed.
 void redis_conn_init(struct redis_conn *c, struct event_base *base,
 	const struct redis_conn_ops *ops, void *owner, struct redis_buffers *buffers);
-// Closed before. -errno of socket(2) or connect(2), -ENOMEM: still closed, `down` is not called.
+// `c` is closed. -errno of socket(2) or connect(2), -ENOMEM: still closed, `down` is not called.
 ATTR_MUST_CHECK int redis_conn_open(struct redis_conn *c, const struct redis_login *login);
-// Quietly: `down` is not called, calls end with `end`.
+// Closes without a call of `down`; calls end with `end`.
 void redis_conn_close(struct redis_conn *c, enum redis_end end);
-// Room for the `len` bytes of a call, which the caller writes at once; not closed. The call's
-// deadline_ms and left are set; from now on it is the connection's until reply or end. `call` NULL:
-// bytes that no call answers for (subscriptions). NULL: no memory.
+// Room for the `len` bytes of a call, which the caller writes at once; `c` is not closed. The
+// caller has set call->deadline_ms and left; the connection owns the call until `reply` or `end`.
+// `call` NULL: bytes that belong to no call (log-in, subscriptions). Returns NULL: no memory.
 char *redis_conn_take(struct redis_conn *c, struct redis_call *call, size_t len);
 size_t redis_conn_bytes(const struct redis_conn *c); // memory held

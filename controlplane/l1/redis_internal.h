@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the parts of the Redis client share: redis.c (calls in, nodes, what a reply means),
-// redis.c (which node has a slot) and redis_sub.c (a subscription).
+// What redis.c (topologies, nodes, calls and their replies) and redis_sub.c (a subscription) share.
 //
-// An unused node is retired, not freed: it accepts no more calls, those in flight may end, and
+// An unused node is retired, not freed: it accepts no more calls, calls in flight may end, and
 // r->reap frees it outside of any callback.
 
 #include "base/rng.h"
@@ -30,7 +29,7 @@ struct redis_node {
 	struct redis_conn conn[REDIS_CONNECTIONS_MAX];
 	struct event probe;        // when to probe it again
 	unsigned failures;         // commands without a reply in time, less those with one
-	uint64_t failing_since_ms; // when the first of them was submitted
+	uint64_t failing_since_ms; // when the first such command was submitted
 	unsigned backoff_ms;       // before the next probe
 	bool proved;               // it has answered a probe
 	bool probing;              // a probe is in flight
@@ -39,22 +38,21 @@ struct redis_node {
 	uint64_t away_since_ms;
 	uint64_t retired_ms; // 0: in use
 	bool master;         // has keys: redis_send_node reaches it
-	bool seen;           // by the topology's present look
+	bool seen;           // named by the cluster's present answer
 };
 
-// Which node has a slot, and what is done to know it.
+// How the client finds the node of a slot: standalone, Sentinel or Cluster.
 struct redis_topology {
 	int (*start)(struct redis *r); // -ENOMEM
 	void (*stop)(struct redis *r);
-	struct redis_node *(*node)(struct redis *r, unsigned slot); // NULL: none known
+	struct redis_node *(*node)(struct redis *r, unsigned slot); // NULL: not known
 	// A node is away, or says that it is no master, or that the slot is elsewhere.
 	void (*trouble)(struct redis *r, struct redis_node *node);
-	// A node says that the slot is at `where`; port 0: it did not say where. NULL: does not
-	// matter.
+	// A node says that the slot is at `where`; port 0: it did not say where. NULL: not called.
 	void (*moved)(struct redis *r, unsigned slot, const struct socket_address *where);
 	// Some slots have no master that answers. NULL: never, as there is one master.
 	bool (*partial)(const struct redis *r);
-	bool master; // the node must say that it is one
+	bool master; // the node must say that it is a master
 	bool redirects;
 };
 extern const struct redis_topology redis_sentinel, redis_cluster;
@@ -71,7 +69,7 @@ struct redis {
 	unsigned retired_count;
 	struct redis_node *retired[REDIS_NODES_MAX];
 	struct event reap;
-	struct redis_call *calls, *free; // REDIS_PENDING_MAX, and those of them that are not in use
+	struct redis_call *calls, *free; // REDIS_PENDING_MAX calls, and the list of unused ones
 	unsigned pending, pending_most;
 	struct age_list call_ages;
 	uint64_t full_calls, full_buffers; // calls refused

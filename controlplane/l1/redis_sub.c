@@ -146,7 +146,7 @@ void redis_sub_moved(struct redis_sub *s)
 	sub_open(s, clock_mono_ms());
 }
 
-// Any master that is up: a cluster forwards messages.
+// Names any master that is up: a cluster forwards messages.
 static bool sub_where(void *arg, struct redis_login *out)
 {
 	struct redis *r = arg;

@@ -50,7 +50,7 @@ size_t redis_command_size(const struct redis_command *c)
 	return size;
 }
 
-// "*12\r\n", "$12\r\n".
+// Writes "*12\r\n" or "$12\r\n".
 static char *head_write(char *out, char kind, size_t n)
 {
 	*out++ = kind;
@@ -256,8 +256,8 @@ struct redis_reader {
 	redisReader *resp;
 	struct growth *growth;
 	struct block *blocks;   // newest first
-	size_t bytes;           // of all blocks
-	size_t texts, elements; // of the reply being built
+	size_t bytes;           // size of all blocks
+	size_t texts, elements; // bytes of texts and elements in the reply being built
 	int err;                // why an object was refused
 	bool taken;             // a whole reply was returned from the blocks
 };
@@ -283,7 +283,7 @@ static void *block_take(struct redis_reader *r, size_t len)
 	return p;
 }
 
-// All blocks are free again. One stays, unless it was made for something large.
+// Empties the blocks, and frees all but one of at most `keep` bytes.
 static void blocks_reset(struct redis_reader *r, size_t keep)
 {
 	while (r->blocks && (r->blocks->next || r->blocks->size > keep)) {
@@ -299,7 +299,7 @@ static void blocks_reset(struct redis_reader *r, size_t keep)
 	r->taken = false;
 }
 
-// Where the object of this task goes: a place in its array, or the root's.
+// Where the object of this task goes: into its array, or to the root of the reply.
 static struct redis_reply *reply_place(const redisReadTask *task, enum redis_kind kind)
 {
 	struct redis_reply *at;
@@ -319,7 +319,7 @@ static void *make_text(const redisReadTask *task, char *text, size_t len)
 			       : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS
 								  : REDIS_ERROR;
 	if (kind == REDIS_ERROR && task->type != REDIS_REPLY_ERROR)
-		return NULL; // of RESP3
+		return NULL; // a type of RESP3
 	if (len > TEXTS_MAX - r->texts) {
 		r->err = -EMSGSIZE;
 		return NULL;
@@ -382,7 +382,7 @@ static void *make_nil(const redisReadTask *task)
 	return reply_place(task, REDIS_NIL);
 }
 
-// Objects live in the blocks.
+// Objects live in blocks, which blocks_reset frees.
 static void make_nothing(void *)
 {
 }
@@ -425,8 +425,8 @@ int redis_reader_feed(struct redis_reader *r, const void *bytes, size_t len)
 	return redisReaderFeed(r->resp, bytes, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 
-// The rest is the beginning of one item: its line must end soon, and hiredis buffers a whole text
-// before it calls the allocator hook.
+// Bounds the incomplete item that is left: its line must end soon, and hiredis buffers a whole text
+// before it calls make_text.
 static int rest_check(const struct redis_reader *r)
 {
 	size_t left = r->resp->len - r->resp->pos;

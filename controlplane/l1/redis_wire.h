@@ -16,19 +16,18 @@ enum { REDIS_ARGS_MAX = 16, REDIS_REPLY_MAX = 1 << 20 };
 
 struct redis_reply;
 
-// What came of it. `reply` is given with REDIS_DONE and REDIS_REFUSED alone.
+// How a call ended. `reply` is given with REDIS_DONE and REDIS_REFUSED alone.
 enum redis_end {
-	REDIS_DONE,    // of a transaction: the array that EXEC returns
-	REDIS_REFUSED, // an error of the server; of a transaction: also when one of its commands
-		       // failed
-	REDIS_TIMEOUT, // not known whether it was carried out
-	REDIS_LOST,    // the connection broke; not known either
+	REDIS_DONE,    // `reply` to a transaction: the array that EXEC returns
+	REDIS_REFUSED, // the server returned an error, perhaps for one command of a transaction
+	REDIS_TIMEOUT, // not known whether the command was carried out
+	REDIS_LOST,    // the connection broke; not known whether it was carried out
 	REDIS_AWAY,    // not sent: breaker, no node for the slot, shutdown
-	REDIS_FULL,    // not sent: our bounds
+	REDIS_FULL,    // not sent: a bound of calls or bytes
 };
 
-// Called once for each command that was given, never from within redis_send. `reply` is good during
-// the call.
+// Called once for each call that redis_send accepted, never from within redis_send. `reply` is good
+// during the call.
 typedef void (*redis_done_fn)(void *arg, enum redis_end end, const struct redis_reply *reply);
 
 struct redis_word {
@@ -48,22 +47,23 @@ enum redis_kind redis_reply_kind(const struct redis_reply *reply);
 const char *redis_reply_text(const struct redis_reply *reply, size_t *len);
 int64_t redis_reply_integer(const struct redis_reply *reply); // 0 unless an integer
 unsigned redis_reply_count(const struct redis_reply *reply);  // elements of an array; else 0
-const struct redis_reply *redis_reply_at(const struct redis_reply *reply, unsigned i); // NULL: none
+// NULL: there is no element `i`.
+const struct redis_reply *redis_reply_at(const struct redis_reply *reply, unsigned i);
 
-// Commands leave as arrays of bulk strings, in a buffer that grows as it must and gives its memory
-// back.
+// Commands are sent as arrays of bulk strings, from a buffer that grows as needed and is freed when
+// large and empty.
 enum { REDIS_SLOTS = 16384, REDIS_OUT_CHUNK = 4096, REDIS_OUT_KEEP = 64 << 10 };
 
 // Bytes of `c` on the wire.
 size_t redis_command_size(const struct redis_command *c);
-// Writes exactly that many bytes to `out`; returns the end.
+// Writes exactly redis_command_size(c) bytes to `out`; returns the end.
 char *redis_command_write(const struct redis_command *c, char *out);
 
-// The slot of a key: CRC16 (XMODEM) of what stands between the first { and the next }, unless that
-// is nothing, else of the whole key (Redis Cluster specification).
+// The slot of a key: CRC16 (XMODEM) of the text between the first { and the next }, or of the whole
+// key if there is no such text (Redis Cluster specification).
 unsigned redis_slot(const char *key, size_t len);
 
-// Bytes to send. The bound is its user's business.
+// Bytes to send. The caller bounds them.
 struct redis_out {
 	char *base;
 	size_t head, tail, cap; // unsent bytes are in [head, tail)
@@ -72,25 +72,25 @@ struct redis_out {
 // Room for `len` bytes at the end, counted as unsent from now on; NULL: no memory.
 char *redis_out_take(struct redis_out *o, size_t len, struct growth *g);
 void redis_out_sent(struct redis_out *o, size_t len, struct growth *g);
-// Idle for `idle_ms`: frees a buffer that is larger than needed.
+// Frees a large, empty buffer that was idle for `idle_ms`.
 void redis_out_idle(struct redis_out *o, uint64_t idle_ms, struct growth *g);
 void redis_out_free(struct redis_out *o, struct growth *g);
 
-// Errors of the server: the kinds that matter here, and where MOVED and ASK point to. The texts are
-// the server's own, so hostile until read by these.
+// Errors of the server: the kinds that matter here, and where MOVED and ASK point to. The texts
+// come from the server, so they are hostile.
 enum redis_error {
 	REDIS_ERROR_OTHER,
 	REDIS_ERROR_OOM,
 	REDIS_ERROR_READONLY,
 	REDIS_ERROR_WRONGTYPE,
-	REDIS_ERROR_DENIED, // by the ACL, or not logged in
+	REDIS_ERROR_DENIED, // the ACL denies the command, or log-in is missing
 	REDIS_ERROR_MOVED,
 	REDIS_ERROR_ASK,
 	REDIS_ERROR_CLUSTERDOWN,
 	REDIS_ERROR_EXECABORT,
 };
 
-enum redis_error redis_error_kind(const struct redis_reply *reply); // of REDIS_ERROR
+enum redis_error redis_error_kind(const struct redis_reply *reply); // a REDIS_ERROR
 // "MOVED 3999 127.0.0.1:6381", "ASK 3999 fd53::1:6381"; an empty host stands for `from`. -EINVAL.
 ATTR_MUST_CHECK int redis_error_where(const struct redis_reply *reply,
 	const struct socket_address *from, unsigned *slot, struct socket_address *out);
@@ -104,20 +104,21 @@ ATTR_MUST_CHECK int redis_host_parse(
 //
 // Bounds of one reply: REDIS_REPLY_MAX bytes, REDIS_ELEMENTS_MAX elements (known from the array's
 // head, before anything is allocated), a depth of 7, lines of REDIS_LINE_MAX bytes.
-// Replies are built in blocks that are reused for the next one; above READER_KEEP they are freed.
+// Replies are built in blocks that are reused for the next reply; above READER_KEEP they are freed.
 enum { REDIS_ELEMENTS_MAX = 1 << 16, REDIS_LINE_MAX = 4096 };
 
 struct redis_reader;
 
-// `growth` counts the blocks of all who share it, and outlives the reader. -ENOMEM.
+// `growth` counts the blocks of all readers that share it, and outlives them. -ENOMEM.
 ATTR_MUST_CHECK int redis_reader_new(struct redis_reader **out, struct growth *growth);
 void redis_reader_free(struct redis_reader *r); // NULL is fine
 
-// Any bytes, at most REDIS_REPLY_MAX at once; then redis_reader_next until it is not 1. -ENOMEM.
+// Takes any bytes, at most REDIS_REPLY_MAX at once; then call redis_reader_next until it is not 1.
+// -ENOMEM.
 ATTR_MUST_CHECK int redis_reader_feed(struct redis_reader *r, const void *bytes, size_t len);
 // 1: `*out` is the next reply, good until the next call for this reader. 0: more bytes are needed.
 // -EBADMSG, -EMSGSIZE, -ENOMEM: the connection is of no use any more.
 ATTR_MUST_CHECK int redis_reader_next(struct redis_reader *r, const struct redis_reply **out);
-// Idle for `idle_ms`: frees the block for the next reply if it is large.
+// Frees a large block for the next reply that was idle for `idle_ms`.
 void redis_reader_idle(struct redis_reader *r, uint64_t idle_ms);
-size_t redis_reader_bytes(const struct redis_reader *r); // held
+size_t redis_reader_bytes(const struct redis_reader *r); // memory held
