@@ -83,6 +83,9 @@ check "AF_XDP that it may not make" refused "WEIR_PORT: no AF_XDP without the ca
 check "no place for what it shares" refused "cannot write to /run: give it a tmpfs" WEIR_INTERFACE=eth0
 check "a variable beside a mounted file" refused "WEIR_INTERFACE: /etc/weir/weir.yaml is mounted and counts alone" tmpfs:/run WEIR_INTERFACE=eth0 \
 	"$root/tools/weir.yaml:/etc/weir/weir.yaml"
+echo 'correct horse battery' >$tmp/theirs && chown 1000 $tmp/theirs && chmod 600 $tmp/theirs
+check "a password that is another user's" refused 'root may not read "/secret/theirs" in the container' tmpfs:/run \
+	$tmp:/secret WEIR_INTERFACE=eth0 WEIR_PAGE_PASSWORD_FILE=/secret/theirs
 
 # --- without AF_XDP --------------------------------------------------------------------------------------------------
 container $sockets "${network[@]}"

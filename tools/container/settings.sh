@@ -45,7 +45,9 @@ settings_check() {
 	done
 	! given TZ || [ -f "/usr/share/zoneinfo/$TZ" ] || fault TZ "there is no time zone \"$TZ\""
 	for name in WEIR_PAGE_PASSWORD_FILE WEIR_TLS_CERTIFICATE_FILE WEIR_TLS_KEY_FILE; do
-		! given $name || { [ -f "${!name}" ] && [ -r "${!name}" ]; } || fault $name "there is no file \"${!name}\" to read"
+		! given $name || [ -f "${!name}" ] || { fault $name "there is no file \"${!name}\" to read" && continue; }
+		# Root without CAP_DAC_OVERRIDE is a user as any other.
+		! given $name || [ -r "${!name}" ] || fault $name "root may not read \"${!name}\" in the container: give it to root (chown root)"
 	done
 	! given WEIR_PAGE_PASSWORD || ! given WEIR_PAGE_PASSWORD_FILE || fault WEIR_PAGE_PASSWORD "WEIR_PAGE_PASSWORD_FILE is set, too"
 	given WEIR_PAGE_PASSWORD || needs WEIR_PAGE_ADDRESS WEIR_PAGE_PASSWORD_FILE
