@@ -2,6 +2,8 @@
 
 #include "redis_wire.h"
 
+#include "hiredis_differs.h"
+
 #include <hiredis/read.h>
 #include <hiredis/sds.h>
 
@@ -10,29 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
-
-// The reader of hiredis 0.14 and 1.2 under one shape. The newer one reads RESP3 too, hands out
-// numbers as pointers where a maker of these objects is missing, and has no bound of depth.
-
-#ifdef REDIS_REPLY_DOUBLE
-typedef size_t hiredis_count;
-
-static inline void *hiredis_no_double(const redisReadTask *, double, char *, size_t)
-{
-	return NULL;
-}
-
-static inline void *hiredis_no_bool(const redisReadTask *, int)
-{
-	return NULL;
-}
-
-#define HIREDIS_RESP3_REFUSED .createDouble = hiredis_no_double, .createBool = hiredis_no_bool
-#else
-typedef int hiredis_count;
-
-#define HIREDIS_RESP3_REFUSED
-#endif
 
 static size_t digits(size_t n)
 {

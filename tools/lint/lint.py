@@ -49,10 +49,13 @@ LIBRARIES = {
     "unbound": ["controlplane"],
 }
 EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
-# The steering program itself is the second file of libbpf. Of OpenSSL one file of controlplane/tls has the
+# The steering program itself is the second file of libbpf, what its releases differ in that of hiredis. Of OpenSSL one file of controlplane/tls has the
 # authorities, chains and peers, one the certificates that weir itself shows, one those of clients, one the connections, one the
 # secrets of the control API and signatures. Of libcurl weirctl has two.
-LIBRARY_FILES = {"bpf/": 2, "openssl/": 5, "curl/": 2}
+LIBRARY_FILES = {"bpf/": 2, "openssl/": 5, "curl/": 2, "hiredis/": 2}
+# What one version of a library has and another lacks is hidden by LIBRARY_differs.h.
+VERSION_OF_LIBRARY = re.compile(
+    r"\s*#\s*(if|ifdef|ifndef|elif)\b.*\b(RTE|CURL|LIBCURL|OPENSSL|HIREDIS|REDIS_REPLY|NGHTTP2|UNBOUND|LIBBPF|HS|JANSSON|LIBEVENT|EVENT)_[A-Z]")
 
 # Rooms of each program from the lowest floor up. A room includes headers of lower floors alone; the files beside the rooms
 # are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.
@@ -257,6 +260,9 @@ def check_includers():
             for library in LIBRARIES:
                 if header.startswith(library):
                     users.setdefault((library, folder), set()).add(name)
+        for number, line in enumerate(lines_of(name), 1):
+            if VERSION_OF_LIBRARY.match(line) and not name.endswith("_differs.h"):
+                yield f"{name}:{number}: versions of a library differ in LIBRARY_differs.h alone"
     for (library, folder), names in sorted(users.items()):
         if folder not in LIBRARIES[library]:
             yield f"{', '.join(sorted(names))}: {library} is not for {folder}"

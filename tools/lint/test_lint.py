@@ -53,6 +53,7 @@ BELOW = [
     ("prose", ("docs/how-to/long.md", "* " + "a word\n" * 61)),
     ("prose", ("dataplane/state/README.md", "* A wide item that does not end here, " + "word " * 20 + "\nbut there.\n")),
     ("includers", ("dataplane/port/http.c", HEAD + "#include <curl/curl.h>\n")),
+    ("includers", ("controlplane/l1/old.c", HEAD + "#ifdef REDIS_REPLY_DOUBLE\nint x;\n#endif\n")),
     ("tests", ("tests/unit/cp/l1/test_forgotten.c", HEAD)),
     ("packet_path", ("dataplane/stage/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n")),
     ("accounts", ("controlplane/base/hoard.c", HEAD + "void *f(void)\n{\n\treturn heap_malloc(9);\n}\n")),
