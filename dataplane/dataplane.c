@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/build.h>
 #include <weir/clock.h>
 #include <weir/config.h>
 #include <weir/config/versions.h>
@@ -372,7 +373,8 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 // The ports' state is in the statistics, and the workers read frames.
 static void dataplane_ready(const struct dataplane *dp)
 {
-	log_info("serving: %u workers, %u client ports", dp->worker_count, dp->ports.client_count);
+	log_info("serving: %u workers, %u client ports, version %s", dp->worker_count,
+		dp->ports.client_count, build_this()->version);
 	startup_log();
 	sd_notify_send("READY=1");
 }

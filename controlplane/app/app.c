@@ -313,8 +313,8 @@ static void on_started(void *app, const char *why)
 	app_versions_serve(a);
 	if (verb_ends_open(&a->ends, &a->deps) < 0)
 		log_error("entries do not end by themselves: no memory; restart weir-controlplane");
-	log_info("serving, incarnation %016llx",
-		(unsigned long long)publisher_incarnation(a->publisher));
+	log_info("serving, incarnation %016llx, version %s",
+		(unsigned long long)publisher_incarnation(a->publisher), build_this()->version);
 }
 
 int app_run(struct app *a)
