@@ -8,9 +8,9 @@
 #include "validator/validator.h"
 
 enum {
-	FILES_REST = 256,    // rings, lists, the control socket, Redis
-	FILES_RESOLVER = 64, // of one more: its loop, bell and connections to Redis
-	FILES_FRONTEND = 16, // of one more: its loop, bell, rtnetlink
+	FILES_REST = 256,    // rings, lists, the control socket, connections to Redis
+	FILES_RESOLVER = 64, // each further resolver: its loop, bell and connections to Redis
+	FILES_FRONTEND = 16, // each further frontend: its loop, bell and rtnetlink socket
 };
 
 // Sets of servers that are counted already.
@@ -51,7 +51,7 @@ static unsigned need_lookups(const struct config *c, struct files_need *out)
 		out->sets++;
 		out->servers += c->upstreams.bootstrap_count;
 	}
-	return 2 * count; // of A and AAAA
+	return 2 * count; // questions for A and AAAA of each name
 }
 
 void files_need(const struct config *c, struct files_need *out)
@@ -78,13 +78,13 @@ void files_need(const struct config *c, struct files_need *out)
 			 + frontends * (2U + c->dot.enabled + c->doh.enabled)
 				   * (uint64_t)c->dataplane.address_count;
 	fixed += (uint64_t)c->control.listen_count * (1U + c->control.connections);
-	// The library has a socket for each of its queries.
+	// The validator's library opens a socket for each of its queries.
 	if (c->dnssec.validate)
 		fixed += resolvers * (VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
 	if (c->upstreams.mode != UPSTREAM_FORWARD)
 		fixed += resolvers * (RECURSOR_SOCKETS + RECURSOR_TCP + 1);
 	out->least = fixed + c->limits.inflight;
-	// A question may have tries at so many servers at one time, each with a socket of its own.
+	// A question may have UPSTREAM_LEGS tries at one time, each with a socket of its own.
 	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS
 		   + lookups * (UPSTREAM_LEGS - 1) + servers * UPSTREAM_SOCKETS_AHEAD;
 }

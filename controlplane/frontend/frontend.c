@@ -31,8 +31,8 @@ static uint16_t options_least(const struct frontend *f, uint8_t has_opt)
 			  + (nsid ? OPTION_HEAD + nsid : 0));
 }
 
-// The reply's OPT is the last record. It has these options, and then an EDE, with so many bytes of
-// EXTRA-TEXT, or none (dns_reply.h).
+// Offset of the reply's OPT, its last record: `least` bytes of options, or these and an EDE with
+// `text_len` bytes of EXTRA-TEXT (dns_reply.h). 0: no OPT.
 static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least, uint8_t text_len)
 {
 	const uint16_t behind[] = {least, least + DNS_OPT_EDE_LEN + text_len};
@@ -46,7 +46,7 @@ static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least, uint8_t
 	return 0;
 }
 
-// The EDE of a reply, where it is weir's last option, with the transport's behind it.
+// The EDE of a reply: the last option that weir writes; the transport's options may follow.
 static int reply_ede(const struct frontend *f, const struct frontend_reply *reply, uint8_t has_opt)
 {
 	const int behind = DNS_OPT_FIXED_LEN + options_least(f, has_opt);
@@ -89,7 +89,7 @@ int frontend_set_log(struct frontend *f, struct querylog *q, const struct config
 	return 0;
 }
 
-// Another configuration of the query log, once it is set.
+// A new configuration of the query log counts once frontend_set_log has set the log.
 static void log_configure(struct frontend *f, const struct config *config)
 {
 	if (f->logs)
@@ -115,7 +115,7 @@ void frontend_end_log(struct frontend *f)
 	resolver_log_end(f->log);
 }
 
-// `reply`: NULL where there is none.
+// `reply`: may be NULL.
 static void log_end(struct frontend *f, const struct frontend_session *s,
 	const struct frontend_slot *slot, const struct dns_query *q, struct resolver_logged what,
 	const uint8_t *msg, const struct frontend_reply *reply)
@@ -196,7 +196,7 @@ static void log_decided(struct frontend *f, const struct frontend_session *s,
 
 // Messages to the resolvers: questions, as a worker's ask.c writes them, and what a watch shows.
 
-// The client, as a resolver's bounds and traces take it.
+// The client's address, in the form that a resolver's bounds and traces use.
 static void path_fill(struct return_path *path, const union client_address *client)
 {
 	unsigned version;
@@ -275,15 +275,15 @@ static void watch_note(struct frontend *f, const struct frontend_session *s,
 
 enum { BEAT_MS = 100 };
 
-// Slots: a place for each question that waits for the resolver, in its session's list and in one
-// by age: of all streams, or of UDP.
+// Slots: a place for each question that waits for the resolver, in its session's list and in a list
+// by age: one for all streams, one for UDP.
 
 static uint32_t slot_number(const struct frontend *f, const struct frontend_slot *slot)
 {
 	return (uint32_t)(slot - f->slot);
 }
 
-// NULL: all are taken.
+// NULL: all places are taken.
 static struct frontend_slot *slot_take(struct frontend *f)
 {
 	uint32_t n = f->free;
@@ -421,7 +421,7 @@ static enum frontend_outcome refuse(struct frontend *f, struct frontend_session 
 	return FRONTEND_REPLY;
 }
 
-// False: no place, or no room on the resolver's ring.
+// False: no slot is free, or no room on the resolver's ring.
 static bool ask_resolver(struct frontend *f, struct frontend_session *s,
 	const union client_address *client, const struct frontend_question *q, const uint8_t *msg,
 	size_t len)
@@ -499,7 +499,7 @@ static void reply_send(
 	f->replying = false;
 }
 
-// For the query log, from the reply.
+// Reads the question from the reply, for the query log.
 static void question_of(
 	const struct frontend_slot *slot, const uint8_t *msg, size_t len, struct dns_query *q)
 {
@@ -564,7 +564,7 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	struct frontend *f = arg;
 	uint64_t now_ms = clock_mono_ms();
 
-	// Without clients, too: an old image takes memory as long as it is mapped.
+	// Looks for newer images even while no client asks: a mapped old image takes memory.
 	frontend_policy_look(&f->policy, f->publisher, now_ms);
 	mapped_rules_look(&f->rules, f->publisher, now_ms);
 	if (f->policy.word && f->policy.reader.has_access)
@@ -635,7 +635,7 @@ struct frontend_shared *frontend_shared_of(const struct frontend *f)
 	return f->shared;
 }
 
-// 0: none.
+// When the oldest question of the list came (clock_mono_ms); 0: the list is empty.
 static uint64_t since_ms(const struct frontend *f, const struct frontend_ages *ages)
 {
 	return ages->oldest == FRONTEND_NIL ? 0 : f->slot[ages->oldest].asked_us / 1000;
@@ -659,7 +659,8 @@ void frontend_tables(const struct frontend *f, struct table_registry *tables)
 				       .eviction = "refuse: cached answer or SERVFAIL",
 				       .lifetime = "limits.answer_deadline_ms",
 				       TABLE_WORK_FOR(5000),
-				       .cap = f->number == 0 ? FRONTEND_PENDING_MAX : 0, // of all
+				       // All frontends share the bound: it is shown once.
+				       .cap = f->number == 0 ? FRONTEND_PENDING_MAX : 0,
 				       .used = f->pending.own,
 				       .high = f->status.pending_max,
 				       .refused = f->full,

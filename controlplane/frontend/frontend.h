@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The front: DNS messages that clients send to the control plane itself, over TCP (frontend_tcp.h)
-// or, while no data plane takes them off the wire, over UDP (frontend_udp.h). One engine behind
-// every transport; it knows no sockets and no framing.
+// The frontend: DNS messages that clients send to the control plane itself, over TCP
+// (frontend_tcp.h) or, while no data plane takes them off the wire, over UDP (frontend_udp.h). One
+// engine behind every transport; it knows no sockets and no framing.
 //
 // A message passes the same steps as in a worker, with the same functions of dataplane/core:
 // parser, group of the client, rules, L0, which the engine reads as a worker does: by a place in
@@ -70,8 +70,8 @@ struct frontend_session {
 	// Lets the transport add to a reply, before the query log sees it. May be NULL.
 	void (*complete)(struct frontend_session *s, struct frontend_reply *reply);
 	enum frontend_transport transport;
-	uint8_t group; // of the next message, by the name that its client uses; 0: by its address
-	union client_address service; // the service address that it uses; all 0: unknown
+	uint8_t group; // from the client's name, for the next message; 0: the address decides
+	union client_address service; // the service address that the client uses; all 0: unknown
 	unsigned pending;             // questions that will be answered later
 	uint32_t first;               // the engine's
 };
@@ -79,9 +79,8 @@ struct frontend_session {
 enum frontend_outcome {
 	FRONTEND_REPLY,    // *out is the reply
 	FRONTEND_LATER,    // session->reply will be called
-	FRONTEND_NO_REPLY, // none is due: not a query, dropped by a rule
-	FRONTEND_BROKEN, // the same, and under 12 bytes, a response, or from a client that may not
-			 // ask: close its stream
+	FRONTEND_NO_REPLY, // no reply: dropped by a rule or a rate limit, or no memory
+	FRONTEND_BROKEN,   // no reply; close the stream: no query, or the client may not ask
 };
 
 // The caller sets the fields before `pending`.
@@ -94,8 +93,8 @@ ATTR_MUST_CHECK enum frontend_outcome frontend_ask(struct frontend *f, struct fr
 	const union client_address *client, const uint8_t *msg, size_t len,
 	struct frontend_reply *out);
 
-// Shall a stream of this client stay open? False: it may not ask, and gets no REFUSED. Nobody gets
-// that over TLS.
+// Shall a stream of this client stay open? False: the client may not ask, and gets no REFUSED. Over
+// TLS no client gets REFUSED.
 ATTR_MUST_CHECK bool frontend_admits(
 	struct frontend *f, const union client_address *client, bool over_tls);
 
@@ -116,26 +115,26 @@ ATTR_MUST_CHECK bool frontend_admits(
 
 struct frontend_counts {
 	FRONTEND_COUNTS(COUNT_FIELD)
-	// Every message ends in exactly one verdict, named and meant as a worker's: `miss` is a
-	// question that the resolver took over, and its end is one of `answers`.
+	// Every message ends in exactly one verdict, with a worker's names and meanings: `miss` is
+	// a question that the resolver took over, and its end is one of `answers`.
 	uint64_t verdict[VERDICT_COUNT];
 };
 COUNTS(frontend_rows, struct frontend_counts, "weir_frontend_", FRONTEND_COUNTS)
 
 struct frontend_status {
 	struct frontend_counts of[FRONTEND_TRANSPORTS];
-	unsigned pending, pending_max; // places taken of those that all share
+	unsigned pending, pending_max; // this frontend's places of FRONTEND_PENDING_MAX
 	uint64_t macs_unasked; // clients whose MAC address was not asked for (frontend_neighbour.h)
 	uint64_t record_anomalies; // cached records that failed their check
 };
 
 // Objects of the process that an engine uses. They outlive it.
 struct frontend_given {
-	unsigned number;             // among the frontends: its place in the epoch and the mesh
-	struct loop *loop;           // on whose thread it runs
+	unsigned number;             // place among the frontends, in the epoch and in the mesh
+	struct loop *loop;           // the loop on whose thread it runs
 	struct ring_mesh *resolvers; // resolver_client_mesh
 	struct publisher *publisher;
-	struct frontend_shared *shared; // of all frontends (frontend_shared.h); NULL: it is alone
+	struct frontend_shared *shared; // shared by all frontends; NULL: this one is alone
 	struct list_notify *notify;     // takes NOTIFY (lists/fetch/list_notify.h); NULL: NOTIMP
 };
 // Before the loop runs, or on it. -ENOMEM, -EPROTO.
@@ -143,7 +142,8 @@ ATTR_MUST_CHECK int frontend_open(
 	struct frontend **out, const struct frontend_given *given, const struct config *config);
 void frontend_close(struct frontend *f); // NULL is fine; before the resolver's end
 // Adds the frontend's ring to the query log, which must be stopped before the close; before the
-// loop runs, or on it. -ENOSPC. frontend_end_log: no more queries come, and what is owed is said.
+// loop runs, or on it. -ENOSPC. frontend_end_log: no more queries come; writes a record for those
+// that have none yet.
 struct querylog;
 ATTR_MUST_CHECK int frontend_set_log(
 	struct frontend *f, struct querylog *q, const struct config *config);
@@ -152,6 +152,7 @@ void frontend_end_log(struct frontend *f);
 void frontend_configure(struct frontend *f, const struct config *config);
 void frontend_status(const struct frontend *f, struct frontend_status *out);
 void frontend_tables(const struct frontend *f, struct table_registry *tables);
-// When the oldest question of a stream came that waits for its answer (clock_mono_ms); 0: none.
+// When the oldest question over a stream that waits for its answer came (clock_mono_ms); 0: no
+// question waits.
 uint64_t frontend_streams_since(const struct frontend *f);
 struct frontend_shared *frontend_shared_of(const struct frontend *f);

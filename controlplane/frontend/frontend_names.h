@@ -24,7 +24,8 @@ struct frontend_names {
 void frontend_names_of(const struct config *c, struct frontend_names *out);
 // The number of the group; 0: no group has this name. In any letter case.
 unsigned frontend_names_find(const struct frontend_names *n, const char *label, size_t len);
-// The same for the name of a server, whose first label counts; NULL is fine.
+// The group for a server name: its first label, below tls.name; 0: no group. NULL is fine.
 unsigned frontend_names_find_server(const struct frontend_names *n, const char *server);
-// The same for the name in a client's certificate, which may be a label alone; NULL is fine.
+// The group for the name in a client's certificate, which may be a label alone; 0: no group. NULL
+// is fine.
 unsigned frontend_names_find_certified(const struct frontend_names *n, const char *name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What one message gets, by the stages of a worker: access and group, parser, rules, cache. What
-// is left is for the resolver.
+// What one message gets, by the stages of a worker: access and group, parser, rules, cache. The
+// resolver answers the rest.
 
 #include "frontend_internal.h"
 #include "lists/fetch/list_notify.h"
@@ -66,7 +66,7 @@ void frontend_policy_close(struct frontend_policy *fp)
 	fp->word = 0;
 }
 
-// The leaf of the client's address, by which access goes.
+// The leaf of the client's address, which decides its access.
 static unsigned leaf_of_address(
 	const struct frontend_policy *fp, const union client_address *client)
 {
@@ -79,8 +79,8 @@ static unsigned leaf_of_address(
 	return version == 4 ? policy_leaf_v4(r, bytes) : policy_leaf_v6(r, bytes);
 }
 
-// The leaf (policy.h): the group by its MAC address, where some group goes by these, else by its
-// address; an IPv4 address mapped into IPv6 is one of IPv4.
+// The client's leaf (policy.h): its group by MAC address, where groups have such, else by IP
+// address. An IPv4 address mapped into IPv6 counts as IPv4.
 static unsigned leaf_of(
 	struct frontend_policy *fp, const union client_address *client, uint64_t now_ms)
 {
@@ -107,7 +107,7 @@ static enum verdict reply_rcode(struct frontend *f, const struct frontend_questi
 	return v;
 }
 
-// Parses a query of a client of this address, with the check of its cookie, and its reply's NSID.
+// Parses the query of a client at this address, checks its cookie, and sets the NSID of the reply.
 static enum dns_query_status cookie_parse(struct frontend *f, const union client_address *from,
 	const uint8_t *msg, size_t size, struct dns_query *q, enum dns_cookie_kind *kind)
 {
@@ -134,7 +134,7 @@ static void count_cookie(struct frontend_counts *c, enum dns_cookie_kind kind)
 	c->cookies_alone += kind == DNS_COOKIE_ALONE;
 }
 
-// VERDICT_miss: a question to go on with.
+// VERDICT_miss: the question is to be answered.
 static enum verdict check_status(struct frontend *f, const struct frontend_question *q,
 	enum dns_query_status status, enum dns_cookie_kind cookie, uint16_t *len)
 {
@@ -176,7 +176,7 @@ static enum verdict check_status(struct frontend *f, const struct frontend_quest
 	return VERDICT_miss;
 }
 
-// What a rule decides: its verdict, with the length of its reply in *len (0: none is due).
+// What a rule decides: its verdict, with the length of its reply in *len (0: no reply is sent).
 static enum verdict reply_by_rule(struct frontend *f, struct frontend_question *q,
 	const struct rule_reader *rules, const struct rule_ruling *ruling, uint16_t *len)
 {
@@ -203,8 +203,8 @@ static enum verdict reply_by_rule(struct frontend *f, struct frontend_question *
 // The cache, as a worker's stage_lookup.c reads it; and the marks by which resolvers see what
 // clients want.
 
-// False: the record's mask does not block it for this group, or an allow rule or the operator's own
-// data decides the question.
+// False: the record's mask does not block the answer for this group, or an allow rule or the
+// operator's own data decides the question.
 static bool is_blocked(const struct frontend *f, const struct frontend_question *q,
 	const struct l0_view *v, struct rule_ruling *out)
 {
@@ -277,7 +277,7 @@ static enum verdict answer(struct frontend *f, struct frontend_question *q, uint
 	q->age_s = (uint32_t)(age_ms / 1000);
 	const bool blocked = is_blocked(f, q, &v, &ruling);
 	if (blocked && ruling.d.action == RULE_RESOLVE)
-		return VERDICT_miss; // the resolver leads it on
+		return VERDICT_miss; // the resolver carries out the rule
 	mark(f, q, record, !blocked && !stamped && (stale || age_ms >= v.refresh_ms));
 	if (blocked)
 		return reply_by_rule(f, q, mapped_rules_reader(&f->rules), &ruling, len);
@@ -286,7 +286,7 @@ static enum verdict answer(struct frontend *f, struct frontend_question *q, uint
 	return stale ? VERDICT_hit_stale : VERDICT_hit;
 }
 
-// The answer of the cache; VERDICT_miss: it has none that may be used.
+// The answer of the cache; VERDICT_miss: the cache has no answer that may be used.
 static enum verdict cache_look_up(
 	struct frontend *f, struct frontend_question *q, uint64_t now_ms, uint16_t *len)
 {
@@ -332,7 +332,7 @@ static enum verdict apply_rules(struct frontend *f, struct frontend_question *q,
 	return VERDICT_miss;
 }
 
-// `typed`: a rule for some types may allow another one.
+// `typed`: a rule for some types may allow another type.
 static enum verdict block_all(struct frontend *f, struct frontend_question *q,
 	const struct rule_reader *rules, bool typed, uint16_t *len)
 {
@@ -355,7 +355,7 @@ bool frontend_admits(struct frontend *f, const union client_address *client, boo
 {
 	frontend_policy_look(&f->policy, f->publisher, clock_mono_ms());
 	if (frontend_policy_is_closed(&f->policy))
-		return true; // to be reported
+		return true; // the client's queries get SERVFAIL
 	unsigned leaf = leaf_of_address(&f->policy, client);
 	return policy_access_of(leaf) != POLICY_DENIED || (f->policy.reader.refuse && !over_tls);
 }
@@ -375,8 +375,8 @@ static enum verdict reply_closed(struct frontend *f, const struct frontend_sessi
 		f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY, VERDICT_servfail_no_policy, len);
 }
 
-// A query over UDP that is over its limits, as stage_policy.c's. VERDICT_miss: may ask all the
-// same.
+// Answers a query over UDP that exceeds its client's limits, as stage_policy.c does. VERDICT_miss:
+// the client may ask all the same.
 static enum verdict reply_over_limit(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len)
@@ -392,7 +392,7 @@ static enum verdict reply_over_limit(struct frontend *f, const struct frontend_s
 
 	enum dns_query_status status = cookie_parse(f, client, msg, size, &q->query, &cookie);
 	if (status == DNS_QUERY_NOTIMP)
-		cookie = DNS_COOKIE_NONE; // no question that it could be of use to
+		cookie = DNS_COOKIE_NONE; // no question for which a cookie could help
 	if (cookie == DNS_COOKIE_GOOD && limit_take_proven(limits, version, bytes)) {
 		q->proven = true;
 		f->status.of[s->transport].cookies_exempt++;
@@ -410,8 +410,8 @@ static enum verdict reply_over_limit(struct frontend *f, const struct frontend_s
 	return VERDICT_slip_limited;
 }
 
-// As stage_policy.c, but that whoever came over TCP has proven their address. VERDICT_miss: may
-// ask.
+// Checks access as stage_policy.c does, except that a client over TCP has proven its address.
+// VERDICT_miss: the client may ask.
 static enum verdict check_access(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, unsigned leaf, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len)
@@ -437,7 +437,7 @@ static enum verdict check_access(struct frontend *f, const struct frontend_sessi
 }
 
 // Answers a NOTIFY (RFC 1996) from a server of a policy zone, which makes the list of the zone due.
-// VERDICT_miss: the message is none, or nobody here takes one.
+// VERDICT_miss: the message is no such NOTIFY, or no list takes NOTIFY.
 static enum verdict reply_to_notify(struct frontend *f, const union client_address *client,
 	const uint8_t *msg, size_t size, struct frontend_question *q, uint16_t *len)
 {

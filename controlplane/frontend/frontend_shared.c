@@ -33,7 +33,7 @@ void frontend_shared_limit(
 	if (!limit_due(s, now_ms)
 		|| atomic_exchange_explicit(&s->limiting, true, memory_order_acquire))
 		return;
-	if (limit_due(s, now_ms)) { // another one may have looked since
+	if (limit_due(s, now_ms)) { // another frontend may have summed since
 		atomic_store_explicit(&s->looked_ms, now_ms, memory_order_relaxed);
 		limiter_look(s->limiter, limit, now_ms);
 		atomic_store_explicit(&s->limited, limiter_taken(s->limiter), memory_order_relaxed);

@@ -19,17 +19,17 @@ enum { FRONTEND_LIMIT_MS = 50 }; // half a beat
 
 struct frontend_shared {
 	struct limiter *limiter;
-	_Atomic bool limiting;           // a frontend looks at it
-	_Atomic uint64_t looked_ms;      // the last look; who looks writes it
-	_Atomic unsigned limited;        // cells that were not full then
-	struct share_pool pending;       // of FRONTEND_PENDING_MAX
+	_Atomic bool limiting;           // a frontend sums the tables
+	_Atomic uint64_t looked_ms;      // time of the last sum, written by the frontend that sums
+	_Atomic unsigned limited;        // cells that were not full at that time
+	struct share_pool pending;       // pool of FRONTEND_PENDING_MAX places
 	struct frontend_sockets sockets; // for UDP
 	_Atomic bool alone;              // no data plane was there at the last query over UDP
 };
 
 ATTR_MUST_CHECK int frontend_shared_new(struct frontend_shared **out, unsigned frontends); // -errno
-// limiter_look, if FRONTEND_LIMIT_MS have passed since the last one and no other frontend is at it;
-// with one frontend always. Each beat of each frontend.
+// Calls limiter_look if FRONTEND_LIMIT_MS have passed since the last call and no other frontend is
+// in it; with one frontend always. On each beat of each frontend.
 void frontend_shared_limit(
 	struct frontend_shared *s, const struct policy_limit *limit, uint64_t now_ms);
 // Registers the table of rate limits.

@@ -58,7 +58,7 @@ void frontend_sockets_end(struct frontend_sockets *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-// Without these the socket would be another one than is meant.
+// Sets the options that a socket must have.
 static int require(int fd, sa_family_t family, int type)
 {
 	int rc = type == SOCK_STREAM ? set(fd, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
@@ -69,7 +69,7 @@ static int require(int fd, sa_family_t family, int type)
 	return rc;
 }
 
-// The first one alone, then with others.
+// Binds the first socket of an address alone, later ones with SO_REUSEPORT (frontend_socket.h).
 static int bind_to(
 	int fd, const struct sockaddr_storage *sa, socklen_t len, bool shares, bool first)
 {

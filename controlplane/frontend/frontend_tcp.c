@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The TCP server of a frontend: its bounds and who makes room, its life, its state and tables.
+// The TCP server of a frontend: its bounds, eviction, start and end, its state and tables.
 
 #include "frontend_tcp.h"
 
@@ -43,8 +43,8 @@ unsigned tcp_options_of(const uint8_t *msg, size_t len)
 	if (len < DNS_HEADER_LEN)
 		return 0;
 	struct rd r = rd_init(msg, len);
-	// Most queries end with the question. Others than those with one question and nothing
-	// before the additional section are not answered by more than a FORMERR.
+	// Most queries end with the question. Options count only in a query with one question and
+	// nothing before the additional section.
 	unsigned additional = get_u16(msg + 10);
 	if (get_u16(msg + 4) != 1 || get_u32(msg + 6) != 0 || additional > DNS_QUERY_ADDITIONAL_MAX)
 		return 0;
@@ -140,7 +140,8 @@ static bool conn_is_idle(const struct frontend_conn *c)
 	return c->pending == 0 && c->out_len == 0 && !c->held && !conn_owes(c);
 }
 
-// Of all here: the first idle one, then the first that has stalled.
+// Among all connections of this frontend: the one that was idle longest; if no connection is idle,
+// the one that stalled longest.
 static struct frontend_conn *victim_of_all(struct frontend_tcp *t, bool idle_only)
 {
 	struct frontend_conn *c;
@@ -326,10 +327,10 @@ void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_se
 	tcp_listen(t);
 	tcp_proxied_end(t, false);
 	TAILQ_FOREACH (c, &t->by_use, by_use) {
-		if (!t->serves[c->kind].enabled) // each connection has its turn to end
-			c->turn_ms = 0;          // a look at how it reads is none
-		conn_arm(c);                     // its deadline may be an earlier one
-		conn_hold(c);                    // its resource may be free without any event
+		if (!t->serves[c->kind].enabled) // each connection has its turn to end,
+			c->turn_ms = 0;          // no check of its reader
+		conn_arm(c);                     // a new limit may have changed its deadline
+		conn_hold(c);                    // a new limit may free what it waits for
 	}
 	conn_feed(t);
 }
@@ -349,7 +350,7 @@ static uint64_t of_all(const struct frontend_tcp *t, uint64_t cap)
 	return t->engine.number == 0 ? cap : 0;
 }
 
-// Used is what is taken of the bounds themselves: a place that is not given back shows.
+// `used` is what is taken of the bounds themselves, so a place that is never returned shows.
 static void bounds_tables(
 	const struct frontend_tcp *t, struct table_registry *tables, uint64_t now_ms)
 {

@@ -18,8 +18,8 @@
 // of 468 bytes (RFC 8467) once the client has sent the padding option.
 //
 // A connection from a balancer (proxy_protocol.from) begins with a header of PROXY protocol v2,
-// read before TLS (frontend_tcp_accept.c). The client in it is then that of the connection, for all
-// of this. Without one the balancer is: of a health check.
+// read before TLS (frontend_tcp_accept.c). The client that it names is the connection's client in
+// all that follows. A header that names none (a health check) leaves the balancer as the client.
 //
 // Bounds, all of them in weirctl tcp and of all frontends together (frontend_tcp_shared.h):
 // * No connections from clients that may not ask (access), unless access.denied is `refuse`; over
@@ -28,14 +28,14 @@
 //   that has stalled longest; without either the new one is refused. Where this frontend has no
 //   idle one, it asks the others (frontend_tcp_accept.c). Never more than the files that this
 //   process may open, less those that the resolver needs.
-// * FRONTEND_PROXY_WAITS of a frontend without their header yet, which are in no other bound, and
-//   none of them longer than tcp.query_timeout; one more closes the one that has waited longest.
+// * FRONTEND_PROXY_WAITS connections of a frontend without their header yet, which are in no other
+//   bound, each for tcp.query_timeout at most; one more closes the one that has waited longest.
 // * tcp.per_client from one address (IPv4) or /64 (IPv6), in the same way among that client's.
 // * tcp.pipelined questions without their answers in one connection, a quarter of tcp.queries in
 //   those of one address (or what one connection may, if that is more), divided by the frontends
 //   that it uses, and tcp.queries in all, so that TCP cannot take all places of limits.inflight;
-//   over that, or while a client leaves
-//   CONN_OUT_SOFT bytes unread, its connection is not read: data waits in the kernel.
+//   over that, or while a client leaves CONN_OUT_SOFT bytes unread, its connection is not read:
+//   data waits in the kernel.
 // * tcp.buffer_kb of memory for messages of which a part has come, or a part could not be sent:
 //   only slow clients need any. When it is used up, the one that has stalled longest is closed.
 // * Time: tcp.idle_timeout without a question, falling to a tenth of it while the last quarter of
@@ -72,16 +72,16 @@ enum {
 	TCP_PADDING_BLOCK = 468,
 };
 
-// Which of the two has the OPT of the query, of any content? A length other than 0 counts too, as
-// what a client says there means nothing.
+// Which of these options does the query's OPT have? `msg` may be any bytes. Options of any length
+// count, because their content in a query means nothing.
 unsigned tcp_options_of(const uint8_t *msg, size_t len);
 
-// Puts the option into the reply's OPT, if it has one. `idle_ms` is capped at 6553.5 s.
+// Puts the keepalive option into the reply's OPT, if it has one. `idle_ms` is capped at 6553.5 s.
 void tcp_keepalive_tell(struct frontend_reply *reply, unsigned idle_ms);
 
-// The bytes that padding adds to the reply; 0: it has no OPT, or no room.
+// The bytes that padding adds to the reply; 0: the reply has no OPT, or no room.
 unsigned tcp_padding_of(const struct frontend_reply *reply);
-// Pads a copy of the reply, with room for so many bytes behind it.
+// Pads `msg`, a copy of the reply with room for `pad` bytes behind it.
 void tcp_padding_put(uint8_t *msg, const struct frontend_reply *reply, unsigned pad);
 
 struct frontend_tcp;
@@ -134,7 +134,7 @@ enum frontend_tcp_accept_error {
 		FRONTEND_TCP_ACCEPT_ERROR_COUNT
 };
 extern const char *const frontend_tcp_accept_error_names[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
-enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err); // of errno
+enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err); // err: an errno
 
 enum frontend_tcp_kind {
 	FRONTEND_TCP_CLEAR,
@@ -150,7 +150,7 @@ enum {
 };
 static_assert((int)FRONTEND_TCP_LISTENERS_MAX <= (int)FRONTEND_SOCKETS_MAX);
 
-// What of a configuration it uses.
+// What the TCP server uses of a configuration.
 struct frontend_tcp_settings {
 	struct config_tcp tcp; // the limits of all kinds
 	struct frontend_tcp_port {
@@ -176,8 +176,8 @@ void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settin
 struct frontend_tls_status {
 	TLS_COUNTS(COUNT_FIELD)
 	uint64_t failed[TLS_REFUSAL_COUNT];
-	// Of all frontends: the certificates in force, and what is wrong with newer files ("":
-	// nothing).
+	// The certificates in force, the same for all frontends, and the error of newer files ("":
+	// no error).
 	unsigned certificates;
 	struct tls_certificate_about certificate[TLS_CERTIFICATES_MAX];
 	char why[TLS_WHY_MAX];
@@ -190,7 +190,7 @@ struct frontend_tcp_listener_status {
 	int err; // 0: it listens; -errno: it is tried again
 };
 
-const char *frontend_tcp_listen_error(int err); // its text
+const char *frontend_tcp_listen_error(int err); // text of frontend_tcp_listener_status.err
 
 #define TCP_COUNTS(X)                                                                            \
 	X(FIRST, bool, enabled, SAME, NONE, "Whether weir listens on TCP.")                      \
@@ -232,7 +232,7 @@ const char *frontend_tcp_listen_error(int err); // its text
 
 struct frontend_tcp_status {
 	TCP_COUNTS(COUNT_FIELD)
-	struct ip_address busiest; // the client with most connections; version 0: none
+	struct ip_address busiest; // the client with most connections; version 0: no client
 	uint64_t accept_errors[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
 	uint64_t ended[FRONTEND_TCP_END_COUNT];
 	struct frontend_tls_status tls;
@@ -242,7 +242,7 @@ struct frontend_tcp_status {
 };
 COUNTS(frontend_tcp_rows, struct frontend_tcp_status, "weir_tcp_", TCP_COUNTS)
 
-// What answers; frontend.h's, but for tests.
+// The engine that answers: frontend.h, but in tests.
 struct frontend_tcp_engine {
 	struct frontend *frontend;
 	enum frontend_outcome (*ask)(struct frontend *f, struct frontend_session *s,
@@ -250,12 +250,13 @@ struct frontend_tcp_engine {
 		struct frontend_reply *out);
 	void (*begin)(struct frontend_session *s);
 	void (*end)(struct frontend *f, struct frontend_session *s);
-	// NULL: everyone.
+	// May this client have a connection? NULL: any client may.
 	bool (*admits)(struct frontend *f, const union client_address *client, bool over_tls);
-	// Of the questions that are answered later, when the oldest came. NULL: unknown.
+	// When the oldest question that waits for its answer came; 0: no question waits. NULL:
+	// unknown.
 	uint64_t (*since_ms)(const struct frontend *f);
-	unsigned number;                    // among the frontends
-	struct frontend_tcp_shared *shared; // frontend_tcp_shared.h; NULL: of this one alone
+	unsigned number;                    // place among the frontends
+	struct frontend_tcp_shared *shared; // frontend_tcp_shared.h; NULL: not shared
 };
 
 enum {
@@ -274,8 +275,8 @@ void frontend_tcp_close(struct frontend_tcp *t); // NULL is fine; before the eng
 
 // On the loop's thread: the number of connections that the limit of open files allows.
 void frontend_tcp_files(struct frontend_tcp *t, unsigned files);
-// On the loop's thread. Times hold for all connections, lower caps for new ones; off closes all of
-// that kind. The port of TCP/53 stays what it was.
+// On the loop's thread. Times hold for all connections, lower caps for new ones; a kind that is
+// turned off loses all its connections. The port of TCP/53 stays what it was.
 void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_settings *set);
 // On the loop's thread.
 void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out);

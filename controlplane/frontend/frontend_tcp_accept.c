@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From a listening socket to a connection: listeners, and the
-// places that a new connection needs, one among all and one of its client's. Where they are taken,
-// one that is idle here makes room, else one at another frontend.
+// From a listening socket to a connection: listeners, and the places that a new connection needs,
+// one of tcp.connections and one of tcp.per_client. If all are taken, an idle connection of this
+// frontend makes room, else one of another frontend.
 
 #include "frontend_socket.h"
 #include "frontend_tcp_internal.h"
@@ -16,9 +16,9 @@
 #include <weir/heap_site.h>
 #include <weir/log.h>
 
-enum conn_place { CONN_PLACED, CONN_FULL, CONN_CLIENT_FULL }; // FULL: the client's place is taken
+enum conn_place { CONN_PLACED, CONN_FULL, CONN_CLIENT_FULL }; // CONN_FULL has its client's place
 
-// With other frontends, one that has only stalled waits until none of them has an idle one.
+// A stalled connection makes room only if no frontend has an idle one.
 static enum conn_place place_find(struct frontend_tcp *t, struct tcp_client *client)
 {
 	struct frontend_tcp_shared *s = t->shared;
@@ -40,7 +40,8 @@ static void count_refusal(struct frontend_tcp *t, enum conn_place place)
 	t->count.refused_client += place == CONN_CLIENT_FULL;
 }
 
-// Ends a connection that has no place, or (`has_client_place`) the client's; fd -1: it is closed.
+// Ends a connection that has no place, or only its client's (`has_client_place`). fd -1: the socket
+// is closed already.
 static void conn_refuse(
 	struct frontend_tcp *t, int fd, struct tcp_client *client, bool has_client_place)
 {
@@ -61,25 +62,25 @@ static void placed_start(
 }
 
 // A new connection for which only another frontend can make room: its client has as many as it may,
-// or all places are taken, and none of this frontend's own connections is idle.
+// or all places are taken, and no connection of this frontend is idle.
 //
 // A claim goes from loop to loop: first each other frontend closes an idle connection if it has
 // one, then each, this one too, one that has stalled. The closed connection's places become those
 // of the claim, so no bound is passed meanwhile. The client's socket waits unread until the claim
-// is back, CLAIM_MS at most; after that no connection is closed for it, where it may still be.
-// FRONTEND_TCP_CLAIMS of a frontend wait, one more is refused.
+// is back, CLAIM_MS at most; after that no connection is closed for a claim that is still on its
+// way. FRONTEND_TCP_CLAIMS of a frontend wait, one more is refused.
 
 enum { CLAIM_MS = 1000 };
 
 struct tcp_claim {
 	struct loop_return hop;
-	struct wheel_timer timer; // the origin's
+	struct wheel_timer timer; // on the origin's loop
 	struct frontend_tcp *origin;
-	struct tcp_client *client;  // the origin's
-	struct tcp_arrival arrival; // its fd -1: the client has waited too long; the origin's
-	enum conn_place asked;      // what was missing at first
-	enum conn_place place;      // and is now
-	unsigned step;              // loops that it has been to
+	struct tcp_client *client;  // the entry in the origin's table
+	struct tcp_arrival arrival; // fd -1: the client waited too long; on the origin's loop only
+	enum conn_place asked;      // what was missing at the begin
+	enum conn_place place;      // what is missing at this step
+	unsigned step;              // loops that the claim has been to
 	uint64_t begun_ms;
 	bool got;
 };
@@ -89,7 +90,7 @@ static bool claim_is_late(const struct tcp_claim *k)
 	return clock_mono_ms() - k->begun_ms >= CLAIM_MS;
 }
 
-// One may have ended since.
+// A place may be free already: a connection may have ended since.
 static bool claim_serve(struct tcp_claim *k, struct frontend_tcp *t, bool idle_only)
 {
 	struct frontend_tcp_shared *s = t->shared;
@@ -105,7 +106,7 @@ static bool claim_serve(struct tcp_claim *k, struct frontend_tcp *t, bool idle_o
 	return client && tcp_evict(t, client, FRONTEND_TCP_END_evicted_client, idle_only, true);
 }
 
-// The origin's loop.
+// The claim is back: runs on the origin's loop.
 static void claim_back(void *arg)
 {
 	struct tcp_claim *k = arg;
@@ -128,7 +129,7 @@ static void claim_back(void *arg)
 
 static void claim_go(struct tcp_claim *k);
 
-// The loop of the frontend that it has come to.
+// Looks for a place: runs on the loop of the frontend that the claim has come to.
 static void claim_look(void *arg)
 {
 	struct tcp_claim *k = arg;
@@ -153,7 +154,7 @@ static void claim_go(struct tcp_claim *k)
 	loop_call_back(next->loop, &k->hop, claim_look, k);
 }
 
-// The other loop hangs, or has a lot to do.
+// The claim is late: another loop hangs, or has a lot to do.
 static void claim_late(void *arg)
 {
 	struct tcp_claim *k = arg;
@@ -163,8 +164,8 @@ static void claim_late(void *arg)
 	count_refusal(k->origin, k->asked);
 }
 
-// Asks the other frontends for a place. Takes the descriptor, the reference, and with CONN_FULL the
-// client's place. False: there are no others, or too many claims.
+// Asks the other frontends for a place. Takes the descriptor, the reference to the client, and with
+// CONN_FULL the client's place. False: there are no other frontends, or too many claims.
 static bool claim_begin(struct frontend_tcp *t, const struct tcp_arrival *a,
 	struct tcp_client *client, enum conn_place place)
 {
@@ -207,7 +208,7 @@ void tcp_accept_conn(struct frontend_tcp *t, const struct tcp_arrival *a)
 {
 	const bool over_tls = tcp_kind_of(a->kind)->alpn;
 
-	// Or allowed clients would lose their places to others.
+	// Clients that may not ask would take places of allowed ones.
 	if (t->engine.admits && !t->engine.admits(t->engine.frontend, &a->peer, over_tls)) {
 		t->count.refused_denied++;
 		close(a->fd);
@@ -228,7 +229,8 @@ void tcp_accept_conn(struct frontend_tcp *t, const struct tcp_arrival *a)
 	}
 }
 
-// Takes the descriptor of a new connection. From a balancer its client is in its PROXY header.
+// Takes the descriptor of a new connection. The PROXY header of a balancer's connection names its
+// client.
 static void on_arrival(struct frontend_tcp *t, int fd, const union client_address *peer,
 	enum frontend_tcp_kind kind)
 {
@@ -247,7 +249,7 @@ enum {
 	RETRY_MS = 5000,
 };
 
-// What connections inherit. A kernel without one of these works all the same.
+// Sets options that accepted connections inherit. A kernel may lack any of them.
 static void options_inherited(int fd)
 {
 	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -292,8 +294,8 @@ static void retry_in(struct frontend_tcp *t, uint64_t ms)
 	wheel_start(loop_wheel(t->loop), &t->retry, ms, clock_mono_ms());
 }
 
-// Trying again at once would only turn the loop. Where it is files or memory that are missing, the
-// end of some connection helps.
+// Pauses all listeners: accepting again at once would only spin the loop. If files or memory are
+// short, closing a connection helps.
 static void accept_pause(struct frontend_tcp *t, int err)
 {
 	t->count.accept_paused++;
@@ -314,7 +316,7 @@ const char *const frontend_tcp_accept_error_names[FRONTEND_TCP_ACCEPT_ERROR_COUN
 
 enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err)
 {
-	// The connection's own trouble, which Linux hands on from it (accept(2)).
+	// Errors of the new connection itself, which Linux returns from accept(2).
 	static const int lost[] = {ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET,
 		EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, ECONNRESET, ETIMEDOUT};
 
@@ -327,7 +329,7 @@ enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err)
 					       : FRONTEND_TCP_ACCEPT_other;
 }
 
-// All listeners share what a turn may accept; `resume` gives it back in the next.
+// All listeners share what an iteration may accept; `resume` restores it in the next one.
 static bool accept_spend(struct frontend_tcp *t)
 {
 	if (t->accepts_left == 0)
@@ -356,12 +358,12 @@ static void on_accept(evutil_socket_t listener, short, void *arg)
 		if (err == EAGAIN || err == EWOULDBLOCK)
 			return;
 		enum frontend_tcp_accept_error kind = frontend_tcp_accept_error_of(err);
-		if (kind == FRONTEND_TCP_ACCEPT_lost) { // the next may be well
+		if (kind == FRONTEND_TCP_ACCEPT_lost) { // the next connection may be fine
 			t->count.accept_errors[kind]++;
 			continue;
 		}
-		// The kernel looks for a file first, so only before the first one a client surely
-		// waits.
+		// The kernel allocates a file before it looks for a connection: only at the first
+		// call does a client surely wait.
 		if (i > 0)
 			return;
 		t->count.accept_errors[kind]++;

@@ -17,7 +17,7 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
-// Its socket, clear or over TLS.
+// The socket of a connection, clear or over TLS.
 
 static bool is_later(int rc)
 {
@@ -39,7 +39,8 @@ static ssize_t tls_recv(struct frontend_conn *c, uint8_t *p, size_t n)
 	return got;
 }
 
-// Bytes taken; 0: none now; -errno; at the end -ENODATA.
+// Reads bytes and returns their number; 0: no byte is there now; -ENODATA: the client ended its
+// side; -errno.
 static ssize_t conn_recv(struct frontend_conn *c, uint8_t *p, size_t n)
 {
 	ssize_t got = c->tls ? tls_recv(c, p, n) : clear_recv(c, p, n);
@@ -59,8 +60,8 @@ static ssize_t clear_send(struct frontend_conn *c, const struct iovec *part, uns
 	return sent < 0 ? -errno : sent;
 }
 
-// A record at a time. One that the socket did not take is kept by OpenSSL, which wants the same
-// bytes again: they are the first ones that the caller keeps.
+// Writes one TLS record at a time. OpenSSL keeps a record that the socket did not take and wants
+// the same bytes again: they are the first bytes that the caller keeps.
 static ssize_t tls_send(struct frontend_conn *c, const struct iovec *part, unsigned count)
 {
 	ssize_t sent = 0;
@@ -89,13 +90,13 @@ ssize_t conn_send(struct frontend_conn *c, const struct iovec *part, unsigned co
 	return sent;
 }
 
-// The end by what these have returned.
+// Why a connection ends after conn_recv or conn_send returned `err`.
 static enum frontend_tcp_end conn_failed(ssize_t err)
 {
 	return err == -ENOMEM ? FRONTEND_TCP_END_memory : FRONTEND_TCP_END_error;
 }
 
-// Nothing more will be sent.
+// Tells the client that nothing more will be sent.
 static void conn_send_end(struct frontend_conn *c)
 {
 	if (c->tls)
@@ -103,7 +104,8 @@ static void conn_send_end(struct frontend_conn *c)
 	(void)shutdown(c->fd, SHUT_WR); // or it has ended already
 }
 
-// Has the kernel over CONN_ON_ITS_WAY of our bytes?
+// Does the kernel hold over CONN_ON_ITS_WAY bytes that weir sent and the client has not
+// acknowledged?
 static bool conn_is_unread(const struct frontend_conn *c)
 {
 	int bytes = 0;
@@ -117,7 +119,7 @@ static bool conn_is_unread(const struct frontend_conn *c)
 	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &state, &len) < 0 || state != TCP_CLOSE;
 }
 
-// Resets the connection, which drops what the kernel has of ours.
+// Makes close() reset the connection, which drops replies that the kernel still holds.
 static void conn_cut(struct frontend_conn *c)
 {
 	const struct linger none = {.l_onoff = 1};
@@ -125,7 +127,7 @@ static void conn_cut(struct frontend_conn *c)
 	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 }
 
-// What came of messages that are not asked yet, and what the client does not take yet.
+// Bytes of messages that are not asked yet, and bytes that the client does not take yet.
 
 struct tcp_chunk { // bytes that wait to be sent
 	struct tcp_chunk *next;
@@ -145,7 +147,7 @@ void conn_in_drop(struct frontend_conn *c)
 	c->in_len = c->in_cap = 0;
 }
 
-// To `cap` bytes at least.
+// Grows c->in to `cap` bytes, unless it is as large already.
 static bool in_grow(struct frontend_conn *c, size_t cap)
 {
 	if (cap <= c->in_cap)
@@ -193,7 +195,7 @@ enum frontend_tcp_end conn_in_keep(struct frontend_conn *c, const uint8_t *p, si
 }
 
 // Room for the rest of the message of which a part is in c->in; *room bytes of it may be written at
-// the returned place. It grows as bytes come, not as the length claims. NULL: no memory.
+// the returned place. The buffer grows as bytes come, not as the length claims. NULL: no memory.
 static uint8_t *conn_in_room(struct frontend_conn *c, size_t *room)
 {
 	size_t whole = c->in_len < 2 ? 2 : 2 + (size_t)get_u16(c->in);
@@ -310,10 +312,11 @@ enum frontend_tcp_end conn_cork_flush(struct frontend_conn *c)
 	return n ? conn_out_put(c, t->cork, n) : FRONTEND_TCP_OPEN;
 }
 
-// Places for its questions, waits for places, and turns.
+// Places for a connection's questions, waits for places, and turns.
 
-// A client's part of tcp.queries, or its many connections would take all of it: divided by the
-// frontends that it has connections at, so that none waits for what another one has to end.
+// A client's part of tcp.queries, because its many connections would take all of it. The part is
+// divided by the frontends at which the client has connections, so that no frontend waits for
+// questions of another one to end.
 static unsigned client_share(const struct frontend_conn *c)
 {
 	const struct frontend_tcp *t = c->tcp;
@@ -323,7 +326,7 @@ static unsigned client_share(const struct frontend_conn *c)
 	return whole > among ? whole / among : 1;
 }
 
-// May one more question be in flight: for it, its client and all?
+// May one more question of the connection and of its client be in flight?
 static bool conn_has_room(const struct frontend_conn *c)
 {
 	return c->pending < c->tcp->set.pipelined && c->client->pending < client_share(c)
@@ -371,7 +374,7 @@ void conn_pending_end(struct frontend_conn *c, unsigned count)
 	struct tcp_client *client = c->client;
 	struct frontend_conn *other;
 	struct frontend_tcp *t = c->tcp;
-	// Its part may have become larger since, as it has left another frontend.
+	// The client's part may have become larger since: it may have left another frontend.
 	bool was_full = client->pending >= client_share(c) || t->shared->frontends > 1;
 
 	c->pending -= count;
@@ -409,22 +412,22 @@ void conn_question_give(struct frontend_conn *c)
 	share_give(&c->tcp->pending, c->tcp->set.queries, 1);
 }
 
-// What a turn may do is bounded, as the other events of the loop have to wait for it: the first one
-// that takes some of it asks for the next turn, which gives it all back.
+// A bounded number of messages is taken in one iteration, because other events of the loop wait
+// meanwhile. The first turn asks for `resume`, which restores the number in the next iteration.
 static void turn_spend(struct frontend_tcp *t)
 {
 	if (t->turn_left-- == TCP_MESSAGES_A_TURN)
 		event_add(&t->resume, &(struct timeval){0});
 }
 
-// Gives it the next turn, without an event of its socket.
+// Gives the connection a turn in the next iteration, without an event of its socket.
 static void conn_again(struct frontend_conn *c)
 {
 	if (!c->waiting)
 		conn_wait(c, false);
 }
 
-// False: it will have its turn later.
+// False: the connection will have its turn later.
 static bool conn_turn(struct frontend_conn *c)
 {
 	if (c->waiting)
@@ -437,10 +440,11 @@ static bool conn_turn(struct frontend_conn *c)
 	return false;
 }
 
-// The kernel would keep replies that a client does not read for as long as TCP_USER_TIMEOUT, of a
-// connection that is no longer counted: a client that reconnects again and again would cost a
-// socket buffer each time. Connections that end on request have waited for the client to read. A
-// reply or two of any may be in flight: a reset could lose it for a distant client.
+// After a close the kernel keeps replies that the client does not read for TCP_USER_TIMEOUT, and
+// the connection is no longer counted: a client that reconnects again and again would cost a socket
+// buffer each time. Connections that end on request have waited for the client to read. A few
+// replies (CONN_ON_ITS_WAY) are left to the kernel: they may be in flight, and a reset could lose
+// them for a distant client.
 static bool conn_leaves_unread(const struct frontend_conn *c, enum frontend_tcp_end why)
 {
 	static const bool is_ours[FRONTEND_TCP_END_COUNT] = {
@@ -468,7 +472,7 @@ void conn_touch(struct frontend_conn *c, uint64_t now_ms)
 	TAILQ_INSERT_TAIL(&c->client->conns, c, by_client);
 	if (!c->stalled)
 		return;
-	// It gets on, only not at the end of a message.
+	// The connection makes progress, though part of a message is left.
 	TAILQ_REMOVE(&t->stalled, c, stall);
 	TAILQ_INSERT_TAIL(&t->stalled, c, stall);
 }
@@ -480,7 +484,7 @@ static void shaking_end(struct frontend_conn *c)
 	c->tcp->count.tls.shaking--;
 }
 
-// Why a handshake came to nothing that had not failed itself.
+// Why a handshake that did not fail by itself was not completed.
 static enum tls_refusal refusal_by(enum frontend_tcp_end why)
 {
 	switch (why) {
@@ -579,7 +583,7 @@ static enum frontend_tcp_end handshake_done(struct frontend_conn *c)
 	return c->speaks->begin ? c->speaks->begin(c) : FRONTEND_TCP_OPEN;
 }
 
-// A step of its handshake.
+// Does one step of the TLS handshake.
 static enum frontend_tcp_end conn_handshake(struct frontend_conn *c)
 {
 	struct frontend_tcp *t = c->tcp;
@@ -631,7 +635,7 @@ enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session 
 	return outcome;
 }
 
-// A message of which a part has come is read into its own buffer, all else by way of the scratch.
+// Reads the rest of a partial message into the connection's buffer, other bytes into the scratch.
 static enum frontend_tcp_end conn_read(struct frontend_conn *c)
 {
 	size_t room = sizeof(c->tcp->scratch);
@@ -647,7 +651,7 @@ static enum frontend_tcp_end conn_read(struct frontend_conn *c)
 		return FRONTEND_TCP_END_evicted_memory;
 	ssize_t n = conn_recv(c, at, room);
 	c->ended = n == -ENODATA;
-	if (c->parting) // any end of the client's is what was waited for, but that it has not read
+	if (c->parting) // parting waits for any end by the client, and for it to have read all
 		return n >= 0 || (c->ended && conn_is_unread(c)) ? FRONTEND_TCP_OPEN : c->last;
 	if (c->ended) {
 		c->last = FRONTEND_TCP_END_client;
@@ -662,16 +666,17 @@ static enum frontend_tcp_end conn_read(struct frontend_conn *c)
 	return c->speaks->take(c, c->in, c->in_len);
 }
 
-// Its deadlines.
+// Deadlines of a connection.
 
-// When it is too old; once it is, or ends for another reason, that no longer matters.
+// When tcp.connection_age is over; UINT64_MAX: no limit, or the connection is ending (`last`).
 static uint64_t conn_age_end(const struct frontend_conn *c)
 {
 	uint32_t most_s = c->tcp->set.connection_age_s;
 	return most_s && !c->last ? c->age.since_ms + UINT64_C(1000) * most_s : UINT64_MAX;
 }
 
-// At what a connection may have: its client is to read the end of it.
+// Does weir end the connection, by a limit or a refused request? Then its client is to read the
+// end.
 static bool conn_is_spent(const struct frontend_conn *c)
 {
 	return c->last == FRONTEND_TCP_END_queries || c->last == FRONTEND_TCP_END_age
@@ -704,7 +709,7 @@ static uint64_t conn_deadline(const struct frontend_conn *c)
 
 	if (!c->tcp->serves[c->kind].enabled)
 		return 0;
-	if (c->shaking) // in all, however often something comes
+	if (c->shaking) // a handshake has this time in all, however often bytes come
 		return c->age.since_ms + c->tcp->set.query_timeout_s * 1000;
 	if (c->parting)
 		return c->used_ms + (c->ended ? CONN_LOOK_MS : CONN_PARTING_MS);
@@ -757,8 +762,9 @@ static void event_want(struct event *e, bool *added, bool wanted)
 		event_del(e);
 }
 
-// All is answered: what now, if nothing more is read? A client that has ended its side may read
-// for long what it asked for before, and has a place here, where it counts, until it has.
+// How a connection ends whose questions are all answered and of which nothing more is read. A
+// client that has ended its side may take long to read its replies: until then its connection stays
+// open and is counted.
 static enum frontend_tcp_end conn_end(struct frontend_conn *c)
 {
 	if (!c->last || !(conn_is_spent(c) || conn_is_unread(c)))
@@ -771,7 +777,7 @@ static enum frontend_tcp_end conn_end(struct frontend_conn *c)
 	return FRONTEND_TCP_OPEN;
 }
 
-// After whatever happened to it: closes it, or waits for the right events.
+// Called after each event of a connection: closes it, or waits for the right events.
 static void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end)
 {
 	const bool owes = conn_owes(c);
@@ -802,7 +808,7 @@ static void conn_writable(evutil_socket_t fd, short what, void *arg)
 	struct frontend_conn *c = arg;
 
 	if (c->out_len == 0) {
-		conn_readable(fd, what, c); // TLS was waiting for this
+		conn_readable(fd, what, c); // TLS was waiting for room to write
 		return;
 	}
 	enum frontend_tcp_end end = conn_out_flush(c);
@@ -822,7 +828,7 @@ void conn_resume_some(struct frontend_tcp *t)
 		turn_spend(t);
 		conn_wait_end(c);
 		conn_settle(c, c->held ? c->speaks->resume(c) : conn_read(c));
-		conn_feed(t); // it may have used none of the free places
+		conn_feed(t); // the connection may have used none of the free places
 	}
 }
 
@@ -846,9 +852,10 @@ static enum frontend_tcp_end conn_grow_old(struct frontend_conn *c)
 	return FRONTEND_TCP_OPEN;
 }
 
-// The time of thousands may be over at once, as when tcp.idle_timeout is lowered: each ends in a
-// tick of its own, so that other work does not wait for all of them. One that becomes active before
-// its tick leaves it unused; unused ticks are given out again, or they would come later and later.
+// Thousands of connections may expire at once, as when tcp.idle_timeout is lowered: TCP_ENDS_A_TICK
+// end in each tick, so that other work does not wait for all of them. A connection that becomes
+// active before its tick leaves its place unused; when the ticks reach beyond what all open
+// connections need, they begin again at the present one, or they would come later and later.
 static uint64_t end_turn_ms(struct frontend_tcp *t, uint64_t now_ms)
 {
 	uint64_t tick = now_ms / WHEEL_TICK_MS, last = tick + t->count.open / TCP_ENDS_A_TICK;
@@ -876,8 +883,8 @@ static bool conn_waits_to_end(struct frontend_conn *c, uint64_t now_ms)
 	return waits;
 }
 
-// The kernel has its replies, and the client has not read them: it has the same time for these as
-// for buffered ones, and is checked again meanwhile.
+// The client has as much time for replies in the kernel's buffer as for those in weir's
+// (CONN_DRAIN_MS), and is checked again meanwhile.
 static bool conn_waits_for_reader(struct frontend_conn *c, uint64_t now_ms)
 {
 	uint64_t over_ms = c->used_ms + CONN_DRAIN_MS, age_end = conn_age_end(c);
@@ -892,7 +899,7 @@ static bool conn_waits_for_reader(struct frontend_conn *c, uint64_t now_ms)
 	return true;
 }
 
-// Its deadline (wheel_timer.fn).
+// A deadline or a check of the connection is due (wheel_timer.fn).
 static void conn_timer(void *arg)
 {
 	struct frontend_conn *c = arg;

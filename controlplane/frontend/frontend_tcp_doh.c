@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Connections that carry DNS messages in HTTP (RFC 8484): the kind `doh` of
-// frontend_tcp_internal.h. What its bytes mean is of doh/doh.h; here its questions find their
-// places. Each connection has a `struct doh_conn` of its frontend's `struct doh`. Memory that it
-// needs above that of a new connection, for requests and responses, is of tcp.buffer_kb.
+// frontend_tcp_internal.h. doh/doh.h parses and writes HTTP; this file finds places for the
+// questions. Each connection has a `struct doh_conn` of its frontend's `struct doh`. The memory for
+// requests and responses, above that of a new connection, counts against tcp.buffer_kb.
 
 #include "doh/doh.h"
 #include "frontend_tcp.h"
@@ -16,18 +16,18 @@
 #include <weir/heap_site.h>
 
 enum {
-	TABLES_MAX_BYTES = 16384, // of HPACK, both ways, beside what a new connection has
+	TABLES_MAX_BYTES = 16384, // HPACK tables of both directions, above a new connection's
 };
 
 struct frontend_doh {
 	struct doh_conn *conn;
-	size_t plain;    // bytes that it may hold for its life
-	size_t buffered; // what it has above that, of tcp.buffer_kb
+	size_t plain;    // bytes that the connection may hold for its life
+	size_t buffered; // bytes above `plain`, taken of tcp.buffer_kb
 };
 
-// What it sends, and the memory that it takes.
+// What a connection sends, and the memory that it takes.
 
-// Gathers what there is to send, until doh_go_on sends it before others have their turn.
+// Gathers what there is to send, until doh_go_on sends it before other connections have their turn.
 static enum frontend_tcp_end doh_gather(struct frontend_conn *c, uint64_t now_ms)
 {
 	const struct frontend_doh *h = c->of_kind;
@@ -58,8 +58,9 @@ static enum frontend_tcp_end memory_note(struct frontend_conn *c)
 	return FRONTEND_TCP_OPEN;
 }
 
-// After any call of doh/doh.h, whose end is `end`: sends, and ends what has ended by itself. Where
-// its client is to read why, it gets its last responses first.
+// Called after each call of doh/doh.h, with its result `end`: sends what is gathered, and ends the
+// connection where HTTP has ended. A client that is to read the reason gets its last responses
+// first.
 static enum frontend_tcp_end doh_go_on(
 	struct frontend_conn *c, enum frontend_tcp_end end, uint64_t now_ms)
 {
@@ -150,14 +151,15 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 	return FRONTEND_TCP_END_error;
 }
 
-// Requests that it has had, with and without a question.
+// Requests that the connection has had, with and without a question.
 static uint64_t requests_of(const struct frontend_conn *c)
 {
 	const struct frontend_doh *h = c->of_kind;
 	return c->asked + doh_conn_unasked(h->conn);
 }
 
-// Asks what is whole, as far as it may, and while it has had less than `most` requests.
+// Asks complete questions while there are places, and the connection has had fewer than `most`
+// requests.
 static enum frontend_tcp_end questions_ask(struct frontend_conn *c, uint64_t most, uint64_t now_ms)
 {
 	const struct frontend_doh *h = c->of_kind;
@@ -173,7 +175,7 @@ static enum frontend_tcp_end questions_ask(struct frontend_conn *c, uint64_t mos
 	return end;
 }
 
-// Once it asks nothing more, only its client's windows matter.
+// A connection that asks nothing more is read only for its client's windows.
 static bool is_read(const struct frontend_conn *c)
 {
 	return !c->last || conn_owes(c);
@@ -271,7 +273,7 @@ static enum frontend_tcp_end doh_begin(struct frontend_conn *c)
 		return FRONTEND_TCP_END_evicted_memory;
 	h->plain = doh_conn_memory(h->conn) + TABLES_MAX_BYTES;
 	c->session.reply = on_reply;
-	c->session.complete = NULL; // keepalive is of plain streams (RFC 7828)
+	c->session.complete = NULL; // the keepalive option is for streams without HTTP (RFC 7828)
 	return doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);
 }
 

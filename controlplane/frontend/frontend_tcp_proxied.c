@@ -30,7 +30,7 @@ struct tcp_proxied {
 	uint8_t bytes[PROXY_HEADER_MAX];
 };
 
-// All but its descriptor.
+// Frees the connection except for its descriptor.
 static void proxied_free(struct tcp_proxied *p)
 {
 	event_del(&p->readable);
@@ -42,7 +42,7 @@ static void proxied_free(struct tcp_proxied *p)
 
 static void proxied_drop(struct tcp_proxied *p, enum frontend_tcp_end why)
 {
-	p->tcp->count.accepted++; // or more would end than begin
+	p->tcp->count.accepted++; // or more connections would end than begin
 	p->tcp->count.ended[why]++;
 	close(p->fd);
 	proxied_free(p);
@@ -63,7 +63,7 @@ static void proxied_open(struct tcp_proxied *p, const union client_address *name
 	tcp_accept_conn(t, &a);
 }
 
-// Once more for what the head says to come; false: no byte is here, or it has ended.
+// Reads up to `wanted` bytes; false: no byte is here, or the connection has ended.
 static bool proxied_receive(struct tcp_proxied *p)
 {
 	const ssize_t n = recv(p->fd, p->bytes + p->len, p->wanted - (size_t)p->len, MSG_DONTWAIT);
@@ -80,7 +80,7 @@ static bool proxied_receive(struct tcp_proxied *p)
 	return false;
 }
 
-// Two reads of a header that is here: its head, which says how long it is, and the rest.
+// Two reads get a header that is here: its head, which says how long the header is, and the rest.
 static void on_readable(evutil_socket_t, short, void *arg)
 {
 	struct tcp_proxied *p = arg;
@@ -129,7 +129,7 @@ void tcp_proxied_begin(struct frontend_tcp *t, int fd, const union client_addres
 	t->proxied_count++;
 	wheel_start(loop_wheel(t->loop), &p->timer, t->set.query_timeout_s * 1000, clock_mono_ms());
 	event_assign(&p->readable, loop_base(t->loop), fd, EV_READ | EV_PERSIST, on_readable, p);
-	(void)event_add(&p->readable, NULL); // or its time ends it
+	(void)event_add(&p->readable, NULL); // on failure its timer ends it
 }
 
 void tcp_proxied_end(struct frontend_tcp *t, bool all)

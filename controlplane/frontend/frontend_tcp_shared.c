@@ -235,7 +235,7 @@ static struct tcp_shared_client *client_find(
 	return client;
 }
 
-// A frontend's first connection of a client, and its last one. NULL: no memory.
+// Called for a frontend's first connection of a client. NULL: no memory.
 static struct tcp_shared_client *tcp_shared_join(
 	struct frontend_tcp_shared *s, const uint8_t key[TCP_CLIENT_KEY])
 {
@@ -249,7 +249,7 @@ static struct tcp_shared_client *tcp_shared_join(
 	return client;
 }
 
-// A frontend's first connection of a client, and its last one. NULL: no memory.
+// Called for a frontend's last connection of a client.
 static void tcp_shared_leave(struct frontend_tcp_shared *s, struct tcp_shared_client *client)
 {
 	pthread_mutex_lock(&s->lock);

@@ -5,10 +5,10 @@
 // client, the bounds on questions and buffers (base/share.h), and the certificates for TLS.
 //
 // Made before the servers are opened, freed once all are closed. Counts are atomic, and a place is
-// taken by compare and swap, so no bound is ever passed. A lock covers the table of clients; it is
+// taken by compare and swap, so no bound is ever passed. `lock` covers the table of clients: it is
 // held for a look at one bucket, when the first connection of a client at a frontend opens and when
-// the last one ends; another one the certificates, for a copy of a pointer. The table cannot be
-// full: it has no more entries than connections and claims.
+// the last one ends. `tls_lock` covers the certificates, for a copy of a pointer. The table cannot
+// be full: it has no more entries than connections and claims.
 
 #include "base/loop.h"
 #include "base/share.h"
@@ -29,8 +29,8 @@ struct frontend_tcp;
 struct tcp_shared_client {
 	LIST_ENTRY(tcp_shared_client) chain;
 	uint8_t key[TCP_CLIENT_KEY];
-	_Atomic unsigned frontends; // that have connections of it; written under the lock
-	_Atomic unsigned open;      // places for connections that are taken
+	_Atomic unsigned frontends; // frontends that have an entry for it; written under the lock
+	_Atomic unsigned open;      // places for connections that the client has taken
 };
 
 struct frontend_tcp_shared {
@@ -39,10 +39,10 @@ struct frontend_tcp_shared {
 	struct share_pool pending, buffered;
 	struct frontend_sockets sockets;
 	_Atomic unsigned open;     // places for connections that are taken
-	_Atomic unsigned clients;  // in the table
-	pthread_mutex_t tls_lock;  // protects the next two
-	struct tls_server *tls;    // certificates in force; NULL: none
-	char tls_why[TLS_WHY_MAX]; // error of the newest files; "": none
+	_Atomic unsigned clients;  // clients in the table
+	pthread_mutex_t tls_lock;  // protects tls and tls_why
+	struct tls_server *tls;    // certificates in force; NULL: no certificates
+	char tls_why[TLS_WHY_MAX]; // error of the newest files; "": no error
 	struct keyhash_secret secret;
 	pthread_mutex_t lock; // protects the table
 	LIST_HEAD(, tcp_shared_client) bucket[TCP_SHARED_BUCKETS];
@@ -53,12 +53,14 @@ ATTR_MUST_CHECK int frontend_tcp_shared_new(struct frontend_tcp_shared **out, un
 size_t tcp_shared_memory(const struct frontend_tcp_shared *s);
 void frontend_tcp_shared_free(struct frontend_tcp_shared *s); // NULL is fine
 
-// New connections over TLS use `server` from now on, and its reference is ours. `why`: the error of
-// the newest files, or "". NULL: with an error those in force stay, without one there are none any
-// more, and the last connection that uses them frees the keys. Any thread.
+// From now on new connections over TLS use `server`, whose reference passes to `s`. `why`: the
+// error of the newest files, or "". `server` NULL: with an error the certificates in force stay;
+// without one weir has no certificates any more. The last connection that uses old certificates
+// frees their keys. Any thread.
 void frontend_tcp_shared_certify(
 	struct frontend_tcp_shared *s, struct tls_server *server, const char *why);
-// That in force, for the caller to free. NULL: none. Any thread.
+// The certificates in force, with a reference for the caller to free; NULL: no certificates. Any
+// thread.
 struct tls_server *tcp_shared_tls(struct frontend_tcp_shared *s);
 void frontend_tcp_shared_tls_why(struct frontend_tcp_shared *s, char why[TLS_WHY_MAX]);
 bool tcp_shared_has_tls(struct frontend_tcp_shared *s);
@@ -91,24 +93,24 @@ struct tcp_clients;
 struct tcp_client {
 	LIST_ENTRY(tcp_client) chain;
 	uint8_t key[TCP_CLIENT_KEY]; // 4 or 6, then the prefix
-	unsigned count;              // of its connections here, and of claims
+	unsigned count;              // the client's connections and claims here
 	struct tcp_shared_client *shared;
-	unsigned pending; // the owner's: questions of all its connections without an answer
-	TAILQ_HEAD(, frontend_conn) conns; // by use, longest ago first; the owner's
+	unsigned pending; // questions of all its connections without an answer; the owner's
+	TAILQ_HEAD(, frontend_conn) conns; // longest unused first; the owner's
 };
 
-// Of one frontend. -ENOMEM, -errno of getrandom.
+// Makes the table of one frontend. -ENOMEM, -errno of getrandom.
 ATTR_MUST_CHECK int tcp_clients_new(struct tcp_clients **out, struct frontend_tcp_shared *shared);
-void tcp_clients_free(struct tcp_clients *c); // NULL is fine; all have left
+void tcp_clients_free(struct tcp_clients *c); // NULL is fine; all clients have left
 
-// The client's entry, made if there is none. NULL: no memory.
+// The client's entry, made if there is no entry. NULL: no memory.
 struct tcp_client *tcp_client_join(struct tcp_clients *c, const union client_address *address);
 void tcp_client_leave(struct tcp_clients *c, struct tcp_client *client);
-// NULL: it has no connection here.
+// NULL: the client has no connection here.
 struct tcp_client *tcp_client_find(struct tcp_clients *c, const uint8_t key[TCP_CLIENT_KEY]);
 
 unsigned tcp_clients_count(const struct tcp_clients *c);
 size_t tcp_clients_memory(const struct tcp_clients *c);
-// Of those here, the one with most connections at all frontends, by looking at all; version 0:
-// there is none. How many it has.
+// Finds, by looking at all clients with connections here, the one with most connections at all
+// frontends; returns how many it has. version 0: there is no client.
 unsigned tcp_clients_busiest(const struct tcp_clients *c, struct ip_address *out);

@@ -33,7 +33,7 @@ static enum frontend_tcp_end stream_reply(struct frontend_conn *c, struct fronte
 	return t->corked == c || end != FRONTEND_TCP_OPEN ? end : conn_cork_flush(c);
 }
 
-// There is a place among tcp.queries for it.
+// The message has a place among tcp.queries.
 static enum frontend_tcp_end message_ask(struct frontend_conn *c, const uint8_t *msg, size_t len)
 {
 	struct frontend_reply reply;
@@ -56,7 +56,7 @@ static enum frontend_tcp_end message_ask(struct frontend_conn *c, const uint8_t 
 	return FRONTEND_TCP_END_error;
 }
 
-// Asks what is whole, as far as it may; *taken: bytes that are done with.
+// Asks complete messages while there are places; *taken: bytes that are done with.
 static enum frontend_tcp_end messages_take(
 	struct frontend_conn *c, const uint8_t *p, size_t len, size_t *taken)
 {
@@ -86,7 +86,7 @@ static enum frontend_tcp_end stream_take(struct frontend_conn *c, const uint8_t 
 {
 	struct frontend_tcp *t = c->tcp;
 	uint64_t now_ms = clock_mono_ms();
-	bool fresh = !c->in || c->held; // what will be left has begun now
+	bool fresh = !c->in || c->held; // a partial message that remains has begun now
 	size_t taken;
 
 	t->corked = c;

@@ -61,7 +61,7 @@ struct frontend_udp {
 	struct config_proxy_protocol balancers;
 	struct udp_forwarded_list forwarded; // questions that wait for the resolver
 	unsigned forwarded_count;
-	struct udp_forwarded *forwarded_spare; // NULL: none; not in the count
+	struct udp_forwarded *forwarded_spare; // for the next question; not in the count
 	struct frontend_udp_status status;     // counters only
 	struct mmsghdr head[FRONTEND_UDP_BATCH];
 	struct iovec iov[FRONTEND_UDP_BATCH];
@@ -82,7 +82,7 @@ static socklen_t client_len(const union client_address *c)
 	return c->any.sa_family == AF_INET ? sizeof(c->v4) : sizeof(c->v6);
 }
 
-// Replies from `first` on that are the same socket's; number of them that are done with.
+// Sends replies from `first` on that leave by one socket; returns how many are done with.
 static unsigned send_run(struct frontend_udp *u, unsigned first)
 {
 	struct mmsghdr head[FRONTEND_UDP_BATCH] = {0};
@@ -106,7 +106,7 @@ static unsigned send_run(struct frontend_udp *u, unsigned first)
 		u->status.send_full += n;
 		return n;
 	}
-	u->status.send_errors++; // of the first one; the next may have another way
+	u->status.send_errors++; // the first reply failed; the next may have another route
 	return 1;
 }
 
@@ -137,7 +137,7 @@ static void reply_queue(struct frontend_udp *u, int fd, const union client_addre
 	memcpy(o->msg, reply->msg, reply->len);
 }
 
-// Queues a reply that was found outside of a socket's turn, which would send it.
+// Queues a reply that was found outside of a socket's turn, and asks for a flush.
 static void reply_queue_later(struct frontend_udp *u, int fd, const union client_address *to,
 	const struct frontend_reply *reply)
 {
@@ -149,12 +149,12 @@ static void reply_queue_later(struct frontend_udp *u, int fd, const union client
 static void on_reply(struct frontend_session *s, const union client_address *client,
 	const struct frontend_reply *reply)
 {
-	const struct udp_socket *socket = (struct udp_socket *)s; // its first member
+	const struct udp_socket *socket = (struct udp_socket *)s; // `session` is the first member
 
 	reply_queue_later(socket->owner, socket->fd, client, reply);
 }
 
-// Asks the engine for the sender.
+// Asks the engine on behalf of the sender.
 static void query_ask(struct udp_socket *s, const struct udp_query *q)
 {
 	struct frontend_udp *u = s->owner;
@@ -181,14 +181,14 @@ static void forwarded_free(struct udp_forwarded *f)
 static void on_forwarded_reply(struct frontend_session *s, const union client_address *,
 	const struct frontend_reply *reply)
 {
-	struct udp_forwarded *f = (struct udp_forwarded *)s; // its first member
+	struct udp_forwarded *f = (struct udp_forwarded *)s; // `session` is the first member
 
 	reply_queue_later(f->socket->owner, f->socket->fd, &f->balancer, reply);
 	forwarded_free(f);
 }
 
-// One that no question has: most answers come at once, and the next question takes it too. NULL: no
-// memory.
+// Prepares the spare entry for a question. Most answers come at once, and the next question uses
+// the entry again. NULL: no memory.
 static struct udp_forwarded *forwarded_new(struct udp_socket *s, const union client_address *sender)
 {
 	struct frontend_udp *u = s->owner;
@@ -208,7 +208,8 @@ static struct udp_forwarded *forwarded_new(struct udp_socket *s, const union cli
 	return f;
 }
 
-// Its question waits. Too many do: nobody hears of this one's answer, and the client asks again.
+// Keeps the entry of a question that waits for the resolver. If too many wait, the answer is not
+// sent, and the client asks again.
 static void forwarded_keep(struct frontend_udp *u, struct udp_forwarded *f)
 {
 	if (u->forwarded_count == FRONTEND_UDP_FORWARDED) {
@@ -339,7 +340,7 @@ static int batch_receive(struct frontend_udp *u, int fd)
 	return recvmmsg(fd, u->head, FRONTEND_UDP_BATCH, MSG_DONTWAIT, NULL);
 }
 
-// Once for each change and all frontends, not for each query.
+// Counts queries without a data plane, and logs its absence once for all frontends.
 static void note_alone(struct frontend_udp *u, unsigned received)
 {
 	_Atomic bool *alone = &frontend_shared_of(u->frontend)->alone;
@@ -372,7 +373,7 @@ static void on_readable(evutil_socket_t fd, short, void *arg)
 	}
 }
 
-// Without these the socket is only a worse one.
+// Sets options that a socket can do without.
 static void options_set(int fd, unsigned version)
 {
 	frontend_socket_prefer(fd, SOL_SOCKET, SO_RCVBUF, FRONTEND_UDP_BUFFER);
@@ -503,7 +504,7 @@ void frontend_udp_close(struct frontend_udp *u)
 	heap_free(u);
 }
 
-// Datagrams dropped because the queue was full.
+// Datagrams dropped because the socket's receive queue was full.
 static uint64_t kernel_drops(int fd)
 {
 	uint32_t info[SK_MEMINFO_VARS] = {0};

@@ -13,11 +13,11 @@
 //
 // Each socket is bound to its address (IP_FREEBIND: it need not exist yet), so replies have the
 // right source. A datagram from a balancer (proxy_protocol.from) begins with a PROXY header, whose
-// client counts in the place of the sender; without a right one it is dropped. An address in use is
-// tried again each FRONTEND_UDP_RETRY_S. At most FRONTEND_UDP_BURST queries of a socket in an
-// iteration of the loop; the kernel drops queries beyond its queue, counted as kernel_drops.
-// Replies that a socket does not accept at once are dropped and counted: the client asks again. No
-// path MTU is learnt (RFC 9715), so forged errors cannot make replies smaller.
+// client counts in the place of the sender; a datagram without a valid header is dropped. An
+// address in use is tried again each FRONTEND_UDP_RETRY_S. At most FRONTEND_UDP_BURST queries of a
+// socket in an iteration of the loop; the kernel drops queries beyond its queue, counted as
+// kernel_drops. Replies that a socket does not accept at once are dropped and counted: the client
+// asks again. No path MTU is learnt (RFC 9715), so forged errors cannot make replies smaller.
 
 #include "base/counts.h"
 #include "base/table_registry.h"
@@ -35,7 +35,7 @@ enum {
 	FRONTEND_UDP_QUERY_MAX = 4096,
 	FRONTEND_UDP_RETRY_S = 5,
 	FRONTEND_UDP_FORWARDED = 4096, // questions of clients that balancers named, without answer
-	FRONTEND_UDP_BUFFER = 1 << 20, // the kernel's, as far as net.core.rmem_max allows
+	FRONTEND_UDP_BUFFER = 1 << 20, // receive buffer, as far as net.core.rmem_max allows
 };
 
 #define FALLBACK_COUNTS(X)                                                                     \
@@ -74,6 +74,6 @@ ATTR_MUST_CHECK int frontend_udp_open(struct frontend_udp **out, struct frontend
 // Takes the balancers of a new configuration. On the loop; NULL is fine.
 void frontend_udp_configure(struct frontend_udp *u, const struct config *config);
 void frontend_udp_close(struct frontend_udp *u); // NULL is fine; before the engine's end
-// Here NULL is fine too: all 0.
+// Status and tables; with NULL all counts are 0.
 void frontend_udp_status(const struct frontend_udp *u, struct frontend_udp_status *out);
 void frontend_udp_tables(const struct frontend_udp *u, struct table_registry *tables);

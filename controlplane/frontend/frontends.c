@@ -8,7 +8,7 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
-// On its loop's thread.
+// Runs on the frontend's own loop.
 static void one_status(const struct frontends_one *one, struct frontends_status *out)
 {
 	*out = (struct frontends_status){.lag = {0}};
@@ -95,7 +95,7 @@ int frontends_report(const struct frontends *all, struct loop *reply_to,
 	return loop_fan(loops, all->count, c);
 }
 
-// The loop that is replied to.
+// Runs on the loop that is replied to.
 static void part_back(void *arg)
 {
 	struct frontends_part *p = arg;
@@ -115,7 +115,7 @@ static bool part_hangs(const void *arg, unsigned part)
 	return publisher_frontend_hangs(c->all->publisher, part);
 }
 
-// A frontend's own loop.
+// Runs on a frontend's own loop.
 static void part_work(void *arg)
 {
 	struct frontends_part *p = arg;
@@ -133,7 +133,7 @@ static void part_work(void *arg)
 	loop_call_back(c->wait.loop, &p->back, part_back, p);
 }
 
-// The loop that is replied to: comes there before any part is back.
+// Runs on the loop that is replied to, before any part is back.
 static void wait_begin(void *arg)
 {
 	struct frontends_change *c = arg;
@@ -146,7 +146,7 @@ void frontends_configure(struct frontends *all, const struct config *config, uns
 	struct frontends_change *c = &all->change;
 
 	assert(c->wait.left == 0 && c->wait.late == 0);
-	c->all = all; // all but `late`, which others read
+	c->all = all; // sets all but `wait.late`, which other threads read
 	c->config = config;
 	c->tcp_files = tcp_files;
 	c->then = then;

@@ -33,7 +33,7 @@ struct frontends_one { // a transport that is off may be NULL
 
 // A configuration on its way through all loops, one at a time. frontends.c's.
 struct frontends_change {
-	struct loop_wait wait; // the loop's that is replied to
+	struct loop_wait wait; // on the loop that is replied to
 	struct loop_return begin;
 	const struct frontends *all;
 	const struct config *config;
@@ -48,19 +48,19 @@ struct frontends_change {
 };
 
 struct frontends {
-	unsigned count; // from 1
+	unsigned count; // 1 or more
 	struct frontends_one one[FRONTENDS_MAX];
-	const struct publisher *publisher; // knows which hang; NULL: none does
+	const struct publisher *publisher; // knows which frontends hang; NULL: all are waited for
 	struct frontend_shared *shared;
 	struct frontend_tcp_shared *tcp_shared;
 	struct frontends_change change;
 };
 
-// What one of them has to do.
+// The load of one frontend.
 struct frontends_load {
 	uint64_t udp_received, tcp_queries, lag_p99_us;
 	unsigned pending, tcp_open;
-	bool hangs; // nothing here is known, nor is it in the sum
+	bool hangs; // the load is unknown, and not in the sum
 };
 
 struct frontends_status {
@@ -78,13 +78,13 @@ struct frontends_status {
 ATTR_MUST_CHECK int frontends_report(const struct frontends *all, struct loop *reply_to,
 	void (*done)(void *arg, const struct frontends_status *s), void *arg);
 
-// Gives all of them another configuration, and the number of files that TCP may have; `then` runs
+// Gives all frontends a new configuration, and the number of files that TCP may have; `then` runs
 // on the loop `reply_to` when all have it. `config` must live until then. Any thread; one at a
 // time. A frontend that hangs is left out, as by resolvers_reconfigure.
 void frontends_configure(struct frontends *all, const struct config *config, unsigned tcp_files,
 	struct loop *reply_to, void (*then)(void *arg), void *arg);
-// Frontends that have yet to take it, a bit of each. Any thread.
+// Frontends that were left out and have yet to take the configuration, a bit of each. Any thread.
 unsigned frontends_late(const struct frontends *all);
 
-// frontends_merge.c: adds another one's.
+// frontends_merge.c: adds the status of another frontend to `sum`.
 void frontends_merge_status(struct frontends_status *sum, const struct frontends_status *one);

@@ -11,7 +11,8 @@ static void counts_sum(struct frontend_counts *sum, const struct frontend_counts
 	counts_merge(frontend_rows(), sum, one);
 }
 
-// Each one's most may have been at another time: never more than the cap of all.
+// The highest values of two frontends may be of different times: their sum is cut at the cap of
+// all.
 static unsigned high_sum(unsigned a, unsigned b, unsigned cap)
 {
 	unsigned most = a > b ? a : b;
@@ -28,7 +29,7 @@ static void engine_sum(struct frontend_status *sum, const struct frontend_status
 	SUM(record_anomalies);
 }
 
-// One that a frontend cannot listen on is shown as failed.
+// A listener that fails at any frontend is shown as failed.
 static void listeners_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_status *one)
 {
 	for (unsigned i = 0; i < sum->listener_count && i < one->listener_count; i++)
@@ -36,7 +37,7 @@ static void listeners_sum(struct frontend_tcp_status *sum, const struct frontend
 			sum->listener[i].err = one->listener[i].err;
 }
 
-// `clients` is of all frontends already, and a client's `busiest_open` is at all of them.
+// `clients` counts all frontends already, and `busiest_open` a client's connections at all of them.
 static void tcp_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_status *one)
 {
 	if (sum->busiest_open < one->busiest_open) {
