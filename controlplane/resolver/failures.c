@@ -10,14 +10,14 @@ struct failure {
 	uint64_t hash;
 	uint64_t until_ms; // 0: free
 	uint64_t span_ms;
-	int ede; // of a bogus answer; else DNS_EDE_NONE
+	int ede; // why the answer was bogus; else DNS_EDE_NONE
 };
 
 struct failures {
 	struct failures_spans spans;
 	unsigned buckets;
 	uint64_t evicted;
-	unsigned entries;     // in use, also those that are over
+	unsigned entries;     // entries in use, expired ones included
 	uint64_t all_over_ms; // from then on nothing is recent
 	struct failure slot[][FAILURES_WAYS];
 };
@@ -48,7 +48,7 @@ void failures_free(struct failures *f)
 	heap_free(f);
 }
 
-// Its entry, or the one that it would take.
+// The entry of the hash, or the entry that it would replace.
 static struct failure *find_or_oldest(struct failures *f, uint64_t hash)
 {
 	struct failure *bucket = f->slot[hash % f->buckets];
@@ -98,7 +98,7 @@ int failures_bogus(const struct failures *f, uint64_t hash)
 
 void failures_clear(struct failures *f, uint64_t hash)
 {
-	// Mostly nothing fails: then no miss touches the table.
+	// While nothing fails, no miss touches the table.
 	if (f->entries == 0)
 		return;
 	struct failure *e = find_or_oldest(f, hash);
@@ -132,7 +132,7 @@ unsigned failures_used(const struct failures *f, uint64_t now_ms)
 	return n;
 }
 
-// When the oldest began; 0: none.
+// When the oldest remembered failure began; 0: there is none.
 static uint64_t failures_since(const struct failures *f, uint64_t now_ms)
 {
 	uint64_t since = 0;

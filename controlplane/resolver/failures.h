@@ -5,10 +5,10 @@
 // 3.2: a failure is cached for at least 1 s, or what the operator says, and at most 5 min).
 //
 // Fixed table of 4-way buckets under the keyed 64-bit hash of the L0 key; a new failure replaces
-// the one of its bucket that ends first. The first failure lasts first_ms, each further one within
-// memory_ms twice as long as the last, up to longest_ms; a success clears it. Two such tables: what
-// clients asked for (1 to 8 s as shipped), and what could not be refreshed (refresh.h). Resolver
-// loop's thread only.
+// the failure of its bucket that ends first. The first failure lasts first_ms, each further one
+// within memory_ms twice as long as the last, up to longest_ms; a success clears it. There are two
+// such tables: clients' questions (1 to 8 s as shipped), and records that could not be refreshed
+// (refresh.h). Resolver loop's thread only.
 
 #include "base/table_registry.h"
 
@@ -17,7 +17,7 @@
 #include <weir/attr.h>
 
 enum {
-	FAILURES_BUCKETS = 1024, // of the clients' questions
+	FAILURES_BUCKETS = 1024, // for clients' questions
 	FAILURES_WAYS = 4,
 	FAILURE_LONGEST_MS = 8000, // or first_ms, if that is longer
 	FAILURE_MEMORY_MS = 60000,
@@ -36,14 +36,14 @@ void failures_configure(struct failures *f, const struct failures_spans *spans);
 void failures_free(struct failures *f); // NULL is fine
 
 void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms);
-// The same of a bogus answer, with the error that says why.
+// Like failures_add, for a bogus answer; `ede` says why.
 void failures_add_bogus(struct failures *f, uint64_t hash, int ede, uint64_t now_ms);
-// That error, of a failure that failures_recent knows; DNS_EDE_NONE: it was no bogus answer.
+// The `ede` of a failure that failures_recent knows; DNS_EDE_NONE: the answer was not bogus.
 int failures_bogus(const struct failures *f, uint64_t hash);
 void failures_clear(struct failures *f, uint64_t hash);
 void failures_clear_all(struct failures *f); // other servers may know better
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms);
 
 unsigned failures_used(const struct failures *f, uint64_t now_ms); // walks the table
-// All but name and lifetime.
+// Fills in all but name and lifetime.
 void failures_table(const struct failures *f, uint64_t now_ms, struct table_info *out);

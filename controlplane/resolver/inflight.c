@@ -25,13 +25,13 @@ struct inflight {
 	struct exempt exempt;
 	uint32_t question_cap, question_touched, question_free, questions, questions_max;
 	uint32_t waiter_cap, waiter_touched, waiter_free, waiters, waiters_max;
-	struct age_list ages; // of questions
+	struct age_list ages; // ages of questions
 	struct inflight_refused refused;
 	struct inflight_let_in let_in;
 	struct keyhash_secret secret;
 	// Sketches of questions by zone, suffixes included, and of waiters by client.
 	uint32_t zones[2 << SHARE_BITS], clients[2 << SHARE_BITS];
-	uint32_t subnets[2 << SHARE_BITS]; // questions that have one, by their key without it
+	uint32_t subnets[2 << SHARE_BITS]; // questions with a subnet, by their key without it
 };
 
 int inflight_new(
@@ -119,7 +119,7 @@ uint64_t inflight_hash(const struct inflight *f, uint64_t hash, const struct ip_
 	return subnet->version ? hash ^ keyhash(&f->secret, subnet, sizeof(*subnet)) : hash;
 }
 
-// Questions of one name and many subnets lie in many chains.
+// The hash chain of a question: one name's questions for many subnets lie in many chains.
 static uint32_t spread_of(
 	const struct inflight *f, const struct l0_key *key, const struct ip_address *subnet)
 {
@@ -136,7 +136,8 @@ struct question *inflight_find(
 	return i == NIL ? NULL : &f->question[i];
 }
 
-// The suffix of a name like `random.example` is that of many others.
+// Whether a zone and its suffix have room. Many zones share the suffix of a name like
+// `random.example`.
 static enum bound zone_room(
 	struct inflight *f, const struct dns_name *name, uint32_t zone, uint32_t suffix)
 {
@@ -165,7 +166,7 @@ enum bound inflight_add(struct inflight *f, const struct l0_key *key, const stru
 	const struct zone_of of = zone_of(name);
 	uint32_t zone = share_key(&f->secret, name->wire + of.zone, (size_t)name->len - of.zone);
 	zone ^= (uint32_t)servers & ~(1u << 31);
-	// One that is a zone too is another thing than that zone: its last byte is not there.
+	// A suffix that is a zone too needs another key: the root's length byte is left out.
 	uint32_t suffix =
 		share_key(&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
 	uint32_t i = f->question_free;
@@ -181,7 +182,7 @@ enum bound inflight_add(struct inflight *f, const struct l0_key *key, const stru
 	else
 		i = f->question_touched++;
 	struct question *q = &f->question[i];
-	// The ask, most of it, is set when it starts.
+	// upstream_ask_start sets most of `ask`.
 	q->ask.owner = NULL;
 	memset((char *)q + sizeof(q->ask), 0, sizeof(*q) - sizeof(q->ask));
 	q->query = *query;
@@ -348,8 +349,8 @@ void inflight_give_case(const struct waiter *w, uint8_t *name, size_t len)
 	ascii_raise(name, len < DNS_NAME_MAX ? len : DNS_NAME_MAX, w->upper);
 }
 
-// Waiters come after their question, the oldest of each first: those of questions that are younger
-// than the oldest waiter found need no look.
+// Goes through questions by age, each of which has its oldest waiter first. Questions that are
+// younger than the oldest waiter found need no check, as waiters come after their question.
 uint64_t inflight_waiting_ms(const struct inflight *f, uint64_t now_ms)
 {
 	uint64_t since = 0;

@@ -27,13 +27,13 @@
 
 // An answer that was read, and the message that it is of.
 struct question_reply {
-	const uint8_t *msg; // NULL: nothing of it is for L1
+	const uint8_t *msg; // NULL: nothing is for L1
 	size_t len;
-	const struct upstream_ask *by; // its server answered; NULL: not known
+	const struct upstream_ask *by; // ask whose server answered; NULL: not known
 	uint64_t at_ms;
 };
 
-enum { LOOK_MS = 500 }; // at most between two looks at who waits
+enum { LOOK_MS = 500 }; // longest time between two checks of the waiters
 
 static bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
 	struct dns_answer *answer);
@@ -45,13 +45,13 @@ static void timer_arm(struct question *q, uint64_t at_ms, uint64_t now_ms)
 }
 
 // How long clients wait. At 1.8 s all get the stale answer if there is one (RFC 8767 5). Else each
-// waits until its own deadline, limits.answer_deadline_ms after it asked, or until the question
-// ends: one that joins late gets the answer that still comes. While more than half of all questions
-// are in flight, the deadline is 1.9 s after the question's birth for all, and the question ends
-// with it: new questions need its place.
+// client waits until its own deadline, limits.answer_deadline_ms after it asked, or until the
+// question ends: a client that joins late gets an answer that still comes. While more than half of
+// all questions are in flight, the deadline is 1.9 s after the question's birth for all, and the
+// question ends with it: new questions need its place.
 
-// All waiters get the stale record; workers serve it from here on for a while. False: there is
-// none.
+// Sends the stale record to all waiters, and lets workers serve it for STALE_HOLD_MS. False: there
+// is no stale record.
 static bool question_stale_serve(struct question *q)
 {
 	struct resolver *r = q->owner;
@@ -73,7 +73,7 @@ static bool question_stale_serve(struct question *q)
 	return true;
 }
 
-// At the oldest waiter's deadline, and at `most_ms` at the latest.
+// Arms the timer for the oldest waiter's deadline, or for `most_ms` if that is sooner.
 static void look_later(struct question *q, uint64_t most_ms, uint64_t now_ms)
 {
 	const struct resolver *r = q->owner;
@@ -84,7 +84,7 @@ static void look_later(struct question *q, uint64_t most_ms, uint64_t now_ms)
 	timer_arm(q, due_ms < most_ms ? due_ms : most_ms, now_ms);
 }
 
-// SERVFAIL to those whose time is over.
+// Sends SERVFAIL to waiters whose deadline is over; to all while there is little room.
 static void time_out(struct question *q, uint64_t now_ms)
 {
 	struct resolver *r = q->owner;
@@ -100,7 +100,7 @@ static void time_out(struct question *q, uint64_t now_ms)
 	resolver_answer_until(r, q, &a, arrived_ms);
 }
 
-// of its subnet alone
+// Remembers a failure, for the question's subnet alone.
 static void question_failure_add(const struct question *q, uint64_t now_ms)
 {
 	const struct resolver *r = q->owner;
@@ -129,7 +129,7 @@ static void on_timer(void *arg)
 	}
 	q->stage = STAGE_BACKGROUND;
 	question_note(q, TRACE_left_waiting, 0);
-	// A late reply would fill the cache, but waiting clients need its place.
+	// A late reply would fill the cache, but waiting clients need the question's place.
 	if (inflight_is_crowded(r->inflight)) {
 		question_failure_add(q, now_ms);
 		r->count.cut_short++;
@@ -164,8 +164,8 @@ static bool is_aaaa(const struct question *q)
 	return q->query.qtype == DNS_TYPE_AAAA && q->query.qclass == DNS_CLASS_IN;
 }
 
-// Only as long as it has to be: most have one CNAME, and there may be many of them. With the bytes
-// of `before`.
+// Copies `w` without its unused CNAMEs, and with the bytes of `before`. Most rewrites have one
+// CNAME, and there may be many rewrites.
 static struct rewrite *rewrite_keep(
 	struct resolver *r, const struct rewrite *w, const struct dns_name *asked)
 {
@@ -203,7 +203,7 @@ static const struct dns_name *last_of(const struct dns_query *query, const struc
 	return w->count ? &w->alias[w->count - 1].target : &query->name;
 }
 
-// The host of a search engine that a name stands for in a safe view, as one more CNAME.
+// Adds a CNAME to a search engine's safe host, if the view has safe search and the name has one.
 static int safe_follow(const struct view *view, const struct dns_query *query, struct rewrite *w)
 {
 	struct dns_name target;
@@ -218,7 +218,7 @@ static int safe_follow(const struct view *view, const struct dns_query *query, s
 	return rewrite_add(w, target.wire, target.len, SAFE_CNAME_TTL_S);
 }
 
-// With DNS64 the name of an address in its prefix stands for that of an IPv4 address.
+// Adds a CNAME from the reverse name of an address in the DNS64 prefix to the IPv4 address's.
 static int reverse_follow(const struct view *view, const struct dns_query *query, struct rewrite *w)
 {
 	struct dns_name target;
@@ -229,7 +229,7 @@ static int reverse_follow(const struct view *view, const struct dns_query *query
 	return rewrite_add(w, target.wire, target.len, AAAA_TTL_MAX_S);
 }
 
-// Local CNAMEs of the last name.
+// Adds the local CNAMEs of the last name.
 static int locals_follow(const struct resolver *r, const struct view *view,
 	const struct dns_query *query, struct rewrite *w)
 {
@@ -241,8 +241,8 @@ static int locals_follow(const struct resolver *r, const struct view *view,
 	return rc;
 }
 
-// The names that weir asks for in place of the question's. One that it makes itself may have a
-// local CNAME too.
+// Finds the names that weir asks for in place of the question's. A target of safe search or DNS64
+// may have a local CNAME, too.
 static int follow(const struct resolver *r, const struct view *view, const struct dns_query *query,
 	struct rewrite *w)
 {
@@ -269,8 +269,8 @@ static bool question_renames(const struct resolver *r, const struct view *view,
 	return follow(r, view, &query, &w) < 0 || w.count > 0;
 }
 
-// The forward zone of a name; NULL: none. The DS of a zone is not where the rest of it is (RFC
-// 4035 3.1.4.1). An exempt zone is none.
+// The forward zone of a name; NULL: there is none, or it is exempt. The DS of a zone is in the zone
+// above (RFC 4035 3.1.4.1).
 static const struct forward_zone *question_zone(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype)
 {
@@ -305,20 +305,20 @@ bool question_sends_subnet(
 	return r->set.sends_subnet && question_subnet(r, view, query, 4, NULL).version;
 }
 
-// the name that is
+// The name that weir asks for.
 static const struct dns_name *question_asked(const struct question *q)
 {
 	return q->rewrite ? &q->rewrite->asked : &q->query.name;
 }
 
-// The name in L1 of the answers of a forward zone; NULL: no zone.
+// question_l1_hash with the forward zone of the name; NULL: no zone.
 static uint64_t question_l1_hash_of(const struct resolver *r, const struct view *view,
 	const struct forward_zone *zone, uint16_t qtype)
 {
 	return view_l1_hash(view, zone, qtype) ^ (zone ? r->set.dnssec : 0);
 }
 
-// The servers that weir asks for the name.
+// Chooses the servers that weir asks for the name.
 static void servers_choose(struct question *q)
 {
 	struct resolver *r = q->owner;
@@ -366,8 +366,8 @@ enum direction question_direct(struct question *q)
 	return DIRECT_ASK;
 }
 
-// As question_direct, for the name that an answer leads to; `before` has the `cnames` CNAMEs to
-// there, from the question's name on. False: no room, or they are too many; nothing has changed.
+// Like question_direct, for the name that an answer leads to; `before` has the `cnames` CNAMEs from
+// the question's name to that name. False: no room, or too many CNAMEs; nothing has changed.
 static bool question_direct_on(struct question *q, const struct dns_name *name, unsigned cnames,
 	const uint8_t *before, size_t before_len)
 {
@@ -403,8 +403,8 @@ static uint16_t question_asked_type(const struct question *q)
 	return q->dns64_ttl_s ? DNS_TYPE_A : q->query.qtype;
 }
 
-// The reply to A as one to AAAA, in `made`, where weir asked for A; else `msg` itself. *len 0: it
-// does not parse.
+// A reply to the question: where weir asked for A, the reply rewritten as one to AAAA, in `made`;
+// else `msg` itself. *len 0: the reply does not parse.
 static const uint8_t *question_dns64_made(
 	const struct question *q, const uint8_t *msg, size_t *len, uint8_t made[DNS_MESSAGE_MAX])
 {
@@ -414,7 +414,8 @@ static const uint8_t *question_dns64_made(
 	return made;
 }
 
-// DNS64 applies to who does not validate (RFC 6147 5.5), where there is no AAAA but may be an A.
+// Whether to ask for A. DNS64 is for clients that do not validate (RFC 6147 5.5), and for names
+// that have no AAAA but may have an A.
 static bool wants_a(const struct question *q, const uint8_t *msg, size_t len)
 {
 	const uint8_t validates = L0_KEY_DO | L0_KEY_CD;
@@ -422,14 +423,14 @@ static bool wants_a(const struct question *q, const uint8_t *msg, size_t len)
 	       && (q->key_flags & validates) != validates && aaaa_is_empty(msg, len);
 }
 
-// The record to be renewed is at least as new as what another box has put there.
+// Whether the record in L0 is at least as new as the value that another box put into L1.
 static bool is_known(struct resolver *r, const struct l0_key *key, uint64_t created_ms)
 {
 	struct l0_view v;
 	return store_find(r, key, &v) && v.created_ms + 1000 >= created_ms;
 }
 
-// True: the answer is no AAAA, and weir asks for A; the question may have ended within.
+// True: the answer has no AAAA, and weir asks for A; the question may have ended within.
 static bool question_dns64(
 	struct question *q, const uint8_t *msg, size_t len, const struct dns_answer *no_aaaa)
 {
@@ -468,8 +469,8 @@ enum { BEFORE_MAX = 8192 }; // bytes of the CNAMEs read, with their signatures
 
 struct turn {
 	struct dns_name name; // the name to go on with
-	unsigned hops;        // CNAMEs of the reply to there; 0: all
-	unsigned cnames;      // CNAMEs to there from the question on
+	unsigned hops;        // CNAMEs of the reply up to `name`; 0: all
+	unsigned cnames;      // CNAMEs from the question up to `name`
 };
 
 // Chains that lead on. A server may answer with CNAMEs alone: one that does not recurse, for a name
@@ -502,7 +503,7 @@ static bool target_next(struct answer_records *records, struct dns_name *out)
 	return false;
 }
 
-// False: the answer is whole.
+// Finds the name that weir goes on with. False: the answer is complete.
 static bool turn_find(const struct question *q, const struct dns_answer *answer, struct turn *out)
 {
 	const struct dns_answer_view view = dns_answer_view_of(answer);
@@ -546,8 +547,8 @@ static bool may_go_elsewhere(const struct resolver *r, const struct view *asked,
 	return false;
 }
 
-// Does a reply to `q` of the servers of that view (view_asks_as), or of that set, lead to a name
-// that weir itself asks for, or answers, for any of the views that ask these servers?
+// Does a reply to `q` from the servers of view `asked` (view_asks_as), or from `set`, lead to a
+// name that weir itself asks for, or answers, for any of the views that ask these servers?
 static bool question_reply_leads_on(const struct resolver *r, const struct view *asked,
 	const struct forward_set *set, const struct dns_query *q, const uint8_t *msg, size_t len)
 {
@@ -583,7 +584,7 @@ static bool is_circle(
 	return false;
 }
 
-// SERVFAIL to every waiter, and the question ends.
+// Sends SERVFAIL to every waiter; the question ends.
 static void question_refuse(struct question *q, int ede)
 {
 	struct resolver_answer a = resolver_answer_servfail(ede);
@@ -591,7 +592,8 @@ static void question_refuse(struct question *q, int ede)
 	question_finish(q, REFRESH_FAILED);
 }
 
-// Has its name been flushed since? Then the answer may be sent, but not stored (counted).
+// Has the question's name been flushed since? Then the answer may be sent, but not stored
+// (counted).
 static bool question_is_flushed(const struct question *q, uint64_t since_ms, uint64_t now_ms)
 {
 	struct resolver *r = q->owner;
@@ -627,7 +629,7 @@ static void key_text(const struct question *q, struct l1_key *out)
 	l1_key_write(l1_space(r->l1), &key, q->l1_hash, out);
 }
 
-// Stores the answer from L1 under the name of the question.
+// Stores the answer in L1, under the name that weir asked for. A TTL of 0 deletes the value there.
 static void value_store(
 	const struct question *q, const struct dns_query *asked, const struct dns_answer *a)
 {
@@ -656,7 +658,7 @@ static void value_store(
 		question_note(q, TRACE_l1_stored, 0);
 }
 
-// Stores an upstream's reply under the name that was asked; `a` is what question_read made of it.
+// Stores an upstream's reply in L1; `a` is what question_read made of it.
 static void question_l1_store(
 	const struct question *q, const struct dns_answer *a, const uint8_t *msg, size_t len)
 {
@@ -670,7 +672,7 @@ static void question_l1_store(
 		value_store(q, &asked, a);
 		return;
 	}
-	// Without the CNAMEs, which are this box's own.
+	// L1 gets the answer without the CNAMEs, which are this box's own.
 	asked.name = *question_asked(q);
 	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &target) < 0)
 		return;
@@ -695,8 +697,8 @@ static void question_take(
 	question_finish(q, REFRESH_DONE);
 }
 
-// Answers by local data, where the name that weir asks for is local: the question ends. False: it
-// is not.
+// Answers from local data, if the name that weir asks for is local; then the question ends. False:
+// the name is not local.
 static bool question_answer_local(struct question *q)
 {
 	const struct resolver *r = q->owner;
@@ -725,7 +727,7 @@ static bool question_answer_local(struct question *q)
 	return true;
 }
 
-// The CNAMEs to there, as a message. Its length; 0: too long.
+// Writes the answer's CNAMEs as a message. Returns its length; 0: too long.
 static size_t before_write(const struct question *q, const struct dns_answer *answer,
 	uint32_t age_s, uint8_t before[BEFORE_MAX])
 {
@@ -746,7 +748,7 @@ static void question_l1_unlock(struct question *q)
 	struct resolver *r = q->owner;
 	struct l1_key text;
 
-	// Later it may be another box's.
+	// After that time the lock may be another box's.
 	if (clock_mono_ms() < q->locked_until_ms) {
 		key_text(q, &text);
 		l1_unlock(r->l1, &text);
@@ -771,7 +773,7 @@ static int question_read_hops(const struct question *q, const uint8_t *msg, size
 	return dns_answer_read_chain(msg, len, &chain, &q->query, hops, &r->set.ttl.limits, out);
 }
 
-// No server had an answer: the stale record, or SERVFAIL. The question ends.
+// No server had an answer: sends the stale record, or SERVFAIL. The question ends.
 static void question_unanswered(struct question *q, int ede)
 {
 	question_failure_add(q, clock_mono_ms());
@@ -782,14 +784,14 @@ static void question_unanswered(struct question *q, int ede)
 		question_refuse(q, ede);
 }
 
-// The upstreams' answer is validated, or not kept and not sent.
+// Whether the upstreams' answer must validate to be kept and sent.
 static bool question_validates(const struct question *q)
 {
 	const struct resolver *r = q->owner;
 	return r->set.validates && !(q->key_flags & L0_KEY_CD);
 }
 
-// Its answers may have AD: they are validated, or a server says so.
+// Whether answers to the question may have AD: weir validates them, or trusts a server's AD.
 static bool question_may_have_ad(const struct question *q)
 {
 	const struct resolver *r = q->owner;
@@ -799,7 +801,7 @@ static bool question_may_have_ad(const struct question *q)
 }
 
 // Boxes that validate alike share L1, so a value without AD is proven to be insecure, unless it may
-// be of DNS64.
+// come from DNS64.
 static bool value_is_insecure(const struct question *q, const struct l1_value *v)
 {
 	const bool is_dns64 = q->query.qtype == DNS_TYPE_AAAA && q->def->ipv6.dns64.version;
@@ -809,10 +811,10 @@ static bool value_is_insecure(const struct question *q, const struct l1_value *v
 }
 
 enum {
-	LOCK_SPARE_MS = 1000, // of a lock's life that its owner does not count on
+	LOCK_SPARE_MS = 1000, // end of a lock's life that its owner does not count on
 	CLOCK_STEP_MS = 1000,
 };
-// An answer has no longer than its TTL and the stale window, and both have this limit.
+// An answer lives no longer than its TTL and the stale window, and both have this limit.
 static_assert(2 * UINT64_C(1000) * TTL_MAX_S < CLOCK_AHEAD_MS);
 
 // Values in L1 have times of whole seconds.
@@ -822,14 +824,15 @@ static bool value_is_flushed(const struct question *q, uint64_t created_ms, uint
 		q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0, now_ms);
 }
 
-// Every waiter gets the answer, and the question ends.
+// Sends the answer to every waiter; the question ends.
 static void question_answered(struct question *q, const struct resolver_answer *answer)
 {
 	resolver_answer_all(q->owner, q, answer);
 	question_finish(q, REFRESH_DONE);
 }
 
-// False: ask the upstreams; a stale value is in L0 then, in case they fail.
+// Answers with a value of L1. False: weir asks the upstreams; a stale value is in L0 then, in case
+// they fail.
 static bool value_take(struct question *q, const struct l1_value *v)
 {
 	struct resolver *r = q->owner;
@@ -858,7 +861,7 @@ static bool value_take(struct question *q, const struct l1_value *v)
 		return false;
 	if (a.ttl_s > v->age_s && question_follow(q, v->msg, v->len, v->age_s, &a))
 		return true;
-	if (question_leads_on(q, &a)) // a stale end, where weir has another one
+	if (question_leads_on(q, &a)) // a stale chain, which weir would continue itself
 		return false;
 	resolver_check_reply(r, q->def, &q->query, &a, &finding);
 	store_answer(r, q, &a, &finding, created_ms, now_ms);
@@ -920,7 +923,7 @@ static void on_found(void *arg, enum l1_found found, const struct l1_value *v)
 		question_ask(q);
 }
 
-// false: L1 is not available
+// Looks the question up in L1. False: L1 is not available.
 static bool question_l1_look(struct question *q)
 {
 	struct resolver *r = q->owner;
@@ -934,8 +937,8 @@ static bool question_l1_look(struct question *q)
 	return q->look != NULL;
 }
 
-// True: the answer, which was read of `msg` and is `age_s` old, leads to a name
-// that weir asks for, or answers, itself; the question may have ended within. Else it is whole.
+// True: the answer, which was read from `msg` and is `age_s` old, leads to a name that weir itself
+// asks for, or answers; the question may have ended within. False: the answer is complete.
 static bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
 	struct dns_answer *answer)
 {
@@ -975,7 +978,7 @@ uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	return question_l1_hash_of(r, view, question_zone(r, view, asked, qtype), qtype);
 }
 
-// False: the record's clients would miss it.
+// Deletes a record, unless it is hot or warm. False: it stays.
 static bool record_drop(struct resolver *r, struct l0_key *key)
 {
 	struct l0_view v;
@@ -992,9 +995,10 @@ static bool record_drop(struct resolver *r, struct l0_key *key)
 	return true;
 }
 
-// Deletes its copies in L0 too, or the next refresh would bring it back. If clients ask for it
-// again it comes back with its hits. A zone's answers are in all views that have the zone; answers
-// of other views have no reader here. Those in the part of another resolver stay for their time.
+// Deletes the key's copies in L0, or the next refresh would store the key again. If clients ask
+// again, it comes back with its hits. A zone's answers are in all views that have the zone; answers
+// of other views have no reader here. Copies in another resolver's part of L0 stay until they
+// expire.
 bool question_l1_drop(void *resolver, const struct l1_key_parts *parts)
 {
 	struct resolver *r = resolver;
@@ -1019,7 +1023,7 @@ bool question_l1_drop(void *resolver, const struct l1_key_parts *parts)
 	return cold;
 }
 
-// The servers of one query of the validator.
+// Finds the servers for one query of the validator.
 static bool servers_find(void *arg, uint16_t number, const struct dns_name *name, uint16_t qtype,
 	struct validator_servers *out)
 {
@@ -1088,7 +1092,7 @@ static void validate(struct question *q, uint16_t qtype, validator_done_fn done)
 		question_unanswered(q, DNS_EDE_OTHER);
 }
 
-// Other servers have other answers above a name, too.
+// The hash covers everyone's servers: other servers may have other answers above a name.
 void question_validators_configure(struct resolver *r, const struct config *config)
 {
 	const uint64_t part[2] = {config->dnssec.hash, view_everyone_hash(config)};
@@ -1101,7 +1105,8 @@ void question_validators_configure(struct resolver *r, const struct config *conf
 	r->set.dnssec = config->dnssec.hash;
 }
 
-// SERVFAIL that says why, and no stale record in its place, now or while the failure is remembered.
+// Answers SERVFAIL that says why, and no stale record instead, now or while the failure is
+// remembered.
 static void accept_bogus(struct question *q, const struct validator_verdict *v)
 {
 	struct resolver *r = q->owner;
@@ -1146,7 +1151,7 @@ static void accept_answer(struct question *q, const struct validator_verdict *v)
 	question_take(q, &answer, &(struct question_reply){msg, len, NULL, clock_mono_ms()});
 }
 
-// The CNAME of the name, as a reply to the question: weir follows it.
+// Takes the name's CNAME as a reply to the question, and follows it.
 static void accept_alias(struct question *q, const struct validator_verdict *v)
 {
 	uint8_t msg[DNS_MESSAGE_MAX], made[DNS_MESSAGE_MAX];
@@ -1247,7 +1252,7 @@ void question_ask(struct question *q)
 		q->forward ? q->forward->upstreams : q->def->upstreams, &q->ask, &request);
 }
 
-// Without asking a server: by CNAMEs alone, or by a message that weir has made.
+// Answers without a server: by local CNAMEs alone, or by a message that weir has made.
 static void own_answer(struct question *q, const uint8_t *msg, size_t len)
 {
 	struct dns_answer answer;
@@ -1297,12 +1302,12 @@ static struct question *of_ask(struct upstream_ask *a)
 }
 
 // Questions of one name for many subnets are many chances for a forged reply (RebirthDay,
-// CVE-2025-5994). One with a subnet fits a single one of them, as that is compared. One without
-// fits all, so while there are others it only moves the question to TCP, where it cannot be forged.
-// What counts is the subnet of the question: its servers may be ones that get none by now.
+// CVE-2025-5994). A reply with a subnet matches a single question, as subnets are compared. A reply
+// without one matches all, so while there are others it only moves the question to TCP, where it
+// cannot be forged. The question's own subnet counts, even if its servers are sent none by now.
 
-// In steps, as a lookup goes through all lengths in use (subnet_key.h): rounded up, so it is for
-// fewer clients than the server says.
+// The scope that L0 keeps: in steps, as a lookup tries all lengths in use (subnet_key.h), and
+// rounded up, so that the answer is for fewer clients than the server says.
 static unsigned scope_kept(const struct upstream_ask *ask)
 {
 	enum { STEP = 4 };
@@ -1311,8 +1316,9 @@ static unsigned scope_kept(const struct upstream_ask *ask)
 	return up < ask->subnet.prefix_len ? up : ask->subnet.prefix_len;
 }
 
-// For whom the answer is. One made of two replies (DNS64) is for whom both are. The scope 0 of a
-// reply to a client that hides its address says nothing of the others (RFC 7871 7.3.1).
+// Limits the answer to the clients of the reply's scope; an answer of two replies (DNS64) to the
+// clients of both. Scope 0 in a reply to a client that hides its address says nothing about other
+// clients (RFC 7871 7.3.1).
 static void scope_apply(struct question *q, const struct upstream_ask *ask)
 {
 	struct resolver *r = q->owner;
@@ -1335,7 +1341,7 @@ enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg
 	uint8_t made[DNS_MESSAGE_MAX];
 
 	msg = question_dns64_made(q, msg, &len, made);
-	l0_writer_look_ahead(r->l0, q->hash); // needed by the time it is read
+	l0_writer_look_ahead(r->l0, q->hash); // a prefetch for the store
 	int rc = question_read(q, msg, len, &answer);
 	if (rc == -EBADMSG) {
 		question_note(q, TRACE_ignored, 0);

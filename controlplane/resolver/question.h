@@ -9,18 +9,19 @@
 
 enum question_stage {
 	STAGE_FIRST,     // until the stale timer
-	STAGE_WAITING,   // it found nothing; each waiter until its deadline
+	STAGE_WAITING,   // no stale record; each waiter waits until its deadline
 	STAGE_BACKGROUND // waiters are served; a reply still fills the cache
 };
 
-// Starts a new question with key, owner, view and time of birth. It may end within.
+// Starts a new question, which has key, owner, view and time of birth. It may end within.
 void question_start(struct question *q, uint64_t now_ms);
 // Asks the upstream servers; the question may end within.
 void question_ask(struct question *q);
 void question_finish(struct question *q, enum refresh_end end);
-// Arms its timer once more, for a client that joined after all had been served.
+// Arms the question's timer again, for a client that joined after all had been served.
 void question_wait_again(struct question *q, uint64_t now_ms);
-// Reads a reply to the name that was asked, as an answer to the question; as dns_answer_read.
+// Reads a reply to the name that weir asked for as an answer to the question. Returns what
+// dns_answer_read does.
 ATTR_MUST_CHECK int question_read(
 	const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out);
 
@@ -30,22 +31,22 @@ enum direction {
 	DIRECT_NO_AAAA, // the clients of this view get no AAAA
 	DIRECT_REFUSE
 };
-// Chooses the name and the servers to ask, for the life of the question; with anything but
-// DIRECT_ASK there are none.
+// Chooses the name and the servers to ask, for the life of the question; servers with DIRECT_ASK
+// alone.
 enum direction question_direct(struct question *q);
-// What the servers of such a question get of its client's address, of 4 or 16 bytes by the version;
-// NULL: the client hides it. Version 0: they get no option.
+// The part of a client's address that a question's servers are sent. `address`: 4 or 16 bytes by
+// the version; NULL: the client hides its address. Returns version 0: they are sent no option.
 struct ip_address question_subnet(const struct resolver *r, const struct view *view,
 	const struct dns_query *query, unsigned version, const uint8_t *address);
 bool question_sends_subnet(
 	const struct resolver *r, const struct view *view, const struct dns_query *query);
-// The name of the answers to that name in L1: the hash of its zone, else of the view. It stands for
-// the servers that weir asks for that name.
+// The hash in the keys of L1 for answers to `asked`: of the forward zone, else of the view. It
+// stands for the servers that weir asks for the name.
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype);
 bool question_l1_drop(void *resolver, const struct l1_key_parts *key); // l1_drop_fn
 
-// The resolver's upstream_callbacks: an ask is a question's.
+// The resolver's upstream_callbacks; `ask` is part of a question.
 enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg, size_t len);
 void question_failed(struct upstream_ask *ask, enum upstream_end why);
 void question_upstream_note(struct upstream_ask *ask, const struct trace_event *e);

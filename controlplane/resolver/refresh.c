@@ -19,10 +19,10 @@ struct refresh {
 	struct refresh_request *request; // REFRESH_REQUESTS
 	uint32_t free, touched, inflight, inflight_limit, inflight_most;
 	struct age_list ages;
-	uint64_t refused;                  // due ones for which there was no request free
+	uint64_t refused;                  // due records that found no free request
 	uint64_t anomalies;                // records that l0_find refused
-	uint64_t used_before;              // l0's renewed_used
-	uint64_t round_began_ms, round_ms; // round_ms: how long the last one took
+	uint64_t used_before;              // renewed_used of l0 at the last run
+	uint64_t round_began_ms, round_ms; // round_ms: time of the last round
 	uint32_t between_ms;               // from the start of one round to the next
 	struct l0_sweep sweep;
 	uint64_t now_ms; // during a step
@@ -40,11 +40,11 @@ static void plan(struct refresh *f, const struct l0_key *key, uint32_t record, u
 }
 
 enum {
-	RUN_MAX = 256,         // looked at by one refresh_run
-	SWEEP_SLACK_MS = 2000, // by which the next sweep may be late
+	RUN_MAX = 256,         // planned records checked by one refresh_run
+	SWEEP_SLACK_MS = 2000, // how late the next sweep may be
 	QUESTIONS_SHARE = 4,
-	ELSEWHERE_MS = 1000, // until it checks for another box's answer
-	AGAIN_MS = 1000,     // until a hit is reported again that could not be served
+	ELSEWHERE_MS = 1000, // until weir checks for another box's answer
+	AGAIN_MS = 1000,     // until a hit that could not be served is reported again
 };
 
 static struct failures_spans spans_of(uint32_t s)
@@ -95,7 +95,7 @@ void refresh_configure(struct refresh *f, const struct config_refresh *c,
 	if (f->inflight_limit == 0)
 		f->inflight_limit = 1;
 	refresh_plan_limit(&f->plan, c->max_batch);
-	// Other servers may know better, and a longer time than the new one is none of theirs.
+	// Other servers may answer, and no key may be held back for longer than the new setting.
 	failures_configure(f->backoff, &spans);
 	failures_clear_all(f->backoff);
 }
@@ -112,7 +112,8 @@ static struct l0_key key_of(const struct refresh *f, const struct l0_view *v)
 	return key;
 }
 
-// An answer for one subnet: a renewal has no client whose subnet it could send.
+// Records that are never renewed ahead: the root, and answers for one subnet, as a renewal has no
+// client whose subnet it could send.
 static bool is_never(const struct l0_view *v)
 {
 	return v->name_len == 1 || v->key_flags & L0_KEY_SUBNET;
@@ -136,7 +137,7 @@ static struct refresh_record record_of(const struct l0_view *v, uint32_t heat)
 		.soft_ms = v->soft_ms, .auth_ttl_s = v->auth_ttl_s, .heat = heat};
 }
 
-// By when the next sweep will have seen every record.
+// When the next sweep will have seen every record.
 static uint64_t horizon_ms(const struct refresh *f, uint64_t now_ms)
 {
 	uint64_t round = f->policy.sweep_interval_ms;
@@ -150,7 +151,7 @@ static uint32_t age_of(const struct l0_view *v, uint64_t now_ms)
 	return now_ms > v->created_ms ? (uint32_t)(now_ms - v->created_ms) : 0;
 }
 
-// Age at which it is due. Past its soft expiry the root is, too.
+// Age at which a record is due. Past its soft expiry the root is due, too.
 static uint32_t due_of(
 	const struct refresh *f, const struct l0_key *key, const struct l0_view *v, uint64_t now_ms)
 {
@@ -161,8 +162,9 @@ static uint32_t due_of(
 	return is_never(v) ? REFRESH_NEVER : refresh_due_ms(&f->policy, &r);
 }
 
-// A request comes to nothing, so it gives its mark back; unless a hit past the soft expiry is a
-// miss, which needs none. Without room for that the mark stays until a sweep finds it then.
+// Clears the mark of a request that leads to no refresh, by writing the record again; not where a
+// hit past the soft expiry is a miss, which needs no mark. Without room for the record the mark
+// stays, and only a sweep plans the record.
 static void put_off(
 	struct refresh *f, const struct l0_key *key, const struct l0_view *v, uint64_t now_ms)
 {
@@ -179,7 +181,7 @@ static void put_off(
 		(void)!l0_writer_restamp(f->l0, key, age_ms + AGAIN_MS);
 }
 
-// Plans a record, unless it is due so late that a sweep will. False: it is not.
+// Plans a record, unless it is due so late that a sweep will plan it. False: not planned.
 static bool consider(struct refresh *f, const struct l0_key *key, uint32_t record,
 	const struct l0_view *v, uint64_t now_ms)
 {
@@ -225,7 +227,7 @@ void refresh_missed(
 	c->late_ms = late > UINT32_MAX - c->late_ms ? UINT32_MAX : c->late_ms + (uint32_t)late;
 }
 
-// Hits of a round that fell behind the record's soft expiry, if they came evenly.
+// Hits of a round that came after the record's soft expiry, if they were spread evenly.
 static uint32_t hits_after(const struct refresh *f, const struct l0_view *v, uint32_t hits)
 {
 	uint64_t soft_ms = v->created_ms + v->soft_ms;
@@ -283,7 +285,7 @@ bool refresh_sweep_step(struct refresh *f, uint64_t now_ms, uint64_t buckets)
 	return done;
 }
 
-// Is the planned record still there, and the same one?
+// Is the planned record still in L0, under the same key?
 static bool is_there(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms,
 	struct l0_view *v, struct l0_key *key)
 {
@@ -295,7 +297,7 @@ static bool is_there(struct refresh *f, const struct refresh_planned *e, uint64_
 	return (uint32_t)key->hash == e->hash_low && find(f, key, now_ms, &now) == e->record;
 }
 
-// Takes a request for a due record; NULL: the limit is in flight.
+// Takes a request for a due record; NULL: as many as the limit are in flight.
 static struct refresh_request *request_new(
 	struct refresh *f, const struct l0_key *key, const struct l0_view *v)
 {
@@ -331,7 +333,7 @@ static void request_give(struct refresh *f, struct refresh_request *q)
 	f->inflight--;
 }
 
-// Asks for a record, if it is due and may be asked for.
+// Starts the renewal of a record, if it is due and not held back.
 static bool ask(
 	struct refresh *f, const struct l0_key *key, const struct l0_view *v, uint64_t now_ms)
 {
@@ -398,7 +400,7 @@ static struct l0_key request_key(const struct refresh_request *q)
 	};
 }
 
-// The record of a request that has ended, which may be another one by now.
+// Clears the mark of a request that has ended; the key's record may be another one by now.
 static void put_off_request(struct refresh *f, const struct refresh_request *q, uint64_t now_ms)
 {
 	const struct l0_key key = request_key(q);

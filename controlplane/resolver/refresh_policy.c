@@ -9,8 +9,8 @@
 
 enum {
 	HOT_RATE = 20,                   // hits a minute
-	HOT_RATE_MIN = 2,                // of the one that follows from client_ttl_cap
-	HEAT_MOST = UINT16_MAX * 9 / 10, // those that saturate fade between two sweeps
+	HOT_RATE_MIN = 2,                // least rate that follows from client_ttl_cap
+	HEAT_MOST = UINT16_MAX * 9 / 10, // a saturated heat fades between two sweeps
 	CAP_CLIENTS = 3,                 // clients with that cap that keep a name hot
 	LEAST_MS = 1000, // a refresh takes its time; less is left of a record with a very short TTL
 };
@@ -29,7 +29,7 @@ static uint32_t hot_rate(const struct config_refresh *c, uint32_t client_ttl_cap
 	if (!client_ttl_cap_s)
 		return HOT_RATE;
 	uint32_t rate = CAP_CLIENTS * 60 / client_ttl_cap_s;
-	uint32_t most = MARK_HITS_MAX * 60 / c->sweep_interval_s; // that one worker can count
+	uint32_t most = MARK_HITS_MAX * 60 / c->sweep_interval_s; // hits that one worker can count
 	if (rate > most)
 		rate = most;
 	return rate > HOT_RATE_MIN ? rate : HOT_RATE_MIN;
@@ -54,7 +54,7 @@ void refresh_policy_of(
 	};
 }
 
-// How long before its soft expiry.
+// How long before its soft expiry a record is due.
 static uint32_t left_ms(uint32_t soft_ms, uint32_t percent)
 {
 	uint32_t left = (uint32_t)((uint64_t)soft_ms * percent / 100);
@@ -69,7 +69,8 @@ static uint32_t cold_left_ms(const struct refresh_policy *p, uint32_t soft_ms)
 }
 
 // Age at which the authority's own TTL is over; no sooner than the next sweep, or a record with TTL
-// 0 would be renewed without a pause. REFRESH_NEVER: it is kept no longer than that.
+// 0 would be renewed without a pause. REFRESH_NEVER: the record is kept no longer than that, or
+// past_auth is off.
 static uint32_t auth_end_ms(const struct refresh_policy *p, uint32_t soft_ms, uint32_t auth_ttl_s)
 {
 	uint64_t end = (uint64_t)auth_ttl_s * 1000;
@@ -124,7 +125,7 @@ uint32_t refresh_swept_ms(const struct refresh_policy *p, const struct refresh_r
 {
 	uint32_t due = refresh_due_ms(p, r);
 
-	// The plan has no cold ones: a hit must request them.
+	// A sweep plans no cold records: a hit must request them.
 	if (due == REFRESH_NEVER || refresh_heat_of(p, r) == REFRESH_COLD)
 		return REFRESH_NEVER;
 	if (due == auth_end_ms(p, r->soft_ms, r->auth_ttl_s) || r->soft_ms < p->sweep_window_ms)
@@ -163,7 +164,8 @@ void refresh_plan_destroy(struct refresh_plan *p)
 	*p = (struct refresh_plan){0};
 }
 
-// Later ones first; the record's number makes the order total, so that a twin lies beside.
+// Orders later entries first; the record's number makes the order total, so that place_of finds an
+// equal entry.
 static bool before(const struct refresh_planned *a, const struct refresh_planned *b)
 {
 	return a->due_ms != b->due_ms ? a->due_ms > b->due_ms : a->record > b->record;
@@ -220,7 +222,7 @@ void refresh_plan_limit(struct refresh_plan *p, uint32_t limit)
 	p->used = p->limit;
 }
 
-// Minutes count from 1, as 0 is an unused slot's.
+// Minutes count from 1, as 0 marks an unused slot.
 static uint64_t minute_of(uint64_t now_ms)
 {
 	return now_ms / 60000 + 1;

@@ -6,14 +6,14 @@
 //
 // A miss is parsed again (the ring is not trusted), coalesced with others of the same key
 // (inflight.h), asked of an upstream (upstream.h), the reply checked and rewritten (dns_answer.h),
-// stored in L0, and every waiter answered through its rings' answer ring.
-// Deadlines: first try at most first_timeout_ms, at most max_sends sends in all, a stale answer at
-// 1.8 s if L0 has one, else SERVFAIL with EDE 22 to each client limits.answer_deadline_ms after it
-// asked; the question ends after 5 s (question.c). When every upstream has failed: the stale
-// record, restamped so that workers serve it for 30 s, else SERVFAIL with EDE 22 or 23; the failure
-// is remembered (failures.h). Full tables: no room for a question or a waiter, or none for one more
-// of that zone or that client, is SERVFAIL at once, with the bound as EXTRA-TEXT (bounds.h); one
-// waiter too many for a question is dropped (the client's retry hits). Both are counted.
+// stored in L0, and every waiter answered through its rings' answer ring. Deadlines: first try at
+// most first_timeout_ms, at most max_sends sends in all, a stale answer at 1.8 s if L0 has one,
+// else SERVFAIL with EDE 22 to each client limits.answer_deadline_ms after it asked; the question
+// ends after 5 s (question.c). When every upstream has failed: the stale record, restamped so that
+// workers serve it for 30 s, else SERVFAIL with EDE 22 or 23; the failure is remembered
+// (failures.h). When there is no room for a question or a waiter, or a zone or a client has reached
+// its limit, the answer is SERVFAIL at once, with the bound as EXTRA-TEXT (bounds.h); one waiter
+// too many for a question is dropped (the client's retry hits). Both are counted.
 
 #include "answer_policy/answer_policy.h"
 #include "base/client_tally.h"
@@ -45,26 +45,26 @@ struct resolvers;
 
 COUNTS(l0_rows, struct l0_writer_stats, "weir_l0_", L0_COUNTS)
 
-// Objects of the process that a resolver uses. They outlive the resolver. Loop and views have no
-// other one; of rings and L0 it has its own (`index`).
+// Objects of the process that a resolver uses. They outlive the resolver. No other resolver uses
+// its loop and views, or its part (`index`) of rings and L0.
 struct resolver_given {
-	struct resolvers *all; // with their count, and this one's place among them
+	struct resolvers *all; // resolvers of the process; `index`: place among them
 	unsigned index;
-	struct loop *loop; // on whose thread the resolver runs
+	struct loop *loop; // the resolver runs on its thread
 	struct publisher *publisher;
 	struct link_server *link;    // source of its misses, with its part of L0
-	struct views *views;         // of `config`: whom it asks; it configures and sweeps them
+	struct views *views;         // servers by `config`; the resolver configures and sweeps them
 	struct ring_mesh *frontends; // resolver_client_mesh
-	struct upstream_port *port;  // of these views; NULL: sockets alone
-	struct recursor *recursor;   // a server of these views; NULL: none
+	struct upstream_port *port;  // the views'; NULL: sockets alone
+	struct recursor *recursor;   // a server of the views; NULL: no recursion
 	struct list_notify *notify;  // takes NOTIFY that workers got; NULL: NOTIMP
-	struct upstream_lookups *lookups; // of host names of servers; NULL: not the first resolver
+	struct upstream_lookups *lookups; // servers' host names; NULL: not the first resolver
 };
 ATTR_MUST_CHECK int resolver_open(struct resolver **out, const struct resolver_given *given,
 	const struct config *config, char why[SHM_WHY_MAX]);
 void resolver_close(struct resolver *r);
-// The recursor as the configuration has it. Before the views of a configuration that needs it, on
-// the loop's thread or before it runs. As recursor_configure.
+// Configures the recursor, before the views of a configuration that needs it. On the loop's thread,
+// or before it runs. Returns what recursor_configure does.
 ATTR_MUST_CHECK int resolver_recursion_configure(
 	struct recursor *recursor, const struct config *config);
 
@@ -72,13 +72,13 @@ ATTR_MUST_CHECK int resolver_recursion_configure(
 // next call returns). On the loop's thread. -EBUSY, -ENOSPC, -ENOMEM as views_configure, -EINVAL as
 // recursor_configure; then nothing has changed. The process calls resolvers_reconfigure.
 ATTR_MUST_CHECK int resolver_reconfigure(struct resolver *r, const struct config *config);
-// Of another one than the first: with the view numbers of that, by group.
+// Like resolver_reconfigure, for any resolver but the first, whose view numbers it takes by group.
 ATTR_MUST_CHECK int resolver_follow(struct resolver *r, const struct config *config,
 	const struct policy_group group[POLICY_GROUPS_MAX]);
-// The view of a group of that configuration, from 0 on, into `view` and `view_hash`, and its safe
-// view. On the loop's thread or before it runs.
+// Fills in `view`, `view_hash` and the safe view of a group of the configuration, from 0 on. On the
+// loop's thread or before it runs.
 void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out);
-// Only `safe_view` and `safe_hash`; `group` from 1 on, 0: everyone else.
+// Fills in `safe_view` and `safe_hash`; `group` from 1 on, 0: everyone else.
 void resolver_safe_view(const struct resolver *r, unsigned group, struct policy_group *out);
 // Whether workers can have the groups of the last reconfiguration. While they cannot, views that
 // left stay, as clients are still in them. Service loop, or before it runs.
@@ -86,13 +86,13 @@ void resolver_groups_published(struct resolver *r, bool published);
 
 // Sets the answer policy (NULL: no checks), which must live until another one has replaced it.
 // Checks L0 again by it, in slices of 0.4 ms, then calls `then`, if not NULL, on the loop. No other
-// may be set before that, unless `then` is NULL. On the loop's thread, or before it runs.
+// policy may be set before that, unless `then` is NULL. On the loop's thread, or before it runs.
 void resolver_set_answer_policy(void *resolver, const struct answer_policy *answer_policy,
 	void (*then)(void *arg), void *arg);
-// Before the loop runs, for a start: one slice of that. True: all is done.
+// Checks one slice of L0, before the loop runs. True: all is done.
 bool resolver_recheck_slice(struct resolver *r);
 
-bool resolver_hangs(const struct resolver *r); // by the other threads; any thread
+bool resolver_hangs(const struct resolver *r); // does its loop hang? Any thread
 
 // Begins a watch (NULL: ends it): the resolver's steps go to `put` on its loop (trace.h). Any
 // thread. -EAGAIN, -ENOMEM: no traces.
@@ -260,7 +260,7 @@ struct resolver_status {
 	struct l0_writer_stats l0;
 	uint64_t l0_bytes;
 	struct client_tally clients; // SERVFAIL only while upstreams may be asked
-	struct bound_top met_bounds; // of the last minutes
+	struct bound_top met_bounds; // bounds met in the last minutes
 	uint64_t dp_incarnation;
 	struct loop_lag_minute lag;
 	struct loop_lag lag_ever; // for readers that want another span
@@ -316,9 +316,9 @@ struct pending_question {
 	bool is_renewal; // it renews a record ahead of time
 	unsigned clients, attempts;
 	enum pending_step step;
-	uint16_t server; // in the book (upstream_book.h), or LOG_NO_UPSTREAM
+	uint16_t server; // number in upstream_book.h, or LOG_NO_UPSTREAM
 	uint64_t age_ms;
-	uint64_t waited_ms; // since the latest query left; 0: none did
+	uint64_t waited_ms; // since the latest query was sent; 0: no query was sent
 };
 enum { RESOLVER_PENDING_MAX = 1000 };
 struct resolver_pending {
@@ -334,7 +334,7 @@ void resolver_pending(const struct resolver *r, unsigned limit, struct pending_q
 struct cache_entry {
 	bool in_l1;
 	uint16_t qtype, qclass, view;
-	struct ip_address subnet; // it is for these clients alone; version 0: for everyone
+	struct ip_address subnet; // the record is for its clients alone; version 0: for everyone
 	uint8_t key_flags, rcode;
 	uint16_t ancount, nscount, arcount;
 	uint32_t units;
@@ -342,27 +342,26 @@ struct cache_entry {
 	int64_t soft_left_ms, hard_left_ms; // negative: past
 	uint32_t auth_ttl_s;
 	bool visited;
-	bool refresh_asked;       // a worker did, and has not been served
-	bool inflight;            // its question is
-	bool held_back;           // its last refresh failed
+	bool refresh_asked;       // a worker requested a refresh, which has not ended
+	bool inflight;            // the question is in flight
+	bool held_back;           // the last refresh failed
 	uint32_t hits_per_minute; // fading
 	enum refresh_heat heat;
-	int64_t refresh_left_ms; // until it is renewed as things are; INT64_MAX: it will not be
+	int64_t refresh_left_ms; // until weir renews it at this heat; INT64_MAX: never
 	uint16_t answer_len;
-	uint8_t answer[4096]; // first bytes of a reply message: header, question, answer; at most
-			      // this
+	uint8_t answer[4096]; // first bytes of a reply message: header, question, answer
 	uint16_t message_len;
 };
-enum { CACHE_GET_MAX = 64, RESOLVER_WALKS_MAX = 8 }; // the first of them in each tier
+enum { CACHE_GET_MAX = 64, RESOLVER_WALKS_MAX = 8 }; // the first records in each tier
 
 enum { CACHE_BOGUS_MAX = 16 };
 
 struct cache_look {
 	unsigned count;
-	unsigned left_out; // further ones, for which there was no room
+	unsigned left_out; // records for which there was no room
 	const struct cache_entry *entry;
-	unsigned l1_asked, l1_lost, l1_bad; // keys; lost: no reply; bad: deleted, as no answer
-	const uint16_t *l1_types;           // which keys: of these, with DO, CD, both and neither
+	unsigned l1_asked, l1_lost, l1_bad; // keys; lost: no reply; bad: invalid, deleted
+	const uint16_t *l1_types;           // types of the keys, each with DO, CD, both and neither
 	unsigned l1_type_count;
 	unsigned l1_views;    // number of views in use with a cache
 	unsigned hung;        // resolvers whose part is left out (resolvers.h)
@@ -371,8 +370,9 @@ struct cache_look {
 };
 typedef void (*resolver_look_fn)(void *arg, int err, const struct cache_look *look);
 
-// Records of exactly this name; qtype 0: of any type, in L1 of the usual ones. `err` of either
-// call: 0, or -EAGAIN (RESOLVER_WALKS_MAX run already) or -ENOMEM, then nothing was looked at.
+// Finds records of exactly this name; qtype 0: of any type, in L1 of the usual types. `err` of this
+// and of resolver_cache_flush: 0, or -EAGAIN (RESOLVER_WALKS_MAX run already) or -ENOMEM: nothing
+// was done.
 ATTR_MUST_CHECK int resolver_cache_get(struct resolver *r, const struct dns_name *name,
 	uint16_t qtype, struct loop *reply_to, resolver_look_fn done, void *arg);
 
@@ -383,7 +383,7 @@ struct cache_question {
 	uint16_t qtype, view;
 	struct ip_address client; // version 0: not known
 };
-// Some ten lookups by key, in one turn: no walk, and no look at L1. `err`: 0.
+// Some ten lookups by key, in one turn: no walk, and no lookup in L1. `err`: 0.
 ATTR_MUST_CHECK int resolver_cache_find(struct resolver *r, const struct cache_question *q,
 	struct loop *reply_to, resolver_look_fn done, void *arg);
 
@@ -395,7 +395,7 @@ struct cache_flushed {
 	unsigned hung;         // resolvers that flush their part when they are back (resolvers.h)
 };
 typedef void (*resolver_flush_fn)(void *arg, int err, const struct cache_flushed *f);
-// `tells_others`: with word to other boxes, and of the recursor's caches too; not of what is this
-// box's own.
+// `tells_others`: sends a message to other boxes, and flushes the recursor's caches (for FLUSH_ALL
+// always); false for names whose answers only this box has changed.
 ATTR_MUST_CHECK int resolver_cache_flush(struct resolver *r, const struct flush *what,
 	bool tells_others, struct loop *reply_to, resolver_flush_fn done, void *arg);

@@ -12,13 +12,12 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
-// One client's question has its keys, and is looked up by them (resolver_cache_find). A lookup of
-// all that there is of a name walks the whole index, because its types, views and subnets are
-// unknown, in steps between which
-// the loop works; then it looks up the possible keys of the name in L1, one view of the
-// configuration after the other. A step is some 0.2 ms, and a pause comes behind it: who may
-// only read takes a tenth of the thread's time. A large share has as many pauses, with some steps
-// between two, so that the caller's time is enough.
+// resolver_cache_find knows the keys of a client's question. resolver_cache_get finds all records
+// of a name: it walks the whole index, because types, views and subnets are unknown, in steps
+// between which the loop works; then it looks up the possible keys of the name in L1, one view of
+// the configuration after the other. A step takes some 0.2 ms and is followed by a pause, so a
+// reader of the cache takes a tenth of the thread's time. A large part of L0 has no more pauses but
+// several steps between two, so that the walk ends before the caller's timeout.
 enum { WALK_STEP_BUCKETS = 1024, WALK_PAUSE_MS = 2, WALK_PAUSES = 1000, VARIANTS = 4 };
 
 static const uint16_t usual_types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_HTTPS, DNS_TYPE_SVCB,
@@ -42,14 +41,14 @@ struct walk {
 	struct event *step;
 	struct dns_name name;
 	uint16_t qtype;           // 0: any
-	struct ip_address client; // of resolver_cache_find
+	struct ip_address client; // resolver_cache_find: the client's address
 	uint64_t cursor;
 	resolver_look_fn done;
 	void *arg;
 	int err;
 	unsigned outstanding;
-	unsigned place; // of the next view in L1
-	uint16_t view;  // of resolver_cache_find, or of l1_go_on
+	unsigned place; // place of the next view to look up in L1
+	uint16_t view; // resolver_cache_find: the client's view; else the view that L1 is asked for
 	struct cache_look look;
 	struct l1_ask ask[KEYS_MAX];
 	struct cache_entry entry[2 * CACHE_GET_MAX];
@@ -73,7 +72,7 @@ static void walk_end(struct walk *w)
 	loop_answer(&w->back);
 }
 
-// As much of the reply message as the entry holds.
+// Writes as much of the reply message as the entry holds.
 static void entry_message(struct cache_entry *e, const struct dns_name *name,
 	const struct dns_answer_view *answer, uint32_t age_s)
 {
@@ -171,7 +170,7 @@ static void look_step(struct walk *w)
 		w->cursor = 0;
 }
 
-// What another box may have written: it is shown only if it would be served.
+// Fills an entry from a value that another box may have written. False: it would not be served.
 static bool value_fill(struct walk *w, const struct l1_ask *ask, const struct l1_value *v)
 {
 	struct resolver *r = w->resolver;
@@ -280,7 +279,7 @@ static void l1_go_on(struct walk *w)
 		walk_end(w);
 }
 
-// All resolvers have the same L1.
+// The first resolver alone asks L1, which all share.
 static void l1_begin(struct walk *w)
 {
 	if (w->resolver->index > 0) {

@@ -30,7 +30,7 @@ bool resolver_local_alias(
 	return views_rewrite(r->views, view, name, &w) < 0 || w.count > 0;
 }
 
-// Does a cached answer to that question lead to a name of either kind?
+// Does a cached answer to `name` lead to a name with local data or a local CNAME?
 static bool resolver_leads_home(const struct resolver *r, const struct view *view,
 	const struct dns_name *name, uint16_t qtype, const struct dns_answer_view *answer)
 {
@@ -40,7 +40,7 @@ static bool resolver_leads_home(const struct resolver *r, const struct view *vie
 
 	if (qtype == DNS_TYPE_CNAME || qtype == DNS_TYPE_ANY)
 		return false;
-	// The chain comes first.
+	// The CNAMEs come first in an answer.
 	while (answer_records_next(&records, &record)
 		&& (record.type == DNS_TYPE_CNAME || record.type == DNS_TYPE_DNAME
 			|| record.type == DNS_TYPE_RRSIG))
@@ -106,10 +106,10 @@ void resolver_check_record(
 
 // A new image: L0 is checked by it before workers get it, so that no cached answer is served by
 // rules that its mask does not include. Answers that arrive meanwhile are checked by the new one
-// too. An answer that leads to a name which is local by this image is deleted: its end may be
-// another one now. The walk goes through the index in slices between which the loop works. A record
-// whose mask changes is written again; one without room for that, or that has no mask
-// (answer_match.h), is deleted. Entries do not move, so none is missed.
+// too. An answer that leads to a name which is local by this image is deleted: its chain may end
+// elsewhere now. The walk goes through the index in slices between which the loop works. A record
+// whose mask changes is written again; it is deleted if there is no room, or no mask
+// (answer_match.h). Entries do not move, so none is missed.
 struct recheck {
 	struct resolver *resolver;
 	struct event *step;
@@ -120,7 +120,7 @@ struct recheck {
 	void *arg;
 };
 
-// Does it begin with a CNAME, or with what may come before one?
+// Does the answer begin with a CNAME, or with a record that may come before one?
 static bool may_lead(const struct l0_view *v)
 {
 	static const struct dns_name root = {.len = 1};
@@ -137,7 +137,7 @@ static void record_check(struct resolver *r, const struct l0_view *v, void *)
 	struct answer_policy_count *count = &r->count.answer_policy;
 	const unsigned label = l0_subnet_len(v->key_flags, v->name, v->name_len);
 	struct rd rd = rd_init(v->name + label, v->name_len - label);
-	uint8_t wire[DNS_NAME_MAX]; // of the key: writing may move the record
+	uint8_t wire[DNS_NAME_MAX]; // the key's name: a write may move the record
 	struct dns_name name;
 	struct l0_key key;
 	struct rule_set mask;
@@ -241,7 +241,7 @@ bool resolver_recheck_slice(struct resolver *r)
 
 	if (w->running && slice(w)) {
 		(void)event_del(w->step);
-		walk_end(w); // which may begin another
+		walk_end(w); // may begin another walk
 	}
 	return !w->running;
 }

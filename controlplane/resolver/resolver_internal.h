@@ -37,7 +37,7 @@ enum {
 	RESOLVER_REWRITES_MAX = 4096, // questions under another name at one time
 	ANSWER_SPARE_MS = 500,        // after limits.answer_deadline_ms; then nothing is sent
 	REFRESH_LOCK_S = 10,
-	STALE_HOLD_MS = 30000, // RFC 8767 5: no more than every 30 s is a failing name asked again
+	STALE_HOLD_MS = 30000, // RFC 8767 5: a failing name is asked for at most every 30 s
 };
 
 struct resolver_log;
@@ -46,12 +46,11 @@ struct flushes;
 struct recheck;
 struct steps;
 
-// The bounds of the process, a share for each of N resolvers: a limit divided by N, of which
-// nothing is rounded up, so that they hold in sum; but 1 at least, so a limit below N becomes N.
-// Questions go to resolvers by the hash of their name and type, so those of one zone or one client
-// are spread evenly, and a share is met a little before the whole bound is, as chance has it: with
-// 200 and four resolvers at some 185. Nothing is shared, so a miss writes no line of another
-// resolver's.
+// A resolver's share of a bound of the process: the limit divided by N resolvers, rounded down so
+// that the bound holds in sum, but at least 1, so a limit below N becomes N. Questions go to
+// resolvers by the hash of their name and type, so questions of one zone or one client are spread
+// evenly, and some share is met a little before the whole bound is: with 200 and four resolvers at
+// some 185. Nothing is shared, so a miss writes no cache line of another resolver.
 unsigned resolver_share(const struct resolver *r, unsigned limit); // 0, no bound, stays 0
 
 struct resolver_settings {
@@ -59,7 +58,7 @@ struct resolver_settings {
 	uint32_t stale_ttl_s, client_ttl_cap_s;
 	bool any_minimal, rotate;
 	bool validates;
-	bool sends_subnet;    // of clients, to some server
+	bool sends_subnet;    // some server is sent clients' subnets
 	bool stale_immediate; // workers serve expired records at once
 	uint64_t dnssec;      // config_dnssec.hash
 	unsigned waiters;
@@ -70,23 +69,23 @@ struct resolver_settings {
 
 struct resolver {
 	struct resolvers *all;
-	unsigned index; // what the process has once is 0's
+	unsigned index; // 0: the first resolver
 	struct loop *loop;
-	bool is_off;                 // by a toggle: asks no upstream
-	struct publisher *publisher; // of struct resolver_given, as all up to `lookups`
+	bool is_off;                 // a toggle is off: asks no upstream
+	struct publisher *publisher; // publisher to lookups: see struct resolver_given
 	const struct link_server *link;
 	struct worker_rings *worker_rings;
 	struct l0_writer *l0;
-	struct views *views;                 // with the upstreams
-	struct upstream_port *port;          // theirs; NULL: none
-	struct recursor *recursor;           // a server of theirs; NULL: none
-	struct upstream_lookups *lookups;    // NULL: not the first resolver
-	uint64_t hosts_turn;                 // of the board, that its views have the addresses of
-	unsigned port_worker;                // the next query through the port goes to this one
-	struct upstream_callbacks callbacks; // of every question
+	struct views *views;              // views and their upstreams
+	struct upstream_port *port;       // the views'; NULL: sockets alone
+	struct recursor *recursor;        // a server of the views; NULL: no recursion
+	struct upstream_lookups *lookups; // NULL: not the first resolver
+	uint64_t hosts_turn;              // host_board_turn whose addresses the views have
+	unsigned port_worker;             // worker that the latest query through the port went to
+	struct upstream_callbacks callbacks; // callbacks of every upstream query
 	struct l1 *l1;
 	struct l1_sweep *l1_sweep;
-	_Atomic uint64_t views_keep_ms; // until then no view is let go
+	_Atomic uint64_t views_keep_ms; // no view is freed before
 	struct validators *validators;
 	struct inflight *inflight;
 	struct failures *failures;
@@ -96,31 +95,31 @@ struct resolver {
 	struct resolver_settings set;
 	struct event *beat, *move, *sweep, *sweep_step;
 	struct flushes *flushes;
-	unsigned rewrites, rewrites_most; // questions that have one
+	unsigned rewrites, rewrites_most; // questions with a rewrite
 	size_t rewrite_bytes;
 	struct age_list rewrite_ages;
 	const struct answer_policy *answer_policy; // NULL: there is none yet
-	struct subnet_lengths subnets;             // of answers in L0
+	struct subnet_lengths subnets;             // lengths of subnets of answers in L0
 	struct recheck *recheck;
 	struct steps *steps;
-	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
+	struct walk *walk[RESOLVER_WALKS_MAX]; // lookups under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
-	uint32_t turn; // of addresses, from reply to reply
+	uint32_t turn; // rotation of addresses, by reply
 	struct resolver_log *log;
 	bool logs;                        // a log thread empties its ring
-	struct kept_queries kept_queries; // of waiters
+	struct kept_queries kept_queries; // queries of waiters
 	struct traces *traces;
-	struct ring_mesh_end *clients; // to the frontends
+	struct ring_mesh_end *clients; // the frontends
 	struct list_notify *notify;    // NULL: NOTIFY is not implemented
-	// One reply, written from its header on for each waiter, and read before the next one's is.
+	// A waiter's reply, from the header on; sent before the next waiter's is written.
 	uint8_t reply[DNS_MESSAGE_MAX];
 };
 
-// The query's name and type are filled in. 0: no room.
+// Starts a trace, with name and type of the query. 0: no room.
 trace_handle resolver_trace_start(struct resolver *r, struct trace *t, const struct dns_query *q);
 
-// Adds a step of a question, or of one client's; 0: not watched.
+// Adds a step to the trace of a question or a client; 0: not watched.
 ATTR_INLINE void resolver_trace_note(
 	const struct resolver *r, trace_handle h, enum trace_step step, uint32_t value)
 {
@@ -128,7 +127,7 @@ ATTR_INLINE void resolver_trace_note(
 		traces_note(r->traces, h, step, 0, value);
 }
 
-void resolver_cache_close(struct resolver *r); // looks that are under way end
+void resolver_cache_close(struct resolver *r); // ends lookups that are under way
 
 // Was the name flushed since, or does a flush of it wait (counted)?
 bool resolver_flush_covers(

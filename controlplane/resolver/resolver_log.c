@@ -82,7 +82,7 @@ void resolver_log_answer(struct resolver_logged *what, const struct answer_sourc
 		[ANSWER_CACHED] = {VERDICT_hit, LOG_TIER_L0},
 		[ANSWER_STALE] = {VERDICT_hit_stale, LOG_TIER_STALE},
 		[ANSWER_SERVFAIL] = {LOG_VERDICT_SERVFAIL, LOG_TIER_NONE},
-		[ANSWER_BLOCKED] = {.tier = LOG_TIER_RULES}, // and what it says itself
+		[ANSWER_BLOCKED] = {.tier = LOG_TIER_RULES}, // verdict: source->blocked
 	};
 	static const uint8_t of_bound[BOUNDS] = {
 		[BOUND_inflight] = LOG_VERDICT_SERVFAIL_INFLIGHT,
@@ -135,7 +135,7 @@ static void fill(struct log_record *r, const struct resolver_logged *e, unsigned
 		memcpy(r + 1, e->query->name.wire, r->name_len);
 }
 
-// The client and the question.
+// An endpoint: the client, or the queried address.
 struct end {
 	unsigned version;
 	uint16_t port;

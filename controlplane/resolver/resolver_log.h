@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Records of the query log that a resolver writes, of misses, and a frontend, of TCP and of the UDP
-// fallback. On a ring in this process' own memory, with the same weights as the workers'
-// (log_writer.h). The owner's thread only.
+// Query log records that a resolver writes for misses, and a frontend for TCP and the UDP fallback,
+// to a ring in this process's memory, with the workers' weights (log_writer.h). The owner's thread
+// only.
 
 #include "resolver_client.h"
 
@@ -19,13 +19,13 @@ struct resolver_logged {
 	const uint8_t *reply;          // NULL: there is none
 	const uint8_t *asked;          // the query as it came; NULL: not known
 	uint16_t reply_len, query_len;
-	int ede; // DNS_EDE_NONE: none
+	int ede; // DNS_EDE_NONE: no EDE
 	uint64_t arrival_us;
 	uint8_t verdict;         // enum verdict or log_verdict
 	uint8_t tier, group;     // group: group_in_image
 	uint8_t over;            // LOG_TCP, LOG_TLS; 0: UDP
 	uint8_t validation;      // enum log_validation
-	uint16_t list, upstream; // LOG_NO_LIST, LOG_NO_UPSTREAM: none
+	uint16_t list, upstream; // or LOG_NO_LIST, LOG_NO_UPSTREAM
 };
 
 ATTR_MUST_CHECK int resolver_log_open(struct resolver_log **out);
@@ -34,7 +34,7 @@ void resolver_log_set(struct resolver_log *l, uint32_t sample, enum log_detail d
 // Adds the ring to the log, which must be stopped before the close.
 ATTR_MUST_CHECK int resolver_log_source(struct resolver_log *l, struct querylog *q);
 void resolver_log_beat(struct resolver_log *l);
-void resolver_log_end(struct resolver_log *l); // no more queries: says what is owed
+void resolver_log_end(struct resolver_log *l); // after the last query: writes what is owed
 bool resolver_log_is_on(const struct resolver_log *l);
 
 void resolver_log_rings(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A resolver: its state for others, watches, renewals ahead of expiry, the worker rings as a way
-// for upstream queries, its timers and settings, open and close.
+// A resolver: flushes, watches, upstream queries through worker rings, renewals ahead of expiry,
+// status, timers and settings, open and close.
 
 #include "base/leak_demo.h"
 #include "base/loop.h"
@@ -30,11 +30,12 @@
 
 static void resolver_flush_configure(struct resolver *r);
 
-// Flushes: of L0 and L1 on request, with a message to other boxes; of L0 by messages of other
-// boxes. Each resolver flushes its part of L0; L1, and the messages, are the first one's.
+// Flushes. On request weir flushes L0 and L1, and sends a message to other boxes; on a message of
+// another box it flushes L0. Each resolver flushes its part of L0; the first resolver also flushes
+// L1, and sends and gets the messages.
 
 // A step takes some 0.1 ms, and a quarter of a millisecond where it deletes every record. Flushes
-// of other boxes have longer pauses: they may be forged.
+// for other boxes have longer pauses: their messages may be forged.
 enum {
 	STEP_BUCKETS = 512,
 	OTHERS_PAUSE_MS = 2,
@@ -50,7 +51,7 @@ struct flush_job { // requested on this box
 	struct flush what;
 	uint64_t cursor;
 	struct l1_flush *l1;
-	bool waits; // for questions of before an earlier flush, in the recursor
+	bool waits; // for the recursor's questions from before an earlier flush
 	bool walking, publishing, abandoned;
 	bool tells_others;
 	resolver_flush_fn done;
@@ -66,15 +67,15 @@ struct flushes {
 	struct flush_log log;
 	struct flush_gate gate;
 	struct flush_job *job[RESOLVER_WALKS_MAX];
-	struct event *whole; // step of the walk over all of its part
+	struct event *whole; // step of the walk over the resolver's whole part
 	uint64_t whole_cursor, removed_whole;
 	bool is_walked;     // the walk has ended, and the first resolver does not know
-	uint32_t turn;      // of the change that it walks for
-	struct event *step; // of the first of `others`
+	uint32_t turn;      // turn of the change that the walk is for
+	struct event *step; // step of the walk for others[0]
 	uint64_t cursor;
 	unsigned others_count;
 	struct flush others[OTHERS_MAX];
-	uint64_t others_ms[OTHERS_MAX]; // when each came
+	uint64_t others_ms[OTHERS_MAX]; // when each message came
 	struct flush_status count;
 };
 
@@ -84,7 +85,7 @@ static bool walk_step(struct resolver *r, const struct flush *what, uint64_t *cu
 	return *cursor == 0;
 }
 
-// 0: once the loop has looked at everything else.
+// Arms the timer of a step. `pause_ms` 0: after the loop's other events.
 static void step_arm(struct event *step, unsigned pause_ms)
 {
 	event_add(step, &(struct timeval){.tv_usec = pause_ms * 1000});
@@ -159,9 +160,9 @@ static void job_publish(struct flush_job *j)
 	j->publishing = redis_send(l1_redis(j->resolver->l1), &c, 1, PUBLISH_MS, on_published, j);
 }
 
-// Else the names would come back from there: the library has no call to forget one name. After a
-// message of another box, which anybody may have sent, they may; names whose answer is local data
-// never come from there. False: not yet.
+// Empties the recursor's caches, or flushed names would come back from there: libunbound has no
+// call to forget one name. Not for changed local data, which never comes from the recursor; nor
+// does a message of another box, which anybody may have sent, empty it. False: not yet possible.
 static bool recursion_flush(struct flush_job *j)
 {
 	const struct resolver *r = j->resolver;
@@ -174,7 +175,8 @@ static bool recursion_flush(struct flush_job *j)
 	return rc != -EAGAIN;
 }
 
-// L0 and L1 after the recursor's caches: what these answer until then is not stored.
+// Flushes L0 and L1 once the recursor's caches are empty: answers from them are not stored until
+// then.
 static void job_run(struct flush_job *j)
 {
 	struct resolver *r = j->resolver;
@@ -193,7 +195,7 @@ static void job_run(struct flush_job *j)
 		if (j->tells_others)
 			job_publish(j);
 		j->l1 = l1_flush_start(r->loop, r->l1, &j->what, on_l1_flushed, j);
-		j->got.l1_end = L1_FLUSH_AWAY; // until it says better
+		j->got.l1_end = L1_FLUSH_AWAY; // until l1_flush_start's result
 	}
 	on_job_step(-1, EV_TIMEOUT, j);
 }
@@ -245,7 +247,7 @@ int resolver_cache_flush(struct resolver *r, const struct flush *what, bool tell
 	return loop_ask(r->loop, j);
 }
 
-// If the first resolver's mailbox is full, or memory short, its part counts later.
+// Reports that the part is empty; later if the first resolver's mailbox is full, or memory short.
 static void whole_end(struct flushes *f)
 {
 	f->is_walked = !resolvers_part_emptied(f->resolver, f->turn, f->removed_whole);
@@ -264,7 +266,7 @@ static void on_whole_step(evutil_socket_t, short, void *arg)
 		step_arm(f->whole, 0);
 }
 
-// As at a first start, where a walk would remove what was stored meanwhile.
+// Whether L0 has no records, as at a first start: a walk would only remove new ones.
 static bool is_empty(const struct resolver *r)
 {
 	struct l0_writer_stats s;
@@ -272,7 +274,7 @@ static bool is_empty(const struct resolver *r)
 	return s.entries == 0;
 }
 
-// empties its part, if resolvers_empty_all says so
+// Empties the resolver's part of L0, if resolvers_empty_all says so.
 static void resolver_flush_whole(struct resolver *r)
 {
 	struct flushes *f = r->flushes;
@@ -310,7 +312,7 @@ static void others_add(struct flushes *f, const struct flush *what, uint64_t now
 		step_arm(f->step, 0);
 }
 
-// A message that was heard, on its way to another resolver.
+// A flush that another box sent, on its way to another resolver.
 struct heard {
 	struct flushes *to;
 	struct flush what;
@@ -341,7 +343,7 @@ static void heard_pass(struct flushes *f, const struct flush *what)
 	}
 }
 
-// Whatever it says comes from Redis, which anybody may have written to.
+// The text comes from Redis, where anybody may have written it.
 static void on_message(void *arg, const char *text, size_t len)
 {
 	struct flushes *f = arg;
@@ -367,7 +369,7 @@ static void on_gap(void *arg)
 	f->count.subscribed++;
 }
 
-// Until its flush begins the recursor may answer from its old caches.
+// Does a flush of the name wait? Until it begins the recursor may answer from old caches.
 static bool flush_waits(const struct flushes *f, const struct dns_name *name)
 {
 	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++)
@@ -402,7 +404,7 @@ static int resolver_flush_open(struct resolver *r)
 	return 0;
 }
 
-// behind l1_configure: the channel
+// After l1_configure, which sets the channel's namespace.
 static void resolver_flush_configure(struct resolver *r)
 {
 	struct flushes *f = r->flushes;
@@ -416,7 +418,7 @@ static void resolver_flush_configure(struct resolver *r)
 	redis_subscribe(l1_redis(r->l1), f->channel, on_message, on_gap, f);
 }
 
-// before L1
+// Before l1_free.
 static void resolver_flush_close(struct resolver *r)
 {
 	struct flushes *f = r->flushes;
@@ -428,7 +430,7 @@ static void resolver_flush_close(struct resolver *r)
 		if (!j)
 			continue;
 		l1_flush_stop(j->l1);
-		j->abandoned = true; // its message is still on the way
+		j->abandoned = true; // the message is still on the way
 		event_del(j->step);
 		if (!j->publishing)
 			job_free(j);
@@ -538,7 +540,7 @@ int resolver_watch(struct resolver *r, const struct dp_watch *filter, trace_put_
 	return rc;
 }
 
-// A worker without room is passed over.
+// Sends through the workers in turn; a worker without room is passed over.
 static int port_send(
 	void *arg, const struct msg_send *m, const uint8_t *dns, uint64_t allowed, unsigned *worker)
 {
@@ -569,9 +571,8 @@ static void port_heard(void *arg, const struct msg_heard *m, const uint8_t *dns)
 	upstream_port_heard(r->port, m, dns);
 }
 
-// Joins the legs of upstream queries that workers send (upstream/upstream_udp.h) to the worker
-// rings: queries go to live workers in turn.
-// before the loop runs; only with a port
+// Lets upstream queries go through the worker rings (upstream/upstream_udp.h), to live workers in
+// turn. Before the loop runs; only with a port.
 static void resolver_port_open(struct resolver *r)
 {
 	const struct upstream_port_calls calls = {.send = port_send, .live = port_live, .arg = r};
@@ -581,7 +582,7 @@ static void resolver_port_open(struct resolver *r)
 }
 
 enum {
-	STEP_WORK_US = 300, // of the loop's time, and then a pause
+	STEP_WORK_US = 300, // time of the loop for steps, before a pause
 	STEP_PAUSE_US = 2000,
 	JITTER_MS = 5000,
 };
@@ -621,7 +622,7 @@ static void on_sweep_step(evutil_socket_t, short, void *arg)
 		event_add(r->sweep_step, &(struct timeval){.tv_usec = STEP_PAUSE_US});
 }
 
-// A round of a very large cache goes on; the next one begins a sweep later.
+// Begins a round, unless the last one still runs (a very large cache).
 static void sweep_begin(struct resolver *r)
 {
 	if (event_pending(r->sweep_step, EV_TIMEOUT, NULL))
@@ -637,7 +638,7 @@ static void on_sweep(evutil_socket_t, short, void *arg)
 	sweep_arm(r, 0);
 }
 
-// The question as the miss ring would bring it.
+// Parses the request's question, as the miss ring would bring it.
 static bool query_of(const struct refresh_request *q, struct dns_query *out)
 {
 	uint8_t msg[DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX] = {0};
@@ -666,7 +667,7 @@ static void leave_to_clients(struct resolver *r, const struct l0_key *key, uint6
 		(void)l0_writer_delete(r->l0, key);
 }
 
-// One question for each key: the in-flight table is the lock.
+// Starts a renewal. One question for each key: the in-flight table is the lock.
 static enum refresh_started on_start(void *arg, struct refresh_request *request)
 {
 	struct resolver *r = arg;
@@ -674,7 +675,7 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	uint64_t now_ms = clock_mono_ms();
 	struct view *view = views_find(r->views, request->view);
 
-	// Its groups are gone: no client will read the record again.
+	// The view's groups are gone: no client will read the record again.
 	if (!view || view->left_ms)
 		return REFRESH_IS_ASKED;
 	if (!query_of(request, &query))
@@ -688,7 +689,7 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 		.qclass = request->qclass,
 		.view = request->view,
 	};
-	// A client's question that failed a moment ago is as good as one that is under way.
+	// A client's question that failed a moment ago counts like one in flight.
 	if (inflight_find(r->inflight, &key, NULL)
 		|| failures_recent(r->failures, key.hash, now_ms))
 		return REFRESH_IS_ASKED;
@@ -709,7 +710,8 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	return REFRESH_UNDER_WAY;
 }
 
-// Requests of an earlier life keep their records from being renewed until a sweep clears them.
+// Marks of requests to an earlier process keep records from being renewed, until a sweep clears
+// them.
 static void on_marks(void *arg)
 {
 	struct resolver *r = arg;
@@ -922,7 +924,7 @@ void resolver_pending(const struct resolver *r, unsigned limit, struct pending_q
 
 enum { BEAT_MS = 100 };
 
-// One slice in an iteration of the loop, so that replies are read in between.
+// Moves one slice in each iteration of the loop, so that replies are read in between.
 static void on_move(evutil_socket_t, short, void *arg)
 {
 	struct resolver *r = arg;
@@ -1150,7 +1152,7 @@ int resolver_recursion_configure(struct recursor *recursor, const struct config 
 	return recursor ? recursor_configure(recursor, &set) : 0;
 }
 
-// Recursion is there before the servers that name it, and gone after them.
+// Recursion starts before the servers that use it, and ends after them.
 static int servers_configure(struct resolver *r, const struct config *config)
 {
 	const bool is_used = config->upstreams.mode != UPSTREAM_FORWARD;

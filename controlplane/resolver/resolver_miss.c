@@ -24,8 +24,8 @@ static bool miss_led_read(const struct resolver *r, const struct led *led,
 
 enum { ANSWERS_A_PORTION = 32, SHORT_LEN = 320 };
 
-// May an answer of `len` bytes be sent? Only a short one once half of the ring is in use, so that
-// long answers leave room for a SERVFAIL to each client that waits.
+// May an answer of `len` bytes be sent? Once half of the ring is in use only a short answer may, so
+// that long answers leave room for a SERVFAIL to each client that waits.
 static bool client_fits(struct resolver *r, const struct waiter *w, uint16_t len)
 {
 	return len <= SHORT_LEN || !ring_mesh_is_half_full(r->clients, w->ticket.frontend);
@@ -96,9 +96,9 @@ struct resolver_answer resolver_answer_stale_record(
 	return a;
 }
 
-// The query as the waiter sent it, as far as a reply needs it. *q comes with the question's part of
-// it; the question is written where the reply has it, and the writers of replies put the header
-// before it.
+// Completes *q, which has the question's part, with the waiter's: the query as the waiter sent it,
+// as far as a reply needs it. Writes the question at its place in the reply, before which the
+// writers of replies put the header.
 static void query_rebuild(struct resolver *r, const struct waiter *w, struct dns_query *q)
 {
 	uint8_t *question = r->reply + DNS_HEADER_LEN;
@@ -146,16 +146,16 @@ uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_quer
 	return dns_reply_answer(msg, cap, &q, view, &opts, &sum);
 }
 
-// One written for a waiter, good until the next one's.
+// A reply written for a waiter, valid until the next waiter's is written.
 struct reply {
 	uint8_t *msg;
 	uint16_t len, sum;
-	bool is_dropped; // by a rule: nothing is sent
+	bool is_dropped; // a rule drops the query: nothing is sent
 	int ede;
-	struct answer_source source; // its kind may be another one than that of the answer
+	struct answer_source source; // may have another kind than the answer
 };
 
-// An operator who lets no upstream be asked has SERVFAIL sent.
+// SERVFAIL does not count as a failure while the operator lets no upstream be asked.
 static void count_client(struct resolver *r, const struct waiter *w, enum answer_kind kind)
 {
 	struct client_tally *t = &r->count.clients;
@@ -182,7 +182,7 @@ static void count_answer(struct resolver *r, const struct reply *reply)
 		r->count.answers_truncated++;
 }
 
-// Bytes that its reply may have, whatever its client says.
+// Most bytes of the waiter's reply, whatever the client's OPT allows.
 static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
 {
 	return w->is_stream ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
@@ -207,7 +207,7 @@ static void blocked_write(struct resolver *r, const struct dns_query *q, const s
 
 	blocked_note(ruling, out);
 	out->is_dropped = ruling->d.action == RULE_DROP;
-	if (out->is_dropped) { // the worker hears of it, its client does not
+	if (out->is_dropped) { // the worker gets a message, the client no reply
 		out->source.blocked = VERDICT_drop_rule;
 		out->len = dns_reply_rcode(
 			out->msg, cap, q, DNS_RCODE_REFUSED, DNS_EDE_NONE, &out->sum);
@@ -217,7 +217,7 @@ static void blocked_write(struct resolver *r, const struct dns_query *q, const s
 		answer_policy_reply(r->answer_policy, ruling, out->msg, cap, q, &opts, &out->sum);
 }
 
-// Of a client that is led to another name, whose answer this is.
+// Writes the reply to a client that is led to another name; `a` is that name's answer.
 static void led_write(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a, size_t cap, struct reply *out)
 {
@@ -299,7 +299,7 @@ static void count_time(
 	took_add(&r->count.took[kind], now_us > then_us ? (now_us - then_us) * 1000 : 0);
 }
 
-// `reply`: NULL: it was sent none.
+// `reply` NULL: the waiter was sent no reply.
 static void trace_end(struct resolver *r, const struct waiter *w, const struct reply *reply)
 {
 	if (unlikely_(w->trace))
@@ -346,7 +346,7 @@ static void rings_answer(struct resolver *r, const struct dns_query *q, const st
 	resolver_log_rings(r->log, &w->path, &e);
 }
 
-// One of a worker's clients gets no answer.
+// A client gets no answer; a worker's client has a record in the query log.
 static void resolver_answer_none(
 	struct resolver *r, const struct dns_query *q, const struct waiter *w)
 {
@@ -370,7 +370,7 @@ static void client_answer(struct resolver *r, const struct dns_query *q, const s
 		const struct resolver_answer no_room = resolver_answer_servfail(DNS_EDE_OTHER);
 		reply = reply_write(r, q, w, &no_room);
 	}
-	// Of one that is dropped, the question: its row in the query log names it.
+	// A dropped query gets header and question, for its row in the query log.
 	const uint16_t len = reply.is_dropped ? DNS_HEADER_LEN + q->question_len : reply.len;
 	const bool is_sent = len && client_send(r, w, reply.msg, len, &reply.source);
 	trace_end(r, w, is_sent && !reply.is_dropped ? &reply : NULL);
@@ -380,13 +380,13 @@ static void client_answer(struct resolver *r, const struct dns_query *q, const s
 		count_time(r, w, reply.source.kind, now_us);
 }
 
-// `question`: of the query, what all its waiters have in common.
+// `question`: the part of the query that all waiters have in common.
 static void waiter_answer(struct resolver *r, const struct dns_query *question,
 	const struct waiter *w, const struct resolver_answer *a, uint64_t now_us)
 {
 	struct dns_query q = *question;
 
-	// Only for UDP: a stream proves its client's address.
+	// Only UDP has a deadline: a stream proves its client's address.
 	if (!w->is_stream
 		&& now_us / 1000 >= w->arrival_ms + r->set.answer_deadline_ms + ANSWER_SPARE_MS) {
 		r->count.late++;
@@ -422,7 +422,7 @@ void resolver_answer_until(struct resolver *r, struct question *q, const struct 
 	struct waiter w;
 	uint64_t now_us = clock_mono_us();
 
-	// In portions, so that workers empty the rings while the rest is written.
+	// Publishes in portions, so that workers empty the rings while the rest is written.
 	for (unsigned n = 1; inflight_oldest(r->inflight, q) <= arrived_ms
 			     && inflight_take_waiter(r->inflight, q, &w);
 		n++) {
@@ -470,7 +470,7 @@ static void who_client(const struct miss *m, char out[DNS_NAME_TEXT_MAX])
 	ip_address_text(&a, is_six, out);
 }
 
-// Of zone, suffix and client; nobody is to blame for the others.
+// Notes which zone, suffix or client met its bound; nobody is to blame for the other bounds.
 static void note_who(struct resolver *r, const struct miss *m, enum bound met)
 {
 	const struct dns_name *name = &m->query.name;
@@ -498,7 +498,8 @@ static void miss_over(
 	};
 	miss_note(r, m, step[met], 0);
 	note_who(r, m, met);
-	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
+	// One of very many clients with this question: a retry will hit. A frontend's client gets
+	// SERVFAIL, as over a stream there is no retry.
 	if ((met == BOUND_question || met == BOUND_few) && !m->waiter.is_client) {
 		resolver_answer_none(r, &m->query, &m->waiter);
 		return;
@@ -525,7 +526,7 @@ static void miss_join(
 	r->count.coalesced++;
 	if (unlikely_(m->waiter.trace))
 		traces_note(r->traces, m->waiter.trace, TRACE_joined, q->ask.sends, q->waiters);
-	// The others had the stale answer long ago.
+	// The question's other clients had the stale answer long ago.
 	if (q->stage == STAGE_BACKGROUND && stale) {
 		miss_refuse(r, m, stale, NULL);
 		return;
@@ -564,7 +565,7 @@ static void miss_begin(
 	question_start(q, now_ms);
 }
 
-// It joins the question in flight or begins one; or it meets a bound, and is refused.
+// Lets the miss join the question in flight or begin one, or refuses it at a bound.
 static void miss_ask(
 	struct resolver *r, const struct miss *m, const struct l0_view *stale, uint64_t now_ms)
 {
@@ -576,7 +577,7 @@ static void miss_ask(
 		miss_begin(r, m, stale, now_ms);
 }
 
-// The target of a rule for a whole domain may be in it: it leads there, and itself nowhere.
+// Did the client ask for the target itself? The target of a rule for a whole domain may be in it.
 static bool is_itself(const struct led *led)
 {
 	return dns_name_equal(&led->alias.target, &led->name);
@@ -588,15 +589,15 @@ static bool is_of_alias(const struct led *led, uint16_t qtype)
 }
 
 // A list's `bad.example CNAME walled.garden.`: a client of bad.example waits for the answer for
-// walled.garden, as one of those that ask for that name, in the client's own view: by local data,
-// L0, a question in flight, the servers. So L0 has that answer under the target's name alone, and
-// what it has for bad.example is for groups without that list. The CNAME comes in front when the
-// client is answered. What the target is, or has for addresses, is checked by no other list: this
-// one decided. Where it has no answer the client's group says how the name is blocked. Of several
-// resolvers the one of the client's question asks, and stores the answer if its part of L0 has the
+// walled.garden, like clients that ask for that name, in the client's own view: from local data,
+// L0, a question in flight, or the servers. So L0 has that answer under the target's name alone,
+// and its record for bad.example is for groups without that list. The CNAME comes in front when the
+// client is answered. The target's name and addresses are checked by no other list: this list
+// decided. Where it has no answer the client's group says how the name is blocked. Of several
+// resolvers that of the client's question asks, and stores the answer if its part of L0 has the
 // target's key.
 
-// The answer to the target's question as one to the client's. False: it has none.
+// Reads the target's answer as one to the client's question. False: there is no answer.
 static bool miss_led_read(const struct resolver *r, const struct led *led,
 	const struct dns_query *q, const struct dns_answer_view *view, struct dns_answer *out)
 {
@@ -649,8 +650,8 @@ static uint32_t subnet_bits(const struct l0_view *v)
 	return subnet.prefix_len;
 }
 
-// Filled, or stamped as stale, since the worker or the frontend looked: true when that settles the
-// miss.
+// Answers from a record that was stored, or restamped as stale, since the worker or the frontend
+// looked. False: the record answers nothing.
 static bool miss_cached(struct resolver *r, const struct miss *m, const struct l0_view *v,
 	const struct answer_match *finding, uint64_t now_ms)
 {
@@ -675,14 +676,14 @@ static bool miss_cached(struct resolver *r, const struct miss *m, const struct l
 	return true;
 }
 
-// Answered by L0. Workers see no scoped record, so its visits are this one's to count.
+// Counts a hit in L0. Workers see no scoped records, so the resolver counts their visits.
 static void hit_count(struct resolver *r, const struct l0_key *key)
 {
 	l0_writer_heat_add(r->l0, key, 1);
 	r->count.subnet_hits += (key->flags & L0_KEY_SUBNET) != 0;
 }
 
-// An answer out of L0 with its own bytes: a store may overwrite those of the record.
+// Copies an answer of L0 with its bytes: a store may overwrite the record.
 static struct l0_view view_copied(const struct l0_view *v, struct dns_answer *bytes)
 {
 	struct l0_view out = *v;
@@ -696,8 +697,8 @@ static struct l0_view view_copied(const struct l0_view *v, struct dns_answer *by
 	return out;
 }
 
-// The same answer for the type asked now, so that workers have it too. If it is not stored, an
-// older one of that type goes: this client gets the newer.
+// Stores an NXDOMAIN for A under the type of this query too, so that workers have it. If it cannot
+// be stored, the older record of that type is deleted, as this client gets the newer answer.
 static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v,
 	const struct answer_match *finding)
 {
@@ -747,7 +748,7 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	return miss_cached(r, m, &copied, &finding, now_ms);
 }
 
-// A question that is not blocked by its name: by L0, or by asking.
+// Answers a query that is not blocked by its name: from L0, or by a question.
 static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct answer_match finding;
@@ -785,8 +786,8 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 	miss_ask(r, m, stale, now_ms);
 }
 
-// Where a list's CNAME leads to: the client gets that, and behind it the answer for its target.
-// False: the decision is another one, and blocks.
+// Answers a client that a list's CNAME leads to another name: the CNAME, and the answer for its
+// target. False: the decision blocks instead.
 static bool miss_led(
 	struct resolver *r, const struct miss *m, const struct rule_ruling *ruling, uint64_t now_ms)
 {
@@ -810,8 +811,8 @@ static bool miss_led(
 
 enum { MORE_US_MAX = 100000 }; // a slow clock's tick is a twentieth of it
 
-// What servers get of the client's address. A client that lets fewer bits be sent than they would
-// get is one that hides it: so its answer is not for others, who let theirs be sent.
+// The part of the client's address that servers are sent. A client that allows fewer bits than they
+// would be sent counts as one that hides its address: so its answer is not for other clients.
 static struct ip_address miss_subnet(const struct resolver *r, const struct msg_miss *m,
 	const struct view *view, const struct dns_query *query)
 {
@@ -912,12 +913,12 @@ static bool miss_blocked(struct resolver *r, const struct miss *m, uint64_t now_
 	return true;
 }
 
-// A miss that was read. Its view may have left since it was sent.
+// Processes a miss, whose view may have been removed since it was sent.
 static void miss_process(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	const bool is_late = now_ms >= m->waiter.arrival_ms + r->set.answer_deadline_ms;
 
-	// Its client has asked again or given up; working for it would only add to the backlog. A
+	// The client has asked again or given up; work for it would only add to the backlog. A
 	// stream's client waits.
 	if (is_late && !m->waiter.is_stream) {
 		r->count.late++;
@@ -938,7 +939,7 @@ static void miss_process(struct resolver *r, const struct miss *m, uint64_t now_
 		traces_settle(r->traces, m->waiter.trace);
 }
 
-// NOTIFY over UDP (lists/fetch/list_notify.h), which a worker hands over as it came.
+// Answers a NOTIFY over UDP (lists/fetch/list_notify.h), which a worker passes on as received.
 static void notify_pass_on(struct resolver *r, const struct msg_miss *m, const uint8_t *question)
 {
 	struct msg_answer head;
@@ -972,7 +973,7 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 	miss_process(r, &m, clock_mono_ms());
 }
 
-// The query of a frontend's client, whose view may be gone: then SERVFAIL.
+// Takes the query of a frontend's client; if its view is gone, the answer is SERVFAIL.
 static void miss_of_client(struct resolver *r, const struct client_miss *c, const uint8_t *question)
 {
 	struct miss m;
@@ -995,8 +996,8 @@ static void miss_of_client(struct resolver *r, const struct client_miss *c, cons
 	miss_process(r, &m, clock_mono_ms());
 }
 
-// A frontend's questions have a bound; one that finds no room is refused. With one resolver all of
-// them can be answered in one turn, at two to four units each.
+// A frontend's questions have a bound; a question that finds no room is refused. With one resolver
+// all of them can be answered in one turn, at two to four units each.
 enum { MISS_UNITS = 16384, ANSWER_UNITS = 65536 };
 
 int resolver_client_mesh(struct ring_mesh **out, unsigned frontends, unsigned resolvers)
@@ -1011,7 +1012,7 @@ int resolver_client_mesh(struct ring_mesh **out, unsigned frontends, unsigned re
 	return ring_mesh_new(out, side, sizeof(struct client_answer) + DNS_MESSAGE_MAX);
 }
 
-// Two steps, which no question follows.
+// Traces a query that a frontend answered by itself: two steps without a question.
 static void settled_receive(struct resolver *r, const struct client_settled *s)
 {
 	static const struct {

@@ -5,41 +5,38 @@
 
 #include "resolver_internal.h"
 
-// Replies to those that wait: one answer for one waiter or for all of a question's. Resolver loop's
-// thread.
-
-// The answer for a waiter.
+// An answer for one waiter, or for all waiters of a question.
 struct resolver_answer {
 	const struct dns_answer_view *view; // NULL: no records, `rcode`
 	uint16_t rcode;
 	enum answer_kind kind;
 	struct dns_reply_opts opts;
-	const struct answer_match *finding; // groups for which it is blocked; NULL: none. Owned by
-					    // the caller, for this answer alone
-	const struct upstream_ask *by; // its server answered; NULL: none did
+	const struct answer_match *finding; // blocks it for some groups; NULL: for no group.
+					    // The caller owns it, for this answer alone
+	const struct upstream_ask *by; // ask whose server answered; NULL: no server
 	bool from_l1;
-	enum bound bound; // that it met; its SERVFAIL has the text
-	const char *text; // EXTRA-TEXT of another SERVFAIL; NULL: none
+	enum bound bound; // bound that the client met; the SERVFAIL has its text
+	const char *text; // EXTRA-TEXT of another SERVFAIL; NULL: no text
 	bool is_bogus;    // a SERVFAIL that hides a bogus answer
 };
 
 struct resolver_answer resolver_answer_servfail(int ede);
-// Of a bogus answer, with the error that says why.
+// SERVFAIL for a bogus answer; `ede` says why.
 struct resolver_answer resolver_answer_bogus(int ede);
 struct resolver_answer resolver_answer_fresh(
 	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s);
 struct resolver_answer resolver_answer_stale_record(
 	const struct resolver *r, const struct l0_view *v, const struct answer_match *finding);
 void resolver_answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
-// Those that asked at `arrived_ms` or before.
+// Answers waiters that asked at `arrived_ms` or before.
 void resolver_answer_until(struct resolver *r, struct question *q, const struct resolver_answer *a,
 	uint64_t arrived_ms);
 
-// The question as a message's, behind the header; *q comes with name, type and class, and is then
-// that of a client without id and OPT.
+// Writes the question behind the header of `msg`. *q has name, type and class, and becomes the
+// query of a client without id and OPT.
 void resolver_answer_question(uint8_t *msg, struct dns_query *q);
-// A whole response without id and OPT, as a client would get it at that age; over `cap` bytes it
-// is header and question with TC. Its length.
+// Writes a whole response without id and OPT, as a client would get it at that age; if it does not
+// fit `cap`, header and question with TC. Returns its length.
 uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_answer_view *view, uint32_t age_s);
 
@@ -50,7 +47,7 @@ struct miss {
 	struct waiter waiter;
 	struct view *view;
 	struct ip_address
-		subnet; // of the client, that servers of the question get; version 0: none
+		subnet; // the client's, as servers are sent it; version 0: nothing is sent
 	const uint8_t *client_ip; // 4 or 16 bytes by the version, during the call
 	unsigned ip_version;
 	bool refresh;

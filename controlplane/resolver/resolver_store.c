@@ -12,19 +12,19 @@
 #include <weir/heap_site.h>
 #include <weir/log.h>
 
-// A slice of a walk. Its time is looked at after each bucket: of ten records at most, of some 0.3
-// us each, or what patterns cost for the names of each.
+// Time of a slice of a walk. The clock is read after each bucket of at most ten records, which take
+// some 0.3 us each, or the time of patterns for their names.
 enum { SLICE_US = 400 };
 
-// Waiting clients get a fresh answer right after it is stored, and a stale one only if no server
-// gives a newer one.
+// Whether waiting clients get the answer: a fresh one right after it is stored, a stale one only if
+// no server gives a newer answer.
 static bool is_given(
 	const struct question *q, const struct dns_answer *a, uint64_t created_ms, uint64_t now_ms)
 {
 	return q->waiters > 0 && now_ms - created_ms < UINT64_C(1000) * a->ttl_s;
 }
 
-// The key of its answer. False: it has none.
+// The key of the question's answer. False: there is no key for its scope.
 static bool key_of(const struct resolver *r, const struct question *q, struct subnet_key *out)
 {
 	const struct l0_key whole = inflight_key(q);
@@ -34,9 +34,9 @@ static bool key_of(const struct resolver *r, const struct question *q, struct su
 	       || subnet_key_make(l0_writer_reader(r->l0), &whole, &q->subnet, q->scope, out);
 }
 
-// A scoped answer takes the place of the one for everyone; not one for clients that hide their
-// address, which says nothing of the others. The other way round workers find the one for everyone
-// first.
+// A scoped answer replaces the answer for everyone, unless it is for clients that hide their
+// address, which says nothing about others. An answer for everyone replaces no scoped one: workers
+// find it first.
 static void scoped_stored(struct resolver *r, const struct question *q)
 {
 	const struct l0_key whole = inflight_key(q);
@@ -62,12 +62,12 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 		.mask = &mask,
 	};
 
-	if (!l0_writer_owns(r->l0, where.key.hash)) { // a client was led here
+	if (!l0_writer_owns(r->l0, where.key.hash)) { // a list led a client to this name
 		r->count.not_stored++;
 		return;
 	}
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
-	// refresh.c would not renew it ahead of time, so no worker requests that.
+	// An answer for a subnet is not renewed ahead of time, so no worker requests that.
 	put.refresh_ms = q->subnet.version ? put.soft_ms
 					   : refresh_told_ms(refresh_policy(r->refresh),
 						   put.soft_ms, a->auth_ttl_s);
@@ -104,7 +104,7 @@ static bool scoped_at(struct resolver *r, const struct l0_key *key, const struct
 	       && store_find(r, &found->key, out) && store_usable(out, clock_mono_ms());
 }
 
-// The fresh one for the longest part of the subnet, or else the stale one in the same order.
+// Finds the fresh record for the longest part of the subnet, or else a stale one in that order.
 static bool scoped_find(struct resolver *r, const struct l0_key *key,
 	const struct ip_address *subnet, struct subnet_key *found, struct l0_view *out)
 {
@@ -218,7 +218,7 @@ struct steps {
 	struct resolver *resolver;
 	struct event *slice;
 	int64_t wall_ahead_ms; // clock_wall_ahead_ms, at the last beat
-	uint64_t owed_ms;      // of steps that no walk has begun with
+	uint64_t owed_ms;      // sum of steps for which no walk has begun
 	bool running;
 	uint32_t by_ms;
 	uint64_t before_ms; // records made before this, by the shared clock
@@ -242,7 +242,7 @@ static void record_age(struct resolver *r, const struct l0_view *v, void *arg)
 		count->dropped++;
 }
 
-// No record lives longer than what fits.
+// A step that does not fit into by_ms is longer than any record lives.
 static void walk_begin(struct steps *s)
 {
 	s->running = true;

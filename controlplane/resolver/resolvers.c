@@ -11,20 +11,20 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
-// Looks at the cache and flushes of it, of all parts.
+// Cache lookups and flushes in all resolvers' parts.
 
 enum { LOOK_MS = 250 };
 
-// A call that each resolver has a part of; a block begins with it, and is freed once all parts are
-// back. It ends when the only parts that are out are of resolvers that hang. The calls are made,
-// and their answers come, on `reply_to`, so all of it is that loop's alone.
+// A call with a part for each resolver; the call's block begins with it, and is freed once all
+// parts are back. The call ends when only parts of resolvers that hang are missing. Calls are made,
+// and their answers come, on `reply_to`: only that loop uses the block.
 struct gather {
 	const struct resolvers *all;
 	struct loop *reply_to;
-	void (*end)(void *block, unsigned hung); // with the number of resolvers that are left out
-	unsigned out, back;                      // a bit of each resolver
+	void (*end)(void *block, unsigned hung); // `hung`: resolvers that are left out
+	unsigned out, back;                      // a bit for each resolver
 	bool ended;
-	int err; // the first one's that could not
+	int err; // first error of a part
 	struct wheel_timer wait;
 	struct gather_part {
 		struct gather *gather;
@@ -71,7 +71,7 @@ static void on_wait(void *arg)
 		gather_wait(g);
 }
 
-// At least once, so that a call does not end within.
+// Waits at least once, so that a call does not end within.
 static void gather_wait(struct gather *g)
 {
 	g->wait.fn = on_wait;
@@ -85,7 +85,7 @@ static void gather_drop(struct gather *g)
 		heap_free(g);
 }
 
-// `err`: as the resolver's answer has it, or its call.
+// `err`: of the resolver's answer, or of the call that it refused.
 static void part_back(struct gather_part *p, int err)
 {
 	struct gather *g = p->gather;
@@ -104,8 +104,8 @@ struct look_call {
 	struct resolvers *all;
 	struct loop *reply_to;
 	struct cache_wish wish;
-	struct look_line *line; // NULL: it stands in none
-	struct look_call *next; // behind it in line
+	struct look_line *line; // NULL: the call does not wait in a line
+	struct look_call *next; // next call in the line
 	resolver_look_fn done;
 	void *arg;
 	unsigned l0, l1; // entries of each tier
@@ -113,7 +113,7 @@ struct look_call {
 	unsigned bogus_count;
 	struct bogus_found bogus[CACHE_BOGUS_MAX];
 	struct cache_look look;
-	struct cache_entry entry[2 * CACHE_GET_MAX]; // those of L1 in the second half
+	struct cache_entry entry[2 * CACHE_GET_MAX]; // entries of L1 in the second half
 };
 
 static void line_go_on(struct look_line *line);
@@ -188,7 +188,8 @@ static void line_go_on(struct look_line *line)
 	while (!line->runs && (c = line->first)) {
 		line->first = c->next;
 		line->waiting--;
-		// A look takes each resolver a walk: none for who has hung up, or had its 504.
+		// A lookup costs each resolver a walk: no walk for a caller that hung up or had a
+		// 504.
 		const int rc = c->wish.lives(c->arg) ? look_begin(c) : -ECANCELED;
 		if (rc == 0)
 			continue;
@@ -279,7 +280,7 @@ static void flush_end(void *block, unsigned hung)
 	c->done(c->arg, c->gather.err, &c->sum);
 }
 
-// The first resolver alone flushes L1. One that comes back late has flushed its part.
+// The first resolver alone flushes L1. A resolver that comes back late has flushed its part.
 static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 {
 	struct gather_part *p = arg;
@@ -320,7 +321,7 @@ int resolvers_cache_flush(struct resolvers *all, const struct flush *what, bool 
 	return 0;
 }
 
-// Each call that reads begins with this.
+// The block of each call that reads begins with a read_call.
 struct read_call {
 	struct loop_fan fan;
 	const struct resolvers *all;
@@ -332,7 +333,7 @@ static bool read_hangs(const void *block, unsigned i)
 	return resolver_hangs(c->all->one[i]);
 }
 
-// As loop_fan; `block` begins with a read_call.
+// Calls loop_fan for all resolvers; `block` begins with a read_call.
 static int read_all(struct resolvers *all, void *block, struct loop *reply_to,
 	void (*work)(void *block, unsigned i), void (*deliver)(void *block))
 {
@@ -348,7 +349,7 @@ static int read_all(struct resolvers *all, void *block, struct loop *reply_to,
 	return loop_fan(loops, all->count, block);
 }
 
-// The first that is back from `i`; the number of all: none is.
+// The first resolver from `i` on that is back; all->count: no resolver is.
 static unsigned read_next(const struct read_call *c, unsigned i)
 {
 	while (i < c->all->count && !loop_fan_is_back(&c->fan, i))
@@ -510,7 +511,7 @@ static bool same_server(const struct resolvers_upstream *a, const struct resolve
 	       && strcmp(a->status.address, b->status.address) == 0;
 }
 
-// They have the same configuration, but while it changes; then the first one's counts.
+// Resolvers have the same sets but while the configuration changes; then the first one's count.
 static void part_merge(struct resolvers_upstreams *sum, const struct resolvers_upstreams *one)
 {
 	for (unsigned i = 0; i < sum->count; i++)
@@ -541,7 +542,7 @@ int resolvers_upstreams(struct resolvers *all, struct loop *reply_to,
 	return read_all(all, c, reply_to, upstreams_work, upstreams_deliver);
 }
 
-// Of one server, on the first resolver's loop.
+// A call about one server, on the first resolver's loop.
 struct server_call {
 	struct loop_ask ask;
 	struct resolver *resolver;
@@ -582,7 +583,7 @@ static void on_tried(void *arg, int err, const struct upstream_tried tried[UPSTR
 }
 
 struct try_walk {
-	struct server_call *call; // gone once `rc` is 0
+	struct server_call *call; // may be freed once `rc` is 0
 	int rc;
 };
 

@@ -59,14 +59,14 @@ static void policy_set(void *arg)
 	resolver_set_answer_policy(p->resolver, part_all(p)->answer_policy, part_done, p);
 }
 
-// The last part is not done before it has begun, so `then` may begin another change.
+// All parts have begun before the last one ends, so `then` may begin another change.
 static void change_begin(struct resolvers *all, struct resolvers_change *c,
 	void (*work)(void *part), void (*then)(void *arg), void *arg)
 {
 	const unsigned count = all->count;
 
 	assert(c->wait.left == 0 && c->wait.late == 0);
-	c->all = all; // all but `late`, which others read
+	c->all = all; // sets all but `late`, which other threads read
 	c->then = then;
 	c->arg = arg;
 	for (unsigned i = 0; i < count; i++)
@@ -111,7 +111,8 @@ bool resolvers_recheck_slice(void *resolvers)
 	return all->policy.wait.left == 0; // the end of one change may begin another
 }
 
-// Views of earlier configurations leave in 10 s, and when their last question has ended.
+// Tries again without room: views of earlier configurations leave after 10 s, when their last
+// question has ended.
 static void settings_follow(void *arg)
 {
 	struct resolvers_part *p = arg;
@@ -197,7 +198,7 @@ static _Atomic uint64_t *filled_by(struct publisher *p)
 	return &publisher_directory(p)->filled_by;
 }
 
-// The first resolver's loop. A walk of an earlier change counts no more.
+// The first resolver's loop. A walk of an earlier change no longer counts.
 static void part_walked(const struct walked *w)
 {
 	struct resolvers_fill *fill = &w->all->fill;
@@ -273,7 +274,7 @@ static void took_sum(struct took *sum, const struct took *one)
 	SUM(sum_ns);
 }
 
-// What the latest handshake of any of them has shown.
+// Takes the result of the latest handshake.
 static void tls_latest(struct upstream_status *sum, const struct upstream_status *one)
 {
 	if (one->tls_about_ms > sum->tls_about_ms) {
@@ -300,8 +301,8 @@ static void https_sum(struct upstream_https_counts *sum, const struct upstream_h
 	}
 }
 
-// Each asks the same servers, by sockets of its own, and chooses among them by itself: its share
-// counts by its queries. Resolvers share the state and the checks of a server.
+// Each resolver asks the same servers over its own sockets, and chooses among them by itself: its
+// share is weighted by its queries. Resolvers share the state and the checks of a server.
 void resolvers_merge_upstream(struct upstream_status *sum, const struct upstream_status *one)
 {
 	const uint64_t sent = sum->set_sent + one->set_sent;
@@ -322,7 +323,8 @@ static void upstreams_sum(struct resolver_status *sum, const struct resolver_sta
 	counts_merge(upstream_stream_rows(), &sum->streams, &one->streams);
 	counts_merge(upstream_https_rows(), &sum->https, &one->https);
 	counts_merge(upstream_port_rows(), &sum->port, &one->port);
-	// By address: a resolver may have the new addresses of a host name before another one.
+	// Servers match by address: a resolver may have the new addresses of a host name before
+	// another one.
 	for (unsigned i = 0; i < sum->upstream_count; i++)
 		for (unsigned k = 0; k < one->upstream_count; k++)
 			if (strcmp(sum->upstream[i].address, one->upstream[k].address) == 0)
@@ -353,7 +355,7 @@ void resolvers_merge_status(struct resolver_status *sum, const struct resolver_s
 		took_sum(&sum->took[i], &one->took[i]);
 }
 
-// A slot may still hold a minute of the day before in one of them.
+// A slot of one resolver may still hold a minute of the day before.
 static void minutes_sum(struct refresh_stats *sum, const struct refresh_stats *one)
 {
 	for (unsigned i = 0; i < REFRESH_MINUTES; i++) {
@@ -377,7 +379,7 @@ void resolvers_merge_refresh(struct refresh_report *sum, const struct refresh_re
 	minutes_sum(&sum->stats, &one->stats);
 }
 
-// The oldest of both, by age; `room` for `limit` of them.
+// Merges both lists, the oldest first, into `room` for `limit` questions.
 void resolvers_merge_pending(struct resolver_pending *sum, const struct resolver_pending *one,
 	unsigned limit, struct pending_question *room)
 {
