@@ -19,7 +19,7 @@ struct querylog_queue {
 	bool is_closed;
 	unsigned first;
 	struct querylog_queue_counts counts;
-	uint64_t working_rows, working_weight; // of the batch that was taken last
+	uint64_t working_rows, working_weight; // the batch that was taken last
 	struct {
 		const struct querylog_batch *batch;
 		uint64_t owed, put_ms;
@@ -129,7 +129,7 @@ static void querylog_sources_init(struct querylog_sources *s)
 	pthread_mutex_init(&s->lock, NULL);
 }
 
-// Any thread. -ENOSPC; on success `region` belongs to the log.
+// Any thread. -ENOSPC; on success the log owns the regions of `source`.
 static int querylog_sources_add(struct querylog_sources *s, const struct querylog_source *source)
 {
 	int rc = -ENOSPC;
@@ -143,8 +143,7 @@ static int querylog_sources_add(struct querylog_sources *s, const struct querylo
 	return rc;
 }
 
-// Any thread. -ENOSPC; on success `region` belongs to the log.
-// any thread
+// Any thread.
 static uint64_t querylog_sources_refused(struct querylog_sources *s)
 {
 	pthread_mutex_lock(&s->lock);
@@ -186,7 +185,7 @@ void querylog_sources_drop(struct querylog_sources *s, unsigned i)
 	s->source[i] = s->source[--s->count];
 }
 
-// no thread left
+// After the log thread ended.
 static void querylog_sources_close(struct querylog_sources *s)
 {
 	querylog_sources_look(s);
@@ -267,7 +266,7 @@ static void beat(struct querylog *q, uint64_t now_ms)
 			q->sink[i].sink.beat(q->sink[i].sink.arg, now_ms);
 }
 
-// Waits until it is time to look again. False: stop.
+// Waits until the next look at the rings is due. False: the thread is to stop.
 static bool wait_for_next(struct querylog *q, unsigned ms)
 {
 	const struct timespec until = clock_deadline(ms);
@@ -285,7 +284,8 @@ static void *log_thread(void *arg)
 	enum { IDLE_LOOKS = 50, LAST_LOOKS = 16 };
 	struct querylog *q = arg;
 	unsigned idle = 0;
-	// An idle look is cheap, but a hundred wake-ups a second are not for a box that sleeps.
+	// A look at empty rings is cheap, but a hundred wake-ups a second keep an idle box from
+	// sleeping.
 	while (wait_for_next(q, idle < IDLE_LOOKS ? QUERYLOG_POLL_MS : QUERYLOG_POLL_IDLE_MS)) {
 		uint64_t now_ms = clock_mono_ms();
 		idle = querylog_drain(q, now_ms) ? 0 : idle + 1;

@@ -4,10 +4,10 @@
 // The query log: takes the result of every query from the worker rings to the sinks.
 //
 // A worker writes a record of each query that it ends itself to its log ring (log_msg.h). The
-// resolver loop writes those of misses, TCP and the UDP fallback to a ring of its own. One thread,
-// this module's, empties all of them by a timer, checks what it copied, drops the rows that the
-// configuration excludes, hides clients as configured, replaces numbers by names, and makes rows.
-// Rows go to the sinks in batches.
+// resolver loop writes the records of misses, TCP and the UDP fallback to a ring of its own. The
+// log thread empties all rings by a timer, checks the records that it copied, drops the rows that
+// the configuration excludes, hides clients as configured, replaces numbers by names, and makes
+// rows. Rows go to the sinks in batches.
 //
 // Weight: rows of one source stand for all its queries. A source counts the queries without a
 // record (sampling, a full ring) and adds them to its next record, so the sum of the weights is the
@@ -41,9 +41,9 @@
 #include <weir/shm_region.h>
 #include <weir/shm_ring.h>
 
-// Batches on their way from the log thread to the thread of a sink. Bounded: with `cap` batches in
-// it a put is refused, and that sink is owed them or has dropped them. Any thread; one
-// short lock.
+// Batches on their way from the log thread to the thread of a sink. With `cap` batches in it the
+// queue refuses more, and the sink is owed their weight or has dropped it. Any thread; one short
+// lock.
 //
 // A queued batch keeps its memory from the pool of all sinks. Keep `cap` small (8 or so) and copy
 // or spool in time.
@@ -56,12 +56,12 @@ ATTR_MUST_CHECK int querylog_queue_open(struct querylog_queue **out, unsigned ca
 // Releases the queued batches. No thread may use it any more. NULL is fine.
 void querylog_queue_free(struct querylog_queue *q);
 
-// Takes a reference of its own. False: full or closed. Called by a sink's `take`, or by its `fold`,
-// which queues the debt with the batch.
+// Queues a batch and takes a reference of its own. False: the queue is full or closed. Called by a
+// sink's `take`, or by its `fold`, which queues the debt with the batch.
 ATTR_MUST_CHECK bool querylog_queue_put(
 	struct querylog_queue *q, const struct querylog_batch *b, uint64_t owed);
-// The oldest batch, which the caller releases, after at most timeout_ms (0: at once). NULL: none
-// came, or closed and empty. *owed (may be NULL): as it was put.
+// Takes the oldest batch, which the caller releases, after at most timeout_ms (0: at once). NULL:
+// no batch came, or the queue is closed and empty. *owed (may be NULL): the debt it was put with.
 ATTR_MUST_CHECK const struct querylog_batch *querylog_queue_take(
 	struct querylog_queue *q, unsigned timeout_ms, uint64_t *owed);
 void querylog_queue_close(struct querylog_queue *q);   // no more puts; queued batches can be taken
@@ -70,41 +70,42 @@ bool querylog_queue_is_done(struct querylog_queue *q); // closed and empty
 struct querylog_queue_counts {
 	unsigned cap, used, used_most;
 	uint64_t put, refused; // batches
-	uint64_t rows, weight; // queued, and in the batch that was taken last
-	uint64_t since_ms;     // when the oldest came; 0: empty
-	uint64_t bytes;        // of the queue itself: batches are of the pool
+	uint64_t rows, weight; // queued batches and the one taken last
+	uint64_t since_ms;     // when the oldest batch was put; 0: the queue is empty
+	uint64_t bytes;        // bytes of the queue itself; the pool counts the batches
 };
 void querylog_queue_counts(struct querylog_queue *q, struct querylog_queue_counts *out);
 
-// The log rings that the log thread empties: one for each worker, resolver and frontend. A
-// worker's is mapped here once more, so that the thread can read the rest after the worker rings
+// The log rings that the log thread empties: one for each worker, resolver and frontend. A ring of
+// a worker is mapped here once more, so that the thread can read its rest after the worker rings
 // are detached.
 //
 // Other threads add and end sources through a short lock; after that the log thread owns a source.
-// It reads an ended one to its end; then it knows the writer's debt and unmaps the ring. Bounds:
-// QUERYLOG_SOURCES_MAX; one more is not logged, with a warning.
+// It reads an ended source to its end, counts the writer's debt and unmaps the ring. Bounds:
+// QUERYLOG_SOURCES_MAX sources; the queries of one more are not logged, with a warning.
 
 enum { QUERYLOG_SOURCES_MAX = 2 * SHM_WORKERS_MAX + SHM_RESOLVERS_MAX + EPOCH_OWN_MAX };
 
 struct querylog_source {
 	struct ring_consumer ring;
 	const _Atomic uint64_t *owed;
-	struct region region; // with our index; unmapped: in this process' own memory
-	struct region rings;  // with the rest
+	struct region region; // region with the consumer's index; unmapped: the ring is in this
+			      // process's own memory
+	struct region rings; // region with the rest of the ring
 	bool has_ended;
 };
 
 struct querylog_sources {
-	pthread_mutex_t lock; // of `added` and `ended`
+	pthread_mutex_t lock; // protects `next`, `added`, `refused` and `ended`
 	unsigned count, added;
-	uint64_t refused; // under the lock
-	bool ended;       // all worker rings that were there have
+	uint64_t refused; // sources without room
+	bool ended;       // all worker rings that were added have ended
 	struct querylog_source source[QUERYLOG_SOURCES_MAX];
 	struct querylog_source next[QUERYLOG_SOURCES_MAX]; // new sources for the log thread
-	uint64_t anomalies;                                // of rings that are gone
+	uint64_t anomalies;                                // anomalies of rings that were dropped
 };
 
-// Log thread: takes what was added and ended meanwhile.
+// Log thread: accepts sources added, and notes those ended, since the last call.
 void querylog_sources_look(struct querylog_sources *s);
 void querylog_sources_drop(struct querylog_sources *s, unsigned i); // i < count
 uint64_t querylog_sources_anomalies(const struct querylog_sources *s);
@@ -112,40 +113,41 @@ uint64_t querylog_sources_anomalies(const struct querylog_sources *s);
 struct querylog;
 
 struct querylog_settings {
-	const char *box; // this box's name; kept by reference, outlives the log
-	const char
-		*hand_path; // of the file of querylog_batch.h, on a tmpfs, for the call; NULL: none
+	const char *box;       // this box's name; kept by reference, outlives the log
+	const char *hand_path; // path of the file of struct querylog_hand, on a tmpfs; read by
+			       // querylog_open alone; NULL: no file
 };
 
 ATTR_MUST_CHECK int querylog_open(struct querylog **out, const struct querylog_settings *s);
-// Every batch that a sink took is released. NULL is fine.
+// Every sink has released its batches. NULL is fine.
 void querylog_close(struct querylog *q);
 
-// Adds a sink before querylog_start. It must stand until querylog_stop has returned. -ENOSPC.
+// Adds a sink before querylog_start. The sink must exist until querylog_stop has returned. -ENOSPC.
 ATTR_MUST_CHECK int querylog_add(struct querylog *q, const struct querylog_sink *sink);
-// Before querylog_start: the receiver of watch messages (watch_msg.h), on the log thread. False:
-// the message was invalid.
+// Before querylog_start: sets the receiver of watch messages (watch_msg.h), on the log thread.
+// False: the message was invalid.
 void querylog_set_watch(struct querylog *q,
 	bool (*put)(void *arg, int64_t wall_us, const uint8_t *msg, size_t len), void *arg);
 ATTR_MUST_CHECK int querylog_start(struct querylog *q); // -errno of creating the thread
-// Empties the rings once more, passes the rows to the sinks and ends the thread. Then each owner
-// stops its sink.
+// Empties the rings once more, passes the rows to the sinks and ends the thread. After it returned
+// each owner stops its sink.
 void querylog_stop(struct querylog *q);
 
-// Before querylog_start: names of clients that the configuration does not name; outlives the log.
+// Before querylog_start: sets the book with names of clients that the configuration does not name;
+// it outlives the log.
 struct client_book;
 void querylog_set_clients(struct querylog *q, struct client_book *clients);
 
 struct querylog_names;
 struct querylog_hide;
 
-// Any thread: a copy of today's key.
+// Any thread: copies the present key.
 void querylog_hide_copy(struct querylog *q, struct querylog_hide *out);
 
-// Any thread: replaces the names by which rows are made; takes ownership. Nothing is read before
+// Any thread: replaces the names that rows are made with; takes ownership. No ring is read before
 // the first call.
 void querylog_set_names(struct querylog *q, struct querylog_names *names);
-// Any thread: one more ring, owned by the log on success; all worker rings have
+// Any thread: adds a ring, which the log owns on success. querylog_end_rings: all worker rings have
 // ended.
 ATTR_MUST_CHECK int querylog_add_source(struct querylog *q, const struct querylog_source *source);
 void querylog_end_rings(struct querylog *q);
@@ -174,12 +176,12 @@ void querylog_end_rings(struct querylog *q);
 
 struct querylog_status {
 	LOG_COUNTS(COUNT_FIELD)
-	unsigned batches_made, batches_most;    // in memory; most of them in use
-	uint64_t batch_since_ms;                // when the oldest one in use was taken; 0: none
-	uint64_t batches_grown, batches_shrunk; // made, and freed for there were enough
+	unsigned batches_made, batches_most; // batches in memory; most that were in use
+	uint64_t batch_since_ms; // when the oldest batch in use was taken; 0: no batch is in use
+	uint64_t batches_grown, batches_shrunk; // batches made; batches freed, as enough were spare
 	uint64_t sources_refused;               // worker rings that are not logged
-	uint64_t sources_bytes;                 // the log's own, without its neighbours
-	uint64_t macs, macs_evicted, macs_refused, macs_oldest_ms; // of querylog_row.h
+	uint64_t sources_bytes;                 // bytes of the log without its neighbours
+	uint64_t macs, macs_evicted, macs_refused, macs_oldest_ms; // counts of struct querylog_macs
 	unsigned sink_count;
 	struct querylog_sink_counts sink[QUERYLOG_SINKS_MAX];
 };

@@ -25,7 +25,7 @@ struct record {
 };
 static_assert(sizeof(struct querylog_hand_rows) == 32 && sizeof(struct record) == 512);
 
-// FNV-1a of all that follows it: tells a record of weir's from other data.
+// FNV-1a of the fields behind `sum`: tells a record of weir's from other data.
 static uint64_t sum_of(const struct record *r)
 {
 	uint64_t sum = UINT64_C(0xcbf29ce484222325);
@@ -82,8 +82,8 @@ void querylog_hand_put(
 		memcpy(r.sink, rows, count * sizeof(*rows));
 	r.sum = sum_of(&r);
 	FAULT_POINT(hand_before);
-	// One that a full tmpfs does not take leaves an older word, or none: a bound is not
-	// promised.
+	// If the tmpfs is full the file keeps an older record, or has none: the bound may be
+	// missing.
 	(void)!pwrite(h->fd, &r, sizeof(r), 0);
 	FAULT_POINT(hand_written);
 }
@@ -119,7 +119,7 @@ struct batch {
 	struct querylog_batch out;
 	_Atomic unsigned references;
 	struct querylog_pool *pool;
-	struct batch *next; // among the spare ones
+	struct batch *next; // next spare batch
 	struct age_link age;
 	void (*drop)(void *arg);
 	void *drop_arg;
@@ -133,7 +133,7 @@ struct querylog_pool {
 	struct batch *spare;
 	unsigned spares, out, out_most;
 	uint64_t starved;
-	struct age_list ages; // of those that are out
+	struct age_list ages; // ages of the batches in use
 	struct growth growth;
 };
 
@@ -166,7 +166,8 @@ void querylog_pool_close(struct querylog_pool *p)
 	heap_free(p);
 }
 
-// A batch to fill, or NULL. Counts it first: malloc needs no lock of this pool.
+// Returns a batch to fill, or NULL. Counts it before it allocates, so that malloc runs without the
+// lock.
 static struct batch *pool_get(struct querylog_pool *p)
 {
 	pthread_mutex_lock(&p->lock);

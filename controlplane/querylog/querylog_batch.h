@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Rows and batches of the query log, and where batches live: taken and filled on the log thread,
-// returned by the last user of one, from any thread.
+// Rows and batches of the query log, and the pool of batches. The log thread takes a batch and
+// fills it; its last user, on any thread, returns it.
 //
-// Memory: QUERYLOG_BATCHES_MAX batches at most, made when they are wanted. Some stay for the next
-// taker, those over QUERYLOG_SPARE_MAX are freed, so a backlog of the sinks does not stay as
-// memory. With all of them out, querylog_pool_take says so and the caller waits.
+// Memory: QUERYLOG_BATCHES_MAX batches at most, made on demand. QUERYLOG_SPARE_MAX unused batches
+// are kept and others freed, so memory shrinks again after a backlog of the sinks. With all batches
+// in use querylog_pool_take returns NULL and the caller waits.
 
 #include "base/growth.h"
 
@@ -20,22 +20,23 @@
 //
 // Owned by the log thread, except open, begin and close. The file is written in place, 512 bytes by
 // one pwrite, before records that were read are released in a ring, with each batch and each
-// second: a kill leaves the last one whole. It is on a tmpfs, beside the rings, so no disk delays
-// the log thread; a restart of the machine deletes it, like the rings. An invalid file is ignored.
+// second: a kill leaves the last record whole. The file is on a tmpfs, beside the rings, so no disk
+// delays the log thread; a restart of the machine deletes it, like the rings. An invalid file is
+// ignored.
 
 enum { QUERYLOG_HAND_SINKS = 8, QUERYLOG_HAND_NAME = 16 };
 
 struct querylog_hand_rows {
-	char name[QUERYLOG_HAND_NAME]; // of the sink
-	uint64_t rows, weight;         // at most
+	char name[QUERYLOG_HAND_NAME]; // the sink's name
+	uint64_t rows, weight;         // upper bounds
 };
 
 struct querylog_hand {
-	int fd; // -1: none
+	int fd; // -1: no file
 	bool is_begun;
 	unsigned was_count;
-	struct querylog_hand_rows
-		was[QUERYLOG_HAND_SINKS]; // of the previous run; none after an end
+	struct querylog_hand_rows was[QUERYLOG_HAND_SINKS]; // bounds of the previous run; count 0
+							    // after an orderly end
 };
 
 // Reads the file of the previous run, and leaves it there. -errno: the file cannot be used.
@@ -44,12 +45,13 @@ ATTR_MUST_CHECK int querylog_hand_open(struct querylog_hand *h, const char *path
 void querylog_hand_begin(struct querylog_hand *h);
 void querylog_hand_put(
 	struct querylog_hand *h, const struct querylog_hand_rows *rows, unsigned count);
-// No rows are in memory any more. The file of a run that never began is not changed.
+// Writes that no rows are in memory, and closes the file. Without querylog_hand_begin the file is
+// not changed.
 void querylog_hand_close(struct querylog_hand *h);
 
 enum {
 	QUERYLOG_ROWS_MAX = 2048,
-	QUERYLOG_TEXT_MAX = 256 * 1024, // bytes of names and addresses of a batch
+	QUERYLOG_TEXT_MAX = 256 * 1024, // bytes of texts and messages of a batch
 	QUERYLOG_BATCHES_MAX = 64,
 	QUERYLOG_SPARE_MAX = 4,
 	QUERYLOG_NAME_MAX = 1024, // bytes of a name as text, its NUL included
@@ -65,7 +67,7 @@ enum querylog_transport {
 
 // Where an answer came from.
 enum querylog_tier {
-	QUERYLOG_TIER_NONE,  // there was none, or it needed none: FORMERR, dropped, ...
+	QUERYLOG_TIER_NONE,  // no answer, or one without lookup: FORMERR, dropped, ...
 	QUERYLOG_TIER_RULES, // blocked or local
 	QUERYLOG_TIER_L0,
 	QUERYLOG_TIER_L1,
@@ -75,7 +77,7 @@ enum querylog_tier {
 };
 // Result of the validation of an answer; its values are those of enum log_validation.
 enum querylog_validation {
-	QUERYLOG_NOT_VALIDATED, // or not known
+	QUERYLOG_NOT_VALIDATED, // not validated, or not known
 	QUERYLOG_SECURE,
 	QUERYLOG_INSECURE,
 	QUERYLOG_BOGUS,
@@ -98,7 +100,7 @@ struct querylog_text {
 struct querylog_whole {
 	const uint8_t *query, *reply; // the row's query_len and reply_len bytes; NULL: left out
 	uint8_t service_bytes[16];    // the queried service address; IPv4 in the first 4
-	uint16_t service_port;        // 0: neither is known
+	uint16_t service_port;        // 0: address and port are not known
 	uint8_t service_version;      // 6, or 4
 };
 
@@ -107,16 +109,16 @@ struct querylog_row {
 	uint64_t weight;                    // number of queries, this one included
 	struct querylog_text qname;         // "." for the root; "" where the question was not read
 	struct querylog_text client;        // address as text, after anonymisation
-	struct querylog_text client_name;   // "" without one
+	struct querylog_text client_name;   // "": the client has no name
 	struct querylog_text group;         // "" for group 0
 	struct querylog_text verdict;       // verdict_names or answer kinds, one vocabulary
-	struct querylog_text list;          // that blocked, "" without one
-	struct querylog_text upstream;      // that answered, "" without one
-	const struct querylog_whole *whole; // NULL: not logged
+	struct querylog_text list;          // list that blocked; "": no list blocked
+	struct querylog_text upstream;      // upstream that answered; "": no upstream answered
+	const struct querylog_whole *whole; // NULL: the messages are not logged
 	uint32_t dataplane_us;              // from the receive burst to the end of the batch
-	uint32_t total_us;                  // from there to the answer
+	uint32_t total_us;                  // from the receive burst to the answer
 	uint16_t qtype, qclass;
-	uint16_t rcode; // extended; of a query without an answer 0 with is_answered false
+	uint16_t rcode; // extended rcode; 0 if is_answered is false
 	uint16_t ede;   // RFC 8914, or QUERYLOG_NO_EDE
 	uint16_t client_port;
 	uint16_t query_len, reply_len; // bytes of DNS; 0 without a message
@@ -130,14 +132,15 @@ struct querylog_row {
 };
 
 struct querylog_batch {
-	uint64_t number; // counts up from 1 in a control plane's life
+	uint64_t number; // counts up from 1 at the start of the control plane
 	const char *box; // this box's name
 	unsigned count;
 	const struct querylog_row *row;
-	uint64_t weight; // of all rows
+	uint64_t weight; // sum of the weights of its rows
 };
 
-// The weight of row `i` for a sink that got the batch with `owed` on top: its own, and its share.
+// The weight of row `i` for a sink that got the batch with `owed` on top: its own, and its share of
+// `owed`.
 static inline uint64_t querylog_weight(const struct querylog_batch *b, uint64_t owed, unsigned i)
 {
 	return b->row[i].weight + owed / b->count + (i < owed % b->count);
@@ -150,28 +153,32 @@ void querylog_release(const struct querylog_batch *b);
 struct querylog_pool;
 
 ATTR_MUST_CHECK int querylog_pool_open(struct querylog_pool **out); // -ENOMEM
-void querylog_pool_close(struct querylog_pool *p); // every batch is back. NULL is fine
+void querylog_pool_close(struct querylog_pool *p); // after every batch was returned. NULL is fine
 
-// An empty batch that the caller holds, or NULL: all are out, or no memory. `box` outlives it.
+// Returns an empty batch that the caller holds. NULL: all batches are in use, or no memory. `box`
+// outlives it.
 ATTR_MUST_CHECK struct querylog_batch *querylog_pool_take(
 	struct querylog_pool *p, const char *box, uint64_t number);
-// Room for one more row with `text` bytes of text, zeroed and with empty texts; NULL: full.
+// Returns room for one more row with `text` bytes of text, zeroed and with empty texts. NULL: the
+// batch is full.
 ATTR_MUST_CHECK struct querylog_row *querylog_batch_row(struct querylog_batch *b, size_t text);
-// Room for `size` bytes of text of the last row, part of the size passed to querylog_batch_row.
+// Returns room for `size` bytes of text of the last row, part of the size passed to
+// querylog_batch_row.
 char *querylog_batch_text(struct querylog_batch *b, size_t size);
 // The last row counts from here on: its weight is added to that of the batch.
 void querylog_batch_end_row(struct querylog_batch *b);
 // Adds `weight` queries to the last row that counts.
 void querylog_batch_add_weight(struct querylog_batch *b, uint64_t weight);
-// `drop(arg)` once the batch is let go of, on that thread: what rows point to outside of it.
+// Calls `drop(arg)` when the last user releases the batch, on its thread: it releases what rows
+// point to outside the batch.
 void querylog_batch_keep(struct querylog_batch *b, void (*drop)(void *arg), void *arg);
 
 struct querylog_pool_counts {
-	unsigned out, made; // batches held by someone; and in memory
+	unsigned out, made; // batches in use; batches in memory
 	uint64_t bytes;
-	uint64_t starved; // takes refused
+	uint64_t starved; // calls of querylog_pool_take that returned NULL
 	unsigned out_most;
-	uint64_t since_ms; // when the oldest one in use was taken; 0: none
+	uint64_t since_ms; // when the oldest batch in use was taken; 0: no batch is in use
 	struct growth growth;
 };
 void querylog_pool_counts(struct querylog_pool *p, struct querylog_pool_counts *out);

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
-// From rings to batches.
+// SPDX-License-Identifier: BSD-3-Clause Reads the log rings and makes rows in batches.
 
 #include "querylog_state.h"
 
@@ -19,13 +18,14 @@ void querylog_flush(struct querylog *q, uint64_t now_ms, bool now)
 	if (!q->filling || (!now && now_ms < q->filling_ms + QUERYLOG_HOLD_MS))
 		return;
 	struct querylog_batch *b = q->filling;
-	q->filling = NULL; // its rows are counted with those that the sinks took
+	q->filling = NULL; // querylog_feed counts its rows as taken by the sinks
 	if (b->count)
 		querylog_feed(q, b);
 	querylog_release(b);
 }
 
-// Other names than those of the batch being filled end it.
+// Activates new names. They end the batch that is being filled, because its rows were made with the
+// old ones.
 static void names_refresh(struct querylog *q)
 {
 	pthread_mutex_lock(&q->lock);
@@ -47,7 +47,8 @@ static bool key_refresh(struct querylog *q, uint64_t now_ms)
 	return rc == 0;
 }
 
-// Replaces the filled batch by an empty one. False: all are in use, and nothing has changed.
+// Replaces the filled batch by an empty one. False: all batches are in use, and nothing has
+// changed.
 static bool batch_next(struct querylog *q, uint64_t now_ms)
 {
 	struct querylog_batch *b = querylog_pool_take(q->pool, q->box, q->batches + 1);
@@ -62,7 +63,8 @@ static bool batch_next(struct querylog *q, uint64_t now_ms)
 	return true;
 }
 
-// A batch with room for any row without messages. False: all are out.
+// Makes sure that the batch being filled has room for any row without messages. False: all batches
+// are in use.
 static bool batch_ready(struct querylog *q, uint64_t now_ms)
 {
 	if (q->filling && querylog_batch_row(q->filling, ROW_TEXT_MAX))
@@ -71,8 +73,8 @@ static bool batch_ready(struct querylog *q, uint64_t now_ms)
 	return batch_next(q, now_ms);
 }
 
-// Records in a ring are rarely older than the last read, except those of a data plane that ran
-// without a control plane.
+// Whether the time of a record is plausible. Records are rarely older than the last look, unless
+// the data plane ran without a control plane.
 static bool time_is_near(const struct querylog *q, const uint8_t *msg, size_t len)
 {
 	const uint64_t past_us = QUERYLOG_PAST_H * UINT64_C(3600000000);
@@ -84,14 +86,14 @@ static bool time_is_near(const struct querylog *q, const uint8_t *msg, size_t le
 	       && time_us + past_us > q->look_us;
 }
 
-// Its queries still count: the next row stands for them too.
+// Counts a record with an implausible time. The next row stands for its queries too.
 static void untimely_count(struct querylog *q, const uint8_t *msg, size_t len)
 {
 	querylog_count(&q->bad, 1);
 	q->carried += querylog_row_weight(msg, len);
 }
 
-// Adds the weight that is carried to the last row.
+// Adds the carried weight to the last row.
 static void carried_add(struct querylog *q)
 {
 	if (!q->carried)
@@ -118,7 +120,8 @@ bool querylog_carry(struct querylog *q, uint64_t now_ms)
 	return true;
 }
 
-// Messages for which there is neither room nor another batch are left out.
+// Makes a row. Leaves its messages out if the batch has no room for them and no other batch is
+// free.
 static enum querylog_made row_make(struct querylog *q, const uint8_t *msg, size_t len,
 	const struct log_whole_view *whole, uint64_t *weight)
 {
@@ -148,7 +151,7 @@ static void record_accept(
 	case QUERYLOG_MADE:
 		querylog_count(&q->rows, 1);
 		querylog_count(&q->weight, weight);
-		// The row itself is of one query; a rest's of none.
+		// A row is of one query itself; the row of a rest (LOG_REST) of no query.
 		querylog_count(&q->unlogged,
 			weight - (q->filling->row[q->filling->count - 1].client.len > 0));
 		carried_add(q);
@@ -173,7 +176,7 @@ static void whole_accept(struct querylog *q, const uint8_t *msg, size_t len)
 		record_accept(q, msg, whole.record_len, &whole);
 }
 
-// The records read; *empty: there is no more.
+// Reads records of a source; returns how many. *empty: the ring has no more.
 static unsigned source_read(
 	struct querylog *q, struct querylog_source *s, uint64_t now_ms, bool *empty)
 {
@@ -195,7 +198,7 @@ static unsigned source_read(
 			 || !q->watch(q->watch_arg, q->wall_us, msg, (size_t)len))
 			querylog_count(&q->bad, 1);
 	}
-	// Until then a kill loses none of them: the ring outlives this process.
+	// Before ring_release a kill loses none of these records: the ring outlives this process.
 	if (n)
 		querylog_sinks_save(q);
 	ring_release(&s->ring);

@@ -25,11 +25,12 @@ struct querylog_names {
 	_Atomic unsigned references;
 	enum log_clients anonymize;
 	unsigned client_count, mac_count, domain_count, exclude_count;
-	char group[LOG_IMAGES][POLICY_GROUPS_MAX][NAME_MAX_BYTES]; // by the last of generations
+	char group[LOG_IMAGES][POLICY_GROUPS_MAX]
+		  [NAME_MAX_BYTES]; // first index: generation % LOG_IMAGES
 	char list[RULE_LISTS_MAX][RULE_TITLE_MAX];
 	char (*client_name)[NAME_MAX_BYTES];
 	struct client_prefix *client; // longest prefixes first
-	struct client_mac *mac;       // in their order
+	struct client_mac *mac;       // sorted by address
 	struct dns_name *domain;
 	struct ip_address *exclude;
 	const struct upstream_book *book;

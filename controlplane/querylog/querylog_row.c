@@ -83,8 +83,8 @@ void querylog_macs_beat(struct querylog_macs *m, uint64_t now_ms)
 		&m->oldest_ms, frontend_neighbours_age(n, now_ms), memory_order_relaxed);
 }
 
-// Finds the MAC address of an address that is as in a record; the rest of `mac` is zeros. False: it
-// is not known.
+// Finds the MAC address of a client; `address` is as in a record, and unused bytes of `mac` become
+// zeros. False: it is not known.
 static bool mac_find(struct querylog_macs *m, unsigned version, const uint8_t address[16],
 	uint8_t mac[FRONTEND_NEIGHBOUR_MAC])
 {
@@ -154,14 +154,14 @@ bool querylog_row_rest(struct querylog_batch *b, uint64_t time_us, uint64_t weig
 	return true;
 }
 
-// Reads the name behind the record. False: invalid.
+// Reads the name behind the record. False: the name is invalid.
 static bool name_read(const struct log_record *r, const uint8_t *wire, struct dns_name *out)
 {
 	struct rd rd = rd_init(wire, r->name_len);
 	return dns_name_read(&rd, out) == 0 && rd_left(&rd) == 0;
 }
 
-// Sinks keep seconds in 32 bits, and make a file for each hour.
+// Whether the time fits 32 bits of seconds, in which sinks keep it.
 static bool time_is_sane(uint64_t time_us, int64_t wall_us)
 {
 	const uint64_t end_us = (UINT64_C(1) << 32) * 1000000;
@@ -213,7 +213,8 @@ static void scalars(struct querylog_row *row, const struct log_record *r, int64_
 	row->is_blocked = is_blocked(r->verdict);
 }
 
-// That of its MAC address beats those of its prefixes, as in groups.
+// The configured name of a client. The name of its MAC address takes precedence over those of its
+// prefixes, as for groups.
 static struct querylog_text name_given(
 	const struct querylog_maker *by, unsigned version, const uint8_t address[16])
 {
@@ -226,7 +227,8 @@ static struct querylog_text name_given(
 	return querylog_names_client(by->names, version, address);
 }
 
-// That of the configuration, or else one that was found, into the row's text.
+// The configured name of a client, or else the name that client_book found, copied into the row's
+// text.
 static struct querylog_text client_name(struct querylog_batch *b, const struct querylog_maker *by,
 	unsigned version, const uint8_t address[16], int64_t now_s)
 {
@@ -256,7 +258,7 @@ static void client(struct querylog_batch *b, struct querylog_row *row,
 
 enum { WHOLE_ALIGN = alignof(struct querylog_whole) };
 
-// Bytes of a batch that whole_keep takes, at most.
+// Most bytes of a batch that whole_keep takes.
 static size_t whole_size(const struct log_record *r, const struct log_whole_view *w)
 {
 	return !w ? 0

@@ -28,27 +28,27 @@ struct querylog_hide {
 	bool has_key;
 };
 
-// What others than the log thread hide by.
+// How other threads than the log thread hide clients.
 struct querylog_hiding {
 	enum log_clients how;
 	struct querylog_hide key;
 };
 
-// Of a client's address, those that are shown: all, its network's, or none, of a hashed one.
+// Bits of a client's address that are shown: all, its network's, or 0 if addresses are hashed.
 unsigned querylog_hide_bits(enum log_clients how, unsigned version);
 // -errno of the system's random source; then nothing can be hashed.
 ATTR_MUST_CHECK int querylog_hide_beat(struct querylog_hide *h, uint64_t now_ms);
-// Changes `bytes` and gives the text, NUL-terminated; its length.
+// Changes `bytes` and writes the text, NUL-terminated. Returns its length.
 size_t querylog_hide_client(const struct querylog_hide *h, enum log_clients how, unsigned version,
 	uint8_t bytes[16], char out[QUERYLOG_CLIENT_TEXT_MAX]);
-// Of 16 bytes. RFC 9018's appendix has it too.
+// SipHash-2-4 of 16 bytes, as in the appendix of RFC 9018.
 uint64_t querylog_siphash(const uint64_t key[2], const uint8_t bytes[16]);
 
 // Verdicts that only the resolver loop gives, above those of workers.
 enum log_verdict {
 	LOG_VERDICT_RESOLVED = 240, // answered by an upstream or L1
 	LOG_VERDICT_SERVFAIL,
-	LOG_VERDICT_UNANSWERED, // too late, or too many wait
+	LOG_VERDICT_UNANSWERED, // the answer came too late, or too many clients waited
 	// SERVFAIL because of a bound (bounds/bounds.h)
 	LOG_VERDICT_SERVFAIL_INFLIGHT,
 	LOG_VERDICT_SERVFAIL_ZONE,
@@ -57,13 +57,14 @@ enum log_verdict {
 	LOG_VERDICT_SERVFAIL_CLIENT,
 };
 
-// MAC addresses of clients, for those that the configuration names by them. Records have none, so
-// this asks the kernel (frontend_neighbour.h, with its table and bounds), which learns them from
-// ARP and neighbour discovery, as workers pass both to it. A client behind a router has none.
+// MAC addresses of clients, for clients that the configuration names by them. A record has no MAC
+// address, so this asks the kernel (frontend_neighbour.h, with its table and bounds), which learns
+// them from ARP and neighbour discovery, as workers pass both to it. The MAC address of a client
+// behind a router is not known.
 //
 // Log thread only, but for the counts. Costs nothing while no client has a name by MAC.
 struct querylog_macs {
-	uint64_t now_ms; // of this look at the rings
+	uint64_t now_ms; // time of this look at the rings
 	struct frontend_neighbours neighbours;
 	_Atomic uint64_t used, evicted, refused, oldest_ms; // for other threads
 };
@@ -75,9 +76,9 @@ void querylog_macs_beat(struct querylog_macs *m, uint64_t now_ms);
 
 enum querylog_made {
 	QUERYLOG_MADE,
-	QUERYLOG_EXCLUDED, // *weight is what it stands for
-	QUERYLOG_BAD,      // no record: a wrong length, number, time or name
-	QUERYLOG_FULL,     // the batch: again with another one
+	QUERYLOG_EXCLUDED, // *weight: queries that the record stands for
+	QUERYLOG_BAD,      // not a valid record: wrong length, number, time or name
+	QUERYLOG_FULL,     // the batch is full: try again with another one
 };
 
 struct log_whole_view;
@@ -87,16 +88,16 @@ struct querylog_maker {
 	const struct querylog_names *names;
 	const struct querylog_hide *hide;
 	struct querylog_macs *macs;
-	struct client_book *clients; // names for clients that `names` has none for; or NULL
+	struct client_book *clients; // names for clients that `names` does not name; or NULL
 	int64_t wall_us;             // added to the record's time
 };
 
-// `whole`: of a MSG_LOG_WHOLE, whose record and name are the `len` bytes; else NULL. The row of a
-// hidden client gets no messages: both may hold its address.
+// Makes a row of a record and its name. `whole`: the view of a MSG_LOG_WHOLE, else NULL. The row of
+// a hidden client gets no messages: both may hold its address.
 ATTR_MUST_CHECK enum querylog_made querylog_row_make(struct querylog_batch *b,
 	const struct querylog_maker *by, const uint8_t *msg, size_t len,
 	const struct log_whole_view *whole, uint64_t *weight);
-// The words for a row's verdict, one by one; NULL: behind the last.
+// The i-th word for a row's verdict; NULL behind the last.
 const char *querylog_row_verdict(unsigned i);
 // Weight of a record whose time is implausible and whose other fields are valid; else 0.
 uint64_t querylog_row_weight(const uint8_t *msg, size_t len);

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: BSD-3-Clause
-// From batches to sinks, what a sink is owed that did not take one, rows that each sink has in
-// memory, and rows that it lost.
+// SPDX-License-Identifier: BSD-3-Clause Passes batches to sinks; counts what a sink is owed that
+// did not accept a batch, rows that each sink has in memory, and rows that it lost.
 
 #include "querylog_state.h"
 
@@ -69,8 +68,8 @@ void querylog_sinks_restore(struct querylog *q)
 	querylog_hand_begin(&q->hand);
 }
 
-// A sink's own figures may be as old as the last beat but one. So all rows that it took after that
-// count as in memory. The rows of the batch being filled are on their way to every sink.
+// A sink's own figures may date from the last beat but one, so all rows that it took after that
+// beat count as in memory. The rows of the batch being filled count for every sink.
 void querylog_sinks_save(struct querylog *q)
 {
 	struct querylog_hand_rows rows[QUERYLOG_SINKS_MAX];
@@ -171,7 +170,7 @@ void querylog_feed(struct querylog *q, const struct querylog_batch *b)
 	querylog_sinks_save(q);
 }
 
-// A batch whose one row stands for what the sink is owed, and for nothing else.
+// Gives the sink a batch whose one row stands for the debt alone.
 static bool debt_pay(struct querylog *q, struct querylog_sink_slot *s)
 {
 	struct querylog_batch *b = querylog_pool_take(q->pool, q->box, q->batches + 1);
@@ -209,7 +208,7 @@ bool querylog_sinks_settle(struct querylog *q, uint64_t now_ms)
 	for (unsigned i = 0; i < q->sinks; i++) {
 		struct querylog_sink_slot *s = &q->sink[i];
 		if (querylog_load(&s->owed_weight) && (s->was_offered || !debt_pay(q, s))) {
-			// The debt may be younger than now_ms: rings were read since.
+			// owed_ms may be later than now_ms, because rings were read since.
 			if (now_ms >= s->owed_ms + QUERYLOG_OWED_MS)
 				debt_drop(s);
 			all &= !querylog_load(&s->owed_weight);

@@ -12,23 +12,25 @@ enum {
 	QUERYLOG_OWED_MS = 30000, // how long weight waits for a sink that takes nothing
 };
 
-// Figures that a sink reports. Weight if it knows the queries of its rows, else rows.
+// Figures that a sink reports.
 struct querylog_held {
-	uint64_t rows, weight;           // in memory, at most: a kill loses them
-	uint64_t lost_rows, lost_weight; // taken, and kept nowhere
+	uint64_t rows, weight;           // rows in memory at most, which a kill loses
+	uint64_t lost_rows, lost_weight; // rows that the sink accepted and lost
 	uint64_t without_messages;       // rows written without messages (querylog_whole)
 };
 
 struct querylog_sink {
 	const char *name;
-	// On the log thread. False: not taken; counted as dropped by this sink.
+	// Gives a batch, on the log thread. False: not accepted; its rows count as dropped by this
+	// sink.
 	bool (*take)(void *arg, const struct querylog_batch *b);
-	// In place of `take`, for a sink with weights: the batch stands for `owed` queries more
+	// A sink with weights has this in place of `take`: the batch stands for `owed` queries more
 	// than its rows (querylog_weight). False: not accepted; called again with the next batch.
 	bool (*fold)(void *arg, const struct querylog_batch *b, uint64_t owed);
-	// On the log thread, once a second or so, also when nothing is logged. NULL: not wanted.
+	// Called about once a second on the log thread, also when nothing is logged. May be NULL.
 	void (*beat)(void *arg, uint64_t now_ms);
-	// Any thread, until querylog_stop has returned. NULL: it keeps nothing.
+	// Reports the figures, on any thread, until querylog_stop has returned. NULL: the sink
+	// keeps no rows.
 	void (*held)(void *arg, struct querylog_held *out);
 	void *arg;
 };
@@ -77,14 +79,15 @@ unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUER
 // Gives a batch to every sink and counts who took it. On the log thread, or in a test.
 void querylog_feed(struct querylog *q, const struct querylog_batch *b);
 
-// Makes a row for a sink's debt while no batch comes, and drops a debt that is too old. False: a
-// debt is left.
+// Makes a row for each debt while no batch comes, and drops debts that are too old. False: a debt
+// is left.
 bool querylog_sinks_settle(struct querylog *q, uint64_t now_ms);
-// At the end: drops the debts.
+// Drops all debts, at shutdown.
 void querylog_sinks_forgive(struct querylog *q);
-// Logs losses, and writes the rows in memory down for the next control plane. Each beat.
+// Logs losses and calls querylog_sinks_save. Called at each beat.
 void querylog_sinks_beat(struct querylog *q, uint64_t now_ms);
-// Also with each batch, and before records are let go of in a ring.
+// Writes the number of rows in memory to the file of querylog_hand. Called at each beat, and before
+// records of a ring are released.
 void querylog_sinks_save(struct querylog *q);
-// Figures of the previous run; once, before the thread starts.
+// Reads and logs the figures of the previous run. Called once, before the thread starts.
 void querylog_sinks_restore(struct querylog *q);

@@ -22,10 +22,10 @@ static void look(struct retention *r, int64_t clock_s, uint64_t mono_ms)
 			.offset_s = offset_s, .since_ms = mono_ms, .has_looked = true};
 }
 
-// The last second of the newest trusted data: of the newest stretch without a gap of more than a
-// day from which on there is data of more than a day in all; else of the first one. So several
-// wrong clocks, each with a short stretch of its own, are not trusted, and a machine that runs for
-// an hour now and then is in time.
+// The last second of the newest trusted data. It is the end of the newest stretch (no gap in it
+// exceeds a day) that has, with all later stretches, data of more than a day; else of the first
+// stretch. So several wrong clocks, each with a short stretch, are not trusted, and a machine that
+// runs for an hour now and then is.
 static int64_t newest_s(int64_t clock_s, const int64_t *start_s, unsigned count, int64_t length_s)
 {
 	count = retention_present(clock_s, start_s, count);

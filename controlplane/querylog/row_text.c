@@ -39,7 +39,7 @@ static void print(struct line *l, const char *fmt, ...)
 		bytes(l, text, (size_t)n);
 }
 
-// Texts of a row are printable UTF-8: quotes and backslashes are all that JSON minds.
+// Texts of a row are printable UTF-8, so JSON needs escapes for quotes and backslashes alone.
 static void json_text(struct line *l, const char *key, const char *text, size_t len)
 {
 	print(l, ",\"%s\":\"", key);

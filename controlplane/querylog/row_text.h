@@ -9,7 +9,8 @@
 
 enum { ROW_LINE_MAX = 8192 };
 
-// "\n" at the end, no NUL. Bytes written, or 0: it does not fit (no row of the log's does).
+// Writes a row as JSON, with "\n" at the end and no NUL. Returns the bytes written; 0: it does not
+// fit. ROW_LINE_MAX bytes hold any row of the log.
 size_t row_text_json(const struct querylog_row *row, const char *box, char *out, size_t cap);
-// The same as words. A space within a word is \x20.
+// Writes a row as words; returns as row_text_json. A space within a word is \x20.
 size_t row_text_line(const struct querylog_row *row, char *out, size_t cap);

@@ -28,21 +28,21 @@ const char *const trace_outcome_names[TRACE_OUTCOMES] = {
 	[TRACE_NO_ANSWER] = "unanswered",
 };
 
-enum { TRACES_LATE_MS = 7000 }; // a trace may go on for this long
+enum { TRACES_LATE_MS = 7000 }; // how long traces may go on after the watch
 
 struct slot {
 	bool is_live, is_joined;
-	trace_handle next; // in its question's chain
+	trace_handle next; // next trace of its question's chain
 	struct trace trace;
 };
 
 struct traces {
-	struct slot *slot; // NULL: no watch
+	struct slot *slot; // NULL: no watch is active
 	struct dp_watch filter;
 	trace_put_fn put;
 	void *arg;
 	unsigned live;
-	uint32_t numbers; // given to queries of the frontend
+	uint32_t numbers; // traces of queries of the frontend, which number themselves
 	uint64_t second;
 	unsigned in_second;
 	struct traces_counts count;
@@ -98,7 +98,7 @@ const unsigned *traces_live(const struct traces *t)
 	return &t->live;
 }
 
-// The upper half is the watch, the lower the place, from 1 on.
+// The slot of a handle: its upper half is the id of the watch, the lower half the place, from 1 on.
 static struct slot *slot_of(struct traces *t, trace_handle h)
 {
 	unsigned place = (h & UINT16_MAX) - 1;
@@ -147,7 +147,7 @@ static void left_out(struct traces *t, const struct trace *what)
 	t->put(t->arg, &half);
 }
 
-// TRACES_MAX: no such trace.
+// A free place; TRACES_MAX: no place is free.
 static unsigned place_find(const struct traces *t)
 {
 	unsigned place = 0;
@@ -232,7 +232,7 @@ void traces_join(struct traces *t, trace_handle *first, trace_handle one)
 	*first = one;
 }
 
-// No worker filters queries of the frontend, so this checks their verdict.
+// Checks the verdict of a query of the frontend, which no worker has filtered.
 static bool is_wanted(const struct traces *t, const struct trace *what)
 {
 	return what->worker != TRACE_OF_FRONTEND || !t->filter.verdicts

@@ -12,7 +12,7 @@
 #include <weir/text.h>
 
 struct upstream_book {
-	pthread_mutex_t lock; // of those who add
+	pthread_mutex_t lock; // held while a name is added
 	_Atomic unsigned count;
 	_Atomic uint64_t refused;
 	char name[UPSTREAM_BOOK_MAX][UPSTREAM_BOOK_NAME_MAX];

@@ -6,8 +6,9 @@
 // reload have the right name. The resolver loop adds names, any thread reads them without a lock:
 // an entry is written once, before its number is used.
 //
-// Bounds: UPSTREAM_BOOK_MAX names; one more has no number and is counted (`refused`), its answers
-// have no upstream in the log. The lookup by name is linear, once for each server of a reload.
+// Bounds: UPSTREAM_BOOK_MAX names; one more gets no number and is counted (`refused`), and its
+// answers have no upstream in the log. The lookup by name is linear; a reload looks each server up
+// once.
 
 #include <stdint.h>
 #include <weir/attr.h>
@@ -22,8 +23,7 @@ struct upstream_book;
 ATTR_MUST_CHECK int upstream_book_open(struct upstream_book **out); // -ENOMEM
 void upstream_book_close(struct upstream_book *b);                  // NULL is fine
 
-// Resolver loops, by a reload: the number of the name, LOG_NO_UPSTREAM when the book is full or
-// NULL.
+// Resolver loops, at a reload: the number of the name; LOG_NO_UPSTREAM if the book is full or NULL.
 uint16_t upstream_book_number(struct upstream_book *b, const char *name);
 // Any thread: "" for an unused number or a NULL book.
 const char *upstream_book_name(const struct upstream_book *b, unsigned number);

@@ -22,10 +22,10 @@
 // at their own pace and a question lives up to 5 s.
 
 struct watch_half {
-	uint32_t number; // 0: free
+	uint32_t number; // 0: the place is free
 	uint16_t worker;
 	bool has_worker, has_control, has_answer;
-	uint64_t until_ms, order; // order: of all that ever waited
+	uint64_t until_ms, order; // order: number among all queries that ever waited
 	struct watch_msg msg;
 	uint8_t name[255];
 	struct trace trace;
@@ -34,11 +34,12 @@ struct watch_half {
 
 struct watch_join {
 	struct watch_half half[WATCH_JOIN_MAX];
-	uint64_t count; // that ever waited
+	uint64_t count; // queries that ever waited
 };
 
-// That of the number, or a place for it: a free one (number 0), or else that of another one, which
-// the caller shows first. The caller fills it in; its `order` is the next `count`.
+// The place of a query, by its number. If the query has no place: a free one (number 0), or else
+// the place of the oldest query, which the caller shows first. The caller fills it in; its `order`
+// is the next `count`.
 static struct watch_half *join_place(struct watch_join *j, uint32_t number, uint16_t worker)
 {
 	struct watch_half *free = NULL, *oldest = &j->half[0];
@@ -54,7 +55,7 @@ static struct watch_half *join_place(struct watch_join *j, uint32_t number, uint
 	return free ? free : oldest;
 }
 
-// A query whose time is over, at `now_ms` UINT64_MAX any; NULL: there is no such query.
+// A query whose time is over at `now_ms`, UINT64_MAX: any query. NULL: there is no such query.
 static struct watch_half *join_due(struct watch_join *j, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < WATCH_JOIN_MAX; i++)
@@ -79,14 +80,15 @@ struct watch_line {
 };
 
 struct watch_parts {
-	const struct watch_msg *worker; // NULL: none
-	const uint8_t *behind;          // its name and frame
-	const struct trace *control;    // NULL: none
-	const struct watch_msg *answer; // that it left, of WATCH_ANSWER; NULL: none
-	bool is_alone;                  // the other part should have come
+	const struct watch_msg *worker; // NULL: no message of the worker
+	const uint8_t *behind;          // name and frame behind `worker`
+	const struct trace *control;    // NULL: no trace
+	const struct watch_msg *answer; // WATCH_ANSWER: the answer was sent; NULL: no such message
+	bool is_alone;                  // the other part is missing
 };
 
-// A name is escaped once more, an event has one, and the rest is numbers and constant words.
+// Bytes of a name, of an event and of the rest: names are escaped twice, an event has one name, and
+// all else is numbers and constant words.
 enum { NAME_MOST = 2 * 4 * 255, EVENT_MOST = 2 * UPSTREAM_BOOK_NAME_MAX + 256, HEAD_MOST = 1536 };
 static_assert(sizeof(((struct watch_line *)0)->text) > NAME_MOST + HEAD_MOST + 2 * WATCH_FRAME_MAX);
 
@@ -102,7 +104,7 @@ static void add(struct watch_line *l, const char *fmt, ...)
 		l->len += (size_t)n;
 }
 
-// Text with backslashes, which JSON minds, and maybe quotes.
+// Adds a text as a JSON string; escapes its backslashes and quotes.
 static void add_text(struct watch_line *l, const char *key, const char *text)
 {
 	add(l, ",\"%s\":\"", key);
@@ -181,7 +183,7 @@ static void add_worker(struct watch_line *l, int64_t wall_us, const struct query
 		add_frame(l, behind + r->name_len, m->kept);
 }
 
-// A query without a worker's part.
+// Adds a query without a worker's part, from its trace.
 static void add_alone(struct watch_line *l, int64_t wall_us, const struct querylog_hiding *h,
 	const struct trace *t)
 {
@@ -213,13 +215,13 @@ static uint32_t since_us(const struct trace *t, uint64_t at_us)
 	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
-// The answer's steps in the worker, whose clock may differ by some microseconds: the steps left to
-// print, and the event to print them after.
+// The steps of an answer in the worker that are left to print. They come after the event that the
+// answer left the control plane, because the worker's clock may differ by some microseconds.
 struct answer_way {
-	const struct watch_msg *msg; // NULL: none, or all printed
-	unsigned behind;             // not before this event: the control plane's answer
+	const struct watch_msg *msg; // NULL: the worker has no steps, or all are printed
+	unsigned behind; // number of the event TRACE_answered, before which no step is printed
 	uint32_t took_us, sent_us;
-	bool is_taken; // printed
+	bool is_taken; // worker_took is printed
 };
 
 static struct answer_way way_of(const struct trace *t, const struct watch_msg *m)
@@ -236,7 +238,7 @@ static struct answer_way way_of(const struct trace *t, const struct watch_msg *m
 	return w;
 }
 
-// What came before the event behind the `i`th.
+// Adds the worker's steps that come before event `i` + 1.
 static void add_way(struct watch_line *l, const struct trace *t, struct answer_way *w, unsigned i)
 {
 	const uint32_t next_us = i + 1 < t->count ? t->event[i + 1].at_us : UINT32_MAX;
@@ -275,7 +277,7 @@ static void add_events(
 		add(l, ",\"events_lost\":%u", t->lost + t->count - i);
 }
 
-// `wall_us` makes wall time of its times; `hiding` a client's text of its address; `book` names
+// `wall_us`: added to times to get wall time; `hiding`: how to show clients; `book`: names of
 // servers, NULL: they have no names.
 static void line_make(struct watch_line *l, int64_t wall_us, const struct watch_parts *parts,
 	const struct querylog_hiding *hiding, const struct upstream_book *book)
@@ -305,15 +307,15 @@ struct lines {
 struct watch {
 	pthread_mutex_t lock;
 	const struct upstream_book *book;
-	struct lines *lines; // NULL: no watch
+	struct lines *lines; // NULL: no watch is active
 	size_t used;
-	uint64_t missed; // since the last look
-	uint16_t id;     // of the newest watch
+	uint64_t missed; // queries left out since watch_take
+	uint16_t id;     // id of the newest watch
 	unsigned outcomes;
 	struct querylog_hiding hiding;
 	int64_t wall_us; // offset from the monotonic clock to wall time
 	struct watch_counts counts;
-	struct watch_line line; // the one that is being made
+	struct watch_line line; // the line being made
 };
 
 static int64_t wall_of_clock(void)
@@ -434,12 +436,12 @@ static void half_show(struct watch *w, struct watch_half *h)
 		.answer = h->has_answer ? &h->answer : NULL,
 		.is_alone = !h->has_worker || !h->has_control,
 	};
-	if (p.worker || p.control) // else it belongs to a query that was already shown
+	if (p.worker || p.control) // else the answer is of a query that was already shown
 		show(w, &p);
 	*h = (struct watch_half){0};
 }
 
-// The place for a part that has come; it is shown once the other one has.
+// The place for a part that has come. The query is shown once its other parts have come.
 static struct watch_half *half_of(
 	struct watch *w, uint32_t number, uint16_t worker, unsigned wait_ms)
 {
@@ -476,7 +478,7 @@ static void worker_receive(struct watch *w, const struct watch_msg *m, const uin
 	}
 	h->has_worker = true;
 	h->msg = *m;
-	h->msg.kept = 0; // no frame is kept of a query that is traced
+	h->msg.kept = 0; // the frame of a traced query is not kept
 	memcpy(h->name, behind, m->record.name_len);
 	half_show_whole(w, h);
 }
@@ -533,7 +535,8 @@ static bool half_due_show(struct watch *w, uint64_t until_ms)
 	return h != NULL;
 }
 
-// One by one, so that the resolver never waits for more than a line. Later ones can wait.
+// Shows queries one by one, so that the resolver never waits for more than a line. At most
+// WATCH_JOIN_MAX; later ones can wait.
 static void halves_show(struct watch *w, uint64_t until_ms)
 {
 	for (unsigned i = 0; i < WATCH_JOIN_MAX && half_due_show(w, until_ms); i++)
@@ -573,7 +576,7 @@ void watch_counts(struct watch *w, struct watch_counts *out)
 static const struct {
 	const char *word;
 	uint64_t verdicts;
-	const char *begin; // and the verdicts whose names begin with it; NULL: none
+	const char *begin; // names of further verdicts begin with it; NULL: no further verdicts
 	unsigned outcomes;
 } words[] = {
 	{"servfail", V(miss), "servfail", 1u << ANSWER_SERVFAIL},

@@ -23,15 +23,15 @@ struct clickhouse {
 	pthread_t thread;
 	bool thread_runs;
 	unsigned stop_ms, look_ms;
-	_Atomic uint64_t hurry_ms; // from then on the maker waits for nothing more; 0: for ever
+	_Atomic uint64_t hurry_ms; // when the maker stops waiting for the outbox; 0: never
 	_Atomic unsigned flush_ms;
 	pthread_mutex_t lock;
-	struct clickhouse_status shown; // under the lock, but for the sender's
+	struct clickhouse_status shown; // protected by `lock`; clickhouse_status adds the sender
 
-	// The maker's own.
+	// Fields that the maker's thread alone uses.
 	struct clickhouse_builder builder;
 	struct clickhouse_status now;
-	uint64_t sealed_rows, sealed_weight; // of a chunk for which the outbox has no room yet
+	uint64_t sealed_rows, sealed_weight; // chunk for which the outbox has no room yet
 	uint64_t lost_at_end_rows, lost_at_end_weight;
 };
 
@@ -66,8 +66,9 @@ static bool is_hurried(const struct clickhouse *c)
 	return c->hurry_ms && clock_mono_ms() >= c->hurry_ms;
 }
 
-// Waits for the outbox as long as it must; meanwhile the queue fills, and later rows get the
-// weight. At the end not for long: then the oldest on disk go, or, without a disk, this one.
+// Puts a chunk into the outbox and waits until it has room. Meanwhile the queue fills, and later
+// rows get the weight of the batches that it refuses. At shutdown the wait is short: then the
+// oldest chunks on disk are deleted, or, without a disk, this chunk is lost.
 static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *what, void *body)
 {
 	int rc;
@@ -91,7 +92,7 @@ static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *wha
 		return;
 	c->now.lost_rows += what->rows;
 	c->now.lost_weight += what->weight;
-	c->lost_at_end_rows += what->rows; // no other time gives one up
+	c->lost_at_end_rows += what->rows; // a chunk is lost at shutdown only
 	c->lost_at_end_weight += what->weight;
 	heap_free(body);
 }
@@ -127,8 +128,9 @@ static void row_add(
 	c->now.lost_weight += row->weight;
 }
 
-// As the list of files fills, chunks wait longer: a server that is away for days costs rows by
-// their bytes, and not because a quiet box made a file of a few rows each flush_ms.
+// Chunks stay open longer as the list of spool files fills. So while a server is away for days,
+// bytes bound the rows that weir keeps, and not the number of small files that a quiet box makes,
+// one each flush_ms.
 static unsigned flush_ms_now(const struct clickhouse *c)
 {
 	enum { QUARTER = CLICKHOUSE_SPOOL_FILES_MAX / 4, TIMES_MAX = 4 };
@@ -136,7 +138,7 @@ static unsigned flush_ms_now(const struct clickhouse *c)
 	return c->flush_ms << (quarters < TIMES_MAX ? quarters : TIMES_MAX);
 }
 
-// Around a full hour rows of both come mixed: those of the open chunk's hour first.
+// Around a full hour a batch has rows of both hours: adds those of the open chunk's hour first.
 static void batch_add(struct clickhouse *c, const struct querylog_batch *b, uint64_t owed)
 {
 	bool is_in[QUERYLOG_ROWS_MAX] = {0};
@@ -274,7 +276,7 @@ static void losses_tell(const struct clickhouse *c, const struct clickhouse_outb
 			"clickhouse: %llu rows of %llu queries lost at shutdown", rows, queries);
 }
 
-// A quarter of the time for the maker's rows, the rest for the sender.
+// Ends both threads: the maker has a quarter of stop_ms for its rows, the sender the rest.
 static void threads_end(struct clickhouse *c)
 {
 	uint64_t until_ms = clock_mono_ms() + c->stop_ms;

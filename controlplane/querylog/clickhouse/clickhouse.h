@@ -18,8 +18,8 @@
 
 enum {
 	CLICKHOUSE_QUEUE_MAX = 12,
-	CLICKHOUSE_MEMORY_MAX = 16 << 20, // of chunks, compressed
-	CLICKHOUSE_STOP_MS = 2000,        // for the last rows
+	CLICKHOUSE_MEMORY_MAX = 16 << 20, // compressed chunks in memory, in bytes
+	CLICKHOUSE_STOP_MS = 2000,        // how long clickhouse_close waits for the last rows
 	CLICKHOUSE_RETRY_MIN_MS = 1000,
 	CLICKHOUSE_RETRY_MAX_MS = 30000,
 	CLICKHOUSE_SETTLE_MS = 2000,
@@ -31,11 +31,11 @@ struct clickhouse_settings {
 	struct clickhouse_client_settings client;
 	struct clickhouse_schema_settings schema;
 	const char *box;      // outlives the sink
-	const char *folder;   // of the spool; copied
-	const char *instance; // NULL: that of this machine and folder. Outlives the sink
+	const char *folder;   // folder of the spool; copied
+	const char *instance; // NULL: that of clickhouse_spool_instance. Outlives the sink
 	uint64_t spool_max_bytes;
 	unsigned flush_ms;
-	// 0, NULL: as above. For tests.
+	// For tests. 0, NULL: the constants above, time(2) and the time of the start.
 	uint64_t memory_max_bytes, run;
 	unsigned retry_min_ms, retry_max_ms, settle_ms, tidy_ms, stop_ms, hold_ms;
 	int64_t (*unix_s)(void);
@@ -43,8 +43,8 @@ struct clickhouse_settings {
 
 struct clickhouse;
 
-// Starts the threads; that the server or the folder cannot be used is no failure of this. -ENOMEM,
-// -EINVAL, -errno of creating a thread.
+// Starts the threads; succeeds even if the server or the folder cannot be used. -ENOMEM, -EINVAL,
+// -errno of creating a thread.
 ATTR_MUST_CHECK int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s);
 // Sends waiting chunks for CLICKHOUSE_STOP_MS, keeps the rest on disk. After querylog_stop. NULL is
 // fine.
@@ -81,11 +81,11 @@ struct clickhouse_status {
 	CLICKHOUSE_COUNTS(COUNT_FIELD)
 	struct clickhouse_sender_status sender;
 	struct clickhouse_outbox_counts outbox;
-	uint64_t lost_rows, lost_weight; // no memory
-	uint64_t held_rows, held_weight; // in memory: queued, in a chunk, or on its way
-	struct querylog_held all;        // the same, and all that is lost in any way
+	uint64_t lost_rows, lost_weight; // lost in the maker: no memory, no room at shutdown
+	uint64_t held_rows, held_weight; // rows in memory: queued, in a chunk, or in the outbox
+	struct querylog_held all;        // rows in memory, and rows that any part of the sink lost
 	uint64_t buffer_grown;
-	uint64_t open_since_ms; // the chunk being made; 0: none
+	uint64_t open_since_ms; // when the open chunk got its first row; 0: no chunk is open
 	unsigned queued_most;
 	uint64_t queued_since_ms, queue_bytes;
 };

@@ -80,7 +80,7 @@ int clickhouse_builder_add(struct clickhouse_builder *b, const char *box,
 
 bool clickhouse_builder_is_due(const struct clickhouse_builder *b, uint64_t now_ms)
 {
-	return b->rows && now_ms >= b->began_ms + b->flush_ms; // which may be later than now_ms
+	return b->rows && now_ms >= b->began_ms + b->flush_ms; // began_ms may be later than now_ms
 }
 
 static void open_again(struct clickhouse_builder *b)
@@ -105,7 +105,7 @@ static void size_adapt(struct clickhouse_builder *b, uint64_t now_ms)
 		b->wanted_rows = b->rows_max;
 }
 
-// When it cannot shrink it stays as it is.
+// Halves the buffer when the last chunks needed little of it; without memory it stays as it is.
 static void raw_adapt(struct clickhouse_builder *b)
 {
 	if (b->len > b->needed)

@@ -2,10 +2,9 @@
 #pragma once
 
 // Chunks: rows of the query log as request bodies for ClickHouse, each inserted whole or not at
-// all. They are made of rows, numbered, cut in two, and compressed otherwise here.
+// all. Here chunks are made of rows, numbered, cut in two, and compressed again.
 //
-// Without state but for the builder's and the packer's, each of which belongs to one thread. No
-// clock: the caller says what time it is.
+// Only builder and packer have state, and each belongs to one thread. The caller passes the time.
 
 #include "clickhouse_pack.h"
 #include "clickhouse_row.h"
@@ -17,9 +16,9 @@ struct clickhouse_spooled {
 	struct clickhouse_chunk chunk;
 	uint64_t weight;
 	uint32_t rows;
-	uint32_t hour;       // since 1970, of all its rows
-	uint32_t bytes;      // of its body
-	uint32_t file_bytes; // of its file; 0: it has none
+	uint32_t hour;       // hour of all its rows, since 1970
+	uint32_t bytes;      // bytes of its body
+	uint32_t file_bytes; // bytes of its file; 0: it has no file
 	uint32_t coding;     // enum clickhouse_coding
 };
 
@@ -57,7 +56,7 @@ static inline bool clickhouse_number_is_piece(uint64_t number)
 	return number >> CLICKHOUSE_NUMBER_BITS != 0;
 }
 
-// The first (0) or second (1) half. 0: it is too small a piece to have any.
+// The first (0) or second (1) half. 0: the piece has been cut too often.
 static inline uint64_t clickhouse_number_half(uint64_t number, unsigned which)
 {
 	uint64_t place = 2 * (uint64_t)clickhouse_number_place(number) + which;
@@ -77,8 +76,8 @@ static inline bool clickhouse_number_has(uint64_t whole, uint64_t piece)
 	return from == to;
 }
 
-// Compares chunks by the order of their rows: under 0, 0, over 0. What holds another one comes
-// before it.
+// Compares chunks by the order of their rows: under 0, 0, over 0. A chunk comes before its own
+// pieces.
 static inline int clickhouse_number_order(uint64_t a, uint64_t b)
 {
 	uint64_t x = clickhouse_number_base(a), y = clickhouse_number_base(b);
@@ -98,11 +97,11 @@ static inline int clickhouse_number_order(uint64_t a, uint64_t b)
 
 // The builder makes chunks of rows.
 //
-// All rows of a chunk are of one hour, so that it is of one partition whether these are hours or
-// days: the server then takes all of it or nothing. A chunk ends at its hour's end, `flush_ms`
+// All rows of a chunk are of one hour, so that it is of one partition, whether partitions are hours
+// or days: the server then takes all of it or nothing. A chunk ends at its hour's end, `flush_ms`
 // after its first row, or at as many rows as are wanted: CLICKHOUSE_ROWS_MIN at first, twice as
-// many each time that a chunk fills within a second, for a server likes few large ones, half when
-// one does not fill.
+// many each time that a chunk fills within a second, because a server prefers few large inserts,
+// and half as many when a chunk does not fill.
 //
 // Memory: rows not yet compressed, CLICKHOUSE_RAW_MAX bytes at most. It grows by doubling and
 // shrinks again when CLICKHOUSE_SHRINK_AFTER chunks needed less than a quarter of it.
@@ -116,21 +115,21 @@ enum {
 
 struct clickhouse_builder {
 	struct clickhouse_packer *packer;
-	struct clickhouse_chunk chunk; // of the next to be sealed
+	struct clickhouse_chunk chunk; // run and number of the next chunk to be sealed
 	uint8_t *raw;
 	size_t len, cap;
 	uint32_t rows, hour;
 	uint64_t weight, began_ms, used_ms; // used_ms: the last row
 	unsigned flush_ms, wanted_rows;
-	unsigned rows_max;                             // no more are wanted; the owner may lower it
-	size_t needed;                                 // most bytes of the last chunks
-	unsigned needed_chunks;                        // how many these are
-	size_t cap_most;                               // high-water mark of cap
-	uint64_t grown, shrunk;                        // how often
-	uint64_t rows_in_all, raw_bytes, packed_bytes; // of sealed chunks
+	unsigned rows_max;      // most rows of a chunk; the owner may lower it
+	size_t needed;          // most bytes of the last chunks
+	unsigned needed_chunks; // number of these chunks
+	size_t cap_most;        // high-water mark of cap
+	uint64_t grown, shrunk; // resizes of the buffer
+	uint64_t rows_in_all, raw_bytes, packed_bytes; // rows and bytes of sealed chunks
 };
 
-// `run` in chunk; -ENOMEM.
+// `run`: that of its chunks. -ENOMEM.
 ATTR_MUST_CHECK int clickhouse_builder_open(
 	struct clickhouse_builder *b, uint64_t run, unsigned flush_ms);
 void clickhouse_builder_close(struct clickhouse_builder *b);
@@ -139,32 +138,32 @@ uint32_t clickhouse_row_hour(const struct querylog_row *row);
 // -EAGAIN: the open chunk must be sealed first, it is full or of another hour; -ENOMEM.
 ATTR_MUST_CHECK int clickhouse_builder_add(struct clickhouse_builder *b, const char *box,
 	const struct querylog_row *row, uint64_t now_ms);
-// A chunk is open and over its time.
+// Whether the open chunk is older than flush_ms.
 bool clickhouse_builder_is_due(const struct clickhouse_builder *b, uint64_t now_ms);
 // Makes the buffer as small as at the start again when no row has come for a while.
 void clickhouse_builder_idle(struct clickhouse_builder *b, uint64_t now_ms);
-// Ends the open chunk, compressed: *body is to be freed. -ENOENT: none is open; -ENOMEM, -EIO: it
-// stays open.
+// Ends the open chunk, compressed: *body is to be freed. -ENOENT: no chunk is open; -ENOMEM, -EIO:
+// the chunk stays open.
 ATTR_MUST_CHECK int clickhouse_builder_seal(struct clickhouse_builder *b,
 	enum clickhouse_coding coding, uint64_t now_ms, struct clickhouse_spooled *what,
 	void **body);
-// Forgets the open chunk: *rows and *weight of it.
+// Drops the open chunk; *rows and *weight are what it had.
 void clickhouse_builder_drop(struct clickhouse_builder *b, uint64_t *rows, uint64_t *weight);
 
-// A chunk that is too large for a server, or for a proxy before it, in two halves of its rows. The
-// body is unpacked, read row by row by its columns, and made into two bodies whose rows have the
-// number of their half in place of that of the chunk. The chunk may come from a file: it is refused
-// unless its rows and weight match its head. Takes 16 MiB for some 0.1 s with the largest chunk.
+// Halves of a chunk that is too large for a server, or for a proxy before it. clickhouse_cut
+// unpacks the body, reads it row by row by its columns, and makes two bodies whose rows have their
+// half's number in place of the chunk's. The chunk may come from a file: it is refused unless its
+// rows and weight match its head. Cutting the largest chunk takes 16 MiB for some 0.1 s.
 struct clickhouse_half {
 	struct clickhouse_spooled what;
 	void *body; // to be freed
 };
 
-// `columns` NULL: of this build. -EINVAL: it has one row; -EBADMSG: it is not what it says;
-// -E2BIG: cut too often; -ENOMEM, -EIO.
+// `columns` NULL: those of this build. -EINVAL: the chunk has one row; -EBADMSG: its body does not
+// match `what`; -E2BIG: it was cut too often; -ENOMEM, -EIO.
 ATTR_MUST_CHECK int clickhouse_cut(const char *columns, const struct clickhouse_spooled *what,
 	const void *body, struct clickhouse_half half[2]);
-// Compresses the rows of a chunk otherwise, for a server that does not know the coding of before.
-// *body is freed and replaced. -EBADMSG: it is not what it says; -ENOMEM, -EIO: nothing is changed.
+// Compresses a chunk again, for a server that does not know its coding. *body is freed and
+// replaced. -EBADMSG: the body does not match `what`; -ENOMEM, -EIO: nothing is changed.
 ATTR_MUST_CHECK int clickhouse_recode(
 	struct clickhouse_spooled *what, void **body, enum clickhouse_coding coding);

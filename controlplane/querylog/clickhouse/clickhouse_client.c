@@ -14,7 +14,7 @@ enum { QUERY_MAX = 8192 };
 struct clickhouse_client {
 	struct http_post *post;
 	unsigned ask_ms, insert_ms;
-	uint64_t until_ms; // statements end by then; 0: each has its own time
+	uint64_t until_ms; // deadline of all statements together; 0: each has its own time
 	unsigned urls, at;
 	char url[CLICKHOUSE_URLS_MAX][CLICKHOUSE_URL_MAX];                      // end in "/"
 	char user[CLICKHOUSE_SECRET_MAX + 32], key[CLICKHOUSE_SECRET_MAX + 32]; // header lines
@@ -76,7 +76,7 @@ void clickhouse_client_share_time(struct clickhouse_client *c, bool is_shared)
 	c->until_ms = is_shared ? clock_mono_ms() + c->ask_ms : 0;
 }
 
-// At least 1, so that a late request fails as a time-out.
+// Returns at least 1, so that a late request fails with a timeout.
 static unsigned ask_ms_left(const struct clickhouse_client *c)
 {
 	uint64_t now_ms = clock_mono_ms();

@@ -15,7 +15,7 @@ static const uint8_t magic[8] = {'w', 'e', 'i', 'r', 'r', 'o', 'w', 's'};
 enum {
 	VERSION = 1,
 	SUM = 8,
-	FIXED = 8 + 2 + 1 + 1 + 4 + 3 * 8 + 2 * 4 + 2 * 8, // in front of the texts
+	FIXED = 8 + 2 + 1 + 1 + 4 + 3 * 8 + 2 * 4 + 2 * 8, // bytes of the head before its texts
 };
 
 static void put_u64(struct wr *w, uint64_t v)
@@ -37,7 +37,7 @@ static void put_text(struct wr *w, const char *text)
 	wr_bytes(w, text, len);
 }
 
-// False: it does not fit, or has a NUL within.
+// False: the text does not fit, or has a NUL.
 static bool get_text(struct rd *r, char *out, size_t cap)
 {
 	size_t len = rd_u16(r);
@@ -78,7 +78,7 @@ size_t clickhouse_file_head(uint8_t out[CLICKHOUSE_FILE_HEAD_MAX],
 	return w.pos;
 }
 
-// Reads a file of a build without heads: its name is all that is known.
+// Reads a file of a build without heads: `named`, its name, has all that is known.
 static int bare_read(const uint8_t *at, size_t len, const struct clickhouse_spooled *named,
 	struct clickhouse_origin *origin, size_t *body_at, size_t *body_len)
 {
@@ -209,7 +209,7 @@ struct clickhouse_outbox {
 	bool is_spool_open, is_failing, is_hurried, is_closed;
 	struct clickhouse_parcel chunk[CLICKHOUSE_OUTBOX_SLOTS]; // a ring
 	unsigned first;
-	// The chunk that only the sender holds, as no file has it.
+	// Rows, weight and bytes of the chunk that only the sender holds and no file has.
 	uint64_t hand_rows, hand_weight, hand_bytes;
 	struct clickhouse_outbox_counts counts;
 
@@ -226,7 +226,7 @@ static int spool_open(struct clickhouse_outbox *o)
 	return rc;
 }
 
-// The counts as readers see them. Under the lock.
+// Updates the counts that readers get. Under `lock`.
 static void show(struct clickhouse_outbox *o)
 {
 	const struct clickhouse_spooled *first =
@@ -284,7 +284,7 @@ int clickhouse_outbox_open(
 	return 0;
 }
 
-// Its body and origin are the caller's.
+// Removes the oldest chunk in memory; the caller owns its body and origin.
 static void memory_pop(struct clickhouse_outbox *o)
 {
 	o->counts.bytes -= o->chunk[o->first].what.bytes;
@@ -338,7 +338,8 @@ static bool may_drop(const struct clickhouse_outbox *o)
 	return o->is_failing || o->is_hurried;
 }
 
-// The oldest of memory to the spool. -EAGAIN: there is no room, and none is made.
+// Moves the oldest chunk in memory to the spool. -EAGAIN: the spool has no room, and without `drop`
+// evicts nothing.
 static int spill_one(struct clickhouse_outbox *o, bool drop)
 {
 	struct clickhouse_parcel *p = &o->chunk[o->first];
@@ -409,7 +410,8 @@ static bool is_want(int err)
 	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
 }
 
-// Moves the unusable first file of the spool aside. Logged at the first, and ever more rarely.
+// Moves the unusable first file of the spool aside. Logs the first file, the second, the fourth and
+// so on.
 static void set_aside(struct clickhouse_outbox *o, const struct clickhouse_spooled *what, int err)
 {
 	uint64_t n = ++o->counts.unreadable;
@@ -420,7 +422,8 @@ static void set_aside(struct clickhouse_outbox *o, const struct clickhouse_spool
 	spool_count(o);
 }
 
-// A file that cannot be read is lost, unless memory or descriptors are short.
+// Reads the oldest spool file. A file that cannot be read is put aside and counted as lost, unless
+// memory or descriptors are short.
 static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out)
 {
 	while (o->is_spool_open && clickhouse_spool_first(&o->spool)) {
@@ -440,7 +443,8 @@ static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out
 	return -ENOENT;
 }
 
-// Chunks on disk are nearly always older; pieces of one cut in memory are not.
+// Chunks on disk are nearly always older than those in memory, but not than the pieces of a chunk
+// that was cut in memory.
 static bool memory_is_older(const struct clickhouse_outbox *o)
 {
 	const struct clickhouse_spooled *first =
@@ -502,7 +506,7 @@ static struct clickhouse_origin *origin_copy(const struct clickhouse_origin *ori
 	return copy;
 }
 
-// In front of all in memory.
+// Puts both halves before all chunks in memory.
 static int memory_push(struct clickhouse_outbox *o, const struct clickhouse_parcel *p,
 	const struct clickhouse_half half[2])
 {
@@ -529,10 +533,10 @@ static int memory_push(struct clickhouse_outbox *o, const struct clickhouse_parc
 	return 0;
 }
 
-// Puts the halves on disk, or, if that does not accept them, in memory, and from there into the
-// room of the whole, because a kill would lose them. Halves that the disk does not accept even then
-// (full, or its fsync fails) are counted, and are sent first too. Without room in memory either
-// nothing changes: the whole stays on disk, and is cut at the next attempt.
+// Puts the halves on disk. If the disk does not accept them they go to memory, and from there into
+// the space of the whole, because a kill would lose them. Halves that the disk does not accept even
+// then (full, or its fsync fails) are counted and sent first. Without room in memory nothing
+// changes: the whole stays on disk, and is cut at the next attempt.
 static int halves_put(
 	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2])
 {
@@ -573,7 +577,7 @@ int clickhouse_outbox_cut(
 	return rc;
 }
 
-// To the front of the spool, for it is older than all there.
+// Puts the chunk first into the spool: it is older than all chunks there.
 static int parcel_spool(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
 {
 	int rc = p->is_spooled ? 0 : spool_open(o);
@@ -588,7 +592,7 @@ static int parcel_spool(struct clickhouse_outbox *o, struct clickhouse_parcel *p
 	return rc;
 }
 
-// The lock is let go of between files: the maker is not to wait for all of them.
+// The lock is released between files, so that the maker does not wait for all of them.
 void clickhouse_outbox_failed(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
 {
 	pthread_mutex_lock(&o->lock);

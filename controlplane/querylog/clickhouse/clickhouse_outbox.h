@@ -6,18 +6,19 @@
 //
 // While the server accepts chunks nothing is written to disk. From the first failure on
 // (clickhouse_outbox_failed) the chunks in memory move to disk, as far as there is room, and new
-// ones go there at once, so that a kill loses only unsealed rows. The sender then reads the disk
+// chunks go there at once, so that a kill loses only unsealed rows. The sender then reads the disk
 // until it is empty. When memory is full its oldest chunks go to disk too. When the disk does not
 // accept them either, clickhouse_outbox_put fails and the maker waits. It also waits when memory
-// and spool are full and the server accepts chunks: only a server that is away makes old rows go,
-// one chunk for each new one.
+// and spool are full and the server accepts chunks: old rows are deleted only while the server is
+// away, one chunk for each new chunk.
 //
-// The halves of a chunk that was cut in two replace it, on disk or in memory;
-// the oldest of both comes first.
+// The halves of a chunk that was cut in two replace it, on disk or in memory; the oldest chunk on
+// disk or in memory is sent first.
 //
-// One maker, one sender; one lock, under which a file at a time is written: not for the log thread.
-// clickhouse_outbox_counts never takes that lock. It is for any thread: a disk that hangs does not
-// hold it up, and it returns the counts from before the file that is being written.
+// For one maker and one sender. A file is written under the lock, so the log thread must not call
+// these functions. Any thread may call clickhouse_outbox_counts, which never takes that lock: a
+// hanging disk does not delay it, and it returns the counts from before the file that is being
+// written.
 
 #include "base/counts.h"
 #include "clickhouse_chunk.h"
@@ -35,13 +36,13 @@
 //   length u16 and box   length u16 and columns (a layout)
 //   contenthash of the head up to here u64
 //
-// in network byte order. A file may be of another build, truncated, or foreign: it is read within
-// bounds, and refused unless its sums and its name match. Files of builds without this head are the
-// body alone; they begin as gzip or zstd does, and have the columns of clickhouse_layout_first.
-// Pure, no allocation.
+// Numbers are in network byte order. A file may be of another build, truncated, or foreign: it is
+// read within bounds, and refused unless its sums and its name match. A file of a build without
+// this head is a body alone; it begins as gzip or zstd does, and has the columns of
+// clickhouse_layout_first. Pure, no allocation.
 
 enum {
-	CLICKHOUSE_FILE_BODY_MAX = 20 << 20, // over what a builder's 16 MiB can become
+	CLICKHOUSE_FILE_BODY_MAX = 20 << 20, // more than the builder's 16 MiB can become
 	CLICKHOUSE_FILE_HEAD_MAX = 128 + CLICKHOUSE_BOX_MAX + CLICKHOUSE_LAYOUT_MAX,
 	CLICKHOUSE_FILE_MAX = CLICKHOUSE_FILE_HEAD_MAX + CLICKHOUSE_FILE_BODY_MAX,
 };
@@ -51,12 +52,13 @@ size_t clickhouse_file_head(uint8_t out[CLICKHOUSE_FILE_HEAD_MAX],
 	const struct clickhouse_spooled *what, const struct clickhouse_origin *origin,
 	const void *body);
 
-// Bytes of that head, by `origin` alone.
+// Bytes of the head that clickhouse_file_head writes for `origin`.
 uint32_t clickhouse_file_head_bytes(const struct clickhouse_origin *origin);
 
 // Reads all of a file. *body_at, *body_len: its body. *origin: from the head; its box is "" in a
-// file without one. -EBADMSG: no such file, truncated, damaged, or different from `named`, its
-// name. -EPROTONOSUPPORT: whole, of a version or with columns that this build does not know.
+// file without one. -EBADMSG: the file is foreign, truncated, damaged, or does not match `named`,
+// its name. -EPROTONOSUPPORT: the file is whole, but this build does not know its version or
+// columns.
 ATTR_MUST_CHECK int clickhouse_file_read(const void *bytes, size_t len,
 	const struct clickhouse_spooled *named, struct clickhouse_origin *origin, size_t *body_at,
 	size_t *body_len);
@@ -65,26 +67,26 @@ ATTR_MUST_CHECK int clickhouse_file_read(const void *bytes, size_t len,
 // server is known by its place in the list of URLs, from 0 on.
 
 struct clickhouse_places {
-	uint32_t may_have; // a bit for each server
-	uint32_t given_up; // may have it too, no longer waited for, but asked in their turn
-	uint64_t since_ms; // when another server was wanted first; 0: not yet
+	uint32_t may_have; // one bit for each server
+	uint32_t given_up; // servers that may have it too; weir asks each in turn, without waiting
+	uint64_t since_ms; // when the chunk was first due for another server; 0: not yet
 };
 
-// Any of that many servers may have it.
+// Any of the first `servers` servers may have the chunk.
 void clickhouse_places_all(struct clickhouse_places *p, unsigned servers);
 bool clickhouse_places_is_at(const struct clickhouse_places *p, unsigned server);
-// Whether another server than that one may have it.
+// Whether another server than `server` may have the chunk.
 bool clickhouse_places_is_elsewhere(const struct clickhouse_places *p, unsigned server);
 void clickhouse_places_set(struct clickhouse_places *p, unsigned server, bool may_have);
-// Whether that server may get the chunk, because no other one may have it, or only some of
-// `replicas`, a bit for each server that knows the same tokens. *is_uncertain: another one may have
-// it and did not answer within hold_ms, so the rows may be there twice.
+// Whether `server` may get the chunk: no other server may have it, except `replicas`, a bit for
+// each server that knows the tokens of `server`. *is_uncertain: another server may have it and did
+// not answer within hold_ms, so the rows may be stored twice.
 bool clickhouse_places_may_send(struct clickhouse_places *p, unsigned server, uint32_t replicas,
 	unsigned hold_ms, bool *is_uncertain);
 
 enum {
 	CLICKHOUSE_OUTBOX_MAX = 64,
-	CLICKHOUSE_OUTBOX_SLOTS = CLICKHOUSE_OUTBOX_MAX + 32, // with pieces of cut chunks
+	CLICKHOUSE_OUTBOX_SLOTS = CLICKHOUSE_OUTBOX_MAX + 32, // room for pieces of cut chunks
 };
 
 struct clickhouse_outbox;
@@ -99,27 +101,27 @@ ATTR_MUST_CHECK int clickhouse_outbox_open(
 	struct clickhouse_outbox **out, const struct clickhouse_outbox_settings *s); // -ENOMEM
 void clickhouse_outbox_free(struct clickhouse_outbox *o); // chunks in memory are lost. NULL is fine
 
-// Takes `body` over on success. -EAGAIN: all is full, and the server is at it; -errno: memory is
-// full, and the disk says that.
+// Takes `body` over on success. -EAGAIN: memory and spool are full, and the server accepts chunks;
+// -errno of the disk: memory is full.
 ATTR_MUST_CHECK int clickhouse_outbox_put(
 	struct clickhouse_outbox *o, const struct clickhouse_spooled *what, void *body);
-// The maker waits no more: a chunk that does not fit evicts the oldest. For the maker's end.
+// From now on a chunk that does not fit evicts the oldest. The maker calls this at shutdown.
 void clickhouse_outbox_hurry(struct clickhouse_outbox *o);
-// No more puts; takers no longer wait.
+// No more chunks are put; clickhouse_outbox_take no longer waits.
 void clickhouse_outbox_close(struct clickhouse_outbox *o);
 
 struct clickhouse_parcel {
 	struct clickhouse_spooled what;
 	void *body;
 	struct clickhouse_origin
-		*origin; // its writer and format; NULL: this control plane's present ones
+		*origin; // writer and format; NULL: this control plane with its present columns
 	bool is_spooled; // a file has it too
 	uint64_t put_ms;
 };
 
-// The oldest chunk, after at most timeout_ms. -ENOENT: no chunk; -ENOMEM, -EMFILE, -ENFILE, at
-// once: it cannot be read now. The sender owns it until it calls one of the functions below other
-// than clickhouse_outbox_failed.
+// Takes the oldest chunk, after at most timeout_ms. -ENOENT: no chunk; -ENOMEM, -EMFILE, -ENFILE,
+// at once: it cannot be read now. The sender owns the chunk until it calls done, cut, refuse or
+// give_back.
 ATTR_MUST_CHECK int clickhouse_outbox_take(
 	struct clickhouse_outbox *o, unsigned timeout_ms, struct clickhouse_parcel *out);
 void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
@@ -127,11 +129,12 @@ void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parce
 // disk: nothing is changed.
 ATTR_MUST_CHECK int clickhouse_outbox_cut(
 	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2]);
-// It cannot be sent by this build: put aside where a file has it, and counted as lost.
+// This build cannot send the chunk: its file is put aside, and its rows count as lost.
 void clickhouse_outbox_refuse(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
-// Not sent, the sender keeps it: that and all else goes to disk, until the next done.
+// The chunk was not sent, and the sender keeps it. It and all chunks in memory go to disk, new ones
+// too, until the next clickhouse_outbox_done.
 void clickhouse_outbox_failed(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
-// The sender ends with it unsent: to disk, or lost.
+// The sender ends without having sent the chunk: it goes to disk, or is lost.
 void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
 // Writes all chunks in memory to disk; those that do not fit are lost and counted. After the sender
 // ended.
@@ -163,17 +166,17 @@ void clickhouse_outbox_spill(struct clickhouse_outbox *o);
 struct clickhouse_outbox_counts {
 	CLICKHOUSE_OUTBOX_COUNTS(COUNT_FIELD)
 	unsigned chunks_most;
-	uint64_t bytes_max;      // of its chunks in memory
-	uint64_t memory;         // with its own and the chunk being sent
-	uint64_t rows, weight;   // in memory, and those that only the sender holds
-	uint64_t dropped_chunks; // as the spool was full
-	uint64_t lost_chunks, lost_rows, lost_weight; // unreadable files, no disk at the end
-	uint64_t cut_chunks;                          // in two
+	uint64_t bytes_max;    // most bytes of the chunks in memory
+	uint64_t memory;       // bytes of the outbox, its chunks in memory and the chunk being sent
+	uint64_t rows, weight; // rows in memory, those that only the sender holds included
+	uint64_t dropped_chunks;                      // chunks deleted because the spool was full
+	uint64_t lost_chunks, lost_rows, lost_weight; // unreadable files; no disk at shutdown
+	uint64_t cut_chunks;                          // chunks cut in two
 	uint64_t spilled,
-		refused;     // chunks to disk because there was no memory or no server; put back
-	uint64_t since_ms;   // when the oldest of memory was put; 0: none
-	uint32_t spool_hour; // of the oldest file's rows, since 1970; 0: none
-	int spool_err;       // of the last write; 0: it went well
+		refused; // chunks moved to disk, for lack of memory or of a server; chunks refused
+	uint64_t since_ms;   // when the oldest chunk in memory was put; 0: no chunk
+	uint32_t spool_hour; // hour of the oldest file's rows, since 1970; 0: no file
+	int spool_err;       // -errno of the last write; 0: it succeeded
 };
 COUNTS(clickhouse_outbox_rows, struct clickhouse_outbox_counts, "weir_clickhouse_",
 	CLICKHOUSE_OUTBOX_COUNTS)

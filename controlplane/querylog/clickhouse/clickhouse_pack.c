@@ -80,7 +80,7 @@ ssize_t clickhouse_pack(struct clickhouse_packer *p, enum clickhouse_coding codi
 	return cap < ZSTD_compressBound(len) ? -ENOSPC : -EIO;
 }
 
-// Either `out` is exactly full, or the body is too large: zlib's answer alone does not show which.
+// zlib's result does not tell whether `out` is exactly full or the body is too large.
 static ssize_t unpack_gzip(const void *from, size_t len, void *out, size_t cap)
 {
 	z_stream z = {

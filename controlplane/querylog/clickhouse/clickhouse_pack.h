@@ -2,8 +2,8 @@
 #pragma once
 
 // Compression of a request body: zstd for a server that accepts it as Content-Encoding, gzip for
-// Debian's 18.16, which accepts nothing else. The fastest level of each: rows a second matter, and
-// rows of a log repeat so much that even this level reduces them to a quarter.
+// Debian's 18.16, which accepts nothing else. weir uses the fastest level of each: the rate of rows
+// matters, and rows of a log repeat so much that even this level reduces them to a quarter.
 //
 // A packer belongs to one thread and keeps its tables, 0.3 to 1 MiB, between bodies.
 
@@ -15,19 +15,19 @@
 enum { CLICKHOUSE_PACK_RAW_MAX = 16 << 20 }; // bytes of rows in one body
 
 enum clickhouse_coding { CLICKHOUSE_GZIP, CLICKHOUSE_ZSTD, CLICKHOUSE_CODINGS };
-extern const char *const clickhouse_coding_names[CLICKHOUSE_CODINGS]; // of Content-Encoding
+extern const char *const clickhouse_coding_names[CLICKHOUSE_CODINGS]; // values of Content-Encoding
 
 struct clickhouse_packer;
 
 ATTR_MUST_CHECK int clickhouse_packer_open(struct clickhouse_packer **out); // -ENOMEM
 void clickhouse_packer_close(struct clickhouse_packer *p);                  // NULL is fine
 
-// Room that `len` bytes take at most, whichever coding. `len` under 1 GiB.
+// Most bytes that `len` bytes take, in either coding. `len` under 1 GiB.
 size_t clickhouse_pack_max(size_t len);
-// Bytes of `out` that are the body now; -ENOSPC, -EIO: the library failed.
+// Compresses; the bytes written to `out`. -ENOSPC; -EIO: the library failed.
 ATTR_MUST_CHECK ssize_t clickhouse_pack(struct clickhouse_packer *p, enum clickhouse_coding coding,
 	const void *from, size_t len, void *out, size_t cap);
-// The other way: bytes of `out` that the body was. -ENOSPC: it is more than `cap`; -EBADMSG: it is
-// none of that coding, or not a whole one; -ENOMEM. Any thread.
+// Decompresses; the bytes written to `out`. -ENOSPC: the body has more than `cap`; -EBADMSG: it is
+// not of that coding, or not whole; -ENOMEM. Any thread.
 ATTR_MUST_CHECK ssize_t clickhouse_unpack(
 	enum clickhouse_coding coding, const void *from, size_t len, void *out, size_t cap);

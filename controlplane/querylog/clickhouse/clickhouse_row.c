@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-// Integers of a row in all, and the lengths of its strings: three bytes each hold 2 Mi.
+// Bytes of all integers of a row; number of its strings; bytes of the length of a string: three
+// hold 2 Mi.
 enum { FIXED_MAX = 80, TEXTS = 12, LENGTH_MAX = 3 };
 
 static uint8_t *u16(uint8_t *at, uint16_t v)
@@ -100,13 +101,13 @@ static const unsigned bytes_of[CLICKHOUSE_TYPES] = {
 	[CLICKHOUSE_TIME] = 4,
 };
 
-// A comma behind each; the last one's is no harm.
+// A comma stands behind each column; the last comma does no harm.
 #define X(name, type, is_word) #name " " type ","
 const char clickhouse_layout_own[] = CLICKHOUSE_COLUMN_LIST(X);
 #undef X
 static_assert(sizeof(clickhouse_layout_own) <= CLICKHOUSE_LAYOUT_MAX);
 
-// This never changes: such files may lie anywhere.
+// This never changes: a spool may still have files of the first builds.
 const char clickhouse_layout_first[] =
 	"time DateTime('UTC'),time_us UInt32,box String,run UInt64,chunk UInt64,weight UInt64,"
 	"client String,client_port UInt16,client_name String,client_group String,qname String,"
@@ -158,7 +159,7 @@ static bool column_read(struct clickhouse_layout *l, const char *text, size_t le
 	memcpy(l->column[l->count].name, text, name_len);
 	l->column[l->count].name[name_len] = '\0';
 	l->column[l->count].type = type;
-	if (column_find(l, l->column[l->count].name) < l->count) // twice
+	if (column_find(l, l->column[l->count].name) < l->count) // the name is there twice
 		return false;
 	l->count++;
 	return true;

@@ -24,21 +24,21 @@
 	"qtype,qclass,transport,verdict,tier,list,upstream,answered,blocked,rcode,ede,"        \
 	"dataplane_us,total_us,query_len,reply_len,validation"
 
-// What names a request, the same in all its rows.
+// Identifies a request; all its rows have both numbers.
 struct clickhouse_chunk {
 	uint64_t run;    // microseconds since 1970 when this control plane began
-	uint64_t number; // from 1 on
+	uint64_t number; // counts up from 1
 };
 
 // Bytes that a row takes at most.
 size_t clickhouse_row_max(const char *box, const struct querylog_row *row);
 
-// Writes a row of clickhouse_row_max bytes or fewer. Bytes written, -ENOSPC.
+// Writes a row of at most clickhouse_row_max bytes. Returns the bytes written, or -ENOSPC.
 ATTR_MUST_CHECK ssize_t clickhouse_row_put(uint8_t *out, size_t cap, const char *box,
 	const struct clickhouse_chunk *chunk, const struct querylog_row *row);
 
-// The columns: X(name, type, is_word). A word repeats, and is LowCardinality where the server has
-// that.
+// The columns: X(name, type, is_word). A word is a text that repeats: LowCardinality if the server
+// has that type.
 
 #define CLICKHOUSE_COLUMN_LIST(X)         \
 	X(time, "DateTime('UTC')", false) \
@@ -77,7 +77,7 @@ ATTR_MUST_CHECK ssize_t clickhouse_row_put(uint8_t *out, size_t cap, const char 
 
 enum {
 	CLICKHOUSE_COLUMNS_MAX = 64,
-	CLICKHOUSE_COLUMN_NAME_MAX = 32, // its NUL included
+	CLICKHOUSE_COLUMN_NAME_MAX = 32, // bytes of a name, its NUL included
 	CLICKHOUSE_LAYOUT_MAX = 2048,    // bytes of the text, its NUL included
 };
 
@@ -94,21 +94,22 @@ enum clickhouse_type {
 extern const char *const clickhouse_type_names[CLICKHOUSE_TYPES];
 
 struct clickhouse_layout {
-	unsigned count, chunk, weight; // columns; which of them hold chunk and weight
+	unsigned count, chunk, weight; // number of columns; which of them hold chunk and weight
 	struct {
 		char name[CLICKHOUSE_COLUMN_NAME_MAX];
 		enum clickhouse_type type;
 	} column[CLICKHOUSE_COLUMNS_MAX];
 };
 
-// The layout of this build, and that of the builds whose spool files did not say theirs.
+// The layouts of this build, and of builds whose spool files have no layout.
 extern const char clickhouse_layout_own[];
 extern const char clickhouse_layout_first[];
 
-// -EINVAL: no such text, or without time, box, run, chunk or weight, by which chunks are known.
+// -EINVAL: the text is no layout, or lacks time, box, run, chunk or weight, which weir needs to
+// find a chunk.
 ATTR_MUST_CHECK int clickhouse_layout_read(
 	const char *text, size_t len, struct clickhouse_layout *out);
 
-// The next row: where its chunk stands, and its weight. False: `r` ends in the midst of one.
+// Reads the next row: the offset of its chunk, and its weight. False: `r` ends within a row.
 ATTR_MUST_CHECK bool clickhouse_layout_row(
 	const struct clickhouse_layout *l, struct rd *r, size_t *chunk_at, uint64_t *weight);

@@ -21,8 +21,8 @@ enum {
 	HAS_WORDS = 1904, // LowCardinality without asking for it
 	HAS_TTL = 2003,
 	HAS_ZSTD = 2100,
-	HAS_WINDOW = 2109, // a MergeTree knows blocks that it has
-	HAS_TOKEN = 2203,  // and the sender may name them
+	HAS_WINDOW = 2109, // a MergeTree recognises blocks that it has
+	HAS_TOKEN = 2203,  // the sender may give a block a token
 	HAS_TYPES = 2303,  // IPv6 that takes any text, DateTime64, codecs, skip indexes
 };
 
@@ -35,7 +35,8 @@ static const struct {
 #undef X
 };
 
-// Every statement fits by the bounds of names; one that did not would be cut, and refused.
+// The bounds of names make every statement fit; a longer one would be cut, and ClickHouse would
+// refuse it.
 ATTR_PRINTF(2, 3) static void sql_add(struct sql *q, const char *fmt, ...)
 {
 	va_list ap;
@@ -89,7 +90,7 @@ static void ttl_add(struct sql *q, const struct clickhouse_schema *s)
 			s->limits.are_known ? s->limits.hours : s->settings.hours);
 }
 
-// How a column lies on disk: times and numbers that count up by their differences.
+// The codec of a column: differences for times and for numbers that count up.
 static const char *codec_of(const char *name)
 {
 	bool counts = !strcmp(name, "time") || !strcmp(name, "run") || !strcmp(name, "chunk");
@@ -169,8 +170,8 @@ static void columns_sql(const struct clickhouse_schema *s, struct sql *q)
 	sql_add(q, ")");
 }
 
-// Number `i` of a list of conditions: the column of that name has a type that takes the bytes of
-// this one (a time of any zone, words of few or of any).
+// Adds condition `i` of a list: the column `name` has a type that accepts the bytes of `type` (a
+// DateTime of any zone, a String with or without LowCardinality).
 static void column_is(struct sql *q, unsigned i, const char *name, const char *type)
 {
 	const char *also = i ? " OR " : "";
@@ -184,8 +185,8 @@ static void column_is(struct sql *q, unsigned i, const char *name, const char *t
 			type, type);
 }
 
-// Columns that an older version did not have come behind the one that is before them here. Those of
-// a Distributed table are no use before the tables behind it have them, which weir does not know.
+// Adds columns that an older version did not have, each behind its predecessor of this build. Not
+// to a Distributed table: the tables behind it, which weir does not know, must have them first.
 static enum clickhouse_end columns_add(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
@@ -216,7 +217,7 @@ static enum clickhouse_end columns_add(
 	return end;
 }
 
-// A column of another type would take a row's bytes for something else.
+// A column of another type would misread a row's bytes.
 static enum clickhouse_end columns_check(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
@@ -234,7 +235,7 @@ static enum clickhouse_end columns_check(
 	return CLICKHOUSE_REFUSED;
 }
 
-// Changes the TTL of a table that weir made; one that the operator made without stays so.
+// Changes the TTL of a table; a table that the operator made without TTL gets none.
 static enum clickhouse_end ttl_set(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
@@ -256,7 +257,7 @@ static enum clickhouse_end ttl_set(
 // Whether a chunk may be sent again without harm: every table that holds its rows must know blocks
 // by their tokens.
 
-// Whether the table of a row of system.tables knows blocks that it has.
+// SQL: whether the table of a row of system.tables recognises blocks that it has.
 #define KNOWS_BLOCKS                     \
 	"(engine LIKE 'Replicated%%' OR" \
 	" match(create_table_query, 'non_replicated_deduplication_window = [1-9]'))"
@@ -265,7 +266,8 @@ struct local_table {
 	char cluster[CLICKHOUSE_NAME_MAX], database[CLICKHOUSE_NAME_MAX], name[CLICKHOUSE_NAME_MAX];
 };
 
-// "Distributed('cluster', 'database', 'table', ...)", quotes with backslashes before them, or none.
+// "Distributed('cluster', 'database', 'table', ...)", with or without backslashes before the
+// quotes.
 static bool engine_read(const char *text, struct local_table *out)
 {
 	char plain[512];
@@ -327,7 +329,7 @@ static enum clickhouse_end replicated_ask(
 	return end;
 }
 
-// Finds out s->dedups. A user who may not ask for it has it false.
+// Finds out s->dedups; false if the user may not read system.tables.
 static enum clickhouse_end dedup_read(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
@@ -354,13 +356,14 @@ static enum clickhouse_end dedup_read(
 
 // The limits of a table that several boxes write: the widest ones.
 //
-// Several boxes may write one table. Each writes its limits to TABLE_limits every hour, as
-// "BOX#INSTANCE" so that boxes of one name do not overwrite each other's. The widest limits of any
-// box within 30 days apply; without an answer a box drops nothing.
+// Each box writes its limits to TABLE_limits every hour, as "BOX#INSTANCE" so that boxes of one
+// name do not overwrite each other's. The widest limits of any box within 30 days apply; without an
+// answer a box drops nothing.
 
 enum { QUOTED_MAX = 1024, FORGET_S = 30 * 86400, TWIN_S = 2 * 3600, INSTANCE_LEN = 16 };
 
-// A statement about TABLE_limits: the text before its name, and behind it.
+// Runs a statement about TABLE_limits; `verb` is the text before the name, `rest` the text behind
+// it.
 static enum clickhouse_end limits_ask(const struct clickhouse_schema *s,
 	struct clickhouse_client *c, struct clickhouse_answer *out, const char *verb,
 	const char *rest)
@@ -388,8 +391,8 @@ static enum clickhouse_end limits_put(struct clickhouse_schema *s, struct clickh
 	return limits_ask(s, c, out, "INSERT INTO", q.text);
 }
 
-// Leaves out what an older build of this box wrote under its name alone. A twin has this one's name
-// and another instance.
+// Asks for the limits of all other boxes, without those that an older build of this box wrote under
+// its name alone. A twin has this box's name and another instance.
 static enum clickhouse_end others_limits_ask(struct clickhouse_schema *s,
 	struct clickhouse_client *c, const char *key, const char *box,
 	struct clickhouse_answer *out)
@@ -408,7 +411,7 @@ static enum clickhouse_end others_limits_ask(struct clickhouse_schema *s,
 	return limits_ask(s, c, out, verb.text, q.text);
 }
 
-// "BOX#INSTANCE" without the instance.
+// Removes the instance from "BOX#INSTANCE".
 static void instance_cut(char *key)
 {
 	size_t len = strlen(key);
@@ -417,7 +420,7 @@ static void instance_cut(char *key)
 		key[len - INSTANCE_LEN - 1] = '\0';
 }
 
-// 0, no limit of bytes, is the widest limit.
+// Applies the limits of other boxes in s->limits. 0, no limit of bytes, is the widest limit.
 static void limits_widen(struct clickhouse_schema *s, const char *text)
 {
 	unsigned boxes = 0, hours = 0, days = 0, twins = 0;
@@ -476,7 +479,7 @@ static enum clickhouse_end limits_agree(
 
 // Sums by minute, filled by the server itself with every insert.
 
-// Words, in the order by which rows of a minute are one.
+// Columns by which the server sums the rows of a minute.
 #define MINUTE_WORDS "minute, box, verdict, tier, transport, client_group, qtype, rcode, blocked"
 
 static enum clickhouse_end rollup_table(struct clickhouse_client *c, struct clickhouse_answer *out,
@@ -580,7 +583,7 @@ enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
 		column_is(&q, i, l->column[i].name, clickhouse_type_names[l->column[i].type]);
 	sql_add(&q, ")");
 	*has = CLICKHOUSE_SOME_THERE;
-	if (q.len + 1 == sizeof(q.text)) { // more than any build of weir has
+	if (q.len + 1 == sizeof(q.text)) { // more columns than any build of weir has
 		*out = (struct clickhouse_answer){.status = 200, .text = ""};
 		return CLICKHOUSE_DONE;
 	}
@@ -618,7 +621,7 @@ void clickhouse_schema_parameters(
 		s->version >= HAS_TOKEN ? query_id : "");
 }
 
-// The time is what the table is ordered by: by it the server finds the few parts to look into.
+// The table is ordered by time, so the server reads only the few parts of that time.
 void clickhouse_schema_count(const struct clickhouse_schema *s, const char *box,
 	const struct clickhouse_spooled *what, char sql[CLICKHOUSE_SQL_MAX])
 {
@@ -636,8 +639,8 @@ void clickhouse_schema_count(const struct clickhouse_schema *s, const char *box,
 // Drops partitions that are too old or too large, one at a time, the oldest first.
 //
 // Ages count from the earlier of the server's clock and this box's, by the rules of retention.h.
-// The newest partition of the present stays. Partitions of the future are dropped for max_bytes
-// alone, before all others, once the clock has run without a step for a day.
+// The newest partition of the present is never dropped. Partitions of the future are dropped only
+// for max_bytes, before all others, once the clock has run without a step for a day.
 
 enum {
 	TIDY_PARTITIONS = 8,
@@ -652,13 +655,13 @@ enum {
 
 // The facts about a table that decide which partitions weir drops.
 struct table_age {
-	int64_t now_s;                // ages count from then
-	char newest[PARTITION_TEXT];  // of the present: stays; "": no such partition
+	int64_t now_s;                // the time that ages count from
+	char newest[PARTITION_TEXT];  // newest one of the present, always kept; "": no such one
 	char present[PARTITION_TEXT]; // partitions of a later name lie in the future (retention.h)
-	bool future_first;            // these go first where rows take too many bytes
+	bool future_first; // partitions of the future go first when rows take too many bytes
 };
 
-// The start of a partition of weir: YYYYMMDD or YYYYMMDDHH. 0: another form.
+// The start of the partition named `text`, YYYYMMDD or YYYYMMDDHH. 0: another form.
 static int64_t partition_start(const char *text, int64_t *length_s)
 {
 	size_t digits = strspn(text, "0123456789");
@@ -682,7 +685,8 @@ static int64_t partition_end(const char *text)
 	return start_s ? start_s + length_s : 0;
 }
 
-// The last hour of the present. The name of a day's partition is less than that of its first hour.
+// Writes the name of the last hour of the present. The name of a day's partition sorts before that
+// of its first hour.
 static void present_name(int64_t clock_s, char out[PARTITION_TEXT])
 {
 	const time_t last_s = clock_s + RETENTION_FUTURE_S;
@@ -692,8 +696,8 @@ static void present_name(int64_t clock_s, char out[PARTITION_TEXT])
 		strcpy(out, "0");
 }
 
-// "now TAB partition" a line, the newest first: the server's clock, and what the table has of the
-// present. Both clocks must agree before rows go: the earlier one counts.
+// Reads lines of "now TAB partition", the newest partition first. The earlier of the server's clock
+// and this box's counts, so that no wrong clock alone makes weir drop rows.
 static void age_read(
 	struct clickhouse_schema *s, char *reply, int64_t clock_s, struct table_age *out)
 {
@@ -730,7 +734,8 @@ static void age_read(
 	s->clock_ahead_s = ahead_s;
 }
 
-// Partitions of the future are left out: many of them would hide those of the present.
+// Reads the age of the table. Leaves out partitions of the future, many of which would hide those
+// of the present.
 static enum clickhouse_end age_ask(struct clickhouse_schema *s, struct clickhouse_client *c,
 	int64_t clock_s, struct table_age *age, struct clickhouse_answer *out)
 {

@@ -17,11 +17,11 @@
 
 enum { TAKE_MS = 200 };
 
-struct clickhouse_server { // behind one URL
+struct clickhouse_server { // the server behind one URL
 	struct clickhouse_schema schema;
-	bool is_ready;                     // the schema was made since contact
-	uint64_t contact_ms;               // since when the server answers; 0: it does not
-	char tidy_why[CLICKHOUSE_WHY_MAX]; // it refuses to drop partitions; "": it does not
+	bool is_ready;                     // the schema was made since contact began
+	uint64_t contact_ms;               // since when the server answers; 0: it does not answer
+	char tidy_why[CLICKHOUSE_WHY_MAX]; // why the server drops no partitions; "": it does
 };
 
 struct clickhouse_sender {
@@ -31,35 +31,35 @@ struct clickhouse_sender {
 	pthread_cond_t changed;
 	bool is_ended;
 	struct clickhouse_sender_status shown;
-	struct clickhouse_client *next_client; // to be used from the next try on; NULL: as before
+	struct clickhouse_client *next_client; // replaces `client` at the next try; NULL: no change
 	struct clickhouse_schema_settings next_schema;
 
 	_Atomic bool stop, is_closing;
-	_Atomic bool is_renewed; // there is a next_client
+	_Atomic bool is_renewed; // next_client is set
 	_Atomic unsigned coding, rows_max;
 
-	// The thread's own.
+	// Fields that the sender's thread alone uses.
 	struct clickhouse_client *client;
-	struct clickhouse_server server[CLICKHOUSE_URLS_MAX], *here; // here: in use
-	unsigned urls;                                               // how many there are
-	unsigned taken_at;    // the URL that took the last chunk, from 1 on; 0: none yet
-	unsigned tried;       // of them without a success, since the last wait
-	unsigned renewals;    // of the settings
-	uint64_t settled_run; // the earlier run of which a chunk was last dealt with; 0: none
+	struct clickhouse_server server[CLICKHOUSE_URLS_MAX], *here; // here: the server in use
+	unsigned urls;                                               // number of URLs
+	unsigned taken_at; // number of the URL that took the last chunk, from 1 on; 0: no chunk yet
+	unsigned tried;    // URLs tried without success since the last wait
+	unsigned renewals; // changes of the settings since the start
+	uint64_t settled_run; // the earlier run of the last chunk that is done; 0: no such run
 	struct clickhouse_sender_status now;
-	uint64_t backoff_ms, wait_ms; // wait_ms: before the next try, 0: none
+	uint64_t backoff_ms, wait_ms; // wait_ms: before the next try; 0: no wait
 	uint64_t retry_at_ms, tidy_at_ms;
-	unsigned tidies;         // turns of the URLs that are not in use
-	unsigned taken_in_a_row; // chunks, since rows_max was another
+	unsigned tidies;         // turns given to URLs that are not in use
+	unsigned taken_in_a_row; // chunks taken since rows_max last changed
 };
 
 // The steps of the sender; a failure is logged under the name of its step.
 enum step {
 	STEP_SCHEMA,
-	STEP_COLUMNS, // of a file of another build
-	STEP_COUNT,   // whether the server has the chunk already
+	STEP_COLUMNS, // the columns of a file of another build are looked up
+	STEP_COUNT,   // weir asks the server whether it has the chunk
 	STEP_SIZE,    // the chunk is cut in two
-	STEP_CODING,  // it is compressed again
+	STEP_CODING,  // the chunk is compressed again
 	STEP_INSERT,
 };
 
@@ -101,9 +101,8 @@ static void sender_pause(struct clickhouse_sender *s, uint64_t ms)
 	pthread_mutex_unlock(&s->lock);
 }
 
-// Every answer goes through here, so that it is known since when the server speaks. An error
-// without a code is a proxy's, behind which a request may lie as it may in the server's
-// sockets.
+// Records since when the server answers; every answer goes through here. An error without a code is
+// that of a proxy, which may still hold a request, as the server's sockets may.
 static void contact_note(struct clickhouse_sender *s, const struct clickhouse_answer *a)
 {
 	if (!a->status) {
@@ -119,16 +118,16 @@ static void contact_note(struct clickhouse_sender *s, const struct clickhouse_an
 		s->here->is_ready = false;
 }
 
-// Goes on to that URL.
+// Switches to `url`.
 static void url_use(struct clickhouse_sender *s, unsigned url)
 {
-	s->here->contact_ms = 0; // what happens there meanwhile is not seen
+	s->here->contact_ms = 0; // what happens at the old server meanwhile is not seen
 	s->here = &s->server[url];
 	s->here->contact_ms = 0;
 	clickhouse_client_use(s->client, url);
 }
 
-// Goes on to the next URL; after the last one of a round with a wait.
+// Switches to the next URL; waits after the last URL of a round.
 static void url_next(struct clickhouse_sender *s)
 {
 	s->wait_ms = 0;
@@ -155,8 +154,8 @@ static void why_with_url(
 		snprintf(text, CLICKHOUSE_WHY_MAX, "%.170s", why);
 }
 
-// A try failed. The next one asks the next URL, at once, or after a wait where all were tried;
-// `stays`: this one, at once.
+// Notes that a try failed. The next try asks the next URL, at once, or after a wait if all were
+// tried. `stays`: the next try asks this URL, at once.
 static void attempt_failed(struct clickhouse_sender *s, enum step step, const char *why, bool stays)
 {
 	static const char *const names[] = {
@@ -239,45 +238,45 @@ static void settings_renew(struct clickhouse_sender *s)
 	s->backoff_ms = s->wait_ms = s->retry_at_ms = s->tidy_at_ms = 0;
 }
 
-// A chunk from the outbox into the server: tried, counted there, cut, dropped.
+// How the sender delivers a chunk from the outbox to the server.
 //
-// An insert of a chunk is all or nothing, for its rows are of one partition and one block. After an
-// end that leaves open whether the server took it (a connection that broke, an error, a chunk found
-// in the spool of an earlier run) it is counted before it is sent again: first whether its insert
-// still runs, by its query id, then how many of its rows are there. A count of 0 is trusted only
-// when the server has answered for `settle_ms` without a break, so that a request which still lay
-// in its sockets has begun by then. Servers from 22.3 on also know the chunk by its token.
+// The server stores a chunk whole or not at all, because its rows are of one partition and one
+// block. After an unclear end (a broken connection, an error, a chunk found in the spool of an
+// earlier run) weir asks the server before it sends the chunk again: whether its insert still runs,
+// by its query id, then how many of its rows the table has. A count of 0 is trusted only when the
+// server has answered for `settle_ms` without a break, so that a request that waited in its sockets
+// has begun by then. Servers from 22.3 on also recognise the chunk by its token.
 //
 // A server with only some of the rows distributes the table over others, of which one failed, or is
-// a replica that lags. Where each table of the rows knows blocks by tokens (dedups of the schema),
-// the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: a server that has it
-// stores nothing twice. Elsewhere the missing rows are counted as partial.
+// a replica that lags. If each table of the rows recognises blocks by tokens (dedups of the
+// schema), the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: a server
+// that has it stores nothing twice. Otherwise the missing rows are counted as partial.
 //
-// A failed chunk is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as the
-// outbox is bounded. A chunk whose body is at fault is tried CLICKHOUSE_BODY_TRIES times, then
-// counted as refused and dropped. The schema is made before the first insert and whenever contact
-// was lost or a table is gone.
+// A failed chunk is tried again for ever, because the outbox is bounded; the wait doubles from
+// retry_min_ms to retry_max_ms. A chunk whose body is at fault is tried CLICKHOUSE_BODY_TRIES
+// times, then counted as refused and dropped. The schema is made before the first insert and
+// whenever contact was lost or a table is gone.
 //
-// A chunk that is too large (status 413, of a server or of a proxy before it) is cut in two at once
-//; where that status, or its connection, broke off under the body, the server is
-// first asked whether it has the chunk. CLICKHOUSE_BROKEN_TRIES connections in a row that end under
-// a chunk, by a server that answers the question in between, count as that status. A row alone and
-// still too large is refused at once, one that no connection stands after CLICKHOUSE_ALONE_TRIES.
-// Chunks to come are made half as large (clickhouse_sender_rows_max), and a quarter larger again
-// after each CLICKHOUSE_GROW_AFTER that were taken.
+// A chunk that is too large (status 413, of a server or of a proxy before it) is cut in two at
+// once. If the reply with that status, or the connection, broke off during the body, weir first
+// asks the server whether it has the chunk. CLICKHOUSE_BROKEN_TRIES connections in a row that end
+// during a chunk, of a server that answers in between, count as status 413. A single row that is
+// still too large is refused at once, and one that breaks every connection after
+// CLICKHOUSE_ALONE_TRIES. Chunks to come are made half as large (clickhouse_sender_rows_max), and a
+// quarter larger again after each CLICKHOUSE_GROW_AFTER that were taken.
 //
 // A chunk in a compression that the server's version does not know, because an older server
-// replaced the first one, is compressed again before it is sent. An error about the body of such a
-// chunk makes the sender ask for the version again.
+// replaced the one it was made for, is compressed again before it is sent. An error about the body
+// of such a chunk makes the sender ask for the version again.
 //
-// Of several URLs one is in use until an attempt fails: then the next one follows at once, with a
+// With several URLs one is in use until an attempt fails; then the next one follows at once, with a
 // pause after the last. A chunk of which a server may have rows goes to no other server until that
-// one has confirmed that it has none, except to another replica of its table, which knows the
-// chunk's token. After hold_ms without that answer it goes to the next server, and its rows are
-// counted as uncertain.
+// server has confirmed that it has none. Another replica of the table may get it, because it knows
+// the chunk's token. After hold_ms without a confirmation the chunk goes to the next server, and
+// its rows are counted as uncertain.
 //
 // Rows of another build, from the spool, are sent by the names of their columns if the table has
-// these, else put aside (clickhouse_outbox_refuse).
+// these columns, else put aside (clickhouse_outbox_refuse).
 
 enum {
 	HTTP_UNAUTHORIZED = 401,
@@ -290,21 +289,21 @@ enum {
 struct delivery {
 	struct clickhouse_parcel *parcel;
 	const char *box;
-	bool has_layout; // it has these columns, not the present ones
+	bool has_layout; // the body has the columns of `layout`, not those of this build
 	struct clickhouse_layout layout;
-	enum step step;                  // was tried last
-	struct clickhouse_places places; // servers that may have it
-	unsigned renewals;               // of the sender's settings, when they were found out
-	unsigned failed_at;              // the URL, from 1 on, that did not say it took it; 0: none
-	bool moves;                      // the next server's turn, which is no failure of this one
-	bool is_uncertain;               // sent while another server might have it
-	bool is_too_large;               // reported by a complete or broken answer
-	bool is_foreign;                 // the table has no such columns
-	bool is_unreadable;              // its body is not what it says
-	uint64_t missing, missing_weight; // rows that the server has not, and never gets
-	uint64_t tried_ms;                // when it was sent first, in this life; 0: not yet
-	unsigned body_tries;              // that ended with a word about the body
-	unsigned broken_tries;            // that ended with the connection, in a row
+	enum step step;                  // the step tried last
+	struct clickhouse_places places; // servers that may have the chunk
+	unsigned renewals;               // the sender's `renewals` when `places` was set
+	unsigned failed_at; // URL, from 1 on, that may have taken the chunk; 0: no such URL
+	bool moves;         // it is the next server's turn; the server in use did not fail
+	bool is_uncertain;  // sent while another server might have it
+	bool is_too_large;  // status 413, in a complete or broken reply
+	bool is_foreign;    // the table has no such columns
+	bool is_unreadable; // the body does not match its head
+	uint64_t missing, missing_weight; // rows that the server lacks and never gets
+	uint64_t tried_ms;                // when this process first sent the chunk; 0: not yet
+	unsigned body_tries;              // tries that ended with an error about the body
+	unsigned broken_tries;            // tries in a row whose connection broke
 };
 
 static enum clickhouse_end number_ask(
@@ -317,7 +316,7 @@ static enum clickhouse_end number_ask(
 	return end;
 }
 
-// Rows of the chunk that the server has, when nothing more can come of an earlier try.
+// Asks how many rows of the chunk the server has, once no insert of it runs any more.
 static enum clickhouse_end count_ask(struct clickhouse_sender *s, const struct delivery *d,
 	uint64_t *rows, struct clickhouse_answer *a)
 {
@@ -363,7 +362,7 @@ static enum found find(struct clickhouse_sender *s, const struct delivery *d, ui
 	}
 }
 
-// Some rows of the chunk are there. False: the others are lost.
+// The server has some rows of the chunk: may it be sent again? False: the missing rows are lost.
 static bool may_repeat(const struct clickhouse_sender *s, const struct delivery *d)
 {
 	return s->here->schema.dedups && d->tried_ms
@@ -383,7 +382,8 @@ static void missing_lose(struct clickhouse_sender *s, struct delivery *d, uint64
 		(unsigned long long)d->missing, what->rows);
 }
 
-// True: whatever the server has of it, the chunk is to be sent. False: *end says what else.
+// Asks the server for the chunk. True: send it, whatever rows the server has. False: do not; *end
+// says why.
 static bool is_to_be_sent(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end *end,
 	struct clickhouse_answer *a)
 {
@@ -415,8 +415,8 @@ static enum clickhouse_end insert(
 	return end;
 }
 
-// A body of another build goes where its columns are, by their names. None of these at all: the
-// table was dropped, which is no fault of the body; it is made again.
+// Asks whether the table has the columns of a body of another build. If it has none of them the
+// table was dropped, and weir makes it again: the body is not at fault.
 static enum clickhouse_end layout_ask(
 	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
 {
@@ -439,7 +439,8 @@ static enum clickhouse_end layout_ask(
 	return CLICKHOUSE_REFUSED;
 }
 
-// The server may not be the one that the chunk was made for: every version reads gzip.
+// Compresses the chunk with gzip, which every version reads, if the server in use does not know its
+// coding.
 static enum clickhouse_end coding_fit(
 	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
 {
@@ -459,22 +460,22 @@ static enum clickhouse_end coding_fit(
 	return CLICKHOUSE_UNSENT;
 }
 
-// A connection that ends under a body again and again, while the server answers all else, is what a
-// body too large for it looks like where the word of that gets lost.
+// A server that answers everything else, but whose connection breaks during one body again and
+// again, finds that body too large and its status 413 gets lost.
 static bool is_cut_due(const struct delivery *d)
 {
 	return d->parcel->what.rows > 1
 	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_BROKEN_TRIES);
 }
 
-// A row that is alone and still too large, or that the connection never stands.
+// Whether the chunk is a single row that is too large, or that breaks every connection.
 static bool is_alone_too_large(const struct delivery *d)
 {
 	return d->parcel->what.rows < 2
 	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_ALONE_TRIES);
 }
 
-// The server may have the chunk: asks it. False: do not send it; *end says why.
+// Asks the server in use, which may have the chunk. False: do not send it; *end says why.
 static bool is_asked(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end *end,
 	struct clickhouse_answer *a)
 {
@@ -499,23 +500,24 @@ static bool is_kept_out(const struct clickhouse_answer *a)
 	       || a->code == CLICKHOUSE_AUTHENTICATION_FAILED;
 }
 
-// Which part of the chunk the server in use may have after its answer, or none, to the insert.
+// Notes whether the server in use may have the chunk, after its answer to the insert or without
+// one.
 static void insert_mask(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
 	const struct clickhouse_answer *a)
 {
 	bool is_open = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
 	d->is_too_large = is_open && a->status == HTTP_TOO_LARGE;
 	d->broken_tries = a->is_broken ? d->broken_tries + 1 : 0;
-	// A server that answers so, completely, did not pass the chunk on.
+	// A complete reply of this kind means that the server did not store the chunk.
 	if (end == CLICKHOUSE_REFUSED && (d->is_too_large || is_kept_out(a)))
 		is_open = false;
 	clickhouse_places_set(&d->places, here_at(s), is_open);
 	d->failed_at = is_open ? here_at(s) + 1 : 0;
 }
 
-// Any server may have a chunk that was in the spool at the start. Only the first of an
-// earlier run that is sent can have been on its way when that ended; for later ones only the server
-// in use gets the query.
+// Any server may have a chunk that was in the spool at the start. Only the first chunk of an
+// earlier run can have been on its way when that run ended; about later chunks weir asks only the
+// server in use.
 static void places_begin(
 	struct clickhouse_places *p, const struct clickhouse_sender *s, uint64_t run)
 {
@@ -528,7 +530,8 @@ static void places_begin(
 		clickhouse_places_all(p, s->urls);
 }
 
-// The servers that have the same table: they know each other's tokens for CLICKHOUSE_TOKEN_MS.
+// The servers with replicas of the table in use: they know each other's tokens for
+// CLICKHOUSE_TOKEN_MS.
 static uint32_t replicas_of(const struct clickhouse_sender *s, uint64_t tried_ms)
 {
 	const struct clickhouse_schema *here = &s->here->schema;
@@ -542,7 +545,7 @@ static uint32_t replicas_of(const struct clickhouse_sender *s, uint64_t tried_ms
 	return replicas;
 }
 
-// One try.
+// Tries once to deliver the chunk.
 static enum clickhouse_end attempt(
 	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
 {
@@ -615,7 +618,7 @@ static void chunk_drop(struct clickhouse_sender *s, const struct delivery *d)
 	clickhouse_outbox_done(s->settings.outbox, d->parcel);
 }
 
-// True: it is the sender's no more. False: it could not be cut now.
+// Cuts the chunk in two. True: the sender no longer owns it. False: it could not be cut now.
 static bool chunk_cut(struct clickhouse_sender *s, struct delivery *d)
 {
 	struct clickhouse_parcel *p = d->parcel;
@@ -690,13 +693,14 @@ static bool failure_handle(struct clickhouse_sender *s, struct delivery *d, enum
 	if (is_cut_due(d) && !d->places.may_have)
 		return chunk_cut(s, d);
 	s->now.unclear += end == CLICKHOUSE_UNCLEAR;
-	// With several URLs ask the server for its rows of the chunk before the next one is tried.
+	// If there are several URLs, weir first asks this server for its rows of the chunk.
 	attempt_failed(s, d->step, a->why, s->urls > 1 && d->step == STEP_INSERT && d->failed_at);
-	// A question that fails by such a code, as on a damaged part, says nothing about the body.
+	// Such a code for another statement than the insert, for example on a damaged part, says
+	// nothing about the body.
 	if (end != CLICKHOUSE_REFUSED || d->step != STEP_INSERT || !is_about_body(a))
 		return false;
 	if (d->parcel->what.coding != CLICKHOUSE_GZIP)
-		s->here->is_ready = false; // another server, of another version?
+		s->here->is_ready = false; // perhaps a server of another version replaced it
 	if (++d->body_tries < CLICKHOUSE_BODY_TRIES)
 		return false;
 	s->now.refused_in_a_row++;
@@ -716,7 +720,7 @@ static bool deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p)
 	uint64_t run = p->what.chunk.run;
 	places_begin(&d.places, s, run);
 	d.has_layout = p->origin && strcmp(p->origin->columns, clickhouse_layout_own) != 0;
-	// The file's reader has accepted it.
+	// clickhouse_file_read has accepted the columns.
 	if (d.has_layout
 		&& clickhouse_layout_read(p->origin->columns, strlen(p->origin->columns), &d.layout)
 			   < 0) {
@@ -749,9 +753,9 @@ static bool deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p)
 	}
 }
 
-// When each server drops what has expired there.
+// When each server drops its expired partitions.
 
-// Each URL that is not in use has its turn at one tidy in so many.
+// A round of tidies, in which each URL that is not in use has one turn.
 enum { TIDIES_OF_A_ROUND = 10 };
 static_assert((int)CLICKHOUSE_URLS_MAX <= (int)TIDIES_OF_A_ROUND);
 
@@ -765,8 +769,8 @@ static bool is_interrupted(const struct clickhouse_sender *s)
 	return s->stop || s->is_closing || s->is_renewed;
 }
 
-// Tidies the server of s->here. One that is away while another is in use drops nothing, which is no
-// failure.
+// Tidies the server of s->here. It is no failure if a server that is not in use is away: it drops
+// nothing.
 static void server_tidy(struct clickhouse_sender *s, bool is_in_use)
 {
 	char text[CLICKHOUSE_WHY_MAX];
@@ -820,8 +824,8 @@ static bool partitions_expire(struct clickhouse_sender *s)
 	return true;
 }
 
-// With nothing to send: the tables are there before the first row, do not grow for ever, and a
-// server that is back is known to be.
+// Makes the schema while there is nothing to send, so that the tables exist before the first row
+// and weir notices a server that is back.
 static void idle(struct clickhouse_sender *s)
 {
 	struct clickhouse_answer a;
@@ -888,7 +892,7 @@ int clickhouse_sender_open(
 	struct clickhouse_client_settings client = settings->client;
 	client.post.stop = &s->stop;
 	int rc = clickhouse_client_open(&s->client, &client);
-	// The client has copied the caller's texts.
+	// clickhouse_client_open has copied the caller's texts.
 	s->settings.client = (struct clickhouse_client_settings){0};
 	if (rc == 0) {
 		servers_begin(s, &settings->schema);

@@ -4,12 +4,12 @@
 // The thread that brings chunks from the outbox to the server, each once
 // (docs/how-to/clickhouse.md).
 //
-// An insert of a chunk is all or nothing, for its rows are of one partition and one block. After an
-// end that leaves open whether the server took it the chunk is counted there before it is sent
-// again. A failed chunk is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as
-// the outbox is bounded. Of several URLs one is in use until an attempt fails. Chunks to come are
-// made half as large as one that was too large (clickhouse_sender_rows_max), and a quarter larger
-// again after each CLICKHOUSE_GROW_AFTER that were taken.
+// The server stores a chunk whole or not at all, because its rows are of one partition and one
+// block. After an unclear end weir counts the rows of the chunk in the table before it sends it
+// again. A failed chunk is tried again for ever, because the outbox is bounded; the wait doubles
+// from retry_min_ms to retry_max_ms. With several URLs one is in use until an attempt fails. Later
+// chunks are made half as large as one that was too large (clickhouse_sender_rows_max), and a
+// quarter larger again after each CLICKHOUSE_GROW_AFTER that were taken.
 
 #include "base/counts.h"
 #include "clickhouse_outbox.h"
@@ -20,11 +20,11 @@ enum {
 	CLICKHOUSE_BROKEN_TRIES = 4,
 	CLICKHOUSE_ALONE_TRIES = 20,
 	CLICKHOUSE_GROW_AFTER = 32,
-	CLICKHOUSE_TOKEN_MS = 1800000, // a server is trusted to know a token for this time
+	CLICKHOUSE_TOKEN_MS = 1800000, // how long weir trusts a server to know a token
 };
 
 struct clickhouse_sender_settings {
-	struct clickhouse_client_settings client; // its `stop` is the sender's own
+	struct clickhouse_client_settings client; // the sender replaces `stop`
 	struct clickhouse_schema_settings schema;
 	const char *box, *instance;
 	uint64_t run;
@@ -35,14 +35,14 @@ struct clickhouse_sender_settings {
 
 struct clickhouse_sender;
 
-// Starts the thread. -ENOMEM, -EINVAL (a URL or name too long), -errno of creating it.
+// Starts the thread. -ENOMEM, -EINVAL (a URL or name too long), -errno of creating the thread.
 ATTR_MUST_CHECK int clickhouse_sender_open(
 	struct clickhouse_sender **out, const struct clickhouse_sender_settings *s);
-// The outbox is closed: sends waiting chunks for `within_ms` at most, until one fails, and gives
-// back the rest. NULL is fine.
+// After clickhouse_outbox_close: sends waiting chunks for `within_ms` at most, until one fails, and
+// gives back the rest. NULL is fine.
 void clickhouse_sender_close(struct clickhouse_sender *s, unsigned within_ms);
-// Any thread, at most one at a time: from its next attempt on the sender uses these. After an
-// unclear end it then asks the new server for the chunk. -ENOMEM, -EINVAL: it goes on as before.
+// Any thread, at most one at a time: the sender uses these settings from its next attempt on. After
+// an unclear end it asks the new server for the chunk. -ENOMEM, -EINVAL: nothing is changed.
 ATTR_MUST_CHECK int clickhouse_sender_reconfigure(struct clickhouse_sender *s,
 	const struct clickhouse_client_settings *client,
 	const struct clickhouse_schema_settings *schema);
@@ -99,17 +99,18 @@ enum clickhouse_coding clickhouse_sender_coding(const struct clickhouse_sender *
 
 struct clickhouse_sender_status {
 	CLICKHOUSE_SENDER_COUNTS(COUNT_FIELD)
-	bool is_up, is_failing;               // neither: it has not tried yet
-	char why[CLICKHOUSE_WHY_MAX];         // of the last failure, "" when up
-	char refused_why[CLICKHOUSE_WHY_MAX]; // of the last chunk that was refused for its rows
-	uint64_t retry_at_ms;                 // of the next try, monotonic
-	unsigned version;                     // of the server, 1816: 18.16
-	char url[CLICKHOUSE_URL_MAX];         // in use
-	char tidy_why[CLICKHOUSE_WHY_MAX];    // a server refuses to drop partitions; "": none does
+	bool is_up, is_failing;               // neither: the sender has not tried yet
+	char why[CLICKHOUSE_WHY_MAX];         // the last failure; "" when up
+	char refused_why[CLICKHOUSE_WHY_MAX]; // why the last chunk was refused for its rows
+	uint64_t retry_at_ms;                 // time of the next try, monotonic
+	unsigned version;                     // version of the server, 1816 for 18.16
+	char url[CLICKHOUSE_URL_MAX];         // the URL in use
+	char tidy_why[CLICKHOUSE_WHY_MAX];    // why a server drops no partitions; "": no server
+					      // refuses
 	struct clickhouse_limits limits;
 };
 COUNTS(clickhouse_sender_rows, struct clickhouse_sender_status, "weir_clickhouse_",
 	CLICKHOUSE_SENDER_COUNTS)
-// Any thread. Rows that a chunk may have, lowered when one was too large. Any thread.
+// Any thread: how many rows a chunk may have; lowered when a chunk was too large.
 unsigned clickhouse_sender_rows_max(const struct clickhouse_sender *s);
 void clickhouse_sender_status(struct clickhouse_sender *s, struct clickhouse_sender_status *out);

@@ -144,7 +144,7 @@ static int read_whole(int fd, char *out, size_t len)
 	for (size_t got = 0; got < len;) {
 		ssize_t n = read(fd, out + got, len - got);
 		if (n == 0)
-			return -EBADMSG; // shorter than it was
+			return -EBADMSG; // the file became shorter
 		if (n > 0)
 			got += (size_t)n;
 		else if (errno != EINTR)
@@ -193,7 +193,8 @@ static void drop_counted(struct clickhouse_spool *s, const struct clickhouse_spo
 	s->dropped_weight += f->weight;
 }
 
-// The list as a heap with the oldest on top: whatever the order of the folder, the newest stay.
+// Keeps the list a heap with the oldest on top, so that the newest files stay whatever the order of
+// the folder.
 static void heap_sink(struct clickhouse_spooled *file, unsigned count, unsigned at)
 {
 	for (;;) {
@@ -231,7 +232,8 @@ static void scan_add(struct clickhouse_spool *s, const struct clickhouse_spooled
 	file_unlink(s->folder, &gone, false);
 }
 
-// Kept in order; the oldest goes when there are too many, none for one that never has room.
+// Adds a file that was put aside, in order of age. Deletes the oldest when there are too many, and
+// a file that is larger than the bound itself.
 static void aside_add(struct clickhouse_spool *s, const struct clickhouse_spooled *f)
 {
 	const uint64_t max = s->max_bytes / 4;
@@ -254,7 +256,7 @@ static void aside_add(struct clickhouse_spool *s, const struct clickhouse_spoole
 	s->aside_bytes += f->file_bytes;
 }
 
-// A whole next to its pieces was about to be cut: none of the pieces was sent.
+// Deletes pieces whose whole is there too: a crash interrupted the cut, and no piece was sent.
 static void pieces_drop(struct clickhouse_spool *s)
 {
 	unsigned kept = 0;
@@ -285,7 +287,7 @@ static int scan(struct clickhouse_spool *s)
 			|| fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0
 			|| !S_ISREG(st.st_mode))
 			continue;
-		// A file longer than any of weir's is detected when it is read.
+		// clickhouse_file_read detects a file longer than any of weir's.
 		f.file_bytes = st.st_size < UINT32_MAX ? (uint32_t)st.st_size : UINT32_MAX;
 		if (is_aside)
 			aside_add(s, &f);
@@ -340,7 +342,7 @@ void clickhouse_spool_put_aside(struct clickhouse_spool *s)
 		file_unlink(s->folder, &f, false);
 }
 
-// The oldest that is not held. False: no such chunk.
+// Deletes the oldest chunk that is not held. False: no such chunk.
 static bool drop(struct clickhouse_spool *s)
 {
 	bool held = s->is_first_held;
@@ -408,7 +410,7 @@ static int room_make(struct clickhouse_spool *s, uint64_t file_bytes)
 	return 0;
 }
 
-// Inserts behind all older ones: nearly always at the end, except pieces of a cut chunk.
+// Inserts behind all older chunks: nearly always at the end, except pieces of a cut chunk.
 static void insert(struct clickhouse_spool *s, const struct clickhouse_spooled *f)
 {
 	unsigned at = s->count++;
@@ -494,8 +496,9 @@ int clickhouse_spool_cut(struct clickhouse_spool *s, const struct clickhouse_hal
 		return rc;
 	}
 	clickhouse_spool_remove(s);
-	// Should the whole come back after a power cut its halves go, and must not have been sent.
-	// If the disk does not sync, weir cannot undo it: some rows may then be sent twice.
+	// If the whole came back after a power cut its halves would be deleted, so no half may be
+	// sent before this sync. If the disk does not sync, weir cannot undo the cut: some rows may
+	// be sent twice.
 	(void)!folder_sync(s->folder);
 	push(s, &f[1]);
 	push(s, &f[0]);

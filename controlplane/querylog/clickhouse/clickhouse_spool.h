@@ -5,17 +5,18 @@
 // each, oldest first, bounded in bytes and in files.
 //
 // A file is written whole under another name, synced and renamed, so the files are complete after a
-// power cut. Its name has run, number, hour, rows, weight and coding; its head has the same, the
-// writer and the columns (clickhouse_outbox.h). A body that does not fit evicts the oldest, which
-// is counted, as do files over CLICKHOUSE_SPOOL_FILES_MAX when the folder is opened. A body that is
-// larger than the whole spool, or that the disk does not accept, is refused. Files of other names
-// are not touched; unfinished ones are removed at open.
+// power cut. Its name has run, number, hour, rows, weight and coding; its head has these, the
+// writer and the columns (clickhouse_outbox.h). A body that does not fit evicts the oldest file,
+// which is counted; so do files over CLICKHOUSE_SPOOL_FILES_MAX when the folder is opened. A body
+// that is larger than the whole spool, or that the disk does not accept, is refused. Files of other
+// names are not touched; unfinished ones are removed at open.
 //
 // A file that cannot be read, or whose columns the server does not have, is kept under another name
-// for the operator: at most CLICKHOUSE_ASIDE_MAX of them, and a quarter of the spool in bytes
-// besides; the oldest are deleted. Its rows are counted as lost by the caller.
+// for the operator: at most CLICKHOUSE_ASIDE_MAX of them, and at most a quarter of the bytes of the
+// spool in addition to it; the oldest are deleted. The caller counts its rows as lost.
 //
-// One thread. The list of names is in memory: CLICKHOUSE_SPOOL_SLOTS of 48 bytes.
+// A spool belongs to one thread. Its list of files is in memory: CLICKHOUSE_SPOOL_SLOTS of 48
+// bytes.
 
 #include "clickhouse_chunk.h"
 
@@ -34,11 +35,11 @@ int clickhouse_spooled_order(
 
 struct clickhouse_spool {
 	char folder[PATH_MAX - 256];
-	struct clickhouse_origin *own; // of what is put
+	struct clickhouse_origin *own; // box and columns of chunks put without an origin
 	uint64_t max_bytes;
 	struct clickhouse_spooled *file; // a ring of CLICKHOUSE_SPOOL_SLOTS
 	unsigned first, count;
-	bool is_first_held; // it is being sent: others go before it does
+	bool is_first_held; // the oldest is being sent; others are deleted before it
 	uint64_t bytes;
 	uint64_t dropped_files, dropped_rows, dropped_weight;
 	struct clickhouse_spooled aside[CLICKHOUSE_ASIDE_MAX]; // oldest first
@@ -54,28 +55,28 @@ void clickhouse_spool_close(struct clickhouse_spool *s); // the files stay
 
 // Whether `bytes` more fit without an eviction. A body larger than the spool never has room.
 bool clickhouse_spool_has_room(const struct clickhouse_spool *s, uint64_t bytes);
-// Puts a chunk among the others by age, behind the one that is held. `origin` NULL: it is in the
-// present format. -EFBIG, -errno of the
-// disk: nothing was kept of it, and none dropped for it but by size.
+// Puts a chunk among the others by age, behind the one that is held. `origin` NULL: this control
+// plane's. -EFBIG, -errno of the disk: the chunk was not kept, although older ones may have been
+// evicted for it.
 ATTR_MUST_CHECK int clickhouse_spool_put(struct clickhouse_spool *s,
 	const struct clickhouse_spooled *what, const struct clickhouse_origin *origin,
 	const void *body);
-// Puts a chunk that is older than all others first, held. Drops nothing for it: -ENOSPC, -errno of
-// the disk.
+// Puts a chunk that is older than all others first, held. Evicts nothing: -ENOSPC, -errno of the
+// disk.
 ATTR_MUST_CHECK int clickhouse_spool_put_first(struct clickhouse_spool *s,
 	const struct clickhouse_spooled *what, const struct clickhouse_origin *origin,
 	const void *body);
 // The oldest; NULL: the spool is empty.
 const struct clickhouse_spooled *clickhouse_spool_first(const struct clickhouse_spool *s);
-// Its body, to be freed, whose bytes its entry knows from then on. *origin, to be freed too: the
-// writer and format, NULL where they are the present ones. -ENOMEM, -errno of the disk, else as
-// clickhouse_file_read.
+// Reads the body of the oldest chunk, which the caller frees, and records its length in the chunk's
+// entry. *origin, which the caller frees too: the writer and format; NULL: this control plane with
+// its present columns. -ENOMEM, -errno of the disk, else as clickhouse_file_read.
 ATTR_MUST_CHECK int clickhouse_spool_read(
 	struct clickhouse_spool *s, void **body, struct clickhouse_origin **origin);
 void clickhouse_spool_remove(struct clickhouse_spool *s); // the oldest, held or not
 // Moves the oldest, held or not, aside under another name, or deletes it.
 void clickhouse_spool_put_aside(struct clickhouse_spool *s);
-// Replaces the oldest by its two halves, atomically for a later open: until the whole is gone its
+// Replaces the oldest by its two halves, atomically for a later open: while the whole is there its
 // pieces do not count. `origin` as it was read. -errno of the disk, -ENOSPC: nothing is changed.
 ATTR_MUST_CHECK int clickhouse_spool_cut(struct clickhouse_spool *s,
 	const struct clickhouse_half half[2], const struct clickhouse_origin *origin);

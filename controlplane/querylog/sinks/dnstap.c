@@ -21,20 +21,20 @@
 enum { BUFFER = DNSTAP_FRAME_MAX + 128 * 1024 };
 
 struct dnstap {
-	struct sockaddr_storage address; // of a unix socket or a TCP port
+	struct sockaddr_storage address; // address of a unix socket or a TCP port
 	socklen_t address_len;
 	struct sink_thread *thread;
-	// The thread's own.
-	int fd;          // -1: none
-	uint64_t end_ms; // when all that is to be sent must be; 0: it is not to end yet
+	// Fields that the sink's thread alone uses.
+	int fd;          // -1: not connected
+	uint64_t end_ms; // deadline for sending at shutdown; 0: not shutting down
 	struct sink_retry retry;
 	struct sink_status now;
-	size_t used, rows, without; // in the buffer; of these rows without messages
-	uint64_t weight;            // of these rows
+	size_t used, rows, without; // buffered bytes and rows; rows without messages
+	uint64_t weight;            // weight of the rows in the buffer
 	uint8_t buffer[BUFFER];
 };
 
-// Until the socket can do `events`. -ETIMEDOUT, -errno.
+// Waits until the socket is ready for `events`. -ETIMEDOUT, -errno.
 static int wait_for(int fd, short events, uint64_t until_ms)
 {
 	for (;;) {
@@ -75,7 +75,7 @@ static int control_send(int fd, enum dnstap_control type)
 	return send_all(fd, frame, len, clock_mono_ms() + DNSTAP_WAIT_MS);
 }
 
-// The receiver's next frame, which is to be of that type. Nothing may follow it.
+// Reads the receiver's next frame, which must be of type `wanted`. Nothing may follow it.
 static int control_await(int fd, enum dnstap_control wanted)
 {
 	uint8_t bytes[8 + DNSTAP_CONTROL_MAX];
@@ -105,7 +105,7 @@ static bool option_set(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
 }
 
-// A receiver whose machine is gone says nothing: the kernel probes it, and ends the connection.
+// The kernel probes a receiver and ends the connection to a machine that does not respond.
 static int tcp_prepare(int fd)
 {
 	bool ok = option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
@@ -132,8 +132,8 @@ static int connect_to(const struct dnstap *d, int *out)
 	if (fd < 0)
 		return -errno;
 	int rc = is_tcp ? tcp_prepare(fd) : 0;
-	passed_files_refuse(fd); // its server's, whose close could hold up the rows
-	// A unix socket at once, or not at all (EAGAIN: its backlog is full).
+	passed_files_refuse(fd); // the receiver could pass files whose close delays the rows
+	// A unix socket connects at once or fails (EAGAIN: its backlog is full).
 	if (rc == 0 && connect(fd, (const struct sockaddr *)&d->address, d->address_len) < 0)
 		rc = errno == EINPROGRESS ? connection_await(fd) : -errno;
 	if (rc == 0)
@@ -168,8 +168,8 @@ static void fail(struct dnstap *d, int err)
 		(unsigned long long)d->retry.wait_ms);
 }
 
-// A receiver that takes a little each time may have a thread wait for all of a queue, but not one
-// that is to end.
+// Deadline of one send. A slow receiver may delay the thread for each send, but at shutdown one
+// deadline covers all.
 static uint64_t send_until_ms(struct dnstap *d)
 {
 	uint64_t until_ms = clock_mono_ms() + DNSTAP_WAIT_MS;
@@ -216,7 +216,8 @@ static void on_take(void *arg, const struct querylog_batch *b)
 	flush(d);
 }
 
-// A receiver says nothing between ACCEPT and FINISH: bytes or an end are its end.
+// Detects that the receiver is gone: it sends nothing between ACCEPT and FINISH, so bytes or an end
+// of file end the connection.
 static void look(struct dnstap *d)
 {
 	uint8_t byte;
@@ -250,7 +251,7 @@ static void on_end(void *arg)
 {
 	struct dnstap *d = arg;
 	if (d->fd >= 0 && control_send(d->fd, DNSTAP_STOP) == 0)
-		(void)control_await(d->fd, DNSTAP_FINISH); // then the receiver has read all
+		(void)control_await(d->fd, DNSTAP_FINISH); // after FINISH the receiver has read all
 	leave(d);
 }
 

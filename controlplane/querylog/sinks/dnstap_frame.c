@@ -69,7 +69,7 @@ static void pb_field(struct wr *p, unsigned field, const void *from, size_t len)
 	wr_bytes(p, from, len);
 }
 
-// Header and question as they will have been. Bytes; 0: the question was not read.
+// Makes header and question from the row. Returns the bytes written; 0: the row has no question.
 static size_t message(const struct querylog_row *row, bool is_reply, uint8_t out[QUESTION_MAX])
 {
 	struct dns_name name;
@@ -86,8 +86,8 @@ static size_t message(const struct querylog_row *row, bool is_reply, uint8_t out
 	return DNS_HEADER_LEN + name.len + 4u;
 }
 
-// In the client's family, which is that of the message: an IPv4 address is mapped into IPv6, and
-// one of IPv6 is left out where the client is of IPv4.
+// Writes the service address in the client's family, which the message has: an IPv4 address is
+// mapped into IPv6, and an IPv6 address is left out if the client has IPv4.
 static void service_put(struct wr *p, const struct querylog_whole *w, bool is_v6)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -140,7 +140,7 @@ bool dnstap_frame_is_whole(const struct querylog_row *row)
 	return w && w->query && (w->reply || !row->is_answered);
 }
 
-// The two messages as fields; a NULL one has none.
+// The two messages of a row; a message that is NULL gets no field.
 struct messages {
 	const uint8_t *query, *reply;
 	size_t query_len, reply_len;
@@ -206,9 +206,9 @@ size_t dnstap_frame_row(const struct querylog_row *row, const char *box, uint8_t
 	char extra[ROW_LINE_MAX];
 	struct wr p = wr_init(out, cap);
 	if (row->client.len == 0)
-		return 0; // queries that are known by number alone
+		return 0; // a row of unlogged queries
 	snprintf(version, sizeof(version), "weir %s", build_this()->version);
-	wr_u32(&p, 0); // the length, when it is known
+	wr_u32(&p, 0); // place of the length, written at the end
 	pb_field(&p, TAP_IDENTITY, box, strlen(box));
 	pb_field(&p, TAP_VERSION, version, strlen(version));
 	size_t len = row_text_json(row, box, extra, sizeof(extra));
@@ -228,7 +228,7 @@ size_t dnstap_frame_control(enum dnstap_control type, uint8_t *out, size_t cap)
 	size_t len = 4 + (has_type ? 8 + sizeof(content_type) - 1 : 0);
 	if (cap < 8 + len)
 		return 0;
-	put_u32(out, 0); // no data frame has that length
+	put_u32(out, 0); // length 0 marks a control frame
 	put_u32(out + 4, (uint32_t)len);
 	put_u32(out + 8, type);
 	if (has_type) {

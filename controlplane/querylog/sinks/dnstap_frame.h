@@ -9,17 +9,19 @@
 //
 // A row is one message: CLIENT_RESPONSE with the query and the reply, or CLIENT_QUERY where nothing
 // was answered. A row without the messages (querylog_whole) has a header and question made from the
-// row, with id 0 and without records: the reply's, or the query's where there was none. `extra` is
-// the row as JSON (row_text.h), its weight included. A client hidden by a hash has no address; with
-// `truncate` it has its network; neither has messages.
+// row, with id 0 and without records: those of the reply, or of the query if there was no reply.
+// `extra` is the row as JSON (row_text.h), its weight included. A client hidden by a hash has no
+// address; with `truncate` it has its network; neither has messages.
 
 #include "querylog/querylog.h"
 
 #define DNSTAP_CONTENT_TYPE "protobuf:dnstap.Dnstap"
 
 enum {
-	DNSTAP_FRAME_MAX = 12 * 1024 + 2 * UINT16_MAX, // with its length; no row's is longer
-	DNSTAP_CONTROL_MAX = 512, // of a control frame behind its escape and length
+	DNSTAP_FRAME_MAX =
+		12 * 1024
+		+ 2 * UINT16_MAX, // bytes of the largest frame of a row, its length included
+	DNSTAP_CONTROL_MAX = 512, // bytes of a control frame behind its escape and length
 };
 
 enum dnstap_control { // values on the wire
@@ -30,15 +32,16 @@ enum dnstap_control { // values on the wire
 	DNSTAP_FINISH,
 };
 
-// Has the row all the messages that there were?
+// Whether the row has all its messages.
 bool dnstap_frame_is_whole(const struct querylog_row *row);
-// A data frame. Bytes, or 0: it does not fit, or the row is of no single query.
+// Writes a data frame. Returns its bytes; 0: it does not fit, or the row is of no single query.
 size_t dnstap_frame_row(const struct querylog_row *row, const char *box, uint8_t *out, size_t cap);
-// Writes a control frame, with dnstap's content type where the frame has one. Bytes, or 0.
+// Writes a control frame, with dnstap's content type where the frame has one. Returns its bytes; 0:
+// it does not fit.
 size_t dnstap_frame_control(enum dnstap_control type, uint8_t *out, size_t cap);
 
-// Reads what the receiver has sent so far. 0: a whole control frame of that type, in *used bytes;
-// of ACCEPT, READY and START one with dnstap's content type or none. -EAGAIN: more is needed;
-// -EBADMSG: no control frame, one over DNSTAP_CONTROL_MAX, or of another content type.
+// Reads what the receiver has sent so far. 0: a whole control frame of *type, in *used bytes; an
+// ACCEPT, READY or START has dnstap's content type or no content type. -EAGAIN: more is needed;
+// -EBADMSG: not a control frame, over DNSTAP_CONTROL_MAX, or with another content type.
 ATTR_MUST_CHECK int dnstap_control_read(
 	const uint8_t *bytes, size_t len, enum dnstap_control *type, size_t *used);

@@ -61,7 +61,7 @@ static int lines_end(int fd, uint64_t size, char *buffer, uint64_t *out)
 	return 0;
 }
 
-// The first NUL of the last MEND_MAX bytes; `size`: no NUL.
+// Finds the first NUL of the last MEND_MAX bytes; `size`: no NUL.
 static int nul_find(int fd, uint64_t size, char *buffer, uint64_t *out)
 {
 	uint64_t at = size > MEND_MAX ? size - MEND_MAX : 0;
@@ -81,11 +81,10 @@ static int nul_find(int fd, uint64_t size, char *buffer, uint64_t *out)
 	return 0;
 }
 
-// Cuts the file back to the end of its last whole line. After a power cut it may end in half a line
-// or in NULs, or have NULs in the middle of what was written last: ext4 writes a new block before
-// the rest of the one before it, which it had written when that was half full. From the first of
-// these on the lines go, which are of the time that a power cut may lose. *size: its size, before
-// and after. 0 or -errno.
+// Cuts the file back to the end of its last sound line. After a power cut it may end in half a line
+// or in NULs. It may also have NULs further ahead, because ext4 can write a new block before it
+// writes the rest of a half full block. All lines from the first NUL on are removed; a power cut
+// may lose lines of that time. *size: size of the file, before and after. 0 or -errno.
 static int file_mend(int fd, uint64_t *size)
 {
 	uint64_t end = 0, sound = 0;
@@ -109,8 +108,8 @@ struct request_log {
 	struct request_log_settings settings;
 	char folder[SINK_TARGET_MAX];
 	struct sink_thread *thread;
-	// The thread's own.
-	int fd; // -1: none
+	// Fields that the sink's thread alone uses.
+	int fd; // -1: no file is open
 	char path[PATH_MAX];
 	int64_t day;
 	uint64_t size;
@@ -118,8 +117,8 @@ struct request_log {
 	struct retention retention;
 	struct sink_retry retry;
 	struct sink_status now;
-	size_t used, rows; // in the buffer
-	uint64_t weight;   // of these rows
+	size_t used, rows; // bytes and rows in the buffer
+	uint64_t weight;   // weight of the rows in the buffer
 	char buffer[BUFFER];
 };
 
@@ -163,7 +162,7 @@ static void fail(struct request_log *l, int err, const char *what)
 		(unsigned long long)l->retry.wait_ms);
 }
 
-// The day of a file of the request log, of either format; -1: another file.
+// The day of a file of the request log, text or JSON; -1: another file.
 static int64_t day_of(const char *name)
 {
 	struct tm tm = {0};
@@ -198,8 +197,8 @@ static unsigned days_read(DIR *d, int64_t start_s[DAYS_MAX])
 	return n;
 }
 
-// Deletes files that are too old (retention.h), never those of the newest day of the present. One
-// that cannot be removed is tried again the next day.
+// Deletes files that are too old (retention.h), never those of the newest day of the present. A
+// file that cannot be removed is tried again the next day.
 static void tidy(struct request_log *l)
 {
 	DIR *d = opendir(l->folder);
@@ -224,7 +223,7 @@ static void tidy(struct request_log *l)
 		closedir(d);
 }
 
-// A regular file that ends in a whole line. Its size, or -errno.
+// Makes sure that the file is a regular one and ends in a whole line. Returns its size or -errno.
 static int64_t file_check(struct request_log *l, int fd)
 {
 	struct stat st;
@@ -274,7 +273,8 @@ static int file_open(struct request_log *l, int64_t day)
 	return 0;
 }
 
-// Today's file, under its name: one that was moved or removed is left for a new one.
+// Makes sure that today's file is open under its name. Opens a new file if the old one was moved or
+// removed.
 static bool file_ready(struct request_log *l)
 {
 	int64_t day = today(l);
@@ -289,7 +289,7 @@ static bool file_ready(struct request_log *l)
 	return rc == 0;
 }
 
-// Writes all of it, or restores the file.
+// Writes the whole buffer, or restores the file.
 static int write_whole(struct request_log *l)
 {
 	size_t at = 0;
@@ -359,7 +359,7 @@ static void on_take(void *arg, const struct querylog_batch *b)
 	flush(l);
 }
 
-// Also tries again after a failure, and begins the new day's file without queries.
+// The beat also tries again after a failure, and begins the new day's file although no query comes.
 static void on_beat(void *arg, uint64_t)
 {
 	struct request_log *l = arg;

@@ -25,8 +25,8 @@ struct rule_hits {
 	struct rule_hits_list {
 		char title[RULE_TITLE_MAX];
 		uint64_t queries;
-	} list[RULE_HIT_LISTS]; // titles that there were since the start
-	uint64_t left_out;      // queries of further ones
+	} list[RULE_HIT_LISTS]; // titles seen since the start
+	uint64_t left_out;      // queries of further titles
 };
 
 void rule_hits_add(struct rule_hits *h, const struct querylog_text *title, uint64_t queries);

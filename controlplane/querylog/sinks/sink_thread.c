@@ -17,14 +17,14 @@ struct sink_thread {
 	_Atomic bool is_ending, is_failing;
 	_Atomic uint64_t refused;
 	pthread_mutex_t lock;
-	struct sink_status status; // under the lock
+	struct sink_status status; // protected by `lock`
 };
 
 static void *run(void *arg)
 {
 	struct sink_thread *t = arg;
 	thread_background();
-	t->work.beat(t->work.arg, clock_mono_ms()); // it may have to connect first
+	t->work.beat(t->work.arg, clock_mono_ms()); // the sink may have to connect first
 	while (!querylog_queue_is_done(t->queue)) {
 		const struct querylog_batch *b = querylog_queue_take(t->queue, SINK_BEAT_MS, NULL);
 		if (b) {
@@ -46,7 +46,7 @@ int sink_thread_start(struct sink_thread **out, const struct sink_work *work)
 	t->status.name = work->name;
 	pthread_mutex_init(&t->lock, NULL);
 	int rc = querylog_queue_open(&t->queue, SINK_QUEUE);
-	*out = t; // the thread may look for it
+	*out = t; // the thread may read *out
 	if (rc == 0)
 		rc = thread_start(&t->thread, "weir-sink", run, t);
 	if (rc == 0)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A sink of the query log (querylog.h) that may block: a thread of its own, of low priority, behind
-// a queue of SINK_QUEUE batches. While the queue is full, or the sink refuses, the log counts the
+// A sink of the query log (querylog.h) that may block: it has a thread of low priority behind a
+// queue of SINK_QUEUE batches. While the queue is full, or the sink refuses, the log counts the
 // rejected rows.
 //
-// Who owns what: the owner makes it, adds sink_thread_sink to the log, and stops it after
-// querylog_stop; the queued batches are then processed, within the deadlines of the owner's own
-// calls. All of `work` runs on the thread.
+// Who owns what: the owner makes the thread, adds sink_thread_sink to the log, and stops the thread
+// after querylog_stop. The thread then processes the queued batches, within the deadlines of the
+// functions of `work`, which all run on it.
 
 #include "base/counts.h"
 #include "querylog/querylog.h"
@@ -24,24 +24,25 @@ enum {
 struct sink_thread;
 
 struct sink_work {
-	const char *name, *table; // of the sink, and of its queue in the table registry
-	size_t bytes;             // that the sink has for its buffers
+	const char *name, *table; // name of the sink; name of its queue in the table registry
+	size_t bytes;             // bytes of the state and buffers of the sink
 	void (*take)(void *arg, const struct querylog_batch *b);
-	void (*beat)(void *arg, uint64_t now_ms); // first, each SINK_BEAT_MS, after each batch
-	void (*end)(void *arg);                   // the last call
+	void (*beat)(
+		void *arg, uint64_t now_ms); // called first, each SINK_BEAT_MS and after each batch
+	void (*end)(void *arg);              // the last call
 	void *arg;
-	bool of_messages; // its counts are of messages, not of rows
+	bool of_messages; // the sink counts messages, not rows
 };
 
 // -ENOMEM, -errno of creating the thread. `work` is copied.
 ATTR_MUST_CHECK int sink_thread_start(struct sink_thread **out, const struct sink_work *work);
-void sink_thread_stop(struct sink_thread *t); // and frees it. NULL is fine
+void sink_thread_stop(struct sink_thread *t); // frees it too. NULL is fine
 struct querylog_sink sink_thread_sink(struct sink_thread *t);
-// True once it is to end, for waits that look: http_post.
+// Points to a flag that is true once the thread is to end, for waits that check one (http_post).
 const _Atomic bool *sink_thread_is_ending(const struct sink_thread *t);
 
 // The status of a sink; any thread reads it, the sink's own thread changes it by sink_thread_show.
-// While `failing` no batch is accepted; a sink that accepts batches although it could not deliver
+// A sink that is `failing` accepts no batch; one that accepts batches although it could not deliver
 // the last one `is_ill`.
 #define SINK_COUNTS(X)                                                                        \
 	X(FIRST, uint64_t, written, SAME, NAMED("sent_total"),                                \
@@ -68,10 +69,10 @@ struct sink_status {
 	const char *name;
 	char target[SINK_TARGET_MAX]; // where it writes, without secrets
 	bool failing, is_ill;
-	char why[SINK_WHY_MAX];  // of the last failure, "" without one
-	uint64_t retry_at_ms;    // of the next try, monotonic; 0: none is due
-	uint64_t retry_in_ms;    // from the look on, while failing or ill
-	uint64_t sockets, files; // that it has open
+	char why[SINK_WHY_MAX];  // the last failure; "": no failure
+	uint64_t retry_at_ms;    // time of the next try, monotonic; 0: no try is due
+	uint64_t retry_in_ms;    // time from now to the next try, while failing or ill
+	uint64_t sockets, files; // sockets and files that the sink has open
 };
 COUNTS(sink_rows, struct sink_status, "weir_event_output_", SINK_COUNTS)
 void sink_thread_show(struct sink_thread *t, const struct sink_status *s);

@@ -11,8 +11,8 @@
 struct reader {
 	char *buffer; // NULL: no reader
 	size_t used;
-	uint64_t missed; // since `used` was 0
-	uint64_t joined; // which one it is of all that ever were
+	uint64_t missed; // rows missed since `used` was 0
+	uint64_t joined; // number among all readers that ever joined
 	struct tail_filter filter;
 };
 
@@ -45,7 +45,7 @@ static bool is_text(struct querylog_text text, const char *wanted)
 	return strlen(wanted) == text.len && strncasecmp(text.at, wanted, text.len) == 0;
 }
 
-// As in the store: "blocked" are all that were, whatever the verdict's word.
+// "blocked" matches all blocked queries, whatever their verdict, as in a search.
 static bool is_verdict(const struct querylog_row *row, const char *wanted)
 {
 	return is_text(row->verdict, wanted)

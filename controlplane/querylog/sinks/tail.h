@@ -4,12 +4,12 @@
 // Rows as they come, for `log tail`: a sink of the query log that gives each reader the rows that
 // pass its filter, as lines of JSON (row_text.h).
 //
-// Bounds: TAIL_READERS_MAX readers, TAIL_BUFFER_MAX bytes each, taken while there is a reader. When
-// a reader's buffer is full it misses the row, and that is counted (`missed`); the log thread never
+// Bounds: TAIL_READERS_MAX readers, TAIL_BUFFER_MAX bytes each, allocated while there is a reader.
+// When a reader's buffer is full it misses rows, which are counted (`missed`); the log thread never
 // waits. api_log.c closes a reader that reads nothing, which tail_leave counts.
 //
-// The sink runs on the log thread; the rest on one other thread. One lock, held for the copy of a
-// line, of a buffer or of the filters, never while rows are filtered or formatted.
+// The sink runs on the log thread; one other thread calls the other functions. One lock, held for
+// the copy of a line, of a buffer or of the filters, never while rows are filtered or formatted.
 
 #include "querylog/querylog.h"
 #include "querylog/store/query_search.h"
@@ -18,10 +18,10 @@ enum { TAIL_READERS_MAX = 4, TAIL_BUFFER_MAX = 256 * 1024 };
 
 struct tail;
 
-struct tail_filter {                     // "" takes all
-	char name[QUERY_NAME_TEXT_MAX];  // with all names below
+struct tail_filter {                     // "" matches all rows
+	char name[QUERY_NAME_TEXT_MAX];  // the name and all names below it
 	char client[QUERY_TEXT_MAX];     // address or name
-	char verdict[QUERY_TEXT_MAX];    // the whole word; "blocked": all that were
+	char verdict[QUERY_TEXT_MAX];    // the whole word; "blocked": all blocked queries
 	char validation[QUERY_TEXT_MAX]; // a word of querylog_validation_names
 	char group[QUERY_TEXT_MAX];      // the whole word
 };
@@ -30,7 +30,7 @@ ATTR_MUST_CHECK int tail_open(struct tail **out); // -ENOMEM
 void tail_free(struct tail *t);                   // NULL is fine; no reader is left
 struct querylog_sink tail_sink(struct tail *t);
 
-// -EUSERS: as many as may are there already (counted); -ENOMEM.
+// -EUSERS: TAIL_READERS_MAX readers are there already (counted); -ENOMEM.
 ATTR_MUST_CHECK int tail_join(struct tail *t, const struct tail_filter *f, unsigned *reader);
 void tail_leave(struct tail *t, unsigned reader, bool is_cut);
 // Copies the whole lines since the last call into `out` of TAIL_BUFFER_MAX bytes; `*missed`: rows

@@ -40,8 +40,8 @@ struct top {
 	struct pane pane[2];
 	struct top_totals totals;
 	struct rule_hits hits;
-	struct publisher *publisher; // NULL: no rules are known
-	struct mapped_rules rules;   // the log thread's
+	struct publisher *publisher; // NULL: rules are not known
+	struct mapped_rules rules;   // used by the log thread alone
 	struct topk_item room[2 * TOP_CAP], best[TOP_ITEMS_MAX];
 };
 
@@ -116,7 +116,7 @@ static void total_count(struct top_totals *s, const struct querylog_row *row)
 	s->slow += row->total_us > TOP_SLOW_US ? row->weight : 0;
 }
 
-// A list that blocked, and its rule.
+// Counts the list that blocked a query, and its rule.
 static void list_count(struct top *t, struct pane *p, const struct querylog_row *row)
 {
 	char text[RULE_HIT_TEXT_MAX];
@@ -128,7 +128,7 @@ static void list_count(struct top *t, struct pane *p, const struct querylog_row 
 	count(p, TOP_RULES, topk_hash(t->key, text, len), &rule, row->weight);
 }
 
-// A row without a name or a client stands for queries that nothing else is known of.
+// Counts a row. A row without a name or a client stands for unlogged queries.
 static void row_count(struct top *t, struct pane *p, const struct querylog_row *row)
 {
 	total_count(&t->totals, row);
@@ -169,7 +169,7 @@ static bool on_take(void *arg, const struct querylog_batch *b)
 static void on_beat(void *arg, uint64_t now_ms)
 {
 	struct top *t = arg;
-	rules_look(t, now_ms); // without queries, too, so that an old image does not stay mapped
+	rules_look(t, now_ms); // even without queries, so that no old image stays mapped
 	if (now_ms - t->pane[t->now].since_ms < TOP_PERIOD_MS)
 		return;
 	pthread_mutex_lock(&t->lock);

@@ -11,7 +11,7 @@
 // or excludes are hidden and excluded here too, because rows are the only input.
 //
 // `take` runs on the log thread, top_read on any other; one lock, held for a batch, or while the
-// largest are looked up (TOP_CAP items sorted).
+// largest items are looked up (TOP_CAP items sorted).
 
 #include "querylog/querylog.h"
 #include "topk.h"
@@ -24,8 +24,8 @@ enum top_kind {
 	TOP_BLOCKED,
 	TOP_NXDOMAIN,
 	TOP_SLOW,
-	TOP_LISTS, // of blocked queries: the list
-	TOP_RULES, // and the rule, as "list rule" with a line feed between (rule_hits.h)
+	TOP_LISTS, // lists that blocked queries
+	TOP_RULES, // rules that blocked queries, as "list\nrule" (rule_hits.h)
 	TOP_KINDS
 };
 extern const char *const top_kind_names[TOP_KINDS];
@@ -40,7 +40,7 @@ enum {
 
 struct top;
 
-// `publisher`, of the rule image, outlives it; NULL: no rules are known. -ENOMEM.
+// `publisher` of the rule image outlives `*out`; NULL: rules are not known. -ENOMEM.
 struct publisher;
 ATTR_MUST_CHECK int top_open(struct top **out, struct publisher *publisher, uint64_t now_ms);
 void top_free(struct top *t); // NULL is fine
@@ -48,33 +48,33 @@ struct querylog_sink top_sink(struct top *t);
 
 struct top_item {
 	char text[TOP_TEXT_MAX];
-	uint64_t count, error; // queries: `count`, less `error` at most
+	uint64_t count, error; // queries: `count` at most, `count` less `error` at least
 };
 
-// Since the start, by the weights of rows: differences are rates.
+// Queries since the start, by the weights of rows. Differences of two reads give rates.
 struct top_totals {
 	uint64_t queries, hits, blocked, upstream, nxdomain, slow; // hits: from L0, L1 or stale
 };
 
 struct top_report {
 	struct top_totals totals;
-	uint64_t since_ms;           // of the same clock as now_ms
+	uint64_t since_ms;           // on the clock of now_ms of top_open
 	uint64_t queries[TOP_KINDS]; // counted queries of any text
 	unsigned count[TOP_KINDS];
 	struct top_item item[TOP_KINDS][TOP_ITEMS_MAX];
 };
-// The `max` largest of each kind. `out` is large: not on a stack.
+// Reads the `max` largest items of each kind. `out` is large: not on a stack.
 void top_read(struct top *t, unsigned max, struct top_report *out);
 
 // Any thread: blocked queries of the list with that title since the start.
 uint64_t top_list_hits(struct top *t, const char *title);
-// Of the `i`th title that was counted; false: there are no more.
+// Title and blocked queries of the `i`th list that was counted. False: there are no more lists.
 bool top_list_at(struct top *t, unsigned i, char title[RULE_TITLE_MAX], uint64_t *queries);
 
 struct top_size {
 	unsigned cap, used;
-	uint64_t evicted, since_ms; // since_ms: the older pane began
+	uint64_t evicted, since_ms; // since_ms: begin of the older period
 	uint64_t lists_left_out;    // queries of titles beyond RULE_HIT_LISTS
 	size_t bytes;
 };
-void top_size(struct top *t, struct top_size *out); // of all tables
+void top_size(struct top *t, struct top_size *out); // sums over all tables

@@ -12,9 +12,9 @@ enum { NOBODY = UINT16_MAX };
 
 struct entry {
 	uint64_t hash, count, error;
-	uint32_t len;     // of the whole text
-	uint16_t place;   // in the heap
-	uint16_t sibling; // next of the same bucket
+	uint32_t len;     // length of the whole text
+	uint16_t place;   // index in `heap`
+	uint16_t sibling; // next entry of its bucket
 };
 
 // heap[0] has the least count.
@@ -68,7 +68,7 @@ void topk_clear(struct topk *s)
 		s->bucket[i] = NOBODY;
 }
 
-// Chains blocks, so that one keyed function is enough for texts of any length.
+// Chains blocks of 16 bytes, so that querylog_siphash serves texts of any length.
 uint64_t topk_hash(const uint64_t key[2], const char *text, size_t len)
 {
 	uint64_t state = len;
@@ -184,7 +184,7 @@ void topk_add(struct topk *s, uint64_t hash, const char *text, size_t len, uint6
 	heap_down(s, s->entry[i].place);
 }
 
-// The greatest weight of a text that is not in the table.
+// The greatest possible weight of a text that is not in the table.
 static uint64_t unseen(const struct topk *s)
 {
 	return s->used == s->cap ? s->entry[s->heap[0]].count : 0;
@@ -202,7 +202,8 @@ static struct topk_item item_of(const struct topk *s, unsigned i, const struct t
 	return item;
 }
 
-// By the certain part first: a new text may have taken the count of a large one.
+// Orders by `count` less `error` first, because a new text may have got the count of a large
+// one.
 static int by_count(const void *left, const void *right)
 {
 	const struct topk_item *a = left, *b = right;

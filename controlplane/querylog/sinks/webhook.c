@@ -55,7 +55,7 @@ bool webhook_post_has_room(const struct webhook_post *p)
 	return !p->retry.wait_ms && p->room >= MINUTE_MS;
 }
 
-// When it may be tried again, and why it was in vain. `rc` is http_post's.
+// Notes when the message may be tried again, and why it failed. `rc` is http_post's.
 static void send_failed(struct webhook_post *p, int rc, const struct http_post_reply *reply,
 	struct sink_status *counts)
 {
@@ -112,8 +112,8 @@ struct target {
 	const struct config_webhook *config;
 	struct webhook_post to;
 	struct webhook_note note[WEBHOOK_KINDS];
-	char *summary;  // waits to be sent; NULL: none
-	unsigned tries; // of it
+	char *summary;  // summary that waits to be sent; NULL: no summary
+	unsigned tries; // tries to send the summary
 };
 
 struct webhook {
@@ -123,13 +123,13 @@ struct webhook {
 	bool has_servers;     // new servers to use from the next message on
 	unsigned server_count;
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
-	// The thread's own.
+	// Fields that the sink's thread alone uses.
 	struct target target[CONFIG_WEBHOOKS_MAX];
 	bool wants_day;
 	struct webhook_day day;
-	uint64_t key[2]; // of the tables
+	uint64_t key[2]; // hash key of the tables
 	struct sink_status now;
-	_Atomic bool stop; // cuts the current message short
+	_Atomic bool stop; // aborts the current message
 };
 
 static int64_t unix_s(const struct webhook *w)
@@ -234,7 +234,7 @@ static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms, unsig
 	FREE_AND_NULL(t->summary);
 }
 
-// Of the targets that fail the one that is tried next speaks for all.
+// The status shows the failing target that is tried next.
 static void show(struct webhook *w)
 {
 	const struct webhook_post *next = NULL;
@@ -268,7 +268,8 @@ static void servers_take(struct webhook *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
-// The summary first, as it is sent once; then failed queries before blocked ones.
+// Sends one message: the summary first, because it is sent once, then failed queries, then blocked
+// ones.
 static bool tell(struct webhook *w, struct target *t, uint64_t now_ms, unsigned timeout_ms)
 {
 	if (t->summary)
@@ -282,7 +283,7 @@ static bool tell(struct webhook *w, struct target *t, uint64_t now_ms, unsigned 
 	return true;
 }
 
-// One message for each target at most: other targets wait while a slow one is talked to.
+// Sends at most one message to each target, because other targets wait while a slow one is served.
 static void on_beat(void *arg, uint64_t now_ms)
 {
 	struct webhook *w = arg;

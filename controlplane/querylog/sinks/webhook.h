@@ -4,15 +4,15 @@
 // Webhooks: a sink of the query log that sends POSTs about blocked and failed queries, and once a
 // day (UTC) about the previous 24 hours.
 //
-// A thread of its own (sink_thread.h) for all targets. Queries between two messages to a target go
-// into the next: their number, and the first WEBHOOK_EVENTS_MAX of them. So a flood costs at most
+// One thread (sink_thread.h) serves all targets. Queries between two messages to a target go into
+// the next: their number, and the first WEBHOOK_EVENTS_MAX of them. So a flood costs at most
 // `per_minute` messages of a bounded size, one a second at most. The queries of a failed message go
-// with the next one, tried 1 s to 60 s later, doubling. A message whose reply was lost may so
-// arrive twice. A server that replies 429 or 503 with a time gets no message before it,
+// with the next one, 1 s to 60 s later, doubling. So a message whose reply was lost may arrive
+// twice. A server that replies 429 or 503 with a time gets no message before it,
 // WEBHOOK_AFTER_MAX_S later at most. A server with an untrusted certificate gets nothing; it is
 // tried again like any other. A day's summary is tried WEBHOOK_DAY_TRIES times, then lost and
-// counted. A restart forgets the day so far, and `since` of the next summary says so. At the end
-// the current message is aborted, and the waiting ones are sent at once to targets that do not
+// counted. A restart forgets the day so far, and `since` of the next summary says so. At shutdown
+// the current message is aborted, and the waiting messages are sent at once to targets that do not
 // fail, for WEBHOOK_END_MS in all; the rest is counted as lost and logged.
 
 #include "http/http_post.h"
@@ -23,9 +23,9 @@
 // One server that gets messages as POSTs of JSON: when it may get one, and what a failure means.
 // For webhooks of queries and of events (events/out).
 //
-// At most `per_minute` messages, one a second at most. A failed one is tried again by the owner,
-// 1 s to 60 s later, doubling. A server that replies 429 or 503 with a time gets no message before
-// it, WEBHOOK_AFTER_MAX_S later at most. A server with an untrusted certificate gets nothing; it is
+// At most `per_minute` messages, one a second at most. The owner tries a failed message again, 1 s
+// to 60 s later, doubling. A server that replies 429 or 503 with a time gets no message before it,
+// WEBHOOK_AFTER_MAX_S later at most. A server with an untrusted certificate gets nothing; it is
 // tried again like any other. The host alone of a URL is shown and logged: the rest may be a
 // secret.
 //
@@ -33,31 +33,32 @@
 
 enum {
 	WEBHOOK_TIMEOUT_MS = 5000,
-	WEBHOOK_END_MS = 1000, // for all messages at the end
+	WEBHOOK_END_MS = 1000, // time for all messages at shutdown
 	WEBHOOK_SPACE_MS = 1000,
 	WEBHOOK_AFTER_MAX_S = 3600
 };
 
 struct webhook_post {
 	const struct config_webhook_to *config;
-	char shown[SINK_TARGET_MAX]; // without what may be a secret
+	char shown[SINK_TARGET_MAX]; // the host of the URL; the rest may be a secret
 	struct http_post *post;
-	uint64_t room, room_ms; // of messages, in parts of a minute's milliseconds; and since when
+	uint64_t room, room_ms; // messages that the limit allows, in units of 1/60000; time of the
+				// last update
 	uint64_t last_ms;
 	struct sink_retry retry;
-	bool is_cut;            // its message was being sent at the end: no error is logged
-	char why[SINK_WHY_MAX]; // of the last failure, "" without one
+	bool is_cut;            // the message was aborted at shutdown: no error is logged
+	char why[SINK_WHY_MAX]; // the last failure; "": no failure
 };
 
-// `config` outlives it; its ca_file replaces that of `s`. -ENOMEM.
+// `config` outlives `p`; its ca_file replaces that of `s`. -ENOMEM.
 ATTR_MUST_CHECK int webhook_post_open(struct webhook_post *p,
 	const struct config_webhook_to *config, const struct http_post_settings *s);
 void webhook_post_close(struct webhook_post *p);
-// Does its limit allow a message, and is no wait after a failure left? Once a look.
+// Whether the limit allows a message, and the wait after a failure is over. Refills the limit.
 bool webhook_post_may_send(struct webhook_post *p, uint64_t now_ms);
-// At the end: the limit allows one, and it does not fail.
+// At shutdown: whether the limit allows a message, and the last message did not fail.
 bool webhook_post_has_room(const struct webhook_post *p);
-// Sends one message, which takes from the limit. False: in vain; then `retry` says when to try
+// Sends one message, which takes from the limit. False: it failed; then `retry` says when to try
 // again, and the failure is logged. Counts in `counts` what was sent and what failed.
 bool webhook_post_send(struct webhook_post *p, const char *text, uint64_t now_ms,
 	unsigned timeout_ms, struct sink_status *counts);
@@ -65,12 +66,12 @@ bool webhook_post_send(struct webhook_post *p, const char *text, uint64_t now_ms
 enum { WEBHOOK_DAY_TRIES = 8 };
 
 struct webhook_settings {
-	const struct config_webhook *targets; // CONFIG_WEBHOOKS_MAX at most; outlive it
+	const struct config_webhook *targets; // CONFIG_WEBHOOKS_MAX at most; outlive the sink
 	unsigned count;
-	const char *box;       // outlives it
+	const char *box;       // outlives the sink
 	unsigned server_count; // servers that resolve names; copied
 	const struct socket_address *servers;
-	const _Atomic bool *single; // of http_post.h
+	const _Atomic bool *single; // `single` of struct http_post_settings
 	int64_t (*unix_s)(void);    // NULL: time(2). For tests
 };
 

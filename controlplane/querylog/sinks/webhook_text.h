@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The bodies of webhooks' POSTs: about blocked or failed queries, about a day, or of the caller's
+// The bodies of webhooks' POSTs: about blocked or failed queries, about a day, or with the caller's
 // lines. Generic JSON, or Discord's form: `content` under WEBHOOK_CONTENT_MAX bytes, cut at the end
 // of a line, without mentions.
 
@@ -22,7 +22,7 @@ struct webhook_event { // texts are cut
 	uint16_t qtype, rcode;
 };
 
-// Queries that were not sent yet: their number, and the first few of them.
+// Queries of the next message: their number, and the first few of them.
 struct webhook_note {
 	uint64_t count;
 	unsigned shown;
@@ -35,11 +35,11 @@ enum webhook_list { WEBHOOK_NAMES, WEBHOOK_BLOCKED, WEBHOOK_CLIENTS, WEBHOOK_LIS
 struct webhook_day {
 	uint64_t since_s; // unix time
 	uint64_t queries, answered, blocked, failed, nxdomain, cached;
-	struct topk *topk[WEBHOOK_LISTS]; // of WEBHOOK_TOPK_CAP texts
+	struct topk *topk[WEBHOOK_LISTS]; // tables of WEBHOOK_TOPK_CAP texts
 };
 
 bool webhook_is_error(const struct querylog_row *row);
-// malloced, or NULL: no memory.
+// Returns a malloced text; NULL: no memory.
 ATTR_MUST_CHECK char *webhook_note_text(enum webhook_form form, const char *box,
 	enum webhook_kind kind, const struct webhook_note *n);
 ATTR_MUST_CHECK char *webhook_day_text(
@@ -55,7 +55,8 @@ struct webhook_content { // zeros: empty
 };
 
 void webhook_content_line(struct webhook_content *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
-// Text that stands between backticks, in `out`: what a client or a server sent may have some.
+// Copies a text to `out` so that it can stand between backticks: texts of clients and servers may
+// have backticks.
 const char *webhook_harmless(const char *from, char *out, size_t cap);
-// malloced, or NULL: no memory.
+// Returns a malloced text; NULL: no memory.
 ATTR_MUST_CHECK char *webhook_discord(const struct webhook_content *c);

@@ -27,7 +27,7 @@ void query_bag_close(struct query_bag *b)
 	*b = (struct query_bag){0};
 }
 
-// The slot of the text, or the free one where it would be.
+// The slot of the text, or the free slot for it.
 static uint32_t *slot_of(const struct query_bag *b, const char *text, uint64_t hash)
 {
 	const uint64_t mask = 2 * (uint64_t)b->cap - 1;

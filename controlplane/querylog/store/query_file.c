@@ -20,7 +20,7 @@ struct filter {
 	unsigned pages;
 };
 
-// FNV-1a of the kind and the text in lower case, well mixed.
+// FNV-1a of the kind and the text in lower case, mixed once more.
 static uint64_t hash_of(char kind, const char *text, size_t len)
 {
 	uint64_t h = (UINT64_C(0xcbf29ce484222325) ^ (uint8_t)kind) * UINT64_C(0x100000001b3);
@@ -60,7 +60,7 @@ static void name_put(struct filter *f, const char *name)
 			put(f, 'n', name + at + 1, len - at - 1);
 }
 
-// All rows of a statement of one or two texts.
+// Adds the texts of all rows of a statement, one or two a row.
 static int texts_put(struct filter *f, struct sql *db, const char *select, bool is_name)
 {
 	char text[QUERY_NAME_TEXT_MAX];
@@ -161,7 +161,7 @@ bool query_absent_may_have(struct sql *db, const char *name, const char *client)
 	struct sql_statement *t;
 	bool may = true;
 	size_t len = query_name_len(name);
-	// The root has no name that is not below it.
+	// Every name is below the root.
 	if (strcmp(name, ".") == 0)
 		len = 0;
 	if ((!len && !*client)
@@ -196,7 +196,7 @@ static const char *const inserts[INSERTS] = {
 // for each lookup.
 struct ids_entry {
 	uint64_t hash;
-	int64_t id; // 0: empty
+	int64_t id; // 0: the entry is empty
 };
 
 struct ids {
@@ -256,7 +256,7 @@ struct query_file {
 	struct sql *db;
 	struct sql_statement *insert[INSERTS];
 	int64_t middle_us;
-	bool began; // a transaction
+	bool began; // a transaction has begun
 	struct keyhash_secret secret;
 	struct ids names, clients, kinds;
 };
@@ -306,7 +306,8 @@ static void statements_free(struct query_file *f)
 	}
 }
 
-// A file without readers is changed to one without a WAL. The others keep theirs, on the disk.
+// Writes the filter, and removes the WAL if no one reads the file; otherwise syncs the WAL to the
+// disk.
 void query_file_close(struct query_file *f)
 {
 	if (!f->db)
@@ -375,7 +376,7 @@ int query_file_open(struct query_file *f, const char *path, int64_t hour)
 	for (unsigned i = 0; rc == 0 && i < INSERTS; i++)
 		rc = sql_prepare(f->db, inserts[i], &f->insert[i]);
 	if (rc) {
-		f->began = true; // undoes the begun transaction
+		f->began = true; // makes query_file_close undo the transaction
 		query_file_close(f);
 	}
 	return rc;

@@ -61,7 +61,7 @@ int query_folder_path(const char *folder, int64_t hour, unsigned part, char out[
 	return len < 0 || len >= PATH_MAX - 8 ? -ENAMETOOLONG : 0;
 }
 
-// The name must equal the one that query_folder_path makes of its fields.
+// Parses a name, which must equal the one that query_folder_path makes of its fields.
 static bool name_parse(const char *name, struct query_folder_file *out)
 {
 	struct tm tm = {0};
@@ -146,7 +146,7 @@ void query_folder_free(struct query_folder *f)
 	*f = (struct query_folder){0};
 }
 
-// Deletes the WAL first: without its file it would count as that of a later file.
+// Deletes a file, its WAL first: a WAL that is left alone would apply to a later file of that name.
 static int file_remove(const char *folder, const struct query_folder_file *f)
 {
 	static const char *const beside[] = {"-wal", "-shm", "-journal"};
@@ -162,10 +162,11 @@ static int file_remove(const char *folder, const struct query_folder_file *f)
 	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
-// Which files go, and in which order.
+// Which files are deleted, and in which order.
 struct order {
-	int64_t oldest;          // files of hours before that are too old
-	unsigned count, present; // all files; the first ones, those of the present (retention.h)
+	int64_t oldest;          // files of earlier hours are too old
+	unsigned count, present; // number of all files; of the first ones, which are of the present
+				 // (retention.h)
 	bool future_first;
 };
 
@@ -195,7 +196,7 @@ static int order_make(
 	return 0;
 }
 
-// The i-th of all but one: the newest file of the present stays, whatever it is.
+// Index of the i-th file to delete, of all but the newest file of the present, which always stays.
 static unsigned order_at(const struct order *o, unsigned i)
 {
 	unsigned future = o->count - o->present;

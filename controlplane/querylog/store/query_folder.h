@@ -12,12 +12,12 @@
 #include <weir/attr.h>
 
 enum { QUERY_PARTS_MAX = 999, QUERY_FILES_MAX = 16384, QUERY_HOUR_MAX = 8765832 /* year 2970 */ };
-enum { QUERY_TRY_BYTES = 256 * 1024 }; // more than a file without rows takes
+enum { QUERY_TRY_BYTES = 256 * 1024 }; // more bytes than a file without rows takes
 
 struct query_folder_file {
 	int64_t hour; // hours since 1970
 	unsigned part;
-	uint64_t bytes; // with its WAL
+	uint64_t bytes; // bytes with its WAL
 };
 
 struct query_folder {
@@ -26,9 +26,9 @@ struct query_folder {
 	struct query_folder_file *file; // oldest first
 };
 
-// Makes the folder, 0700, if it is missing, but none above it.
+// Makes the folder, 0700, if it is missing, but not its parents.
 ATTR_MUST_CHECK int query_folder_make(const char *path);
-// Whether the folder takes a file of QUERY_TRY_BYTES, which goes again. -errno.
+// Tries to write a file of QUERY_TRY_BYTES and deletes it. -errno.
 ATTR_MUST_CHECK int query_folder_try(const char *path);
 // Lists the present files, at most QUERY_FILES_MAX. -errno.
 ATTR_MUST_CHECK int query_folder_scan(struct query_folder *out, const char *path);
@@ -38,7 +38,7 @@ ATTR_MUST_CHECK int query_folder_path(
 	const char *folder, int64_t hour, unsigned part, char out[PATH_MAX]);
 // Bytes of a file and its WAL, 0 for a missing file.
 uint64_t query_folder_bytes(const char *path);
-// May the file have rows from `since_us` on and before `until_us`?
+// Whether the file may have rows from `since_us` on and before `until_us`.
 bool query_folder_in_time(const struct query_folder_file *f, int64_t since_us, int64_t until_us);
 
 // How long and how many bytes a folder keeps, and how far the clock is ahead.
@@ -50,15 +50,15 @@ struct query_keep {
 };
 
 struct query_tidied {
-	bool is_read;          // else the folder could not be read, and nothing below is known
-	unsigned files;        // that are left
-	uint64_t bytes;        // of these
-	uint64_t dropped;      // files
+	bool is_read;     // false: the folder could not be read, and the other fields mean nothing
+	unsigned files;   // files that are left
+	uint64_t bytes;   // bytes of the files that are left
+	uint64_t dropped; // files deleted
 	int64_t oldest_unix_s; // start of the oldest file's hour; 0: no file is left
 };
 
 // Deletes files that are too old or too many, so that `room` bytes are free: the oldest first,
-// those of the future before or after them (retention.h). Never `open`, NULL: none, nor the newest
-// of the present. `clock_s`: the time. -ENOMEM, -errno.
+// files of the future before or after them (retention.h). Never deletes `open` (may be NULL), nor
+// the newest file of the present. `clock_s`: the time. -ENOMEM, -errno.
 ATTR_MUST_CHECK int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	const struct query_folder_file *open, uint64_t room, struct query_tidied *out);

@@ -11,14 +11,14 @@
 
 enum {
 	QUERY_SCHEMA_VERSION = 2,
-	QUERY_SCHEMA_OLDEST = 1,           // that the reader reads and the writer upgrades
+	QUERY_SCHEMA_OLDEST = 1, // oldest version that the reader reads and the writer upgrades
 	QUERY_APPLICATION_ID = 0x77656972, // "weir"
 };
 #define QUERY_HOUR_US INT64_C(3600000000)
 // Rows of a file are out of order by less than this.
 #define QUERY_SLACK_US INT64_C(30000000)
 
-// What a file of version 1 has not. Its rows of then have no validation.
+// A file of version 1 lacks this column. Rows written before the upgrade have no validation.
 #define QUERY_VALIDATION_COLUMN "validation TEXT NOT NULL DEFAULT 'none'"
 
 #define QUERY_VIEW                                                                             \
@@ -50,7 +50,7 @@ enum {
 	" total_us INTEGER NOT NULL, query_len INTEGER NOT NULL, reply_len INTEGER NOT NULL"      \
 	");" QUERY_VIEW "PRAGMA application_id=0x77656972; PRAGMA user_version=2;"
 
-// Of a file that an earlier version began, in one transaction.
+// Upgrades a file of version 1, in one transaction.
 #define QUERY_UPGRADE                                                                \
 	"BEGIN IMMEDIATE; ALTER TABLE kinds ADD COLUMN " QUERY_VALIDATION_COLUMN ";" \
 	"DROP VIEW queries;" QUERY_VIEW "PRAGMA user_version=2; COMMIT"

@@ -37,11 +37,12 @@ static const char kind_of_oldest[] =
 struct query_reader {
 	struct sql *db;
 	struct sql_statement *select[SELECTS];
-	struct sql_statement *rows; // of the two, the one that was started
+	struct sql_statement *rows; // forwards or backwards, as started
 	int64_t middle_us, version;
 };
 
-// Its writer makes the schema in one transaction, after the file.
+// -ENOENT: the file has no schema yet. The writer makes the schema in one transaction, after the
+// file.
 static int schema_is_missing(struct query_reader *r)
 {
 	int64_t tables;
@@ -49,7 +50,7 @@ static int schema_is_missing(struct query_reader *r)
 	return rc ? rc : tables ? -EUCLEAN : -ENOENT;
 }
 
-// In one transaction: the writer's may end between two statements.
+// Reads in one transaction, because the writer may commit between two statements.
 static int reader_check(struct query_reader *r)
 {
 	int64_t application, version;
@@ -119,7 +120,7 @@ static int64_t row_time(const struct query_reader *r, int64_t offset)
 	return __builtin_add_overflow(r->middle_us, offset, &time_us) ? 0 : time_us;
 }
 
-// 0 with *time_us of the first row from `id` on, INT64_MAX without such a row.
+// Finds the time of the first row from `id` on; INT64_MAX: there is no such row.
 static int time_at(struct query_reader *r, int64_t id, int64_t *time_us)
 {
 	struct sql_statement *t = r->select[SELECT_AT];
@@ -131,8 +132,8 @@ static int time_at(struct query_reader *r, int64_t id, int64_t *time_us)
 	return rc < 0 ? rc : 0;
 }
 
-// The first row that is not earlier than time_us, in a file that is in order; of one a little out
-// of it, one nearby. After the last one where none is.
+// Finds the first row that is not earlier than time_us; if rows are a little out of order, a row
+// near it. Without such a row the id behind the last row.
 static int query_reader_seek(struct query_reader *r, int64_t time_us, int64_t *id)
 {
 	int64_t low = 1, high, at;
@@ -141,7 +142,7 @@ static int query_reader_seek(struct query_reader *r, int64_t time_us, int64_t *i
 		return rc;
 	if (high == INT64_MAX)
 		return -EUCLEAN;
-	high++; // in [low, high] it is
+	high++; // the row lies in [low, high]
 	while (low < high) {
 		int64_t middle = low + (high - low) / 2;
 		rc = time_at(r, middle, &at);
@@ -185,7 +186,7 @@ int query_reader_next(struct query_reader *r, struct query_raw *out)
 	return 1;
 }
 
-// The row of a number: 1, 0 or -errno; to be reset.
+// Looks a number up. 1: the row; 0: no such row; -errno. The caller resets the statement.
 static int look(struct query_reader *r, unsigned which, int64_t id)
 {
 	sql_bind(r->select[which], 1, id);
@@ -264,7 +265,7 @@ bool query_name_below(const char *name, const char *filter)
 
 enum { MEMO_NAMES = 1 << 15, MEMO_OTHERS = 1 << 12, LOOK_ROWS = 1024 };
 
-// Whether what a number stands for fits the filter, as last found out in this file.
+// Whether the text or kind with a number of this file fits the filter, as found out last.
 struct memo {
 	int64_t id;
 	bool fits;
@@ -277,7 +278,7 @@ struct search {
 	void *arg;
 	uint64_t end_ms;
 	unsigned rows;
-	bool over; // by rows or time
+	bool over; // the bound of rows or time is reached
 	struct query_outcome outcome;
 	struct query_reader *reader;
 	struct memo name[MEMO_NAMES], client[MEMO_OTHERS], kind[MEMO_OTHERS];
@@ -393,7 +394,7 @@ static int row_give(struct search *s, const struct query_raw *raw)
 	return 0;
 }
 
-// Rows after (before) this one are all out of the filter's time.
+// Whether all rows behind (before, if newest_first) this one are outside the filter's time.
 static bool time_passed(const struct query_filter *f, int64_t time_us)
 {
 	return f->newest_first ? time_us < f->since_us - QUERY_SLACK_US
@@ -425,7 +426,7 @@ static int rows_walk(struct search *s)
 	return rc;
 }
 
-// Where to begin in a file: behind the place that was reached, or near the filter's time.
+// Starts to read a file: behind the place reached by the last search, or near the filter's time.
 static int walk_start(struct search *s, const struct query_place *after)
 {
 	const struct query_filter *f = s->filter;
@@ -443,7 +444,7 @@ static int walk_start(struct search *s, const struct query_place *after)
 	if (rc)
 		return rc;
 	if (!after && !f->newest_first)
-		id--; // "over id"
+		id--; // query_reader_start begins over `id`
 	query_reader_start(s->reader, id, f->newest_first);
 	s->outcome.place.id = id;
 	return 0;
@@ -485,11 +486,11 @@ static int file_search(struct search *s, const char *folder, const struct query_
 		rc = rows_look(s, after);
 	query_reader_close(s->reader);
 	s->reader = NULL;
-	if (rc == -ECANCELED && !*s->stop) { // its time was over inside of SQLite
+	if (rc == -ECANCELED && !*s->stop) { // the time ran out inside SQLite
 		s->over = true;
 		return 0;
 	}
-	if (rc == -ENOENT) // it was dropped meanwhile, or nothing is in it yet
+	if (rc == -ENOENT) // the file was deleted meanwhile, or has no schema yet
 		return 0;
 	if (rc && rc != -ENOMEM && rc != -ECANCELED) {
 		unreadable_note(s, file, rc);

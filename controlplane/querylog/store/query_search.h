@@ -3,10 +3,10 @@
 
 // Searches the files of the query store, on a helper thread.
 //
-// Bounds: `rows` found, `for_ms` of time, and one file open at a time; it returns the place where
-// it stopped, and the next search continues there. No state is kept in between. Rows come by file
-// and in it as they were written: by time except for a second or so (a miss is logged when its
-// answer is there).
+// Bounds: `rows` found, `for_ms` of time, and one file open at a time; a search returns the place
+// where it stopped, and the next search continues there. Nothing is kept between searches. Rows
+// come in the order of files, and within a file as they were written: by time except for a second
+// or so, because a miss is logged when its answer is there.
 
 #include "sql.h"
 
@@ -18,8 +18,8 @@
 
 // Reads one file of the query store, in the order of its rows or against it, beside its writer.
 //
-// Of one thread, for a second or so: an open statement keeps a snapshot, and with it the WAL.
-// The file is untrusted: numbers may be any, texts have printable ASCII alone (sql.h).
+// One thread, for a second or so: an open statement keeps a snapshot, and with it the WAL. The file
+// is untrusted: numbers may have any value; texts get printable ASCII alone (sql.h).
 
 enum { QUERY_NAME_TEXT_MAX = 1024, QUERY_TEXT_MAX = 256 };
 
@@ -43,21 +43,21 @@ struct query_kind {
 
 struct query_reader;
 
-// `stop` as sql_stop_when. -EUCLEAN: damaged, of another version, not ours. -ENOENT: no file, or an
-// empty one without a schema: just begun, or its writer was killed then.
+// `stop` as sql_stop_when. -EUCLEAN: the file is damaged, of another version, or not of weir.
+// -ENOENT: no file, or one without a schema: just begun, or its writer was killed.
 ATTR_MUST_CHECK int query_reader_open(
 	struct query_reader **out, const char *path, bool (*stop)(void *arg), void *arg);
 void query_reader_close(struct query_reader *r); // NULL is fine
 
-// False: no row has such a name, or one below it, or such a client ("": any); true: perhaps.
+// False: no row has the name or one below it, or no row has the client ("": any). True: a row may.
 bool query_reader_may_have(struct query_reader *r, const char *name, const char *client);
 
-// From the first row with an id over `id`, or, `backwards`, from the last one with one below.
+// Starts at the first row with an id over `id`; `backwards`: at the last row with an id below it.
 void query_reader_start(struct query_reader *r, int64_t id, bool backwards);
 // 1: a row, 0: the end, -errno.
 ATTR_MUST_CHECK int query_reader_next(struct query_reader *r, struct query_raw *out);
 
-// 0 or -errno; a missing number gives empty texts.
+// Read what a number stands for. 0 or -errno; a missing number gives empty texts.
 ATTR_MUST_CHECK int query_reader_name(
 	struct query_reader *r, int64_t id, char out[QUERY_NAME_TEXT_MAX]);
 ATTR_MUST_CHECK int query_reader_client(
@@ -68,9 +68,10 @@ ATTR_MUST_CHECK int query_reader_kind(struct query_reader *r, int64_t id, struct
 
 // Bytes of a name as text without the dot at its end.
 size_t query_name_len(const char *name);
-// Does a label end there? A dot that a backslash makes part of a label ends none.
+// Whether a label ends at `at`: a dot there that no backslash escapes.
 bool query_name_dot_at(const char *name, size_t at);
-// Is `name` that of the filter or below it? Both as RFC 1035 5.1 text, dot at the end or not.
+// Whether `name` is `filter` or below it. Both are RFC 1035 5.1 texts, with or without a dot at the
+// end.
 bool query_name_below(const char *name, const char *filter);
 
 enum {
@@ -80,21 +81,21 @@ enum {
 	QUERY_UNREAD_MAX = 8
 };
 
-struct query_place { // of a row: its file and number; a part of 0: no place
+struct query_place { // file and number of a row; part 0: no place
 	int64_t hour;
 	unsigned part;
 	int64_t id;
 };
 
 struct query_filter {
-	char name[QUERY_NAME_TEXT_MAX];  // this one and all below it, whatever case; "": any
-	char part[QUERY_NAME_TEXT_MAX];  // names that have this text, whatever case; "": any
-	char client[QUERY_TEXT_MAX];     // address as text, or name, whatever case; "": any
-	char group[QUERY_TEXT_MAX];      // CONFIG_EVERYONE: of no group; "": any
-	char verdict[QUERY_TEXT_MAX];    // or "blocked": all that were; "": any
+	char name[QUERY_NAME_TEXT_MAX];  // the name and all names below it, in any case; "": any
+	char part[QUERY_NAME_TEXT_MAX];  // text that names contain, in any case; "": any
+	char client[QUERY_TEXT_MAX];     // address as text, or name, in any case; "": any
+	char group[QUERY_TEXT_MAX];      // CONFIG_EVERYONE: clients without a group; "": any
+	char verdict[QUERY_TEXT_MAX];    // a verdict; "blocked": all blocked queries; "": any
 	char validation[QUERY_TEXT_MAX]; // a word of querylog_validation_names; "": any
-	int64_t since_us, until_us;      // from, and up to but not including
-	bool has_rcode;                  // else any, and no answer as well
+	int64_t since_us, until_us;      // since_us <= time < until_us
+	bool has_rcode;                  // false: any rcode, and no answer
 	uint16_t rcode;
 	bool newest_first;
 	unsigned rows, for_ms;
@@ -115,13 +116,13 @@ struct query_unread { // a file that could not be read
 };
 
 struct query_outcome {
-	bool complete; // all there is; else `place` says where to go on
+	bool complete; // the search reached the end; else continue at `place`
 	struct query_place place;
-	unsigned unreadable; // files that were passed over; the first ones:
+	unsigned unreadable; // files that could not be read; the first of them are in `unread`
 	struct query_unread unread[QUERY_UNREAD_MAX];
-	uint64_t ruled_out; // files that have no such name or client (query_file.h)
-	uint64_t looked_at; // rows
-	int64_t reached_us; // time of the last row read, 0: none
+	uint64_t ruled_out; // files without the name or client, by their filter (query_file.h)
+	uint64_t looked_at; // rows read
+	int64_t reached_us; // time of the last row read; 0: no row
 };
 
 // Calls `found` for each row. 0, -ECANCELED when *stop became true, -errno.
@@ -129,6 +130,6 @@ ATTR_MUST_CHECK int query_search(const char *folder, const struct query_filter *
 	const _Atomic bool *stop, void (*found)(void *arg, const struct query_found *f), void *arg,
 	struct query_outcome *out);
 
-// "hour.part.id". False: it is not one.
+// Parses "hour.part.id". False: the text is not a place.
 bool query_place_parse(const char *text, struct query_place *out);
 void query_place_print(const struct query_place *p, char out[QUERY_PLACE_MAX]);

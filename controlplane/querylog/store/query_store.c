@@ -19,7 +19,7 @@
 #include <weir/log.h>
 #include <weir/thread.h>
 
-// Bytes of a row, generously, by which a transaction ends before it makes a large WAL.
+// ROW_BYTES: generous size of a row, by which a transaction ends before its WAL becomes large.
 enum { PART_SHARE = 8, ROW_BYTES = 64, TRANSACTION_MAX = 4 << 20 };
 
 struct query_store {
@@ -30,23 +30,23 @@ struct query_store {
 	_Atomic bool failing;
 	_Atomic uint64_t refused;
 	pthread_mutex_t lock;
-	struct query_store_status shown; // under the lock
+	struct query_store_status shown; // protected by `lock`
 
-	// The thread's own.
+	// Fields that the store's thread alone uses.
 	struct query_file *file;
 	char path[PATH_MAX];
 	bool open;
 	int64_t hour;
 	unsigned part;
-	int64_t bad_hour; // a damaged file was found there: parts from bad_part + 1 on
+	int64_t bad_hour; // hour with a damaged file; its parts go on from bad_part + 1
 	unsigned bad_part;
 	struct query_rate rate;
-	uint64_t began_ms;    // 0: nothing waits for a commit
+	uint64_t began_ms;    // when the transaction began; 0: nothing waits for a commit
 	uint64_t unsynced_ms; // since when something waits for a sync. 0: nothing does
 	uint64_t open_rows, open_weight;
 	uint64_t tidy_ms, retry_ms, backoff_ms;
 	struct query_keep keep;
-	uint64_t others_bytes;         // of the files that are not open
+	uint64_t others_bytes;         // bytes of the files that are not open
 	struct query_store_status now; // copied to `shown`
 };
 
@@ -61,7 +61,7 @@ static void rows_lose(struct query_store *s, uint64_t rows, uint64_t weight)
 	s->now.lost_weight += weight;
 }
 
-// Ends the use of the file, whatever state it is in.
+// Closes the file, whatever state it is in; rows not committed are lost.
 static void file_leave(struct query_store *s)
 {
 	query_file_close(s->file);
@@ -94,13 +94,13 @@ static uint64_t part_max(const struct query_store *s)
 	return s->settings.max_bytes / PART_SHARE;
 }
 
-// Bytes of rows after which it is time for a commit.
+// Bytes of rows after which a commit is due.
 static uint64_t transaction_max(const struct query_store *s)
 {
 	return part_max(s) < TRANSACTION_MAX ? part_max(s) : TRANSACTION_MAX;
 }
 
-// The part of `hour` to go on with: the last one, or the next when that is full or damaged.
+// Finds the part of `hour` to write to: the last one, or the next if that is full or damaged.
 static int part_find(struct query_store *s, int64_t hour, unsigned *part)
 {
 	struct query_folder f;
@@ -118,13 +118,13 @@ static int part_find(struct query_store *s, int64_t hour, unsigned *part)
 	return found > QUERY_PARTS_MAX ? -EMFILE : 0;
 }
 
-// A file of that hour. -errno, -EUCLEAN: damaged.
+// Opens a file of `hour`. -errno; -EUCLEAN: it is damaged.
 static int file_begin(struct query_store *s, int64_t hour)
 {
 	int rc = query_folder_make(s->folder);
 	if (rc)
 		return rc;
-	s->hour = -1; // no file's fault until one is chosen
+	s->hour = -1; // an error before a file is chosen is no fault of a file
 	unsigned part;
 	rc = part_find(s, hour, &part);
 	if (rc == 0)
@@ -140,7 +140,7 @@ static int file_begin(struct query_store *s, int64_t hour)
 	return tidy(s, 0);
 }
 
-// A write went well: the store fails no longer. The wait doubles on until rows are committed.
+// Notes that a write succeeded. The wait after a failure keeps doubling until rows are committed.
 static void failure_clear(struct query_store *s)
 {
 	s->now.failing = false;
@@ -171,7 +171,7 @@ static int commit(struct query_store *s)
 	return rc;
 }
 
-// Brings what was committed to the disk, if it is time.
+// Syncs committed rows to the disk, if it is due.
 static int sync_if_due(struct query_store *s)
 {
 	bool is_due = s->unsynced_ms && clock_mono_ms() - s->unsynced_ms >= QUERY_SYNC_MS;
@@ -220,8 +220,8 @@ static int64_t row_hour(const struct querylog_row *row)
 	return (int64_t)(row->time_us / (uint64_t)QUERY_HOUR_US);
 }
 
-// Rows come a little out of order: the first of a new hour ends the file, one of the hour before
-// goes where the others are.
+// Rows come a little out of order: the first row of a later hour ends the file, and a row of the
+// hour before goes into it.
 static bool file_fits(const struct query_store *s, int64_t hour)
 {
 	return s->open && (hour == s->hour || hour + 1 == s->hour);
@@ -262,7 +262,7 @@ static int batch_put(struct query_store *s, const struct querylog_batch *b, uint
 		const struct querylog_row *row = &b->row[i];
 		weight += querylog_weight(b, owed, i);
 		rows++;
-		if (rc) // the rest of a batch that failed
+		if (rc) // the rest of a failed batch is lost
 			continue;
 		if (rows < n && i + 1 < b->count && row_hour(row) == row_hour(row + 1))
 			continue;
@@ -286,7 +286,7 @@ static void batch_receive(struct query_store *s, const struct querylog_batch *b,
 		fail(s, rc, s->open ? "write" : s->folder);
 }
 
-// Finds out without a row whether the folder takes data again: a box without queries would wait
+// Finds out without a row whether the folder can be written again: a box without queries would wait
 // long for a row.
 static int folder_try(struct query_store *s)
 {
@@ -308,12 +308,13 @@ static void beat(struct query_store *s, uint64_t now_ms)
 	if (rc == 0)
 		rc = sync_if_due(s);
 	if (rc == 0 && now_ms >= s->tidy_ms) {
-		// Also while it fails: old files may take the missing room.
+		// Tidies while it fails, too: deleting old files may make room.
 		bool was_failing = s->now.failing;
 		rc = tidy(s, 0);
 		rc = was_failing ? 0 : rc;
 	}
-	if (rc == -ENOENT && !s->open && !s->now.files) // no row came yet, nor was the folder made
+	if (rc == -ENOENT && !s->open
+		&& !s->now.files) // no row came yet, so the folder does not exist
 		rc = 0;
 	if (rc == 0 && s->now.failing && now_ms >= s->retry_ms)
 		rc = folder_try(s);
@@ -486,7 +487,7 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 			.has = TABLE_EVICTS,
 			.bytes = query_file_memory()});
 	const uint64_t sqlite = sqlite_bytes();
-	// The file being written, and searches: pages, statements and what they sort.
+	// Pages, statements and sorts of the file being written and of searches.
 	table_register(tables, &(struct table_info){.name = "sqlite_pages",
 				       .owner = "query store",
 				       .eviction = "evict the least recently used page",

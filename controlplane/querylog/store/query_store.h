@@ -4,21 +4,21 @@
 // The query store: a sink of the query log that keeps rows in SQLite files of an hour each
 // (query_folder.h), which query_search.h reads.
 //
-// A thread of its own, of low priority, takes batches from a queue of QUERY_QUEUE_MAX and commits
-// each QUERY_FLUSH_MS, which is the loss of a kill, and waits for the disk QUERY_SYNC_MS after a
-// commit, which with that is the loss of a power cut. The weight of a batch that finds the queue
-// full goes into later rows (querylog.h).
+// A thread of low priority takes batches from a queue of QUERY_QUEUE_MAX. It commits each
+// QUERY_FLUSH_MS: a kill loses the rows of that time. It syncs the disk QUERY_SYNC_MS after a
+// commit: a power cut loses the rows of both times. The weight of a batch that finds the queue full
+// goes into later rows (querylog.h).
 //
-// Bounds: files older than `hours` are deleted, by the time of retention.h, and the oldest ones
-// while they exceed max_bytes; a file ends with its hour or at an eighth of max_bytes. The newest
+// Bounds: files older than `hours` are deleted, by the time of retention.h, and the oldest files
+// while all exceed max_bytes; a file ends with its hour or at an eighth of max_bytes. The newest
 // file always stays, unless its hour is in the future. Over max_rate rows a second (a bucket that
-// holds a second's worth) the last of each N rows is kept, with the weights of the others, so that
-// sums over weights stay exact; the last row of each batch is kept as well, so that no debt is
-// left.
+// holds a second's worth) the store keeps the last of each N rows, with the weights of the others,
+// so that sums over weights stay exact. It also keeps the last row of each batch, so that no weight
+// is left over.
 //
 // Failures (disk full, no permission, a damaged file) are counted and in the status. Rows not
 // committed are lost and counted; the file is closed and, 1 s to 60 s later, doubling, opened
-// again; a damaged one stays and a new part begins. Until then no batch is accepted.
+// again; a damaged file stays, and a new part begins. Until the file is open no batch is accepted.
 
 #include "base/counts.h"
 #include "querylog/querylog.h"
@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 // How many of a batch's rows the query store keeps: a bucket that fills with `max` rows a second
-// and holds a second's worth. Pure, of one thread.
+// and holds a second's worth. Pure; one thread.
 
 struct query_rate {
 	uint64_t max; // rows a second; 0: all are kept
@@ -40,7 +40,7 @@ static inline void query_rate_start(struct query_rate *r, uint64_t max, uint64_t
 	*r = (struct query_rate){.max = max, .room_milli = max * 1000, .last_ms = now_ms};
 }
 
-// N of "one row in N" for `rows` rows, of which ceil(rows / N) are taken off what the bucket holds.
+// Returns N of "one row in N" for `rows` rows, and takes ceil(rows / N) rows from the bucket.
 static inline unsigned query_rate_step(struct query_rate *r, unsigned rows, uint64_t now_ms)
 {
 	if (!r->max || !rows)
@@ -76,11 +76,11 @@ struct query_store_settings {
 
 struct query_store;
 
-// Starts the thread; that the folder cannot be used is no failure of this. -ENOMEM,
-// -ENAMETOOLONG, -errno of creating the thread.
+// Starts the thread; succeeds even if the folder cannot be used. -ENOMEM, -ENAMETOOLONG, -errno of
+// creating the thread.
 ATTR_MUST_CHECK int query_store_open(
 	struct query_store **out, const struct query_store_settings *s);
-// Writes what is queued, commits, ends the thread. After querylog_stop. NULL is fine.
+// After querylog_stop: writes the queued rows, commits and ends the thread. NULL is fine.
 void query_store_close(struct query_store *s);
 
 // To be added to the log.
@@ -127,12 +127,12 @@ const char *query_store_folder(const struct query_store *s);
 struct query_store_status {
 	STORE_COUNTS(COUNT_FIELD)
 	char folder[PATH_MAX];
-	char why[128];        // of the last failure, "" without one
-	uint64_t retry_at_ms; // of the next try, monotonic, while failing
+	char why[128];        // the last failure; "": no failure
+	uint64_t retry_at_ms; // time of the next try, monotonic, while failing
 	unsigned queued_most;
-	uint64_t queued_since_ms;      // 0: none
-	uint64_t queue_bytes;          // with the store's own
-	uint64_t texts, texts_evicted; // texts whose number is cached
+	uint64_t queued_since_ms;      // when the oldest batch was queued; 0: no batch
+	uint64_t queue_bytes;          // bytes of the queue and of the store
+	uint64_t texts, texts_evicted; // texts whose number is cached; texts evicted
 };
 COUNTS(query_store_rows, struct query_store_status, "weir_store_", STORE_COUNTS)
 // Any thread.

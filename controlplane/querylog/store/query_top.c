@@ -17,12 +17,12 @@ enum { BAG_NAMES = 1 << 14, BAG_CLIENTS = 1 << 12, BAG_OTHERS = 1 << 9 };
 // Tallies by the numbers that a file gives its texts.
 struct numbered {
 	struct query_tally *tally;
-	unsigned cap, room; // most there may be, and are
+	unsigned cap, room; // most tallies, and tallies allocated
 };
 
-// What a kind or a client says, as last read.
+// A kind or a client of the file, as last read.
 struct known {
-	int64_t id; // 0: nothing
+	int64_t id; // 0: the entry is empty
 	bool fits, blocked, missing;
 	char list[QUERY_TEXT_MAX];
 };
@@ -179,7 +179,7 @@ static void file_begin(struct top *t)
 	memset(t->clients, 0, sizeof(t->clients));
 }
 
-// What was read of a file counts although its time was over inside of it.
+// Counts the rows of a file. If the time runs out, the rows read so far count.
 static int rows_add(struct top *t, struct query_tally *hour)
 {
 	struct query_raw row;
@@ -195,7 +195,8 @@ static int rows_add(struct top *t, struct query_tally *hour)
 	return added ? added : rc;
 }
 
-// The file's hour is the last one, if it has more than one file; the newest come first.
+// The tally of an hour. Files come newest first, so an hour with several files is the last one of
+// the report.
 static struct query_tally *hour_of(struct query_top_report *r, int64_t hour)
 {
 	if (r->hours && r->hour[r->hours - 1].hour == hour)
@@ -222,7 +223,7 @@ static int file_add(struct top *t, const char *folder, const struct query_folder
 	if (rc == 0)
 		rc = rows_add(t, hour);
 	if (rc == 0 || (rc == -ECANCELED && !*t->stop)) {
-		// The texts of what was counted are wanted, however late it is.
+		// Looks up the texts of the counted rows although the time is over.
 		const uint64_t end_ms = t->end_ms;
 		t->end_ms = UINT64_MAX;
 		int kept = names_keep(t);
@@ -246,7 +247,7 @@ static int files_add(struct top *t, const char *folder, const struct query_folde
 		if (rc == -ENOMEM || (rc == -ECANCELED && *t->stop))
 			return rc;
 		if (rc == -ECANCELED || rc == -E2BIG || (i > 0 && is_late(t)))
-			return 0; // not complete
+			return 0; // the report is not complete
 		if (rc < 0)
 			r->unreadable++;
 	}
@@ -267,7 +268,7 @@ static int bags_open(struct query_top_report *r)
 	return rc;
 }
 
-// Sums, and hours by time.
+// Adds up the sums, and orders the hours by time.
 static void report_end(struct query_top_report *r)
 {
 	for (unsigned i = 0; i < r->hours; i++)
@@ -283,7 +284,7 @@ static int top_run(struct top *t, const char *folder)
 {
 	struct query_folder files;
 	int rc = bags_open(t->report);
-	t->report->covered_us = t->wanted->until_us; // nothing yet
+	t->report->covered_us = t->wanted->until_us; // nothing is covered yet
 	rc = rc ? rc : query_folder_scan(&files, folder);
 	if (rc == -ENOENT) { // nothing was ever logged
 		t->report->complete = true;
@@ -298,7 +299,7 @@ static int top_run(struct top *t, const char *folder)
 	return rc;
 }
 
-// Bags, and orders of them, that a report has.
+// The bags of a report, and their orders.
 static const uint8_t firsts[][2] = {{QUERY_TOP_names, QUERY_BAG_QUERIES},
 	{QUERY_TOP_names, QUERY_BAG_BLOCKED}, {QUERY_TOP_names, QUERY_BAG_MISSING},
 	{QUERY_TOP_clients, QUERY_BAG_QUERIES}, {QUERY_TOP_lists, QUERY_BAG_BLOCKED},

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What was asked most, by whom, and what was blocked, over a span of the query store; by hour too.
-// On a helper thread, the newest file first, as query_search.h reads them.
+// The names queried most, the most active clients, and what was blocked, over a span of the query
+// store, by hour too. Runs on a helper thread and reads files as query_search.h does, the newest
+// first.
 //
-// Bounds: `for_ms` of time (then the report covers less, and says since when); 24 MiB for the names
+// Bounds: `for_ms` of time (then the report covers less, from covered_us on); 24 MiB for the names
 // of one file, of which the first QUERY_TOP_FILE_NAMES distinct ones count; bags of texts
 // (query_bag.h). What is left out is counted.
 
@@ -32,14 +33,14 @@ enum query_top_of {
 };
 
 struct query_top_wanted {
-	char client[QUERY_TEXT_MAX]; // address as text, or name, whatever case; "": any
+	char client[QUERY_TEXT_MAX]; // address as text, or name, in any case; "": any
 	int64_t since_us, until_us;
 	unsigned for_ms;
 };
 
-// The first items of a bag that have any of a count, in falling order of it; the texts are the
-// bag's.
-// Names have all three orders; clients and groups have queries, lists have blocked ones.
+// The first items of a bag by one count, in falling order, without items whose count is 0; the
+// texts are the bag's. Names have all three orders, clients and groups the order by queries, lists
+// that by blocked queries.
 struct query_top_first {
 	unsigned count;
 	struct query_bag_item item[QUERY_TOP_ITEMS_MAX];
@@ -49,19 +50,20 @@ struct query_top_report {
 	struct query_bag bag[QUERY_TOP_BAGS];
 	struct query_top_first first[QUERY_TOP_BAGS][QUERY_BAG_ORDERS];
 	struct query_tally all;
-	// By hour, the oldest first; of the hours that were read.
+	// Hours that were read, the oldest first.
 	unsigned hours;
 	struct query_top_hour {
 		int64_t hour; // hours since 1970
 		struct query_tally tally;
 	} hour[QUERY_TOP_HOURS_ROOM];
-	bool complete; // else only what is since `covered_us`
+	bool complete; // false: the report covers only the time from `covered_us` on
 	int64_t covered_us;
-	unsigned unreadable; // files that were passed over
+	unsigned unreadable; // files that could not be read
 	uint64_t left_out;   // queries whose name or client is in no bag
 };
 
-// 0 with `out`, which query_top_free frees; -ECANCELED when *stop became true, -ENOMEM, -errno.
+// Makes a report, which query_top_free frees. Returns 0, -ECANCELED when *stop became true,
+// -ENOMEM, -errno.
 ATTR_MUST_CHECK int query_top_find(const char *folder, const struct query_top_wanted *wanted,
 	const _Atomic bool *stop, struct query_top_report **out);
 void query_top_free(struct query_top_report *r); // NULL is fine

@@ -20,7 +20,7 @@ struct sql {
 	void *arg;
 };
 
-// A statement is SQLite's under weir's name; no code reads its fields.
+// The SQLite statement behind weir's type, which has no fields.
 static sqlite3_stmt *statement(struct sql_statement *t)
 {
 	return (sqlite3_stmt *)(void *)t;
@@ -103,8 +103,8 @@ static bool is_link(const char *path)
 	return lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
-// SQLite would make it readable to others. An existing one is not opened: closing a descriptor of
-// it would drop the locks of other connections of this process.
+// Makes the file, because SQLite would make it readable to others. Does not open an existing file:
+// closing its descriptor would drop the locks of other connections of this process.
 static void file_make(const char *path)
 {
 	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
@@ -144,7 +144,7 @@ static void sqlite_end(void *)
 
 static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
 
-// A database, its log and index, journals, folders: SQLite opens and closes them by these.
+// Number of files that SQLite has open: databases, their logs and indexes, journals, folders.
 static _Atomic unsigned files;
 
 unsigned sql_files(void)
@@ -175,8 +175,8 @@ static void files_count(void)
 	(void)vfs->xSetSystemCall(vfs, "close", (sqlite3_syscall_ptr)file_close);
 }
 
-// SQLite's memory gets a site of its own (heap_site.h); if SQLite refuses the hooks it is not
-// counted.
+// SQLite's memory gets a site of its own (heap_site.h); if SQLite refuses the hooks, its memory is
+// not counted.
 static void sqlite_start(void)
 {
 	static const struct sqlite3_mem_methods counted = {sqlite_malloc, heap_free, sqlite_realloc,
@@ -195,8 +195,8 @@ int sql_open(struct sql **out, const char *path, enum sql_mode mode)
 		return -ENOMEM;
 	if (mode == SQL_WRITE)
 		file_make(path);
-	// Also to read: the next connection undoes the unfinished work of a killed writer, which
-	// needs write access. Without that access SQLite opens read-only.
+	// SQL_READ opens for writing too: the next connection undoes the unfinished work of a
+	// killed writer, which needs write access. Without that access SQLite opens read-only.
 	int flags = SQLITE_OPEN_READWRITE | (mode == SQL_WRITE ? SQLITE_OPEN_CREATE : 0);
 	int code = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code == SQLITE_OK)

@@ -4,10 +4,10 @@
 // One SQLite database file. The one includer of sqlite3 in the control plane.
 //
 // A connection and its statements belong to one thread at a time. Statements are constants; text
-// from outside is bound, never written into one. A file is not trusted: numbers may be any, texts
-// any bytes, and its schema may call no function with side effects. Errors are -errno: -ENOSPC disk
-// full, -EUCLEAN damaged or no database, -EBUSY locked by another for SQL_BUSY_MS, -EROFS, -EACCES,
-// -ENOENT, -ECANCELED stopped by its deadline, -ENOMEM, -EIO.
+// from outside is bound, never written into one. A file is not trusted: numbers may have any value,
+// texts any bytes, and its schema may call no function with side effects. Errors are -errno:
+// -ENOSPC disk full, -EUCLEAN damaged or no database, -EBUSY locked by another for SQL_BUSY_MS,
+// -EROFS, -EACCES, -ENOENT, -ECANCELED stopped by its deadline, -ENOMEM, -EIO.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ enum sql_mode {
 
 // The last component of `path` must be no symbolic link.
 ATTR_MUST_CHECK int sql_open(struct sql **out, const char *path, enum sql_mode mode);
-// Its statements are freed before. NULL is fine.
+// The caller has freed all statements. NULL is fine.
 void sql_close(struct sql *s);
 // How many files SQLite has open in this process. Any thread.
 unsigned sql_files(void);
@@ -35,7 +35,7 @@ unsigned sql_files(void);
 // called each few thousand steps of SQLite's machine.
 void sql_stop_when(struct sql *s, bool (*stop)(void *arg), void *arg);
 
-// Statements without parameters or results, one or more.
+// Runs one or more statements without parameters and results.
 ATTR_MUST_CHECK int sql_run(struct sql *s, const char *constant);
 // Runs a statement whose result is one number, such as a pragma.
 ATTR_MUST_CHECK int sql_number(struct sql *s, const char *constant, int64_t *out);
@@ -57,10 +57,10 @@ ATTR_MUST_CHECK int sql_step(struct sql_statement *t);
 void sql_reset(struct sql_statement *t);
 // Steps and resets a statement that has no rows.
 ATTR_MUST_CHECK int sql_do(struct sql_statement *t);
-int64_t sql_last_id(const struct sql *s); // of the row inserted last
+int64_t sql_last_id(const struct sql *s); // id of the row inserted last
 
-// Columns of the row count from 0. A text is valid until the next step and copied at most `cap` - 1
-// bytes of; bytes that no text of weir has (under 0x20, 0x7f and over) become '?'.
+// Columns of the row count from 0. A text is cut to `cap` - 1 bytes; bytes that no text of weir has
+// (under 0x20, 0x7f and over) become '?'.
 int64_t sql_column(struct sql_statement *t, int at);
 void sql_column_text(struct sql_statement *t, int at, char *out, size_t cap);
 // Copies the column if it has `cap` bytes at most; else 0.
