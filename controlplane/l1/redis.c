@@ -44,7 +44,7 @@ struct redis_ask {
 	const struct redis_command *command; // lives as long as this struct
 	// The i-th server to ask; false: there are no more servers, 0 is next.
 	bool (*where)(struct redis *r, unsigned i, struct redis_login *out);
-	// False: the reply is not usable; the next server is asked.
+	// False: the reply is not usable; weir asks the next server.
 	bool (*answer)(struct redis *r, const struct redis_reply *reply);
 	bool (*amiss)(const struct redis *r);
 	unsigned at;

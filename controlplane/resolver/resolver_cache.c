@@ -48,7 +48,7 @@ struct walk {
 	int err;
 	unsigned outstanding;
 	unsigned place; // place of the next view to look up in L1
-	uint16_t view; // resolver_cache_find: the client's view; else the view that L1 is asked for
+	uint16_t view;  // resolver_cache_find: the client's view; else the view looked up in L1
 	struct cache_look look;
 	struct l1_ask ask[KEYS_MAX];
 	struct cache_entry entry[2 * CACHE_GET_MAX];

@@ -37,7 +37,7 @@ enum {
 	RESOLVER_REWRITES_MAX = 4096, // questions under another name at one time
 	ANSWER_SPARE_MS = 500,        // after limits.answer_deadline_ms; then nothing is sent
 	REFRESH_LOCK_S = 10,
-	STALE_HOLD_MS = 30000, // RFC 8767 5: a failing name is asked for at most every 30 s
+	STALE_HOLD_MS = 30000, // RFC 8767 5: weir asks for a failing name at most every 30 s
 };
 
 struct resolver_log;
