@@ -42,7 +42,7 @@ static bool record_read(struct rd *msg, struct record *out)
 	return rd_ok(msg);
 }
 
-// Is it an address of this type?
+// Is the record an address of this type?
 static bool is_address(const struct record *r, uint16_t type)
 {
 	return r->type == type && r->rdclass == DNS_CLASS_IN
@@ -55,7 +55,7 @@ static bool is_mapped(const uint8_t *address)
 	return memcmp(address, mapped, sizeof(mapped)) == 0;
 }
 
-// How many addresses of a type count, of a reply that is NOERROR; -1: it is none, or broken.
+// How many addresses of a type a NOERROR reply has that count; -1: it is another reply, or broken.
 static int addresses(const uint8_t *msg, size_t len, uint16_t type)
 {
 	struct rd rd = rd_init(msg, len);
@@ -102,7 +102,7 @@ static void head_write(struct wr *w, uint16_t id, uint16_t flags, const struct d
 	wr_u16(w, DNS_CLASS_IN);
 }
 
-// Of a reply that has addresses. False: broken, or no room.
+// Writes the AAAA answer for a reply that has addresses. False: the reply is broken, or no room.
 static bool answer_write(struct wr *w, const struct ip_address *prefix, struct rd *msg,
 	unsigned records, uint32_t ttl_max_s)
 {

@@ -21,7 +21,7 @@ enum {
 	AAAA_NONE_TTL_S = 300,
 };
 
-// Has this reply to an AAAA question of class IN none that counts, although the name exists?
+// Has this reply to an AAAA question of class IN no address that counts, although the name exists?
 bool aaaa_is_empty(const uint8_t *msg, size_t len);
 
 // A reply to the question for `asked` A, as one to AAAA: CNAMEs stay, each A becomes an AAAA with

@@ -9,14 +9,14 @@
 struct entry {
 	struct dns_name name;
 	bool wildcard;
-	const uint8_t *target; // of its CNAME; NULL: it has other records
+	const uint8_t *target; // the target of its CNAME; NULL: it has other records
 	uint16_t target_len;
 	uint32_t ttl_s;
 };
 
 struct rewrite_table {
 	unsigned count;
-	struct entry *entry; // by name, wildcards last
+	struct entry *entry; // sorted by name, wildcards last
 	uint8_t *targets;
 };
 
@@ -100,7 +100,7 @@ static const struct entry *entry_find(
 	return NULL;
 }
 
-// The name's own, else the nearest wildcard above it.
+// The entry of the name itself, else of the nearest wildcard above it.
 static const struct entry *entry_covering(
 	const struct rewrite_table *t, const struct dns_name *name)
 {

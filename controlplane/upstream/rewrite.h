@@ -25,13 +25,13 @@ ATTR_MUST_CHECK int rewrite_table_new(
 void rewrite_table_free(struct rewrite_table *t); // NULL is fine
 
 struct rewrite {
-	// Of one that is kept: its keeper's.
+	// `age` and `bytes` are for an owner that keeps rewrites.
 	struct age_link age;
 	size_t bytes;
 	struct dns_name asked; // the name to resolve in the end
-	const uint8_t *before; // as in struct dns_chain
+	const uint8_t *before; // see struct dns_chain
 	size_t before_len;
-	unsigned count; // of CNAMEs; 0: the name is not rewritten
+	unsigned count; // CNAMEs; 0: the name is not rewritten
 	struct dns_alias alias[CONFIG_ALIASES_MAX];
 };
 

@@ -32,18 +32,18 @@ struct subnet_lengths {
 };
 
 struct subnet_key {
-	struct l0_key key; // its name is `name`, or the caller's
+	struct l0_key key; // key.name is `name`, or the caller's
 	uint8_t name[DNS_NAME_MAX];
 };
 
-// The key of the answer to `whole` for the first `scope` bits of a subnet. False: the name is so
-// long that it has none.
+// The key of the answer to `whole` for the first `scope` bits of a subnet. False: the name is too
+// long for a key.
 bool subnet_key_make(const struct l0_reader *l0, const struct l0_key *whole,
 	const struct ip_address *subnet, unsigned scope, struct subnet_key *out);
-// For whom a record is; `prefix_len` is the scope. False: for everyone.
+// The subnet that a record is for; `prefix_len` is the scope. False: the record is for everyone.
 bool subnet_of_record(const struct l0_view *v, struct ip_address *out);
 
 void subnet_lengths_add(struct subnet_lengths *l, const struct ip_address *subnet, unsigned scope);
-// The next shorter length in use, from `from` down; -1: none. Length 0 is of its own: a client that
-// hides its address gets no answer of another's subnet, and the reverse.
+// The longest length in use from `from` down; -1: there is no such length. Length 0 stands alone: a
+// client that hides its address gets no answer of another's subnet, and the reverse.
 int subnet_lengths_next(const struct subnet_lengths *l, const struct ip_address *subnet, int from);

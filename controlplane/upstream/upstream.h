@@ -55,30 +55,30 @@ struct upstream_tcp;
 // upstream*.c's.
 struct upstream_leg {
 	struct upstream_ask *ask;
-	struct upstream_socket *socket; // of UDP, unless by_port
-	struct upstream_leg *port_next; // of the same local port
+	struct upstream_socket *socket; // UDP socket, unless by_port
+	struct upstream_leg *port_next; // next leg of this local port
 	struct age_link age;            // by_port, while it is listed
-	uint16_t local_port;            // of UDP
-	uint8_t worker;                 // by_port: that has the query
+	uint16_t local_port;            // local UDP port
+	uint8_t worker;                 // worker that has the query, if by_port
 	bool by_port;                   // a worker sends it (upstream_udp.h)
-	bool is_listed;                 // by its local port
+	bool is_listed;                 // listed by its local port
 	bool open;
 	bool tcp;
-	bool is_tls;   // over TCP with TLS
-	bool measures; // its connection was there when it was sent: the reply measures a round trip
-	bool answered; // nothing more can come to the socket
-	bool refused;  // by ICMP
-	bool aside;    // nobody waits for it as long as the other one of the race runs
+	bool is_tls;      // over TCP with TLS
+	bool measures;    // the connection was there before: the reply measures a round trip
+	bool answered;    // nothing more can come to the socket
+	bool refused;     // ICMP port unreachable, or the connection failed
+	bool aside;       // no wait is for it as long as the other leg of the race runs
 	bool mixed_case;  // letter case is random, by coin
-	bool edns;        // with an OPT
-	bool subnet;      // with the client's subnet
-	bool asks_ad;     // with AD, as its server's is trusted
-	bool is_doubtful; // its server was down when it was opened, or its last queries were silent
-	bool no_option;   // over TCP: not with the keepalive option
-	bool option;      // it had it
+	bool edns;        // the query has an OPT
+	bool subnet;      // the query has the client's subnet
+	bool asks_ad;     // the query has AD, because the server's AD is trusted
+	bool is_doubtful; // the server was down, or its last queries silent, when the leg was made
+	bool no_option;   // no keepalive option over TCP
+	bool option;      // the query had the keepalive option
 	uint16_t id;
 	unsigned sends;
-	unsigned server; // in the list of `generation`
+	unsigned server; // place in the list of `generation`
 	uint64_t generation;
 	uint64_t first_sent_us, last_sent_us;
 	socklen_t peer_len;
@@ -88,40 +88,40 @@ struct upstream_leg {
 
 struct upstream_callbacks;
 
-// One question's hunt for an answer; the caller embeds it. All fields are upstream*.c's.
+// The asking of one question; the caller embeds it. All fields are upstream*.c's.
 struct upstream_ask {
 	struct upstreams *owner; // NULL: not running
 	const struct upstream_callbacks *callbacks;
 	struct wheel_timer timer; // end of the present wait
 	struct upstream_leg leg[UPSTREAM_LEGS];
-	struct upstream_tcp *tcp;                // NULL: none; else current
-	struct upstream_tcp *tls[UPSTREAM_LEGS]; // NULL: none; each to another server
-	struct upstream_leg *current; // of the latest send; NULL: late replies are all there is
-	uint64_t generation;          // of the server list that the next six index
+	struct upstream_tcp *tcp;                // NULL: no leg over TCP; else it is `current`
+	struct upstream_tcp *tls[UPSTREAM_LEGS]; // NULL: no leg; each to another server
+	struct upstream_leg *current; // leg of the latest send; NULL: only late replies are left
+	uint64_t generation; // generation of the server list that sends_to and all bits index
 	uint8_t sends_to[CONFIG_UPSTREAMS_MAX];
-	uint32_t failed;                // bits
-	uint32_t failing;               // bits: of these, by a reply
-	uint32_t blamed;                // bits: of these, by one that says something of the server
-	uint32_t silent;                // bits: left its first query, and this is not yet counted
+	uint32_t failed;  // bits: the ask is done with the server
+	uint32_t failing; // bits: the server replied with a failure
+	uint32_t blamed;  // bits: the server failed by a reply that says something of it
+	uint32_t silent;  // bits: the server left its first query, which is not yet counted
 	uint32_t tcp_wanted, tcp_tried; // bits
 	uint32_t truncated;             // bits: TC is why TCP is tried
 	uint32_t plain;                 // bits: without an OPT, for the rest of this ask
 	uint32_t no_option; // bits: without the keepalive option, for the rest of this ask
 	uint32_t no_subnet, subnet_refused; // bits: without the subnet; of these, after REFUSED
 	unsigned sends;
-	bool case_off; // for the rest of this ask
-	bool stay_udp; // TCP was no way out of a wrong id: ignore them from now on
+	bool case_off; // no mixed letter case for the rest of this ask
+	bool stay_udp; // TCP did not help against a wrong id: wrong ids are ignored from now on
 	bool any_reply, any_sent;
 	bool cd, dnssec_ok;
-	bool is_check; // no client's: counted apart
+	bool is_check; // not a client's question: counted apart
 	unsigned only; // 1 more than the place of the one server to ask; 0: any
 	uint16_t question_len;
 	uint16_t answered_by;     // number in `book` of the server that sent the callback's reply
-	bool trusts_ad;           // that server's AD (config_upstream)
+	bool trusts_ad;           // that server's AD is trusted (config_upstream)
 	uint64_t replied_ms;      // when that reply came
-	int scope;                // of that reply, or UPSTREAM_NO_SCOPE (upstream_edns.h)
-	bool is_unproven;         // it came by UDP, and has no subnet
-	struct ip_address subnet; // that servers get; version 0: none
+	int scope;                // scope of that reply, or UPSTREAM_NO_SCOPE (upstream_edns.h)
+	bool is_unproven;         // that reply came by UDP, and has no subnet
+	struct ip_address subnet; // subnet that servers get; version 0: no subnet
 	uint64_t deadline_ms;
 	uint8_t question[UPSTREAM_QUESTION_MAX]; // lower case
 };
@@ -139,14 +139,16 @@ enum upstream_end {
 	UPSTREAM_END_NETWORK, // nothing could even be sent
 };
 
-// Where the result of an ask goes: its own, as servers are shared. They outlive the ask.
+// Where the result of an ask goes: each ask has callbacks of its own, because servers are shared.
+// They outlive the ask.
 struct upstream_callbacks {
 	// A reply that matches the question asked.
 	enum upstream_take (*reply)(struct upstream_ask *a, const uint8_t *msg, size_t len);
-	// Exhausted, or past its deadline; the ask is stopped. May come from upstream_ask_start.
+	// The ask has no try left, or is past its deadline; it is stopped. May come from
+	// upstream_ask_start.
 	void (*ended)(struct upstream_ask *a, enum upstream_end why);
-	// How many asks are traced. While there are any, `note` gets each step of each ask, and
-	// finds the trace of the ask (trace.h). NULL: none ever.
+	// How many asks are traced; NULL: no ask ever is. While there are any, `note` gets each
+	// step of each ask, and finds the trace of the ask (trace.h).
 	const unsigned *watched;
 	void (*note)(struct upstream_ask *a, const struct trace_event *e);
 };
@@ -156,16 +158,16 @@ struct upstream_shared {
 	struct loop *loop;
 	struct upstream_book *book; // numbers the servers for the query log. NULL: no numbers
 	struct upstream_port *port; // NULL: sockets alone
-	const struct socket_address *recursion; // of such a server; NULL: none
+	const struct socket_address *recursion; // address of recursion; NULL: no recursion
 };
 ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
 	const struct config_upstreams *config);
 void upstreams_free(struct upstreams *u); // NULL is fine; every ask must be stopped
-// It is one of so many sets: its sockets opened ahead are so much fewer where files are short.
+// The set is one of `sets`: it opens fewer sockets ahead where files are short.
 void upstreams_one_of(struct upstreams *u, unsigned sets);
-// It is for the names of forward zones alone.
+// The set is for the names of forward zones alone.
 void upstreams_for_zones(struct upstreams *u);
-// Servers given by a host name get the addresses that it has by now (upstream_hosts.h). Not from a
+// Servers given by a host name get the name's present addresses (upstream_hosts.h). Not from a
 // callback.
 void upstreams_follow_hosts(struct upstreams *u);
 // Servers that stay keep what is known of them. Asks that run go on with the new list.
@@ -176,9 +178,9 @@ struct upstream_request {
 	const uint8_t *question; // lower case: name, type and class; copied
 	uint16_t question_len;
 	bool cd, dnssec_ok;
-	const struct ip_address *subnet; // of the client; NULL: none is sent
+	const struct ip_address *subnet; // subnet of the client; NULL: no subnet is sent
 	bool is_check;        // one query, which counts as the server's check; the reply ends it
-	bool by_tcp;          // of a check: not by UDP
+	bool by_tcp;          // for a check: not by UDP
 	unsigned only;        // 1 more than the place of the one server to ask; 0: any
 	uint64_t deadline_ms; // clock_mono_ms
 };
@@ -186,10 +188,10 @@ void upstream_ask_start(
 	struct upstreams *u, struct upstream_ask *a, const struct upstream_request *request);
 void upstream_ask_stop(struct upstream_ask *a); // no callback; a stopped one is fine
 
-bool upstreams_trust_ad(const struct upstreams *u); // of any server
-// What its servers get of a client's address, of 4 or 16 bytes by the version; NULL: nothing of it,
-// but a source prefix length of 0. Version 0: no option at all, also where none of them takes it,
-// so that its clients' questions are one.
+bool upstreams_trust_ad(const struct upstreams *u); // is the AD of any server trusted?
+// What servers of the set get of a client's address, which has 4 or 16 bytes by the version; NULL:
+// nothing of it, but a source prefix length of 0. Version 0: no option at all, also where no server
+// takes it, so that its clients' questions are one.
 struct ip_address upstreams_subnet(
 	const struct upstreams *u, unsigned version, const uint8_t *address);
 
@@ -203,9 +205,9 @@ enum upstream_step {
 };
 struct upstream_progress {
 	enum upstream_step step;
-	uint16_t server;   // in the book; LOG_NO_UPSTREAM: not known
+	uint16_t server;   // number in the book; LOG_NO_UPSTREAM: not known
 	unsigned sends;    // so far, to all servers
-	uint64_t since_us; // of the latest one
+	uint64_t since_us; // time of the latest send
 };
 struct upstream_progress upstream_ask_progress(const struct upstream_ask *a);
 
@@ -214,7 +216,7 @@ enum {
 		SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + CONFIG_HTTPS_PATH_MAX + 16
 };
 
-// Why a reply is none.
+// Why a reply over HTTPS is no answer.
 #define UPSTREAM_HTTPS_FAILURES(X)                                      \
 	X(status, "a reply with another status than 200")               \
 	X(type, "a reply of another type than application/dns-message") \
@@ -233,10 +235,10 @@ extern const char *const upstream_https_failure_names[UPSTREAM_HTTPS_FAILURE_COU
 // Exchanges with a server, by their results.
 struct upstream_https_counts {
 	uint64_t replies, failed[UPSTREAM_HTTPS_FAILURE_COUNT];
-	unsigned version;                 // of HTTP of the latest reply; 0: there was none
-	unsigned status;                  // of the latest one that was not 200; 0: there was none
-	uint64_t status_ms, why_ms;       // of the latest reply or failure; clock_mono_ms
-	char why[UPSTREAM_HTTPS_WHY_MAX]; // "": it was a reply
+	unsigned version;                 // HTTP version of the latest reply; 0: no reply yet
+	unsigned status;                  // the latest status other than 200; 0: no such reply
+	uint64_t status_ms, why_ms;       // times of `status` and of `why`; clock_mono_ms
+	char why[UPSTREAM_HTTPS_WHY_MAX]; // failure of the latest exchange; "": it had a reply
 };
 
 #define HTTPS_COUNTS(X)                                                           \
@@ -305,18 +307,19 @@ COUNTS(upstream_https_rows, struct upstream_https_stats, "weir_resolver_upstream
 struct upstream_status {
 	UPSTREAM_COUNTS(COUNT_FIELD)
 	char name[64];
-	char address[UPSTREAM_ADDRESS_TEXT_MAX]; // as configured, with the port; or "recursion"
+	char address[UPSTREAM_ADDRESS_TEXT_MAX]; // the configured address with the port; or
+						 // "recursion"
 	bool is_tls, is_https;
 	bool is_nowhere; // given by a host name without an address
 	struct upstream_https_counts https;
 	uint64_t tls_failed[TLS_FAILURE_COUNT];
-	uint64_t tls_about_ms, tls_why_ms; // when they were written; clock_mono_ms
-	char tls_about[TLS_ABOUT_MAX];     // version and cipher of the latest one
-	char tls_why[TLS_WHY_MAX];         // of the latest one's failure; "": it was done
-	uint16_t share;              // of the last hundreds of queries of the set, in 65535ths
+	uint64_t tls_about_ms, tls_why_ms; // times of tls_about and tls_why; clock_mono_ms
+	char tls_about[TLS_ABOUT_MAX];     // version and cipher of the latest handshake
+	char tls_why[TLS_WHY_MAX];         // failure of the latest handshake; "": it was done
+	uint16_t share;              // share of the set's last hundreds of queries, in 65535ths
 	uint16_t way;                // enum route_way
 	struct config_subnet subnet; // bits of the client's subnet
-	struct took took;            // of the round trips that srtt_us is of
+	struct took took;            // round trips of replies to questions
 };
 COUNTS(upstream_rows, struct upstream_status, "weir_upstream_", UPSTREAM_COUNTS)
 
@@ -348,29 +351,29 @@ COUNTS(upstream_failure_rows, struct upstream_status, "weir_upstream_", UPSTREAM
 unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX]);
 
-// Takes servers by name or address out of use, or back, in all sets that have them; how many are in
-// this one. Outlives changes of the list. A host name is all its addresses (host_board_drain).
+// Drains servers by name or address, or ends that, in all sets that have them; returns how many are
+// in this one. Outlives changes of the list. A host name is all its addresses (host_board_drain).
 unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_drained);
 
 // The reply of a server to one query.
 struct upstream_tried {
 	bool is_sent, is_answered;
-	bool is_tls;    // of the second one: over TLS, and the first one is none
-	bool is_https;  // over HTTPS, which is over TLS too
-	uint16_t flags; // of its header
+	bool is_tls;    // set in [1]: over TLS, and [0] is not tried
+	bool is_https;  // set in [1]: over HTTPS, which is over TLS too
+	uint16_t flags; // flags of the reply's header
 	uint32_t bytes;
 	uint64_t took_us;
-	char why[TLS_WHY_MAX]; // there is no reply, or no query; "": none came
+	char why[TLS_WHY_MAX]; // why there is no reply, or no query; "": no reply came
 };
 // Asks the server with the name or address what a check asks, by UDP and then over TCP, for up to
 // UPSTREAM_TRY_MS each. `done` comes once, perhaps before this returns; `err` is -ECANCELED when
-// the list of servers changed meanwhile. -ENOENT: no such server; -EBUSY: one is tried; -ENOMEM.
+// the list of servers changed meanwhile. -ENOENT: no such server; -EBUSY: a trial runs; -ENOMEM.
 enum { UPSTREAM_TRY_MS = 1500, UPSTREAM_TRANSPORTS = 2 };
 typedef void (*upstream_tried_fn)(
 	void *arg, int err, const struct upstream_tried tried[UPSTREAM_TRANSPORTS]);
 ATTR_MUST_CHECK int upstreams_try(
 	struct upstreams *u, const char *server, upstream_tried_fn done, void *arg);
-void upstreams_try_stop(struct upstreams *u); // as a change of the list does
+void upstreams_try_stop(struct upstreams *u); // ends a trial, like a change of the list
 
 // TCP connections, perhaps with TLS, of a set (upstream_stream.h).
 #define STREAM_COUNTS(X)                                                                           \
@@ -410,14 +413,15 @@ COUNTS(upstream_stream_rows, struct upstream_streams_stats, "weir_resolver_upstr
 struct upstream_totals {
 	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last byte.
 	uint64_t sent, replies, mismatched;
-	// Queries with a client's subnet; replies dropped because theirs is another one.
+	// Queries with a client's subnet; replies dropped because they are for another one.
 	uint64_t subnet_sent, subnet_mismatched;
 	uint64_t tcp_again;       // queries given to a second connection
-	unsigned sets, sets_down; // sets of servers; of these without one that is up
+	unsigned sets, sets_down; // sets of servers; those without a server that is up
 	struct upstream_sockets_stats sockets;
 	struct upstream_streams_stats streams;
 	struct upstream_https_stats https;
 };
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out);
 void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t);
-void upstream_totals_end(struct upstream_totals *t); // of a set that ends: what it holds is gone
+// Clears what a set that ends no longer holds.
+void upstream_totals_end(struct upstream_totals *t);

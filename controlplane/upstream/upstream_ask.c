@@ -20,7 +20,7 @@ static unsigned rank_of(const struct upstream_known *k)
 	return k->down * RANK_DOWN + k->sends * 2 + k->avoid;
 }
 
-// The eligible ones of the lowest rank, as bits.
+// Bits of the eligible servers of the lowest rank.
 static uint32_t best_rank(const struct upstream_known *known, unsigned count)
 {
 	uint32_t best = 0;
@@ -78,7 +78,7 @@ static int first_by(const struct upstream_known *known, uint32_t of,
 	return best;
 }
 
-// The quickest; or by the draw any other one.
+// The quickest server; one draw in UPSTREAM_PROBE_SHARE gives any other server.
 static int quickest(const struct upstream_known *known, uint32_t of, unsigned draw)
 {
 	int best = first_by(known, of, is_quicker);
@@ -92,7 +92,8 @@ static int quickest(const struct upstream_known *known, uint32_t of, unsigned dr
 	return __builtin_ctz(of);
 }
 
-// Each is owed its weight with each query; the one that is owed most gets it and pays the sum.
+// Every server is owed its weight more with each query; the server that is owed most gets the query
+// and pays the sum of the weights.
 static int next_turn(const struct upstream_known *known, uint32_t of, struct upstream_turn *turn)
 {
 	int best = -1;
@@ -154,7 +155,7 @@ static struct upstream_leg *leg_to(struct upstream_ask *a, unsigned server)
 	return NULL;
 }
 
-// A UDP leg that is not in use, or else the one that was sent the longest ago, which is closed.
+// A UDP leg that is not in use, or else the leg that was sent the longest ago, which is closed.
 static struct upstream_leg *leg_spare(struct upstream_ask *a)
 {
 	struct upstream_leg *spare = &a->leg[0];
@@ -170,7 +171,8 @@ static struct upstream_leg *leg_spare(struct upstream_ask *a)
 	return spare;
 }
 
-// Is a reply to it worth a wait? After a failure, not from a server that was down when it was sent.
+// Is a reply to the leg worth a wait? After a failure, not if its server was down when the leg was
+// made.
 static bool leg_is_awaited(const struct upstream_leg *leg)
 {
 	return !(leg->ask->failing && leg->is_doubtful);
@@ -213,7 +215,8 @@ void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigne
 		rng_bytes(&u->rng, leg->coin, (a->question_len - 4u) / 8 + 1);
 }
 
-// The list may have changed since the leg was opened, and the ask may not know yet.
+// The server at the leg's address. The list may have changed since the leg was opened, and the ask
+// may not know yet.
 static struct upstream *peer_server(const struct upstream_leg *leg)
 {
 	struct upstreams *u = leg->ask->owner;
@@ -242,7 +245,7 @@ void upstream_leg_close(struct upstream_leg *leg)
 	struct upstream *s = peer_server(leg);
 
 	leg->open = false;
-	if (s && s->under_way > 0) // it may have left the list and come back
+	if (s && s->under_way > 0) // the server may have left the list and come back
 		s->under_way--;
 	if (leg->is_listed)
 		upstream_port_remove(leg->ask->owner->port, leg);
@@ -280,7 +283,7 @@ uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t
 	if (len == 0 || leg->edns)
 		return len;
 	put_u16(out + ARCOUNT_OFF, 0);
-	return len - DNS_OPT_FIXED_LEN; // the OPT is the last of it
+	return len - DNS_OPT_FIXED_LEN; // the OPT is the last record
 }
 
 unsigned upstream_leg_options(const struct upstream_leg *leg)
@@ -306,8 +309,8 @@ void upstream_leg_count_bad(struct upstream_leg *leg)
 	leg->ask->owner->totals.mismatched++;
 }
 
-// Is it what a server says that does not know EDNS, or does not take a client's subnet, to a query
-// that has it?
+// Is the reply one of a server that does not know EDNS, or does not take a client's subnet, to a
+// query that had it?
 static bool leg_is_too_old(const struct upstream_leg *leg, const uint8_t *msg, size_t len)
 {
 	if (!leg->edns || len < DNS_HEADER_LEN)
@@ -324,7 +327,8 @@ bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t 
 	       && get_u16(msg + 4) == 0 && leg_is_too_old(leg, msg, len);
 }
 
-// Were all of them, questions would fail: then it means nothing.
+// Has the set a server that is not drained? If all are drained, questions would fail: then the
+// drain means nothing.
 static bool has_others(const struct upstreams *u)
 {
 	for (unsigned i = 0; i < u->count; i++)
@@ -347,7 +351,7 @@ static bool may_have(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
 	return !(a->failed >> i & 1) && a->sends_to[i] < most;
 }
 
-// A refusal by ICMP is as good as the second silence.
+// Has the server had its tries? A refusal by ICMP counts as the second silence.
 static bool is_tried(const struct upstream_ask *a, unsigned i)
 {
 	if (a->sends_to[i] >= UPSTREAM_RECURSION_AFTER)
@@ -358,7 +362,7 @@ static bool is_tried(const struct upstream_ask *a, unsigned i)
 	return false;
 }
 
-// Recursion is for questions that no server answers, and one lost datagram is no such sign. The
+// Recursion is for questions that no server answers, and one lost datagram is no sign of that. The
 // last query of a question is recursion's in any case.
 static bool is_early(const struct upstream_ask *a, uint64_t now_ms)
 {
@@ -385,7 +389,7 @@ unsigned upstream_sends_max(const struct upstream_ask *a)
 	return a->is_check ? 1 : a->owner->max_sends;
 }
 
-// The server that the ask's next query goes to by UDP; -1: none is left.
+// The place of the server that gets the ask's next query; -1: no server is left.
 static int pick_server(struct upstream_ask *a, uint64_t now_us)
 {
 	struct upstreams *u = a->owner;
@@ -415,15 +419,15 @@ bool upstream_pick_left(const struct upstream_ask *a, unsigned sends, int server
 // How long a question waits before it looks again for the first address of a host name.
 enum { NAME_WAIT_MS = 100 };
 
-// The first lookup of a server of the list has not ended, and no other one has replied: there may
-// be an address in time.
+// The first lookup of a server of the list has not ended, and no other server has replied: there
+// may be an address in time.
 static bool waits_for_name(const struct upstream_ask *a)
 {
 	return a->owner->unknown > 0 && !a->only && !a->any_reply
 	       && a->sends < upstream_sends_max(a);
 }
 
-// Legs to servers that stay are legs to them in the new list. Others are still listened to.
+// Legs to servers that stay get their places in the new list. Replies on other legs still count.
 static void activate_new_list(struct upstream_ask *a)
 {
 	const struct upstreams *u = a->owner;
@@ -461,15 +465,15 @@ static void activate_new_list(struct upstream_ask *a)
 	}
 }
 
-// A server that waits for its turn by TCP; -1: none.
+// The place of a server that waits for its turn by TCP; -1: no server does.
 static int pick_tcp(const struct upstream_ask *a)
 {
 	return a->tcp_wanted && a->sends < upstream_sends_max(a) ? __builtin_ctz(a->tcp_wanted)
 								 : -1;
 }
 
-// TCP was no way out. `bit`: the server; 0 if it has left the list. A truncated reply without TCP
-// is no reply. After a wrong id or letter case there is another way: a new query by UDP, whose
+// TCP did not help. `bit`: the server; 0 if it has left the list. A truncated reply without TCP is
+// no reply. After a wrong id or letter case there is another way: a new query by UDP, whose
 // forgeries are then ignored as long as it waits.
 static void without_tcp(struct upstream_ask *a, uint32_t bit)
 {
@@ -500,7 +504,7 @@ static int send_tcp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 	return rc;
 }
 
-// `aside`: beside the query that is waited for.
+// `aside`: the query races with the one that the ask waits for.
 static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us, bool aside)
 {
 	struct upstream *s = &a->owner->server[i];
@@ -543,7 +547,7 @@ static int send_query(struct upstream_ask *a, unsigned i, uint64_t now_us, bool 
 	return s->is_tls ? upstream_tls_send(a, i, now_us, aside) : send_udp(a, i, now_us, aside);
 }
 
-// The first query of an ask has left. Another server gets it too, unless that one may be down.
+// Sends the first query of an ask to another server, too, unless that server may be down.
 static void send_aside(struct upstream_ask *a, uint64_t now_us)
 {
 	struct upstreams *u = a->owner;
@@ -597,7 +601,7 @@ static void ask_next(struct upstream_ask *a)
 	ask_end(a);
 }
 
-// `aside`: a second server that had as long to reply, or NULL.
+// `aside`: the leg to a second server that had as long to reply, or NULL.
 static void wait_end(struct upstream_ask *a, struct upstream_leg *aside)
 {
 	struct upstream_leg *leg = a->current;
@@ -615,7 +619,8 @@ static void wait_end(struct upstream_ask *a, struct upstream_leg *aside)
 		ask_next(a);
 }
 
-// The leg of a race that no wait is for yet, or NULL. Its caller waits for it, or not any more.
+// The leg of a race that the ask does not wait for yet, or NULL. The caller begins or ends that
+// wait.
 static struct upstream_leg *leg_aside_promote(struct upstream_ask *a)
 {
 	for (unsigned i = 0; i < 2 * UPSTREAM_LEGS; i++) {
@@ -660,8 +665,8 @@ void upstream_ask_stop(struct upstream_ask *a)
 	a->owner = NULL;
 }
 
-// The server's host says that nobody is there. Another server may be asked sooner for it, no more:
-// it may be forged. The leg stays open, and the server has had its try.
+// The server's host reports that the port is closed. The ask may turn to another server sooner, no
+// more: the report may be forged. The leg stays open, and the server has had its try.
 void upstream_refused(struct upstream_leg *leg)
 {
 	struct upstream_ask *a = leg->ask;
@@ -687,7 +692,7 @@ void upstream_wait_over(struct upstream_leg *leg)
 		upstream_check_now(u->checks, leg->server);
 }
 
-// Cut once more: these servers may get fewer bits than the question has.
+// Cuts the subnet once more: these servers may get fewer bits than the question has.
 static struct ip_address subnet_for(const struct upstreams *u, const struct ip_address *client)
 {
 	const uint8_t *address = client->prefix_len ? client->bytes : NULL;
@@ -740,7 +745,7 @@ struct upstream_progress upstream_ask_progress(const struct upstream_ask *a)
 	return p;
 }
 
-// Closes the leg. The wait for other legs goes on; the one aside is waited for now.
+// Closes the leg. The wait for another leg goes on; without one the ask waits for the leg aside.
 static void leg_done(struct upstream_leg *leg)
 {
 	struct upstream_ask *a = leg->ask;
@@ -761,7 +766,7 @@ static void leg_done(struct upstream_leg *leg)
 		ask_next(a);
 }
 
-// What the reply says of the client's subnet. False: it is for another one.
+// Reads what the reply says of the client's subnet. False: the reply is for another subnet.
 static bool subnet_accept(struct upstream_leg *leg, const uint8_t *msg, size_t len)
 {
 	struct upstream_ask *a = leg->ask;
@@ -775,16 +780,16 @@ static bool subnet_accept(struct upstream_leg *leg, const uint8_t *msg, size_t l
 	}
 	a->is_unproven =
 		!leg->tcp && a->scope == UPSTREAM_NO_SCOPE && !(s && s->config.is_recursion);
-	// To a query without the option: for weir's own network, so for no other client.
+	// A reply to a query without the option is for weir's own network, so for no other client.
 	if (!leg->subnet && a->subnet.version)
 		a->scope = a->subnet.prefix_len;
 	return true;
 }
 
-// How a query was sent, of what its leg and ask no longer say once its reply is taken.
+// How a query was sent: what its leg and ask, which may be gone, no longer say after the callback.
 struct manner {
-	bool edns, option, subnet, mixed_case;        // with these
-	bool without_option, without_subnet, plainly; // once more, without
+	bool edns, option, subnet, mixed_case;        // the query had these
+	bool without_option, without_subnet, plainly; // a repeat without these
 	struct upstream_outdid others;
 };
 
@@ -809,7 +814,7 @@ static struct manner manner_of(const struct upstream_leg *leg, const struct upst
 	};
 }
 
-// An answer that is used tells what the server takes.
+// An answer that is used shows what the server takes.
 static void lacks_learn(struct upstream *s, const struct manner *m, uint64_t now_ms)
 {
 	upstream_server_lack(s, &s->no_edns, m->edns, m->plainly, now_ms);
@@ -882,9 +887,9 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	return take;
 }
 
-// Not counted as one of the server's sends: its refusal does not concern the question. The cause
-// may be the client's subnet, which goes first. Over TCP the cause may be the keepalive option,
-// which is in the OPT.
+// The repeat does not count as one of the server's sends: the refusal does not concern the
+// question. The cause may be the client's subnet, which goes first. Over TCP the cause may be the
+// keepalive option, which is in the OPT.
 void upstream_go_plain(struct upstream_leg *leg)
 {
 	struct upstream_ask *a = leg->ask;
@@ -919,7 +924,7 @@ void upstream_go_tcp(struct upstream_leg *leg, bool truncated)
 		a->truncated |= bit;
 	if (upstream_can_tcp(leg)) {
 		a->tcp_wanted |= bit;
-		// At once, unless another try is under way: that one is `current`.
+		// TCP is tried at once, unless another try is in flight: that leg is `current`.
 		if (!a->tcp)
 			a->current = NULL;
 	} else {

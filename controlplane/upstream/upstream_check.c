@@ -12,12 +12,13 @@
 //
 // A set begins checks by a timer of about `check_interval` (an eighth more or less, drawn each
 // time), and at once when a server leaves a query unanswered. Sets and threads that have the same
-// server share one check: who sets `is_checked` of its record sends it, and has it until the check
-// is over, so a server has one under way at most. `check_at_ms` holds the others back for seven
+// server share one check: the set that sets `is_checked` of its record sends the check, and has it
+// until it is over, so a server has at most one check in flight. `check_at_ms` holds the others
+// back for seven eighths of the interval.
 // eighths of the interval.
 //
-// A server tried by the operator: a query by UDP and then one over TCP, but for recursion. Ends
-// with the list of servers or with the set at the latest.
+// An operator may try a server: a query by UDP and then one over TCP, but for recursion. The trial
+// ends with the list of servers or with the set at the latest.
 
 #include "route/host_board.h"
 #include "upstream_internal.h"
@@ -47,7 +48,7 @@ struct upstream_checks {
 	unsigned interval_ms;
 	uint16_t question_len;
 	uint8_t question[UPSTREAM_QUESTION_MAX];
-	struct upstream_check one[CONFIG_UPSTREAMS_MAX]; // by the server's place
+	struct upstream_check one[CONFIG_UPSTREAMS_MAX]; // one for each place of the list
 };
 
 static void try_next(struct upstream_try *t);
@@ -110,7 +111,7 @@ void upstream_check_now(struct upstream_checks *c, unsigned server)
 		upstream_check_secure(a);
 }
 
-// It is the turn of the server, and of this set.
+// Is a check of the server due? If so it is this set's to send.
 static bool is_due(const struct upstream_checks *c, unsigned server, uint64_t now_ms)
 {
 	struct upstream_health *h = c->owner->server[server].health;
@@ -176,7 +177,7 @@ void upstream_checks_free(struct upstream_checks *c)
 	heap_free(c);
 }
 
-// What a check asks, also where there are none.
+// The question of a check, also where checks are off.
 static const uint8_t *checks_question(const struct upstream_checks *c, uint16_t *len)
 {
 	*len = c->question_len;
@@ -186,7 +187,7 @@ static const uint8_t *checks_question(const struct upstream_checks *c, uint16_t 
 void upstream_checks_configure(struct upstream_checks *c, const struct config_upstreams *config)
 {
 	const struct dns_name *name = &config->check_name;
-	uint16_t len = name->len ? name->len : 1; // the root, where there is none
+	uint16_t len = name->len ? name->len : 1; // the root, where no name is configured
 
 	memcpy(c->question, name->wire, len);
 	put_u16(c->question + len, config->check_type ? config->check_type : DNS_TYPE_NS);
@@ -194,7 +195,7 @@ void upstream_checks_configure(struct upstream_checks *c, const struct config_up
 	c->question_len = len + 4;
 	c->mode = config->check;
 	c->interval_ms = config->check_interval_s * 1000;
-	// A check that this change ended, or one that is far off by the last interval.
+	// A check is due now: this change may have ended one, and the old interval may be long.
 	for (unsigned i = 0; i < c->owner->count; i++)
 		upstream_health_set(c->owner->server[i].health, check_at_ms, 0);
 	event_del(c->timer);
@@ -209,7 +210,7 @@ struct upstream_try {
 	unsigned server, transport;
 	bool is_tls, is_https;
 	uint64_t began_us;
-	struct upstream_tried tried[UPSTREAM_TRANSPORTS]; // by UDP, over TCP
+	struct upstream_tried tried[UPSTREAM_TRANSPORTS]; // [0] by UDP, [1] over TCP
 	upstream_tried_fn done;
 	void *arg;
 };
@@ -246,8 +247,8 @@ static enum upstream_take on_try_reply(struct upstream_ask *a, const uint8_t *ms
 	return UPSTREAM_TAKEN;
 }
 
-// Why it has no reply: the failure of its connection, or of the one before it where none is opened
-// for a while.
+// Why the trial has no reply: the failure of its connection, or of the one before it while weir
+// opens no new one.
 static void why_write(const struct upstream_try *t, char out[TLS_WHY_MAX])
 {
 	const struct upstream *s = &t->owner->server[t->server];
@@ -297,7 +298,7 @@ static void try_next(struct upstream_try *t)
 	}
 }
 
-// Its host name has no address, or none that is left for it.
+// Tries a server whose host name has no address, or no address that is left for it.
 static void nowhere_tried(const struct upstream *s, upstream_tried_fn done, void *arg)
 {
 	struct upstream_tried tried[UPSTREAM_TRANSPORTS] = {0};

@@ -7,8 +7,8 @@
 // walked once, never past its end.
 //
 // A subnet is a struct ip_address whose `prefix_len` is the source prefix length and whose further
-// bits are 0, so equal subnets have equal bytes; version 0: none. The source prefix length 0 is a
-// subnet too: it says that the server is to use no address, weir's neither (7.1.2).
+// bits are 0, so equal subnets have equal bytes; version 0: no subnet. The source prefix length 0
+// is a subnet too: it says that the server is to use no address, weir's neither (7.1.2).
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,20 +16,20 @@
 #include <weir/config.h>
 
 enum {
-	UPSTREAM_KEEPALIVE_LEN = 4,   // of the option in a query
+	UPSTREAM_KEEPALIVE_LEN = 4,   // length of the option in a query
 	UPSTREAM_PADDING_BLOCK = 128, // queries are multiples of this (RFC 8467 4.1)
 	UPSTREAM_PADDING_MAX = 4 + UPSTREAM_PADDING_BLOCK - 1,
 };
 
-// Both add an option to `msg`, which ends with an OPT that has options of `options` bytes, and has
-// room behind them. They return the new length.
+// upstream_options_keep and upstream_options_pad add an option to `msg`, which ends with an OPT
+// that has options of `options` bytes, and has room behind them. They return the new length.
 size_t upstream_options_keep(uint8_t *msg, size_t len, unsigned options);
 size_t upstream_options_pad(uint8_t *msg, size_t len, unsigned options);
 // Does the reply say how long the connection may be idle? In units of 100 ms; 0: not at all.
 bool upstream_options_kept(const uint8_t *msg, size_t len, uint16_t *units);
 
 enum {
-	UPSTREAM_SUBNET_MAX = 4 + 4 + 16, // of the option
+	UPSTREAM_SUBNET_MAX = 4 + 4 + 16, // most bytes of the option
 	UPSTREAM_NO_SCOPE = -1,
 };
 

@@ -78,7 +78,7 @@ static int by_bytes(const void *a, const void *b)
 					: memcmp(x->bytes, y->bytes, sizeof(x->bytes));
 }
 
-// Candidates of a family, those in use first.
+// Addresses chosen of a family, those in use first.
 struct choice {
 	unsigned count, usable;
 	struct ip_address address[CONFIG_HOST_ADDRESSES];
@@ -100,7 +100,7 @@ static void addresses_choose(struct choice *c, struct host_state *h, const struc
 	}
 }
 
-// Of a family without an answer, those of before.
+// Keeps the present addresses of a family without an answer.
 static void addresses_keep(struct choice *c, const struct host_state *h, unsigned version)
 {
 	for (unsigned i = 0; i < h->count; i++)
@@ -108,7 +108,7 @@ static void addresses_keep(struct choice *c, const struct host_state *h, unsigne
 			c->address[c->count++] = h->address[i];
 }
 
-// Those without a route go, unless they are all there is.
+// Removes addresses without a route, unless no address has one.
 static unsigned routes_filter(struct host_state *h, struct ip_address *address, unsigned count)
 {
 	struct ip_address routed[HOST_ADDRESSES_MAX];
@@ -179,7 +179,7 @@ struct upstream_named *upstream_named_new(const struct config_upstreams *config)
 
 // What each server of the configuration stands for: its own address, or those of its name.
 struct places {
-	unsigned count; // of addresses
+	unsigned count; // addresses
 	struct {
 		unsigned owner; // place in the configuration
 		struct socket_address address;
@@ -223,7 +223,7 @@ static void name_add(const struct config_upstreams *c, unsigned owner, struct pl
 	}
 }
 
-// A name all of whose addresses are those of names before it gets one that such a name can spare.
+// Gives a name whose addresses all belong to names before it one that such a name can spare.
 static void name_claim(const struct config_upstreams *c, unsigned owner, struct places *p)
 {
 	const struct config_upstream *s = &c->server[owner];
@@ -243,7 +243,7 @@ static void name_claim(const struct config_upstreams *c, unsigned owner, struct 
 	}
 }
 
-// Each has one place already, whether or not it has an address for it.
+// Shares out the places of the list. Each name has one place already, with or without an address.
 static void places_share(struct places *p, unsigned count)
 {
 	unsigned left = CONFIG_UPSTREAMS_MAX - count;

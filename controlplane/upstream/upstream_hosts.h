@@ -30,24 +30,24 @@ struct upstream_found {
 
 // The addresses in the answer to a question for A or AAAA.
 void upstream_found_read(struct upstream_found *f, uint16_t type, const struct dns_answer *answer);
-// Gives the name the addresses of both families. A family that has no answer keeps those of before.
-// Of each family the name gets CONFIG_HOST_ADDRESSES, those in use before others; the rest is
-// counted
-// (`left_out`). An address that no host can have, or at which weir serves DNS itself, is refused
-// and counted: queries would loop. One to which the kernel has no route is left out as long as the
-// name has another one. Where no address can be used nothing changes. Returns how many may be used.
+// Gives the name the addresses of both families. A family that has no answer keeps its present
+// addresses. Of each family the name gets CONFIG_HOST_ADDRESSES, those in use before others; the
+// rest is counted (`left_out`). An address that no host can have, or at which weir serves DNS
+// itself, is refused and counted: queries would loop. An address to which the kernel has no route
+// is left out as long as the name has another one. Where no address can be used nothing changes.
+// Returns how many may be used.
 unsigned upstream_found_apply(struct host_state *h, const struct config *config,
 	const struct upstream_found *v4, const struct upstream_found *v6, bool has_v4, bool has_v6);
 
-// Those of a set with host names; NULL: it has none.
+// The configuration of a set with host names, for the next change of their addresses.
 struct upstream_named {
-	struct config_upstreams config; // with the names and the file below
+	struct config_upstreams config; // `name` and `ca_file` are its texts
 	char name[CONFIG_UPSTREAMS_MAX][64];
 	char ca_file[CONFIG_CA_FILE_MAX + 1];
-	uint64_t turn; // of the board, that the set has the addresses of
+	uint64_t turn; // host_board_turn of the set's addresses
 };
 
-// A copy of the list, where it has host names. NULL: it has none, or there is no memory (logged).
+// A copy of the configuration. NULL: it has no host names, or there is no memory (logged).
 struct upstream_named *upstream_named_new(const struct config_upstreams *config);
 
 struct upstream_list {
@@ -57,7 +57,7 @@ struct upstream_list {
 		server[CONFIG_UPSTREAMS_MAX]; // ip.version 0: the name has no address
 };
 void upstream_hosts_expand(const struct config_upstreams *config, struct upstream_list *out);
-// By a host name, of which there is no address.
+// Is the server given by a host name that has no address?
 static inline bool upstream_hosts_is_nowhere(const struct config_upstream *s)
 {
 	return s->host[0] && s->address.ip.version == 0;

@@ -29,7 +29,7 @@ static struct timeval after(uint64_t ms)
 		.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 }
 
-// After a turn, and when queries were dropped.
+// Called after a turn, and when a query begins or is dropped.
 static void pool_idle_update(struct upstream_https *h)
 {
 	const struct timeval t = after(UPSTREAM_HTTPS_IDLE_MS);
@@ -84,7 +84,7 @@ static uint16_t local_port(int fd)
 	return ntohs(p.any.sa_family == AF_INET6 ? p.v6.sin6_port : p.v4.sin_port);
 }
 
-// libcurl has UPSTREAM_HTTPS_CONNECTIONS at most, and those that it is about to close.
+// libcurl has UPSTREAM_HTTPS_CONNECTIONS sockets at most, and those that it is about to close.
 static void on_watch(void *arg, int fd, bool reads, bool writes)
 {
 	struct upstream_https *h = arg;
@@ -138,7 +138,7 @@ static void kept_free(struct upstream_https *h)
 	h->kept_count = 0;
 }
 
-// Frees what an idle one holds.
+// Frees what an idle pool holds.
 static void pool_rest(struct upstream_https *h)
 {
 	event_del(&h->idle);
@@ -239,7 +239,7 @@ static void place_clear(struct upstream_https_query *q)
 	q->leg = NULL;
 }
 
-// While the leg has its query it is known to have been sent.
+// The wait ends before the leg loses its query, which shows whether it was sent.
 static void leg_failed(struct upstream_https_query *q, struct upstream_leg *leg, bool is_silence)
 {
 	leg->refused = true;
@@ -249,7 +249,7 @@ static void leg_failed(struct upstream_https_query *q, struct upstream_leg *leg,
 	upstream_tcp_failed(leg);
 }
 
-// One of all who waited for the handshake counts its failure as an unanswered query.
+// One of all queries that waited for the handshake counts its failure as an unanswered query.
 static void leg_without(struct upstream_https_query *q, struct upstream *s, bool *missed)
 {
 	struct upstream_leg *leg = q->leg;
@@ -294,7 +294,7 @@ static void handshake_failed(struct upstream_https_query *q, const char *why)
 	}
 }
 
-// UPSTREAM_HTTPS_FAILURE_COUNT: it is a DNS message.
+// Why the reply is no DNS message; UPSTREAM_HTTPS_FAILURE_COUNT: it is one.
 static enum upstream_https_failure classify(const struct upstream_https_query *q, int err,
 	const struct http_transfer_result *result, char why[UPSTREAM_HTTPS_WHY_MAX])
 {
@@ -305,7 +305,7 @@ static enum upstream_https_failure classify(const struct upstream_https_query *q
 	if (err < 0 && !is_long) {
 		f = UPSTREAM_HTTPS_connection;
 		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "%s", result->why);
-	} else if (result->status != 200) { // a page that says so may be of any length
+	} else if (result->status != 200) { // an error page may be of any length
 		f = UPSTREAM_HTTPS_status;
 		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "HTTP status %u", result->status);
 	} else if (is_long) {
@@ -354,9 +354,9 @@ static void counts_add(const struct upstream_https_query *q, enum upstream_https
 			upstream_https_failure_names[f], why);
 }
 
-// The server has said what is no answer, or nothing: as good as silence, but known at once. The end
-// of a connection that others use too says nothing of the server, as over TCP: the query goes to
-// another one.
+// The server sent no DNS message, or nothing: that counts as silence, but is known at once. The end
+// of a connection that other queries use too shows nothing of the server, as over TCP: the query
+// goes to another connection.
 static void no_reply(struct upstream_https_query *q, struct upstream_leg *leg,
 	enum upstream_https_failure f, bool is_late)
 {
@@ -445,7 +445,7 @@ static void query_ended(
 		reply_accept(q, leg);
 }
 
-// Its server has left the list.
+// The server of the pool has left the list.
 static void on_leave(evutil_socket_t, short, void *arg)
 {
 	struct upstream_https *h = arg;
@@ -534,7 +534,7 @@ static unsigned open_all(const struct upstreams *u)
 	return n;
 }
 
-// Idle ones of other servers make room.
+// May a connection be opened? Idle connections of other servers make room.
 static bool may_open(struct upstream_https_query *q)
 {
 	struct upstreams *u = q->pool->owner;
@@ -574,7 +574,7 @@ void upstream_https_stats(const struct upstreams *u, struct upstream_https_stats
 	}
 }
 
-// libcurl's own memory is the library's.
+// libcurl's own memory is not in these bytes.
 void upstream_https_table(
 	const struct upstream_https_stats *s, unsigned sets, struct table_registry *tables)
 {
@@ -608,7 +608,7 @@ static bool is_message_type(const char *value, size_t len)
 	       && (len == n || value[n] == ';' || value[n] == ' ');
 }
 
-// Seconds: of a list the first member, and 0 if that is not a number (RFC 9111 5.1).
+// The age in seconds: of a list the first member, and 0 if that is no number (RFC 9111 5.1).
 static uint32_t age_of(const char *value, size_t len)
 {
 	uint64_t age_s = 0;
@@ -623,7 +623,7 @@ static uint32_t age_of(const char *value, size_t len)
 	return age_s > INT32_MAX ? INT32_MAX : (uint32_t)age_s;
 }
 
-// A status line begins a reply; that of a 1xx is followed by another one.
+// A status line begins a reply; the reply with a 1xx is followed by another one.
 static void on_header(void *arg, const char *line, size_t len)
 {
 	struct upstream_https_query *q = arg;
@@ -673,7 +673,7 @@ static bool on_body(void *arg, unsigned status, const char *bytes, size_t len)
 	return true;
 }
 
-// Its bytes leave now: the wait for a connection is no part of its round trip.
+// The query leaves now: the wait for a connection is no part of its round trip.
 static void leg_sent(struct upstream_leg *leg, struct upstream *s, bool again)
 {
 	struct upstream_ask *a = leg->ask;
@@ -695,7 +695,7 @@ static bool query_sent(struct upstream_https_query *q, const struct ssl_st *tls)
 	struct upstream *s = server_of(h);
 	bool again = q->sent_ms != 0;
 
-	if (tls && !tls_lent_is_good(tls)) { // nobody else is to use it
+	if (tls && !tls_lent_is_good(tls)) { // no other query is to use it
 		const struct upstream_https_socket *made = socket_of_query(q);
 		q->is_expired = true;
 		if (made)
@@ -765,7 +765,7 @@ static void request_write(struct upstream_https_query *q, size_t len)
 	};
 }
 
-// A kept one, or a new one. NULL: no memory.
+// A kept query, or a new one. NULL: no memory.
 static struct upstream_https_query *query_make(struct upstream_https *h)
 {
 	struct upstream_https_query *q = h->kept;
@@ -786,7 +786,7 @@ static struct upstream_https_query *query_make(struct upstream_https *h)
 	return q;
 }
 
-// One without a leg makes room.
+// A query without a leg makes room.
 static bool room_make(struct upstream_https *h)
 {
 	struct upstream_https_query *q = h->busy;
@@ -881,7 +881,7 @@ void upstream_https_drop(struct upstream_https_query *q)
 	q->place = NULL;
 	if (!is_silent && (q->sent_ms || q->opens))
 		return;
-	// libcurl sees its end: what else is on it goes to another connection, or fails.
+	// libcurl sees the end of the connection: other queries on it go to another one, or fail.
 	if (s && is_silent)
 		shutdown(s->fd, SHUT_RDWR);
 	query_release(query_cancel(q));

@@ -39,15 +39,15 @@ struct upstream_https_query {
 	struct http_transfer *transfer;
 	struct http_transfer_request request;
 	struct upstream_leg *leg;            // NULL: it was dropped
-	struct upstream_https_query **place; // of the leg
+	struct upstream_https_query **place; // the leg's pointer to it
 	uint64_t sent_ms;                    // 0: not yet
-	uint16_t port;                       // local, of its connection
-	bool is_first;                       // it has made its connection
-	bool is_refused;                     // for the number of connections
-	bool opens;                          // a connection, for all who wait
-	bool is_typed;                       // as a DNS message
-	bool is_expired;                     // its connection: a session of a certificate that is
-	bool has_age;                        // the reply, in its first field of that name
+	uint16_t port;                       // local port of its connection
+	bool is_first;                       // the connection was made for it
+	bool is_refused;                     // refused for the number of connections
+	bool opens;                          // opens a connection, for all waiting queries
+	bool is_typed;                       // the reply has the type of a DNS message
+	bool is_expired;                     // the session's certificate has expired
+	bool has_age;                        // the reply has had an Age field
 	uint32_t age_s;
 	uint32_t reply_len, reply_cap;
 	uint8_t *reply;
@@ -56,14 +56,14 @@ struct upstream_https_query {
 
 struct upstream_https_socket {
 	int fd;            // -1: free
-	uint16_t port;     // local
-	uint64_t heard_ms; // a part of a reply, since it is watched
+	uint16_t port;     // local port
+	uint64_t heard_ms; // time of the latest part of a reply; 0: no part yet
 	struct event event;
 };
 
 struct upstream_https {
 	struct upstreams *owner;
-	struct upstream_https *next, **link; // of the set
+	struct upstream_https *next, **link; // list of the set
 	struct tls_peer *peer;
 	struct http_multi *multi; // NULL: nothing is open
 	struct upstream_https_query *busy, *kept;
@@ -72,25 +72,25 @@ struct upstream_https {
 	struct upstream_https_socket socket[UPSTREAM_HTTPS_SOCKETS];
 	bool is_silent; // a wait was over during the handshake
 	char url[UPSTREAM_HTTPS_URL_MAX];
-	char addresses[CONFIG_TLS_NAME_MAX + SOCKET_ADDRESS_TEXT_MAX + 16]; // "": none needed
+	char addresses[CONFIG_TLS_NAME_MAX + SOCKET_ADDRESS_TEXT_MAX + 16]; // "": not needed
 };
 
 struct tls_peer;
 struct upstream_https;
 
-// For the server; NULL: no memory. It holds the peer.
+// Makes the pool of a server; NULL: no memory. The pool holds the peer.
 struct upstream_https *upstream_https_new(
 	struct upstreams *u, const struct config_upstream *server, struct tls_peer *peer);
 // The server has left the list: its queries go elsewhere in the next iteration of the loop. NULL is
 // fine.
 void upstream_https_free(struct upstream_https *h);
-void upstream_https_end(struct upstreams *u); // of all of the set; no leg may wait
+void upstream_https_end(struct upstreams *u); // frees all pools of the set; no leg may wait
 bool upstream_https_same(const struct upstream_https *a, const struct upstream_https *b);
 unsigned upstream_https_open(const struct upstream_https *h); // connections; NULL is fine
 void upstream_https_stats(const struct upstreams *u, struct upstream_https_stats *out);
 
 struct table_registry;
-// Of so many sets of servers.
+// Registers the table of `sets` sets of servers.
 void upstream_https_table(
 	const struct upstream_https_stats *s, unsigned sets, struct table_registry *tables);
 
@@ -98,9 +98,10 @@ void upstream_https_table(
 // upstream_https_drop was called. -EMFILE (full), -ENOMEM, -EMSGSIZE.
 ATTR_MUST_CHECK int upstream_https_ask(
 	struct upstream_https *h, struct upstream_leg *leg, struct upstream_https_query **place);
-void upstream_https_drop(struct upstream_https_query *q); // its leg is gone
+void upstream_https_drop(struct upstream_https_query *q); // the query's leg is gone
 bool upstream_https_is_sent(const struct upstream_https_query *q);
-// Has its connection said nothing since it was sent, for too long?
+// Has the query's connection been silent for too long since the query was sent?
 bool upstream_https_is_silent(const struct upstream_https_query *q);
-// It has waited for a handshake in vain: the first one to say so of this handshake? True after it.
+// A wait for the query is over: is it the first one during this handshake? True after the
+// handshake.
 bool upstream_https_is_first_silence(struct upstream_https_query *q);

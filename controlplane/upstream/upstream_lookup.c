@@ -17,7 +17,7 @@
 
 enum { AGAIN_FIRST_MS = 1000, QUERIES_MAX = 16, BACKOFF_S = 30, FAMILIES = 2 };
 
-// Shares the files with as many sets as a group's servers do (views.c).
+// The bootstrap set shares the files with as many sets as a group's servers do (views.c).
 enum { SETS_BESIDE = 1 + 2 * CONFIG_GROUPS_MAX };
 
 struct lookup;
@@ -85,7 +85,7 @@ static void addresses_log(const struct host_state *h)
 	log_info("upstream host name %s: addresses %s", h->host, text);
 }
 
-// Nothing was found, or not all: the addresses of before stay.
+// Nothing was found, or not all: the present addresses stay.
 static void lookup_fail(struct lookup *k, const char *why, uint64_t now_ms)
 {
 	struct host_state *h = &k->state;

@@ -28,5 +28,5 @@ struct upstream_lookups;
 ATTR_MUST_CHECK int upstream_lookups_new(
 	struct upstream_lookups **out, const struct upstream_shared *shared); // -ENOMEM
 void upstream_lookups_free(struct upstream_lookups *l);                       // NULL is fine
-// The names of this configuration from now on, which must outlive its use. Looks all of them up.
+// Uses the names of this configuration, which must outlive its use. Looks all of them up.
 void upstream_lookups_configure(struct upstream_lookups *l, const struct config *config);

@@ -14,7 +14,7 @@
 
 static struct {
 	pthread_mutex_t lock;
-	unsigned touched, used; // records that were ever used, and that are
+	unsigned touched, used; // records used so far, and used at present
 	uint64_t refused;
 	struct upstream_health record[UPSTREAM_HEALTH_MAX];
 } healths = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -139,8 +139,8 @@ void upstream_limit_answered(struct upstream_limit *l, unsigned answered, unsign
 
 enum { WAIT_MIN_MS = 50, WAIT_SHIFT_MAX = 5, SHARE_SHIFT = 8, SHARE_WHOLE = 1 << 24 };
 
-// Times that this set has not measured for so long are taken from the server's record.
-// A refusal comes at once, and says nothing of how long a reply takes.
+// Times that this set has not measured for TIMES_OLD_US are read from the server's record. A
+// refusal counts as REFUSED_US: it comes at once, and shows nothing of how long a reply takes.
 enum { TIMES_OLD_US = 1000000, REFUSED_US = 1000000 };
 
 static void times_refresh(struct upstream *s, uint64_t now_us)
@@ -286,7 +286,7 @@ static void server_down(const struct upstreams *u, struct upstream *s, uint64_t 
 			s->name);
 }
 
-// It has left one more query. How many in a row.
+// Counts one more query that the server left; returns how many in a row.
 static unsigned server_silent(const struct upstreams *u, struct upstream *s, uint64_t now_us)
 {
 	const unsigned silent =
@@ -297,7 +297,8 @@ static unsigned server_silent(const struct upstreams *u, struct upstream *s, uin
 	return silent;
 }
 
-// How many of the zones are no older than UPSTREAM_STRIKE_MS, with this one; 0: it was among them.
+// Adds a zone. Returns how many of the zones are no older than UPSTREAM_STRIKE_MS, this one
+// included; 0: it was among them already.
 static unsigned zones_add(struct upstream_zones *z, uint32_t zone, uint64_t now_ms)
 {
 	unsigned oldest = 0, valid = 0;
@@ -315,9 +316,9 @@ static unsigned zones_add(struct upstream_zones *z, uint32_t zone, uint64_t now_
 	return valid + 1;
 }
 
-// Another server of the set has answered a question that this one left: the name was not the
-// reason. With checks, which it answers, it may be the reason still: the servers of a zone may
-// answer one of weir's servers alone.
+// Another server of the set has answered a question that server `s` left: the name was not the
+// reason. If `s` answers checks the name may be the reason still: the servers of a zone may answer
+// only one of weir's servers.
 static void server_left(
 	const struct upstreams *u, struct upstream *s, uint32_t zone, uint64_t now_us)
 {
@@ -332,7 +333,7 @@ static void server_left(
 	}
 }
 
-// Of the ask's question.
+// The hash of the zone of the ask's question.
 static uint32_t ask_zone(const struct upstream_ask *a)
 {
 	struct rd r = rd_init(a->question, a->question_len);
@@ -341,8 +342,9 @@ static uint32_t ask_zone(const struct upstream_ask *a)
 	return dns_name_read(&r, &name) == 0 ? zone_key(&name, &a->owner->secret) : 0;
 }
 
-// Servers of one zone may be silent, so without checks each zone counts once, but for what another
-// server of the set answers in the end. True: it does not count now.
+// May the name be the reason for the silence? Then it does not count now. Servers of one zone may
+// be silent, so without checks each zone counts once, except for what another server of the set
+// answers in the end.
 static bool may_be_the_names_fault(
 	const struct upstreams *u, struct upstream *s, struct upstream_leg *leg, uint64_t now_us)
 {
@@ -363,7 +365,7 @@ bool upstream_server_timed_out(
 {
 	uint64_t now_us = clock_mono_us();
 
-	// It waited for a connection all the time.
+	// The leg waited for a connection all the time.
 	if (leg->tcp && leg->sends == 0)
 		return false;
 	if (leg->ask->is_check) {
@@ -381,7 +383,7 @@ bool upstream_server_timed_out(
 	// others.
 	if (s->config.is_recursion)
 		return false;
-	// It is slow, or drops this question; other queries had their replies meanwhile.
+	// The server is slow, or drops this question; other queries had their replies meanwhile.
 	if (s->answered_us > leg->last_sent_us
 		|| upstream_health_get(s->health, answered_us) > leg->last_sent_us)
 		return false;
@@ -398,7 +400,7 @@ bool upstream_server_down(const struct upstreams *u, const struct upstream *s, u
 	return upstream_health_get(s->health, down_until_ms) > now_ms;
 }
 
-// Where checks find out whether it is there, one wait that was over is enough.
+// Where checks can find out whether the server is there, one wait without a reply is enough.
 bool upstream_server_avoid(const struct upstreams *u, const struct upstream *s, uint64_t now_ms)
 {
 	return (u->check != UPSTREAM_CHECK_OFF && upstream_health_get(s->health, silent) > 0)
@@ -454,7 +456,7 @@ uint32_t upstream_ask_subject(const struct upstream_ask *a)
 	return (uint32_t)keyhash(&a->owner->secret, name.wire, name.len);
 }
 
-// DNSSEC of the name, or a block of it.
+// Is the EDE about DNSSEC of the name, or a block of it?
 static bool is_of_the_name(unsigned ede)
 {
 	return ede == DNS_EDE_DNSKEY_ALGORITHM || ede == DNS_EDE_DS_DIGEST

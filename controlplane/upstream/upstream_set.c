@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A set of servers: its life, its list and configuration, and what it says of itself.
+// A set of servers: its start and end, its list and configuration, and its status.
 
 #include "route/host_board.h"
 #include "upstream_https.h"
@@ -92,7 +92,7 @@ static void servers_release(struct upstream *server, unsigned count)
 	}
 }
 
-// of host names, from the board
+// Reads from the board which host names are drained.
 static void upstreams_drained_read(struct upstreams *u)
 {
 	struct host_state h;
@@ -104,7 +104,7 @@ static void upstreams_drained_read(struct upstreams *u)
 	}
 }
 
-// The servers of a configuration whose host names have the addresses of `list`.
+// Applies the servers of a configuration whose host names have the addresses of `list`.
 static void list_apply(struct upstreams *u, const struct config_upstreams *config,
 	const struct upstream_list *list)
 {
@@ -345,7 +345,7 @@ static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEX
 	const char *name = s->config.tls.name;
 	char host[CONFIG_HOST_TEXT_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
 
-	if (s->config.is_recursion) { // its address is its resolver's own affair
+	if (s->config.is_recursion) { // each resolver has its own address for it
 		snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "recursion");
 		return;
 	}
@@ -359,7 +359,7 @@ static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEX
 		text, s->config.tls.path);
 }
 
-// Of one that is down: its back-off still to run, which no check ends.
+// What is left of the back-off of a server that is down; 0: a check ends it.
 static uint32_t down_for_ms(const struct upstreams *u, const struct upstream *s, uint64_t now)
 {
 	const uint64_t until_ms = upstream_health_get(s->health, down_until_ms);

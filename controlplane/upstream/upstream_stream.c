@@ -61,7 +61,7 @@ static void count_written(struct upstream_stream *s)
 	}
 }
 
-// Bytes, or -errno.
+// Sends bytes; returns how many, or -errno.
 static ssize_t bytes_send(struct upstream_stream *s, const uint8_t *bytes, size_t len)
 {
 	if (s->tls)
@@ -77,7 +77,7 @@ static bool wants_write(const struct upstream_stream *s, bool is_send)
 	return s->tls ? tls_conn_wants_write(s->tls) : is_send;
 }
 
-// There may be room for some of the queue; they get it soon.
+// There may be room for waiting queries: on_wake places them.
 static void streams_wake(struct upstream_streams *p)
 {
 	if (p->waiting)
@@ -141,7 +141,7 @@ static int handshake_continue(struct upstream_stream *s)
 	return 1;
 }
 
-// Puts the query behind what waits; stream_flush sends what can be sent. 0, -ENOBUFS,
+// Puts the query behind the bytes that wait; stream_flush sends what can be sent. 0, -ENOBUFS,
 // -ENOMEM, -EMSGSIZE.
 static int stream_put(struct upstream_stream *s, struct upstream_leg *leg)
 {
@@ -165,7 +165,7 @@ static int stream_put(struct upstream_stream *s, struct upstream_leg *leg)
 	return 0;
 }
 
-// Bytes, 0 for the end, or -errno; -EBADMSG: this is no TLS.
+// Reads bytes; returns how many, 0 for the end, or -errno; -EBADMSG: this is no TLS.
 static ssize_t bytes_receive(struct upstream_stream *s, uint8_t *bytes, size_t len)
 {
 	if (s->tls) {
@@ -176,7 +176,7 @@ static ssize_t bytes_receive(struct upstream_stream *s, uint8_t *bytes, size_t l
 	return n < 0 ? -errno : n;
 }
 
-// 1: complete, 0: more to come, -errno.
+// Reads until `buf` has `len` bytes. 1: complete, 0: more to come, -errno.
 static int read_into(struct upstream_stream *s, uint8_t *buf, uint32_t len)
 {
 	while (s->in_pos < len && s->reads > 0) {
@@ -241,14 +241,15 @@ static unsigned stream_find(const struct upstream_stream *s, uint16_t id)
 	return i < s->held ? i : UPSTREAM_STREAM_QUERIES;
 }
 
-// query i is off the connection
+// Query `i` is off the connection.
 static void stream_forget(struct upstream_stream *s, unsigned i)
 {
 	s->live -= s->query[i].leg != NULL;
 	s->query[i] = s->query[--s->held];
 }
 
-// Finds the query of a reply. 0, -EBADMSG: none. Without a question the id decides (RFC 7766 7).
+// Finds the query of a reply; -EBADMSG: there is no such query. Without a question the id decides
+// (RFC 7766 7).
 static int message_accept(struct upstream_stream *s, uint8_t *msg, size_t len)
 {
 	unsigned i = stream_find(s, get_u16(msg));
@@ -285,7 +286,7 @@ static int message_next(struct upstream_stream *s)
 	return rc < 0 ? rc : 1;
 }
 
-// Some server has sent what is no reply.
+// Counts a message that is no reply.
 static void count_bad(struct upstream_stream *s)
 {
 	unsigned i = 0;
@@ -303,8 +304,8 @@ static bool is_closed(const struct upstream_stream *s)
 	return s->there && poll(&p, 1, 0) > 0;
 }
 
-// The server has ended this one: others of its that it has ended, too, take no more queries, or
-// what moves from one would go on to the next. What came on them before is still read.
+// The server has ended this connection: its other connections that it has ended, too, take no more
+// queries, or what moves from one would go on to the next. What came on them before is still read.
 static void streams_retire_ended(const struct upstream_stream *ended)
 {
 	for (struct upstream_stream *s = ended->pool->first; s; s = s->next)
@@ -322,7 +323,7 @@ static void stream_unlink(struct upstream_stream *s)
 	streams_wake(s->pool);
 }
 
-// and tells those who wait
+// Closes the connection and notifies the legs that wait.
 static void stream_close(struct upstream_stream *s)
 {
 	stream_unlink(s);
@@ -333,7 +334,7 @@ static void stream_close(struct upstream_stream *s)
 	tls_conn_close(s->tls);
 	s->tls = NULL;
 	close(s->fd);
-	// The calls may neither end it a second time nor begin anything on it.
+	// The calls may neither end the connection a second time nor begin anything on it.
 	s->closing = s->busy = s->retired = true;
 	while (s->held) {
 		struct upstream_leg *leg = s->query[0].leg;
@@ -355,8 +356,8 @@ static unsigned find_live(const struct upstream_stream *s, const struct upstream
 	return i;
 }
 
-// The queries of the connection go elsewhere, but one whose reply is being read. They keep their
-// ids, so what comes after all is known to be late. Not to be called in a call of the owner.
+// Moves the queries of the connection elsewhere, except one whose reply is being read. They keep
+// their ids here, so a late reply is known as such. Not to be called in a call of the owner.
 static void stream_leave(struct upstream_stream *s)
 {
 	const struct upstream_leg *stays = NULL;
@@ -374,7 +375,8 @@ static void stream_leave(struct upstream_stream *s)
 	s->busy = false;
 }
 
-// After anything that may have been its last query: closes it, or begins to count its idle time.
+// Called when a query may have been the last one: closes the connection, or begins to count its
+// idle time.
 static void stream_end_or_idle(struct upstream_stream *s)
 {
 	if (s->busy || s->live)
@@ -386,7 +388,7 @@ static void stream_end_or_idle(struct upstream_stream *s)
 	uint64_t now_ms = clock_mono_ms();
 	s->rested_ms = now_ms;
 	if (s->tls && !s->there)
-		return; // its timer is that of the handshake
+		return; // the handshake's timer runs
 	wheel_start(loop_wheel(s->pool->loop), &s->idle, s->idle_ms, now_ms);
 }
 
@@ -405,13 +407,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	s->busy = false;
 	if (rc >= 0 && s->tls && s->there && s->out_pos < s->out_len)
 		stream_flush(s);
-	// The socket says nothing of bytes that TLS has taken from it.
+	// The socket makes no event for bytes that TLS has taken from it.
 	if (rc >= 0 && s->reads == 0 && s->tls && tls_conn_has_more(s->tls)
 		&& event_add(&s->again, &(struct timeval){0}) < 0)
 		rc = -ENOMEM;
 	if (rc >= 0 && s->error)
 		rc = s->error;
-	// If this side ends it, the end does not show how many queries the server takes.
+	// If this side ends the connection, the end does not show how many queries the server
+	// takes.
 	s->ours |= rc == -EBADMSG || rc == -ETIME;
 	s->learnt |= s->ours;
 	if (rc == -EBADMSG)
@@ -459,11 +462,12 @@ static bool has_part(const struct upstream_stream *s)
 	return s->in_len || s->in_pos;
 }
 
-// Since query i was sent. The handshake has a deadline of its own.
+// Has nothing come for too long since query `i` was sent? The handshake has a deadline of its own.
 static bool is_silent(const struct upstream_stream *s, unsigned i)
 {
 	uint64_t sent_ms = s->query[i].sent_ms;
-	// One that is busy has part of a message most of the time: how long has it been that one?
+	// A busy connection has part of a message most of the time: how long has it been this
+	// message?
 	uint64_t since_ms = has_part(s) ? s->part_ms : s->heard_ms;
 
 	if (s->tls && !s->there)
@@ -478,7 +482,7 @@ bool upstream_stream_is_silent(const struct upstream_stream *s, const struct ups
 	return i < s->held && !s->closing && is_silent(s, i);
 }
 
-// Nobody waits for the leg's reply any more.
+// Drops a leg that no longer waits for its reply.
 static void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
 {
 	unsigned i = find_leg(s, leg);
@@ -549,9 +553,9 @@ static int stream_secure(struct upstream_stream *s, struct tls_peer *peer)
 	return 0;
 }
 
-// For `limit` queries (0: any number) at most, to the leg's server. 0; -EHOSTDOWN: a server over
-// TLS that has left the list, or failed a moment ago, or a leg in clear text to such a server;
-// -errno.
+// Opens a connection to the leg's server for `limit` queries (0: any number) at most. -EHOSTDOWN: a
+// server over TLS that has left the list, or failed a moment ago, or a leg in clear text to such a
+// server; -errno.
 static int stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
 	struct upstream_stream **out)
 {
@@ -594,17 +598,17 @@ static int stream_open(struct upstream_streams *p, const struct upstream_leg *le
 
 enum { ID_DRAWS = 64 };
 
-// What there is for a query to its server.
+// The connections that there are for a query.
 struct choice {
-	struct upstream_stream *best;    // that takes it, with the fewest under way
-	struct upstream_stream *idle;    // that does not take it, idle for longest
-	struct upstream_stream *stalled; // from which nothing comes
-	struct upstream_stream *least;   // that does not take it, with the fewest under way
-	unsigned count;                  // all there are to the server
-	bool draining;                   // one that ends with its last reply
+	struct upstream_stream *best;    // takes the query, with the fewest in flight
+	struct upstream_stream *idle;    // does not take the query, idle for longest
+	struct upstream_stream *stalled; // nothing comes from it
+	struct upstream_stream *least;   // does not take the query, with the fewest in flight
+	unsigned count;                  // all connections to the server
+	bool draining;                   // one connection ends with its last reply
 };
 
-// May it have this query? If it has room.
+// May the connection have this query, if it has room?
 static bool is_for(
 	const struct upstream_stream *s, const struct upstream_stream_place *place, unsigned limit)
 {
@@ -650,8 +654,9 @@ static void streams_compare(struct upstream_streams *p, const struct upstream_st
 	}
 }
 
-// No connection takes the query, and no more may be opened: one of them will end soon. A silent one
-// ends at once, and its queries go elsewhere; not from here, because their calls may do anything.
+// No connection takes the query, and no more may be opened: makes one of them end soon. A silent
+// connection ends at once, and its queries go elsewhere; not from here, because their calls may do
+// anything.
 static void make_way(const struct choice *c)
 {
 	if (c->stalled && !c->stalled->error) {
@@ -690,7 +695,7 @@ static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
 	return 0;
 }
 
-// 0, -EAGAIN: it must wait, -errno. Makes no calls.
+// Gives the query a connection. 0; -EAGAIN: it must wait; -errno. Makes no calls.
 static int place_try(struct upstream_streams *p, struct upstream_stream_place *place)
 {
 	unsigned limit = place->alone ? 1 : p->calls.limit(place->leg);
@@ -743,10 +748,10 @@ static void place_dequeue(struct upstream_streams *p, struct upstream_stream_pla
 	p->stats.waiting--;
 }
 
-// The first one in the queue that need not wait any longer; false: no such query. `full`: servers
-// (bits) without room for an earlier query, [1] for one that needs a connection alone, which delays
-// only the same kind. So an iteration checks all connections once per server and not for each
-// waiting query.
+// Places the first query of the queue that need not wait any longer; false: there is no such query.
+// `full`: servers (bits) without room for an earlier query, [1] for one that needs a connection
+// alone, which delays only queries that do. So an iteration checks all connections once per server
+// and not for each waiting query.
 static bool wake_one(struct upstream_streams *p, uint32_t full[2])
 {
 	for (struct upstream_stream_place *place = p->waiting; place; place = place->next) {
@@ -769,8 +774,8 @@ static bool wake_one(struct upstream_streams *p, uint32_t full[2])
 	return false;
 }
 
-// From the loop, and not from the place where room became free, which is in the middle of a
-// connection's work. Each iteration takes one out of the queue.
+// Runs from the loop, and not from the place where room became free, which is in the middle of a
+// connection's work. Each round takes one query out of the queue.
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	uint32_t full[2] = {0};
@@ -780,7 +785,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 		;
 }
 
-// Waiting queries come first.
+// Must the leg wait behind queries to its server that wait already?
 static bool is_behind(const struct upstream_streams *p, const struct upstream_leg *leg)
 {
 	const struct upstream_stream_place *place = p->waiting;
@@ -790,7 +795,7 @@ static bool is_behind(const struct upstream_streams *p, const struct upstream_le
 	return place != NULL;
 }
 
-// A server that hangs leaves room for queries to others.
+// Is the queue full? A server that hangs leaves room for queries to others.
 static bool is_full(const struct upstream_streams *p, const struct upstream_leg *leg)
 {
 	unsigned n = 0;

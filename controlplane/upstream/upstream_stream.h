@@ -39,8 +39,8 @@ struct upstream_streams;
 // A query on its connection; `leg` NULL: no leg waits for it any more.
 struct upstream_stream_query {
 	struct upstream_leg *leg;
-	uint64_t sent_ms; // that it was put on the connection
-	uint64_t end;     // the bytes of the connection up to and with it
+	uint64_t sent_ms; // when it was put on the connection
+	uint64_t end;     // bytes of the connection up to its last one
 	uint16_t id;
 	bool written; // the kernel has all of it
 };
@@ -50,35 +50,35 @@ struct upstream_stream {
 	struct upstream_streams *pool;
 	struct upstream_stream *next, **link;
 	int fd;
-	struct event readable, writable, again; // `again`: in the next turn
-	struct tls_conn *tls;                   // NULL: in clear text
-	const struct tls_peer *tls_peer;        // whose it is
-	struct wheel_timer idle;                // or the end of the handshake
+	struct event readable, writable, again; // `again`: in the next iteration
+	struct tls_conn *tls;                   // NULL: clear text
+	const struct tls_peer *tls_peer;        // the peer that the connection is to
+	struct wheel_timer idle; // closes an idle connection, or one whose handshake takes too long
 	struct age_link age;
 	uint64_t heard_ms, idle_ms, rested_ms;
-	uint64_t part_ms; // the first byte of the message being read
+	uint64_t part_ms; // time of the first byte of the message being read
 	unsigned uses;
-	unsigned taken, answered; // queries, ever
-	unsigned held, live;      // under way; of these waited for
-	unsigned reads;           // left to this turn
-	unsigned crumbs;          // reads, ever, of few bytes amid a message
-	unsigned ends;            // of its server when it was opened: its owner's
+	unsigned taken, answered; // queries so far
+	unsigned held, live;      // queries on it; those with a leg
+	unsigned reads;           // reads left in this iteration
+	unsigned crumbs;          // reads so far of few bytes amid a message
+	unsigned ends;            // the owner's: upstream_limit.ends when it was opened
 	bool there;               // connected, after the handshake
-	bool retired;             // no more queries
-	bool stalled;             // as nothing came for too long
-	bool leaving;             // its queries are to go elsewhere
-	bool probe;               // for more queries than its server is known to take: its owner's
-	bool asked;               // for how long it may be idle
+	bool retired;             // takes no more queries
+	bool stalled;             // nothing came for too long
+	bool leaving;             // queries are to go elsewhere
+	bool probe;               // the owner's: for more queries than the server is known to take
+	bool asked;               // a query has asked how long it may be idle
 	bool busy;                // being read: not to be freed
-	bool closing;             // its queries are being notified; then it is freed
-	bool missed;              // no handshake; one leg is to count it: its owner's
-	bool is_silent;           // a wait was over before the handshake: its owner's
-	bool learnt;              // its end has shown how many queries the server takes
-	bool ours;                // we end it, or have left it for its silence
-	int error;                // -errno of a send
+	bool closing;             // queries are being notified; then it is freed
+	bool missed;              // the owner's: no handshake, and one leg is to count it
+	bool is_silent;           // the owner's: a wait was over before the handshake
+	bool learnt;              // the end shows no more of how many queries the server takes
+	bool ours;                // weir ends it, or has left it for its silence
+	int error;                // -errno that ends it
 	socklen_t peer_len;
 	union upstream_peer peer;
-	uint64_t put, wrote; // bytes, ever: of queries put on it, and of these the kernel has
+	uint64_t put, wrote; // bytes so far: of queries put on it, and taken by the kernel
 	uint32_t out_len, out_pos;
 	uint8_t *out; // NULL: nothing waits
 	uint32_t in_pos;
@@ -88,7 +88,7 @@ struct upstream_stream {
 	struct upstream_stream_query query[UPSTREAM_STREAM_QUERIES]; // `held` of them
 };
 
-// Has nothing come since the leg's query, for too long? Never before the connection is there.
+// Has nothing come for too long since the leg's query? False while a handshake goes on.
 bool upstream_stream_is_silent(const struct upstream_stream *s, const struct upstream_leg *leg);
 
 enum {
@@ -104,32 +104,34 @@ struct upstreams;
 // Where a query is: its owner embeds it, and sets `leg` and `alone`.
 struct upstream_stream_place {
 	struct upstream_leg *leg;
-	bool alone;                                 // on a connection of its own
-	struct upstream_stream *stream;             // NULL: on none, or not yet
-	struct upstream_stream_place *next, **link; // in the queue; `link` NULL: it is not
+	bool alone;                                 // it needs a connection of its own
+	struct upstream_stream *stream;             // NULL: on no connection, or not yet
+	struct upstream_stream_place *next, **link; // links of the queue; `link` NULL: not queued
 };
 
 // `stream` of the leg's place is its owner's to clear in `reply` and `broken`.
 struct upstream_stream_calls {
-	// How many queries a connection may be for that this one goes on; 0: any number.
+	// How many queries the connection of this leg may be for; 0: any number.
 	unsigned (*limit)(const struct upstream_leg *leg);
-	// All bytes of a query to this server have gone to the kernel; `leg` NULL: nobody waits
-	// for it any more. Leads nowhere.
+	// All bytes of a query to this server have gone to the kernel; `leg` NULL: no leg waits for
+	// the reply any more. It calls nothing here.
 	void (*written)(struct upstreams *u, const struct upstream_leg *leg,
 		const union upstream_peer *peer);
-	// Whom the leg's connection is to, over TLS, or NULL: in clear text. 0; -EHOSTDOWN: none is
-	// opened now, or not in that way.
+	// The peer that the leg's connection is to over TLS, or NULL: clear text. 0; -EHOSTDOWN: no
+	// connection is opened now, or not of that kind.
 	int (*peer)(struct upstreams *u, const struct upstream_leg *leg, struct tls_peer **out);
-	// Its handshake is done, or never will be: then it is closed next. Leads nowhere.
+	// The handshake of the connection is done, or never will be: then it is closed next. They
+	// call nothing here.
 	void (*secure)(const struct upstream_stream *s);
 	void (*insecure)(struct upstream_stream *s, enum tls_failure failure, const char *why);
 	// A query that had to wait has a connection.
 	void (*placed)(struct upstream_leg *leg, struct upstream_stream *s);
-	// The reply to its query, which is off the connection by now: with its question, or none.
+	// The reply to the leg's query, which is off the connection by now: with its question, or
+	// without one.
 	void (*reply)(
 		struct upstream_leg *leg, struct upstream_stream *s, uint8_t *msg, size_t len);
-	// The connection has ended before, or the query has left it for its silence; it is good for
-	// nothing, but says what became of it. NULL: after its wait none could be had.
+	// The connection has ended before the reply, or the query has left it for its silence; it
+	// serves only to say why. NULL: after its wait the query got no connection.
 	void (*broken)(struct upstream_leg *leg, struct upstream_stream *s);
 };
 
@@ -140,29 +142,29 @@ struct upstream_streams {
 	struct upstream_stream_calls calls;
 	struct upstream_stream *first;
 	struct age_list ages;
-	struct upstream_stream_place *waiting, **waiting_end; // in the order in which they came
-	struct event wake;                                    // some of them may have a place now
+	struct upstream_stream_place *waiting, **waiting_end; // queries, first come first served
+	struct event wake; // waiting queries may have a place now
 	unsigned uses_max;
-	struct upstream_streams_stats stats; // but `queries` and `bytes`
+	struct upstream_streams_stats stats; // all but `queries` and `bytes`
 };
 
 ATTR_MUST_CHECK int upstream_streams_new(struct upstream_streams **out, struct loop *loop,
 	struct rng *rng, struct upstreams *owner,
 	const struct upstream_stream_calls *calls);     // -ENOMEM
 void upstream_streams_free(struct upstream_streams *p); // NULL is fine; none may have a query
-// The servers there are now: connections to others get no more queries. `tls`: whom one must be to;
-// NULL: in clear text.
+// Takes the present servers: connections to others get no more queries. `tls`: the peers that
+// connections must be to; NULL: clear text.
 void upstream_streams_configure(struct upstream_streams *p, const union upstream_peer *peers,
 	struct tls_peer *const *tls, unsigned count);
-// Connections opened from now on take so many queries; 0: UPSTREAM_STREAM_USES.
+// Connections opened from now on take `most` queries; 0: UPSTREAM_STREAM_USES.
 void upstream_streams_uses(struct upstream_streams *p, unsigned most);
 
-// Sends the query to its leg's peer, at once or when it is its turn. The leg's id changes if the
-// connection has it already. 0: `stream` is its connection, or NULL and it waits; -EMFILE (full),
-// -errno; then it is on no connection.
+// Sends the query to its leg's peer, at once or when it is its turn. The leg's id changes if
+// another query on the connection has it. 0: `stream` is its connection, or NULL and it waits;
+// -EMFILE (full), -errno; then it is on no connection.
 ATTR_MUST_CHECK int upstream_streams_ask(
 	struct upstream_streams *p, struct upstream_stream_place *place);
-// Nobody waits for it any more; one that is nowhere is fine.
+// Drops a query that no leg waits for any more; a place without a connection is fine.
 void upstream_streams_drop(struct upstream_streams *p, struct upstream_stream_place *place);
 
 unsigned upstream_streams_to(const struct upstream_streams *p, const union upstream_peer *peer);

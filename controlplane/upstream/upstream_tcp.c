@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Legs over TCP and TLS, and what their connections tell of a server. `upstream_tcp_calls` is what
+// Legs over TCP and TLS, and what their connections show of a server. `upstream_tcp_calls` is what
 // the connections (upstream_stream.h) call.
 
 #include "upstream_https.h"
@@ -18,7 +18,7 @@
 struct upstream_tcp {
 	struct upstream_leg leg;
 	struct upstream_stream_place place;
-	unsigned again;                     // sent on another connection so often
+	unsigned again;                     // times that it was sent on another connection
 	struct upstream_https_query *https; // NULL: on no connection of HTTPS
 };
 
@@ -64,7 +64,7 @@ void upstream_tcp_end(struct upstream_leg *leg)
 	tcp_free(a, place);
 }
 
-// Has its connection said nothing since it was sent, for too long?
+// Has the leg's connection been silent for too long since the query was sent?
 static bool tcp_is_silent(struct upstream_leg *leg)
 {
 	const struct upstream_tcp *t = tcp_of(leg);
@@ -98,7 +98,7 @@ static unsigned on_limit(const struct upstream_leg *leg)
 	return s ? upstream_limit_now(&s->tcp_limit, clock_mono_ms()) : 0;
 }
 
-// A query that leaves after its server has left the list is in the sum alone.
+// A query that leaves after its server has left the list counts in the totals alone.
 static void on_written(
 	struct upstreams *u, const struct upstream_leg *leg, const union upstream_peer *peer)
 {
@@ -113,7 +113,7 @@ static void on_written(
 	upstream_server_sent(u, i < u->count ? &u->server[i] : NULL);
 }
 
-// It has a connection: time counts from here.
+// The leg has a connection: its time counts from here.
 static void tcp_sent(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	struct upstream *s = upstream_leg_server(leg);
@@ -131,7 +131,7 @@ static void tcp_sent(struct upstream_leg *leg, struct upstream_stream *stream)
 		stream->probe = upstream_limit_opened(&s->tcp_limit, stream->uses, clock_mono_ms());
 }
 
-// It waits for a connection, or leaves in the next iteration of the loop.
+// The query waits for a connection, or leaves in the next iteration of the loop.
 static int https_ask(struct upstream_tcp *t, const struct upstream *s)
 {
 	if (!s->tls.https || s->tls.until_ms > clock_mono_ms())
@@ -160,7 +160,7 @@ static void on_placed(struct upstream_leg *leg, struct upstream_stream *stream)
 	upstream_tcp_wait(leg, UPSTREAM_TCP_MS);
 }
 
-// The server had the query and gave no answer: as good as silence, but known at once.
+// The server had the query and gave no answer: that counts as silence, but is known at once.
 static void unanswered(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	leg->refused = true;
@@ -192,8 +192,8 @@ static void on_reply(
 	}
 }
 
-// One that was there already when another ended may have met the same accident: a restart ends all
-// four, and is one.
+// Learns how many queries the server takes. A connection that was there already when another one
+// ended may have met the same accident: a restart ends all of them, and is one.
 static void tcp_ended(struct upstream *s, struct upstream_stream *stream)
 {
 	if (!s || stream->learnt || !stream->there || stream->taken == 1
@@ -231,10 +231,10 @@ static void not_there(struct upstream_leg *leg, struct upstream_stream *stream, 
 	stream->missed = false;
 }
 
-// A query with a connection of its own has had its attempt. One on a shared connection may have met
-// its idle end, or its limit of queries, so it is sent once more on another; if that ends too, on
-// one of its own. Its time goes on, but it has UPSTREAM_TCP_LEAST_MS: otherwise the last query on a
-// dead connection would fail at once.
+// A query with a connection of its own has had its attempt. A query on a shared connection may have
+// met the connection's idle end, or its limit of queries, so it is sent once more on another one;
+// if that ends too, on one of its own. The query's time goes on, but it has UPSTREAM_TCP_LEAST_MS:
+// otherwise the last query on a dead connection would fail at once.
 static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	struct upstream_tcp *t = tcp_of(leg);
@@ -257,7 +257,7 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 	if (again) {
 		if (option) {
 			leg->no_option = true;
-			if (leg->option) // one of its queries reports a connection
+			if (leg->option) // one query of a connection has the option
 				a->no_option |= 1u << leg->server;
 		}
 		t->place.alone = ++t->again == UPSTREAM_TCP_AGAIN;
@@ -350,7 +350,7 @@ const struct upstream_stream_calls upstream_tcp_calls = {
 	.broken = on_broken,
 };
 
-// A leg over TCP, into `*place`; what a failure leaves there upstream_tcp_end takes.
+// Makes a leg over TCP in `*place`; upstream_tcp_end ends what a failure leaves there.
 static int tcp_begin(
 	struct upstream_ask *a, struct upstream_tcp **place, unsigned server, bool is_tls)
 {
@@ -505,7 +505,7 @@ static struct upstream_tcp **tls_place(struct upstream_ask *a)
 	return &a->tls[oldest];
 }
 
-// For another server's sake as long as for a query by UDP; else as long as over TCP.
+// The wait is as long as for a query by UDP if another server can be asked, else as over TCP.
 unsigned upstream_tls_wait_ms(const struct upstream_leg *leg)
 {
 	const struct upstream_ask *a = leg->ask;
@@ -534,7 +534,7 @@ int upstream_tls_send(struct upstream_ask *a, unsigned i, uint64_t now_us, bool 
 	uint64_t now_ms = now_us / 1000;
 
 	a->sends_to[i]++;
-	if (leg && !tcp_is_silent(leg)) { // it may still come: no second query
+	if (leg && !tcp_is_silent(leg)) { // the reply may still come: no second query
 		a->sends--;
 		upstream_ask_wait(a, leg, UPSTREAM_TCP_MS, now_ms);
 		return 0;

@@ -31,15 +31,15 @@ enum {
 	LIFE_MS = 10000,    // at least, and at most twice that
 	BUSY_MS = 10000,    // since the last second with UPSTREAM_SHELF_BUSY queries
 	SOURCE_MS = 1000,   // for so long the route's source address is not asked for again
-	LOOK_AT = 256,      // sockets looked at in a step for those that are too old
+	LOOK_AT = 256,      // sockets checked in a step for those that are too old
 };
 
 struct shelf {
 	union upstream_peer peer;
 	socklen_t peer_len;
-	union local_address source; // its port is 0
-	uint64_t source_ms;         // when that was asked for; 0: never
-	unsigned want;              // idle ones to keep ready while it is busy
+	union local_address source; // source address; its port is 0
+	uint64_t source_ms;         // when `source` was read; 0: never
+	unsigned want;              // idle sockets to keep ready while it is busy
 	unsigned asked;             // queries since second_ms, for a second
 	uint64_t second_ms, busy_until_ms;
 	bool busy;
@@ -216,7 +216,7 @@ static int socket_open(struct upstream_sockets *p, unsigned i, struct upstream_s
 	return 0;
 }
 
-// One of the idle ones, any of them as likely as another.
+// One of the idle sockets, each as likely as another.
 static struct upstream_socket *shelf_draw(struct upstream_sockets *p, struct shelf *shelf)
 {
 	uint32_t pick = (uint32_t)rng_u16(p->rng) * shelf->idle >> 16;
@@ -301,7 +301,7 @@ static void close_old(struct upstream_sockets *p, uint64_t now_ms)
 	}
 }
 
-// Opens ahead. True: there are too few still.
+// Opens sockets ahead. True: there are still too few.
 static bool open_ahead(struct upstream_sockets *p, struct shelf *shelf, unsigned *opened)
 {
 	struct upstream_socket *s;
@@ -316,7 +316,7 @@ static bool open_ahead(struct upstream_sockets *p, struct shelf *shelf, unsigned
 	return shelf->idle + 2 * UPSTREAM_SOCKET_STEP < shelf->want;
 }
 
-// Closes those that nobody needs any more. True: there are some left.
+// Closes idle sockets of a server that is not busy any more. True: some are left.
 static bool close_idle(struct upstream_sockets *p, struct shelf *shelf)
 {
 	for (unsigned i = 0; i < UPSTREAM_SOCKET_STEP && shelf->idle > 0; i++) {
@@ -398,8 +398,8 @@ void upstream_sockets_uses(struct upstream_sockets *p, unsigned most)
 	p->uses_max = most ? most : UPSTREAM_SOCKET_USES;
 }
 
-// Of `every` resolvers number `resolver` draws its own ports alone: a worker hands over a reply
-// to a port to the resolver that it belongs to (upstream_udp.h).
+// Resolver number `resolver` of `every` draws its own ports alone: a worker hands over a reply to a
+// port to the resolver that the port belongs to (upstream_udp.h).
 static void upstream_sockets_share(struct upstream_sockets *p, unsigned every, unsigned resolver)
 {
 	p->reserved.every = every;
@@ -416,7 +416,7 @@ void upstream_sockets_configure(struct upstream_sockets *p, const union upstream
 {
 	unsigned want = shelf_want(count, p->sets);
 
-	// Idle ones leave their shelves, and find the new ones if their server stays.
+	// Idle sockets leave their shelves, and find the new ones if their server stays.
 	for (unsigned i = 0; i < p->count; i++)
 		p->shelf[i].idle = 0;
 	p->stats.idle = 0;
@@ -467,16 +467,16 @@ struct upstream_port {
 	struct rng rng;
 	struct local_ports reserved;
 	struct upstream_port_calls calls; // send NULL: not served
-	uint64_t live, incarnation;       // as of the latest beat
+	uint64_t live, incarnation;       // the state at the latest beat
 	uint64_t dead;                    // workers whose legs are being moved; not in `live`
-	unsigned cursor;                  // of that scan, by local port
-	bool is_left;                     // a leg that could not be moved, before the cursor
-	uint64_t turn;                    // of the board, that the shares are of
+	unsigned cursor;                  // the scan of their legs, by local port
+	bool is_left;                     // a leg before the cursor could not be moved
+	uint64_t turn;                    // route_board_turn of the shares
 	struct share share[HOPS_RANGES_MAX];
-	uint32_t ports; // in both
+	uint32_t ports; // ports of all shares
 	struct upstream_port_stats stats;
-	struct age_list ages;            // of legs through the port
-	struct upstream_leg *leg[PORTS]; // by local port: the first of its chain
+	struct age_list ages;            // legs through the port
+	struct upstream_leg *leg[PORTS]; // the first leg of each local port's chain
 };
 
 int upstream_port_new(struct upstream_port **out, unsigned resolver, unsigned resolvers)
@@ -511,7 +511,8 @@ void upstream_port_add(struct upstream_port *p, struct upstream_leg *leg)
 {
 	struct upstream_leg **first = &p->leg[leg->local_port];
 
-	// Also while no worker lives: one that resumes may hand over the reply to a socket's leg.
+	// A socket's leg is listed also while no worker lives: one that resumes may hand over its
+	// reply.
 	if (!leg->by_port && !p->calls.live)
 		return;
 	leg->is_listed = true;
@@ -561,7 +562,7 @@ static void shares_read(struct upstream_port *p, uint64_t turn)
 	}
 }
 
-// 0: none is free.
+// Draws a free local port; 0: found no free one.
 static uint16_t port_draw(struct upstream_port *p)
 {
 	for (unsigned i = 0; i < DRAWS_MAX && p->ports; i++) {
@@ -611,7 +612,7 @@ static uint16_t peer_port(const union upstream_peer *peer)
 	return ntohs(peer->any.sa_family == AF_INET ? peer->v4.sin_port : peer->v6.sin6_port);
 }
 
-// Leaves its bytes to a worker; `len` at most UPSTREAM_QUERY_MAX. -errno: it needs a socket.
+// Leaves the leg's bytes to a worker; `len` at most UPSTREAM_QUERY_MAX. -errno: it needs a socket.
 static int port_send(
 	struct upstream_port *p, struct upstream_leg *leg, const uint8_t *dns, uint16_t len)
 {
@@ -643,7 +644,7 @@ static bool leg_is_to(const struct upstream_leg *leg, const struct msg_heard *m)
 	       && memcmp(ip, m->server_ip, sizeof(ip)) == 0;
 }
 
-// The leg that a message is for: of those to this server the one with its id, or else any.
+// The leg that a message is for: of the legs to this server the one with its id, or else any.
 static struct upstream_leg *leg_find(
 	const struct upstream_port *p, const struct msg_heard *m, const uint8_t *dns)
 {
@@ -660,7 +661,7 @@ static struct upstream_leg *leg_find(
 	return found;
 }
 
-// As the kernel tells a connected socket: a port unreachable alone.
+// Is the ICMP error a port unreachable? Others do not count, as at a connected socket.
 static bool is_refusal(const struct msg_heard *m)
 {
 	return m->code == (m->ip_version == 4 ? ICMP_PORT : ICMPV6_PORT);
@@ -668,7 +669,7 @@ static bool is_refusal(const struct msg_heard *m)
 
 enum { ANCOUNT_OFF = 6, READS_A_TURN = 8 };
 
-// As a reply to a query with the OPT says that it is cut: TC, and the question alone.
+// Makes a cut message look like a truncated reply: TC, and the question alone.
 static size_t cut_mark(const struct upstream_leg *leg, uint8_t *msg, size_t len)
 {
 	const size_t keep = DNS_HEADER_LEN + leg->ask->question_len;
@@ -706,15 +707,16 @@ static bool reply_accept(struct upstream_leg *leg, uint8_t *msg, size_t len)
 	return true;
 }
 
-// A worker has a message from the leg's server; `is_cut`: the beginning of a longer
-// one, which its checksum may not fit. The ask may be gone.
+// A worker has a message from the leg's server; `is_cut`: the beginning of a longer message, whose
+// checksum may not fit. The ask may be gone afterwards.
 static void leg_receive(struct upstream_leg *leg, const uint8_t *dns, size_t len, bool is_cut)
 {
 	struct upstreams *u = leg->ask->owner;
 
 	memcpy(u->buf, dns, len);
 	if (is_cut) {
-		// Perhaps with no checksum: only what fits in all ways ends the wait.
+		// The checksum may not be checked: only a message that fits in all ways ends the
+		// wait.
 		if (!upstream_leg_matches(leg, u->buf, len, leg->mixed_case)) {
 			upstream_leg_count_bad(leg);
 			return;
@@ -732,7 +734,7 @@ static int socket_take(struct upstream_leg *leg, unsigned i, uint64_t now_ms)
 	return rc;
 }
 
-// Of an open leg through the port. -errno: it stays one.
+// Moves an open leg from the port to a socket. -errno: the leg stays at the port.
 static int leave_port(struct upstream_leg *leg)
 {
 	struct upstream_port *port = leg->ask->owner->port;
@@ -747,8 +749,8 @@ static int leave_port(struct upstream_leg *leg)
 	return rc;
 }
 
-// A socket gets the query of a leg through the port, and sends it; `again`: it may have left
-// before. Where none can be opened the leg stays as it is.
+// Sends the query of a leg through the port from a socket; `again`: the query may have left before.
+// If no socket can be opened the leg stays as it is.
 static void leg_to_socket(struct upstream_leg *leg, bool again)
 {
 	if (leave_port(leg) < 0)
@@ -777,8 +779,8 @@ void upstream_port_heard(struct upstream_port *p, const struct msg_heard *m, con
 	}
 }
 
-// One slice of the scan; false: a leg of it got no socket, so the next would not either. A leg that
-// moves finds another chain; no ask ends by it.
+// Moves one slice of the legs of dead workers; false: a leg got no socket, so the next would not
+// either. A leg that moves finds another chain; no ask ends by it.
 static bool legs_move(struct upstream_port *p)
 {
 	unsigned tried = 0, left = 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Legs over UDP: through a port of the data plane, or else a socket. A worker
-// frames and sends the query (MSG_SEND) and hands over the reply (MSG_HEARD). One struct
-// upstream_port for each resolver; its loop's thread only. docs/explanation/upstreams.md says when
-// a query leaves through the port, and when a socket gets its leg.
+// Legs over UDP: through a port of the data plane, or else a socket. A worker frames and sends the
+// query (MSG_SEND) and hands over the reply (MSG_HEARD). One struct upstream_port for each
+// resolver; its loop's thread only. docs/explanation/upstreams.md says when a query leaves through
+// the port, and when a socket gets its leg.
 //
 // A worker is dead after UPSTREAM_PORT_DEAD_MS without a heartbeat. Its legs move
 // UPSTREAM_PORT_SLICE in an iteration of the loop, which costs 0.7 ms, and it gets no query until
@@ -62,10 +62,10 @@ union upstream_peer {
 // All fields but `leg` are upstream_udp.c's to write.
 struct upstream_socket {
 	struct upstream_sockets *owner;
-	struct upstream_leg *leg; // whose query it carries; NULL: idle
+	struct upstream_leg *leg; // the leg whose query it carries; NULL: idle
 	int fd;
 	uint16_t local_port;
-	uint32_t shelf;    // in the present list; UINT32_MAX: its server has left
+	uint32_t shelf;    // place of the server in the list; UINT32_MAX: the server has left
 	uint32_t place;    // on the shelf while idle, next free slot while closed
 	unsigned uses;     // queries
 	uint64_t until_ms; // not used again from then on
@@ -101,11 +101,11 @@ COUNTS(upstream_socket_rows, struct upstream_sockets_stats, "weir_resolver_upstr
 ATTR_MUST_CHECK int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop,
 	struct rng *rng, void (*readable)(struct upstream_socket *s));
 void upstream_sockets_free(struct upstream_sockets *p); // NULL is fine; none may be in use
-// The servers there are now, at most CONFIG_UPSTREAMS_MAX; sockets of others are closed when idle.
+// Takes the present servers, at most CONFIG_UPSTREAMS_MAX; sockets of others are closed when idle.
 void upstream_sockets_configure(struct upstream_sockets *p, const union upstream_peer *peers,
 	const socklen_t *lens, unsigned count);
 
-// Sockets are used for so many queries from now on; 0: UPSTREAM_SOCKET_USES.
+// Sockets are used for `most` queries from now on; 0: UPSTREAM_SOCKET_USES.
 void upstream_sockets_uses(struct upstream_sockets *p, unsigned most);
 
 // See upstreams_one_of; before the next upstream_sockets_configure.
@@ -128,8 +128,8 @@ struct upstream_port;
 struct table_registry;
 
 struct upstream_port_calls {
-	// Gives the query to a worker, whose number is then in *worker; `allowed`: bits of those
-	// that may have it. -errno: none takes it.
+	// Gives the query to a worker, whose number is then in *worker; `allowed`: bits of workers
+	// that may have it. -errno: no worker takes the query.
 	int (*send)(void *arg, const struct msg_send *m, const uint8_t *dns, uint64_t allowed,
 		unsigned *worker);
 	// Bits of the workers that live and send, and in *incarnation the life of their process.
@@ -158,7 +158,7 @@ struct upstream_port_stats {
 };
 COUNTS(upstream_port_rows, struct upstream_port_stats, "weir_resolver_upstream_port_", PORT_COUNTS)
 
-// For resolver `resolver` of `resolvers`.
+// Makes the port of resolver `resolver` of `resolvers`.
 ATTR_MUST_CHECK int upstream_port_new(
 	struct upstream_port **out, unsigned resolver, unsigned resolvers);
 void upstream_port_free(struct upstream_port *p); // NULL is fine; no leg may be open

@@ -24,9 +24,9 @@ static void forward_table_free(struct forward_table *t);
 
 struct forwards {
 	struct upstream_shared shared;
-	struct config_upstreams how;          // its servers are not used
-	char ca_file[CONFIG_CA_FILE_MAX + 1]; // of `how` and of all sets
-	struct upstream_totals gone;          // of sets that have ended
+	struct config_upstreams how;          // settings of all sets; `server` is not used
+	char ca_file[CONFIG_CA_FILE_MAX + 1]; // text for `how` and for all sets
+	struct upstream_totals gone;          // totals of sets that have ended
 	uint64_t refused;
 	struct forward_set set[FORWARD_SETS_MAX];
 };
@@ -34,7 +34,7 @@ struct forwards {
 struct forward_table {
 	unsigned count;
 	uint8_t labels_max;
-	struct forward_zone zone[]; // by name
+	struct forward_zone zone[]; // sorted by name
 };
 
 static int forwards_new(struct forwards **out, const struct upstream_shared *shared)
@@ -57,8 +57,7 @@ static void set_end(struct forwards *f, struct forward_set *s)
 	*s = (struct forward_set){0};
 }
 
-// Waits and back-off of all sets, as new ones have them too.
-// ends unused sets; not from a callback
+// Ends unused sets; not from a callback.
 static void forwards_sweep(struct forwards *f)
 {
 	for (unsigned i = 0; i < FORWARD_SETS_MAX; i++) {
@@ -68,7 +67,7 @@ static void forwards_sweep(struct forwards *f)
 	}
 }
 
-// NULL is fine; every table freed, every ask stopped
+// NULL is fine; every table is freed, every ask stopped.
 static void forwards_free(struct forwards *f)
 {
 	if (!f)
@@ -92,7 +91,7 @@ static void how_take(struct config_upstreams *c, const struct config_upstreams *
 	c->ca_file = how->ca_file;
 }
 
-// Applies what a zone or group says itself.
+// Applies the policy, race and subnet that a zone or group has itself.
 static void forward_pick(struct config_upstreams *servers, const struct config_pick *pick)
 {
 	if (pick->has_policy)
@@ -102,7 +101,7 @@ static void forward_pick(struct config_upstreams *servers, const struct config_p
 	servers->subnet = pick->subnet;
 }
 
-// Waits and back-off of all sets, as new ones have them too.
+// Applies waits and back-off to all sets; new sets get them, too.
 static void forwards_configure(struct forwards *f, const struct config_upstreams *how)
 {
 	how_take(&f->how, how);
@@ -126,19 +125,19 @@ static unsigned forwards_count(const struct forwards *f)
 	return n;
 }
 
-// sets refused because there was no room
+// Sets refused because there was no room.
 static uint64_t forwards_refused(const struct forwards *f)
 {
 	return f->refused;
 }
 
-// without the sets' own
+// Bytes of the table of sets, without those of the sets.
 static size_t forwards_memory(void)
 {
 	return sizeof(struct forwards);
 }
 
-// Waits and back-off of all sets, as new ones have them too.
+// Totals of all sets, those that have ended included.
 static void forwards_totals(const struct forwards *f, struct upstream_totals *out)
 {
 	*out = f->gone;
@@ -157,7 +156,7 @@ struct placed_server {
 	unsigned place;
 };
 
-// Those with an address of their own come first.
+// Sorts servers that have an address before those with a host name.
 static int by_address(const void *a, const void *b)
 {
 	const struct placed_server *x = a, *y = b;
@@ -184,10 +183,10 @@ static char *pins_text(const struct config_upstream_tls *tls, char *out)
 	return out;
 }
 
-// The servers' addresses, or the host names that they are given by, whatever addresses these have:
-// a line each, as given or in the order of their bytes; with the name and the pins (in the order of
-// their bytes) of a server over TLS, as nobody else may have made its answers, and with a mark of
-// one whose AD is trusted, as its answers are kept with it. The end of `out`, which takes count *
+// Writes a line for each server: its address, or its host name, whatever addresses the name has; in
+// the given order, or sorted by bytes. A server over TLS has its name and its sorted pins, because
+// nobody else may have made its answers; a server whose AD is trusted has a mark, because its
+// answers are kept with AD. Returns the end of the text in `out`, which has room for count *
 // FORWARD_SERVER_TEXT_MAX bytes.
 static char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out)
@@ -218,8 +217,8 @@ static char *forward_servers_text(
 	return out;
 }
 
-// The bits of a client's address that servers get, because answers depend on them: at most 16
-// bytes of text, none where servers get no address.
+// Writes the bits of a client's address that servers get, because answers depend on them: at most
+// 16 bytes of text, nothing where servers get no address.
 static char *forward_subnet_text(const struct config_subnet *subnet, char *out)
 {
 	return subnet->ipv4 || subnet->ipv6
@@ -346,7 +345,7 @@ static void forward_table_free(struct forward_table *t)
 	heap_free(t);
 }
 
-// Its zones, from 0 on; NULL: no further.
+// Zone `i` of the table; NULL: there are no more.
 static const struct forward_zone *forward_table_at(const struct forward_table *t, unsigned i)
 {
 	return t && i < t->count ? &t->zone[i] : NULL;
@@ -364,7 +363,7 @@ static int zone_order(const void *key, const void *zone)
 	return dns_name_order(k->wire, k->len, name->wire, name->len);
 }
 
-// The zone that holds the name; NULL: none, or no table.
+// The closest zone that holds the name; NULL: no zone does, or `t` is NULL.
 static const struct forward_zone *forward_find(
 	const struct forward_table *t, const struct dns_name *name)
 {
@@ -435,7 +434,7 @@ static uint64_t record_hash(const struct config_record *r)
 	return wr_ok(&w) ? contenthash(text, w.pos) : 0;
 }
 
-// Sums, so that the order does not count.
+// Adds hashes up, so that the order does not count. 0: no zones and no CNAMEs.
 static uint64_t names_hash(const struct config_forward_zone *zones, unsigned zone_count,
 	const struct config_record *records, unsigned record_count)
 {
@@ -451,8 +450,8 @@ static uint64_t names_hash(const struct config_forward_zone *zones, unsigned zon
 	return any ? hash | 1 : 0;
 }
 
-// Has a group local records that the image answers: other clients get others for the same names,
-// also where an alias leads to them.
+// Has the group local records that the rule image answers? Other clients get other answers for
+// these names, also where an alias leads to them.
 static bool view_has_records(const struct config_group *g)
 {
 	for (unsigned i = 0; i < g->record_count; i++)
@@ -461,7 +460,8 @@ static bool view_has_records(const struct config_group *g)
 	return false;
 }
 
-// Of a group: has it any of its own, and a hash of them whatever their order. 0: none.
+// The hash of a group's zones and CNAMEs, whatever their order. 0: the group has no zones or CNAMEs
+// of its own.
 static uint64_t view_names_hash(const struct config_group *g)
 {
 	return names_hash(g->forwards, g->forward_count, g->records, g->record_count);
@@ -487,14 +487,14 @@ static char *ipv6_text(const struct config_ipv6 *v, char *p)
 
 // What a view is made of.
 struct view_definition {
-	const struct config_upstreams *everyone; // servers of a group that has none of its own
+	const struct config_upstreams *everyone; // servers of a group without servers of its own
 	const struct config_group *group;        // NULL: everyone
 	const struct config_safe_search *safe;   // NULL: not a safe view
 	uint64_t dnssec;                         // config_dnssec.hash
 	struct config_ipv6 ipv6;
 };
 
-// never 0
+// The hash is never 0.
 static uint64_t view_definition_hash(const struct view_definition *d)
 {
 	char text[SERVERS_TEXT_MAX + 384 + SAFE_ENGINE_COUNT * 32];
@@ -526,7 +526,7 @@ static uint64_t view_definition_hash(const struct view_definition *d)
 	return hash ? hash : 1;
 }
 
-// NULL: everyone. Not the safe view.
+// `group` NULL: everyone. The safe view is view_safe_definition's.
 static struct view_definition view_definition_of(
 	const struct config *config, const struct config_group *group)
 {
@@ -549,7 +549,7 @@ uint64_t view_everyone_hash(const struct config *c)
 	return hash ? hash : 1;
 }
 
-// Of the safe view of a group. False: the group has no safe search.
+// Defines the safe view of a group. False: the group has no safe search.
 static bool view_safe_definition(
 	const struct config *c, const struct config_group *group, struct view_definition *out)
 {
@@ -558,7 +558,7 @@ static bool view_safe_definition(
 	return config_safe_search_any(out->safe);
 }
 
-// The hash of the safe view of a group, NULL: of everyone else. 0: no safe search.
+// The hash of the safe view of a group (NULL: of everyone else). 0: no safe search.
 static uint64_t view_safe_hash(const struct config *config, const struct config_group *group)
 {
 	struct view_definition d;
@@ -574,14 +574,14 @@ struct views {
 	struct {
 		uint64_t hash;
 		uint16_t number;
-	} known[2 * POLICY_GROUPS_MAX]; // of the last life
+	} known[2 * POLICY_GROUPS_MAX]; // definitions that had numbers before (views_recover)
 	unsigned known_count;
-	struct upstream_totals gone; // of views that have ended
-	uint32_t turn, dnssec_turn;  // of everyone's servers and validation; when this changed
+	struct upstream_totals gone; // totals of views that have ended
+	uint32_t turn, dnssec_turn;  // views_turn; its value when validation last changed
 	uint64_t dnssec;             // config_dnssec.hash
 	unsigned group_count;
 	struct view *group[CONFIG_GROUPS_MAX];
-	struct view *safe[POLICY_GROUPS_MAX]; // NULL: none
+	struct view *safe[POLICY_GROUPS_MAX]; // NULL: no safe search
 };
 
 int views_new(struct views **out, const struct upstream_shared *shared,
@@ -654,8 +654,8 @@ static unsigned number_known(const struct views *v, uint64_t hash)
 	return 0;
 }
 
-// One of another number than the known one is leaving: another resolver has given its definition a
-// new number since.
+// A view with another number than the known one is leaving: another resolver has given its
+// definition a new number since.
 static struct view *find_hash(struct views *v, uint64_t hash)
 {
 	unsigned known = number_known(v, hash);
@@ -668,7 +668,7 @@ static struct view *find_hash(struct views *v, uint64_t hash)
 	return NULL;
 }
 
-// Stored before it is used: a number is spent even if we die here.
+// Stores the next number before this one is used: it is spent even if the process dies here.
 static unsigned number_next(struct views *v)
 {
 	uint32_t number = atomic_load(v->next);
@@ -759,7 +759,7 @@ static int view_make(struct views *v, const struct config *c, const struct view_
 	return 0;
 }
 
-// Keeps or makes the configuration's views, without numbers yet.
+// Finds or makes the view of a definition; a new view has no number yet.
 static int view_of(
 	struct views *v, const struct config *c, const struct view_definition *d, struct view **out)
 {
@@ -768,7 +768,7 @@ static int view_of(
 	return *out ? 0 : view_make(v, c, d, hash, out);
 }
 
-// The views of all groups, by their numbers; those of everyone are 0.
+// The views of all groups by the groups' numbers; everyone is number 0.
 struct chosen {
 	struct view *view[POLICY_GROUPS_MAX], *safe[POLICY_GROUPS_MAX];
 };
@@ -845,7 +845,7 @@ int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 		if (v->one[i].live && !v->one[i].left_ms)
 			v->one[i].left_ms = now_ms ? now_ms : 1;
 	everyone_apply(v, c);
-	forwards_configure(v->forwards, &c->upstreams); // those just made, too
+	forwards_configure(v->forwards, &c->upstreams); // new sets, too
 	memset(v->safe, 0, sizeof(v->safe));
 	for (unsigned i = 0; i <= c->group_count; i++) {
 		const struct config_group *g = i ? &c->groups[i - 1] : NULL;
@@ -858,7 +858,7 @@ int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 		v->safe[i] = chosen.safe[i];
 	}
 	v->group_count = c->group_count;
-	v->known_count = 0; // those in use are in the table now, the others are not to come back
+	v->known_count = 0; // known views in use are in the table now, others are not to come back
 	return 0;
 }
 
@@ -989,7 +989,7 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 				.oldest_ms = table_age(t.streams.since_ms, now_ms),
 				.has = TABLE_AGES | TABLE_EVICTS});
 	upstream_https_table(&t.https, sets, tables);
-	// Part of each question over TCP, so it has no bytes of its own.
+	// The queue is part of each question over TCP, so it has no bytes of its own.
 	table_register(tables, &(struct table_info){.name = "upstream_tcp_queue",
 				       .owner = "resolver loop",
 				       .eviction = "refuse: the attempt fails",
@@ -1052,7 +1052,7 @@ void views_shared_tables(const struct views *v, struct table_registry *tables)
 	host_board_tables(tables);
 }
 
-// Sets that are told, each once.
+// A walk that takes each set once.
 struct sets_walk {
 	void (*take)(void *arg, const struct views_set *set);
 	void *arg;
@@ -1094,7 +1094,8 @@ void views_sets(struct views *v, void (*take)(void *arg, const struct views_set 
 
 	view_visit(&w, views_everyone(v), 0);
 	for (unsigned g = 1; g <= CONFIG_GROUPS_MAX; g++) {
-		view_visit(&w, views_of_group(v, g - 1), g); // everyone's, where there is none
+		// A group that does not exist has everyone's view.
+		view_visit(&w, views_of_group(v, g - 1), g);
 		view_visit(&w, views_safe(v, g), g);
 	}
 	zones_visit(&w, views_everyone(v)->names.zones, 0);
@@ -1115,5 +1116,5 @@ void views_follow_hosts(struct views *v)
 		if (one)
 			upstreams_follow_hosts(one->upstreams);
 	}
-	views_sets(v, set_follow, NULL); // those of zones
+	views_sets(v, set_follow, NULL); // the sets of forward zones
 }

@@ -50,10 +50,10 @@ enum {
 
 struct forward_set {
 	bool live;
-	unsigned tables, questions; // that need it
+	unsigned tables, questions; // tables and questions that need it
 	uint64_t hash;
-	struct config_upstreams config; // names apart
-	struct config_pick pick;        // the zones' own
+	struct config_upstreams config; // servers have no names
+	struct config_pick pick;        // settings of the zones
 	struct upstreams *upstreams;
 };
 
@@ -61,7 +61,7 @@ struct forward_zone {
 	struct dns_name name;
 	uint64_t hash;           // never 0
 	struct forward_set *set; // NULL: exempt, its names have the view's servers
-	bool ds_is_above;        // its DS comes from the servers of `above`
+	bool ds_is_above;        // the zone's DS comes from the servers of `above`
 	struct dns_name above;   // valid with ds_is_above
 };
 
@@ -69,21 +69,21 @@ struct forward_table;
 
 struct forwards;
 
-// Zones for which it is the same share a set.
+// Zones for which the hash is the same share a set.
 uint64_t views_servers_hash(const struct config_forward_zone *zone);
 // A zone's hash, without a table.
 uint64_t views_zone_hash(const struct config_forward_zone *zone);
 
 enum {
-	VIEWS_MAX = 384, // in use and leaving, 0 and safe ones included
+	VIEWS_MAX = 384, // views in use and leaving, view 0 and safe views included
 	VIEW_NUMBER_MAX = 65535,
 	VIEWS_GRACE_MS = 10000,
 };
 
-// The zones and names of one view that everyone's view does not have.
+// The zones and names of one view.
 struct view_names {
-	struct forward_table *zones;    // NULL: none
-	struct rewrite_table *rewrites; // NULL: none
+	struct forward_table *zones;    // NULL: no zones
+	struct rewrite_table *rewrites; // NULL: no names
 };
 
 // The hash of a group's definition, never 0. NULL: everyone. The group's name counts only where it
@@ -94,7 +94,7 @@ uint64_t view_hash(const struct config *config, const struct config_group *group
 uint64_t view_everyone_hash(const struct config *config);
 
 struct view {
-	uint64_t hash; // of the definition
+	uint64_t hash; // hash of the definition
 	uint16_t number;
 	bool live;     // there is such a view
 	bool no_cache; // nothing of it is read from or kept in L0 or L1
@@ -102,10 +102,10 @@ struct view {
 	bool is_safe;  // names are those that safe_search_target knows with `safe`
 	struct config_safe_search safe;
 	struct config_ipv6 ipv6;
-	unsigned users;   // questions
+	unsigned users;   // questions that use it
 	uint64_t left_ms; // when it left the configuration; 0: it is in it
 	struct upstreams *upstreams;
-	struct view_names names; // of view 0: everyone's; else the group's own, looked at first
+	struct view_names names; // everyone's in view 0, else the group's own, which come first
 };
 
 struct views;
@@ -115,39 +115,41 @@ ATTR_MUST_CHECK int views_new(struct views **out, const struct upstream_shared *
 	const struct config_upstreams *everyone, _Atomic uint32_t *next);
 void views_free(struct views *v); // NULL is fine; every ask must be stopped
 
-// The numbers of definitions, for the views_configure that follows: of an image of the last life
-// before the first one; of the first resolver of this process before each one of another resolver.
+// Takes the numbers of definitions for the next views_configure: before the first one, those of an
+// image of the previous run; in another resolver, those of the first resolver of this process
+// before each one.
 void views_recover(struct views *v, const struct policy_group *group, unsigned count);
 
 // Would views_configure find room, and a number, for each new view? -EBUSY, -ENOSPC.
 ATTR_MUST_CHECK int views_have_room(struct views *v, const struct config *config);
-// From now on the configuration's. -EBUSY: too many are leaving, come again later; -ENOSPC: no
-// number is left; -ENOMEM. Then nothing has changed.
+// Makes the views those of the configuration. -EBUSY: too many views are leaving, come again later;
+// -ENOSPC: no number is left; -ENOMEM. Then nothing has changed.
 ATTR_MUST_CHECK int views_configure(struct views *v, const struct config *config, uint64_t now_ms);
 void views_sweep(struct views *v, uint64_t now_ms); // ends removed views
 // All sets of servers get the present addresses of host names. For changes of host_board_turn.
 void views_follow_hosts(struct views *v);
 
 struct view *views_find(struct views *v, unsigned number); // NULL: no such view
-// Whatever view has that place, below VIEWS_MAX; NULL: none. For walks over all of them.
+// The view at a place below VIEWS_MAX; NULL: no view is there. For walks over all of them.
 const struct view *views_at(const struct views *v, unsigned place);
 struct view *views_everyone(struct views *v);
 // The view of a group of the last views_configure, counted from 0. Never NULL.
 const struct view *views_of_group(const struct views *v, unsigned group);
-// The zone in which a view asks for the name, its own before everyone's; NULL: none.
+// The zone in which a view asks for the name, its own before everyone's; NULL: no zone.
 const struct forward_zone *views_zone(
 	const struct views *v, const struct view *view, const struct dns_name *name);
-// What names the answers to such a question in L1: the servers (`zone`, NULL: those of the
-// view), and with DNS64 its prefix.
+// The hash that names the answers to a question of this type in L1: the servers (`zone`, NULL:
+// those of the view), and with DNS64 its prefix.
 uint64_t view_l1_hash(const struct view *view, const struct forward_zone *zone, uint16_t qtype);
-// The number of the view whose servers it asks for every name: its own, or everyone's.
+// The number of the view whose servers this view asks for every name: its own, or everyone's.
 unsigned view_asks_as(const struct view *view);
 // Rewrites the name by the view. -ELOOP.
 ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view,
 	const struct dns_name *name, struct rewrite *out);
 // The safe view of a group, counted from 1; 0: everyone else. NULL: it has no safe search.
 const struct view *views_safe(const struct views *v, unsigned group);
-void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
+// The totals of all views and zones.
+void views_totals(const struct views *v, struct upstream_totals *out);
 // Each set of servers in use: everyone's, those of groups, those of forward zones. A set that
 // several groups or zones have comes once, with the first of them.
 struct views_set {
@@ -160,12 +162,13 @@ void views_sets(struct views *v, void (*take)(void *arg, const struct views_set 
 
 // The tables of all sets of servers, and of views.
 void views_tables(const struct views *v, struct table_registry *tables);
-// The tables that the process has once: the book, and what is known of servers.
+// The tables that the process has once: the book, and the shared state of servers.
 void views_shared_tables(const struct views *v, struct table_registry *tables);
 
 // Counts changes of everyone's servers, and of validation.
 uint32_t views_turn(const struct views *v);
-// The answer to a question that began at this turn comes from the servers that the definition of
-// the view names, and is validated if that says so. Else one of both changed meanwhile, or before,
-// and it is not to be kept: a definition that left may come back.
+// Does the answer to a question that began at this turn come from the servers that the definition
+// of the view names, and is it validated if the definition says so? Else servers or validation
+// changed meanwhile, or before, and the answer is not to be kept: a definition that left may come
+// back.
 bool views_same_servers(const struct views *v, const struct view *view, uint32_t turn);
