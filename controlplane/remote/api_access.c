@@ -39,7 +39,7 @@ static void serve_tokens(struct api *a, struct http_exchange *x)
 }
 
 struct token_call {
-	struct access_change change; // first
+	struct access_change change; // the first member, as callbacks get the job alone
 	struct api *api;
 	struct http_exchange *exchange;
 	char name[TOKEN_NAME_MAX + 1];
@@ -53,7 +53,7 @@ static const struct token *token_of(const struct tokens *t, const char *name)
 	return NULL;
 }
 
-// The only copy of the token's text in a reply, which is wiped once it has left.
+// Replies with the only copy of the token's text, which is wiped once it has left.
 static void token_reply(struct token_call *c, char *about)
 {
 	static const char key[] = ",\"token\":\"";
@@ -71,7 +71,8 @@ static void on_begins(struct access_job *j)
 	api_audit_begin(c->api, c->exchange);
 }
 
-// The API may be closed by now. The exchange's deadline may be over, too, which undoes no change.
+// The API may be closed by now. The exchange's deadline may be over, too: the change stays all the
+// same.
 static void on_changed(struct access_job *j)
 {
 	struct token_call *c = (struct token_call *)j;
@@ -120,7 +121,7 @@ static void change_refuse(struct http_exchange *x, int err, const char *name)
 	}
 }
 
-// The parameter `name`. NULL: refused.
+// The parameter `name`. NULL: the request is refused.
 static const char *name_take(struct http_exchange *x)
 {
 	const char *name = http_param(x, "name");
@@ -188,7 +189,7 @@ static void serve_token_revoke(struct api *a, struct http_exchange *x)
 }
 
 struct audit_call {
-	struct access_job job; // first
+	struct access_job job; // the first member, as callbacks get the job alone
 	struct http_exchange *exchange;
 	unsigned limit;
 	char path[PATH_MAX];
@@ -283,7 +284,7 @@ static void login_reply(struct api *a, struct password_call *c)
 		session_end(s);
 		return;
 	}
-	audit_end(&a->access->audit); // its one entry follows at once
+	audit_end(&a->access->audit); // the request's one entry follows at once
 	snprintf(cookie, sizeof(cookie),
 		"__Host-weir=%s; Path=/; Secure; HttpOnly; SameSite=Strict", text);
 	log_info("control: a session of user %s, %s, begins", s->user, http_from(x));
@@ -295,8 +296,8 @@ static void login_reply(struct api *a, struct password_call *c)
 	explicit_bzero(text, sizeof(text));
 }
 
-// The API may be closed by now. A login whose deadline is over begins no session: nobody would get
-// the cookie.
+// The API may be closed by now. A login whose deadline is over begins no session: no client would
+// get the cookie.
 static void on_login(struct access_job *j)
 {
 	struct password_call *c = (struct password_call *)j;
@@ -329,14 +330,14 @@ static void session_on_changed(struct access_job *j)
 	call_free(c);
 }
 
-// Of a password that is set or removed.
+// Begins the audit entry of a password that is set or removed.
 static void session_on_begins(struct access_job *j)
 {
 	const struct password_call *c = (const struct password_call *)j;
 	api_audit_begin(c->api, c->exchange);
 }
 
-// NULL: refused.
+// NULL: the request is refused.
 static struct password_call *session_call_new(struct api *a, struct http_exchange *x,
 	const char *name, const char *password, void (*done)(struct access_job *j))
 {
@@ -395,7 +396,7 @@ static void serve_login(struct api *a, struct http_exchange *x)
 		session_call_begun(c, access_login(a->access, &c->password));
 }
 
-// Who it is, by a session or otherwise.
+// Says who the user is, by a session or otherwise.
 static void serve_user(struct api *a, struct http_exchange *x)
 {
 	const struct access_user *user = a->user;

@@ -5,25 +5,26 @@
 // service loop.
 //
 // A client outside `control.allow`, or locked out, gets no handshake. TLS 1.2 and 1.3, HTTP/1.1.
-// Who it is comes first: nobody learns without a token which paths there are. Bounds for each
-// address: `control.connections`, of one client address `control.source_connections`,
-// RATE_MAX new ones a second of all and SOURCE_RATE_MAX of one client address that is allowed and
-// not locked out (one more is closed without a handshake, or another makes way: http_conns.h);
-// LIFE_MS for a handshake and a request and for taking its reply; REQUESTS_MAX requests at a time
-// (one more is 503). A connection takes 60 KiB at most before its first request, so 64 take 4 MiB,
-// however many try. Each client address and each user has ASKS_BURST requests at once and ASKS_MAX
-// a second of all addresses together, and those that cost much count as several (http_server.h):
-// one more is 429.
+// The user is checked before the path: without a token no client learns which paths there are.
+// Bounds for each address: `control.connections`, of one client address
+// `control.source_connections`, RATE_MAX new ones a second of all and SOURCE_RATE_MAX of one client
+// address that is allowed and not locked out (one more is closed without a handshake, or another
+// makes way: http_conns.h); LIFE_MS for a handshake and a request and for taking its reply;
+// REQUESTS_MAX requests at a time (one more is 503). A connection takes 60 KiB at most before its
+// first request, so 64 take 4 MiB, however many try. Each client address and each user has
+// ASKS_BURST requests at once and ASKS_MAX a second of all addresses together, and requests that
+// cost much count as several (http_server.h): one more is 429.
 //
 // A stream ends after STREAM_MS, or when its token is revoked or expires, or its session ends, as
 // all of a user do when the password changes; all streams end when certificates, authorities or
-// `control.clients` have changed: their clients ask again, and prove again who they are. What
-// nobody asks for is seen within LOOK_MS. A connection that showed a client's certificate proves
-// nothing once the certificates have changed: its next request gets 421, and it is closed.
+// `control.clients` have changed: their clients ask again, and prove again who they are. A change
+// that comes with no request, such as a token's expiry, is seen within LOOK_MS. A connection that
+// showed a client's certificate proves nothing once the certificates have changed: its next request
+// gets 421, and it is closed.
 //
 // Certificates and `control.client_ca` are read at the start, and again when a file or the
-// configuration has changed, which is checked every LOOK_MS. Bad files leave those in
-// force as they are; without any good ones each connection is closed.
+// configuration has changed, which is checked every LOOK_MS. Bad files leave those in force as they
+// are; without any good ones each connection is closed.
 #include "api/api_server.h"
 #include "page/page.h"
 
@@ -84,7 +85,7 @@ void api_control_streams_look(struct api *a)
 		http_streams_end(a->control.listener[i].server, keeps, a->access);
 }
 
-// What fails is logged once.
+// Reads certificates that have changed. Logs a failure once.
 static void certificates_look(struct api *a)
 {
 	struct api_control *k = &a->control;
@@ -117,7 +118,7 @@ static bool clients_same(const struct api_control *k, const struct config_contro
 	return true;
 }
 
-// Who follows a stream may have lost the right to it.
+// Ends streams whose users may have lost the right to them.
 static void users_look(struct api *a)
 {
 	struct api_control *k = &a->control;
@@ -195,7 +196,7 @@ static const struct page_file *page_of(const struct api *a, const struct http_ex
 	return config_of(a)->control.page && path && !http_is_post(x) ? page_find(path) : NULL;
 }
 
-// Its files are the same for everyone, and for all tabs that a browser opens again.
+// Files of the page have nothing of any user, so replies need no role and browsers may keep them.
 static void page_serve(const struct page_file *f, struct http_exchange *x)
 {
 	char *body = heap_malloc(f->len);
@@ -242,7 +243,7 @@ static void on_request(void *arg, struct http_exchange *x)
 		api_deny(a, x, why);
 	else if (!http_may_ask(x, http_rate_key('w', user.who, strlen(user.who)),
 			 user.role == CONTROL_ADMIN))
-		; // it has its reply
+		; // the request has its reply
 	else if (!is_versioned(x))
 		api_refuse(x, 404, "no such endpoint: paths begin with /v1/");
 	else
