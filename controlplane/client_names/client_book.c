@@ -17,7 +17,7 @@
 
 enum {
 	SETS = CLIENT_BOOK_MAX / CLIENT_BOOK_WAYS,
-	// Each question before it may wait for each server in vain, a second each.
+	// Each query before it may wait for each server in vain, a second each.
 	ASK_WAIT_S = (CLIENT_BOOK_WANTED + 1) * CONFIG_CLIENT_PTR_MAX
 };
 
@@ -28,7 +28,7 @@ struct client_book {
 	pthread_mutex_t lock;
 	struct keyhash_secret secret;
 	_Atomic bool asks;
-	_Atomic unsigned entries; // written under the lock; 0: no look is worth the lock
+	_Atomic unsigned entries; // written under the lock; 0: a lookup need not lock
 	uint64_t evicted, refused, not_asked;
 	unsigned wanted_first, wanted_count;
 	struct client_ip wanted[CLIENT_BOOK_WANTED];
@@ -82,7 +82,7 @@ static bool has_ended(const struct client_entry *e, int64_t now_s)
 	return e->ends_s && e->ends_s <= now_s;
 }
 
-// Would `a` go before `b` does?
+// Is `a` evicted before `b`?
 static bool is_worse(const struct client_entry *a, const struct client_entry *b, int64_t now_s)
 {
 	if (has_ended(a, now_s) != has_ended(b, now_s))
@@ -98,7 +98,7 @@ static void entry_clear(struct client_book *b, struct client_entry *e)
 	b->entries--;
 }
 
-// A free place for `e`, or that of the worst entry; NULL: `e` is of a worse source than all.
+// A free place for `e`, or the place of the worst entry; NULL: `e` has a worse source than all.
 static struct client_entry *place_find(
 	struct client_book *b, const struct client_entry *e, int64_t now_s)
 {
@@ -118,7 +118,7 @@ static struct client_entry *place_find(
 	return worst;
 }
 
-// False: there is no place for it.
+// False: there is no place for the entry.
 static bool entry_put(struct client_book *b, const struct client_entry *e, int64_t now_s)
 {
 	struct client_entry *old = entry_find(b, &e->address);
@@ -163,7 +163,7 @@ void client_book_sweep(struct client_book *b, uint32_t pass)
 	pthread_mutex_unlock(&b->lock);
 }
 
-// Only addresses that no public server could name.
+// Whether no public server could name the address.
 static bool is_private(const struct client_ip *a)
 {
 	struct ip_address ip = {.version = a->version, .prefix_len = a->version == 4 ? 32 : 128};
@@ -171,7 +171,7 @@ static bool is_private(const struct client_ip *a)
 	return !net_public(&ip);
 }
 
-// An entry without a name keeps it from being noted again.
+// Notes an address for a PTR query. An entry without a name keeps it from being noted again.
 static void wanted_note(struct client_book *b, const struct client_ip *a, int64_t now_s)
 {
 	const struct client_entry waits = {

@@ -5,14 +5,14 @@
 // the configuration gives (`clients`) counts before all of these.
 //
 // The best source of an address wins: hosts, then leases, then PTR. An entry of a file lives until
-// a pass over all files no longer finds it (client_book_sweep), one of a lease until the lease ends
-// too, one of PTR until its TTL ends. PTR entries without a name are negative answers, and
+// a pass over all files no longer finds it (client_book_sweep), a lease's entry at most until the
+// lease ends, a PTR entry until its TTL ends. PTR entries without a name are negative answers, and
 // questions that wait.
 //
 // One table of CLIENT_BOOK_MAX entries in sets of CLIENT_BOOK_WAYS: a put costs one set. In a full
-// set the worst source goes, and of those the one that ends first (`evicted`); an entry of a worse
-// source than all in the set is refused. Names are made by client_name_clean: printable ASCII, at
-// most CLIENT_NAME_MAX - 1 bytes.
+// set an entry of the worst source is evicted, the one that ends first (`evicted`); an entry of a
+// worse source than all in the set is refused. Names are made by client_name_clean: printable
+// ASCII, at most CLIENT_NAME_MAX - 1 bytes.
 //
 // Any thread; one lock, held for one set, or for the table by sweep, status and client_book_named.
 
@@ -38,11 +38,11 @@ struct client_ip {
 
 struct client_entry {
 	struct client_ip address;
-	char name[CLIENT_NAME_MAX]; // "": none
+	char name[CLIENT_NAME_MAX]; // "": no name
 	uint8_t mac[6];
 	bool has_mac;
 	uint8_t from;   // enum client_name_from
-	uint32_t pass;  // over the files, of an entry of a file
+	uint32_t pass;  // pass that found it, for an entry of a file
 	int64_t ends_s; // unix seconds; 0: never
 };
 
@@ -52,29 +52,30 @@ ATTR_MUST_CHECK int client_book_open(struct client_book **out); // -ENOMEM, -err
 void client_book_close(struct client_book *b);                  // NULL is fine
 
 void client_book_put(struct client_book *b, const struct client_entry *e, int64_t now_s);
-// The lease of pass `pass` has ended: a later line of its file says so.
+// Drops the lease of pass `pass`: a later line of the file says that it has ended.
 void client_book_drop(struct client_book *b, const struct client_ip *a, uint32_t pass);
-// Drops entries of files of any other pass.
+// Drops entries that another pass over the files found.
 void client_book_sweep(struct client_book *b, uint32_t pass);
 
-// False: no name is known. NULL: there is no book.
+// False: no name is known. `b` may be NULL.
 bool client_book_find(struct client_book *b, unsigned version, const uint8_t bytes[16],
 	int64_t now_s, struct client_entry *out);
-// The same for the query log: notes a private address without an entry for client_book_wanted,
-// while client_book_ask is on.
+// Like client_book_find, for the query log: while client_book_ask is on, notes a private address
+// without an entry for client_book_wanted.
 bool client_book_find_or_ask(struct client_book *b, unsigned version, const uint8_t bytes[16],
 	int64_t now_s, struct client_entry *out);
-// The address of that name, whatever case, as the best source has it.
+// Finds the address of a name, in any letter case, from the best source.
 bool client_book_named(
 	struct client_book *b, const char *name, int64_t now_s, struct client_entry *out);
 
-// Other servers for PTR, or none: drops what the former ones said, and what waits for them.
+// The servers for PTR have changed; `on`: there are servers. Drops the former servers' entries and
+// the addresses that wait.
 void client_book_ask(struct client_book *b, bool on);
-// The next address to ask for; one that has a name since, or has left the table, is passed over.
+// The next address for a PTR query; passes over addresses that have got a name or left the table.
 bool client_book_wanted(struct client_book *b, int64_t now_s, struct client_ip *out);
 
 struct client_book_status {
-	unsigned used[CLIENT_FROM_COUNT]; // with a name
+	unsigned used[CLIENT_FROM_COUNT]; // entries with a name
 	unsigned entries;                 // all
 	uint64_t evicted, refused;
 	unsigned wanted;    // addresses that wait for a PTR query, of CLIENT_BOOK_WANTED
@@ -83,7 +84,7 @@ struct client_book_status {
 };
 void client_book_status(struct client_book *b, struct client_book_status *out);
 
-// A name from outside as it is shown: without its last dot; bytes that no host name has as \xNN;
-// cut at CLIENT_NAME_MAX - 1. False: nothing is left, or an address, which is no name: it would
-// stand for another client.
+// Makes a name from outside fit to show: drops the final dot, writes bytes that no host name has as
+// \xNN, and cuts it at CLIENT_NAME_MAX - 1. False: nothing is left, or the text is an IPv4 address,
+// which would stand for another client.
 bool client_name_clean(const char *text, size_t len, char out[CLIENT_NAME_MAX]);

@@ -29,7 +29,7 @@ static int file_load(const char *path, char **text, size_t *len)
 		if (n < 0 && errno != EINTR)
 			rc = -errno;
 		if (n == 0)
-			break; // it became shorter
+			break; // the file became shorter
 		*len += n > 0 ? (size_t)n : 0;
 	}
 	close(fd);

@@ -8,6 +8,6 @@
 
 enum { CLIENT_FILE_BYTES_MAX = 8 << 20 };
 
-// 0, or -errno of the file: -ENOENT: no such file, -EFBIG, -EINVAL: it is no regular file.
+// 0, or -errno of the file: -ENOENT: no such file, -EFBIG, -EINVAL: not a regular file.
 ATTR_MUST_CHECK int client_file_read(struct client_book *b, enum client_file_kind kind,
 	const char *path, uint32_t pass, int64_t now_s, struct client_file_counts *out);

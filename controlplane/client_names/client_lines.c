@@ -16,7 +16,7 @@ struct client_parse {
 	uint32_t pass;
 	int64_t now_s;
 	struct client_file_counts *counts;
-	// Kea: the columns that the head names, from 1; 0: none.
+	// Kea: the columns that the head names, from 1; 0: no such column.
 	unsigned column_address, column_mac, column_expire, column_name, column_state, column_life;
 	// ISC dhcpd: the lease that is open, if its address has a version.
 	struct client_entry lease;
@@ -52,7 +52,7 @@ static bool ip_parse(struct list_text t, struct client_ip *out)
 	return true;
 }
 
-// "02:00:5e:10:00:01", or that behind the type of hardware and "-".
+// Parses "02:00:5e:10:00:01", or "01-02:00:5e:10:00:01" with the type of hardware.
 static bool mac_parse(struct list_text t, uint8_t out[6])
 {
 	char text[CONFIG_MAC_TEXT_MAX];
@@ -163,7 +163,7 @@ static bool dhcpd_open(struct client_parse *p, struct list_text rest)
 {
 	p->lease = (struct client_entry){.from = CLIENT_FROM_LEASE};
 	p->lease_name = (struct list_text){0};
-	p->is_active = true; // that of a lease without a state
+	p->is_active = true; // a lease without a state is active
 	return ip_parse(list_text_word(&rest), &p->lease.address);
 }
 
@@ -197,7 +197,7 @@ static bool dhcpd_line(struct client_parse *p, struct list_text line)
 	if (list_text_is(word, LIST_TEXT("binding")))
 		p->is_active = list_text_is(line, LIST_TEXT("state active"));
 	else if (list_text_is(word, LIST_TEXT("client-hostname")) && line.len > 2)
-		p->lease_name = (struct list_text){line.at + 1, line.len - 2}; // of the quotes
+		p->lease_name = (struct list_text){line.at + 1, line.len - 2}; // drops the quotes
 	else if (list_text_is(word, LIST_TEXT("hardware"))) {
 		(void)list_text_word(&line);
 		p->lease.has_mac = mac_parse(list_text_trim(line), p->lease.mac);
@@ -230,8 +230,8 @@ static bool hosts_line(struct client_parse *p, struct list_text line)
 	return true;
 }
 
-// 1700000000 02:00:5e:10:00:01 192.0.2.7 laptop 01:02:00:5e:10:00:01 (dnsmasq, lease.c); of IPv6
-// the second word is an IAID.
+// 1700000000 02:00:5e:10:00:01 192.0.2.7 laptop 01:02:00:5e:10:00:01 (dnsmasq, lease.c); in an IPv6
+// lease the second word is an IAID.
 static bool dnsmasq_line(struct client_parse *p, struct list_text line)
 {
 	struct client_entry e = {.from = CLIENT_FROM_LEASE};

@@ -4,8 +4,8 @@
 // Text of files that have names of clients: hosts(5), and the lease files of dnsmasq, ISC dhcpd
 // (dhcpd.leases(5)) and Kea (memfile, CSV), for IPv4 and, but for dhcpd, IPv6.
 //
-// The text is untrusted, as clients choose their names: it is read by pieces with a length, and a
-// line that is none of the format is counted and passed over. Leases of ISC dhcpd and Kea are
+// The text is untrusted, as clients choose their names: weir reads it by pieces with a length, and
+// counts and passes over a line that does not fit the format. Leases of ISC dhcpd and Kea are
 // journals: the last entry of an address counts. Any thread.
 
 #include "client_book.h"
@@ -19,9 +19,9 @@ enum client_file_kind {
 };
 
 struct client_file_counts {
-	unsigned names, bad; // entries with a name; lines that are none of the format
+	unsigned names, bad; // entries with a name; lines that do not fit the format
 };
 
-// The format of leases is found by their first line.
+// The first line of leases decides their format.
 void client_lines_parse(struct client_book *b, enum client_file_kind kind, const char *text,
 	size_t len, uint32_t pass, int64_t now_s, struct client_file_counts *out);

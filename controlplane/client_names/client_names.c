@@ -17,14 +17,14 @@
 
 enum { TICK_MS = 1000 };
 
-// Where Debian's packages have them.
+// Where Debian's packages have their leases.
 static const char *const usual_leases[] = {"/var/lib/misc/dnsmasq.leases",
 	"/var/lib/dhcp/dhcpd.leases", "/var/lib/kea/kea-leases4.csv",
 	"/var/lib/kea/kea-leases6.csv"};
 static_assert(1 + CONFIG_HOSTS_FILES_MAX + 3 * (ARRAY_LEN(usual_leases) + CONFIG_LEASE_FILES_MAX)
 	      <= CLIENT_FILES_MAX);
 
-// A file to look at, and what the last look found.
+// A file to check, and what the last check found.
 struct watched {
 	enum client_file_kind kind;
 	bool may_be_missing, is_missing;
@@ -44,11 +44,11 @@ struct client_names {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	_Atomic bool stop;
-	bool is_other;            // under the lock: `next` is to be used
+	bool is_other;            // under the lock: `next` has new settings
 	struct settings next;     // under the lock
-	struct settings settings; // the thread's; its files' reports under the lock
-	uint32_t pass;            // the thread's
-	uint64_t look_ms;         // of the next look at the files
+	struct settings settings; // used by the thread; reports of files under the lock
+	uint32_t pass;            // used by the thread
+	uint64_t look_ms;         // when to check the files next; 0: read them
 	_Atomic uint64_t asked, answered, failed;
 };
 
@@ -113,7 +113,8 @@ static void files_read(struct client_names *n)
 	client_book_sweep(n->book, n->pass);
 }
 
-// A file that is not there has no state, so two of none are alike.
+// Whether a file has changed. The state of a missing file is all zeros: missing before and now is
+// no change.
 static bool files_changed(const struct settings *s)
 {
 	static const struct file_seen none;
@@ -180,7 +181,7 @@ static bool servers_same(const struct settings *a, const struct settings *b)
 	return same;
 }
 
-// Waits for a tick, or for other settings. False: the end.
+// Waits for a tick, or for new settings. False: the thread must end.
 static bool tick_wait(struct client_names *n)
 {
 	const struct timespec until = clock_deadline(TICK_MS);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Finds names of clients (client_book.h): a thread of its own (`weir-names`) looks at the files
-// each CLIENT_NAMES_LOOK_MS and reads all of them when one has changed; a file that has just
-// changed is read again until it has settled (config_files.h). Leases of Kea are in PATH.2, PATH.1
-// and PATH, read in that order. With servers for PTR it asks these for private addresses that are
-// in the log without a name, CLIENT_NAMES_ASKS a second at most, the next server where one does not
-// answer. Without any it sends no packet.
+// Finds names of clients (client_book.h): a separate thread (`weir-names`) checks the files each
+// CLIENT_NAMES_LOOK_MS and reads all of them when one has changed; a file that has just changed is
+// read again until it has settled (config_files.h). Leases of Kea are in PATH.2, PATH.1 and PATH,
+// read in that order. It asks the servers for PTR, if there are any, for private addresses that are
+// in the log without a name: at most CLIENT_NAMES_ASKS a second, the next server when one does not
+// answer. Without servers it sends no packet.
 //
-// Names of PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and
-// CLIENT_PTR_NONE_S for an address without a name; other servers end them all.
+// Names from PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and an
+// address without a name for CLIENT_PTR_NONE_S. All of them are dropped when the servers change.
 //
 // client_names_open, _configure and _close on one thread; the rest on any.
 
@@ -31,7 +31,7 @@ enum {
 struct client_names;
 
 ATTR_MUST_CHECK int client_names_open(struct client_names **out); // -errno; knows no file yet
-// Takes the files and servers of `c`, and copies them. -ENOMEM: the former ones stay.
+// Copies the files and servers of `c`. -ENOMEM: the former ones stay.
 ATTR_MUST_CHECK int client_names_configure(struct client_names *n, const struct config *c);
 void client_names_close(struct client_names *n); // NULL is fine
 struct client_book *client_names_book(struct client_names *n);
@@ -39,13 +39,13 @@ struct client_book *client_names_book(struct client_names *n);
 struct client_names_file {
 	char path[256];
 	unsigned names, bad;
-	char why[CLIENT_FILE_WHY_MAX]; // "": it was read
+	char why[CLIENT_FILE_WHY_MAX]; // "": weir read the file
 };
 
 struct client_names_status {
 	struct client_book_status book;
 	unsigned file_count, servers;
-	struct client_names_file file[CLIENT_FILES_MAX]; // without usual ones that do not exist
+	struct client_names_file file[CLIENT_FILES_MAX]; // not the usual ones that are missing
 	uint64_t asked, answered, failed;                // PTR queries
 };
 void client_names_status(struct client_names *n, struct client_names_status *out);
