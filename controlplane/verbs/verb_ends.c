@@ -19,14 +19,15 @@ enum { AGAIN_MS = 10000, AGAIN_MOST_MS = 640000 };
 struct verb_ends {
 	const struct api_deps *deps;
 	struct event *look;
-	uint64_t again_ms; // no other try before, on the monotonic clock
-	uint64_t wait_ms;  // until the next try; doubled by each that fails
-	// Of entries that had ended before they came: while no control plane ran, or by a rollback.
+	uint64_t again_ms; // no try before, on the monotonic clock
+	uint64_t wait_ms;  // wait until the next try; doubled by each failure
+	// The sweep of entries that ended while no control plane ran, or that came back by a
+	// rollback, is done.
 	bool is_swept;
-	uint64_t swept_hash; // of the texts in force then
+	uint64_t swept_hash; // text_hash in force then
 };
 
-// One that the configuration in force still has, though its end has passed; NULL: no such entry.
+// An entry that is still in force though its end has passed; NULL: there is none.
 static const struct config_dated_entry *due_find(const struct config *c, int64_t now)
 {
 	for (unsigned i = 0; i < c->dated.count; i++) {
@@ -61,7 +62,7 @@ static void on_applied(void *arg, int err, const char *why, const char *)
 	log_error("an entry that has ended is still in force: %s; weir tries again", why);
 }
 
-// The managed part without what has ended; NULL: as it is.
+// The managed part without entries that have ended; NULL: it has none, or does not parse.
 static char *text_make(const struct api_deps *deps, int64_t now)
 {
 	struct config_managed *m = NULL;
@@ -76,8 +77,8 @@ static char *text_make(const struct api_deps *deps, int64_t now)
 	return text;
 }
 
-// These entries have no effect, so they wait until the watch of the health is over, which another
-// version would end.
+// Whether to sweep. Entries that had ended have no effect, so the sweep waits until the health
+// watch is over, which another version would end.
 static bool sweep_is_due(const struct verb_ends *d, const struct config *c)
 {
 	const struct api_deps *deps = d->deps;
@@ -113,7 +114,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 		.who = "timer", .what = what, .managed = text, .is_internal = true};
 	const int err = deps->config_apply(deps->reload_arg, &r, on_applied, d);
 	heap_free(text);
-	if (err == -EBUSY) // by the next look it may be over
+	if (err == -EBUSY) // the other change may be over in a second
 		d->again_ms = d->wait_ms = 0;
 	else if (err < 0)
 		on_applied(d, err, strerror(-err), "");

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The end of entries that have one (`entries` in the configuration). A look each second compares
-// their ends with the clock of the machine, whatever steps that makes, and applies the
-// configuration again without those that have ended: the managed part without them, entries of
-// files as they are. Nothing else remembers an end, so it survives a restart. Costs a pass over the
-// entries a second. The service loop's thread.
+// Ends entries that have an end (`entries` in the configuration). Each second a timer compares
+// their ends with the wall clock, whatever steps that makes, and applies the configuration again
+// without entries that have ended: the managed part loses them, files of the operator stay as they
+// are. Nothing else remembers an end, so it survives a restart. It costs a pass over the entries a
+// second. The service loop's thread.
 
 #include <weir/attr.h>
 

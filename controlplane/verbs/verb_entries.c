@@ -12,13 +12,13 @@ enum { LASTS_MAX_S = 366 * 86400, ADVICE_MAX = CONFIG_PATTERN_MAX + 256 };
 
 struct entry_asked {
 	char name[CONFIG_PATTERN_MAX + 3];
-	const char *verdict; // of a removal NULL: any
+	const char *verdict; // NULL in a removal: any
 	const char *group;
-	char until[CONFIG_TIME_TEXT_MAX]; // "": it does not end
+	char until[CONFIG_TIME_TEXT_MAX]; // "": the entry does not end
 	int64_t until_unix_s;
 };
 
-// The canonical text of a name, or a pattern. False: it has been replied to.
+// Takes the canonical text of a name, or a pattern. False: replied with an error.
 static bool name_take(struct http_exchange *x, struct entry_asked *out)
 {
 	const char *text = http_param(x, "name"), *why = "is missing";
@@ -79,7 +79,7 @@ static void asked_out(struct verb *v, const struct entry_asked *asked)
 	json_out_text(v->reply, root, "group", asked->group ? asked->group : "");
 }
 
-// NULL: all clients.
+// The group of the entry; NULL: all clients.
 static const char *group_of(struct http_exchange *x)
 {
 	const char *group = http_param(x, "group");
@@ -107,7 +107,7 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	json_out_count(v->reply, root, "until_unix_s", (uint64_t)asked.until_unix_s);
 	json_out_bool(v->reply, root, "replaced", err > 0);
 	json_out_bool(v->reply, root, "replaced_permanent", err == 2);
-	// The group first: a long name is cut.
+	// The group comes first, as a long name is cut.
 	verb_apply(v, "%s%s%s %s", asked.verdict, asked.group ? " --group " : "",
 		asked.group ? asked.group : "", asked.name);
 }

@@ -13,7 +13,7 @@
 
 enum { LIST_NAME_MAX = 63 };
 
-// The `name` parameter, or NULL: it has been replied to.
+// The parameter `name`. NULL: replied with an error.
 static const char *name_take(struct http_exchange *x)
 {
 	const char *name = http_param(x, "name");
@@ -23,7 +23,7 @@ static const char *name_take(struct http_exchange *x)
 	return NULL;
 }
 
-// Of the configuration in force.
+// Finds a list of the configuration, in use or disabled.
 static const struct config_list *list_find(const struct config_blocking *b, const char *name)
 {
 	for (unsigned i = 0; i < b->list_count; i++)
@@ -50,7 +50,7 @@ static void unknown_refuse(struct verb *v, const char *name)
 		verb_refuse(v, 404, "no list \"%s\"; weirctl list show names them", name);
 }
 
-// A URL, or the path of a file that can be read. False: it has been replied to.
+// Takes a URL, or the path of a readable file. False: replied with an error.
 static bool place_take(struct http_exchange *x, struct managed_list *out)
 {
 	const char *place = http_param(x, "place");
@@ -177,7 +177,8 @@ static void lists_out(struct json_out *o, struct json_node *list, const struct c
 			o, n, "source", l->url ? url_shown(l->url, shown, sizeof(shown)) : l->path);
 		json_out_bool(o, n, "allow", l->allow);
 		json_out_bool(o, n, "enabled", enabled);
-		// Of the switch first: a list that goes takes its name in `disabled_lists` with it.
+		// Tries the switch first: removal of a list removes its name in `disabled_lists`
+		// too.
 		json_out_bool(o, n, "switchable",
 			m && (enabled || config_managed_list_enable(m, l->name) >= 0));
 		json_out_bool(o, n, "removable", m && config_managed_list_remove(m, l->name) >= 0);

@@ -13,7 +13,7 @@
 
 enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512, RECORDS_SHOWN = 1000 };
 
-// "nas.lan", "*.lan" in its canonical form. False: it has been replied to.
+// Takes a name like "nas.lan" or "*.lan" in canonical form. False: replied with an error.
 static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
 {
 	const char *text = http_param(x, "name");
@@ -30,7 +30,7 @@ static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
 	return true;
 }
 
-// The type's own spelling; NULL: it has been replied to.
+// The type in its usual spelling; NULL: replied with an error.
 static const char *type_take(struct http_exchange *x, uint16_t *type)
 {
 	const char *text = http_param(x, "type");
@@ -109,7 +109,7 @@ static void serve_local_remove(struct api *a, struct http_exchange *x)
 	verb_apply(v, "local remove %s%s%s", name, r.type ? " " : "", r.type ? r.type : "");
 }
 
-// The value as in a zone file, by way of a message with that record alone.
+// Writes the value as in a zone file, by way of a message with that record alone.
 static bool value_text(const struct config_record *r, struct rdata_record *out)
 {
 	uint8_t message[12 + 11 + RDATA_PARSE_MAX] = {0};
@@ -153,7 +153,8 @@ static void record_list(struct json_out *o, struct json_node *list, const char *
 	}
 }
 
-// Of the configuration, without hosts files. Those beyond RECORDS_SHOWN are counted.
+// Replies with local records of the configuration, without hosts files. Records beyond
+// RECORDS_SHOWN are only counted.
 static void serve_local(struct api *a, struct http_exchange *x)
 {
 	const struct config *c = a->deps.config_current(a->deps.reload_arg);

@@ -13,7 +13,7 @@ struct member_asked {
 	const char *group; // NULL: not given
 };
 
-// The group is checked. NULL: it has been replied to.
+// Begins a verb for a client and a checked group. NULL: replied with an error.
 static struct verb *begin(
 	struct api *a, struct http_exchange *x, bool has_group, struct member_asked *out)
 {
@@ -74,7 +74,7 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		finish(v, &asked, "", "add");
 }
 
-// `group`: that which has the client; NULL: none.
+// `group`: the client's group; NULL: the client is in no group.
 static void refuse_remove(struct verb *v, const struct member_asked *asked, const char *group)
 {
 	if (group)
@@ -101,7 +101,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 		finish(v, &asked, before, "remove");
 }
 
-// Of a client that is in no group it is an addition.
+// Adds the client if it is in no group.
 static void serve_move(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
