@@ -16,7 +16,7 @@
 
 static void events_leave_out(struct events *e);
 
-// As it is kept: cut to its room.
+// `about`: cut to EVENT_ABOUT_MAX, as conditions keep it.
 static struct event_condition *find(struct event_conditions *c,
 	const struct event_condition_kind *kind, const char about[EVENT_ABOUT_MAX])
 {
@@ -57,7 +57,7 @@ void event_conditions_end(struct event_conditions *c, struct events *e, uint64_t
 	unsigned kept = 0;
 	for (unsigned i = 0; i < c->count; i++) {
 		struct event_condition *one = &c->one[i];
-		// Those that this look has seen are at 0.
+		// event_conditions_see has set `unseen` of the conditions of this look to 0.
 		if (one->unseen++ < one->kind->patience) {
 			if (kept != i)
 				c->one[kept] = *one;
@@ -103,7 +103,7 @@ struct events {
 	uint64_t count; // events ever; event `first + i` is in slot `i % EVENTS_MAX`
 	uint64_t left_out;
 	uint64_t of_kind[EVENT_KIND_COUNT];
-	pthread_mutex_t lock; // for writes to the fields below, to `count`, and for other threads
+	pthread_mutex_t lock; // protects `count` and the fields below; the loop reads without it
 	pthread_cond_t more;
 	uint64_t pokes;
 	struct event_record event[EVENTS_MAX];
@@ -130,7 +130,7 @@ void events_close(struct events *e)
 	heap_free(e);
 }
 
-// One line of a log in JSON, which programs read; a log of text has lines in words of its own.
+// Writes the event as a line to a log in JSON, for programs; a log of text has lines of its own.
 static void log_add(const struct event_record *v)
 {
 	static const enum log_level levels[EVENT_SEVERITIES] = {[EVENT_IS_info] = LOG_LEVEL_INFO,
@@ -189,7 +189,7 @@ void events_add_as(struct events *e, enum event_kind kind, enum event_severity s
 	va_end(args);
 }
 
-// A condition that events.h has no room to follow. `e` NULL: nothing.
+// Counts a condition that event_conditions has no room for. `e` may be NULL.
 static void events_leave_out(struct events *e)
 {
 	if (e)
@@ -203,7 +203,7 @@ static uint64_t overwritten(const struct events *e)
 
 const struct event_record *events_next(const struct events *e, uint64_t after, uint64_t *missed)
 {
-	uint64_t seen = 0; // events of this process that the reader has had
+	uint64_t seen = 0; // events of this process that the reader already got
 	*missed = 0;
 	if (after >= e->first && after < e->first + e->count)
 		seen = after - e->first + 1;

@@ -21,7 +21,7 @@
 struct event_journal {
 	struct event_each each;
 	struct sockaddr_un to;
-	int fd; // -1: none
+	int fd; // -1: no socket
 };
 
 bool event_journal_has_stderr(void)

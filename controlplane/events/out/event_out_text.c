@@ -11,7 +11,7 @@
 
 enum { FACILITY_DAEMON = 3 << 3, HOST_MAX = 255 };
 
-// Of syslog.h, which the journal has too.
+// Priorities of syslog.h, which the journal uses too.
 static const unsigned priority[EVENT_SEVERITIES] = {
 	[EVENT_IS_info] = 6, [EVENT_IS_warning] = 4, [EVENT_IS_error] = 3};
 
@@ -28,7 +28,7 @@ static void bytes_put(struct datagram *d, const void *bytes, size_t len)
 	d->len += len;
 }
 
-// A value with a line's end goes with its length.
+// Writes a field; a value with a line feed is preceded by its length.
 static void field_put(struct datagram *d, const char *before, const char *name, const char *value)
 {
 	const uint64_t len = strlen(value), wire = htole64(len);
@@ -78,7 +78,7 @@ static void put(struct message *m, const char *fmt, ...)
 	m->len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
 }
 
-// `escaped`: characters with a backslash before them.
+// `escaped`: characters that get a backslash before them.
 static void text_put(struct message *m, const char *text, const char *escaped)
 {
 	for (; *text && m->len + 2 < EVENT_SYSLOG_MAX; text++) {
@@ -89,7 +89,7 @@ static void text_put(struct message *m, const char *text, const char *escaped)
 	}
 }
 
-// Printable ASCII without blanks.
+// Writes the host's name as printable ASCII without blanks.
 static void host_put(struct message *m, const char *box)
 {
 	for (unsigned i = 0; box[i] && i < HOST_MAX; i++)

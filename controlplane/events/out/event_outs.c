@@ -10,8 +10,8 @@
 struct event_outs {
 	struct event_outs_settings settings;
 	bool is_on[EVENT_OUTS];
-	struct event_sink *sink[EVENT_OUTS]; // NULL: it was never on
-	bool is_journal;                     // the journal takes the log
+	struct event_sink *sink[EVENT_OUTS]; // NULL: the output was never on
+	bool is_journal;                     // stderr is a stream of the journal
 };
 
 int event_outs_open(struct event_outs **out, const struct event_outs_settings *s)

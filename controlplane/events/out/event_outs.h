@@ -2,9 +2,10 @@
 #pragma once
 
 // The outputs of events: systemd's journal (event_journal.h), a syslog server (event_syslog.h),
-// webhooks (event_webhook.h). Each has a thread of its own, once it was on, and a place in the ring
-// of events (event_sink.h). The service loop's thread opens, configures and closes them. It waits
-// for them at the close alone: for what they send at the end, EVENT_OUTS_END_MS at most.
+// webhooks (event_webhook.h). Each output has a thread of its own, once it was on, and a position
+// in the ring of events (event_sink.h). The service loop's thread opens, configures and closes the
+// outputs. It waits for them only at the close, while they send their last events,
+// EVENT_OUTS_END_MS at most.
 
 #include "base/table_registry.h"
 #include "event_sink.h"
@@ -17,22 +18,22 @@ enum { EVENT_OUTS_END_MS = 2 * EVENT_SYSLOG_WAIT_MS + WEBHOOK_END_MS };
 struct event_outs;
 
 struct event_outs_settings {
-	struct events *events;      // outlives it
-	const char *box;            // name of this box, for receivers; outlives it
-	const _Atomic bool *single; // of http_post.h; outlives it
-	const char *journal_socket; // NULL: systemd's. Outlives it
+	struct events *events;      // outlives the outputs
+	const char *box;            // name of this box, for receivers; outlives the outputs
+	const _Atomic bool *single; // `single` of http_post_settings; outlives the outputs
+	const char *journal_socket; // NULL: systemd's; outlives the outputs
 };
 
 ATTR_MUST_CHECK int event_outs_open(
 	struct event_outs **out, const struct event_outs_settings *s); // -ENOMEM
-// Starts the outputs that the configuration has and that did not run, and tells all what it says.
-// An output that is turned on begins with the next event. `servers` resolve names in URLs. The
-// first error of -ENOMEM and -errno of creating a thread; then some output is as it was.
+// Starts outputs that the configuration turns on, and configures the running ones. An output that
+// is turned on begins with the next event. `servers` resolve names in URLs. Returns the first
+// error, -ENOMEM or -errno of creating a thread; then some output is unchanged.
 ATTR_MUST_CHECK int event_outs_configure(struct event_outs *o, const struct config_events *c,
 	const struct socket_address *servers, unsigned count);
-// An aborted message of a webhook may be sent once more. NULL is fine.
+// Ends the outputs; an aborted message of a webhook may be sent once more. NULL is fine.
 void event_outs_close(struct event_outs *o);
 
-// Those that are on; how many.
+// Status of the outputs that are on. Returns their number.
 unsigned event_outs_status(struct event_outs *o, struct sink_status out[EVENT_OUTS]);
 void event_outs_tables(struct event_outs *o, struct table_registry *tables);

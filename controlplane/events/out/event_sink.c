@@ -16,9 +16,9 @@ struct event_sink {
 	struct events *events;
 	pthread_t thread;
 	_Atomic bool is_ending;
-	struct event_sink_settings *settings; // the thread's
-	pthread_mutex_t lock;                 // for the fields below
-	struct event_sink_settings *next;     // not applied yet; NULL: none
+	struct event_sink_settings *settings; // used by the thread alone
+	pthread_mutex_t lock;                 // protects the fields below
+	struct event_sink_settings *next;     // settings not applied yet; NULL: no new ones
 	struct sink_status status;
 };
 
@@ -117,7 +117,7 @@ int event_sink_start(struct event_sink **out, struct events *events,
 	k->status.name = work->name;
 	pthread_mutex_init(&k->lock, NULL);
 	k->next = settings_copy(s);
-	*out = k; // the thread may look for it
+	*out = k; // the thread may read *out
 	int rc = k->next ? thread_start(&k->thread, "weir-events", run, k) : -ENOMEM;
 	if (rc == 0)
 		return 0;

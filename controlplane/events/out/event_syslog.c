@@ -15,15 +15,15 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
-enum { LOOK_MS = 200, READS_MAX = 4 }; // reads before an event
+enum { LOOK_MS = 200, READS_MAX = 4 }; // READS_MAX: reads before an event
 
 struct event_syslog {
 	struct event_each each;
 	const char *box;
 	struct socket_address to;
-	bool is_tcp, was_sent; // was_sent: a datagram, of which an error may yet come
-	uint64_t before;       // place in the ring before that one
-	int fd;                // -1: none
+	bool is_tcp, was_sent; // was_sent: a datagram was sent whose error may come later
+	uint64_t before;       // position in the ring before that datagram
+	int fd;                // -1: no socket
 };
 
 static void hang_up(struct event_syslog *y)
@@ -35,7 +35,8 @@ static void hang_up(struct event_syslog *y)
 	y->each.now.sockets = 0;
 }
 
-// Until the socket can be written, the process ends, or EVENT_SYSLOG_WAIT_MS from `since_ms` on.
+// Waits until the socket is writable, the process ends, or EVENT_SYSLOG_WAIT_MS have passed since
+// `since_ms`.
 static int wait_writable(const struct event_syslog *y, uint64_t since_ms)
 {
 	const _Atomic bool *is_ending = event_sink_is_ending(y->each.sink);
@@ -76,7 +77,7 @@ static int connect_up(struct event_syslog *y)
 	return -error;
 }
 
-// A server that has closed the connection gets a new connection. One may say more than is read.
+// Whether the server has closed the connection. It may send more bytes than READS_MAX reads take.
 static bool is_gone(const struct event_syslog *y)
 {
 	char bytes[4096];

@@ -17,15 +17,15 @@
 struct target {
 	const struct config_event_webhook *config;
 	struct webhook_post to;
-	uint64_t after; // number of the last event that it has had or does not want
+	uint64_t after; // number of the last event that the target got or does not want
 };
 
-// The events of a message, which are those behind `from`.
+// The events of a message.
 struct batch {
 	struct event_record event[EVENT_WEBHOOK_EVENTS_MAX];
 	unsigned count;
 	uint64_t missed;
-	uint64_t after; // number of the last one that was read
+	uint64_t after; // number of the last event read
 };
 
 struct event_webhook {
@@ -35,7 +35,7 @@ struct event_webhook {
 	const _Atomic bool *single;
 	unsigned count;
 	struct target target[CONFIG_WEBHOOKS_MAX];
-	struct batch batch; // of the message that is being made
+	struct batch batch; // events of the message being made
 	struct sink_status now;
 };
 
@@ -44,7 +44,7 @@ static bool wants(const struct config_event_webhook *c, const struct event_recor
 	return (c->kinds & (UINT32_C(1) << e->kind)) && e->severity >= c->severity;
 }
 
-// False: the target wants none.
+// Collects the next events that the target wants. False: no such event.
 static bool batch_fill(struct event_webhook *w, const struct target *t)
 {
 	struct batch *b = &w->batch;
@@ -93,7 +93,8 @@ static char *batch_text(const struct event_webhook *w, enum webhook_form form)
 	return json_out_finish(o);
 }
 
-// True: a message was sent, or was in vain. Its place moves on behind what it does not want, too.
+// Sends the next message to a target. True: it was sent, or failed. False: no event for it. `after`
+// moves past events that the target does not want, too.
 static bool tell(struct event_webhook *w, struct target *t, uint64_t now_ms, unsigned timeout_ms)
 {
 	if (!batch_fill(w, t)) {
@@ -110,7 +111,7 @@ static bool tell(struct event_webhook *w, struct target *t, uint64_t now_ms, uns
 	return true;
 }
 
-// Of the targets that fail the one that is tried next speaks for all.
+// The status shows the failing target that is tried next.
 static bool show(struct event_webhook *w)
 {
 	const struct webhook_post *next = NULL;
@@ -126,7 +127,7 @@ static bool show(struct event_webhook *w)
 	return next != NULL;
 }
 
-// One message for each target at most: other targets wait while a slow one is talked to.
+// Sends at most one message to each target, because other targets wait while a slow one is served.
 static bool on_beat(void *arg, uint64_t now_ms)
 {
 	struct event_webhook *w = arg;
@@ -156,7 +157,7 @@ static uint64_t after_of(const struct event_webhook *w, const char *url, uint64_
 	return newest;
 }
 
-// A target that was there goes on where it was.
+// A target whose URL was configured before keeps its position in the ring.
 static void on_apply(void *arg, const struct event_sink_settings *s)
 {
 	struct event_webhook *w = arg;
