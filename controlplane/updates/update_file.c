@@ -19,7 +19,7 @@ static bool is_word(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
 }
 
-// A number without a leading zero, and what is behind it; NULL: no number is there.
+// Reads a number without a leading zero; returns the text behind it. NULL: no such number.
 static const char *number_read(const char *at, uint32_t *out)
 {
 	uint64_t n = 0;
@@ -42,8 +42,8 @@ static size_t digits(const char *text, size_t len)
 	return n;
 }
 
-// Words with dots between them, and what is behind them; NULL: a word is empty, or a number with a
-// leading zero where these are refused.
+// Reads words with dots between them; returns the text behind them. NULL: a word is empty, or, with
+// `refuse_zeros`, is a number with a leading zero.
 static const char *words_read(const char *at, bool refuse_zeros)
 {
 	for (;; at++) {
@@ -83,7 +83,8 @@ bool update_version_read(const char *text, struct update_version *out)
 	return at && *at == '\0';
 }
 
-// A number is older than a word, a smaller number than a larger one, which has more digits.
+// Compares two words of a pre-release: a number is older than a word, and a number with fewer
+// digits is the smaller one.
 static int word_compare(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	const bool a_number = digits(a, a_len) == a_len, b_number = digits(b, b_len) == b_len;
@@ -105,7 +106,7 @@ static int pre_compare(const char *a, const char *b)
 		a += a_len + (a[a_len] == '.');
 		b += b_len + (b[b_len] == '.');
 	}
-	return (*a != '\0') - (*b != '\0'); // more words are newer
+	return (*a != '\0') - (*b != '\0'); // the version with more words is newer
 }
 
 int update_version_compare(const struct update_version *a, const struct update_version *b)
@@ -113,7 +114,7 @@ int update_version_compare(const struct update_version *a, const struct update_v
 	for (unsigned i = 0; i < 3; i++)
 		if (a->number[i] != b->number[i])
 			return a->number[i] < b->number[i] ? -1 : 1;
-	if (!*a->pre || !*b->pre) // a release is newer than what came before it
+	if (!*a->pre || !*b->pre) // a release is newer than its pre-releases
 		return (*a->pre == '\0') - (*b->pre == '\0');
 	return pre_compare(a->pre, b->pre);
 }
@@ -139,7 +140,7 @@ static enum update_fault ATTR_PRINTF(3, 4)
 	return which;
 }
 
-// The value of the line at the cursor, which must be "word value". False: it is another line.
+// Reads the value of the line at the cursor, which must be "word value". False: it is another line.
 static bool line_take(struct rd *r, const char *word, char out[VALUE_MAX])
 {
 	const size_t word_len = strlen(word);
@@ -167,7 +168,8 @@ static bool time_take(struct rd *r, const char *word, int64_t *out)
 	return line_take(r, word, text) && config_time_parse(text, out) == 0;
 }
 
-// How many bytes are before the last line; 0: that is no signature.
+// Reads the signature of the last line. Returns the number of bytes before that line; 0: it has no
+// signature.
 static size_t signature_take(
 	const uint8_t *bytes, size_t len, uint8_t out[TLS_ED25519_SIGNATURE_LEN])
 {

@@ -2,7 +2,7 @@
 #pragma once
 
 // The small signed file that names the newest version (docs/how-to/updates.md has the commands that
-// make one). Five lines in this order, each ended by a line feed, and nothing else:
+// make one). It has five lines in this order, each ended by a line feed, and nothing else:
 //
 //	weir-update 1
 //	version 0.2.0
@@ -10,9 +10,9 @@
 //	expires 2027-02-25T12:00:00Z
 //	signature BASE64
 //
-// The signature is Ed25519's over all bytes before its line. weir reads the other lines once it is
-// right. The bytes are not trusted: weir reads nothing beyond UPDATE_FILE_MAX, each value has a
-// bound and is printable ASCII. Pure; no allocation but OpenSSL's.
+// The signature is Ed25519's over all bytes before its line. weir reads the other lines only if the
+// signature is valid. The bytes are not trusted: weir reads nothing beyond UPDATE_FILE_MAX, each
+// value has a bound and is printable ASCII. Pure; no allocation but OpenSSL's.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,13 +20,12 @@
 #include <weir/attr.h>
 #include <weir/config.h>
 
-// Versions as Semantic Versioning 2.0.0 has them: 1.2.3, 1.2.3-rc.1, and build metadata behind a +,
-// which decides nothing: 0.1.0+git20261127.f766dca3 is as new as 0.1.0. Pure; each text is read
-// once.
+// Versions of Semantic Versioning 2.0.0: 1.2.3, 1.2.3-rc.1, and build metadata behind a +, which is
+// ignored in comparisons: 0.1.0+git20261127.f766dca3 is as new as 0.1.0. Pure.
 
 enum {
 	UPDATE_VERSION_MAX = 63,          // bytes of a text
-	UPDATE_NUMBER_MAX = 999 * 1000000 // of major, minor and patch
+	UPDATE_NUMBER_MAX = 999 * 1000000 // most of major, minor and patch
 };
 
 struct update_version {
@@ -34,9 +33,10 @@ struct update_version {
 	char pre[UPDATE_VERSION_MAX + 1]; // "rc.1"; "": a release
 };
 
-// False: it is no version, a number too large or with a leading zero, or a text that is too long.
+// False: the text is no version, or too long, or has a number that is too large or has a leading
+// zero.
 ATTR_MUST_CHECK bool update_version_read(const char *text, struct update_version *out);
-// Below 0: `a` is older; 0: as new; above 0: newer.
+// Below 0: `a` is older than `b`; 0: as new; above 0: newer.
 int update_version_compare(const struct update_version *a, const struct update_version *b);
 
 enum { UPDATE_FILE_MAX = 1024, UPDATE_WHY_MAX = 200, UPDATE_LIFE_MAX_S = 366 * 86400 };
@@ -45,25 +45,26 @@ enum update_fault {
 	UPDATE_GOOD,
 	UPDATE_FAILED, // no file came: the server, the network, or the HTTP status
 	UPDATE_TOO_LONG,
-	UPDATE_UNSIGNED,  // no signature, or one of another key or of other bytes
-	UPDATE_MALFORMED, // signed, and no such file
-	UPDATE_STALE,     // it has expired, or was issued in the future
-	UPDATE_OLDER,     // than a file that was taken before
+	UPDATE_UNSIGNED,  // no signature, or one of another key or for other bytes
+	UPDATE_MALFORMED, // signed, but not in this format
+	UPDATE_STALE,     // the file has expired, or was issued in the future
+	UPDATE_OLDER,     // older than a file that was accepted before
 	UPDATE_FAULTS
 };
 extern const char *const update_fault_names[UPDATE_FAULTS]; // "too_long", ...
 
 struct update_file {
-	char text[UPDATE_VERSION_MAX + 1]; // of the version
+	char text[UPDATE_VERSION_MAX + 1]; // the version as text
 	struct update_version version;
 	int64_t issued_unix_s, expires_unix_s;
 };
 
-// Signature and lines. `why`: a sentence without its subject; not with UPDATE_GOOD.
+// Checks the signature and reads the lines. `why`: a sentence without its subject; not set with
+// UPDATE_GOOD.
 enum update_fault update_file_read(const void *bytes, size_t len,
 	const uint8_t key[CONFIG_UPDATE_KEY_LEN], struct update_file *out,
 	char why[UPDATE_WHY_MAX]);
-// Its time, and that nobody plays an older one again: neither the version nor the time of issue may
-// be before that of `former`, the last good one; NULL: none.
+// Checks the times of a file, and that it is no replay: neither its version nor its time of issue
+// may be older than that of `former`, the last good file (NULL: no such file).
 enum update_fault update_file_judge(const struct update_file *f, const struct update_file *former,
 	int64_t now_unix_s, char why[UPDATE_WHY_MAX]);

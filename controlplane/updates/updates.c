@@ -22,20 +22,20 @@
 
 enum { WAIT_MS = 60000, SHOWN_MAX = 80 };
 
-// One job of the helper thread. Until it is done, it owns the whole; its copies of settings are of
-// the time when it began.
+// One job of the helper thread, which owns the struct until the job is done. It has copies of the
+// settings from its begin.
 struct check {
 	struct updates *updates;
-	uint64_t generation; // of the settings
-	bool is_fetch;       // false: reads the stored file
-	bool has_former;     // `file` is that, until a newer one replaces it
+	uint64_t generation; // generation of the settings
+	bool is_fetch;       // false: the job reads the stored file
+	bool has_former;     // `file` is the last good file, until a newer one replaces it
 	struct update_file file;
 	enum update_fault fault;
 	uint64_t retry_after_s;
 	uint8_t key[CONFIG_UPDATE_KEY_LEN];
 	char path[PATH_MAX];
 	char why[UPDATES_WHY_MAX];
-	char store_why[FILE_WRITE_WHY_MAX]; // "": it was stored, or there was nothing to store
+	char store_why[FILE_WRITE_WHY_MAX]; // "": the file was stored, or there was no file
 	size_t len;
 	char bytes[UPDATE_FILE_MAX + 1];
 	struct list_fetch_request request;
@@ -54,7 +54,7 @@ struct updates {
 	uint32_t interval_s, jitter_s;
 	unsigned failures; // fetches in a row that brought no file
 	bool has_file;
-	struct update_file file; // the last good one
+	struct update_file file; // the last good file
 	char event_for[UPDATE_VERSION_MAX + 1];
 	enum update_fault last;
 	struct updates_status status;
@@ -70,7 +70,7 @@ static bool body_take(void *arg, const char *bytes, size_t len)
 	return true;
 }
 
-// The file that was stored, if it is there and of this key.
+// Reads the stored file, if it exists and is signed with this key.
 static void stored_read(struct check *c)
 {
 	char why[UPDATE_WHY_MAX];
@@ -128,7 +128,7 @@ static int check_work(void *arg, const _Atomic bool *stop)
 static bool is_newer(const struct update_file *f)
 {
 	struct update_version mine;
-	// A build whose version cannot be read is older than any other.
+	// A build whose version cannot be read counts as older than any version.
 	(void)!update_version_read(build_this()->version, &mine);
 	return update_version_compare(&f->version, &mine) > 0;
 }
@@ -157,7 +157,7 @@ static uint64_t pause_s(struct updates *u, const struct check *c)
 	return c->retry_after_s > pause ? c->retry_after_s : pause;
 }
 
-// Once for each version, and once where fetches begin to be refused.
+// Adds an event once for each new version, and once when files begin to be refused.
 static void events_of(struct updates *u, const struct check *c)
 {
 	if (c->fault == UPDATE_GOOD && u->status.available
@@ -195,7 +195,7 @@ static void check_done(void *arg, int err)
 {
 	struct check *c = arg;
 	struct updates *u = c->updates;
-	if (err == -ECANCELED || c->generation != u->generation) { // the end, or other settings
+	if (err == -ECANCELED || c->generation != u->generation) { // shutdown, or new settings
 		heap_free(c);
 		return;
 	}
@@ -213,7 +213,7 @@ static void check_done(void *arg, int err)
 	if (c->is_fetch) {
 		fetch_took(u, c);
 	} else {
-		if (u->has_file) // its event was before the restart
+		if (u->has_file) // the event of this version was added before the restart
 			snprintf(u->event_for, sizeof(u->event_for), "%s", u->file.text);
 		timer_set(u, 0);
 	}
