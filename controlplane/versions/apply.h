@@ -12,29 +12,30 @@ enum { APP_WATCH_S = 10, VERSION_JOBS_MAX = 8 };
 struct apply_request {
 	const char *who;      // "uid 0", "token NAME", "user NAME", "signal", "start", "timer"
 	const char *what;     // the verb: "config apply", "allow ads.example"
-	const char *why;      // the operator's reason; NULL or "": none
-	const char *managed;  // the managed part's new text; NULL: as it is
-	bool from_disk;       // main and included files are read again; else those in force
-	unsigned rollback_to; // the texts of this version, the managed part too; 0: no
-	bool is_internal;     // its health is not watched by itself; it inherits a watch
-	bool is_kept;         // its health is not watched, and a watch that runs ends as held
-	bool is_trial;        // read and checked, and nothing else
+	const char *why;      // the operator's reason; NULL or "": not given
+	const char *managed;  // the managed part's new text; NULL: unchanged
+	bool from_disk;       // main and included files are read again; false: the texts in force
+	unsigned rollback_to; // take the texts of this version, the managed part too; 0: do not
+	bool is_internal;     // no watch begins; it only inherits a running one
+	bool is_kept;         // no watch begins, and a running watch ends as held
+	bool is_trial;        // the candidate is only read and checked
 };
 
 struct versions_status {
-	struct config_version in_force; // number 0: it is no version
-	int64_t since_unix_s;           // when it came into force in this process
-	bool differs;                   // the file on disk is another text
-	char disk_why[CONFIG_WHY_MAX];  // why the file on disk cannot be used; "": it can
-	char store_why[CONFIG_WHY_MAX]; // why versions cannot be stored; "": they can
-	struct config_change change;    // of the last apply or trial
-	char skipped[CONFIG_WHY_MAX]; // why the start used no newer version; until the next change
+	struct config_version in_force; // number 0: not stored as a version
+	int64_t since_unix_s;           // since when it is in force in this process
+	bool differs;                   // the file on disk has another text
+	char disk_why[CONFIG_WHY_MAX];  // why the file on disk cannot be used; "": it can be used
+	char store_why[CONFIG_WHY_MAX]; // why versions cannot be stored; "": they can be stored
+	struct config_change change;    // what the last apply or trial changed
+	char skipped[CONFIG_WHY_MAX];   // why the start used no newer version; kept until the next
+					// change
 	const char *folder;
-	unsigned watch_left_s;    // of the watch of the health; 0: none runs
-	unsigned last_taken_back; // number of the last version that was; 0: none
+	unsigned watch_left_s;    // seconds left of the health watch; 0: no watch runs
+	unsigned last_taken_back; // number of the last version taken back; 0: no version
 	char taken_back_why[CONFIG_VERSION_WHY_MAX];
-	uint64_t applied, refused, taken_back, not_stored; // of this process
-	// Jobs that wait for the disk, the most that did, and those that VERSION_JOBS_MAX refused.
+	uint64_t applied, refused, taken_back, not_stored; // counts of this process
+	// Jobs that wait for the disk, most that waited, and jobs refused by VERSION_JOBS_MAX.
 	unsigned jobs, jobs_most;
 	uint64_t jobs_refused;
 };

@@ -8,8 +8,8 @@ static const double HEALTH_SHARE_MIN = 0.3, HEALTH_SHARE_MORE = 0.25, HEALTH_GOO
 // A crowd's answers between two looks.
 struct span {
 	uint64_t all;
-	double share; // of them that failed
-	double good;  // a second
+	double share; // share of the answers that failed
+	double good;  // good answers a second
 };
 
 static struct span span_of(
@@ -54,7 +54,7 @@ void health_begin(struct health *w, const struct config_version *v, uint64_t now
 	w->has_begin = false;
 }
 
-// Crowds that got answers since the watch began, those of them that fell, and the answers.
+// Crowds that got answers since the watch began, crowds that fell, and the number of answers.
 struct votes {
 	unsigned asked, fell;
 	uint64_t answers;

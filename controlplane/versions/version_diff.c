@@ -12,8 +12,8 @@
 
 struct diff_line {
 	const char *text;
-	size_t len;  // without its end
-	bool is_own; // it is not in the other text
+	size_t len;  // bytes without the line feed
+	bool is_own; // the line is not in the other text
 };
 
 struct diff_text {
@@ -21,7 +21,7 @@ struct diff_text {
 	unsigned count;
 };
 
-// Pointers into `text`. -ENOMEM; -E2BIG: over `most` lines.
+// Splits a text into lines, which point into it. -ENOMEM; -E2BIG: over `most` lines.
 static int diff_text_split(const char *text, unsigned most, struct diff_text *out)
 {
 	unsigned count = 0;
@@ -53,10 +53,10 @@ static bool same(const struct diff_line *a, const struct diff_line *b)
 }
 
 struct search {
-	struct diff_line *a, *b; // what is left without what is the same at both ends
+	struct diff_line *a, *b; // lines without the common ones at both ends
 	int n, m, steps;
-	int *reach;  // by diagonal, -steps - 1 to steps + 1: how far in `a`
-	int **trace; // by step: a copy of `reach` from -step to step, ahead of that step
+	int *reach;  // diagonals from -steps - 1 to steps + 1: lines of `a` passed
+	int **trace; // copies of `reach` before each step, from -step - 1 to step + 1
 };
 
 static int *at(const struct search *s, int diagonal)
@@ -64,7 +64,7 @@ static int *at(const struct search *s, int diagonal)
 	return &s->reach[s->steps + 1 + diagonal];
 }
 
-// One diagonal, of a step. True: the end of both texts.
+// Extends diagonal `k` in step `d`. True: the end of both texts is reached.
 static bool extend(const struct search *s, int d, int k)
 {
 	int x = k == -d || (k != d && *at(s, k - 1) < *at(s, k + 1)) ? *at(s, k + 1)
@@ -75,7 +75,7 @@ static bool extend(const struct search *s, int d, int k)
 	return x >= s->n && x - k >= s->m;
 }
 
-// The number of edits; -ENOMEM; -E2BIG: over `steps`.
+// Finds the number of edits. -ENOMEM; -E2BIG: over `steps`.
 static int steps_find(const struct search *s)
 {
 	for (int d = 0; d <= s->steps; d++) {
@@ -121,8 +121,8 @@ static int search_run(struct search *s)
 	return rc;
 }
 
-// Sets is_own. More than `steps` edits: of all lines between the first and the last that differ.
-// -ENOMEM.
+// Sets is_own. With more than `steps` edits, sets it for all lines between the first and the last
+// that differ. -ENOMEM.
 static int diff_lines(struct diff_text *a, struct diff_text *b, unsigned steps)
 {
 	unsigned head = 0, tail = 0;
@@ -180,7 +180,7 @@ static bool is_own(const struct diff_text *t, unsigned i)
 	return i < t->count && t->line[i].is_own;
 }
 
-// Behind the next lines that are the same, `most` of them at most.
+// Passes lines that both texts have, at most `most`.
 static struct place pass(
 	const struct diff_text *a, const struct diff_text *b, struct place p, unsigned most)
 {

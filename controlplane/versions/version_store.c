@@ -22,8 +22,9 @@ static bool is_before(const struct stat *a, const struct stat *b)
 						      : a->st_mtim.tv_nsec < b->st_mtim.tv_nsec;
 }
 
-// One that an older weir wrote is readable by the group, and has no blotted file; nor may one have
-// that was copied here. A death may have left one with a result of before.
+// Repairs a version: its mode, and its blotted file if that is missing or older. An older weir
+// wrote versions that the group can read, without blotted files; a version that was copied here may
+// lack one too. A crash may have left a blotted file with the result of before.
 static void version_shut(const char *folder, unsigned number)
 {
 	struct config_version v;
@@ -41,7 +42,7 @@ static void version_shut(const char *folder, unsigned number)
 		rc = version_store_put(folder, &v, &b, why);
 		config_bundle_free(&b);
 	}
-	if (rc < 0) // the data plane has it as it is, until the next start
+	if (rc < 0) // the data plane can read it as it is, until the next start
 		log_warning("configuration: version %u keeps its secrets open: %s", number, why);
 	else if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
 		(void)!chmod(path, 0600);
@@ -100,7 +101,8 @@ static bool loads(const struct config_bundle *b)
 	return ok;
 }
 
-// The data plane must be able to start with it: a text that only loads with its secrets keeps them.
+// Writes the version without its secrets, for the data plane, which must be able to start with it:
+// a text that loads only with its secrets keeps them.
 static int blotted_put(const char *folder, const struct config_version *v,
 	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX])
 {
@@ -128,7 +130,8 @@ int version_store_put(const char *folder, const struct config_version *v,
 {
 	char path[PATH_MAX];
 	path_of(path, folder, v->number, "version");
-	// A new one comes with what the data plane needs of it; a result must not wait for that.
+	// A new version comes after its blotted file, which the data plane needs. A new result must
+	// not wait for the blotted file.
 	const bool is_new = access(path, F_OK) != 0;
 	int rc = is_new ? blotted_put(folder, v, b, why) : 0;
 	if (rc == 0)
@@ -181,7 +184,8 @@ void version_store_settle_pending(const char *folder, unsigned above, unsigned b
 	}
 }
 
-// Is it one of the role `operate`, of the timer or of weir itself, which can make many?
+// Whether a version is small: made by the role `operate`, the timer or weir itself, which can make
+// many.
 static bool is_small(const char *folder, unsigned number)
 {
 	static const char *const whats[] = {
@@ -196,7 +200,7 @@ static bool is_small(const char *folder, unsigned number)
 	return is;
 }
 
-// Room for versions, taken from the newest one on until one does not fit.
+// Room for versions, used up from the newest version on until one does not fit.
 struct room {
 	unsigned left;
 	uint64_t bytes;

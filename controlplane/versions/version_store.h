@@ -2,14 +2,14 @@
 #pragma once
 
 // The writer of versions of the configuration (weir/config/versions.h). Each file is replaced as a
-// whole, so a death or a full disk at any moment leaves the old file or the new one.
+// whole, so a crash or a full disk at any moment leaves the old file or the new one.
 //
-// At most CONFIG_VERSIONS_KEPT versions and VERSION_STORE_BYTES_MAX bytes are kept, the newest
-// ones; of these VERSION_STORE_SMALL_MAX and half of the bytes at most of small versions: by the
-// role `operate` (entries, lists turned on and off), the timer and weir itself, so that the newest
-// half of the others is there to roll back to. And in any case the version in force and the one
-// that health goes back to. Folder 0750, `N.version` 0600, as it may have secrets, and the other
-// files 0640, so that the data plane's user, which is of the same group, can read them. Blocking
+// The newest versions are kept, at most CONFIG_VERSIONS_KEPT and VERSION_STORE_BYTES_MAX bytes. At
+// most VERSION_STORE_SMALL_MAX of them, with half of the bytes, may be small versions: those of the
+// role `operate` (entries, lists turned on and off), the timer and weir itself. So enough other
+// versions are left to roll back to. The version in force and the one that health goes back to are
+// always kept. The folder has mode 0750, `N.version` 0600, because it may have secrets, and the
+// other files 0640, so that the data plane's user, which is in the group, can read them. Blocking
 // file I/O: a helper thread, or before the loops run. One caller at a time.
 
 #include "base/file_write.h"
@@ -21,16 +21,14 @@ enum {
 	VERSION_STORE_SMALL_MAX = CONFIG_VERSIONS_KEPT / 2,
 };
 
-// Makes the folders that are missing, and of versions what is missing of modes and blotted files.
-// -errno.
+// Makes missing folders, and repairs modes and blotted files of versions. -errno.
 ATTR_MUST_CHECK int version_store_open(
 	const char *folder, const char *state_directory, char why[FILE_WRITE_WHY_MAX]);
-// The highest number that was used; 0: none.
+// The highest number of a version; 0: no version.
 unsigned version_store_newest(const char *folder);
-// Writes the files of `v`, or replaces them: of a new one
-// first the blotted one. A text that does not load
-// without its secrets keeps them there, with a warning in the log. -EFBIG: over
-// CONFIG_VERSION_BYTES_MAX; -errno.
+// Writes or replaces the files of `v`; of a new version the blotted file first. A text that does
+// not load without its secrets keeps them in the blotted file, with a warning in the log. -EFBIG:
+// over CONFIG_VERSION_BYTES_MAX; -errno.
 ATTR_MUST_CHECK int version_store_put(const char *folder, const struct config_version *v,
 	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX]);
 // Makes version `number` the one in force.
@@ -39,10 +37,11 @@ ATTR_MUST_CHECK int version_store_switch(
 // Replaces the result of a version, and its reason.
 ATTR_MUST_CHECK int version_store_settle(const char *folder, unsigned number,
 	enum config_version_result result, const char *reason, char why[CONFIG_WHY_MAX]);
-// The same for those between two numbers, without them, whose health is being watched.
+// Replaces the result of all versions between `above` and `below`, both excluded, whose health is
+// being watched.
 void version_store_settle_pending(const char *folder, unsigned above, unsigned below,
 	enum config_version_result result, const char *reason);
-// Removes what is too much. `in_force`, `good`: kept.
+// Removes versions beyond the bounds, but never `in_force` and `good`.
 void version_store_prune(const char *folder, unsigned in_force, unsigned good);
 // Notes a clean stop, or that a control plane serves again.
 ATTR_MUST_CHECK int version_store_stopped(
