@@ -112,7 +112,8 @@ static void block_out(struct json_out *o, struct json_node *n, const struct dns_
 		[DNS_BLOCK_NULL] = "null",
 		[DNS_BLOCK_NODATA] = "nodata",
 		[DNS_BLOCK_REFUSED] = "refused",
-		[DNS_BLOCK_CUSTOM] = "address"};
+		[DNS_BLOCK_CUSTOM] = "address",
+		[DNS_BLOCK_SERVFAIL] = "servfail"};
 	struct json_node *block = json_out_object(o, n, "block");
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	json_out_text(o, block, "mode", modes[b->mode]);

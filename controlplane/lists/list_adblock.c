@@ -182,6 +182,8 @@ static enum list_reject read_rewrite(struct list_text value, struct list_modifie
 		m->reply = RULE_REPLY_NXDOMAIN;
 	else if (empty && list_text_is(rcode, LIST_TEXT("REFUSED")))
 		m->reply = RULE_REPLY_REFUSED;
+	else if (empty && list_text_is(rcode, LIST_TEXT("SERVFAIL")))
+		m->reply = RULE_REPLY_SERVFAIL;
 	else if (empty && list_text_is(rcode, LIST_TEXT("NOERROR")))
 		m->reply = RULE_REPLY_NODATA;
 	else if (empty && is_error(rcode))

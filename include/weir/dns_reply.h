@@ -102,7 +102,8 @@ enum dns_block_mode {
 	DNS_BLOCK_NULL,     // A 0.0.0.0 / AAAA ::, other types NODATA with the SOA
 	DNS_BLOCK_NODATA,
 	DNS_BLOCK_REFUSED,
-	DNS_BLOCK_CUSTOM, // the address given for the type asked, else NODATA with the SOA
+	DNS_BLOCK_CUSTOM,   // the address given for the type asked, else NODATA with the SOA
+	DNS_BLOCK_SERVFAIL, // a rule alone says so, no group
 	DNS_BLOCK_MODES
 };
 

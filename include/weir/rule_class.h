@@ -55,6 +55,7 @@ enum rule_reply {
 	// for the target of the image's CNAME record (`name CNAME other.` of a policy zone,
 	// $dnsrewrite).
 	RULE_REPLY_RESOLVE,
+	RULE_REPLY_SERVFAIL,
 	RULE_REPLIES
 };
 

@@ -51,6 +51,8 @@ ATTR_INLINE enum dns_block_mode rule_reply_own(unsigned reply, enum dns_block_mo
 		return DNS_BLOCK_NULL;
 	case RULE_REPLY_REFUSED:
 		return DNS_BLOCK_REFUSED;
+	case RULE_REPLY_SERVFAIL:
+		return DNS_BLOCK_SERVFAIL;
 	default:
 		return group;
 	}

@@ -51,11 +51,12 @@ PACKET_TEST(test_pattern_leaves_replies)
 		{"nodata.example", RULE_CLASS_BLOCK, RULE_REPLY_NODATA, 0, 0, NULL},
 		{"refused.example", RULE_CLASS_IMPORTANT_BLOCK, RULE_REPLY_REFUSED, 0, 0, NULL},
 		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
+		{"failed.example", RULE_CLASS_BLOCK, RULE_REPLY_SERVFAIL, 0, 0, NULL},
 		{"data.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 1, 4, "\xc6\x12\2\2"},
 		{"/^good[.]/", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},
 	};
-	static const char *const names[] = {
-		"nx.example", "nodata.example", "refused.example", "drop.example", "data.example"};
+	static const char *const names[] = {"nx.example", "nodata.example", "refused.example",
+		"drop.example", "failed.example", "data.example"};
 	struct wire_reply r[ARRAY_LEN(names)];
 	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NULL, .ttl_s = 9};
 	harness_all_lists(h);
@@ -78,7 +79,8 @@ PACKET_TEST(test_pattern_leaves_replies)
 	assert_int_equal(r[1].rcode, DNS_RCODE_NOERROR);
 	expect_soa(&r[1], 9);
 	assert_int_equal(r[2].rcode, DNS_RCODE_REFUSED);
-	expect_address(&r[4], "\xc6\x12\2\2", 77);
+	assert_int_equal(r[4].rcode, DNS_RCODE_SERVFAIL);
+	expect_address(&r[5], "\xc6\x12\2\2", 77);
 }
 
 // An answer that leads to a listed name, address or service is blocked as the list says; the
@@ -92,6 +94,7 @@ PACKET_TEST(test_replies_of_checked_records)
 		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
 		{"data.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 1, 4, "\xc6\x12\2\2"},
 		{"/^deny/", RULE_CLASS_OPERATOR_DENY, RULE_REPLY_GROUP, 0, 0, NULL},
+		{"failed.example", RULE_CLASS_BLOCK, RULE_REPLY_SERVFAIL, 0, 0, NULL},
 	};
 	static const struct {
 		struct rule_set mask;
@@ -104,6 +107,7 @@ PACKET_TEST(test_replies_of_checked_records)
 		{{{1 << 3 | RULE_MASK_TYPED}}, DNS_RCODE_REFUSED, 15, false},
 		{{{1 << 5}}, DNS_RCODE_NOERROR, 15, true},
 		{{{1 << 6}}, DNS_RCODE_NOERROR, 17, true},
+		{{{1 << 7 | RULE_MASK_TYPED}}, DNS_RCODE_SERVFAIL, 15, false},
 	};
 	static const struct rule_set drops = {{1 << 4}};
 	struct wire_query q = {.name = "leads.example", .edns = true};

@@ -12,6 +12,7 @@ PACKET_TEST(test_replies)
 		{"nodata.example", RULE_CLASS_BLOCK, RULE_REPLY_NODATA, 0, 0, NULL},
 		{"null.example", RULE_CLASS_BLOCK, RULE_REPLY_NULL, 0, 0, NULL},
 		{"refused.example", RULE_CLASS_BLOCK, RULE_REPLY_REFUSED, 0, 0, NULL},
+		{"failed.example", RULE_CLASS_BLOCK, RULE_REPLY_SERVFAIL, 0, 0, NULL},
 		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
 	};
 	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_CUSTOM,
@@ -20,7 +21,7 @@ PACKET_TEST(test_replies)
 		.v4 = {198, 18, 0, 80}};
 	harness_all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
-	// A reply without an address has a SOA, but for REFUSED.
+	// A reply without an address has a SOA, but for errors.
 	static const struct {
 		const char *name, *address;
 		unsigned rcode;
@@ -30,6 +31,7 @@ PACKET_TEST(test_replies)
 		{"nodata.example", NULL, DNS_RCODE_NOERROR},
 		{"null.example", "\0\0\0\0", DNS_RCODE_NOERROR},
 		{"refused.example", NULL, DNS_RCODE_REFUSED},
+		{"failed.example", NULL, DNS_RCODE_SERVFAIL},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(asked); i++) {
 		struct wire_reply r =
@@ -38,7 +40,7 @@ PACKET_TEST(test_replies)
 		assert_int_equal(r.ede, 15);
 		if (asked[i].address)
 			expect_address(&r, asked[i].address, 9);
-		else if (r.rcode != DNS_RCODE_REFUSED)
+		else if (r.rcode != DNS_RCODE_REFUSED && r.rcode != DNS_RCODE_SERVFAIL)
 			expect_soa(&r, 9);
 	}
 	harness_ask_dropped(h, QUERY(.name = "x.y.drop.example", .edns = true), VERDICT_drop_rule);

@@ -7,6 +7,7 @@ from testing import TMP, becomes, main
 FEW, OK = "198.18.0.3", "198.18.200.1"
 BLOCKED = """blocked.test
 ||refused.test^$dnsrewrite=REFUSED
+||failed.test^$dnsrewrite=SERVFAIL
 ||nodata.test^$dnsrewrite=NOERROR
 ||data.test^$dnsrewrite=192.0.2.5
 ||six.test^$dnstype=AAAA
@@ -66,14 +67,14 @@ def test_allow_pattern_of_the_operator(lab):
 
 
 def test_allow_pattern_leaves_rules_their_replies(lab):
-    replies = {"refused.test": "REFUSED", "nodata.test": "NODATA", "data.test": "192.0.2.5", "blocked.test": "NXDOMAIN"}
+    replies = {"refused.test": "REFUSED", "failed.test": "SERVFAIL", "nodata.test": "NODATA", "data.test": "192.0.2.5", "blocked.test": "NXDOMAIN"}
     with lab.configured(blocking={"allow": ["/^ok-[0-9]+[.]/"]}):
         for over in ("udp", "tcp"):
             assert {name: lab.result(name, over=over) for name in replies} == replies
             assert lab.result("six.test", "AAAA", over=over) == "NODATA"  # its A may be asked for
             assert {name: lab.result(f"ok-3000.{name}", over=over) for name in replies} == dict.fromkeys(replies, OK)
-        assert {name: lab.get("why", name=name)["reply"]["mode"] for name in ("refused.test", "nodata.test")} == {
-            "refused.test": "REFUSED", "nodata.test": "NODATA"}
+        shown = {name: replies[name] for name in ("refused.test", "failed.test", "nodata.test")}
+        assert {name: lab.get("why", name=name)["reply"]["mode"] for name in shown} == shown
 
 
 def test_query_types(lab):

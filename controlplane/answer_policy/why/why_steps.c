@@ -43,10 +43,13 @@ static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_bl
 		text = "NXDOMAIN";
 	else if (mode == DNS_BLOCK_REFUSED)
 		text = "REFUSED";
+	else if (mode == DNS_BLOCK_SERVFAIL)
+		text = "SERVFAIL";
 	else if (address_text(w, mode, block, address))
 		text = address;
 	snprintf(w->reply, sizeof(w->reply), "%s", text);
-	w->reply_ttl_s = mode == DNS_BLOCK_REFUSED ? WHY_NO_TTL : block->ttl_s;
+	const bool is_error = mode == DNS_BLOCK_REFUSED || mode == DNS_BLOCK_SERVFAIL;
+	w->reply_ttl_s = is_error ? WHY_NO_TTL : block->ttl_s;
 }
 
 void why_reply(struct why *w, const struct dns_block *group)

@@ -46,7 +46,7 @@ static const char *const list_names[WEBHOOK_LISTS] = {"names", "blocked_names", 
 
 bool webhook_is_error(const struct querylog_row *row)
 {
-	return (row->is_answered && row->rcode == DNS_RCODE_SERVFAIL)
+	return (row->is_answered && !row->is_blocked && row->rcode == DNS_RCODE_SERVFAIL)
 	       || strcmp(row->verdict.at, "unanswered") == 0;
 }
 

@@ -57,6 +57,8 @@ uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q
 	uint32_t ttl_s = block->ttl_s;
 	if (mode == DNS_BLOCK_REFUSED)
 		return dns_reply_rcode(msg, cap, q, DNS_RCODE_REFUSED, ede, sum);
+	if (mode == DNS_BLOCK_SERVFAIL)
+		return dns_reply_rcode(msg, cap, q, DNS_RCODE_SERVFAIL, ede, sum);
 	if (ttl_s > DNS_TTL_MAX)
 		ttl_s = DNS_TTL_MAX;
 

@@ -26,6 +26,7 @@ const char *const rule_reply_name[RULE_REPLIES] = {
 	[RULE_REPLY_DROP] = "drop",
 	[RULE_REPLY_DATA] = "data",
 	[RULE_REPLY_RESOLVE] = "resolve",
+	[RULE_REPLY_SERVFAIL] = "servfail",
 };
 
 const char *const rule_action_name[RULE_RESOLVE + 1] = {
@@ -185,11 +186,12 @@ static unsigned reply_order(unsigned reply)
 		[RULE_REPLY_DROP] = 0,
 		[RULE_REPLY_RESOLVE] = 1,
 		[RULE_REPLY_REFUSED] = 2,
-		[RULE_REPLY_NXDOMAIN] = 3,
-		[RULE_REPLY_DATA] = 4,
-		[RULE_REPLY_NODATA] = 5,
-		[RULE_REPLY_NULL] = 6,
-		[RULE_REPLY_GROUP] = 7,
+		[RULE_REPLY_SERVFAIL] = 3,
+		[RULE_REPLY_NXDOMAIN] = 4,
+		[RULE_REPLY_DATA] = 5,
+		[RULE_REPLY_NODATA] = 6,
+		[RULE_REPLY_NULL] = 7,
+		[RULE_REPLY_GROUP] = 8,
 	};
 	return place[reply];
 }

@@ -183,6 +183,7 @@ static uint8_t action_of(uint8_t rule_class, uint8_t reply)
 		[RULE_REPLY_DROP] = RULE_DROP,
 		[RULE_REPLY_DATA] = RULE_DATA,
 		[RULE_REPLY_RESOLVE] = RULE_RESOLVE,
+		[RULE_REPLY_SERVFAIL] = RULE_BLOCK,
 	};
 	const unsigned allows = 1U << RULE_CLASS_ALLOW | 1U << RULE_CLASS_IMPORTANT_ALLOW
 				| 1U << RULE_CLASS_OPERATOR_ALLOW;

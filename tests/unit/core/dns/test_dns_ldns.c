@@ -93,7 +93,7 @@ TEST(test_mutated_replies)
 TEST(test_our_replies)
 {
 	static const enum dns_block_mode modes[] = {DNS_BLOCK_NXDOMAIN, DNS_BLOCK_NULL,
-		DNS_BLOCK_NODATA, DNS_BLOCK_REFUSED, DNS_BLOCK_CUSTOM};
+		DNS_BLOCK_NODATA, DNS_BLOCK_REFUSED, DNS_BLOCK_CUSTOM, DNS_BLOCK_SERVFAIL};
 	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
 		uint8_t msg[512];
 		uint16_t sum;

@@ -368,6 +368,7 @@ TEST(test_blocked)
 	check_blocked(DNS_BLOCK_NULL, 0, DNS_TYPE_HTTPS, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
 	check_blocked(DNS_BLOCK_NULL, 0, DNS_TYPE_ANY, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
 	check_blocked(DNS_BLOCK_REFUSED, 3, DNS_TYPE_A, DNS_RCODE_REFUSED, 0);
+	check_blocked(DNS_BLOCK_SERVFAIL, 3, DNS_TYPE_A, DNS_RCODE_SERVFAIL, 0);
 	for (unsigned has = 0; has < 4; has++) {
 		bool v4 = has & DNS_BLOCK_HAS_V4, v6 = has & DNS_BLOCK_HAS_V6;
 		check_blocked(DNS_BLOCK_CUSTOM, has, DNS_TYPE_A, DNS_RCODE_NOERROR,

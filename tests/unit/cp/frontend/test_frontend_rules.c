@@ -61,6 +61,7 @@ static void image_make(struct answer_policy_fixture *f, const char *ad)
 	fixture_source(f, "own"); // with replies, and a pattern that may allow what it blocks
 	own_rule(f->builder, "nodata.example", RULE_REPLY_NODATA);
 	own_rule(f->builder, "refused.example", RULE_REPLY_REFUSED);
+	own_rule(f->builder, "failed.example", RULE_REPLY_SERVFAIL);
 	own_rule(f->builder, "drop.example", RULE_REPLY_DROP);
 	fixture_rule(f, RULE_CLASS_ALLOW, "/^good[.]/");
 	fixture_check(f);
@@ -252,9 +253,15 @@ TEST_WITH(test_own_replies, setup, teardown)
 {
 	static const char *const own[GROUPS] = {"own", "more", "ads"};
 	groups_publish_with(own);
-	for (unsigned i = 0; i < 2; i++) {
-		const char *const name = i ? "refused.example" : "nodata.example";
-		const unsigned rcode = i ? DNS_RCODE_REFUSED : DNS_RCODE_NOERROR;
+	static const struct {
+		const char *name;
+		unsigned rcode;
+	} replies[] = {{"nodata.example", DNS_RCODE_NOERROR},
+		{"refused.example", DNS_RCODE_REFUSED}, {"failed.example", DNS_RCODE_SERVFAIL}};
+	enum { REPLIES = ARRAY_LEN(replies) };
+	for (unsigned i = 0; i < REPLIES; i++) {
+		const char *const name = replies[i].name;
+		const unsigned rcode = replies[i].rcode;
 		assert_int_equal(ask_as("198.18.0.2", name), FRONTEND_LATER);
 		const struct frontend_rig_reply *l = expect_later(2 * i);
 		assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, rcode);
@@ -263,15 +270,15 @@ TEST_WITH(test_own_replies, setup, teardown)
 		(void)expect_later(2 * i + 1);
 		answered_type("198.18.0.2", name, DNS_TYPE_A, rcode);
 	}
-	assert_int_equal(verdicts(VERDICT_blocked), 2);
+	assert_int_equal(verdicts(VERDICT_blocked), REPLIES);
 	assert_int_equal(ask_as("198.18.0.2", "drop.example"), FRONTEND_LATER);
-	assert_int_equal(expect_later(4)->len, 0);
+	assert_int_equal(expect_later(2 * REPLIES)->len, 0);
 	assert_int_equal(ask_as("198.18.1.2", "drop.example"), FRONTEND_LATER);
-	assert_true(expect_later(5)->len > 0);
+	assert_true(expect_later(2 * REPLIES + 1)->len > 0);
 	assert_int_equal(ask_as("198.18.0.2", "drop.example"), FRONTEND_NO_REPLY);
 	assert_int_equal(verdicts(VERDICT_drop_rule), 1);
 	assert_int_equal(ask_as("198.18.0.2", "good.drop.example"), FRONTEND_LATER);
-	assert_int_equal(get_u16(expect_later(6)->msg + 6), 1);
+	assert_int_equal(get_u16(expect_later(2 * REPLIES + 2)->msg + 6), 1);
 }
 
 // While blocking is paused local data stays.

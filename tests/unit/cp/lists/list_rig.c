@@ -28,8 +28,8 @@ static void add_types(struct list_rig *r, const struct rule_types *types)
 
 static void add_reply(struct list_rig *r, const struct list_rule *rule)
 {
-	static const char *const replies[RULE_REPLIES] = {
-		"", "{nxdomain}", "{nodata}", "{null}", "{refused}", "{drop}", "", "{resolve}"};
+	static const char *const replies[RULE_REPLIES] = {"", "{nxdomain}", "{nodata}", "{null}",
+		"{refused}", "{drop}", "", "{resolve}", "{servfail}"};
 	add(r, "%s", replies[rule->kind.reply]);
 	const bool has_record =
 		rule->kind.reply == RULE_REPLY_DATA || rule->kind.reply == RULE_REPLY_RESOLVE;

@@ -45,6 +45,7 @@ static void image_make(struct answer_policy_fixture *f)
 	own_rule(f, "nx.example", RULE_REPLY_NXDOMAIN);
 	own_rule(f, "nodata.example", RULE_REPLY_NODATA);
 	own_rule(f, "refused.example", RULE_REPLY_REFUSED);
+	own_rule(f, "failed.example", RULE_REPLY_SERVFAIL);
 	own_rule(f, "drop.example", RULE_REPLY_DROP);
 	own_rule(f, "data.example", RULE_REPLY_DATA);
 	led_rule(f, "led.example", "garden.test");
@@ -117,6 +118,7 @@ TEST_WITH(test_replies_of_rules, setup, teardown)
 	} seen[] = {
 		{"nx.example", DNS_RCODE_NXDOMAIN, 0}, {"nodata.example", DNS_RCODE_NOERROR, 0},
 		{"refused.example", DNS_RCODE_REFUSED, 0}, {"data.example", DNS_RCODE_NOERROR, 1},
+		{"failed.example", DNS_RCODE_SERVFAIL, 0},
 		{"all.example", DNS_RCODE_NOERROR, 1}, // 0.0.0.0
 	};
 	for (unsigned round = 0; round < 2; round++) {
@@ -148,6 +150,7 @@ TEST_WITH(test_replies_by_answers, setup, teardown)
 		{"a.shop.example", "nx.example", DNS_RCODE_NXDOMAIN, 0},
 		{"b.shop.example", "nodata.example", DNS_RCODE_NOERROR, 0},
 		{"c.shop.example", "refused.example", DNS_RCODE_REFUSED, 0},
+		{"f.shop.example", "failed.example", DNS_RCODE_SERVFAIL, 0},
 		{"d.shop.example", "data.example", DNS_RCODE_NOERROR, 1},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {

@@ -203,7 +203,8 @@ static bool excepted(const struct model *m, const struct model_rule *rule,
 static bool first_of_equals(const struct model_rule *x, const struct model_rule *y)
 {
 	static const uint8_t replies[] = {RULE_REPLY_DROP, RULE_REPLY_RESOLVE, RULE_REPLY_REFUSED,
-		RULE_REPLY_NXDOMAIN, RULE_REPLY_DATA, RULE_REPLY_NODATA, RULE_REPLY_NULL};
+		RULE_REPLY_SERVFAIL, RULE_REPLY_NXDOMAIN, RULE_REPLY_DATA, RULE_REPLY_NODATA,
+		RULE_REPLY_NULL};
 	const struct rule_kind *a = &x->kind, *b = &y->kind;
 	if (a->reply == RULE_REPLY_GROUP && b->reply == RULE_REPLY_GROUP)
 		return x->list < y->list;

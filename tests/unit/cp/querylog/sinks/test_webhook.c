@@ -128,8 +128,10 @@ TEST_WITH(test_errors_for_discord, setup, teardown)
 	target.on_error = true;
 	target.to.form = WEBHOOK_DISCORD;
 	struct webhook *w = open_one();
+	give(w, "ads.example", true, 2); // as its rule says
 	give(w, "@everyone`x.example", false, 2);
 	await_received(1);
+	assert_false(said("ads.example"));
 	assert_true(said("@everyone'x.example") && said("allowed_mentions"));
 	assert_false(said("`x.example"));
 	webhook_close(w);
