@@ -24,42 +24,42 @@ enum {
 	CONFIG_WHY_MAX = 512,
 	CONFIG_PORTS_MAX = 4,
 	CONFIG_PORT_MACS_MAX = 8,
-	CONFIG_PORT_VLANS_MAX = 64, // of a port; CONFIG_VLANS: how many numbers there are
-	CONFIG_VLANS = 4096,
-	CONFIG_VLAN_MAX = 4094, // 4095 is reserved (802.1Q)
+	CONFIG_PORT_VLANS_MAX = 64, // numbers that one port may list
+	CONFIG_VLANS = 4096,        // numbers that a tag can hold
+	CONFIG_VLAN_MAX = 4094,     // 4095 is reserved (802.1Q)
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_ADDRESSES_MAX = 16,
-	CONFIG_LISTS_MAX = 254, // RULE_LISTS_MAX less the two of the configuration itself
+	CONFIG_LISTS_MAX = 254, // RULE_LISTS_MAX - RULE_LIST_FIRST
 	CONFIG_ENTRIES_MAX = 100000,
 	CONFIG_URL_MAX = 1024,
 	CONFIG_REDIS_ADDRESSES_MAX = 16,
-	CONFIG_GROUPS_MAX = 63,           // beside group 0, everyone else
-	CONFIG_PREFIXES_MAX = 4096,       // of clients, in all groups together
-	CONFIG_MACS_MAX = 4096,           // likewise
-	CONFIG_CLIENTS_MAX = 4096,        // that have a name
+	CONFIG_GROUPS_MAX = 63,           // groups of the file; group 0 is everyone else
+	CONFIG_PREFIXES_MAX = 4096,       // prefixes of clients in all groups together
+	CONFIG_MACS_MAX = 4096,           // MAC addresses of clients in all groups together
+	CONFIG_CLIENTS_MAX = 4096,        // clients with a name
 	CONFIG_PATTERN_MAX = 1024,        // bytes of a regular expression
-	CONFIG_GROUP_ENTRIES_MAX = 10000, // allow or deny, of one group
-	CONFIG_RECORDS_MAX = 20000,       // local ones, in all groups together
+	CONFIG_GROUP_ENTRIES_MAX = 10000, // entries of one group's `allow`, and of its `deny`
+	CONFIG_RECORDS_MAX = 20000,       // local records of everyone and all groups together
 	CONFIG_HOSTS_FILES_MAX = 16,
 	CONFIG_LOCAL_ZONES_MAX = 1000,
-	CONFIG_FORWARD_ZONES_MAX = 256, // in all groups together
-	CONFIG_FORWARD_SETS_MAX = 64,   // different lists of servers in these
+	CONFIG_FORWARD_ZONES_MAX = 256, // forward zones of everyone and all groups together
+	CONFIG_FORWARD_SETS_MAX = 64,   // different lists of servers of forward zones
 	CONFIG_ALIASES_MAX = 16,        // local CNAMEs one after the other
 	CONFIG_ACCESS_MAX = 256,        // entries of one list of `access`
 	CONFIG_UNLIMITED_MAX = 64,      // entries of limits.unlimited_clients, and of _zones
 	CONFIG_KERNEL_WAITING = 448,    // frames of one worker that may wait for the kernel
-	CONFIG_MBUF_SPARE = 640,        // packet buffers of a worker in caches and in hand
+	CONFIG_MBUF_SPARE = 640,        // a worker's packet buffers in pool caches and batches
 };
 
-// MAC address of an Ethernet interface. It identifies a client only on weir's own segment: every
-// frame from behind a router has the router's.
+// MAC address of an Ethernet interface. It identifies a client only on weir's own segment: a
+// frame that a router forwarded has the router's address.
 struct config_mac {
 	uint8_t bytes[6];
 };
 
-// "02:00:5e:10:00:01" or with "-". -EINVAL.
+// Reads "02:00:5e:10:00:01"; "-" may stand in place of ":". -EINVAL: it is no MAC address.
 ATTR_MUST_CHECK int config_mac_parse(const char *text, struct config_mac *out);
-// The number of a VLAN up to CONFIG_VLAN_MAX, 0 included. -EINVAL: it is none.
+// Reads the number of a VLAN, 0 to CONFIG_VLAN_MAX. -EINVAL: it is no such number.
 ATTR_MUST_CHECK int config_vlan_parse(const char *text, uint16_t *out);
 enum { CONFIG_MAC_TEXT_MAX = 18 };
 char *config_mac_text(const struct config_mac *mac, char out[CONFIG_MAC_TEXT_MAX]);
@@ -77,8 +77,8 @@ struct config_runtime {
 	char *hugepages;                    // "auto", "off" or a directory
 	int log_level, log_format, seccomp; // enum log_level, log_format, sandbox_mode
 	char *group;                        // may use the control socket; "" = no group
-	char *stats_group;                  // may read statistics; "" = `group`, of two users none
-	unsigned log_memory_s;              // 0: no lines about memory
+	char *stats_group; // may read statistics; "": `group` if one user runs both, else no group
+	unsigned log_memory_s; // 0: no lines about memory
 };
 
 // The alias of an exception interface: this, and the identity of its weir (16 hexadecimal digits).
@@ -86,23 +86,23 @@ struct config_runtime {
 
 struct config_port {
 	char *device;    // DPDK device string: PCI address or vdev with arguments
-	char *exception; // kernel interface for all traffic that is not DNS for weir; "" = none
-	char *xdp; // kernel interface that is shared by AF_XDP; NULL = none. `device` is its port
-		   // then
+	char *exception; // kernel interface for traffic that is not DNS for weir; "": not set
+	char *xdp; // kernel interface that weir shares by AF_XDP through `device`; NULL: not set
 	bool has_vlans;
-	uint64_t
-		vlans[CONFIG_VLANS / 64]; // when has_vlans: a bit for each that it takes; 0: no tag
+	// When has_vlans: a bit for each VLAN whose frames the port takes; VLAN 0: frames with no
+	// tag.
+	uint64_t vlans[CONFIG_VLANS / 64];
 	unsigned mac_count;
-	struct config_mac macs[CONFIG_PORT_MACS_MAX]; // that it takes frames for beside its own
+	struct config_mac macs[CONFIG_PORT_MACS_MAX]; // addresses it serves beside its own
 };
 
 struct config_dataplane {
 	unsigned main_lcore;
 	unsigned worker_count;
 	unsigned worker_lcores[CONFIG_WORKERS_MAX];
-	bool workers_auto;  // every core but main's; the data plane takes as many as all ports have
-			    // queues
-	unsigned memory_mb; // for EAL: packet pools and drivers
+	// Every core but main's is listed; the data plane uses as many as all ports have queues.
+	bool workers_auto;
+	unsigned memory_mb; // EAL's memory: packet pools and drivers
 	bool eal_hugepages; // false: --no-huge
 	unsigned port_count;
 	struct config_port ports[CONFIG_PORTS_MAX];
@@ -122,22 +122,22 @@ struct config_cache {
 	bool stale_immediate;                          // false: on-failure
 	uint8_t ttl_preset;                            // enum ttl_preset: where defaults came from
 	uint8_t stale_bound;                           // enum stale_bound
-	uint32_t stale_window_s;                       // kept after soft expiry, 3600
+	uint32_t stale_window_s;                       // records stay after soft expiry, 3600
 	uint32_t stale_ttl_s;                          // 30
 	uint32_t failure_ttl_s;                        // 1
-	bool rotate; // addresses, from query to query; false: as stored
+	bool rotate; // the order of addresses changes from query to query; false: as stored
 };
 
 enum refresh_mode { REFRESH_AGGRESSIVE, REFRESH_BALANCED, REFRESH_CONSERVATIVE, REFRESH_CUSTOM };
 
-// refresh_policy.h makes thresholds of it.
+// refresh_policy.h computes thresholds from these settings.
 struct config_refresh {
 	bool enabled;
 	enum refresh_mode mode;
 	uint32_t hit_window_s;       // 60
 	uint32_t hot_threshold_rate; // hits a minute; 0: 20, or by cache.client_ttl_cap
 	uint32_t warm_threshold;     // hits a minute, 2
-	uint32_t hot_ttl_percent, warm_ttl_percent; // of the stored TTL, 30 and 25
+	uint32_t hot_ttl_percent, warm_ttl_percent; // share of the stored TTL, 30 and 25
 	uint32_t min_ttl_s;                         // remaining TTL of cold records; 0: never ahead
 	bool past_auth;                             // true
 	uint32_t max_inflight;                      // 100
@@ -156,10 +156,10 @@ struct config_blocking {
 	bool zones_any; // false: the first policy zone decides
 	enum dns_block_mode mode;
 	uint32_t ttl_s;
-	struct ip_address custom_v4, custom_v6; // for DNS_BLOCK_CUSTOM; version 0: none
+	struct ip_address custom_v4, custom_v6; // for DNS_BLOCK_CUSTOM; version 0: not set
 	unsigned list_count, disabled_count;
 	struct config_list *lists;
-	struct config_list *disabled; // defined, but named by `disabled_lists`: nothing uses them
+	struct config_list *disabled; // defined, but out of use: `disabled_lists` names them
 	unsigned tsig_key_count;
 	struct config_tsig_key *tsig_keys;
 	unsigned allow_count, deny_count;
@@ -167,23 +167,23 @@ struct config_blocking {
 	unsigned allow_pattern_count, deny_pattern_count;
 	char **allow_patterns, **deny_patterns; // regular expressions, without the slashes
 	unsigned type_count;
-	uint16_t types[CONFIG_BLOCKED_TYPES_MAX]; // query types of which every name is denied
+	uint16_t types[CONFIG_BLOCKED_TYPES_MAX]; // query types that are denied for every name
 	struct config_rebinding rebinding;
-	struct config_filter filter; // of clients in no group; groups inherit it
+	struct config_filter filter; // for clients in no group; groups inherit it
 	struct config_update update;
 };
 
 struct config_limits {
 	unsigned inflight;           // questions being resolved, 4096
 	unsigned waiters;            // clients that wait for one question, 1024
-	unsigned zone_inflight;      // questions of one zone, 256; 0: no bound
+	unsigned zone_inflight;      // questions for names of one zone, 256; 0: no bound
 	unsigned client_waiters;     // answers that one client waits for, 64; 0: no bound
-	uint32_t answer_deadline_ms; // a client's, from its query to SERVFAIL, 4500
+	uint32_t answer_deadline_ms; // from a client's query to SERVFAIL, 4500
 	unsigned unlimited_client_count, unlimited_zone_count;
-	struct ip_address *unlimited_clients; // prefixes without `client_waiters`
-	struct dns_name *unlimited_zones;     // without `zone_inflight`, and all names below
-	uint16_t udp_reply_size;              // 1232
-	uint32_t kernel_frames;               // a second, by a worker, 40000; 0: any number
+	struct ip_address *unlimited_clients; // prefixes that `client_waiters` does not bound
+	struct dns_name *unlimited_zones; // `zone_inflight` bounds neither these nor names below
+	uint16_t udp_reply_size;          // 1232
+	uint32_t kernel_frames; // exception frames a second of one worker, 40000; 0: any number
 };
 
 enum { CONFIG_THREADS_AUTO = 255 };
@@ -201,16 +201,16 @@ struct config_redis {
 	enum redis_mode mode;
 	char *space;            // redis.namespace, CONFIG_NAMESPACE_MAX bytes at most
 	unsigned address_count; // 0 when off
-	// Of the server, the sentinels, or some nodes of the cluster.
+	// The server, the sentinels, or some nodes of the cluster.
 	struct socket_address addresses[CONFIG_REDIS_ADDRESSES_MAX];
-	char *master_name;   // as the sentinels call it; "" unless sentinel
+	char *master_name;   // name of the master at the sentinels; "" unless sentinel
 	char *username;      // "" = the default user
-	char *password;      // from password_file if one is given; "" = none. Never printed
+	char *password;      // from password_file if one is given; "" = no password. Never printed
 	char *password_file; // absolute, credential:, env: or ""
-	char *sentinel_password, *sentinel_password_file; // as both of the server
+	char *sentinel_password, *sentinel_password_file; // like the server's password and file
 	unsigned db;
 	unsigned connections;        // per server, 2
-	unsigned timeout_ms;         // of a command, 100
+	unsigned timeout_ms;         // time for one command, 100
 	unsigned lookup_timeout_ms;  // 5; longest wait of a miss for L1 before it asks an upstream
 	unsigned buffer_kb;          // commands under way, 4096
 	unsigned max_keys;           // 0: no cap
@@ -218,7 +218,7 @@ struct config_redis {
 	unsigned sweep_hit_window_s; // 0: cold keys are left to their TTL
 };
 
-// The part of the reply for blocked names that a group sets; the rest is everyone's.
+// The part of the reply for blocked names that a group can set; `blocking` has the rest.
 struct config_block {
 	bool has_mode, has_ttl;
 	enum dns_block_mode mode;
@@ -237,14 +237,14 @@ struct config_client {
 // The operator's own rules.
 struct config_entries {
 	unsigned count, pattern_count;
-	struct dns_name *names; // with all names below
+	struct dns_name *names; // each stands for all names below it, too
 	char **patterns;        // regular expressions, without the slashes
 };
 
-// One record of the operator's own.
+// A local record.
 struct config_record {
 	struct dns_name name;
-	bool wildcard; // of the names below `name`, not of itself
+	bool wildcard; // for the names below `name`, not for `name`
 	uint16_t type;
 	uint16_t rdata_len;
 	uint8_t *rdata; // wire form (rdata_parse.h)
@@ -254,11 +254,11 @@ struct config_record {
 // The answer for names without a local record in a local zone.
 struct config_local_zone {
 	struct dns_name name;
-	bool forward; // false: that they do not exist
+	bool forward; // ask the upstreams; false: NXDOMAIN
 };
 
 struct config_local {
-	uint32_t ttl_s;     // of records that give none, and of hosts files
+	uint32_t ttl_s;     // for hosts files, and for records that give no TTL
 	bool special_names; // RFC 6761 and so on (controlplane/policy/special_names.h)
 	bool test_names;    // ask the upstreams about names below `test`
 	bool doh_canary;    // use-application-dns.net does not exist
@@ -269,15 +269,15 @@ struct config_local {
 	struct config_local_zone *zones;
 };
 
-// A zone with servers of its own; the longest zone that contains a name decides.
-// How servers of a list share the questions, where `upstreams` does not say it.
+// How the servers of one list share its questions, in place of what `upstreams` says.
 struct config_pick {
 	bool has_policy;
 	enum upstream_policy policy;
 	unsigned race;               // 0: not given
-	struct config_subnet subnet; // that of `upstreams` where the list does not say it
+	struct config_subnet subnet; // always set: a list without it has that of `upstreams`
 };
 
+// A zone with servers of its own; the longest zone that contains a name decides.
 struct config_forward_zone {
 	struct dns_name name;  // may be the root
 	unsigned server_count; // 0: exempt, its names are resolved as if no zone above held them
@@ -291,22 +291,23 @@ enum { CONFIG_NEGATIVE_MAX = 64 };
 struct config_dnssec {
 	bool validate;
 	char *anchors; // absolute; readable where `validate` is on
-	char *keys;    // a line each, of a file that is kept by RFC 5011; NULL: `anchors` has them
+	char *keys; // valid keys, a line each, of an RFC 5011 state file; NULL: `anchors` has them
 	unsigned negative_count;
 	struct dns_name *negative; // names at and below which nothing is validated
-	uint64_t hash;             // of all that, the anchors themselves included; 0: not validated
+	uint64_t hash;             // over `negative` and the trust anchors; 0: no validation
 };
 
 // How questions for AAAA are answered.
 struct config_ipv6 {
-	char *dns64_text;        // of `prefix`; NULL in a group
-	bool filter_aaaa;        // no AAAA at all
-	struct ip_address dns64; // prefix for DNS64 (RFC 6147); version 0: none
+	char *dns64_text;        // text of `dns64`; NULL in a group
+	bool filter_aaaa;        // weir answers no AAAA
+	struct ip_address dns64; // prefix for DNS64 (RFC 6147); version 0: no DNS64
 };
 
-enum { CONFIG_CLIENT_NAME_MAX = 63, CONFIG_CLIENT_NAMES_MAX = 256 }; // bytes; of all groups
+// Bytes of one name; names in all groups together.
+enum { CONFIG_CLIENT_NAME_MAX = 63, CONFIG_CLIENT_NAMES_MAX = 256 };
 
-// Clients that are treated in their own way. Its number is its place in the list, from 1 on.
+// Clients with settings of their own. A group's number is its place in the list, from 1 on.
 struct config_group {
 	char *name; // unique
 	unsigned client_count;
@@ -316,24 +317,25 @@ struct config_group {
 	unsigned vlan_count;
 	uint16_t *vlans; // 1 to CONFIG_VLAN_MAX, none in two groups; a prefix beats a VLAN
 	unsigned client_name_count;
-	char **client_names; // labels in lower case, none in two groups; one beats all the above
+	char **client_names; // labels in lower case, none in two groups; a name beats a MAC
 	struct config_block block;
-	struct config_entries allow, deny; // beside those of everyone
-	// The group's own settings; config_group_services and others return the rest.
-	bool inherits; // it takes from `blocking` what it does not set
+	struct config_entries allow, deny; // beside everyone's entries
+	// Only what the group sets itself; config_group_services and others also return what it
+	// inherits.
+	bool inherits; // what it does not set is as in `blocking`
 	bool has_services, has_safe_search, has_schedules;
 	struct config_filter filter;
 	bool disable_cache;
-	bool has_dns64, has_filter_aaaa; // else those of everyone count
+	bool has_dns64, has_filter_aaaa; // false: everyone's setting counts
 	struct config_ipv6 ipv6;
 	bool blocking;           // false: nothing is blocked
-	bool has_lists;          // false: every list applies, or none where it does not inherit
+	bool has_lists;          // false: every list applies, or no list if `inherits` is false
 	unsigned *lists;         // indices of blocking.lists
 	unsigned list_count;     // when has_lists
-	unsigned upstream_count; // 0: those of everyone
+	unsigned upstream_count; // 0: everyone's servers
 	struct config_upstream *upstreams;
 	struct config_pick pick;              // when upstream_count
-	unsigned record_count, forward_count; // its own, before everyone's
+	unsigned record_count, forward_count; // the group's own go before everyone's
 	struct config_record *records;
 	struct config_forward_zone *forwards;
 };
@@ -343,14 +345,14 @@ enum { CONFIG_UPDATE_KEY_LEN = 32 };
 // The notice of a newer version (controlplane/updates).
 struct config_updates {
 	bool check;                                // false
-	char *url, *key;                           // "": none
+	char *url, *key;                           // "": not set
 	uint32_t interval_s, jitter_s;             // 86400, 3600
-	uint8_t public_key[CONFIG_UPDATE_KEY_LEN]; // of `key`
+	uint8_t public_key[CONFIG_UPDATE_KEY_LEN]; // bytes of `key`
 };
 
 struct config {
-	char *path;         // of the file
-	uint64_t text_hash; // of its text and that of included files (keyhash.h); 0: not of a file
+	char *path;         // the main file
+	uint64_t text_hash; // hash over the text of all files (keyhash.h); 0: from memory
 	struct config_include include;
 	struct config_runtime runtime;
 	struct config_dataplane dataplane;
@@ -383,21 +385,23 @@ struct config {
 	struct config_group *groups;
 	struct config_dated dated; // the key `entries`
 	struct config_control control;
-	bool resolver_off, http_single; // by toggles (controlplane/memory/toggles.h), not the file
+	bool resolver_off, http_single; // runtime toggles set them (controlplane/memory/toggles.h)
 };
 
-// How many resolvers there are: `auto` is one for each two of these CPUs that no worker has, 8 at
-// most. NULL: the CPUs of this thread, and the quota of its cgroup (core/mem/cpu_quota.h).
+// How many resolvers there are: `auto` is one for each two of `cpus` that no worker has, 8 at
+// most. `cpus` NULL: the CPUs of this thread, and the quota of its cgroup (core/mem/cpu_quota.h).
 unsigned config_resolvers(const struct config *c, const cpu_set_t *cpus);
-// Frontends, in the same way: `auto` is one for each four of these CPUs, up to EPOCH_OWN_MAX.
+// How many frontends there are: `auto` is one for each four of such CPUs, up to EPOCH_OWN_MAX.
 unsigned config_frontends(const struct config *c, const cpu_set_t *cpus);
-bool config_sends_subnet(const struct config *c); // of clients, to any upstream server
-bool config_has_streams(const struct config *c);  // serves TCP, in clear text or encrypted
+// Does any upstream server get bits of clients' addresses (struct config_subnet)?
+bool config_sends_subnet(const struct config *c);
+bool config_has_streams(const struct config *c); // serves TCP, in clear text or encrypted
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off
 uint8_t config_log_detail(const struct config *c);  // enum log_detail (shm_abi.h)
 
-// What applies to a group, its own or inherited; NULL: to everyone else. Never NULL.
+// The setting that applies to a group, its own or inherited; `group` NULL: to everyone else.
+// Never returns NULL.
 const struct service_set *config_group_services(
 	const struct config *c, const struct config_group *group);
 const struct config_safe_search *config_group_safe_search(
@@ -406,13 +410,13 @@ const struct config_schedules *config_group_schedules(
 	const struct config *c, const struct config_group *group);
 struct config_ipv6 config_group_ipv6(const struct config *c, const struct config_group *group);
 #define CONFIG_EVERYONE "everyone"                               // no group can be called so
-const char *config_group_name(const struct config_group *group); // CONFIG_EVERYONE of NULL
+const char *config_group_name(const struct config_group *group); // NULL: CONFIG_EVERYONE
 
 bool config_address_is_host(const struct ip_address *a); // not multicast, broadcast, unspecified
-// weir serves DNS there itself: queries to it would loop.
+// Does weir itself serve DNS at this address? A query to it would loop.
 bool config_address_is_own(const struct config *c, const struct socket_address *a);
-// The servers that are given by a host name, one for each name and port, in the order of the file;
-// the number of them, of which the first CONFIG_HOSTS_MAX are in `out`.
+// Finds the servers that are given by a host name, one for each name and port, in the order of the
+// file. Returns their number; the first CONFIG_HOSTS_MAX are in `out`.
 unsigned config_hosts(const struct config *c, const struct config_upstream *out[CONFIG_HOSTS_MAX]);
 // How many servers a list may have in use: a host name may have several addresses.
 unsigned config_servers_most(const struct config_upstream *server, unsigned count);
@@ -420,8 +424,8 @@ enum { CONFIG_HOST_TEXT_MAX = CONFIG_TLS_NAME_MAX + 8 };
 // "9.9.9.9:53", "dns.quad9.net:853".
 char *config_server_text(const struct config_upstream *s, char out[CONFIG_HOST_TEXT_MAX]);
 
-// For statistics, linear: the client of that name, whatever the letter case; with the longest
-// prefix that has this address; with this MAC. NULL: none.
+// Searches for statistics, linear; NULL: no such client. By name the letter case does not count; by
+// address the longest prefix decides.
 const struct config_client *config_client_by_name(const struct config *c, const char *name);
 const struct config_client *config_client_by_address(
 	const struct config *c, const struct ip_address *address);
@@ -436,12 +440,12 @@ ATTR_MUST_CHECK static inline int config_load(
 }
 void config_free(struct config *c); // NULL is fine
 
-// The reply for blocked names: of a group, or (NULL) of everyone.
+// The reply for blocked names of a group's clients; `group` NULL: of everyone else.
 void config_block_reply(
 	const struct config *config, const struct config_group *group, struct dns_block *out);
 
 struct dns_identity;
 void config_identity_take(const struct config *config, struct dns_identity *out);
-// What workers need of it (shm_abi.h); every list applies to everyone, no pause.
+// The settings that workers need (shm_abi.h): every list applies to everyone, and no pause is on.
 struct dp_config;
 void config_for_workers(const struct config *config, struct dp_config *out);

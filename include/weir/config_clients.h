@@ -2,7 +2,7 @@
 #pragma once
 
 // Settings for DNS on kernel sockets, for access and for weir's identity, and the list of included
-// files. Part of struct config (config.h), which owns all of it.
+// files. Parts of struct config (config.h), which owns everything here.
 
 #include "config_filter.h"
 #include "dns_cookie.h"
@@ -15,12 +15,12 @@ struct config_tcp {
 	bool enabled;                // true
 	uint32_t connections;        // 12288
 	uint32_t per_client;         // 32
-	uint32_t pipelined;          // questions of one connection under way, 100
-	uint32_t queries;            // of all, 1024
+	uint32_t pipelined;          // queries in flight on one connection, 100
+	uint32_t queries;            // queries in flight on all connections, 1024
 	uint32_t idle_timeout_s;     // 10
 	uint32_t query_timeout_s;    // 5
 	uint32_t connection_queries; // 0: any number
-	uint32_t connection_age_s;   // 0: any
+	uint32_t connection_age_s;   // 0: any age
 	uint32_t buffer_kb;          // 4096
 };
 
@@ -30,10 +30,10 @@ enum { CONFIG_TICKET_SECRETS_MAX = 4, CONFIG_TICKET_SECRET_LEN = 32, CONFIG_DOH_
 
 // TLS for clients (controlplane/tls/tls_server.h).
 struct config_tls {
-	bool only_1_3;         // not 1.2
-	char *name;            // what clients call this box, in lower case; "": not known
+	bool only_1_3;         // no TLS 1.2
+	char *name;            // this box's name for clients, in lower case; "": not known
 	char *tickets_file;    // absolute, credential:, env: or ""; its secrets are in `secret`
-	char *client_ca;       // absolute or "": weir asks clients for none
+	char *client_ca;       // absolute; "": weir asks clients for no certificate
 	bool client_required;  // false; if true there is client_ca
 	unsigned secret_count; // 0: random keys
 	uint8_t secret[CONFIG_TICKET_SECRETS_MAX][CONFIG_TICKET_SECRET_LEN]; // never printed
@@ -50,8 +50,8 @@ enum {
 	CONFIG_CONTROL_NAME_MAX = 63,
 };
 
-// What a user of the control API may do; each role may do all that the one before may. An endpoint
-// without a role takes an admin.
+// What a user of the control API may do; each role includes the one before it. An endpoint without
+// a role needs an admin.
 enum control_role { CONTROL_NONE, CONTROL_READ, CONTROL_OPERATE, CONTROL_ADMIN };
 
 // The control API over HTTPS (controlplane/remote/api_control.c).
@@ -60,14 +60,14 @@ struct config_control {
 	struct socket_address listen[CONFIG_CONTROL_LISTEN_MAX];
 	unsigned allow_count;
 	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // clients that may connect
-	char *client_ca; // absolute or "": weir asks for no certificate
-	bool page;       // false; hand out the page for browsers
+	char *client_ca; // absolute; "": weir asks for no certificate
+	bool page;       // false; serve the page for browsers
 	unsigned connections, source_connections;
-	unsigned count; // 0: those of `tls`
+	unsigned count; // 0: the certificates of `tls` count
 	struct config_certificate certificate[CONFIG_CERTIFICATES_MAX];
 	unsigned client_count;
 	struct config_control_client {
-		char name[CONFIG_CONTROL_NAME_MAX + 1]; // that its certificate has
+		char name[CONFIG_CONTROL_NAME_MAX + 1]; // name in the client's certificate
 		enum control_role role;
 	} client[CONFIG_CONTROL_CLIENTS_MAX];
 };
@@ -76,14 +76,14 @@ struct config_control {
 struct config_dot {
 	bool enabled; // false; if true there is a certificate
 	uint16_t port;
-	char *path; // of HTTPS: "/dns-query"
+	char *path; // for HTTPS: "/dns-query"
 };
 
 enum { CONFIG_BALANCERS_MAX = 64 };
 
 // Balancers that forward connections and datagrams by PROXY protocol v2 (sender.h).
 struct config_proxy_protocol {
-	unsigned from_count;                          // 0: nobody does
+	unsigned from_count;                          // 0: no balancer does
 	struct ip_address from[CONFIG_BALANCERS_MAX]; // prefixes without host bits
 };
 
@@ -100,12 +100,12 @@ struct config_access {
 	bool refuse;      // a client that may not ask gets REFUSED; false: no reply
 	bool any_minimal; // ANY gets one HINFO record; false: the upstreams' answer
 	unsigned allow_count, deny_count, unlimited_count;
-	struct ip_address *allow, *deny; // prefixes without host bits; in both: denied
+	struct ip_address *allow, *deny; // prefixes without host bits; a prefix in both is denied
 	struct ip_address *unlimited;    // no limit applies to these clients
-	uint32_t rate, network_rate;     // queries a second of an address and of a network; 0: any
-	uint32_t burst_s;                // a burst may have the queries of this many seconds
-	uint32_t reply_octets; // bytes of a reply that count as one query; 0: a reply is one
-	uint32_t slip;         // each how many-th query over the limit is answered by TC; 0: none
+	uint32_t rate, network_rate; // queries a second of an address, of a network; 0: no limit
+	uint32_t burst_s;            // a burst may have the queries of this many seconds
+	uint32_t reply_octets;       // bytes of a reply that count as one query; 0: all of them
+	uint32_t slip;               // one in so many queries over the limit gets TC; 0: no query
 };
 
 enum {
@@ -116,16 +116,16 @@ enum {
 
 // Metrics over the network.
 struct config_metrics {
-	char *listen;                  // "": nowhere
-	struct socket_address address; // what that says
+	char *listen;                  // "": weir serves no metrics
+	struct socket_address address; // address in `listen`
 	bool ready_needs_upstream;
 	unsigned allow_count;
 	struct ip_address allow[CONFIG_METRICS_ALLOW_MAX]; // clients that may scrape
 	unsigned host_count;
-	char host[CONFIG_METRICS_HOSTS_MAX][CONFIG_METRICS_HOST_MAX + 1]; // names they scrape by
+	char host[CONFIG_METRICS_HOSTS_MAX][CONFIG_METRICS_HOST_MAX + 1]; // names in header Host
 };
 
-// Texts about weir itself (dns_identity.h); "": none.
+// Texts about weir itself (dns_identity.h); "": not given.
 struct config_identity {
 	char *version, *name, *nsid;
 };
@@ -135,7 +135,7 @@ struct config_cookies {
 	bool enabled;
 	enum dns_cookie_require require;
 	char *secret_file; // absolute, credential:, env: or ""; its secrets are in `secret`
-	unsigned count;    // 0: the control plane makes its own
+	unsigned count;    // 0: the control plane makes its own secrets
 	uint8_t secret[DNS_COOKIE_SECRETS_MAX][DNS_COOKIE_SECRET_LEN]; // never printed
 };
 
@@ -146,11 +146,11 @@ enum {
 	CONFIG_INCLUDE_PATH_MAX = 200, // bytes of a path or pattern
 };
 
-// Which secrets a load opens: all; those that this process has (config_load_all); none.
+// Which secrets a load opens: all; the secrets that this process has (config_load_all); no secret.
 enum config_secrets_kind { CONFIG_SECRETS_ALL, CONFIG_SECRETS_FOUND, CONFIG_SECRETS_NONE };
 
 struct config;
-// As config_load(). `why` has room for CONFIG_WHY_MAX bytes.
+// Loads as config_load() does. `why` has room for CONFIG_WHY_MAX bytes.
 ATTR_MUST_CHECK int config_load_kind(
 	const char *path, enum config_secrets_kind secrets, struct config **out, char *why);
 
@@ -158,7 +158,7 @@ struct config_include {
 	unsigned file_count, folder_count;
 	char **files;   // absolute, in the order in which they count
 	char **folders; // absolute: a new file in one of them may match a pattern
-	// An entry is an absolute path: a copy of the file elsewhere includes the same files. False
-	// for a configuration that was read from memory.
+	// An item of `include` is an absolute path: a copy of the main file elsewhere includes the
+	// same files. False for a configuration that was read from memory.
 	bool has_absolute;
 };

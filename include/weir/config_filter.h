@@ -2,7 +2,7 @@
 #pragma once
 
 // What everyone, or a group of clients, can have beside block lists: blocked services, safe search,
-// schedules, and servers to ask. Part of struct config (config.h), which owns all of it.
+// schedules, and servers to ask. Parts of struct config (config.h), which owns everything here.
 
 #include "attr.h"
 #include "dns_name.h"
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// X(word, enumerator). Only YouTube knows a moderate kind of safe search.
+// X(word, enumerator). Only YouTube has a moderate level of safe search.
 #define SAFE_ENGINES(X)           \
 	X(google, GOOGLE)         \
 	X(bing, BING)             \
@@ -41,26 +41,26 @@ const char *safe_engine_word(unsigned engine);
 bool config_safe_search_any(const struct config_safe_search *s);
 
 enum {
-	CONFIG_SCHEDULES_MAX = 16,     // of one group or of everyone, family time included
-	CONFIG_SCHEDULE_NAME_MAX = 23, // bytes; fits a title in the rule image behind its group's
-	CONFIG_GROUP_NAME_MAX = 31,    // the same, and as `$client` of a rule (RULE_CLIENT_MAX)
+	CONFIG_SCHEDULES_MAX = 16, // schedules of one group or of everyone, family time included
+	CONFIG_SCHEDULE_NAME_MAX = 23, // bytes; fits a rule image's title behind a group's name
+	CONFIG_GROUP_NAME_MAX = 31,    // bytes; also fits as `$client` of a rule (RULE_CLIENT_MAX)
 	CONFIG_SCHEDULE_DOMAINS_MAX = 1000,
 	CONFIG_DAY_MIN = 24 * 60,
 };
 
-// A window of local time on some days of the week, and its effect. Windows of one owner may
-// overlap: their effects add up.
+// A window of local time on some days of the week, and its effect. Windows of one group, or of
+// everyone, may overlap: their effects add up.
 struct config_schedule {
-	char *name;        // unique for its owner
-	uint8_t days;      // on which it begins; bit 0: Monday, bit 6: Sunday
-	uint16_t from_min; // of the day, below CONFIG_DAY_MIN
-	uint16_t to_min;   // 1..CONFIG_DAY_MIN; below from_min: of the day after
-	bool pause;        // lifts permanent blocking, not that of schedules
-	bool block_all;    // all but what an allow rule names, and local data
+	char *name;        // unique in its group, or for everyone
+	uint8_t days;      // days on which it begins; bit 0: Monday, bit 6: Sunday
+	uint16_t from_min; // minute of the day, below CONFIG_DAY_MIN
+	uint16_t to_min;   // 1..CONFIG_DAY_MIN; below from_min: on the day after
+	bool pause;        // lifts permanent blocking, not the blocking of schedules
+	bool block_all;    // blocks every name but local data and what an allow rule names
 	struct service_set services;
 	unsigned list_count, domain_count;
 	unsigned *lists;          // indices of blocking.lists
-	struct dns_name *domains; // with all names below
+	struct dns_name *domains; // each stands for all names below it, too
 };
 
 struct config_schedules {
@@ -79,17 +79,17 @@ enum {
 	CONFIG_SOURCES_MAX = 2,
 	CONFIG_WEIGHT_MAX = 100,
 	CONFIG_BOOTSTRAP_MAX = 8,
-	CONFIG_HOSTS_MAX = 64,     // host names with their ports, of all lists of servers together
-	CONFIG_HOST_ADDRESSES = 4, // of each family that weir uses of one host name
+	CONFIG_HOSTS_MAX = 64,     // host names with their ports in all lists of servers together
+	CONFIG_HOST_ADDRESSES = 4, // addresses of each family that weir uses for one host name
 };
 
 struct ip_address {
 	uint8_t version;    // 4 or 6
-	uint8_t prefix_len; // when written with /N; else 32 or 128
+	uint8_t prefix_len; // N of "/N"; without it 32 or 128
 	uint8_t bytes[16];  // network order; IPv4 in the first 4
 };
 
-// Clears what is behind the prefix. True: some bit of it was set.
+// Clears the host bits. True: a host bit was set.
 static inline bool ip_address_mask(struct ip_address *a)
 {
 	const unsigned bytes = a->version == 4 ? 4 : 16;
@@ -108,9 +108,9 @@ struct socket_address {
 	uint16_t port; // host order
 };
 
-// "198.18.0.53/24", "fd53::53". -EINVAL.
+// Reads "198.18.0.53/24", "fd53::53". -EINVAL.
 ATTR_MUST_CHECK int ip_address_parse(const char *text, struct ip_address *out);
-// "1.1.1.1", "1.1.1.1:5301", "[fd53::1]:53", "fd53::1". -EINVAL.
+// Reads "1.1.1.1", "1.1.1.1:5301", "[fd53::1]:53", "fd53::1". -EINVAL.
 ATTR_MUST_CHECK int socket_address_parse(
 	const char *text, uint16_t default_port, struct socket_address *out);
 enum { SOCKET_ADDRESS_TEXT_MAX = 64 };
@@ -128,11 +128,11 @@ enum {
 	CONFIG_CA_FILE_MAX = 200
 };
 
-// How a server is asked over TLS, or over HTTPS (controlplane/tls/tls.h).
+// How weir asks a server over TLS, or over HTTPS (controlplane/tls/tls.h).
 struct config_upstream_tls {
 	bool is_on;
-	char name[CONFIG_TLS_NAME_MAX
-		  + 1]; // that the certificate is for, lower case; "": the address
+	// Name in the certificate, lower case; "": the address.
+	char name[CONFIG_TLS_NAME_MAX + 1];
 	char path[CONFIG_HTTPS_PATH_MAX + 1]; // "/dns-query": over HTTPS; "": over TLS alone
 	unsigned pin_count;
 	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN]; // SHA-256 of public keys
@@ -140,41 +140,41 @@ struct config_upstream_tls {
 
 struct config_upstream {
 	char *name; // text of the address unless given
-	// Its addresses are those of this name, in lower case, and `address` has the port alone;
-	// "": `address` is its own.
+	// Host name that weir resolves, in lower case; `address` has only the port then. "":
+	// `address` is the server's.
 	char host[CONFIG_TLS_NAME_MAX + 1];
 	struct socket_address address;
 	unsigned weight; // 1 to CONFIG_WEIGHT_MAX; 1 unless given
-	bool trust_ad;   // what it says is proven is proven
+	bool trust_ad;   // an answer of this server with AD counts as validated
 	struct config_upstream_tls tls;
-	bool is_recursion; // controlplane/recursor has the address
+	bool is_recursion; // weir's own recursion, at an address of controlplane/recursor
 };
 
-// Order of the servers that are up (controlplane/upstream/upstream_internal.h).
+// Order in which weir asks servers that are up (controlplane/upstream/upstream_internal.h).
 enum upstream_policy {
-	UPSTREAM_FAILOVER, // as configured
+	UPSTREAM_FAILOVER, // order of the list
 	UPSTREAM_LATENCY,
-	UPSTREAM_LEAST, // queries under way
+	UPSTREAM_LEAST, // fewest queries in flight first
 	UPSTREAM_ROUND_ROBIN,
 };
 
-// Servers that are sent queries of weir's own (controlplane/upstream/upstream_check.c).
+// Servers that get health checks (controlplane/upstream/upstream_check.c).
 enum upstream_check_mode {
 	UPSTREAM_CHECK_OFF,
-	UPSTREAM_CHECK_DOWN, // that left a query unanswered
+	UPSTREAM_CHECK_DOWN, // servers that left a query unanswered
 	UPSTREAM_CHECK_ALL,
 };
 
-// How queries over UDP leave (controlplane/route/routes.h).
+// How queries over UDP leave the box (controlplane/route/routes.h).
 enum upstream_via {
 	UPSTREAM_VIA_AUTO,   // through the port where the route leaves by an exception interface
-	UPSTREAM_VIA_KERNEL, // by sockets
-	UPSTREAM_VIA_PORT,   // as auto, with a warning for each server that cannot
+	UPSTREAM_VIA_KERNEL, // through kernel sockets
+	UPSTREAM_VIA_PORT,   // like auto, with a warning for each server that no port reaches
 };
 
 enum upstream_mode {
 	UPSTREAM_FORWARD,
-	UPSTREAM_FORWARD_FIRST, // recursion comes after the servers
+	UPSTREAM_FORWARD_FIRST, // recursion is the last server
 	UPSTREAM_RECURSIVE,     // recursion is the only server
 };
 
@@ -186,19 +186,19 @@ enum recursion_ip {
 	RECURSION_IP_V6,
 };
 
-// Bits of a client's address that servers get with its questions (RFC 7871). Both 0: they get none,
-// and no option; one of both: clients of that version have none of their bits sent.
+// Bits of a client's address that servers get with its questions (RFC 7871). Both 0: queries have
+// no such option. One of them 0: no bits of that version's clients are sent.
 struct config_subnet {
 	uint8_t ipv4, ipv6;
 };
 
 struct config_upstreams {
-	unsigned count; // with recursion
+	unsigned count; // number of servers, recursion included
 	struct config_upstream server[CONFIG_UPSTREAMS_MAX];
 	enum upstream_mode mode;
 	enum recursion_ip recursion_ip;
-	char *root_hints;          // file of recursion; "" or NULL: the library's
-	uint64_t root_hints_hash;  // of its contents
+	char *root_hints; // file of root servers for recursion; "" or NULL: the library's list
+	uint64_t root_hints_hash;  // hash of that file's contents
 	unsigned first_timeout_ms; // 400
 	unsigned max_sends;        // 6
 	enum upstream_policy policy;
@@ -206,20 +206,20 @@ struct config_upstreams {
 	struct config_subnet subnet;
 	enum upstream_check_mode check;
 	unsigned check_interval_s;  // 1
-	char *check_text;           // "."; below as a name
-	struct dns_name check_name; // no bytes: none
+	char *check_text;           // "."; text of check_name
+	struct dns_name check_name; // `len` 0: not set
 	uint16_t check_type;        // NS
 	unsigned backoff_s;         // 30: for this time a failed server is tried last
 	enum upstream_via via;
-	bool strict;   // every server is asked over TLS, but those of zones below the root
-	char *ca_file; // of authorities of TLS servers; "" or NULL: the system's
-	// Source addresses of queries through the port, one of each version at most; none: the
-	// kernel's choice.
+	bool strict;   // weir asks every server over TLS, except servers of zones below the root
+	char *ca_file; // certificate authorities of TLS servers; "" or NULL: the system's
+	// Source addresses of queries through the port, one of each version at most; without one
+	// the kernel chooses.
 	unsigned source_count;
 	struct ip_address source[CONFIG_SOURCES_MAX];
 	unsigned bootstrap_count; // 0: no server is given by a host name
-	struct socket_address bootstrap[CONFIG_BOOTSTRAP_MAX]; // servers that resolve these
-	// By a toggle (controlplane/memory/toggles.h): 0: UPSTREAM_SOCKET_USES of a socket,
-	// UPSTREAM_STREAM_USES of a connection; UINT32_MAX: without end.
+	struct socket_address bootstrap[CONFIG_BOOTSTRAP_MAX]; // servers that resolve host names
+	// Queries over one socket or connection, set by a toggle (controlplane/memory/toggles.h).
+	// 0: UPSTREAM_SOCKET_USES and UPSTREAM_STREAM_USES; UINT32_MAX: no bound.
 	uint32_t socket_uses;
 };

@@ -15,10 +15,10 @@ enum log_clients { LOG_CLIENTS_WHOLE, LOG_CLIENTS_HASHED, LOG_CLIENTS_TRUNCATED 
 
 enum { CONFIG_LOG_EXCLUDE_MAX = 256, CONFIG_WEBHOOKS_MAX = 4, CONFIG_CLICKHOUSE_URLS_MAX = 8 };
 
-// The store of the log on this box.
+// The query log on this box.
 struct config_query_log_store {
 	bool enabled;      // true
-	char *directory;   // "": log, in runtime.state_directory
+	char *directory;   // "": `log` in runtime.state_directory
 	uint32_t hours;    // 168
 	uint32_t max_mb;   // 1024
 	uint32_t max_rate; // 5000; 0: every row
@@ -28,19 +28,19 @@ enum log_partition { LOG_PARTITION_DAY, LOG_PARTITION_HOUR };
 
 // The log in a ClickHouse server (docs/how-to/clickhouse.md).
 struct config_query_log_clickhouse {
-	char *url;                              // "": none, or `urls` has them
+	char *url;                              // "": not given, or `urls` is
 	unsigned url_count;                     // 0: no sink
-	char *urls[CONFIG_CLICKHOUSE_URLS_MAX]; // of `urls`, or that of `url` alone
+	char *urls[CONFIG_CLICKHOUSE_URLS_MAX]; // all of `urls`, or `url` alone
 	char *database, *table;                 // "weir", "queries"; identifiers
 	char *user, *password_file;             // "default", ""
-	char *password;                         // from the file, NULL without one. Never printed
+	char *password;                         // read from password_file, or NULL. Never printed
 	char *ca_file;                          // "": the system's authorities
 	enum log_partition partition;           // LOG_PARTITION_DAY
-	uint32_t hours, max_mb;                 // 168, 0: any
+	uint32_t hours, max_mb;                 // 168; 0: any size
 	bool rollups;                           // true
 	uint32_t rollup_days;                   // 400
 	uint32_t flush_ms;                      // 5000
-	char *spool_directory;                  // "": clickhouse, in runtime.state_directory
+	char *spool_directory;                  // "": `clickhouse` in runtime.state_directory
 	uint32_t spool_mb;                      // 256
 };
 
@@ -48,15 +48,15 @@ enum request_format { REQUESTS_TEXT, REQUESTS_JSON };
 
 struct config_query_log_requests {
 	bool enabled;    // false
-	char *directory; // "": requests, in runtime.state_directory
+	char *directory; // "": `requests` in runtime.state_directory
 	enum request_format format;
 	uint32_t days;   // 7
-	uint32_t max_mb; // 1024; of a day
+	uint32_t max_mb; // size of one day's file, 1024
 };
 
 struct config_query_log_dnstap {
-	char *socket;  // "": none
-	bool messages; // true: as they were on the wire
+	char *socket;  // "": no dnstap
+	bool messages; // true: with the messages in wire format
 };
 
 enum webhook_form { WEBHOOK_GENERIC, WEBHOOK_DISCORD };
@@ -64,7 +64,7 @@ enum webhook_form { WEBHOOK_GENERIC, WEBHOOK_DISCORD };
 struct config_webhook_to {
 	char *url; // http or https
 	enum webhook_form form;
-	uint32_t per_minute; // 60: messages
+	uint32_t per_minute; // messages, 60
 	char *ca_file;       // NULL: the system's authorities
 };
 
@@ -87,7 +87,7 @@ struct config_query_log {
 	char *box;                  // "": the host's name
 	enum log_clients anonymize; // LOG_CLIENTS_WHOLE
 	unsigned exclude_domain_count, exclude_client_count;
-	struct dns_name *exclude_domains;   // with all names below
+	struct dns_name *exclude_domains;   // each stands for all names below it, too
 	struct ip_address *exclude_clients; // prefixes without host bits
 };
 
@@ -98,11 +98,11 @@ struct config_client_names {
 	bool usual_files; // true
 	unsigned lease_file_count, ptr_server_count;
 	char lease_files[CONFIG_LEASE_FILES_MAX][CONFIG_LEASE_PATH_MAX + 1]; // absolute
-	struct socket_address ptr_servers[CONFIG_CLIENT_PTR_MAX]; // none: weir asks nobody
+	struct socket_address ptr_servers[CONFIG_CLIENT_PTR_MAX]; // 0: weir sends no PTR query
 };
 
-// The kinds of events (controlplane/events/events.h). A set of kinds is a bit for each.
-// name, usual severity
+// X(name, usual severity): the kinds of events (controlplane/events/events.h). A set of kinds has a
+// bit for each.
 #define EVENT_KINDS(X)                  \
 	X(process_started, info)        \
 	X(config_reloaded, info)        \
@@ -141,8 +141,8 @@ enum event_severity { EVENT_IS_info, EVENT_IS_warning, EVENT_IS_error, EVENT_SEV
 
 struct config_event_webhook {
 	struct config_webhook_to to;
-	uint32_t kinds;               // EVENT_KINDS_ALL: a bit for each enum event_kind
-	enum event_severity severity; // EVENT_IS_info: the least one
+	uint32_t kinds;               // a bit for each enum event_kind; EVENT_KINDS_ALL
+	enum event_severity severity; // least severity that is sent; EVENT_IS_info
 };
 
 enum config_events_journal { EVENTS_JOURNAL_AUTO, EVENTS_JOURNAL_ON, EVENTS_JOURNAL_OFF };
@@ -150,12 +150,12 @@ enum config_events_transport { EVENTS_SYSLOG_UDP, EVENTS_SYSLOG_TCP };
 
 struct config_events {
 	enum config_events_journal journal;            // EVENTS_JOURNAL_AUTO
-	char *syslog;                                  // "": none
+	char *syslog;                                  // "": no syslog server
 	enum config_events_transport syslog_transport; // EVENTS_SYSLOG_UDP
-	struct socket_address syslog_address;          // if there is one
+	struct socket_address syslog_address;          // address of `syslog`
 	unsigned webhook_count;
 	struct config_event_webhook *webhooks;
 };
 
-// Is any value another one?
+// Does any setting of `a` differ from that of `b`?
 bool config_events_differ(const struct config_events *a, const struct config_events *b);

@@ -5,10 +5,10 @@
 // edit (config/versions.h), parsed, changed item by item, and printed again. It holds whatever keys
 // the text has; each list that verbs do not know stays as it is.
 //
-// A change is checked here only as far as another item of the managed part matters; all else is
-// checked when the printed text is applied. Names of items are compared byte by byte: the caller
-// gives domain names in lower case. Any thread; the caller owns the model. Costs memory for some
-// times the text, which has at most CONFIG_MANAGED_MAX bytes.
+// A change is checked here only against other items of the managed part; all else is checked when
+// the printed text is applied. Names of items are compared byte by byte: the caller gives domain
+// names in lower case. Any thread; the caller owns the model. A model takes some times the memory
+// of its text, which has at most CONFIG_MANAGED_MAX bytes.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,78 +19,77 @@ struct config_managed;
 
 enum { CONFIG_MANAGED_MAX = 1 << 20 };
 
-// Of a text, which may be empty. -EINVAL, -EFBIG, -ENOMEM, with `why`.
+// Makes a model from a text, which may be empty. -EINVAL, -EFBIG, -ENOMEM, with `why`.
 ATTR_MUST_CHECK int config_managed_parse(
 	const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX]);
 void config_managed_free(struct config_managed *m); // NULL is fine
-// `head` and all items, in the order of the schema and then of their making; "" where there is
-// none. For free(); NULL: no memory.
+// Prints `head` and all items, by the order of the schema and then of their creation; "" if there
+// are no items. For free(); NULL: no memory.
 char *config_managed_text(const struct config_managed *m, const char *head);
 
 // An item that a verb adds or removes; NULL: not given.
-struct managed_entry { // of `entries`
+struct managed_entry { // item of `entries`
 	const char *name, *verdict, *group, *until, *why;
 };
-struct managed_list { // of blocking.lists
+struct managed_list { // item of blocking.lists
 	const char *name, *path, *url, *format;
 	bool allow;
 };
-struct managed_record { // of local.records
+struct managed_record { // item of local.records
 	const char *name, *type, *value, *ttl;
 };
 
-// All that change something return 0, or -ENOMEM, or -E2BIG: too many items; else the model is as
-// it was. -EEXIST: such an item is there; -ENOENT: no such item.
+// Functions that change the model return 0, or an error that leaves it as it was: -ENOMEM; -E2BIG:
+// too many items; -EEXIST: such an item is there; -ENOENT: no such item.
 
-// In place of one with that name and group, whatever its verdict: 1 if there was one, 2 if that
-// had no end.
+// Adds `e` in place of an entry with its name and group, whatever the verdict. Returns 1 if an
+// entry was replaced, 2 if the replaced entry had no end.
 ATTR_MUST_CHECK int config_managed_entry_set(
 	struct config_managed *m, const struct managed_entry *e);
-// -ENOENT. `verdict` NULL: any.
+// `verdict` NULL: removes an entry of any verdict.
 ATTR_MUST_CHECK int config_managed_entry_remove(
 	struct config_managed *m, const struct managed_entry *e);
-// Removes those that have ended at `now`; how many.
+// Removes the entries that have ended at `now`. Returns their number.
 unsigned config_managed_entries_end(struct config_managed *m, int64_t now);
 
-// -EEXIST, -ENOENT. The list's name is removed from the disabled ones, too.
+// Both remove the list's name from the managed part's disabled lists.
 ATTR_MUST_CHECK int config_managed_list_add(struct config_managed *m, const struct managed_list *l);
 ATTR_MUST_CHECK int config_managed_list_remove(struct config_managed *m, const char *name);
-// -EEXIST: it is disabled; -ENOENT: not by the managed part.
+// -EEXIST: the list is disabled; -ENOENT: the managed part does not disable it.
 ATTR_MUST_CHECK int config_managed_list_disable(struct config_managed *m, const char *name);
 ATTR_MUST_CHECK int config_managed_list_enable(struct config_managed *m, const char *name);
 
-// -EEXIST: the same record; -ENOENT. `type` and `value` NULL: all records of the name; 0 or more is
-// how many were removed. Values are the same if their data is, however they are written; that of a
-// removal may also be `\# LEN HEX` (RFC 3597).
+// Two values are equal if their RDATA is. A removal returns the number of removed records: `type`
+// or `value` NULL stands for any, and `value` may also be `\# LEN HEX` (RFC 3597).
 ATTR_MUST_CHECK int config_managed_record_add(
 	struct config_managed *m, const struct managed_record *r);
 ATTR_MUST_CHECK int config_managed_record_remove(
 	struct config_managed *m, const struct managed_record *r);
 
-// -EEXIST: the client is in a group. `group` of the removal NULL: any.
+// -EEXIST: the client is in a group. A removal with `group` NULL: from any group.
 ATTR_MUST_CHECK int config_managed_member_add(
 	struct config_managed *m, const char *group, const char *client);
 ATTR_MUST_CHECK int config_managed_member_remove(
 	struct config_managed *m, const char *group, const char *client);
-// Which group the managed part adds the client to; NULL: none.
+// The group that the managed part adds the client to; NULL: it adds it to no group.
 const char *config_managed_member_group(const struct config_managed *m, const char *client);
 
-// upstreams.servers. `name`: of its certificate, NULL: none.
+// Servers of upstreams.servers. `name`: in the certificate; NULL: not given.
 ATTR_MUST_CHECK int config_managed_server_add(
 	struct config_managed *m, const char *address, const char *name);
 ATTR_MUST_CHECK int config_managed_server_remove(struct config_managed *m, const char *address);
 
 // Items of files that verbs do not edit.
 
-// An entry goes by its name, its group and its verdict (NULL: any), whatever key it stands in; a
-// record by its name and its type (NULL: any); all else by its name.
+// What identifies an item: an entry's name, group and verdict (NULL: any), whatever key it stands
+// in; a record's name and type (NULL: any); the name of any other item.
 enum config_item_kind {
 	CONFIG_ITEM_ENTRY,
 	CONFIG_ITEM_LIST,
 	CONFIG_ITEM_DISABLED, // a name in blocking.disabled_lists
 	CONFIG_ITEM_RECORD,
 	CONFIG_ITEM_MEMBER, // a client
-	CONFIG_ITEM_SERVER, // its name is its address
+	CONFIG_ITEM_SERVER, // `name` is its address
 };
 
 struct config_item {
@@ -104,11 +103,12 @@ struct config_item_place {
 	char text[CONFIG_ITEM_PLACE_MAX]; // "/etc/weir/weir.yaml:12:5"
 };
 
-// Where the main file or an included one has that item; false: neither has, or no memory. Domain
-// names and addresses are compared as such. Parses the texts: some milliseconds.
+// Finds the item in the main file and the included files; false: no file has it, or no memory.
+// Compares domain names as names and addresses as addresses, not byte by byte. Parses the texts:
+// some milliseconds.
 struct config_bundle;
 bool config_item_find(const struct config_bundle *b, const struct config_item *item,
 	struct config_item_place *out);
-// The canonical text of a client of a group: an address, a prefix, a MAC address; else as it is. Of
-// two texts for one client both are the same. Returns `out`.
+// Writes the canonical text of a group's client: of an address, a prefix or a MAC address; any
+// other text is copied. Two texts for one client give one canonical text. Returns `out`.
 char *config_client_text(const char *text, char out[CONFIG_ITEM_GROUP_MAX]);

@@ -7,5 +7,6 @@
 
 enum { PCI_NAME_MAX = 24 };
 
-// "0000:03:00.0" or "03:00.0", as sysfs has it: whole, in lower case. False: it is none.
+// Reads "0000:03:00.0" or "03:00.0"; `out` is the name in sysfs: with domain, in lower case. False:
+// it is no PCI address.
 bool pci_name_parse(const char *text, char out[PCI_NAME_MAX]);
