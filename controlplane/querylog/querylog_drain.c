@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: BSD-3-Clause Reads the log rings and makes rows in batches.
+// SPDX-License-Identifier: BSD-3-Clause
+// Reads the log rings and makes rows in batches.
 
 #include "querylog_state.h"
 

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSD-3-Clause Passes batches to sinks; counts what a sink is owed that
-// did not accept a batch, rows that each sink has in memory, and rows that it lost.
+// SPDX-License-Identifier: BSD-3-Clause
+// Passes batches to sinks; counts what a sink is owed that did not accept a batch, rows that each
+// sink has in memory, and rows that it lost.
 
 #include "querylog_state.h"
 
