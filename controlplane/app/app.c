@@ -104,7 +104,7 @@ static void on_pause(void *app)
 	app_publish_config(a, a->current);
 }
 
-// What changes with the rules, and what changes them.
+// Sets what follows a new rule image, and what changes the rules.
 static int rules_watch(struct app *a)
 {
 	rules_on_published(a->rules, app_groups_republish, a);
@@ -190,7 +190,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	return api_open(&a->api, &a->deps, why);
 }
 
-// Before any table and any thread is made: near those who read it.
+// Places memory near the workers that read it; called before any table or thread is made.
 static void place_memory(const struct config_dataplane *d)
 {
 	uint64_t nodes = numa_nodes_of(NULL, d->worker_lcores, d->worker_count);
@@ -246,10 +246,10 @@ int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 	return 0;
 }
 
-// What systemd hears from the control plane (weir/os/sd_notify.h): that it serves, that it reloads,
-// and, when the unit has a watchdog, that it is worth keeping. The service loop sends the message,
-// so it turns, and only while publisher_serves says so of the resolvers and frontends: who hangs
-// for a while takes nothing from the others.
+// Messages to systemd (weir/os/sd_notify.h): the control plane serves, reloads, and, if the unit
+// has a watchdog, is alive. The service loop sends the watchdog message, so a message proves that
+// this loop runs. It sends it only while publisher_serves is true; a resolver or frontend that
+// hangs for a short time does not stop it.
 enum { ALIVE_LOOK_MS = 250 };
 
 static void on_alive_look(void *arg)
@@ -333,12 +333,12 @@ void app_close(struct app *a)
 	verb_ends_close(a->ends);
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);
-	// First, so that what asked the resolvers something is still there for their reply.
+	// Stops the resolvers first, so that whoever waits for their reply still exists.
 	app_resolvers_stop(a);
 	app_memory_stop(a);
 	api_close(a->api);
-	// The end of a watch is a call to resolvers; a version whose audit entry is written comes
-	// to its queue by the mailbox.
+	// Ending a watch calls the resolvers, and a version reaches its queue through the mailbox
+	// once its audit entry is written.
 	app_resolvers_settle(a);
 	app_frontends_stop(a);
 	app_log_stop(a);
@@ -359,7 +359,7 @@ void app_close(struct app *a)
 			event_free(a->signals[i]);
 	app_versions_close(a, a->is_stopped);
 	loop_free(a->service);
-	list_notify_free(a->notify); // its call may have been in the loop
+	list_notify_free(a->notify); // after the service loop, whose mailbox may have had its call
 	app_frontends_loops_free(a);
 	app_resolvers_loops_free(a);
 	app_memory_close(a);

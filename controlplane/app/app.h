@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The process: configuration, shared memory, the loops and their modules, in the order of their
-// start; they stop in the opposite order. Each resolver and each frontend has a loop and a thread,
-// the service loop is the main thread. SIGTERM and SIGINT stop, SIGHUP reads the configuration
-// again. `struct app` is the service loop's but where a field says otherwise.
+// The process: configuration, shared memory, the loops and their modules. They start in this order
+// and stop in the opposite order. Each resolver and each frontend has a loop and a thread; the
+// service loop runs on the main thread. SIGTERM and SIGINT stop the process, SIGHUP reloads the
+// configuration. The service loop owns `struct app`, unless a field says otherwise.
 //
-// A reload reads and checks the whole file first; then the resolvers take upstreams, limits and TTL
-// limits on their loops, the workers theirs through the directory, and the rules follow by a build.
-// A change of toggles runs beside a reload that waits for its lists; either waits while the
-// resolvers have the other's configuration. Settings that need a restart are named, always against
-// those of the start.
+// A reload first reads and checks the whole file. Then the resolvers apply upstreams, limits and
+// TTL limits on their loops, the workers get their settings through the directory, and a build
+// makes the new rules. A change of toggles may run beside a reload that waits for its lists; each
+// waits while the resolvers have the other's configuration. The result names settings that need a
+// restart: those that differ from the start.
 
 #include "api/api.h"
 #include "base/config_files.h"
@@ -45,39 +45,40 @@ enum { APP_WHY_MAX = 768 }; // bytes of the reason why the process, or a part of
 
 // Certificates as read from their files (app_certificates.c).
 struct app_certificates {
-	struct tls_server *server; // NULL: none, `why` says why if there should be any
+	struct tls_server *server; // NULL: no certificates; `why` says why if some are configured
 	char why[TLS_WHY_MAX];
 	struct tls_watch watch;
 };
 
-// A configuration on its way to the resolvers and frontends and back. Their loops alone write and
-// read it from loop_call until the way back has run; whatever it has to say is in here.
+// A configuration on its way to the resolvers and frontends and back. From loop_call until the way
+// back has run only their loops write and read it, so it holds all results.
 struct reload_message {
 	struct loop_return back;
-	struct config *read; // NULL: of the one that was read before, toggles are others
-	struct config *next; // the file's configuration with the toggles; not in force yet
+	struct config *read; // the new configuration; NULL: only the toggles change
+	struct config *next; // configuration with the toggles applied; not in force yet
 	struct toggles toggles;
 	unsigned tcp_files;
-	struct app_certificates certificates;         // of `read`; used when the frontends get it
-	int err;                                      // of the resolver; below 0: nothing changed
-	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in
+	struct app_certificates certificates; // read with `read`, for the frontends
+	int err; // result of the resolvers; below 0: nothing has changed
+	struct policy_group group[POLICY_GROUPS_MAX]; // groups with their views filled in
 };
 
 struct reload;
 typedef void reload_ended(const struct reload *r);
 
-struct reload { // the service loop's
+struct reload { // owned by the service loop
 	struct app *app;
-	bool running, of_toggles;  // of_toggles: no file was read
-	bool in_force;             // what the file says is
-	struct config_files files; // that message.read was read from
-	bool is_waiting;           // not sent yet: the resolver has the other one's message
-	api_config_done done;      // NULL: no caller, or it knows already
+	bool running, of_toggles;  // of_toggles: a change of toggles; no file was read
+	bool in_force;             // the new configuration is in force
+	struct config_files files; // files that message.read was read from
+	bool is_waiting;      // not sent yet: the resolvers have the message of the other change
+	api_config_done done; // NULL: no caller, or it has its answer
 	void *arg;
-	reload_ended *ended; // in place of `done`, which then is for an early answer; may be NULL
-	const char *step;    // the wait that is in progress
-	struct wheel_timer look; // at threads that hang, while it runs
-	unsigned hung_looks;     // so many of these in a row found some
+	reload_ended *ended; // called instead of `done`, which then only gives an early answer; may
+			     // be NULL
+	const char *step;    // what the change waits for
+	struct wheel_timer look; // looks for threads that hang, while the change runs
+	unsigned hung_looks;     // looks in a row that found such threads
 	uint64_t since_ms;
 	int err;
 	char why[APP_WHY_MAX + 64];
@@ -85,32 +86,32 @@ struct reload { // the service loop's
 	struct reload_message message;
 };
 
-struct app_flushes { // of changed names, still to be done
+struct app_flushes { // flushes of changed names that are still to be done
 	unsigned running;
 	unsigned count;
 	struct flush what[LOCAL_CHANGES_MAX];
 };
 
-struct app_groups {                                  // as published last
-	struct policy_group view[POLICY_GROUPS_MAX]; // views alone
+struct app_groups {                                  // the groups as last published
+	struct policy_group view[POLICY_GROUPS_MAX]; // groups with their views alone
 	struct policy_image image;
-	struct group_mask mask[POLICY_GROUPS_MAX]; // of the image
+	struct group_mask mask[POLICY_GROUPS_MAX]; // masks in `image`
 	struct group_pauses pauses;
-	struct group_moment moment; // for which masks are made, of the settings and of the image
-	struct event *look;         // when something can change by itself
-	struct event *again;        // is the image in force?
-	struct again lag_again;     // when it is published again
-	bool fails;                 // newer groups are not published
+	struct group_moment moment; // moment that masks are made for
+	struct event *look;         // timer: a schedule or a pause changes a mask
+	struct event *again;        // timer: has the data plane activated the image?
+	struct again lag_again;     // when the image is published again
+	bool fails;                 // the newest groups could not be published
 };
 
 // One of the resolvers: what the process gives it, and its thread.
 struct app_resolver {
 	struct app *app;
 	struct loop *loop;
-	struct views *views;              // its loop alone uses them
-	struct upstream_port *port;       // of these views
-	struct recursor *recursor;        // and a server of theirs
-	struct upstream_lookups *lookups; // the first one's
+	struct views *views;              // used by the loop of this resolver alone
+	struct upstream_port *port;       // sends queries of `views` through workers
+	struct recursor *recursor;        // recursion, one of the servers of `views`
+	struct upstream_lookups *lookups; // host names of upstreams; first resolver alone
 	pthread_t thread;
 	bool has_thread;
 };
@@ -133,126 +134,130 @@ struct memory_meter;
 enum { APP_OUTPUTS_MAX = 4 };
 
 struct app {
-	struct config *started; // as read at start: what settings that need a restart still are
-	struct config *read;    // as read last; owns the objects that `current` points to
-	struct config_files read_files; // of `read`, if all of it is in force
-	struct config *current;         // in force: `read` with the toggles laid over it
-	unsigned tcp_files;             // that TCP may have open
+	struct config *started; // configuration of the start, whose settings that need a restart
+				// are in force
+	struct config *read;    // read last; owns the objects that `current` points to
+	struct config_files read_files; // files of `read`; zeros unless all of it is in force
+	struct config *current; // the configuration in force: `read` with the toggles applied
+	unsigned tcp_files;     // most files that TCP may have open
 	struct shm_paths paths;
 	struct publisher *publisher;
-	struct loop *loop, *service; // loop: the first resolver's
+	struct loop *loop, *service; // loop: that of the first resolver
 	struct event *signals[3];
 	struct link_server *link;
 	struct upstream_book *book; // names of upstreams for rows of the query log
 	struct app_resolver resolver[RESOLVERS_MAX];
-	struct resolvers resolvers; // all of them
-	struct ring_mesh *mesh;     // of frontends and resolvers
+	struct resolvers resolvers; // all resolvers
+	struct ring_mesh *mesh;     // rings between frontends and resolvers
 	struct frontends frontends;
-	struct app_certificates certificates; // as read last; their server is in force
+	struct app_certificates certificates; // read last; the frontends have `server`
 	struct event *certificates_look;
 	struct app_frontend frontend[FRONTENDS_MAX];
-	struct routes *routes;     // to upstream servers
-	struct again routes_again; // when their image is published again
+	struct routes *routes;     // routes to upstream servers
+	struct again routes_again; // when the image of the routes is published again
 	struct rules *rules;
-	struct list_notify *notify; // of rules and frontends
+	struct list_notify *notify; // NOTIFY messages (RFC 1996) for transferred zones
 	struct api *api;
 	struct app_events *events;
 	struct app_versions *versions;
 	struct verb_ends *ends; // NULL: the process does not serve yet
 	struct querylog *log;
-	struct querylog_names *log_names; // as set last
+	struct querylog_names *log_names; // the names set last
 	struct client_names *client_names;
 	struct top *top;
 	struct tail *tail;
 	struct watch *watch;
-	struct toggles toggles;   // in force
-	_Atomic bool http_single; // of them, for the threads that send
+	struct toggles toggles;   // toggles in force
+	_Atomic bool http_single; // http.keepalive is off; read by threads that send requests
 	struct app_memory *memory;
 	struct memory_meter *meter;
-	struct query_store *store;     // NULL: there is none
-	struct clickhouse *clickhouse; // likewise
-	bool clickhouse_is_behind;     // it could not take over what is in force
-	struct request_log *requests;  // likewise
-	struct dnstap *dnstap;         // likewise
-	struct webhook *webhooks;      // likewise
+	struct query_store *store;     // NULL: off
+	struct clickhouse *clickhouse; // NULL: off
+	bool clickhouse_is_behind;     // the sink could not apply the configuration in force
+	struct request_log *requests;  // NULL: off
+	struct dnstap *dnstap;         // NULL: off
+	struct webhook *webhooks;      // NULL: off
 	struct event_outs *event_outs;
 	struct updates *updates;
 	struct sink_thread *output[APP_OUTPUTS_MAX];
 	unsigned outputs;
-	char box[4 * HOST_NAME_MAX_BYTES + 1]; // in the query log
+	char box[4 * HOST_NAME_MAX_BYTES + 1]; // name of this box in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 32];
 	int start_err;
-	bool is_stopped;                         // by a signal
-	struct reload reload;                    // of the file
-	struct reload setting;                   // of toggles
-	bool at_resolver;                        // a message of either is on its way there or back
-	struct config *late_current, *late_read; // in force before, while a thread may use them
-	struct api_reload last_reload;           // of the file
+	bool is_stopped;       // a signal stopped the process
+	struct reload reload;  // change of the configuration file
+	struct reload setting; // change of toggles
+	bool at_resolver;      // the message of a change is on its way to the resolvers or back
+	struct config *late_current, *late_read; // the one before, for late threads
+	struct api_reload last_reload;           // result of the last reload of the file
 	struct app_groups groups;
 	struct app_flushes flushes;
-	struct wheel_timer alive_look; // for the watchdog
-	uint64_t alive_ms;             // of its last message
+	struct wheel_timer alive_look; // timer of the watchdog message
+	uint64_t alive_ms;             // time of the last watchdog message
 };
 
 ATTR_MUST_CHECK int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX]);
-ATTR_MUST_CHECK int app_run(struct app *a); // until a signal; 0 or -errno
+ATTR_MUST_CHECK int app_run(struct app *a); // runs until a signal; 0 or -errno
 void app_close(struct app *a);              // NULL is fine
 
-// app_resolvers.c: all but their threads, which start once all else is open, and end before
-// anything is closed.
-void app_recursion_warn(const struct config *c); // of what the operator may not know
+// app_resolvers.c. app_resolvers_open opens all but the threads, which start once all else is open
+// and end before anything is closed.
+void app_recursion_warn(const struct config *c); // warns of a risk of the recursion settings
 ATTR_MUST_CHECK int app_resolvers_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_resolvers_start(struct app *a);
-void app_resolvers_stop(struct app *a);   // the frontends too
-void app_resolvers_settle(struct app *a); // runs what was called since, while resolvers are there
+void app_resolvers_stop(struct app *a);   // stops the threads of the frontends too
+void app_resolvers_settle(struct app *a); // runs calls left in mailboxes, while the resolvers exist
 void app_resolvers_close(struct app *a);
-void app_resolvers_loops_free(struct app *a); // when nothing of them is left
+void app_resolvers_loops_free(struct app *a); // after the last use of the loops
 // Routes to upstream servers: the first look is before the resolvers run.
 ATTR_MUST_CHECK int app_routes_open(struct app *a, char why[APP_WHY_MAX]);
-void app_routes_configure(struct app *a); // by a->current
+void app_routes_configure(struct app *a); // applies a->current
 void app_routes_close(struct app *a);
-// The limit of open files, and how many of them TCP may have. -EMFILE: too few.
+// Raises the limit of open files, and finds how many of them TCP may have. -EMFILE: too few files.
 ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]);
-// app.frontends, once there are resolvers; all but their threads, which start behind the
-// resolvers'.
+// Opens app.frontends, after the resolvers; app_frontends_start starts their threads, after those
+// of the resolvers.
 ATTR_MUST_CHECK int app_frontends_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_frontends_start(struct app *a);
-// Ends the threads. How many loops have stopped, which app_resolvers_stop settles.
+// Ends the threads of the frontends. Returns the number of their loops, which app_resolvers_stop
+// settles.
 unsigned app_frontends_halt(struct app *a, struct loop *loops[FRONTENDS_MAX]);
-void app_frontends_stop(struct app *a);  // ends all sessions; while the query log runs
-void app_frontends_close(struct app *a); // before the resolver
-// app_certificates.c, service loop's thread. Before the frontends open, once they have what they
-// share.
+void app_frontends_stop(struct app *a);  // ends all sessions, before the query log stops
+void app_frontends_close(struct app *a); // before app_resolvers_close
+// app_certificates.c, service loop's thread. app_certificates_open runs after
+// frontend_tcp_shared_new and before the frontends open.
 ATTR_MUST_CHECK int app_certificates_open(struct app *a);
 void app_certificates_close(struct app *a);
-// Reads those of a configuration; what fails is logged.
+// Reads the certificates of `c`; logs failures.
 void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out);
-// From now on, for new connections. Any thread.
+// Any thread: uses the certificates for new connections from now on.
 void app_certificates_use(struct app *a, struct app_certificates *c);
-// Adds an error for each file of `c`, whose texts are `b`, that cannot be used. What those of the
-// configuration in force lack as well is no reason: they leave the certificates in use as they are.
+// Adds an error for each certificate file of `c`, whose texts are `b`, that cannot be used. A fault
+// that files of the configuration in force have too is no error: certificates in use stay as they
+// are.
 void app_certificates_prove(const struct app *a, const struct config *c,
 	const struct config_bundle *b, struct config_errors *e);
-void app_certificates_look(struct app *a); // have the files changed? If so reads and uses them
+void app_certificates_look(struct app *a); // reads and uses certificates whose files have changed
 void app_frontends_loops_free(struct app *a);
-// app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
-// whenever the configuration or the lists are others, before the policy image of that generation is
-// published; stopped once the resolver's loop has ended.
+// app_log.c. The query log is opened after the resolvers, which write to it, started before their
+// loops run, and stopped once their loops have ended. app_log_names is called whenever the
+// configuration or the lists change, before the policy image of that generation is published.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
-ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]); // behind app_log_open
-ATTR_MUST_CHECK int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX]); // likewise
-// Applies another configuration. -ENOMEM, -EINVAL: the sink is unchanged.
+ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]);      // after app_log_open
+ATTR_MUST_CHECK int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX]); // after app_log_open
+// Applies a new configuration. -ENOMEM, -EINVAL: the sink is unchanged.
 ATTR_MUST_CHECK int app_clickhouse_reload(
 	struct app *a, const struct config *before, const struct config *c);
-// app_memory.c: behind the api's dependencies, whose meter it makes; stopped before the api is
-// closed.
+// app_memory.c. app_memory_open makes the meter of api_deps and runs before deps_fill;
+// app_memory_stop runs before api_close.
 ATTR_MUST_CHECK int app_memory_open(struct app *a, char why[APP_WHY_MAX]);
 void app_memory_stop(struct app *a);
 void app_memory_close(struct app *a);
-// Sinks that write elsewhere; likewise. Closed once the log has stopped.
+// Opens request log, dnstap, webhooks, outputs of events and the update notice, after app_log_open.
+// They are closed once the query log has stopped.
 ATTR_MUST_CHECK int app_outputs_open(struct app *a, char why[APP_WHY_MAX]);
-// `c` is in force in place of `before`. -errno: some output of events is as it was.
+// `c` is in force in place of `before`. -errno: some output of events is unchanged.
 ATTR_MUST_CHECK int app_outputs_reload(
 	struct app *a, const struct config *before, const struct config *c);
 void app_outputs_close(struct app *a);
@@ -260,39 +265,42 @@ ATTR_MUST_CHECK int app_log_start(struct app *a);
 void app_log_names(struct app *a, const struct config *c, uint64_t policy_generation);
 void app_log_stop(struct app *a);
 void app_log_close(struct app *a);
-// Service loop's thread. The moment is now, for the app_groups_publish that follows too.
+// Service loop's thread: publishes the settings of `c` for the present moment, for which the next
+// app_groups_publish makes its masks too.
 void app_publish_config(struct app *a, const struct config *c);
 ATTR_MUST_CHECK int app_groups_open(struct app *a); // before the first app_groups_publish
 void app_groups_close(struct app *a);
-// What the control API asks: what is so now; a pause of a group, 0 minutes: its end.
+// For the control API: app_group_now reads the present state of a group; app_group_pause pauses a
+// group, 0 minutes: ends the pause.
 void app_group_now(void *app, unsigned group, struct group_now *out);
 int app_group_pause(void *app, const char *name, unsigned minutes);
-// Publishes the policy image of `c` unless it is what is current already; with the lists' numbers,
-// pauses and schedules as they are now, which goes for app_publish_config too. Service loop's
-// thread. What fails is logged and tried again later, and the image before it stays.
+// Publishes the policy image of `c`, unless the image in force is equal. Like app_publish_config it
+// uses the present list numbers, pauses and schedules. Service loop's thread. A failure is logged
+// and tried again later; the previous image stays.
 int app_groups_publish(struct app *a, const struct config *c);
-// Publishes both for the configuration in force, as a new rule image may give its lists other
-// numbers.
+// Publishes settings and policy image of the configuration in force again, because a new rule image
+// may number the lists differently.
 void app_groups_republish(void *app);
 const struct policy_group *app_groups_current(void *app);
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
-// The configuration to activate, by an apply (app_apply.h). One at a time: -EBUSY.
+// The configuration that an apply (app_apply.h) activates. -EBUSY: another reload is running.
 struct reload_take {
-	struct config *read; // taken, also on failure; NULL: that in force, with what it names
-	struct config_files files; // that it was read from; all zero: not from files
-	int err;                   // below 0: it was refused, as `why` says; `read` is NULL
+	struct config *read; // app_reload_take owns it, also on failure; NULL: re-read the files
+			     // named by the one in force
+	struct config_files files; // files that it was read from; zeros: not from files
+	int err; // below 0: the candidate was refused, as `why` says; `read` is NULL
 	const char *why;
 	api_config_done done;
 	void *arg;
 	reload_ended *ended;
 };
 ATTR_MUST_CHECK int app_reload_take(struct app *a, const struct reload_take *t);
-// Says in the reload's result that the certificates are bad, if they are.
+// Adds to the reload's result that the certificates cannot be used, if so.
 void app_certificates_tell(struct reload *r);
-// The configuration is in force, but for what this says; what is wrong with other parts stays in
-// the text before it. `joint` stands behind "reloaded" where this is the first.
+// Adds a part that is not in force to the result of a reload that is otherwise in force. `joint`
+// follows "reloaded" if this part is the first.
 void app_reload_wrong(struct reload *r, int err, const char *joint, const char *fmt, ...)
 	ATTR_PRINTF(4, 5);
 int app_toggles(

@@ -13,7 +13,7 @@
 #include <weir/log.h>
 #include <weir/pattern_prove.h>
 
-// The caller learns how it ended, and the next one may begin.
+// Ends the apply: tells the caller the result; the next apply may begin.
 static void finish(struct app *a)
 {
 	struct apply *p = &a->versions->apply;
@@ -43,7 +43,7 @@ static void not_taken(struct app *a, int err, const char *why)
 	finish(a);
 }
 
-// The way back of a death leads to the version before still.
+// Notes that a restart still goes back to the version before.
 static void not_current(struct apply *p, unsigned before, const char *why)
 {
 	const size_t used = p->err < 0 ? strlen(p->why) : 0;
@@ -58,7 +58,7 @@ static void version_begin(struct app *a)
 	struct apply *p = &a->versions->apply;
 	const struct health *w = &a->versions->health;
 	const struct config_version version = p->version;
-	// What follows during a watch has the faults of what it followed.
+	// A version that follows during a watch has the faults of the version before.
 	if (p->is_kept)
 		app_health_keep(a, &version);
 	else if (!p->is_back && (w->is_running || !p->is_internal))
@@ -88,7 +88,8 @@ static void switched(struct version_job *job, int err)
 	version_begin(a);
 }
 
-// The texts are those in force, and an operator may keep them, or health fell with them.
+// Ends an apply whose texts are those in force: an operator may keep them, or health fell with
+// them.
 static void unchanged_keep(struct app *a)
 {
 	struct app_versions *v = a->versions;
@@ -99,7 +100,7 @@ static void unchanged_keep(struct app *a)
 		app_health_keep(a, now);
 }
 
-// The processes have the new texts: from now on they are those in force.
+// The processes have the new texts: records them as those in force.
 static void in_force(struct app *a)
 {
 	struct app_versions *v = a->versions;
@@ -135,7 +136,7 @@ static void on_ended(const struct reload *r)
 {
 	struct app *a = r->app;
 	struct apply *p = &a->versions->apply;
-	if (!r->done) // the caller had its reply while a thread hung
+	if (!r->done) // the caller got its reply while a thread hung
 		p->done = NULL;
 	snprintf(p->needs_restart, sizeof(p->needs_restart), "%s", r->needs_restart);
 	if (!r->in_force) {
@@ -168,7 +169,7 @@ static void candidate_take(struct app *a)
 	struct reload_take t = {.read = p->config};
 	if (p->from_disk)
 		config_files_note(&t.files, p->config, p->began_unix_s);
-	p->config = NULL; // the reload has it
+	p->config = NULL; // the reload owns it
 	int rc = take(a, &t);
 	if (rc < 0)
 		not_taken(a, rc, strerror(-rc));
@@ -295,8 +296,8 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 }
 
 // Refuses a candidate that wants a core, a device or a group that the machine lacks: the data plane
-// would not start with it. What the configuration of the start wants in vain is no reason. Nor are
-// certificates for the way back, which leaves those in use.
+// would not start with it. A missing thing that the configuration of the start wants too is no
+// reason. The way back ignores certificates, because it leaves those in use.
 static int machine_prove(const struct app *a, struct apply *p)
 {
 	config_machine_prove_change(a->started, p->config, &p->bundle, "", &p->errors);
@@ -340,8 +341,8 @@ static int candidate_make(struct app *a, const struct apply_request *r)
 	return rc;
 }
 
-// The apply's candidate is the helper thread's until it ends, and no other change runs. The service
-// loop answers everybody meanwhile: libhs takes seconds for some patterns.
+// The helper thread owns the candidate until this job ends, and no other change runs. Meanwhile the
+// service loop goes on: libhs takes seconds for some patterns.
 static int patterns_work(struct version_job *job)
 {
 	const struct app *a = job->app;
@@ -364,13 +365,13 @@ static void patterns_proven(struct version_job *job, int err)
 	app_versions_job_free(job);
 	const int rc = candidate_send(a);
 	if (rc < 0) {
-		config_free(p->config); // of a trial
+		config_free(p->config); // a trial leaves it
 		p->config = NULL;
 		not_taken(a, rc, strerror(-rc));
 	}
 }
 
-// The patterns of the way back had their turn.
+// Makes the candidate and proves its patterns. The way back skips them: they were proven before.
 static int candidate_prove(struct app *a, const struct apply_request *r)
 {
 	struct apply *p = &a->versions->apply;
@@ -402,14 +403,14 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 		.since_ms = clock_mono_ms()};
 	const bool is_same = r->from_disk && !r->managed && !r->is_trial
 			     && config_files_same(&a->read_files, a->read);
-	if (is_same) // a candidate has its own
+	if (is_same) // an apply with a candidate finds its own change
 		config_change_find(
 			a->started, a->read, a->read, NULL, NULL, &a->versions->status.change);
 	int rc = is_same ? take(a, &(struct reload_take){0}) : candidate_prove(a, r);
 	if (rc < 0) {
 		p->is_running = false;
 		config_bundle_free(&p->bundle);
-		config_free(p->config); // of a trial
+		config_free(p->config); // a trial leaves it
 		p->config = NULL;
 	}
 	return rc;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Certificates for TLS, and the authorities of clients' ones: read at the start, with each
-// configuration that is read, and when their files change, which is looked at every LOOK_MS. Bad
-// files leave those in force as they are.
+// Certificates for TLS, and the authorities of client certificates. weir reads them at the start,
+// with each new configuration, and when their files change, which it checks every LOOK_MS. Bad
+// files leave the certificates in force as they are.
 
 #include "app.h"
 #include "frontend/frontend_tcp_shared.h"
@@ -32,7 +32,8 @@ static struct tls_server_settings settings_of(
 		.client_required = t->client_required};
 }
 
-// Reads the files of one certificate and of the authorities in `ca`; NULL: none.
+// Whether the files of certificate `i` and of the authorities in `ca` can be used; NULL: no
+// authorities.
 static bool is_usable(
 	const struct tls_server_settings *set, unsigned i, const char *ca, char why[TLS_WHY_MAX])
 {
@@ -45,7 +46,7 @@ static bool is_usable(
 	return rc == 0;
 }
 
-// Is that wrong with a certificate in use, or with its authorities?
+// Whether a certificate in use, or its authorities, has the fault `why` too.
 static bool is_known(const struct tls_server_settings *now, bool has_ca, const char *why)
 {
 	char known[TLS_WHY_MAX];
@@ -67,7 +68,7 @@ static void certificates_prove(const struct tls_server_settings *next,
 	}
 }
 
-// The authorities are read with the first certificate that can be used.
+// Checks the authorities, with the first certificate that can be used.
 static void authorities_prove(const struct tls_server_settings *next,
 	const struct tls_server_settings *now, const char *section, const struct config_proof *p)
 {
@@ -94,7 +95,7 @@ void app_certificates_prove(const struct app *a, const struct config *c,
 		return;
 	const struct tls_server_settings control = api_control_tls(c, files),
 					 control_now = api_control_tls(a->read, now);
-	if (c->control.count) // else they are those of `tls`
+	if (c->control.count) // otherwise they are the certificates of `tls`
 		certificates_prove(&control, &control_now, "control", &proof);
 	authorities_prove(&control, &control_now, "control", &proof);
 }
@@ -108,7 +109,7 @@ void app_certificates_read(struct app *a, const struct config *c, struct app_cer
 
 	frontend_tcp_shared_tls_why(a->frontends.tcp_shared, last_why);
 	*out = (struct app_certificates){0};
-	// A file that is not there is looked for each time, and reported once.
+	// A missing file is looked for each time, but reported once.
 	if (set.count > 0 && tls_watch_read(&out->watch, &set, before, &out->server, out->why) < 0
 		&& strcmp(out->why, last_why) != 0)
 		log_error("TLS: certificates: %s; %s", out->why,
@@ -145,8 +146,8 @@ void app_certificates_tell(struct reload *r)
 	app_reload_wrong(r, -EINVAL, "; ", "certificates NOT replaced: %s", c->why);
 }
 
-// While a change is on its way to the resolvers and frontends, newer certificates than those of the
-// configuration in force may be used already.
+// Does nothing while a change is on its way to the resolvers and frontends: certificates newer than
+// those of the configuration in force may be in use already.
 static void on_look(evutil_socket_t, short, void *arg)
 {
 	struct app *a = arg;

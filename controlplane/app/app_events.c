@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Events of what the service loop looks at each second: alarms, upstream servers, the data plane.
-// All else adds its events where it happens.
+// Events that the service loop finds by a look each second: alarms, upstream servers, the data
+// plane. Other events are added where they happen.
 
 #include "app_events.h"
 
@@ -16,12 +16,12 @@
 struct app_events {
 	struct events *events;
 	struct event_conditions conditions;
-	struct api_reasons reasons; // of the look that is in progress
-	uint64_t dataplane;         // incarnation of the one that runs; 0: none does
+	struct api_reasons reasons; // reasons of the last look
+	uint64_t dataplane;         // incarnation of the data plane that runs; 0: it does not run
 };
 
 // An alarm that comes and goes each second is one alarm. An outage, in which clients get no
-// answers, is another one than the alarm of the same id.
+// answers, differs from an alarm of the same id without it.
 #define ALARM_OF(severity) \
 	[severity] = {EVENT_alarm_raised, EVENT_alarm_over, severity, "alarm", "over", 5}
 static const struct event_condition_kind of_alarm[EVENT_SEVERITIES] = {
@@ -59,7 +59,7 @@ const struct event_conditions *app_events_conditions(const struct app_events *w)
 	return &w->conditions;
 }
 
-// A process that starts has no alarms yet.
+// Whether the process serves: while it starts its reasons are no alarms.
 static bool is_serving(const struct api_reasons *r)
 {
 	for (unsigned i = 0; i < r->count; i++)
@@ -73,7 +73,7 @@ static void reasons_see(struct app_events *w, uint64_t now_ms)
 	for (unsigned i = 0; i < w->reasons.count; i++) {
 		const struct api_reason *r = &w->reasons.one[i];
 		char about[EVENT_ABOUT_MAX];
-		// Each of its alarms is seen by itself.
+		// memory_see adds each alarm of this reason by itself.
 		if (r->id == API_REASON_memory_grows)
 			continue;
 		api_reason_name(r, about, sizeof(about));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The DNS service of this process on sockets of the kernel: its frontends with their threads, where
-// they listen, and how many files they may open.
+// DNS over kernel sockets: the frontends with their threads, where they listen, and how many files
+// they may open.
 
 #include "app.h"
 #include "frontend/files_need.h"
@@ -14,7 +14,7 @@
 #include <weir/log.h>
 #include <weir/thread.h>
 
-// The hard limit too, where we may: as root outside of containers, not as a service.
+// Raises the hard limit too, where weir may: as root outside of containers, not as a service.
 static void files_allow(struct rlimit *limit, rlim_t wanted)
 {
 	const struct rlimit more = {.rlim_cur = wanted, .rlim_max = wanted};
@@ -23,7 +23,7 @@ static void files_allow(struct rlimit *limit, rlim_t wanted)
 		*limit = more;
 }
 
-// How many files may be open, once the limit is as high as it can be.
+// Raises the limit of open files as far as possible, and returns it in *most.
 static bool files_limit(rlim_t wanted, unsigned long long *most)
 {
 	struct rlimit limit;
@@ -32,7 +32,7 @@ static bool files_limit(rlim_t wanted, unsigned long long *most)
 		return false;
 	if (limit.rlim_max < wanted)
 		files_allow(&limit, wanted);
-	// The kernel may know less by now than the hard limit says (fs.nr_open).
+	// The kernel may allow fewer files than the hard limit (fs.nr_open).
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return false;
@@ -40,8 +40,9 @@ static bool files_limit(rlim_t wanted, unsigned long long *most)
 	return true;
 }
 
-// The default needs many open files; where a container allows few, fewer questions are better than
-// no name server. Any other number is the operator's choice.
+// Lowers limits.inflight if the open files do not suffice. The default needs many, and if a
+// container allows few, fewer questions are better than no name server. A number other than the
+// default is the operator's choice and stays.
 static void questions_fit(struct config *c, struct files_need *need, unsigned long long most)
 {
 	unsigned was = c->limits.inflight, fit = files_for_questions(c, need, most);
@@ -60,8 +61,8 @@ static void questions_fit(struct config *c, struct files_need *need, unsigned lo
 	files_need(c, need);
 }
 
-// The usual soft limit of 1,024 is too low. TCP leaves the resolver at least one socket for each
-// question; that all have tries at three servers at one time is not to be thought of otherwise.
+// The usual soft limit of 1,024 is too low. TCP leaves the resolver one socket for each question,
+// with no reserve for the case that all questions ask three servers at a time.
 int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX])
 {
 	struct files_need need;
@@ -185,7 +186,7 @@ unsigned app_frontends_halt(struct app *a, struct loop *loops[FRONTENDS_MAX])
 			loop_stop(f->loop);
 			pthread_join(f->thread, NULL);
 		}
-		// One whose thread could not start may have been called by those that run.
+		// Running threads may have called a loop whose own thread could not start.
 		if (f->loop)
 			loops[count++] = f->loop;
 	}

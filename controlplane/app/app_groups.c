@@ -22,7 +22,7 @@ static const struct config_group *group_at(const struct config *c, unsigned numb
 	return number ? &c->groups[number - 1] : NULL;
 }
 
-// Masks of all groups for a->groups.moment into `out`.
+// Makes the masks of all groups for a->groups.moment.
 static void masks_fill(
 	const struct app *a, const struct config *c, struct group_mask out[POLICY_GROUPS_MAX])
 {
@@ -39,7 +39,8 @@ static void masks_fill(
 	}
 }
 
-// From the moment that the masks are of, or a change between it and now would be waited past.
+// Sets the timer for the next change after the moment of the masks: a change between that moment
+// and now must not be missed.
 static void look_arm(struct app *a, const struct config *c)
 {
 	const struct group_moment *of = &a->groups.moment;
@@ -64,7 +65,7 @@ static void change_log(const struct config *c, unsigned group, const struct grou
 		n ? text : "none", m->paused ? "; paused" : "");
 }
 
-// Images are made only when a mask is another.
+// Publishes new images if a mask has changed.
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct app *a = arg;
@@ -73,7 +74,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	bool changed = false;
 
 	(void)fd, (void)what;
-	tzset(); // the machine's zone may have changed
+	tzset(); // the machine's time zone may have changed
 	group_moment_now(&a->groups.moment);
 	group_pauses_sweep(&a->groups.pauses, c, a->groups.moment.mono_ms);
 	masks_fill(a, c, now);
@@ -88,9 +89,9 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	look_arm(a, c);
 }
 
-// Groups that could not be published are tried again. An image that the data plane does not
-// activate is published again, under a new generation: the file of the region may be damaged or
-// gone, and a data plane that starts then answers no client.
+// Publishes groups again that could not be published, or an image that the data plane does not
+// activate, the latter under a new generation: the file of its region may be damaged or gone, and a
+// data plane that starts without it answers no client.
 static void on_again(evutil_socket_t, short, void *arg)
 {
 	struct app *a = arg;
@@ -185,7 +186,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 	int rc = policy_build(c, group, &image);
 	bool same = rc == 0 && last->head && last->size == image.size
 		    && memcmp(last->head, image.head, image.size) == 0;
-	// An image that cannot be published leaves its number to the next one.
+	// If the image cannot be published the next one gets its generation.
 	app_log_names(a, c, publisher_policy_generation(a->publisher) + !same);
 	if (rc == 0 && !same)
 		rc = publish_policy(a->publisher, image.head, image.size, why);
@@ -208,7 +209,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 
 void app_publish_config(struct app *a, const struct config *c)
 {
-	// Workers end a pause by themselves, should the control plane be down by then.
+	// Workers end a pause by themselves, because the control plane may be down by then.
 	uint64_t left_ms = UINT64_C(1000) * rules_pause_left_s(a->rules);
 	uint64_t until_ms = left_ms ? clock_mono_ms() + left_ms : 0;
 	struct group_mask mask[POLICY_GROUPS_MAX];

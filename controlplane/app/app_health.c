@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The watch of the health after an apply, and the way back.
 //
-// Health fell when one of these is so in HEALTH_BAD_LOOKS looks in a row, a second apart, and was
-// not so in the last look before the apply: clients get no answers for a reason of /ready; no
-// upstream server answers; a list was loaded and none is; the rules had names and have none while
-// the configuration has lists. Or a third of the clients get SERVFAIL from the resolvers instead of
-// the answers that they got before (health_watch.h). Answers count one deadline of a question after
-// the apply, and not at all after an outage.
+// Health fell if one of these conditions holds in HEALTH_BAD_LOOKS looks in a row, a second apart,
+// and did not hold in the last look before the apply: clients get no answers for a reason of
+// /ready; no upstream server answers; lists were loaded and no list is any more; the rules had
+// names and have none while the configuration has lists. Or a third of the clients get SERVFAIL
+// from the resolvers instead of the answers that they got before (health_watch.h). Answers count
+// from one answer deadline after the apply on, and not at all after an outage.
 #include "app_apply.h"
 #include "app_events.h"
 #include "app_versions.h"
@@ -21,15 +21,16 @@
 
 enum { RESTART_MS = 10000 };
 
-// Reasons that count although clients may get answers of the cache; a drained box is meant to be.
+// Whether a reason counts for the health. Some count although clients may get answers from the
+// cache; a box is drained on purpose.
 static bool is_watched(const struct api_reason *r)
 {
 	return (r->is_blocking && r->id != API_REASON_drained) || r->id == API_REASON_upstreams
 	       || r->id == API_REASON_lists_none;
 }
 
-// Has an operator stopped or just restarted the data plane, as for a setting that needs it? No
-// version is to blame for that.
+// Whether an operator has stopped or just restarted the data plane, as for a setting that needs it,
+// which is no fault of a version.
 static bool is_restarted(const struct app *a)
 {
 	char why[SHM_WHY_MAX];
@@ -69,7 +70,8 @@ static struct health_sight sight_of(const struct app *a, const struct api_reason
 	return s;
 }
 
-// `bad`: why, of a fall; "": the operator's reason is given.
+// Adds an event about the watched version. `bad`: why health fell; "": the event has the operator's
+// reason.
 static void event_add(struct app *a, enum event_kind kind, const char *how, const char *bad)
 {
 	const struct config_version *v = &a->versions->health.version;
@@ -89,8 +91,8 @@ void app_health_begin(struct app *a, const struct config_version *v)
 	a->versions->status.watch_left_s = APP_WATCH_S;
 }
 
-// The verdict on the version, and on those before it that it followed during the watch. `good`:
-// what a fall leads back to from now on; 0: as it is.
+// Ends the watch with a result for its version and for earlier versions of the watch. `good`: the
+// version that later falls go back to; 0: unchanged.
 static void verdict_settle(
 	struct app *a, enum config_version_result result, const char *reason, unsigned good)
 {
@@ -107,7 +109,7 @@ static void held(struct app *a, const char *why)
 	event_add(a, EVENT_config_applied, *why ? why : "is applied, its health held", "");
 }
 
-// Health fell, and nothing leads back.
+// Health fell, and weir cannot go back: the version stays in force.
 static void stays(struct app *a, unsigned good, const char *why)
 {
 	const struct health *w = &a->versions->health;
@@ -148,8 +150,8 @@ void app_health_same(struct app *a)
 	stays(a, a->versions->health.version.number, "the version before has the same text");
 }
 
-// The apply that goes back has ended, or waits for a thread that hangs. app_health_back() records
-// that it is in force.
+// Called when the apply of the way back has ended, or waits for a thread that hangs.
+// app_health_back() records that the way back is in force.
 static void went_back(void *arg, int err, const char *why, const char *)
 {
 	struct app *a = arg;
@@ -177,7 +179,7 @@ static void go_back(struct app *a)
 		.why = w->bad,
 		.rollback_to = w->good,
 		.is_internal = true};
-	w->goes_back = true; // before: it may end at once
+	w->goes_back = true; // set before app_apply, which may end at once
 	int rc = app_apply(a, &r, went_back, a);
 	if (rc < 0 && rc != -EBUSY)
 		went_back(a, rc, strerror(-rc), "");
@@ -202,7 +204,7 @@ void app_health_look(struct app *a, const struct api_reasons *reasons,
 {
 	struct health *w = &a->versions->health;
 	const struct health_sight s = sight_of(a, reasons, rules, r);
-	// During a change nothing is usual, and nothing can be taken back.
+	// During a change no look counts as usual, and no version can be taken back.
 	if (a->reload.running || a->versions->apply.is_running)
 		return;
 	if (!w->is_running) {

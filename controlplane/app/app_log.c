@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The query log of this process: its name, its sinks (tops, tail, store, ClickHouse, request log,
-// dnstap, webhooks), its start and end; and the other outputs, events and the update notice.
+// The query log of this process: the name of the box, the sinks (tops, tail, store, ClickHouse,
+// request log, dnstap, webhooks), start and end; and the other outputs: events and the update
+// notice.
 
 #include "app.h"
 #include "app_events.h"
@@ -17,7 +18,7 @@
 #include <weir/log.h>
 #include <weir/text.h>
 
-// A host's name is whatever its administrator typed.
+// Sets the name of this box. text_name escapes it, because a host name may have any bytes.
 static void box_name(struct app *a)
 {
 	char host[HOST_NAME_MAX_BYTES + 1] = "";
@@ -99,8 +100,8 @@ void app_log_names(struct app *a, const struct config *c, uint64_t policy_genera
 	querylog_set_names(a->log, names);
 }
 
-// The loops of resolvers and frontends have ended: their debt goes to the ring, and all rings to
-// the sinks.
+// Called once the loops of resolvers and frontends have ended: writes their debts to their rings,
+// and all rings to the sinks.
 void app_log_stop(struct app *a)
 {
 	if (!a->log)
@@ -121,7 +122,7 @@ void app_log_close(struct app *a)
 	watch_free(a->watch);
 }
 
-// That names in URLs of sinks are asked of, as for lists. How many.
+// Servers that resolve names in URLs of sinks, as for lists. Returns their number.
 static unsigned name_servers(
 	const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX])
 {
@@ -140,8 +141,8 @@ static void clickhouse_schema_of(
 	snprintf(out->table, sizeof(out->table), "%s", s->table);
 }
 
-// All but box, folder and sizes, which stay as they were at the start, as does ca_file. It refers
-// to `c` and `server`.
+// Fills in all settings but box, folder and sizes, which keep their values of the start, as does
+// ca_file. The settings point into `c` and `server`.
 static void clickhouse_settings_of(struct app *a, const struct config *c,
 	struct socket_address server[CONFIG_UPSTREAMS_MAX], struct clickhouse_settings *out)
 {
@@ -209,7 +210,7 @@ int app_clickhouse_reload(struct app *a, const struct config *before, const stru
 {
 	struct socket_address server[2][CONFIG_UPSTREAMS_MAX];
 	struct clickhouse_settings was, is;
-	// Without a URL there, or here, it needs a restart, which the reload says.
+	// Turning the sink on or off needs a restart, which the reload reports.
 	if (!a->clickhouse || !c->query_log.clickhouse.url_count)
 		return 0;
 	clickhouse_settings_of(a, before, server[0], &was);
@@ -296,7 +297,7 @@ static int webhooks_add(struct app *a)
 	return rc < 0 ? rc : output_add(a, webhook_thread(a->webhooks));
 }
 
-// Before the first event, which the outputs are to have.
+// Opens the outputs of events before the first event, so that they get it.
 static int event_outs_begin(struct app *a)
 {
 	const struct config *c = a->started;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The slope meter's samples: each second what the process, its heap, its subsystems and its tables
-// hold.
+// Samples of the slope meter: each second the memory of the process, its heap, its subsystems and
+// its tables.
 
 #include "app_events.h"
 #include "app_versions.h"
@@ -23,23 +23,23 @@
 #include <weir/shm_region.h>
 #include <weir/stats_read.h>
 
-enum { REGION_LOOKS = 32 }; // five seconds apart
+enum { REGION_LOOKS = 32 }; // looks that are kept, five seconds apart
 
-struct regions { // bytes that are mapped of each kind of region, at the last looks
+struct regions { // mapped bytes of each kind of region, at the last looks
 	uint64_t looks, bytes[REGION_LOOKS][REGION_KINDS];
-	unsigned grower; // the kind that grew most since the oldest look; REGION_NONE: none
+	unsigned grower; // the kind that grew most since the oldest look; REGION_NONE: no kind grew
 };
 
 struct app_memory {
 	struct app *app;
 	struct event *timer;
 	uint64_t start_ms;
-	bool asks; // the loops, which have not replied yet
+	bool asks; // asked the loops, which have not replied yet
 	struct frontends_status frontends;
 	struct memory_sample sample;
-	struct stats_copy stats;        // of the data plane, room for it
-	uint64_t queries, logged, seen; // counted so far; of the log, of the workers
-	uint64_t looks;                 // of the kernel's count of mappings and descriptors, so far
+	struct stats_copy stats;        // statistics of the data plane
+	uint64_t queries, logged, seen; // counted in all; last read from the log, from the workers
+	uint64_t looks;                 // number of the last count of mappings and descriptors
 	struct regions regions;
 	struct memory_line line;
 };
@@ -51,8 +51,8 @@ static uint64_t more(uint64_t now, uint64_t *before)
 	return grown;
 }
 
-// Queries of clients, also of the frontends, as the log counts them; while it counts none, those
-// that workers have seen.
+// Counts queries of clients of workers and frontends, by the query log; if the log counts none, by
+// the workers.
 static uint64_t queries_count(struct app_memory *m)
 {
 	struct querylog_status log = {0};
@@ -67,7 +67,7 @@ static uint64_t queries_count(struct app_memory *m)
 	return m->queries;
 }
 
-// The bytes that each subsystem has allocated and not freed.
+// Adds the bytes that each subsystem has allocated and not freed.
 static void accounts_take(struct memory_sample *m, const struct heap_stats *heap)
 {
 	struct mem_sum by[MEM_ACCOUNT_COUNT];
@@ -126,11 +126,11 @@ static unsigned other_end(uint32_t told)
 				      : OTHER_UNKNOWN;
 }
 
-// The memory of the data plane: the kernel's figures, without huge pages, which it takes at its
-// start; and its own accounts.
+// Adds the memory of the data plane: the kernel's figures, without huge pages, which the data plane
+// allocates at its start, and its own accounts.
 //
-// One that starts holds the lock before it has statistics: existing ones belong to the previous
-// run, which has reported its end, or whose process is gone.
+// A data plane that starts holds the lock before it has statistics. Statistics that exist then
+// belong to the previous run, which has reported its end, or whose process is gone.
 static void dataplane_take(struct app_memory *m)
 {
 	const struct shm_paths *paths = publisher_paths(m->app->publisher);
@@ -216,7 +216,7 @@ static void on_frontends(void *arg, const struct frontends_status *s)
 	m->asks = resolvers_status(&m->app->resolvers, m->app->service, on_tables, m) == 0;
 }
 
-// A loop that does not reply costs samples, not memory.
+// A loop that does not reply costs samples, not memory: weir waits for its reply.
 static void on_second(evutil_socket_t, short, void *arg)
 {
 	struct app_memory *m = arg;
@@ -254,7 +254,7 @@ void app_memory_stop(struct app *a)
 		memory_meter_stopped(a->meter);
 }
 
-// The loops have ended, and no reply of the resolver comes any more.
+// Called once the loops have ended and no reply of a resolver can come.
 void app_memory_close(struct app *a)
 {
 	FREE_AND_NULL(a->memory);

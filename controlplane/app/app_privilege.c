@@ -15,11 +15,10 @@
 #include <weir/thread.h>
 
 static const uint64_t bind_low = CAPS_BIT(CAP_NET_BIND_SERVICE);
-// Set once, when weir-stderr alone may read it.
+// Set once, while weir-stderr is the only thread that may read it.
 static _Atomic enum sandbox_mode filters = SANDBOX_OFF;
 
-// Root expects to read and write files of any user, as it does at the start. In force, as far as
-// the process has them.
+// Capabilities of a process of root, which expects to read and write files of any user.
 static uint64_t files_of_root(void)
 {
 	return geteuid() == 0 ? CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_DAC_READ_SEARCH) : 0;
@@ -40,7 +39,7 @@ static void thread_settle(const char *name)
 	int rc = caps_keep(keeps, keeps);
 	if (rc)
 		log_warning("thread %s keeps its capabilities: %s", name, strerror(-rc));
-	// The list that all threads have holds in any case.
+	// The list of the service loop, which all threads have, applies in any case.
 	rc = sandbox_load(row->kind, filters, false);
 	if (rc)
 		log_warning("thread %s keeps the system calls of the service loop: %s", name,
@@ -83,7 +82,8 @@ static void *heap_thread(void *)
 	return NULL;
 }
 
-// A thread that is made has the rights of the one that makes it.
+// The allocator's thread gets the rights of the thread that starts it, so a thread without
+// capabilities does.
 void app_privilege_heap(void)
 {
 	pthread_t thread;

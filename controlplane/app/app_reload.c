@@ -42,9 +42,9 @@ unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX])
 	return n;
 }
 
-// Flushes names whose answer changed with the reload, in L0 and L1. Some at a time, because each
-// goes through all of Redis (l1.h) and the names of the next are served meanwhile, but not as
-// many as the resolver allows, because the operator's flushes come beside them.
+// Flushes names whose answer changed with the reload, in L0 and L1. Several flushes run at a time,
+// because each goes through all of Redis (l1.h), and names that wait are served with old answers
+// meanwhile. They are fewer than the resolver allows, to leave room for the operator's flushes.
 enum { FLUSHES_AT_ONCE = RESOLVER_WALKS_MAX / 2 };
 
 static void flush_next(struct app *a);
@@ -54,7 +54,7 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 	struct app *a = arg;
 	a->flushes.running--;
 	(void)f;
-	if (err < 0) // too many flushes; the name changes with the next reload or by TTL
+	if (err < 0) // too many flushes run; the answer changes with the next reload or by TTL
 		log_warning(
 			"local data: changed name not flushed from the cache: %s", strerror(-err));
 	flush_next(a);
@@ -88,7 +88,7 @@ static void flush_changes(struct app *a, const struct config *before, const stru
 			 "parent",
 			changes.names);
 	if (q->count + changes.count > LOCAL_CHANGES_MAX) {
-		// Those of earlier reloads are still waiting.
+		// Flushes of earlier reloads are still waiting: flushes everything instead.
 		q->count = 0;
 		changes.count = 1;
 		changes.one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
@@ -121,13 +121,13 @@ static void reload_incomplete(struct reload *r, int err, const char *what)
 	app_reload_wrong(r, err, ", ", "except the %s: %s", what, strerror(-err));
 }
 
-// Threads that hang while a configuration is on its way to them.
+// What happens if threads hang while a configuration is on its way to them.
 //
-// The first resolver has it first, and may refuse it. Once it has accepted, the change is made: a
-// resolver or frontend that hangs then is left out (base/loop.h), the others and the workers
-// go over as a whole, and it follows when it is back. Until then the next change is refused, and
-// the configuration before stays in memory. What no thread can be left out of, the first resolver's
-// part and the rules' check of cached answers, is waited for, but the caller has its answer then.
+// The first resolver gets the configuration first, and may refuse it. Once it has accepted, the
+// change is made: a resolver or frontend that hangs is left out (base/loop.h), the others and the
+// workers change, and the hanging one follows when it is back. Until then the next change is
+// refused, and the previous configuration stays in memory. weir waits for the first resolver's part
+// and the rules' check of cached answers, which need all threads, but answers the caller meanwhile.
 enum { LOOK_MS = 250, HUNG_LOOKS = 8 };
 
 static void names_add(char *text, size_t cap, const char *what, unsigned bits)
@@ -139,7 +139,7 @@ static void names_add(char *text, size_t cap, const char *what, unsigned bits)
 	}
 }
 
-// Those that hang, and those that are late; empty: none.
+// Names of resolvers and frontends that hang or are late; "": no such thread.
 static void names_of(const struct app *a, char *text, size_t cap)
 {
 	unsigned resolvers = resolvers_late(&a->resolvers);
@@ -166,7 +166,7 @@ static int hung_refuse(struct reload *r)
 	return -ETIMEDOUT;
 }
 
-// The caller alone: the reload goes on, and is noted with what it comes to.
+// Answers the caller alone: the reload goes on, and its final result is recorded.
 static void caller_tell(struct reload *r, int err, const char *why)
 {
 	if (!r->done)
@@ -227,7 +227,7 @@ static void looks_end(struct reload *r)
 	wheel_stop(&r->look);
 }
 
-// For status and metrics, of the configuration alone.
+// Records the result for status and metrics; not for toggles.
 static void reload_note(const struct reload *r)
 {
 	struct api_reload *last = &r->app->last_reload;
@@ -283,7 +283,7 @@ static void reload_end(void *arg)
 	reload_tell(r);
 }
 
-// Files of lists that this reload could not read; downloads have a schedule of their own.
+// Notes files of lists that this reload could not read; downloads have a schedule of their own.
 static void note_missing(struct reload *r, const struct rules_status *s)
 {
 	char text[RULES_LIST_TEXT_MAX];
@@ -346,7 +346,7 @@ static const char *refused_text(int err)
 				: strerror(-err);
 }
 
-// The configuration before, which neither rules nor resolvers use any more.
+// Frees the previous configuration, which neither rules nor resolvers use any more.
 static void let_go(struct app *a)
 {
 	FREE_AND_NULL(a->late_current);
@@ -354,7 +354,7 @@ static void let_go(struct app *a)
 	a->late_read = NULL;
 }
 
-// The resolver has its part.
+// The resolvers and frontends have the configuration: puts it in force everywhere else.
 static void reload_activate(struct reload *r)
 {
 	struct app *a = r->app;
@@ -396,7 +396,7 @@ static void reload_activate(struct reload *r)
 	const bool is_late = reload_is_late(r);
 	if (!r->of_toggles)
 		a->read_files = r->err == 0 ? r->files : (struct config_files){0};
-	let_go(a); // of what was late with the change before
+	let_go(a); // the previous change may have left it for late threads
 	a->late_current = before;
 	a->late_read = read_before != a->read && read_before != a->started ? read_before : NULL;
 	rules_follow_config(r);
@@ -413,7 +413,7 @@ static void message_clear(struct reload_message *m)
 	m->certificates.server = NULL;
 }
 
-// Nothing has changed.
+// Ends a reload that a resolver refused: nothing has changed.
 static void reload_refuse(struct reload *r, int err)
 {
 	r->err = err;
@@ -424,7 +424,8 @@ static void reload_refuse(struct reload *r, int err)
 
 static int message_send(struct reload *r);
 
-// Sends a change that began while the resolver had another message, with the changes of that one.
+// Sends a change that began while the resolvers had the message of the other change, with the
+// results of that one.
 static void waiting_send(struct reload *r)
 {
 	struct reload_message *m = &r->message;
@@ -463,7 +464,7 @@ static void reload_return(struct reload *r)
 	loop_call_back(r->app->service, &r->message.back, reload_returned, r);
 }
 
-// All resolvers have it; the frontends take it next.
+// All resolvers have the configuration; the frontends get it next.
 static void reload_taken(void *arg)
 {
 	struct reload *r = arg;
@@ -475,13 +476,13 @@ static void reload_taken(void *arg)
 	frontends_configure(&a->frontends, m->next, m->tcp_files, a->service, reload_returned, r);
 }
 
-// The first resolver's loop, which owns the message.
+// Runs on the first resolver's loop, which owns the message.
 static void reload_resolvers(void *arg)
 {
 	struct reload *r = arg;
 	struct reload_message *m = &r->message;
 
-	// Taken, it may be back at the service loop already.
+	// If this succeeds the message may be back at the service loop already.
 	int err = resolvers_reconfigure(&r->app->resolvers, m->next, m->group, reload_taken, r);
 	if (err < 0) {
 		m->err = err;
@@ -500,8 +501,8 @@ static int message_send(struct reload *r)
 		snprintf(r->why, sizeof(r->why), "no memory");
 		return -ENOMEM;
 	}
-	// Ports and addresses are those of the start, whatever the file says by now: records that
-	// name them (special_names.h) do, too.
+	// Ports and addresses stay those of the start, whatever the file says, also in records that
+	// name them (special_names.h).
 	m->next->dataplane = r->app->started->dataplane;
 	r->step = "the resolvers and frontends";
 	int err = loop_call(r->app->loop, reload_resolvers, r);
@@ -513,7 +514,7 @@ static int message_send(struct reload *r)
 	return err;
 }
 
-// The resolver has one message at a time.
+// Sends the message, or waits: the resolvers have one message at a time.
 static int message_send_or_wait(struct reload *r)
 {
 	int err = hung_refuse(r);
@@ -534,7 +535,7 @@ static void reload_begin(struct reload *r, struct app *a, const struct toggles *
 	r->message.tcp_files = a->tcp_files;
 }
 
-// Not on its way. The answer comes later in any case.
+// Ends a change that was not sent. The caller is answered later in any case.
 static int reload_fail(struct reload *r, int err)
 {
 	r->err = err;
@@ -545,7 +546,7 @@ static int reload_fail(struct reload *r, int err)
 	return rc;
 }
 
-// Sends what was read on its way.
+// Sends the configuration that was read to the resolvers.
 static int read_send(struct reload *r)
 {
 	struct app *a = r->app;
@@ -559,7 +560,7 @@ static int read_send(struct reload *r)
 	return message_send_or_wait(r);
 }
 
-// The configuration in force was read from these very files; lists may have changed.
+// The files of the configuration are unchanged; the lists may have changed.
 static void reload_unchanged(void *arg)
 {
 	struct reload *r = arg;
@@ -568,7 +569,7 @@ static void reload_unchanged(void *arg)
 	r->in_force = true;
 	a->last_reload.loaded_unix_s = time(NULL);
 	(void)config_needs_restart(a->started, a->read, r->needs_restart, sizeof(r->needs_restart));
-	app_routes_configure(a); // rtnetlink may have been refused
+	app_routes_configure(a); // rtnetlink may have failed before
 	looks_begin(r);
 	app_certificates_look(a);
 	app_certificates_tell(r);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The resolvers of this process: their loops, their views, their threads, and the routes to
-// upstream servers (route/routes.h), whose image workers have.
+// upstream servers (route/routes.h), whose image workers use.
 
 #include "app.h"
 #include "recursor/recursor.h"
@@ -15,8 +15,8 @@
 #include <weir/log.h>
 #include <weir/thread.h>
 
-// Group definitions that the last life knew keep their numbers, for the cache's sake; they have the
-// same with every resolver.
+// Opens the views of a resolver. Groups that the previous run knew keep their view numbers, so that
+// the cache stays valid; all resolvers use equal numbers.
 static int views_open(struct app *a, struct app_resolver *r, char why[APP_WHY_MAX])
 {
 	const struct config *c = a->started;
@@ -145,7 +145,7 @@ int app_resolvers_start(struct app *a)
 	return rc;
 }
 
-// Those of the resolvers, and the service loop. How many.
+// Lists the loops of the resolvers and the service loop. Returns their number.
 static unsigned loops_of(struct app *a, struct loop *loops[RESOLVERS_MAX + 1])
 {
 	unsigned count = 0;
@@ -173,7 +173,7 @@ void app_resolvers_stop(struct app *a)
 		}
 	}
 	a->resolvers.running = false;
-	if (!ran) // resolvers start first: then nothing has been called
+	if (!ran) // resolvers start first: without them no call was made
 		return;
 	count += loops_of(a, loops + count);
 	resolvers_try_stop(&a->resolvers);

@@ -155,7 +155,8 @@ void app_versions_settle(struct app *a, unsigned number, enum config_version_res
 	app_versions_job_run(job);
 }
 
-// A control plane died twice while it watched the health of this version.
+// The control plane crashed twice while it watched the health of this version: takes the version
+// back and chooses again.
 static int start_again(const char *path, struct config_start *start, char why[APP_WHY_MAX])
 {
 	char unsaid[CONFIG_WHY_MAX];
@@ -205,8 +206,8 @@ int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX])
 			"the file on disk was taken back as version %u", start.taken_back_as);
 	snprintf(v->folder, sizeof(v->folder), "%s", start.folder);
 	v->start = start;
-	v->start.bundle = (struct config_bundle){0}; // v->bundle
-	v->start.config = NULL;                      // a->started
+	v->start.bundle = (struct config_bundle){0}; // v->bundle owns it
+	v->start.config = NULL;                      // a->started owns it
 	snprintf(v->managed_path, sizeof(v->managed_path), "%s/managed.yaml", v->folder);
 	v->status.folder = v->folder;
 	if (!start.differs)
@@ -214,14 +215,15 @@ int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX])
 	return 0;
 }
 
-// How a version ended that was left without a result, by that of the one that `current` names.
+// Finds the result of a version that was left without one, by the result of the version that
+// `current` names. False: it stays open.
 static bool left_result(const struct config_version *current, unsigned in_force, unsigned number,
 	enum config_version_result *out)
 {
 	*out = CONFIG_VERSION_not_taken;
 	if (number > current->number)
 		return true;
-	// It was followed during a watch, which goes on, or ended with a death.
+	// Another version followed it during a watch, which goes on, or ended with a crash.
 	*out = CONFIG_VERSION_taken_back;
 	if (current->result == CONFIG_VERSION_taken_back)
 		return number > in_force;
@@ -229,7 +231,8 @@ static bool left_result(const struct config_version *current, unsigned in_force,
 	return !config_version_is_watched(current);
 }
 
-// What the previous run left: versions that never came into force, or were followed.
+// Settles versions that the previous run left without a result: they never came into force, or were
+// followed.
 static void left_settle(struct app_versions *v)
 {
 	static const char *const reasons[CONFIG_VERSION_RESULT_COUNT] = {
@@ -260,7 +263,8 @@ static void left_settle(struct app_versions *v)
 	}
 }
 
-// A number for the texts on disk: that of a start before that did not come to serve.
+// Chooses a number for the texts on disk: that of an earlier start with these texts which did not
+// serve, or a new one.
 static unsigned number_take(struct app_versions *v, uint64_t digest)
 {
 	struct config_version last;
@@ -316,7 +320,7 @@ int app_versions_open(struct app *a)
 	return job_runner_open(&a->versions->runner, a->service, JOB_WAIT_MS);
 }
 
-// The version of the start is in force, and is what a crash comes back to.
+// Records the version of the start as the one that a restart after a crash uses.
 static int serve_work(struct version_job *job)
 {
 	const struct config_version *v = &job->version;
@@ -324,7 +328,7 @@ static int serve_work(struct version_job *job)
 	int rc = 0;
 	if (job->is_held)
 		return version_store_stopped(job->folder, false, job->why);
-	(void)!config_version_current(job->folder, &current, job->why); // damaged: 0
+	(void)!config_version_current(job->folder, &current, job->why); // 0 if damaged
 	if (v->result == CONFIG_VERSION_applied)
 		version_store_settle_pending(
 			job->folder, job->good, v->number, v->result, "another version followed");
@@ -332,7 +336,7 @@ static int serve_work(struct version_job *job)
 		rc = version_store_settle(job->folder, v->number, v->result, "", job->why);
 	if (rc == 0 && current != v->number)
 		rc = version_store_switch(job->folder, v->number, job->why);
-	if (rc == 0) // else the next start decides as this one did
+	if (rc == 0) // otherwise the next start decides as this one did
 		rc = version_store_stopped(job->folder, false, job->why);
 	version_store_prune(job->folder, v->number, job->good);
 	return rc;
@@ -366,7 +370,7 @@ void app_versions_serve(struct app *a)
 	}
 	job->is_held = v->start.is_held && !v->start.is_new;
 	job->is_pending = config_version_is_watched(now);
-	// Of an apply: a control plane ended while it watched the health.
+	// A pending version of an apply: a control plane ended while it watched its health.
 	const bool is_new = job->is_pending && strcmp(now->what, "start") == 0;
 	const bool is_watched = job->is_pending && !is_new;
 	const bool has_fallen = now->result == CONFIG_VERSION_fallen;
@@ -379,8 +383,7 @@ void app_versions_serve(struct app *a)
 	if (is_new)
 		app_versions_job_audit(job);
 	else if (now->result == CONFIG_VERSION_watched_again)
-		stored_done(
-			job, serve_work(job)); // the next life has to know, whenever this one ends
+		stored_done(job, serve_work(job)); // the next run must know, whenever this one ends
 	else
 		app_versions_job_run(job);
 	if (!is_watched)
@@ -405,18 +408,18 @@ void app_versions_close(struct app *a, bool is_clean)
 	if (!v)
 		return;
 	const struct health *w = &v->health;
-	if (w->is_running && w->has_fallen) // the way back is that of the next start
+	if (w->is_running && w->has_fallen) // the next start goes back
 		app_versions_settle(a, w->version.number, CONFIG_VERSION_taken_back, w->bad, true);
-	else if (w->is_running && is_clean) // no death: it is watched as for the first time
+	else if (w->is_running && is_clean) // no crash: the next run watches it again
 		app_versions_settle(a, w->version.number, CONFIG_VERSION_pending, "", false);
 	struct job_runner *runner = v->runner;
 	v->runner = NULL;
 	job_runner_close(runner);
-	for (unsigned i = 0; i < v->queued; i++) { // results, and what is in force
+	for (unsigned i = 0; i < v->queued; i++) { // writes results, and the version in force
 		(void)!v->queue[i]->work(v->queue[i]);
 		app_versions_job_free(v->queue[i]);
 	}
-	app_versions_stopping(a, is_clean); // a job of the start may have come between
+	app_versions_stopping(a, is_clean); // a job of the start may have removed the note
 	config_free(v->apply.config);
 	config_free(v->disk_read);
 	config_bundle_free(&v->apply.bundle);
@@ -439,19 +442,19 @@ const char *app_managed_text(void *app)
 	return text ? text : "";
 }
 
-// Whether the file on disk is another text than the version in force. Files of a good text
-// that look as they did are not read again; a helper thread reads and checks the others.
-// A file that changes all the time, or is gone, is not read more often.
+// How weir finds out whether the file on disk differs from the version in force. A helper thread
+// reads and checks it. Good files that look unchanged are not read again, and no file is read more
+// often than each LOOK_SPACE_MS.
 enum { LOOK_SPACE_MS = 2500 };
 
-// Leaves the digest of what is on disk in `version`, or 0 and why it cannot be used.
+// Leaves the digest of the texts on disk in `version`; 0: they cannot be used, and `why` says why.
 static int disk_work(struct version_job *job)
 {
 	struct config_errors errors;
 	struct config_bundle b;
 	struct config *c = NULL;
 	const struct config_text *managed = job->bundle.managed.bytes ? &job->bundle.managed : NULL;
-	const char *path = job->app->started->path; // for the life of the process
+	const char *path = job->app->started->path; // valid for the life of the process
 	if (config_bundle_read(path, managed, CONFIG_SECRETS_NONE, &b, &c, &errors) < 0) {
 		config_errors_tell(&errors, job->why);
 		return 0;
@@ -468,7 +471,7 @@ static void disk_done(struct version_job *job, int err)
 	struct app_versions *v = job->app->versions;
 	struct versions_status *s = &v->status;
 	v->is_looking = false;
-	// Of another version: the next look is of this one.
+	// A result about another version is dropped; the next look is about this one.
 	if (err == 0 && job->version.digest == s->in_force.digest) {
 		s->differs = job->version.disk_digest != s->in_force.disk_digest;
 		snprintf(s->disk_why, sizeof(s->disk_why), "%s", job->why);
