@@ -27,7 +27,7 @@ void config_limits_free(struct config *c)
 	FREE_AND_NULL(c->limits.unlimited_zones);
 }
 
-// Section access.
+// The section `access`.
 
 // Addresses that are used within networks and never between them: RFC 1918, 6598 (shared by a
 // provider's customers), 3927 and 4291 (link-local), 1122 and 4291 (loopback), 4193.
@@ -36,7 +36,7 @@ static const char *const private_prefixes[] = {"10.0.0.0/8", "100.64.0.0/10", "1
 static const char *const any_prefixes[] = {"0.0.0.0/0", "::/0"};
 static const char *const shipped[] = {"private", "local"};
 
-// The most prefixes that an entry becomes.
+// The most prefixes that one entry stands for.
 enum { WORD_PREFIXES_MAX = CONFIG_ADDRESSES_MAX };
 static_assert(ARRAY_LEN(private_prefixes) <= WORD_PREFIXES_MAX);
 
@@ -73,7 +73,7 @@ static void add_texts(struct prefixes *p, const char *const *text, unsigned coun
 			add(p, &a);
 }
 
-// Of an address with a prefix, which may have host bits set.
+// Adds the network of an address with a prefix length, which may have host bits set.
 static void add_network(struct prefixes *p, const struct ip_address *address)
 {
 	struct ip_address a = *address;
@@ -131,7 +131,8 @@ static int list_take(const struct config_doc *doc, const char *list,
 	return rc;
 }
 
-// A list of clients that is not given is the shipped one; an empty one is given.
+// Reads a list of clients, or the default if the key is not given. A list that is given but empty
+// stays empty.
 static int access_clients_take(const struct config_doc *doc, const char *list,
 	const struct config_node *items, const struct config *c, struct prefixes *p)
 {
@@ -147,8 +148,8 @@ static int access_clients_take(const struct config_doc *doc, const char *list,
 	return 0;
 }
 
-// The same prefix in both lists is a slip of the pen, unless a word stands for the allowed one:
-// then it is an exception from that.
+// A prefix that `allow` and `deny` both list is a mistake; a denied prefix of a word in `allow` is
+// an exception from that word.
 static int deny_check(
 	const struct config_doc *doc, const struct config_node *r, const struct prefixes *deny)
 {
@@ -169,7 +170,7 @@ int config_access_apply(const struct config_doc *doc, struct config *out)
 	struct prefixes allow = {0}, deny = {0}, unlimited = {0};
 	int rc =
 		access_clients_take(doc, "access.allow", config_node_list(r, "allow"), out, &allow);
-	// Without service addresses, which are refused, `local` has none.
+	// `local` has no prefix without service addresses, which is refused elsewhere.
 	if (rc == 0 && allow.count == 0 && out->dataplane.address_count > 0)
 		rc = config_refuse(doc, "access.allow",
 			"has no prefix, so no client is allowed; remove the key to allow private "

@@ -26,7 +26,7 @@ static bool is_named(const struct config_node *node, const char *name)
 	return false;
 }
 
-// All of them are lists.
+// Refuses names in `disabled_lists` that no list has.
 static int names_check(const struct config_doc *doc, const struct config_node *node,
 	const struct config_blocking *b)
 {
@@ -37,8 +37,8 @@ static int names_check(const struct config_doc *doc, const struct config_node *n
 	return rc;
 }
 
-// Moves the lists that `blocking.disabled_lists` names from `lists` to `disabled`. After all checks
-// that name a list by its number. -EINVAL by config_refuse, -ENOMEM.
+// Moves the lists that `blocking.disabled_lists` names from `lists` to `disabled`. Must come after
+// all checks that name a list by its number. -EINVAL by config_refuse, -ENOMEM.
 static int disabled_apply(
 	const struct config_doc *doc, const struct config_node *node, struct config_blocking *b)
 {
@@ -71,7 +71,7 @@ bool config_list_is_disabled(const struct config_blocking *b, const char *name)
 
 static const char tsig_keys[] = "blocking.tsig_keys";
 
-// Takes the one secret. The error for a bad one does not repeat it.
+// Stores the only secret. The error for a bad secret does not repeat it.
 static int secret_add(const struct config_secrets *s, const char *text, size_t len)
 {
 	struct config_tsig_key *k = s->arg;
@@ -101,7 +101,7 @@ static int secret_take(
 	return config_secrets_read(&file, path);
 }
 
-// Number of the key, from 1; 0: no such key.
+// The number of the key, from 1; 0: no such key.
 static uint8_t tsig_find(const struct config_blocking *b, const char *text)
 {
 	struct dns_name name;
@@ -159,7 +159,7 @@ static void tsig_free(struct config_blocking *b)
 	b->tsig_key_count = 0;
 }
 
-// The name before "@", or that of the server unless it is an address.
+// The name before "@", or the server's name unless it is an address.
 static int name_apply(const struct config_doc *doc, unsigned i, const struct url *url,
 	struct config_list_tls *tls)
 {
@@ -224,7 +224,7 @@ static int list_tls_apply(const struct config_doc *doc, const struct config_node
 
 enum { TTL_MIN_S = 1, TTL_MAX_S = 86400 };
 
-// Absent: left as it is.
+// Reads an address; `text` NULL: leaves `out` as it is.
 static int address_apply(const struct config_doc *doc, const char *owner, const char *of,
 	const char *text, unsigned version, struct ip_address *out)
 {
@@ -246,7 +246,7 @@ static int addresses_apply(const struct config_doc *doc, const char *owner, cons
 	return config_worse(rc, address_apply(doc, owner, "ipv6", ipv6, 6, v6));
 }
 
-// After config_keys_apply. -EINVAL by config_refuse.
+// Must come after config_keys_apply. -EINVAL by config_refuse.
 static int blocking_reply_apply(
 	const struct config_doc *doc, const struct config_node *node, struct config_blocking *out)
 {
@@ -331,8 +331,8 @@ static int list_path_apply(
 	return 0;
 }
 
-// axfr://SERVER[:PORT]/ZONE or ixfr, of a zone that is not the root; over TLS with or without
-// NAME@.
+// Is it axfr://SERVER[:PORT]/ZONE, or ixfr, with a zone that is not the root? Only over TLS may it
+// have NAME@.
 static bool is_zone(const struct url *u)
 {
 	struct dns_name zone;
@@ -342,7 +342,7 @@ static bool is_zone(const struct url *u)
 	       && dns_name_from_text(u->path + 1, u->path_len - 1, &zone) == 0 && zone.labels;
 }
 
-// `path` or `url`; a file:// URL is a path.
+// Reads `path` or `url`; a file:// URL becomes a path.
 static int list_place_apply(const struct config_doc *doc, const struct config_node *node,
 	unsigned i, struct config_list *list)
 {
@@ -531,7 +531,8 @@ static int types_apply(
 	return rc;
 }
 
-// Titles of the rule image that are made of names of groups, services and so on (group_sources.h).
+// Refuses names of lists that look like titles of weir's own lists in the rule image, which name
+// groups, services and so on (group_sources.h).
 static int titles_check(const struct config_doc *doc, const struct config *c)
 {
 	static const char *const taken[] = {"group ", "service ", "schedule ", "safe search ",
@@ -555,7 +556,7 @@ int config_lists_apply(const struct config_doc *doc, struct config *out)
 	rc = config_worse(rc, lists_apply(doc, b, out));
 	if (rc == 0)
 		rc = titles_check(doc, out);
-	if (rc == 0) // items have other numbers from then on
+	if (rc == 0) // changes the numbers of lists
 		rc = disabled_apply(doc, b, &out->blocking);
 	rc = config_worse(
 		rc, config_filter_apply(doc, "blocking", b, &out->blocking, &out->blocking.filter));

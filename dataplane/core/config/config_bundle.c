@@ -50,7 +50,7 @@ static int text_copy(const struct config_text *from, struct config_text *to)
 	return from->bytes ? text_set(to, from->path, from->bytes, from->len) : 0;
 }
 
-// Room for them. On failure config_bundle_free gives it back.
+// Allocates the arrays of texts and folders. On failure config_bundle_free frees them.
 static int room_make(struct config_bundle *b, unsigned included, unsigned folders)
 {
 	b->included = heap_calloc(included + 1, sizeof(*b->included));
@@ -227,7 +227,8 @@ static bool text_tree(struct config_doc *doc)
 	return config_schema_read(doc) == 0 && config_schema_check(doc) == 0;
 }
 
-// With a document of the texts, which stay the bundle's.
+// Adds an error about a key of a loaded configuration, with its place in the bundle's texts. The
+// document that it makes for this borrows the texts.
 static void place_refuse(const struct config_bundle *b, struct config_errors *errors,
 	const char *key, const char *reason)
 {

@@ -129,7 +129,8 @@ static unsigned domain_lists(const struct config_schedules *s)
 	return n;
 }
 
-// Each of these is at least one list of the rule image (controlplane/policy/group_sources.h).
+// Every list, service, search engine, group's entries and schedule's domains take at least one list
+// of the rule image (controlplane/policy/group_sources.h).
 static int rule_lists_check(const struct config_doc *doc, const struct config *c)
 {
 	const unsigned most = CONFIG_LISTS_MAX + 2;
@@ -181,7 +182,7 @@ bool config_sends_subnet(const struct config *c)
 	return any;
 }
 
-// The validator asks for many questions at once, and has no client.
+// The validator asks without a client, so it has no client's address to send.
 static int subnet_check(const struct config_doc *doc, const struct config *c)
 {
 	if (!c->dnssec.validate || !config_sends_subnet(c))

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
-// IPv4 written as IPv6 (::ffff:0:0/96): no packet comes from there, so no client would match.
 static bool is_zero(const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;

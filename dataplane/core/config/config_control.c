@@ -44,7 +44,7 @@ static int allow_take(const struct config_doc *doc, const char *key, const char 
 	return rc;
 }
 
-// The clients of a section; those of this machine where it names none.
+// Reads the clients of a section; without one, clients of this machine.
 static int allows_take(const struct config_doc *doc, const char *list,
 	const struct config_node *items, struct ip_address *allow, unsigned *count)
 {
@@ -58,7 +58,7 @@ static int allows_take(const struct config_doc *doc, const char *list,
 	return rc;
 }
 
-// An address of a family that `allow` does not have would serve no client.
+// Has `allow` a prefix of this IP version? An address of another version would serve no client.
 static bool has_family(const struct ip_address *allow, unsigned count, unsigned version)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -67,7 +67,7 @@ static bool has_family(const struct ip_address *allow, unsigned count, unsigned 
 	return false;
 }
 
-// Is it a name of 1 to `max` bytes, such as weir keeps as a text?
+// Is it a host name of 1 to `max` bytes?
 static bool is_name(const char *text, size_t max)
 {
 	const size_t len = text ? strlen(text) : 0;
@@ -77,7 +77,7 @@ static bool is_name(const char *text, size_t max)
 			  == len;
 }
 
-// Without the dot that may end it.
+// Copies a host name without a final dot.
 static void host_take(const char *text, char out[CONFIG_METRICS_HOST_MAX + 1])
 {
 	const size_t len = strlen(text);

@@ -7,7 +7,7 @@
 
 enum { SECRET_TEXT = 2 * DNS_COOKIE_SECRET_LEN };
 
-// Adds a secret. The error for a bad one does not repeat it.
+// Adds a secret. The error for a bad secret does not repeat it.
 static int secret_add(const struct config_secrets *s, const char *text, size_t len)
 {
 	struct config_cookies *c = s->arg;
@@ -50,7 +50,7 @@ int config_cookies_apply(const struct config_doc *doc, struct config *out)
 			.arg = &out->cookies};
 		rc = config_worse(rc, secret_add(&one, text, strlen(text)));
 	}
-	return rc < 0 ? rc : file_apply(doc, &out->cookies); // goes not with the others
+	return rc < 0 ? rc : file_apply(doc, &out->cookies); // refuses a file beside `secrets`
 }
 
 void config_cookies_wipe(struct config *c)

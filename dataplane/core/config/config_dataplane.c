@@ -14,7 +14,7 @@
 
 enum { DEVICE_TEXT_MAX = 512 };
 
-// Every core that this process may run on, but the main one.
+// Lists every core that this process may run on, except the main lcore's.
 static int lcores_auto(const struct config_doc *doc, const char *key, struct config_dataplane *d)
 {
 	cpu_set_t set;
@@ -130,8 +130,8 @@ static int xdp_apply(const struct config_doc *doc, const char *key, const char *
 	return 0;
 }
 
-// DPDK's default is an abstract socket, to which every user of the host may connect, and so send
-// frames with any source address and read the replies. One in the file system has an owner.
+// DPDK's default is an abstract socket. Every user of the host may connect to that, send frames
+// with any source address and read the replies. A socket in the file system has an owner.
 static int memif_check(const struct config_doc *doc, const char *key, const char *device)
 {
 	static const char owned[] = ",socket-abstract=no";
@@ -163,7 +163,7 @@ static int device_apply(const struct config_doc *doc, const struct config_node *
 	return rc < 0 ? rc : memif_check(doc, key, port->device);
 }
 
-// Is the device, or the interface, that of a port before?
+// Refuses a device or an interface that an earlier port has.
 static int device_check(const struct config_doc *doc, unsigned i, const struct config_dataplane *d)
 {
 	char key[CONFIG_PATH_MAX];
@@ -208,7 +208,7 @@ int config_vlan_parse(const char *text, uint16_t *out)
 	return 0;
 }
 
-// 0 stands for frames without a tag.
+// Number 0 stands for frames without a tag.
 static int port_vlan_add(
 	const struct config_doc *doc, const char *key, const char *text, struct config_port *port)
 {
@@ -259,7 +259,7 @@ static int ports_apply(
 	return rc;
 }
 
-// No host answers on these: the unspecified address, multicast, IPv4 broadcast.
+// The unspecified address, multicast and IPv4 broadcast belong to no host.
 bool config_address_is_host(const struct ip_address *a)
 {
 	static const uint8_t zero[16];

@@ -23,7 +23,7 @@ int config_time_parse(const char *text, int64_t *out)
 	if (!end || *end)
 		return -EINVAL;
 	const time_t at = timegm(&tm);
-	// Neither 30 February nor a month of one digit.
+	// Refuses 30 February, and a month of one digit.
 	if (at < 0 || strcmp(config_time_text(at, again), text) != 0)
 		return -EINVAL;
 	*out = at;
@@ -84,7 +84,7 @@ static int why_apply(const struct config_doc *doc, unsigned i, const char *text,
 	return *out ? 0 : -ENOMEM;
 }
 
-// A name with all below it, or a pattern.
+// Reads a name, which stands for all names below it, too, or a pattern.
 static int name_apply(
 	const struct config_doc *doc, unsigned i, const char *text, struct config_dated_entry *e)
 {
@@ -107,7 +107,7 @@ static int entry_apply(const struct config_doc *doc, const struct config_node *n
 	return config_worse(rc, why_apply(doc, i, config_node_text(node, "why"), &e->why));
 }
 
-// One more of a list of entries.
+// Adds a name to a list of entries.
 static int names_add(struct dns_name **names, unsigned *count, const struct dns_name *name)
 {
 	struct dns_name *grown = heap_reallocarray(*names, *count + 1, sizeof(*grown));
@@ -152,7 +152,7 @@ static int group_add(struct config_group *g, const struct config_dated_entry *e)
 int config_dated_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_dated *d = &out->dated;
-	// As the look at their ends reads it: time() may be a tick behind.
+	// The clock by which the control plane ends entries; time() may be a tick behind it.
 	const int64_t now = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
 	int rc = 0;
 	if (config_node_count(doc->tree.root, "entries") == 0)

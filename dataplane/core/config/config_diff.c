@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What one configuration changes in another: the keys that differ, by their values, and for lists
-// by hashes of what the texts say; and which of them a process reads only when it starts.
+// What changes from one configuration to another: the keys that differ, by their values, or for
+// lists by hashes of the texts; and which of these keys a process reads only when it starts.
 
 #include "config_entries.h"
 #include "config_keys.h"
@@ -21,7 +21,7 @@ enum { OF_CONTROLPLANE = 1, OF_DATAPLANE = 2, BOTH = OF_CONTROLPLANE | OF_DATAPL
 struct names {
 	char *out; // "a.b, c.d, and 3 more"; the caller's, of `cap` bytes
 	size_t cap, len;
-	unsigned process; // whose keys are wanted
+	unsigned process; // only keys that this process reads at its start
 	unsigned count, left_out;
 	bool is_without_sink; // keys of ClickHouse wait for a restart
 };
@@ -137,7 +137,8 @@ static bool has_xdp(const struct config_dataplane *d)
 	return false;
 }
 
-// Those that the processes of `process` read when they start; the number of them.
+// Finds the keys that differ and that the processes of `process` read when they start. Returns
+// their number.
 static unsigned restart_names(const struct config *running, const struct config *loaded,
 	unsigned process, char *out, size_t cap)
 {
@@ -175,7 +176,7 @@ unsigned config_needs_restart(
 	return restart_names(running, loaded, BOTH, out, cap);
 }
 
-// The first server of ClickHouse comes and the last one goes with a restart, and so do its keys.
+// Only a restart adds the first ClickHouse server or removes the last one, and so changes its keys.
 static void live_add(struct names *n, const char *key)
 {
 	static const char sink[] = "query_log.clickhouse.";
@@ -183,7 +184,7 @@ static void live_add(struct names *n, const char *key)
 		names_add(n, key, BOTH);
 }
 
-// Those with one value that take effect live; `n` has `out` and `cap`.
+// Adds the keys with one value that differ and take effect live; `n` has `out` and `cap`.
 static void live_begin(struct names *n, const struct config *running, const struct config *in_force,
 	const struct config *loaded)
 {
@@ -196,7 +197,7 @@ static void live_begin(struct names *n, const struct config *running, const stru
 	}
 }
 
-// One whose texts differ; added if it is a list or a text that takes effect live.
+// The texts of this key differ: adds it if it has no single value and takes effect live.
 static void live_leaf(struct names *n, const char *path)
 {
 	static const char *const at_start[] = {"version", "include", "dataplane.worker_lcores",
@@ -209,19 +210,19 @@ static void live_leaf(struct names *n, const char *path)
 		live_add(n, path);
 }
 
-// Of lists, by hashes of what the texts say.
+// Lists differ where hashes of their texts do.
 
 enum { LEAVES_MAX = 384 };
 
 // One hash for each key that has a value or a list.
 struct leaves {
-	uint64_t *hash;       // to fill in, or of the other texts
-	struct names *differ; // NULL: the hashes are taken
+	uint64_t *hash;       // to fill in, or to compare with
+	struct names *differ; // NULL: fills in `hash`
 	unsigned count;
 	char path[CONFIG_PATH_MAX];
 };
 
-// The value of a field; NULL: none, or a list without items.
+// The value of a field; NULL: it has no value, or is a list without items.
 static const struct config_node *value_of(
 	const struct config_field *f, const struct config_node *mapping)
 {
@@ -231,7 +232,7 @@ static const struct config_node *value_of(
 	return n;
 }
 
-// `fields`: of a mapping, and of items that are mappings.
+// `fields`: the keys of a mapping, or of a list's items that are mappings.
 static void node_hash(
 	struct contenthash_state *s, const struct config_node *n, const struct config_field *fields)
 {
@@ -264,7 +265,7 @@ static uint64_t leaf_hash(const struct config_field *f, const struct config_node
 	return contenthash_finish(&s);
 }
 
-// `mapping`: NULL where the texts have no such section.
+// `mapping` NULL: the texts have no such section.
 static void walk(struct leaves *l, const struct config_field *f, const struct config_node *mapping)
 {
 	const size_t len = strlen(l->path);
@@ -291,7 +292,7 @@ static void leaves_walk(void *leaves, const struct config_node *root)
 	walk(leaves, config_schema, root);
 }
 
-// Adds the keys of the texts that differ, those with lists too. Without memory none.
+// Adds the keys whose texts differ, keys with lists included. Without memory it adds no key.
 static void leaves_compare(
 	const struct config_bundle *a, const struct config_bundle *b, struct names *live)
 {

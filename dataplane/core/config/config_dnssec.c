@@ -13,10 +13,9 @@
 #include <weir/keyhash.h>
 
 // Files of trust anchors that another program keeps by RFC 5011: unbound-anchor, or unbound with
-// `auto-trust-anchor-file`. Such a file has all keys that the program has seen, and behind each a
-// comment with its state. Only valid ones, and valid ones that the zone misses out, are trust
-// anchors (RFC 5011 4.2). A key that waits for the end of its hold-down time, or that is revoked,
-// stands there as a plain record.
+// `auto-trust-anchor-file`. Such a file has all keys that the program has seen, and after each a
+// comment with its state. Only keys in the states valid and missing are trust anchors (RFC 5011
+// 4.2). A key in its hold-down time and a revoked key stand there as plain records, too.
 
 static const char blanks[] = " \t\r";
 static const char state_is[] = ";;state=";
@@ -49,14 +48,14 @@ static bool word_is_number(const struct word *w)
 	return w->len > 0 && strspn(w->at, "0123456789") >= w->len;
 }
 
-// The state behind the record that ends at `record_end`; 0: none.
+// The state in the comment after the record that ends at `record_end`; 0: the comment has no state.
 static char state_of(const char *record_end, const char *line_end)
 {
 	const char *s = strstr(record_end, state_is);
 	return s && s + sizeof(state_is) - 1 < line_end ? s[sizeof(state_is) - 1] : 0;
 }
 
-// A record without its TTL, which is that of the zone's latest answer. False: it is no key.
+// Writes a record without its TTL, which is from the zone's latest answer. False: it is no key.
 static bool key_write(const char *at, const char *end, char **out)
 {
 	struct word owner = word_next(&at, end), w = word_next(&at, end);
@@ -81,7 +80,7 @@ static bool key_write(const char *at, const char *end, char **out)
 	return words >= 4; // flags, protocol, algorithm, key
 }
 
-// 1: it is a trust anchor, 0: it is none, -EBADMSG.
+// 1: the line is a trust anchor, which `out` gets; 0: it is not one; -EBADMSG: no keeper writes it.
 static int line_read(const char *line, const char *line_end, char **out)
 {
 	const char *record_end = memchr(line, ';', (size_t)(line_end - line));
@@ -105,9 +104,9 @@ static bool anchors_are_kept(const char *text)
 	return strstr(text, state_is) != NULL;
 }
 
-// The keys of such a file that are trust anchors, as "OWNER IN DNSKEY ..." and a newline each, in
-// `out`, which has room for strlen(text) + 1 bytes. How many they are; -EBADMSG: a line that no
-// such program writes.
+// Writes the trust anchors of a kept file, as "OWNER IN DNSKEY ..." and a newline each, to `out`,
+// which has room for strlen(text) + 1 bytes. Returns their number; -EBADMSG: a line that no keeper
+// writes.
 static int anchors_valid(const char *text, char *out)
 {
 	int count = 0;
@@ -123,22 +122,22 @@ static int anchors_valid(const char *text, char *out)
 	return count;
 }
 
-// The section itself.
+// The section `dnssec`.
 
 enum { ANCHORS_MAX = 65536 };
 
-// weir writes names and path into settings of the validator, between quotes.
+// weir writes names and the path into settings of the validator, between quotes.
 static bool is_quotable(const char *text)
 {
 	return !strpbrk(text, "\"\\\n\r");
 }
 
-// The same for the same names and keys, whatever their order.
+// A hash over negative anchors and keys, which their order does not change.
 static uint64_t hash_of(const struct config_dnssec *d, const char *anchors, size_t len)
 {
 	uint64_t part[2] = {d->keys ? 0 : contenthash(anchors, len), 0};
 	for (const char *key = d->keys; key && *key;
-		key += strcspn(key, "\n") + 1) // each ends in one
+		key += strcspn(key, "\n") + 1) // a newline ends each key
 		part[0] += contenthash(key, strcspn(key, "\n"));
 	for (unsigned i = 0; i < d->negative_count; i++)
 		part[1] += contenthash(d->negative[i].wire, d->negative[i].len);
@@ -146,8 +145,8 @@ static uint64_t hash_of(const struct config_dnssec *d, const char *anchors, size
 	return hash ? hash : 1;
 }
 
-// The valid keys of a file that another program keeps. Names and keys go into settings of the
-// validator, between quotes.
+// Reads the valid keys of a kept file. weir writes them into settings of the validator, between
+// quotes.
 static int keys_apply(const struct config_doc *doc, struct config_dnssec *d, const char *text)
 {
 	static const char key[] = "dnssec.anchors";

@@ -17,7 +17,7 @@
 #include <weir/heap_site.h>
 #include <weir/text.h>
 
-enum { ITEM_NAME_MAX = 79 }; // bytes, in an error
+enum { ITEM_NAME_MAX = 79 }; // bytes of an item's name in an error
 
 void config_doc_error(const struct config_doc *doc, const char *fmt, ...)
 {
@@ -105,7 +105,7 @@ int config_doc_open(struct config_doc *doc)
 	doc->absolute = NULL;
 	doc->text = NULL;
 	doc->len = 0;
-	// A FIFO must not make us wait for its writer.
+	// The open of a FIFO must not wait for its writer.
 	int fd = open(doc->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int rc = fd < 0 ? -errno : text_read(doc, fd);
 	if (fd >= 0)
@@ -166,8 +166,8 @@ int config_doc_folder_len(const char *path)
 	return slash ? (int)(slash + 1 - path) : 0;
 }
 
-// Where a key is: its node or its nearest parent's, and the key with names of items in place of
-// their numbers, as it is in its own file.
+// Where a key is: its node, or its nearest parent's; and the key with names of items in place of
+// numbers, or with the numbers of its own file.
 struct place {
 	const struct config_node *node; // NULL: the document has none
 	char title[CONFIG_PATH_MAX];
@@ -179,7 +179,8 @@ static void title_add(struct place *p, const char *text, size_t text_len)
 	snprintf(p->title + len, sizeof(p->title) - len, "%.*s", (int)text_len, text);
 }
 
-// Item "[3]" of the list `n`, at the beginning of `*key`. NULL: `n` is none, or too short.
+// The item of list `n` that "[3]" at the beginning of `*key` names. NULL: `n` is no list, or too
+// short.
 static const struct config_node *item_find(
 	const struct config_node *n, const char **key, struct place *p)
 {
@@ -188,7 +189,7 @@ static const struct config_node *item_find(
 	const unsigned long i = strtoul(*key + 1, NULL, 10);
 	n = n && n->kind == CONFIG_NODE_LIST && i < n->count ? n->child[i] : NULL;
 	const char *name = config_node_text(n, "name");
-	if (name && *name) { // "blocking.lists[1].path" is: blocking.lists "ads": path
+	if (name && *name) { // "blocking.lists[1].path" becomes: blocking.lists "ads": path
 		title_add(p, " \"", 2);
 		title_add(p, name, strnlen(name, ITEM_NAME_MAX));
 		title_add(p, "\": ", *rest ? 3 : 1);
@@ -222,19 +223,19 @@ static void place_find(const struct config_doc *doc, const char *key, struct pla
 	}
 }
 
-// The file of a node; before the parts are there, and of a part, all are the document's own.
+// The file of a node. Before its parts are read, and as a part, a document has only its own file.
 static const struct config_doc *file_of(const struct config_doc *doc, const struct config_node *n)
 {
 	return n && n->file <= doc->part_count ? config_doc_file(doc, n->file) : doc;
 }
 
-// `tail`: behind the place, or "".
+// `tail`: text after the place, or "".
 static int refuse(const struct config_doc *doc, const struct config_node *n, const char *key,
 	const char *tail, const char *fmt, va_list args) __attribute__((format(printf, 5, 0)));
 static int refuse(const struct config_doc *doc, const struct config_node *n, const char *key,
 	const char *tail, const char *fmt, va_list args)
 {
-	if (doc->errors->count >= CONFIG_ERRORS_MAX) { // a search for each would take its time
+	if (doc->errors->count >= CONFIG_ERRORS_MAX) { // spares the search for its place
 		doc->errors->count++;
 		return -EINVAL;
 	}

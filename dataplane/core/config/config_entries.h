@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The items of lists in the configuration: their keys for messages, their texts, and allow and deny
-// entries (names with all below them, /patterns/) of everyone and of groups.
+// The items of lists in the configuration: their keys for messages, their texts, and the allow and
+// deny entries (names, which stand for all names below them, and /patterns/) of everyone and
+// groups.
 
 #include "config_doc.h"
 
@@ -13,10 +14,11 @@ ATTR_MUST_CHECK int config_entries_apply(const struct config_doc *doc, const cha
 	const struct config_node *items, struct config_entries *out);
 void config_entries_free(struct config_entries *e);
 
-// One name that covers all below it. -EINVAL by config_refuse.
+// Reads a name that stands for all names below it, too. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_entry_name(
 	const struct config_doc *doc, const char *key, const char *text, struct dns_name *out);
-// "/pattern/": the text between the slashes, for free(). The control plane checks the expression.
+// Copies the text between the slashes of "/pattern/", for free(). The control plane checks the
+// expression.
 // -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_entry_pattern(
 	const struct config_doc *doc, const char *key, const char *text, char **out);
@@ -25,9 +27,9 @@ ATTR_MUST_CHECK int config_entry_pattern(
 ATTR_MUST_CHECK int config_prefix_check(
 	const struct config_doc *doc, const char *key, const struct ip_address *a);
 
-// config_entry_name or config_prefix_check for each item of a list of names or prefixes. -EINVAL by
-// config_refuse, -ENOMEM. `*out` is for free() in any case; it and `*count` stay as they are for an
-// empty list.
+// Reads a list of names or prefixes, each checked by config_entry_name or config_prefix_check.
+// -EINVAL by config_refuse, -ENOMEM. `*out` is for free() in any case; for an empty list `*out` and
+// `*count` stay as they are.
 ATTR_MUST_CHECK int config_names_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, struct dns_name **out, unsigned *count);
 ATTR_MUST_CHECK int config_prefixes_apply(const struct config_doc *doc, const char *list,
@@ -35,19 +37,18 @@ ATTR_MUST_CHECK int config_prefixes_apply(const struct config_doc *doc, const ch
 
 enum { CONFIG_TITLE_MAX = 63 };
 
-// "blocking.lists[3].name"; `of` may be NULL. Returns `key`.
+// Writes "blocking.lists[3].name"; `of` may be NULL. Returns `key`.
 const char *config_item_key(
 	char key[CONFIG_PATH_MAX], const char *list, unsigned i, const char *of);
 
-// A copy of a required text of 1 to `max` bytes of printable ASCII. -EINVAL, -ENOMEM.
+// Copies a required text of 1 to `max` bytes of printable ASCII. -EINVAL, -ENOMEM.
 ATTR_MUST_CHECK int config_text_take(
 	const struct config_doc *doc, const char *key, const char *text, size_t max, char **out);
-// "groups[3].safe_search". Returns `key`.
+// Writes "groups[3].safe_search". Returns `key`.
 const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of);
 
-// What a webhook says of its server, in query_log.webhooks and in events.webhooks: entry `i` of the
-// list named `list`. -EINVAL by config_refuse, -ENOMEM; config_webhook_free frees
-// what `w` has in any case.
+// Reads the server of a webhook: item `i` of `list`, query_log.webhooks or events.webhooks. -EINVAL
+// by config_refuse, -ENOMEM; config_webhook_free frees what `w` has in any case.
 ATTR_MUST_CHECK int config_webhook_take(const struct config_doc *doc, const char *list, unsigned i,
 	const struct config_node *node, struct config_webhook_to *w);
 void config_webhook_free(struct config_webhook_to *w);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Section events, and what each webhook says of its server, those of query_log too.
+// The section `events`, and the server of each webhook, those of query_log included.
 
 #include "config_entries.h"
 #include "config_keys.h"

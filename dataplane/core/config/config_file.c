@@ -36,14 +36,14 @@ int config_file_read(const char *path, char *out, size_t max)
 	return (int)n;
 }
 
-// The rest of `text`, behind a prefix, or NULL.
+// The rest of `text` after a prefix; NULL: `text` does not begin with it.
 static const char *behind(const char *text, const char *prefix)
 {
 	size_t len = strlen(prefix);
 	return strncmp(text, prefix, len) == 0 ? text + len : NULL;
 }
 
-// Of a file in a folder, or of a variable: no path.
+// Is it the name of a credential's file or of a variable, and no path?
 static bool is_name(const char *text)
 {
 	static const char allowed[] =
@@ -75,8 +75,8 @@ static int credential_read(const char *name, char *out, size_t max)
 	return config_file_read(path, out, max);
 }
 
-// Reads what `value` names into an `out` of `max` + 1 bytes: their number, or -EINVAL by
-// config_refuse. *is_left: it is not to be read here.
+// Reads the secret that `value` names into `out`, which has `max` + 1 bytes. Returns its length, or
+// -EINVAL by config_refuse. *is_left: this load must not, or cannot, read it.
 static int secret_read(const struct config_doc *doc, const char *key, const char *value, char *out,
 	size_t max, bool *is_left)
 {

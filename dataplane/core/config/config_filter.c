@@ -116,7 +116,7 @@ static const char *service_near(const char *text)
 	return near.best;
 }
 
-// Their bits are added to `out`.
+// Adds the bits of the named services to `out`.
 static int services_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, struct service_set *out)
 {
@@ -161,8 +161,8 @@ static int effects_apply(const struct config_doc *doc, const char *base,
 	return rc;
 }
 
-// A title in the rule image is made of it, behind its group's name, where "allow" and "deny" stand
-// too.
+// A title in the rule image ends in a schedule's name, or in "allow" or "deny" for the group's
+// entries, so no schedule may have these names.
 static int name_apply(const struct config_doc *doc, const char *base, const char *text,
 	const struct config_schedules *before, char **out)
 {
@@ -255,7 +255,7 @@ static const char *list_near(const struct config_blocking *blocking, const char 
 	return near.best;
 }
 
-// The number of the list. list_count: the list is disabled, or may be one whose own name was
+// The number of the list. list_count: the list is disabled, or may be a list whose own name was
 // refused. -EINVAL by config_refuse.
 static int list_find(const struct config_doc *doc, const char *key, const char *text,
 	const struct config_blocking *blocking)

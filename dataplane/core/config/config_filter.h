@@ -8,14 +8,14 @@
 
 #include <weir/config.h>
 
-// `owner`: "blocking" or "groups[3]", for messages. After the lists. -EINVAL by config_refuse,
-// -ENOMEM; `out` may then be half filled.
+// `owner`: "blocking" or "groups[3]", for messages. Must come after config_lists_apply has read the
+// lists. -EINVAL by config_refuse, -ENOMEM; `out` may then be half filled.
 ATTR_MUST_CHECK int config_filter_apply(const struct config_doc *doc, const char *owner,
 	const struct config_node *node, const struct config_blocking *blocking,
 	struct config_filter *out);
 void config_filter_free(struct config_filter *f);
 
-// Indices of blocking.lists, without those of disabled lists; *out is allocated.
+// Reads names of lists as indices of blocking.lists, without disabled lists; *out is allocated.
 ATTR_MUST_CHECK int config_list_names_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, const struct config_blocking *blocking, unsigned **out,
 	unsigned *out_count);

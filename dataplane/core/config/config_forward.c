@@ -19,7 +19,8 @@ static int trust_apply(const struct config_doc *doc, const char *item,
 	return rc;
 }
 
-// 0, and whether the zone has no servers, with nothing that only servers have.
+// Sets `exempt`: is the zone exempt? -EINVAL: it is, but has servers, or settings that need
+// servers.
 static int exempt_apply(const struct config_doc *doc, const char *item,
 	const struct config_node *node, bool *exempt)
 {
@@ -54,7 +55,7 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 		rc = config_worse(rc, config_server_apply(doc, config_node_item(node, "servers", i),
 					      list, c, z->servers, &z->server_count));
 	}
-	// The zone of all names is no zone of one's own.
+	// upstreams.strict exempts zones with servers of their own, but not the root.
 	return rc == 0 && z->name.labels == 0
 		       ? config_servers_strict(doc, list, c, z->servers, z->server_count)
 		       : rc;

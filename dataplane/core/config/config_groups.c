@@ -15,7 +15,7 @@
 #include <weir/heap_site.h>
 #include <weir/text.h>
 
-// `taken`: by VLAN, the number of the group that has it, or 0.
+// `taken`: for each VLAN the number of the group that has it, or 0.
 static int vlans_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	uint8_t taken[CONFIG_VLANS], struct config *c)
 {
@@ -134,19 +134,19 @@ static int all_labels_apply(const struct config_doc *doc, struct config *out)
 	return rc;
 }
 
-// A prefix or MAC of a group, and where it stands, for the message about a second one like it.
+// A prefix or MAC of a group, and its place in the file, for the error about a duplicate.
 struct member {
 	struct ip_address prefix; // version 0: a MAC in the first bytes
 	unsigned group, item;
-	bool is_added; // by `group_members`, whose item it is
+	bool is_added; // `item` is an item of `group_members`, not of `groups[].clients`
 };
 
 struct members {
-	const struct config_client **clients; // by name
+	const struct config_client **clients; // sorted by name
 	unsigned client_count;
 	struct member *one;
 	unsigned count, room;
-	struct member from; // where those that are added stand
+	struct member from; // group and place of the entry that member_add adds
 };
 
 static int member_add(
@@ -175,7 +175,7 @@ static int by_text(const void *text, const void *entry)
 	return strcmp(text, (*c)->name);
 }
 
-// All that a name stands for.
+// Adds all addresses and MACs of a named client.
 static int named_add(
 	const struct config_doc *doc, struct members *m, const char *key, const char *text)
 {
@@ -244,7 +244,7 @@ static int again_refuse(const struct config_doc *doc, const struct config *c,
 		c->groups[first->group].name, *place ? ": " : "", place);
 }
 
-// One prefix within another is fine, the longer one counts; two equal ones are not.
+// Refuses equal prefixes or MACs. A prefix within another is fine: the longer one decides.
 static int members_check(
 	const struct config_doc *doc, const struct config *c, const struct members *m)
 {
@@ -273,7 +273,7 @@ static int caps_check(const struct config_doc *doc, const struct members *m)
 	return 0;
 }
 
-// In the order of the file.
+// Fills in the clients and MACs of groups, in the order of the file.
 static int members_store(const struct members *m, struct config *c)
 {
 	for (unsigned i = 0; i < m->count; i++) {
@@ -365,8 +365,8 @@ static int members_fill(const struct config_doc *doc, struct config *out, struct
 	return members_check(doc, out, m);
 }
 
-// Fills in clients and MACs of every group of `out`, which has their names: from `groups` and from
-// `group_members`. After config_clients_apply.
+// Fills in clients and MACs of every group of `out`, which has the groups' names: from `groups` and
+// from `group_members`. Must come after config_clients_apply.
 static int members_apply(const struct config_doc *doc, struct config *out)
 {
 	struct members m = {
@@ -383,7 +383,7 @@ static int name_apply(
 	char key[CONFIG_PATH_MAX];
 	config_item_key(key, "groups", group, "name");
 	int rc = config_text_take(doc, key, text, CONFIG_GROUP_NAME_MAX, &c->groups[group].name);
-	// Titles of lists in the rule image are made of it (group_masks.h).
+	// Titles of lists in the rule image have a colon after the name (group_masks.h).
 	if (rc == 0 && strchr(text, ':'))
 		return config_refuse(doc, key, "must be without colons");
 	if (rc == 0 && strcmp(text, CONFIG_EVERYONE) == 0)
@@ -414,7 +414,7 @@ static int entries_apply(const struct config_doc *doc, const char *owner,
 					config_node_list(node, "deny"), &g->deny));
 }
 
-// What would never come to anything.
+// Refuses settings without effect.
 static int useless_check(const struct config_doc *doc, const char *owner,
 	const struct config_node *node, const struct config_group *g)
 {
@@ -435,7 +435,7 @@ static int useless_check(const struct config_doc *doc, const char *owner,
 	return 0;
 }
 
-// Servers of everyone are picked as everyone's are.
+// Everyone's servers have the policy of `upstreams`, for every group.
 static int pick_apply(const struct config_doc *doc, const struct config_node *node, unsigned group,
 	const struct config *c, struct config_pick *out)
 {

@@ -15,21 +15,21 @@
 #include <weir/keyhash.h>
 #include <weir/text.h>
 
-// One entry of the list.
+// An item of the list `include`.
 struct include {
 	struct config_doc *doc;
-	char key[32];          // "include[3]"
-	char folder[PATH_MAX]; // with its slash, as messages name it; "": the working directory
-	const char *name;      // behind it: a name or a pattern
+	char key[32];                     // "include[3]"
+	char folder[PATH_MAX];            // ends in a slash; "": the working directory
+	const char *name;                 // the rest of the path: a name or a pattern
 	char *found[CONFIG_INCLUDED_MAX]; // names that match
 	unsigned found_count;
 };
 
-enum { SHOWN_MAX = 2 * CONFIG_PATH_MAX }; // of a path in messages
+enum { SHOWN_MAX = 2 * CONFIG_PATH_MAX }; // length of a path in messages
 
 static const char wildcards[] = "*?[";
 
-// Keys that are the first file's alone.
+// Refuses keys that only the main file may have.
 static int part_keys_check(const struct config_doc *part)
 {
 	static const char *const keys[] = {"version", "include", "runtime"};
@@ -50,7 +50,7 @@ static int part_load(struct config_doc *part)
 	return rc == 0 ? config_schema_check(part) : rc;
 }
 
-// Is it another file than those before, and are all of them together small enough?
+// Refuses a file that was read before, and files that are too large together.
 static int part_check(const struct include *in, const struct config_doc *part)
 {
 	size_t len = part->len;
@@ -67,7 +67,7 @@ static int part_check(const struct include *in, const struct config_doc *part)
 	return 0;
 }
 
-// From then on the path of `part` is for messages alone.
+// Opens and reads the file. After that the path of `part` is only for messages.
 static int part_open(const struct include *in, struct config_part *part, const char *name)
 {
 	char path[PATH_MAX + NAME_MAX + 1], shown[SHOWN_MAX];
@@ -83,7 +83,7 @@ static int part_open(const struct include *in, struct config_part *part, const c
 	return config_refuse(in->doc, in->key, "%s: %s", part->path, config_doc_reason(rc));
 }
 
-// The same with a text in memory.
+// Copies a text in memory into `part`.
 static int part_given(struct config_part *part, const struct config_text *text)
 {
 	char shown[SHOWN_MAX];
@@ -93,7 +93,7 @@ static int part_given(struct config_part *part, const struct config_text *text)
 	return rc == 0 && !part->path ? -ENOMEM : rc;
 }
 
-// A file that is refused as a whole is no part of the document.
+// Makes the next part of a file, or of `text`. A refused file does not become a part.
 static int part_take(struct include *in, const char *name, const struct config_text *text)
 {
 	struct config_doc *doc = in->doc;
@@ -114,7 +114,7 @@ static int part_take(struct include *in, const char *name, const struct config_t
 		return rc;
 	}
 	rc = config_schema_merge(doc, &part->doc);
-	doc->part_count++; // also where some of it is refused: errors name places in it
+	doc->part_count++; // even if the merge is refused: errors name places in this part
 	return rc;
 }
 
@@ -125,7 +125,7 @@ static int part_add(struct include *in, const char *name)
 	return part_take(in, name, NULL);
 }
 
-// The folder in which a new file may match.
+// Keeps the folder of a pattern: a new file in it may match.
 static int folder_keep(const struct include *in)
 {
 	struct config_doc *doc = in->doc;
@@ -184,7 +184,7 @@ static int names_find(struct include *in)
 	return rc == 0 ? folder_keep(in) : rc;
 }
 
-// What the entry says, as a folder and a name in it.
+// Splits the item into a folder and a name.
 static int entry_take(struct include *in, const char *text)
 {
 	const struct config_doc *doc = in->doc;
@@ -223,7 +223,7 @@ static int entry_read(struct include *in, const char *text)
 	return rc;
 }
 
-// Included texts in memory, and the folders that were searched for them.
+// Reads the included texts of a bundle, and the folders that their patterns search.
 static int given_read(struct include *in, const struct config_bundle *b)
 {
 	struct config_doc *doc = in->doc;

@@ -2,13 +2,13 @@
 #pragma once
 
 // The key `include`: paths, and patterns of file names (fnmatch), relative to the folder of the
-// file that has it. The files of a pattern count in the order of their names, patterns in the order
-// of the list, and all of them after the file itself.
+// main file. The main file counts first, then the items of the list in their order; the files of a
+// pattern are ordered by name.
 //
 // Mappings are merged, lists appended; a key with one value that two files have is refused. An
 // included file may have neither `include` nor `version`, nor `runtime`: weirctl finds a running
 // weir by that section whatever is wrong elsewhere (config_places_find). At most
-// CONFIG_INCLUDED_MAX files, and CONFIG_FILE_MAX bytes with the file itself.
+// CONFIG_INCLUDED_MAX files are included, and all files have CONFIG_FILE_MAX bytes at most.
 //
 // Blocks as reads of small files do. The caller owns the document and with it the texts.
 
@@ -16,8 +16,8 @@
 
 #include <weir/config.h>
 
-// Reads the files into `doc`, and what they say into its tree, which passed config_schema_check.
-// -EINVAL by config_refuse, after a look at all files; -ENOMEM.
+// Reads the files into `doc`, and merges their keys into its tree, which passed
+// config_schema_check. -EINVAL by config_refuse, after all files were read; -ENOMEM.
 ATTR_MUST_CHECK int config_include_read(struct config_doc *doc);
 
 // Sets `out->include` and the hash of all texts. -ENOMEM; `out` may then be half filled.

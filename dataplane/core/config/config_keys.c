@@ -73,7 +73,7 @@ static const struct {
 #undef X
 };
 
-// Units that a number may have. Those of a key go by the unit that its field's name ends in.
+// Units that a number may have. The end of a field's name decides which units its key accepts.
 static const struct {
 	const char *unit, *word;
 	int64_t factor;
@@ -114,7 +114,8 @@ static bool is_word(const char *text, const char *word)
 	       && (!text[1] || strcasecmp(text + 1, "b") == 0 || strcasecmp(text + 1, "ib") == 0);
 }
 
-// Of the number before it. 0: no such word; `field` NULL: none is.
+// The factor that the unit `text` multiplies a number by. 0: `field` accepts no such unit; `field`
+// NULL: accepts no unit.
 static int64_t factor_of(const char *field, const char *text)
 {
 	for (size_t i = 0; field && *text && i < ARRAY_LEN(config_units); i++)
@@ -123,7 +124,7 @@ static int64_t factor_of(const char *field, const char *text)
 	return *text ? 0 : 1;
 }
 
-// Is it a number with what may stand behind one of another key, or of this one but for a blank?
+// Is it a number with a unit that this key does not accept, or accepts only without a blank?
 static bool is_like_a_unit(const char *text)
 {
 	const char *word = text + strspn(text, "0123456789. ");
@@ -157,7 +158,7 @@ static int64_t digits_read(const char *text, int64_t max)
 	return value;
 }
 
-// `field`: whose end says the unit; NULL: the number has none.
+// `field`: the end of this name decides the units; NULL: the number has no unit.
 static int number_parse(const struct config_doc *doc, const char *path, const char *text,
 	const char *field, int64_t min, int64_t max, int64_t *out)
 {
@@ -189,7 +190,7 @@ bool config_seconds_read(const char *text, int64_t max, int64_t *out)
 	return digits && *out <= max && factor;
 }
 
-// Which of both another word for a switch means; NULL: neither.
+// "true" or "false" for another word with that meaning; NULL: it has neither.
 static const char *bool_near(const char *text)
 {
 	static const char *const words[][2] = {{"yes", "true"}, {"on", "true"}, {"true", "true"},
@@ -281,7 +282,7 @@ static int text_parse(
 	return *out ? 0 : -ENOMEM;
 }
 
-// The field has the width that its struct gave it.
+// Stores a value at the width of its field.
 static void field_store(void *field, size_t size, int64_t value)
 {
 	switch (size) {
@@ -368,7 +369,7 @@ int config_keys_apply(const struct config_doc *doc, struct config *out)
 		const char *text = key_text(doc->tree.root, key);
 		const char *fallback = key_fallback(doc->tree.root, key);
 		int one = key_apply(doc, key, text ? text : fallback, out);
-		// With its default, what else is wrong can be found.
+		// The default replaces a refused value, so that other errors can be found.
 		if (one == -EINVAL && text)
 			one = config_worse(one, key_apply(doc, key, fallback, out));
 		rc = config_worse(rc, one);

@@ -3,8 +3,8 @@
 
 // Every key of the configuration file that holds one value: its name, kind, default and range.
 //
-// One list makes the keys of the schema (config_schema.c), the conversion and range
-// check (config_keys.c), what needs a restart (config_diff.c) and docs/reference/config.md
+// One list generates the keys of the schema (config_schema.c), the conversion and range
+// check (config_keys.c), the keys that need a restart (config_diff.c) and docs/reference/config.md
 // (tools/docs/config_md.py reads this file, and the config_keys_*.h of sections). Keys
 // that hold lists are in config_schema.c.
 //
@@ -434,15 +434,15 @@ struct config_key {
 	enum config_kind kind;
 	bool live;
 	const char *choices, *fallback;
-	const char *field; // the name of the member below, whose end says the unit of a number
+	const char *field; // name of the member of struct config; its end decides a number's units
 	int64_t min, max;
-	size_t field_offset, field_size; // of the value in struct config
+	size_t field_offset, field_size; // where struct config has the value
 };
 
 extern const struct config_key config_keys[];
 extern const unsigned config_key_count;
 
-const struct config_key *config_key_find(const char *path); // NULL: it is none of the table
+const struct config_key *config_key_find(const char *path); // NULL: the table has no such key
 
 // Converts every key of the document, or its default, into `out`.
 // -EINVAL by config_refuse, -ENOMEM.
@@ -452,13 +452,13 @@ void config_keys_free(struct config *c);
 bool config_key_differs(
 	const struct config_key *key, const struct config *a, const struct config *b);
 
-// One number that is in no table. -EINVAL by config_refuse.
+// Reads a number that no table has. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_number_parse(const struct config_doc *doc, const char *path,
 	const char *text, int64_t min, int64_t max, int64_t *out);
-// Seconds of 0 to `max`, as "3600" or "1h". False: that is none.
+// Reads 0 to `max` seconds, written as "3600" or "1h". False: it is no such time.
 bool config_seconds_read(const char *text, int64_t max, int64_t *out);
-// One value of a key that an item of a list or a mapping named `owner` ("groups[3]") may give; not
-// given: *out stays.
+// Reads the value of key `of` in `node`, an item of a list or a mapping named `owner`
+// ("groups[3]"). Without the key *out stays.
 ATTR_MUST_CHECK int config_bool_of(const struct config_doc *doc, const char *owner,
 	const struct config_node *node, const char *of, bool *out);
 ATTR_MUST_CHECK int config_number_of(const struct config_doc *doc, const char *owner,

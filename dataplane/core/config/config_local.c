@@ -15,9 +15,9 @@
 #include <weir/heap_site.h>
 #include <weir/rdata_parse.h>
 
-// One list of records, in the order of their names.
+// A list of records, and an order by their names.
 struct ordered {
-	const char *list; // its key
+	const char *list; // key of the list
 	const struct config_record *record;
 	unsigned count;
 	const struct config_record **by_name;
@@ -40,7 +40,7 @@ static int record_order(const struct config_record *a, const struct config_recor
 	return order ? order : memcmp(a->rdata, b->rdata, a->rdata_len);
 }
 
-// At last by place, so that a message names the second of two.
+// Equal records are ordered by place, so that the error names the second.
 static int by_record(const void *x, const void *y)
 {
 	const struct config_record *a = *(const struct config_record *const *)x,
@@ -62,7 +62,7 @@ static int ordered_make(struct ordered *o)
 
 static int pairs_check(const struct config_doc *doc, const struct ordered *o)
 {
-	bool alias = false; // among the records of this name
+	bool alias = false; // this name has a CNAME
 	int rc = 0;
 	for (unsigned i = 0; i < o->count; i++) {
 		const struct config_record *r = o->by_name[i];
@@ -81,7 +81,7 @@ static int pairs_check(const struct config_doc *doc, const struct ordered *o)
 	return rc;
 }
 
-// The first record of exactly this name; NULL: none.
+// The first record of exactly this name; NULL: no record has it.
 static const struct config_record *ordered_find(
 	const struct ordered *o, const struct dns_name *name, bool wildcard)
 {
@@ -97,7 +97,7 @@ static const struct config_record *ordered_find(
 	return low < o->count && name_order(o->by_name[low], &key) == 0 ? o->by_name[low] : NULL;
 }
 
-// The record that a name has in the end: its own, else that of the nearest wildcard above.
+// The record that answers for a name: its own, else that of the nearest wildcard above.
 static const struct config_record *ordered_covering(
 	const struct ordered *o, const struct dns_name *name)
 {
@@ -113,7 +113,8 @@ static const struct config_record *ordered_covering(
 	return found;
 }
 
-// The group's own records come before everyone's.
+// Refuses chains of CNAMEs that are circular or too long. A group's own records go before
+// everyone's.
 static int aliases_check(
 	const struct config_doc *doc, const struct ordered *own, const struct ordered *everyone)
 {
@@ -259,7 +260,7 @@ static int records_apply(const struct config_doc *doc, const char *list,
 	return rc;
 }
 
-// Absolute: a relative path starts at the folder of the configuration file.
+// Makes the path absolute: a relative one starts at the folder of the configuration file.
 static int hosts_file_add(
 	const struct config_doc *doc, const char *key, const char *path, struct config_local *l)
 {

@@ -12,14 +12,15 @@
 
 static const char section_name[] = "runtime:";
 
-// The longest prefix of `text` that is one line, with its end.
+// The length of the first line of `text`, with its newline.
 static size_t line_len(const uint8_t *text, size_t len)
 {
 	const uint8_t *end = memchr(text, '\n', len);
 	return end ? (size_t)(end - text) + 1 : len;
 }
 
-// The section's lines, with that of its name: up to the next line that begins at its margin.
+// Finds the lines of the section, from the line of its name up to the next line that is not
+// indented.
 static size_t section_find(const struct config_doc *doc, size_t *begin)
 {
 	size_t at = 0, name_len = strlen(section_name);
@@ -49,7 +50,7 @@ static void runtime_take(const struct config_node *runtime, struct config_places
 		snprintf(out->hugepages, sizeof(out->hugepages), "%s", hugepages);
 }
 
-// The places of a document that has nothing but this section.
+// Reads the places from a document that has only this section.
 static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 {
 	struct config_errors errors = {0};
@@ -61,7 +62,7 @@ static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 	return is_good;
 }
 
-// Each line below the section's name as if it stood there alone.
+// Reads each line below the section's name as if it were the section's only line.
 static void lines_load(const uint8_t *section, size_t len, struct config_places *out)
 {
 	size_t at = line_len(section, len);

@@ -15,7 +15,7 @@
 
 enum { CLICKHOUSE_URL_MAX = 400, DNS_PORT = 53 };
 
-// Names of tables go into statements as they are.
+// weir writes names of tables into statements without quotes.
 static int identifier_check(const struct config_doc *doc, const char *key, const char *text)
 {
 	static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_",
@@ -42,13 +42,13 @@ static uint16_t url_port(const struct url *u)
 	return u->port_len ? (uint16_t)strtoul(u->port, NULL, 10) : u->https ? 443 : 80;
 }
 
-// A path of nothing is that of a slash alone.
+// An empty path means "/".
 static size_t url_path_len(const struct url *u)
 {
 	return u->path_len ? u->path_len : 1;
 }
 
-// However each is spelled.
+// Do both URLs mean one server, however each is spelled?
 static bool is_same_server(const char *a, const char *b)
 {
 	struct url x, y;
@@ -75,7 +75,7 @@ static int clickhouse_url_take(const struct config_doc *doc, const char *key, co
 	return rc;
 }
 
-// Those of `urls`, or the one of `url`.
+// Reads the items of `urls`, or `url` as the only one.
 static int clickhouse_urls_take(const struct config_doc *doc, const struct config_node *node,
 	struct config_query_log_clickhouse *c)
 {
@@ -92,7 +92,7 @@ static int clickhouse_urls_take(const struct config_doc *doc, const struct confi
 	return rc;
 }
 
-// It goes into a header.
+// weir sends the password in an HTTP header.
 static int password_check(const struct config_doc *doc, const char *key, const char *text)
 {
 	for (const char *at = text; *at; at++)
@@ -150,7 +150,7 @@ static int webhooks_take(
 	return rc;
 }
 
-// dnstap.c of the control plane reads it in the same way.
+// Accepts what dnstap.c of the control plane can open.
 static int dnstap_check(const struct config_doc *doc, const char *to)
 {
 	static const char key[] = "query_log.dnstap.socket", tcp[] = "tcp:";
@@ -201,7 +201,7 @@ void config_query_log_free(struct config *c)
 	FREE_AND_NULL(c->query_log.webhooks);
 }
 
-// Section client_names.
+// The section `client_names`.
 static int lease_add(const struct config_doc *doc, const char *key, const char *path,
 	struct config_client_names *out)
 {

@@ -43,7 +43,7 @@ static int addresses_apply(
 	return rc;
 }
 
-// `password` is the value of the key itself, "" without one.
+// `password` is the value of the key `instead`, "" if the file has no such key.
 static int password_apply(const struct config_doc *doc, const char *key, const char *instead,
 	const char *file, char **password)
 {
@@ -69,7 +69,7 @@ static int passwords_apply(const struct config_doc *doc, struct config_redis *r)
 			    r->sentinel_password_file, &r->sentinel_password));
 }
 
-// It stands in keys, in patterns of SCAN and before "-meta:".
+// A namespace is a part of keys and of patterns for SCAN, and "-meta:" may follow it.
 static bool is_namespace(const char *text)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -94,7 +94,7 @@ static int relations_check(const struct config_doc *doc, const struct config_red
 			"takes letters, digits, '-', '_' and '.', and does not end in \"-meta\"");
 	if (r->mode == REDIS_MODE_CLUSTER && r->db != 0)
 		rc = config_refuse(doc, "redis.db", "a cluster has only database 0");
-	// A password that is not read here is empty.
+	// `password` is empty if a password_file is not read.
 	if (r->username[0] && !r->password[0] && !r->password_file[0])
 		rc = config_refuse(doc, "redis.username", "needs a password");
 	if (r->lookup_timeout_ms > r->timeout_ms)

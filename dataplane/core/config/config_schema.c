@@ -10,7 +10,7 @@
 #include <weir/config.h>
 #include <weir/text.h>
 
-// A key with one text; with a list of texts, or of mappings; with a mapping.
+// Fields: a key with one text; with a list of texts, or of mappings; with a mapping.
 #define TEXT(key_)                                     \
 	{                                              \
 		.key = #key_, .kind = CONFIG_NODE_TEXT \
@@ -290,7 +290,7 @@ const struct config_field config_schema[] = {
 	END,
 };
 
-// What a walk through nodes and schema has: the path so far, and the worst result.
+// A walk through nodes and schema: the path so far, and the worst result.
 struct walk {
 	struct config_doc *doc;
 	char path[CONFIG_PATH_MAX];
@@ -305,7 +305,7 @@ static const struct config_field *field_find(const struct config_field *keys, co
 	return keys->key ? keys : NULL;
 }
 
-// The key that resembles `key`; NULL: none does.
+// The known key that resembles `key`; NULL: no key does.
 static const char *field_near(const struct config_field *keys, const char *key)
 {
 	struct text_near near;
@@ -315,7 +315,7 @@ static const char *field_near(const struct config_field *keys, const char *key)
 	return near.best;
 }
 
-// A tail with a word in it; "" without one.
+// Writes the end of an error, with `word` in it; "" without a word.
 static const char *tail_of(char out[2 * CONFIG_KEY_MAX], const char *fmt, const char *word)
 	__attribute__((format(printf, 2, 0)));
 static const char *tail_of(char out[2 * CONFIG_KEY_MAX], const char *fmt, const char *word)
@@ -326,8 +326,7 @@ static const char *tail_of(char out[2 * CONFIG_KEY_MAX], const char *fmt, const 
 	return out;
 }
 
-// Refuses each key of a mapping that the schema does not know, and goes on below those that it
-// does.
+// Refuses each key of a mapping that the schema does not know, and continues below known keys.
 static void unknown_refuse(
 	struct walk *w, const struct config_node *n, const struct config_field *keys)
 {
@@ -366,7 +365,7 @@ static int version_check(const struct config_doc *doc, const char *text)
 	return rc;
 }
 
-// The first node that is of another kind than the schema says, or too long a list, ends the walk.
+// A node of another kind than the schema's, and a list that is too long, end the walk.
 static int shape_refuse(
 	struct walk *w, const struct config_node *n, const char *reason, const char *tail)
 {
@@ -395,7 +394,7 @@ static int item_check(struct walk *w, struct config_node *item, const struct con
 	return rc == 0 ? mapping_check(w, item, f->keys) : rc;
 }
 
-// One value is a list of one.
+// A single value counts as a list with one item.
 static int list_check(struct walk *w, struct config_node *n, const struct config_field *f)
 {
 	char tail[2 * CONFIG_KEY_MAX];
@@ -426,7 +425,7 @@ static int field_check(struct walk *w, struct config_node *n, const struct confi
 	return f->kind == CONFIG_NODE_LIST ? list_check(w, n, f) : mapping_check(w, n, f->keys);
 }
 
-// Unknown keys were refused before.
+// Skips unknown keys, which unknown_refuse has refused.
 static int mapping_check(
 	struct walk *w, const struct config_node *n, const struct config_field *keys)
 {
@@ -455,7 +454,7 @@ int config_schema_read(struct config_doc *doc)
 	const char *version = config_node_text(doc->tree.root, "version");
 	if (version)
 		rc = version_check(doc, version);
-	// The keys of a newer version are unknown, so they say nothing.
+	// A file of a refused version may have keys that only that version knows.
 	if (rc == 0 && doc->tree.root->kind == CONFIG_NODE_MAPPING)
 		unknown_refuse(&w, doc->tree.root, config_schema);
 	return rc;
@@ -470,7 +469,7 @@ int config_schema_check(struct config_doc *doc)
 	return config_node_is_empty(root) ? 0 : mapping_check(&w, root, config_schema);
 }
 
-// Two nodes of one key, in the document and in the part.
+// Merges the nodes of one key, of the part into the document.
 static int nodes_merge(struct walk *w, const struct config_doc *part, struct config_node *to,
 	struct config_node *from, const struct config_field *f);
 

@@ -63,7 +63,7 @@ static int tickets_take(const struct config_doc *doc, struct config_tls *t)
 	return t->tickets_file[0] ? config_secrets_read(&file, t->tickets_file) : 0;
 }
 
-// Bytes that a request has as they are: others would need an escape, which is not undone.
+// Accepts only bytes that a request has unescaped: weir does not undo escapes.
 static bool path_is_good(const char *path)
 {
 	return path[0] == '/'
@@ -90,7 +90,7 @@ static int doh_check(const struct config_doc *doc, const struct config *c)
 	return rc;
 }
 
-// Kept as TLS compares it: in lower case, without the final dot.
+// Converts the name to what TLS compares: lower case, without the final dot.
 static int name_take(const struct config_doc *doc, char *name)
 {
 	size_t len = strlen(name);

@@ -13,7 +13,7 @@
 #include <weir/text.h>
 #include <yaml.h>
 
-// Memory of a tree: a chunk of it, and those before.
+// A chunk of a tree's memory, in a chain with the chunks before it.
 struct config_chunk {
 	struct config_chunk *before;
 	size_t used, size;
@@ -114,7 +114,7 @@ const char *config_node_item_text(const struct config_node *mapping, const char 
 	return config_node_item(mapping, key, i)->text;
 }
 
-// Room for children doubles when their number is a power of two.
+// The room for children doubles when their number is a power of two.
 int config_node_move(struct config_tree *t, struct config_node *to, struct config_node *child)
 {
 	const unsigned n = to->count;
@@ -182,7 +182,7 @@ struct config_node *config_node_make(struct config_tree *t, struct config_node *
 	struct config_node *n = config_node_find(mapping, key);
 	if (!n)
 		return child_new(t, mapping, kind, key);
-	if (n->kind != kind) { // without a value
+	if (n->kind != kind) { // `n` has no value
 		n->kind = kind;
 		n->child = NULL;
 		n->count = 0;
@@ -216,7 +216,7 @@ void config_node_remove(struct config_node *parent, unsigned i)
 // One open mapping or list.
 struct level {
 	struct config_node *node;
-	const char *key; // of a mapping, which was read: its value comes next
+	const char *key; // key of a mapping whose value comes next
 	uint32_t line, column;
 };
 
@@ -237,8 +237,8 @@ size_t config_path_add(char path[CONFIG_PATH_MAX], const char *key, unsigned ite
 	return len;
 }
 
-// The path of what is being read: `key` is one of the innermost mapping; `is_item`: an item of the
-// innermost list begins.
+// The path of the node that is being read: `key` is a key of the innermost mapping; `is_item`: an
+// item of the innermost list begins.
 static void path_of(
 	const struct reader *r, const char *key, bool is_item, char out[CONFIG_PATH_MAX])
 {
@@ -299,7 +299,7 @@ static struct level *top_of(struct reader *r)
 	return r->depth ? &r->level[r->depth - 1] : NULL;
 }
 
-// The node of a value that begins at `mark`.
+// Adds the node of a value that begins at `mark`.
 static int node_read(struct reader *r, enum config_node_kind kind, const yaml_mark_t *mark,
 	struct config_node **out)
 {
@@ -372,13 +372,13 @@ static int collection_read(struct reader *r, const yaml_event_t *e)
 	return rc;
 }
 
-// A place in a text, in characters, which marks of libyaml count, and in bytes.
+// A place in a text, in characters and in bytes; marks of libyaml count characters.
 struct text_place {
 	const char *text;
 	size_t len, characters, bytes;
 };
 
-// Of a character that is not before the one asked for last.
+// The byte where a character begins, which must not be before the character of the last call.
 static size_t byte_of(struct text_place *p, size_t character)
 {
 	while (p->characters < character && p->bytes < p->len) {
@@ -431,7 +431,7 @@ static int event_read(void *reader, const yaml_event_t *e)
 	}
 }
 
-// What to write in place of what libyaml does not take. `c`: the byte at the place of the error.
+// Advice for a text that libyaml refuses. `c`: the byte at the place of the error.
 static const char *advice_of(const yaml_parser_t *parser, unsigned char c)
 {
 	if (parser->context && strstr(parser->context, "alias"))
@@ -466,7 +466,7 @@ static int syntax_refuse(const struct reader *r, const yaml_parser_t *parser)
 		advice_of(parser, at < r->doc->len ? r->doc->text[at] : '\0'));
 }
 
-// All events. A syntax error ends it with -EINVAL, and is left in `parser`.
+// Calls the function with all events. -EINVAL: a syntax error, which `parser` has.
 static int events_read(yaml_parser_t *parser, const char *text, size_t len,
 	int (*read)(void *arg, const yaml_event_t *e), void *arg)
 {
@@ -501,8 +501,8 @@ int config_tree_read(const struct config_doc *doc, struct config_tree *out)
 // One open mapping or sequence of config_scalars.
 struct scalars_level {
 	bool is_mapping, has_key;
-	unsigned marks;    // of all of it
-	unsigned of_marks; // of the value of the key that was read
+	unsigned marks;    // marks of the whole mapping or sequence
+	unsigned of_marks; // marks of the last key, for its value
 };
 
 struct scalars {
@@ -512,7 +512,7 @@ struct scalars {
 	struct text_place place;
 };
 
-// A node begins. Is it a key, and which marks has it?
+// Returns the marks of a node that begins. Sets `is_key`: is it a key?
 static unsigned scalars_node(struct scalars *s, bool *is_key)
 {
 	struct scalars_level *top = s->depth ? &s->level[s->depth - 1] : NULL;

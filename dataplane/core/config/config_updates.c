@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Section updates: the public key from its text, and what a check needs.
+// The section `updates`: the public key, and the keys that a check needs.
 
 #include "config_keys.h"
 #include "config_sections.h"

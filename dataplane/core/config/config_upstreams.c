@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The section `upstreams`, and servers of every other list: by address or host name, over TLS and
-// HTTPS, and recursion as one of them.
+// The section `upstreams`, and the servers of every list: by address or host name, over TLS and
+// HTTPS; recursion is one of them.
 
 #include "config_entries.h"
 #include "config_file.h"
@@ -36,7 +36,7 @@ static bool same_address(const struct socket_address *a, const struct socket_add
 	return a->port == b->port && config_address_equal(&a->ip, &b->ip);
 }
 
-// Can this be the address of a server: a host's, not a service address, not one of `servers`?
+// Refuses an address of a server that is no host's, or a service address, or one of `servers`.
 // -EINVAL.
 static int server_check(const struct config_doc *doc, const char *key, const struct config *out,
 	const struct config_upstream *servers, unsigned count, const struct socket_address *a)
@@ -67,7 +67,8 @@ static int bootstrap_add(const struct config_doc *doc, const char *key, const ch
 	return server_check(doc, key, out, NULL, 0, a);
 }
 
-// One that is refused counts: that it is missing must not be an error of host names too.
+// Counts a refused address, too: otherwise host names would be refused as well, without a bootstrap
+// server.
 int config_bootstrap_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, const struct config *out, struct socket_address *servers,
 	unsigned *count)
@@ -80,14 +81,14 @@ int config_bootstrap_apply(const struct config_doc *doc, const char *list,
 	return rc;
 }
 
-// A mistyped address is no name: no top level domain has digits alone.
+// Has the last label only digits? No top level domain has, so this is a mistyped address.
 static bool ends_in_number(const char *name)
 {
 	const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
 	return strspn(last, "0123456789") == strlen(last);
 }
 
-// "dns.quad9.net", "dns.quad9.net:853": a host name, not an address. False: it is none.
+// Reads "dns.quad9.net", "dns.quad9.net:853". False: it is no host name.
 static bool host_take(const char *text, uint16_t port, struct config_upstream *s)
 {
 	const char *colon = strchr(text, ':');
@@ -116,7 +117,7 @@ static bool same_host(const struct config_upstream *a, const struct config_upstr
 	return a->host[0] && a->address.port == b->address.port && strcmp(a->host, b->host) == 0;
 }
 
-// Can the server be resolved, and is it none of `servers`? -EINVAL.
+// Refuses a host name that weir cannot resolve, or that one of `servers` has. -EINVAL.
 static int host_check(const struct config_doc *doc, const char *key, const struct config *out,
 	const struct config_upstream *servers, unsigned count, const struct config_upstream *s)
 {
@@ -209,7 +210,7 @@ bool config_tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME
 	return true;
 }
 
-// Takes the path of a URL (RFC 3986 3.3).
+// Copies the path of a URL (RFC 3986 3.3).
 static bool path_take(const char *text, char out[CONFIG_HTTPS_PATH_MAX + 1])
 {
 	size_t len = strlen(text);
@@ -227,7 +228,7 @@ static bool begins(const char *text, const char *scheme)
 	return strncasecmp(text, scheme, strlen(scheme)) == 0;
 }
 
-// "dns.quad9.net@9.9.9.9:853", "dns.quad9.net:853", "9.9.9.9".
+// Reads "dns.quad9.net@9.9.9.9:853", "dns.quad9.net:853", "9.9.9.9".
 static int secure_host(const struct config_doc *doc, const char *key, const char *host,
 	uint16_t port, struct config_upstream *s)
 {
@@ -249,7 +250,7 @@ static int secure_host(const struct config_doc *doc, const char *key, const char
 		"\"https://dns.quad9.net/dns-query\"");
 }
 
-// "https://dns.quad9.net@9.9.9.9:443/dns-query".
+// Reads "https://dns.quad9.net@9.9.9.9:443/dns-query".
 static int https_address(
 	const struct config_doc *doc, const char *key, const char *text, struct config_upstream *s)
 {
@@ -266,8 +267,8 @@ static int https_address(
 	return secure_host(doc, key, host, HTTPS_PORT, s);
 }
 
-// "9.9.9.9", "tls://9.9.9.9", "tls://dns.quad9.net@9.9.9.9:853", an URL of HTTPS; a host name in
-// place of an address.
+// Reads "9.9.9.9", "tls://9.9.9.9", "tls://dns.quad9.net@9.9.9.9:853", a URL of HTTPS, or a host
+// name in place of an address.
 static int server_address(
 	const struct config_doc *doc, const char *key, const char *text, struct config_upstream *s)
 {
@@ -335,7 +336,7 @@ static int server_fill(const struct config_doc *doc, const struct config_node *n
 	unsigned i, struct config_upstream *s)
 {
 	char owner[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX], text[CONFIG_HOST_TEXT_MAX];
-	// Forward zones have a list of addresses.
+	// The items of a forward zone's list are texts.
 	const char *given = node->kind == CONFIG_NODE_TEXT ? node->text
 							   : config_node_text(node, "address"),
 		   *name = config_node_text(node, "name");
@@ -361,7 +362,7 @@ static int server_fill(const struct config_doc *doc, const struct config_node *n
 	return config_worse(rc, name_apply(doc, key, name ? name : text, servers, i, &s->name));
 }
 
-// One that is refused keeps its number: others are named by theirs.
+// A refused server keeps its number, so that errors name the others by the right numbers.
 int config_server_apply(const struct config_doc *doc, const struct config_node *node,
 	const char *list, const struct config *out, struct config_upstream *servers,
 	unsigned *count)
@@ -421,8 +422,8 @@ enum { HINTS_MAX = 65536 };
 static const char name[] = "recursion";
 
 struct hints {
-	unsigned root, addresses; // NS records of the root, and addresses
-	const char *bad;          // no address; NULL: none is bad
+	unsigned root, addresses; // numbers of NS records of the root, and of addresses
+	const char *bad;          // first text that is no address; or NULL
 };
 
 static bool is_class(const char *word)
@@ -430,7 +431,7 @@ static bool is_class(const char *word)
 	return strcasecmp(word, "IN") == 0 || (*word >= '0' && *word <= '9'); // or a TTL
 }
 
-// A line of a zone file without its comment. Records of other types say nothing, as libunbound
+// Reads a line of a zone file without its comment. Skips records of other types, as libunbound
 // reads the file.
 static void hints_line(struct hints *h, char *line)
 {
@@ -522,7 +523,7 @@ static int mode_check(const struct config_doc *doc, const struct config_upstream
 	return 0;
 }
 
-// Recursion into the list, as the mode says; after all other servers.
+// Adds recursion to the list, after all other servers, if the mode has it.
 static int recursion_apply(const struct config_doc *doc, struct config_upstreams *u)
 {
 	int rc = mode_check(doc, u);

@@ -38,7 +38,7 @@ uint32_t config_log_sample(const struct config *c)
 	return c->query_log.enabled ? c->query_log.sample : 0;
 }
 
-// No message goes to where clients are hidden: it may hold their addresses.
+// Messages are left out if `anonymize` hides clients, as a message may hold their addresses.
 uint8_t config_log_detail(const struct config *c)
 {
 	const struct config_query_log *q = &c->query_log;
@@ -72,7 +72,7 @@ static uint8_t blocking_on(const struct config_blocking *b)
 	return !b->enabled ? BLOCKING_OFF : b->closed ? BLOCKING_CLOSED : BLOCKING_ON;
 }
 
-// Is there a list by transfer?
+// Is there a list by zone transfer?
 static bool takes_notify(const struct config_blocking *b)
 {
 	struct url url;

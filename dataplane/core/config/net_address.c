@@ -6,7 +6,7 @@
 #include <string.h>
 #include <weir/config.h>
 
-// Digits only: strtoul would take signs, blanks and hexadecimal.
+// Accepts digits only; strtoul would accept signs, blanks and hexadecimal.
 static int decimal_parse(const char *text, unsigned max, unsigned *out)
 {
 	unsigned value = 0;
