@@ -333,7 +333,7 @@ void app_close(struct app *a)
 	verb_ends_close(a->ends);
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);
-	// Stops the resolvers first, so that whoever waits for their reply still exists.
+	// Stops the resolvers first, so that all that wait for their reply still exist.
 	app_resolvers_stop(a);
 	app_memory_stop(a);
 	api_close(a->api);

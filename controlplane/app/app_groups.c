@@ -89,9 +89,9 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	look_arm(a, c);
 }
 
-// Publishes groups again that could not be published, or an image that the data plane does not
-// activate, the latter under a new generation: the file of its region may be damaged or gone, and a
-// data plane that starts without it answers no client.
+// Publishes groups again that could not be published. An image that the data plane does not
+// activate is published again under a new generation: the file of its region may be damaged or
+// gone, and a data plane that starts without it answers no client.
 static void on_again(evutil_socket_t, short, void *arg)
 {
 	struct app *a = arg;

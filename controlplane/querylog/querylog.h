@@ -16,12 +16,12 @@
 // dropped. Dropped debts, and rows that other sinks do not accept, are counted in rows and weight.
 // Each sink has a debt of its own: a slow one costs no other sink any rows.
 //
-// Who owns what: a batch is made on the log thread and is immutable from the first sink_take on;
-// each sink that keeps it takes a reference, the last one returns it to the pool, from any thread.
-// Everything a row points to lives as long as its batch. Bounds: QUERYLOG_BATCHES_MAX batches of
-// QUERYLOG_ROWS_MAX rows and QUERYLOG_TEXT_MAX bytes of names; with none free the thread stops
-// reading the rings (`starved`); they fill, and weights stand for the missing records. An answer
-// never waits for a log.
+// Who owns what: a batch is made on the log thread and is immutable from the first call of a sink's
+// `take` on; each sink that keeps it takes a reference, and the last release, on any thread,
+// returns it to the pool. Everything a row points to lives as long as its batch. Bounds:
+// QUERYLOG_BATCHES_MAX batches of QUERYLOG_ROWS_MAX rows and QUERYLOG_TEXT_MAX bytes of names; with
+// none free the thread stops reading the rings (`starved`); they fill, and weights stand for the
+// missing records. An answer never waits for a log.
 //
 // A sink's `take` runs on the log thread and must not block: it queues the batch
 // or does bounded work in memory.

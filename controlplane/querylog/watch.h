@@ -30,7 +30,7 @@ struct watch;
 
 ATTR_MUST_CHECK int watch_open(struct watch **out); // -ENOMEM
 void watch_free(struct watch *w);                   // NULL is fine
-// Names servers in the lines; must outlive the watch. Before anybody watches.
+// Names servers in the lines; must outlive the watch. Called before the first watch.
 void watch_set_book(struct watch *w, const struct upstream_book *book);
 // -EBUSY: another watch is active; -ENOMEM. `*id` goes to the workers: messages with another id
 // belong to an earlier watch and are dropped. `outcomes`: bits of the results of misses (trace.h)

@@ -24,7 +24,7 @@ static bool is_before(const struct stat *a, const struct stat *b)
 
 // Repairs a version: its mode, and its blotted file if that is missing or older. An older weir
 // wrote versions that the group can read, without blotted files; a version that was copied here may
-// lack one too. A crash may have left a blotted file with the result of before.
+// lack one too. A crash may have left a blotted file with an older result.
 static void version_shut(const char *folder, unsigned number)
 {
 	struct config_version v;

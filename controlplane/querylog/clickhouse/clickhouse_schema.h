@@ -9,7 +9,7 @@
 //                       columns `at` (DateTime64) and `client_ip` (IPv6), which the server derives
 //   TABLE_minute        queries, microseconds and bytes by minute, box, verdict, ...; summed
 //   TABLE_latency       queries by minute, box, tier and half powers of two of microseconds
-//   TABLE_*_feed        the materialised views that fill the latter two
+//   TABLE_*_feed        the materialised views that fill TABLE_minute and TABLE_latency
 //   TABLE_limits        the limits of each box
 //
 // weir changes an existing table only by adding missing columns, so the operator may make it

@@ -575,7 +575,7 @@ static enum clickhouse_end attempt(
 	return end;
 }
 
-// Is the error about unreadable bytes: parsing, unpacking, the statement itself?
+// Whether the error is about unreadable bytes: parsing, unpacking, the statement itself.
 static bool is_about_body(const struct clickhouse_answer *a)
 {
 	static const unsigned codes[] = {

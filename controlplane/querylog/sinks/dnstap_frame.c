@@ -239,7 +239,7 @@ size_t dnstap_frame_control(enum dnstap_control type, uint8_t *out, size_t cap)
 	return 8 + len;
 }
 
-// Is one of the fields of a control frame dnstap's content type, or is there no such field?
+// Whether a control frame has dnstap's content type, or no content type.
 static bool content_fits(struct rd *rd)
 {
 	bool any = false, ours = false;

@@ -21,8 +21,8 @@
 
 enum { READ_AT_ONCE = 65536, MEND_MAX = 64 << 20 };
 
-// Does `path` name the file of `fd`? Then *size is its present size, smaller than before if another
-// process has truncated it.
+// Whether `path` names the file of `fd`. If so *size is its present size, smaller than before if
+// another process has truncated it.
 static bool file_is_at(int fd, const char *path, uint64_t *size)
 {
 	struct stat named, open;
