@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The steering program of an AF_XDP port: DNS over UDP to a service address, and what upstream
-// servers send to the ports from which workers asked them, goes to the socket of the queue that it
-// came in on, everything else to the kernel as if nobody were here.
+// The steering program of an AF_XDP port. DNS over UDP to a service address, and what upstream
+// servers send to the ports from which workers asked them, goes to the socket of the queue that
+// received it. Every other frame goes to the kernel.
 //
-// It takes exactly what stage_net.c would take from a port of its own: IPv4 with options, IPv6 with
-// extension headers, at most one 802.1Q tag, first fragments (which the data plane drops and
-// counts); later fragments show no port and stay with the kernel. Of upstream servers it takes what
-// server_hear.c hears: replies, and ICMP that they cannot be reached (but for that which tells the
-// kernel a path's MTU). A reply counts only while a worker asked from its port of late, and only
-// from that server to our source address: a program of this machine that uses the port otherwise
-// keeps its datagrams. Where no data plane works (the gate is shut), the frame is for another host,
-// or a queue has no socket, the kernel gets it, at once and without anyone's help: that is what
-// makes kill -9 harmless. Nothing is ever dropped or changed here.
+// It steers exactly the frames that stage_net.c would accept on a port of its own: IPv4 with
+// options, IPv6 with extension headers, at most one 802.1Q tag, first fragments (which the data
+// plane drops and counts). Later fragments show no port and go to the kernel. From upstream servers
+// it steers what server_hear.c reads: replies, and ICMP unreachable (but not the message that tells
+// the kernel a path's MTU). A reply is steered only if a worker sent from its port a short time
+// ago, and only from that server to this host's source address: another program of this machine
+// with that port keeps its datagrams. If no data plane works (the gate is shut), if the frame is
+// for another host, or if a queue has no socket, the kernel gets the frame, without help from any
+// process: that makes kill -9 harmless. The program neither drops nor changes a frame.
 
 #include "weir/steer_abi.h"
 
@@ -35,7 +35,7 @@ enum {
 	FRAGMENT_OFFSET_IPV6 = 0xfff8,
 	ICMP_HEADER_LEN = 8, // RFC 792, RFC 4443; linux/icmp.h brings libc along
 	ICMP_UNREACHABLE = 3,
-	ICMP_TOO_LARGE = 4, // a code of it
+	ICMP_TOO_LARGE = 4, // code of ICMP_UNREACHABLE
 	ICMPV6_UNREACHABLE = 1,
 };
 
@@ -87,12 +87,12 @@ static __always_inline int counted(int action, enum steer_counter why)
 	__u32 key = why;
 	__u64 *count = bpf_map_lookup_elem(&weir_counters, &key);
 	if (count)
-		++*count; // this CPU's own
+		++*count; // each CPU has its own count
 	return action;
 }
 
-// Both ends of a datagram, or of the one that an ICMP message quotes: there `from` is where that
-// went. Ports in network byte order.
+// Both ends of a datagram. For the datagram that an ICMP message quotes, `from` is its destination.
+// Ports in network byte order.
 struct ends {
 	struct steer_address from, to;
 	__be16 from_port, to_port;
@@ -115,7 +115,7 @@ static __always_inline bool udp_ends(const void *at, const void *end, struct end
 	return true;
 }
 
-// The datagram of this host that an ICMP message quotes; its IP header has no options.
+// Reads the datagram of this host that an ICMP message quotes; its IP header has no options.
 static __always_inline bool icmp_ends(const void *at, const void *end, struct ends *out)
 {
 	const __u8 *icmp = at;
@@ -159,7 +159,7 @@ static __always_inline bool ipv4_ends(const void *at, const void *end, struct en
 	return ip->protocol == IPPROTO_UDP && udp_ends(at, end, out);
 }
 
-// Extension headers (RFC 8200 4) are passed over as far as the data plane would.
+// Skips as many extension headers (RFC 8200 4) as the data plane would.
 static __always_inline bool ipv6_ends(const void *at, const void *end, struct ends *out)
 {
 	const struct ipv6hdr *ip = at;
@@ -208,15 +208,16 @@ static __always_inline bool frame_ends(const void *at, const void *end, struct e
 	return type == bpf_htons(ETH_P_IPV6) && ipv6_ends(at, end, out);
 }
 
-// Did a worker ask from that port of late? Of the kernel's own traffic most ends here.
+// Did a worker send from that port a short time ago? For most of the kernel's own traffic the
+// program ends here.
 static __always_inline bool is_asked(const struct steer_gate *gate, __be16 port)
 {
 	__u32 zero = 0;
 	const struct steer_asked *asked = bpf_map_lookup_elem(&weir_asked, &zero);
 	if (!asked || !gate)
 		return false;
-	// The mask is for the verifier: clang 19 makes one shift of swapping and indexing, and
-	// Linux 6.12 does not know that its lowest bit is 0.
+	// The mask is for the verifier: clang 19 combines swapping and indexing into one shift, and
+	// Linux 6.12 does not know that the lowest bit of its result is 0.
 	__u32 at = bpf_ntohs(port);
 	barrier_var(at);
 	const __u16 was = asked->port[at & 0xffff];
@@ -240,8 +241,8 @@ static __always_inline bool gate_is_open(const struct steer_gate *gate)
 	return gate && bpf_ktime_get_coarse_ns() < gate->until_ns;
 }
 
-// To the interface, or to a group, which the data plane drops and counts. frame_ends has seen that
-// the header is there.
+// Is the frame for the interface, or for a group, which the data plane drops and counts? frame_ends
+// has checked that the header is there.
 static __always_inline bool is_for_us(
 	const void *frame, const void *end, const struct steer_gate *gate)
 {
@@ -273,10 +274,10 @@ int weir_steer(struct xdp_md *ctx)
 		return counted(XDP_PASS, STEER_gate_shut);
 	if (!is_for_us(frame, end, gate))
 		return counted(XDP_PASS, STEER_other_host);
-	// XDP_PASS is what comes back where the queue has no socket.
+	// If the queue has no socket, the function returns XDP_PASS.
 	int action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
 	return counted(action, action == XDP_PASS ? STEER_no_socket : STEER_steered);
 }
 
-// bpf_redirect_map and the clock are for everyone; nothing here needs the kernel's licence.
+// No helper that the program calls needs a program under the GPL.
 const char steer_license[] SEC("license") = "BSD";

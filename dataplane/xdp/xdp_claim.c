@@ -19,8 +19,8 @@ static bool is_at(const char *path, int fd)
 	       && mine.st_dev == there.st_dev;
 }
 
-// -ESTALE: the file came or went meanwhile. Without O_CREAT where there is one: with
-// fs.protected_regular that fails in a sticky folder for a file of another user, for root too.
+// -ESTALE: the file was made or removed meanwhile. Opens an existing file without O_CREAT, which
+// fails with fs.protected_regular in a sticky folder for a file of another user, even for root.
 static int claim_once(const char *path)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

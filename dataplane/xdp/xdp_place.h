@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Where this process leaves what belongs to an interface: its claim, and the pins of its steering
-// program. Any thread; one system call.
+// Paths for an interface: of its claim, and of the pins of its steering program. Any thread; one
+// system call.
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What of the steering program needs no call of libbpf: its object file, and the map that workers
-// write.
+// The parts of the steering program that need no call of libbpf: its object file, and the map that
+// workers write.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <weir/xdp_steer.h>
 
-// The object file itself, so that a binary needs no file of its own version somewhere.
+// The object file is inside the binary, which so needs no installed file of its version.
 static const uint8_t steer_object[] = {
 #include "steer_object.h"
 };

@@ -30,7 +30,7 @@ static int error_of(int rc)
 	return rc < -1 ? rc : -errno;
 }
 
-// Kinds of objects, as /proc shows their descriptors. Both infos begin with type and id.
+// Kinds of objects, as /proc shows their descriptors.
 static const char kind_program[] = "anon_inode:bpf-prog", kind_map[] = "anon_inode:bpf-map";
 
 static bool fd_is(int fd, const char *kind, uint32_t id)
@@ -49,7 +49,7 @@ static bool fd_is(int fd, const char *kind, uint32_t id)
 	       && (kind == kind_map ? map.id : program.id) == id;
 }
 
-// A descriptor of an object that this process has open already, under another number.
+// Copies the descriptor of an object that this process has open already.
 static int fd_borrow(const char *kind, uint32_t id)
 {
 	DIR *all = opendir("/proc/self/fd");
@@ -68,7 +68,7 @@ static int fd_borrow(const char *kind, uint32_t id)
 	return found;
 }
 
-// The pin of the program, where `map` is NULL, or of that map of it.
+// The path of the program's pin (`map` NULL), or of the pin of one of its maps.
 static const char *pin_of(unsigned ifindex, const char *map, char out[PIN_MAX])
 {
 	char path[XDP_PLACE_MAX];
@@ -77,7 +77,7 @@ static const char *pin_of(unsigned ifindex, const char *map, char out[PIN_MAX])
 	return out;
 }
 
-// What another process or an earlier life has pinned, if it is that object.
+// Opens what another process or an earlier run has pinned, if it is that object.
 static int fd_pinned(unsigned ifindex, const char *map, uint32_t id)
 {
 	char path[PIN_MAX];
@@ -136,7 +136,7 @@ int xdp_program_find(unsigned ifindex, struct xdp_program *out)
 	return 0;
 }
 
-// Only if it still is that program.
+// Detaches the program, but only if it is still attached.
 static int program_detach(unsigned ifindex, const struct xdp_program *p)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, attach, .old_prog_fd = program_open(ifindex, p->id));
@@ -162,14 +162,14 @@ int xdp_program_detach(unsigned ifindex, bool force)
 	else if (rc == 0 && p.attached == XDP_OURS
 		 && ((claim >= 0 && !xdp_taken(ifindex)) || force))
 		rc = program_detach(ifindex, &p);
-	else if (rc == 0 && (p.attached == XDP_OURS || claim == -EPERM)) // it stops a start
+	else if (rc == 0 && (p.attached == XDP_OURS || claim == -EPERM)) // prevents a start
 		rc = claim == -EPERM ? -ENOTUNIQ : claim >= 0 ? -EBUSY : claim;
 	if (claim >= 0)
 		xdp_claim_end(XDP_CLAIMS, ifindex, claim);
 	return rc;
 }
 
-// The map of that name among those of the program, as a descriptor.
+// A descriptor of the program's map of that name.
 static int map_open(unsigned ifindex, const uint32_t *ids, unsigned count, const char *name)
 {
 	int rc = -ENOENT;
@@ -205,7 +205,7 @@ static int map_ids(int fd, uint32_t ids[MAPS_MAX], unsigned *count)
 	return rc;
 }
 
-// Their descriptors, in the order of pinned_maps.
+// The descriptors of the maps, in the order of pinned_maps.
 static void maps_of(const struct xdp_steer *s, int out[MAPS])
 {
 	const int maps[MAPS] = {s->addresses, s->servers, s->asked, s->counters, s->gate};
@@ -296,7 +296,7 @@ int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)
 	return rc ? error_of(rc) : 0;
 }
 
-// Those of another round than the latest. The key behind one that goes is asked for before.
+// Removes the servers of earlier rounds. Reads the next key before it removes a key.
 static int others_remove(const struct xdp_steer *s)
 {
 	struct steer_server key, next;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Does another process have an AF_XDP socket on an interface? A claim is a file, which a data plane
-// in another container of this network does not see. A queue has one AF_XDP socket, so this tries
-// to have it.
+// in another container of this network does not see. A queue has one AF_XDP socket at most, so this
+// tries to bind one.
 
 #include <errno.h>
 #include <linux/if_xdp.h>
@@ -14,14 +14,14 @@
 
 enum { FRAME = 4096, FRAMES = 4 };
 
-// 0 or -errno.
+// Binds a socket to the queue. -errno.
 static int queue_try(int fd, void *frames, unsigned ifindex)
 {
 	static const int ring[] = {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING};
 	const int entries = FRAMES;
 	const struct xdp_umem_reg umem = {
 		.addr = (uintptr_t)frames, .len = FRAME * FRAMES, .chunk_size = FRAME};
-	// A copy asks nothing of the driver.
+	// The copy mode needs no support of the driver.
 	const struct sockaddr_xdp at = {
 		.sxdp_family = AF_XDP, .sxdp_ifindex = ifindex, .sxdp_flags = XDP_COPY};
 	if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &umem, sizeof(umem)) != 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Where a file has an item: each file is loaded by itself, as its errors would be placed.
+// The place of an item in a file. Reads each file alone, so that the place is as in its errors.
 
 #include "core/config/config_schema.h"
 
@@ -15,7 +15,7 @@ struct search {
 	const struct config_item *item;
 	const struct config_node *root;
 	struct config_item_place *out;
-	char key[CONFIG_PATH_MAX]; // of what was found
+	char key[CONFIG_PATH_MAX]; // key of the found item
 };
 
 static bool found(struct search *s, const char *list, unsigned i)
@@ -78,7 +78,7 @@ static bool group_entry_find(struct search *s, unsigned i)
 	return texts_find(s, "deny", list, g, "deny");
 }
 
-// Has the item the key with that text, or is no text wanted?
+// Is `text` NULL, or the value of the item's key?
 static bool has(const struct config_node *item, const char *key, const char *text)
 {
 	const char *own = config_node_text(item, key);
@@ -113,7 +113,7 @@ static bool entry_find(struct search *s)
 	return is_there;
 }
 
-// A list without a name has that of its file.
+// A list without a name has the name of its file.
 static bool list_find(struct search *s)
 {
 	const struct config_node *b = config_node_find(s->root, "blocking");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The model is the tree of the text (config_tree.h). Values of records are the same if their data
-// is: a verb may write one otherwise than the one before it.
+// The model is the tree of the text (config_tree.h). Values of records are equal if their RDATA is:
+// two verbs may write one value differently.
 
 #include "core/config/config_schema.h"
 
@@ -16,12 +16,12 @@
 #include <weir/heap_site.h>
 #include <weir/rdata_parse.h>
 
-// Prints the tree of a configuration as YAML: every key that has a value, in the order of the
-// schema, and each item of a list on a line. Loading that text gives the same values. Comments, and
-// the order of the text that was loaded, are lost. Pure.
+// Functions that print the tree of a configuration as YAML: every key that has a value, in the
+// order of the schema, and each item of a list on a line. Loading the printed text gives the same
+// values; comments and the order of the loaded text are lost.
 
-// How many bytes at `p` YAML does not keep in quotes: controls of C1, line separators, and a byte
-// order mark. 0: it keeps the first one.
+// How many bytes at `p` YAML does not keep in quotes: controls, line separators, a byte order mark,
+// `"` and `\`. 0: it keeps the first byte.
 static unsigned broken_len(const unsigned char *p)
 {
 	if (*p < 0x20 || *p == 0x7f || *p == '"' || *p == '\\')
@@ -55,7 +55,7 @@ static void text_print(const char *text, FILE *out)
 
 static bool fields_have(const struct config_field *f, const struct config_node *mapping);
 
-// What a mapping has of a field; NULL: nothing that has a value.
+// The node of a field in a mapping; NULL: it has no value.
 static const struct config_node *value_of(
 	const struct config_field *f, const struct config_node *mapping)
 {
@@ -93,7 +93,7 @@ static void flow_fields_print(
 	fputc('}', out);
 }
 
-// An item of a list, on one line.
+// Prints an item of a list on one line.
 static void item_print(const struct config_field *f, const struct config_node *item, FILE *out)
 {
 	if (f->keys)
@@ -143,17 +143,17 @@ static void block_print(
 	}
 }
 
-// Errors are those of the stream.
+// The stream has the errors.
 static void config_print(const struct config_node *root, FILE *out)
 {
 	block_print(config_schema, root, 0, out);
 }
 
 struct config_managed {
-	struct config_tree tree; // its root is a mapping
+	struct config_tree tree; // the root is a mapping
 };
 
-// An empty text has no keys.
+// Gives the tree of an empty text a mapping as its root.
 static int root_make(struct config_tree *t)
 {
 	if (!config_node_is_empty(t->root))
@@ -224,7 +224,7 @@ char *config_managed_text(const struct config_managed *m, const char *head)
 	return text;
 }
 
-// A list of items: the section that has it (NULL: the document), its key, and its bound.
+// A list of items: the section that has it (NULL: the document), its key, and its largest count.
 struct list {
 	const char *section, *key;
 	unsigned max;
@@ -237,14 +237,14 @@ static const struct list entries = {NULL, "entries", CONFIG_DATED_MAX},
 			 records = {"local", "records", CONFIG_RECORDS_MAX},
 			 servers = {"upstreams", "servers", CONFIG_UPSTREAMS_MAX};
 
-// NULL: the text has none.
+// NULL: the text has no such list.
 static struct config_node *list_of(const struct config_managed *m, const struct list *l)
 {
 	const struct config_node *root = m->tree.root;
 	return config_node_list(l->section ? config_node_mapping(root, l->section) : root, l->key);
 }
 
-// One more item, whose place is in the list.
+// Adds an item to the list, which it makes if it is missing.
 static int item_append(struct config_managed *m, const struct list *l, struct config_node *item)
 {
 	struct config_tree *t = &m->tree;
@@ -271,7 +271,7 @@ static int item_add(struct config_managed *m, const struct list *l, const struct
 	return rc == 0 ? item_append(m, l, item) : rc;
 }
 
-// Both absent, or the same bytes.
+// Are both NULL, or equal?
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
@@ -282,7 +282,7 @@ static bool has_text(const struct config_node *item, const char *key, const char
 	return same_text(config_node_text(item, key), text);
 }
 
-// The item whose key has that text; the number of items: none.
+// The number of the item whose key has that text; the count of items: no item has.
 static unsigned item_find(const struct config_node *list, const char *key, const char *text)
 {
 	unsigned i = 0;
@@ -459,8 +459,8 @@ struct data {
 	uint8_t bytes[RDATA_PARSE_MAX];
 };
 
-// Is `text` the data as `\# LEN HEX`, which GET /local shows of types without a text of their own
-// there (RFC 3597)?
+// Is `text` the RDATA as `\# LEN HEX` (RFC 3597), which GET /local shows for types without a text
+// form?
 static bool is_generic(const struct data *d, const char *text)
 {
 	char part[16];
@@ -475,7 +475,7 @@ static bool is_generic(const struct data *d, const char *text)
 	return true;
 }
 
-// Where a name begins that is all of the rest, and whose letter case does not count.
+// Where the domain name begins that ends the RDATA, and whose letter case does not count.
 static size_t name_at(uint16_t type)
 {
 	switch (type) {
@@ -501,7 +501,7 @@ static bool data_take(uint16_t type, const char *text, struct data *out)
 	return true;
 }
 
-// `has`: that of a record of this type.
+// `has`: the value of a record of this type.
 static bool same_value(const char *type_text, const char *has, const char *wanted)
 {
 	uint16_t type;

@@ -16,7 +16,7 @@ static void lcore_prove(const char *key, unsigned lcore, const struct config_pro
 			lcore, cores - 1);
 }
 
-// Arguments of a driver stand between commas and begin with their names.
+// Has a driver's argument no name? Commas separate arguments, and each begins with its name.
 static bool has_nameless(const char *arguments)
 {
 	for (const char *p = arguments; *p == ','; p += 1 + strcspn(p + 1, ","))

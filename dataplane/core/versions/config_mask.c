@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is YAML is masked by its scalars, and its comments by lines; what is not, by lines alone. A
-// blotted text has no comments, and its masks are texts that every check takes.
+// Masks secrets of a YAML text scalar by scalar, and in its comments line by line; a text that is
+// no YAML only line by line. A blotted text has no comments, and its masks are texts that pass
+// every check.
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,16 +12,16 @@
 
 #define MASK "***"
 
-// The path of a webhook's URL is what lets its bearer post. Secrets of cookies reach the data plane
+// Who knows the path of a webhook's URL can post to it. The data plane reads the secrets of cookies
 // in any case.
 enum { IS_SECRET = 1, IS_WEBHOOK = 2, IS_COOKIE = 4 };
 
 struct mask {
 	const char *text;
-	size_t read; // of the text
+	size_t read; // bytes of the text that were read
 	char *out;
 	size_t n;
-	bool is_blot; // else it is for readers
+	bool is_blot; // false: for readers
 	unsigned blots;
 };
 
@@ -30,7 +31,8 @@ static void copy(struct mask *m, const char *text, size_t len)
 	m->n += len;
 }
 
-// Blots differ, as values of some keys have to; a whole scalar has something on both sides of one.
+// Writes a mask. Blots have numbers, as the values of some keys must differ; `before` and `behind`
+// are around the blot of a whole scalar.
 static void mask_put(struct mask *m, const char *before, const char *behind)
 {
 	char text[64];
@@ -47,8 +49,8 @@ static const char *find(const char *p, const char *end, const char *what)
 	return p < end ? memmem(p, (size_t)(end - p), what, strlen(what)) : NULL;
 }
 
-// The URL behind its "://", up to the end: without what stands before '@', and behind '?', or its
-// path. A password may have the bytes that end an authority.
+// Copies a URL from after its "://" to `end`, with masks for user and password, and for the query
+// (`has_path`) or the path and query. A password may have bytes that end an authority.
 static void url_copy(struct mask *m, const char *p, const char *end, bool has_path)
 {
 	const char *host_end = p, *user = NULL;
@@ -71,7 +73,7 @@ static void url_copy(struct mask *m, const char *p, const char *end, bool has_pa
 	mask_put(m, "", "");
 }
 
-// Does the scheme, up to `end`, have the name of a server before '@', and no query?
+// Does the URL's scheme, up to `end`, mean the name of a server before '@', and no query?
 static bool has_server_name(const char *begin, const char *end)
 {
 	static const char scheme[] = "axfr+tls";
@@ -79,7 +81,7 @@ static bool has_server_name(const char *begin, const char *end)
 	return (size_t)(end - begin) >= len && memcmp(end - len, scheme, len) == 0;
 }
 
-// `p` to `end`, in which a URL goes to the end.
+// Copies `p` to `end`, in which a URL extends to the end.
 static void urls_copy(struct mask *m, const char *p, const char *end, bool has_path)
 {
 	const char *url = find(p, end, "://");
@@ -111,7 +113,8 @@ static unsigned marks_of(const char *key)
 	return ends_secret(key, key + strlen(key)) ? IS_SECRET : 0;
 }
 
-// Behind the colon of the first key of the line that names a secret; NULL: none.
+// The byte after the colon of the line's first key that names a secret; NULL: the line has no such
+// key.
 static const char *line_secret(const char *line, const char *end)
 {
 	for (const char *p = line; p < end; p++) {
@@ -124,8 +127,8 @@ static const char *line_secret(const char *line, const char *end)
 	return NULL;
 }
 
-// Line by line, whatever it is: a secret goes to the end of its line, and over the lines below that
-// are further in or items.
+// Masks any text line by line: a secret extends to the end of its line, and over lines below that
+// have more indentation or are items.
 static void lines_copy(struct mask *m, const char *p, const char *end)
 {
 	bool is_below = false;
@@ -166,7 +169,7 @@ static void comments_drop(struct mask *m, const char *p, const char *end)
 	}
 }
 
-// What stands before a scalar: comments may name secrets.
+// Copies the text before a scalar, whose comments may have secrets.
 static void between_copy(struct mask *m, size_t to)
 {
 	const char *p = m->text + m->read, *end = m->text + to;
@@ -183,10 +186,10 @@ static void scalar_copy(void *arg, const struct config_scalar *s)
 {
 	struct mask *m = arg;
 	const char *begin = m->text + s->begin, *end = m->text + s->end;
-	if (s->begin < m->read || s->end < s->begin) // an empty one
+	if (s->begin < m->read || s->end < s->begin) // an empty scalar
 		return;
 	between_copy(m, s->begin);
-	while (end > begin && strchr(" \t\r\n", end[-1])) // of a block
+	while (end > begin && strchr(" \t\r\n", end[-1])) // the end of a block scalar
 		end--;
 	const bool is_hidden = *begin == '"' && strstr(s->value, "://")
 			       && memchr(begin, '\\', (size_t)(end - begin));
@@ -203,10 +206,11 @@ static void scalar_copy(void *arg, const struct config_scalar *s)
 	m->read = (size_t)(end - m->text);
 }
 
-// NULL: no memory. `blots`: how many secrets were blotted out; NULL: it is for readers.
+// Masks a text; NULL: no memory. `blots`: counts the blots; NULL: masks it for readers.
 static char *mask(const char *text, size_t len, unsigned *blots)
 {
-	// A mask of up to 14 bytes stands for two at least, with what is before it.
+	// Room for all masks: one of up to 14 bytes replaces two or more, with the bytes before it;
+	// one of a whole URL, up to 28 bytes, replaces seven or more.
 	struct mask m = {.text = text, .is_blot = blots, .out = heap_malloc(8 * len + 64)};
 	if (!m.out)
 		return NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which texts a process starts with: those of a version, or those on disk.
+// Which texts a process starts with: a version's, or the files on disk.
 
 #include <errno.h>
 #include <limits.h>
@@ -12,21 +12,21 @@
 #include <weir/log.h>
 
 struct search {
-	const char *path; // of the configuration file, absolute
+	const char *path; // absolute path of the configuration file
 	enum config_secrets_kind secrets;
 	int (*read)(const char *folder, unsigned number, struct config_version *v,
 		struct config_bundle *b, char why[CONFIG_WHY_MAX]);
-	unsigned current; // number of the version in force; 0: none, or not known
+	unsigned current; // number of the version in force; 0: there is no such version, or unknown
 	struct config_start *out;
 };
 
-// Of a version's file, as opposed to a load that may succeed the next time.
+// Is the version's file damaged or missing? After other errors the next load may succeed.
 static bool is_damage(int err)
 {
 	return err == -EBADMSG || err == -EPERM || err == -ENOENT || err == -ELOOP;
 }
 
-// Takes version `number` if it can be used; else says in `skipped` why it cannot.
+// Uses version `number` if it can be used; else `skipped` says why it cannot.
 static bool version_take(const struct search *s, unsigned number)
 {
 	struct config_start *out = s->out;
@@ -60,7 +60,7 @@ static bool version_take(const struct search *s, unsigned number)
 	return false;
 }
 
-// The newest one below `below` that can be used.
+// Uses the newest usable version below `below`.
 static bool older_take(const struct search *s, unsigned below)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
@@ -88,18 +88,19 @@ static void version_find(struct search *s)
 		(void)older_take(s, rc < 0 ? UINT_MAX : s->current);
 }
 
-// Of the texts on disk, as versions with secrets have them and blotted ones.
+// Digests of the texts on disk: [0] with secrets, [1] blotted.
 struct disk_digests {
 	uint64_t disk[2], all[2];
 };
 
-// One that does not load without its secrets keeps them in the blotted file.
+// Has the version this digest? A version that does not load without its secrets keeps them in its
+// blotted file, so [0] counts for that, too.
 static bool is_digest(const uint64_t of[2], const struct config_version *v, uint64_t digest)
 {
 	return digest == of[0] || (v->is_blotted && digest == of[1]);
 }
 
-// Blotted ones are 0, as of nothing, where they are not needed, or without memory.
+// Blotted digests are 0, which no version has, if they are not needed, or without memory.
 static void disk_digests_find(
 	const struct search *s, const struct config_bundle *b, struct disk_digests *out)
 {
@@ -113,8 +114,9 @@ static void disk_digests_find(
 	config_bundle_free(&blotted);
 }
 
-// The version as which that text was taken back, by the newest one that tells of its health; 0:
-// none. Another managed part may have been the fault.
+// The version of this text that weir went back from; 0: there is no such version, or a newer
+// version of the text was applied. Versions with another managed part do not count as bad: that
+// part may have been the fault.
 static unsigned taken_back_as(const struct search *s, const struct disk_digests *d)
 {
 	const char *folder = s->out->folder;
@@ -181,8 +183,8 @@ static int disk_look(const struct search *s, const char *path, char why[CONFIG_W
 	return 0;
 }
 
-// The secrets of the file on disk, or of the version, cannot be read: the version in force, or an
-// older one.
+// Uses the version in force, or an older one: the secrets of the file on disk, or of the version,
+// cannot be read.
 static bool fall_back(const struct search *s, const char *why)
 {
 	struct config_start *out = s->out;
@@ -203,7 +205,8 @@ static bool fall_back(const struct search *s, const char *why)
 	return (is_disk && s->current && version_take(s, s->current)) || older_take(s, below);
 }
 
-// What was decided without secrets, so that both processes decide the same, with them.
+// Loads the outcome of the decision again, with its secrets. The decision itself is made without
+// them, so that both processes decide alike.
 static int secrets_load(const struct search *s, char why[CONFIG_WHY_MAX])
 {
 	struct config_start *out = s->out;
@@ -259,7 +262,7 @@ int config_version_managed(const char *path, struct config_text *out, char why[C
 	struct stat st;
 	unsigned number = 0;
 	*out = (struct config_text){0};
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) // a pipe can be read once
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) // a pipe can be read only once
 		return 0;
 	(void)!config_places_find(path, &places, unread);
 	int rc = config_versions_folder(folder, places.state_directory);

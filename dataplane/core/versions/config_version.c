@@ -78,7 +78,7 @@ static size_t text_size(const struct config_text *t)
 	return t->bytes ? 2 * sizeof(uint32_t) + strlen(t->path) + t->len + 1 : 1;
 }
 
-// At most what version_write writes.
+// The most bytes that version_write may write.
 static size_t size_most(const struct config_version *v, const struct config_bundle *b)
 {
 	size_t size = HEAD_LEN + sizeof(*v) + (FIELDS + 2) * sizeof(uint32_t) + text_size(&b->main)
@@ -110,7 +110,8 @@ char *config_version_text(
 	return NULL;
 }
 
-// At most `most` bytes without a zero, as a string for free(); NULL: it is none, or no memory.
+// Reads `most` bytes at most, without a zero, as a string for free(); NULL: it is no such string,
+// or no memory.
 static char *words_take(struct rd *r, size_t most)
 {
 	const uint32_t len = rd_u32(r);

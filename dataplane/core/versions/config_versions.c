@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The folder of versions, as a reader that trusts none of its files.
+// Reads the folder of versions, and trusts no file in it.
 
 #include <ctype.h>
 #include <dirent.h>
@@ -22,7 +22,8 @@ int config_versions_folder(char out[CONFIG_VERSION_FOLDER_MAX], const char *stat
 	return n < 0 || n >= CONFIG_VERSION_FOLDER_MAX ? -ENAMETOOLONG : 0;
 }
 
-// The number that `text` begins with, of up to 9 digits without a zero ahead, and the rest.
+// Reads the number at the beginning of `text`, up to 9 digits without a leading zero; `rest` is the
+// text after it.
 static unsigned number_read(const char *text, const char **rest)
 {
 	size_t digits = strspn(text, "0123456789");
@@ -36,7 +37,7 @@ static int number_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-// Keeps the highest ones.
+// Adds a number; only the highest are kept.
 static void number_add(unsigned *out, unsigned *count, unsigned number)
 {
 	if (*count < 2 * CONFIG_VERSIONS_KEPT) {
@@ -74,7 +75,7 @@ static int refuse(char why[CONFIG_WHY_MAX], const char *path, const char *reason
 	return err;
 }
 
-// The folder's owner writes there, and root may.
+// Refuses a file that someone other than the folder's owner or root could have written.
 static int file_check(int fd, const char *folder, size_t most, struct stat *st, const char **bad)
 {
 	struct stat of;
@@ -113,7 +114,7 @@ static int bytes_read(int fd, size_t size, char **out)
 	return 0;
 }
 
-// A file of the folder, for free(), with a zero behind it.
+// Reads a file of the folder, for free(), with a zero at its end.
 static int file_read(const char *folder, const char *name, size_t most, char **out, size_t *len,
 	char why[CONFIG_WHY_MAX])
 {
@@ -177,7 +178,7 @@ int config_version_read_any(const char *folder, unsigned number, struct config_v
 	snprintf(name, sizeof(name), "%u.blotted", number);
 	rc = named_read(folder, name, number, v, b, why);
 	v->is_blotted = true;
-	return rc == -ENOENT ? -EACCES : rc; // it is there, and not for this process
+	return rc == -ENOENT ? -EACCES : rc; // N.version is there, but this process may not read it
 }
 
 int config_version_current(const char *folder, unsigned *number, char why[CONFIG_WHY_MAX])
