@@ -79,7 +79,7 @@ static void commands_print(const struct ctl_topic *topic, const char *verb)
 	int column = 0;
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (unsigned i = 0; i < ctl_command_count; i++) {
-			const struct ctl_command *cmd = &ctl_commands[i];
+			const struct ctl_command *cmd = ctl_commands[i];
 			const int len = command_words(cmd, words) + 4;
 			if (topic ? !has_verb(topic, cmd->word) : strcmp(verb, cmd->word) != 0)
 				continue;
@@ -135,7 +135,7 @@ static int page_unknown(const char *word)
 	for (unsigned i = 0; i < ctl_topic_count; i++)
 		text_near_try(&near, ctl_topics[i].name);
 	for (unsigned i = 0; i < ctl_command_count; i++)
-		text_near_try(&near, ctl_commands[i].word);
+		text_near_try(&near, ctl_commands[i]->word);
 	return args_wrong_word("no such command or topic", word, near.best);
 }
 
@@ -144,7 +144,7 @@ static unsigned commands_of(const char *word, const char *second, const struct c
 {
 	unsigned count = 0;
 	for (unsigned i = 0; i < ctl_command_count; i++) {
-		const struct ctl_command *cmd = &ctl_commands[i];
+		const struct ctl_command *cmd = ctl_commands[i];
 		if (strcmp(word, cmd->word) != 0)
 			continue;
 		count++;

@@ -14,7 +14,7 @@
 static const struct ctl_command *command_find(const struct args *a)
 {
 	for (unsigned i = 0; i < ctl_command_count; i++) {
-		const struct ctl_command *cmd = &ctl_commands[i];
+		const struct ctl_command *cmd = ctl_commands[i];
 		if (strcmp(a->word[0], cmd->word) == 0
 			&& (!cmd->second || (a->words > 1 && strcmp(a->word[1], cmd->second) == 0)))
 			return cmd;
@@ -40,7 +40,7 @@ static int command_unknown(const struct args *a)
 	text_near_begin(&first_near, a->word[0]);
 	text_near_begin(&second_near, second);
 	for (unsigned i = 0; i < ctl_command_count; i++) {
-		const struct ctl_command *cmd = &ctl_commands[i];
+		const struct ctl_command *cmd = ctl_commands[i];
 		text_near_try(&first_near, cmd->word);
 		if (strcmp(a->word[0], cmd->word) != 0)
 			continue;
@@ -111,6 +111,8 @@ int main(int, char **argv)
 	int rc = args_parse(argv, &c, &a);
 	if (rc != CTL_OK)
 		return rc;
+	if (!commands_sort())
+		return ctl_fail(&c, "no memory for the list of commands");
 	region_lost_catch(own_regions); // we read what others make
 	if (c.version) {
 		printf("weirctl %s\n", build_here.version);

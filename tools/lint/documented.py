@@ -3,7 +3,7 @@
 import re
 
 COUNT = re.compile(r'\bX\(\w+, [\w ]+, ([\w.\[\]]+), (?:\w+|NAMED\("\w+"\)), (NONE|SAME|TOTAL|NAMED\("(\w+)"\)), ')
-VERBS, METRICS = "tools/ctl/commands.c", "docs/reference/metrics.md"
+VERBS, METRICS = "tools/ctl/", "docs/reference/metrics.md"
 KEYS = ("docs/reference/config.md", "docs/reference/config-control.md", "docs/reference/config-tcp.md", "docs/reference/config-upstreams.md", "docs/reference/config-query-log.md")
 RECIPES = "docs/contributing.md"
 
@@ -15,18 +15,17 @@ def text_of(root, name):
 
 def verbs(root, files):
     """Each command of weirctl is named on a page of docs/, as `weirctl WORD [SECOND]`."""
-    table = re.search(r"^const struct ctl_command ctl_commands\[\] = \{\n(.*?)^\};", text_of(root, VERBS), re.M | re.S)
-    rows = re.findall(r"^\t\{(.*)", table[1], re.M) if table else []
+    tables = [(n, t) for n in files if n.startswith(VERBS) for t in re.findall(r"^CTL_COMMANDS = \{\n(.*?)^\};", text_of(root, n), re.M | re.S)]
     pages = " ".join(" ".join(text_of(root, n).split()) for n in files if n.startswith("docs/") and n.endswith(".md"))
-    if (root / VERBS).exists() and not rows:
-        yield f"{VERBS}: no command found in ctl_commands[]"
-    for row in rows:
+    if not tables and any(n.startswith(VERBS) for n in files):
+        yield f"{VERBS}commands.c: no file beside or below it has CTL_COMMANDS"
+    for name, row in ((n, r) for n, t in tables for r in re.findall(r"^\t\{?(\S.*)", t, re.M)):
         words = re.match(r'"([\w-]+)", (?:NULL|"([\w-]+)"),', row)
         verb = "weirctl " + " ".join(w for w in words.groups() if w) if words else None
         if not verb:
-            yield f"{VERBS}: a row of ctl_commands[] that the lint cannot read: {row}"
+            yield f"{name}: a row of CTL_COMMANDS that the lint cannot read: {row}"
         elif not re.search(re.escape(verb) + r"(?![\w-])", pages):
-            yield f"{VERBS}: no page of docs/ names `{verb}`"
+            yield f"{name}: no page of docs/ names `{verb}`"
 
 
 def counters(root, sources):

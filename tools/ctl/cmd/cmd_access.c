@@ -41,7 +41,7 @@ static bool expires_parse(const char *text, char *out, size_t cap)
 	return left_s > 0;
 }
 
-int cmd_token_create(struct ctl *c)
+static int cmd_token_create(struct ctl *c)
 {
 	char expires[32];
 	if (!c->role) {
@@ -66,7 +66,7 @@ static void tokens_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "tokens"), columns, ARRAY_LEN(columns));
 }
 
-int cmd_token_list(struct ctl *c)
+static int cmd_token_list(struct ctl *c)
 {
 	return show_call(c, false, "/tokens", NULL, HTTP_SHORT_MS, tokens_print);
 }
@@ -77,7 +77,7 @@ static void revoked_print(const struct json_node *root)
 	printf("token \"%s\" revoked\n", term_text(json_text(root, "name"), name, sizeof(name)));
 }
 
-int cmd_token_revoke(struct ctl *c)
+static int cmd_token_revoke(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
 	return show_call(c, true, "/token/revoke", params, HTTP_SHORT_MS, revoked_print);
@@ -121,7 +121,7 @@ static void audit_print(const struct json_node *root)
 		entry_print(json_at(list, i));
 }
 
-int cmd_audit(struct ctl *c)
+static int cmd_audit(struct ctl *c)
 {
 	const struct http_param params[] = {{"limit", c->limit}, {NULL, NULL}};
 	return show_call(c, false, "/audit", params, HTTP_SHORT_MS, audit_print);
@@ -149,7 +149,7 @@ static void set_print(const struct json_node *root)
 		term_text(json_text(root, "role"), role, sizeof(role)));
 }
 
-int cmd_password_set(struct ctl *c)
+static int cmd_password_set(struct ctl *c)
 {
 	char password[PASSWORD_ROOM];
 	if (!c->role || c->expires) {
@@ -174,7 +174,7 @@ static void users_print(const struct json_node *root)
 	printf("%llu sessions\n", json_count(root, "sessions"));
 }
 
-int cmd_password_list(struct ctl *c)
+static int cmd_password_list(struct ctl *c)
 {
 	return show_call(c, false, "/passwords", NULL, HTTP_SHORT_MS, users_print);
 }
@@ -185,8 +185,27 @@ static void removed_print(const struct json_node *root)
 	printf("user \"%s\" removed\n", term_text(json_text(root, "name"), name, sizeof(name)));
 }
 
-int cmd_password_remove(struct ctl *c)
+static int cmd_password_remove(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
 	return show_call(c, true, "/password/remove", params, HTTP_SHORT_MS, removed_print);
 }
+
+CTL_COMMANDS = {
+	{"token", "create", 1, 1, CTL_OPT_ROLE | CTL_OPT_EXPIRES, cmd_token_create,
+		"NAME --role read|operate|admin [--expires T]",
+		"Make a token for the control API over the network, and print it once. T: 12h, "
+		"30d, or 2027-01-31; else it never expires."},
+	{"token", "list", 0, 0, 0, cmd_token_list, "",
+		"List the tokens: role, state, expiry, last use."},
+	{"token", "revoke", 1, 1, 0, cmd_token_revoke, "NAME", "Revoke a token."},
+	{"password", "set", 1, 1, CTL_OPT_ROLE, cmd_password_set, "USER --role read|operate|admin",
+		"Give a local user of the control API a password, read from the terminal or "
+		"stdin."},
+	{"password", "list", 0, 0, 0, cmd_password_list, "",
+		"List the local users with a password, and count the sessions."},
+	{"password", "remove", 1, 1, 0, cmd_password_remove, "USER",
+		"Remove a local user, and end its sessions."},
+	{"audit", NULL, 0, 0, CTL_OPT_LIMIT, cmd_audit, "[--limit N]",
+		"Show the last N (50) entries of the audit log: changes, and refused requests."},
+};

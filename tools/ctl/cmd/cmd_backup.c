@@ -226,7 +226,7 @@ static void backup_print(const struct ctl *c)
 		c->all ? ", and the state directory" : "");
 }
 
-int cmd_backup(struct ctl *c)
+static int cmd_backup(struct ctl *c)
 {
 	struct backup b = {.c = c};
 	int rc = ctl_open_config(c);
@@ -444,7 +444,7 @@ static void restored_print(const struct restore *r)
 		puts("; weirctl config reload activates them");
 }
 
-int cmd_restore(struct ctl *c)
+static int cmd_restore(struct ctl *c)
 {
 	struct restore r = {.c = c};
 	const char *slash = strrchr(c->config_path, '/');
@@ -463,3 +463,14 @@ int cmd_restore(struct ctl *c)
 		restored_print(&r);
 	return rc;
 }
+
+CTL_COMMANDS = {
+	{"backup", NULL, 1, 1, CTL_OPT_ALL | CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_backup,
+		"[--all] [--force] FILE",
+		"Write the configuration with its included files and its history to the new FILE, "
+		"a tar archive; --all: all of the state directory, too."},
+	{"restore", NULL, 1, 1, CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL, cmd_restore,
+		"[--dry-run] [--force] FILE",
+		"Put the configuration of a backup back, unless config check refuses it; --force: "
+		"replace files, and keep them as NAME.before."},
+};

@@ -125,7 +125,7 @@ static void rules_print(const struct json_node *root)
 		list_notes_print(json_at(lists, i));
 }
 
-int cmd_blocklist_status(struct ctl *c)
+static int cmd_blocklist_status(struct ctl *c)
 {
 	return show_call(c, false, "/blocklist", NULL, HTTP_SHORT_MS, rules_print);
 }
@@ -141,7 +141,7 @@ static void reload_print(const struct json_node *root)
 		say(root, "updated: {names:n} names, built in {build_ms:t}\n");
 }
 
-int cmd_blocklist_reload(struct ctl *c)
+static int cmd_blocklist_reload(struct ctl *c)
 {
 	const struct http_param params[] = {{"force", c->force ? "1" : "0"}, {NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
@@ -161,7 +161,7 @@ static void rollback_print(const struct json_node *root)
 		  "reload\n");
 }
 
-int cmd_blocklist_rollback(struct ctl *c)
+static int cmd_blocklist_rollback(struct ctl *c)
 {
 	return show_call(c, true, "/blocklist/rollback", NULL, HTTP_BUILD_MS, rollback_print);
 }
@@ -192,7 +192,7 @@ static bool minutes_good(const char *text)
 	return n >= 1 && n <= PAUSE_MINUTES_MAX;
 }
 
-int cmd_blocklist_pause(struct ctl *c)
+static int cmd_blocklist_pause(struct ctl *c)
 {
 	if (c->group && c->all) {
 		fprintf(stderr, "weirctl: blocklist pause takes --group or --all, not both\n");
@@ -215,8 +215,24 @@ static void resume_print(const struct json_node *root)
 	printf(" has ended\n");
 }
 
-int cmd_blocklist_resume(struct ctl *c)
+static int cmd_blocklist_resume(struct ctl *c)
 {
 	const struct http_param params[] = {{"group", c->group}, {NULL, NULL}};
 	return show_call(c, true, "/blocklist/resume", params, HTTP_SHORT_MS, resume_print);
 }
+
+CTL_COMMANDS = {
+	{"blocklist", "status", 0, 0, 0, cmd_blocklist_status, "",
+		"Show the lists: names, last update and failure of each; image, pause, rollback."},
+	{"blocklist", "reload", 0, 0, CTL_OPT_FORCE, cmd_blocklist_reload, "[--force]",
+		"Read the lists again. Build the rule image if a list changed; --force: in any "
+		"case."},
+	{"blocklist", "rollback", 0, 0, 0, cmd_blocklist_rollback, "",
+		"Activate the previous rule image; it stays until the next blocklist reload."},
+	{"blocklist", "pause", 1, 1, CTL_OPT_GROUP | CTL_OPT_ALL, cmd_blocklist_pause,
+		"MINUTES [--group G|--all]",
+		"Pause blocking for 1 to 1440 minutes: for all clients, or for group G; --all: "
+		"block_all of schedules too."},
+	{"blocklist", "resume", 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
+		"End the pause of blocking."},
+};

@@ -81,7 +81,7 @@ static void searched_print(const struct json_node *l1)
 	printf("\n");
 }
 
-int cmd_cache_get(struct ctl *c)
+static int cmd_cache_get(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
@@ -126,7 +126,7 @@ static void flushed_print(const struct json_node *root)
 		json_flag(root, "boxes_told") ? "told" : "NOT told");
 }
 
-int cmd_cache_flush(struct ctl *c)
+static int cmd_cache_flush(struct ctl *c)
 {
 	if (c->all ? c->operand || c->below : !c->operand) {
 		fprintf(stderr, "weirctl: cache flush takes NAME, --below NAME or --all\n");
@@ -262,7 +262,7 @@ static void json_print(const struct view *v)
 	json_doc_end(doc);
 }
 
-int cmd_cache_stats(struct ctl *c)
+static int cmd_cache_stats(struct ctl *c)
 {
 	struct view v;
 	int rc = ctl_open(c);
@@ -350,7 +350,20 @@ static void refresh_print(const struct json_node *root)
 	tables_print(root);
 }
 
-int cmd_refresh_stats(struct ctl *c)
+static int cmd_refresh_stats(struct ctl *c)
 {
 	return show_call(c, false, "/refresh", NULL, HTTP_SHORT_MS, refresh_print);
 }
+
+CTL_COMMANDS = {
+	{"cache", "get", 1, 2, 0, cmd_cache_get, "NAME [TYPE]",
+		"Show the cached records of NAME in both tiers. Exit status 1 if there are none."},
+	{"cache", "flush", 0, 1, CTL_OPT_BELOW | CTL_OPT_ALL, cmd_cache_flush,
+		"NAME|--below NAME|--all",
+		"Remove NAME, a name with all below it, or everything, also from Redis and other "
+		"boxes."},
+	{"cache", "stats", 0, 0, 0, cmd_cache_stats, "",
+		"Show size, hits and counters of both cache tiers."},
+	{"refresh", "stats", 0, 0, 0, cmd_refresh_stats, "",
+		"Show refresh-ahead: its state, and the last 24 h by the minute."},
+};

@@ -52,7 +52,7 @@ static void clients_print(const struct json_node *root)
 	names_print(root, "lists", "lists that blocked");
 }
 
-int cmd_clients(struct ctl *c)
+static int cmd_clients(struct ctl *c)
 {
 	char seconds[LOG_PAGE_SPAN_MAX];
 	if (!log_page_span(c, seconds))
@@ -85,7 +85,7 @@ static void sources_print(const struct json_node *root)
 		file_print(json_at(files, i));
 }
 
-int cmd_client_names(struct ctl *c)
+static int cmd_client_names(struct ctl *c)
 {
 	return show_call(c, false, "/clients/names", NULL, HTTP_SHORT_MS, sources_print);
 }
@@ -241,12 +241,26 @@ static void services_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "services"), columns, ARRAY_LEN(columns));
 }
 
-int cmd_groups(struct ctl *c)
+static int cmd_groups(struct ctl *c)
 {
 	return show_call(c, false, "/groups", NULL, HTTP_SHORT_MS, all_print);
 }
 
-int cmd_services(struct ctl *c)
+static int cmd_services(struct ctl *c)
 {
 	return show_call(c, false, "/services", NULL, HTTP_SHORT_MS, services_print);
 }
+
+CTL_COMMANDS = {
+	{"groups", NULL, 0, 0, 0, cmd_groups, "",
+		"List the groups of clients: their lists and services, and the schedules in "
+		"force."},
+	{"services", NULL, 0, 0, 0, cmd_services, "",
+		"List the services that can be blocked by name."},
+	{"clients", "names", 0, 0, 0, cmd_client_names, "",
+		"Show where names of clients come from: files of hosts and leases, and PTR."},
+	{"clients", NULL, 0, 1, CTL_OPT_LIMIT | CTL_OPT_SINCE, cmd_clients,
+		"[CLIENT] [--since T] [--limit N]",
+		"List the clients since T (24h): name, address, MAC, queries, blocked, first and "
+		"last seen; of one CLIENT (address or name) its names, too."},
+};

@@ -185,7 +185,7 @@ static int managed_load(struct ctl *c, const char *path, struct config_bundle *o
 	return rc;
 }
 
-int cmd_config_check(struct ctl *c)
+static int cmd_config_check(struct ctl *c)
 {
 	const char *path = c->operand ? c->operand : c->config_path;
 	struct config_errors errors;
@@ -215,7 +215,7 @@ static void reload_print(const struct json_node *root)
 	printf("\n");
 }
 
-int cmd_config_reload(struct ctl *c)
+static int cmd_config_reload(struct ctl *c)
 {
 	c->service_reads_file = true;
 	const struct http_param params[] = {{"keep", c->keep ? "1" : NULL}, {NULL, NULL}};
@@ -378,14 +378,14 @@ static int change(struct ctl *c, const char *path, const struct http_param *para
 	return change_show(c, doc);
 }
 
-int cmd_config_apply(struct ctl *c)
+static int cmd_config_apply(struct ctl *c)
 {
 	const struct http_param params[] = {{"dry_run", c->dry_run ? "1" : NULL},
 		{"keep", c->keep ? "1" : NULL}, {"why", c->reason}, {NULL, NULL}};
 	return change(c, "/config/apply", params);
 }
 
-int cmd_config_rollback(struct ctl *c)
+static int cmd_config_rollback(struct ctl *c)
 {
 	const struct http_param params[] = {{"version", c->operand}, {"keep", c->keep ? "1" : NULL},
 		{"why", c->reason}, {NULL, NULL}};
@@ -423,7 +423,7 @@ static void history_print(const struct json_node *root)
 		printf("the file on disk is another text (weirctl config diff)\n");
 }
 
-int cmd_config_history(struct ctl *c)
+static int cmd_config_history(struct ctl *c)
 {
 	return show_call(c, false, "/config/history", NULL, HTTP_FLUSH_MS, history_print);
 }
@@ -450,7 +450,7 @@ static void show_print(const struct json_node *root)
 	}
 }
 
-int cmd_config_show(struct ctl *c)
+static int cmd_config_show(struct ctl *c)
 {
 	const struct http_param params[] = {{"version", c->operand}, {NULL, NULL}};
 	return show_call(c, false, "/config/show", params, HTTP_FLUSH_MS, show_print);
@@ -466,8 +466,28 @@ static void diff_print(const struct json_node *root)
 	keys_print(root);
 }
 
-int cmd_config_diff(struct ctl *c)
+static int cmd_config_diff(struct ctl *c)
 {
 	const struct http_param params[] = {{"from", c->operand}, {"to", c->type}, {NULL, NULL}};
 	return show_call(c, false, "/config/diff", params, HTTP_FLUSH_MS, diff_print);
 }
+
+CTL_COMMANDS = {
+	{"config", "check", 0, 1, CTL_OPT_LOCAL, cmd_config_check, "[FILE]",
+		"Check FILE (or the configuration in use); needs no running weir."},
+	{"config", "reload", 0, 0, CTL_OPT_KEEP, cmd_config_reload, "[--keep]",
+		"Activate the changed configuration; name the keys that need a restart."},
+	{"config", "apply", 0, 0, CTL_OPT_DRY_RUN | CTL_OPT_KEEP | CTL_OPT_WHY, cmd_config_apply,
+		"[--dry-run] [--keep] [--why TEXT]",
+		"Activate the files on disk as a new version, watch the health, go back if it "
+		"falls; --keep: never go back."},
+	{"config", "diff", 0, 2, 0, cmd_config_diff, "[FROM [TO]]",
+		"Compare versions; FROM: the one in force, TO: the files on disk."},
+	{"config", "history", 0, 0, 0, cmd_config_history, "",
+		"List the versions of the configuration: who, when, what, and the result."},
+	{"config", "show", 0, 1, 0, cmd_config_show, "[VERSION]",
+		"Print the texts of a version, without secrets."},
+	{"config", "rollback", 1, 1, CTL_OPT_KEEP | CTL_OPT_WHY, cmd_config_rollback,
+		"[--keep] [--why TEXT] VERSION",
+		"Activate the texts of an earlier version, as a new one."},
+};

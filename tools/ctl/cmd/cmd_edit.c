@@ -41,7 +41,7 @@ static void list_added_print(const struct json_node *root)
 	restart_print(root);
 }
 
-int cmd_list_add(struct ctl *c)
+static int cmd_list_add(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand}, {"place", c->type},
 		{"format", c->format}, {"allow", c->allow ? "1" : NULL}, {"why", c->reason},
@@ -54,7 +54,7 @@ static void list_removed_print(const struct json_node *root)
 	say(root, "list {name} removed\n");
 }
 
-int cmd_list_remove(struct ctl *c)
+static int cmd_list_remove(struct ctl *c)
 {
 	return list_edit(c, "/lists/remove", list_removed_print);
 }
@@ -64,7 +64,7 @@ static void list_disabled_print(const struct json_node *root)
 	say(root, "list {name} disabled\ntake it back: weirctl list enable {name}\n");
 }
 
-int cmd_list_disable(struct ctl *c)
+static int cmd_list_disable(struct ctl *c)
 {
 	return list_edit(c, "/lists/disable", list_disabled_print);
 }
@@ -74,7 +74,7 @@ static void list_enabled_print(const struct json_node *root)
 	say(root, "list {name} in use again\n");
 }
 
-int cmd_list_enable(struct ctl *c)
+static int cmd_list_enable(struct ctl *c)
 {
 	return list_edit(c, "/lists/enable", list_enabled_print);
 }
@@ -97,7 +97,7 @@ static void lists_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "lists"), columns, ARRAY_LEN(columns));
 }
 
-int cmd_list_show(struct ctl *c)
+static int cmd_list_show(struct ctl *c)
 {
 	return show_call(c, false, "/lists", NULL, HTTP_SHORT_MS, lists_print);
 }
@@ -111,7 +111,7 @@ static void record_added_print(const struct json_node *root)
 	printf("%s\n", SHELL_QUOTE(value));
 }
 
-int cmd_local_add(struct ctl *c)
+static int cmd_local_add(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand}, {"type", c->type},
 		{"value", c->third}, {"why", c->reason}, {NULL, NULL}};
@@ -125,7 +125,7 @@ static void record_removed_print(const struct json_node *root)
 			  : "removed {removed:n} local records of {name}\n");
 }
 
-int cmd_local_remove(struct ctl *c)
+static int cmd_local_remove(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand}, {"type", c->type},
 		{"value", c->third}, {"why", c->reason}, {NULL, NULL}};
@@ -148,12 +148,12 @@ static int member_edit(struct ctl *c, const char *path, void (*print)(const stru
 	return edit(c, path, params, print);
 }
 
-int cmd_group_add(struct ctl *c)
+static int cmd_group_add(struct ctl *c)
 {
 	return member_edit(c, "/groups/add", member_added_print);
 }
 
-int cmd_group_move(struct ctl *c)
+static int cmd_group_move(struct ctl *c)
 {
 	return member_edit(c, "/groups/move", member_added_print);
 }
@@ -164,7 +164,7 @@ static void member_removed_print(const struct json_node *root)
 		  "take it back: weirctl group add {client} {before}\n");
 }
 
-int cmd_group_remove(struct ctl *c)
+static int cmd_group_remove(struct ctl *c)
 {
 	return member_edit(c, "/groups/remove", member_removed_print);
 }
@@ -182,7 +182,7 @@ static void server_added_print(const struct json_node *root)
 		  "take it back: weirctl upstream remove {server}\n");
 }
 
-int cmd_upstream_add(struct ctl *c)
+static int cmd_upstream_add(struct ctl *c)
 {
 	return server_edit(c, "/upstreams/add", server_added_print);
 }
@@ -193,7 +193,7 @@ static void server_removed_print(const struct json_node *root)
 		  "take it back: weirctl upstream add {server}\n");
 }
 
-int cmd_upstream_remove(struct ctl *c)
+static int cmd_upstream_remove(struct ctl *c)
 {
 	return server_edit(c, "/upstreams/remove", server_removed_print);
 }
@@ -284,12 +284,12 @@ static int entry_add(struct ctl *c, const char *verdict)
 	return show_change(c, "/entries/add", params, entry_added_print);
 }
 
-int cmd_allow(struct ctl *c)
+static int cmd_allow(struct ctl *c)
 {
 	return c->remove ? entry_remove(c, "allow") : entry_add(c, "allow");
 }
 
-int cmd_deny(struct ctl *c)
+static int cmd_deny(struct ctl *c)
 {
 	return c->remove ? entry_remove(c, "deny") : entry_add(c, "deny");
 }
@@ -320,7 +320,7 @@ static void entries_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "entries"), columns, ARRAY_LEN(columns));
 }
 
-int cmd_entries(struct ctl *c)
+static int cmd_entries(struct ctl *c)
 {
 	return show_call(c, false, "/entries", NULL, HTTP_SHORT_MS, entries_print);
 }
@@ -342,12 +342,12 @@ static void toggles_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "toggles"), columns, ARRAY_LEN(columns));
 }
 
-int cmd_toggles(struct ctl *c)
+static int cmd_toggles(struct ctl *c)
 {
 	return show_call(c, false, "/toggles", NULL, HTTP_SHORT_MS, toggles_print);
 }
 
-int cmd_set(struct ctl *c)
+static int cmd_set(struct ctl *c)
 {
 	const struct http_param params[] = {
 		{"toggle", c->operand}, {"value", c->type}, {NULL, NULL}};
@@ -360,7 +360,7 @@ static void drop_added_print(const struct json_node *root)
 	say(root, "{source} for {left_ms:t}; weirctl drops list says whether a port does it\n");
 }
 
-int cmd_drops_add(struct ctl *c)
+static int cmd_drops_add(struct ctl *c)
 {
 	const struct http_param params[] = {
 		{"source", c->operand}, {"minutes", c->type}, {NULL, NULL}};
@@ -372,7 +372,7 @@ static void drop_removed_print(const struct json_node *root)
 	say(root, "drop rule of {source} removed\n");
 }
 
-int cmd_drops_remove(struct ctl *c)
+static int cmd_drops_remove(struct ctl *c)
 {
 	const struct http_param params[] = {{"source", c->operand}, {NULL, NULL}};
 	return show_call(c, true, "/drops/remove", params, HTTP_SHORT_MS, drop_removed_print);
@@ -399,10 +399,60 @@ static void ports_print(const struct ctl *c)
 	free(s);
 }
 
-int cmd_drops_list(struct ctl *c)
+static int cmd_drops_list(struct ctl *c)
 {
 	int rc = show_call(c, false, "/drops", NULL, HTTP_SHORT_MS, drops_print);
 	if (rc == CTL_OK && !c->json && !c->remote_options.host)
 		ports_print(c);
 	return rc;
 }
+
+CTL_COMMANDS = {
+	{"drops", "list", 0, 0, 0, cmd_drops_list, "",
+		"List the drop rules, and how many of them a port has in force."},
+	{"drops", "add", 2, 2, 0, cmd_drops_add, "SOURCE MINUTES",
+		"Drop all frames from SOURCE (IP or prefix) at the ports that can, for up to 1440 "
+		"minutes. An operator over the network may drop /16 at most, /32 of IPv6, for up "
+		"to 60 minutes, and no place of an admin."},
+	{"drops", "remove", 1, 1, 0, cmd_drops_remove, "SOURCE", "Remove a drop rule."},
+	{"allow", NULL, 1, 1, CTL_OPT_GROUP | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE, cmd_allow,
+		"NAME|/PATTERN/ [--group G] [--for T] [--why TEXT] | --remove NAME [--group G]",
+		"Allow NAME and all names below it, for all clients or for group G, for T (90s, "
+		"15m, 2h, 7d); --remove: end that."},
+	{"deny", NULL, 1, 1, CTL_OPT_GROUP | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE, cmd_deny,
+		"NAME|/PATTERN/ [--group G] [--for T] [--why TEXT] | --remove NAME [--group G]",
+		"Block NAME and all names below it, in the same way."},
+	{"entries", NULL, 0, 0, 0, cmd_entries, "",
+		"List the entries of allow and deny: end, reason; also `entries` in the files."},
+	{"list", "show", 0, 0, 0, cmd_list_show, "",
+		"List the block and allow lists: in use or disabled, and where they come from."},
+	{"list", "add", 2, 2, CTL_OPT_ALLOW | CTL_OPT_FORMAT | CTL_OPT_WHY, cmd_list_add,
+		"NAME URL|PATH [--allow] [--format F] [--why TEXT]",
+		"Add a block list; --allow: an allow list."},
+	{"list", "remove", 1, 1, CTL_OPT_WHY, cmd_list_remove, "NAME [--why TEXT]",
+		"Remove a list that list add made."},
+	{"list", "disable", 1, 1, CTL_OPT_WHY, cmd_list_disable, "NAME [--why TEXT]",
+		"Take a list out of use; it stays defined."},
+	{"list", "enable", 1, 1, CTL_OPT_WHY, cmd_list_enable, "NAME [--why TEXT]",
+		"Use a disabled list again."},
+	{"local", "add", 3, 3, CTL_OPT_WHY, cmd_local_add, "NAME TYPE DATA [--why TEXT]",
+		"Add a local record."},
+	{"local", "remove", 1, 3, CTL_OPT_WHY, cmd_local_remove, "NAME [TYPE [DATA]] [--why TEXT]",
+		"Remove the local records of NAME that local add made: all, those of TYPE, or the "
+		"one with DATA."},
+	{"group", "add", 2, 2, CTL_OPT_WHY, cmd_group_add, "CLIENT GROUP [--why TEXT]",
+		"Add a client (address, prefix, MAC, name) to a group."},
+	{"group", "remove", 1, 2, CTL_OPT_WHY, cmd_group_remove, "CLIENT [GROUP] [--why TEXT]",
+		"Take a client out of a group: the one that group add put it into."},
+	{"group", "move", 2, 2, CTL_OPT_WHY, cmd_group_move, "CLIENT GROUP [--why TEXT]",
+		"Put a client into another group."},
+	{"upstream", "add", 1, 1, CTL_OPT_WHY, cmd_upstream_add, "SERVER [--why TEXT]",
+		"Ask an upstream server too: 9.9.9.9, tls://NAME@ADDRESS, "
+		"https://NAME@ADDRESS/PATH."},
+	{"upstream", "remove", 1, 1, CTL_OPT_WHY, cmd_upstream_remove, "SERVER [--why TEXT]",
+		"Stop the use of a server that upstream add added."},
+	{"toggles", NULL, 0, 0, 0, cmd_toggles, "",
+		"List the runtime toggles of the control plane, with their values."},
+	{"set", NULL, 2, 2, 0, cmd_set, "TOGGLE on|off|N|default",
+		"Set a runtime toggle until the control plane ends."},
+};

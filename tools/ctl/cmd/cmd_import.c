@@ -36,7 +36,7 @@ static int run(const struct ctl *c, const char *const *args)
 		errno == ENOENT ? " (install the packages python3 and python3-yaml)" : "");
 }
 
-int cmd_import(struct ctl *c)
+static int cmd_import(struct ctl *c)
 {
 	char weirctl[PATH_ROOM] = "", program[PATH_ROOM];
 	if (readlink("/proc/self/exe", weirctl, sizeof(weirctl) - 1) < 0)
@@ -67,3 +67,13 @@ int cmd_import(struct ctl *c)
 	free(args);
 	return rc;
 }
+
+CTL_COMMANDS = {
+	{"import", NULL, 2, 60, CTL_OPT_OUTPUT | CTL_OPT_ALL | CTL_OPT_FORCE | CTL_OPT_LOCAL,
+		cmd_import,
+		"pihole|adguardhome|unbound|dnsmasq|blocky|technitium|beyond-ads-dns FILE... [-o "
+		"FILE] [--force] [--all]",
+		"Turn the configuration of another resolver into one of weir, on stdout or in a "
+		"new FILE; name what is lost on stderr. --force: replace FILE; --all: name the "
+		"verdict on every key."},
+};

@@ -74,7 +74,7 @@ static void log_print(const struct json_node *root)
 	outputs_print(json_get(root, "outputs"));
 }
 
-int cmd_log_status(struct ctl *c)
+static int cmd_log_status(struct ctl *c)
 {
 	return show_call(c, false, "/log", NULL, HTTP_SHORT_MS, log_print);
 }
@@ -116,7 +116,7 @@ static bool on_line(void *arg, const struct json_node *root)
 	return fflush(stdout) == 0;
 }
 
-int cmd_log_tail(struct ctl *c)
+static int cmd_log_tail(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->name}, {"client", c->client},
 		{"verdict", c->verdict}, {"validation", c->validation}, {"group", c->group},
@@ -205,7 +205,7 @@ static void rows_print(const struct log_pages *p, const struct json_node *list, 
 			SEARCH_MS / 1000);
 }
 
-int cmd_log_search(struct ctl *c)
+static int cmd_log_search(struct ctl *c)
 {
 	struct log_pages p;
 	unsigned limit;
@@ -311,7 +311,7 @@ static bool format_parse(const struct ctl *c, bool *csv)
 	return !c->format || *csv || strcmp(c->format, "jsonl") == 0;
 }
 
-int cmd_log_export(struct ctl *c)
+static int cmd_log_export(struct ctl *c)
 {
 	struct log_pages p;
 	bool csv;
@@ -345,3 +345,28 @@ int cmd_log_export(struct ctl *c)
 	}
 	return log_pages_end(&p);
 }
+
+CTL_COMMANDS = {
+	{"log", "search", 0, 0,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
+			| CTL_OPT_SINCE | CTL_OPT_LIMIT,
+		cmd_log_search,
+		"[--name N] [--part TEXT] [--client C] [--group G] [--verdict V] [--rcode R] "
+		"[--validation W] [--since T] [--until T] [--limit N]",
+		"Search the stored queries, newest first. TEXT: a part of a name. R: NXDOMAIN or "
+		"a number. T: 90s, 15m, 2h, 7d ago, or 2026-11-20T10:00. W: none, secure, "
+		"insecure or bogus."},
+	{"log", "export", 0, 0,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
+			| CTL_OPT_SINCE | CTL_OPT_FORMAT,
+		cmd_log_export,
+		"[--format csv|jsonl] [--name N] [--part TEXT] [--client C] [--group G] "
+		"[--verdict V] [--rcode R] [--validation W] [--since T] [--until T]",
+		"Export all stored queries that match, oldest first."},
+	{"log", "tail", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_GROUP,
+		cmd_log_tail, "[--name N] [--client C] [--verdict V] [--validation W] [--group G]",
+		"Print queries as they arrive, until interrupted; --json: one line each."},
+	{"log", "status", 0, 0, 0, cmd_log_status, "",
+		"Show the query log: its rows, the queries they represent, and the counts of each "
+		"sink."},
+};

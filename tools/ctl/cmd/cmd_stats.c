@@ -33,7 +33,7 @@ static void rates_make(const struct view *before, const struct view *after, stru
 		r->counter[i] = (double)(b->counter[i] - a->counter[i]) / r->seconds;
 }
 
-int cmd_stats(struct ctl *c)
+static int cmd_stats(struct ctl *c)
 {
 	struct view before, after;
 	struct stats_rates rates = {0};
@@ -61,7 +61,7 @@ int cmd_stats(struct ctl *c)
 	return any ? CTL_OK : CTL_FAILED;
 }
 
-int cmd_metrics(struct ctl *c)
+static int cmd_metrics(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
@@ -125,7 +125,7 @@ static void ports_json(const struct stats_copy *s)
 	json_doc_end(doc);
 }
 
-int cmd_ports(struct ctl *c)
+static int cmd_ports(struct ctl *c)
 {
 	enum process_state state;
 	char why[SHM_WHY_MAX];
@@ -148,3 +148,13 @@ int cmd_ports(struct ctl *c)
 	free(s);
 	return CTL_OK;
 }
+
+CTL_COMMANDS = {
+	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
+		"Show the counters of both processes, with rates over S seconds: 1 if not given, 0 "
+		"for totals only."},
+	{"metrics", NULL, 0, 0, 0, cmd_metrics, "",
+		"Print all metrics in the Prometheus text format."},
+	{"ports", NULL, 0, 0, CTL_OPT_LOCAL, cmd_ports, "",
+		"Show each port: link, addresses, queues, offloads."},
+};

@@ -316,7 +316,7 @@ static void control_print(const struct view *v)
 	view_print_hosts(json_get(root, "hosts"));
 }
 
-int cmd_status(struct ctl *c)
+static int cmd_status(struct ctl *c)
 {
 	struct view v;
 	int rc = ctl_open(c);
@@ -395,7 +395,7 @@ static void ready_print(const struct json_node *root, bool is_ready)
 }
 
 // A refusal has the same document, with what is in the way.
-int cmd_ready(struct ctl *c)
+static int cmd_ready(struct ctl *c)
 {
 	char why[HTTP_WHY_MAX];
 	struct json_doc *doc = NULL;
@@ -423,12 +423,12 @@ static void drained_print(const struct json_node *root)
 					  : "not drained\n");
 }
 
-int cmd_drain(struct ctl *c)
+static int cmd_drain(struct ctl *c)
 {
 	return show_call(c, true, "/drain", NULL, HTTP_SHORT_MS, drained_print);
 }
 
-int cmd_undrain(struct ctl *c)
+static int cmd_undrain(struct ctl *c)
 {
 	return show_call(c, true, "/undrain", NULL, HTTP_SHORT_MS, drained_print);
 }
@@ -445,7 +445,24 @@ static void errors_print(const struct json_node *root)
 		cell_rows_print(list, columns, ARRAY_LEN(columns));
 }
 
-int cmd_errors(struct ctl *c)
+static int cmd_errors(struct ctl *c)
 {
 	return show_call(c, false, "/errors", NULL, HTTP_SHORT_MS, errors_print);
 }
+
+CTL_COMMANDS = {
+	{"status", NULL, 0, 0, 0, cmd_status, "",
+		"Show the state of both processes. Exit status 1 unless both are up."},
+	{"ready", NULL, 0, 0, CTL_OPT_STRICT | CTL_OPT_FOR, cmd_ready,
+		"[--strict] [--for balancer|anycast|human]",
+		"Check that this box answers clients. Exit status 1 and the reasons if not; "
+		"--strict: also if anything is degraded; --for anycast: with a hold-down; --for "
+		"human: with since when, and what to do."},
+	{"drain", NULL, 0, 0, 0, cmd_drain, "",
+		"Make /ready say 503, so that balancers send queries elsewhere; weir goes on "
+		"answering. A restart of the control plane ends it."},
+	{"undrain", NULL, 0, 0, 0, cmd_undrain, "", "End weirctl drain."},
+	{"errors", NULL, 0, 0, 0, cmd_errors, "",
+		"List errors and warnings of both processes by kind, newest first, with their "
+		"ids."},
+};

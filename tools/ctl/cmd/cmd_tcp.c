@@ -196,7 +196,12 @@ static void tcp_print(const struct json_node *root)
 		doh_print(json_get(root, "doh"));
 }
 
-int cmd_tcp(struct ctl *c)
+static int cmd_tcp(struct ctl *c)
 {
 	return show_call(c, false, "/tcp", NULL, HTTP_SHORT_MS, tcp_print);
 }
+
+CTL_COMMANDS = {
+	{"tcp", NULL, 0, 0, 0, cmd_tcp, "",
+		"Show DNS over TCP: listeners, connections, refusals, reasons for closing."},
+};

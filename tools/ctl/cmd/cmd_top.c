@@ -374,7 +374,7 @@ static int top_since(struct ctl *c)
 	return show_call(c, false, "/log/top", params, HTTP_FLUSH_MS, stored_print);
 }
 
-int cmd_top(struct ctl *c)
+static int cmd_top(struct ctl *c)
 {
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"}, {NULL, NULL}};
 	if (c->watch)
@@ -383,3 +383,13 @@ int cmd_top(struct ctl *c)
 		return top_since(c);
 	return show_call(c, false, "/top", params, HTTP_SHORT_MS, top_print);
 }
+
+CTL_COMMANDS = {
+	{"top", NULL, 0, 0,
+		CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_CLIENT | CTL_OPT_WATCH | CTL_OPT_INTERVAL,
+		cmd_top, "[--since T] [--client C] [--limit N] [--watch [--interval S]]",
+		"List the most queried, blocked, missing and slow names, the busiest clients, and "
+		"the rules that blocked most: of the last 30 minutes, or since T (24h, 30d) or of "
+		"client C from the query store. --watch: on the whole screen, with rates, until q; "
+		"asked again each S seconds: 2, or 10 with --since or --client."},
+};

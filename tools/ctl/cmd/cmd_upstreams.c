@@ -103,7 +103,7 @@ static void upstreams_print(const struct json_node *root)
 	say_if(root, "left_out", "and {left_out:n} more\n");
 }
 
-int cmd_upstreams(struct ctl *c)
+static int cmd_upstreams(struct ctl *c)
 {
 	return show_call(c, false, "/upstreams", NULL, HTTP_SHORT_MS, upstreams_print);
 }
@@ -121,12 +121,12 @@ static int server_call(struct ctl *c, const char *path, void (*print)(const stru
 	return show_call(c, true, path, params, HTTP_FLUSH_MS, print);
 }
 
-int cmd_upstream_drain(struct ctl *c)
+static int cmd_upstream_drain(struct ctl *c)
 {
 	return server_call(c, "/upstream/drain", drain_print);
 }
 
-int cmd_upstream_undrain(struct ctl *c)
+static int cmd_upstream_undrain(struct ctl *c)
 {
 	return server_call(c, "/upstream/undrain", drain_print);
 }
@@ -158,7 +158,7 @@ static void test_print(const struct json_node *root)
 	tried_print("TCP", json_get(root, "tcp"));
 }
 
-int cmd_upstream_test(struct ctl *c)
+static int cmd_upstream_test(struct ctl *c)
 {
 	const struct http_param params[] = {{"server", c->operand}, {NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
@@ -265,8 +265,24 @@ static void pending_print(const struct json_node *root)
 				   "questions without an answer, {buffered:b} in buffers\n");
 }
 
-int cmd_pending(struct ctl *c)
+static int cmd_pending(struct ctl *c)
 {
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "50"}, {NULL, NULL}};
 	return show_call(c, false, "/pending", params, HTTP_SHORT_MS, pending_print);
 }
+
+CTL_COMMANDS = {
+	{"pending", NULL, 0, 0, CTL_OPT_LIMIT, cmd_pending, "[--limit N]",
+		"List questions in flight, jobs and requests, and what each waits for; the oldest "
+		"first."},
+	{"upstreams", NULL, 0, 0, 0, cmd_upstreams, "",
+		"List the upstream servers of every set: state, share of the queries, round trips, "
+		"errors."},
+	{"upstream", "test", 1, 1, 0, cmd_upstream_test, "NAME|ADDRESS",
+		"Send an upstream server a query by UDP and one over TCP. Exit status 1: it does "
+		"not answer."},
+	{"upstream", "drain", 1, 1, 0, cmd_upstream_drain, "NAME|ADDRESS",
+		"Send an upstream server no more questions, until undrain or a restart."},
+	{"upstream", "undrain", 1, 1, 0, cmd_upstream_undrain, "NAME|ADDRESS",
+		"Send an upstream server questions again."},
+};

@@ -143,7 +143,7 @@ static int usage(const struct ctl *c, const char *why)
 	return CTL_USAGE;
 }
 
-int cmd_wait(struct ctl *c)
+static int cmd_wait(struct ctl *c)
 {
 	struct waiter w = {.ctl = c, .begin_ms = clock_ms_of(CLOCK_MONOTONIC), .for_ms = FOR_MS};
 	char why[WAIT_TEXT_MAX];
@@ -162,3 +162,13 @@ int cmd_wait(struct ctl *c)
 		return CTL_FAILED;
 	return wait_run(&w);
 }
+
+CTL_COMMANDS = {
+	{"wait", NULL, 1, 4, CTL_OPT_FOR | CTL_OPT_SINCE, cmd_wait,
+		"generations|ready|drained|lists|list NAME|upstream SERVER up|down|drained|event "
+		"KIND|counter PATH OP VALUE [--for T] [--since N]",
+		"Wait until that is so, for at most T (60s; 500ms, 5m, 1h). Exit status 1 and what "
+		"was seen last if it is not. OP: >= > == <= < !=; PATH: a command and keys of its "
+		"--json, as in stats.dataplane.counters.rx_frames; N: the number of an event to "
+		"begin behind."},
+};

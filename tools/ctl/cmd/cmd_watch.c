@@ -117,7 +117,7 @@ static void summary(const struct watching *w, const char *what)
 		(unsigned long long)w->missed);
 }
 
-int cmd_trace(struct ctl *c)
+static int cmd_trace(struct ctl *c)
 {
 	struct watching w = {0};
 	if (ctl_open(c) != CTL_OK)
@@ -144,7 +144,7 @@ static FILE *file_open(const char *path, bool *is_new)
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
-int cmd_capture(struct ctl *c)
+static int cmd_capture(struct ctl *c)
 {
 	struct watching w = {0};
 	bool is_new;
@@ -251,7 +251,7 @@ static int events_show(struct ctl *c, const struct event_view *v)
 	return CTL_OK;
 }
 
-int cmd_events(struct ctl *c)
+static int cmd_events(struct ctl *c)
 {
 	struct event_view v = {.ctl = c};
 	if (!since_parse(&v, c->since)) {
@@ -266,3 +266,20 @@ int cmd_events(struct ctl *c)
 	const struct http_param params[] = {{"after", v.after}, {NULL, NULL}};
 	return http_stream(c, "/events", params, event_line, &v);
 }
+
+CTL_COMMANDS = {
+	{"events", NULL, 0, 0, CTL_OPT_SINCE | CTL_OPT_FOLLOW, cmd_events,
+		"[--since N|T] [--follow]",
+		"Show what happened since the event of number N or the time T (90s, 15m, 2h, 7d "
+		"ago), oldest first; --follow: and what happens, until interrupted."},
+	{"trace", NULL, 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT,
+		cmd_trace, "[--name N] [--client C] [--verdict V] [--seconds S] [--limit N]",
+		"Trace queries through the workers for S seconds (3), with the time of each "
+		"stage."},
+	{"capture", NULL, 0, 0,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT | CTL_OPT_OUTPUT,
+		cmd_capture,
+		"-o FILE [--verdict V] [--name N] [--client C] [--seconds S] [--limit N]",
+		"Write the frames of queries and replies to a pcap file. V: a verdict, malformed "
+		"or dropped."},
+};

@@ -84,10 +84,17 @@ static void why_print(const struct json_node *root)
 	notes_print(root);
 }
 
-int cmd_why(struct ctl *c)
+static int cmd_why(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand}, {"client", c->client},
 		{"mac", c->mac}, {"vlan", c->vlan}, {"group", c->group}, {"type", c->type},
 		{NULL, NULL}};
 	return show_call(c, false, "/why", params, HTTP_FLUSH_MS, why_print);
 }
+
+CTL_COMMANDS = {
+	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_MAC | CTL_OPT_GROUP, cmd_why,
+		"NAME [--client C] [--mac MAC] [--vlan N] [--group G] [--type T]",
+		"Explain what the client gets for NAME: its group, the rules with their lines, the "
+		"reply."},
+};

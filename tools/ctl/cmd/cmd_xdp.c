@@ -122,7 +122,7 @@ static int root_check(struct ctl *c)
 	return geteuid() == 0 ? CTL_OK : ctl_fail(c, "needs root");
 }
 
-int cmd_xdp_status(struct ctl *c)
+static int cmd_xdp_status(struct ctl *c)
 {
 	struct xdp_port port[CONFIG_PORTS_MAX] = {0};
 	int ret = root_check(c);
@@ -160,7 +160,7 @@ static int detach_one(const struct ctl *c, const char *interface)
 	return ctl_fail(c, "%s: %s", interface, why);
 }
 
-int cmd_xdp_detach(struct ctl *c)
+static int cmd_xdp_detach(struct ctl *c)
 {
 	struct xdp_port port[CONFIG_PORTS_MAX] = {0};
 	int ret = root_check(c);
@@ -178,3 +178,11 @@ int cmd_xdp_detach(struct ctl *c)
 	}
 	return ret;
 }
+
+CTL_COMMANDS = {
+	{"xdp", "status", 0, 0, CTL_OPT_LOCAL, cmd_xdp_status, "",
+		"Show the XDP programs on AF_XDP interfaces, and their counters."},
+	{"xdp", "detach", 0, 1, CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_xdp_detach, "[IFACE] [--force]",
+		"Detach the XDP program that a killed data plane left; --force: also that of a "
+		"running one."},
+};

@@ -367,7 +367,7 @@ static int checks_run(struct doctor *d, unsigned first, unsigned end)
 	return d->count[DOCTOR_WRONG] ? CTL_FAILED : CTL_OK;
 }
 
-int cmd_doctor(struct ctl *c)
+static int cmd_doctor(struct ctl *c)
 {
 	struct doctor d;
 	unsigned first = 0, end = ARRAY_LEN(checks);
@@ -386,3 +386,10 @@ int cmd_doctor(struct ctl *c)
 		view_free(&d.view);
 	return rc;
 }
+
+CTL_COMMANDS = {
+	{"doctor", NULL, 0, 1, CTL_OPT_REPORT | CTL_OPT_LOCAL, cmd_doctor, "[CHECK|--report]",
+		"Check the machine for weir, and print the command that mends each finding; needs "
+		"no running weir. Exit status 1: something is wrong. --report: say for a public "
+		"bug report which machine it is, without names, addresses and paths."},
+};

@@ -126,116 +126,18 @@ struct ctl_topic {
 	const char *verbs; // first words of its commands, with blanks between
 };
 
-extern const struct ctl_command ctl_commands[];
-extern const unsigned ctl_command_count;
+// The commands of a file are `CTL_COMMANDS = {{"word", ...}, ...};` at its end; the linker joins
+// the rows of all files (commands.c).
+#define CTL_COMMANDS                                               \
+	static const struct ctl_command commands[] __attribute__(( \
+		used, section("ctl_command_list"), aligned(_Alignof(struct ctl_command))))
+
+// Finds the commands of all files; main() calls it first. False: no memory.
+ATTR_MUST_CHECK bool commands_sort(void);
+extern const struct ctl_command **ctl_commands; // in the order of the help
+extern unsigned ctl_command_count;
 extern const struct ctl_topic ctl_topics[];
 extern const unsigned ctl_topic_count;
-
-int cmd_status(struct ctl *c);
-int cmd_stats(struct ctl *c);
-int cmd_ports(struct ctl *c);
-int cmd_why(struct ctl *c);
-int cmd_cache_get(struct ctl *c);
-int cmd_cache_flush(struct ctl *c);
-int cmd_cache_stats(struct ctl *c);
-int cmd_refresh_stats(struct ctl *c);
-int cmd_mem_tables(struct ctl *c);
-int cmd_mem_accounts(struct ctl *c);
-int cmd_mem_alarms(struct ctl *c);
-int cmd_mem_files(struct ctl *c);
-int cmd_mem_sites(struct ctl *c);
-int cmd_mem_regions(struct ctl *c);
-int cmd_mem_kinds(struct ctl *c);
-int cmd_mem_snapshot(struct ctl *c);
-int cmd_mem_diff(struct ctl *c);
-int cmd_mem_plan(struct ctl *c);
-int cmd_pending(struct ctl *c);
-int cmd_tcp(struct ctl *c);
-int cmd_token_create(struct ctl *c);
-int cmd_token_list(struct ctl *c);
-int cmd_token_revoke(struct ctl *c);
-int cmd_audit(struct ctl *c);
-int cmd_password_set(struct ctl *c);
-int cmd_password_list(struct ctl *c);
-int cmd_password_remove(struct ctl *c);
-int cmd_upstreams(struct ctl *c);
-int cmd_upstream_test(struct ctl *c);
-int cmd_upstream_drain(struct ctl *c);
-int cmd_upstream_undrain(struct ctl *c);
-int cmd_log_status(struct ctl *c);
-int cmd_log_tail(struct ctl *c);
-int cmd_errors(struct ctl *c);
-int cmd_events(struct ctl *c);
-int cmd_ready(struct ctl *c);
-int cmd_wait(struct ctl *c);
-int cmd_drain(struct ctl *c);
-int cmd_undrain(struct ctl *c);
-int cmd_trace(struct ctl *c);
-int cmd_capture(struct ctl *c);
-int cmd_metrics(struct ctl *c);
-int cmd_top(struct ctl *c);
-int cmd_clients(struct ctl *c);
-int cmd_client_names(struct ctl *c);
-int cmd_blocklist_status(struct ctl *c);
-int cmd_blocklist_reload(struct ctl *c);
-int cmd_blocklist_rollback(struct ctl *c);
-int cmd_blocklist_pause(struct ctl *c);
-int cmd_blocklist_resume(struct ctl *c);
-int cmd_drops_list(struct ctl *c);
-int cmd_drops_add(struct ctl *c);
-int cmd_drops_remove(struct ctl *c);
-int cmd_groups(struct ctl *c);
-int cmd_allow(struct ctl *c);
-int cmd_deny(struct ctl *c);
-int cmd_entries(struct ctl *c);
-int cmd_list_add(struct ctl *c);
-int cmd_list_remove(struct ctl *c);
-int cmd_list_enable(struct ctl *c);
-int cmd_list_disable(struct ctl *c);
-int cmd_list_show(struct ctl *c);
-int cmd_local_add(struct ctl *c);
-int cmd_local_remove(struct ctl *c);
-int cmd_group_add(struct ctl *c);
-int cmd_group_remove(struct ctl *c);
-int cmd_group_move(struct ctl *c);
-int cmd_upstream_add(struct ctl *c);
-int cmd_upstream_remove(struct ctl *c);
-int cmd_services(struct ctl *c);
-int cmd_toggles(struct ctl *c);
-int cmd_set(struct ctl *c);
-int cmd_bisect(struct ctl *c);
-int cmd_heap_status(struct ctl *c);
-int cmd_heap_on(struct ctl *c);
-int cmd_heap_off(struct ctl *c);
-int cmd_heap_dump(struct ctl *c);
-int cmd_heap_diff(struct ctl *c);
-int cmd_profile(struct ctl *c);
-int cmd_threads(struct ctl *c);
-int cmd_connections(struct ctl *c);
-int cmd_mem_slope(struct ctl *c);
-int cmd_mem_history(struct ctl *c);
-int cmd_log_search(struct ctl *c);
-int cmd_log_export(struct ctl *c);
-int cmd_selftest(struct ctl *c);
-int cmd_xdp_status(struct ctl *c);
-int cmd_xdp_detach(struct ctl *c);
-int cmd_doctor(struct ctl *c);
-int cmd_nic_status(struct ctl *c);
-int cmd_nic_bind(struct ctl *c);
-int cmd_nic_unbind(struct ctl *c);
-int cmd_nic_remember(struct ctl *c);
-int cmd_nic_forget(struct ctl *c);
-int cmd_setup(struct ctl *c);
-int cmd_import(struct ctl *c);
-int cmd_backup(struct ctl *c);
-int cmd_restore(struct ctl *c);
-int cmd_config_check(struct ctl *c);
-int cmd_config_reload(struct ctl *c);
-int cmd_config_apply(struct ctl *c);
-int cmd_config_diff(struct ctl *c);
-int cmd_config_history(struct ctl *c);
-int cmd_config_show(struct ctl *c);
-int cmd_config_rollback(struct ctl *c);
 
 // Finds the directories of the appliance, also by a file that is wrong; then it warns on stderr.
 // CTL_OK or CTL_FAILED (said).

@@ -356,7 +356,7 @@ static int steps_run(struct bisect *b)
 	return CTL_OK;
 }
 
-int cmd_bisect(struct ctl *c)
+static int cmd_bisect(struct ctl *c)
 {
 	static struct bisect b;
 	b = (struct bisect){.ctl = c,
@@ -377,3 +377,10 @@ int cmd_bisect(struct ctl *c)
 	load_stop(&b);
 	return rc;
 }
+
+CTL_COMMANDS = {
+	{"bisect", NULL, 0, 1, CTL_OPT_SECONDS | CTL_OPT_LOAD, cmd_bisect,
+		"[TOGGLE,...] [--seconds S] [--load COMMAND]",
+		"Find the part that grows: change one toggle at a time for S seconds (60) while "
+		"COMMAND runs."},
+};

@@ -349,7 +349,7 @@ static void status_print(const struct json_node *before, const struct json_node 
 			json_flag(now, "can_profile") ? "off" : "this build has none");
 }
 
-int cmd_heap_status(struct ctl *c)
+static int cmd_heap_status(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
@@ -395,7 +395,7 @@ static void on_print(const struct json_node *)
 	       "profile\n");
 }
 
-int cmd_heap_on(struct ctl *c)
+static int cmd_heap_on(struct ctl *c)
 {
 	char lg[8];
 	const bool is_default = c->operand && strcmp(c->operand, "default") == 0;
@@ -413,12 +413,12 @@ static void off_print(const struct json_node *)
 	printf("the heap is no longer profiled\n");
 }
 
-int cmd_heap_off(struct ctl *c)
+static int cmd_heap_off(struct ctl *c)
 {
 	return show_call(c, true, "/heap/off", NULL, HTTP_SHORT_MS, off_print);
 }
 
-int cmd_heap_dump(struct ctl *c)
+static int cmd_heap_dump(struct ctl *c)
 {
 	char shown[256];
 	if (ctl_open(c) != CTL_OK)
@@ -455,7 +455,7 @@ static void threads_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "threads"), columns, ARRAY_LEN(columns));
 }
 
-int cmd_threads(struct ctl *c)
+static int cmd_threads(struct ctl *c)
 {
 	return show_call(c, false, "/threads", NULL, HTTP_SHORT_MS, threads_print);
 }
@@ -508,7 +508,7 @@ static void connections_print(const struct json_node *root)
 		  "listed\n");
 }
 
-int cmd_connections(struct ctl *c)
+static int cmd_connections(struct ctl *c)
 {
 	return show_call(c, false, "/connections", NULL, HTTP_SHORT_MS, connections_print);
 }
@@ -692,7 +692,7 @@ static int profiles_compare(const struct ctl *c, const struct profile *a, const 
 	return CTL_OK;
 }
 
-int cmd_heap_diff(struct ctl *c)
+static int cmd_heap_diff(struct ctl *c)
 {
 	struct profile a = {0}, b = {0};
 	int rc = profile_open(c, c->operand, &a);
@@ -919,7 +919,7 @@ static int file_save(const struct ctl *c, const char *path, unsigned timeout_ms,
 	return rc;
 }
 
-int cmd_profile(struct ctl *c)
+static int cmd_profile(struct ctl *c)
 {
 	const bool is_cpu = strcmp(c->operand, "cpu") == 0;
 	unsigned seconds = c->given & CTL_OPT_SECONDS ? c->seconds : SECONDS;
@@ -942,3 +942,27 @@ int cmd_profile(struct ctl *c)
 	return c->output ? file_save(c, path, timeout_ms, is_cpu)
 			 : parsed_show(c, path, timeout_ms, is_cpu, NULL);
 }
+
+CTL_COMMANDS = {
+	{"heap", "status", 0, 0, 0, cmd_heap_status, "",
+		"Show the control plane's heap: its allocations per second, and whether it is "
+		"profiled."},
+	{"heap", "on", 0, 1, 0, cmd_heap_on, "[BYTES|default]",
+		"Profile the heap: one sample per BYTES, a power of two (65536); default: 524288, "
+		"as from the start."},
+	{"heap", "off", 0, 0, 0, cmd_heap_off, "", "Stop profiling the heap."},
+	{"heap", "dump", 1, 1, 0, cmd_heap_dump, "FILE",
+		"Write the heap profile to the new FILE: for heap diff, jeprof or pprof."},
+	{"heap", "diff", 1, 2, CTL_OPT_CUMULATIVE, cmd_heap_diff,
+		"[--cumulative] FILE|auto-N [FILE]",
+		"Show the growth from the first profile to the second, or to now, by call stack; "
+		"--cumulative: by function, with all that it calls."},
+	{"profile", NULL, 1, 1, CTL_OPT_SECONDS | CTL_OPT_OUTPUT, cmd_profile,
+		"cpu|alloc|threads [--seconds S] [-o FILE]",
+		"Profile the control plane: CPU time of S seconds (30), allocations since its "
+		"start, what each thread does; -o: as a file for pprof, in its own format if FILE "
+		"ends in .pb."},
+	{"threads", NULL, 0, 0, 0, cmd_threads, "", "List the threads of the control plane."},
+	{"connections", NULL, 0, 0, 0, cmd_connections, "",
+		"List the sockets of the control plane."},
+};

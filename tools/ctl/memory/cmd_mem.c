@@ -400,7 +400,7 @@ static void tables_print(const struct json_node *root)
 		"{tables_dropped:u} tables more, for which the registry has no room\n");
 }
 
-int cmd_mem_tables(struct ctl *c)
+static int cmd_mem_tables(struct ctl *c)
 {
 	return mem_show(c, tables_print);
 }
@@ -464,7 +464,7 @@ static void accounts_print(const struct json_node *root)
 	dataplane_print(root);
 }
 
-int cmd_mem_accounts(struct ctl *c)
+static int cmd_mem_accounts(struct ctl *c)
 {
 	return mem_show(c, accounts_print);
 }
@@ -519,12 +519,12 @@ static void sites_print(const struct json_node *root)
 	table_print(t);
 }
 
-int cmd_mem_files(struct ctl *c)
+static int cmd_mem_files(struct ctl *c)
 {
 	return mem_show(c, files_print);
 }
 
-int cmd_mem_sites(struct ctl *c)
+static int cmd_mem_sites(struct ctl *c)
 {
 	return mem_show(c, sites_print);
 }
@@ -555,7 +555,7 @@ static void regions_print(const struct json_node *root)
 	table_print(t);
 }
 
-int cmd_mem_regions(struct ctl *c)
+static int cmd_mem_regions(struct ctl *c)
 {
 	return mem_show(c, regions_print);
 }
@@ -606,7 +606,7 @@ static void kinds_print(const struct json_node *root)
 	table_print(t);
 }
 
-int cmd_mem_kinds(struct ctl *c)
+static int cmd_mem_kinds(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
@@ -651,7 +651,7 @@ static void alarms_print(const struct json_node *root)
 	say_if(root, "left_out", "{left_out:n} alarms more\n");
 }
 
-int cmd_mem_alarms(struct ctl *c)
+static int cmd_mem_alarms(struct ctl *c)
 {
 	return show_call(c, false, "/mem/alarms", NULL, HTTP_SHORT_MS, alarms_print);
 }
@@ -703,7 +703,7 @@ static void bill_print_json(const struct mem_plan *b, uint64_t can)
 	json_doc_end(doc);
 }
 
-int cmd_mem_plan(struct ctl *c)
+static int cmd_mem_plan(struct ctl *c)
 {
 	char why[CONFIG_WHY_MAX] = "";
 	struct mem_plan plan;
@@ -801,7 +801,7 @@ static void slope_print(const struct json_node *root)
 	fills_print(json_get(root, "tables"));
 }
 
-int cmd_mem_slope(struct ctl *c)
+static int cmd_mem_slope(struct ctl *c)
 {
 	char seconds[16];
 	snprintf(seconds, sizeof(seconds), "%u",
@@ -868,13 +868,13 @@ static void history_print(const struct json_node *root)
 	minutes_print(json_get(root, "minutes"));
 }
 
-int cmd_mem_history(struct ctl *c)
+static int cmd_mem_history(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand ? c->operand : ""}, {NULL, NULL}};
 	return show_call(c, false, "/memory/history", params, HTTP_SHORT_MS, history_print);
 }
 
-int cmd_mem_snapshot(struct ctl *c)
+static int cmd_mem_snapshot(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
@@ -1127,7 +1127,7 @@ static int diff_print(const struct ctl *c, const struct json_node *a, const stru
 	return CTL_OK;
 }
 
-int cmd_mem_diff(struct ctl *c)
+static int cmd_mem_diff(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
@@ -1138,3 +1138,33 @@ int cmd_mem_diff(struct ctl *c)
 	json_doc_free(b);
 	return rc;
 }
+
+CTL_COMMANDS = {
+	{"mem", "tables", 0, 0, 0, cmd_mem_tables, "",
+		"List every table, queue, pool and buffer: use, highest use, refusals."},
+	{"mem", "alarms", 0, 0, 0, cmd_mem_alarms, "",
+		"List what grows without an explanation: in both processes, and in which code."},
+	{"mem", "accounts", 0, 0, 0, cmd_mem_accounts, "",
+		"Show memory by subsystem: compared with the allocator and the kernel; the "
+		"unaccounted rest."},
+	{"mem", "files", 0, 0, 0, cmd_mem_files, "", "Show memory by source file."},
+	{"mem", "sites", 0, 0, 0, cmd_mem_sites, "",
+		"Show memory by allocation site: function (file:line), most bytes first."},
+	{"mem", "regions", 0, 0, 0, cmd_mem_regions, "",
+		"List shared memory and huge pages by name: as each process maps them."},
+	{"mem", "kinds", 0, 0, 0, cmd_mem_kinds, "",
+		"Count mappings and descriptors of each process by kind; deleted regions that are "
+		"still mapped, too."},
+	{"mem", "snapshot", 1, 1, CTL_OPT_LOCAL, cmd_mem_snapshot, "NAME",
+		"Save a snapshot of all memory accounts as NAME."},
+	{"mem", "plan", 0, 1, CTL_OPT_LOCAL, cmd_mem_plan, "[FILE]",
+		"Compute the most memory that a configuration needs: FILE, or the one in use. Exit "
+		"status 1: it does not fit."},
+	{"mem", "diff", 1, 2, CTL_OPT_LOCAL, cmd_mem_diff, "A [B]",
+		"Show the growth between two snapshots, or since A, largest first."},
+	{"mem", "slope", 0, 0, CTL_OPT_SECONDS, cmd_mem_slope, "[--seconds S]",
+		"Show memory growth, in total and by subsystem, over the last S seconds (3600)."},
+	{"mem", "history", 0, 1, 0, cmd_mem_history, "[MEMORY]",
+		"List the runs of the control plane: why each ended, and its memory (RSS) by the "
+		"hour."},
+};

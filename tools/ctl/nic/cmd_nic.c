@@ -646,7 +646,7 @@ static void status_table(const struct nic_device *devices, unsigned count)
 	table_print(t);
 }
 
-int cmd_nic_status(struct ctl *c)
+static int cmd_nic_status(struct ctl *c)
 {
 	struct nic_device *devices = calloc(NIC_DEVICES_MAX, sizeof(*devices));
 	if (!devices)
@@ -732,7 +732,7 @@ static int boot_set(
 	return ctl_fail(b->c, "%s has the driver %s until the next boot: %s", pci, b->to, why);
 }
 
-int cmd_nic_bind(struct ctl *c)
+static int cmd_nic_bind(struct ctl *c)
 {
 	const char *driver = c->type ? c->type : NIC_VFIO;
 	struct nic_bind b = {.c = c};
@@ -753,7 +753,7 @@ int cmd_nic_bind(struct ctl *c)
 	return CTL_OK;
 }
 
-int cmd_nic_unbind(struct ctl *c)
+static int cmd_nic_unbind(struct ctl *c)
 {
 	struct nic_bind b = {.c = c};
 	char why[NIC_WHY_MAX], note[NOTE_MAX], use[USE_MAX];
@@ -800,12 +800,31 @@ static int unit_change(struct ctl *c, bool enable)
 	return CTL_OK;
 }
 
-int cmd_nic_remember(struct ctl *c)
+static int cmd_nic_remember(struct ctl *c)
 {
 	return unit_change(c, true);
 }
 
-int cmd_nic_forget(struct ctl *c)
+static int cmd_nic_forget(struct ctl *c)
 {
 	return unit_change(c, false);
 }
+
+CTL_COMMANDS = {
+	{"nic", "status", 0, 0, CTL_OPT_LOCAL, cmd_nic_status, "",
+		"List the network devices: driver, interface, NUMA node, IOMMU group, and what "
+		"stands in the way of a bind."},
+	{"nic", "bind", 1, 2, CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_ONCE | CTL_OPT_LOCAL,
+		cmd_nic_bind, "[--once] [--force] [--dry-run] DEVICE [DRIVER]",
+		"Take a device (PCI address or interface) from the kernel, and bind it to vfio-pci "
+		"or DRIVER, at each boot too; --once: until the next boot; --force: also one in "
+		"use; --dry-run: only say what would change."},
+	{"nic", "unbind", 1, 2, CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_ONCE | CTL_OPT_LOCAL,
+		cmd_nic_unbind, "[--once] [--force] [--dry-run] DEVICE [DRIVER]",
+		"Give a device back to the kernel: to DRIVER, or to the driver that knows it; "
+		"--once: until the next boot."},
+	{"nic", "remember", 1, 1, CTL_OPT_LOCAL, cmd_nic_remember, "DEVICE",
+		"Bind a device to vfio-pci at each boot (weir-nic@DEVICE.service)."},
+	{"nic", "forget", 1, 1, CTL_OPT_LOCAL, cmd_nic_forget, "DEVICE",
+		"Stop binding a device at boot."},
+};

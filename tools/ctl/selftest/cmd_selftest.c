@@ -520,7 +520,7 @@ static int selftest_run(struct ctl *c, const struct selftest_cpus *cpus, unsigne
 	return f.lost || f.bad ? CTL_FAILED : CTL_OK;
 }
 
-int cmd_selftest(struct ctl *c)
+static int cmd_selftest(struct ctl *c)
 {
 	struct selftest_cpus cpus;
 	if (!c->rate || c->seconds < 1 || c->seconds > SELFTEST_SECONDS_MAX) {
@@ -542,3 +542,9 @@ int cmd_selftest(struct ctl *c)
 		return ctl_fail(c, "needs two cores: one for a worker, one for the generator");
 	}
 }
+
+CTL_COMMANDS = {
+	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_SECONDS | CTL_OPT_FORCE | CTL_OPT_LOCAL,
+		cmd_selftest, "--rate [--seconds S] [--force]",
+		"Measure this machine: start a second weir, and send it queries for 4 S seconds."},
+};

@@ -611,7 +611,7 @@ static int known_print(struct ctl *c)
 	return CTL_OK;
 }
 
-int cmd_setup(struct ctl *c)
+static int cmd_setup(struct ctl *c)
 {
 	if (c->known)
 		return known_print(c);
@@ -638,3 +638,13 @@ int cmd_setup(struct ctl *c)
 	free(s);
 	return rc;
 }
+
+CTL_COMMANDS = {
+	{"setup", NULL, 0, 0, CTL_OPT_SETUP | CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL,
+		cmd_setup,
+		"[--interface IF] [--address A,...] [--lists L,...] [--upstreams U,...] "
+		"[--password-file FILE|none] [--yes] [--force] [--dry-run] [--known]",
+		"Make weir serve a network: ask five questions, check the machine, write the "
+		"configuration, restart both processes; --yes: ask nothing; --known: only list the "
+		"interface, its addresses, and names of lists and servers."},
+};

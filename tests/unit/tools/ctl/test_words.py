@@ -80,6 +80,11 @@ class Help(unittest.TestCase):
             for c in table.commands_of(ROOT, t):
                 self.assertIn(f"{c.words} {table.summary(c.help)}", joined(text))
 
+    def test_commands_of_a_topic_are_in_the_order_of_the_completions(self):
+        for t in TOPICS:
+            text, words = page("help", t.name), [c.words for c in COMMANDS if c.words.split()[0] in t.verbs]
+            self.assertEqual(words, re.findall(r"^  (\S+(?: \S+)?)  ", text, re.M), t.name)
+
     def test_a_command(self):
         for c in COMMANDS:
             text = page("help", *c.words.split())
