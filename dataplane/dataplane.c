@@ -39,13 +39,13 @@
 #include <weir/page.h>
 #include <weir/shm_lost.h>
 
-// What the process starts with, and how long the parts of the start took, for one line of the log:
+// The configuration that the process starts with, and the time of each part of the start, for one
+// line of the log:
 //
 //   started in 83 ms: config 1, eal 41, rings 6, pools 14, ports 12, workers 6, tables 3
 //
-// The main thread calls startup_part at the end of each part; a part with a name that was used
-// before adds to it. The first call of the process begins the time: from the entry of main on,
-// without what the dynamic linker took.
+// The main thread calls startup_part at the end of each part; a second part with one name adds to
+// the first. startup_begin starts the time, so it does not include the dynamic linker.
 
 enum { STARTUP_PARTS_MAX = 12 };
 
@@ -95,8 +95,8 @@ static void startup_log(void)
 	log_info("started in %u ms: %s", rounded_ms(startup.last_us - startup.began_us), text);
 }
 
-// The configuration of the version in force, or of the file (weir/config/versions.h), for
-// config_free; from then on the log is as it says. NULL: neither can be used, which is logged.
+// Loads the configuration of the version in force, or of the file (weir/config/versions.h), for
+// config_free, and sets level and format of the log. NULL: neither can be used, which is logged.
 static struct config *startup_config(const char *path, char why[CONFIG_WHY_MAX])
 {
 	struct config_start start;
@@ -117,13 +117,13 @@ enum { WHY_MAX = 512 };
 static _Atomic int stop_requested;
 
 static const char *const own_regions[] = {"rings.", "marks.", "stats", "reader", NULL};
-// The control plane may then cut off marks, which must not end this process.
+// The control plane, as another user, may truncate marks, which must not end this process.
 static const char *const own_with_two_users[] = {"rings.", "stats", "reader", NULL};
 
 struct dataplane {
 	struct config *config;
 	struct shm_paths paths;
-	int lock; // on dataplane.lock
+	int lock; // descriptor of dataplane.lock
 	uint64_t incarnation;
 	unsigned worker_count;
 	struct worker_service service;
@@ -152,14 +152,14 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	// The TAP driver uses a free real-time signal for each frame, and the thread that gets it
-	// pays: at 75,000 queries a second half a core, of the main lcore and of EAL's interrupt
-	// thread. Without a free signal it polls.
+	// The TAP driver sends a free real-time signal for each frame. At 75,000 queries a second
+	// the signals take half a core from the main lcore and EAL's interrupt thread. Without a
+	// free signal the driver polls.
 	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
 		sigaction(signo, &ignore, NULL);
 }
 
-// The lock's descriptor, or -errno after saying what is wrong.
+// Locks the runtime directory. Returns the lock's descriptor, or -errno after it has logged why.
 static int lock_runtime(const char *run)
 {
 	char path[SHM_PATH_MAX + 16], why[SHM_WHY_MAX];
@@ -181,8 +181,8 @@ static int start_eal(const struct config *config, const char *run)
 		log_error("%s", pages);
 		return -ENOMEM;
 	}
-	// EAL makes a directory of its own even when it shares nothing; weir's is removed with the
-	// rest.
+	// EAL makes a directory of its own even if it shares nothing; below weir's directory it is
+	// removed with that.
 	setenv("RUNTIME_DIRECTORY", run, 1);
 	int rc = eal_args_build(&args, "weir-dataplane", config, why);
 	if (rc) {
@@ -241,7 +241,7 @@ static int create_pools(struct dataplane *dp, char why[WHY_MAX])
 	return 0;
 }
 
-// Enough buffers that full rings everywhere still leave some to receive with?
+// Refuses pools that full rings would empty: a worker could not receive any more.
 static int check_pools(const struct dataplane *dp, char why[WHY_MAX])
 {
 	unsigned least = ports_mbufs_least(&dp->ports);
@@ -294,7 +294,7 @@ static int create_kernel_flows(struct dataplane *dp, char why[WHY_MAX])
 		snprintf(why, WHY_MAX, "no memory for the kernel's flows (dataplane.memory_mb)");
 		return -ENOMEM;
 	}
-	// Drawn by this life, and kept to itself.
+	// A random number of this run that no other process knows.
 	dp->kernel_flows->secret = limiter_table(dp->limiter, 0)->secret;
 	return 0;
 }
@@ -322,7 +322,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->dp_incarnation = dp->incarnation;
 	w->kernel_flows.table = dp->kernel_flows;
 	w->asked_ports = dp->asked_ports;
-	// Parts of queries that the previous run numbered may still wait for the others.
+	// The log's reader may still wait for parts of queries that the previous run numbered.
 	w->traces = (uint32_t)dp->incarnation;
 	dedup_init(&w->dedup, recent);
 	ports_bind(&dp->ports, c, w);
@@ -370,7 +370,7 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 	return 0;
 }
 
-// The ports' state is in the statistics, and the workers read frames.
+// Call when the ports' state is in the statistics and the workers read frames.
 static void dataplane_ready(const struct dataplane *dp)
 {
 	log_info("serving: %u workers, %u client ports, version %s", dp->worker_count,
@@ -424,7 +424,7 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 	return rc;
 }
 
-// `worker_lcores: [auto]`: cores beyond the ports' queues stay idle.
+// Cores beyond the ports' queues stay idle with `worker_lcores: [auto]`.
 static void settle_workers(struct dataplane *dp)
 {
 	struct config_dataplane *c = &dp->config->dataplane;
@@ -438,7 +438,7 @@ static void settle_workers(struct dataplane *dp)
 			cores);
 }
 
-// From a started EAL to a requested stop. 0 or -errno, `why` filled in.
+// Runs from a started EAL to a requested stop. -errno with `why`.
 static int serve(struct dataplane *dp, const struct dataplane_bench *bench, char why[WHY_MAX])
 {
 	const struct config_dataplane *c = &dp->config->dataplane;
@@ -485,7 +485,7 @@ static int serve(struct dataplane *dp, const struct dataplane_bench *bench, char
 
 	rc = run_workers(dp, why);
 
-	if (rc == 0) // else a port may be gone, and its rules with it
+	if (rc == 0) // after an error a port may be gone, with its rules
 		drops_clear(&dp->housekeep.drops);
 	link_close(&dp->housekeep.link);
 	activate_close(&dp->housekeep.activate);
@@ -500,7 +500,8 @@ close_rings:
 	return rc;
 }
 
-// Is there room, and are the interfaces nobody else's? Nothing of them changes before that is so.
+// Checks that there is enough memory, and that no other process uses the interfaces, before
+// anything changes them.
 static int prepare_machine(struct dataplane *dp, char why[WHY_MAX])
 {
 	int rc = mem_plan_check(dp->config, MEM_PLAN_DATAPLANE, &dp->paths, why);
@@ -553,10 +554,10 @@ int dataplane_run(const char *config, const struct dataplane_bench *bench)
 	else
 		status = EXIT_SUCCESS;
 
-	// DPDK's memory is not freed: that writes zeros to all of it, while nobody answers. And no
-	// rte_eal_cleanup: the ports are closed, EAL has no files, and the kernel takes back the
-	// rest. In 22.11 it unmaps memory that EAL's interrupt thread may read at that moment:
-	// SIGSEGV in 5 of 24 ends over memif.
+	// DPDK's memory is not freed: that would write zeros to all of it while no process answers.
+	// rte_eal_cleanup is not called, either: the ports are closed, EAL has no files, and the
+	// kernel frees the rest. In 22.11 it unmaps memory that EAL's interrupt thread may still
+	// read: SIGSEGV in 5 of 24 stops over memif.
 close_steering:
 	steering_close(&dp.steering);
 unlock:

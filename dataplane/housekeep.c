@@ -17,7 +17,7 @@ static uint64_t bytes_of(const struct heap_site *s)
 	return atomic_load_explicit(&s->bytes, memory_order_relaxed);
 }
 
-// The largest so far, in order; the least falls out.
+// Inserts a site into the largest so far, in order; the smallest drops out.
 static void rank(
 	const struct heap_site *top[STATS_SITES_MAX], unsigned *count, const struct heap_site *s)
 {
@@ -75,7 +75,7 @@ static void set(_Atomic uint64_t *n, uint64_t value)
 	atomic_store_explicit(n, value, memory_order_relaxed);
 }
 
-// Bytes in no account.
+// Writes the figures of the heap. Returns the bytes in no account.
 static uint64_t rest_read(struct stats_memory *m)
 {
 	struct mem_process p = {0};
@@ -120,9 +120,9 @@ static void failed(int rc)
 		"memory: /proc/self: %s; mappings and descriptors are not counted", strerror(-rc));
 }
 
-// Mappings and descriptors by kind (mem_account.h): begun each HOUSEKEEP_KINDS_MS, then one step
-// in each turn until the figures are in the statistics. A file of /proc that cannot be read is
-// logged, and the last figures stay.
+// Counts mappings and descriptors by kind (mem_account.h). A count begins each HOUSEKEEP_KINDS_MS
+// and makes one step in each turn until the figures are in the statistics. If a file of /proc
+// cannot be read, that is logged, and the last figures stay.
 static void housekeep_kinds_begin(struct mem_look *l)
 {
 	int rc = mem_look_begin(l);
@@ -167,8 +167,8 @@ static uint64_t housekeep_frames_moved(const struct worker *w)
 	       + counter_of(w, COUNTER_tx_full) + counter_of(w, COUNTER_answer_nombuf);
 }
 
-// One that has no CPU may stand still for seconds with a burst in its hands, and moves no frame
-// then either.
+// Has the worker made a turn in this window? A worker without a CPU may stop for seconds while it
+// holds a burst, and moves no frame either.
 static bool came_round(const struct housekeep_worker *k)
 {
 	return k->audit.samples > 0;
@@ -193,7 +193,8 @@ static void housekeep_buffers_start(struct housekeep *h)
 	h->walks = ports_rx_vary(h->ports) == 0 && mbuf_walk_init() == 0;
 }
 
-// Of a large pool not each time, as this loop has other work.
+// Samples the pool for a walk. A large pool is not sampled at each beat, as this loop has other
+// work.
 static void look(struct housekeep_worker *k, const struct rte_mempool *pool)
 {
 	enum { BUFFERS_EACH_BEAT = 1 << 16 };
@@ -211,7 +212,8 @@ static void housekeep_buffers_sample(struct housekeep *h)
 		uint64_t moved = housekeep_frames_moved(h->workers[i]);
 		k->quiet &= moved == k->moved;
 		k->moved = moved;
-		// Behind `moved`: a count that is new next time was then made after these frames.
+		// Read after `moved`: a count that differs at the next sample was made after these
+		// frames.
 		uint64_t told =
 			atomic_load_explicit(&h->workers[i]->pool_told, memory_order_acquire);
 		if (told != k->told)
@@ -235,8 +237,8 @@ static void take_off(uint32_t *missing, uint32_t held)
 	*missing -= held < *missing ? held : *missing;
 }
 
-// Frames that wait for the kernel. The worker moves both ends each turn: the head is read first, so
-// that it is never above the tail.
+// The number of frames that wait for the kernel. The worker moves both ends each turn: this reads
+// the head first, so that the head is never above the tail.
 static uint32_t queued(const struct worker *w)
 {
 	uint32_t head = __atomic_load_n(&w->exception.head, __ATOMIC_ACQUIRE);
@@ -244,13 +246,14 @@ static uint32_t queued(const struct worker *w)
 	return waiting < EXCEPTION_WAITING ? waiting : EXCEPTION_WAITING;
 }
 
-// The worker has come round since the walk began, so it has none of those buffers in its hands.
+// May the walk end? It must have enough samples, and the worker must have made a turn since the
+// walk began, so that it does not hold the marked buffers.
 static bool may_end(const struct housekeep_worker *k)
 {
 	return k->looks > HOUSEKEEP_WALK_LOOKS && (k->told >> 32) - (k->looks_from >> 32) > 1;
 }
 
-// `floor`: the window's.
+// `floor`: the least number of buffers in use in the window.
 static void walk(
 	struct housekeep_worker *k, const struct worker *w, uint32_t floor, uint64_t now_ms)
 {
@@ -272,9 +275,9 @@ static void walk(
 	}
 }
 
-// Those beyond what the ports may keep that no walk has found: a port's, or, where no walk can
-// tell, by the frames that went in and did not come out. Under load a burst, or twice that of
-// answers, is on its way, and some wait for the kernel.
+// Adds the missing buffers that no walk has found, beyond what the ports may keep. Their owner is
+// the port; if the ports do not allow walks, the frames that went in and did not come out name it.
+// Under load two bursts and the queue for the kernel may be in flight.
 static void add_unfound(const struct housekeep *h, const struct housekeep_worker *k,
 	const struct worker *w, uint32_t floor, uint32_t missing[MBUF_OWNERS])
 {
@@ -361,9 +364,9 @@ static uint64_t verdicts_of(const struct worker *w)
 	return sum;
 }
 
-// After a suspend the workers get the new time with the next round. The control plane needs as long
-// as this loop for its next heartbeat, and now_ms may be of before it: the time of the next turn
-// counts.
+// After a suspend gives the workers the new time. The control plane, like this loop, needs some
+// time for its next heartbeat, and now_ms may be from before the suspend: so the time until a
+// heartbeat counts as old starts at the next turn.
 static void watch_clock(struct housekeep *h, uint64_t now_ms)
 {
 	uint64_t suspended_ms = clock_suspended_ms(h->suspended_ms);
@@ -390,10 +393,10 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 	housekeep_memory_start(&h->stats->memory);
 	housekeep_sites_write(&h->stats->sites);
 	housekeep_kinds_begin(&h->look);
-	// The ports' state, before a control plane may report readiness.
+	// The ports' state must be there before a control plane may report readiness.
 	for (unsigned i = 0; i < h->ports->count; i++)
 		port_stats(&h->ports->port[i], &h->stats->port[i]);
-	table_report_write(h, now_ms); // or they would have no caps for the first second
+	table_report_write(h, now_ms); // or the tables would have no caps in the first second
 }
 
 // Sums of the frames that client ports report as received, and of the workers' verdicts.
@@ -407,8 +410,8 @@ static void totals(const struct housekeep *h, uint64_t *received, uint64_t *verd
 		*verdicts += verdicts_of(h->workers[i]);
 }
 
-// `quiet`: no worker moved a frame during the last window, and each came round in it. Else the two
-// are read at different instants of a moving stream and their difference means nothing.
+// `quiet`: no worker moved a frame in the last window, and each made a turn in it. Otherwise both
+// sums are from different moments of a moving stream, and their difference means nothing.
 static void reconcile(struct housekeep *h, bool quiet)
 {
 	if (!quiet)
@@ -454,7 +457,7 @@ static void report(struct housekeep *h, uint64_t now_ms)
 	}
 	for (unsigned i = 0; i < h->ports->count; i++)
 		port_stats(&h->ports->port[i], &h->stats->port[i]);
-	// A frame that came between the last sample and the ports' statistics.
+	// A frame may have come between the last sample and the ports' statistics.
 	for (unsigned i = 0; i < h->worker_count; i++)
 		quiet &= housekeep_frames_moved(h->workers[i]) == h->worker[i].moved;
 	watch_steering(h);
@@ -500,8 +503,8 @@ static void watch_control(struct housekeep *h, uint64_t now_ms)
 	atomic_store_explicit(&h->stats->control_seen, h->link.up, memory_order_relaxed);
 }
 
-// The watchdog of the unit hears from this process only while each worker comes round: one that
-// sleeps does so each 100 ms.
+// Notifies the unit's watchdog only while each worker makes turns; a sleeping worker makes one each
+// 100 ms.
 static void watch_turns(struct housekeep *h, uint64_t now_ms)
 {
 	if (!sd_notify_wants_alive(now_ms))
@@ -581,8 +584,8 @@ void housekeep_run(struct housekeep *h, const _Atomic int *stop)
 	while (!atomic_load_explicit(stop, memory_order_acquire) && !ports_gone(h->ports)) {
 		uint64_t now_ms = clock_mono_ms();
 		housekeep_turn(h, now_ms);
-		// Signals of the TAP driver (one per frame that finds it idle) cut a sleep short;
-		// they must not make us turn faster.
+		// Signals of the TAP driver (one for each frame that finds it idle) interrupt a
+		// sleep; they must not make this loop faster.
 		const struct timespec until = clock_deadline(HOUSEKEEP_TURN_MS);
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0) {
 			if (atomic_load_explicit(stop, memory_order_acquire))

@@ -13,13 +13,14 @@
 #define MADV_POPULATE_WRITE 23 // Linux 5.14; not in every glibc
 #endif
 
-extern char __data_start[], _end[]; // of the linker: .data and .bss, behind what RELRO protects
+extern char __data_start[], _end[]; // from the linker: .data and .bss after the RELRO pages
 
 void prefault_data(void)
 {
 	const uintptr_t from = page_down((uintptr_t)__data_start);
 
-	// An older kernel refuses: then pages come at their first write, as in any other program.
+	// An older kernel refuses: then pages are allocated at their first write, as in any
+	// program.
 	(void)madvise((void *)from, (uintptr_t)_end - from, MADV_POPULATE_WRITE);
 }
 
@@ -29,13 +30,13 @@ __attribute__((noinline)) void prefault_stack(void)
 	volatile uint8_t *at = below;
 	const size_t step = page_size();
 
-	// Else clang gives a place of its own to each byte that is written.
+	// This prevents clang from giving each written byte a place of its own.
 	__asm__ volatile("" : "+r"(at) : : "memory");
 	for (size_t page = 0; page < sizeof(below); page += step)
 		at[page] = 0;
 }
 
-// Also of libraries: the drivers are such.
+// Locks the code of one object, a library or the program; drivers are libraries.
 static int code_lock(struct dl_phdr_info *object, size_t size, void *arg)
 {
 	(void)size, (void)arg;

@@ -16,8 +16,8 @@
 #include <weir/os/caps.h>
 #include <weir/thread.h>
 
-static bool has_begun; // not in benchmarks, which keep their rights
-static uint64_t kept;  // permitted to the main lcore
+static bool has_begun; // false in benchmarks, which keep their rights
+static uint64_t kept;  // capabilities that stay permitted to the main lcore
 
 static void thread_settle(const char *name)
 {
@@ -38,7 +38,7 @@ void privilege_begin(void)
 	thread_on_start(thread_settle);
 }
 
-// An interface of the kernel that ports_stop takes down.
+// Is any port an interface of the kernel, which ports_stop takes down?
 static bool needs_admin(const struct config_dataplane *c)
 {
 	for (unsigned i = 0; i < c->port_count; i++) {
@@ -56,7 +56,7 @@ static int lcore_settle(void *mode)
 	return sandbox_load(&privilege_worker, (enum sandbox_mode)(uintptr_t)mode, false);
 }
 
-// Those without a worker too.
+// Loads the filter on each lcore, also on lcores without a worker.
 static int lcores_reach(enum sandbox_mode mode)
 {
 	int rc = 0;
@@ -71,7 +71,7 @@ static int lcores_reach(enum sandbox_mode mode)
 	return rc;
 }
 
-// What the packet path touches stays in memory.
+// The packet path must not wait for swapped pages.
 static void lock_memory(void)
 {
 	int rc = sandbox_is_possible() ? prefault_lock() : 0; // a sanitizer's shadow is too large
@@ -102,7 +102,7 @@ int privilege_settle(const struct config *c, char why[PRIVILEGE_WHY_MAX])
 		rc = caps_drop_others(kept, why);
 		if (rc)
 			return rc;
-		// After the rights: a worker's filter has no capset.
+		// Comes after the rights: a worker's filter does not allow capset.
 		step = "system calls of the lcores";
 		rc = lcores_reach(mode);
 	}

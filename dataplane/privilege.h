@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The rights of the data plane's threads: what the ports need while they start, and next to nothing
+// The rights of the data plane's threads: what the ports need while they start, and very few
 // afterwards (docs/explanation/security.md has the table).
 //
-// Workers and EAL's interrupt thread handle what strangers send. They keep no capability and get a
-// filter of their own; all threads get the main lcore's filter before. The main lcore keeps
-// CAP_NET_ADMIN where a port is an interface of the kernel, permitted but not in force: it needs it
-// once more, to take the interface down and the steering program off at the stop. vfio, memif and
-// rings need no capability at any time.
+// Workers and EAL's interrupt thread handle untrusted input. They keep no capability. All threads
+// get the main lcore's filter, then lcores a narrower one. If a port is an interface of the kernel,
+// the main lcore keeps CAP_NET_ADMIN, permitted but not effective: at the stop it takes the
+// interface down and detaches the steering program. vfio, memif and rings never need a capability.
 //
 // Main lcore.
 
@@ -18,14 +17,15 @@
 
 enum { PRIVILEGE_WHY_MAX = 256 };
 
-// In main(), before any thread; without it the calls below do nothing, for benchmarks: no new
-// privileges, and no capability for threads that log.
+// Sets no_new_privs, forbids dumps, and lets each thread of thread_start() (the log's) start
+// without capabilities. Call in main(), before any thread starts. Without this call the functions
+// below do nothing, for benchmarks.
 void privilege_begin(void);
 
-// When the ports have started and no lcore works yet: memory is locked (prefault_lock), or a
-// warning says why not; then each thread, those of drivers too, gives up what it has, and lcores
-// load their filter. -errno: a thread has kept something, or cannot be reached.
+// Call when the ports have started and no lcore works yet. Locks memory (prefault_lock), or warns
+// why it cannot. Then each thread, drivers' threads included, gives up its capabilities, and lcores
+// load their filter. -errno: a thread keeps a capability, or cannot be reached.
 ATTR_MUST_CHECK int privilege_settle(const struct config *c, char why[PRIVILEGE_WHY_MAX]);
 
-// When the workers have stopped: what ports_stop needs is in force.
+// Call when the workers have stopped: makes the capability that ports_stop needs effective.
 void privilege_stop(void);

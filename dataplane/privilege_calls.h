@@ -5,11 +5,11 @@
 
 #include <weir/os/sandbox_calls.h>
 
-// Housekeeping: attaches to regions of the control plane, serves the link to it, keeps the gates of
-// steering programs open, writes the log, and closes the ports at the stop. Drivers start threads
-// while they serve (ixgbe when a link is down), and glibc maps libgcc_s to cancel one. Every other
-// thread has this list too; EAL's interrupt thread, which accepts the peers of memif ports, has no
-// other.
+// The main lcore attaches to regions of the control plane, serves the link to it, keeps the gates
+// of steering programs open, writes the log, and closes the ports at the stop. Drivers start
+// threads while they serve (ixgbe when a link is down), and glibc maps libgcc_s to cancel a thread.
+// Every other thread has this list, too; EAL's interrupt thread, which accepts the peers of memif
+// ports, has only this list.
 static const struct sandbox_kind privilege_main = {
 	"main", {SANDBOX_FAMILY(calls_thread), SANDBOX_FAMILY(calls_devices),
 			SANDBOX_FAMILY(calls_traffic), SANDBOX_FAMILY(calls_connect_here),
@@ -18,8 +18,8 @@ static const struct sandbox_kind privilege_main = {
 			SANDBOX_FAMILY(calls_files_read), SANDBOX_FAMILY(calls_files_write),
 			SANDBOX_FAMILY(calls_settle), SANDBOX_FAMILY(calls_maps)}};
 
-// Workers: frames by read, write, send and receive on descriptors that are there, sleep and memory.
-// No file, no new code, no new socket, no thread.
+// Workers read, write, send and receive frames on open descriptors, sleep, and use memory. They
+// open no file and no socket, map no code and start no thread.
 static const struct sandbox_kind privilege_worker = {
 	"worker", {SANDBOX_FAMILY(calls_thread), SANDBOX_FAMILY(calls_devices),
 			  SANDBOX_FAMILY(calls_traffic)}};

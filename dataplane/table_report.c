@@ -26,7 +26,7 @@ static void put_used(struct stats_table *t, uint64_t used)
 		set(&t->high, used);
 }
 
-// All but `high`, which is kept here.
+// Writes all figures but `high`, which put_used derives.
 static void put(struct stats_table *t, const struct stats_table_copy *c)
 {
 	set(&t->cap, c->cap);
@@ -48,7 +48,7 @@ static uint64_t ended(const struct worker *w, enum verdict v)
 	return get(&w->stats->verdict[v]);
 }
 
-// Units on a ring; the index of the other side is not trusted.
+// The units in use on a ring; the other process's index is not trusted.
 static uint64_t on_ring(
 	const struct ring_index *tail, const struct ring_index *head, uint64_t units)
 {
@@ -97,7 +97,7 @@ static void put_ring(struct stats_table *t, uint64_t units, uint64_t used, uint6
 		       .refused = refused});
 }
 
-// The control plane itself counts answers without room on the ring.
+// The control plane counts the answers that found no room on the ring.
 static void rings_write(const struct housekeep *h, unsigned i)
 {
 	const struct worker *w = h->workers[i];
@@ -123,7 +123,8 @@ static void buffers_write(const struct worker *w)
 			.refused = counted(w, COUNTER_answer_nombuf)});
 }
 
-// Keys whose window is open, in the next part of the worker's table, and the age of the oldest.
+// Counts the keys whose window is open, in the next part of the worker's table. Returns the age of
+// the oldest.
 static uint64_t part_look(const struct worker *w, struct asked_walk *a, uint64_t now_ms)
 {
 	uint64_t oldest_ms = 0;
@@ -177,7 +178,7 @@ static void own_write(const struct worker *w)
 					  .refused = counted(w, COUNTER_watch_full)});
 }
 
-// One table for all: its figures stand with the first, and no worker has a part.
+// All workers share one table: its figures are with the first worker's.
 static void flows_write(const struct housekeep *h)
 {
 	struct stats_table_copy flows = {.cap = KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS,
@@ -189,7 +190,7 @@ static void flows_write(const struct housekeep *h)
 	put(&h->workers[0]->stats->table[STATS_dp_kernel_flows], &flows);
 }
 
-// Of a new set what the old one does not have too.
+// Adds a region, unless the old set has the same region.
 static void region_add(struct stats_table_copy *c, const struct region *r, const struct region *old)
 {
 	if (!r->base || (old && old->base == r->base))
@@ -235,7 +236,7 @@ static uint64_t missing_of(const struct worker *w)
 	return sum;
 }
 
-// Transmit rings have what is out beyond the receive rings, without the missing buffers.
+// Buffers in use beyond the receive rings count as on transmit rings, but not missing buffers.
 static void ports_write(const struct housekeep *h)
 {
 	struct stats_table_copy rx = {0}, tx = {0};
@@ -268,7 +269,7 @@ static void zone_add(const struct rte_memzone *z, void *arg)
 	c->bytes += z->len;
 }
 
-// A pool's memory is a zone, and zones are of the heap.
+// Figures of EAL's heap and memory zones. A pool's memory is in a zone, and zones are on the heap.
 static void eal_write(const struct housekeep *h)
 {
 	struct stats_table_copy heap = {0}, zones = {.cap = memzones_max()};

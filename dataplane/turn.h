@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One turn of a worker in line: receive, all stages, send. worker.c has the one that serves,
-// tests/bench/dataplane those that are measured: what differs is a constant of the caller.
+// One turn of a worker, inlined: receive, all stages, send. worker.c has the turn that serves, and
+// tests/bench/dataplane has the turns that are measured: they differ in a constant of the caller.
 // Costs 80 to 250 cycles a query; no lock, no allocation, no system call.
 
 #include "stage/stage_cycles.h"
@@ -14,7 +14,7 @@
 // A constant of each caller of turn(): the compiler removes measurements that are off.
 enum laps { LAPS_NONE, LAPS_RX, LAPS_ALL };
 
-// The stage that ends here took the cycles since the one before it.
+// Adds to stage `s`, which ends here, the cycles since the stage before it ended.
 ATTR_INLINE void lap(struct stage_cycles *c, enum laps laps, enum stage s)
 {
 	if (laps == LAPS_NONE || (laps == LAPS_RX && s != STAGE_rx))
@@ -34,7 +34,8 @@ ATTR_INLINE uint64_t verdict_of(const struct worker *w, enum verdict v)
 	return atomic_load_explicit(&w->stats->verdict[v], memory_order_relaxed);
 }
 
-// The frames of a batch by outcome are what the verdicts grew by: nothing is noted of each.
+// The growth of the verdicts gives a batch's frames by outcome, so nothing is stored for each
+// frame.
 ATTR_INLINE void outcomes(struct worker *w, uint64_t cycles, unsigned received)
 {
 	const uint64_t now[OUTCOME_other] = {
@@ -64,7 +65,7 @@ ATTR_INLINE void meter(struct stage_cycles *c, uint64_t busy, unsigned frames)
 	c->turns++;
 }
 
-// No record is read after the check of the eviction: what is noted comes from the replies.
+// No record may be read after the check for an eviction: log and watch use only the replies.
 ATTR_INLINE void turn_note(
 	struct batch *b, bool watching, unsigned received, const struct stage_cycles *c)
 {
@@ -127,7 +128,7 @@ ATTR_INLINE unsigned turn_run(
 	lap(c, laps, STAGE_tx);
 	uint64_t busy = rte_rdtsc() - start_tsc;
 	stats_add(&w->stats->counter[COUNTER_busy_cycles], busy);
-	if (unlikely_(busy > w->slow_cycles - 1)) // 0: there is no such time
+	if (unlikely_(busy > w->slow_cycles - 1)) // slow_cycles 0: no turn is slow
 		stats_add(&w->stats->counter[COUNTER_frames_slow], received);
 	outcomes(w, busy, received);
 	w->until_timed--;

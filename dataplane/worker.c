@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Alone in its file: tests/bench/dataplane links all the rest with a worker_turn of its own.
+// A file of its own: tests/bench/dataplane replaces only worker_turn.
 
 #include "turn.h"
 
-// One batch in STATS_STAGE_SAMPLE is timed stage by stage.
+// A turn that times each stage: one batch in STATS_STAGE_SAMPLE has it.
 static __attribute__((noinline)) unsigned turn_by_stage(struct worker *w, unsigned port_index)
 {
 	struct stage_cycles c = {0};

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A worker's loop: at its top, where it holds no reference to any table, it takes what the main
-// lcore has published and reports quiescence; then one turn for each port. When nothing came it
-// waits in the configured way: idle_sleep.h (adaptive, monitor), or not at all
-// (busy).
+// A worker's loop. At its beginning, where it holds no reference to any table, it reads what the
+// main lcore has published and reports quiescence; then it makes one turn for each port. Without a
+// frame it waits in the configured way: idle_sleep.h (adaptive, monitor), or not at all (busy).
 
 #include "port/idle_sleep.h"
 #include "prefault.h"
@@ -38,7 +37,7 @@ static void take_epoch(struct worker *w)
 	atomic_store_explicit(&w->epoch_in_use, epoch, memory_order_release);
 }
 
-// At each beat and with new settings: a watch ends by itself, also without a control plane. A
+// Called at each beat and with new settings, so that a watch ends even without a control plane. A
 // deadline beyond the longest watch is invalid.
 static void look_at_watch(struct worker *w)
 {
@@ -50,7 +49,7 @@ static void look_at_watch(struct worker *w)
 		w->until_timed = 0;
 }
 
-// No reference is held here.
+// The caller holds no reference to a table.
 ATTR_INLINE void take_eviction(struct worker *w)
 {
 	if (likely_(!epoch_is_evicted(&w->epoch)))
@@ -87,7 +86,7 @@ ATTR_INLINE unsigned turn(struct worker *w, uint64_t tsc)
 	return frames + stage_kernel(w, crowded);
 }
 
-// Nothing came.
+// Waits after a turn without a frame.
 static bool wait_idle(struct worker *w, struct idle_sleep *d, struct idle_monitor *p)
 {
 	if (w->poll == POLL_ADAPTIVE)
@@ -121,8 +120,8 @@ static void beat(struct worker *w, uint64_t *next_ms)
 		log_writer_beat(&w->log, w->log_clock.us);
 }
 
-// A turn takes microseconds. One over a millisecond was held up, by the machine as a rule, which
-// ran something else on the core.
+// A turn takes microseconds. After more than a millisecond the machine has probably run something
+// else on this core.
 static void count_late_turn(struct worker *w, uint64_t cycles, uint64_t hz)
 {
 	stats_add(&w->stats->counter[COUNTER_turns_late], 1);
@@ -132,8 +131,8 @@ static void count_late_turn(struct worker *w, uint64_t cycles, uint64_t hz)
 	stats_add(&w->stats->counter[COUNTER_turns_long_us], cycles * 1000 / (hz / 1000));
 }
 
-// Frames wait in their queues until the main lcore has handed over what lies in shared memory; a
-// worker without it would answer SERVFAIL.
+// Frames wait in their queues until the main lcore has given the worker the tables in shared
+// memory; a worker without tables would answer SERVFAIL.
 static void hold(struct worker *w)
 {
 	while (atomic_load_explicit(&w->hold, memory_order_acquire)
@@ -185,13 +184,13 @@ int worker_main(void *arg)
 			idle_sleep_busy(&idle);
 		} else if (wait_idle(w, &idle, &monitor)) {
 			began = rte_rdtsc(); // a sleep is no turn
-			// An exception port may have ended it: look there in the next turn.
+			// An exception port may have ended the sleep: read it in the next turn.
 			w->kernel_looked_tsc = began - w->kernel_look_cycles;
 		}
 	}
 
-	// What lies in the queues: the next life gets none of it. A worker that was stopped on hold
-	// may have no tables to answer by.
+	// Answers the frames in the queues, which the next run would not get. A worker that was
+	// stopped on hold may have no tables to answer from.
 	for (unsigned turns = 0; turns < LAST_TURNS && w->tables; turns++)
 		if (turn(w, rte_rdtsc()) == 0)
 			break;
@@ -202,6 +201,7 @@ int worker_main(void *arg)
 		(void)log_writer_rest(&w->log, clock_mono_us());
 	if (w->epoch.epoch)
 		epoch_offline(&w->epoch);
-	atomic_store_explicit(&w->stats->online, 0, memory_order_release); // the main lcore's again
+	atomic_store_explicit(
+		&w->stats->online, 0, memory_order_release); // the main lcore owns the worker again
 	return 0;
 }
