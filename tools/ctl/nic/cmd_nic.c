@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl nic`: gives a network card to weir and takes it back, with the checks that keep
-// operators from locking themselves out. docs/how-to/nic.md is the guide.
+// `weirctl nic`: binds a network card to a driver for weir and back to the kernel, with checks that
+// keep operators from locking themselves out. docs/how-to/nic.md is the guide.
 
 #include "cmd_nic.h"
 
@@ -65,13 +65,13 @@ bool nic_device_is_user_driver(const char *driver)
 	       || strcmp(driver, "igb_uio") == 0;
 }
 
-// "": none
+// `out` "": the device has no driver
 static void nic_device_driver(const char *pci, char out[NIC_WORD_MAX])
 {
 	(void)sysroot_link(out, NIC_WORD_MAX, NIC_DEVICES "/%s/driver", pci);
 }
 
-// The first of them, below the device or its virtio device.
+// Reads the name of the first interface below the device or its virtio device.
 static void interface_read(const char *pci, char out[IF_NAMESIZE])
 {
 	static const char *const places[] = {"net", "virtio*/net"};
@@ -101,7 +101,7 @@ static bool device_read(const char *pci, struct nic_device *out)
 	return true;
 }
 
-// The PCI device behind an interface. A virtio device lies below its PCI device.
+// Finds the PCI device of an interface. A virtio device is below its PCI device.
 static bool interface_device(const char *name, char pci[PCI_NAME_MAX])
 {
 	char path[SYSROOT_PATH_MAX], real[PATH_MAX];
@@ -176,9 +176,9 @@ bool nic_unit_is_possible(void)
 
 enum { USE_MAX = 512 };
 
-// What stands in the way of a bind: an interface in use, an IOMMU group that is shared, no IOMMU.
-// It is read of sysfs, the addresses of this network namespace (getifaddrs) and its routes
-// (/proc/net). What cannot be read stands in the way as well.
+// Obstacles to a bind: an interface in use, a shared IOMMU group, no IOMMU. The sources are sysfs,
+// the addresses of this network namespace (getifaddrs) and its routes (/proc/net). A source that
+// cannot be read is an obstacle, too.
 static void add(char out[USE_MAX], const char *between, const char *fmt, ...) ATTR_PRINTF(3, 4);
 static void add(char out[USE_MAX], const char *between, const char *fmt, ...)
 {
@@ -191,7 +191,8 @@ static void add(char out[USE_MAX], const char *between, const char *fmt, ...)
 	snprintf(out + len, USE_MAX - len, "%s%s", len ? between : "", text);
 }
 
-// The kernel gives each interface a link-local address of IPv6 by itself.
+// Did someone set this address up? The kernel itself gives each interface a link-local IPv6
+// address.
 static bool is_set_up(const struct sockaddr *address)
 {
 	return address->sa_family == AF_INET
@@ -200,7 +201,7 @@ static bool is_set_up(const struct sockaddr *address)
 			       &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr));
 }
 
-// "eth0", or the label of an address of IPv4: "eth0:1".
+// Is the label "eth0" or, for an IPv4 address, "eth0:1" of this interface?
 static bool is_of(const char *label, const char *interface)
 {
 	size_t len = strcspn(label, ":");
@@ -222,14 +223,14 @@ static void addresses_find(const char *interface, char out[USE_MAX])
 		add(out, ", ", "has an address");
 }
 
-// Its interface is the first word of a line of /proc/net/route.
+// The first word of a line of /proc/net/route is its interface.
 static bool is_route_v4(const char *line, const char *interface)
 {
 	char name[IF_NAMESIZE];
 	return sscanf(line, "%15s", name) == 1 && strcmp(name, interface) == 0;
 }
 
-// A default route: the interface has routes of its own to its link and to groups in any case.
+// Is it a default route? The interface has routes to its link and to groups in any case.
 static bool is_default_v6(const char *line, const char *interface)
 {
 	char name[IF_NAMESIZE], to[33];
@@ -238,7 +239,7 @@ static bool is_default_v6(const char *line, const char *interface)
 	       && len == 0 && strspn(to, "0") == 32 && strcmp(name, interface) == 0;
 }
 
-// 1: a line is a route of the interface, 0: no line is, -errno.
+// 1: the file has a route of the interface; 0: it has none of it; -errno.
 static int routes_match(const char *file, const char *interface,
 	bool (*is_one)(const char *line, const char *interface))
 {
@@ -266,7 +267,7 @@ static void routes_find(const char *interface, char out[USE_MAX])
 		add(out, ", ", "its routes cannot be read: %s", strerror(v4 < 0 ? -v4 : -v6));
 }
 
-// A VLAN or a macvlan: that one has the addresses.
+// Finds a VLAN or a macvlan on the interface, which may have addresses of its own.
 static void uppers_find(const char *interface, char out[USE_MAX])
 {
 	char pattern[SYSROOT_PATH_MAX];
@@ -294,8 +295,8 @@ static void use_find(const struct nic_device *d, char out[USE_MAX])
 	routes_find(d->interface, out);
 }
 
-// The other devices of its IOMMU group with a driver of the kernel: vfio gives a group to a program
-// whole or not at all. Bridges may stay.
+// Finds the other devices of the device's IOMMU group with a driver of the kernel: vfio gives a
+// program only a whole group. Bridges may keep their drivers.
 static void fellows_find(const struct nic_device *d, char out[USE_MAX])
 {
 	char pattern[SYSROOT_PATH_MAX], driver[NIC_WORD_MAX];
@@ -314,7 +315,8 @@ static void fellows_find(const struct nic_device *d, char out[USE_MAX])
 	globfree(&found);
 }
 
-// What of its IOMMU group stands in the way, at boots too; "": nothing.
+// Finds the obstacle of the device's IOMMU group, which also prevents a bind at boot; "": no
+// obstacle.
 static void group_find(const struct nic_device *d, char out[USE_MAX])
 {
 	char part[USE_MAX];
@@ -327,7 +329,7 @@ static void group_find(const struct nic_device *d, char out[USE_MAX])
 		add(out, "", "IOMMU group shared with %s", part);
 }
 
-// All that stands in the way of a bind to vfio-pci, in words; "": nothing.
+// Finds all obstacles to a bind to vfio-pci, in words; "": no obstacle.
 static void obstacles_find(const struct nic_device *d, char out[USE_MAX])
 {
 	char part[USE_MAX];
@@ -354,8 +356,8 @@ static bool holder_visit(void *arg, pid_t pid, const char *to)
 	return false;
 }
 
-// The program that drives the device by vfio, in words; "": there is no such program that this
-// process may look into. Reads the descriptors of all processes.
+// Finds the program that uses the device by vfio, in words; "": no program that this process may
+// inspect does. Reads the descriptors of all processes.
 static void holder_find(const struct nic_device *d, char out[USE_MAX])
 {
 	struct holder h = {.pid = 0};
@@ -373,24 +375,24 @@ static void holder_find(const struct nic_device *d, char out[USE_MAX])
 	add(out, "", "%s (pid %d) has it open: stop that first", name, (int)h.pid);
 }
 
-// The bind takes a device from one driver and gives it to another, by the files of its bus in
-// sysfs. It takes root, and waits for a driver for 2 s at most, for modprobe for 10 s. The kernel
-// blocks a write to `unbind` for as long as a program has the device open: holder_find() comes
-// first. A bind that fails gives the device to the driver of the kernel that knows it.
+// A bind moves a device from one driver to another, by the files of its bus in sysfs. It needs
+// root, and waits 2 s at most for a driver, 10 s for modprobe. The kernel blocks a write to
+// `unbind` while a program has the device open, so call holder_find() before. If a bind fails, the
+// kernel's driver for the device gets it.
 struct nic_bind {
-	const struct ctl *c; // with --dry-run nothing changes
+	const struct ctl *c; // has dry_run
 	struct nic_device device;
-	char to[NIC_WORD_MAX]; // the driver that has it in the end
+	char to[NIC_WORD_MAX]; // driver that the device has at the end
 };
 
 enum { MODPROBE_MS = 10000, TRIES = 20, TRY_MS = 100, NODE_MODE = 0660 };
 
 static const char process_user[] = "weir-dp";
 
-// What a dry run would do goes to standard error with --json.
+// Prints what a dry run would do: on standard error with --json.
 #define WOULD(b, ...) fprintf((b)->c->json ? stderr : stdout, "would " __VA_ARGS__)
 
-// The one place that writes to sysfs. 0 or -errno; -EIO: cut short.
+// Only this function writes to sysfs. -errno; -EIO: the write was incomplete.
 static int file_put(const char *text, const char *file)
 {
 	char path[SYSROOT_PATH_MAX];
@@ -415,7 +417,7 @@ static int file_write(struct nic_bind *b, const char *text, const char *file)
 		(int)strcspn(text, "\n"), text, file, strerror(-rc));
 }
 
-// An empty line takes an override away.
+// Sets the override; an empty line removes it.
 static int override_write(struct nic_bind *b, const char *driver)
 {
 	char file[SYSROOT_PATH_MAX];
@@ -448,8 +450,9 @@ static int driver_load(const struct nic_bind *b, const char *driver)
 		rc < 0 ? ": " : "", rc < 0 ? strerror(-rc) : "");
 }
 
-// Drivers may probe asynchronously. With `driver` NULL any driver will do, with "" the device must
-// have no driver.
+// Waits until the device has `driver`, as drivers may probe asynchronously. `driver` NULL: any
+// driver;
+// "": no driver.
 static bool is_bound_to(struct nic_bind *b, const char *driver)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
@@ -461,8 +464,8 @@ static bool is_bound_to(struct nic_bind *b, const char *driver)
 	return false;
 }
 
-// Away from the driver that has it, which may be another one than when the device was read: at boot
-// udev binds it at the same time.
+// Unbinds the device from its current driver, which may differ from device.driver: at boot udev
+// binds it at the same time.
 static int release(struct nic_bind *b, const char *driver)
 {
 	if (driver_write(b, driver, "unbind") != CTL_OK)
@@ -472,7 +475,7 @@ static int release(struct nic_bind *b, const char *driver)
 	return ctl_fail(b->c, "%s: %s does not let it go", b->device.pci, driver);
 }
 
-// The override is in place.
+// Moves the device to `driver`, for which the override must be set.
 static int driver_change(struct nic_bind *b, const char *driver)
 {
 	char now[NIC_WORD_MAX];
@@ -489,7 +492,7 @@ static int driver_change(struct nic_bind *b, const char *driver)
 	return CTL_OK;
 }
 
-// A device that no driver has goes to the one that knows it.
+// Removes the override, and has the kernel find a driver for a device without one.
 static void bind_abandon(const struct nic_bind *b)
 {
 	char file[SYSROOT_PATH_MAX], now[NIC_WORD_MAX];
@@ -502,7 +505,7 @@ static void bind_abandon(const struct nic_bind *b)
 		(void)file_put(b->device.pci, "/sys/bus/pci/drivers_probe");
 }
 
-// The override comes first: between the other two writes no other driver can take the device.
+// Sets the override first, so that no other driver can bind the device between unbind and bind.
 static int driver_switch(struct nic_bind *b, const char *driver)
 {
 	if (override_write(b, driver) != CTL_OK)
@@ -513,8 +516,8 @@ static int driver_switch(struct nic_bind *b, const char *driver)
 	return rc;
 }
 
-// A data plane that is not root opens the node of the device's group. Nothing on machines without
-// that user: there weir runs as root.
+// Gives the node of the device's group to the data plane's user, who opens it. On machines without
+// that user weir runs as root, and nothing is to be done.
 static int node_own(struct nic_bind *b)
 {
 	struct passwd_user user;
@@ -529,7 +532,7 @@ static int node_own(struct nic_bind *b)
 	}
 	sysroot_path(path, "/dev/vfio/%s", b->device.group);
 	bool ok = lstat(path, &st) == 0;
-	// The mode first: later the node is another user's.
+	// The mode is set first: after lchown the node belongs to another user.
 	if (ok && (st.st_mode & 07777) != NODE_MODE)
 		ok = chmod(path, NODE_MODE) == 0;
 	if (ok && (st.st_uid != user.uid || st.st_gid != user.gid))
@@ -539,8 +542,8 @@ static int node_own(struct nic_bind *b)
 			  b->device.pci, path, process_user, strerror(errno));
 }
 
-// To `driver`. The node of its IOMMU group goes to the user of the data plane as well. CTL_OK, or
-// CTL_FAILED (said).
+// Binds the device to `driver`, and gives the node of its IOMMU group to the data plane's user.
+// CTL_OK, or CTL_FAILED after an error message.
 static int bind_to(struct nic_bind *b, const char *driver)
 {
 	bool is_bound = strcmp(b->device.driver, driver) == 0;
@@ -551,7 +554,7 @@ static int bind_to(struct nic_bind *b, const char *driver)
 	return strcmp(driver, NIC_VFIO) == 0 ? node_own(b) : CTL_OK;
 }
 
-// Back to the kernel: to `driver`, or with NULL to a driver that knows the device.
+// Binds the device to `driver` of the kernel; NULL: to a driver that the kernel finds for it.
 static int bind_back(struct nic_bind *b, const char *driver)
 {
 	if (driver) {
@@ -567,14 +570,13 @@ static int bind_back(struct nic_bind *b, const char *driver)
 		|| file_write(b, b->device.pci, "/sys/bus/pci/drivers_probe") != CTL_OK)
 		return CTL_FAILED;
 	if (!b->c->dry_run)
-		(void)is_bound_to(b, NULL); // without one it is nobody's
+		(void)is_bound_to(b, NULL); // the kernel may have no driver for it
 	return CTL_OK;
 }
 
 enum { SYSTEMCTL_MS = 30000 };
 
-// Enables the unit that repeats the bind at each boot, or disables it. It takes root. False, with
-// `why`.
+// Enables or disables the unit that repeats the bind at each boot. Needs root. False, with `why`.
 static bool unit_enable(const char *pci, bool enable, char why[NIC_WHY_MAX])
 {
 	char unit[NIC_WORD_MAX];
@@ -662,7 +664,7 @@ static int cmd_nic_status(struct ctl *c)
 	return CTL_OK;
 }
 
-// How a bind or unbind ended. `note`: what is to be known about the next boot, or "".
+// Prints how a bind or unbind ended. `note`: what happens at the next boot, or "".
 static void result_print(const struct nic_bind *b, const char *to, const char *note)
 {
 	const struct nic_device *d = &b->device;
@@ -687,7 +689,8 @@ static void result_print(const struct nic_bind *b, const char *to, const char *n
 		printf("%s\n", note);
 }
 
-// What was overridden by --force takes a second command to last: a power cycle undoes a lock-out.
+// Is the bind not to be repeated at boot? After --force that needs a second command, so that a
+// power cycle ends a lock-out.
 static bool is_left_out(const struct nic_bind *b, const char *obstacles, char note[NOTE_MAX])
 {
 	char group[USE_MAX];
@@ -702,8 +705,8 @@ static bool is_left_out(const struct nic_bind *b, const char *obstacles, char no
 	return *group || *obstacles;
 }
 
-// Has the next boot repeat the bind, or not. `note` says what the operator must know. CTL_OK;
-// CTL_FAILED (said): systemd refused.
+// Makes the next boot repeat the bind, or not. `note` says what the operator must know. CTL_OK;
+// CTL_FAILED after an error message: systemd refused.
 static int boot_set(
 	const struct nic_bind *b, bool enable, const char *obstacles, char note[NOTE_MAX])
 {
@@ -759,7 +762,7 @@ static int cmd_nic_unbind(struct ctl *c)
 	char why[NIC_WHY_MAX], note[NOTE_MAX], use[USE_MAX];
 	if (!nic_device_find(c->operand, &b.device, why))
 		return ctl_fail(c, "%s", why);
-	// One that the kernel has would lose its addresses on the way there and back.
+	// A device that a driver of the kernel has would lose its addresses.
 	if (nic_device_is_user_driver(b.device.driver))
 		holder_find(&b.device, use);
 	else

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl selftest`: how many queries a second this machine answers, asked of a weir of its own.
-// That is both processes, an upstream and weir-loadgen on a memif between them, in a directory of
-// its own. Its lists that are files, its cache and its cores
-// are those of the configuration; nothing of it is reached from outside.
+// `weirctl selftest`: measures how many queries a second this machine answers, with a weir that it
+// starts. That has both processes, an upstream, and weir-loadgen on a memif port, in a directory of
+// its own. Lists that are files, the cache's size and the cores are the configuration's; no network
+// reaches this weir.
 //
-// All processes end with us, however that comes; rig_stop() removes the directories. Each wait has
-// a deadline and ends when a process dies or SIGINT or SIGTERM comes.
+// All processes end with this one, however it ends; rig_stop() removes the directories. Each wait
+// has a deadline and ends when a process dies or on SIGINT or SIGTERM.
 
 #include "lib/ctl.h"
 #include "lib/table_cell.h"
@@ -45,20 +45,20 @@ enum { SELFTEST_PROCESSES = SELFTEST_LOAD + 1 };
 
 struct selftest_rig {
 	char dir[32], config[64];
-	char program[SELFTEST_PROCESSES][PATH_MAX]; // of the upstream: none
+	char program[SELFTEST_PROCESSES][PATH_MAX]; // the upstream has no program
 	pid_t pid[SELFTEST_PROCESSES];              // 0: not started
 	int lines_fd, hold_fd;                      // the generator's output and input
-	size_t have;                                // of `text`
+	size_t have;                                // bytes in `text`
 	char text[SELFTEST_LINE_MAX];
-	struct ctl inner;         // a weirctl of this weir
-	unsigned lists;           // that are in it
-	uint64_t listed;          // names in its rule image
+	struct ctl inner;         // a weirctl for this weir
+	unsigned lists;           // number of lists in its configuration
+	uint64_t listed;          // number of names in its rule image
 	struct progress progress; // drawn by each wait
 };
 
 enum { STOP_MS = 5000, POLL_MS = 50, ARGS_MAX = 24, NUMBER_MAX = 24 };
 
-// Set by a signal handler, which has nothing else to write to.
+// Set by the signal handler.
 static volatile sig_atomic_t interrupted;
 
 static void on_signal(int)
@@ -86,7 +86,7 @@ static bool is_program(const char *path)
 	return access(path, X_OK) == 0;
 }
 
-// Beside us in a build tree, else where they were installed.
+// Finds the programs: in the build tree of this one, else where they were installed.
 static int programs_find(struct selftest_rig *rig, char why[CONFIG_WHY_MAX])
 {
 	static const char *const built[] = {NULL, "controlplane/weir-controlplane",
@@ -116,7 +116,7 @@ static void child_exec(
 	char log[64];
 	snprintf(log, sizeof(log), "%s/log", rig->dir);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	// The terminal's Ctrl-C is for us, who then end the others in their order.
+	// Ctrl-C of the terminal must reach only the parent, which then ends the others in order.
 	setpgid(0, 0);
 	int err = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (getppid() == parent && err >= 0 && dup2(in, STDIN_FILENO) >= 0
@@ -137,7 +137,7 @@ static int child_start(struct selftest_rig *rig, enum selftest_process which,
 	return 0;
 }
 
-// A process that ended is said with the last that they wrote.
+// -ECHILD: a process has ended; `why` has the last line of the log.
 static int children_check(struct selftest_rig *rig, char why[CONFIG_WHY_MAX])
 {
 	static const char *const names[] = {
@@ -161,13 +161,13 @@ static int children_check(struct selftest_rig *rig, char why[CONFIG_WHY_MAX])
 	return 0;
 }
 
-// Lists are built and the worker has taken everything over.
+// Are the lists built, and does the worker use the new tables?
 static bool is_ready(struct selftest_rig *rig)
 {
 	const struct config_runtime *r = &rig->inner.config->runtime;
 	char why[SHM_WHY_MAX];
 	struct view v;
-	// The directories come with the first process.
+	// The first process makes the directories.
 	if (shm_paths_find(&rig->inner.paths, r->directory, r->hugepages, why) < 0
 		|| view_take(&rig->inner, "/status", &v) != CTL_OK)
 		return false;
@@ -249,14 +249,14 @@ static void signals_catch(void)
 	sigaction(SIGHUP, &action, NULL);
 }
 
-// What the waits that follow draw (progress.h).
+// Sets the text that waits draw from here on (progress.h).
 static void rig_tell(struct selftest_rig *rig, const char *what, unsigned total_s)
 {
 	progress_end(&rig->progress);
 	rig->progress = progress_begin(what, total_s);
 }
 
-// Up to the generator's start. -errno with `why`; rig_stop is due in any case.
+// Starts everything, the generator last. -errno with `why`; call rig_stop in any case.
 static int rig_start(struct selftest_rig *rig, const struct config *c,
 	const struct selftest_cpus *cpus, unsigned seconds, char why[CONFIG_WHY_MAX])
 {
@@ -287,7 +287,7 @@ static int rig_start(struct selftest_rig *rig, const struct config *c,
 	return ret < 0 ? why_set(why, ret, "weir-loadgen: %s", strerror(-ret)) : 0;
 }
 
-// One line off the front of what was read; false: there is no whole one.
+// Cuts the first line off the text that was read; false: there is no whole line.
 static bool line_cut(struct selftest_rig *rig, char line[SELFTEST_LINE_MAX])
 {
 	char *end = memchr(rig->text, '\n', rig->have);
@@ -301,7 +301,7 @@ static bool line_cut(struct selftest_rig *rig, char line[SELFTEST_LINE_MAX])
 	return true;
 }
 
-// The generator's next line. -ETIME, -ECHILD, -EINTR, ... with `why`.
+// Waits for the generator's next line. -ETIME, -ECHILD, -EINTR, ... with `why`.
 static int rig_line(struct selftest_rig *rig, unsigned timeout_ms, char line[SELFTEST_LINE_MAX],
 	char why[CONFIG_WHY_MAX])
 {
@@ -321,7 +321,7 @@ static int rig_line(struct selftest_rig *rig, unsigned timeout_ms, char line[SEL
 		if (n > 0)
 			rig->have += (size_t)n;
 		else
-			sleep_ms(POLL_MS); // it has closed its end; that it ends is seen above
+			sleep_ms(POLL_MS); // closed: children_check sees the generator's end
 	}
 	return 0;
 }
@@ -343,7 +343,7 @@ static void child_stop(struct selftest_rig *rig, enum selftest_process which)
 
 static int remove_one(const char *path, const struct stat *, int, struct FTW *)
 {
-	(void)!remove(path); // what cannot go keeps its directory, which is found again there
+	(void)!remove(path); // after an error its directory stays, too
 	return 0;
 }
 
@@ -361,8 +361,8 @@ static void directories_remove(struct selftest_rig *rig)
 static void rig_stop(struct selftest_rig *rig)
 {
 	progress_end(&rig->progress);
-	// The data plane before the generator (DPDK 22.11 takes a memif server's rings away with
-	// its client).
+	// The data plane stops before the generator: in DPDK 22.11 a memif server loses its rings
+	// with its client.
 	child_stop(rig, SELFTEST_DATA);
 	if (rig->hold_fd >= 0)
 		close(rig->hold_fd);
@@ -377,13 +377,13 @@ static void rig_stop(struct selftest_rig *rig)
 
 enum { LINES_MAX = 6, WARM_MS = 220000, SPARE_MS = 30000, PHASES = 4, ALONE_S = 1 };
 
-struct line { // of the generator
+struct line { // a result of the generator
 	struct json_doc *doc;
 	const struct json_node *root;
 };
 
 struct found {
-	struct line line[LINES_MAX]; // warm-up, full load, three parts of it, one at a time
+	struct line line[LINES_MAX]; // warm-up, full load, 1/4, 1/2, 3/4 of it, one at a time
 	unsigned count;
 	uint64_t asked, late, lost, bad;
 };
@@ -414,11 +414,11 @@ static int lines_read(
 		struct line *l = &f->line[f->count];
 		l->doc = json_doc_parse(text, strlen(text));
 		if (!l->doc)
-			continue; // what a library of DPDK has to say
+			continue; // a message of a DPDK library
 		l->root = json_doc_root(l->doc);
 		f->asked += json_count(l->root, "asked");
 		f->lost += json_count(l->root, "lost");
-		// A name that is not cached yet may take its time.
+		// During the warm-up a name that is not cached yet may be late.
 		f->late += f->count ? json_count(l->root, "asked_again") : 0;
 		f->bad += json_count(l->root, "bad");
 		if (f->count++ == 0)
@@ -466,7 +466,8 @@ static void words_print(
 		figure_count(f->late, d));
 	for (unsigned i = 2; i < f->count; i++)
 		latency_print(&f->line[i], when[i]);
-	// At full load the generator never catches up with what came while it stood still.
+	// Only the part at a quarter of the load decides: at full load the generator never
+	// catches up after a pause.
 	const struct json_node *quarter = f->line[2].root;
 	uint64_t timed = json_count(quarter, "answer_timed"),
 		 untimed = json_count(quarter, "untimed");

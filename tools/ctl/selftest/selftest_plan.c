@@ -26,7 +26,7 @@ int selftest_cpus_choose(const struct config_dataplane *c, bool running, bool fo
 		bool taken = n && i == cpu[0];
 		for (unsigned k = 0; apart && k < c->worker_count; k++)
 			taken |= i == c->worker_lcores[k];
-		// Its housekeeping and our generator would wait for each other.
+		// The appliance's housekeeping and this generator would wait for each other.
 		taken |= apart && i == c->main_lcore;
 		if (allowed[i] && !taken)
 			cpu[n++] = i;
@@ -37,7 +37,7 @@ int selftest_cpus_choose(const struct config_dataplane *c, bool running, bool fo
 	return 0;
 }
 
-// In a double-quoted YAML scalar these need no escape.
+// Does the text need no escape in a double-quoted YAML scalar?
 static bool is_plain(const char *text)
 {
 	for (; *text; text++) {
@@ -84,7 +84,7 @@ int selftest_config_write(const char *path, const char *dir, const struct config
 
 enum { HEADER_LEN = 12, NUMBER_DIGITS_MAX = 9, TYPE_A = 1, CLASS_IN = 1, RCODE_NXDOMAIN = 3 };
 
-// One label, without its length; false: the name ends here, is compressed, or broken.
+// Reads a label, without its length; false: the name ends here, is compressed, or broken.
 static bool label_read(struct rd *r, const uint8_t **label, uint8_t *len)
 {
 	*len = rd_u8(r);
@@ -100,7 +100,7 @@ static bool label_is(struct rd *r, const char *text)
 	       && strncasecmp((const char *)label, text, len) == 0;
 }
 
-// `n<number>` in either letter case.
+// Reads `n<number>` in either letter case.
 static bool number_read(struct rd *r, uint32_t *number)
 {
 	const uint8_t *label;
@@ -178,7 +178,7 @@ static void serve(int fd)
 		if (n < 0)
 			continue;
 		size_t len = selftest_upstream_reply(query, (size_t)n, reply);
-		// A query that a full socket drops is repeated.
+		// The client repeats a query whose reply a full socket drops.
 		if (len && sendto(fd, reply, len, 0, (struct sockaddr *)&from, from_len) < 0)
 			continue;
 	}
@@ -196,7 +196,7 @@ int selftest_upstream_start(pid_t *pid, uint16_t *port)
 		child = fork();
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		// Our parent catches these; a handler that only takes a note would keep us alive.
+		// The parent's handlers only set a flag, and would keep this child alive.
 		signal(SIGTERM, SIG_DFL);
 		signal(SIGHUP, SIG_DFL);
 		if (getppid() == parent)

@@ -36,7 +36,7 @@ bool prompt_secret(const char *prompt, char *out, size_t cap)
 {
 	struct termios was, quiet;
 	struct sigaction before[ARRAY_LEN(ends)];
-	const struct sigaction note = {.sa_handler = end_note}; // read() ends: no SA_RESTART
+	const struct sigaction note = {.sa_handler = end_note}; // no SA_RESTART: read() ends
 	if (tcgetattr(STDIN_FILENO, &was) < 0)
 		return false;
 	quiet = was;

@@ -24,7 +24,7 @@ static char frame[FRAME_MAX];
 static size_t frame_len;
 static unsigned rows_left, columns_left, frame_columns;
 
-// A terminal that takes nothing for WRITE_MS, as after Ctrl-S, does not get the rest.
+// Writes to the terminal. If it accepts nothing for WRITE_MS, as after Ctrl-S, the rest is dropped.
 static void bytes_write(const char *bytes, size_t len)
 {
 	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -174,7 +174,7 @@ void screen_end(void)
 	bytes_write(frame, frame_len);
 }
 
-// Until SIGCONT.
+// Stops the process until SIGCONT.
 static void stop_here(void)
 {
 	is_stopping = 0;
@@ -187,7 +187,7 @@ enum screen_key screen_key(unsigned ms)
 {
 	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
 	char key;
-	// A signal between this look and poll waits for the timeout, which is short.
+	// A signal that comes between this check and poll waits for the timeout, which is short.
 	int ready = is_over || is_stopping || is_resized ? 0 : poll(&p, 1, (int)ms);
 	if (is_over)
 		return SCREEN_KEY_END;

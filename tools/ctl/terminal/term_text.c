@@ -15,10 +15,10 @@
 #include <wctype.h>
 #include <weir/text.h>
 
-enum { ESCAPED = 4 }; // bytes of an escape
+enum { ESCAPED = 4 }; // bytes of one escape
 
-// Format characters of Unicode (Cf) and line separators: they turn text around, or cannot be seen.
-// Libraries disagree on whether they are printable.
+// Format characters of Unicode (Cf) and line separators: they change the direction of text, or are
+// invisible. Libraries disagree on whether these are printable.
 static const struct {
 	uint32_t first, last;
 } unseen[] = {
@@ -67,7 +67,7 @@ static bool is_shown(wchar_t c)
 	return iswprint((wint_t)c) && wcwidth(c) >= 0;
 }
 
-// Length of the character at the start of the text, if the terminal may have it; 0: it may not.
+// The length of the character at the start of the text; 0: the terminal must not get it.
 static size_t shown_len(const char *text, wchar_t *c)
 {
 	mbstate_t state = {0};

@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Text that came from outside, on its way to the terminal. In a locale of UTF-8 its printable
-// characters stay. Control characters, characters that turn the direction of the text or show
-// nothing, and all bytes that are no well-formed UTF-8 are escaped as \xNN. In any other locale
-// every byte outside ASCII is (text.h).
+// Makes untrusted text safe for the terminal. In a UTF-8 locale printable characters stay. Control
+// characters, characters that change the direction of text or are invisible, and bytes that are no
+// well-formed UTF-8 become \xNN. In any other locale every byte outside ASCII does, too (text.h).
 
 #include <stddef.h>
 #include <weir/attr.h>
 
-// Takes the character set of the environment. Once, before all else.
+// Sets the character set from the environment. Call once, before the other functions.
 void term_text_init(void);
-// As text_escape: cut before the first character or escape that does not fit. Returns `out`, which
-// holds `cap` bytes, at least 1.
+// Escapes as text_escape does, and cuts before the first character or escape that does not fit.
+// Returns `out`, which holds `cap` bytes, at least 1.
 char *term_text(const char *text, char *out, size_t cap) ATTR_NONNULL;
-// Columns that a text of term_text takes.
+// The columns of a text that term_text wrote.
 size_t term_width(const char *text) ATTR_NONNULL;
-// Bytes of its longest beginning of whole characters in at most `cap` bytes.
+// The length of the text's longest beginning of whole characters in at most `cap` bytes.
 size_t term_cut(const char *text, size_t cap) ATTR_NONNULL;
-// The same in at most that many columns.
+// The length of the text's longest beginning of whole characters in at most `columns` columns.
 size_t term_cut_width(const char *text, size_t columns) ATTR_NONNULL;
-// Columns of the terminal on stdout: COLUMNS of the environment, else what the kernel says. 0:
-// stdout is no terminal, or nobody knows.
+// The columns of the terminal on stdout: COLUMNS of the environment, else the kernel's number. 0:
+// stdout is no terminal, or its width is unknown.
 size_t term_columns(void);
