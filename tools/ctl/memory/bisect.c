@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// A process as a whole, of which accounts are parts.
+// Is it a series of a whole process, of which accounts are parts?
 static bool is_sum(const char *series)
 {
 	static const char dataplane[] = "dataplane.", mappings[] = "mappings ";
@@ -42,7 +42,7 @@ static const struct json_node *named(const struct json_node *list, const char *n
 	return NULL;
 }
 
-// Sites of one name may be several: parts of a function that the compiler has split.
+// The bytes of all sites with one name: parts of a function that the compiler has split.
 static double bytes_of(const struct json_node *list, const char *name)
 {
 	double sum = 0;
@@ -130,7 +130,8 @@ double bisect_per_million(const struct bisect_step *s, double per_hour)
 	return s->queries_per_s > 0 ? per_hour / 3600 / s->queries_per_s * 1e6 : 0;
 }
 
-// Its lower of the two measurements as usual, if it certainly grows in both of them.
+// The smaller of a series' two measurements without a toggle; NULL: it does not certainly grow in
+// both.
 static const struct bisect_series *grows_as_usual(
 	const struct bisect_step *first, const struct bisect_step *last, const char *name)
 {
@@ -142,7 +143,8 @@ static const struct bisect_series *grows_as_usual(
 	return fmin(a->slope - a->half, b->slope - b->half) >= BISECT_LEAST ? least : NULL;
 }
 
-// Its whole interval lies below that of the least growth as usual, and it is less than half of it.
+// Does the step stop the growth? Its whole interval must be below that of `usual`, and its slope at
+// most half.
 static bool stops(const struct bisect_step *s, const struct bisect_series *usual)
 {
 	const struct bisect_series *now = bisect_series_find(s, usual->name);
@@ -150,7 +152,8 @@ static bool stops(const struct bisect_step *s, const struct bisect_series *usual
 	       && now->slope <= usual->slope / 2;
 }
 
-// The site of the account that grows most as usual; a toggle that stops the account may stop it.
+// The site that grows most in an account without a toggle. A toggle that stops the account may stop
+// this site.
 static const char *site_of(const struct bisect_step *usual, const char *account)
 {
 	for (unsigned i = 0; i < usual->sites; i++)
@@ -159,8 +162,8 @@ static const char *site_of(const struct bisect_step *usual, const char *account)
 	return "";
 }
 
-// Of all pairs of a toggle and an account the one with the most growth less. The heap as a whole
-// counts only where no account grows, as what it holds may be in none.
+// Keeps the toggle that reduces this series' growth most, if it reduces it more than the suspect so
+// far does for its series.
 static void suspect_find(struct bisect_finding *f, const struct bisect_step *step, unsigned count,
 	const struct bisect_series *usual)
 {
@@ -187,6 +190,8 @@ struct bisect_finding bisect_judge(const struct bisect_step *step, unsigned coun
 		.site = most ? site_of(first, most->name) : ""};
 	bool grows = false;
 
+	// The heap as a whole is tried only if no account grows: what it holds may be in no
+	// account.
 	for (unsigned sums = 0; sums < 2 && !grows; sums++) {
 		for (unsigned i = 0; i < first->count; i++) {
 			const char *name = first->series[i].name;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which part of the control plane grows: one toggle after the other is turned, under a load that is
-// held, and the slopes of all accounts measured each time (bisect.h).
+// Finds the part of the control plane that grows: turns one toggle after the other under a constant
+// load, and measures the slopes of all accounts each time (bisect.h).
 
 #include "bisect.h"
 #include "lib/http_get.h"
@@ -146,7 +146,7 @@ enum {
 struct bisect {
 	struct ctl *ctl;
 	unsigned seconds, count;
-	pid_t load; // 0: none
+	pid_t load; // 0: no load
 	struct bisect_step step[STEPS_MAX];
 	struct bisect_finding found;
 };
@@ -165,7 +165,7 @@ static void wait_s(unsigned seconds)
 		;
 }
 
-// A line each minute: measuring may take hours.
+// Waits, and prints a line each minute: a measurement may take hours.
 static void wait_shown(const struct bisect *b)
 {
 	for (unsigned done = 0; done < b->seconds && !interrupted;) {
@@ -183,7 +183,8 @@ static pid_t load_start(const char *command)
 	if (pid != 0)
 		return pid;
 	setpgid(0, 0);
-	// What it says is no part of the result; a read from the terminal would stop it.
+	// The output of the load is no part of the result; a read from the terminal would stop the
+	// load.
 	int none = open("/dev/null", O_RDONLY);
 	if (none < 0 || dup2(none, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		_exit(126);
@@ -195,12 +196,12 @@ static bool load_ended(struct bisect *b)
 {
 	if (b->load <= 0 || waitpid(b->load, NULL, WNOHANG) == 0)
 		return false;
-	kill(-b->load, SIGTERM); // what it left behind
+	kill(-b->load, SIGTERM); // children of the load that still run
 	b->load = 0;
 	return true;
 }
 
-// It, and what it started.
+// Stops the load and its children.
 static void load_stop(struct bisect *b)
 {
 	const struct timespec step = {.tv_nsec = 100000000};
@@ -249,9 +250,10 @@ static bool is_known(const struct bisect_step *s)
 	return heap && heap->known;
 }
 
-// What the toggle, or the load that has just begun, changes at once may bend the line so much that
-// nothing is known of its slope; then it examines the time after that. Where it is but noise, more
-// of it will do: all of the time. Gives how many seconds that was.
+// Measures until the slope of the heap is known, LOOKS_MOST times at most. An effect of the toggle,
+// or of a load that has just begun, may bend the line so much that its slope is unknown: then the
+// next span is measured. Noise needs a longer span: then all spans together are. Returns the
+// seconds; 0: failed.
 static unsigned slope_find(struct bisect *b, struct bisect_step *s)
 {
 	unsigned looks = 0;
@@ -286,7 +288,7 @@ static bool step_measure(struct bisect *b, struct bisect_step *s)
 static bool step_run(struct bisect *b, struct bisect_step *s)
 {
 	if (!toggle_switch(b, s, false)) {
-		// The reply may be what failed, and the toggle be turned.
+		// Perhaps only the reply was lost, and the toggle is turned.
 		(void)toggle_switch(b, s, true);
 		return false;
 	}
@@ -309,7 +311,7 @@ static bool is_wanted(const char *wanted, const char *name)
 	return false;
 }
 
-// Step 0 and the last one leave all as usual; between them each toggle that was asked for.
+// Makes the steps: one without a toggle, one for each wanted toggle, and one more without.
 static int steps_make(struct bisect *b)
 {
 	struct json_doc *doc = http_call_or_fail(b->ctl, false, "/toggles", NULL, HTTP_SHORT_MS);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Profiles of the control plane: heap profiles, taken and compared by call stack; CPU time,
-// allocations and what threads do, as a file for pprof or as tables; its threads and its
+// Profiles of the control plane: heap profiles, and their comparison by call stack; CPU time,
+// allocations and stacks of threads, as a file for pprof or as tables; its threads and its
 // connections.
 
 #include "cmd_heap.h"
@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <weir/own_file.h>
 
-// Functions that allocate for others.
+// Is it a function that allocates for its callers?
 static bool is_allocator(const char *path, const char *name)
 {
 	static const char *const names[] = {"heap_malloc_at", "heap_calloc_at", "heap_realloc_at",
@@ -41,7 +41,8 @@ static bool is_allocator(const char *path, const char *name)
 	return false;
 }
 
-// A return address stands behind its call, which may be the last of its function.
+// Writes the name of a frame's function; false: it is an allocator. A return address is after its
+// call, which may be the last instruction of the function, hence - 1.
 static bool frame_name(const struct heap_text *h, struct symbols *symbols, uint64_t address,
 	char out[SYMBOL_NAME_MAX])
 {
@@ -112,7 +113,7 @@ static void growth_clear(struct heap_growth *g)
 	g->depth = 0;
 }
 
-// Equal stacks stand side by side now.
+// Joins equal stacks, which are neighbours.
 static void equal_join(struct heap_diff *d)
 {
 	unsigned kept = 0;
@@ -131,13 +132,13 @@ static void equal_join(struct heap_diff *d)
 	d->count = kept;
 }
 
-// By how much a site grew. The compiler may have put the function of a site into another one, so
-// that of a file's sites any may be a stack's: in the end each function has the most that a site of
-// one of its files grew by.
+// The growth of a site. The compiler may have inlined the function of a site into another one, so
+// any site of a file may belong to a stack. So each function finally has the largest growth of any
+// site in one of its files.
 struct site_growth {
 	const char *function, *file;
 	double grown;
-	bool is_there; // after
+	bool is_there; // the second profile has it
 };
 
 static int file_compare(const void *a, const void *b)
@@ -161,7 +162,7 @@ static void sites_add(
 			is_after ? (double)h->site[i].bytes : -(double)h->site[i].bytes, is_after};
 }
 
-// Joins equal neighbours: their sum, or the most of them.
+// Sorts, and joins equal sites by the sum or the largest of their growth.
 static unsigned sites_join(struct site_growth *s, unsigned count,
 	int (*compare)(const void *a, const void *b), bool sums)
 {
@@ -179,7 +180,7 @@ static unsigned sites_join(struct site_growth *s, unsigned count,
 	return kept;
 }
 
-// Those of one file have the most of it. Sorted by files.
+// Gives all sites of a file the largest growth among them. They must be sorted by file.
 static void files_level(struct site_growth *s, unsigned count)
 {
 	for (unsigned begin = 0, end; begin < count; begin = end) {
@@ -199,7 +200,8 @@ static void again_mark(struct heap_growth *g, const struct site_growth *s, unsig
 	g->is_made_again = growth > 0 && of && of->is_there && of->grown <= growth / 2;
 }
 
-// Costs a sort of the sites and one of the functions, whatever a profile says.
+// Marks growth that the exact counts of sites contradict. Costs a sort of the sites and one of the
+// functions, whatever a profile has.
 static int all_again_mark(
 	struct heap_diff *d, const struct heap_text *before, const struct heap_text *after)
 {
@@ -245,7 +247,7 @@ int heap_diff_make(struct heap_diff *out, const struct heap_text *before,
 	return 0;
 }
 
-// Is frame `k` the first of its function in its stack? One that calls itself counts once.
+// Is frame `k` the first of its function in its stack? A recursive function counts once.
 static bool is_first(const struct heap_growth *g, unsigned k)
 {
 	for (unsigned i = 0; i < k; i++)
@@ -370,7 +372,7 @@ static int cmd_heap_status(struct ctl *c)
 	return now ? CTL_OK : CTL_FAILED;
 }
 
-// A power of two between its bounds, for what the command line says in bytes.
+// The binary logarithm, as text, of a number of bytes from the command line; NULL: no power of two.
 static const char *sample_lg(const char *bytes, char out[8])
 {
 	uint64_t n = 0;
@@ -477,7 +479,7 @@ static void peer_row(struct table *t, const struct json_node *n, const char *kin
 	table_row_end(t);
 }
 
-// The sums are of all sockets, also of those that the list has no room for.
+// The sums are over all sockets, also over sockets that the list has no room for.
 static void peers_print(const struct json_node *root)
 {
 	static const char *const heads[] = {">sockets", "kind", "peer", ">unread", ">unsent", NULL};
@@ -515,7 +517,7 @@ static int cmd_connections(struct ctl *c)
 
 enum { PROFILE_MAX = 64 << 20, GROWERS = 24 };
 
-// Takes the descriptor, or -errno.
+// Reads a file and closes `fd`, which may be -errno.
 static char *text_read(int fd, int *err)
 {
 	struct stat st;
@@ -551,7 +553,8 @@ static int profile_read(const struct ctl *c, const char *path, struct profile *p
 		err == -EPROTO ? "is no heap profile" : strerror(-err));
 }
 
-// "auto-1" to "auto-3": what weir keeps by itself. Any other name is a file's.
+// Opens a profile: "auto-1" to "auto-3" are the profiles that weir keeps; any other name is a
+// file's.
 static int profile_open(struct ctl *c, const char *name, struct profile *p)
 {
 	char path[PATH_MAX];
@@ -563,7 +566,7 @@ static int profile_open(struct ctl *c, const char *name, struct profile *p)
 		snprintf(path, sizeof(path), "%s/" SHM_CONTROL "/heap-%s", c->paths.run, name);
 		fd = own_file_open(path, O_RDONLY, 0);
 	} else {
-		// Without O_NONBLOCK a FIFO in this place would hang us.
+		// O_NONBLOCK: the open of a FIFO must not wait for a writer.
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		fd = fd < 0 ? -errno : fd;
 	}
@@ -588,7 +591,7 @@ static void profile_close(struct profile *p)
 	free(p->text);
 }
 
-// What a file says may be more than an integer holds.
+// A number of a file may be larger than an integer holds.
 static uint64_t bytes(double n)
 {
 	return n < 9e18 ? (uint64_t)n : (uint64_t)9e18;
@@ -722,7 +725,7 @@ static const char *stack_text(const struct heap_growth *g, char out[STACK_TEXT])
 	return out;
 }
 
-// The growth of the function itself, without that of the functions that it calls.
+// The growth of the function itself, without the functions that it calls.
 static double self_of(const struct heap_diff *d, const char *function)
 {
 	double sum = 0;
@@ -782,7 +785,7 @@ static void profile_json(enum heap_kind kind, const struct heap_diff *d, const s
 	json_doc_end(doc);
 }
 
-// One thread at a time, so that equal stacks stay apart.
+// Prints thread by thread, so that equal stacks are not joined.
 static int threads_show(const struct ctl *c, const struct heap_text *h, struct symbols *symbols)
 {
 	char text[STACK_TEXT], shown[STACK_TEXT];
@@ -837,7 +840,7 @@ static int profile_show(const struct ctl *c, const struct heap_text *h)
 	return err < 0 ? ctl_fail(c, "%s", strerror(-err)) : CTL_OK;
 }
 
-// Each thread by itself, with its name.
+// Writes thread by thread, each with its name.
 static int threads_put(struct pprof_out *p, const struct heap_text *h, struct symbols *symbols)
 {
 	struct heap_text *one = malloc(sizeof(*one));
@@ -873,7 +876,7 @@ static int pprof_write(const struct heap_text *h, FILE *f)
 	return err ? err : ended;
 }
 
-// The profile as tables, or, with `f`, in pprof's own format there.
+// Shows the profile as tables, or writes it to `to` in pprof's format.
 static int parsed_show(
 	const struct ctl *c, const char *path, unsigned timeout_ms, bool is_cpu, FILE *to)
 {

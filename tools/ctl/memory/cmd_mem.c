@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl mem`: where the memory of both processes is, as they say themselves, by table, account,
-// file, site, region and kind; what grows without an explanation; how fast it grows, and its
-// history; two looks at it compared; and the memory that a configuration takes at most, by the bill
-// of mem_plan.h by which both processes refuse to start.
+// `weirctl mem`: where the memory of both processes is, by table, account, file, site, region and
+// kind; unexplained growth; the speed of growth, and its history; a comparison of two snapshots;
+// and the most memory that a configuration takes, by the plan of mem_plan.h by which both processes
+// refuse to start.
 
 #include "lib/ctl.h"
 #include "lib/figure.h"
@@ -28,21 +28,21 @@
 #include <weir/own_file.h>
 #include <weir/stats_read.h>
 
-// A document is one look at the memory of both processes as a JSON object: what the control plane
-// says of itself (GET /mem), with the regions that the data plane has mapped, as far as we may see
-// (root). Documents that are kept under a name are weir's files in the runtime directory; they go
-// with the next boot. Each says its `format`; what an older one lacks is left out, a later one is
-// refused.
+// A document is the state of both processes' memory at one time as a JSON object: the control
+// plane's reply to GET /mem, with the regions that the data plane has mapped, as far as this
+// process may see (root). A snapshot is a document in a file of the runtime directory, which the
+// next boot removes. Each document has its `format`: values that an older one lacks are left out, a
+// later one is refused.
 enum { MEM_NAME_MAX = 32, MEM_DOC_MAX = 1 << 20, MEM_DOC_FORMAT = 2 };
 
-// A line for people, on stdout.
+// Prints a line of text on stdout.
 static void line_print(const char *name, uint64_t bytes, const char *text)
 {
 	char shown[FIGURE_MAX];
 	printf("  %-24s %12s  %s\n", name, figure_bytes(bytes, shown), text);
 }
 
-// The line of what is explained, with its part of the resident set.
+// Prints the line of the explained bytes, with their share of the resident set.
 static void explained_print(uint64_t bytes, uint64_t rss)
 {
 	char text[64];
@@ -51,7 +51,7 @@ static void explained_print(uint64_t bytes, uint64_t rss)
 	line_print("explained", bytes, text);
 }
 
-// How far `a` is above `b`; 0 where it is not.
+// a - b, at least 0.
 static uint64_t above(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -79,7 +79,7 @@ static void part_add(struct json_node *list, const char *name, uint64_t bytes, c
 	json_put_text(n, "text", text);
 }
 
-// What DPDK has reserved, and who has it of that.
+// Adds the memory that DPDK has reserved, by owner.
 static void eal_add(struct json_node *n, const struct stats_copy *s)
 {
 	const struct stats_eal eal = stats_eal_split(s);
@@ -107,7 +107,8 @@ static void heap_add(struct json_node *n, const struct stats_memory_copy *m)
 			part_add(list, mem_account_names[i], m->account[i], mem_account_texts[i]);
 }
 
-// weir's regions may be in huge pages while DPDK's memory is not: that is a memfd each.
+// Is DPDK's memory in huge pages? weir's regions may be while DPDK's is not. Each segment of DPDK
+// is a memfd.
 static bool dpdk_is_huge(unsigned pid)
 {
 	static const char segment[] = "memfd:seg_";
@@ -133,8 +134,8 @@ static uint64_t explained(const struct mem_process *p, const struct stats_copy *
 	       + p->rss_regions + p->rss_stacks + p->rss_other;
 }
 
-// Pages without a file that neither the allocator nor stacks have: what libraries map for
-// themselves.
+// Adds the process's memory. `mapped`: pages without a file of neither the allocator nor stacks,
+// which libraries map for themselves.
 static void process_add(struct json_node *n, const struct stats_copy *s)
 {
 	struct mem_process p;
@@ -154,7 +155,7 @@ static void process_add(struct json_node *n, const struct stats_copy *s)
 	json_put_count(n, "explained", explained(&p, s, mapped));
 }
 
-// The same columns as sites of the control plane have in GET /mem, as far as they are known.
+// Adds the sites, with the columns of the control plane's sites in GET /mem that are known.
 static void sites_add(struct json_node *n, const struct stats_copy *s)
 {
 	struct json_node *list = json_put_array(n, "sites");
@@ -167,7 +168,7 @@ static void sites_add(struct json_node *n, const struct stats_copy *s)
 	}
 }
 
-// The same lists as GET /mem has of the control plane.
+// Adds mappings and descriptors, in lists as GET /mem has them for the control plane.
 static void kinds_add(struct json_node *n, const struct mem_kinds *k)
 {
 	struct json_node *list = json_put_array(n, "mappings"), *row;
@@ -271,7 +272,7 @@ static void dataplane_print(const struct json_node *root)
 	line_print("huge pages", json_count(n, "huge"), "not in the resident set");
 }
 
-// NULL: said why.
+// NULL: it has printed why.
 static struct json_doc *doc_fetch(const struct ctl *c)
 {
 	struct json_doc *doc = http_call_or_fail(c, false, "/mem", NULL, HTTP_SHORT_MS);
@@ -316,7 +317,7 @@ static int doc_keep(const struct ctl *c, const char *name, const struct json_doc
 	return good ? CTL_OK : ctl_fail(c, "%s: %s", path, strerror(err));
 }
 
-// NULL: said why.
+// NULL: it has printed why.
 static struct json_doc *doc_kept(const struct ctl *c, const char *name)
 {
 	char path[SHM_PATH_MAX];
@@ -353,8 +354,8 @@ static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
 	return show_doc(c, doc_fetch(c), print);
 }
 
-// For a table that each worker has this is the fill of the fullest one, which says more than the
-// mean.
+// The fill of a table. If each worker has such a table it is the fullest one's, which says more
+// than the mean.
 static void fill_cell(struct table *t, const struct json_node *n, const char *)
 {
 	bool parts = json_get(n, "workers") != NULL;
@@ -366,7 +367,7 @@ static void fill_cell(struct table *t, const struct json_node *n, const char *)
 		table_cell(t, "%s", "");
 }
 
-// "-": that makes no sense for the table.
+// "-": the table has no ages.
 static void age_cell(struct table *t, const struct json_node *n, const char *key)
 {
 	if (!json_get(n, key))
@@ -437,7 +438,8 @@ static void resident_print(const struct json_node *root)
 	say(p, "\n{maps:u} mappings, {threads:u} threads, {files:u} open files\n");
 }
 
-// What is active and not allocated is lost between blocks; what is resident and not active is free.
+// Active bytes that are not allocated are lost between blocks; resident bytes that are not active
+// are free.
 static void arenas_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"arena", "number", cell_count},
@@ -476,7 +478,7 @@ static int larger_first(const void *a, const void *b)
 	return (of_x < of_y) - (of_x > of_y);
 }
 
-// The rows of the array `key`, those with the most bytes first.
+// Prints the rows of the array `key`, ordered by bytes, most first.
 static void largest_print(const struct json_node *root, const char *key, const char *head)
 {
 	const struct cell_column columns[] = {{head, "name", cell_text},
@@ -561,7 +563,7 @@ static int cmd_mem_regions(struct ctl *c)
 }
 
 static const struct {
-	const char *key, *name; // of the object in the document; for people
+	const char *key, *name; // key of the object in the document; text for people
 } processes[] = {{NULL, "control plane"}, {"dataplane", "data plane"}};
 
 static void rows_add(struct table *t, const struct json_node *root, const char *list,
@@ -839,7 +841,7 @@ static void lives_print(const struct json_node *list)
 	cell_rows_print(list, columns, ARRAY_LEN(columns));
 }
 
-// An hour is one line: its last minute.
+// Prints one line for each hour, its first row in the list.
 static void minutes_print(const struct json_node *list)
 {
 	static const struct cell_column columns[] = {{"at", "unix_s", when_cell},
@@ -892,12 +894,12 @@ enum { GROWN_MAX = 2048 };
 struct grown {
 	const char *what, *name; // "account", "redis"
 	int64_t before, after;
-	bool counts; // they are no bytes
+	bool counts; // the values are counts, not bytes
 };
 
 struct grown_list {
 	size_t count;
-	bool no_dataplane; // one of the two knows nothing of it: nor of its tables
+	bool no_dataplane; // one document lacks the data plane, so its tables do not count
 	struct grown row[GROWN_MAX];
 };
 
@@ -917,8 +919,8 @@ static void grown_add(
 		what, name, (int64_t)before, (int64_t)after, strstr(what, "descriptors")};
 }
 
-// How many entries of a list count: a snapshot is a file, and each entry is looked for in all of
-// the other's.
+// How many entries of a list count, at most GROWN_MAX: a snapshot is a file with any contents, and
+// each entry is searched for in the other document.
 static size_t length_of(const struct json_node *list)
 {
 	return json_length(list) < GROWN_MAX ? json_length(list) : GROWN_MAX;
@@ -932,7 +934,7 @@ static const struct json_node *named(const struct json_node *list, const char *n
 	return NULL;
 }
 
-// Entries of one name may be several: parts of a function that the compiler has split.
+// The sum over all entries with one name: parts of a function that the compiler has split.
 static uint64_t sum_named(const struct json_node *list, const char *name, const char *value)
 {
 	uint64_t sum = 0;
@@ -942,7 +944,7 @@ static uint64_t sum_named(const struct json_node *list, const char *name, const 
 	return sum;
 }
 
-// `value` of each entry of the arrays `key`; one that is in `a` alone has become 0.
+// Adds `value` of each entry of the arrays `key`; an entry only in `a` has become 0.
 static void grown_values_add(struct grown_list *l, const char *what, const char *key,
 	const char *value, const struct json_node *a, const struct json_node *b)
 {
@@ -968,7 +970,7 @@ static void grown_list_add(struct grown_list *l, const char *what, const char *k
 	grown_values_add(l, what, key, "bytes", a, b);
 }
 
-// Nothing is known of a snapshot that has no such lists.
+// Adds mappings and descriptors, if both documents have these lists.
 static void grown_kinds_add(struct grown_list *l, const char *const what[3],
 	const struct json_node *a, const struct json_node *b)
 {
@@ -979,7 +981,8 @@ static void grown_kinds_add(struct grown_list *l, const char *const what[3],
 	grown_values_add(l, what[2], "descriptors", "open", a, b);
 }
 
-// Only numbers that both have count: one that a snapshot of another version lacks was not 0.
+// Adds only numbers that both documents have: one that a snapshot of another version lacks was not
+// 0.
 static void grown_fields_add(struct grown_list *l, const char *what, const char *const *field,
 	const struct json_node *a, const struct json_node *b)
 {
@@ -988,7 +991,7 @@ static void grown_fields_add(struct grown_list *l, const char *what, const char 
 			grown_add(l, what, *field, json_count(a, *field), json_count(b, *field));
 }
 
-// Was it there, and reported, in both samples?
+// Was the data plane there, and reported, in both documents?
 static bool has_dataplane(const struct json_node *a, const struct json_node *b)
 {
 	return json_get(a, "dataplane") && json_get(b, "dataplane");
@@ -1038,7 +1041,7 @@ static struct grown_list *grown_find(const struct json_node *a, const struct jso
 	grown_process_add(l, a, b);
 	grown_list_add(l, "account", "accounts", a, b);
 	grown_list_add(l, "file", "files", a, b);
-	if (json_get(a, "sites") && json_get(b, "sites")) // format 1 has none
+	if (json_get(a, "sites") && json_get(b, "sites")) // format 1 has no sites
 		grown_list_add(l, "site", "sites", a, b);
 	grown_list_add(l, "table", "tables", a, b);
 	grown_list_add(l, "region", "regions", a, b);
@@ -1071,7 +1074,7 @@ static void grown_print(const struct grown_list *l, double hours)
 	table_print(t);
 }
 
-struct between { // two looks
+struct between { // between two documents
 	int64_t seconds;
 	bool restarted, has_dataplane, dataplane_restarted;
 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The next line of *at, ended; NULL: no more.
+// Cuts the next line off *at, ended by a zero; NULL: there is no more.
 static char *line_next(char **at)
 {
 	char *line = *at;
@@ -31,7 +31,7 @@ static bool number_parse(char **at, int base, uint64_t *out)
 	return true;
 }
 
-// "@ 0x1 0x2": a new stack; NULL: over the cap.
+// Begins a stack from "@ 0x1 0x2"; NULL: there are too many.
 static struct heap_stack *stack_begin(struct heap_text *h, char *line)
 {
 	if (h->stack_count == HEAP_STACKS_MAX) {
@@ -53,13 +53,13 @@ static struct heap_stack *stack_begin(struct heap_text *h, char *line)
 static void stack_scale(struct heap_stack *s, uint64_t blocks, uint64_t bytes, uint64_t sample)
 {
 	double mean = (double)bytes / (double)blocks;
-	// Not 1 - exp(): that is 0 for a sample distance that no allocator has but a file may say.
+	// 1 - exp() would be 0 for a huge sample distance, which no allocator has but a file may.
 	double scale = mean > 0 ? -1 / expm1(-mean / (double)sample) : 1;
 	s->blocks = (double)blocks * scale;
 	s->bytes = (double)bytes * scale;
 }
 
-// "12: 3456"
+// Reads "12: 3456".
 static bool pair_parse(char **at, uint64_t *blocks, uint64_t *bytes)
 {
 	if (!number_parse(at, 10, blocks) || strncmp(*at, ": ", 2) != 0)
@@ -68,7 +68,7 @@ static bool pair_parse(char **at, uint64_t *blocks, uint64_t *bytes)
 	return number_parse(at, 10, bytes) && *blocks;
 }
 
-// "  t*: 12: 3456 [0: 0]": of all threads.
+// Reads "  t*: 12: 3456 [0: 0]", the totals over all threads.
 static void totals_parse(struct heap_stack *s, char *line, uint64_t sample)
 {
 	static const char head[] = "  t*: ";
@@ -78,7 +78,7 @@ static void totals_parse(struct heap_stack *s, char *line, uint64_t sample)
 		stack_scale(s, blocks, bytes, sample);
 }
 
-// "0: 0 [12: 3456] @ 0x1 0x2": what was allocated.
+// Reads "0: 0 [12: 3456] @ 0x1 0x2", the allocations of a stack.
 static void allocated_parse(struct heap_text *h, char *line)
 {
 	uint64_t blocks, bytes;
@@ -93,14 +93,15 @@ static void allocated_parse(struct heap_text *h, char *line)
 		stack_scale(s, blocks, bytes, h->sample);
 }
 
-// The innermost frame of what runs is no return address: its successor is looked up as one.
+// The innermost frame of a running thread is no return address. Symbols are looked up at an address
+// less 1, so this adds 1.
 static void runs_here(struct heap_stack *s)
 {
 	if (s->depth)
 		s->frame[0]++;
 }
 
-// "1 @ 0x1 0x2" behind "# LABEL".
+// Reads "1 @ 0x1 0x2" after "# LABEL".
 static void thread_parse(struct heap_text *h, char *line, const char **label)
 {
 	if (line[0] == '#')
@@ -116,7 +117,7 @@ static void thread_parse(struct heap_text *h, char *line, const char **label)
 	*label = NULL;
 }
 
-// "start-end perms offset dev inode path", executable ones.
+// Reads "start-end perms offset dev inode path" of executable mappings.
 static void map_parse(struct heap_text *h, char *line)
 {
 	struct heap_map m = {0};
@@ -136,7 +137,7 @@ static void map_parse(struct heap_text *h, char *line)
 	h->map[h->map_count++] = m;
 }
 
-// "function bytes made_bytes file"
+// Reads "function bytes made_bytes file".
 static void site_parse(struct heap_text *h, char *line)
 {
 	struct heap_count s = {.function = line};
@@ -196,7 +197,7 @@ static int heap_text_new(struct heap_text **out, enum heap_kind kind, uint64_t s
 	return 0;
 }
 
-// The first line: what kind it is, and one sample in how many bytes.
+// Reads the first line: the profile's kind, and the mean bytes between samples.
 static bool head_read(char *line, enum heap_kind *kind, uint64_t *sample)
 {
 	static const char heap[] = "heap_v2/", *const allocated = "heap profile: ";
@@ -233,7 +234,7 @@ static bool word_read(const char **at, const char *end, uint64_t *out)
 	return true;
 }
 
-// A count, a depth, frames; the end has a depth of one and a count of none.
+// Reads a record: a count, a depth, frames. The last record has depth 1 and count 0.
 static bool record_read(struct heap_text *h, const char **at, const char *end, bool *is_end)
 {
 	uint64_t count, depth, frame;

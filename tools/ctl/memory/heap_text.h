@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Heap profiles as jemalloc writes them (heap_v2): call stacks with what each still holds, and the
-// files that were mapped. A file given on the command line may hold anything: what is not one is
-// refused, and bounds are HEAP_STACKS_MAX stacks of HEAP_FRAMES_MAX frames, HEAP_MAPS_MAX maps and
-// HEAP_COUNTS_MAX sites; what is over them is left out, counted. Behind the maps weir writes the
-// exact bytes of each site.
+// Heap profiles as jemalloc writes them (heap_v2): call stacks with the bytes that each still
+// holds, and the mapped files. After the maps weir writes the exact bytes of each site. A file
+// given on the command line may have any contents: no profile is refused, and items over
+// HEAP_STACKS_MAX stacks of HEAP_FRAMES_MAX frames, HEAP_MAPS_MAX maps or HEAP_COUNTS_MAX sites are
+// only counted.
 //
-// The profiles of weirctl profile are read too (controlplane/memory/profile.h): what has been
-// allocated, what each thread does, and, in a binary format, where CPU time goes.
+// Profiles of weirctl profile (controlplane/memory/profile.h) are read, too: allocations, stacks of
+// threads, and, in a binary format, CPU time.
 //
-// Sampled numbers are scaled to what they stand for: a stack whose blocks are of s bytes is seen
-// with the chance 1 - exp(-s / sample).
+// Sampled numbers are scaled: a stack with blocks of s bytes is sampled with the probability
+// 1 - exp(-s / sample).
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,19 +24,19 @@ enum heap_kind { HEAP_HELD, HEAP_ALLOCATED, HEAP_THREADS, HEAP_CPU };
 
 struct heap_stack {
 	double blocks, bytes; // scaled; HEAP_CPU: samples and microseconds
-	const char *label;    // HEAP_THREADS: of the thread, into the text
+	const char *label;    // HEAP_THREADS: the thread's name, in the text
 	unsigned depth;
-	uint64_t frame[HEAP_FRAMES_MAX]; // innermost first: return addresses
+	uint64_t frame[HEAP_FRAMES_MAX]; // return addresses, innermost first
 };
 
 struct heap_map {
 	uint64_t start, end, offset;
-	const char *path; // into the text
+	const char *path; // points into the text
 };
 
-struct heap_count {                  // a site
-	const char *function, *file; // into the text
-	uint64_t bytes, made_bytes;  // out now, ever; exact
+struct heap_count {                  // exact counts of a site
+	const char *function, *file; // point into the text
+	uint64_t bytes, made_bytes;  // allocated now, and ever
 };
 
 struct heap_text {
@@ -48,10 +48,10 @@ struct heap_text {
 	struct heap_count site[HEAP_COUNTS_MAX];
 };
 
-// `text` ends with a zero byte, is changed, and outlives the result. -EPROTO: no such profile;
-// -ENOMEM.
+// Reads a profile in text form. `text` ends with a zero byte, is changed, and must outlive the
+// result. -EPROTO: no such profile; -ENOMEM.
 ATTR_MUST_CHECK int heap_text_read(struct heap_text **out, char *text);
-// The same of the binary format, of `len` bytes.
+// Reads a profile in the binary format, of `len` bytes.
 ATTR_MUST_CHECK int heap_text_read_cpu(struct heap_text **out, char *text, size_t len);
 void heap_text_free(struct heap_text *h); // NULL is fine
 const struct heap_map *heap_text_map(const struct heap_text *h, uint64_t address);

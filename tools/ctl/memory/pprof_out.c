@@ -34,13 +34,13 @@ struct word { // a string of the table; functions have its number
 	char *text;
 	uint64_t number;
 	bool is_function;
-	struct word *next; // in the order of numbers
+	struct word *next; // next number
 };
 
 struct pprof_out {
 	enum heap_kind kind;
 	FILE *f;
-	void *tree; // of words, by text
+	void *tree; // words by text
 	struct word *first, **end;
 	uint64_t count;
 	bool failed;
@@ -72,7 +72,7 @@ static void bytes(struct message *m, unsigned field, const struct message *of)
 	m->len += of->len;
 }
 
-// A field of the profile itself.
+// Writes a field of the profile itself.
 static void put(struct pprof_out *p, unsigned field, const void *at, size_t len)
 {
 	struct message head = {.len = 0};
@@ -130,7 +130,7 @@ struct pprof_out *pprof_out_new(enum heap_kind kind, FILE *f)
 	p->kind = kind;
 	p->f = f;
 	p->end = &p->first;
-	(void)string(p, ""); // the first one is empty
+	(void)string(p, ""); // the first string must be empty
 	if (kind == HEAP_CPU) {
 		type_put(p, "samples", "count");
 		type_put(p, "cpu", "microseconds");
@@ -145,7 +145,7 @@ struct pprof_out *pprof_out_new(enum heap_kind kind, FILE *f)
 
 static uint64_t value_of(double n)
 {
-	static const double most = 9e18; // of an int64
+	static const double most = 9e18; // below the largest int64
 	return n > 0 ? (uint64_t)(n < most ? n : most) : 0;
 }
 
@@ -174,7 +174,7 @@ void pprof_out_sample(struct pprof_out *p, const struct heap_growth *g, const ch
 	put(p, PROFILE_SAMPLE, m.at, m.len);
 }
 
-// A function has one location, with its number.
+// Writes a function and its only location, which has its number.
 static void function_put(struct pprof_out *p, const struct word *w)
 {
 	struct message m = {.len = 0}, line = {.len = 0};

@@ -14,15 +14,15 @@ enum { SYMBOLS_MAX = 1 << 20, SEGMENTS_MAX = 64 };
 
 struct symbol {
 	uint64_t at, size;
-	const char *name; // libelf's, as long as its file is open
+	const char *name; // libelf's memory, while the file is open
 };
 
 struct symbol_file {
 	char *path;
 	int fd;
-	Elf *elf; // NULL: not readable as one
+	Elf *elf; // NULL: it cannot be read as ELF
 	unsigned count;
-	struct symbol *symbol; // by `at`
+	struct symbol *symbol; // sorted by `at`
 };
 
 struct symbols {
@@ -55,7 +55,7 @@ static int symbol_compare(const void *a, const void *b)
 	return (x->at > y->at) - (x->at < y->at);
 }
 
-// .symtab (SHT_SYMTAB) or .dynsym (SHT_DYNSYM).
+// Finds .symtab (SHT_SYMTAB) or .dynsym (SHT_DYNSYM).
 static Elf_Scn *table_find(Elf *elf, uint32_t type, GElf_Shdr *header)
 {
 	Elf_Scn *section = NULL;
@@ -92,9 +92,8 @@ static void table_read(struct symbol_file *f)
 		qsort(f->symbol, f->count, sizeof(*f->symbol), symbol_compare);
 }
 
-// The path is what a profile says, and we may be root: opening a device does things.
-// The process under examination names its files, and libelf reads them: only those that belong to
-// root, to the caller or to the owner of this program.
+// May libelf read the file? A profile or the process under examination names it, and this program
+// may be root. So it must be a plain file of root, of the caller or of the owner of this program.
 static bool is_trusted(int fd)
 {
 	struct stat st, own;
@@ -106,7 +105,7 @@ static bool is_trusted(int fd)
 
 static int file_open(const char *path)
 {
-	// Without O_NONBLOCK a FIFO in this place would hang us.
+	// O_NONBLOCK: the open of a FIFO must not wait for a writer.
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0 && !is_trusted(fd)) {
 		close(fd);
@@ -134,7 +133,7 @@ static struct symbol_file *file_get(struct symbols *s, const char *path)
 	return f;
 }
 
-// Where the linker put what is at a byte of the file; false: in no segment.
+// The address for a byte of the file, as the linker set it; false: no segment has the byte.
 static bool address_of(Elf *elf, uint64_t offset, uint64_t *out)
 {
 	size_t count;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Names of the functions in files that a process has mapped. The one includer of libelf.
+// Names of the functions in files that a process has mapped. Only symbols.c includes libelf.
 //
-// Files are read once and kept, SYMBOL_FILES_MAX of them; a symbol table is .symtab, or .dynsym
-// where a file was stripped. A file that is not the one that was mapped gives wrong names: keep the
-// program, or look before it is replaced. libelf checks what it reads.
+// Each file is read once and kept, at most SYMBOL_FILES_MAX files. The symbol table is .symtab, or
+// .dynsym of a stripped file. A file that differs from the mapped one gives wrong names: keep the
+// program, or read the profile before it is replaced. libelf checks its input.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@ enum { SYMBOL_FILES_MAX = 64, SYMBOL_NAME_MAX = 96 };
 
 struct symbols;
 
-struct symbols *symbols_new(void); // NULL: no memory, and symbols_name takes that
+struct symbols *symbols_new(void); // NULL: no memory; symbols_name accepts it
 void symbols_free(struct symbols *s);
-// The function at byte `offset` of the file: its name, or "file+0xoffset".
+// Writes the name of the function at byte `offset` of the file, or "file+0xoffset".
 void symbols_name(struct symbols *s, const char *path, uint64_t offset, char out[SYMBOL_NAME_MAX]);
