@@ -7,8 +7,9 @@ usage: reference_test.py RULEC [--names N] [--seed S] [--keep DIR]
 Seven made-up lists with N names in all, which overlap and lie below one another: hosts, domains and wildcards, AdBlock
 (exceptions, $important, $denyallow, $dnstype, $badfilter, |name|, stars within names), dnsmasq, RPZ, a list of names to allow. `rulec` makes an image of
 them and gets queries for every name of the lists, each parent and a child of each, look-alikes, and as many random names. Each
-verdict must be what the reference says: what is done, the name and class of the rule, and the lists that hold it. Reports
-false blocks, misses, and other differences; any of them fails.
+verdict must be what the reference says: what is done, the name and class of the rule, and the lists that hold it. Query types
+of every name (`||*^$dnstype=HTTPS`) are patterns, which `rulec why` knows: it gets some names of each verdict. Reports false
+blocks, misses, and other differences; any of them fails.
 """
 import argparse
 import os
@@ -37,6 +38,7 @@ class Reference:
         self.rules = [{} for _ in range(4)]
         self.excepts = {}  # name -> rules farther up that do not count: (list, name, types)
         self.existing = set()  # names of the policy zone
+        self.every = []  # rules for every name: (class, list, line, types)
         self.taken, self.refused = {}, {}
 
     def add(self, source, rule_class, name, covers=SELF | BELOW, types=None, base=None, looks=None):
@@ -56,6 +58,17 @@ class Reference:
         self.add(source, rule_class, name, covers, base="zone")
         if name.lower().rstrip(".") not in REFUSED:
             self.existing.update(parents(name))
+
+    def add_every(self, source, rule_class, line, types):
+        self.taken[source] = self.taken.get(source, 0) + 1
+        self.every.append((rule_class, source, line, types))
+
+    def decide_every(self, name, qtype):
+        """With the rules for every name, which beat what a weaker class lets pass."""
+        decided = self.decide(name, qtype)
+        of = CLASSES.index(decided[2]) if decided[2] else len(CLASSES)
+        stronger = sorted(rule for rule in self.every if qtype in rule[3] and decided[0] == "pass" and rule[0] < of)
+        return ("block", stronger[0][2], CLASSES[stronger[0][0]], {stronger[0][1]}) if stronger else decided
 
     def names(self):
         return set().union(*self.rules, self.excepts)
@@ -115,9 +128,9 @@ def read_domains(ref, source, lines, rule_class=BLOCK):
 
 def read_adblock(ref, source, lines):
     lines = [line.strip() for line in lines]
-    off = {line.removesuffix("$badfilter") for line in lines if line.endswith("$badfilter")}
+    off = {line[:-len("$badfilter")] for line in lines if line.endswith("badfilter")}
     for line in lines:
-        if not line or line.startswith("!") or line in off or line.endswith("$badfilter"):
+        if not line or line.startswith("!") or line in off or line.endswith("badfilter"):
             continue
         allow = line.startswith("@@")
         body, _, options = line[2 * allow:].partition("$")
@@ -133,6 +146,9 @@ def read_adblock(ref, source, lines):
                 excepted = value.split("|")
             else:
                 raise ValueError(line)
+        if not body.strip("|*^"):
+            ref.add_every(source, IMPORTANT_BLOCK if important else BLOCK, line, types)
+            continue
         covers, looks = SELF | BELOW, None
         if "*" in body.removeprefix("||*.") or body.startswith("-"):
             looks, name = read_stars(body)
@@ -198,6 +214,7 @@ def write_lists(count, rng, seed):
                *(f"@@||{below(n)}^$dnstype=A|TXT" for n in some(.005))]
     rules = [line for line in adblock if line.startswith("||") and "$" not in line]
     adblock += [f"{line}$badfilter" for line in rng.sample(rules, len(rules) // 20)]
+    adblock += ["||*^$dnstype=HTTPS|SVCB", "*$dnstype=SRV,important", "|*^$dnstype=MX", "|*^$dnstype=MX,badfilter"]
     rng.shuffle(adblock)
     for n in some(.005):
         inner = below(n)
@@ -275,7 +292,31 @@ def main():
                 subprocess.run([rulec, "query", "--type", qtype, "image", "-"], stdin=f, stdout=out, check=True)
                 took = time.monotonic() - start
             bad += compare(ref, asked, qtype, took)
+        bad += compare_every(ref, asked, [rulec, "why", *(w for t in block for w in ("-l", t)), "-a", "-l", "good"])
     return 1 if bad else 0
+
+
+def compare_every(ref, asked, why):
+    """Asks for some names of each verdict, of types that rules for every name are for."""
+    each, bad, seen = 2, 0, {}
+    for name, qtype in ((name, qtype) for name in asked[:10_000] for qtype in ("HTTPS", "SRV", "MX")):
+        action, at, rule_class, lists = want = ref.decide_every(name, qtype)
+        is_every = any(at == rule[2] for rule in ref.every)
+        of = (qtype, action, rule_class, is_every and ref.decide(name, qtype)[2])
+        seen[of] = seen.get(of, 0) + 1
+        if seen[of] > each:
+            continue
+        said = subprocess.run([*why, "--type", qtype, name], check=True, capture_output=True, text=True).stdout.partition("\n")[0]
+        by = re.match(r"(blocked|allowed) by list (\w+): (.*) \(line \d+\)$", said)
+        got = ("block" if said.startswith("blocked") else "pass", by and by[2])
+        if got[0] != action or (got[1] or None) not in (lists or {None}) or (is_every and by[3] != at):
+            bad += 1
+            print(f"{name} {qtype}: {said}\n  expected {want}")
+    print(f"every name: {sum(min(n, each) for n in seen.values())} verdicts of {len(seen)} kinds, {bad} others")
+    # Both rules decided, the important one also what an exception allows; and exceptions beat each.
+    assert {("HTTPS", "block", "block", None), ("HTTPS", "pass", "allow", False), ("SRV", "block", "important_block", "allow"),
+            ("SRV", "pass", "important_allow", False), ("MX", "pass", None, False)} <= seen.keys()
+    return bad
 
 
 def compare(ref, asked, qtype, took):
