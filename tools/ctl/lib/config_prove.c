@@ -11,13 +11,13 @@
 #include <sys/stat.h>
 #include <weir/pattern_prove.h>
 
-// A key with a password would be asked for at the terminal.
+// Prevents OpenSSL from asking for a key's password at the terminal.
 static int on_password(char *, int, int, void *)
 {
 	return 0;
 }
 
-// NULL, with the reason. A file that is none could block the open.
+// NULL, with the reason. Only a plain file is opened: anything else could block the open.
 static FILE *file_open(const char *path, const char **why)
 {
 	struct stat st;
@@ -70,7 +70,7 @@ const char *config_certificate_wrong(const char *cert, const char *key, bool *is
 	return why;
 }
 
-// NULL: the file of authorities can be used; else why not.
+// Why the file of authorities cannot be used; NULL: it can.
 static const char *authorities_wrong(const char *path)
 {
 	const char *why;
@@ -87,7 +87,7 @@ static time_t time_of(const ASN1_TIME *t)
 	return t && ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) : 0;
 }
 
-// The most special part of a name, or all of it.
+// Writes the common name, or the whole name if it has none.
 static void name_of(const X509_NAME *from, char name[CONFIG_END_NAME_MAX])
 {
 	if (X509_NAME_get_text_by_NID(

@@ -45,7 +45,7 @@ static bool is_port(const char *text)
 	return len > 0 && len <= 5 && !text[len] && atoi(text) > 0 && atoi(text) <= 65535;
 }
 
-// "box", "box:9953", "192.0.2.7", "[fd53::7]:9953", "fd53::7".
+// Reads "box", "box:9953", "192.0.2.7", "[fd53::7]:9953", "fd53::7".
 static bool host_parse(struct remote *r, const char *text)
 {
 	char host[REMOTE_HOST_MAX + 1];
@@ -106,7 +106,8 @@ static int token_read(struct remote *r, const char *path, char why[REMOTE_WHY_MA
 	return -EINVAL;
 }
 
-// SHA-256 of the public key: 64 hexadecimal digits, or base64 as in `pin` of the configuration.
+// Reads the SHA-256 of a public key: 64 hexadecimal digits, or base64 as in `pin` of the
+// configuration.
 static bool pin_parse(struct remote *r, const char *text)
 {
 	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
@@ -150,7 +151,8 @@ static int remote_parse(struct remote *r, const struct remote_options *o, char w
 	return o->token_file ? token_read(r, o->token_file, why) : 0;
 }
 
-// An operator may not pass a folder above the state directory, and a container may lack it.
+// The state directory may be out of sight: an operator may not enter a folder above it, and a
+// container may lack it.
 void ctl_servers_find(struct ctl_servers *s, const char *state_directory)
 {
 	struct passwd_user user = {.uid = 0};
@@ -185,7 +187,7 @@ static int paths_find(
 	char why[CONFIG_WHY_MAX] = "";
 	ctl_servers_find(&c->servers, state_directory);
 	int rc = shm_paths_find(&c->paths, directory, hugepages, why);
-	if (rc == -ENOENT) { // never started: each command then says who is down
+	if (rc == -ENOENT) { // never started: each command then says which process is down
 		snprintf(c->paths.run, sizeof(c->paths.run), "%s", directory);
 		snprintf(c->paths.mem, sizeof(c->paths.mem), "%s", directory);
 	} else if (rc < 0) {
@@ -203,7 +205,7 @@ int ctl_open_config(struct ctl *c)
 	return paths_find(c, r->directory, r->hugepages, r->state_directory);
 }
 
-// A remote command reads nothing of this machine, so its directories are none.
+// A remote command reads nothing of this machine, so it gets directories that do not exist.
 static int remote_open(struct ctl *c)
 {
 	static const char none[] = "/dev/null";
@@ -214,8 +216,8 @@ static int remote_open(struct ctl *c)
 								     : CTL_OK;
 }
 
-// A running service ignores a file that is being edited. The commands that speak to it do so, too:
-// they need no more of the file than the place of the socket.
+// A running service ignores a file that is being edited. So do the commands that call it: they only
+// need the place of the socket.
 int ctl_open(struct ctl *c)
 {
 	if (c->remote_options.host)
@@ -224,7 +226,7 @@ int ctl_open(struct ctl *c)
 	struct config_places places;
 	bool is_wrong = config_file_check(c->config_path, why) < 0;
 	int rc = config_places_find(c->config_path, &places, unread);
-	// A given path must exist, or the command would speak to another weir.
+	// A given path must exist, or the command would call another weir.
 	if (rc < 0 && c->is_path_given)
 		return ctl_fail(c, "%s", unread);
 	if (is_wrong && !c->service_reads_file)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// weirctl: what its commands share. One thread, one command a run.
+// What the commands of weirctl share. One thread, one command a run.
 //
 // Exit status: 0 done, 1 failed (the reason is on stderr, or with --json {"error": ...} on stdout),
 // 2 wrong usage. Bytes from outside are escaped before they reach the terminal (term_text.h).
@@ -14,20 +14,20 @@
 
 enum { PIN_LEN = 32, PIN_TEXT_MAX = 56 };
 
-// "sha256//BASE64" of the SHA-256 of a public key: the pin of a certificate as libcurl takes it
+// Writes "sha256//BASE64" for the SHA-256 of a public key: the pin of a certificate for libcurl
 // (CURLOPT_PINNEDPUBLICKEY).
 void ctl_pin_text(const uint8_t pin[PIN_LEN], char out[PIN_TEXT_MAX]);
 
-// Another box that weirctl speaks to: --host BOX[:PORT], --token-file, --ca or --pin, and WEIR_HOST
-// and WEIR_TOKEN_FILE. The token is read from its file alone, so that it is in no list of processes
-// and in no history of a shell; nobody but its owner may be able to read that file.
+// Another box that weirctl calls: --host BOX[:PORT], --token-file, --ca or --pin, and WEIR_HOST and
+// WEIR_TOKEN_FILE. The token is only read from a file, so that no list of processes and no shell's
+// history has it; only its owner may be able to read that file.
 enum { REMOTE_HOST_MAX = 253, REMOTE_TOKEN_MAX = 128, REMOTE_WHY_MAX = 256 };
 
 struct remote {
-	char authority[REMOTE_HOST_MAX + 16]; // of a URL: "box:9953", "[fd53::7]:9953"
-	char token[REMOTE_TOKEN_MAX + 1];     // "": none
+	char authority[REMOTE_HOST_MAX + 16]; // part of the URL: "box:9953", "[fd53::7]:9953"
+	char token[REMOTE_TOKEN_MAX + 1];     // "": no token
 	const char *ca_file;                  // NULL: the system's authorities
-	char pin[PIN_TEXT_MAX];               // "sha256//BASE64", or "": none
+	char pin[PIN_TEXT_MAX];               // "sha256//BASE64"; "": no pin
 };
 
 struct remote_options {
@@ -69,45 +69,45 @@ enum {
 	CTL_OPT_REMOVE = 1ull << 28,
 	CTL_OPT_ROLE = 1ull << 29,
 	CTL_OPT_EXPIRES = 1ull << 30,
-	CTL_OPT_LOCAL = 1ull << 31, // no option: the command works on its own box alone
+	CTL_OPT_LOCAL = 1ull << 31, // no option: the command works only on its own box
 	CTL_OPT_REPORT = 1ull << 32,
 };
 
-// Whom the control plane may run as, beside root and this user.
+// Users that the control plane may run as, beside root and the caller.
 struct ctl_servers {
-	uid_t owner; // of the state directory; root: it cannot be seen
-	uid_t user;  // weir-cp; root: the machine has none
-	int err;     // why it cannot be seen; 0: it can
+	uid_t owner; // owner of the state directory; root: that cannot be seen
+	uid_t user;  // weir-cp; root: the machine has no such user
+	int err;     // why the state directory cannot be seen; 0: it can
 };
 
 struct ctl {
 	const char *config_path;
-	bool is_path_given; // by -c or WEIR_CONFIG
+	bool is_path_given; // -c or WEIR_CONFIG gives config_path
 	bool json, help, version;
-	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
-	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
+	bool service_reads_file;             // the service reports errors of the file, not ctl_open
+	const char *interval, *seconds_text; // --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
 		watch, yes, allow, report, known;
-	uint64_t given;              // CTL_OPT_* of its options
-	unsigned seconds;            // of --seconds, 0: not a number; else 3
-	const char *const *operands; // all that follow the words
+	uint64_t given;              // CTL_OPT_* of the given options
+	unsigned seconds;            // --seconds, 0: no number; 3 if not given
+	const char *const *operands; // all operands after the words
 	unsigned operand_count;
-	const char *operand;                     // the first of them: NAME or FILE, or NULL
-	const char *type;                        // what follows it, or --type, or NULL
-	const char *third;                       // what follows that, or NULL
-	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
+	const char *operand;                     // the first operand: NAME or FILE, or NULL
+	const char *type;                        // the second operand, or --type, or NULL
+	const char *third;                       // the third operand, or NULL
+	const char *group, *client, *mac, *vlan; // --group and so on, or NULL
 	const char *role, *expires;              // or NULL
 	struct remote_options remote_options;
 	const char *name, *part, *rcode, *verdict, *validation, *since, *until, *limit, *format,
 		*output, *load, *purpose,
-		*reason; // of the options (--for: purpose, --why: reason), or NULL
+		*reason; // options (--for: purpose, --why: reason), or NULL
 
-	const char *interface, *address, *lists, *upstreams, *password_file; // of setup, or NULL
+	const char *interface, *address, *lists, *upstreams, *password_file; // setup's, or NULL
 
 	struct remote remote;   // another box, if remote_options.host is not NULL
-	struct config *config;  // of ctl_open_config, else NULL
-	struct shm_paths paths; // of either
+	struct config *config;  // set by ctl_open_config, else NULL
+	struct shm_paths paths; // set by ctl_open and ctl_open_config
 	struct ctl_servers servers;
 };
 
@@ -116,14 +116,14 @@ struct ctl_command {
 	unsigned operands_min, operands_max;
 	uint64_t options; // CTL_OPT_*
 	int (*run)(struct ctl *c);
-	const char *usage; // what follows the words
+	const char *usage; // operands and options after the words
 	const char *help;
 };
 
-// Commands that belong together: a page of the help, and a man page of its own.
+// Commands that belong together: they have a page of the help, and a man page.
 struct ctl_topic {
 	const char *name, *title;
-	const char *verbs; // first words of its commands, with blanks between
+	const char *verbs; // first words of its commands, separated by blanks
 };
 
 // The commands of a file are `CTL_COMMANDS = {{"word", ...}, ...};` at its end; the linker joins
@@ -134,19 +134,19 @@ struct ctl_topic {
 
 // Finds the commands of all files; main() calls it first. False: no memory.
 ATTR_MUST_CHECK bool commands_sort(void);
-extern const struct ctl_command **ctl_commands; // in the order of the help
+extern const struct ctl_command **ctl_commands; // ordered as in the help
 extern unsigned ctl_command_count;
 extern const struct ctl_topic ctl_topics[];
 extern const unsigned ctl_topic_count;
 
-// Finds the directories of the appliance, also by a file that is wrong; then it warns on stderr.
-// CTL_OK or CTL_FAILED (said).
+// Finds the directories of the appliance; a wrong configuration file is enough, with a warning on
+// stderr. CTL_OK, or CTL_FAILED after an error message.
 ATTR_MUST_CHECK int ctl_open(struct ctl *c);
-// The same for a command that needs more of the configuration, which must be right.
+// Finds the directories, and loads the configuration, which must be valid.
 ATTR_MUST_CHECK int ctl_open_config(struct ctl *c);
 void ctl_close(struct ctl *c);
-// Finds who may listen on the control socket.
+// Finds the users who may listen on the control socket.
 void ctl_servers_find(struct ctl_servers *s, const char *state_directory);
 
-// Says why a command failed, the way --json asks for. Returns CTL_FAILED.
+// Prints why a command failed, as JSON with --json. Returns CTL_FAILED.
 int ctl_fail(const struct ctl *c, const char *fmt, ...) ATTR_PRINTF(2, 3);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Calls of the control API, and what a call that failed is said to be.
+// Calls of the control API, and the messages about calls that failed.
 
 #include "http_get.h"
 
@@ -48,7 +48,7 @@ static bool is_form(const struct http_param *p)
 	return strncmp(p->name, HTTP_FORM, sizeof(HTTP_FORM) - 1) == 0;
 }
 
-// Without those of `params` that have no value, or are for the body.
+// Makes the URL. Leaves out items of `params` without a value, and items for the body.
 static bool url_make(const struct ctl *c, CURL *curl, const char *path,
 	const struct http_param *params, char *url, size_t cap)
 {
@@ -70,7 +70,8 @@ static bool url_make(const struct ctl *c, CURL *curl, const char *path,
 	return n < cap;
 }
 
-// The form of `params` in `body`, which is empty where they have none. False: no memory or room.
+// Makes the form of `params` in `body`, which is empty without items for it. False: no memory or
+// room.
 static bool form_make(CURL *curl, const struct http_param *params, char *body, size_t cap)
 {
 	size_t n = 0;
@@ -100,13 +101,13 @@ static bool body_set(CURL *curl, const struct http_param *params)
 
 typedef size_t receive_fn(char *data, size_t size, size_t count, void *arg);
 
-// A request, and who answers it: on the control socket the kernel names who listens.
+// A request, and the user who answers it: the kernel names the listener of the control socket.
 struct request {
 	const struct ctl *c;
 	CURL *curl; // NULL: out of memory
-	int fd;     // of the control socket
+	int fd;     // descriptor of the control socket
 	bool is_stranger, is_linked;
-	bool is_gone; // it ended between connecting and asking
+	bool is_gone; // the listener ended between the connect and the request
 	uid_t who;
 	struct http_coding coding;
 	char socket[SHM_PATH_MAX + 32];
@@ -125,8 +126,9 @@ static int on_socket(void *arg, curl_socket_t fd, curlsocktype)
 	return CURL_SOCKOPT_OK;
 }
 
-// The data plane's user makes files in the runtime directory too. One that was broken into may
-// listen in place of a control plane that is down: it gets no request, and no answer of it counts.
+// May this user listen on the control socket? The data plane's user makes files in the runtime
+// directory, too. A compromised data plane could listen in place of a control plane that is down:
+// it gets no request, and its answer does not count.
 static bool may_serve(const struct ctl *c, uid_t who)
 {
 	struct stat run;
@@ -134,7 +136,8 @@ static bool may_serve(const struct ctl *c, uid_t who)
 	       || (stat(c->paths.run, &run) == 0 && who == run.st_uid);
 }
 
-// It may also leave a link to the socket of another who serves as root.
+// Is the socket really in the runtime directory? A compromised data plane could leave a link to
+// another socket on which root listens.
 static bool is_in_place(const struct ctl *c, const char *socket)
 {
 	char run[PATH_MAX], real[PATH_MAX];
@@ -147,7 +150,7 @@ static bool is_in_place(const struct ctl *c, const char *socket)
 	       && S_ISSOCK(st.st_mode) && may_serve(c, st.st_uid);
 }
 
-// Connected, and nothing is sent yet.
+// Checks the listener after the connect, before anything is sent.
 static int on_connected(void *arg, char *, char *, int, int)
 {
 	struct request *r = arg;
@@ -163,8 +166,9 @@ static int on_connected(void *arg, char *, char *, int, int)
 							    : CURL_PREREQFUNC_OK;
 }
 
-// After an upgrade the control plane may be one of the version before, until its restart: the place
-// of its socket counts where the other one has nothing. The same users may listen there.
+// Finds the control socket. After an upgrade the control plane may be of the version before until
+// its restart: so without a socket at the present place the former place counts. One check of users
+// applies to both.
 static void socket_find(struct request *r)
 {
 	const char *run = r->c->paths.run;
@@ -177,7 +181,7 @@ static void socket_find(struct request *r)
 		snprintf(r->socket, sizeof(r->socket), "%s/" SHM_NAME_CONTROL_SOCKET, run);
 }
 
-// The control socket of this box.
+// Sets up a request over the control socket of this box.
 static bool socket_set(struct request *r)
 {
 	CURL *curl = r->curl;
@@ -190,8 +194,8 @@ static bool socket_set(struct request *r)
 	       && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK;
 }
 
-// Another box over TLS. A pin stands in place of authorities and name; libcurl checks it in any
-// case.
+// Sets up a request to another box over TLS. Without a file of authorities a pin replaces the
+// checks of authorities and name; libcurl always checks a pin.
 static bool remote_set(const struct remote *r, CURL *curl)
 {
 	return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK
@@ -214,7 +218,7 @@ static bool remote_set(const struct remote *r, CURL *curl)
 					  == CURLE_OK));
 }
 
-// Makes it ready to be performed, its reply for `receive`. False: out of memory.
+// Prepares the request; `receive` gets its reply. False: out of memory.
 static bool request_make(struct request *r, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, receive_fn *receive, void *arg)
 {
@@ -273,7 +277,7 @@ static enum http_outcome outcome_of_error(
 	return os_errno == EACCES || os_errno == EPERM ? HTTP_DENIED : HTTP_NOBODY;
 }
 
-// `good`: the body of a reply with status 200 is what was asked for.
+// `good`: a reply with status 200 has the expected kind of body.
 static enum http_outcome outcome_of_status(
 	long status, bool good, const struct json_doc *doc, char why[HTTP_WHY_MAX])
 {
@@ -292,7 +296,7 @@ static enum http_outcome outcome_of_status(
 static int on_wait(void *arg, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
 {
 	progress_step(arg);
-	return screen_is_over(); // a watcher has pressed q
+	return screen_is_over(); // the user has pressed q
 }
 
 static CURLcode perform(CURL *curl)
@@ -306,7 +310,7 @@ static CURLcode perform(CURL *curl)
 	return code;
 }
 
-// `doc` NULL: the body is a text.
+// Performs a request. `doc` NULL: the body is a text.
 static enum http_outcome request_run(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, struct http_body *body,
 	struct json_doc **doc, char why[HTTP_WHY_MAX])
@@ -381,7 +385,7 @@ struct http_lines {
 	char text[STREAM_LINE_MAX];
 };
 
-// Of server-sent events the data alone: each is one line.
+// Ends a line. A line of server-sent events counts only if it has data, which is one line each.
 static void line_end(struct http_lines *l)
 {
 	static const char data[] = "data: ";
@@ -398,7 +402,7 @@ static void line_end(struct http_lines *l)
 	l->used = 0;
 }
 
-// A refusal is one line without an end: it stays in `text`.
+// Splits the reply into lines. A refusal is one line without a newline, and stays in `text`.
 static size_t lines_receive(char *data, size_t size, size_t count, void *arg)
 {
 	struct http_lines *l = arg;

@@ -12,7 +12,7 @@ struct json_doc {
 	json_t *root;
 };
 
-// A node is jansson's value under a name of its own.
+// A node is a json_t of jansson.
 static json_t *value_of(const struct json_node *n)
 {
 	return (json_t *)(uintptr_t)n;
@@ -143,7 +143,7 @@ void json_put_text(struct json_node *n, const char *key, const char *text)
 {
 	char shown[4096];
 	json_t *value = json_string(text);
-	if (!value) // not UTF-8: a path may be that
+	if (!value) // not UTF-8, as a path may be
 		value = json_string(text_escape(text, shown, sizeof(shown)));
 	put(n, key, value);
 }

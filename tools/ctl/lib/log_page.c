@@ -85,7 +85,7 @@ static struct json_node *unreadable_of(const struct log_pages *p)
 	return json_get(json_doc_root(p->unreadable), "unreadable");
 }
 
-// CTL_FAILED: neither the configuration nor the store has the client.
+// Prints that the configuration lacks the client. CTL_FAILED: the store has no row of it, either.
 static int client_tell(const struct log_pages *p)
 {
 	char shown[512];
@@ -116,7 +116,8 @@ int log_pages_end(struct log_pages *p)
 	return p->unreadable_files ? CTL_FAILED : rc;
 }
 
-// A page that ended at such a file begins the next one with it.
+// Adds the unreadable files of a page. The next page begins with the file at which a page ended, so
+// that file may come twice.
 static void unreadable_add(struct log_pages *p, const struct json_node *list)
 {
 	struct json_node *all = unreadable_of(p);

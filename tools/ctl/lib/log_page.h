@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Pages of the query store, one request each: the control plane looks for a second or so, says
-// where it stopped, and weirctl asks for the next from there.
+// Pages of the query store, one request each: the control plane searches for about a second and
+// reports where it stopped, and weirctl requests the next page from there.
 
 #include "ctl.h"
 #include "json_doc.h"
@@ -11,10 +11,9 @@
 #include <stdint.h>
 #include <time.h>
 
-// Times as people say them: "90s", "15m", "2h", "7d" before now; "2026-11-20", "2026-11-20T10:00"
-// or "2026-11-20T10:00:30" of the local clock, of UTC with a Z behind.
-
-// Microseconds since 1970. False: it is none of these.
+// Times in options: "90s", "15m", "2h", "7d" before now; "2026-11-20", "2026-11-20T10:00" or
+// "2026-11-20T10:00:30" of the local clock, or with a Z at the end of UTC.
+// Reads such a time as microseconds since 1970. False: it is no such time.
 bool log_time_parse(const char *text, time_t now, int64_t *out);
 
 enum { LOG_PAGE_ROWS = 1000, LOG_PAGE_TEXT_MAX = 64 };
@@ -24,21 +23,22 @@ struct log_pages {
 	bool oldest_first, complete;
 	char since[LOG_PAGE_TEXT_MAX], until[LOG_PAGE_TEXT_MAX], after[LOG_PAGE_TEXT_MAX];
 	uint64_t unreadable_files, rows;
-	char unknown_client[256];    // "": the configuration has it, or none was asked for
-	struct json_doc *unreadable; // "unreadable": [{file, why}], of the pages so far
+	char unknown_client[256];    // "": the configuration has the client, or there is no filter
+	struct json_doc *unreadable; // "unreadable": [{file, why}] of all pages so far
 };
 
-// Reads the filter's options. CTL_OK, or CTL_USAGE (said).
+// Reads the filter's options. CTL_OK, or CTL_USAGE after an error message.
 ATTR_MUST_CHECK int log_pages_start(struct log_pages *p, const struct ctl *c, bool oldest_first);
-// Says on stderr which files could not be read, and that the configuration does not have the
-// client. CTL_FAILED where there are such files, or no row of such a client; else CTL_OK.
+// Prints on stderr which files could not be read, and that the configuration does not have the
+// client. CTL_FAILED: there are such files, or no row of such a client; else CTL_OK.
 int log_pages_end(struct log_pages *p);
-// The next page, of at most `rows` rows, to be freed by json_doc_free; NULL: failed (said).
+// Requests the next page, at most `rows` rows; free it by json_doc_free. NULL: it failed and has
+// printed why.
 struct json_doc *log_pages_next(struct log_pages *p, unsigned rows);
 
-// Of a reply that is not "complete".
+// The message about a reply that is not "complete".
 #define LOG_PAGE_TIME_OVER "the search reached its time limit: older queries are not counted"
 
-// The seconds since --since, "86400" without, as a text. False: it is no time (said).
+// Writes the seconds since --since, or "86400" without it. False: it is no time, which is printed.
 enum { LOG_PAGE_SPAN_MAX = 24 };
 ATTR_MUST_CHECK bool log_page_span(const struct ctl *c, char out[LOG_PAGE_SPAN_MAX]);

@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Its end, or -ETIMEDOUT. The child is collected in either case.
+// Waits for the end of the child and returns its exit status, or -ETIMEDOUT. Reaps it in either
+// case.
 static int end_await(pid_t child, unsigned timeout_ms)
 {
 	int status, fd = pidfd_open(child, 0);
@@ -31,7 +32,7 @@ static int end_await(pid_t child, unsigned timeout_ms)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// Its standard output is `out_fd`.
+// Starts a program whose standard output is `out_fd`.
 static int program_start(const char *const args[], int out_fd, pid_t *child)
 {
 	char path[SYSROOT_PATH_MAX];

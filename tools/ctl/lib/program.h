@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A program of the system that weirctl runs: by its absolute path, with its arguments as they are,
-// without a shell. Its input is /dev/null, its output is on standard error.
+// Runs a program of the system: by its absolute path, without a shell. The program's input is
+// /dev/null, its output goes to standard error.
 
 #include <stddef.h>
 #include <weir/attr.h>
 
 // `args`: the path and the arguments, the last one NULL; the path is below WEIR_ROOT (sysroot.h).
-// Waits for its end, and kills it after `timeout_ms`. Its exit status (128 and more: a signal), or
-// -errno: -ENOENT without the program, -ETIMEDOUT.
+// Waits for the end of the program, and kills it after `timeout_ms`. Returns its exit status (128
+// and more: a signal), or -errno: -ENOENT: there is no such program; -ETIMEDOUT.
 ATTR_MUST_CHECK int program_run(const char *const args[], unsigned timeout_ms);
-// The same for its standard output, of which `out` gets the first cap - 1 bytes with a NUL behind
-// them; a program that writes more than a pipe holds is killed at the deadline.
+// Runs a program as program_run does, and copies the first cap - 1 bytes of its standard output to
+// `out`, with a NUL at the end. A program that writes more than a pipe holds is killed at the
+// deadline.
 ATTR_MUST_CHECK int program_read(
 	const char *const args[], unsigned timeout_ms, char *out, size_t cap);

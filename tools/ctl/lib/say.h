@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Sentences with values of a JSON object in them, on stdout. In the text stands, for a key:
-//   {key}    its text, as the terminal may have it (term_text.h)
+// Prints sentences with values of a JSON object on stdout. In the text these stand for a key's
+// value:
+//   {key}    a text, escaped for the terminal (term_text.h)
 //   {key:u}  1234567       {key:n}  1,234,567      {key:b}  bytes, "64.0 MiB"
 //   {key:t}  milliseconds as "3 d 4 h"             {key:s}  seconds as "3 d 4 h"
 
 #include "json_doc.h"
 
 void say(const struct json_node *n, const char *text);
-// Only where `key` is true, a number over 0 or a text that is not empty. Returns whether it is.
+// Prints only if `key` is true, a number over 0 or a text that is not empty. Returns whether it is.
 bool say_if(const struct json_node *n, const char *key, const char *text);
-// The sentence for each object of the list.
+// Prints the sentence for each object of the list.
 void say_each(const struct json_node *list, const char *text);

@@ -109,14 +109,16 @@ static double misses_of(const double verdict[VERDICT_COUNT])
 	return misses;
 }
 
-// Share of the questions that L0 could have answered and did; negative: there were none.
+// The share of questions that L0 answered, of those that it could answer; negative: there were no
+// such questions.
 static double hit_ratio(const double verdict[VERDICT_COUNT])
 {
 	double hits = hits_of(verdict), all = hits + misses_of(verdict);
 	return all > 0 ? hits / all : -1;
 }
 
-// All questions: verdicts that are of a DNS message with a question, or what passes for one.
+// The number of all questions: verdicts about a DNS message with a question, or what passes for
+// one.
 static double queries_of(const double verdict[VERDICT_COUNT])
 {
 	double queries = hits_of(verdict) + misses_of(verdict);
@@ -164,7 +166,7 @@ static void summary_print(const struct view *v, const struct stats_rates *r)
 	if (ratio >= 0)
 		printf("answered by L0  %.1f %%%s\n", 100 * ratio,
 			r->known ? "" : " of what could be");
-	if (r->known && v->stats->workers) { // a sleep counts as a whole when it ends
+	if (r->known && v->stats->workers) { // a whole sleep counts when it ends
 		double asleep = r->counter[COUNTER_sleep_us] / 1e4 / v->stats->workers;
 		printf("workers asleep  %.1f %% of the time\n", asleep < 100 ? asleep : 100);
 	}
@@ -211,7 +213,7 @@ static void workers_print(const struct stats_copy *s)
 	table_print(t);
 }
 
-// The control API of another box has no stages.
+// Are there stages? The control API of another box has none.
 static bool has_stages(const struct stats_copy *s)
 {
 	for (unsigned i = 0; i < STAGE_COUNT; i++)
@@ -220,7 +222,7 @@ static bool has_stages(const struct stats_copy *s)
 	return false;
 }
 
-// Of the batches that are timed, since the start.
+// Prints the stages of timed batches since the start.
 static void stages_print(const struct stats_copy *s)
 {
 	static const char *const heads[] = {"stage", ">batches timed", ">ns a batch", NULL};
@@ -326,7 +328,7 @@ static void counts_put(struct json_node *n, const char *key, const char *const *
 		json_put_count(object, names[i], values[i]);
 }
 
-// Missing packet buffers by their last owner; empty: none.
+// Adds the missing packet buffers by their last owner; an empty object: no buffer is missing.
 static void missing_put(struct json_node *n, const uint32_t missing[MBUF_OWNERS])
 {
 	struct json_node *object = json_put_object(n, "mbuf_missing");

@@ -113,7 +113,7 @@ bool sysroot_user_find(const char *name, uid_t uid, struct passwd_user *out)
 struct walk {
 	bool (*look)(void *arg, pid_t pid, const char *to);
 	void *arg;
-	unsigned left; // descriptors
+	unsigned left; // descriptors that may still be read
 	bool ends;     // `look` has seen enough
 };
 
@@ -124,7 +124,7 @@ static void process_walk(struct walk *w, pid_t pid)
 	for (const struct dirent *e; fds && !w->ends && w->left && (e = readdir(fds));) {
 		ssize_t len = readlinkat(dirfd(fds), e->d_name, to, sizeof(to) - 1);
 		if (len < 0)
-			continue; // "." and "..", and those closed by now
+			continue; // ".", "..", or a descriptor that was closed meanwhile
 		to[len] = '\0';
 		w->left--;
 		w->ends = !w->look(w->arg, pid, to);

@@ -11,7 +11,7 @@
 #include <time.h>
 
 struct table {
-	unsigned columns, rows, column; // column: of the next cell
+	unsigned columns, rows, column; // column: where the next cell goes
 	uint64_t left_out;
 	bool right[TABLE_COLUMNS_MAX], headed;
 	char (*cells)[TABLE_CELL_MAX]; // row by row; row 0 is the titles
@@ -29,7 +29,7 @@ struct table *table_new(const char *const heads[])
 		return NULL;
 	while (t->columns < TABLE_COLUMNS_MAX && heads[t->columns])
 		t->columns++;
-	assert(!heads[t->columns]); // or a column would be missing, unsaid
+	assert(!heads[t->columns]); // or a column would be silently missing
 	t->cells = calloc((size_t)t->columns * (TABLE_ROWS_MAX + 1), sizeof(*t->cells));
 	if (!t->cells) {
 		free(t);
@@ -88,7 +88,7 @@ static int column_width(struct table *t, unsigned column)
 	return (int)width;
 }
 
-// Takes columns of a line away from the widest column of text, one by one.
+// Cuts the widest column of text, one character at a time, until a line fits the terminal.
 static void widths_fit(const struct table *t, int width[])
 {
 	const int most = (int)term_columns();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What `status` and `stats` look at: the statistics, the control plane's reply, and lines of both.
+// What `status` and `stats` show: the statistics, the control plane's reply, and lines about both.
 
 #include "view.h"
 
@@ -19,7 +19,8 @@
 #include <weir/stats_read.h>
 #include <weir/text.h>
 
-// From the control API. False: there are none; `why` says why. `*state` is set.
+// Reads the statistics from the control API. False: there are no statistics; `why` says why. Sets
+// `*state` in either case.
 static bool stats_call(const struct ctl *c, enum process_state *state, struct stats_copy *out,
 	char why[SHM_WHY_MAX])
 {
@@ -46,7 +47,7 @@ bool view_stats(const struct ctl *c, bool asks, enum process_state *state, struc
 	return rc == 0;
 }
 
-// A failure, and when the next try is; 0: at any moment.
+// Prints a failure and the time to the next try; 0 is now.
 static void failure_print(const struct json_node *n)
 {
 	if (say_if(n, "why", " ({why}; next try ")
@@ -62,7 +63,7 @@ static void clock_print(const struct json_node *n)
 		"age");
 }
 
-// Where boxes share a table, the widest limits hold.
+// Prints the limits of a table that boxes share: the widest apply.
 static void limits_print(const struct json_node *limits)
 {
 	say_if(limits, "same_name", ", ANOTHER BOX HAS THE SAME NAME (query_log.box)");
@@ -85,7 +86,7 @@ void view_print_store(const struct json_node *store)
 	printf("\n");
 }
 
-// What each sink lost in any way, and what a control plane that was killed took along.
+// Prints what each sink lost, and what the kill of a control plane lost.
 void view_print_log(const struct json_node *log)
 {
 	const struct json_node *sinks = json_get(log, "sinks");
@@ -108,7 +109,7 @@ void view_print_clickhouse(const struct json_node *n)
 		    "{spool_files:n} files wait on disk"))
 		return;
 	say_if(n, "held_rows", ", {held_rows:n} rows in memory");
-	// Of several URLs the one in use; and what two servers may have.
+	// The URL in use, if there are several; then rows that two servers may have.
 	if (json_count(n, "urls") > 1)
 		say(n, ", at {url} ({url_number:n} of {urls:n})");
 	say_if(n, "uncertain_rows",
@@ -184,7 +185,7 @@ void view_print_frontend(const struct json_node *front)
 	table_print(t);
 }
 
-enum { VIEW_ROWS = 6 }; // of a table on a terminal: the rest has a command of its own
+enum { VIEW_ROWS = 6 }; // rows of a table on a terminal; another command shows all
 
 static void remote_read(const struct ctl *c, const char *path, struct view *v)
 {
@@ -207,7 +208,7 @@ static void control_read(const struct ctl *c, const char *path, struct view *v)
 	v->controlplane = controlplane_state(&c->paths, &silent_ms);
 	if (v->controlplane == PROCESS_DOWN)
 		return;
-	// Asking would only take time.
+	// A request would only take time.
 	if (v->controlplane == PROCESS_STARTING || v->controlplane == PROCESS_STOPPING) {
 		snprintf(v->why_control, sizeof(v->why_control), "for %s",
 			figure_duration(silent_ms, text));
@@ -243,8 +244,8 @@ int view_take(const struct ctl *c, const char *path, struct view *out)
 		return CTL_OK;
 	}
 	control_read(c, path, out);
-	// Read after the control plane's status: if that says its link is up, these are not the
-	// statistics of an earlier control plane's time.
+	// Read after the control plane's status: if that reports its link as up, the statistics are
+	// not from the time of an earlier control plane.
 	out->has_stats = view_stats(
 		c, out->controlplane == PROCESS_UP, &out->dataplane, out->stats, out->why_stats);
 	return CTL_OK;
@@ -322,7 +323,7 @@ struct json_doc *view_status_doc(const struct view *v)
 	return doc;
 }
 
-// One line where both are of one build, which is so but for the time of an upgrade.
+// Prints one line if both processes are of one build, as they are except during an upgrade.
 static void versions_print(const struct view *v)
 {
 	const char *dp = v->dataplane == PROCESS_UP && v->has_stats ? v->stats->version : "";

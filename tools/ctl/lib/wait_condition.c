@@ -26,7 +26,7 @@ static const struct {
 	[WAIT_EVENT] = {"event", "event KIND", 2, WAIT_EVENTS},
 };
 
-// Commands whose JSON a path may begin with.
+// Commands that a path may begin with.
 static const char *const sources[] = {
 	[WAIT_STATUS] = "status",
 	[WAIT_STATS] = "stats",
@@ -44,7 +44,7 @@ static const char *const ops[] = {
 	[WAIT_NE] = "!=",
 };
 
-// The place of `word` in the list, or -1 with the reason in `why`.
+// The number of `word` in the list, or -1 with the reason in `why`.
 static int word_find(const char *const list[], unsigned count, const char *what, const char *word,
 	char why[WAIT_TEXT_MAX])
 {
@@ -65,14 +65,14 @@ static int word_find(const char *const list[], unsigned count, const char *what,
 	return -1;
 }
 
-// A step of a path: a key, and in brackets the item of its list, by number or by a value that it
-// has.
+// A step of a path: a key, and in brackets an item of the key's list, by its number or by a value
+// of the item.
 struct step {
 	char key[KEY_MAX], item[KEY_MAX];
 	bool has_item;
 };
 
-// Moves `*path` behind the step. False: it is no step.
+// Reads a step, and moves `*path` after it. False: it is no step.
 static bool step_parse(const char **path, struct step *s)
 {
 	const char *p = *path;
@@ -187,8 +187,8 @@ static bool seen_put(char seen[WAIT_TEXT_MAX], bool is_met, const char *text)
 	return is_met;
 }
 
-// Does the data plane say the same as the control plane? Numbers of the last control plane's life,
-// of which the data plane knows nothing yet, may be the same: it must have this one's link.
+// Does the data plane use the generations that the control plane has published? Without a link to
+// this control plane it may show equal numbers of the previous one.
 static bool generations_met(const struct json_node *root, char seen[WAIT_TEXT_MAX])
 {
 	static const char *const of[][2] = {{"l0", "l0_generation"},
@@ -221,7 +221,7 @@ static bool list_is_read(const struct json_node *n)
 		       || json_count(n, "names"));
 }
 
-// `name`: NULL for each of them.
+// `name` NULL: all lists.
 static bool lists_met(const char *name, const struct json_node *root, char seen[WAIT_TEXT_MAX])
 {
 	const struct json_node *lists = json_get(root, "lists");
@@ -254,7 +254,7 @@ static bool lists_met(const char *name, const struct json_node *root, char seen[
 	return has;
 }
 
-// "192.0.2.1:53" is also called 192.0.2.1.
+// Is it this server? "192.0.2.1" also names "192.0.2.1:53".
 static bool is_server(const struct json_node *n, const char *name)
 {
 	const char *address = json_text(n, "address");
@@ -312,7 +312,7 @@ static const struct json_node *item_find(const struct json_node *list, const cha
 	return NULL;
 }
 
-// NULL: `seen` says which step leads nowhere.
+// NULL: `seen` names the step that finds nothing.
 static const struct json_node *path_follow(
 	const char *path, const struct json_node *n, char seen[WAIT_TEXT_MAX])
 {
