@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl setup`: from an installed package to a weir that serves a network
-// (docs/how-to/setup.md). It asks, checks with doctor, shows what it would write, and asks before
-// it does so. The end of the input, a signal and a no change nothing.
+// `weirctl setup`: makes an installed package serve a network (docs/how-to/setup.md). It asks
+// questions, runs checks of doctor, shows what it would write, and asks before it writes. The end
+// of the input, a signal and a no change nothing.
 
 #include "cmd_setup.h"
 
@@ -54,8 +54,8 @@ static bool why_errno(char why[SETUP_WHY_MAX], const char *path)
 	return false;
 }
 
-// The text of FILE into s->text and s->before, its real path into the configuration's, and the
-// folder. CTL_OK or CTL_FAILED (said).
+// Reads FILE into s->text and s->before; config_path becomes its real path; sets the folder.
+// CTL_OK, or CTL_FAILED after an error message.
 static int setup_file_read(struct setup *s)
 {
 	if (!realpath(s->c->config_path, s->path))
@@ -76,7 +76,7 @@ static int setup_file_read(struct setup *s)
 				 s->c->config_path);
 }
 
-// Gives it the owner and the mode of the file that it replaces.
+// Gives FILE.setup the owner and the mode of FILE.
 static bool owner_set(const struct setup *s, int fd)
 {
 	struct stat st;
@@ -126,7 +126,7 @@ static bool folder_sync(const struct setup *s, char why[SETUP_WHY_MAX])
 	return is_good;
 }
 
-// FILE.setup becomes FILE, and the present FILE becomes FILE.before: whole or not at all.
+// Renames FILE.setup to FILE, and keeps the present FILE as FILE.before: both or neither.
 static bool setup_file_take(struct setup *s, char why[SETUP_WHY_MAX])
 {
 	char from[SETUP_PATH_MAX], before[SETUP_PATH_MAX];
@@ -142,7 +142,7 @@ static bool setup_file_take(struct setup *s, char why[SETUP_WHY_MAX])
 	return false;
 }
 
-// FILE.before becomes FILE again.
+// Renames FILE.before to FILE.
 static bool setup_file_back(struct setup *s, char why[SETUP_WHY_MAX])
 {
 	char before[SETUP_PATH_MAX];
@@ -159,10 +159,10 @@ static void poll_sleep(void)
 	nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
 }
 
-// Gives the file to the control plane alone.
+// Lets only the control plane read the file.
 static bool owner_change(const char *path, char why[SETUP_WHY_MAX])
 {
-	struct passwd_user user = {0}; // root's, where there is no such user
+	struct passwd_user user = {0}; // root, if there is no such user
 	if (!sysroot_user_find("weir-cp", 0, &user))
 		user.uid = 0;
 	if (chown(path, user.uid, 0) == 0 && chmod(path, 0400) == 0)
@@ -171,7 +171,7 @@ static bool owner_change(const char *path, char why[SETUP_WHY_MAX])
 	return false;
 }
 
-// The one that is there stays: it may be of an authority.
+// Checks the present certificate, which stays: it may be from an authority.
 static bool certificate_check(
 	const struct setup *s, const char *cert, const char *key, char why[SETUP_WHY_MAX])
 {
@@ -193,7 +193,7 @@ static bool certificate_check(
 	return true;
 }
 
-// A certificate that signs itself, unless the page has one. The key never was anyone else's.
+// Makes a self-signed certificate, unless the page has one. umask keeps the key from other users.
 static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 {
 	char cert[SETUP_PATH_MAX], key[SETUP_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX], names[512];
@@ -221,7 +221,7 @@ static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 	return false;
 }
 
-// The text on disk as a version. A control plane that is down makes one at its start.
+// Makes a version of the text on disk. A control plane that is down makes one at its start.
 static bool version_make(const struct setup *s, char why[SETUP_WHY_MAX])
 {
 	char said[HTTP_WHY_MAX] = "";
@@ -283,7 +283,7 @@ static bool up_wait(struct setup *s, char why[SETUP_WHY_MAX])
 	return up;
 }
 
-// What clients would notice, after a moment for lists and upstream servers.
+// Prints whether weir answers clients, after some time for lists and upstream servers.
 static void ready_print(struct setup *s)
 {
 	const uint64_t until_ms = clock_mono_ms() + READY_MS;
@@ -372,13 +372,13 @@ static int start(struct setup *s)
 	return *s->password ? password_set(s) : CTL_OK;
 }
 
-// From the yes of a person to a weir that serves: writes the file, activates it as a new version
-// (`config apply`), restarts both units, and waits until both processes are up, 60 s at most. If
-// one is not, the file from before comes back, and both are restarted with it. Signals that end the
-// program are blocked meanwhile. CTL_OK, or CTL_FAILED (said).
+// Runs after the person's yes: writes the file, activates it as a new version (`config apply`),
+// restarts both units, and waits until both processes are up, 60 s at most. If one is not, restores
+// the file from before, and restarts both with it. Signals that end the program are blocked
+// meanwhile. CTL_OK, or CTL_FAILED after an error message.
 static int setup_start(struct setup *s)
 {
-	s->c->service_reads_file = true; // ctl_open() need not
+	s->c->service_reads_file = true; // ctl_open() need not report its errors
 	const int rc = start(s);
 	setup_file_end(s);
 	return rc;
@@ -388,7 +388,7 @@ enum { TRIES = 20, PASSWORD_MIN = 10 };
 #define NEED_ANSWER  "an answer is needed, without \", \\ and control characters"
 #define NEED_DEFAULT "no default is to be found on this machine"
 
-// Without characters that have a meaning of their own in the file.
+// Has the text no character with a meaning of its own in the file?
 static bool is_plain(const char *text)
 {
 	for (; *text; text++)
@@ -397,7 +397,7 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-// Takes the answer of an option, or the default. CTL_OK or CTL_FAILED (said).
+// Applies the answer of an option, or the default. CTL_OK, or CTL_FAILED after an error message.
 static int question_accept(
 	struct setup *s, const struct setup_question *q, const char *answer, const char *need)
 {
@@ -504,7 +504,7 @@ static int password_ask(struct setup *s)
 	return ctl_fail(s->c, "no password in %d tries; nothing is changed", TRIES);
 }
 
-// CTL_OK: nothing is wrong with the machine, or --force.
+// Checks the machine with the new text. CTL_OK: nothing is wrong, or --force.
 static int machine_check(struct setup *s)
 {
 	static const char *const checks[] = {"config", "memory", "ports", "xdp", "kernel",
@@ -586,8 +586,8 @@ static int setup_run(struct setup *s)
 	return rc;
 }
 
-// For programs that make a configuration (tools/container): the interface that the default is, or
-// the one of --interface, its addresses, and the names that answers may have.
+// Prints for programs that make a configuration (tools/container): the default interface, or
+// --interface, its addresses, and the known lists and servers.
 static int known_print(struct ctl *c)
 {
 	struct ip_address own[CONFIG_ADDRESSES_MAX];
@@ -618,7 +618,7 @@ static int cmd_setup(struct ctl *c)
 	struct setup *s = calloc(1, sizeof(*s));
 	if (!s)
 		return ctl_fail(c, "out of memory");
-	const char *const path = c->config_path; // cmd_setup.h sets another
+	const char *const path = c->config_path; // setup_file_read() changes it
 	s->c = c;
 	s->asks = isatty(STDIN_FILENO) && !c->yes;
 	int rc;

@@ -24,7 +24,7 @@
 #include <weir/bytes.h>
 #include <weir/config_tools.h>
 
-// `own` has the names of weir's interfaces, a blank before and after each.
+// `own`: the names of weir's interfaces, a blank before and after each.
 static bool is_own(const char *own, const char *name)
 {
 	char word[IF_NAMESIZE + 2];
@@ -32,7 +32,7 @@ static bool is_own(const char *own, const char *name)
 	return strstr(own, word) != NULL;
 }
 
-// A machine without a readable /sys may have it.
+// Is it an Ethernet interface? Also true if /sys cannot be read.
 static bool is_ethernet(const char *name)
 {
 	char type[16];
@@ -46,7 +46,7 @@ static bool is_fit(const char *own, const char *name)
 	       && is_ethernet(name);
 }
 
-// The interface of the best default route. `own` NULL: any interface.
+// Finds the interface of the best default route. `own` NULL: any interface.
 static bool of_route(bool is_ipv6, const char *own, char *out, size_t cap)
 {
 	char real[SYSROOT_PATH_MAX], line[512], name[IF_NAMESIZE];
@@ -54,7 +54,7 @@ static bool of_route(bool is_ipv6, const char *own, char *out, size_t cap)
 	FILE *f = fopen(
 		sysroot_path(real, is_ipv6 ? "/proc/net/ipv6_route" : "/proc/net/route"), "re");
 	while (f && fgets(line, sizeof(line), f)) {
-		int end = 0; // of a line that matches as a whole, with the mask 0
+		int end = 0; // set if the whole line matches, with mask 0
 		if (is_ipv6)
 			(void)sscanf(line,
 				"00000000000000000000000000000000 00 %*s %*s %*s %lx %*s %*s %*s "
@@ -134,7 +134,7 @@ static bool ipv4_of(const struct ifaddrs *i, struct ip_address *out)
 	return true;
 }
 
-// A line of /proc/net/if_inet6: an address of the interface that lasts, with its flags.
+// Reads a line of /proc/net/if_inet6: a lasting address of the interface, and its flags.
 static bool ipv6_of(
 	const char *line, const char *interface, struct ip_address *out, unsigned *flags)
 {
@@ -165,7 +165,7 @@ unsigned setup_machine_addresses(const char *interface, struct ip_address *out, 
 		if (strcmp(i->ifa_name, interface) == 0 && ipv4_of(i, &one))
 			out[count++] = one;
 	freeifaddrs(all);
-	// Those that are configured come before those that expire.
+	// Configured addresses come before addresses that expire.
 	for (unsigned pass = 0; pass < 2; pass++) {
 		FILE *f = fopen(sysroot_path(path, "/proc/net/if_inet6"), "re");
 		while (f && count < cap && fgets(line, sizeof(line), f))
@@ -191,7 +191,8 @@ static bool is_usable(const char *word, const struct ip_address * not, unsigned 
 	return true;
 }
 
-// The name servers of the machine, separated by blanks; without loopback and the addresses `not`.
+// Finds the name servers of the machine, separated by blanks; without loopback and the addresses
+// `not`.
 static void setup_machine_servers(
 	const struct ip_address * not, unsigned not_count, char *out, size_t cap)
 {
@@ -211,7 +212,7 @@ static void setup_machine_servers(
 	}
 }
 
-// Block lists and public resolvers that have a name here.
+// Block lists and public resolvers that answers may name.
 static const struct {
 	const char *name, *url;
 } lists[] = {
@@ -239,7 +240,7 @@ static const struct {
 			"tls://dns.google@[2001:4860:4860::8844]", NULL}},
 };
 
-// NULL: no list of this name.
+// The URL of a list; NULL: no list has this name.
 static const char *known_list(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
@@ -248,7 +249,7 @@ static const char *known_list(const char *name)
 	return NULL;
 }
 
-// Its servers, the last one NULL: over TLS, by address. NULL: no resolver of this name.
+// The servers of a resolver, over TLS by address, NULL at the end. NULL: no resolver has this name.
 static const char *const *known_resolver(const char *name, bool is_ipv6)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
@@ -263,7 +264,7 @@ static void name_add(char *out, size_t cap, const char *name)
 	snprintf(out + n, cap - n, "%s%s", n ? ", " : "", name);
 }
 
-// All names, separated by commas.
+// Writes the names of all known lists, separated by commas.
 static void known_lists(char *out, size_t cap)
 {
 	*out = '\0';
@@ -293,10 +294,10 @@ void setup_known_print(bool is_ipv6)
 
 struct setup_piece {
 	const char *section, *key;
-	const char *lines; // of setup_text_put()
+	const char *lines; // lines for setup_text_put()
 };
 
-// Behind `n` bytes of what is shown; the end of what does not fit is missing.
+// Adds a text after `n` bytes of `shown`; what does not fit is cut.
 ATTR_PRINTF(3, 4)
 static size_t shown_add(char shown[SETUP_BLOCK_MAX], size_t n, const char *fmt, ...)
 {
@@ -308,7 +309,7 @@ static size_t shown_add(char shown[SETUP_BLOCK_MAX], size_t n, const char *fmt, 
 	return n;
 }
 
-// NULL with a sentence.
+// Makes a text with all pieces; NULL: `why` has a sentence.
 static char *pieces_put(const struct setup *s, const struct setup_piece *piece, unsigned count,
 	char shown[SETUP_BLOCK_MAX], char why[SETUP_WHY_MAX])
 {
@@ -332,7 +333,7 @@ static char *pieces_put(const struct setup *s, const struct setup_piece *piece, 
 	return text;
 }
 
-// The sentence of an error without its place: the file is gone when it is read.
+// Copies an error without its place: the file no longer exists when a person reads it.
 static void why_set(char why[SETUP_WHY_MAX], const char *error, const char *path)
 {
 	snprintf(why, SETUP_WHY_MAX, "%s", error);
@@ -355,8 +356,9 @@ static struct config *text_load(struct setup *s, const char *text, char why[SETU
 	return config;
 }
 
-// Puts all pieces in, reads the result, and asks `is_so` whether it means what the answer said: an
-// included file may have more of the same key. False with a sentence, and the text stays.
+// Puts all pieces in and reads the result. `is_so` checks that it has what the answer wants: an
+// included file may have more values of the same key. False: `why` has a sentence, and the text
+// stays.
 static bool text_change(struct setup *s, const struct setup_piece *piece, unsigned count,
 	bool (*is_so)(const struct setup *s, const struct config *c), char why[SETUP_WHY_MAX])
 {
@@ -380,7 +382,7 @@ static bool text_change(struct setup *s, const struct setup_piece *piece, unsign
 	return true;
 }
 
-// The interfaces that a port makes: its exception, and the one of a TAP.
+// Adds the interfaces that a port makes: its exception interface, and a TAP's.
 static void own_add(struct setup *s, const struct config_port *port)
 {
 	const char *tap =
@@ -391,7 +393,7 @@ static void own_add(struct setup *s, const struct config_port *port)
 		port->exception);
 }
 
-// Is one of these an address of the operator's, and none of the shipped file?
+// Is any service address not one of the shipped file's?
 static bool has_addresses(const struct config_dataplane *dp)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
@@ -449,7 +451,7 @@ bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX])
 
 enum { WORDS_MAX = 16 };
 
-// Cuts the answer at blanks and commas. Their number; WORDS_MAX + 1: there are more.
+// Cuts the answer into words at blanks and commas. Returns their number; WORDS_MAX + 1: too many.
 static unsigned words_cut(char *text, const char *words[WORDS_MAX])
 {
 	unsigned count = 0;
@@ -519,7 +521,7 @@ static bool is_in(const struct ip_address *a, const struct ip_address *network)
 	       && bits_same(a->bytes, network->bytes, network->prefix_len);
 }
 
-// An address, with the prefix length of the interface's network if the answer has none.
+// Reads an address, with the prefix length of the interface's network if the answer has none.
 static bool address_read(
 	const struct setup *s, const char *word, struct ip_address *out, char why[SETUP_WHY_MAX])
 {
@@ -651,7 +653,7 @@ static bool upstreams_accept(struct setup *s, const char *answer, char why[SETUP
 	}
 	const struct setup_piece piece[] = {{"upstreams", "servers", is_recursive ? "" : lines},
 		{"upstreams", "mode", is_recursive ? "mode: recursive\n" : ""}};
-	// Servers go with each mode but recursion alone.
+	// Every mode has servers, except recursion alone.
 	return text_change(s, piece, s->mode_next == s->mode ? 1 : 2, upstreams_are_so, why);
 }
 

@@ -18,14 +18,14 @@ static size_t indent_of(const char *line)
 	return strspn(line, " ");
 }
 
-// Blank, or a comment.
+// Is the line blank, or a comment?
 static bool is_empty(const char *line)
 {
 	line += strspn(line, " \t\r");
 	return !*line || *line == '\n' || *line == '#';
 }
 
-// "key:" at this indentation. `rest` is what follows.
+// Is the line "key:" at this indentation? `rest` is the text after it.
 static bool is_key(const char *line, size_t indent, const char *key, const char **rest)
 {
 	const size_t len = strlen(key);
@@ -44,8 +44,8 @@ static const char *section_find(const char *text, const char *section, const cha
 	return NULL;
 }
 
-// The end of the block whose first line stands at `indent`: behind its last line that stands
-// deeper, or is an item of a list at the same indentation.
+// The end of the block whose first line has `indent`: after its last line with more indentation, or
+// with an item of a list at the same indentation.
 static const char *block_end(const char *line, size_t indent)
 {
 	const char *end = next_line(line);
@@ -60,7 +60,7 @@ static const char *block_end(const char *line, size_t indent)
 	return end;
 }
 
-// The indentation of the first key of the section; 2 in one without keys.
+// The indentation of the first key of the section; 2 if it has no keys.
 static size_t section_indent(const char *body, const char *end)
 {
 	for (; body < end; body = next_line(body))
