@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl doctor`: all checks of the machine, or one. Exit status: 0 nothing is wrong, 1 something
-// is, 2 no such check. With --report 0.
+// `weirctl doctor`: runs all checks of the machine, or one. Exit status: 0 nothing is wrong, or
+// --report; 1 something is wrong; 2 there is no such check.
 
 #include "doctor_checks.h"
 #include "doctor_report.h"
@@ -21,7 +21,7 @@
 static const char *const units[] = {"weir-dataplane", "weir-controlplane"};
 enum { SYSTEMCTL_MS = 5000, SHOWN_MAX = 1024 };
 
-// The command that starts a process, with systemd or without.
+// Adds the command that starts a process, with systemd or without.
 static void start_do(struct doctor *d, const char *verb, const char *unit)
 {
 	if (sysroot_exists("/run/systemd/system"))
@@ -57,14 +57,13 @@ static void state_report(
 	}
 }
 
-// The two processes.
 static void doctor_check_processes(struct doctor *d)
 {
 	if (!d->has_view) {
 		doctor_add(d, DOCTOR_UNKNOWN, "out of memory");
 		return;
 	}
-	// It holds its lock before it has statistics.
+	// The data plane holds its lock before it has statistics.
 	if (d->view.dataplane == PROCESS_HUNG && !d->dp_pid) {
 		doctor_add(d, DOCTOR_WARNING, "the data plane is starting or hangs");
 		doctor_do(d, "weirctl status # after a minute it hangs");
@@ -74,7 +73,7 @@ static void doctor_check_processes(struct doctor *d)
 	state_report(d, "control plane", units[1], d->view.controlplane);
 }
 
-// The value of "Key=value" in the output of systemctl show; "": no such line.
+// Copies the value of "Key=value" in the output of systemctl show; "": there is no such line.
 static void value_of(const char *shown, const char *key, char out[64])
 {
 	size_t len = strlen(key);
@@ -133,7 +132,7 @@ static void doctor_check_units(struct doctor *d)
 	}
 }
 
-// A process whose program was replaced runs an older version than the one on disk.
+// Warns of a process whose program on disk was replaced: it still runs the old version.
 static void replaced_check(struct doctor *d, const char *who, const char *unit, pid_t pid)
 {
 	char path[SYSROOT_PATH_MAX], to[512];
@@ -154,8 +153,7 @@ static void replaced_check(struct doctor *d, const char *who, const char *unit, 
 	}
 }
 
-// Warns of a version that is not weirctl's, the commit included, by what the process says of
-// itself.
+// Warns if the version that a process reports differs from weirctl's, the commit included.
 static void version_check(
 	struct doctor *d, const char *who, const char *unit, pid_t pid, const char *version)
 {
@@ -231,7 +229,7 @@ static void errors_add(struct doctor *d, const struct config_errors *e)
 	}
 }
 
-// Reads it again, for the places of errors.
+// Checks what the configuration needs of the machine. Reads it again, for the places of errors.
 static void machine_prove(const struct doctor *d, struct config_errors *errors)
 {
 	struct config_bundle texts = {0};
@@ -268,7 +266,7 @@ static void check_config(struct doctor *d)
 		doctor_add(d, DOCTOR_OK, "%s is good", path);
 }
 
-// The configuration and the processes, as far as both can be seen.
+// Reads the configuration and the state of the processes, as far as this user may.
 static void doctor_begin(struct doctor *d, struct ctl *c)
 {
 	char why[CONFIG_WHY_MAX];
@@ -329,7 +327,7 @@ static int names_print(void)
 	return CTL_USAGE;
 }
 
-// Nothing of the findings but how many each check has.
+// Prints the report, which has only the number of each check's findings.
 static int report_run(struct doctor *d)
 {
 	struct json_doc *doc = json_doc_new();

@@ -3,8 +3,8 @@
 
 // What the checks of `weirctl doctor` share: the configuration, the processes, and the report.
 //
-// A finding is a line `ok|warning|wrong|unknown  check: what is so`; below it stands the command
-// that mends it. A check that cannot read a value reports `unknown` with the reason, never `ok`.
+// A finding is a line `ok|warning|wrong|unknown  check: text`, with the command that repairs it
+// below. A check that cannot read a value reports `unknown` with the reason, never `ok`.
 
 #include "lib/ctl.h"
 #include "lib/shell_quote.h"
@@ -18,48 +18,47 @@ enum { DOCTOR_TEXT_MAX = 1536 };
 
 struct doctor {
 	const struct ctl *c;
-	const char *check;           // its name, of the running check
-	const struct config *config; // NULL: it cannot be used; `config` check says why
-	struct view view;            // both processes; taken once
-	bool has_view;               // false: nothing is known of them
-	// Whom they run as: the running one's, else the user of the package, else root.
+	const char *check;           // name of the running check
+	const struct config *config; // NULL: it cannot be used; the check `config` says why
+	struct view view;            // state of both processes, read once
+	bool has_view;               // false: their state is unknown
+	// Users of the two processes: a running process's, else the package's, else root.
 	struct passwd_user dp, cp;
 	pid_t dp_pid, cp_pid;          // 0: not running, or not known
-	bool is_hidden;                // this user may not see whether one of them runs
-	bool runs;                     // one of them does
-	bool is_trial;                 // of doctor_try(): a finding that is ok is only counted
-	bool is_report;                // of --report: each finding is only counted
-	struct json_node *list, *last; // with --json: the findings, the newest
+	bool is_hidden;                // this user may not see whether a process runs
+	bool runs;                     // a process runs
+	bool is_trial;                 // doctor_try(): findings that are ok are only counted
+	bool is_report;                // --report: all findings are only counted
+	struct json_node *list, *last; // --json: all findings, the newest finding
 	unsigned count[DOCTOR_VERDICTS];
 };
 
 void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, ...)
 	ATTR_PRINTF(3, 4);
-// The command for the finding before it.
+// Adds the command that repairs the last finding.
 void doctor_do(struct doctor *d, const char *fmt, ...) ATTR_PRINTF(2, 3);
 const char *doctor_verdict_text(enum doctor_verdict verdict);
-// The counts of findings, into an object.
+// Adds the counts of findings to an object.
 void doctor_counts_put(const struct doctor *d, struct json_node *n);
-// Without a configuration that can be used: reports that, and returns true.
+// Reports that the configuration cannot be used, and returns true, if so.
 bool doctor_lacks_config(struct doctor *d);
 // Finds the users and the processes (`dp` to `runs`).
 void doctor_users_find(struct doctor *d);
-// Reports that a check needs to know whether weir runs, where this user may not see that. True: it
-// did.
+// Reports that a check needs to know whether weir runs, and returns true, if this user may not see
+// that.
 bool doctor_lacks_sight(struct doctor *d);
 // The control plane's status document, or NULL.
 const struct json_node *doctor_status(const struct doctor *d);
 
-// The number in a file, or -errno where it cannot be read.
+// The number in a file, or -errno.
 long long doctor_number(const char *path);
-// The number behind "Word:" in a file of such lines, such as /proc/PID/status. -ENOENT: no such
-// line.
+// The number after "Word:" in a file such as /proc/PID/status. -ENOENT: there is no such line.
 long long doctor_field(const char *path, const char *field);
-// How many files have such a name below WEIR_ROOT (glob(3)).
+// The number of files below WEIR_ROOT whose names match the pattern (glob(3)).
 size_t doctor_files_count(const char *pattern);
 
-// Checks of the machine for a configuration that is not in use yet, as if weir did not run. Runs
-// the named checks, the last name NULL, and prints each finding that is not `ok`, then the counts.
-// The number of findings that are `wrong`.
+// Checks the machine for a configuration that is not in use yet, as if weir did not run. Runs the
+// named checks (NULL ends the names), prints each finding that is not `ok`, then the counts.
+// Returns the number of findings that are `wrong`.
 ATTR_MUST_CHECK unsigned doctor_try(
 	const struct ctl *c, const char *config_path, const char *const names[]);

@@ -21,7 +21,7 @@
 #include <weir/url.h>
 
 enum { MAY_READ = 4, MAY_WRITE = 2, MAY_SEARCH = 1 };
-// What an error shows of a path.
+// The most bytes of a path in an error.
 enum { PATH_SHOWN = DOCTOR_TEXT_MAX - 256 };
 enum { RUN_MODE = 03771, CONTROL_MODE = 02751, STATE_MODE = 0750, WHAT_MAX = 160 };
 
@@ -31,7 +31,7 @@ static bool mode_lets(const struct passwd_user *u, const struct stat *st, unsign
 	return u->uid == 0 || (st->st_mode >> shift & bits) == bits;
 }
 
-// 1, 0 or -errno.
+// May the user use this file or directory? 1, 0 or -errno, as doctor_file_may.
 static int part_may(
 	const struct passwd_user *u, const char *path, unsigned bits, struct doctor_block *b)
 {
@@ -82,7 +82,7 @@ void doctor_block_do(struct doctor *d, const struct passwd_user *u, const struct
 		doctor_do(d, "chmod g+%s %s", bits, part);
 	else if (b->st.st_gid == 0 || !(b->st.st_mode & S_IRWXG))
 		doctor_do(d, "chgrp %u %s && chmod g+%s %s", (unsigned)u->gid, part, bits, part);
-	else // others use that group
+	else // other users have that group
 		doctor_do(d, "ls -ld %s # the user %s, group %u, needs %s there", part, u->name,
 			(unsigned)u->gid, bits);
 }
@@ -93,7 +93,8 @@ static bool is_missing(const char *path)
 	return stat(path, &st) != 0 && errno == ENOENT;
 }
 
-// Root makes its directories, and systemd that of StateDirectory=.
+// Will the start make the directory? Root makes its directories, and systemd that of
+// StateDirectory=.
 static bool is_made_at_start(const char *path, const struct passwd_user *u)
 {
 	return is_missing(path)
@@ -127,8 +128,8 @@ static void folder_check(struct doctor *d, const char *what, const char *path,
 	}
 }
 
-// Where the processes have two users, the folder is the control plane's alone: else the other one
-// can keep it from starting.
+// If the processes have two users, only the control plane may write to the folder: otherwise the
+// data plane could prevent its start.
 static void control_folder_check(struct doctor *d, const char *run)
 {
 	char path[PATH_MAX];
@@ -153,7 +154,7 @@ static void control_folder_check(struct doctor *d, const char *run)
 		CONTROL_MODE, SHELL_QUOTE(path));
 }
 
-// One that is missing is made by the control plane.
+// Checks a folder that the configuration names. The control plane makes a missing one.
 static void named_folder_check(struct doctor *d, const char *key, const char *path)
 {
 	if (path && *path && !is_missing(path))
@@ -176,7 +177,7 @@ static void config_file_check_by(struct doctor *d, const char *path, const struc
 	}
 }
 
-// It may hold passwords.
+// Checks that others may not read the configuration, which may hold passwords.
 static void config_others_check(struct doctor *d, const char *path)
 {
 	struct stat st;
@@ -189,12 +190,12 @@ static void config_others_check(struct doctor *d, const char *path)
 	}
 }
 
-// Lists, secrets, certificates and hosts files: what the control plane reads beside its
-// configuration.
+// Checks a file that the control plane reads beside its configuration: a list, a secret, a
+// certificate or a hosts file.
 static void named_check(struct doctor *d, const char *what, const char *path, unsigned *good)
 {
 	struct doctor_block b;
-	if (!path || *path != '/') // none, or a secret that is in no file
+	if (!path || *path != '/') // no path, or a secret that is in no file
 		return;
 	int may = doctor_file_may(&d->cp, path, MAY_READ, &b);
 	if (may < 0) {
@@ -295,7 +296,7 @@ static void on_scalar(void *arg, const struct config_scalar *s)
 	f->urls += url_parse(s->value, &url) == 0 && url.userinfo_len;
 }
 
-// False: it cannot be read, or is no YAML; other checks say so.
+// Counts the secrets in a file. False: it cannot be read, or is no YAML, which other checks report.
 static bool secrets_read(const char *path, struct found *out)
 {
 	const struct config_scalars_to to = {marks_of, on_scalar, out};
@@ -318,8 +319,8 @@ static void password_report(struct doctor *d, const char *path, const char *key)
 		d->cp.name, key, key);
 }
 
-// A file of the configuration that holds secrets itself. The data plane starts with that file where
-// there is no version yet, so its user must be able to read it.
+// Warns of secrets in a file of the configuration that the data plane's user may read. That user
+// must be able to read the file, as the data plane starts with it while there is no version.
 static void secrets_check(struct doctor *d, const char *path)
 {
 	struct found f = {0};
@@ -339,7 +340,7 @@ static void secrets_check(struct doctor *d, const char *path)
 	doctor_do(d, "grep -n '://[^/]*@' %s", SHELL_QUOTE(path));
 }
 
-// The configuration, or a file that it includes.
+// Checks the rights of the configuration file, or of an included file.
 static void config_rights_check(struct doctor *d, const char *path)
 {
 	config_file_check_by(d, path, &d->cp);
@@ -349,7 +350,8 @@ static void config_rights_check(struct doctor *d, const char *path)
 	secrets_check(d, path);
 }
 
-// A file that is added to this folder becomes a part of the configuration.
+// Checks a folder of a pattern of `include`: each file in it can become a part of the
+// configuration.
 static void config_folder_check(struct doctor *d, const char *path)
 {
 	const struct passwd_user *const users[] = {&d->cp, &d->dp};
@@ -392,7 +394,7 @@ void doctor_check_files(struct doctor *d)
 	named_check_all(d, d->config);
 }
 
-enum member { NO_GROUP, NOT_IN_IT, IN_IT, BY_BIRTH }; // BY_BIRTH: it is the user's own group
+enum member { NO_GROUP, NOT_IN_IT, IN_IT, BY_BIRTH }; // BY_BIRTH: the user's own group
 
 static enum member member_of(const struct passwd_user *u, const char *group)
 {
@@ -413,7 +415,7 @@ static enum member member_of(const struct passwd_user *u, const char *group)
 	return is;
 }
 
-// It parses what strangers send.
+// Checks that the data plane's user is no operator, as the data plane parses untrusted input.
 static void dataplane_check(struct doctor *d, const char *operators)
 {
 	const enum member is = member_of(&d->dp, operators);
@@ -434,7 +436,7 @@ static void dataplane_check(struct doctor *d, const char *operators)
 	}
 }
 
-// A process can give a file to a group of its own alone.
+// Checks that the user is in the group: a process can give a file only to a group of its own.
 static void giver_check(
 	struct doctor *d, const struct passwd_user *u, const char *key, const char *group)
 {
@@ -476,7 +478,7 @@ void doctor_check_groups(struct doctor *d)
 
 enum { SOON_S = 14 * 86400, SOON_PART = 4, DATE_MAX = 32 };
 
-// Who shows or believes the certificates: where weir's own end, its service ends.
+// Who uses the certificates: weir's own, whose end ends its service, or trusted authorities'.
 enum whose { OURS, AUTHORITIES };
 
 static const char *date_of(time_t when, char out[DATE_MAX])
@@ -487,7 +489,7 @@ static const char *date_of(time_t when, char out[DATE_MAX])
 	return out;
 }
 
-// Soon is within two weeks, or in the last quarter of a short life.
+// Does the certificate end soon: within two weeks, or in the last quarter of a short validity?
 static bool is_soon(const struct config_end *e, time_t now)
 {
 	const time_t part = (e->ends - e->begins) / SOON_PART;
@@ -502,7 +504,7 @@ static void end_do(struct doctor *d, const struct config_end *e, const char *pat
 		doctor_do(d, "openssl x509 -noout -subject -enddate -in %s", SHELL_QUOTE(path));
 }
 
-// False: there is nothing to report.
+// Reports an end that has come or is near. False: there is nothing to report.
 static bool end_report(struct doctor *d, const char *what, const char *path,
 	const struct config_end *e, enum whose whose)
 {
@@ -530,7 +532,7 @@ static bool end_report(struct doctor *d, const char *what, const char *path,
 	return true;
 }
 
-// How many files it read: one, or none where there is no such key.
+// Checks the ends in a file. Returns the number of files read: 1, or 0 without such a key.
 static unsigned file_check(struct doctor *d, const char *what, const char *path, enum whose whose)
 {
 	static struct config_end end[CONFIG_ENDS_MAX];

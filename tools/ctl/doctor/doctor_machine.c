@@ -27,8 +27,9 @@
 #define TMPFILES      "/etc/tmpfiles.d/weir-hugepages.conf"
 enum { HUGE_PAGE = 2 << 20, SWAPPINESS_MOST = 10 };
 
-// vm.nr_hugepages counts pages of the kernel's default size, which is 32 MiB where its pages have
-// 16 KiB, and 512 MiB where they have 64 KiB. Such machines have pages of 2 MiB as well.
+// Adds the command that reserves huge pages. vm.nr_hugepages counts pages of the kernel's default
+// size, which is 32 MiB with pages of 16 KiB, and 512 MiB with pages of 64 KiB. Such machines have
+// pages of 2 MiB as well.
 static void reserve_do(struct doctor *d, uint64_t missing)
 {
 	const long long now = doctor_number(HUGE_2M "/nr_hugepages"),
@@ -57,8 +58,8 @@ static bool is_below(const char *path, const char *folder)
 	return strncmp(path, folder, len) == 0 && (path[len] == '/' || !path[len]);
 }
 
-// The first one that it may use, else the package's, else the last one; of a given `place` the one
-// that has it. 1; 0: there is no such mount; -errno.
+// Finds the first mount that the control plane may use, else the package's, else the last one; with
+// `place` only mounts that have it. 1; 0: there is no such mount; -errno.
 static int mount_find(const struct doctor *d, const char *place, struct huge_mount *out)
 {
 	char path[SYSROOT_PATH_MAX], line[1024], kind[32], options[256];
@@ -80,7 +81,7 @@ static int mount_find(const struct doctor *d, const char *place, struct huge_mou
 	return rc;
 }
 
-// The package has a unit for its mount.
+// Adds the command that mounts it; the package has a unit for its mount.
 static void mount_do(struct doctor *d, const char *place)
 {
 	static const char unit[] = "dev-hugepages\\x2dweir.mount";
@@ -92,7 +93,7 @@ static void mount_do(struct doctor *d, const char *place)
 			SHELL_QUOTE(place), (unsigned)d->cp.gid, SHELL_QUOTE(place));
 }
 
-// Does the running data plane look in the place that is seen from here? `where` lies there.
+// Warns if the running data plane does not use the hugetlbfs that this process sees at `where`.
 static void sight_check(struct doctor *d, const char *where)
 {
 	char why[SHM_WHY_MAX];
@@ -113,7 +114,7 @@ static void sight_check(struct doctor *d, const char *where)
 	region_unmap(&r);
 }
 
-// Where the control plane puts the cache and the rules.
+// Checks the hugetlbfs where the control plane puts the cache and the rules.
 static void mount_check(struct doctor *d)
 {
 	const char *place = d->config->runtime.hugepages;
@@ -135,9 +136,9 @@ static void mount_check(struct doctor *d)
 		if (m.block.is_way || m.block.is_missing)
 			doctor_block_do(d, &d->cp, &m.block);
 		else if (is_auto && strcmp(m.where, PACKAGE_MOUNT) != 0)
-			mount_do(d, PACKAGE_MOUNT); // that one may be another program's
+			mount_do(d, PACKAGE_MOUNT); // m.where may be another program's
 		else
-			// A remount changes neither: the kernel ignores its mode= and gid=.
+			// A remount does not help: the kernel ignores its mode= and gid=.
 			doctor_do(d, "chgrp %u %s && chmod 1770 %s", (unsigned)d->cp.gid,
 				SHELL_QUOTE(m.where), SHELL_QUOTE(m.where));
 	} else {
@@ -146,12 +147,12 @@ static void mount_check(struct doctor *d)
 	}
 }
 
-// Bytes in huge pages. DPDK takes any, regions those of 2 MiB.
+// Bytes in huge pages. DPDK uses pages of any size, regions only pages of 2 MiB.
 struct huge {
 	uint64_t two, other;
 };
 
-// Adds those of one size. 0 or -errno.
+// Adds the pages of one size. -errno.
 static int huge_add(const char *folder, const char *file, struct huge *out)
 {
 	char path[96];
@@ -166,7 +167,7 @@ static int huge_add(const char *folder, const char *file, struct huge *out)
 	return 0;
 }
 
-// Reserved or free ones. 0 or -errno.
+// Reads the reserved or the free pages. -errno.
 static int huge_read(const char *file, struct huge *out)
 {
 	char pattern[SYSROOT_PATH_MAX];
@@ -181,14 +182,14 @@ static int huge_read(const char *file, struct huge *out)
 	return rc;
 }
 
-// What both would take of them.
+// The bytes that DPDK and regions can use of these pages.
 static uint64_t huge_used(const struct huge *h, uint64_t dpdk, uint64_t regions)
 {
 	uint64_t other = dpdk < h->other ? dpdk : h->other, rest = dpdk - other + regions;
 	return other + (rest < h->two ? rest : h->two);
 }
 
-// A running weir has its pages, and they are no longer free.
+// Checks that there are enough huge pages. Pages of a running weir are not free.
 static void pages_check(struct doctor *d, uint64_t dpdk, uint64_t regions)
 {
 	char has[FIGURE_MAX], needs[FIGURE_MAX];
@@ -201,7 +202,7 @@ static void pages_check(struct doctor *d, uint64_t dpdk, uint64_t regions)
 	}
 	bool is_wrong = d->view.dataplane == PROCESS_DOWN && dpdk > free.two + free.other;
 	bool is_shown_all = d->runs && !is_wrong;
-	// Pages of a control plane that runs are not free.
+	// A running control plane has its pages already.
 	uint64_t beside = is_wrong && d->view.controlplane != PROCESS_DOWN ? 0 : regions;
 	uint64_t need = dpdk + beside;
 	uint64_t room = huge_used(is_shown_all ? &all : &free, dpdk, beside);
@@ -219,7 +220,7 @@ static void pages_check(struct doctor *d, uint64_t dpdk, uint64_t regions)
 		: room < need
 			? ": the rest is ordinary memory, in small pages where that is fragmented"
 			: "");
-	// So many that the control plane has its own after a restart as well.
+	// Enough pages also after a restart of the control plane.
 	uint64_t now = need - room, later = dpdk + regions - huge_used(&all, dpdk, regions);
 	if (room < need)
 		reserve_do(d, now > later ? now : later);
@@ -246,7 +247,7 @@ void doctor_check_hugepages(struct doctor *d)
 		mount_check(d);
 }
 
-// Regions of the plan that lie in huge pages: the cache and the rule images.
+// The bytes of the plan's regions that are in huge pages: the cache and the rule images.
 static uint64_t regions_of(const struct config *c, const struct mem_plan *p)
 {
 	uint64_t sum = 0;
@@ -257,8 +258,8 @@ static uint64_t regions_of(const struct config *c, const struct mem_plan *p)
 	return sum;
 }
 
-// Reserved huge pages are a part of MemTotal, and not of MemAvailable; those that the plan puts
-// nothing into are of no use.
+// Reserved huge pages are a part of MemTotal, but not of MemAvailable. Huge pages that the plan
+// does not use are lost for it.
 void doctor_check_memory(struct doctor *d)
 {
 	char has[FIGURE_MAX], needs[FIGURE_MAX];
@@ -290,7 +291,7 @@ void doctor_check_memory(struct doctor *d)
 		doctor_do(d, "weirctl -c %s mem plan", SHELL_QUOTE(d->c->config_path));
 }
 
-// How much of a process lies in swap.
+// Warns of memory of a process in swap.
 static void swapped_check(struct doctor *d, const char *who, pid_t pid)
 {
 	char path[64], text[FIGURE_MAX];
@@ -340,7 +341,7 @@ void doctor_check_swap(struct doctor *d)
 
 enum which { SOFT, HARD };
 
-// A limit of the process, LLONG_MAX without one, or -errno.
+// A limit of the process, LLONG_MAX if it has none, or -errno.
 static long long limit_read(pid_t pid, const char *name, enum which which)
 {
 	char path[SYSROOT_PATH_MAX], line[256];
@@ -396,7 +397,7 @@ static void limit_check(struct doctor *d, pid_t pid, const char *unit, const cha
 	}
 }
 
-// A process whose hard limit is 0 marks itself as one that is not dumped (caps_no_dump).
+// Checks that the control plane cannot be dumped: caps_no_dump sets its hard limit to 0.
 static void cores_check(struct doctor *d)
 {
 	static const char unit[] = "weir-controlplane";
@@ -413,7 +414,7 @@ static void cores_check(struct doctor *d)
 	}
 }
 
-// vfio and AF_XDP lock the packet buffers in memory.
+// Does any port lock the packet buffers in memory, as vfio and AF_XDP do?
 static bool locks_memory(const struct config_dataplane *dp)
 {
 	for (unsigned i = 0; i < dp->port_count; i++)
@@ -468,7 +469,7 @@ unsigned doctor_cores_of_workers(struct doctor *d, unsigned out[CONFIG_WORKERS_M
 	return count;
 }
 
-// "2,3,6"
+// Writes "2,3,6".
 static char *cores_text(const unsigned *core, unsigned count, char out[CORES_TEXT_MAX])
 {
 	size_t len = 0;
@@ -479,7 +480,7 @@ static char *cores_text(const unsigned *core, unsigned count, char out[CORES_TEX
 	return out;
 }
 
-// Picks the cores that are in the list, or that are not.
+// Finds the cores that are in the list, or those that are not.
 static unsigned cores_pick(const char *list, bool is_in, const unsigned *core, unsigned count,
 	unsigned out[CONFIG_WORKERS_MAX])
 {
@@ -490,7 +491,8 @@ static unsigned cores_pick(const char *list, bool is_in, const unsigned *core, u
 	return picked;
 }
 
-// Cores that a file of the kernel does not list: the scheduler or its tick disturbs their workers.
+// Warns of cores that a file of the kernel does not list: the scheduler or its tick disturbs their
+// workers.
 static bool listed_check(struct doctor *d, const char *file, const char *good, const char *lacks,
 	const unsigned *core, unsigned count)
 {
@@ -530,7 +532,7 @@ static void isolation_check(struct doctor *d, const unsigned *core, unsigned cou
 			text, text);
 }
 
-// Two workers of one physical core take each other's time.
+// Warns of two workers on one physical core, which share its time.
 static void siblings_check(struct doctor *d, const unsigned *core, unsigned count)
 {
 	unsigned pairs = 0;
@@ -559,8 +561,8 @@ static void siblings_check(struct doctor *d, const unsigned *core, unsigned coun
 		doctor_add(d, DOCTOR_OK, "each worker has a physical core of its own");
 }
 
-// The cores that the data plane may use: those of its control group, else of that of its unit, else
-// of all services, else those that are online. 0, with the file that says it in `path`, or -errno.
+// Reads the cores that the data plane may use: from its control group, else from its unit's, else
+// from that of all services, else the online cores. `path` gets the file that was read. -errno.
 static int cpuset_read(const struct doctor *d, char path[SYSROOT_PATH_MAX], char list[LIST_MAX])
 {
 	static const char *const groups[] = {
@@ -622,7 +624,7 @@ void doctor_check_cores(struct doctor *d)
 	siblings_check(d, core, count);
 }
 
-// Has the interrupt a handler, and one that is not the port's own?
+// Has the interrupt a handler that is not vfio's?
 static bool is_foreign_interrupt(const char *folder)
 {
 	char pattern[SYSROOT_PATH_MAX + 4];
@@ -651,7 +653,7 @@ static int effective_read(const char *folder, char list[LIST_MAX])
 	return 0;
 }
 
-// An online core without a worker. False: each has one.
+// Finds an online core without a worker. False: each has one.
 static bool core_find(const unsigned *core, unsigned count, unsigned *out)
 {
 	enum { CORES_MAX = 4096 };
@@ -760,13 +762,14 @@ void doctor_check_governor(struct doctor *d)
 
 enum {
 	DAY_S = 86400,
-	AGE_MOST_S = 3650 * DAY_S, // of a program that still runs
+	AGE_MOST_S = 3650 * DAY_S, // longest age of a program in use
 	RECEIVE_LEAST = 1 << 20,   // FRONTEND_UDP_BUFFER of the control plane
-	BACKLOG_LEAST = 4096,      // of its TCP listeners
+	BACKLOG_LEAST = 4096,      // backlog of the control plane's TCP listeners
 	MAPS_LEAST = 65530,        // the kernel's default
 };
 
-// The program's file is from its build: a clock ahead of that is set, one behind it is not.
+// Checks the clock against the date of the program's file: a build is neither in the future nor ten
+// years old.
 static bool date_check(struct doctor *d)
 {
 	char path[SYSROOT_PATH_MAX], built[32], shown[32];
@@ -828,12 +831,13 @@ static void at_least(struct doctor *d, const char *name, long long least, const 
 	}
 }
 
-// The kernel takes the stricter of both, but 2 (loose) before 1 (strict).
+// Checks rp_filter. The kernel uses the larger of the interface's value and that of "all": 2
+// (loose) wins over 1 (strict).
 static void reverse_path_check(struct doctor *d, const char *interface)
 {
 	char path[128];
 	if (!sysroot_exists("/proc/sys/net/ipv4/conf/%s", interface))
-		return; // weir makes it
+		return; // weir makes the interface
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", interface);
 	long long own = doctor_number(path);
 	long long all = doctor_number("/proc/sys/net/ipv4/conf/all/rp_filter");

@@ -27,8 +27,8 @@ static bool is_service_address(const struct config *c, const struct ip_address *
 
 enum { DELETIONS_MAX = 512 };
 
-// The servers of resolv.conf(5): their number, and that of weir's own addresses, with an expression
-// of sed's in `deletions` for each, as far as there is room.
+// Returns the number of servers in resolv.conf(5). `owns` gets the number of weir's own addresses
+// among them, and `deletions` an expression of sed for each, as far as there is room.
 static unsigned servers_count(
 	const struct doctor *d, FILE *f, unsigned *owns, char deletions[DELETIONS_MAX])
 {
@@ -89,12 +89,12 @@ void doctor_check_resolvconf(struct doctor *d)
 struct port_user {
 	bool is_tcp;
 	unsigned long inode;
-	pid_t pid;        // of a process that has it; 0: none that this user may look into
-	bool is_systemds; // process 1 has it: a socket unit
+	pid_t pid;        // a process with this socket; 0: no process that this user may inspect
+	bool is_systemds; // process 1 has the socket: a socket unit
 	char address[INET6_ADDRSTRLEN];
 };
 
-// An address in the hexadecimal words of /proc/net, each in the byte order of the host.
+// Reads an address in hexadecimal words of /proc/net, each in the byte order of the host.
 static bool address_read(const char *hex, struct ip_address *out)
 {
 	size_t digits = strspn(hex, "0123456789ABCDEFabcdef");
@@ -121,7 +121,8 @@ static bool is_any(const struct ip_address *a)
 	return memcmp(a->bytes, zero, sizeof(zero)) == 0;
 }
 
-// The sockets of one file that take queries to a service address. Their number or -errno.
+// Finds the sockets of one file that receive queries to a service address. Returns their number or
+// -errno.
 static int sockets_find(
 	const struct config *c, const char *file, bool is_tcp, struct port_user *out, int cap)
 {
@@ -171,8 +172,8 @@ static bool owner_visit(void *arg, pid_t pid, const char *to)
 	return true;
 }
 
-// "dnsmasq.service": the unit of the system that is of this program, by both names. False: it is of
-// none, or of one that runs other programs too, such as docker.service.
+// Finds the system's unit of a program, such as "dnsmasq.service"; its name must begin with the
+// program's. False: it has no unit, or one that also runs other programs, such as docker.service.
 static bool unit_of(pid_t pid, const char *name, char out[128])
 {
 	static const char system[] = "0::/system.slice/";
@@ -200,7 +201,7 @@ static void owner_do(struct doctor *d, const struct port_user *u, const char *na
 		doctor_do(d, "ss -lnup 'sport = 53'; ss -lntp 'sport = 53'");
 }
 
-// True: the socket is of another program, which is reported.
+// Reports a socket of another program. True: it is of another program.
 static bool user_report(struct doctor *d, const struct port_user *u)
 {
 	char name[16] = "";
@@ -216,7 +217,7 @@ static bool user_report(struct doctor *d, const struct port_user *u)
 	if (u->pid)
 		(void)sysroot_line(name, sizeof(name), "/proc/%d/comm", (int)u->pid);
 	if (strncmp(name, "weir-controlplane", sizeof(name) - 1) == 0)
-		return false; // one that does not answer
+		return false; // a control plane that does not answer
 	if (u->pid)
 		doctor_add(d, DOCTOR_WRONG, "%s %s port 53 is taken by %s (pid %d)", transport,
 			u->address, name, (int)u->pid);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The network cards of the configuration: IOMMU, drivers and memory nodes, and interfaces that are
-// shared by AF_XDP.
+// The network cards of the configuration: IOMMU, drivers and NUMA nodes, and interfaces that weir
+// shares by AF_XDP.
 
 #include "doctor_checks.h"
 #include "doctor_files.h"
@@ -29,7 +29,7 @@ bool doctor_port_is_pci(const struct config_port *p, char pci[PCI_NAME_MAX])
 	return !p->xdp && pci_name_parse(doctor_port_name(p->device, name), pci);
 }
 
-// mlx4 and mlx5 cards work below the kernel's driver.
+// Does DPDK share the card with the kernel's driver, as for mlx4 and mlx5?
 static bool is_bifurcated(const char *driver)
 {
 	return strncmp(driver, "mlx", 3) == 0;
@@ -46,7 +46,7 @@ static bool is_iommu_needed(const struct config_dataplane *dp)
 	return false;
 }
 
-// Has the kernel's command line the option, alone or with more behind it ("=on,sm_on")?
+// Has the kernel's command line the option, alone or with more after it ("=on,sm_on")?
 static bool has_option(const char *line, const char *option)
 {
 	size_t len = strlen(option);
@@ -73,7 +73,7 @@ void doctor_check_iommu(struct doctor *d)
 	int rc = sysroot_line(line, sizeof(line), "/proc/cmdline");
 	bool is_amd =
 		sysroot_read(cpu, sizeof(cpu), "/proc/cpuinfo") > 0 && strstr(cpu, "AuthenticAMD");
-	// The kernel turns AMD's on by itself.
+	// The kernel turns AMD's IOMMU on by itself.
 	const char *off = is_amd ? "amd_iommu=off" : "intel_iommu=off";
 	if (rc) {
 		doctor_add(d, DOCTOR_UNKNOWN, "it is off: /proc/cmdline: %s", strerror(-rc));
@@ -102,7 +102,7 @@ static void bound_report(struct doctor *d, const struct nic_device *nic)
 	}
 }
 
-// The node that a data plane of a user of its own opens.
+// Checks the vfio node, which a data plane with a user of its own opens.
 static void node_check(struct doctor *d, const struct nic_device *nic)
 {
 	char path[SYSROOT_PATH_MAX];
@@ -166,7 +166,7 @@ static void virtual_check(struct doctor *d, const char *device)
 	}
 }
 
-// The MAC address that the running data plane gave its exception interface; false: not known.
+// Finds the MAC address that the running data plane gave its exception interface; false: unknown.
 static bool exception_mac(const struct doctor *d, const char *name, char out[CONFIG_MAC_TEXT_MAX])
 {
 	const struct stats_copy *s = d->view.stats;
@@ -182,8 +182,8 @@ static bool exception_mac(const struct doctor *d, const char *name, char out[CON
 	return false;
 }
 
-// Is it ours, and as the data plane made it? Another weir that took it leaves its alias and its MAC
-// address there.
+// Checks that an exception interface is this weir's, and as its data plane made it. Another weir
+// that has used it leaves its alias and its MAC address there.
 static void exception_check(struct doctor *d, const char *name)
 {
 	char alias[256], has[32], made[CONFIG_MAC_TEXT_MAX], mark[64];
@@ -245,7 +245,7 @@ void doctor_check_ports(struct doctor *d)
 	}
 }
 
-// The memory node of a core; -1: the machine has one.
+// The NUMA node of a core; -1: the machine has only one.
 static int core_node(unsigned core)
 {
 	char pattern[SYSROOT_PATH_MAX];
@@ -259,7 +259,7 @@ static int core_node(unsigned core)
 	return node;
 }
 
-// The memory node of a port; -1: the machine does not say.
+// The NUMA node of a port; -1: unknown.
 static int port_node(const struct config_port *p, char name[NIC_WORD_MAX])
 {
 	char pci[PCI_NAME_MAX], line[32] = "-1";
@@ -305,10 +305,10 @@ void doctor_check_numa(struct doctor *d)
 		doctor_add(d, DOCTOR_OK, "no worker is on another memory node than a port");
 }
 
-// A version of the kernel; those that weir runs on are newer than 0.
+// A version of the kernel as a number.
 #define LINUX(major, minor) ((unsigned)(major) << 16 | (unsigned)(minor))
 
-// The version of the kernel, and its text; -EINVAL and -errno as values below 0.
+// The version of the kernel, and its text in `release`; -EINVAL or -errno.
 static long long kernel_version(char release[64])
 {
 	unsigned major = 0, minor = 0;
@@ -320,8 +320,8 @@ static long long kernel_version(char release[64])
 		       : -EINVAL;
 }
 
-// Drivers with XDP of their own, of these the ones with AF_XDP without copies, and the version of
-// Linux that has it, where that is newer than 6.1.
+// Has the driver native XDP? `no_copies`: also AF_XDP without copies. The table has the first
+// version of Linux with it, if that is newer than 6.1.
 static bool is_native(const char *driver, bool *no_copies)
 {
 	static const struct {
@@ -368,7 +368,8 @@ static void native_check(struct doctor *d, const char *name)
 	}
 }
 
-// One worker takes one queue (docs/how-to/af-xdp.md). `auto` takes as many as there are.
+// Checks that there is a worker for each queue (docs/how-to/af-xdp.md). `auto` has as many workers
+// as there are queues.
 static void queues_check(struct doctor *d, const char *name)
 {
 	const struct config_dataplane *dp = &d->config->dataplane;
@@ -396,7 +397,7 @@ static void foreign_check(struct doctor *d, const char *name)
 	struct xdp_program program;
 	unsigned ifindex = if_nametoindex(name);
 	if (ifindex == 0)
-		return; // `ports` reports that
+		return; // the check `ports` reports a missing interface
 	if (geteuid() != 0) {
 		doctor_add(d, DOCTOR_UNKNOWN, "the XDP program on %s: needs root", name);
 		return;

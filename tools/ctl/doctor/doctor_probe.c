@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Probes of servers: DNS over UDP, TCP, TLS and HTTPS, resources by URL, and Redis. The one
-// includer of libcurl in this room; a look-up that the system does not end goes on behind its
-// probe.
+// Probes of servers: DNS over UDP, TCP, TLS and HTTPS, resources by URL, and Redis. Only this file
+// of the room includes libcurl; a look-up that the system does not end continues after its probe.
 
 #include "doctor_probe.h"
 
@@ -27,12 +26,12 @@
 
 static void doctor_probe_all(struct doctor_probe *p, unsigned count);
 
-// Upstream servers, lists by URL, Redis and ClickHouse: what the running control plane knows of
-// them, and without one what a probe shows. weir serves without any of the last three.
+// Checks of upstream servers, lists by URL, Redis and ClickHouse: by the running control plane, or
+// without it by probes. weir serves without lists, Redis or ClickHouse.
 
-enum { TESTS_MAX = 1 }; // of the control plane, of 4 s each at most
+enum { TESTS_MAX = 1 }; // tests by the control plane, each 4 s at most
 
-// The reply of the running control plane, or NULL, with a report.
+// Requests a reply of the running control plane; NULL: there is none, which is reported.
 static struct json_doc *control_ask(struct doctor *d, const char *path)
 {
 	char why[HTTP_WHY_MAX];
@@ -49,7 +48,7 @@ static bool is_state(const struct json_node *row, const char *state)
 	return strcmp(json_text(row, "state"), state) == 0;
 }
 
-// Has the set of this server another one that is up?
+// Is another server of this server's set up?
 static bool has_other(const struct json_node *rows, const struct json_node *row)
 {
 	bool has = false;
@@ -62,8 +61,8 @@ static bool has_other(const struct json_node *rows, const struct json_node *row)
 	return has;
 }
 
-// The control plane asks one that has not answered the last query, or none yet. 1: it answers, 0:
-// not, -1: unknown.
+// Has the control plane test a server that has not answered its last query, or any. 1: it answers;
+// 0: it does not; -1: unknown.
 static int server_test(struct doctor *d, const char *name, unsigned *tests)
 {
 	static const char *const ways[] = {"udp", "tcp", "tls", "https"};
@@ -154,7 +153,7 @@ struct servers {
 	struct doctor_probe *probe;
 	const char *ca_file;
 	unsigned count, sets;
-	unsigned named, left; // given by a host name; beyond the room
+	unsigned named, left; // servers with a host name; servers beyond the room
 };
 
 static void servers_add(struct servers *all, const struct config_upstream *server, unsigned count)
@@ -189,7 +188,7 @@ static void zones_add(struct servers *all, const struct config_forward_zone *zon
 		servers_add(all, zones[i].servers, zones[i].server_count);
 }
 
-// The servers of everyone are set 0. None of them has a route, and there is no recursion.
+// Reports that no server of everyone (set 0) has a route, if there is no recursion.
 static void route_report(struct doctor *d, const struct servers *all)
 {
 	unsigned count = 0;
@@ -206,7 +205,7 @@ static void route_report(struct doctor *d, const struct servers *all)
 static void servers_report(struct doctor *d, const struct servers *all)
 {
 	for (unsigned i = 0; i < all->count; i++) {
-		// They answer, or may: nobody asked them.
+		// Other servers of the list answer, or may: servers without a probe.
 		bool others = all->probe[i].has_unasked;
 		for (unsigned o = 0; o < all->count; o++)
 			others |= o != i && all->probe[o].set == all->probe[i].set
@@ -446,7 +445,7 @@ void doctor_check_clickhouse(struct doctor *d)
 
 enum { QUERY_LEN = 17, REPLY_MAX = 4096, HEADER_LEN = 12, ASK_MS = DOCTOR_PROBE_MS / 2 };
 
-// `. NS`, recursion desired, with this identity.
+// Writes the query `. NS` with RD set and this ID.
 static void query_write(uint8_t out[QUERY_LEN], uint16_t id)
 {
 	static const uint8_t rest[] = {1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1};
@@ -455,7 +454,7 @@ static void query_write(uint8_t out[QUERY_LEN], uint16_t id)
 	memcpy(out + 2, rest, sizeof(rest));
 }
 
-// The response code of a reply to this query, as a word. NULL: it is no such reply.
+// The response code of a reply to this query, as a word. NULL: it is no reply to it.
 static const char *reply_code(const uint8_t *reply, size_t len, uint16_t id)
 {
 	static const char *const codes[] = {
@@ -466,7 +465,7 @@ static const char *reply_code(const uint8_t *reply, size_t len, uint16_t id)
 	return code < ARRAY_LEN(codes) ? codes[code] : "another response code";
 }
 
-// Waits for the events until the deadline. 0, -ETIMEDOUT or -errno.
+// Waits for the events until the deadline. -ETIMEDOUT or -errno.
 static int fd_await(int fd, short events, uint64_t until_ms)
 {
 	uint64_t now = clock_mono_ms();
@@ -498,7 +497,7 @@ static int socket_open(const struct socket_address *to, int type, uint64_t until
 	return rc;
 }
 
-// At least one byte. Their number, or -errno; -ECONNRESET: the server closed.
+// Receives at least one byte. Returns their number, or -errno; -ECONNRESET: the server has closed.
 static ssize_t some_receive(int fd, void *out, size_t cap, uint64_t until_ms)
 {
 	int rc = fd_await(fd, POLLIN, until_ms);
@@ -508,7 +507,7 @@ static ssize_t some_receive(int fd, void *out, size_t cap, uint64_t until_ms)
 	return n < 0 ? -errno : n == 0 ? -ECONNRESET : n;
 }
 
-// The response code, or NULL with `*rc`.
+// Sends the query over UDP. Returns the response code, or NULL with `*rc`.
 static const char *udp_query(const struct socket_address *to, uint16_t id, int *rc)
 {
 	uint8_t query[QUERY_LEN], reply[REPLY_MAX];
@@ -556,7 +555,7 @@ static const char *error_text(int rc)
 	return rc == -ETIMEDOUT ? "no reply in time" : strerror(-rc);
 }
 
-// -errno of a machine that has no route there, or no address to ask from.
+// Is it -errno of a machine without a route to the server, or without a source address?
 static bool is_routeless(int rc)
 {
 	return rc == -ENETUNREACH || rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT;
@@ -567,7 +566,7 @@ static void dns_probe(struct doctor_probe *p)
 	uint16_t id = 0;
 	int udp_rc, tcp_rc;
 	if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != sizeof(id))
-		id = (uint16_t)clock_mono_ms(); // no secret: nothing is cached
+		id = (uint16_t)clock_mono_ms(); // need not be random: no reply is cached
 	const char *udp = udp_query(&p->server->address, id, &udp_rc);
 	const char *tcp = tcp_query(&p->server->address, id, &tcp_rc);
 	p->end = udp && tcp                                     ? DOCTOR_PROBE_ANSWERED
@@ -588,7 +587,7 @@ static void append(char *out, size_t cap, const char *fmt, ...)
 	va_end(args);
 }
 
-// Reads until "+PONG" or an error comes. 0 or -errno.
+// Reads until "+PONG" or an error of Redis. -errno.
 static int pong_await(int fd, char *out, size_t cap, uint64_t until_ms)
 {
 	size_t len = 0;
@@ -644,13 +643,13 @@ struct body {
 	struct http_coding coding;
 };
 
-// Before the first thread.
+// Initialises libcurl; call before the first thread.
 static void curl_begin(void)
 {
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-// "sha256//...;sha256//...", as curl takes the pins.
+// Writes the pins for curl: "sha256//...;sha256//...".
 static void pins_text(const struct config_upstream_tls *tls, char out[PINS_TEXT_MAX])
 {
 	size_t len = 0;
@@ -686,7 +685,7 @@ static CURL *request_new(const char *url, const char *ca_file, struct body *body
 		&& curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
-		// A look-up that the system's resolver does not end holds nothing up.
+		// The cleanup must not wait for a look-up that the system's resolver does not end.
 		&& curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)DOCTOR_PROBE_MS) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_receive) == CURLE_OK
@@ -700,7 +699,7 @@ static CURL *request_new(const char *url, const char *ca_file, struct body *body
 	return NULL;
 }
 
-// A request to the server's address, for the name of its certificate.
+// Makes a request to the server's address, for the name in its certificate.
 static CURL *server_request(const struct doctor_probe *p, struct body *body, struct curl_slist **at)
 {
 	const struct config_upstream *s = p->server;
@@ -729,7 +728,7 @@ static void end_set(struct doctor_probe *p, enum doctor_probe_end end, const cha
 	snprintf(p->text, sizeof(p->text), "%.160s", text);
 }
 
-// The machine has no route to the address: weir's ports may have one.
+// Has the machine no route to the address? weir's ports may still have one.
 static bool is_unreachable(CURL *curl, CURLcode code)
 {
 	long err = 0;
@@ -738,7 +737,7 @@ static bool is_unreachable(CURL *curl, CURLcode code)
 	       && is_routeless((int)-err);
 }
 
-// The question over the connection that curl made.
+// Sends the query over the connection that curl made.
 static const char *tls_query(CURL *curl)
 {
 	uint8_t query[2 + QUERY_LEN] = {0, QUERY_LEN}, reply[BODY_MAX];
@@ -756,7 +755,7 @@ static const char *tls_query(CURL *curl)
 		uint64_t now = clock_mono_ms();
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		if (code == CURLE_OK && n == 0)
-			return NULL; // closed
+			return NULL; // the server has closed
 		if (code == CURLE_OK)
 			have += n;
 		else if (code != CURLE_AGAIN || now >= until_ms
@@ -792,7 +791,7 @@ static void tls_probe(struct doctor_probe *p)
 	curl_slist_free_all(at);
 }
 
-// The query goes by POST, as weir sends it.
+// Sets up the query as a POST, as weir sends it.
 static bool post_set(CURL *curl, struct curl_slist *heads)
 {
 	uint8_t query[QUERY_LEN];
@@ -832,7 +831,8 @@ static void https_probe(struct doctor_probe *p)
 	curl_slist_free_all(at);
 }
 
-// weir resolves names of URLs by its own servers, so a failure of the system's says nothing.
+// Requests a URL. weir resolves names of URLs by its own servers, so a failure of the system's
+// resolver means nothing.
 static void url_probe(struct doctor_probe *p, bool only_head)
 {
 	struct body body = {.len = 0};
@@ -860,7 +860,7 @@ static void url_probe(struct doctor_probe *p, bool only_head)
 	} else {
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 		snprintf(text, sizeof(text), "status %ld", status);
-		// Some servers refuse HEAD and have the file.
+		// Some servers refuse HEAD, but have the file.
 		bool is_good = (status >= 200 && status < 300) || (only_head && status == 405);
 		end_set(p, is_good ? DOCTOR_PROBE_ANSWERED : DOCTOR_PROBE_FAILED, text);
 	}
@@ -891,7 +891,7 @@ static void *probe_run(void *arg)
 	return NULL;
 }
 
-// Runs them all, DOCTOR_PROBES_MAX at most; blocks for about 2 s at most.
+// Runs all probes, DOCTOR_PROBES_MAX at most; blocks for about 2 s at most.
 static void doctor_probe_all(struct doctor_probe *p, unsigned count)
 {
 	pthread_t thread[DOCTOR_PROBES_MAX];

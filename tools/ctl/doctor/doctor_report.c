@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the report says of the machine, the programs on it, its network cards and ports, as a
-// document and as a text.
+// The report about the machine, its programs, network cards and ports, as a document and as a text.
 
 #include "doctor_report.h"
 
@@ -22,8 +21,8 @@
 #include <weir/build.h>
 #include <weir/numa.h>
 
-// What of the machine's words may stand in a public report. Makers choose most of these; an owner
-// may have put a name into one: a version that was built at home, a driver of one's own.
+// Filters for the machine's words in a public report. Makers choose most of them, but an owner may
+// have put a name into one: a version that was built at home, a driver of one's own.
 
 enum { PUBLIC_MAX = 80 };
 
@@ -43,8 +42,9 @@ static bool is_of_versions(const char *word, size_t len)
 	return len == 1;
 }
 
-// A version: digits, single letters, and the words that distributions use. Each other word is "?":
-// "6.1.0-32-amd64" stays, "6.12.9-alice" becomes "6.12.9-?". Returns `out`.
+// Copies a version: digits, single letters, and words that distributions use. Any other word
+// becomes
+// "?": "6.1.0-32-amd64" stays, "6.12.9-alice" becomes "6.12.9-?". Returns `out`.
 static char *public_version(const char *text, char out[PUBLIC_MAX])
 {
 	size_t len = 0;
@@ -63,8 +63,8 @@ static char *public_version(const char *text, char out[PUBLIC_MAX])
 	return out;
 }
 
-// One word, of a driver, a release, a device's numbers: letters, digits and "_-.:+~". A text
-// that has others becomes "?", an empty one stays. Returns `out`.
+// Copies a word such as a driver, a release or a device's numbers: letters, digits and "_-.:+~". A
+// text with any other character becomes "?", an empty one stays. Returns `out`.
 static char *public_word(const char *text, char out[PUBLIC_MAX])
 {
 	const size_t len = strspn(text, LETTERS DIGITS "_-.:+~");
@@ -72,7 +72,8 @@ static char *public_word(const char *text, char out[PUBLIC_MAX])
 	return out;
 }
 
-// The model of a processor or a board, in printable ASCII without "/" and "\". Returns `out`.
+// Copies the model of a processor or a board, in printable ASCII without "/" and "\". Returns
+// `out`.
 static char *public_model(const char *text, char out[PUBLIC_MAX])
 {
 	size_t len = 0;
@@ -89,10 +90,10 @@ struct card {
 	const char *bus;
 	char model[PUBLIC_MAX], driver[PUBLIC_MAX]; // "8086:1521"; "": the bus has no such numbers
 	int node;
-	unsigned queues, count; // receive queues of the interface; how many cards are the same
+	unsigned queues, count; // receive queues of the interface; number of such cards
 };
 
-// "0x8086" and "0x1521", or "0bda" and "8153", in two files of a folder.
+// Reads "0x8086" and "0x1521", or "0bda" and "8153", from two files of a folder.
 static void model_read(
 	const char *folder, const char *vendor, const char *device, char out[PUBLIC_MAX])
 {
@@ -113,7 +114,7 @@ static unsigned queues_count(const char *interface)
 	return *interface ? (unsigned)doctor_files_count(pattern) : 0;
 }
 
-// Counts it beside the same ones; one too many is left out.
+// Adds a card, or counts it if an equal one is there. Leaves it out if there is no room.
 static void card_add(struct card *cards, unsigned *count, const struct card *one)
 {
 	unsigned i = 0;
@@ -139,8 +140,8 @@ static void card_of_pci(const struct nic_device *nic, struct card *out)
 	out->queues = queues_count(nic->interface);
 }
 
-// The card of an interface with a driver of its own and no PCI device: USB, or part of the board.
-// False: it is another one.
+// Reads the card of an interface with a driver but no PCI device: USB, or part of the board. False:
+// it is another interface.
 static bool card_of_interface(const char *interface, struct card *out)
 {
 	char driver[NIC_WORD_MAX], why[NIC_WHY_MAX], folder[SYSROOT_PATH_MAX];
@@ -180,7 +181,7 @@ static unsigned cards_find(struct card cards[CARDS_MAX])
 	return count;
 }
 
-// A device of DPDK without hardware: its kind is the beginning of its name.
+// The kind of a DPDK device without hardware, which is the beginning of its name.
 static const char *virtual_kind(const char *device)
 {
 	static const char *const kinds[] = {"net_af_packet", "net_af_xdp", "net_memif", "net_null",
@@ -211,7 +212,7 @@ static void port_put(struct json_node *list, const struct config_port *p)
 	json_put_bool(n, "vlans", p->has_vlans);
 }
 
-// Network cards, and the ports of the configuration by their kind: models and drivers, no names and
+// Adds network cards, and the ports of the configuration by kind: models and drivers, no names and
 // no addresses.
 static void report_cards(const struct doctor *d, struct json_node *root)
 {
@@ -240,7 +241,7 @@ static void report_cards(const struct doctor *d, struct json_node *root)
 
 enum { PROGRAM_MS = 5000, CPUS_MAX = 4096, CPU_TEXT_MAX = 8192 };
 
-// What `PROGRAM --version` says behind the program's name; "": it does not run.
+// Runs `PROGRAM --version` and copies the text after the program's name; "": it does not run.
 static char *version_ask(const char *program, char out[PUBLIC_MAX])
 {
 	char path[SYSROOT_PATH_MAX], said[128] = "";
@@ -253,7 +254,7 @@ static char *version_ask(const char *program, char out[PUBLIC_MAX])
 	return out;
 }
 
-// Its version is that of the process, where it says one.
+// Adds a program, with the version that its process reports, else the version of its file.
 static void program_put(
 	struct json_node *list, const char *name, enum process_state state, const char *running)
 {
@@ -263,7 +264,7 @@ static void program_put(
 		version = version_ask(name, installed);
 	struct json_node *n = json_put_object(list, NULL);
 	json_put_text(n, "program", name);
-	// Its commit is hexadecimal, which no list of words knows.
+	// A commit in the version is hexadecimal, which public_version would not pass.
 	json_put_text(n, "version", *version ? public_word(version, said) : "unknown");
 	json_put_text(n, "state", process_state_text(state));
 }
@@ -281,7 +282,8 @@ static void programs_put(struct doctor *d, struct json_node *root)
 		json_text(doctor_status(d), "version"));
 }
 
-// The value of the line `key`, in "KEY=VALUE", "KEY="VALUE"" or "KEY\t: VALUE"; "": no such line.
+// Copies the value of the line `key`: "KEY=VALUE", "KEY="VALUE"" or "KEY\t: VALUE"; "": there is no
+// such line.
 static void line_value(const char *text, const char *key, char out[PUBLIC_MAX])
 {
 	static const char around[] = " \t=:\"'";
@@ -318,7 +320,7 @@ static void system_put(struct json_node *root)
 	json_put_bool(n, "root", geteuid() == 0);
 }
 
-// The CPUs of a list of the kernel.
+// The number of CPUs in a list of the kernel.
 static unsigned cpus_count(const char *file)
 {
 	char list[1024];
@@ -403,8 +405,8 @@ static bool is_ours(const char *package)
 	return false;
 }
 
-// The installed packages of weir and its libraries, without those of another architecture. False:
-// this machine has no dpkg.
+// Adds the installed packages of weir and its libraries, without other architectures. False: this
+// machine has no dpkg.
 static bool packages_put(struct json_node *list)
 {
 	char path[SYSROOT_PATH_MAX], line[1024], name[64] = "", architecture[16] = "", version[64];
@@ -418,7 +420,7 @@ static bool packages_put(struct json_node *list)
 			is_there = false;
 		is_there |= strcmp(line, "Status: install ok installed\n") == 0;
 		(void)sscanf(line, "Architecture: %15s", architecture);
-		// The version stands behind all of these.
+		// The line of the version comes last.
 		if (sscanf(line, "Version: %63s", version) == 1 && is_there && is_ours(name)
 			&& strcmp(architecture, foreign) != 0)
 			library_put(list, name, version);
@@ -428,7 +430,7 @@ static bool packages_put(struct json_node *list)
 	return f;
 }
 
-// Libraries have their versions in the names of their files: "librte_eal.so.23.0" is 23.0.
+// Adds libraries by their files, whose names have versions: "librte_eal.so.23.0" is 23.0.
 static void files_put(struct json_node *list)
 {
 	static const char *const names[] = {"libbpf", "libc", "libcrypto", "libcurl", "libhiredis",
@@ -472,7 +474,7 @@ void doctor_report_check(const struct doctor *d, struct json_node *list)
 
 enum { COLUMNS = 79, FIRST_COLUMN = 19 };
 
-// "a, b, c" in lines of at most COLUMNS, under one title.
+// A row with one title: "a, b, c" in lines of at most COLUMNS.
 struct row {
 	const char *title;
 	int at; // 0: nothing is printed yet
@@ -612,7 +614,7 @@ static void ports_print(const struct json_node *root)
 		printf("%-*s%llu\n", FIRST_COLUMN, "workers", json_count(root, "workers"));
 }
 
-// Checks by their verdicts: "warning  ports, xdp".
+// Prints the checks by their verdicts: "warning  ports, xdp".
 static void checks_print(const struct json_node *list)
 {
 	for (unsigned verdict = 0; verdict < DOCTOR_VERDICTS; verdict++) {
