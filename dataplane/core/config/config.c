@@ -12,68 +12,45 @@
 #include <weir/config.h>
 #include <weir/heap_site.h>
 
-typedef int config_step(const struct config_doc *doc, struct config *c);
-
-struct fill {
-	const struct config_doc *doc;
-	struct config *c;
-	int rc; // the worst of all steps
+enum {
+#define X(name, needs) STEP_##name,
+	CONFIG_STEPS(X)
+#undef X
 };
+#define CONFIG_STEP(name) (1u << STEP_##name)
 
-// Makes a step, also after one that found errors, so that all errors are reported at once. Keys
-// that are refused have their defaults meanwhile.
-static int step_make(struct fill *f, config_step *step)
+static const struct {
+	const struct config_step *step;
+	uint32_t needs; // CONFIG_STEP() of each step that it needs
+} steps[] = {
+#define X(name, needs) {&config_##name##_step, needs},
+	CONFIG_STEPS(X)
+#undef X
+};
+static_assert(ARRAY_LEN(steps) <= 32);
+
+// Goes on after a step that found errors, so that all errors are reported at once; refused keys
+// have their defaults meanwhile. Returns the worst result.
+static int steps_apply(const struct config_doc *doc, struct config *c)
 {
-	int rc = f->rc == -ENOMEM ? f->rc : step(f->doc, f->c);
-	f->rc = config_worse(f->rc, rc);
+	uint32_t bad = 0; // steps that failed or were left out
+	int rc = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(steps) && rc != -ENOMEM; i++) {
+		int one = steps[i].needs & bad ? -EINVAL : steps[i].step->apply(doc, c);
+		if (one < 0)
+			bad |= 1u << i;
+		rc = config_worse(rc, one);
+	}
 	return rc;
-}
-
-static void steps_make(struct fill *f, config_step *const *steps, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		(void)step_make(f, steps[i]);
-}
-
-// A step whose input was refused is left out: its errors would only follow from those.
-static void sections_fill(struct fill *f)
-{
-	static config_step *const alone[] = {config_limits_apply, config_cookies_apply,
-		config_tls_apply, config_dnssec_apply, config_metrics_apply, config_control_apply,
-		config_redis_apply, config_ipv6_apply, config_proxy_protocol_apply,
-		config_client_sources_apply, config_events_apply, config_query_log_apply,
-		config_updates_apply};
-	const int keys = step_make(f, config_keys_apply);
-	steps_make(f, alone, ARRAY_LEN(alone));
-	const int dataplane = step_make(f, config_dataplane_apply);
-	const int upstreams = step_make(f, config_upstreams_apply);
-	static config_step *const behind_both[] = {
-		config_access_apply, config_lists_apply, config_update_apply};
-	steps_make(f, behind_both, ARRAY_LEN(behind_both));
-	const int records = step_make(f, config_local_apply);
-	// Groups name clients.
-	int groups = step_make(f, config_clients_apply);
-	if (groups == 0)
-		groups = step_make(f, config_groups_apply);
-	if (groups == 0)
-		(void)step_make(f, config_dated_apply);
-	if (groups == 0 && records == 0)
-		(void)step_make(f, config_records_check);
-	(void)step_make(f, config_forwards_apply);
-	if (keys == 0)
-		(void)step_make(f, config_values_check);
-	if (keys == 0 && dataplane == 0 && upstreams == 0)
-		(void)step_make(f, config_mbufs_check);
 }
 
 static int config_fill(const struct config_doc *doc, struct config *c)
 {
-	struct fill f = {.doc = doc, .c = c};
 	c->path = heap_strdup(doc->absolute);
 	if (!c->path || config_include_keep(doc, c) < 0)
 		return -ENOMEM;
-	sections_fill(&f);
-	return f.rc == 0 ? config_check(doc, c) : f.rc;
+	int rc = steps_apply(doc, c);
+	return rc == 0 ? config_check(doc, c) : rc;
 }
 
 static int doc_fill(struct config_doc *doc, struct config **out)
@@ -165,23 +142,9 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
-	config_redis_wipe(c);
-	config_cookies_wipe(c);
-	config_tls_wipe(c);
-	config_dnssec_free(c);
-	config_keys_free(c);
-	config_dataplane_free(c);
-	config_upstreams_free(c);
-	config_access_free(c);
-	config_limits_free(c);
-	config_lists_free(c);
-	config_forwards_free(c);
-	config_local_free(c);
-	config_query_log_free(c);
-	config_events_free(c);
-	config_groups_free(c);
-	config_dated_free(c);
-	config_clients_free(c);
+	for (unsigned i = ARRAY_LEN(steps); i-- > 0;)
+		if (steps[i].step->free)
+			steps[i].step->free(c);
 	config_include_free(c);
 	FREE_AND_NULL(c->path);
 	heap_free(c);

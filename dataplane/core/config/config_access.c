@@ -9,7 +9,7 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
-int config_limits_apply(const struct config_doc *doc, struct config *out)
+static int limits_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *node = config_section(doc, "limits");
 	struct config_limits *l = &out->limits;
@@ -21,7 +21,7 @@ int config_limits_apply(const struct config_doc *doc, struct config *out)
 					&l->unlimited_zones, &l->unlimited_zone_count));
 }
 
-void config_limits_free(struct config *c)
+static void limits_free(struct config *c)
 {
 	FREE_AND_NULL(c->limits.unlimited_clients);
 	FREE_AND_NULL(c->limits.unlimited_zones);
@@ -163,7 +163,7 @@ static int deny_check(
 	return 0;
 }
 
-int config_access_apply(const struct config_doc *doc, struct config *out)
+static int access_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *r = config_section(doc, "access");
 	struct config_access *a = &out->access;
@@ -189,7 +189,7 @@ int config_access_apply(const struct config_doc *doc, struct config *out)
 	return rc;
 }
 
-void config_access_free(struct config *c)
+static void access_free(struct config *c)
 {
 	FREE_AND_NULL(c->access.allow);
 	FREE_AND_NULL(c->access.deny);
@@ -208,7 +208,7 @@ static int balancer_add(const struct config_doc *doc, const char *key, const cha
 	return rc;
 }
 
-int config_proxy_protocol_apply(const struct config_doc *doc, struct config *out)
+static int proxy_protocol_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *r = config_section(doc, "proxy_protocol");
 	char key[CONFIG_PATH_MAX];
@@ -219,3 +219,13 @@ int config_proxy_protocol_apply(const struct config_doc *doc, struct config *out
 				    config_node_item_text(r, "from", i), &out->proxy_protocol));
 	return rc;
 }
+
+// The lists of the section `limits`: clients and zones that its bounds do not apply to.
+const struct config_step config_limits_step = {.apply = limits_apply, .free = limits_free};
+
+// The section `proxy_protocol`: balancers.
+const struct config_step config_proxy_protocol_step = {.apply = proxy_protocol_apply};
+
+// The section `access`: clients that may ask, and clients without limits. `local` means the
+// networks of the service addresses.
+const struct config_step config_access_step = {.apply = access_apply, .free = access_free};

@@ -549,7 +549,7 @@ static int titles_check(const struct config_doc *doc, const struct config *c)
 	return 0;
 }
 
-int config_lists_apply(const struct config_doc *doc, struct config *out)
+static int config_lists_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *b = config_section(doc, "blocking");
 	int rc = tsig_apply(doc, b, &out->blocking); // lists name keys
@@ -578,7 +578,7 @@ static void lists_free(struct config_list *lists, unsigned count)
 	heap_free(lists);
 }
 
-void config_lists_free(struct config *c)
+static void config_lists_free(struct config *c)
 {
 	lists_free(c->blocking.lists, c->blocking.list_count);
 	lists_free(c->blocking.disabled, c->blocking.disabled_count);
@@ -592,7 +592,7 @@ void config_lists_free(struct config *c)
 	config_filter_free(&b->filter);
 }
 
-int config_update_apply(const struct config_doc *doc, struct config *out)
+static int update_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_update *u = &out->blocking.update;
 	int rc = 0;
@@ -606,3 +606,10 @@ int config_update_apply(const struct config_doc *doc, struct config *out)
 				    "bootstrap"),
 			    out, u->bootstrap, &u->bootstrap_count));
 }
+
+// The lists of the section `blocking`, its entries, and the reply for blocked names.
+const struct config_step config_lists_step = {
+	.apply = config_lists_apply, .free = config_lists_free};
+
+// The list of blocking.update, and the relations between its values.
+const struct config_step config_update_step = {.apply = update_apply};

@@ -45,7 +45,7 @@ static int authorities_check(const struct config_doc *doc, const struct config_u
 }
 
 // A worker must never run out of packet buffers because all of them lie in rings.
-int config_mbufs_check(const struct config_doc *doc, struct config *c)
+static int mbufs_check(const struct config_doc *doc, struct config *c)
 {
 	const struct config_dataplane *d = &c->dataplane;
 	unsigned queues = 0, waiting = 0;
@@ -192,7 +192,7 @@ static int subnet_check(const struct config_doc *doc, const struct config *c)
 		"`client_subnet_ipv4` or `client_subnet_ipv6`: leave out one of both");
 }
 
-int config_values_check(const struct config_doc *doc, struct config *c)
+static int values_check(const struct config_doc *doc, struct config *c)
 {
 	int rc = runtime_check(doc, &c->runtime);
 	rc = config_worse(rc, cache_check(doc, &c->cache));
@@ -206,3 +206,9 @@ int config_check(const struct config_doc *doc, const struct config *c)
 	rc = config_worse(rc, subnet_check(doc, c));
 	return config_worse(rc, config_hosts_check(doc, c));
 }
+
+// Checks relations between keys with one value.
+const struct config_step config_values_step = {.apply = values_check};
+
+// Checks the number of packet buffers.
+const struct config_step config_mbufs_step = {.apply = mbufs_check};

@@ -125,7 +125,7 @@ static int names_check(const struct config_doc *doc, const struct config *c)
 		"the name \"%s\" is given twice", again->name);
 }
 
-int config_clients_apply(const struct config_doc *doc, struct config *out)
+static int clients_apply(const struct config_doc *doc, struct config *out)
 {
 	if (config_node_count(doc->tree.root, "clients") == 0)
 		return 0;
@@ -142,7 +142,7 @@ int config_clients_apply(const struct config_doc *doc, struct config *out)
 	return rc == 0 ? names_check(doc, out) : rc;
 }
 
-void config_clients_free(struct config *c)
+static void clients_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->client_count; i++) {
 		FREE_AND_NULL(c->clients[i].name);
@@ -151,3 +151,6 @@ void config_clients_free(struct config *c)
 	}
 	FREE_AND_NULL(c->clients);
 }
+
+// The list `clients`, and the entries of `groups[].clients`. Refuses a client in two groups.
+const struct config_step config_clients_step = {.apply = clients_apply, .free = clients_free};

@@ -102,7 +102,7 @@ static int hosts_take(
 	return rc;
 }
 
-int config_metrics_apply(const struct config_doc *doc, struct config *out)
+static int metrics_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *r = config_section(doc, "metrics");
 	struct config_metrics *m = &out->metrics;
@@ -188,7 +188,7 @@ static int client_take(const struct config_doc *doc, unsigned i, const struct co
 	return 0;
 }
 
-int config_control_apply(const struct config_doc *doc, struct config *out)
+static int control_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *r = config_section(doc, "control");
 	struct config_control *c = &out->control;
@@ -208,3 +208,9 @@ int config_control_apply(const struct config_doc *doc, struct config *out)
 					      "control.certificates or tls.certificates"));
 	return rc;
 }
+
+// The section `metrics`: the address that serves them, and the clients that may read them.
+const struct config_step config_metrics_step = {.apply = metrics_apply};
+
+// The section `control`: addresses, clients and certificates of the control API on the network.
+const struct config_step config_control_step = {.apply = control_apply};

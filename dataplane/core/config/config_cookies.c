@@ -36,7 +36,7 @@ static int file_apply(const struct config_doc *doc, struct config_cookies *c)
 	return config_secrets_read(&file, c->secret_file);
 }
 
-int config_cookies_apply(const struct config_doc *doc, struct config *out)
+static int cookies_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *r = config_section(doc, "cookies");
 	int rc = 0;
@@ -53,7 +53,10 @@ int config_cookies_apply(const struct config_doc *doc, struct config *out)
 	return rc < 0 ? rc : file_apply(doc, &out->cookies); // refuses a file beside `secrets`
 }
 
-void config_cookies_wipe(struct config *c)
+static void cookies_wipe(struct config *c)
 {
 	explicit_bzero(c->cookies.secret, sizeof(c->cookies.secret));
 }
+
+// The section `cookies`: the secrets, from the configuration or from `secret_file`.
+const struct config_step config_cookies_step = {.apply = cookies_apply, .free = cookies_wipe};

@@ -307,7 +307,7 @@ static int addresses_apply(
 	return rc;
 }
 
-int config_dataplane_apply(const struct config_doc *doc, struct config *out)
+static int dataplane_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *d = config_section(doc, "dataplane");
 	int rc = lcores_apply(doc, d, out);
@@ -315,7 +315,7 @@ int config_dataplane_apply(const struct config_doc *doc, struct config *out)
 	return config_worse(rc, addresses_apply(doc, d, out));
 }
 
-void config_dataplane_free(struct config *c)
+static void dataplane_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->dataplane.port_count; i++) {
 		FREE_AND_NULL(c->dataplane.ports[i].device);
@@ -323,3 +323,6 @@ void config_dataplane_free(struct config *c)
 		FREE_AND_NULL(c->dataplane.ports[i].xdp);
 	}
 }
+
+// The section `dataplane`: cores, ports, service addresses.
+const struct config_step config_dataplane_step = {.apply = dataplane_apply, .free = dataplane_free};

@@ -149,7 +149,7 @@ static int group_add(struct config_group *g, const struct config_dated_entry *e)
 			  : names_add(&to->names, &to->count, &e->name);
 }
 
-int config_dated_apply(const struct config_doc *doc, struct config *out)
+static int dated_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_dated *d = &out->dated;
 	// The clock by which the control plane ends entries; time() may be a tick behind it.
@@ -174,7 +174,7 @@ int config_dated_apply(const struct config_doc *doc, struct config *out)
 	return rc;
 }
 
-void config_dated_free(struct config *c)
+static void dated_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->dated.count; i++) {
 		FREE_AND_NULL(c->dated.entries[i].pattern);
@@ -182,3 +182,6 @@ void config_dated_free(struct config *c)
 	}
 	FREE_AND_NULL(c->dated.entries);
 }
+
+// The list `entries`: an item that has not ended is also an entry of `blocking` or of its group.
+const struct config_step config_dated_step = {.apply = dated_apply, .free = dated_free};

@@ -182,7 +182,7 @@ static int anchors_apply(const struct config_doc *doc, struct config_dnssec *d)
 	return 0;
 }
 
-int config_dnssec_apply(const struct config_doc *doc, struct config *out)
+static int dnssec_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *r = config_section(doc, "dnssec");
 	struct config_dnssec *d = &out->dnssec;
@@ -209,8 +209,11 @@ int config_dnssec_apply(const struct config_doc *doc, struct config *out)
 	return d->anchors ? config_worse(rc, anchors_apply(doc, d)) : rc;
 }
 
-void config_dnssec_free(struct config *c)
+static void dnssec_free(struct config *c)
 {
 	FREE_AND_NULL(c->dnssec.negative);
 	FREE_AND_NULL(c->dnssec.keys);
 }
+
+// The section `dnssec`.
+const struct config_step config_dnssec_step = {.apply = dnssec_apply, .free = dnssec_free};

@@ -115,7 +115,7 @@ static int syslog_take(const struct config_doc *doc, struct config_events *e)
 		       : config_refuse(doc, key, "is not the address of a host");
 }
 
-int config_events_apply(const struct config_doc *doc, struct config *out)
+static int events_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *r = config_section(doc, "events");
 	struct config_events *e = &out->events;
@@ -147,9 +147,12 @@ bool config_events_differ(const struct config_events *a, const struct config_eve
 	return false;
 }
 
-void config_events_free(struct config *c)
+static void events_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->events.webhook_count; i++)
 		config_webhook_free(&c->events.webhooks[i].to);
 	FREE_AND_NULL(c->events.webhooks);
 }
+
+// The lists and the syslog server of the section `events`.
+const struct config_step config_events_step = {.apply = events_apply, .free = events_free};

@@ -167,7 +167,7 @@ static int totals_check(const struct config_doc *doc, const struct config *c)
 	return 0;
 }
 
-int config_forwards_apply(const struct config_doc *doc, struct config *out)
+static int forwards_apply(const struct config_doc *doc, struct config *out)
 {
 	int rc = list_apply(doc, "forward_zones", config_node_list(doc->tree.root, "forward_zones"),
 		out, &out->forwards, &out->forward_count);
@@ -194,9 +194,12 @@ static void zones_free(struct config_forward_zone *zones, unsigned count)
 	heap_free(zones);
 }
 
-void config_forwards_free(struct config *c)
+static void forwards_free(struct config *c)
 {
 	zones_free(c->forwards, c->forward_count);
 	for (unsigned i = 0; i < c->group_count; i++)
 		zones_free(c->groups[i].forwards, c->groups[i].forward_count);
 }
+
+// The lists `forward_zones` of everyone and of groups. Frees those of groups as well.
+const struct config_step config_forwards_step = {.apply = forwards_apply, .free = forwards_free};

@@ -525,7 +525,7 @@ int config_group_find(const struct config_doc *doc, const char *key, const char 
 		text_escape(name, shown, sizeof(shown)));
 }
 
-int config_groups_apply(const struct config_doc *doc, struct config *out)
+static int groups_apply(const struct config_doc *doc, struct config *out)
 {
 	if (config_node_count(doc->tree.root, "groups") == 0)
 		return members_apply(doc, out);
@@ -544,7 +544,7 @@ int config_groups_apply(const struct config_doc *doc, struct config *out)
 	return config_worse(rc, all_labels_apply(doc, out));
 }
 
-void config_groups_free(struct config *c)
+static void groups_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->group_count; i++) {
 		struct config_group *g = &c->groups[i];
@@ -565,3 +565,6 @@ void config_groups_free(struct config *c)
 	}
 	FREE_AND_NULL(c->groups);
 }
+
+// The list `groups`: their clients, and settings for these.
+const struct config_step config_groups_step = {.apply = groups_apply, .free = groups_free};

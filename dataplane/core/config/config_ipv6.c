@@ -26,7 +26,7 @@ static int prefix_apply(
 	return 0;
 }
 
-int config_ipv6_apply(const struct config_doc *doc, struct config *out)
+static int ipv6_apply(const struct config_doc *doc, struct config *out)
 {
 	const char *text = out->ipv6.dns64_text;
 	return text && *text ? prefix_apply(doc, "ipv6.dns64", text, &out->ipv6.dns64) : 0;
@@ -45,3 +45,6 @@ int config_group_ipv6_apply(const struct config_doc *doc, const struct config_no
 			config_node_text(node, "dns64"), &g->ipv6.dns64);
 	return rc;
 }
+
+// The section `ipv6`.
+const struct config_step config_ipv6_step = {.apply = ipv6_apply};

@@ -3,6 +3,7 @@
 #include "config_keys.h"
 
 #include "config_entries.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -361,7 +362,7 @@ static const char *key_fallback(const struct config_node *root, const struct con
 	return key->fallback;
 }
 
-int config_keys_apply(const struct config_doc *doc, struct config *out)
+static int keys_apply(const struct config_doc *doc, struct config *out)
 {
 	int rc = 0;
 	for (unsigned i = 0; i < config_key_count; i++) {
@@ -379,7 +380,7 @@ int config_keys_apply(const struct config_doc *doc, struct config *out)
 	return rc;
 }
 
-void config_keys_free(struct config *c)
+static void keys_free(struct config *c)
 {
 	for (unsigned i = 0; i < config_key_count; i++) {
 		if (config_keys[i].kind == CONFIG_TEXT)
@@ -397,3 +398,6 @@ bool config_key_differs(
 		       != 0;
 	return memcmp(x, y, key->field_size) != 0;
 }
+
+// The keys with one value: converts those of the document, or their defaults.
+const struct config_step config_keys_step = {.apply = keys_apply, .free = keys_free};

@@ -444,11 +444,6 @@ extern const unsigned config_key_count;
 
 const struct config_key *config_key_find(const char *path); // NULL: the table has no such key
 
-// Converts every key of the document, or its default, into `out`.
-// -EINVAL by config_refuse, -ENOMEM.
-ATTR_MUST_CHECK int config_keys_apply(const struct config_doc *doc, struct config *out);
-// Frees the texts that config_keys_apply made.
-void config_keys_free(struct config *c);
 bool config_key_differs(
 	const struct config_key *key, const struct config *a, const struct config *b);
 

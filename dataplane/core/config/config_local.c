@@ -158,7 +158,7 @@ static int group_check(const struct config_doc *doc, const struct config *c, uns
 	return rc;
 }
 
-int config_records_check(const struct config_doc *doc, struct config *c)
+static int records_check(const struct config_doc *doc, struct config *c)
 {
 	struct ordered everyone = {.list = "local.records",
 		.record = c->local.records,
@@ -337,7 +337,7 @@ static int zones_apply(
 	return rc;
 }
 
-int config_local_apply(const struct config_doc *doc, struct config *out)
+static int local_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_local *l = &out->local;
 	int rc = records_apply(doc, "local.records",
@@ -364,7 +364,7 @@ static void records_free(struct config_record *records, unsigned count)
 	heap_free(records);
 }
 
-void config_local_free(struct config *c)
+static void local_free(struct config *c)
 {
 	struct config_local *l = &c->local;
 	records_free(l->records, l->record_count);
@@ -375,3 +375,10 @@ void config_local_free(struct config *c)
 	for (unsigned i = 0; i < c->group_count; i++)
 		records_free(c->groups[i].records, c->groups[i].record_count);
 }
+
+// The section `local`: the operator's own records and zones.
+const struct config_step config_local_step = {.apply = local_apply};
+
+// Refuses a duplicate, a CNAME beside another record of its name (RFC 1034 3.6.2), and a circle of
+// CNAMEs. Frees the records of groups as well.
+const struct config_step config_records_step = {.apply = records_check, .free = local_free};

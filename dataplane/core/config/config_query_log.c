@@ -167,7 +167,7 @@ static int dnstap_check(const struct config_doc *doc, const char *to)
 		       : config_refuse(doc, key, "must not be a multicast or broadcast address");
 }
 
-int config_query_log_apply(const struct config_doc *doc, struct config *out)
+static int query_log_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *node = config_section(doc, "query_log");
 	struct config_query_log *c = &out->query_log;
@@ -186,7 +186,7 @@ int config_query_log_apply(const struct config_doc *doc, struct config *out)
 		rc, clickhouse_apply(doc, config_node_mapping(node, "clickhouse"), &c->clickhouse));
 }
 
-void config_query_log_free(struct config *c)
+static void query_log_free(struct config *c)
 {
 	FREE_AND_NULL(c->query_log.exclude_domains);
 	FREE_AND_NULL(c->query_log.exclude_clients);
@@ -231,7 +231,7 @@ static int server_add(const struct config_doc *doc, const char *key, const char 
 	return 0;
 }
 
-int config_client_sources_apply(const struct config_doc *doc, struct config *out)
+static int client_sources_apply(const struct config_doc *doc, struct config *out)
 {
 	const struct config_node *r = config_section(doc, "client_names");
 	struct config_client_names *n = &out->client_names;
@@ -247,3 +247,9 @@ int config_client_sources_apply(const struct config_doc *doc, struct config *out
 				config_node_item_text(r, "ptr_servers", i), n));
 	return rc;
 }
+
+// The lists of the section `client_names`.
+const struct config_step config_client_sources_step = {.apply = client_sources_apply};
+
+// The lists of the section `query_log`; config_keys.h has its keys with one value.
+const struct config_step config_query_log_step = {.apply = query_log_apply, .free = query_log_free};

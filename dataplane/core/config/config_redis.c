@@ -103,17 +103,21 @@ static int relations_check(const struct config_doc *doc, const struct config_red
 	return rc;
 }
 
-int config_redis_apply(const struct config_doc *doc, struct config *out)
+static int redis_apply(const struct config_doc *doc, struct config *out)
 {
 	int rc = addresses_apply(doc, config_section(doc, "redis"), &out->redis);
 	rc = config_worse(rc, passwords_apply(doc, &out->redis));
 	return config_worse(rc, relations_check(doc, &out->redis));
 }
 
-void config_redis_wipe(struct config *c)
+static void redis_wipe(struct config *c)
 {
 	if (c->redis.password)
 		explicit_bzero(c->redis.password, strlen(c->redis.password));
 	if (c->redis.sentinel_password)
 		explicit_bzero(c->redis.sentinel_password, strlen(c->redis.sentinel_password));
 }
+
+// The section `redis`: its list of addresses, the password files, and the relations between its
+// values. No message has a password.
+const struct config_step config_redis_step = {.apply = redis_apply, .free = redis_wipe};

@@ -115,7 +115,7 @@ static int clients_check(const struct config_doc *doc, const struct config_tls *
 		       : 0;
 }
 
-int config_tls_apply(const struct config_doc *doc, struct config *out)
+static int tls_apply(const struct config_doc *doc, struct config *out)
 {
 	int rc = certificates_take(doc, config_section(doc, "tls"), &out->tls);
 	rc = config_worse(rc, name_take(doc, out->tls.name));
@@ -131,7 +131,11 @@ int config_tls_apply(const struct config_doc *doc, struct config *out)
 	return config_worse(rc, doh_check(doc, out));
 }
 
-void config_tls_wipe(struct config *c)
+static void tls_wipe(struct config *c)
 {
 	explicit_bzero(c->tls.secret, sizeof(c->tls.secret));
 }
+
+// The sections `tls`, `dot` and `doh`: paths of certificates, secrets of session tickets, and
+// ports. Does not read the certificates.
+const struct config_step config_tls_step = {.apply = tls_apply, .free = tls_wipe};

@@ -39,7 +39,10 @@ static int key_take(const struct config_doc *doc, struct config_updates *u)
 	return 0;
 }
 
-int config_updates_apply(const struct config_doc *doc, struct config *out)
+static int updates_apply(const struct config_doc *doc, struct config *out)
 {
 	return config_worse(url_check(doc, &out->updates), key_take(doc, &out->updates));
 }
+
+// The section `updates`: the public key, and the keys that `check` needs.
+const struct config_step config_updates_step = {.apply = updates_apply};

@@ -590,13 +590,16 @@ static int servers_apply(
 	return config_worse(rc, sources_apply(doc, node, u));
 }
 
-int config_upstreams_apply(const struct config_doc *doc, struct config *out)
+static int upstreams_apply(const struct config_doc *doc, struct config *out)
 {
 	return servers_apply(doc, config_section(doc, "upstreams"), out);
 }
 
-void config_upstreams_free(struct config *c)
+static void upstreams_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->upstreams.count; i++)
 		FREE_AND_NULL(c->upstreams.server[i].name);
 }
+
+// The section `upstreams`.
+const struct config_step config_upstreams_step = {.apply = upstreams_apply, .free = upstreams_free};
