@@ -47,7 +47,8 @@ static bool is_guard(const struct rule_list_info *allow, const struct rule_list_
 void answer_rank_init(struct answer_rank *k, const struct rule_reader *image)
 {
 	static const uint8_t allowing[] = {RULE_CLASS_LOCAL, RULE_CLASS_OPERATOR_ALLOW,
-		RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_ALLOW, RULE_CLASS_EXCEPT};
+		RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_ALLOW, RULE_CLASS_EXCEPT,
+		RULE_CLASS_UNREWRITE};
 
 	memset(k, 0, sizeof(*k));
 	k->image = image;
@@ -93,6 +94,7 @@ struct unless {
 	struct rule_set lists;     // besides, allow rules of lists
 	struct rule_set all;       // besides, those of policy zones
 	struct rule_set names;     // the rules by name among `all`
+	struct rule_set rewrites;  // exceptions for rewrites
 };
 
 static void unless_join(const struct answer_rank *k, const struct rule_set *lists, struct unless *u)
@@ -109,6 +111,38 @@ static void unless_join(const struct answer_rank *k, const struct rule_set *list
 	answer_set_join(&u->all, &s);
 	for (unsigned w = 0; w < 4; w++)
 		u->lists.lists[w] |= s.lists[w] & ~(more.lists[w] & k->image->zones[w]);
+	more = set_and(lists, k->of_class[RULE_CLASS_UNREWRITE]);
+	answer_set_join(&u->rewrites, &more);
+}
+
+// Adds the exceptions that take the rewrites of a list back.
+static void takers_add(const struct answer_rank *k, const struct rule_set *exceptions,
+	unsigned list, struct rule_set *unless)
+{
+	SET_EACH(taker, exceptions)
+	{
+		if (set_has(k->image->takes[taker], list))
+			set_put(unless, (unsigned)taker, true);
+	}
+}
+
+// A clause for `block`, and one for each of its lists whose rewrites an exception takes back.
+static void blocks_add(const struct answer_rank *k, const struct rule_set *block,
+	const struct rule_set *unless, const struct unless *u, struct answer_match *out)
+{
+	struct rule_set left = *block;
+
+	SET_EACH(list, block)
+	{
+		struct rule_set one = {{0}}, more = *unless;
+		set_put(&one, (unsigned)list, true);
+		takers_add(k, &u->rewrites, (unsigned)list, &more);
+		if (memcmp(&more, unless, sizeof(more)) == 0)
+			continue;
+		clause_add(k, &one, &more, out);
+		set_put(&left, (unsigned)list, false);
+	}
+	clause_add(k, &left, unless, out);
 }
 
 // The operator's rules: the nearest decides, allow before deny at one name. Local data decides
@@ -187,12 +221,12 @@ static void lists_add(const struct answer_rank *k, const struct rule_match *matc
 	for (unsigned i = 0; i < count; i++)
 		answer_set_join(&all, &match[i].set);
 	struct rule_set s = set_and(&all, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
-	clause_add(k, &s, &u->important, out);
+	blocks_add(k, &s, &u->important, u, out);
 	zones_add(k, match, count, u, out);
 	s = set_and(&all, k->of_class[RULE_CLASS_BLOCK]);
 	for (unsigned w = 0; w < 4; w++)
 		s.lists[w] &= ~k->image->zones[w];
-	clause_add(k, &s, &u->all, out);
+	blocks_add(k, &s, &u->all, u, out);
 }
 
 // A pattern is a rule at the root: of its class the farthest, but its class decides. The operator's
@@ -205,9 +239,9 @@ static void patterns_add(const struct answer_rank *k, const struct rule_set *pat
 	answer_set_join(&spared, &u->names);
 	clause_add(k, &s, &spared, out);
 	s = set_and(patterns, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
-	clause_add(k, &s, &u->important, out);
+	blocks_add(k, &s, &u->important, u, out);
 	s = set_and(patterns, k->of_class[RULE_CLASS_BLOCK]);
-	clause_add(k, &s, &u->all, out);
+	blocks_add(k, &s, &u->all, u, out);
 }
 
 static struct unless unless_of(const struct answer_rank *k, const struct rule_match *match,

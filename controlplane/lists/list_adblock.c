@@ -14,7 +14,8 @@
 enum { CLIENTS_MAX = 8 };
 
 struct list_modifiers {
-	bool important, rewrites, off;
+	bool important, off;
+	bool rewrites, any;      // any: without saying how, for exceptions
 	struct list_text except; // $denyallow, names by `|`; len may be 0
 	struct rule_types types;
 	unsigned clients; // 0: the rule is for all
@@ -176,8 +177,9 @@ static enum list_reject read_rewrite(struct list_text value, struct list_modifie
 	struct list_text type = list_text_cut(&rest, ';');
 	bool empty = type.len == 0 && rest.len == 0;
 	m->rewrites = true;
-	if (value.len == 0)
-		return LIST_REJECT_REWRITE;
+	m->any = value.len == 0;
+	if (m->any)
+		return LIST_REJECT_COUNT;
 	if (empty && list_text_is(rcode, LIST_TEXT("NXDOMAIN")))
 		m->reply = RULE_REPLY_NXDOMAIN;
 	else if (empty && list_text_is(rcode, LIST_TEXT("REFUSED")))
@@ -225,7 +227,7 @@ static enum list_reject read_one(struct list_text option, struct list_modifiers 
 static enum list_reject list_modifiers_read(struct list_text options, struct list_modifiers *out)
 {
 	enum list_reject why = LIST_REJECT_COUNT;
-	out->important = out->rewrites = out->off = false;
+	out->important = out->rewrites = out->any = out->off = false;
 	out->except = (struct list_text){0};
 	out->types = (struct rule_types){0};
 	out->clients = 0;
@@ -271,12 +273,25 @@ static enum list_reject answer_policy_class(const struct list_parser *p, bool ex
 {
 	if (!exception && p->options.role == LIST_ROLE_BLOCK) {
 		*out = m->important ? RULE_CLASS_IMPORTANT_BLOCK : RULE_CLASS_BLOCK;
+		if (m->any)
+			return LIST_REJECT_REWRITE;
 		return m->important && m->except.len ? LIST_REJECT_MODIFIER : LIST_REJECT_COUNT;
 	}
 	*out = m->important ? RULE_CLASS_IMPORTANT_ALLOW : RULE_CLASS_ALLOW;
 	if (m->except.len)
 		return LIST_REJECT_MODIFIER;
-	return m->rewrites ? LIST_REJECT_REWRITE : LIST_REJECT_COUNT;
+	if (!m->rewrites)
+		return LIST_REJECT_COUNT;
+	*out = RULE_CLASS_UNREWRITE;
+	const bool says = m->any || (m->reply != RULE_REPLY_GROUP && !m->rtype);
+	return exception && says ? LIST_REJECT_COUNT : LIST_REJECT_REWRITE;
+}
+
+static uint8_t base_of(enum rule_class rule_class, const struct list_modifiers *m)
+{
+	if (rule_class == RULE_CLASS_UNREWRITE)
+		return m->important;
+	return m->rewrites ? RULE_REWRITES : 0;
 }
 
 static struct list_rule make_rule(const struct list_parser *p, enum rule_class rule_class,
@@ -284,6 +299,7 @@ static struct list_rule make_rule(const struct list_parser *p, enum rule_class r
 {
 	struct list_rule rule = list_rule_make(p, rule_class, covers, m->reply);
 	rule.kind.types = m->types;
+	rule.kind.base = base_of(rule_class, m);
 	rule.off = m->off;
 	if (m->rtype) {
 		rule.rtype = m->rtype;
@@ -369,6 +385,8 @@ static enum list_reject take_pattern(struct list_parser *p, struct list_text lin
 		why = answer_pattern(pattern, &m);
 	if (why == LIST_REJECT_COUNT)
 		why = answer_policy_class(p, exception, &m, &rule_class);
+	if (why == LIST_REJECT_COUNT && rule_class == RULE_CLASS_UNREWRITE)
+		why = LIST_REJECT_REWRITE;
 	if (why != LIST_REJECT_COUNT)
 		return why;
 	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, &m);
@@ -502,6 +520,8 @@ static enum list_reject take_glob(
 		why = LIST_REJECT_MODIFIER;
 	if (why == LIST_REJECT_COUNT)
 		why = answer_policy_class(p, exception, m, &rule_class);
+	if (why == LIST_REJECT_COUNT && g.is_pattern && rule_class == RULE_CLASS_UNREWRITE)
+		why = LIST_REJECT_REWRITE;
 	if (why != LIST_REJECT_COUNT)
 		return why;
 	struct list_rule rule =
@@ -527,6 +547,8 @@ static enum list_reject take_address(struct list_parser *p, const struct ip_addr
 	enum list_reject why = answer_policy_class(p, exception, m, &rule_class);
 	if (why == LIST_REJECT_COUNT && (m->except.len || m->types.count))
 		why = LIST_REJECT_MODIFIER;
+	if (why == LIST_REJECT_COUNT && rule_class == RULE_CLASS_UNREWRITE)
+		why = LIST_REJECT_REWRITE;
 	if (why != LIST_REJECT_COUNT)
 		return why;
 	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, m);
@@ -568,7 +590,7 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 		return why;
 	struct list_rule rule = make_rule(p, rule_class, b.covers, &m);
 	rule.name = &name;
-	rule.kind.base = excepts ? RULE_EXCEPTED : 0;
+	rule.kind.base |= excepts ? RULE_EXCEPTED : 0;
 	give(p, &rule, &m);
 	if (excepts)
 		give_except(p, &m, &name);

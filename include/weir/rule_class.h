@@ -21,6 +21,8 @@
 // A rule counts only if its list is in the group's mask, its query types fit, and it covers the
 // name. EXCEPT at a name takes rules of the same source at names above it away, by its base. SAFE
 // does not decide: a question that passes is resolved in the group's view for safe search.
+// UNREWRITE neither: the group's rules with RULE_REWRITES do not count for a name that it covers,
+// whatever their sources and wherever in the name they are.
 
 #include "attr.h"
 
@@ -36,10 +38,11 @@ enum rule_class {
 	RULE_CLASS_OPERATOR_ALLOW,
 	RULE_CLASS_LOCAL,
 	RULE_CLASS_SAFE,
+	RULE_CLASS_UNREWRITE,
 	RULE_CLASSES
 };
 
-enum { RULE_EXCEPTED = 1 };
+enum { RULE_EXCEPTED = 1, RULE_REWRITES = 2 };
 enum { RULE_COVERS_SELF = 1, RULE_COVERS_BELOW = 2, RULE_COVERS_ALL = 3 };
 
 // How a question is answered that a rule of class *BLOCK, *DENY or LOCAL decides.
@@ -86,7 +89,10 @@ struct rule_kind {
 	// EXCEPT: takes away the EXCEPTED rules of its types and its client at the name above that
 	// has so many labels ($denyallow). 0: all BLOCK rules of its source above it, and a zone's
 	// ALLOW rules too: names between exist, which no wildcard covers (RFC 4592 3.3.1).
-	// BLOCK: RULE_EXCEPTED, or 0.
+	// BLOCK: RULE_EXCEPTED where an EXCEPT has its base; BLOCK, IMPORTANT_BLOCK: RULE_REWRITES
+	// where the rule says how to answer ($dnsrewrite); joined.
+	// UNREWRITE: 1: IMPORTANT_BLOCK rules, too. Of a reply other than GROUP: those with this
+	// reply alone.
 	uint8_t base;
 	uint8_t globs; // 1: only names below it that a glob of theirs fits (rule_image.h)
 	char client[RULE_CLIENT_MAX]; // group that the rule is for ($client), NUL-padded; "": all

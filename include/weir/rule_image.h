@@ -52,7 +52,7 @@ enum {
 	RULE_GLOB_SEEN_BITS = 14,
 };
 #define RULE_IMAGE_MAGIC   UINT64_C(0x31304d4952494557) // "WEIRIM01"
-#define RULE_IMAGE_VERSION 6
+#define RULE_IMAGE_VERSION 7
 
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
@@ -181,6 +181,7 @@ struct rule_reader {
 	uint64_t leads[4];   // lists that block by leading to another name
 	uint64_t globs[4];   // lists of globs
 	uint64_t of_class[RULE_CLASSES][4];
+	bool unrewrites; // some list is of class UNREWRITE
 	// Lists with a pattern that may allow what a list blocks by name: the control plane knows.
 	uint64_t pattern_allows[4];
 	// Lists with a pattern that blocks what a list allows by name: $important.
@@ -188,9 +189,10 @@ struct rule_reader {
 	uint32_t singles[64];
 	struct rule_list_way way[RULE_LISTS_MAX];
 	uint64_t zones[4];    // lists of policy zones that come one after the other
-	uint64_t excepted[4]; // lists that some list of class EXCEPT takes away
+	uint64_t excepted[4]; // lists that some list of class EXCEPT or UNREWRITE takes away
 	uint64_t except[RULE_LABELS_MAX + 1][4]; // lists of class EXCEPT by their base
-	uint64_t takes[RULE_LISTS_MAX][4];       // lists that each list of class EXCEPT takes away
+	// Lists that each list of class EXCEPT or UNREWRITE takes away.
+	uint64_t takes[RULE_LISTS_MAX][4];
 	struct rule_away away[RULE_AWAY_SLOTS];
 	const uint32_t *index;
 	const struct rule_data_entry *data;
@@ -369,7 +371,7 @@ const struct rule_source_info *rule_source_info(const struct rule_reader *r, uns
 enum {
 	RULE_MASK_ALLOWING = 1 << RULE_CLASS_LOCAL | 1 << RULE_CLASS_OPERATOR_ALLOW
 			     | 1 << RULE_CLASS_IMPORTANT_ALLOW | 1 << RULE_CLASS_ALLOW
-			     | 1 << RULE_CLASS_EXCEPT,
+			     | 1 << RULE_CLASS_EXCEPT | 1 << RULE_CLASS_UNREWRITE,
 };
 
 // The bit of RULE_LIST_ALLOW in the first word of a mask: no mask has that list, as what it allows

@@ -34,7 +34,8 @@ static int take(void *arg, const struct list_rule *rule)
 {
 	struct taken *t = arg;
 	const struct rule_kind *k = &rule->kind;
-	FUZZ_CHECK(k->rule_class <= RULE_CLASS_EXCEPT && k->reply < RULE_REPLIES);
+	FUZZ_CHECK(k->rule_class <= RULE_CLASS_EXCEPT || k->rule_class == RULE_CLASS_UNREWRITE);
+	FUZZ_CHECK(k->reply < RULE_REPLIES);
 	FUZZ_CHECK(k->covers >= RULE_COVERS_SELF && k->covers <= RULE_COVERS_ALL);
 	FUZZ_CHECK(k->types.count <= RULE_TYPES_MAX && !k->client[RULE_CLIENT_MAX - 1]);
 	FUZZ_CHECK((k->reply == RULE_REPLY_DATA || k->reply == RULE_REPLY_RESOLVE)

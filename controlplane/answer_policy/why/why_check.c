@@ -40,6 +40,7 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 	case RULE_CLASS_SAFE:
 		return WHY_ADDS;
 	case RULE_CLASS_EXCEPT:
+	case RULE_CLASS_UNREWRITE:
 		return WHY_EXCEPTS;
 	case RULE_CLASS_LOCAL:
 		return WHY_OVERRULED;
@@ -50,31 +51,45 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 	}
 }
 
+// Does this exception take the rule's rewrite back? Both apply.
+static bool takes_back(const struct why_hit *e, const struct why_hit *h)
+{
+	const bool reply = e->kind.reply == RULE_REPLY_GROUP || e->kind.reply == h->kind.reply;
+	const bool is_weaker =
+		h->kind.rule_class == RULE_CLASS_BLOCK
+		|| (h->kind.rule_class == RULE_CLASS_IMPORTANT_BLOCK && e->kind.base);
+	return h->kind.base & RULE_REWRITES && h->what != WHY_ADDRESS && reply && is_weaker;
+}
+
 // Does this exception take the rule away? Both are of one source, and apply.
 static bool takes(const struct why_hit *e, const struct why_hit *h)
 {
 	const struct rule_kind *of = &h->kind;
 	bool whole = e->kind.base == 0 && e->labels > h->labels;
-	bool one = e->kind.base == h->labels && of->base == RULE_EXCEPTED
+	bool one = e->kind.base == h->labels && of->base & RULE_EXCEPTED
 		   && memcmp(&e->kind.types, &of->types, sizeof(of->types)) == 0
 		   && strncmp(e->kind.client, of->client, sizeof(of->client)) == 0;
+	if (of->rule_class != RULE_CLASS_BLOCK && of->rule_class != RULE_CLASS_ALLOW)
+		return false;
 	if (h->what == WHY_ADDRESS)
 		return whole && e->kind.zone == RULE_ZONE_NONE;
 	return of->rule_class == RULE_CLASS_BLOCK ? whole || one
 						  : whole && e->kind.zone != RULE_ZONE_NONE;
 }
 
-// Does a rule of the same source at a longer name take it away? From an address one at the name
-// asked does.
+// Does a rule of the same source at a longer name take it away, or an exception for rewrites? From
+// an address one at the name asked does.
 static bool excepted(const struct why *w, const struct why_hit *h)
 {
 	unsigned name = h->what == WHY_ADDRESS ? 0 : h->name;
-	if (h->kind.rule_class != RULE_CLASS_BLOCK && h->kind.rule_class != RULE_CLASS_ALLOW)
-		return false;
 	for (unsigned i = 0; i < w->hits; i++) {
 		const struct why_hit *e = &w->hit[i];
-		if (e->state == WHY_EXCEPTS && e->what == WHY_NAME && e->name == name
-			&& strcmp(e->title, h->title) == 0 && takes(e, h))
+		const bool applies =
+			e->state == WHY_EXCEPTS && e->what == WHY_NAME && e->name == name;
+		const bool of_any = e->kind.rule_class == RULE_CLASS_UNREWRITE;
+		if (applies
+			&& (of_any ? takes_back(e, h)
+				   : strcmp(e->title, h->title) == 0 && takes(e, h)))
 			return true;
 	}
 	return false;
@@ -95,6 +110,7 @@ static uint64_t tier(const struct why_hit *h)
 		[RULE_CLASS_OPERATOR_DENY] = 1,
 		[RULE_CLASS_IMPORTANT_ALLOW] = 2,
 		[RULE_CLASS_IMPORTANT_BLOCK] = 3,
+		[RULE_CLASS_UNREWRITE] = 3,
 		[RULE_CLASS_ALLOW] = 4,
 		[RULE_CLASS_BLOCK] = 6,
 		[RULE_CLASS_EXCEPT] = 7,

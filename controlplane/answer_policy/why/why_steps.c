@@ -179,9 +179,12 @@ const char *why_state_text(const struct why_hit *h)
 	case WHY_ADDS:
 		return "applies";
 	case WHY_EXCEPTS:
-		return "takes away what its list blocks above that name";
+		return h->kind.rule_class == RULE_CLASS_UNREWRITE
+			       ? "takes rewrites of that name back"
+			       : "takes away what its list blocks above that name";
 	case WHY_EXCEPTED:
-		return "taken away by an exception of its list";
+		return h->kind.base & RULE_REWRITES ? "taken away by an exception"
+						    : "taken away by an exception of its list";
 	case WHY_NO_COVER:
 		if (h->misses)
 			return "is for names that look otherwise";
@@ -208,6 +211,7 @@ static enum why_stage stage_of(const struct why_hit *h)
 		[RULE_CLASS_ALLOW] = WHY_STAGE_ALLOW,
 		[RULE_CLASS_BLOCK] = WHY_STAGE_BLOCK,
 		[RULE_CLASS_EXCEPT] = WHY_STAGE_BLOCK,
+		[RULE_CLASS_UNREWRITE] = WHY_STAGE_BLOCK,
 		[RULE_CLASS_SAFE] = WHY_STAGE_SAFE,
 	};
 	if (h->name || h->what == WHY_ADDRESS)

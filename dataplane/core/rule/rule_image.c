@@ -15,6 +15,7 @@ const char *const rule_class_name[RULE_CLASSES] = {
 	[RULE_CLASS_OPERATOR_ALLOW] = "operator_allow",
 	[RULE_CLASS_LOCAL] = "local",
 	[RULE_CLASS_SAFE] = "safe",
+	[RULE_CLASS_UNREWRITE] = "unrewrite",
 };
 
 const char *const rule_reply_name[RULE_REPLIES] = {
@@ -152,6 +153,7 @@ static const char *take_list(struct rule_reader *r, unsigned list, uint64_t sour
 		.types = l.kind.types,
 	};
 	add_bit(r->of_class[l.kind.rule_class], list);
+	r->unrewrites |= l.kind.rule_class == RULE_CLASS_UNREWRITE;
 	if (l.kind.rule_class == RULE_CLASS_EXCEPT)
 		add_bit(r->except[l.kind.base], list);
 	else if (l.kind.zone == RULE_ZONE_FIRST)
@@ -294,16 +296,25 @@ static void away_keep(struct rule_reader *r, const uint64_t of[4])
 			a->away[w] |= r->takes[i][w];
 }
 
+static bool takes_back(const struct rule_kind *e, const struct rule_kind *k)
+{
+	return k->base & RULE_REWRITES && (e->reply == RULE_REPLY_GROUP || e->reply == k->reply)
+	       && (k->rule_class == RULE_CLASS_BLOCK
+		       || (k->rule_class == RULE_CLASS_IMPORTANT_BLOCK && e->base));
+}
+
 static bool takes(const struct rule_reader *r, unsigned except, unsigned list)
 {
 	const struct rule_kind *e = &r->lists[except].kind, *k = &r->lists[list].kind;
 	const struct rule_list_way *way = &r->way[list];
+	if (r->way[except].rule_class == RULE_CLASS_UNREWRITE)
+		return takes_back(e, k);
 	if (way->source != r->way[except].source)
 		return false;
 	if (e->base == 0)
 		return way->rule_class == RULE_CLASS_BLOCK
 		       || (way->rule_class == RULE_CLASS_ALLOW && e->zone != RULE_ZONE_NONE);
-	return way->rule_class == RULE_CLASS_BLOCK && k->base == RULE_EXCEPTED
+	return way->rule_class == RULE_CLASS_BLOCK && k->base & RULE_EXCEPTED
 	       && memcmp(&k->types, &e->types, sizeof(k->types)) == 0
 	       && memcmp(k->client, e->client, sizeof(k->client)) == 0;
 }
@@ -311,7 +322,10 @@ static bool takes(const struct rule_reader *r, unsigned except, unsigned list)
 // What exceptions take away: nothing is added up for a question.
 static void take_exceptions(struct rule_reader *r)
 {
-	const uint64_t *except = r->of_class[RULE_CLASS_EXCEPT];
+	uint64_t except[4];
+	for (unsigned w = 0; w < 4; w++)
+		except[w] =
+			r->of_class[RULE_CLASS_EXCEPT][w] | r->of_class[RULE_CLASS_UNREWRITE][w];
 	if (!lists_in(except))
 		return;
 	for (unsigned i = 0; i < r->list_count; i++)

@@ -11,13 +11,13 @@
 static const uint8_t order[] = {RULE_CLASS_LOCAL, RULE_CLASS_OPERATOR_ALLOW,
 	RULE_CLASS_OPERATOR_DENY, RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_IMPORTANT_BLOCK,
 	RULE_CLASS_ALLOW, RULE_CLASS_BLOCK};
-enum { RANK_BLOCK = 1, RANK_ZONE = 2, RANK_LOCAL = 7 };
+enum { RANK_BLOCK = 1, RANK_ZONE = 2, RANK_IMPORTANT = 4, RANK_LOCAL = 7 };
 static const uint8_t rank_of[RULE_CLASSES] = {
 	[RULE_CLASS_LOCAL] = RANK_LOCAL,
 	[RULE_CLASS_OPERATOR_ALLOW] = 6,
 	[RULE_CLASS_OPERATOR_DENY] = 6,
 	[RULE_CLASS_IMPORTANT_ALLOW] = 5,
-	[RULE_CLASS_IMPORTANT_BLOCK] = 4,
+	[RULE_CLASS_IMPORTANT_BLOCK] = RANK_IMPORTANT,
 	[RULE_CLASS_ALLOW] = 3,
 	[RULE_CLASS_BLOCK] = RANK_BLOCK,
 };
@@ -38,6 +38,7 @@ struct choice {
 	uint8_t safe_index, safe_list;
 	bool has_excepts;
 	struct rule_set excepts; // lists of class EXCEPT that were met
+	struct rule_set back;    // lists whose rewrites are taken back; where r->unrewrites
 };
 
 static unsigned lowest_order(const struct rule_reader *r, const struct rule_set *s)
@@ -123,6 +124,9 @@ static unsigned typed_rank(const struct rule_reader *r, const struct rule_set *s
 	mask(&typed, r->typed);
 	of = typed;
 	unsigned rank = mask(&of, r->zones) ? RANK_ZONE : 0;
+	of = typed;
+	if (mask(&of, r->of_class[RULE_CLASS_UNREWRITE]))
+		rank = RANK_IMPORTANT;
 	for (unsigned w = 0; w < 4; w++)
 		typed.lists[w] &= ~r->zones[w];
 	for (unsigned i = 1; i < ARRAY_LEN(order) && rank_of[order[i]] > rank; i++) {
@@ -241,6 +245,8 @@ static __attribute__((noinline)) void weigh(const struct rule_reader *r, struct 
 	rule_keep_types(r, &s, qtype);
 	if (unlikely_(c->has_excepts))
 		take_away(r, c, &s, probe_labels(p, index));
+	for (unsigned w = 0; w < 4 && unlikely_(r->unrewrites); w++)
+		s.lists[w] &= ~c->back.lists[w];
 	if (!any_of(&s))
 		return;
 	struct rule_set of = s;
@@ -270,6 +276,31 @@ static __attribute__((noinline)) void weigh(const struct rule_reader *r, struct 
 	}
 }
 
+static bool is_self(const struct rule_probe *p, unsigned index, unsigned labels)
+{
+	return index + 1 == p->count && p->depths >> labels & 1;
+}
+
+// The exceptions for rewrites may be farther away than what they take back.
+static __attribute__((noinline)) void find_back(const struct rule_reader *r, struct choice *c,
+	const struct rule_probe *p, const struct dns_name *name, uint16_t qtype,
+	const uint64_t group_lists[4], unsigned labels)
+{
+	struct rule_set of = {{0}};
+	for (uint64_t left = p->candidates; left;) {
+		struct rule_set s;
+		const unsigned i = nearest(left);
+		left ^= UINT64_C(1) << i;
+		find_rules(r, p, i, name, group_lists, &s);
+		keep_covering(r, &s, is_self(p, i, labels));
+		rule_keep_types(r, &s, qtype);
+		mask(&s, r->of_class[RULE_CLASS_UNREWRITE]);
+		for (unsigned w = 0; w < 4; w++)
+			of.lists[w] |= s.lists[w];
+	}
+	add_taken(r, &of, c->back.lists);
+}
+
 static const struct chosen *choose(const struct rule_reader *r, const struct rule_probe *p,
 	const struct dns_name *name, uint16_t qtype, const uint64_t group_lists[4],
 	struct choice *c)
@@ -280,6 +311,8 @@ static const struct chosen *choose(const struct rule_reader *r, const struct rul
 	c->zone_source = RULE_SOURCES_MAX;
 	c->safe = c->has_excepts = false;
 	c->excepts = (struct rule_set){{0}};
+	if (unlikely_(r->unrewrites))
+		find_back(r, c, p, name, qtype, group_lists, labels);
 	for (uint64_t left = p->candidates; left && c->rank < RANK_LOCAL;) {
 		struct rule_set s;
 		unsigned i = nearest(left);
@@ -288,8 +321,7 @@ static const struct chosen *choose(const struct rule_reader *r, const struct rul
 		if (!any_of(&s))
 			continue;
 		if (!is_plain(r, &s)) {
-			bool self = i + 1 == p->count && p->depths >> labels & 1;
-			weigh(r, c, p, s, i, self, qtype);
+			weigh(r, c, p, s, i, is_self(p, i, labels), qtype);
 		} else if (c->rank < RANK_BLOCK) {
 			c->rank = RANK_BLOCK;
 			c->by_rank.d = plain_decision(&s, i);

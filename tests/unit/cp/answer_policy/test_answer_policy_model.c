@@ -60,7 +60,11 @@ static struct rule_kind random_kind(enum rule_zone zone)
 	else if (k.rule_class == RULE_CLASS_EXCEPT)
 		k.base = (uint8_t)below(4);
 	else if (k.rule_class == RULE_CLASS_BLOCK)
-		k.base = below(2) ? RULE_EXCEPTED : 0;
+		k.base = (uint8_t)below(4); // RULE_EXCEPTED, RULE_REWRITES, or both
+	else if (k.rule_class == RULE_CLASS_IMPORTANT_BLOCK)
+		k.base = below(2) ? RULE_REWRITES : 0;
+	else if (k.rule_class == RULE_CLASS_UNREWRITE)
+		k.base = (uint8_t)below(2);
 	return k;
 }
 
@@ -168,9 +172,25 @@ static bool excepted(const struct model *m, const struct question *q, const stru
 			|| e->name.labels <= r->name.labels || !counts(q, e))
 			continue;
 		if (e->kind.base == 0
-			|| (e->kind.base == r->name.labels && r->kind.base == RULE_EXCEPTED
+			|| (e->kind.base == r->name.labels && r->kind.base & RULE_EXCEPTED
 				&& memcmp(&e->kind.types, &r->kind.types, sizeof(e->kind.types))
 					   == 0))
+			return true;
+	}
+	return false;
+}
+
+// By an exception for rewrites, of whatever source.
+static bool taken_back(const struct model *m, const struct question *q, const struct model_rule *r)
+{
+	const struct rule_kind *k = &r->kind;
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct rule_kind *e = &m->rule[i].kind;
+		if (e->rule_class == RULE_CLASS_UNREWRITE && k->base & RULE_REWRITES
+			&& (k->rule_class == RULE_CLASS_BLOCK
+				|| (k->rule_class == RULE_CLASS_IMPORTANT_BLOCK && e->base))
+			&& (e->reply == RULE_REPLY_GROUP || e->reply == k->reply)
+			&& counts(q, &m->rule[i]))
 			return true;
 	}
 	return false;
@@ -206,8 +226,9 @@ static const struct model_rule *model_decide(const struct model *m, const struct
 	for (unsigned i = 0; i < m->count; i++) {
 		const struct model_rule *r = &m->rule[i];
 		uint8_t class = r->kind.rule_class;
-		if (class == RULE_CLASS_EXCEPT || class == RULE_CLASS_SAFE || !counts(q, r)
-			|| excepted(m, q, r))
+		if (class == RULE_CLASS_EXCEPT || class == RULE_CLASS_SAFE
+			|| class == RULE_CLASS_UNREWRITE || !counts(q, r) || excepted(m, q, r)
+			|| taken_back(m, q, r))
 			continue;
 		if (!best || before(r, best))
 			best = r;

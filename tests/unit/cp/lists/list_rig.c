@@ -45,7 +45,7 @@ static void add_reply(struct list_rig *r, const struct list_rule *rule)
 static int take(void *arg, const struct list_rule *rule)
 {
 	static const char *const classes[RULE_CLASSES] = {
-		"", "allow:", "block!:", "allow!:", "except:", "?", "?", "?", "?"};
+		"", "allow:", "block!:", "allow!:", "except:", "?", "?", "?", "?", "back:"};
 	static const char *const covers[] = {"?", "=", "*.", ""};
 	struct list_rig *r = arg;
 	char text[DNS_NAME_TEXT_MAX];
@@ -54,6 +54,8 @@ static int take(void *arg, const struct list_rule *rule)
 	if (r->number_lines)
 		add(r, "%u:", rule->line);
 	add(r, "%s%s", rule->off ? "off:" : "", classes[rule->kind.rule_class]);
+	if (rule->kind.rule_class == RULE_CLASS_UNREWRITE && rule->kind.base)
+		add(r, "!");
 	if (rule->what == LIST_RULE_NAME) {
 		add(r, "%s%s", covers[rule->kind.covers], dns_name_to_text(rule->name, text));
 	} else if (rule->what == LIST_RULE_PATTERN) {

@@ -68,7 +68,11 @@ static struct rule_kind random_kind(struct listgen *g, enum rule_zone zone)
 	else if (k.rule_class == RULE_CLASS_EXCEPT)
 		k.base = (uint8_t)(listgen_next(g) % 6 ? 1 + listgen_next(g) % 3 : 0);
 	else if (k.rule_class == RULE_CLASS_BLOCK)
-		k.base = listgen_next(g) % 2 ? RULE_EXCEPTED : 0;
+		k.base = (uint8_t)(listgen_next(g) % 4); // RULE_EXCEPTED, RULE_REWRITES, or both
+	else if (k.rule_class == RULE_CLASS_IMPORTANT_BLOCK)
+		k.base = listgen_next(g) % 2 ? RULE_REWRITES : 0;
+	else if (k.rule_class == RULE_CLASS_UNREWRITE)
+		k.base = listgen_next(g) % 2;
 	k.globs = zone == RULE_ZONE_NONE && listgen_next(g) % 4 == 0;
 	k.covers = k.globs ? RULE_COVERS_BELOW : k.covers;
 	return k;
@@ -151,7 +155,7 @@ static bool takes(const struct model_rule *e, const struct model_rule *rule)
 	return a->rule_class == RULE_CLASS_EXCEPT && b->rule_class == RULE_CLASS_BLOCK
 	       && e->source == rule->source && e->name.labels > rule->name.labels
 	       && (a->base == 0
-		       || (a->base == rule->name.labels && b->base == RULE_EXCEPTED
+		       || (a->base == rule->name.labels && b->base & RULE_EXCEPTED
 			       && memcmp(&a->types, &b->types, sizeof(a->types)) == 0));
 }
 
@@ -199,6 +203,23 @@ static bool excepted(const struct model *m, const struct model_rule *rule,
 	return rule->kind.zone != RULE_ZONE_NONE && exists_nearer(m, rule, name, lists);
 }
 
+// By an exception for rewrites, of whatever source, wherever in the name.
+static bool taken_back(const struct model *m, const struct model_rule *rule,
+	const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
+{
+	const struct rule_kind *k = &rule->kind;
+	const bool blocks = k->rule_class == RULE_CLASS_BLOCK;
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct rule_kind *e = &m->rule[i].kind;
+		if (e->rule_class == RULE_CLASS_UNREWRITE && k->base & RULE_REWRITES
+			&& (blocks || (k->rule_class == RULE_CLASS_IMPORTANT_BLOCK && e->base))
+			&& (e->reply == RULE_REPLY_GROUP || e->reply == k->reply)
+			&& counts(&m->rule[i], name, qtype, lists))
+			return true;
+	}
+	return false;
+}
+
 // At one name in one class.
 static bool first_of_equals(const struct model_rule *x, const struct model_rule *y)
 {
@@ -226,6 +247,7 @@ static const int rank_of[RULE_CLASSES] = {[RULE_CLASS_LOCAL] = 1,
 	[RULE_CLASS_OPERATOR_DENY] = 2,
 	[RULE_CLASS_IMPORTANT_ALLOW] = 3,
 	[RULE_CLASS_IMPORTANT_BLOCK] = 4,
+	[RULE_CLASS_UNREWRITE] = 4,
 	[RULE_CLASS_ALLOW] = 5,
 	[RULE_CLASS_BLOCK] = 7};
 
@@ -285,7 +307,7 @@ static bool types_differ(const struct model *m, const struct model_rule *decides
 
 struct expected {
 	const struct model_rule *decides;
-	bool safe;
+	bool safe, back;
 	unsigned safe_labels;
 };
 
@@ -296,7 +318,8 @@ static struct expected expect(
 	for (unsigned i = 0; i < m->count; i++) {
 		const struct model_rule *rule = &m->rule[i];
 		uint8_t is = rule->kind.rule_class;
-		if (!counts(rule, name, qtype, lists) || is == RULE_CLASS_EXCEPT)
+		if (!counts(rule, name, qtype, lists) || is == RULE_CLASS_EXCEPT
+			|| is == RULE_CLASS_UNREWRITE)
 			continue;
 		if (is == RULE_CLASS_SAFE) {
 			e.safe = true;
@@ -306,6 +329,10 @@ static struct expected expect(
 		}
 		if (excepted(m, rule, name, qtype, lists))
 			continue;
+		if (taken_back(m, rule, name, qtype, lists)) {
+			e.back = true;
+			continue;
+		}
 		if (!e.decides || before(rule, e.decides))
 			e.decides = rule;
 	}
@@ -413,7 +440,7 @@ TEST(test_random_rules)
 	static struct model m;
 	struct listgen g = {.state = 4711};
 	unsigned acted[RULE_RESOLVE + 1] = {0}, decided[RULE_CLASSES] = {0}, in_line = 0,
-				      by_glob = 0;
+				      by_glob = 0, back = 0;
 	for (unsigned round = 0; round < (UNIT_IS_SANITIZED ? 100 : 400); round++) {
 		make_model(&m, &g, 10 + (unsigned)(listgen_next(&g) % (RULES_MAX - 10)));
 		for (unsigned ask = 0; ask < 150; ask++) {
@@ -426,6 +453,7 @@ TEST(test_random_rules)
 			in_line += check_line(&m, &name, qtype, lists);
 			check_matches(&m, &name, qtype);
 			struct expected e = expect(&m, &name, qtype, lists);
+			back += e.back;
 			if (e.decides) {
 				acted[action_of(&e.decides->kind)]++;
 				decided[e.decides->kind.rule_class]++;
@@ -435,11 +463,12 @@ TEST(test_random_rules)
 		rule_arena_free(&m.arena);
 	}
 	// All that can happen did.
-	assert_true(in_line > SEEN && by_glob > SEEN);
+	assert_true(in_line > SEEN && by_glob > SEEN && back > SEEN);
 	for (unsigned i = 0; i <= RULE_RESOLVE; i++)
 		assert_true(acted[i] > SEEN);
 	for (unsigned i = 0; i < RULE_CLASSES; i++)
-		assert_true(decided[i] > SEEN || i == RULE_CLASS_EXCEPT || i == RULE_CLASS_SAFE);
+		assert_true(decided[i] > SEEN || i == RULE_CLASS_EXCEPT || i == RULE_CLASS_SAFE
+			    || i == RULE_CLASS_UNREWRITE);
 }
 
 struct one {

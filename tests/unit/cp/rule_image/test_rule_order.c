@@ -129,6 +129,52 @@ TEST(test_zones)
 		meet(&meetings[i], "");
 }
 
+// It takes rewrites back, of any list and wherever in the name, and nothing else.
+TEST(test_exceptions_for_rewrites)
+{
+	static const struct meeting meetings[] = {
+		{{"||a.test^$dnsrewrite=192.0.2.1\n@@||a.test^$dnsrewrite\n"}, "a.test", "pass"},
+		{{"||a.test^$dnsrewrite=192.0.2.1\n", "@@||a.test^$dnsrewrite\n"}, "x.a.test",
+			"pass"},
+		{{"@@||a.test^$dnsrewrite\n", "||x.a.test^$dnsrewrite=o.test\n"}, "x.a.test",
+			"pass"},
+		{{"||a.test^$dnsrewrite=SERVFAIL\n", "@@||x.a.test^$dnsrewrite\n"}, "a.test",
+			"block servfail 0"},
+		{{"||a.test^$dnsrewrite=FORMERR\n", "@@||a.test^$dnsrewrite\n"}, "a.test", "pass"},
+		{{"||a.test^$dnsrewrite=FORMERR\n"}, "a.test", "block group 0"},
+		{{"||x*.a.test^$dnsrewrite=REFUSED\n", "@@||*x.a.test^$dnsrewrite\n"}, "xx.a.test",
+			"pass"},
+		{{"||x*.a.test^$dnsrewrite=REFUSED\n", "@@||*y.a.test^$dnsrewrite\n"}, "xx.a.test",
+			"block refused 0"},
+		{{"||a.test^$dnsrewrite=NXDOMAIN\n", "@@||a.test^$dnsrewrite=NXDOMAIN\n"}, "a.test",
+			"pass"},
+		{{"||a.test^$dnsrewrite=NXDOMAIN\n||a.test^$dnsrewrite=192.0.2.1\n",
+			 "@@||a.test^$dnsrewrite=NXDOMAIN\n"},
+			"a.test", "data data 0"},
+		{{"||a.test^$dnsrewrite=REFUSED\n", "@@||a.test^$dnsrewrite=NXDOMAIN\n"}, "a.test",
+			"block refused 0"},
+		{{"||a.test^$dnsrewrite=REFUSED\na.test\n", "@@||a.test^$dnsrewrite\n"}, "a.test",
+			"block group 0"},
+		{{"address=/a.test/192.0.2.1\n", "@@||a.test^$dnsrewrite\n"}, "a.test",
+			"data data 0"},
+		{{"||a.test^$important,dnsrewrite=REFUSED\n", "@@||a.test^$dnsrewrite\n"}, "a.test",
+			"block refused 0"},
+		{{"||a.test^$important,dnsrewrite=REFUSED\n", "@@||a.test^$dnsrewrite,important\n"},
+			"a.test", "pass"},
+		{{"||a.test^$dnsrewrite=REFUSED\n", "@@||a.test^$dnsrewrite,dnstype=AAAA\n"},
+			"a.test", "block refused 0"},
+		{{"||a.test^$dnsrewrite=REFUSED\n", "@@||a.test^$dnsrewrite,dnstype=A\n"}, "a.test",
+			"pass"},
+		{{"||a.test^$dnsrewrite=NXDOMAIN\n||a.test^$dnsrewrite=REFUSED,badfilter\n",
+			 "@@||a.test^$dnsrewrite\n@@||a.test^$dnsrewrite,badfilter\n"},
+			"a.test", "block nxdomain 0"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(meetings); i++) {
+		meet(&meetings[i], "");
+		meet(&meetings[i], "||other.test^$denyallow=x.other.test\n");
+	}
+}
+
 // $badfilter takes the same rule of its list away, in front of it or behind, and nothing else.
 TEST(test_badfilter)
 {

@@ -44,7 +44,11 @@ static struct rule_kind random_kind(enum rule_zone zone)
 	else if (k.rule_class == RULE_CLASS_EXCEPT)
 		k.base = (uint8_t)below(4);
 	else if (k.rule_class == RULE_CLASS_BLOCK)
-		k.base = below(2) ? RULE_EXCEPTED : 0;
+		k.base = (uint8_t)below(4); // RULE_EXCEPTED, RULE_REWRITES, or both
+	else if (k.rule_class == RULE_CLASS_IMPORTANT_BLOCK)
+		k.base = below(2) ? RULE_REWRITES : 0;
+	else if (k.rule_class == RULE_CLASS_UNREWRITE)
+		k.base = (uint8_t)below(2);
 	k.covers = (uint8_t)(below(3) ? (unsigned)RULE_COVERS_ALL : 1 + below(2));
 	if (zone == RULE_ZONE_NONE && below(4) == 0) {
 		k.globs = 1;
