@@ -73,6 +73,13 @@ static const struct kind {
 	{"`\\|\\|w*.name^`", LIST, "||w*." ABOVE "^", "||w*." FAR "^"},
 	{"`@@\\|\\|www.`", LIST, "@@||www.", "@@||www."},
 	{"`\\|\\|www.`", LIST, "||www.", "||www."},
+	{"`\\|\\|name^$dnsrewrite=SERVFAIL`", LIST, "||" ASKED "^$dnsrewrite=SERVFAIL",
+		"||" FAR "^$dnsrewrite=SERVFAIL"},
+	{"`@@\\|\\|name^$dnsrewrite`", LIST, "@@||" ASKED "^$dnsrewrite",
+		"@@||" FAR "^$dnsrewrite"},
+	{"`\\|\\|name^$client=a\\|b`", LIST, "||" ASKED "^$client=a|b", "||" FAR "^$client=a|b"},
+	{"`\\|\\|*^$dnstype=A`, of a list with `force: true`", LIST, "||*^$dnstype=A",
+		"||*^$dnstype=A"},
 };
 enum { KINDS = ARRAY_LEN(kinds), OUTCOME_MAX = 64, PAGE_MAX = 64 << 10 };
 
@@ -101,8 +108,9 @@ static struct config *configure(const struct given *g, unsigned count)
 		if (g[i].where != LIST && g[i].where != ALLOW_LIST)
 			continue;
 		text_to_file(list_path[i], text_from("%s\n", g[i].text));
-		lists = text_from("%s%s{name: list%u, path: %s%s}", lists, *lists ? ", " : "", i,
-			list_path[i], g[i].where == ALLOW_LIST ? ", allow: true" : "");
+		lists = text_from("%s%s{name: list%u, path: %s, force: true%s}", lists,
+			*lists ? ", " : "", i, list_path[i],
+			g[i].where == ALLOW_LIST ? ", allow: true" : "");
 	}
 	struct config *c = NULL;
 	char why[CONFIG_WHY_MAX] = "";
@@ -276,7 +284,8 @@ static const char intro[] =
 	"weir\n"
 	"asks for a name that it resolves, so it is `row` beside a rule that allows, and an "
 	"exempt\n"
-	"one is the same as none.\n\n"
+	"one is the same as none. Each rule is in a list of its own, so `$badfilter` has no "
+	"row.\n\n"
 	"| | rule |\n"
 	"|---|---|\n";
 
