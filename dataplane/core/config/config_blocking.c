@@ -246,7 +246,7 @@ static int addresses_apply(const struct config_doc *doc, const char *owner, cons
 	return config_worse(rc, address_apply(doc, owner, "ipv6", ipv6, 6, v6));
 }
 
-// Must come after config_keys_apply. -EINVAL by config_refuse.
+// Must come after config_keys_step. -EINVAL by config_refuse.
 static int blocking_reply_apply(
 	const struct config_doc *doc, const struct config_node *node, struct config_blocking *out)
 {

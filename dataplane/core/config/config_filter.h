@@ -8,7 +8,7 @@
 
 #include <weir/config.h>
 
-// `owner`: "blocking" or "groups[3]", for messages. Must come after config_lists_apply has read the
+// `owner`: "blocking" or "groups[3]", for messages. Must come after config_lists_step has read the
 // lists. -EINVAL by config_refuse, -ENOMEM; `out` may then be half filled.
 ATTR_MUST_CHECK int config_filter_apply(const struct config_doc *doc, const char *owner,
 	const struct config_node *node, const struct config_blocking *blocking,

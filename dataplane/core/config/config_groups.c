@@ -366,7 +366,7 @@ static int members_fill(const struct config_doc *doc, struct config *out, struct
 }
 
 // Fills in clients and MACs of every group of `out`, which has the groups' names: from `groups` and
-// from `group_members`. Must come after config_clients_apply.
+// from `group_members`. Must come after config_clients_step.
 static int members_apply(const struct config_doc *doc, struct config *out)
 {
 	struct members m = {
