@@ -5,12 +5,15 @@
 #include "api_rules.h"
 
 #include "api_param.h"
+#include "policy/group_client.h"
 #include "rule_image/rule_build.h"
 #include "rule_image/rule_compile.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { CLIENTS_SHOWN_MAX = 32 }; // of one list
 
 static const char *outcome_text(enum rules_outcome outcome)
 {
@@ -47,6 +50,45 @@ static uint64_t queries_blocked(const struct api *a, const char *name)
 	return a && a->deps.top ? top_list_hits(a->deps.top, title) : 0;
 }
 
+struct unknown_out {
+	struct json_out *o;
+	struct json_node *list;
+	unsigned count;
+	char seen[CLIENTS_SHOWN_MAX][RULE_CLIENT_MAX];
+};
+
+static void unknown_add(void *arg, const char *term, bool address)
+{
+	struct unknown_out *u = arg;
+	for (unsigned i = 0; i < u->count; i++)
+		if (strcmp(u->seen[i], term) == 0)
+			return;
+	if (u->count == CLIENTS_SHOWN_MAX)
+		return;
+	snprintf(u->seen[u->count++], sizeof(u->seen[0]), "%s", term);
+	struct json_node *n = json_out_object(u->o, u->list, NULL);
+	json_out_text(u->o, n, "client", term);
+	json_out_text(u->o, n, "why",
+		address ? "no group has exactly these clients" : "no group has this name");
+}
+
+// Of the rules in force: the clients that they are for and that no group is.
+static void unknown_clients_out(struct json_out *o, struct json_node *n, const struct api *a,
+	const struct rules_list_status *l)
+{
+	struct unknown_out u = {.o = o, .list = json_out_array(o, n, "unknown_clients")};
+	char title[RULE_TITLE_MAX];
+	unsigned count = 0;
+	if (!a)
+		return;
+	const struct rule_list_info *info = rules_lists(a->deps.rules, &count);
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	rule_title_make(title, l->name);
+	for (unsigned i = 0; i < count; i++)
+		if (*info[i].kind.client && strcmp(info[i].title, title) == 0)
+			group_clients_each_unknown(c, info[i].kind.client, unknown_add, &u);
+}
+
 static void list_out(struct json_out *o, struct json_node *lists, const struct api *a,
 	const struct rules_list_status *l)
 {
@@ -64,6 +106,7 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct a
 		json_out_text(o, reason, "reason", list_reject_name[i]);
 		json_out_count(o, reason, "count", l->rejected_by[i]);
 	}
+	unknown_clients_out(o, n, a, l);
 	json_out_text(o, n, "error", l->error ? rule_source_error_text(l->error, l->most) : "");
 	json_out_bool(o, n, "failing", rules_list_failing(l));
 	if (*l->url)

@@ -6,12 +6,13 @@
 #include "list_rule.h"
 #include "list_text.h"
 
+#include <stdio.h>
 #include <weir/rdata_parse.h>
 
 // The options behind the $ of an AdBlock rule, as far as they have a meaning for names. Any other
 // one makes the rule none: it would block more than its author meant.
 
-enum { CLIENTS_MAX = 8 };
+enum { CLIENTS_MAX = 8, CLIENT_TERM_MAX = 48 };
 
 struct list_modifiers {
 	bool important, off;
@@ -86,34 +87,90 @@ static enum list_reject read_types(struct list_text value, struct rule_types *ou
 	return types.count ? LIST_REJECT_COUNT : LIST_REJECT_MODIFIER;
 }
 
-// One group by its name. Addresses and MACs are no groups, and a rule for all but one has no mask.
-static enum list_reject read_client(struct list_text value, char out[RULE_CLIENT_MAX])
+// One of the names, addresses and prefixes of $client and $ctag.
+struct client_term {
+	bool is_except;
+	char text[CLIENT_TERM_MAX];
+};
+
+static struct list_text without_quotes(struct list_text t)
 {
-	if (value.len >= 2 && (value.at[0] == '\'' || value.at[0] == '"')
-		&& value.at[value.len - 1] == value.at[0])
-		value = (struct list_text){value.at + 1, value.len - 2};
-	struct list_text address = value;
-	if (value.len == 0 || value.len >= RULE_CLIENT_MAX || list_text_has_any(value, "|~:/\\'\"")
-		|| list_text_is_address(list_text_cut(&address, '/')))
-		return LIST_REJECT_CLIENT;
-	for (size_t i = 0; i < value.len; i++)
-		if (value.at[i] < 0x21 || value.at[i] > 0x7e)
-			return LIST_REJECT_CLIENT;
-	memset(out, 0, RULE_CLIENT_MAX);
-	memcpy(out, value.at, value.len);
-	return LIST_REJECT_COUNT;
+	const bool is_quoted =
+		t.len >= 2 && (t.at[0] == '\'' || t.at[0] == '"') && t.at[t.len - 1] == t.at[0];
+	return is_quoted ? (struct list_text){t.at + 1, t.len - 2} : t;
 }
 
-// `kids|tv`: a rule for each of them.
-static enum list_reject read_clients(struct list_text value, struct list_modifiers *m)
+// A MAC is no term: rules have none in AdGuard Home. A tag is no address.
+static bool read_term(struct list_text t, bool is_tag, struct client_term *out)
 {
-	enum list_reject why = value.len ? LIST_REJECT_COUNT : LIST_REJECT_CLIENT;
-	m->clients = 0;
-	while (value.at && why == LIST_REJECT_COUNT)
-		why = m->clients == CLIENTS_MAX
-			      ? LIST_REJECT_CLIENT
-			      : read_client(list_text_cut(&value, '|'), m->client[m->clients++]);
-	return why;
+	struct ip_address prefix;
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	memset(out, 0, sizeof(*out));
+	out->is_except = list_text_starts(t, LIST_TEXT("~"));
+	t = without_quotes(list_text_skip(t, out->is_except));
+	if (!is_tag && list_prefix_read(t, &prefix)) {
+		const bool is_whole = prefix.prefix_len == (prefix.version == 4 ? 32 : 128);
+		ip_address_text(&prefix, !is_whole, text);
+		memcpy(out->text, text, strnlen(text, sizeof(out->text) - 1));
+		return true;
+	}
+	struct list_text address = t;
+	if (t.len == 0 || t.len > CONFIG_GROUP_NAME_MAX || list_text_has_any(t, "|~:/\\'\"")
+		|| list_text_is_address(list_text_cut(&address, '/')))
+		return false;
+	for (size_t i = 0; i < t.len; i++)
+		if (t.at[i] < 0x21 || t.at[i] > 0x7e)
+			return false;
+	memcpy(out->text, t.at, t.len);
+	return true;
+}
+
+// Terms with `~` in order, so that two rules for the same clients are of one kind; the others as
+// they are written, in front.
+static void add_term(struct client_term *terms, unsigned count, const struct client_term *term)
+{
+	unsigned at = count;
+	while (at > 0 && terms[at - 1].is_except
+		&& (!term->is_except || strcmp(terms[at - 1].text, term->text) > 0)) {
+		terms[at] = terms[at - 1];
+		at--;
+	}
+	terms[at] = *term;
+}
+
+// False: the terms do not fit.
+static bool append_term(char out[RULE_CLIENT_MAX], const struct client_term *term)
+{
+	const size_t len = strlen(out);
+	const int more = snprintf(out + len, RULE_CLIENT_MAX - len, "%s%s%s", len ? "|" : "",
+		term->is_except ? "~" : "", term->text);
+	return (size_t)more < RULE_CLIENT_MAX - len;
+}
+
+// `kids|tv`: a rule for each of them. `~kids|~tv`: one for all but these. Of both together: one for
+// each of the first, unless they are among the others.
+static enum list_reject read_clients(struct list_text value, bool is_tag, struct list_modifiers *m)
+{
+	struct client_term term[CLIENTS_MAX], read;
+	unsigned count = 0, named = 0;
+	if (value.len == 0 || m->clients)
+		return LIST_REJECT_CLIENT;
+	while (value.at) {
+		if (count == CLIENTS_MAX || !read_term(list_text_cut(&value, '|'), is_tag, &read))
+			return LIST_REJECT_CLIENT;
+		add_term(term, count++, &read);
+		named += !read.is_except;
+	}
+	m->clients = named ? named : 1;
+	for (unsigned i = 0; i < m->clients; i++) {
+		memset(m->client[i], 0, RULE_CLIENT_MAX);
+		if (named && !append_term(m->client[i], &term[i]))
+			return LIST_REJECT_CLIENT;
+		for (unsigned k = named; k < count; k++)
+			if (!append_term(m->client[i], &term[k]))
+				return LIST_REJECT_CLIENT;
+	}
+	return LIST_REJECT_COUNT;
 }
 
 // An error that weir gives for no name: the group's reply.
@@ -213,7 +270,9 @@ static enum list_reject read_one(struct list_text option, struct list_modifiers 
 	if (list_text_is(key, LIST_TEXT("dnstype")))
 		return read_types(value, &m->types);
 	if (list_text_is(key, LIST_TEXT("client")))
-		return read_clients(value, m);
+		return read_clients(value, false, m);
+	if (list_text_is(key, LIST_TEXT("ctag")))
+		return read_clients(value, true, m);
 	if (list_text_is(key, LIST_TEXT("dnsrewrite")))
 		return read_rewrite(value, m);
 	if (list_text_is(key, LIST_TEXT("denyallow")) && value.len && !m->except.len) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "group_masks.h"
 
+#include "group_client.h"
 #include "local_data.h"
 #include "rebinding_source.h"
 #include "rule_image/rule_build.h"
@@ -214,8 +215,11 @@ void group_lists_init(struct group_lists *l, const struct config *config,
 	l->config = config;
 	l->info = info;
 	l->count = count < RULE_LISTS_MAX ? count : RULE_LISTS_MAX;
-	for (unsigned i = 0; i < l->count; i++)
+	for (unsigned i = 0; i < l->count; i++) {
+		const char *client = info[i].kind.client;
 		l->owner[i] = group_title_owner(config, info[i].title);
+		l->groups[i] = *client ? group_clients_of(config, client) : UINT64_MAX;
+	}
 }
 
 // A group with its settings for the lists.
@@ -289,8 +293,6 @@ static bool applies(
 	const struct rule_kind *kind = &info->kind;
 	if (kind->covers == 0) // no list has this number
 		return false;
-	if (kind->client[0] && (!a->group || strcmp(kind->client, a->group->name) != 0))
-		return false;
 	if (kind->rule_class == RULE_CLASS_LOCAL)
 		return local_data_applies(a->config, a->group, info->title);
 	if (kind->rule_class == RULE_CLASS_SAFE)
@@ -303,7 +305,7 @@ static bool applies(
 static void lists_fill(const struct group_lists *l, const struct asked *a, uint64_t lists[4])
 {
 	for (unsigned i = 0; i < l->count; i++)
-		if (applies(a, &l->owner[i], &l->info[i]))
+		if ((l->groups[i] >> a->number & 1) && applies(a, &l->owner[i], &l->info[i]))
 			lists[i / 64] |= UINT64_C(1) << i % 64;
 }
 

@@ -9,10 +9,11 @@
 //   - allow and deny entries for everyone, and the group's own;
 //   - the lists of `blocking.lists` that it uses, and its services;
 //   - for every schedule that applies now, its lists, services and domains;
-// each unless the rules are for another group ($client). In a paused group, and in one where
-// nothing is blocked, are only local data, safe search and allow rules. A schedule that pauses
-// takes away what blocks at all times, but not what schedules block; a pause by the operator takes
-// all of it away. Where a schedule blocks all, `block_all` says so, beside the mask.
+// each unless the rules are for clients of other groups ($client, $ctag: group_client.h). In a
+// paused group, and in one where nothing is blocked, are only local data, safe search and allow
+// rules. A schedule that pauses takes away what blocks at all times, but not what schedules block;
+// a pause by the operator takes all of it away. Where a schedule blocks all, `block_all` says so,
+// beside the mask.
 
 #include <time.h>
 #include <weir/config.h>
@@ -47,11 +48,12 @@ void group_title_entries(char out[RULE_TITLE_MAX], const struct config_group *gr
 void group_title_schedule(char out[RULE_TITLE_MAX], const struct config_group *group,
 	const struct config_schedule *schedule);
 
-// The lists of an image under a configuration, which must outlive it. Some 17 KiB.
+// The lists of an image under a configuration, which must outlive it. Some 3 KiB.
 struct group_lists {
 	const struct config *config;
 	unsigned count;
 	struct list_owner owner[RULE_LISTS_MAX];
+	uint64_t groups[RULE_LISTS_MAX];   // a bit for each that the rules may be for
 	const struct rule_list_info *info; // what the image says of it
 };
 

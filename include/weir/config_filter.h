@@ -43,7 +43,7 @@ bool config_safe_search_any(const struct config_safe_search *s);
 enum {
 	CONFIG_SCHEDULES_MAX = 16, // schedules of one group or of everyone, family time included
 	CONFIG_SCHEDULE_NAME_MAX = 23, // bytes; fits a rule image's title behind a group's name
-	CONFIG_GROUP_NAME_MAX = 31,    // bytes; also fits as `$client` of a rule (RULE_CLIENT_MAX)
+	CONFIG_GROUP_NAME_MAX = 31,    // bytes; also fits in `$client` of a rule (RULE_CLIENT_MAX)
 	CONFIG_SCHEDULE_DOMAINS_MAX = 1000,
 	CONFIG_DAY_MIN = 24 * 60,
 };

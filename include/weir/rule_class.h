@@ -79,7 +79,7 @@ enum rule_zone {
 
 // What rules of one list of the image have in common; compared byte by byte, so unused bytes
 // are 0.
-enum { RULE_CLIENT_MAX = 32 };
+enum { RULE_CLIENT_MAX = 96 };
 struct rule_kind {
 	uint8_t rule_class; // enum rule_class
 	uint8_t covers;     // RULE_COVERS_*
@@ -95,6 +95,8 @@ struct rule_kind {
 	// reply alone.
 	uint8_t base;
 	uint8_t globs; // 1: only names below it that a glob of theirs fits (rule_image.h)
-	char client[RULE_CLIENT_MAX]; // group that the rule is for ($client), NUL-padded; "": all
+	// Clients that the rule is for ($client, $ctag), NUL-padded; "": all. Terms by `|`, at most
+	// one of them without `~`, in front: "kids", "192.0.2.0/24|~tv" (group_client.h).
+	char client[RULE_CLIENT_MAX];
 };
-static_assert(sizeof(struct rule_kind) == 56);
+static_assert(sizeof(struct rule_kind) == 120);

@@ -52,7 +52,7 @@ enum {
 	RULE_GLOB_SEEN_BITS = 14,
 };
 #define RULE_IMAGE_MAGIC   UINT64_C(0x31304d4952494557) // "WEIRIM01"
-#define RULE_IMAGE_VERSION 7
+#define RULE_IMAGE_VERSION 8
 
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
@@ -82,7 +82,7 @@ struct rule_list_info {
 	uint16_t source; // number of the source
 	uint8_t reserved[6];
 };
-static_assert(sizeof(struct rule_list_info) == 144);
+static_assert(sizeof(struct rule_list_info) == 208);
 
 // Counts of a source, kept in the image so that the status is complete after a restart.
 struct rule_source_info {

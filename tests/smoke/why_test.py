@@ -16,6 +16,8 @@ ADS = """! names to block
 ||wide.test^$denyallow=ok.wide.test
 ||kids.test^$client=kids
 /^ok-7[0-9]+\\./
+||others.test^$client=~kids
+||kid.test^$client=198.18.0.3|198.18.0.0/24
 """
 NETS = "$TTL 60\n@ SOA localhost. root.localhost. 1 3600 900 604800 60\n24.0.1.19.198.rpz-ip CNAME .\n"
 LAB = {
@@ -32,7 +34,8 @@ LAB = {
             {"name": "asleep", "clients": [ASLEEP], "schedules": [{"name": "night", **ALWAYS, "block_all": True}]},
             {"name": "strict", "clients": ["198.18.0.4/32"], "lists": ["ads.list"], "block": {"mode": "null", "ttl": 77}}]}}
 NAMES = """ok-1.plain.test ok-1.ads.test x.ads.test tracker.test important.test ok-1.typed.test ok-1.wide.test ok-1.ok.wide.test
-    ok-1.kids.test ok-77.other.test denied.test ok-1.allowed.test ok-1.deep.allowed.test ok-1.homework.test ok-1.timed.test""".split()
+    ok-1.kids.test ok-1.others.test ok-1.kid.test ok-77.other.test denied.test ok-1.allowed.test ok-1.deep.allowed.test
+    ok-1.homework.test ok-1.timed.test""".split()
 
 
 def gets(lab, client, name, rdtype="A"):
@@ -101,6 +104,18 @@ def test_rule_for_one_group(lab):
     found = why(lab, KID, "ok-1.kids.test")
     assert (found["client"]["group"], found["verdict"]) == ("kids", "blocked")
     assert why(lab, STRICT, "ok-1.kids.test")["verdict"] == "passed"
+
+
+def test_rule_for_all_but_one_group(lab):
+    assert [why(lab, client, "ok-1.others.test")["verdict"] for client in (EVERYONE, KID, STRICT)] == ["blocked", "passed", "blocked"]
+
+
+def test_rule_for_an_address(lab):
+    assert [why(lab, client, "ok-1.kid.test")["verdict"] for client in (EVERYONE, KID, STRICT)] == ["passed", "blocked", "passed"]
+    ads = next(one for one in lab.get("blocklist")["lists"] if one["name"] == "ads.list")
+    assert [one["client"] for one in ads["unknown_clients"]] == ["198.18.0.0/24"]
+    said = "ads.list: rules for client 198.18.0.0/24 decide nothing: no group has exactly these clients"
+    assert said in lab.weirctl("blocklist", "status").splitlines()
 
 
 def test_entry_of_a_schedule(lab):

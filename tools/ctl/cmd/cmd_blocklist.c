@@ -71,6 +71,11 @@ static void list_notes_print(const struct json_node *l)
 	}
 	if (json_length(reasons))
 		printf("\n");
+	const struct json_node *unknown = json_get(l, "unknown_clients");
+	for (size_t i = 0; i < json_length(unknown); i++) {
+		printf("%s: ", name);
+		say(json_at(unknown, i), "rules for client {client} decide nothing: {why}\n");
+	}
 }
 
 // Only where a server has ever sent one.

@@ -532,7 +532,7 @@ CLIENT_KEYS = {
     "ids": takes(client_ids),
     "ignore_querylog": takes(client_ignored, PRIVACY, default="false"),
     "ignore_statistics": takes(stats_client_ignored, PRIVACY, default="false"),
-    "tags": impossible("weir has no tags of clients: rules with $ctag go into lists of a group", BLOCKING),
+    "tags": impossible("a client has one group and no tags: $ctag means the group of that name", BLOCKING),
     "filtering_enabled": setting("use_global_settings"),
     "safe_search": setting("use_global_settings"),
     "blocked_services": setting("use_global_blocked_services"),
