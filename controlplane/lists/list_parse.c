@@ -219,6 +219,8 @@ static enum list_format tell_format(const struct list_parser *p, struct list_tex
 		return LIST_FORMAT_RPZ;
 	if (list_dnsmasq_is(line))
 		return LIST_FORMAT_DNSMASQ;
+	if (list_unbound_is(line))
+		return LIST_FORMAT_UNBOUND;
 	return list_adblock_is(line) ? LIST_FORMAT_ADBLOCK : LIST_FORMAT_DOMAINS;
 }
 
@@ -236,6 +238,8 @@ static void format_line(struct list_parser *p, struct list_text line)
 		list_adblock_line(p, list_text_trim(without_comment(line, false)));
 	else if (format == LIST_FORMAT_DNSMASQ)
 		list_dnsmasq_line(p, without_comment(line, false));
+	else if (format == LIST_FORMAT_UNBOUND)
+		list_unbound_line(p, without_comment(line, false));
 	else if (format == LIST_FORMAT_RPZ)
 		list_zone_line(p, line);
 	else if (format == LIST_FORMAT_ADDRESSES)

@@ -6,11 +6,12 @@
 // list_rule.h.
 //
 // The parser recognises the format of each line: hosts (an address, then names), a domain, a
-// wildcard, AdBlock's syntax as far as it is about names, dnsmasq's options, /patterns/. A zone
-// file (RPZ) is one from its first line that only a zone file has ($TTL, $ORIGIN, SOA) to its end.
-// Any other line is counted under a named reason and does not affect the rest. The parser does not
-// guess, so a filter rule such as `example.com##.ad` never blocks example.com. A text whose first
-// word is a tag (<) is a page, not a list: all its lines are refused.
+// wildcard, AdBlock's syntax as far as it is about names, dnsmasq's and unbound's options,
+// /patterns/. A zone file (RPZ) is one from its first line that only a zone file has ($TTL,
+// $ORIGIN, SOA) to its end. Any other line is counted under a named reason and does not affect the
+// rest. The parser does not guess, so a filter rule such as `example.com##.ad` never blocks
+// example.com. A text whose first word is a tag (<) is a page, not a list: all its lines are
+// refused.
 //
 // Lines end with LF, CR or both. The list is fed in pieces of any size. A line of up to
 // LIST_LINE_MAX bytes is read as a whole; a longer one is refused. Every line ends as one of: a
@@ -56,10 +57,12 @@ struct list_parser {
 	struct list_text text;  // during `take`: the line, or the zone's record
 	struct list_rule plain; // the rule of a plain name, without name and line
 	struct list_zone zone;
-	bool gave, refused; // rules, reasons: by the line at hand
-	bool began, page;   // a line was not empty; that one begins with a tag, as pages do
-	bool skipping;      // inside a line that is too long
-	bool after_cr;      // a line feed that comes now ends no line
+	struct dns_name redirect; // unbound's last zone that redirects; len 0: no zone does
+	bool in_view;             // unbound's options are for some clients alone
+	bool gave, refused;       // rules, reasons: by the line at hand
+	bool began, page;         // a line was not empty; that one begins with a tag, as pages do
+	bool skipping;            // inside a line that is too long
+	bool after_cr;            // a line feed that comes now ends no line
 	size_t line_len;
 	char line[LIST_LINE_MAX];
 };
@@ -87,6 +90,7 @@ void list_give_name(struct list_parser *p, struct list_text name, struct list_ru
 // One line each, trimmed; the zone's as it is.
 void list_adblock_line(struct list_parser *p, struct list_text line);
 void list_dnsmasq_line(struct list_parser *p, struct list_text line);
+void list_unbound_line(struct list_parser *p, struct list_text line);
 void list_zone_line(struct list_parser *p, struct list_text line);
 void list_zone_end(struct list_parser *p); // at the list's end
 
@@ -98,6 +102,8 @@ bool list_zone_is_record(struct list_text line);
 bool list_adblock_is(struct list_text line);
 // `option=value`.
 bool list_dnsmasq_is(struct list_text line);
+// `option: value`.
+bool list_unbound_is(struct list_text line);
 
 void list_parse_begin(
 	struct list_parser *p, const struct list_options *options, list_rule_take take, void *arg);

@@ -76,6 +76,7 @@ typedef int (*list_rule_take)(void *arg, const struct list_rule *rule);
 	X(HOSTS_ADDRESS, "hosts_address", "a hosts line whose address does not mean blocking") \
 	X(PREFIX, "prefix", "no address or prefix in a list of addresses")                     \
 	X(DNSMASQ, "dnsmasq", "an option of dnsmasq that blocks nothing")                      \
+	X(UNBOUND, "unbound", "an option of unbound that blocks nothing")                      \
 	X(ZONE_SYNTAX, "zone_syntax", "a line that is not a record of a zone file")            \
 	X(ZONE_OWNER, "zone_owner", "a record whose owner is not in the zone")                 \
 	X(ZONE_TRIGGER, "zone_trigger", "RPZ by client address, name server or its address")   \

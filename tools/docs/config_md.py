@@ -170,7 +170,7 @@ LISTS = {
          "`path`: a local file, relative to the configuration file; or `url`: `http://`, `https://` or `file:///`, at most "
          "{CONFIG_URL_MAX} bytes, with or without `user:password@`; or `axfr://SERVER[:PORT]/ZONE`, a policy zone that "
          "weir transfers, `axfr+tls://[NAME@]SERVER[:PORT]/ZONE` over TLS, `ixfr://` and `ixfr+tls://` by differences ([blocking.md](../how-to/blocking.md#a-policy-zone-by-zone-transfer)). `name`: unique; by default the file's name. `format`: "
-         "`auto` (recognised line by line), `hosts`, `domains`, `adblock`, `dnsmasq`, `rpz`, `addresses` (of answers). `allow: true`: other lists "
+         "`auto` (recognised line by line), `hosts`, `domains`, `adblock`, `dnsmasq`, `unbound`, `rpz`, `addresses` (of answers). `allow: true`: other lists "
          "do not block its names. `exact: true`: a plain name, or one of a hosts line, does not cover the names below it, as in Pi-hole. `force: true`: the list may have single labels and public suffixes too. `tsig`: name of one of `tsig_keys`, for transfers. "
          "`ca_file`, for transfers over TLS: absolute path of a PEM file with the authorities that vouch for the server; by default the system's. "
          "`pin`, for the same: up to {CONFIG_PINS_MAX} SHA-256 of public keys in base64, one of which the certificate must have."),

@@ -381,6 +381,7 @@
 	X(list_format, "domains", LIST_FORMAT_DOMAINS)                  \
 	X(list_format, "adblock", LIST_FORMAT_ADBLOCK)                  \
 	X(list_format, "dnsmasq", LIST_FORMAT_DNSMASQ)                  \
+	X(list_format, "unbound", LIST_FORMAT_UNBOUND)                  \
 	X(list_format, "rpz", LIST_FORMAT_RPZ)                          \
 	X(list_format, "addresses", LIST_FORMAT_ADDRESSES)              \
 	X(tsig_algorithm, "hmac-sha256", CONFIG_TSIG_SHA256)            \

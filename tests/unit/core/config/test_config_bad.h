@@ -151,7 +151,7 @@
 {MINIMAL "blocking:\n  lists:\n  - {name: a, path: b, allow: 1}\n", "10:24: blocking.lists \"a\": allow: must be true or false"},
 {MINIMAL "blocking:\n  lists:\n  - {path: b, exact: yes}\n", "10:15: blocking.lists[0].exact: must be true or false"},
 {MINIMAL "blocking:\n  lists:\n  - {path: b, force: 1}\n", "10:15: blocking.lists[0].force: must be true or false"},
-{MINIMAL "blocking:\n  lists:\n  - {path: b, format: csv}\n", "10:15: blocking.lists[0].format: must be one of: auto, hosts, domains, adblock, dnsmasq, rpz, addresses"},
+{MINIMAL "blocking:\n  lists:\n  - {path: b, format: csv}\n", "10:15: blocking.lists[0].format: must be one of: auto, hosts, domains, adblock, dnsmasq, unbound, rpz, addresses"},
 {MINIMAL "blocking:\n  lists:\n  - {path: b, url: 'http://a/'}\n", "10:15: blocking.lists[0].url: goes not with path"},
 {MINIMAL "blocking:\n  lists:\n  - {url: 'ftp://u:secret@a/'}\n", "10:6: blocking.lists[0].url: is not a URL with http, https, file, axfr, ixfr or these +tls"},
 {MINIMAL "blocking:\n  lists:\n  - {url: 'axfr://h/'}\n", "10:6: blocking.lists[0].url: must be axfr://SERVER[:PORT]/ZONE"},

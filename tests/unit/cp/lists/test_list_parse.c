@@ -224,7 +224,8 @@ TEST(test_formats)
 		{LIST_FORMAT_DOMAINS, "d.example", "d.example "},
 		{LIST_FORMAT_DOMAINS, "*.w.example", "w.example "},
 		{LIST_FORMAT_ADBLOCK, "||a.example^", "a.example "},
-		{LIST_FORMAT_DNSMASQ, "local=/m.example/", "m.example{nxdomain} "}};
+		{LIST_FORMAT_DNSMASQ, "local=/m.example/", "m.example{nxdomain} "},
+		{LIST_FORMAT_UNBOUND, "local-zone: u.example always_null", "u.example{null} "}};
 	static struct list_rig r;
 	for (unsigned format = LIST_FORMAT_HOSTS; format < LIST_FORMAT_RPZ; format++) {
 		struct list_options options = {.format = (enum list_format)format};
