@@ -73,7 +73,7 @@ static int socket_open(const struct socket_address *server)
 // Waits for the reply. Datagrams that are none are passed over until `until_ms`.
 static int reply_wait(const struct bootstrap *b, struct work *w, int fd, uint64_t until_ms)
 {
-	static const struct dns_ttl_limits limits = {.max_s = 1, .negative_s = 1};
+	static const struct dns_answer_rules limits = {.max_s = 1, .negative_s = 1};
 	for (uint64_t now; !stopped(b) && (now = clock_mono_ms()) < until_ms;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		uint64_t left = until_ms - now;

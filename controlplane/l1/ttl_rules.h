@@ -15,7 +15,7 @@
 enum { TTL_MAX_S = 604800 }; // the configuration's bound of cache.max_ttl
 
 struct ttl_rules {
-	struct dns_ttl_limits limits;
+	struct dns_answer_rules limits;
 	uint32_t stale_window_s;
 	enum stale_bound stale_bound;
 };

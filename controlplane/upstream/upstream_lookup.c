@@ -169,7 +169,7 @@ static void family_end(struct family *f)
 
 static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, size_t len)
 {
-	static const struct dns_ttl_limits limits = {
+	static const struct dns_answer_rules limits = {
 		.min_s = UPSTREAM_LOOKUP_TTL_MIN_S,
 		.max_s = UPSTREAM_LOOKUP_TTL_MAX_S,
 		.negative_s = UPSTREAM_LOOKUP_TTL_MIN_S,

@@ -30,8 +30,9 @@ enum {
 	DNS_ANSWER_CNAME_MAX = 16,       // what others take: docs/reference/bounds.md
 };
 
-// TTL limits, seconds (design: shipped minimum 0, maximum 24 h, negative 1 h).
-struct dns_ttl_limits {
+// How answers are read. TTL limits are seconds (design: shipped minimum 0, maximum 24 h, negative
+// 1 h).
+struct dns_answer_rules {
 	uint32_t min_s;      // positive answers are stored at least this long
 	uint32_t max_s;      // the longest, even if min_s is larger
 	uint32_t negative_s; // cap, in place of min_s and max_s, for NXDOMAIN and NODATA
@@ -78,7 +79,7 @@ bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uin
 // -ELOOP (CNAME chain). On failure *out is not to be used. `q` is the question asked (lower case),
 // DO included.
 ATTR_MUST_CHECK int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
-	const struct dns_ttl_limits *limits, struct dns_answer *out) ATTR_NONNULL;
+	const struct dns_answer_rules *rules, struct dns_answer *out) ATTR_NONNULL;
 
 struct ip_address; // config_filter.h
 // The addresses in the answer section to a question for A or AAAA, `max` at most, in its order. How
@@ -111,7 +112,7 @@ struct dns_chain {
 // is no fault of the reply's.
 ATTR_MUST_CHECK int dns_answer_read_chain(const uint8_t *reply, size_t len,
 	const struct dns_chain *chain, const struct dns_query *q, unsigned hops,
-	const struct dns_ttl_limits *limits, struct dns_answer *out);
+	const struct dns_answer_rules *rules, struct dns_answer *out);
 
 static inline struct dns_answer_view dns_answer_view_of(const struct dns_answer *a)
 {

@@ -56,7 +56,7 @@ static bool read_name(const struct slow_input *in)
 // To the question that it has; AD stands for DO, as in the corpus.
 static bool read_reply(const struct slow_input *in)
 {
-	static const struct dns_ttl_limits limits = {.max_s = 86400, .negative_s = 3600};
+	static const struct dns_answer_rules limits = {.max_s = 86400, .negative_s = 3600};
 	static struct dns_answer answer;
 	static struct dns_query q;
 	struct rd r = rd_init(in->bytes, in->len);

@@ -9,7 +9,7 @@
 
 #include <weir/dns_answer.h>
 
-static const struct dns_ttl_limits limits = {.min_s = 5, .max_s = 86400, .negative_s = 3600};
+static const struct dns_answer_rules limits = {.min_s = 5, .max_s = 86400, .negative_s = 3600};
 static struct dns_answer first, second; // too large for a stack
 static uint8_t whole[DNS_MESSAGE_MAX];
 

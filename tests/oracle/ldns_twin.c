@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const struct dns_ttl_limits wide = {.min_s = 0, .max_s = DNS_TTL_MAX, .negative_s = 3600};
+static const struct dns_answer_rules wide = {.min_s = 0, .max_s = DNS_TTL_MAX, .negative_s = 3600};
 
 static ldns_pkt *parse(const uint8_t *msg, size_t len)
 {

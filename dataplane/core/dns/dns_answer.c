@@ -56,7 +56,7 @@ struct job {
 	struct dns_records records;
 	struct dns_compress compress;
 	struct dns_selection selection;
-	const struct dns_ttl_limits *limits;
+	const struct dns_answer_rules *rules;
 	const struct dns_chain *chain; // placed before the records of the reply; NULL: nothing is
 	unsigned hops;
 	uint16_t owner_off;     // where the record before has its owner
@@ -67,9 +67,9 @@ struct job {
 static uint32_t ttl_within_limits(const struct job *j, uint32_t ttl_s)
 {
 	bool positive = j->selection.kind == DNS_ANSWER_POSITIVE;
-	uint32_t max_s = positive ? j->limits->max_s : j->limits->negative_s;
-	if (positive && ttl_s < j->limits->min_s)
-		ttl_s = j->limits->min_s;
+	uint32_t max_s = positive ? j->rules->max_s : j->rules->negative_s;
+	if (positive && ttl_s < j->rules->min_s)
+		ttl_s = j->rules->min_s;
 	return ttl_s < max_s ? ttl_s : max_s;
 }
 
@@ -357,10 +357,10 @@ static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *
 }
 
 int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
-	const struct dns_ttl_limits *limits, struct dns_answer *out)
+	const struct dns_answer_rules *rules, struct dns_answer *out)
 {
 	struct job j;
-	j.limits = limits;
+	j.rules = rules;
 	j.chain = NULL;
 	j.hops = 0;
 	j.out = out;
@@ -368,13 +368,13 @@ int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
 }
 
 int dns_answer_read_chain(const uint8_t *reply, size_t len, const struct dns_chain *chain,
-	const struct dns_query *q, unsigned hops, const struct dns_ttl_limits *limits,
+	const struct dns_query *q, unsigned hops, const struct dns_answer_rules *rules,
 	struct dns_answer *out)
 {
 	struct dns_query asked = *q;
 	struct job j;
 	asked.name = *chain->asked; // nobody looks at its labels by offset
-	j.limits = limits;
+	j.rules = rules;
 	j.chain = chain;
 	j.hops = hops;
 	j.out = out;

@@ -125,10 +125,10 @@ static inline struct dns_query build_query(const struct dns_build *b, bool dnsse
 	return q;
 }
 
-static const struct dns_ttl_limits build_wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
+static const struct dns_answer_rules build_wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
 
 // What was built, read as the reply to its own question.
-static inline int build_read(const struct dns_build *b, const struct dns_ttl_limits *limits,
+static inline int build_read(const struct dns_build *b, const struct dns_answer_rules *limits,
 	bool dnssec_ok, struct dns_answer *answer)
 {
 	struct dns_query q = build_query(b, dnssec_ok);

@@ -57,7 +57,7 @@ TEST(test_negative_ttl)
 		{60, 0x80000001, 60, 60},
 		{0x80000001, 0xffffffff, DNS_TTL_MAX, 3600},
 	};
-	const struct dns_ttl_limits limits = {.min_s = 300, .max_s = 86400, .negative_s = 3600};
+	const struct dns_answer_rules limits = {.min_s = 300, .max_s = 86400, .negative_s = 3600};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		for (unsigned rcode = 0; rcode <= 3; rcode += 3) {
 			build_reply(&b, rcode, "no.example.com", DNS_TYPE_A);
@@ -132,7 +132,7 @@ TEST(test_referral_is_no_answer)
 
 TEST(test_ttl_limits)
 {
-	const struct dns_ttl_limits limits = {.min_s = 300, .max_s = 3600, .negative_s = 60};
+	const struct dns_answer_rules limits = {.min_s = 300, .max_s = 3600, .negative_s = 60};
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
 	build_cname(&b, "www.example.com", 5, "b.example.com");
 	build_cname(&b, "b.example.com", 700, "c.example.com");

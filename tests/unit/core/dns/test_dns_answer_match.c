@@ -3,7 +3,7 @@
 #include "dataplane/core/dns/dns_records.h"
 #include "dns_build.h"
 
-static const struct dns_ttl_limits wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
+static const struct dns_answer_rules wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
 static struct dns_build b;
 static struct dns_answer answer;
 

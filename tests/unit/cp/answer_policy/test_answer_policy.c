@@ -11,7 +11,7 @@ static struct answer_match finding;
 
 static void judge(const struct dns_query *q)
 {
-	static const struct dns_ttl_limits limits = {0, 86400, 3600};
+	static const struct dns_answer_rules limits = {.max_s = 86400, .negative_s = 3600};
 	assert_int_equal(dns_answer_read(build.buf, build.w.pos, q, &limits, &answer), 0);
 	const struct dns_answer_view v = dns_answer_view_of(&answer);
 	answer_policy_answer(

@@ -106,7 +106,7 @@ TEST(test_a_deep_name_in_zones)
 static void services_check(const struct answer_policy_fixture *f, unsigned count, unsigned at,
 	const char *named, struct answer_match *out)
 {
-	static const struct dns_ttl_limits limits = {0, 86400, 3600};
+	static const struct dns_answer_rules limits = {.max_s = 86400, .negative_s = 3600};
 	static struct dns_build build;
 	static struct dns_answer answer;
 	const struct dns_query q = {.name = fixture_name("www.shop.example"),

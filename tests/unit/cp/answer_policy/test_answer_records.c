@@ -6,7 +6,7 @@ static struct dns_build build;
 static struct dns_answer answer;
 static struct dns_name question;
 
-static const struct dns_ttl_limits limits = {0, 86400, 3600};
+static const struct dns_answer_rules limits = {.max_s = 86400, .negative_s = 3600};
 
 static struct dns_answer_view read_back(uint16_t qtype)
 {

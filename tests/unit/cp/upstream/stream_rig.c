@@ -33,7 +33,7 @@ static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, s
 {
 	struct dns_query q = {
 		.qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN, .question_len = a->question_len};
-	const struct dns_ttl_limits limits = {.max_s = 86400, .negative_s = 3600};
+	const struct dns_answer_rules limits = {.max_s = 86400, .negative_s = 3600};
 	struct rd r = rd_init(a->question, a->question_len);
 	size_t i = (size_t)(a - rig.ask);
 

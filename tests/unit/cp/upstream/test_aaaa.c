@@ -86,7 +86,7 @@ static struct dns_answer answer;
 
 static void answer_read(size_t n)
 {
-	static const struct dns_ttl_limits limits = {.max_s = 86400, .negative_s = 3600};
+	static const struct dns_answer_rules limits = {.max_s = 86400, .negative_s = 3600};
 	struct dns_query q = {.name = www, .qtype = DNS_TYPE_AAAA, .qclass = DNS_CLASS_IN};
 	assert_int_equal(dns_answer_read(out, n, &q, &limits, &answer), 0);
 }
