@@ -676,7 +676,7 @@ static void question_l1_store(
 	asked.name = *question_asked(q);
 	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &target) < 0)
 		return;
-	target.authenticated = q->is_secure;
+	target.authenticated = q->is_secure && !target.is_stripped;
 	value_store(q, &asked, &target);
 }
 
@@ -801,12 +801,15 @@ static bool question_may_have_ad(const struct question *q)
 }
 
 // Boxes that validate alike share L1, so a value without AD is proven to be insecure, unless it may
-// come from DNS64.
+// come from DNS64, or is stripped.
 static bool value_is_insecure(const struct question *q, const struct l1_value *v)
 {
+	const struct resolver *r = q->owner;
 	const bool is_dns64 = q->query.qtype == DNS_TYPE_AAAA && q->def->ipv6.dns64.version;
+	const bool is_service = q->query.qtype == DNS_TYPE_HTTPS || q->query.qtype == DNS_TYPE_SVCB;
+	const bool is_stripped = is_service && r->set.ttl.limits.svc_strip;
 
-	return question_validates(q) && !is_dns64 && !q->rewrite
+	return question_validates(q) && !is_dns64 && !is_stripped && !q->rewrite
 	       && !(get_u16(v->msg + 2) & DNS_FLAG_AD);
 }
 
@@ -1146,7 +1149,7 @@ static void accept_answer(struct question *q, const struct validator_verdict *v)
 		return;
 	q->is_secure = v->end == VALIDATOR_SECURE && !q->dns64_ttl_s;
 	question_note(q, TRACE_validated, q->is_secure);
-	answer.authenticated = q->is_secure && !q->rewrite;
+	answer.authenticated = q->is_secure && !q->rewrite && !answer.is_stripped;
 	answer.insecure = v->end == VALIDATOR_INSECURE && !q->dns64_ttl_s && !q->rewrite;
 	question_take(q, &answer, &(struct question_reply){msg, len, NULL, clock_mono_ms()});
 }
@@ -1373,7 +1376,7 @@ enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg
 	// Where weir validates, a question that comes here has CD.
 	q->is_secure = ask->trusts_ad && !r->set.validates && !q->dns64_ttl_s
 		       && get_u16(msg + 2) & DNS_FLAG_AD;
-	answer.authenticated = q->is_secure && !q->rewrite;
+	answer.authenticated = q->is_secure && !q->rewrite && !answer.is_stripped;
 	question_take(q, &answer, &(struct question_reply){msg, len, ask, ask->replied_ms});
 	return UPSTREAM_TAKEN;
 }

@@ -1001,6 +1001,7 @@ static void settings_apply(struct resolver *r, const struct config *c)
 		.answer_deadline_ms = c->limits.answer_deadline_ms,
 		.udp_reply_size = c->limits.udp_reply_size,
 	};
+	r->set.ttl.limits.svc_strip = c->blocking.https_strip;
 	config_identity_take(c, &r->set.identity);
 	inflight_set_limits(
 		r->inflight, &(struct inflight_limits){

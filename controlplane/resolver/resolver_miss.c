@@ -625,7 +625,9 @@ static bool led_to_local(struct resolver *r, const struct miss *m)
 	struct policy_group group;
 	uint8_t msg[DNS_MESSAGE_MAX];
 	struct dns_answer answer;
+	struct dns_answer_rules rules = r->set.ttl.limits;
 
+	rules.svc_strip = 0; // the operator's own records
 	if (!answer_policy_knows_local(r->answer_policy, &q.name, q.qtype))
 		return false;
 	publisher_group_at(r->publisher, m->waiter.policy, m->waiter.group, &group);
@@ -635,7 +637,7 @@ static bool led_to_local(struct resolver *r, const struct miss *m)
 	const size_t len = answer_policy_local(r->answer_policy, &q, &group, msg, sizeof(msg));
 	struct resolver_answer a = resolver_answer_fresh(r, NULL, 0);
 	struct dns_answer_view view;
-	if (dns_answer_read(msg, len, &m->query, &r->set.ttl.limits, &answer) == 0) {
+	if (dns_answer_read(msg, len, &m->query, &rules, &answer) == 0) {
 		view = dns_answer_view_of(&answer);
 		a.view = &view;
 	}

@@ -491,6 +491,7 @@ struct view_definition {
 	const struct config_group *group;        // NULL: everyone
 	const struct config_safe_search *safe;   // NULL: not a safe view
 	uint64_t dnssec;                         // config_dnssec.hash
+	uint8_t https_strip;                     // config_blocking.https_strip
 	struct config_ipv6 ipv6;
 };
 
@@ -522,6 +523,8 @@ static uint64_t view_definition_hash(const struct view_definition *d)
 	p = ipv6_text(&d->ipv6, p);
 	if (d->dnssec)
 		p += sprintf(p, "dnssec: %016llx\n", (unsigned long long)d->dnssec);
+	if (d->https_strip)
+		p += sprintf(p, "strip: %02x\n", d->https_strip);
 	uint64_t hash = contenthash(text, (size_t)(p - text));
 	return hash ? hash : 1;
 }
@@ -533,6 +536,7 @@ static struct view_definition view_definition_of(
 	return (struct view_definition){.everyone = &config->upstreams,
 		.group = group,
 		.dnssec = config->dnssec.hash,
+		.https_strip = config->blocking.https_strip,
 		.ipv6 = config_group_ipv6(config, group)};
 }
 

@@ -148,7 +148,7 @@ struct config_refresh {
 };
 enum { CONFIG_REFRESH_INFLIGHT_MAX = 1024, CONFIG_REFRESH_BATCH_MAX = 10000 };
 
-enum { CONFIG_BLOCKED_TYPES_MAX = 8 };
+enum { CONFIG_BLOCKED_TYPES_MAX = 8, CONFIG_HTTPS_STRIP_MAX = 3 };
 
 struct config_blocking {
 	bool enabled;
@@ -168,6 +168,7 @@ struct config_blocking {
 	char **allow_patterns, **deny_patterns; // regular expressions, without the slashes
 	unsigned type_count;
 	uint16_t types[CONFIG_BLOCKED_TYPES_MAX]; // query types that are denied for every name
+	uint8_t https_strip;                      // DNS_SVC_* that records of answers lose
 	struct config_rebinding rebinding;
 	struct config_filter filter; // for clients in no group; groups inherit it
 	struct config_update update;

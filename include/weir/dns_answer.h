@@ -30,12 +30,23 @@ enum {
 	DNS_ANSWER_CNAME_MAX = 16,       // what others take: docs/reference/bounds.md
 };
 
+// Parameters of HTTPS and SVCB records that answers may lose: a bit for each key (RFC 9460 14.3.2).
+enum {
+	DNS_SVC_IPV4HINT = 1 << 4,
+	DNS_SVC_ECH = 1 << 5,
+	DNS_SVC_IPV6HINT = 1 << 6,
+};
+
 // How answers are read. TTL limits are seconds (design: shipped minimum 0, maximum 24 h, negative
 // 1 h).
 struct dns_answer_rules {
 	uint32_t min_s;      // positive answers are stored at least this long
 	uint32_t max_s;      // the longest, even if min_s is larger
 	uint32_t negative_s; // cap, in place of min_s and max_s, for NXDOMAIN and NODATA
+	// DNS_SVC_* that records of the answer section lose. A record that makes one of these
+	// mandatory, or whose parameters do not parse, is left out, as a client that does not know
+	// the key does (RFC 9460 8). So are the RRSIGs of a set that changed.
+	uint8_t svc_strip;
 };
 
 enum dns_answer_kind {
@@ -63,6 +74,7 @@ struct dns_answer {
 	uint8_t cname_count;
 	uint8_t reply_cnames; // how many of these CNAMEs the reply had
 	bool is_open;
+	bool is_stripped;             // some record is not as the server sent it (svc_strip)
 	bool authenticated, insecure; // for the caller to set: a read leaves them off
 	uint16_t ttl_off[DNS_ANSWER_TTLS_MAX];
 	uint8_t bytes[DNS_MESSAGE_MAX]; // each TTL inside is within the limits as well

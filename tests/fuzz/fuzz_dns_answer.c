@@ -131,6 +131,39 @@ static void read_hops(const uint8_t *data, size_t len, const struct dns_query *q
 	}
 }
 
+// Without parameters that services may lose: no other record has changed, and no signature of a
+// service that has.
+static void read_stripped(const uint8_t *data, size_t len, const struct dns_query *q)
+{
+	struct dns_answer_rules rules = limits;
+	rules.svc_strip = DNS_SVC_ECH | DNS_SVC_IPV4HINT | DNS_SVC_IPV6HINT;
+	FUZZ_CHECK(dns_answer_read(data, len, q, &rules, &second) == 0);
+	FUZZ_CHECK(second.sum == csum_partial(second.bytes, second.len));
+	FUZZ_CHECK(second.ancount <= first.ancount && second.nscount == first.nscount);
+	FUZZ_CHECK(second.is_stripped || second.len == first.len);
+	struct rd r = rd_init(second.bytes, second.len);
+	for (unsigned i = 0; i < second.ancount; i++) {
+		dns_name_skip(&r);
+		const uint16_t type = rd_u16(&r);
+		rd_skip(&r, 6);
+		const uint16_t rdata_len = rd_u16(&r);
+		struct rd rdata = rd_init(r.base, r.pos + rdata_len);
+		rdata.pos = r.pos;
+		rd_skip(&r, rdata_len);
+		FUZZ_CHECK(rd_ok(&r));
+		if (type != DNS_TYPE_HTTPS && type != DNS_TYPE_SVCB)
+			continue;
+		rd_skip(&rdata, 2);
+		dns_name_skip(&rdata);
+		for (int before = -1; rd_left(&rdata);) {
+			const uint16_t key = rd_u16(&rdata);
+			rd_skip(&rdata, rd_u16(&rdata));
+			FUZZ_CHECK(rd_ok(&rdata) && key > before && (key < 4 || key > 6));
+			before = key;
+		}
+	}
+}
+
 // What was read of `first` is the same, but for TTLs, which `first` has from `second` then.
 static void check_again(void)
 {
@@ -167,6 +200,7 @@ FUZZ_BODY(data, len)
 		FUZZ_CHECK(get_u32(first.bytes + first.ttl_off[i]) >= first.ttl_s);
 	}
 
+	read_stripped(data, len, &q);
 	read_aliased(data, len, &q, first.ancount);
 	read_hops(data, len, &q);
 	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};

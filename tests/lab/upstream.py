@@ -13,6 +13,7 @@ A first label is WORD[-TTL]:
   lie    first a wrong id and a wrong question, then ok
   near   A 198.18.X.Y: X is the last byte of the client's subnet that came, Y its prefix length; ok without one
   cname_a_b  an alias of a.b with its address;  ip_10_0_0_1  that A;            moves  the addresses in `moves`, no AAAA
+  svc    of type HTTPS a record with alpn, ipv4hint and ech; else ok
 SUBNET is that of the query (RFC 7871), as 198.18.0.0/24. Replies to such queries have the scope /SOURCE for near, /0 for others.
 """
 import collections
@@ -33,6 +34,7 @@ DELAYS = {"slow": 1, "wait": 0.25}  # each such query has a thread to itself
 LAG = 0.3  # these have one together
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "DS": 43, "DNSKEY": 48, "HTTPS": 65}
 SUBNET = 8
+SERVICE = bytes.fromhex("0001 00 0001 0003 026832 0004 0004 c612c801 0005 0003 616263")  # RFC 9460 2.2
 Asked = collections.namedtuple("Asked", "time proto id name type subnet")
 
 
@@ -120,6 +122,8 @@ class Upstream(Server):
             return [q.truncated()]
         if word == "moves" and q.type == 1:
             return [q.reply(*(q.address(socket.inet_aton(a), ttl) for a in self.moves))]
+        if word == "svc" and q.type == 65:
+            return [q.reply(record(OWN, 65, ttl, SERVICE))]
         if word in ("empty", "moves") or (word == "v4" and q.type == 28) or q.type not in (1, 16, 28):
             return [q.reply(soa(OWN), **no_data)]
         if q.type == 16 or word == "big":

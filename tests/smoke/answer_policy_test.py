@@ -103,6 +103,16 @@ def test_query_types_of_a_list(lab):
     assert lab.get("why", name="ok-3000.two.test", type="HTTPS")["verdict"] == "passed"
 
 
+def test_parameters_of_services(lab):
+    name, whole = "svc.one.test", '1 . alpn="h2" ipv4hint="198.18.200.1" ech="YWJj"'
+    assert lab.result(name, "HTTPS") == whole
+    with lab.configured(blocking={"https_strip": ["ech", "ipv4hint"]}):
+        becomes('1 . alpn="h2"', lab.result, name, "HTTPS")  # although it was cached
+        assert {lab.result(name, "HTTPS", over=over) for over in ("udp", "tcp")} == {'1 . alpn="h2"'}
+        assert lab.result("svc.two.test", "HTTPS", client=FEW) == '1 . alpn="h2"'
+    becomes(whole, lab.result, name, "HTTPS")
+
+
 def test_rebinding_protection(lab):
     assert lab.result("ip_10_0_0_1.shop.test") == "10.0.0.1"
     with lab.configured(blocking={"rebinding": {"enabled": True, "allow": ["home.test"]}}):

@@ -184,6 +184,8 @@ LISTS = {
         ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Names to block, with all names below."),
         ("types", "`A`, `AAAA`, `CAA`, `CNAME`, `HTTPS`, `MX`, `PTR`, `SRV`, `SVCB`, `TXT`", "`[]`", "CONFIG_BLOCKED_TYPES_MAX", "live",
          "Query types of which every name is blocked, as by a pattern in `deny` for these types ([blocking.md](../how-to/blocking.md#query-types))."),
+        ("https_strip", "`ech`, `ipv4hint`, `ipv6hint`", "`[]`", "CONFIG_HTTPS_STRIP_MAX", "live",
+         "Parameters that HTTPS and SVCB records of all answers lose before weir caches them ([blocking.md](../how-to/blocking.md#query-types))."),
         ("ipv4", "IPv4 address", "none", None, "live", "IPv4 address of the answers by `mode: address`."),
         ("ipv6", "IPv6 address", "none", None, "live", "IPv6 address of the answers by `mode: address`."),
         ("rebinding", "`enabled`, `allow`", "`enabled: false`", None, "live",

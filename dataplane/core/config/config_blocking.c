@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/base64.h>
+#include <weir/dns_answer.h>
 #include <weir/heap_site.h>
 #include <weir/rdata_parse.h>
 #include <weir/text.h>
@@ -531,6 +532,32 @@ static int types_apply(
 	return rc;
 }
 
+static int https_strip_apply(
+	const struct config_doc *doc, const struct config_node *node, struct config_blocking *b)
+{
+	static const struct {
+		const char *word;
+		uint8_t bit;
+	} params[CONFIG_HTTPS_STRIP_MAX] = {{"ech", DNS_SVC_ECH}, {"ipv4hint", DNS_SVC_IPV4HINT},
+		{"ipv6hint", DNS_SVC_IPV6HINT}};
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < config_node_count(node, "https_strip"); i++) {
+		const char *text = config_node_item_text(node, "https_strip", i);
+		unsigned k = 0;
+		while (k < ARRAY_LEN(params) && strcmp(text, params[k].word) != 0)
+			k++;
+		if (k < ARRAY_LEN(params))
+			b->https_strip |= params[k].bit;
+		else
+			rc = config_worse(
+				rc, config_refuse(doc,
+					    config_item_key(key, "blocking.https_strip", i, NULL),
+					    "must be one of: ech, ipv4hint, ipv6hint"));
+	}
+	return rc;
+}
+
 // Refuses names of lists that look like titles of weir's own lists in the rule image, which name
 // groups, services and so on (group_sources.h).
 static int titles_check(const struct config_doc *doc, const struct config *c)
@@ -562,6 +589,7 @@ static int config_lists_apply(const struct config_doc *doc, struct config *out)
 		rc, config_filter_apply(doc, "blocking", b, &out->blocking, &out->blocking.filter));
 	rc = config_worse(rc, entries_apply(doc, b, out));
 	rc = config_worse(rc, types_apply(doc, b, &out->blocking));
+	rc = config_worse(rc, https_strip_apply(doc, b, &out->blocking));
 	rc = config_worse(rc, rebinding_apply(doc, config_node_mapping(b, "rebinding"),
 				      &out->blocking.rebinding));
 	return config_worse(rc, blocking_reply_apply(doc, b, &out->blocking));

@@ -102,6 +102,7 @@ static const struct config_field blocking_keys[] = {
 	TEXTS(allow, CONFIG_ENTRIES_MAX),
 	TEXTS(deny, CONFIG_ENTRIES_MAX),
 	TEXTS(types, CONFIG_BLOCKED_TYPES_MAX),
+	TEXTS(https_strip, CONFIG_HTTPS_STRIP_MAX),
 	KEYS(rebinding, rebinding),
 	FILTER,
 	END,

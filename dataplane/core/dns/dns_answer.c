@@ -45,6 +45,7 @@ static void answer_clear(struct dns_answer *out, enum dns_answer_kind kind, unsi
 	out->cname_count = 0;
 	out->reply_cnames = 0;
 	out->is_open = false;
+	out->is_stripped = false;
 }
 
 // CNAMEs that no server sent: local ones, and those made of DNAMEs of two messages.
@@ -135,7 +136,7 @@ static int record_emit(
 	out->ttl_off[out->ttl_count++] = (uint16_t)c->w.pos;
 	wr_u32(&c->w, ttl_within_limits(j, ttl_s));
 	r.pos = rec->rdata_off;
-	if (dns_rdata_copy(&r, rec->type, rec->class, rec->rdata_len, c))
+	if (dns_rdata_copy(&r, rec->type, rec->class, rec->rdata_len, j->rules->svc_strip, c))
 		return -EBADMSG;
 	return wr_ok(&c->w) ? 0 : -E2BIG;
 }
@@ -315,6 +316,47 @@ static int answer_emit(struct job *j, const struct dns_query *q)
 	return 0;
 }
 
+static bool is_service(uint16_t type)
+{
+	return type == DNS_TYPE_HTTPS || type == DNS_TYPE_SVCB;
+}
+
+// Is it what a question can be about, and no step to it?
+static bool is_end(uint16_t type)
+{
+	return type != DNS_TYPE_CNAME && type != DNS_TYPE_DNAME && type != DNS_TYPE_RRSIG;
+}
+
+// Leaves out services that cannot lose their parameters, and the signatures of sets that are not as
+// they were sent. True: something is not.
+static __attribute__((noinline)) bool services_strip(struct job *j)
+{
+	struct dns_records *t = &j->records;
+	bool https = false, svcb = false;
+	unsigned ends = 0;
+	for (unsigned i = 0; i < t->answers; i++) {
+		struct dns_record *rec = &t->rec[i];
+		if (rec->keep && is_service(rec->type)) {
+			const enum dns_service_look look =
+				dns_service_look(t, rec, j->rules->svc_strip);
+			if (look == DNS_SERVICE_UNUSABLE)
+				rec->keep = 0;
+			*(rec->type == DNS_TYPE_HTTPS ? &https : &svcb) |= look != DNS_SERVICE_SAME;
+		}
+		ends += rec->keep && is_end(rec->type);
+	}
+	for (unsigned i = 0; i < t->answers; i++) {
+		struct dns_record *rec = &t->rec[i];
+		const uint16_t covered =
+			rec->type == DNS_TYPE_RRSIG ? dns_record_type_covered(t, rec) : 0;
+		if ((covered == DNS_TYPE_HTTPS && https) || (covered == DNS_TYPE_SVCB && svcb))
+			rec->keep = 0;
+	}
+	if ((https || svcb) && ends == 0)
+		j->selection.kind = DNS_ANSWER_NODATA;
+	return https || svcb;
+}
+
 static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *asked,
 	const struct dns_query *q, struct job *j)
 {
@@ -350,7 +392,9 @@ static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *
 		answer_clear(out, DNS_ANSWER_FAILURE, rcode);
 		return 0;
 	}
+	const bool is_stripped = j->rules->svc_strip && services_strip(j);
 	answer_clear(out, j->selection.kind, rcode);
+	out->is_stripped = is_stripped;
 	sets_level(&j->records);
 	dns_twins_drop(&j->records);
 	return answer_emit(j, q);

@@ -12,6 +12,7 @@ enum field {
 	F_STRING,    // <character-string>, RFC 1035 3.3
 	F_STRINGS,   // one or more strings, to the end
 	F_REST,      // anything, to the end
+	F_PARAMS,    // parameters of a service, to the end (RFC 9460 2.2)
 };
 
 enum { FIELDS_MAX = 6 };
@@ -30,8 +31,8 @@ static const struct layout layouts[] = {
 	{DNS_TYPE_SOA, 0, {F_NAME, F_NAME, 20}},
 	{DNS_TYPE_RRSIG, 0, {18, F_WHOLE, F_REST}},
 	{DNS_TYPE_NSEC, 0, {F_WHOLE, F_REST}},
-	{DNS_TYPE_HTTPS, 0, {2, F_WHOLE, F_REST}},
-	{DNS_TYPE_SVCB, 0, {2, F_WHOLE, F_REST}},
+	{DNS_TYPE_HTTPS, 0, {2, F_WHOLE, F_PARAMS}},
+	{DNS_TYPE_SVCB, 0, {2, F_WHOLE, F_PARAMS}},
 	{DNS_TYPE_NS, 0, {F_NAME}},
 	{DNS_TYPE_PTR, 0, {F_NAME}},
 	{DNS_TYPE_MX, 0, {2, F_NAME}},
@@ -92,7 +93,56 @@ static void name_copy(struct rd *r, bool compress, struct dns_compress *c)
 		wr_bytes(&c->w, spelling.wire, name.len);
 }
 
-static void field_copy(struct rd *r, uint8_t field, struct dns_compress *c)
+enum { SVC_MANDATORY = 0 };
+
+static bool is_in(uint8_t svc_strip, uint16_t key)
+{
+	return key < 8 && svc_strip >> key & 1;
+}
+
+static void params_copy(struct rd *r, uint8_t svc_strip, struct wr *w)
+{
+	if (!svc_strip) {
+		bytes_copy(r, rd_left(r), w);
+		return;
+	}
+	while (rd_left(r)) {
+		const uint16_t key = rd_u16(r), len = rd_u16(r);
+		const uint8_t *value = rd_bytes(r, len);
+		if (!value)
+			return; // the cursor is bad now
+		if (is_in(svc_strip, key))
+			continue;
+		wr_u16(w, key);
+		wr_u16(w, len);
+		wr_bytes(w, value, len);
+	}
+}
+
+enum dns_service_look dns_service_look(
+	const struct dns_records *t, const struct dns_record *rec, uint8_t svc_strip)
+{
+	struct rd r = rd_init(t->msg, rec->rdata_off + (size_t)rec->rdata_len);
+	enum dns_service_look look = DNS_SERVICE_SAME;
+	int before = -1;
+	rd_skip(&r, rec->rdata_off + 2U);
+	dns_name_skip(&r);
+	while (rd_left(&r)) {
+		const uint16_t key = rd_u16(&r), len = rd_u16(&r);
+		struct rd value = {.base = rd_bytes(&r, len), .len = len};
+		if (!rd_ok(&r) || key <= before)
+			return DNS_SERVICE_UNUSABLE;
+		before = key;
+		if (is_in(svc_strip, key))
+			look = DNS_SERVICE_CHANGES;
+		while (key == SVC_MANDATORY && rd_left(&value))
+			if (is_in(svc_strip, rd_u16(&value)) || !rd_ok(&value))
+				return DNS_SERVICE_UNUSABLE;
+	}
+	return rd_ok(&r) ? look : DNS_SERVICE_UNUSABLE;
+}
+
+static void field_copy(struct rd *r, uint8_t field, uint8_t svc_strip, struct dns_compress *c)
 {
 	switch (field) {
 	case F_NAME:
@@ -110,13 +160,16 @@ static void field_copy(struct rd *r, uint8_t field, struct dns_compress *c)
 	case F_REST:
 		bytes_copy(r, rd_left(r), &c->w);
 		return;
+	case F_PARAMS:
+		params_copy(r, svc_strip, &c->w);
+		return;
 	default:
 		bytes_copy(r, field, &c->w);
 	}
 }
 
 int dns_rdata_copy(const struct rd *msg, uint16_t type, uint16_t class, uint16_t rdata_len,
-	struct dns_compress *c)
+	uint8_t svc_strip, struct dns_compress *c)
 {
 	// Pointers lead backwards only, so the end of the RDATA may end the cursor.
 	struct rd r = rd_init(msg->base, msg->pos + rdata_len);
@@ -127,9 +180,9 @@ int dns_rdata_copy(const struct rd *msg, uint16_t type, uint16_t class, uint16_t
 	const struct layout *layout = layout_of(type, class);
 	if (layout)
 		for (unsigned i = 0; i < FIELDS_MAX && layout->field[i] != F_END; i++)
-			field_copy(&r, layout->field[i], c);
+			field_copy(&r, layout->field[i], svc_strip, c);
 	else
-		field_copy(&r, F_REST, c);
+		field_copy(&r, F_REST, svc_strip, c);
 
 	if (!wr_ok(&c->w))
 		return 0;

@@ -127,9 +127,19 @@ ATTR_MUST_CHECK int dns_select(struct dns_records *t, const struct dns_query *q,
 // (RFC 3597 4). Types that are not in the table are copied untouched (RFC 3597 3).
 
 // RDATA with its length field, from the cursor over the whole message to c->w. 0, or -EBADMSG if
-// the RDATA does not have the type's form; no room shows in wr_ok(&c->w).
+// the RDATA does not have the type's form; no room shows in wr_ok(&c->w). HTTPS and SVCB records
+// lose the parameters of `svc_strip` (dns_answer_rules).
 ATTR_MUST_CHECK int dns_rdata_copy(const struct rd *msg, uint16_t type, uint16_t class,
-	uint16_t rdata_len, struct dns_compress *c);
+	uint16_t rdata_len, uint8_t svc_strip, struct dns_compress *c);
+
+// What losing the parameters of `svc_strip` makes of an HTTPS or SVCB record.
+enum dns_service_look {
+	DNS_SERVICE_SAME,     // it has none of them
+	DNS_SERVICE_CHANGES,  // it loses some
+	DNS_SERVICE_UNUSABLE, // it makes one of them mandatory, or has not the form of one
+};
+enum dns_service_look dns_service_look(
+	const struct dns_records *t, const struct dns_record *rec, uint8_t svc_strip);
 
 // Finds records that the answer section of a reply has twice: of one owner, type, class and data
 // (RFC 2181 5: such duplicates should be suppressed). Aliases too: a question for type CNAME or ANY

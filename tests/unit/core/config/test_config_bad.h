@@ -189,6 +189,8 @@
 {MINIMAL "blocking:\n  deny: [a.example, a..example]\n", "9:21: blocking.deny[1]: is not a domain name"},
 {MINIMAL "blocking:\n  types: [HTTPS, ANY]\n",
 	"9:18: blocking.types[1]: must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT"},
+{MINIMAL "blocking:\n  https_strip: [ech, mandatory]\n",
+	"9:22: blocking.https_strip[1]: must be one of: ech, ipv4hint, ipv6hint"},
 {MINIMAL "blocking:\n  deny: ['']\n", "9:10: blocking.deny[0]: is not a domain name"},
 {MINIMAL "blocking:\n  deny: ['*.a.example']\n", "9:10: blocking.deny[0]: an entry covers all names below it"},
 {MINIMAL "blocking:\n  allow: [.]\n", "9:11: blocking.allow[0]: is the root"},

@@ -42,6 +42,7 @@ TEST(test_live)
 		MINIMAL "blocking: {deny: [a.test, c.test]}\n", "blocking.deny");
 	change_is(MINIMAL "blocking: {deny: [a.test]}\n", MINIMAL, "blocking.deny");
 	change_is(MINIMAL, MINIMAL "blocking: {types: [HTTPS]}\n", "blocking.types");
+	change_is(MINIMAL, MINIMAL "blocking: {https_strip: [ech]}\n", "blocking.https_strip");
 	change_is(MINIMAL "blocking: {lists: [{name: a, path: /a}]}\n",
 		MINIMAL "blocking: {lists: [{name: a, path: /b}], rebinding: {allow: [a.test]}}\n",
 		"blocking.lists, blocking.rebinding.allow");

@@ -171,6 +171,7 @@ static const char every_value[] =
 	"  allow: [Good.Example, \"xn--bcher-kva.example.\"]\n"
 	"  deny: [bad.example]\n"
 	"  types: [HTTPS, svcb]\n"
+	"  https_strip: [ech, ipv6hint]\n"
 	"  rebinding: {enabled: true, allow: [home.example, Lan.example]}\n"
 	"upstreams:\n"
 	"  servers:\n"
@@ -254,6 +255,7 @@ TEST(test_blocking_values)
 	assert_int_equal(c->blocking.type_count, 2);
 	assert_int_equal(c->blocking.types[0], DNS_TYPE_HTTPS);
 	assert_int_equal(c->blocking.types[1], DNS_TYPE_SVCB);
+	assert_int_equal(c->blocking.https_strip, 1 << 5 | 1 << 6); // RFC 9460 14.3.2
 	assert_true(c->blocking.rebinding.enabled);
 	assert_int_equal(c->blocking.rebinding.allow_count, 2);
 	assert_int_equal(c->blocking.rebinding.allow[1].wire[1], 'l');
