@@ -90,6 +90,15 @@ const struct rule_reader *rules_reader(const struct rules *)
 	return no_image ? NULL : &reader;
 }
 
+// A rule of the list "ads" is for clients that no group is.
+const struct rule_list_info *rules_lists(const struct rules *, unsigned *count)
+{
+	static struct rule_list_info info = {.kind = {.client = "198.18.7.0/24"}};
+	rule_title_make(info.title, "ads");
+	*count = 1;
+	return &info;
+}
+
 int rules_reload(struct rules *, bool force, rules_done done, void *arg)
 {
 	static struct rules_status s;

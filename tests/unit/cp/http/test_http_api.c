@@ -160,7 +160,9 @@ TEST(test_endpoints)
 	tcp_double_check();
 	pending_double_check();
 	top_double_check();
-	assert_reply("GET /blocklist", 200, "\"error\":\"no line is a rule");
+	assert_reply("GET /blocklist", 200, "\"error\":\"no line is a rule",
+		"\"unknown_clients\":[{\"client\":\"198.18.7.0/24\",\"why\":\"no group has exactly "
+		"these clients\"}]");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"verdict\":\"blocked\",\"headline\":");
 	assert_reply("GET /why?name=x.ads.example&type=mx", 200, "\"type\":\"MX\"");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"note\":\"no longer in the config");
