@@ -6,6 +6,7 @@ import stat
 
 FILE_MAX = 64 << 20  # bytes of one file
 LINE_MAX = 1 << 20  # bytes of one line
+PART = 1 << 20
 FILES_MAX = 1000  # files that one pattern or folder names
 DEPTH_MAX = 20  # files that include each other
 
@@ -32,7 +33,10 @@ def read_bytes(path):
         raise Refused(f"{path}: {'is a folder' if stat.S_ISDIR(mode) else 'is no regular file'}")
     with open(fd, "rb") as file:
         try:
-            data = file.read(FILE_MAX + 1)
+            data = b""
+            # A part at a time: read(n) allocates n bytes for a file of 100, too.
+            while len(data) <= FILE_MAX and (part := file.read(PART)):
+                data += part
         except OSError as error:
             raise Refused(f"{path}: {why(error)}") from None
     if len(data) > FILE_MAX:
