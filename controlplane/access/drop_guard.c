@@ -21,15 +21,9 @@ static bool address_of(const struct sockaddr_storage *from, struct ip_address *o
 	return out->version != 0;
 }
 
-static bool holds(const struct ip_address *prefix, const struct ip_address *a)
-{
-	return prefix->version == a->version && prefix->prefix_len <= a->prefix_len
-	       && bits_same(prefix->bytes, a->bytes, prefix->prefix_len);
-}
-
 static bool meets(const struct ip_address *a, const struct ip_address *b)
 {
-	return holds(a, b) || holds(b, a);
+	return ip_address_covers(a, b) || ip_address_covers(b, a);
 }
 
 void drop_guard_note(struct admin_places *p, const struct sockaddr_storage *source, uint64_t now_ms)
@@ -66,9 +60,10 @@ static bool is_single(const struct ip_address *a)
 // What of the entry the source would shut out that an operator may not.
 static bool is_entry_shut_out(const struct ip_address *entry, const struct ip_address *source)
 {
-	if (holds(source, entry))
+	if (ip_address_covers(source, entry))
 		return true;
-	return holds(entry, source) && entry->prefix_len >= least_of(entry) && !is_single(source);
+	return ip_address_covers(entry, source) && entry->prefix_len >= least_of(entry)
+	       && !is_single(source);
 }
 
 // NULL: no admin has asked from there.
@@ -139,7 +134,7 @@ enum drop_verdict drop_guard(const struct admin_places *p, const struct config_c
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	struct ip_address own;
 	why[0] = '\0';
-	if (address_of(wish->from, &own) && holds(wish->source, &own)) {
+	if (address_of(wish->from, &own) && ip_address_covers(wish->source, &own)) {
 		snprintf(why, DROP_GUARD_WHY_MAX,
 			"source: has %s, from which you ask: you could not take it back",
 			ip_address_text(&own, false, text));

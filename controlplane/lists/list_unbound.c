@@ -5,6 +5,7 @@
 
 #include "list_name.h"
 #include "list_parse.h"
+#include "list_trigger.h"
 
 #include <weir/rdata_parse.h>
 
@@ -109,56 +110,28 @@ static enum list_reject take_zone(struct list_parser *p, struct list_text value)
 	return LIST_REJECT_COUNT;
 }
 
-enum { TYPE_TEXT_MAX = 16, TTL_DIGITS_MAX = 9 };
-
 struct data {
 	uint16_t type, rdata_len;
 	uint32_t ttl_s;
 	uint8_t rdata[RDATA_PARSE_MAX];
 };
 
-static bool read_type(struct list_text text, uint16_t *type)
-{
-	char copy[TYPE_TEXT_MAX] = "";
-	if (text.len >= sizeof(copy))
-		return false;
-	memcpy(copy, text.at, text.len);
-	return rdata_parse_type(copy, type);
-}
-
-static bool read_ttl(struct list_text text, uint32_t *ttl_s)
-{
-	uint32_t number = 0;
-	if (text.len == 0 || text.len > TTL_DIGITS_MAX)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return false;
-		number = 10 * number + (uint32_t)(text.at[i] - '0');
-	}
-	*ttl_s = number;
-	return true;
-}
-
 // `[TTL] [IN] TYPE DATA`, behind the name.
 static bool read_data(struct list_text rest, struct data *out)
 {
 	const char *ignored;
 	struct dns_name target;
-	struct list_text word = list_text_word(&rest);
-	out->ttl_s = LIST_REWRITE_TTL_S;
-	if (read_ttl(word, &out->ttl_s))
-		word = list_text_word(&rest);
-	if (list_text_is(word, LIST_TEXT("IN")))
-		word = list_text_word(&rest);
-	rest = list_text_trim(rest);
-	if (!read_type(word, &out->type))
+	struct list_record record = {.ttl_s = LIST_REWRITE_TTL_S};
+	if (!list_record_read(rest, &record))
 		return false;
+	const struct list_text text = record.data;
+	out->type = record.type;
+	out->ttl_s = record.ttl_s;
 	if (out->type != DNS_TYPE_CNAME)
 		return rdata_parse(
-			       out->type, rest.at, rest.len, out->rdata, &out->rdata_len, &ignored)
+			       out->type, text.at, text.len, out->rdata, &out->rdata_len, &ignored)
 		       == 0;
-	if (list_name_read(rest, true, &target) != LIST_REJECT_COUNT)
+	if (list_name_read(text, true, &target) != LIST_REJECT_COUNT)
 		return false;
 	out->rdata_len = target.len;
 	memcpy(out->rdata, target.wire, target.len);
@@ -216,13 +189,10 @@ void list_unbound_line(struct list_parser *p, struct list_text line)
 			return;
 		option = cut_option(&line);
 	}
-	if (list_text_is(option, LIST_TEXT("view")))
-		p->in_view = true;
-	else if (p->in_view)
-		why = LIST_REJECT_UNBOUND;
-	else if (list_text_is(option, LIST_TEXT("local-zone")))
+	p->in_view = p->in_view || list_text_is(option, LIST_TEXT("view"));
+	if (!p->in_view && list_text_is(option, LIST_TEXT("local-zone")))
 		why = take_zone(p, line);
-	else if (list_text_is(option, LIST_TEXT("local-data")))
+	else if (!p->in_view && list_text_is(option, LIST_TEXT("local-data")))
 		why = take_data(p, line);
 	if (why != LIST_REJECT_COUNT)
 		list_refuse(p, why);

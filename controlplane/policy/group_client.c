@@ -14,24 +14,19 @@ struct term {
 	uint64_t groups; // 0: it means none
 };
 
-static bool is_within(const struct ip_address *a, const struct ip_address *prefix)
-{
-	return a->version == prefix->version && a->prefix_len >= prefix->prefix_len
-	       && bits_same(a->bytes, prefix->bytes, prefix->prefix_len);
-}
-
 static unsigned clients_within(const struct config_group *g, const struct ip_address *prefix)
 {
 	unsigned count = 0;
 	for (unsigned i = 0; i < g->client_count; i++)
-		count += is_within(&g->clients[i], prefix);
+		count += ip_address_covers(prefix, &g->clients[i]);
 	return count;
 }
 
 static bool has_client(const struct config_group *g, const struct ip_address *prefix)
 {
 	for (unsigned i = 0; i < g->client_count; i++)
-		if (is_within(&g->clients[i], prefix) && is_within(prefix, &g->clients[i]))
+		if (ip_address_covers(prefix, &g->clients[i])
+			&& ip_address_covers(&g->clients[i], prefix))
 			return true;
 	return false;
 }

@@ -45,18 +45,12 @@ static_assert(2 * (POLICY_PREFIXES_MAX + 4 * CONFIG_ACCESS_MAX) <= POLICY_V6_SLO
 static_assert(2 * POLICY_MACS_MAX <= POLICY_V6_SLOTS_MAX);
 static_assert(POLICY_V6_SLOTS_MAX * POLICY_V6_WIDE_WORDS <= 1 << 16);
 
-static bool covers(const struct ip_address *p, const struct ip_address *a)
-{
-	return p->version == a->version && p->prefix_len <= a->prefix_len
-	       && bits_same(p->bytes, a->bytes, p->prefix_len);
-}
-
 // The longest that covers `a`, or -1.
 static int longest(const struct ip_address *list, unsigned count, const struct ip_address *a)
 {
 	int length = -1;
 	for (unsigned i = 0; i < count; i++)
-		if ((int)list[i].prefix_len > length && covers(&list[i], a))
+		if ((int)list[i].prefix_len > length && ip_address_covers(&list[i], a))
 			length = list[i].prefix_len;
 	return length;
 }
@@ -126,7 +120,7 @@ static void drop_idle(struct policy_prefixes *p, uint8_t other)
 	unsigned kept = 0;
 	for (unsigned i = 0; i < p->count; i++) {
 		unsigned k = kept; // behind the longest that covers it
-		while (k > 0 && !covers(p->one[k - 1].address, p->one[i].address))
+		while (k > 0 && !ip_address_covers(p->one[k - 1].address, p->one[i].address))
 			k--;
 		if (p->one[i].leaf != (k > 0 ? p->one[k - 1].leaf : other))
 			p->one[kept++] = p->one[i];

@@ -5,6 +5,7 @@
 // schedules, and servers to ask. Parts of struct config (config.h), which owns everything here.
 
 #include "attr.h"
+#include "bytes.h"
 #include "dns_name.h"
 #include "service_names.h"
 
@@ -101,6 +102,13 @@ static inline bool ip_address_mask(struct ip_address *a)
 		a->bytes[i] &= (uint8_t)~behind;
 	}
 	return cleared != 0;
+}
+
+// Is all of `a` in the prefix?
+static inline bool ip_address_covers(const struct ip_address *prefix, const struct ip_address *a)
+{
+	return prefix->version == a->version && prefix->prefix_len <= a->prefix_len
+	       && bits_same(prefix->bytes, a->bytes, prefix->prefix_len);
 }
 
 struct socket_address {

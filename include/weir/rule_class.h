@@ -100,3 +100,12 @@ struct rule_kind {
 	char client[RULE_CLIENT_MAX];
 };
 static_assert(sizeof(struct rule_kind) == 120);
+
+// Do rules of `except`, of class UNREWRITE, take back those of `k` for a name that both cover?
+static inline bool rule_takes_back(const struct rule_kind *except, const struct rule_kind *k)
+{
+	return k->base & RULE_REWRITES
+	       && (except->reply == RULE_REPLY_GROUP || except->reply == k->reply)
+	       && (k->rule_class == RULE_CLASS_BLOCK
+		       || (k->rule_class == RULE_CLASS_IMPORTANT_BLOCK && except->base));
+}

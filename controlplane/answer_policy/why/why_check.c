@@ -51,16 +51,6 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 	}
 }
 
-// Does this exception take the rule's rewrite back? Both apply.
-static bool takes_back(const struct why_hit *e, const struct why_hit *h)
-{
-	const bool reply = e->kind.reply == RULE_REPLY_GROUP || e->kind.reply == h->kind.reply;
-	const bool is_weaker =
-		h->kind.rule_class == RULE_CLASS_BLOCK
-		|| (h->kind.rule_class == RULE_CLASS_IMPORTANT_BLOCK && e->kind.base);
-	return h->kind.base & RULE_REWRITES && h->what != WHY_ADDRESS && reply && is_weaker;
-}
-
 // Does this exception take the rule away? Both are of one source, and apply.
 static bool takes(const struct why_hit *e, const struct why_hit *h)
 {
@@ -88,7 +78,7 @@ static bool excepted(const struct why *w, const struct why_hit *h)
 			e->state == WHY_EXCEPTS && e->what == WHY_NAME && e->name == name;
 		const bool of_any = e->kind.rule_class == RULE_CLASS_UNREWRITE;
 		if (applies
-			&& (of_any ? takes_back(e, h)
+			&& (of_any ? h->what != WHY_ADDRESS && rule_takes_back(&e->kind, &h->kind)
 				   : strcmp(e->title, h->title) == 0 && takes(e, h)))
 			return true;
 	}

@@ -296,19 +296,12 @@ static void away_keep(struct rule_reader *r, const uint64_t of[4])
 			a->away[w] |= r->takes[i][w];
 }
 
-static bool takes_back(const struct rule_kind *e, const struct rule_kind *k)
-{
-	return k->base & RULE_REWRITES && (e->reply == RULE_REPLY_GROUP || e->reply == k->reply)
-	       && (k->rule_class == RULE_CLASS_BLOCK
-		       || (k->rule_class == RULE_CLASS_IMPORTANT_BLOCK && e->base));
-}
-
 static bool takes(const struct rule_reader *r, unsigned except, unsigned list)
 {
 	const struct rule_kind *e = &r->lists[except].kind, *k = &r->lists[list].kind;
 	const struct rule_list_way *way = &r->way[list];
 	if (r->way[except].rule_class == RULE_CLASS_UNREWRITE)
-		return takes_back(e, k);
+		return rule_takes_back(e, k);
 	if (way->source != r->way[except].source)
 		return false;
 	if (e->base == 0)
