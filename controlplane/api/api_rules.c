@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLIENTS_SHOWN_MAX = 32 }; // of one list
+enum { CLIENTS_SHOWN_MAX = 32 }; // terms of one list
 
 static const char *outcome_text(enum rules_outcome outcome)
 {
@@ -72,7 +72,8 @@ static void unknown_add(void *arg, const char *term, bool address)
 		address ? "no group has exactly these clients" : "no group has this name");
 }
 
-// Of the rules in force: the clients that they are for and that no group is.
+// The terms of $client and $ctag that mean no group, of the rules in force; each once, and the
+// first CLIENTS_SHOWN_MAX alone.
 static void unknown_clients_out(struct json_out *o, struct json_node *n, const struct api *a,
 	const struct rules_list_status *l)
 {

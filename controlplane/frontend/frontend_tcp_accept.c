@@ -78,8 +78,8 @@ struct tcp_claim {
 	struct frontend_tcp *origin;
 	struct tcp_client *client;  // the entry in the origin's table
 	struct tcp_arrival arrival; // fd -1: the client waited too long; on the origin's loop only
-	enum conn_place asked;      // what was missing at the begin
-	enum conn_place place;      // what is missing at this step
+	enum conn_place asked;      // the bound that was reached at the beginning
+	enum conn_place place;      // the bound that is reached at this step
 	unsigned step;              // loops that the claim has been to
 	uint64_t begun_ms;
 	bool got;

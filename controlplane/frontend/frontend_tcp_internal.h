@@ -69,10 +69,10 @@ struct frontend_tcp {
 	struct event resume;      // for `ready`, in the next iteration
 	struct wheel_timer retry; // for listeners that failed or are paused
 	bool accept_paused;
-	unsigned accepts_left;        // what is left of TCP_ACCEPTS_A_TURN in this iteration
-	int turn_left;                // what is left of TCP_MESSAGES_A_TURN; `resume` restores it
-	uint64_t ends_tick;           // the first tick with room for an end
-	unsigned ends_taken;          // ends in that tick, of TCP_ENDS_A_TICK
+	unsigned accepts_left; // accepts that this iteration may still make (TCP_ACCEPTS_A_TURN)
+	int turn_left;       // messages until the next turn; `resume` restores TCP_MESSAGES_A_TURN
+	uint64_t ends_tick;  // the first tick with room for an end
+	unsigned ends_taken; // ends in that tick, of TCP_ENDS_A_TICK
 	struct frontend_conn *corked; // the connection whose replies are gathered in `cork`
 	uint32_t cork_len;
 	unsigned listener_count;

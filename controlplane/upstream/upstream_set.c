@@ -359,7 +359,7 @@ static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEX
 		text, s->config.tls.path);
 }
 
-// What is left of the back-off of a server that is down; 0: a check ends it.
+// The rest of the back-off of a server that is down; 0: a check ends the back-off.
 static uint32_t down_for_ms(const struct upstreams *u, const struct upstream *s, uint64_t now)
 {
 	const uint64_t until_ms = upstream_health_get(s->health, down_until_ms);

@@ -323,7 +323,7 @@ struct config_group {
 	struct config_entries allow, deny; // beside everyone's entries
 	// Only what the group sets itself; config_group_services and others also return what it
 	// inherits.
-	bool inherits; // what it does not set is as in `blocking`
+	bool inherits; // keys that the group does not set are as in `blocking`
 	bool has_services, has_safe_search, has_schedules;
 	struct config_filter filter;
 	bool disable_cache;

@@ -7,7 +7,7 @@ usage: reference_test.py RULEC [--names N] [--seed S] [--keep DIR]
 Seven made-up lists with N names in all, which overlap and lie below one another: hosts, domains and wildcards, AdBlock
 (exceptions, $important, $denyallow, $dnstype, $badfilter, |name|, stars within names), dnsmasq, RPZ, a list of names to allow. `rulec` makes an image of
 them and gets queries for every name of the lists, each parent and a child of each, look-alikes, and as many random names. Each
-verdict must be what the reference says: what is done, the name and class of the rule, and the lists that hold it. Query types
+verdict must be that of the reference: the action, the name and class of the rule, and the lists that hold it. Query types
 of every name (`||*^$dnstype=HTTPS`) are patterns, which `rulec why` knows: it gets some names of each verdict. Reports false
 blocks, misses, and other differences; any of them fails.
 """

@@ -34,7 +34,7 @@ def link_of_second(box):
 
 
 def speed(t, box, port):
-    """The emulator's figure for docs/reference/machines.md, with 100 queries under way: what it is, nothing judges."""
+    """The emulator's figure for docs/reference/machines.md, with 100 queries under way. No check judges the rate."""
     seconds = 10
     result = box.far.result(box.far.load(["here.lan", "denied.example"], seconds, 1_000_000))
     t.check(f"{port}: it answers under load", result["codes"].get("NOERROR", 0) > 0, result)

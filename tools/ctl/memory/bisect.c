@@ -190,7 +190,7 @@ struct bisect_finding bisect_judge(const struct bisect_step *step, unsigned coun
 		.site = most ? site_of(first, most->name) : ""};
 	bool grows = false;
 
-	// The heap as a whole is tried only if no account grows: what it holds may be in no
+	// The heap as a whole is tried only if no account grows: some of its blocks may be in no
 	// account.
 	for (unsigned sums = 0; sums < 2 && !grows; sums++) {
 		for (unsigned i = 0; i < first->count; i++) {

@@ -297,7 +297,7 @@ struct setup_piece {
 	const char *lines; // lines for setup_text_put()
 };
 
-// Adds a text after `n` bytes of `shown`; what does not fit is cut.
+// Adds a text after `n` bytes of `shown`, and cuts it where `shown` ends.
 ATTR_PRINTF(3, 4)
 static size_t shown_add(char shown[SETUP_BLOCK_MAX], size_t n, const char *fmt, ...)
 {
