@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints of the answer cache: what both tiers hold of a name, and flushing.
+// Endpoints of the answer cache: what both tiers have for a name, flushing, refresh-ahead,
+// counters; and the endpoint of pending work.
 
 #include "api_param.h"
 #include "api_server.h"
@@ -146,7 +147,7 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 	http_reply(arg, 200, json_out_finish(o));
 }
 
-// Reads what to flush: a name, all below it, or all. False: the reply is sent.
+// Reads what to flush: a name, the name and all below it, or all names. False: the reply is sent.
 static bool flush_take(struct http_exchange *x, struct flush *out)
 {
 	bool below, all;
@@ -252,8 +253,8 @@ static void serve_refresh(struct api *a, struct http_exchange *x)
 const struct api_part api_refresh_part = {
 	.endpoint = {{"/refresh", serve_refresh, API_GET, CONTROL_READ, "minutes"}}};
 
-// Endpoint of what waits for what: questions in flight, jobs, requests, the oldest first; TCP
-// clients.
+// Endpoint of pending work: questions in flight, then jobs and requests, the oldest first, and what
+// each waits for; and counts of TCP clients.
 
 enum { PENDING_LIMIT = 50, PENDING_JOBS_MAX = 32 };
 
@@ -274,7 +275,7 @@ struct pending_jobs {
 	struct pending_job job[PENDING_JOBS_MAX];
 };
 
-// One request on its way to the resolver's loop and back, twice.
+// A request on its way to the resolvers and back, then to the frontends and back.
 struct pending_look {
 	struct api *api;
 	struct http_exchange *exchange;
@@ -442,7 +443,7 @@ static void serve_pending(struct api *a, struct http_exchange *x)
 const struct api_part api_pending_part = {
 	.endpoint = {{"/pending", serve_pending, API_GET, CONTROL_READ, "limit"}}};
 
-// The two cache tiers' counters: their endpoint, and in the status.
+// Counters of the two cache tiers: their endpoint, and their objects in the status.
 
 static void l0_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
@@ -452,7 +453,7 @@ static void l0_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "private_bytes", s->l0_private_bytes);
 }
 
-// What keeps the housekeeping of L1 from running; "": nothing.
+// The error that keeps the housekeeping of L1 from running; "": it runs.
 static const char *sweep_error(const struct resolver_status *s)
 {
 	const struct l1_sweep_status *w = &s->l1_sweep;
@@ -518,7 +519,7 @@ static void flush_out(struct json_out *o, struct json_node *root, const struct f
 	counts_json(o, n, "", flush_rows(), f);
 }
 
-// Objects "l0", "redis", "l1" and "flush".
+// Adds the objects "l0", "redis", "l1" and "flush".
 static void tiers_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
 	l0_out(o, root, l->resolver);

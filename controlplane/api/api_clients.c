@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of clients: name, MAC address, queries over a span of the query store; and where names
-// of clients come from.
+// Endpoints of the query log's totals: most frequent names and clients over a span of the query
+// store; clients with name, MAC address and queries; sources of client names; and the present top.
 
 #include "api_clients.h"
 
@@ -21,11 +21,9 @@
 #include <weir/config.h>
 #include <weir/heap_site.h>
 
-// A request that reads a span of the query store (query_top.h) on a helper thread, and the reply to
-// it, on the service loop. Parameters: `seconds`, `client`, `limit`.
-//
-// Endpoint of what was asked most over a span of the query store, of all clients or of one. The
-// files are read and sorted on a helper thread (job_runner.h), for a bounded time.
+// A request about a span of the query store, for all clients or for one. A helper thread
+// (job_runner.h) reads and sorts the files (query_top.h), for a bounded time; the reply is made on
+// the service loop. Parameters: `seconds`, `client`, `limit`.
 
 struct log_top {
 	struct api *api;
@@ -47,7 +45,7 @@ static int top_work(void *arg, const _Atomic bool *stop)
 	return query_top_find(c->folder, &c->wanted, stop, &c->report);
 }
 
-// The `limit` first items of a bag by one of their counts.
+// Adds the first c->limit items of a bag, sorted by one of their counts.
 static void log_top_bag(struct json_out *o, struct json_node *root, const char *name,
 	const struct log_top *c, enum query_top_of of, enum query_bag_order by)
 {
@@ -90,7 +88,7 @@ static void report_out(struct json_out *o, struct json_node *root, const struct 
 	hours_out(o, root, c->report);
 }
 
-// What each reply says of its span, then what it is about.
+// Replies with the fields about the span, then with those that c->out adds.
 static void reply_out(struct log_top *c)
 {
 	const struct query_top_report *r = c->report;
@@ -125,7 +123,7 @@ static void on_found(void *arg, int err)
 	heap_free(c);
 }
 
-// `out` adds to the reply what it is about.
+// `out` adds the endpoint's own fields to the reply.
 static void log_top_serve(struct api *a, struct http_exchange *x,
 	void (*out)(struct json_out *o, struct json_node *root, const struct log_top *c))
 {
@@ -171,7 +169,7 @@ static const struct config *config_of(const struct api *a)
 	return a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
 }
 
-// Without a configuration none are shown.
+// How clients are shown. Without a configuration they are hashed, so that no address is shown.
 enum log_clients api_anonymize(const struct api *a)
 {
 	const struct config *c = config_of(a);
@@ -404,7 +402,7 @@ static void top_tables(struct api *a, struct table_registry *tables)
 				       .bytes = size.bytes});
 }
 
-// At most RULE_HIT_LISTS lists, whatever the configuration had.
+// Writes samples of at most RULE_HIT_LISTS lists, however many the configuration has had.
 static void top_metrics(struct metrics_text *t, const struct api *a)
 {
 	char title[RULE_TITLE_MAX];

@@ -14,15 +14,15 @@
 #include <weir/log.h>
 #include <weir/text.h>
 
-// Versions of the configuration as they are on disk: their list, texts and differences, read by a
-// helper thread. Secrets are left out (config_mask) for each client.
+// Versions of the configuration on disk: their list, texts and differences, which a helper thread
+// reads. No client gets secrets (config_mask).
 
 struct versions_call {
 	struct http_exchange *exchange;
 	void (*make)(struct versions_call *c);
 	char folder[CONFIG_VERSION_FOLDER_MAX];
-	char *path;                 // of the configuration file
-	struct config_text managed; // in force; bytes NULL: none
+	char *path;                 // the configuration file's path
+	struct config_text managed; // the managed part in force; bytes NULL: it is empty
 	struct versions_status now;
 	unsigned from, to; // 0: the file on disk
 	unsigned status;
@@ -54,7 +54,8 @@ static void version_out(struct json_out *o, struct json_node *list, const struct
 	json_out_bool(o, n, "in_force", v->number == in_force);
 }
 
-// The newest first, or version `from` alone. One that cannot be read is in "damaged".
+// Lists versions, the newest first, or version `from` alone. "damaged" has errors of versions that
+// cannot be read.
 static void history_make(struct versions_call *c)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
@@ -81,7 +82,7 @@ static void history_make(struct versions_call *c)
 	c->body = json_out_finish(o);
 }
 
-// 0, or it has been refused.
+// -errno: `c` has the error reply.
 static int bundle_get(struct versions_call *c, unsigned number, struct config_bundle *out)
 {
 	struct config_version v;
@@ -95,7 +96,7 @@ static int bundle_get(struct versions_call *c, unsigned number, struct config_bu
 			snprintf(why, sizeof(why),
 				"no version %u; weirctl config history lists versions", number);
 	} else {
-		// The file may need it, as an apply reads it.
+		// The managed part belongs to the file: an apply reads both.
 		rc = config_bundle_read(c->path, c->managed.bytes ? &c->managed : NULL,
 			CONFIG_SECRETS_NONE, out, &config, &errors);
 		if (rc < 0)
@@ -150,7 +151,7 @@ void api_change_out(struct json_out *o, struct json_node *n, const struct config
 	json_out_text(o, n, "restart_dataplane", c->dataplane);
 }
 
-// What putting `b` in place of `a` changes, if this weir takes both.
+// Adds the keys that change if `b` replaces `a`, where this weir accepts both.
 static void change_out(
 	struct json_out *o, const struct config_bundle *a, const struct config_bundle *b)
 {
@@ -215,7 +216,7 @@ static void call_done(void *arg, int err)
 	heap_free(c);
 }
 
-// Of what is in force now: a helper thread must not look at it.
+// Copies the managed part in force, because a helper thread must not read the original.
 static int managed_copy(const struct api *a, struct config_text *out)
 {
 	const struct config_bundle *b =
@@ -260,7 +261,7 @@ static unsigned in_force(const struct api *a)
 	return a->deps.versions ? a->deps.versions(a->deps.reload_arg)->in_force.number : 0;
 }
 
-// False: it has been replied to. Without the parameter: `otherwise`.
+// Reads a version number; without the parameter it is `otherwise`. False: the reply is sent.
 static bool number_take(
 	struct http_exchange *x, const char *name, unsigned otherwise, unsigned *out)
 {
@@ -312,7 +313,7 @@ struct config_call {
 	bool is_trial;
 };
 
-// All lines of `why`, and in "error" the first one and how many more there are.
+// A document with all lines of `why`; "error" is the first line and the number of the others.
 static char *errors_text(const char *why)
 {
 	struct json_out *o = json_out_new();
@@ -335,7 +336,7 @@ static char *errors_text(const char *why)
 	return json_out_finish(o);
 }
 
-// Above 0: it is in force, and `why` is a warning about the part that is not.
+// `rc` above 0: the configuration is in force, and `why` warns of the part that is not.
 static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
 {
 	struct config_call *c = arg;
@@ -526,7 +527,7 @@ static void on_set(void *arg, int err, const char *why, const char *)
 	http_reply(x, 200, json_out_finish(o));
 }
 
-// These decide what others can do, and what is known of it.
+// Whether only an admin may set the toggle: one that stops the API, or the record of queries.
 static bool takes_admin(enum toggle t)
 {
 	return t == TOGGLE_API || t == TOGGLE_QUERY_LOG;

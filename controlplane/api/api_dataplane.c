@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of the data plane's own statistics, for weirctl on another machine: the fields of
-// weir/stats_read.h. On this machine weirctl reads them where the data plane writes them.
+// Endpoint of the data plane's statistics, with the fields of weir/stats_read.h, for weirctl on
+// another machine: on this machine weirctl reads the data plane's memory. Also endpoints of dropped
+// sources, and of the watch.
 
 #include "api_clients.h"
 #include "api_lines.h"
@@ -129,14 +130,14 @@ const struct api_part api_dataplane_part = {
 	.close = stats_end,
 };
 
-// Endpoints for sources that the ports drop by themselves.
+// Endpoints for sources whose packets the ports drop.
 
 static struct directory *directory_of(const struct api *a)
 {
 	return publisher_directory(a->deps.publisher);
 }
 
-// The `source` parameter. False: it has been replied to.
+// Reads the `source` parameter. False: the reply is sent.
 static bool source_param(struct http_exchange *x, struct ip_address *out)
 {
 	const char *text = http_param(x, "source");
@@ -160,7 +161,7 @@ static void done(struct http_exchange *x, const struct ip_address *source, uint6
 	http_reply(x, 200, json_out_finish(o));
 }
 
-// Users of the control socket are admins.
+// Checks a drop rule by the sender's role and address. Users of the control socket are admins.
 static enum drop_verdict guard(struct api *a, const struct http_exchange *x,
 	const struct ip_address *source, unsigned minutes, char why[DROP_GUARD_WHY_MAX])
 {
@@ -233,10 +234,10 @@ const struct api_part api_drops_part = {
 };
 
 // Endpoint that shows queries as workers see them (watch.h), a line of JSON each, for `seconds`.
-// A client that is stuck (api_lines.h) is hung up on, and with it the watch ends. There is one
-// watch at a time. One over the network makes way for a request on the control socket, for its
-// user's next one, and after WATCH_SHARE_MS for another user's: so users over the network take
-// turns.
+// weir hangs up on a stuck client (api_lines.h), which ends the watch. There is one watch at a
+// time. A watch over the network ends when a request on the control socket or of the same user
+// begins another, and after WATCH_SHARE_MS when another user begins one, so that users over the
+// network take turns.
 
 enum {
 	WATCH_SHARE_MS = 30000,
@@ -249,7 +250,7 @@ struct api_watch {
 	struct api *api;
 	struct api_lines out;
 	bool is_over, is_traced;
-	enum log_clients anonymize; // it ends with this setting
+	enum log_clients anonymize; // the watch ends when this setting changes
 	uint64_t until_ms, since_ms;
 	char lines[WATCH_BUFFER_MAX];
 };
@@ -258,7 +259,7 @@ static void watch_stop(struct api_watch *w)
 {
 	static const struct dp_watch none;
 	publish_watch(w->api->deps.publisher, &none);
-	// Untold, the resolver ends it by itself some seconds after its time.
+	// If the call fails, the resolver ends the watch itself some seconds after `until_ms`.
 	if (w->is_traced)
 		(void)!resolvers_watch(w->api->deps.resolvers, NULL, NULL, NULL);
 	watch_end(w->api->deps.watch);
@@ -267,8 +268,8 @@ static void watch_stop(struct api_watch *w)
 	heap_free(w);
 }
 
-// For how long it goes on before it makes way for a user with that right; 0: no longer. One on the
-// control socket makes way for nobody.
+// How long the watch goes on before a user with `right` may end it; 0: the user may end it now. No
+// user may end a watch of the control socket.
 static uint64_t kept_ms(const struct api_watch *w, uint64_t right)
 {
 	const uint64_t of = http_stream_user(w->out.stream)->right;
@@ -278,8 +279,8 @@ static uint64_t kept_ms(const struct api_watch *w, uint64_t right)
 	return right == 0 || right == of || has_ms >= WATCH_SHARE_MS ? 0 : WATCH_SHARE_MS - has_ms;
 }
 
-// Ends a watch whose client has closed, before its tick notices, as the next request may be from
-// the same person; and one that makes way for `x`.
+// Ends the running watch if its client has hung up, which its next tick would notice, or if `x` may
+// end it.
 static void former_end(struct api *a, const struct http_exchange *x)
 {
 	const struct http_stream *s = a->watcher ? a->watcher->out.stream : NULL;
@@ -305,8 +306,8 @@ static bool lines_send(struct api_watch *w)
 	return api_lines_send(&w->out, w->lines, len, missed);
 }
 
-// After the end, messages are still on their way to the log thread for a moment, and questions live
-// on.
+// Whether the watch is complete. After its end messages are on their way to the log thread for a
+// moment, and its questions may still be in flight.
 static bool is_late(const struct api_watch *w, uint64_t now_ms)
 {
 	return now_ms > w->until_ms + WATCH_LATE_MS
@@ -334,8 +335,8 @@ static void on_tick(int, short, void *arg)
 		watch_stop(w);
 }
 
-// An address, a prefix, a client of the configuration, which must have one of either, as workers
-// look for no more, or a found name. False: it has been replied to.
+// Reads an address, a prefix, a found name, or a client of the configuration, which must have one
+// address or prefix, because workers compare with one. False: the reply is sent.
 static bool source_take(
 	struct api *a, struct http_exchange *x, const char *text, struct ip_address *out)
 {
@@ -359,7 +360,8 @@ static bool source_take(
 	return true;
 }
 
-// A watch of one client would say whose the hidden text is. False: it has been replied to.
+// Refuses a watch of a client that the log hides: it would tell whose the hidden text is. False:
+// the reply is sent.
 static bool source_is_shown(struct api *a, struct http_exchange *x, const struct ip_address *source)
 {
 	const unsigned bits = querylog_hide_bits(api_anonymize(a), source->version);
@@ -372,7 +374,7 @@ static bool source_is_shown(struct api *a, struct http_exchange *x, const struct
 	return false;
 }
 
-// False: it has been replied to.
+// False: the reply is sent.
 static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch *f,
 	unsigned *outcomes, unsigned *seconds)
 {
@@ -459,7 +461,7 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 		return;
 	}
 	filter.until_ms = w->until_ms;
-	// The resolver first: what workers number finds it looking.
+	// The resolver watches first, so that it sees the first query that a worker numbers.
 	w->is_traced =
 		!filter.frames && a->deps.resolvers
 		&& resolvers_watch(a->deps.resolvers, &filter, watch_put_trace, a->deps.watch) == 0;

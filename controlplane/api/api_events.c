@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of events: as a stream of server-sent events until the client hangs up, or those that
-// there are, as one document. A reader has its place in the ring and no buffer of its own.
-// A stuck client (api_lines.h) is closed and counted.
+// Endpoint of events: a stream of server-sent events until the client hangs up, or one document
+// with the events in the ring. A reader has a place in the ring and no buffer. weir hangs up on a
+// stuck client (api_lines.h), and counts it.
 
 #include "api/metrics/metrics.h"
 #include "api_lines.h"
@@ -20,14 +20,14 @@ enum {
 	EVENTS_PENDING_MAX = 64 * 1024,
 	HEARTBEAT_MS = 15000,
 	NUMBER_DIGITS_MAX = 18,
-	AT_ONCE_MAX = 64, // events a tick
+	AT_ONCE_MAX = 64, // events in a tick
 };
 
 struct api_events_reader {
 	LIST_ENTRY(api_events_reader) link;
 	struct api *api;
 	struct api_lines out;
-	uint64_t after; // number of the last event that it has
+	uint64_t after; // number of the last event sent
 	uint64_t since_ms, sent_ms;
 };
 
@@ -59,7 +59,7 @@ static bool missed_send(struct api_events_reader *w, uint64_t missed)
 	return put(w, text, (size_t)len);
 }
 
-// The document is one line, as its control characters are escaped, six bytes for each at most.
+// Control characters are escaped, as six bytes at most, so the document is one line.
 static bool event_send(struct api_events_reader *w, const struct event_record *e)
 {
 	enum { ROOM = 8192 };
@@ -103,7 +103,8 @@ static void on_tick(int, short, void *arg)
 	}
 }
 
-// A number of digits alone. A header that is none is ignored, as browsers send what they were sent.
+// Reads a number of digits alone. after_take ignores a Last-Event-ID that is no number: browsers
+// send any id that they have received.
 static bool number_parse(const char *text, uint64_t *out)
 {
 	size_t len = strspn(text, "0123456789");
@@ -113,7 +114,7 @@ static bool number_parse(const char *text, uint64_t *out)
 	return true;
 }
 
-// False: the reply is sent.
+// Reads the number of the last event that the client has. False: the reply is sent.
 static bool after_take(struct http_exchange *x, uint64_t *after)
 {
 	const char *text = http_param(x, "after"), *last = http_header(x, "Last-Event-ID");
@@ -126,7 +127,7 @@ static bool after_take(struct http_exchange *x, uint64_t *after)
 	return false;
 }
 
-// Those that there are.
+// Replies with the events of the ring after number `after`.
 static void events_list(const struct api *a, struct http_exchange *x, uint64_t after)
 {
 	const struct events *events = a->deps.events;
@@ -157,7 +158,7 @@ static struct api_events_reader *reader_new(struct api *a, uint64_t after)
 	return w;
 }
 
-// False: refused.
+// Whether there is a place for one more reader. False: the request is refused.
 static bool reader_admit(struct api *a, struct http_exchange *x)
 {
 	static const char what[] = "readers of events";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// GET /groups: everything that applies to each group of clients, everyone else first, and what
-// applies at present; GET /services: services that can be blocked; and the groups' part of
-// `status`. The data plane's statistics have the queries by group number.
+// GET /groups: the settings of each group of clients and their present effect, everyone else first.
+// GET /services: services that can be blocked. /status has groups, too. The data plane's statistics
+// count queries by group number.
 
 #include "api_server.h"
 #include "policy/schedule.h"
@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEMS_MAX = 64 }; // of an unbounded list; its length is reported
+enum { ITEMS_MAX = 64 }; // items shown of an unbounded list, whose length is shown, too
 
-// "all_lists" and "lists" of a group; NULL: of everyone else.
+// Adds "all_lists" and "lists" of a group; `g` NULL: of everyone else.
 static void lists_out(struct json_out *o, struct json_node *n, const struct config *c,
 	const struct config_group *g)
 {

@@ -18,7 +18,8 @@
 
 enum { HEALTH_SILENT_MS = 5000, HEALTH_RULES_LAG_MS = 1000 };
 
-// Alive: the service loop, which replies, and once it serves the resolver's.
+// The reply shows that the service loop runs; the heartbeat shows that the resolver's loop does,
+// once the control plane serves.
 static void serve_health(struct api *a, struct http_exchange *x)
 {
 	const struct directory *d = publisher_directory(a->deps.publisher);
@@ -82,7 +83,7 @@ static void dataplane_look(struct api_reasons *r, const struct api_look *l)
 		buffers_look(r, c);
 }
 
-// One line for all: a load balancer reads this every second.
+// One reason for all failing lists, because a load balancer reads the reply every second.
 static void failing_look(struct api_reasons *r, const struct rules_status *rules)
 {
 	unsigned n = rules_failing(rules);
@@ -123,7 +124,7 @@ static void rest_look(struct api_reasons *r, const struct api_look *l)
 			(*p)->degraded(r, l);
 }
 
-// Memory: growth without a reason, unaccounted bytes, tables without a row.
+// Adds reasons of memory: unexplained growth, unaccounted bytes, tables without a row.
 static void memory_look(struct api_reasons *r, const struct api_look *l)
 {
 	const struct api *a = l->api;
@@ -165,7 +166,7 @@ static void error_out(
 	json_out_text(o, n, "text", k->text);
 }
 
-// Texts of another process' memory are not trusted: only printable bytes are shown.
+// Copies a text. Texts in another process' memory are not trusted: only printable ASCII is shown.
 static void text_take(char to[LOG_RECENT_TEXT_MAX], const char from[STATS_ERROR_TEXT])
 {
 	unsigned i = 0;
@@ -191,7 +192,7 @@ static uint64_t dataplane_errors(struct json_out *o, struct json_node *list, str
 	return c ? c->errors_replaced : 0;
 }
 
-// Each list that weir cannot read or fetch at present.
+// Adds each list that weir cannot read or fetch at present.
 static unsigned list_errors(struct json_out *o, struct json_node *list, const struct api *a)
 {
 	char text[RULES_LIST_TEXT_MAX];
@@ -214,7 +215,7 @@ static unsigned list_errors(struct json_out *o, struct json_node *list, const st
 
 static void serve_errors(struct api *a, struct http_exchange *x)
 {
-	static struct log_recent kind[LOG_RECENT_MAX]; // of this loop's thread alone
+	static struct log_recent kind[LOG_RECENT_MAX]; // only this loop's thread uses it
 	uint64_t replaced = 0;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o), *list = json_out_array(o, root, "errors");
@@ -233,8 +234,8 @@ const struct api_part api_health_part = {
 		{"/errors", serve_errors, API_GET, CONTROL_READ, ""}},
 };
 
-// Endpoints of readiness: may this box get queries, for a load balancer, for an anycast route, or
-// for people; and the operator's word that it should get none.
+// Endpoints of readiness: whether this box may get queries, for a load balancer, an anycast route
+// or a person; and an operator's command that it should get no queries.
 
 enum ready_for { FOR_BALANCER, FOR_ANYCAST, FOR_HUMAN };
 
@@ -275,7 +276,7 @@ static void kind_out(struct json_out *o, struct json_node *n, const char *name,
 		json_out_text(o, n, "advice", kind ? kind->advice : "");
 }
 
-// Alarms have begun when the second's look saw them first; one of this moment begins now.
+// An alarm began when api_reasons() first found its reason; a reason without an alarm begins now.
 static void reason_out(struct json_out *o, struct json_node *list, const struct api *a,
 	const struct api_reason *r, bool is_human)
 {
@@ -305,7 +306,8 @@ static void condition_out(
 		json_out_signed(o, n, "end_unix_ms", unix_ms_of(c->until_ms));
 }
 
-// Alarms of memory, which are no reasons by themselves; and alarms that ended, the latest first.
+// Adds alarms of memory, which api_reasons_find() does not find; and ended alarms, the latest
+// first.
 static void conditions_out(struct json_out *o, struct json_node *root, struct json_node *reasons,
 	const struct event_conditions *c)
 {
@@ -358,11 +360,10 @@ static void held_out(struct json_out *o, struct json_node *why, const struct api
 	json_out_text(o, why, NULL, text);
 }
 
-// The parameters were good when the request came. With `strict` what is degraded is not good
-// enough.
+// serve_ready() has checked the parameters. With `strict` an impaired box is not ready, either.
 static void ready_reply(const struct api_look *l)
 {
-	static struct api_reasons r; // of this loop's thread alone
+	static struct api_reasons r; // only this loop's thread uses it
 	const struct api *a = l->api;
 	const char *strict = http_param(l->exchange, "strict");
 	enum ready_for whom;
@@ -442,7 +443,7 @@ static void ready_metrics(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_reason",
 		"Reasons of /ready that hold, by id (docs/reference/reasons.md).");
 	for (unsigned i = 0; i < API_REASON_IDS; i++)
-		if (i != API_REASON_memory) // they have weir_memory_alarm
+		if (i != API_REASON_memory) // weir_memory_alarm has those
 			metrics_count(t, METRICS_LABELS({"id", api_reason_kinds[i].id}),
 				a->reason_count[i]);
 	metrics_one(t, METRICS_COUNTER, "weir_reasons_left_out_total",

@@ -34,7 +34,7 @@ static uint32_t mask_of(unsigned prefix_len, unsigned word)
 	return bits >= 32 ? UINT32_MAX : bits == 0 ? 0 : UINT32_MAX << (32 - bits);
 }
 
-// Takes the packet if its source has the prefix, else goes on behind.
+// Accepts the packet if its source has the prefix, else goes on after these instructions.
 static void put_prefix(struct program *p, const struct ip_address *a)
 {
 	const unsigned words = (a->prefix_len + 31u) / 32;
@@ -43,15 +43,16 @@ static void put_prefix(struct program *p, const struct ip_address *a)
 		const uint32_t mask = mask_of(a->prefix_len, i);
 		put(p, BPF_LD | BPF_W | BPF_ABS, source + 4 * i, 0);
 		put(p, BPF_ALU | BPF_AND | BPF_K, mask, 0);
-		// Behind this one come three for each word that is left, and the return.
+		// If not equal: skips three instructions for each word that is left, and the
+		// return.
 		put(p, BPF_JMP | BPF_JEQ | BPF_K, get_u32(a->bytes + 4 * (size_t)i) & mask,
 			(uint8_t)(3 * (words - 1 - i) + 1));
 	}
 	put(p, BPF_RET | BPF_K, UINT32_MAX, 0);
 }
 
-// The kernel itself drops connections from elsewhere, so no stranger can hold a descriptor. A
-// kernel that wants CAP_NET_ADMIN for a filter refuses: then the owner looks at the peer.
+// Lets the kernel drop packets of clients outside `allow`, so that these hold no descriptor. A
+// kernel that wants CAP_NET_ADMIN for a filter refuses it: then the owner checks the peer.
 static int filter_set(int fd, const struct api_listener_set *s)
 {
 	struct program p = {.count = 0};
@@ -69,7 +70,7 @@ static int filter_set(int fd, const struct api_listener_set *s)
 	return 0;
 }
 
-// The address need not be there yet.
+// Sets options of the socket: its address may come to this machine later.
 static int options_set(int fd, int family)
 {
 	static const int one = 1;
@@ -252,7 +253,7 @@ static bool is_address(const char *name)
 	return inet_pton(AF_INET, name, &a) == 1;
 }
 
-// In brackets, and perhaps with a port behind.
+// Whether `host` is an IPv6 address in brackets, with or without a port after it.
 static bool is_bracketed(const char *host)
 {
 	char text[INET6_ADDRSTRLEN];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of what happens now, for pages and screens: a stream of server-sent events, one each
-// EVERY_MS, with the counters of both processes as they are (readers take differences), and the
-// number of the newest event: a reader asks for what an event may have changed, and only then. A
-// sample is made once for all readers, and none is made while there is no reader. One takes a call
-// to each loop and a copy of the data plane's statistics; the next waits for the one before. A
-// stuck client (api_lines.h) is closed and counted.
+// Endpoint of live counters, for pages and screens: a stream of server-sent events, with a sample
+// each EVERY_MS. A sample has the counters of both processes (readers compute differences) and the
+// number of the newest event, so that a reader asks again for what an event changed only after an
+// event. Each sample is made once for all readers, and only while there is a reader. It takes a
+// call to each loop and a copy of the data plane's statistics; the next sample waits for it. weir
+// hangs up on a stuck client (api_lines.h), and counts it.
 
 #include "api_lines.h"
 #include "api_server.h"
@@ -24,7 +24,7 @@
 enum {
 	READERS_MAX = 128,
 	EVERY_MS = 2000,
-	PENDING_MAX = 32 * 1024, // some samples
+	PENDING_MAX = 32 * 1024, // room for several samples
 };
 
 struct api_live_reader {
@@ -34,15 +34,15 @@ struct api_live_reader {
 	uint64_t since_ms;
 };
 
-// Outlives the api while a sample is on its way.
+// Outlives the API while a sample is being made.
 struct api_live {
-	struct api *api; // NULL: it is closed
+	struct api *api; // NULL: the API is closed
 	struct event *every;
 	LIST_HEAD(, api_live_reader) readers;
 	unsigned count;
 	uint64_t refused, cut;
 	bool sampling;
-	struct frontends_status frontends; // of the sample that is being made
+	struct frontends_status frontends; // for the sample that is being made
 };
 
 static void reader_end(struct api_live_reader *r)
@@ -89,7 +89,7 @@ static void ports_out(struct json_out *o, struct json_node *n, const struct stat
 	}
 }
 
-// Times of answers from L0: how many took up to so many ns.
+// Adds the histogram of response times of answers from L0.
 static void took_out(struct json_out *o, struct json_node *n, const struct took *t)
 {
 	struct json_node *list = json_out_array(o, n, "hit_ns");
@@ -102,7 +102,7 @@ static void took_out(struct json_out *o, struct json_node *n, const struct took 
 	}
 }
 
-// What batches took by stage, of those that are timed.
+// Adds the times of stages, over the batches that are timed.
 static void stages_out(struct json_out *o, struct json_node *n, const struct stats_copy *s)
 {
 	struct json_node *list = json_out_array(o, n, "stages");
@@ -159,7 +159,7 @@ static void controlplane_out(struct json_out *o, struct json_node *root, const s
 	}
 }
 
-// The document is one line.
+// The server-sent event of a sample; its document is one line. NULL: no memory.
 static char *sample_text(const struct api_live *l, const struct resolver_status *s, size_t *len)
 {
 	struct json_out *o = json_out_new();
@@ -183,7 +183,7 @@ static void live_free(struct api_live *l)
 	heap_free(l);
 }
 
-// Whether it is over; if so, and nothing else uses it, it is gone.
+// Called when no sample is being made any more. True: the API is closed, and `l` is freed.
 static bool is_over(struct api_live *l)
 {
 	l->sampling = false;
@@ -193,7 +193,7 @@ static bool is_over(struct api_live *l)
 	return true;
 }
 
-// A reader that is full gets this sample no more: its counters are in the next one.
+// Sends the sample, except to readers with a full buffer: the next sample has its counters, too.
 static void on_resolvers(void *arg, const struct resolver_status *s)
 {
 	struct api_live *l = arg;
@@ -220,7 +220,7 @@ static void on_frontends(void *arg, const struct frontends_status *s)
 		if (resolvers_status(d->resolvers, d->service, on_resolvers, l) == 0)
 			return;
 	}
-	(void)is_over(l); // this sample is left out
+	(void)is_over(l); // leaves this sample out
 }
 
 static void sample(struct api_live *l)
@@ -229,7 +229,7 @@ static void sample(struct api_live *l)
 	l->sampling = frontends_report(d->frontends, d->service, on_frontends, l) == 0;
 }
 
-// One look at all readers, as a timer for each of 50 would take more than their samples do.
+// Checks all readers at once: a timer for each of 50 would take more time than their samples.
 static void readers_look(struct api_live *l)
 {
 	const uint64_t now_ms = clock_mono_ms();
@@ -288,16 +288,16 @@ static void reader_begin(struct api *a, struct http_exchange *x)
 	if (a->live->count++ == 0)
 		(void)event_add(a->live->every, &every);
 	if (!a->live->sampling)
-		sample(a->live); // its first one now
+		sample(a->live); // the reader's first sample
 }
 
-// False: refused.
+// Whether there is a place for one more reader. False: the request is refused.
 static bool reader_admit(struct api_live *l, struct http_exchange *x)
 {
 	static const char what[] = "readers of samples";
 	const struct api_live_reader *r;
 	struct api_places places = {0};
-	readers_look(l); // some may be gone
+	readers_look(l); // some may have hung up
 	LIST_FOREACH (r, &l->readers, link)
 		api_places_count(&places, &r->out, x);
 	if (l->count == READERS_MAX)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of the query log: records read from the rings, rows accepted by each sink, and the state
-// of the query store.
+// Endpoints of the query log: its counters, its sinks and the query store; search; and a stream of
+// new rows.
 
 #include "api_lines.h"
 #include "api_param.h"
@@ -21,7 +21,7 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
-// The server of the sink, where it has one and sends there itself.
+// Adds the server's URL of the sink "clickhouse"; "" for other sinks.
 static void server_out(struct json_out *o, struct json_node *n, const char *sink, struct api *a)
 {
 	struct clickhouse_status s = {0};
@@ -188,9 +188,9 @@ const struct api_part api_log_part = {
 	.tables = log_tables,
 };
 
-// Endpoint that searches the query store, a page at a time: weirctl asks again with the place that
-// a page ended at, so that no state is kept between two pages, and an export of any length takes
-// the memory of one page. Files are read on a helper thread (job_runner.h).
+// Endpoint that searches the query store, a page at a time. weirctl asks for the next page with the
+// place that the last page ended at, so weir keeps no state between pages, and an export of any
+// length takes the memory of one page. Files are read on a helper thread (job_runner.h).
 
 struct log_call {
 	struct http_exchange *exchange;
@@ -282,7 +282,7 @@ static void on_searched(void *arg, int err)
 	heap_free(c);
 }
 
-// Microseconds since 1970, digits alone; absent: `out` stays. False: it has been replied to.
+// Reads microseconds since 1970, digits alone; absent: leaves `out`. False: the reply is sent.
 static bool time_take(struct http_exchange *x, const char *param, int64_t *out)
 {
 	const char *text = http_param(x, param);
@@ -352,9 +352,9 @@ const struct api_part api_log_search_part = {
 		"limit name part client group verdict validation rcode since until oldest_first "
 		"after"}}};
 
-// Endpoint that streams rows of the query log as they come, a line of JSON each, until the client
-// closes. {"missed": N}: rows without room in a full buffer. A stuck client (api_lines.h) is
-// closed.
+// Endpoint that streams new rows of the query log, a line of JSON each, until the client hangs up.
+// {"missed": N} counts rows that found the buffer full. weir hangs up on a stuck client
+// (api_lines.h).
 
 enum { TAIL_PENDING_MAX = 64 * 1024 };
 
@@ -398,7 +398,7 @@ static void on_tick(int, short, void *arg)
 		tail_end(w, true);
 }
 
-// False: it has been replied to.
+// False: the reply is sent.
 static bool tail_filter_take(const struct api *a, struct http_exchange *x, struct tail_filter *f)
 {
 	*f = (struct tail_filter){0};
@@ -419,7 +419,7 @@ static struct api_tail *reader_new(struct api *a)
 	return w;
 }
 
-// False: refused.
+// Whether there is a place for one more reader. False: the request is refused.
 static bool reader_admit(struct api *a, struct http_exchange *x)
 {
 	const struct api_tail *w;
@@ -499,7 +499,7 @@ const struct api_part api_log_tail_part = {
 	.close = tails_close,
 };
 
-// How the ClickHouse sink is, in the status and the statistics.
+// The ClickHouse sink in the status and the statistics.
 
 // A server that takes no rows is not up, even if it answers other queries.
 static const char *clickhouse_state_text(const struct clickhouse_sender_status *s)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints of the slope meter: how fast memory grows, and its history.
+// Endpoints of the memory meter: how fast memory grows, and its history; and of memory by account.
 
 #include "api_param.h"
 #include "api_tables.h"
@@ -35,7 +35,7 @@ static void meter_tables(struct api *a, struct table_registry *tables)
 				       .bytes = memory_meter_bytes(a->deps.meter)});
 }
 
-// The history file is not trusted: a line through it may be as steep as a double allows.
+// Rounds to 63 bits. The history file is not trusted: a slope may be any double.
 static int64_t whole(double v)
 {
 	static const double most = 9e18; // within 63 bits
@@ -172,7 +172,7 @@ static unsigned series_of(const struct memory_ring *r, const char *name)
 	return i;
 }
 
-// Minutes, newest first.
+// Adds rows of one series, a minute each, the newest first.
 static void minutes_out(struct json_out *o, struct json_node *list, const struct memory_ring *r,
 	unsigned series, unsigned limit)
 {
@@ -225,7 +225,7 @@ const struct api_part api_memory_part = {
 	.status = memory_status,
 };
 
-// Endpoint of memory: accounts, files, allocation sites, the kernel's figures, mappings and
+// Endpoint of memory: accounts, source files, allocation sites, the kernel's figures, mappings and
 // descriptors by kind, regions, tables.
 
 static void process_out(struct json_out *o, struct json_node *root, const struct mem_process *p)
@@ -256,8 +256,8 @@ static struct json_node *sum_out(
 	return n;
 }
 
-// Heap bytes of an account's tables, without regions. `without`: tables of these notions are left
-// out.
+// Heap bytes of an account's tables, without regions. Tables that have a property in `without` are
+// left out.
 static uint64_t in_tables(
 	const struct table_registry *tables, enum mem_account account, unsigned without)
 {
@@ -285,7 +285,8 @@ static void accounts_out(struct json_out *o, struct json_node *root, const struc
 		json_out_text(o, n, "text", mem_account_texts[i]);
 		json_out_count(o, n, "resident", r->account[i].bytes - r->account[i].untouched);
 		json_out_count(o, n, "in_tables", in_tables(tables, (enum mem_account)i, 0));
-		// These allocate as they fill; the others took their memory at the start.
+		// Only tables that allocate as they fill; the others took their memory at the
+		// start.
 		json_out_count(
 			o, n, "in_filling", in_tables(tables, (enum mem_account)i, TABLE_RESERVED));
 	}
@@ -306,7 +307,7 @@ static struct json_node *site_sum_out(struct json_out *o, struct json_node *list
 	return n;
 }
 
-// How many are of the first one's file, or of its line: a macro may allocate twice.
+// How many sites in a row are in the first site's file, or on its line: a macro may have several.
 static unsigned run_of(const struct heap_site *const site[], unsigned count, bool by_line)
 {
 	unsigned n = 1;
@@ -349,7 +350,7 @@ static void regions_out(struct json_out *o, struct json_node *root)
 	}
 }
 
-// Rows that nothing has are left out, of mappings and descriptors alike.
+// Adds the kinds of mappings and descriptors that there are.
 static void kinds_out(struct json_out *o, struct json_node *root, const struct mem_kinds *k)
 {
 	struct json_node *list = json_out_array(o, root, "mappings");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of metrics, as text for Prometheus. The resolver's part is copied on its loop, then that
-// of TCP; the text is made here, from copies.
+// Endpoint of metrics, as text for Prometheus. Frontends and resolvers copy their status on their
+// loops (api_look); the text is made here, from these copies.
 
 #include "api/metrics/metrics.h"
 #include "api_listener.h"
@@ -196,7 +196,7 @@ static void service_out(struct metrics_text *t, const struct api_look *l)
 	publish_out(t, a);
 }
 
-// Of the scrape before this one, as this one is not over yet.
+// Writes metrics of the previous scrape, because this scrape has not ended.
 static void self_out(struct metrics_text *t, const struct api *a)
 {
 	metrics_family(t, METRICS_GAUGE, "weir_scrape_cpu_seconds",

@@ -35,7 +35,7 @@ bool api_param_flag(struct http_exchange *x, const char *param, bool *out)
 bool api_param_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out)
 {
 	const char *text = http_param(x, param);
-	uint64_t n = 0; // `max` and a digit have room in it
+	uint64_t n = 0; // has room for `max` and one more digit
 	bool good = text && *text;
 	for (const char *p = text; good && *p; p++) {
 		n = n * 10 + (unsigned)(*p - '0');
@@ -106,7 +106,7 @@ void api_param_refuse_word(struct http_exchange *x, unsigned status, const char 
 		api_refuse(x, status, "no %s \"%s\"", what, text);
 }
 
-// The client of the configuration whose name is nearest; NULL: none is near.
+// The configured client name that is nearest to `text`; NULL: no name is near.
 static const char *client_near(const struct api *a, const char *text)
 {
 	const struct config *c = config_of(a);
@@ -145,7 +145,7 @@ void api_param_refuse_group(const struct api *a, struct http_exchange *x, const 
 		api_refuse(x, 400, "no group \"%s\"; groups: %s", text, names);
 }
 
-// An address in any of its spellings as the log writes it. False: it is none.
+// Rewrites an address as the log spells it. False: `client` is no address.
 static bool address_spell(char client[QUERY_TEXT_MAX])
 {
 	uint8_t bytes[16];
@@ -165,7 +165,8 @@ bool api_param_found_client(const struct api *a, const char *text, char out[INET
 		       out, INET6_ADDRSTRLEN);
 }
 
-// False: `text` is a name that neither the configuration nor a file or a server gave.
+// Rewrites an address, or the name of a configured client, as the log spells it. False: `text` is a
+// name that neither the configuration nor a file or a server gave.
 static bool client_spell(const struct api *a, char text[QUERY_TEXT_MAX])
 {
 	const struct config *c = config_of(a);
@@ -222,7 +223,8 @@ static const char *validation_word(unsigned i)
 	return i < QUERYLOG_VALIDATIONS ? querylog_validation_names[i] : NULL;
 }
 
-// Is `out` empty or one of the words, the last of which is before a NULL? Else it is refused.
+// Whether `out` is empty or one of the words of `word_at`, which end with NULL. False: the request
+// is refused.
 static bool word_take(struct http_exchange *x, const char *key, const char *out,
 	const char *(*word_at)(unsigned i))
 {
@@ -251,7 +253,7 @@ bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
 	if (!api_param_text(x, "verdict", out, QUERY_TEXT_MAX))
 		return false;
 	if (strcmp(out, "servfail_crowd") == 0)
-		return true; // rows of an earlier version have this former name
+		return true; // a former name, which rows of an earlier version have
 	return word_take(x, "verdict", out, querylog_row_verdict);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints of profiles in pprof's formats (profile.h), one at a time, taken on a helper thread.
+// Endpoints of profiles in pprof's formats (profile.h): one at a time, on a helper thread.
 
 #include "api_clients.h"
 #include "api_param.h"
@@ -23,8 +23,8 @@ enum { SECONDS = 30, SLACK_MS = 10000 };
 struct profile_call {
 	struct api *api;
 	struct http_exchange *exchange;
-	unsigned seconds; // of cpu, else 0
-	int (*take)(char **out, size_t *len);
+	unsigned seconds;                     // length of a CPU profile, else 0
+	int (*take)(char **out, size_t *len); // NULL: a CPU profile
 	char *out;
 	size_t len;
 };
@@ -119,8 +119,8 @@ const struct api_part api_profile_part = {
 	.tables = tables,
 };
 
-// Endpoints of the heap: its numbers, profiles, and what else of the process a profile leaves out:
-// threads and open sockets.
+// Endpoints of the heap: its figures and profiles; and of what a profile leaves out: threads and
+// open sockets.
 
 enum { SOCKETS_MAX = 1024, SOCKETS_DEFER_MS = 10000 };
 
@@ -162,8 +162,9 @@ static void done_reply(struct http_exchange *x, int rc)
 	http_reply(x, 200, json_out_finish(o));
 }
 
-// A dump holds this loop for as long as it takes, so there is one in API_DUMP_SPACE_MS; as often
-// may the rate change, which takes a baseline before. Refuses what is earlier.
+// A heap dump blocks this loop, so weir makes at most one in API_DUMP_SPACE_MS, and changes the
+// sampling rate as often, because that dumps a baseline first. True: an earlier request, which this
+// call refuses.
 static bool is_too_soon(struct http_exchange *x, uint64_t last_ms)
 {
 	if (!last_ms || clock_mono_ms() - last_ms >= API_DUMP_SPACE_MS)
@@ -201,13 +202,13 @@ static void serve_heap_off(struct api *, struct http_exchange *x)
 	done_reply(x, heap_profile(false, 0));
 }
 
-// A dump that failed on its way held the loop too; one that never began did not.
+// Whether the dump blocked the loop. A dump that failed has, unless it could not begin.
 static bool has_dumped(int rc)
 {
 	return rc != -ENOTSUP && rc != -EMFILE && rc != -ENFILE;
 }
 
-// It shows what lies in memory where, so each is logged.
+// Logs each dump, because a dump shows what lies where in memory.
 static void serve_debug_heap(struct api *a, struct http_exchange *x)
 {
 	char *text;
@@ -245,7 +246,7 @@ static void heap_serve_threads(struct api *, struct http_exchange *x)
 	http_reply(x, 200, json_out_finish(o));
 }
 
-// The list ends at SOCKETS_MAX, the sums by peer are of all.
+// The list ends at SOCKETS_MAX sockets; the sums by peer count all sockets.
 struct sockets_out {
 	struct json_out *o;
 	struct json_node *list;
@@ -254,7 +255,7 @@ struct sockets_out {
 	const struct querylog_hiding *hiding;
 };
 
-// Without its port, which the log leaves out too.
+// Hides a client's address as the query log does, and leaves its port out.
 static void peer_hide(const struct querylog_hiding *h, struct process_socket *s)
 {
 	char text[QUERYLOG_CLIENT_TEXT_MAX];
@@ -300,10 +301,10 @@ static void peers_out(struct json_out *o, struct json_node *root, const struct p
 struct sockets_job {
 	struct api *api;
 	struct querylog_hiding hiding;
-	char *text; // NULL: no memory
+	char *text; // the reply; NULL: no memory
 };
 
-// On a helper thread.
+// Runs on a helper thread.
 static int sockets_work(void *arg, const _Atomic bool *)
 {
 	struct sockets_job *job = arg;
@@ -326,7 +327,7 @@ static int sockets_work(void *arg, const _Atomic bool *)
 	return job->text ? 0 : -ENOMEM;
 }
 
-// To all who wait.
+// Replies to all requests that wait.
 static void sockets_reply(struct api_sockets *s, int err, const char *text)
 {
 	while (s->waiting) {
@@ -338,7 +339,7 @@ static void sockets_reply(struct api_sockets *s, int err, const char *text)
 	}
 }
 
-// The API may be closed by now: then exchanges are freed alone.
+// If the API is being closed, http_reply() only frees the exchanges.
 static void on_sockets(void *arg, int err)
 {
 	struct sockets_job *job = arg;

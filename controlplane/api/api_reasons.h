@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Why this box is not ready, or impaired: what /ready says, and what alarms of the events are made
-// of. A reason has an id and what it is about, which stay the same while its text may change. Each
-// id has a severity and a sentence on what the operator can do (api_reason_kinds);
-// docs/reference/reasons.md has them all.
+// Reasons why this box is not ready, or impaired: /ready shows them, and events raise alarms for
+// them. A reason has an id and what it is about, which do not change while its text may. Each id
+// has a severity and a sentence on what the operator can do (api_reason_kinds);
+// docs/reference/reasons.md lists all ids.
 //
-// Bounds: API_REASONS_MAX reasons at once; one more is left out and counted. The service loop's
-// thread.
+// Bounds: API_REASONS_MAX reasons at once; one more is left out and counted. Only the service
+// loop's thread calls these functions.
 
 #include "events/events.h"
 
@@ -97,15 +97,16 @@ struct api_reasons {
 	struct api_reason one[API_REASONS_MAX];
 };
 
-// Something is impaired. `about`: which one of several; "": there is one.
+// Adds a reason that something is impaired. `about`: which of several objects; "": there is only
+// one.
 void api_reason_add(struct api_reasons *r, enum api_reason_id id, const char *about,
 	const char *fmt, ...) ATTR_PRINTF(4, 5);
-// Clients get no answers, or the operator sends them elsewhere.
+// Adds a reason that clients get no answers, or that an operator sends them elsewhere.
 void api_reason_block(struct api_reasons *r, enum api_reason_id id, const char *text);
 
-// One that blocks is an error, unless its kind is of severity info.
+// A reason that blocks is an error, unless its kind has severity info.
 enum event_severity api_reason_severity(const struct api_reason *r);
-// As alarms of the events name it: the id, and what it is about. `out` is cut to `cap`.
+// The name of the reason's alarm in events: the id, and what the reason is about; cut to `cap`.
 void api_reason_name(const struct api_reason *r, char *out, unsigned cap);
-// The kind of an alarm of that name; NULL: none.
+// The kind of the alarm with this name; NULL: no reason has the name.
 const struct api_reason_kind *api_reason_kind_of(const char *name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints of the rule lists; and for when blocking goes wrong: the image
-// before, a pause of everyone's blocking or of one group's, and its end.
+// Endpoints of the rule lists, and of an operator's means against wrong blocking: return to the
+// previous image, pause blocking for everyone or for a group, and end the pause.
 
 #include "api_rules.h"
 
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLIENTS_SHOWN_MAX = 32 }; // terms of one list
+enum { CLIENTS_SHOWN_MAX = 32 }; // terms shown of one list
 
 static const char *outcome_text(enum rules_outcome outcome)
 {
@@ -31,7 +31,7 @@ static const char *outcome_text(enum rules_outcome outcome)
 	}
 }
 
-// Of a list that is fetched; times are 0 if there was no fetch yet.
+// Adds the state of a list that weir fetches; times are 0 before the first fetch.
 static void fetch_out(struct json_out *o, struct json_node *n, const struct rules_list_status *l)
 {
 	json_out_text(o, n, "url", l->url);
@@ -42,7 +42,7 @@ static void fetch_out(struct json_out *o, struct json_node *n, const struct rule
 	JSON_COUNTS(o, fetches, &l->fetches, unchanged, differences, whole, failed);
 }
 
-// Since the start; by the title that rows of the query log have.
+// Queries that the list has blocked since the start, by the list's title in rows of the query log.
 static uint64_t queries_blocked(const struct api *a, const char *name)
 {
 	char title[RULE_TITLE_MAX];
@@ -72,8 +72,8 @@ static void unknown_add(void *arg, const char *term, bool address)
 		address ? "no group has exactly these clients" : "no group has this name");
 }
 
-// The terms of $client and $ctag that mean no group, of the rules in force; each once, and the
-// first CLIENTS_SHOWN_MAX alone.
+// Adds the terms of $client and $ctag of the list's rules in force that match no group: each term
+// once, and at most CLIENTS_SHOWN_MAX terms.
 static void unknown_clients_out(struct json_out *o, struct json_node *n, const struct api *a,
 	const struct rules_list_status *l)
 {
@@ -153,7 +153,7 @@ void api_rules_pauses_out(struct json_out *o, struct json_node *root, const stru
 	}
 }
 
-// `a`: NULL leaves the groups out.
+// The status of the lists. `a` NULL: leaves out what needs the configuration or the query log.
 static char *rules_text(const struct api *a, const struct rules_status *r)
 {
 	struct json_out *o = json_out_new();
@@ -220,7 +220,7 @@ static void serve_blocklist_rollback(struct api *a, struct http_exchange *x)
 			"the rule image before this one is taken back, and held");
 }
 
-// `group`: "" for everyone's.
+// Fills in a reply about a pause. `group`: "" is everyone.
 static struct json_node *pause_fill(
 	struct json_out *o, const char *group, uint64_t left_s, const char *note)
 {
@@ -238,7 +238,8 @@ static void pause_out(struct http_exchange *x, const char *group, uint64_t left_
 	http_reply(x, 200, json_out_finish(o));
 }
 
-// Who, and of what: `group`, or everyone's.
+// Adds the event that a user pauses blocking, or ends the pause with 0 minutes, for the request's
+// group or for everyone.
 static void pause_tell(const struct api *a, const struct http_exchange *x, unsigned minutes)
 {
 	char user[API_USER_MAX], time[16];
@@ -256,7 +257,7 @@ static void pause_tell(const struct api *a, const struct http_exchange *x, unsig
 			"blocking goes on for %s", name ? name : "everyone");
 }
 
-// Of the group that the request names, or of everyone.
+// Adds the event of a pause for the request's group, or for everyone, and replies.
 static void pause_done(
 	const struct api *a, struct http_exchange *x, unsigned minutes, const char *note)
 {
@@ -265,7 +266,7 @@ static void pause_done(
 	pause_out(x, name ? name : "", 60 * (uint64_t)minutes, note);
 }
 
-// Groups in a schedule with block_all, which this pause of everyone's blocking does not lift.
+// Adds groups in a schedule with block_all, which the pause for everyone does not lift.
 static void blocked_out(struct json_out *o, struct json_node *root, const struct api *a)
 {
 	const struct api_deps *d = &a->deps;
@@ -280,7 +281,8 @@ static void blocked_out(struct json_out *o, struct json_node *root, const struct
 	}
 }
 
-// Of one group, if the request names one; then it has been replied to. 0 minutes: its end.
+// Pauses blocking for the group that the request names, or ends the pause with 0 minutes. False:
+// the request names no group, and the reply is not sent.
 static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes)
 {
 	const char *name = http_param(x, "group");
@@ -329,7 +331,7 @@ static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 		pause_done(a, x, 0, "");
 }
 
-// What nobody is alarmed by, and what everybody asks for first when a name is not blocked.
+// Adds reasons of severity info, which explain why a name is not blocked.
 static void rules_degraded(struct api_reasons *out, const struct api_look *l)
 {
 	const struct api_deps *d = &l->api->deps;

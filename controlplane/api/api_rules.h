@@ -7,7 +7,7 @@
 
 // "failing": a sentence for each list that could not be read or fetched.
 void api_rules_failing_out(struct json_out *o, struct json_node *n, const struct rules_status *r);
-// "kinds": how many lists there are of each.
+// "kinds": the number of lists of each kind.
 void api_rules_kinds_out(struct json_out *o, struct json_node *n, const struct rules_status *r);
 // Array "paused_groups".
 void api_rules_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);

@@ -44,7 +44,7 @@ void api_busy(struct http_exchange *x, int err)
 				    : strerror(-err));
 }
 
-// Logged paths of changes are constants of the API.
+// Logs a change. The path in the log is the endpoint's, not the client's text.
 static void change_log(const struct api_endpoint *e, const struct http_exchange *x)
 {
 	struct dns_name name;
@@ -87,14 +87,14 @@ static struct audit_entry entry_at(
 	return entry;
 }
 
-// Does it begin by audit_begin? What nobody in particular sends must not fill logs: such an
-// endpoint says what is a change.
+// Whether requests begin with audit_begin. A client without a user must not fill the audit log, so
+// an API_OPEN endpoint calls api_change_begin itself once it knows the user.
 static bool is_audited(const struct api_endpoint *e)
 {
 	return e->flags & (API_POST | API_AUDIT) && !(e->flags & API_OPEN);
 }
 
-// What the endpoint refused has changed nothing.
+// A request that the endpoint refused has changed nothing.
 void api_replied(void *arg, struct http_exchange *x, unsigned status)
 {
 	struct api *a = arg;
@@ -113,7 +113,7 @@ void api_replied(void *arg, struct http_exchange *x, unsigned status)
 	audit_change(&a->access->audit, &entry);
 }
 
-// Behind the 504, which had an entry: the end of the change has one too.
+// The 504 had an audit entry; the end of the change has one, too.
 void api_late(void *arg, struct http_exchange *x, unsigned status)
 {
 	struct api *a = arg;
@@ -148,19 +148,19 @@ void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why)
 	entry.why = access_refusal_names[why];
 	if (e && is_audited(e))
 		audit_end(&a->access->audit);
-	http_set_note(x, NULL); // it is no change
+	http_set_note(x, NULL); // the request is no change
 	if (access_has_entry(a->access, why, http_source(x)))
 		audit_refused(&a->access->audit, &entry, clock_mono_ms());
 	else
 		audit_left_out(&a->access->audit);
 	if (status == 401)
 		http_reply_header(x, "WWW-Authenticate", "Bearer realm=\"weir\"");
-	if (why == ACCESS_locked) // no other one begins until the lock ends
+	if (why == ACCESS_locked) // no connection begins until the lock ends
 		http_reply_header(x, "Connection", "close");
 	api_refuse(x, status, "%s", access_refusal_texts[why]);
 }
 
-// The path that endpoints have. The version may be left out but on the network.
+// The endpoint's path: the request's, without /v1 if that is there.
 static const char *path_of(const struct http_exchange *x)
 {
 	static const char version[] = "/v1/";
@@ -195,8 +195,8 @@ static bool is_allowed(const struct api_endpoint *e, enum control_role role)
 	return role >= (e->role == CONTROL_NONE ? CONTROL_ADMIN : e->role);
 }
 
-// Its parameters, and where it has a form the fields of that, are the endpoint's own: what a client
-// misspells must not be taken as not given. False: `why` says what is wrong.
+// Whether the endpoint knows all parameters of the request, and the fields of its form, if it takes
+// a form. A misspelt parameter must not count as absent. False: `why` says what is wrong.
 static bool params_check(
 	const struct api_endpoint *e, struct http_exchange *x, char why[API_WHY_MAX])
 {
@@ -217,7 +217,7 @@ static bool params_check(
 	return rc == 0 && !other;
 }
 
-// Each user but root has an allowance of changes.
+// Every user except root has an allowance of changes.
 static enum audit_bound bound_of(const struct http_exchange *x, enum control_role role)
 {
 	return strcmp(http_who(x), "uid 0") == 0 ? AUDIT_UNBOUNDED
@@ -292,7 +292,7 @@ static void on_resolver(void *arg, const struct resolver_status *s)
 		l->api->looks++;
 		l->reply(l);
 		http_turn_end(&turn);
-	} else { // nobody listens, and there may be no api any more
+	} else { // the client is gone, and the API may be, too
 		http_reply(l->exchange, 503, NULL);
 	}
 	heap_free(l);
@@ -328,8 +328,9 @@ void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct
 	}
 }
 
-// As many explanations and searches as may run and wait, and a profile, leave requests for all
-// else; so does GET /connections, at its most API_SOCKETS_WAITING_MAX, unless all come together.
+// All explanations and searches that may run and wait, and one profile, leave a request for other
+// endpoints. So does GET /connections, with API_SOCKETS_WAITING_MAX requests, unless all of them
+// come together.
 static_assert(2 * ((int)JOB_RUNNING_MAX + (int)JOB_WAITING_MAX) + 1 < (int)API_REQUESTS_MAX);
 
 static void on_request(void *arg, struct http_exchange *x)
@@ -337,8 +338,8 @@ static void on_request(void *arg, struct http_exchange *x)
 	api_serve(arg, x, 0, CONTROL_ADMIN);
 }
 
-// Groups as the kernel knew them when the peer connected: without a call to a name service. A peer
-// of more groups than there is room for is in each group, or in none: `unknown`.
+// Whether the peer was in the group when it connected. The kernel knows its groups, without a call
+// to a name service. `unknown`: the result for a peer with more groups than there is room for.
 static bool peer_in_group(const struct ucred *peer, int fd, gid_t group, bool unknown)
 {
 	gid_t groups[256];
@@ -354,9 +355,9 @@ static bool peer_in_group(const struct ucred *peer, int fd, gid_t group, bool un
 	return false;
 }
 
-// The data plane parses what strangers send: a process that was broken into gets no verb. With two
-// users their group has the data plane's and ours alone: that group names it, for it cannot leave
-// it. It could remove each file that shows its user.
+// Whether the peer is the data plane, which parses packets of strangers: once broken into, it must
+// get no endpoint. With two users only the data plane and the control plane are in their group. The
+// data plane cannot leave the group, but could remove a file that shows its user.
 static bool peer_is_dataplane(const struct api *a, const struct ucred *peer, int fd)
 {
 	const struct publisher *p = a->deps.publisher;
@@ -385,7 +386,7 @@ static int address_fill(struct sockaddr_un *sun, const char *path)
 	return 0;
 }
 
-// A socket file outlives its process. One without a listener is removed.
+// Removes a socket file that has no listener: a socket file outlives its process.
 static int stale_remove(const struct sockaddr_un *sun)
 {
 	struct stat st;
@@ -412,7 +413,7 @@ static int access_set(const char *path, gid_t group)
 }
 
 // bind() gives the file the mode of the socket, which keeps everyone out until access_set. A umask
-// would be the whole process's, and with it the mode of a file that another thread makes just then.
+// would change the mode of files that other threads create meanwhile.
 static int socket_listen(const char *path, gid_t group)
 {
 	struct sockaddr_un sun;
@@ -452,8 +453,8 @@ static int group_find(const char *name, gid_t *out)
 	return 0;
 }
 
-// With two users their group is the one that may read what is secret, cookies' secrets among it,
-// and the data plane is in it: peer_is_dataplane. It is no group of operators.
+// The group of two users, which the data plane is in (peer_is_dataplane), may read secrets, such as
+// those of DNS cookies. It must not be the group of operators.
 static void group_check(struct api *a)
 {
 	const struct publisher *p = a->deps.publisher;
@@ -481,7 +482,8 @@ static int baselines_open(struct api *a, const struct api_deps *deps)
 	return heap_baselines_open(&a->baselines, deps->service, folder);
 }
 
-// Operators pass the folder of the socket: as its group, or as anybody where there are two users.
+// Gives the socket's folder to the group of operators, who must pass it; with two users
+// everyone may pass it.
 static void folder_give(const struct api *a)
 {
 	const struct publisher *p = a->deps.publisher;
@@ -494,7 +496,7 @@ static void folder_give(const struct api *a)
 			strerror(errno));
 }
 
-// Of the control socket `fd`, which the server owns from here on.
+// Opens the server of the control socket `fd`, and passes the ownership of `fd` to it.
 static int server_open(struct api *a, int fd)
 {
 	const struct http_settings settings = {.base = loop_base(a->deps.service),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The server of the control API, and what the file of each subject gives to it: its endpoints, its
-// objects in the replies about the whole program, its tables. All on the service loop.
+// The server of the control API, and its parts, each of which has the endpoints, tables and metrics
+// of one subject and objects in the replies about the whole program. All on the service loop.
 
 #include "access/access.h"
 #include "api.h"
@@ -18,32 +18,32 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-struct api_scrape { // of metrics: the last one; left_out: of all
+struct api_scrape { // the last scrape of metrics; left_out: the sum of all scrapes
 	uint64_t took_us, bytes, samples, left_out;
 };
 
 // The control API over HTTPS (api_control.c).
 struct api_control {
-	unsigned count; // of addresses
+	unsigned count; // addresses
 	struct api_listener listener[CONFIG_CONTROL_LISTEN_MAX];
-	struct tls_server *tls; // NULL: there are no good certificates
-	char why[TLS_WHY_MAX];  // why newer ones are not used; "": they are
+	struct tls_server *tls; // NULL: no good certificates
+	char why[TLS_WHY_MAX];  // why newer certificates are not used; "": they are
 	struct tls_watch watch;
-	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // as at the start
-	// control.clients at the last look.
+	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // control.allow at the start
+	// control.clients when `look` last ran.
 	unsigned client_count;
 	struct config_control_client client[CONFIG_CONTROL_CLIENTS_MAX];
 	struct event *look;
-	struct http_rate rate; // of all its addresses
+	struct http_rate rate; // shared by all addresses
 };
 
-// GET /connections asks the kernel about each descriptor: a helper does, once in API_SOCKETS_MS for
-// all who wait by then.
+// GET /connections asks the kernel about each descriptor. A helper thread does, at most once in
+// API_SOCKETS_MS, for all requests that wait by then.
 enum { API_SOCKETS_MS = 1000, API_SOCKETS_WAITING_MAX = 4 };
 struct api_sockets {
-	struct event *next; // waits until it may begin
+	struct event *next; // begins the next run of the helper
 	bool runs;
-	uint64_t begun_ms; // the last one; 0: none
+	uint64_t begun_ms; // when the last run began; 0: never
 	unsigned waiting;
 	struct http_exchange *exchange[API_SOCKETS_WAITING_MAX];
 };
@@ -51,38 +51,42 @@ struct api_sockets {
 struct api {
 	struct api_deps deps;
 	struct http_server *http;
-	struct job_runner *whys, *searches; // apart: an export leaves room for explanations
+	struct job_runner *whys, *searches; // two runners: an export leaves room for explanations
 	struct job_runner *profiles;
-	bool is_profiling; // one at a time
-	gid_t group;       // (gid_t)-1: none
+	bool is_profiling; // one profile at a time
+	gid_t group;       // group of operators; (gid_t)-1: only root and this user
 	uint64_t start_ms;
 	LIST_HEAD(, api_tail) tails; // api_log.c
-	uint64_t tails_refused;      // users over the network with too many of them
+	uint64_t tails_refused;      // streams refused: a network user's places were used up
 	struct mem_watch *watch;
 	struct heap_baselines *baselines;
 	struct api_scrape scrape;
 	LIST_HEAD(, api_events_reader) event_readers; // api_events.c
 	unsigned event_reader_count;
 	uint64_t event_readers_refused, event_readers_cut;
-	bool is_drained; // by the operator, until undrained or the process ends
-	bool is_ready;   // as the last second's look found it
-	unsigned reason_count[API_REASON_IDS]; // as that look found them
+	bool is_drained; // set by an operator, until undrained or the process ends
+	// Results of the last api_reasons().
+	bool is_ready;
+	unsigned reason_count[API_REASON_IDS];
 	uint64_t reasons_left_out;
 	struct ready_hold hold;
-	struct api_live *live;     // api_live.c; NULL: no reader yet
-	struct api_watch *watcher; // NULL: no watch
+	struct api_live *live;     // api_live.c; NULL: no reader so far
+	struct api_watch *watcher; // NULL: no watch runs
 	uint64_t watches_refused;
-	struct stats_copy *stats;   // room for the data plane's; NULL: not yet
-	uint64_t looks, stats_look; // how many there were; the one that read them, if has_stats
+	struct stats_copy *stats; // the data plane's statistics; NULL: not allocated so far
+	// The number of looks so far, and the look that last read `stats`; has_stats: it could
+	// read.
+	uint64_t looks, stats_look;
 	bool has_stats;
-	uint64_t dumped_ms;           // when the last heap dump ended; 0: none
-	uint64_t rate_ms;             // when the heap profile's rate changed last; 0: not yet
-	struct api_listener listener; // of metrics.listen
-	struct http_rate rate, listener_rate; // of the control socket; of metrics.listen
+	uint64_t dumped_ms;                   // when the last heap dump ended; 0: never
+	uint64_t rate_ms;                     // when the heap profile's rate last changed; 0: never
+	struct api_listener listener;         // metrics.listen
+	struct http_rate rate, listener_rate; // limits of the control socket, of metrics.listen
 	struct api_sockets sockets;           // api_profile.c
-	uint64_t hosts_refused;               // its requests by a name that is not the box's
+	uint64_t hosts_refused; // requests on metrics.listen with another machine's name
 	struct access *access;
-	const struct access_user *user; // whose request is handled now; NULL: a local one
+	// The user of `control` whose request is being served; NULL: another sender's is.
+	const struct access_user *user;
 	struct api_control control;
 };
 
@@ -97,25 +101,25 @@ enum {
 enum { API_USER_MAX = HTTP_WHO_MAX + HTTP_FROM_MAX + 4 };
 
 enum api_endpoint_flags {
-	API_GET = 0,       // changes nothing
-	API_POST = 1 << 0, // changes something
-	API_ALWAYS =
-		1 << 1, // served while the toggle `api` is off: to look, and to turn it on again
+	API_GET = 0,          // changes nothing
+	API_POST = 1 << 0,    // changes something
+	API_ALWAYS = 1 << 1,  // served also while the toggle `api` is off
 	API_NETWORK = 1 << 2, // served by metrics.listen as well
-	API_AUDIT = 1 << 3,   // in the audit log though it changes nothing
-	API_OPEN = 1 << 4,    // served over the network before a login: it is the login
+	API_AUDIT = 1 << 3,   // has audit entries though it changes nothing
+	API_OPEN = 1 << 4,    // the login itself: served over the network without a user
 };
 
 struct api_endpoint {
 	const char *path;
 	void (*handle)(struct api *a, struct http_exchange *x);
 	unsigned flags;
-	enum control_role role; // that it takes; CONTROL_NONE: an admin
-	// Names, with blanks between, those in a form behind "form:"; NULL: none.
+	enum control_role role; // lowest role that may call it; CONTROL_NONE: an admin
+	// Names of parameters, with blanks between, and a form's fields as "form:NAME"; NULL: it
+	// has no parameter.
 	const char *params;
 };
 
-// A request about the whole program, once all loops have reported their status.
+// A request about the whole program, for which all loops report their status.
 struct api_look {
 	struct api *api;
 	struct http_exchange *exchange;
@@ -124,36 +128,35 @@ struct api_look {
 	struct frontends_status frontends;
 };
 
-// The data plane's statistics (weir/stats_read.h), which take a millisecond or two to read: once
-// for a look. NULL: there are none, or no memory. Valid until the next read.
+// The data plane's statistics (weir/stats_read.h), read once for each look, as a read takes a
+// millisecond or two. NULL: there are no statistics, or no memory. Valid until the next read.
 const struct stats_copy *api_look_stats(const struct api_look *l);
-// The same outside a look; without any, `why` says why.
+// Reads the data plane's statistics outside a look. NULL: `why` says why, or is "" without memory.
 const struct stats_copy *api_stats_read(struct api *a, char why[SHM_WHY_MAX]);
-// All reasons of this moment (api_health.c).
+// Finds all reasons that hold at this moment (api_health.c).
 void api_reasons_find(const struct api_look *l, struct api_reasons *out);
-// Which keys a change changes: `live`, `restart_controlplane`, `restart_dataplane`.
+// Adds the keys that a change affects: `live`, `restart_controlplane`, `restart_dataplane`.
 void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c);
-// How late a loop was, under `n`.
 
 struct metrics_text;
 enum { API_PART_ENDPOINTS_MAX = 6 };
 
-// NULL: it has none of that kind.
+// A member that is NULL: the part does not need it.
 struct api_part {
 	struct api_endpoint endpoint[API_PART_ENDPOINTS_MAX];
-	// Its objects in /status and in /stats.
+	// Add the part's objects to /status and to /stats.
 	void (*status)(struct json_out *o, struct json_node *root, const struct api_look *l);
 	void (*stats)(struct json_out *o, struct json_node *root, const struct api_look *l);
-	// Adds a reason for each thing that is wrong.
+	// Adds a reason for each fault.
 	void (*degraded)(struct api_reasons *reasons, const struct api_look *l);
 	void (*metrics)(struct metrics_text *t, const struct api *a);
 	void (*tables)(struct api *a, struct table_registry *tables);
-	int (*open)(struct api *a);   // when all else of the API is open; -errno
-	void (*close)(struct api *a); // ends its streams; also of one that was never opened
+	int (*open)(struct api *a);   // after the rest of the API is open; -errno
+	void (*close)(struct api *a); // ends the part's streams; may come without open
 };
 
-// Each part is `api_NAME_part`, in api_NAME.c; replies have its objects in this order. `control` is
-// the last: its servers are closed when all streams have ended.
+// Each part is `api_NAME_part`. Replies have the parts' objects in this order. `control` is the
+// last: its servers are closed when all streams have ended.
 #define API_PARTS(X)      \
 	X(health)         \
 	X(ready)          \
@@ -202,32 +205,32 @@ struct api_part {
 #define X(name) extern const struct api_part api_##name##_part;
 API_PARTS(X)
 #undef X
-extern const struct api_part *const api_parts[]; // NULL is the last
+extern const struct api_part *const api_parts[]; // NULL ends the array
 
-// Serves a request of a user with that role; with API_NETWORK only endpoints that have that flag.
+// Serves a request of a user with `role`, by endpoints that have all of `flags`.
 void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum control_role role);
-// The server's `replied`: changes go into the audit log.
+// `replied` of struct http_settings: writes the audit entry of a change.
 void api_replied(void *arg, struct http_exchange *x, unsigned status);
-// Its `late`.
+// `late` of struct http_settings: writes the audit entry of a change that ended after its 504.
 void api_late(void *arg, struct http_exchange *x, unsigned status);
-// Of a job of the access thread that changes a file, once nothing refuses it any more: the job runs
-// once the disk has its entry, or has refused it.
+// Writes the audit entry of a change of a file that nothing refuses any more. The job of the access
+// thread that makes the change runs after the disk has taken or refused the entry.
 void api_audit_begin(struct api *a, struct http_exchange *x);
-// Before what changes something, or is a login: its entries have room, and its user of that role
-// may fill the audit log. False: it has been replied to, and changes nothing.
+// Called before a change or a login: checks that the audit log has room for its entries, and that
+// its user, who has `role`, may add them. False: the reply is sent, and nothing may change.
 ATTR_MUST_CHECK bool api_change_begin(struct api *a, struct http_exchange *x,
 	const struct api_endpoint *e, enum control_role role);
-// Is there an endpoint of that path for a client that nobody knows?
+// Whether x's path is that of an API_OPEN endpoint, which needs no user.
 bool api_is_open(const struct http_exchange *x);
-// A try of x's user that is refused: audited, and replied to.
+// Refuses a try of x's user: replies, and writes an audit entry or counts one that is left out.
 void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why);
 // "uid 0, pid 77" or "token ops, 192.0.2.7", for log lines.
 const char *api_user_text(const struct http_exchange *x, char out[API_USER_MAX]);
-// Streams over the network whose user has lost the right to them are over: a token or a session
-// that has ended (api_control.c).
+// Ends streams over the network whose user has lost the right to them, as a token or a session has
+// ended (api_control.c).
 void api_control_streams_look(struct api *a);
-// Asks all loops how they are; then `reply` replies.
+// Asks all loops for their status, then calls `reply`, which replies.
 void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l));
 void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
-// After a call that was to answer later was refused.
+// Replies with 503 after an asynchronous call returned `err`.
 void api_busy(struct http_exchange *x, int err);

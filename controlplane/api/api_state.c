@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// State that an operator has set or must act on: pauses, a held rollback, the last reload, settings
-// that wait for a restart. In the status and in the metrics.
+// State that an operator has set or must act on, for the status and the metrics: pauses, a held
+// rollback, the last reload, settings that wait for a restart.
 
 #include "api/metrics/metrics.h"
 #include "api_rules.h"

@@ -26,7 +26,7 @@ static struct table_info info_of(const struct stats_table_kind *kind)
 		.of_dataplane = true};
 }
 
-// Leaves out figures for columns that the table does not have.
+// Adds the figures of one table, without those of properties that the table does not have.
 static void info_add(struct table_info *t, const struct stats_table_copy *c)
 {
 	t->cap += c->cap;
@@ -74,7 +74,7 @@ void api_tables_dataplane(
 	}
 }
 
-// Those of the data plane, while its statistics are there.
+// Adds the data plane's tables, while its statistics can be read.
 static void dataplane_look(const struct api_look *l, struct table_registry *tables)
 {
 	const struct stats_copy *c = api_look_stats(l);
@@ -82,7 +82,7 @@ static void dataplane_look(const struct api_look *l, struct table_registry *tabl
 		api_tables_dataplane(c, l->resolver->answer_ring_full, tables);
 }
 
-// The rest of `t`, which has its name and owner.
+// Registers the requests of a server. `t` has a name and an owner.
 static void http_table(
 	const struct http_server *server, struct table_info t, struct table_registry *tables)
 {
@@ -104,7 +104,7 @@ static void http_table(
 	table_register(tables, &t);
 }
 
-// Fills in the rest of `t`, and the times of connections.
+// Registers the connections of a server. `t` has a name, an owner and a lifetime.
 static void connections_table(
 	const struct http_server *server, struct table_info t, struct table_registry *tables)
 {
@@ -126,7 +126,7 @@ static void connections_table(
 	table_register(tables, &t);
 }
 
-// The rest of `t`, which has its name.
+// Registers the work of a job runner. `t` has a name.
 static void runner_table(
 	const struct job_runner *r, struct table_info t, struct table_registry *tables)
 {
@@ -147,7 +147,7 @@ static void runner_table(
 	table_register(tables, &t);
 }
 
-// Of the control socket, of control.listen and of metrics.listen.
+// Registers the rate limits of the control socket, of control.listen and of metrics.listen.
 static void rates_table(const struct api *a, struct table_registry *tables)
 {
 	const struct http_rate *rates[] = {&a->rate, &a->control.rate, &a->listener_rate};
@@ -157,7 +157,7 @@ static void rates_table(const struct api *a, struct table_registry *tables)
 		.lifetime = "life of the process",
 		.kind = TABLE_CACHE,
 		.has = TABLE_EVICTS | TABLE_REFUSES,
-		.bytes = sizeof(*a)}; // one block, with what else the API has
+		.bytes = sizeof(*a)}; // one block with the rest of the API
 	for (unsigned i = 0; i < ARRAY_LEN(rates); i++) {
 		t.cap += HTTP_RATE_PLACES;
 		t.used += http_rate_used(rates[i]);
@@ -168,8 +168,8 @@ static void rates_table(const struct api *a, struct table_registry *tables)
 	table_register(tables, &t);
 }
 
-// Of libcurl: ClickHouse's, of which there are two while its settings change, each webhook's, and
-// that of the list that is fetched.
+// Registers libcurl's handles: one for ClickHouse, or two while its settings change, one for each
+// webhook, and one for each fetch of a list or of the update notice.
 static void transfers_table(struct table_registry *tables)
 {
 	struct http_transfer_counts c;
@@ -238,7 +238,7 @@ void api_tables_look(const struct api_look *l, struct table_registry *tables)
 	dataplane_look(l, tables);
 }
 
-// What makes no sense for a table is not there.
+// Adds a figure if the table has its property.
 static void notion_out(struct json_out *o, struct json_node *n, const struct table_info *t,
 	enum table_notion notion, const char *key, uint64_t value)
 {

@@ -7,9 +7,9 @@
 
 struct stats_copy;
 
-// All tables: those of resolvers, frontends, this loop, and the data plane.
+// All tables: of resolvers, frontends, this loop, and the data plane.
 void api_tables_look(const struct api_look *l, struct table_registry *tables);
-// Those of the data plane; "answer ring full" is the resolver's.
+// Adds the data plane's tables. `answer_ring_full`: answers that the resolver found no room for.
 void api_tables_dataplane(
 	const struct stats_copy *c, uint64_t answer_ring_full, struct table_registry *tables);
 // Array "tables".

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of TCP/53: listeners, connections, refusals, and why connections ended.
+// Endpoint of connections of clients: listeners, connections, refusals, and why connections ended.
 
 #include "api_clients.h"
 #include "api_server.h"
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <weir/heap_site.h>
 
-// The frontend's part of the statistics: answers to its clients, and its sockets.
+// The frontends in the statistics: answers to their clients, and their sockets.
 
 static void counts_out(struct json_out *o, struct json_node *frontend, const char *name,
 	const struct frontend_counts *c)
@@ -28,7 +28,7 @@ static void fallback_out(struct json_out *o, struct json_node *root, const struc
 		o, json_out_object(o, root, "fallback"), "", fallback_rows(), &l->frontends.udp);
 }
 
-// One for each frontend.
+// Adds the load of each frontend.
 static void each_out(struct json_out *o, struct json_node *under, const struct frontends_status *s)
 {
 	struct json_node *list = json_out_array(o, under, "each");
@@ -55,7 +55,7 @@ static void engine_out(
 	each_out(o, n, &l->frontends);
 }
 
-// "front" is the former name, for one version.
+// "front" is the former name of "frontend", kept for one version.
 static void frontend_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
 	engine_out(o, root, "frontend", l);
@@ -121,7 +121,7 @@ static void doh_out(struct json_out *o, struct json_node *root, const struct doh
 	JSON_COUNTS(o, n, &s->counts, resets_client, resets_server, goaways, unwanted);
 }
 
-// It is a network, of IPv6.
+// The client with the most connections, which of IPv6 is a network.
 static const char *busiest_text(
 	const struct api *a, const struct ip_address *busiest, char out[SOCKET_ADDRESS_TEXT_MAX])
 {

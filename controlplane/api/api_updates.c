@@ -4,7 +4,7 @@
 #include "api/metrics/metrics.h"
 #include "api_server.h"
 
-// False: updates.check is false.
+// Reads the status. False: updates.check is false.
 static bool status_take(const struct api *a, struct updates_status *out)
 {
 	*out = (struct updates_status){0};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// GET /upstreams: every server of every set; POST /upstream/drain, /upstream/undrain: out of use
-// and back; POST /upstream/test: what a server replies to a query.
+// GET /upstreams: every server of every set. POST /upstream/drain, /upstream/undrain: takes a
+// server out of use, and back into use. POST /upstream/test: a server's reply to a query.
 
 #include "api_upstreams.h"
 
@@ -54,10 +54,10 @@ void api_hosts_out(struct json_out *o, struct json_node *root)
 		host_out(o, list, &h);
 }
 
-// One request on its way to the resolvers' loops and back.
+// A request on its way to the resolvers' loops and back.
 struct upstreams_look {
 	const struct api *api;
-	struct events *events; // outlive the API
+	struct events *events; // outlives the API
 	struct http_exchange *exchange;
 	char server[RESOLVERS_SERVER_MAX];
 	bool is_drained;
@@ -73,7 +73,7 @@ static const char *state_text(const struct upstream_status *s)
 			       : "up";
 }
 
-// Whose questions go to the set.
+// Writes whose questions go to the set, such as "everyone" or "group kids".
 static void set_text(
 	const struct api *a, const struct resolvers_upstream *row, char *out, size_t cap)
 {
@@ -93,7 +93,8 @@ static void set_text(
 		row->is_safe ? ", safe search" : "");
 }
 
-// The end of the bucket that the share of all round trips lies in, in microseconds; 0: none.
+// The upper bound, in microseconds, of the bucket of round trips with this percentile; 0: there
+// were no round trips, or it is the last bucket, which has no bound.
 static uint64_t quantile_us(const struct took *t, unsigned percent)
 {
 	uint64_t total = 0, sum = 0;
@@ -266,7 +267,7 @@ static void no_server(struct upstreams_look *l)
 	heap_free(l);
 }
 
-// With the server of the request; NULL: the reply is sent.
+// Begins a request that names a server. NULL: the reply is sent.
 static struct upstreams_look *server_begin(
 	struct api *a, struct http_exchange *x, unsigned deadline_ms)
 {

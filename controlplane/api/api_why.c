@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint that explains what a client gets for a name. First it reads the cached answer, then the
-// image, on the service loop; a helper thread (job_runner.h) with copies of its input does patterns
-// and the sources' lines.
+// Endpoint that explains what a client gets for a name. It asks the resolvers for the cached
+// answer, then reads the rule image on the service loop. A helper thread (job_runner.h) with copies
+// of its input matches patterns and finds the sources' lines.
 
 #include "answer_policy/why/why_config.h"
 #include "answer_policy/why/why_find.h"
@@ -25,7 +25,7 @@ struct why_call {
 	struct http_exchange *exchange;
 	struct why *why;
 	struct why_asked asked;
-	struct policy_group policy; // of the client's group
+	struct policy_group policy; // policy of the client's group
 	struct why_patterns patterns;
 	struct rules_sources *sources;
 };
@@ -81,7 +81,7 @@ static void words_add(char *text, const char *word, const char *more)
 	snprintf(text + len, WHY_TEXT_MAX - len, "%s%s%s", len ? "; " : "", word, more);
 }
 
-// The present state of the client's group, besides its lists.
+// Fills in the pauses and schedules of the client's group that apply now.
 static void when_fill(struct why *w, const struct api_deps *d, const struct config *config)
 {
 	struct why_client *c = &w->client;
@@ -106,7 +106,7 @@ static void when_fill(struct why *w, const struct api_deps *d, const struct conf
 		words_add(c->when, "schedules change next on ", text);
 }
 
-// A client that the configuration does not name may have a name elsewhere.
+// Fills in a found name for a client that the configuration does not name.
 static void called_fill(const struct why_call *c, struct why_client *client)
 {
 	const struct ip_address *ip = &c->asked.address;
@@ -117,7 +117,8 @@ static void called_fill(const struct why_call *c, struct why_client *client)
 		snprintf(client->called, sizeof(client->called), "%s", found.name);
 }
 
-// What the client and the name lead to, up to the view, in which the answer is cached.
+// Finds everything about the client and the name that decides the view, in which the answer is
+// cached.
 static int view_gather(struct why_call *c, struct why *w)
 {
 	struct api_deps *d = &c->api->deps;
@@ -143,7 +144,7 @@ static int view_gather(struct why_call *c, struct why *w)
 	return 0;
 }
 
-// All that takes no time, of the configuration and the image as they are now.
+// Finds everything that takes little time, by the configuration and the rule image in force.
 static int call_gather(struct why_call *c, const struct cache_look *look)
 {
 	struct api_deps *d = &c->api->deps;
@@ -166,7 +167,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 static void on_looked(void *arg, int err, const struct cache_look *look)
 {
 	struct why_call *c = arg;
-	if (!http_is_live(c->exchange)) { // the client is gone, and the api may be closed
+	if (!http_is_live(c->exchange)) { // the client is gone, and the API may be closed
 		http_reply(c->exchange, 503, NULL);
 		call_free(c);
 		return;
@@ -179,7 +180,7 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 		call_fail(c, err);
 }
 
-// False: it has been replied to.
+// Reads the parameters about the client. False: the reply is sent.
 static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked *out)
 {
 	const struct config *config = a->deps.config_current(a->deps.reload_arg);
@@ -202,8 +203,8 @@ static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked 
 	return false;
 }
 
-// The keys of the cached answer need the view. The explanation itself is made once the answer is
-// there, by the configuration and the image of that moment.
+// Finds the view, which the key of the cached answer needs. The explanation itself is made when the
+// answer has come, by the configuration and the rule image of that moment.
 static int question_make(struct why_call *c, struct cache_question *q)
 {
 	struct why *w = NULL;
@@ -244,7 +245,7 @@ static void serve_why(struct api *a, struct http_exchange *x)
 		return;
 	}
 	http_defer(x, API_FLUSH_MS);
-	// Leaves the cached answer out where a resolver is too busy to look.
+	// The explanation lacks the cached answer if a resolver is too busy.
 	err = resolvers_cache_find(a->deps.resolvers, &q, a->deps.service, on_looked, c);
 	if (err)
 		on_looked(c, err, NULL);

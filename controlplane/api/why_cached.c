@@ -14,7 +14,7 @@ static void on_address(void *arg, const uint8_t *bytes, unsigned count)
 	(void)why_address_add(arg, &a);
 }
 
-// The message for the answer policy: the part behind its question.
+// Reads names and addresses of a cached message, from the end of its question on.
 static void answer_read(struct why *w, const struct cache_entry *e)
 {
 	size_t front = DNS_HEADER_LEN + w->name[0].len + 4U;
@@ -33,7 +33,7 @@ static void answer_read(struct why *w, const struct cache_entry *e)
 	}
 }
 
-// The latest one of the question.
+// Reads why the latest bogus answer to the question was bogus.
 static void bogus_read(struct why *w, const struct cache_look *look)
 {
 	uint64_t age_ms = UINT64_MAX;
@@ -50,8 +50,8 @@ static void bogus_read(struct why *w, const struct cache_look *look)
 
 enum { RANK_NONE = -1, RANK_STALE, RANK_STALE_SCOPED, RANK_FRESH_SCOPED = 256, RANK_FRESH = 512 };
 
-// Workers find a fresh answer for everyone first; then the longest scope counts, fresh ones before
-// stale ones.
+// Ranks an answer in the order in which workers choose: fresh for everyone, fresh for a subnet,
+// stale for a subnet, stale for everyone; among subnets the longest scope comes first.
 static int entry_rank(
 	const struct why *w, const struct cache_entry *e, const struct ip_address *client)
 {

@@ -2,9 +2,9 @@
 #pragma once
 
 // Adds the names of CNAMEs and the addresses of the cached answer to the explanation, or why the
-// latest answer was bogus. Only of L0 in the view of the client's question; truncated records are
-// left out. Of answers for subnets (upstream/subnet_key.h) that of the client, in the resolver's
-// order. `client`: its address; NULL: none was named, so it has no subnet. Pure.
+// latest answer was bogus. Reads L0 alone, in the view of the client's question; truncated records
+// are left out. Among answers for subnets (upstream/subnet_key.h) it takes the client's, in the
+// resolver's order. `client`: its address; NULL: no client was named, so there is no subnet. Pure.
 
 #include "answer_policy/why/why.h"
 #include "resolver/resolvers.h"

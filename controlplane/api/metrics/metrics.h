@@ -5,8 +5,8 @@
 // from copies that the caller took, so no lock is held and nothing waits.
 //
 // Bounds: labels are verdicts, codes, types and names of the configuration, whose numbers are
-// capped; nothing comes from a packet. The sum of all is under METRICS_TEXT_MAX bytes with every
-// table of the configuration full.
+// capped; nothing comes from a packet. All families together are under METRICS_TEXT_MAX bytes with
+// every table of the configuration full.
 
 #include "base/table_registry.h"
 #include "events/events.h"
@@ -23,8 +23,7 @@
 
 #include <weir/stats_read.h>
 
-// Sums over workers, and what each worker has: rings, packet buffers, time. NULL `group_names`:
-// there are no groups.
+// The data plane: sums over workers; each worker's rings, packet buffers and time; ports; groups.
 void metrics_dataplane(struct metrics_text *t, const struct stats_copy *s);
 void metrics_kinds(struct metrics_text *t, const struct stats_copy *s); // types, codes, times
 void metrics_workers(struct metrics_text *t, const struct stats_copy *s);
@@ -34,7 +33,7 @@ void metrics_groups(struct metrics_text *t, const struct stats_copy *s, const st
 void metrics_resolver(struct metrics_text *t, const struct resolver_status *s);
 void metrics_answers(struct metrics_text *t, const struct resolver_status *s); // times
 void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s);
-void metrics_hosts(struct metrics_text *t); // host names of servers; none: nothing
+void metrics_hosts(struct metrics_text *t); // host names of servers, if any
 void metrics_cache(struct metrics_text *t, const struct resolver_status *s); // L0, L1, Redis
 void metrics_frontends(struct metrics_text *t, const struct frontends_status *s);
 void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
@@ -45,11 +44,12 @@ void metrics_log(struct metrics_text *t, const struct querylog_status *s);
 void metrics_clickhouse(struct metrics_text *t, const struct clickhouse_status *s);
 void metrics_store(struct metrics_text *t, const struct query_store_status *s);
 void metrics_tables(struct metrics_text *t, const struct table_registry *r);
-void metrics_accounts(struct metrics_text *t, const struct mem_reading *r); // none yet: nothing
-// Mappings and descriptors of each process; NULL: not known.
+void metrics_accounts(
+	struct metrics_text *t, const struct mem_reading *r); // nothing before the first reading
+// Mappings and descriptors of each process. NULL: leaves the process out.
 void metrics_mappings(struct metrics_text *t, const struct mem_kinds *controlplane,
 	const struct mem_kinds *dataplane);
-void metrics_growth(struct metrics_text *t, const struct memory_report *r); // r NULL: not known
+void metrics_growth(struct metrics_text *t, const struct memory_report *r);
 void metrics_alarms(struct metrics_text *t, const struct judge_status *s);
 void metrics_updates(struct metrics_text *t, const struct updates_status *s);
 void metrics_events(struct metrics_text *t, const struct events *e, uint64_t readers_cut);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <weir/attr.h>
 
-// The first that a name begins with counts.
+// Prefixes of names, and what they were before. The first prefix that matches a name counts.
 static const struct {
 	const char *name, *former;
 } aliases[] = {
@@ -17,13 +17,13 @@ static const struct {
 	{"weir_dataplane_rule_image_generation", "weir_dataplane_names_generation"},
 };
 
-// Length of the word at `at`, which ends with a blank, a brace or the line.
+// Length of the word at `at`: up to a blank, a brace or the end of the line.
 static size_t word_length(const char *at)
 {
 	return strcspn(at, " {\n");
 }
 
-// The former name of the metric `name`; false: it has none.
+// Writes the former name of the metric `name`. False: the metric was not renamed.
 static bool former_of(const char *name, size_t len, char out[METRICS_NAME_MAX])
 {
 	for (unsigned i = 0; i < ARRAY_LEN(aliases); i++) {
@@ -37,7 +37,8 @@ static bool former_of(const char *name, size_t len, char out[METRICS_NAME_MAX])
 	return false;
 }
 
-// One line, which is `# HELP name text`, `# TYPE name type` or `name{labels} value`.
+// Adds a copy of a line under the former name. The line is `# HELP name text`, `# TYPE name type`
+// or `name{labels} value`.
 static void line_alias(struct metrics_text *t, const char *line, size_t len)
 {
 	static const char help[] = "# HELP ", type[] = "# TYPE ";
@@ -58,7 +59,7 @@ static void line_alias(struct metrics_text *t, const char *line, size_t len)
 
 void metrics_aliases(struct metrics_text *t)
 {
-	const size_t end = t->len; // the copies stand behind it
+	const size_t end = t->len; // the copies come after it
 
 	for (size_t at = 0; at < end;) {
 		const size_t len = strcspn(t->data + at, "\n");

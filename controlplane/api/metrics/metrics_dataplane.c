@@ -34,7 +34,7 @@
 		"Log messages lost because the stderr of the data plane was not read.")
 COUNTS(dataplane_rows, struct stats_copy, "weir_dataplane_", DATAPLANE_COUNTS)
 
-// Microseconds and cycles become seconds, as units go in metrics.
+// Microseconds and cycles become seconds, the unit of time in Prometheus.
 static void counter_name(enum counter c, char out[METRICS_NAME_MAX])
 {
 	const char *name = counter_names[c];
@@ -81,7 +81,7 @@ void metrics_dataplane(struct metrics_text *t, const struct stats_copy *s)
 	counters_out(t, s);
 }
 
-struct numbers { // decimal, of workers
+struct numbers { // numbers of workers as decimal text, and as labels
 	char text[SHM_WORKERS_MAX][sizeof "4294967295"];
 	struct metrics_labels worker[SHM_WORKERS_MAX];
 };
@@ -124,7 +124,7 @@ static void rings_out(struct metrics_text *t, const struct stats_copy *s, const 
 	}
 }
 
-// Of the owners that are verdicts only those with missing buffers: there are many.
+// An owner that is a verdict is left out unless buffers are missing: there are many verdicts.
 static void missing_out(struct metrics_text *t, const struct stats_copy *s, const struct numbers *n)
 {
 	metrics_family(t, METRICS_GAUGE, "weir_worker_mbufs_missing",

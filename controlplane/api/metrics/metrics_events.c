@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Metrics of the events, of who reads them and of where they are sent.
+// Metrics of events, of their readers and of the outputs that events are sent to.
 #include "events/out/event_outs.h"
 #include "metrics.h"
 #include "querylog/sinks/sink_thread.h"

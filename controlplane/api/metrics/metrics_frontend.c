@@ -74,7 +74,7 @@ void metrics_frontends(struct metrics_text *t, const struct frontends_status *s)
 	metrics_doh(t, &s->tcp.doh);
 }
 
-// DNS over HTTPS of clients.
+// Metrics of clients' DNS over HTTPS.
 
 enum { NUMBER_TEXT = 8 };
 
@@ -102,7 +102,6 @@ static void responses_out(struct metrics_text *t, const struct doh_counts *n)
 	}
 }
 
-// of these
 static void metrics_doh(struct metrics_text *t, const struct doh_status_now *s)
 {
 	metrics_family(t, METRICS_GAUGE, "weir_doh_connections",

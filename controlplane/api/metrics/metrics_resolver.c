@@ -35,7 +35,7 @@ void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s)
 	struct metrics_labels labels[CONFIG_UPSTREAMS_MAX];
 	const unsigned count =
 		s->upstream_count < CONFIG_UPSTREAMS_MAX ? s->upstream_count : CONFIG_UPSTREAMS_MAX;
-	// Two servers may have one name, but not one address too.
+	// Two servers may share a name, but then not the address.
 	for (unsigned i = 0; i < count; i++)
 		labels[i] = (struct metrics_labels){
 			{{"upstream", s->upstream[i].name}, {"address", s->upstream[i].address}}};
@@ -72,7 +72,7 @@ void metrics_cache(struct metrics_text *t, const struct resolver_status *s)
 	redis_state_out(t, s->l1.redis.state);
 }
 
-// Metrics of the host names that upstream servers are given by.
+// Metrics of the host names of upstream servers.
 
 #define HOST_COUNTS(X)                                                                          \
 	X(FIRST, unsigned, count, NONE, NAMED("addresses"),                                     \

@@ -10,7 +10,7 @@
 
 enum { GROW_BYTES = 128 * 1024, LINE_BYTES_MAX = 2048 };
 
-// A line is put together here and added whole.
+// A line in the making, which is added whole.
 struct line {
 	char text[LINE_BYTES_MAX];
 	size_t len;
@@ -78,8 +78,8 @@ void metrics_line(struct metrics_text *t, const char *fmt, ...)
 		t->left_out++;
 }
 
-// The format is UTF-8; other bytes than printable ASCII become '?', so that no name of a list or
-// server can break the text.
+// Escapes a label's value. The format is UTF-8; bytes that are not printable ASCII become '?', so
+// that no name of a list or server can break the text.
 static void value_escape(struct line *l, const char *value)
 {
 	for (const char *p = value; *p; p++) {
@@ -192,7 +192,7 @@ static bool ends_with(const char *text, const char *end)
 	return len >= n && strcmp(text + len - n, end) == 0;
 }
 
-// What a field in microseconds or milliseconds is divided by for a metric in seconds; 1: as it is.
+// The divisor that makes a field in microseconds or milliseconds a metric in seconds; 1: no change.
 static double count_divisor(const struct count *c)
 {
 	if (!strstr(c->metric, "_seconds"))

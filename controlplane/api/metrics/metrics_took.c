@@ -29,7 +29,8 @@ static void types_put(struct metrics_text *t, const uint64_t type[STATS_TYPES])
 	}
 }
 
-// Codes that do not fit in the header have verdicts of their own, and another code in the header.
+// A code that does not fit into the header has a verdict, and the header has another code: that
+// count is taken off.
 static void rcodes_put(struct metrics_text *t, const struct stats_copy *s)
 {
 	uint64_t badvers = s->verdict[VERDICT_badvers], badcookie = s->verdict[VERDICT_badcookie];
