@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl token` and `weirctl password` manage who may use the control API over the network and
-// from a browser; `weirctl audit` shows what was changed.
+// `weirctl token` and `weirctl password` manage users of the control API over the network and from
+// a browser; `weirctl audit` shows their changes.
 
 #include "lib/log_page.h"
 #include "lib/show.h"
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// The token alone is on stdout, for a file.
+// Prints only the token on stdout, so that a file can take it.
 static void created_print(const struct json_node *root)
 {
 	char shown[512], name[256], role[64], expires[CELL_TIME_MAX];
@@ -26,7 +26,7 @@ static void created_print(const struct json_node *root)
 		cell_time_text(json_signed(root, "expires_unix_s"), "never", expires));
 }
 
-// --expires: "30d" from now, or a time to come. False: neither.
+// Reads --expires: "30d" from now, or a time to come. False: `text` is neither.
 static bool expires_parse(const char *text, char *out, size_t cap)
 {
 	const time_t now = time(NULL);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl backup`: the configuration with its included files and the history in the state
-// directory, or all of that directory, as a tar archive. It reads files, and asks no running
-// service (docs/how-to/backup.md). The archive has
+// `weirctl backup`: a tar archive of the configuration, its included files and the history in the
+// state directory, or with --all of everything in that directory. It reads files, and asks no
+// running service (docs/how-to/backup.md). The archive has
 //
 //   weir-backup     two lines: "weir-backup 1", and the name of the main file
-//   config/...      the main file and those that it includes, relative to its folder
-//   state/...       of the state directory
+//   config/...      the main file and the files that it includes, relative to its folder
+//   state/...       files of the state directory
 //
 // `weirctl restore` unpacks the archive beside the configuration, refuses what `config check`
 // refuses, and moves each file to its place by a rename, the main file last. With --force it keeps
@@ -33,7 +33,7 @@ enum { FILE_TREE_MAX = 10000, FDS = 16 };
 static struct walk {
 	int (*each)(void *arg, const char *relative);
 	void *arg;
-	size_t skip; // bytes of the folder and its slash
+	size_t skip; // bytes of the folder's path and its slash
 	unsigned count;
 	int err;
 } walk;
@@ -44,7 +44,8 @@ static int entry_remove(const char *path, const struct stat *, int, struct FTW *
 	return 0;
 }
 
-// Removes the folder and all below it, without following links. What cannot be removed stays.
+// Removes the folder and everything below it, without following links. Leaves what cannot be
+// removed.
 static void file_tree_remove(const char *folder)
 {
 	(void)nftw(folder, entry_remove, FDS, FTW_DEPTH | FTW_PHYS);
@@ -63,9 +64,9 @@ static int entry_visit(const char *path, const struct stat *st, int type, struct
 	return walk.err ? 1 : 0;
 }
 
-// Calls `each` for each plain file below, with its path relative to the folder, in no order; stops
-// with the first result that is not 0. -ELOOP: there is something else than plain files and
-// folders; -E2BIG: more than FILE_TREE_MAX. Not reentrant.
+// Calls `each` for each plain file below the folder, with its path relative to the folder, in no
+// order; stops with the first result that is not 0. -ELOOP: something is neither a plain file nor a
+// folder; -E2BIG: more files than FILE_TREE_MAX. Not reentrant.
 static int file_tree_walk(
 	const char *folder, int (*each)(void *arg, const char *relative), void *arg)
 {
@@ -79,9 +80,9 @@ enum { TAR_MS = 3600 * 1000 };
 
 struct backup {
 	const struct ctl *c;
-	char main[PATH_MAX];   // absolute
-	char folder[PATH_MAX]; // of the main file
-	char stage[PATH_MAX];  // for the head of the archive, and the archive while it grows
+	char main[PATH_MAX];   // absolute path
+	char folder[PATH_MAX]; // the main file's folder
+	char stage[PATH_MAX];  // has the archive's head, and the archive while it grows
 	char archive[PATH_MAX + 8];
 };
 
@@ -109,7 +110,7 @@ static int head_write(const struct backup *b)
 	return tar_run(b, args);
 }
 
-// Behind the folder of the main file; NULL: it is not below that.
+// The path relative to the main file's folder; NULL: `path` is not below that folder.
 static const char *below(const struct backup *b, const char *path)
 {
 	const size_t len = strlen(b->folder);
@@ -117,8 +118,8 @@ static const char *below(const struct backup *b, const char *path)
 	return is && !strstr(path, "/../") ? path + len + 1 : NULL;
 }
 
-// A restore would check the files of its own day under an absolute path, and in a folder of
-// patterns that is elsewhere.
+// Refuses absolute paths, and patterns in other folders: a restore would check the files that are
+// there at its time, not those of the backup.
 static int entries_check(const struct backup *b, const struct config_include *in)
 {
 	if (in->has_absolute)
@@ -136,7 +137,7 @@ static int entries_check(const struct backup *b, const struct config_include *in
 	return CTL_OK;
 }
 
-// The folders on the way to the file, for their modes and owners, and the file.
+// Writes the names of the folders above the file, for their modes and owners, and of the file.
 static void name_write(FILE *f, const char *name)
 {
 	for (const char *p = name; (p = strchr(p, '/')); p++)
@@ -164,7 +165,7 @@ static int names_write(const struct backup *b, const struct config_include *in, 
 	return fclose(f) ? ctl_fail(b->c, "%s: %s", path, strerror(errno)) : CTL_OK;
 }
 
-// What a link leads to is in the archive in its place.
+// Adds the configuration. The archive has a link's target in place of the link.
 static int config_add(const struct backup *b, const struct config *config)
 {
 	char names[PATH_MAX + 8];
@@ -178,7 +179,7 @@ static int config_add(const struct backup *b, const struct config *config)
 	return rc == CTL_OK ? tar_run(b, args) : rc;
 }
 
-// The history of configurations; with --all everything.
+// Adds the history of configurations, or with --all the whole state directory.
 static int state_add(const struct backup *b, const char *state)
 {
 	char history[PATH_MAX];
@@ -200,7 +201,7 @@ static int archive_make(const struct backup *b, const struct config *config)
 		rc = config_add(b, config);
 	if (rc == CTL_OK)
 		rc = state_add(b, config->runtime.state_directory);
-	// A link fails where there is a file; a rename replaces it.
+	// link() fails if the file exists; rename() replaces it.
 	if (rc == CTL_OK
 		&& (chmod(b->archive, 0600)
 			|| (b->c->force ? rename(b->archive, b->c->operand)
@@ -248,12 +249,12 @@ static int cmd_backup(struct ctl *c)
 
 struct restore {
 	const struct ctl *c;
-	char folder[PATH_MAX]; // of the configuration
+	char folder[PATH_MAX]; // the configuration's folder
 	char stage[PATH_MAX];
 	char main[NAME_MAX + 1]; // name of the main file in the archive
-	const char *place;       // name that it gets here
+	const char *place;       // name of the main file here
 	unsigned files;
-	bool is_trial; // nothing moves: only whether it could
+	bool is_trial; // checks whether files could move, and moves none
 };
 
 static int unpack(const struct restore *r, const char *member)
@@ -306,8 +307,8 @@ static int config_check(const struct restore *r)
 	return ctl_fail(r->c, "the configuration of the backup is not restored");
 }
 
-// The folder gets the mode and the owner that it has in the backup: weir's user may need to search
-// it.
+// Makes a folder with the mode and the owner that it has in the backup, because weir's user may
+// need to search it.
 static int folder_make(const struct restore *r, const char *path)
 {
 	char model[2 * PATH_MAX];
@@ -333,7 +334,7 @@ static int folders_make(const struct restore *r, char *path)
 	return 0;
 }
 
-// A kill at any moment leaves a file in its place.
+// Keeps `to` as `before`. A hard link leaves a file in its place whenever this process is killed.
 static int before_keep(const char *to, const char *before)
 {
 	if (unlink(before) && errno != ENOENT)
@@ -341,7 +342,7 @@ static int before_keep(const char *to, const char *before)
 	return link(to, before) ? -errno : 0;
 }
 
-// One file: 0, or -errno, said.
+// Moves one file to its place, or checks that it could. -errno: the error is printed.
 static int file_place(void *arg, const char *relative)
 {
 	struct restore *r = arg;
@@ -377,7 +378,7 @@ static int others_place(void *arg, const char *relative)
 	return strcmp(relative, r->main) == 0 ? 0 : file_place(arg, relative);
 }
 
-// Could all go to their places?
+// Checks that all files could move to their places.
 static int files_try(struct restore *r, const char *folder)
 {
 	r->is_trial = true;
@@ -388,8 +389,8 @@ static int files_try(struct restore *r, const char *folder)
 	return err ? CTL_FAILED : CTL_OK;
 }
 
-// All of the file system on disk: before the renames what they put in place, after them the
-// renames.
+// Writes the file system to disk: before the renames the files that they put in place, after them
+// the renames.
 static int disk_write(const struct restore *r)
 {
 	int fd = open(r->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl blocklist`: the lists in force and their reload; and when blocking goes wrong, the image
-// before, a pause, and its end.
+// `weirctl blocklist`: the lists in force, and their reload; and an operator's means against wrong
+// blocking: the previous image, a pause, and the end of the pause.
 
 #include "lib/say.h"
 #include "lib/show.h"
@@ -14,7 +14,7 @@
 
 enum { WHEN_TEXT_MAX = 32 };
 
-// Local time, without the day if that is today; "-": never.
+// The local time, without the day if the day is today; "-" for 0.
 static const char *when_text(uint64_t unix_s, char out[WHEN_TEXT_MAX])
 {
 	time_t at = (time_t)unix_s, now = time(NULL);
@@ -50,7 +50,7 @@ static void lists_print(const struct json_node *lists)
 	cell_rows_print(lists, columns, ARRAY_LEN(columns));
 }
 
-// What went wrong with fetching a list, and what was not taken of it, on lines of its own.
+// Prints lines with the error of fetching a list, counts of rejected lines, and unknown clients.
 static void list_notes_print(const struct json_node *l)
 {
 	char name[300], text[1100], count[FIGURE_MAX], when[WHEN_TEXT_MAX];
@@ -78,7 +78,7 @@ static void list_notes_print(const struct json_node *l)
 	}
 }
 
-// Only where a server has ever sent one.
+// Prints counts of NOTIFY messages, if a server has ever sent one.
 static void notify_print(const struct json_node *n)
 {
 	if (n
@@ -185,7 +185,7 @@ static void pause_print(const struct json_node *root)
 	say_if(root, "note", "but {note}\n");
 }
 
-// Not what strtoul would forgive: blanks, signs, "1e3".
+// Whether `text` is a number of minutes in digits alone: strtoul() would accept blanks and signs.
 static bool minutes_good(const char *text)
 {
 	unsigned long n = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `weirctl cache` shows the records of a name in L0 and L1, flushes them, and prints the cache's
-// counters; `weirctl refresh` prints the cost of asking again before answers expire.
+// counters; `weirctl refresh` prints the cost of renewing answers before they expire.
 
 #include "lib/http_get.h"
 #include "lib/say.h"
@@ -62,7 +62,7 @@ static void entry_print(const struct json_node *e)
 		printf("  (more records than fit here)\n");
 }
 
-// Which keys of L1 were searched, as there may be others.
+// Prints which keys of L1 were searched, because L1 may have others.
 static void searched_print(const struct json_node *l1)
 {
 	const struct json_node *types = json_get(l1, "types");
@@ -162,7 +162,7 @@ static int cmd_cache_flush(struct ctl *c)
 	return whole ? CTL_OK : CTL_FAILED;
 }
 
-// A column of a table: what people read, and the key.
+// A row of a table: its title, and the key of its count.
 struct column {
 	const char *head, *key;
 };
@@ -285,7 +285,7 @@ static int cmd_cache_stats(struct ctl *c)
 	return rc;
 }
 
-enum { ROWS = 15 }; // minutes that people are shown; programs get an hour
+enum { ROWS = 15 }; // minutes shown as text; with --json an hour
 
 static void late_cell(struct table *t, const struct json_node *n, const char *key)
 {
@@ -311,7 +311,7 @@ static void now_print(const struct json_node *root)
 		  "{sweep_took_ms:u} ms\n");
 }
 
-// Each refresh is one question to the upstreams; each that was used, at most one miss saved.
+// A refresh costs one question to the upstreams; a used one saves at most one miss.
 static void price_print(const struct json_node *day)
 {
 	uint64_t used = json_count(day, "used");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Clients of the query store and where their names come from; groups of clients, what applies to
-// them now, and services that can be blocked by name.
+// Clients of the query store, and the sources of their names; groups of clients, the settings that
+// apply to them now, and services that can be blocked by name.
 
 #include "lib/log_page.h"
 #include "lib/say.h"
@@ -117,7 +117,7 @@ static void safe_cell(struct table *t, const struct json_node *g, const char *ke
 	table_cell(t, "%s", n ? text : "-");
 }
 
-// For how long the group is paused, and which of its schedules are active.
+// The time that a group's pause has left, and the names of its active schedules.
 static void now_cell(struct table *t, const struct json_node *g, const char *key)
 {
 	const struct json_node *schedules = json_get(g, key);
@@ -152,7 +152,7 @@ static void groups_print(const struct json_node *groups)
 	cell_rows_print(groups, columns, ARRAY_LEN(columns));
 }
 
-// "lists adult; services tiktok; 3 domains".
+// What a schedule blocks, such as "lists adult; services tiktok; 3 domains".
 static void effect_cell(struct table *t, const struct json_node *s, const char *)
 {
 	static const char *const kinds[] = {"lists", "services"};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The configuration: its check, its reload, and its versions (apply, history, show, diff,
-// rollback).
+// `weirctl config`: checks and reloads the configuration, and manages its versions (apply, history,
+// show, diff, rollback).
 
 #include "lib/config_prove.h"
 #include "lib/say.h"
@@ -21,7 +21,7 @@
 #include <weir/config/versions.h>
 #include <weir/hosts_file.h>
 
-// 0 or -errno: whether a build could read it.
+// Whether a build could read the file: 0 or -errno.
 static int list_file_check(const char *path)
 {
 	struct stat st;
@@ -42,9 +42,9 @@ static void warning_print(struct json_node *warnings, const char *text)
 		printf("warning: %s\n", term_text(text, shown, sizeof(shown)));
 }
 
-// A missing list file is a warning and no error, as a reload takes all else. Lists with a URL are
-// not checked: weir fetches them once the configuration is in force. Returns the number of
-// warnings.
+// Warns of list files that cannot be read. That is no error, because a reload takes the other
+// lists. Lists with a URL are not checked: weir fetches them once the configuration is in force.
+// Returns the number of warnings.
 static unsigned lists_check(const struct config *config, struct json_node *warnings)
 {
 	unsigned found = 0;
@@ -69,7 +69,8 @@ static int name_pass(
 	return 0;
 }
 
-// What a reload leaves out of the hosts files, as it takes all else. The number of warnings.
+// Warns of hosts files, and lines in them, that a reload would leave out. Returns the number of
+// warnings.
 static unsigned hosts_check(const struct config *config, struct json_node *warnings)
 {
 	unsigned found = 0;
@@ -99,7 +100,7 @@ static unsigned hosts_check(const struct config *config, struct json_node *warni
 	return found;
 }
 
-// On standard output, or into `warnings`; their number.
+// Prints all warnings, or adds them to `warnings`. Returns their number.
 static unsigned warnings_find(
 	const struct config *config, const char *unread, struct json_node *warnings)
 {
@@ -170,8 +171,8 @@ static void good_print(
 		warnings ? ", but see the warnings above" : "");
 }
 
-// Reads the files as an apply would, with the managed part of the version in force. `unread`: that
-// part cannot be read, and why.
+// Reads the files as an apply would, with the managed part of the version in force. `unread`: why
+// the managed part cannot be read, or "".
 static int managed_load(struct ctl *c, const char *path, struct config_bundle *out,
 	struct config_errors *errors, char unread[CONFIG_WHY_MAX])
 {
@@ -235,7 +236,7 @@ static void line_print(const char *text)
 	printf("%s\n", term_text(text, shown, sizeof(shown)));
 }
 
-// Which keys a change changes, and when.
+// Prints the keys that a change affects, and when.
 static void keys_print(const struct json_node *root)
 {
 	say_if(root, "live", "in force at once: {live}\n");
@@ -245,7 +246,7 @@ static void keys_print(const struct json_node *root)
 		"in force after a restart of weir-dataplane: {restart_dataplane}\n");
 }
 
-// All errors of a refusal.
+// Prints all errors of a refused change.
 static int refused(
 	const struct ctl *c, enum http_outcome outcome, struct json_doc *doc, const char *why)
 {
@@ -278,7 +279,8 @@ static bool is_watched(const struct json_node *version)
 	return strcmp(result, "pending") == 0 || strcmp(result, "watched_again") == 0;
 }
 
-// Waits until the health of the version is known. NULL: it is not (said).
+// Waits until the health watch of the version has ended. NULL: its result is not known, and the
+// error is printed.
 static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsigned watch_s)
 {
 	struct progress p = progress_begin("watching the health", watch_s);
@@ -292,9 +294,8 @@ static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsig
 		char why[HTTP_WHY_MAX];
 		enum http_outcome outcome =
 			http_call(c, false, "/config/history", params, HTTP_FLUSH_MS, &doc, why);
-		// A reply that does not come, or not whole, says nothing of the version: the
-		// control plane may be busy with it, or the machine was suspended. The next look
-		// may.
+		// If no whole reply comes, asks again: the control plane may be busy with the
+		// version, or the machine was suspended.
 		if (outcome == HTTP_SILENT || outcome == HTTP_BROKEN
 			|| (outcome == HTTP_OK
 				&& is_watched(version_find(json_doc_root(doc), number)))) {
@@ -334,7 +335,7 @@ static int verdict_print(const struct ctl *c, struct json_doc *doc, uint64_t num
 	return is_back || has_fallen ? CTL_FAILED : CTL_OK;
 }
 
-// The reply of an apply or a rollback, and its result.
+// Prints the reply of an apply or a rollback, and the result of the health watch.
 static int change_show(struct ctl *c, struct json_doc *doc)
 {
 	const struct json_node *root = json_doc_root(doc);
@@ -428,7 +429,7 @@ static int cmd_config_history(struct ctl *c)
 	return show_call(c, false, "/config/history", NULL, HTTP_FLUSH_MS, history_print);
 }
 
-// Lines of a text, as the terminal may have them.
+// Prints the lines of a text, made safe for the terminal.
 static void lines_print(const char *text)
 {
 	while (*text) {

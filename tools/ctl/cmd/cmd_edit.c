@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Commands that change what is in force without the operator's file: lists, local records, clients
-// of groups and upstream servers of the managed part of the configuration, each of which says how
-// to take it back; `allow` and `deny`, whose entries may have an end and a reason; toggles; and
-// `drops`, sources whose frames the ports drop by themselves.
+// of groups and upstream servers, in the managed part of the configuration, each with the command
+// that undoes it; `allow` and `deny`, whose entries may have an end and a reason; toggles; and
+// `drops`, sources whose frames the ports drop.
 
 #include "lib/say.h"
 #include "lib/shell_quote.h"
@@ -200,7 +200,7 @@ static int cmd_upstream_remove(struct ctl *c)
 
 enum { LASTS_MAX_S = 366 * 86400, NAME_SHOWN_MAX = 4 * CONFIG_PATTERN_MAX };
 
-// "90s", "15m", "2h", "7d" as seconds; 0: it is none of these.
+// Reads a duration such as "90s", "15m", "2h" or "7d", in seconds; 0: `text` is no such duration.
 static uint64_t lasts_parse(const char *text)
 {
 	static const char units[] = "smhd";
@@ -217,7 +217,7 @@ static uint64_t lasts_parse(const char *text)
 	return n <= LASTS_MAX_S ? n : 0;
 }
 
-// The day and the time are of the local clock.
+// Prints the end as local day and time.
 static void end_print(uint64_t unix_s)
 {
 	char text[CELL_TIME_MAX];
@@ -385,7 +385,7 @@ static void drops_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "drops"), columns, ARRAY_LEN(columns));
 }
 
-// How it stands with the ports.
+// Prints how many drop rules are in force on ports.
 static void ports_print(const struct ctl *c)
 {
 	char why[SHM_WHY_MAX];

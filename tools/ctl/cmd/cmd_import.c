@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// `weirctl import`: the configuration of another resolver as one of weir (docs/how-to/import.md).
-// The work is done by a Python program (tools/import), which takes the place of this process; it
-// reads files, asks no running service, and runs `weirctl config check` on its result.
+// `weirctl import`: converts the configuration of another resolver (docs/how-to/import.md). A
+// Python program (tools/import), which replaces this process, does the work: it reads files, asks
+// no running service, and runs `weirctl config check` on its result.
 
 #include "lib/ctl.h"
 
@@ -16,7 +16,7 @@ enum { PATH_ROOM = 4096, OPTIONS_MAX = 12 };
 
 static const char python[] = "/usr/bin/python3";
 
-// The program of a build folder, beside the folder of this weirctl, or the installed one.
+// The program in the build folder of this weirctl, or else the installed program.
 static void program_find(const char *weirctl, char out[PATH_ROOM])
 {
 	static const char here[] = "/ctl/weirctl", there[] = "/import/program.py";
@@ -47,7 +47,7 @@ static int cmd_import(struct ctl *c)
 	const char **args = calloc(c->operand_count + OPTIONS_MAX, sizeof(*args));
 	if (!args)
 		return ctl_fail(c, "import: out of memory");
-	// -I: no packages of the user or of the folder; -B: no compiled files.
+	// -I: no packages of the user or of the working directory; -B: writes no compiled files.
 	const char *const always[] = {python, "-I", "-B", program, "--weirctl", weirctl};
 	size_t n = sizeof(always) / sizeof(*always);
 	memcpy(args, always, sizeof(always));

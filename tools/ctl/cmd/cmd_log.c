@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl log`: how the query log's outputs do, its newest rows as they come, and the rows of the
-// query store, for people (`search`) or as a file (`export`).
+// `weirctl log`: the state of the query log's outputs, new rows as they come, and rows of the query
+// store, as a table (`search`) or as a file (`export`).
 
 #include "lib/http_get.h"
 #include "lib/log_page.h"
@@ -40,7 +40,7 @@ static void sinks_print(const struct json_node *sinks)
 	cell_rows_print(sinks, columns, ARRAY_LEN(columns));
 }
 
-// What the control plane before this one took along when it was killed.
+// Prints the rows that were lost when the previous control plane was killed.
 static void before_print(const struct json_node *sinks)
 {
 	for (size_t i = 0; i < json_length(sinks); i++)
@@ -79,7 +79,7 @@ static int cmd_log_status(struct ctl *c)
 	return show_call(c, false, "/log", NULL, HTTP_SHORT_MS, log_print);
 }
 
-// The local clock's time of day: who watches knows the day.
+// Prints the local time, without the day: the row has just come.
 static void time_print(int64_t us)
 {
 	time_t s = (time_t)(us / 1000000);
@@ -105,7 +105,7 @@ static void row_print(const struct json_node *n)
 	printf("\n");
 }
 
-// False when nobody reads what is printed.
+// False: nobody reads stdout any more.
 static bool on_line(void *arg, const struct json_node *root)
 {
 	const struct ctl *c = arg;
@@ -126,10 +126,10 @@ static int cmd_log_tail(struct ctl *c)
 	return http_stream(c, "/log/tail", params, on_line, c);
 }
 
-// Fetches pages until there are enough rows, but not for longer than this.
+// A search fetches pages until it has enough rows, but for at most SEARCH_MS.
 enum { LIMIT = 50, LIMIT_MAX = 500, SEARCH_MS = 30000 };
 
-// "2026-11-20 10:00:30.123", of the local clock.
+// The local time, such as "2026-11-20 10:00:30.123".
 static void time_cell(struct table *t, const struct json_node *r, const char *key)
 {
 	int64_t us = json_signed(r, key);
@@ -174,7 +174,7 @@ static bool limit_parse(const struct ctl *c, unsigned *out)
 	return true;
 }
 
-// The rows of all pages into `list`. CTL_OK or CTL_FAILED (said).
+// Adds the rows of all pages to `list`. CTL_FAILED: the error is printed.
 static int rows_collect(struct log_pages *p, unsigned limit, struct json_node *list)
 {
 	uint64_t start_ms = clock_mono_ms();
@@ -236,7 +236,7 @@ static int cmd_log_search(struct ctl *c)
 	return rc == CTL_OK ? end : rc;
 }
 
-// Columns of a CSV line; the same names as in JSON lines.
+// Columns of a CSV line, with the names of the keys of JSON lines.
 static const struct {
 	const char *name;
 	enum { TEXT, NUMBER, FLAG } kind;
@@ -267,8 +267,8 @@ static const struct {
 	{"validation", TEXT},
 };
 
-// A cell that a spreadsheet would take for a formula gets an apostrophe in front: names belong to
-// the clients that choose them.
+// Puts an apostrophe before a text that a spreadsheet would take for a formula: clients choose the
+// names that they query.
 static void csv_text(const char *text)
 {
 	putchar('"');
@@ -282,7 +282,7 @@ static void csv_text(const char *text)
 	putchar('"');
 }
 
-// RFC 4180, but for the line ends, which are those of Unix.
+// Writes a row as RFC 4180 says, except for the line end, which is that of Unix.
 static void csv_row(const struct json_node *r)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(columns); i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Numbers of both processes: `weirctl stats` and `metrics`, and `ports`, which says how each port
-// is set up, from the data plane's statistics alone, so without a control plane.
+// Counters of both processes: `weirctl stats` and `metrics`; and the settings of each port:
+// `weirctl ports`, which needs only the data plane's statistics, and no control plane.
 
 #include "lib/http_get.h"
 #include "lib/stats_out.h"
@@ -18,7 +18,7 @@ static void interval_sleep(double s)
 	nanosleep(&left, NULL);
 }
 
-// A counter that went back belongs to another life of its process: it counts from 0.
+// Rates are not known if the data plane has restarted meanwhile, because it counts from 0 again.
 static void rates_make(const struct view *before, const struct view *after, struct stats_rates *r)
 {
 	const struct stats_copy *a = before->stats, *b = after->stats;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How the box does: `weirctl status`, whether it serves (`ready`, `drain`, `undrain`), and what
-// went wrong lately (`errors`).
+// The state of the box (`weirctl status`), whether it should get queries (`ready`, `drain`,
+// `undrain`), and recent errors (`errors`).
 
 #include "lib/http_get.h"
 #include "lib/say.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-// Each problem has its severity before it, and its advice in the line behind it.
+// Each problem begins with its severity; the line after it is the advice.
 struct problems {
 	bool has_heading;
 };
@@ -39,7 +39,7 @@ static void problem_reasons_print(struct problems *p, const struct ctl *c)
 	char why[HTTP_WHY_MAX];
 	struct json_doc *doc = NULL;
 	if (http_call(c, false, "/ready", params, HTTP_SHORT_MS, &doc, why) != HTTP_OK && !doc)
-		return; // it has said so to the call before
+		return; // the previous call has printed the error
 	const struct json_node *reasons = json_get(json_doc_root(doc), "reasons");
 	if (json_length(reasons))
 		heading_print(p, "        since when: weirctl ready --for human");
@@ -47,7 +47,7 @@ static void problem_reasons_print(struct problems *p, const struct ctl *c)
 	json_doc_free(doc);
 }
 
-// While one is up; where none is, that is a reason of /ready.
+// Prints servers that are down if another is up. If all are down, a reason of /ready says so.
 static void servers_print(struct problems *p, const struct json_node *list)
 {
 	const size_t count = json_length(list);
@@ -87,9 +87,10 @@ static void files_print(struct problems *p, const struct json_node *n)
 		"    See weirctl config history, then weirctl config apply.\n");
 }
 
-// The head of `weirctl status`: what needs an operator, each with what to do. That is the reasons
-// of /ready (docs/reference/reasons.md), and what is no such reason: a part of the servers is down,
-// a file on disk is not in force, workers hang, bounds were met. `root` is the reply of /status.
+// Prints the head of `weirctl status`: problems that need an operator, each with advice. They are
+// the reasons of /ready (docs/reference/reasons.md), and those that /ready lacks: some servers are
+// down, a file on disk is not in force, workers hang, bounds were met. `root`: the reply of
+// /status.
 static void problems_print(const struct ctl *c, const struct json_node *root)
 {
 	const struct json_node *generations = json_get(root, "generations");
@@ -111,7 +112,7 @@ static void problems_print(const struct ctl *c, const struct json_node *root)
 
 enum { RULES_LAG_SHOWN_MS = 1000 };
 
-// What the workers use, as far as the data plane's statistics can be read.
+// The generation that the workers use, or "-" if the data plane's statistics cannot be read.
 static void activated_cell(struct table *t, const struct view *v, uint64_t generation)
 {
 	if (v->has_stats)
@@ -120,7 +121,7 @@ static void activated_cell(struct table *t, const struct view *v, uint64_t gener
 		table_cell(t, "-");
 }
 
-// Do the workers use what is published?
+// Whether the workers use the published generations.
 static bool is_activated(const struct view *v, const struct json_node *g)
 {
 	const struct stats_copy *s = v->stats;
@@ -236,7 +237,7 @@ static void blocking_print(const struct json_node *b)
 	say_if(b, "held", "  HELD: the rules of a rollback, until weirctl blocklist reload\n");
 }
 
-// What clients get where a reason of /ready says that none answers.
+// Prints which sets of servers do not answer, and what clients get meanwhile.
 static void upstreams_note(const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "upstreams");
@@ -306,7 +307,7 @@ static void control_print(const struct view *v)
 	updates_print(json_get(root, "updates"));
 	listen_print(json_get(root, "metrics_listen"));
 	access_print(json_get(root, "access"));
-	// On a terminal only where it says something: the state is to fit one screen.
+	// A terminal shows generations only if they differ, so that the state fits one screen.
 	if (term_columns() == 0 || !is_activated(v, json_get(root, "generations")))
 		generations_print(v);
 	lags_print(json_get(root, "generations"));
@@ -333,7 +334,7 @@ static int cmd_status(struct ctl *c)
 			control_print(&v);
 		}
 	}
-	// A box of a former version does not say how its data plane is.
+	// A remote box of an older version does not report the state of its data plane.
 	bool up = (v.dataplane == PROCESS_UP
 			  || (c->remote_options.host && v.dataplane == PROCESS_UNKNOWN))
 		  && v.controlplane == PROCESS_UP && v.control;
@@ -365,7 +366,7 @@ static void reason_print(const struct json_node *n)
 		say_if(n, "advice", "    {advice}\n");
 }
 
-// For people: each reason with its begin and advice, and what ended lately.
+// Prints each reason with its begin and advice, and recently ended alarms.
 static void reasons_print(const struct json_node *root)
 {
 	const struct json_node *reasons = json_get(root, "reasons"),
@@ -394,7 +395,7 @@ static void ready_print(const struct json_node *root, bool is_ready)
 	}
 }
 
-// A refusal has the same document, with what is in the way.
+// A reply of 503 has the document, too, with the reasons.
 static int cmd_ready(struct ctl *c)
 {
 	char why[HTTP_WHY_MAX];

@@ -120,7 +120,7 @@ static void gauges_print(const struct json_node *root)
 		  "idle time     {idle_ms:t}\n\n");
 }
 
-// Reasons that never were are left out.
+// Leaves out reasons with a count of 0.
 static void reasons_print(const struct json_node *counts_of, const char *head,
 	const struct cell_counter *reason, size_t count)
 {
@@ -174,7 +174,7 @@ static void doh_print(const struct json_node *doh)
 	cell_counters_print(doh, doh_counts, ARRAY_LEN(doh_counts));
 }
 
-// Is DNS over HTTPS served?
+// Whether a listener serves DNS over HTTPS.
 static bool doh_listens(const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "listeners");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl top`: the most frequent names, clients and rules. With --since or --client they are of
-// the query store; with --watch they fill the screen, with rates, until q is pressed.
+// `weirctl top`: the most frequent names, clients and rules. With --since or --client the query
+// store has them; with --watch they fill the screen, with rates, until q is pressed.
 
 #include "lib/figure.h"
 #include "lib/http_get.h"
@@ -24,10 +24,10 @@ enum {
 	NUMBER_WIDTH = 10
 };
 
-// The two last replies of /top: rates are of their difference.
+// The two last replies of /top, whose difference gives the rates.
 struct watching {
 	struct json_doc *now, *before;
-	struct json_doc *span; // the last reply of /log/top; NULL: the lists are those of `now`
+	struct json_doc *span; // the last reply of /log/top; NULL: `now` has the lists
 	uint64_t now_ms, before_ms, span_due_ms;
 	char why[HTTP_WHY_MAX]; // "": the last call went well
 };
@@ -44,7 +44,7 @@ static unsigned every_of(const struct ctl *c)
 			     : EVERY_MS;
 }
 
-// NULL: no reply, and `why` says so.
+// NULL: there is no good reply, and `why` says why.
 static struct json_doc *reply_fetch(const struct ctl *c, const char *path,
 	const struct http_param *params, unsigned timeout_ms, char why[HTTP_WHY_MAX])
 {
@@ -98,7 +98,7 @@ static uint64_t total_of(const struct json_doc *doc, const char *key)
 	return doc ? json_count(json_get(json_doc_root(doc), "totals"), key) : 0;
 }
 
-// A control plane that was started again counts from 0.
+// The rate is 0 after a restart of the control plane, which counts from 0 again.
 static double rate_of(const struct watching *w, const char *key)
 {
 	const uint64_t now = total_of(w->now, key), before = total_of(w->before, key);
@@ -107,7 +107,7 @@ static double rate_of(const struct watching *w, const char *key)
 		       : 0;
 }
 
-// The share of all queries stands behind a rate where there is room for it.
+// Shows a rate, with its share of all queries if there is room.
 static void rate_show(const struct watching *w, const char *key, const char *title, unsigned width)
 {
 	char figure[FIGURE_MAX], text[2 * FIGURE_MAX];
@@ -186,7 +186,7 @@ struct panel {
 	const char *key, *title;
 };
 
-// Two lists side by side.
+// Shows two lists side by side.
 static void panels_show(
 	const struct json_node *root, const struct panel pair[2], unsigned rows, unsigned columns)
 {
@@ -228,7 +228,7 @@ static void frame_show(const struct ctl *c, const struct watching *w)
 	screen_end();
 }
 
-// False: the end.
+// False: the view ends.
 static bool keys_wait(const struct ctl *c, const struct watching *w, uint64_t until_ms)
 {
 	for (uint64_t now_ms; (now_ms = clock_mono_ms()) < until_ms;) {
@@ -301,7 +301,7 @@ static const struct {
 	{"groups", "groups"},
 };
 
-// A client with its name, a rule with its list.
+// A client with its name, or a rule with its list.
 static void item_cell(struct table *t, const struct json_node *item)
 {
 	const char *text = json_text(item, "text"), *name = json_text(item, "client_name");
@@ -363,7 +363,7 @@ static void stored_print(const struct json_node *root)
 		kind_print(root, kinds[i].key, kinds[i].title);
 }
 
-// The query store reaches as far back as it is kept.
+// Prints the top of the query store, which reaches back as far as its rows are kept.
 static int top_since(struct ctl *c)
 {
 	char seconds[LOG_PAGE_SPAN_MAX];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Upstream servers: how they are, out of use and back, a query to one; and the questions and jobs
-// that wait for an end (`pending`).
+// Upstream servers: their state, how to take one out of use and back, a test query; and questions
+// and jobs in progress (`pending`).
 
 #include "lib/say.h"
 #include "lib/show.h"
@@ -33,14 +33,14 @@ static void quantiles_cell(struct table *t, const struct json_node *n, const cha
 		table_cell(t, "-");
 }
 
-// Failed ones of all.
+// Failed checks, and all checks.
 static void checks_cell(struct table *t, const struct json_node *n, const char *key)
 {
 	table_cell(t, "%llu of %llu", (unsigned long long)json_count(n, "checks_failed"),
 		(unsigned long long)json_count(n, key));
 }
 
-// What a server over HTTPS has more than others.
+// Prints the counts that only a server over HTTPS has.
 static void https_print(const struct json_node *row)
 {
 	const struct json_node *https = json_get(row, "https");
@@ -57,7 +57,7 @@ static void https_print(const struct json_node *row)
 		   "connections\n");
 }
 
-// What is not in the table of a server over TLS.
+// Prints a line for each server over TLS, with the counts that the table lacks.
 static void tls_print(const struct json_node *rows)
 {
 	for (size_t i = 0; i < json_length(rows); i++) {
@@ -73,7 +73,7 @@ static void tls_print(const struct json_node *rows)
 	}
 }
 
-// Servers that get a client's subnet, or refuse it.
+// Prints the servers that get clients' subnets.
 static void subnets_print(const struct json_node *rows)
 {
 	for (size_t i = 0; i < json_length(rows); i++) {
@@ -193,7 +193,7 @@ static const char *step_text(const char *step)
 	return step;
 }
 
-// Such as: a reply of quad9, try 2, for 120 ms.
+// What a question waits for, such as "a reply of quad9, try 2, for 120 ms".
 static void wait_cell(struct table *t, const struct json_node *q)
 {
 	const char *server = json_text(q, "server");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Waits for a condition. It asks again at a bounded pace rather than read the stream of events, of
-// which a box has eight, and goes on while the control plane restarts.
+// Waits for a condition. It asks again at a bounded pace, because a box has only eight streams of
+// events, and goes on while the control plane restarts.
 
 #include "lib/figure.h"
 #include "lib/http_get.h"
@@ -18,8 +18,8 @@ enum { FOR_MS = 60000, PACE_MS = 25, PACE_REMOTE_MS = 250, PACE_MOST_MS = 1000 }
 struct waiter {
 	const struct ctl *ctl;
 	struct wait_condition condition;
-	uint64_t begin_ms, for_ms; // by CLOCK_MONOTONIC
-	char after[24];            // number of the event to begin behind; "": not known yet
+	uint64_t begin_ms, for_ms; // CLOCK_MONOTONIC
+	char after[24];            // number of the last event before the wait; "": not known yet
 	char seen[WAIT_TEXT_MAX];
 };
 
@@ -28,7 +28,7 @@ static uint64_t waited_ms(const struct waiter *w)
 	return clock_ms_of(CLOCK_MONOTONIC) - w->begin_ms;
 }
 
-// What two processes say together. NULL: `seen` says what there is not.
+// Fetches a document from the statistics of both processes. NULL: `seen` says what is missing.
 static struct json_doc *view_fetch(struct waiter *w)
 {
 	const bool is_stats = w->condition.source == WAIT_STATS;
@@ -45,7 +45,8 @@ static struct json_doc *view_fetch(struct waiter *w)
 	return doc;
 }
 
-// The same of one call. `*outcome` says whether it can become better.
+// Fetches the reply of one endpoint. NULL: `seen` says what is missing. `*outcome`: the result of
+// the call, by which the caller knows whether another try can help.
 static struct json_doc *reply_fetch(struct waiter *w, enum http_outcome *outcome)
 {
 	static const char *const paths[] = {[WAIT_UPSTREAMS] = "/upstreams",
@@ -61,7 +62,7 @@ static struct json_doc *reply_fetch(struct waiter *w, enum http_outcome *outcome
 	const char *path = paths[w->condition.source];
 	*outcome =
 		http_call(w->ctl, false, path, is_events ? params : NULL, HTTP_SHORT_MS, &doc, why);
-	// A refusal of /ready has the same document.
+	// A reply of 503 to /ready has the document, too.
 	if (*outcome == HTTP_OK
 		|| (*outcome == HTTP_REFUSED && json_get(json_doc_root(doc), "ready")))
 		return doc;

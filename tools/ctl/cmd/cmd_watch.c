@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What happens while one looks: queries as they are served, step by step on the terminal (`trace`)
-// or as frames in a file (`capture`), and events of the control plane and of what it watches.
+// Live views: queries as they are served, step by step on the terminal (`trace`) or as frames in a
+// file (`capture`), and events of the control plane and of the parts that it watches.
 
 #include "lib/http_get.h"
 #include "lib/log_page.h"
@@ -18,10 +18,10 @@ enum { FRAME_MAX = 1536, CAPTURE_MAX = 1000000 };
 
 struct watching {
 	const struct ctl *ctl;
-	FILE *file; // of a capture
+	FILE *file; // a capture's file
 	uint64_t shown, missed, limit;
 	bool begun;
-	int err; // of writing what came
+	int err; // errno of writing the output
 };
 
 static int nibble(char c)
@@ -31,7 +31,7 @@ static int nibble(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// A record of a pcap file, in our own byte order, as its magic says.
+// Writes a record of a pcap file, in this machine's byte order, which the file's magic tells.
 static bool frame_write(struct watching *w, const struct json_node *n)
 {
 	uint8_t frame[FRAME_MAX];
@@ -51,7 +51,7 @@ static bool frame_write(struct watching *w, const struct json_node *n)
 	return fwrite(head, sizeof(head), 1, w->file) == 1 && fwrite(frame, len, 1, w->file) == 1;
 }
 
-// What was in the file stays until the control plane takes the watch.
+// Begins the file. Its old content stays until the control plane has begun the watch.
 static bool file_begin(FILE *file)
 {
 	static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, FRAME_MAX, 1};
@@ -82,7 +82,7 @@ static bool query_line(void *arg, const struct json_node *root)
 		else
 			trace_print(root);
 	}
-	// Line by line: who is interrupted leaves whole ones.
+	// Flushes each line, so that an interrupt leaves whole lines.
 	if (!ok || fflush(w->file ? w->file : stdout) != 0)
 		w->err = errno ? errno : EIO;
 	return w->err == 0 && w->shown < w->limit;
@@ -130,8 +130,8 @@ static int cmd_trace(struct ctl *c)
 	return rc;
 }
 
-// Clients' queries are for nobody else. What is there already may be a pipe or a terminal, even
-// behind a link such as /dev/stdout, but no file behind a link.
+// Opens the file; only this user may read clients' queries in a new file. An existing path may be a
+// pipe or a terminal, even by a link such as /dev/stdout, but no link to a file.
 static FILE *file_open(const char *path, bool *is_new)
 {
 	struct stat st;
@@ -173,11 +173,11 @@ static int cmd_capture(struct ctl *c)
 
 struct event_view {
 	const struct ctl *ctl;
-	const char *after; // number of an event, as text; NULL: none
+	const char *after; // number of an event, as text; NULL: not given
 	int64_t since_ms;  // Unix time
 };
 
-// The date and the time are of the local clock: events may be days old.
+// Prints the local time with the date, because events may be days old.
 static void time_print(int64_t ms)
 {
 	time_t s = (time_t)(ms / 1000);
@@ -209,7 +209,7 @@ static void event_print(const struct event_view *v, const struct json_node *n)
 	trace_word_print(n, "text", "\n");
 }
 
-// False when nobody reads what is printed.
+// False: nobody reads stdout any more.
 static bool event_line(void *arg, const struct json_node *root)
 {
 	const struct event_view *v = arg;
@@ -220,7 +220,7 @@ static bool event_line(void *arg, const struct json_node *root)
 	return fflush(stdout) == 0;
 }
 
-// --since: the number of an event, or a time. False: it is neither.
+// Reads --since: the number of an event, or a time. False: `text` is neither.
 static bool since_parse(struct event_view *v, const char *text)
 {
 	int64_t us;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Why a client gets what it gets: the headline, the steps of the decision, then every rule that
-// names the name or a parent.
+// `weirctl why`: a headline, the steps of the decision, then every rule for the name or a parent of
+// it.
 
 #include "lib/show.h"
 #include "lib/table_cell.h"
@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { SHOWN_MAX = 2200 }; // the longest text, all of it escaped
+enum { SHOWN_MAX = 2200 }; // the longest text, with every byte escaped
 
 static void steps_print(const struct json_node *steps)
 {
@@ -21,7 +21,7 @@ static void steps_print(const struct json_node *steps)
 	}
 }
 
-// What the rule says where it was found, else what the image knows of it.
+// The rule's text in its source, else what the rule image has of it.
 static void rule_cell(struct table *t, const struct json_node *r, const char *key)
 {
 	const char *line = json_text(json_at(json_get(r, key), 0), "text");
@@ -33,7 +33,7 @@ static void rule_cell(struct table *t, const struct json_node *r, const char *ke
 	table_cell(t, "%s", texts[i]);
 }
 
-// "4711", "4711, 4800", "12, 15, 90 ..."
+// Line numbers, such as "4711", "4711, 4800" or "12, 15, 90 ...".
 static void lines_cell(struct table *t, const struct json_node *r, const char *key)
 {
 	char out[64] = "";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// `weirctl xdp`: the steering programs of AF_XDP ports, asked of the kernel itself, so also when no
-// data plane runs. In the network namespace of the interfaces, as root.
+// `weirctl xdp`: the steering programs of AF_XDP ports. It asks the kernel, so no data plane need
+// run. Run it as root in the network namespace of the interfaces.
 
 #include "lib/ctl.h"
 #include "lib/json_doc.h"
@@ -25,7 +25,7 @@ struct xdp_port {
 	const char *interface;
 	unsigned ifindex; // 0: no such interface here
 	struct xdp_program program;
-	bool owned; // a data plane lives that has claimed it
+	bool owned; // a running data plane has claimed the interface
 	uint64_t counters[STEER_COUNTERS];
 };
 
@@ -104,7 +104,7 @@ static void ports_tables(const struct xdp_port *port, unsigned count)
 	table_print(t);
 }
 
-// The interfaces that the configuration shares by AF_XDP.
+// Fills in the interfaces that the configuration uses by AF_XDP. Returns their number.
 static unsigned interfaces_of(const struct config_dataplane *dp, struct xdp_port *port)
 {
 	unsigned count = 0;
@@ -115,8 +115,8 @@ static unsigned interfaces_of(const struct config_dataplane *dp, struct xdp_port
 	return count;
 }
 
-// The kernel shows the owner of a program to root alone; other users would see each as a
-// stranger's.
+// Only root sees the owner of a program; to other users every program would look like another
+// owner's.
 static int root_check(struct ctl *c)
 {
 	return geteuid() == 0 ? CTL_OK : ctl_fail(c, "needs root");
@@ -148,7 +148,8 @@ static int cmd_xdp_status(struct ctl *c)
 static int detach_one(const struct ctl *c, const char *interface)
 {
 	unsigned ifindex = if_nametoindex(interface);
-	int rc = ifindex ? xdp_program_detach(ifindex, c->force) : 0; // gone with its program
+	int rc = ifindex ? xdp_program_detach(ifindex, c->force)
+			 : 0; // an interface that is gone has no program
 	if (rc == 0)
 		return CTL_OK;
 	const char *why =
