@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Entries of a table in the order in which they came, so that the age of the oldest costs nothing
-// to know. A link is a part of the entry and belongs to its owner. One thread.
+// A table's entries in the order in which they came, so that the age of the oldest is known without
+// a search. A link is a part of the entry. One thread.
 
 #include <stdint.h>
 #include <weir/clock.h>
@@ -33,13 +33,13 @@ static inline void age_remove(struct age_list *l, struct age_link *k)
 	*(k->newer ? &k->newer->older : &l->newest) = k->older;
 }
 
-// 0: empty.
+// When the oldest entry came; 0: the list is empty.
 static inline uint64_t age_since(const struct age_list *l)
 {
 	return l->oldest ? l->oldest->since_ms : 0;
 }
 
-// The earlier of two times, of which 0 means none.
+// The earlier of two times; a time of 0 does not count.
 static inline uint64_t age_earlier(uint64_t a, uint64_t b)
 {
 	return !a || (b && b < a) ? b : a;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// So many at once, then so many a second: for what a client may do, but not often. Counts in
+// A token bucket: a burst, then a rate, for what a client may do, but not often. Counts in
 // thousandths, so that a rate holds over any number of calls.
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct allowance {
-	int64_t left; // less than 0: a debt
+	int64_t left; // below 0: a debt
 	uint64_t at_ms;
 };
 
@@ -24,7 +24,7 @@ static inline void allowance_add(struct allowance *a, unsigned n)
 	a->left += (int64_t)n * ALLOWANCE_UNIT;
 }
 
-// Takes `n` more for what had begun before its cost was known: a debt of `burst` at most.
+// Takes `n` for work that began before its cost was known. A debt is at most `burst`.
 static inline void allowance_charge(struct allowance *a, uint64_t n, unsigned burst)
 {
 	const int64_t least = -(int64_t)burst * ALLOWANCE_UNIT;
@@ -32,7 +32,7 @@ static inline void allowance_charge(struct allowance *a, uint64_t n, unsigned bu
 	a->left -= n < (uint64_t)most / ALLOWANCE_UNIT ? (int64_t)n * ALLOWANCE_UNIT : most;
 }
 
-// False: too many. `rate` is a second's.
+// Takes one. False: nothing is left. `rate`: a second's.
 static inline bool allowance_take(
 	struct allowance *a, unsigned rate, unsigned burst, uint64_t now_ms)
 {

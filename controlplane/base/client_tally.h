@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Answers by client, in a few crowds: one client's are in one of them. A client is an IPv4 address
-// or an IPv6 /64, as in inflight.h, and always in the same crowd, of all resolvers. Values without
-// an owner.
+// Counts of answers in CLIENT_CROWDS buckets of clients. A client, an IPv4 address or an IPv6 /64
+// as in inflight.h, is always in the same bucket, in all resolvers. Values without an owner.
 
 #include <stdint.h>
 #include <weir/attr.h>
@@ -15,7 +14,7 @@ struct client_tally {
 	uint64_t good[CLIENT_CROWDS], failed[CLIENT_CROWDS]; // failed: SERVFAIL
 };
 
-// `address`: 4 or 16 bytes by the version.
+// A client's bucket. `address`: 4 or 16 bytes by the version.
 ATTR_INLINE uint8_t client_crowd(unsigned ip_version, const uint8_t *address)
 {
 	return (uint8_t)(contenthash(address, ip_version == 6 ? 8 : 4) % CLIENT_CROWDS);

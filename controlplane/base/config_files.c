@@ -23,7 +23,7 @@ struct file_seen file_seen_now(const char *path)
 	return seen_now(path, S_IFREG);
 }
 
-// The same of a folder: another state once a file came, went, or has another name.
+// The state of a folder, which changes if a file in it comes, goes or gets another name.
 static struct file_seen file_seen_folder(const char *path)
 {
 	return seen_now(path, S_IFDIR);
@@ -49,7 +49,7 @@ struct file_seen file_seen_settled(
 	return settled && file_seen_same(before, &after) ? after : (struct file_seen){0};
 }
 
-// NULL, "", or no absolute path: it names none.
+// The paths of the configuration's files; NULL, "" or no absolute path: there is no such file.
 static void paths_of(const struct config *c, const char *path[CONFIG_FILES])
 {
 	path[0] = c->path;
@@ -71,13 +71,13 @@ static void paths_of(const struct config *c, const char *path[CONFIG_FILES])
 		path[CONFIG_FILES_FOLDERS + i] = i < in->folder_count ? in->folders[i] : NULL;
 }
 
-// Credentials and variables of a process stay what they were at its start.
+// Whether the text is a file's path. Credentials and variables of a process never change.
 static bool is_file(const char *path)
 {
 	return path && path[0] == '/';
 }
 
-// Number `i` of `path`.
+// The present state of the file or folder with number `i`.
 static struct file_seen look(const char *path, unsigned i)
 {
 	return i < CONFIG_FILES_FOLDERS ? file_seen_now(path) : file_seen_folder(path);

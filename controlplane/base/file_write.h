@@ -10,12 +10,12 @@
 
 enum { FILE_WRITE_WHY_MAX = 256 };
 
-// -errno (disk full, no folder, ...) with `why`; the old file is then still there. Readable by its
-// owner alone.
+// The file is readable by its owner alone. -errno (disk full, no folder, ...) with `why`: the old
+// file is still there.
 ATTR_MUST_CHECK int file_write(
 	const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX]);
-// The same, readable by its group too.
+// file_write with a file that its group may read, too.
 ATTR_MUST_CHECK int file_write_shared(
 	const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX]);
-// All of it to an open file. -errno.
+// Writes all bytes to an open file. -errno.
 ATTR_MUST_CHECK int file_write_fd(int fd, const void *bytes, size_t size);

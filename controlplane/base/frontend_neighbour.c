@@ -35,7 +35,7 @@ static struct target target_of(const struct sockaddr *client)
 	return t;
 }
 
-// The interface through which a client is on weir's own segment; 0: it is on none.
+// The interface on whose segment the client is; 0: a router is between.
 static uint32_t segment_of(struct frontend_neighbours *n, const struct target *t)
 {
 	const struct rtmsg body = {.rtm_family = t->family, .rtm_dst_len = (uint8_t)(t->len * 8)};
@@ -89,7 +89,8 @@ void frontend_neighbours_close(struct frontend_neighbours *n)
 	rtnl_close(&n->kernel);
 }
 
-// Opened when it is first wanted: most have no groups by MAC.
+// Whether a question to the kernel may be asked. Opens the socket for the first one, because most
+// boxes have no groups by MAC address.
 static bool may_ask(struct frontend_neighbours *n, uint64_t now_ms)
 {
 	if (n->kernel.fd < 0)
@@ -125,8 +126,8 @@ static struct frontend_neighbour *entry_find(struct frontend_neighbour *set, con
 	return NULL;
 }
 
-// Where an address that is new in the set goes: first where nobody has a MAC, then where the entry
-// is the oldest. NULL: it has no MAC, and each of the others has had one lately.
+// The place for an address that is new in the set: an entry without a MAC address, else the oldest
+// entry. NULL: the address has no MAC address, and each entry has had one recently.
 static struct frontend_neighbour *entry_place(
 	struct frontend_neighbour *set, bool has_mac, uint64_t now_ms)
 {
@@ -144,7 +145,7 @@ static struct frontend_neighbour *entry_place(
 	return place;
 }
 
-// Asks the kernel, and keeps what it says if there is a place: NULL without one.
+// Asks the kernel, and keeps the answer. NULL: there was no place for it.
 static struct frontend_neighbour *entry_fill(struct frontend_neighbours *n,
 	struct frontend_neighbour *known, const struct target *t, uint64_t now_ms)
 {

@@ -14,10 +14,10 @@ enum { GROWTH_IDLE_MS = 10000 };
 
 struct growth {
 	uint64_t grown, shrunk; // steps
-	uint64_t bytes, most;   // held, and the most that was
+	uint64_t bytes, most;   // bytes now, and the most there ever were
 };
 
-// A buffer of `from` bytes has `to` now; 0: none.
+// Notes that a buffer of `from` bytes has `to` bytes now; 0: no buffer.
 static inline void growth_step(struct growth *g, size_t from, size_t to)
 {
 	g->bytes = g->bytes - from + to;
@@ -27,7 +27,7 @@ static inline void growth_step(struct growth *g, size_t from, size_t to)
 	g->shrunk += to < from;
 }
 
-// The size to grow to, so that `wanted` fit: doubled, from a chunk on.
+// The size to grow to, so that `wanted` bytes fit: the present size or a chunk, doubled.
 static inline size_t growth_cap(size_t cap, size_t wanted, size_t chunk)
 {
 	size_t to = cap ? cap : chunk;
@@ -36,7 +36,7 @@ static inline size_t growth_cap(size_t cap, size_t wanted, size_t chunk)
 	return to;
 }
 
-// Should a buffer of `cap` bytes with nothing in it go back?
+// Whether to free an empty buffer of `cap` bytes.
 static inline bool growth_is_over(size_t cap, size_t chunk, uint64_t idle_ms)
 {
 	return cap > 2 * chunk && idle_ms >= GROWTH_IDLE_MS;

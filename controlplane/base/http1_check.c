@@ -11,11 +11,11 @@ enum state {
 	S_NAME,
 	S_VALUE,
 	S_BODY,
-	S_SIZE, // of a chunk
+	S_SIZE, // a chunk's size
 	S_EXTENSION,
 	S_CHUNK,
 	S_CHUNK_END,
-	S_LF,    // a CR was there; what begins behind it is `then`
+	S_LF,    // after a CR; after the LF comes state `then`
 	S_BLANK, // the line that ends a head, or the trailers
 };
 
@@ -59,7 +59,7 @@ static void fail(struct http1_check *c, enum http1_fault fault)
 	c->fault = (uint8_t)fault;
 }
 
-// The line is over when LF follows.
+// Expects the LF that ends the line, then goes on in state `then`.
 static void line_end(struct http1_check *c, enum state then)
 {
 	c->state = S_LF;
@@ -71,8 +71,8 @@ static void request_end(struct http1_check *c)
 	*c = (struct http1_check){.whole = c->whole + 1};
 }
 
-// A name or an address, of which nothing is looked up, and perhaps a port (RFC 3986 3.2.2). Empty
-// where the target has no authority.
+// Whether the bytes are a name or an address, with or without a port (RFC 3986 3.2.2), which weir
+// does not look up. They are empty if the target has no authority.
 static bool is_host(const char *p, size_t n)
 {
 	if (n > HTTP1_HOST_MAX)
@@ -230,7 +230,7 @@ static void value_byte(struct http1_check *c, uint8_t b)
 	}
 }
 
-// Behind the last chunk, of no bytes, are the trailers.
+// Ends the line with a chunk's size. After the last chunk, whose size is 0, come the trailers.
 static void size_end(struct http1_check *c)
 {
 	c->at = 0;

@@ -14,7 +14,7 @@ struct job {
 	int (*work)(void *arg, const _Atomic bool *stop);
 	void (*done)(void *arg, int err);
 	void *arg;
-	uint64_t right;   // of its user; 0: none
+	uint64_t right;   // the user's; 0: no right
 	uint64_t came_ms; // clock_mono_ms
 };
 
@@ -45,7 +45,7 @@ static void *run_work(void *arg)
 	return NULL;
 }
 
-// The slot is free again before `done` is called, which may start another one.
+// Frees the slot before it calls `done`, which may start another job.
 static void run_end(struct job_run *r, int err)
 {
 	pthread_join(r->thread, NULL);
@@ -55,7 +55,7 @@ static void run_end(struct job_run *r, int err)
 	job.done(job.arg, outcome);
 }
 
-// Of those that run or wait: all, of users over the network, of one user.
+// Counts of jobs: all, those of users over the network, those of one user.
 struct tally {
 	unsigned all, remote, own;
 };
@@ -89,7 +89,7 @@ static bool has_place(const struct tally *t, uint64_t right, unsigned max)
 	return t->all < max && (!right || t->remote < max - 1);
 }
 
-// One that it may run in; NULL: none.
+// A slot for a job with `right`; NULL: the job must wait.
 static struct job_run *run_free(struct job_runner *r, uint64_t right)
 {
 	const struct tally t = tally_running(r, right);
@@ -122,7 +122,7 @@ static struct job queue_take(struct job_runner *r, unsigned at)
 	return job;
 }
 
-// The place of the oldest that may run; r->waiting: none may.
+// The place of the oldest waiting job that may run; r->waiting: no job may run.
 static unsigned queue_next(struct job_runner *r)
 {
 	unsigned i = 0;
@@ -193,7 +193,7 @@ int job_runner_start(struct job_runner *r, uint64_t right,
 	const struct job job = {
 		.work = work, .done = done, .arg = arg, .right = right, .came_ms = clock_mono_ms()};
 	const struct tally wait = tally_waiting(r, right);
-	// It goes ahead of those alone whose places are taken.
+	// The job goes ahead only of waiting jobs that may not run.
 	struct job_run *run = queue_next(r) < r->waiting ? NULL : run_free(r, right);
 	const bool is_full = !run && !has_place(&wait, right, JOB_WAITING_MAX);
 	int err = 0;
@@ -219,7 +219,7 @@ void job_runner_counts(const struct job_runner *r, struct job_runner_counts *out
 		.late = r->late,
 		.bytes = sizeof(*r),
 		.since_ms = r->waiting ? r->queue[0].came_ms : 0};
-	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++) // these came before
+	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++) // running jobs came first
 		if (r->run[i].taken && (!out->since_ms || r->run[i].job.came_ms < out->since_ms))
 			out->since_ms = r->run[i].job.came_ms;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
-// A node is jansson's value under weir's name; no code reads its fields.
+// A json_node is a json_t of jansson under another name, without fields.
 struct json_out {
 	json_t *root;
 	bool failed;
@@ -44,7 +44,7 @@ struct json_node *json_out_root(struct json_out *o)
 	return o ? (struct json_node *)(void *)o->root : NULL;
 }
 
-// Takes `value` over, whether or not there is a place for it.
+// Takes the reference to `value`, also on failure.
 static struct json_node *node_add(
 	struct json_out *o, struct json_node *parent, const char *key, json_t *value)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// JSON text, built from the top down. The one includer of jansson in the control plane.
+// JSON text, built from the top down. json_out.c alone includes jansson in the control plane.
 //
-// Any allocation that fails marks the whole document, and json_out_finish then returns NULL; no
-// call in between needs a check. In an array `key` is NULL. Text that is not UTF-8 is escaped.
+// An allocation that fails marks the whole document, and json_out_finish returns NULL; no call in
+// between needs a check. In an array `key` is NULL. Text that is not UTF-8 is escaped.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 struct json_out; // a document
 struct json_node;
 
-struct json_out *json_out_new(void); // NULL: out of memory; every function below takes that
+struct json_out *json_out_new(void); // NULL: no memory; every function accepts NULL
 struct json_node *json_out_root(struct json_out *o);
 
 // Add to `parent`; nodes live as long as the document.
@@ -24,9 +24,9 @@ void json_out_count(struct json_out *o, struct json_node *parent, const char *ke
 void json_out_signed(struct json_out *o, struct json_node *parent, const char *key, int64_t n);
 void json_out_bool(struct json_out *o, struct json_node *parent, const char *key, bool b);
 
-// Counts under the names of their fields: JSON_COUNTS(o, parent, from, hits, misses) adds "hits" of
-// from->hits and "misses" of from->misses; JSON_COUNTS_AS puts a text in front of each name. Up to
-// 64 fields.
+// Add counts under the names of their fields: JSON_COUNTS(o, parent, from, hits, misses) adds
+// "hits" with from->hits and "misses" with from->misses; JSON_COUNTS_AS puts a text before each
+// name. Up to 64 fields.
 #define JSON_COUNTS(o, parent, from, ...) JSON_COUNTS_AS(o, parent, "", from, __VA_ARGS__)
 #define JSON_COUNTS_AS(o, parent, as, from, ...)                         \
 	do {                                                             \
@@ -43,6 +43,6 @@ void json_out_bool(struct json_out *o, struct json_node *parent, const char *key
 #define JSON_AGAIN_1(...)  __VA_ARGS__
 
 char *json_out_finish(struct json_out *o); // frees the document; malloced text or NULL
-// Are these bytes the text of one JSON object? Any bytes; allocates.
+// Whether the bytes are the text of one JSON object. Any bytes; allocates.
 bool json_text_is_object(const char *text, size_t len);
 char *json_out_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -9,7 +9,7 @@ struct leaked {
 	struct leaked *next;
 };
 
-// Global, because a leak has no owner; in no installed build.
+// Global, because a leak has no owner. No installed build has this.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct leaked *all;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Leaks as other resolvers had them, planted for the tests that must find them. They exist only in
-// a build with -Dleak_demo=true, where WEIR_LEAK in the environment selects them: a list of names
-// from below, or "all". The leaked memory stays reachable, as in a table that is never pruned: a
-// leak sanitizer would not see it. The file with the leak allocates it, so it is in the account of
-// such a leak.
+// Leaks that other resolvers had, planted for the tests that must find them. They exist only in a
+// build with -Dleak_demo=true, where WEIR_LEAK in the environment selects them: a list of names of
+// LEAK_DEMO_LIST, or "all". The leaked memory stays reachable, as in a table that is never pruned,
+// so a leak sanitizer would not see it. The file with the leak allocates the memory, so it is in
+// the account that a real leak there would have.
 
 // X(name, the object that leaks), by account: images, http, redis, resolver, upstream, resolver.
 #define LEAK_DEMO_LIST(X)                                                         \

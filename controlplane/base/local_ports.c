@@ -12,10 +12,10 @@ enum {
 	TEXT_MAX = 4096,
 	PORT_FIRST = 1024,
 	PORT_TRIES = 16,
-	PORT_DRAWS = 1024, // then it gives up
+	PORT_DRAWS = 1024, // draws before weir gives up
 };
 
-// A port's number at *at; false: no number.
+// Reads a port's number at *at. False: there is no number.
 static bool port_read(const char *text, size_t len, size_t *at, uint16_t *out)
 {
 	uint32_t n = 0;
@@ -74,7 +74,7 @@ static uint16_t port_draw(struct rng *rng, const struct local_ports *reserved)
 {
 	for (unsigned i = 0; i < PORT_DRAWS; i++) {
 		uint16_t port = rng_u16(rng);
-		// Drawn again, so that no port is likelier than another.
+		// Draws again, so that no port is likelier than another.
 		if (port >= PORT_FIRST && !local_ports_reserved(reserved, port))
 			return port;
 	}
@@ -92,7 +92,7 @@ int local_address_to(const struct sockaddr *peer, socklen_t len, union local_add
 	if (connect(fd, peer, len) < 0 || getsockname(fd, &out->any, &size) < 0)
 		rc = -errno;
 	close(fd);
-	// What connect(2) drew for it.
+	// connect(2) has drawn a port.
 	if (peer->sa_family == AF_INET)
 		out->v4.sin_port = 0;
 	else
@@ -100,7 +100,7 @@ int local_address_to(const struct sockaddr *peer, socklen_t len, union local_add
 	return rc;
 }
 
-// The kernel draws ephemeral ports from a smaller range and by a known method, so we draw.
+// weir draws the port, because the kernel draws from a smaller range, by a known method.
 int local_port_bind(struct rng *rng, const struct local_ports *reserved, int fd,
 	const union local_address *from, uint16_t *port)
 {

@@ -21,9 +21,9 @@
 
 enum {
 	LAG_PERIOD_US = 20000,
-	LAG_MISSED_MAX = 1000, // ringings counted at once
+	LAG_MISSED_MAX = 1000, // expiries counted at once
 	LAG_KEPT = 7,
-	SETTLE_MAX = 16, // calls back and forth that one question takes, and more
+	SETTLE_MAX = 16, // more rounds of calls than any question takes
 	LAG_KEPT_US = 10000000,
 };
 
@@ -37,21 +37,21 @@ struct loop {
 	struct event *bell, *lag_timer;
 	struct wheel *wheel;
 	const char *name;
-	struct loop_watch watch; // begin NULL: none
+	struct loop_watch watch; // begin NULL: not set
 	int bell_fd, lag_fd;
 	_Atomic bool stop;
 	_Atomic uint64_t refused;
 	struct loop_lag_live lag;
-	uint64_t lag_due_us;                // the next ringing
+	uint64_t lag_due_us;                // the timer's next expiry
 	struct loop_lag lag_kept[LAG_KEPT]; // readings, one each 10 s
-	uint64_t busy_max_us[LAG_KEPT];     // since the reading in the same place
+	uint64_t busy_max_us[LAG_KEPT];     // longest turn since the reading of that index
 	unsigned lag_last;
 	uint64_t lag_kept_us;
-	uint64_t began_us;  // this turn
-	uint64_t window_us; // when this window for `turns` began
-	unsigned turns;     // begun in it
+	uint64_t began_us;  // when this turn began
+	uint64_t window_us; // when the window of `turns` began
+	unsigned turns;     // turns begun in the window
 	bool resting;
-	uint64_t rest_end_us;         // turns are counted without rest then
+	uint64_t rest_end_us;         // when turns are counted without pauses again
 	uint64_t cpu_read_us, cpu_us; // time and value of the last reading of the CPU clock
 	pthread_mutex_t lock;         // protects the fields below; held for a few stores only
 	struct loop_return *returns, **returns_end;
@@ -93,7 +93,8 @@ static void returns_run(struct loop *l)
 	}
 }
 
-// One boxful: calls that make calls cannot starve the other events. True: there is more.
+// Runs at most LOOP_CALLS_MAX calls, so that calls that make calls do not starve other events.
+// True: there are more.
 static bool box_run(struct loop *l)
 {
 	struct loop_mail m;
@@ -156,9 +157,9 @@ static void count_memory(void)
 	event_set_mem_functions(heap_libevent_malloc, heap_libevent_realloc, heap_free);
 }
 
-// libevent keeps a slot for each number that a descriptor of a loop ever had. Sockets that come and
-// go carry the numbers from loop to loop, so without this the heap grows for hours until each loop
-// has seen them all. Skips numbers in use.
+// Makes libevent allocate its slots. It keeps a slot for each number that a descriptor of the loop
+// ever had, and sockets that come and go carry the numbers from loop to loop: otherwise the heap
+// would grow for hours, until each loop has had all numbers. Skips numbers in use.
 static void slots_take(struct loop *l)
 {
 	for (int next = 0, fd; next < LOOP_SLOTS; next = fd + 1) {
@@ -249,8 +250,8 @@ static void busy_begin(struct loop *l)
 	l->cpu_us = cpu_us();
 }
 
-// After an iteration. Its CPU time is at most the time that passed, so a short one needs no
-// reading.
+// Called after an iteration. Its CPU time is at most the time that passed, so a short iteration
+// needs no reading.
 static void busy_note(struct loop *l)
 {
 	uint64_t now_us = clock_mono_us();
@@ -264,7 +265,7 @@ static void busy_note(struct loop *l)
 		l->busy_max_us[l->lag_last] = l->cpu_us - before_us;
 }
 
-// Between two turns. A rest that a signal ends early is just shorter.
+// Pauses between two turns, if the loop pauses. A signal may end a pause early.
 static void rest(struct loop *l)
 {
 	if (!l->watch.begin)
@@ -294,7 +295,7 @@ static int turn(struct loop *l)
 		return event_base_loop(l->base, EVLOOP_ONCE);
 	bool more = l->watch.begin(l->watch.arg, l->resting);
 	int rc = event_base_loop(l->base, more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
-	// Another event_base_loop would forget the break.
+	// A second event_base_loop would clear the break.
 	if (l->resting && rc == 0 && !event_base_got_break(l->base)) {
 		l->watch.look(l->watch.arg);
 		rc = event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
@@ -432,7 +433,8 @@ static void fan_deliver(struct loop_fan *f)
 	f->deliver(f);
 }
 
-// All that are not back hang. While none is back at all there is nothing to deliver.
+// Whether every loop that is not back hangs. False while no loop is back, as there is nothing to
+// deliver.
 static bool rest_hangs(const struct loop_fan *f)
 {
 	if (!f->hangs || f->back == 0)
@@ -478,7 +480,7 @@ static void part_back(void *arg)
 	reference_drop(f);
 }
 
-// The loop that is replied to.
+// Runs on the loop that gets the reply.
 static void looks_begin(void *arg)
 {
 	struct loop_fan *f = arg;
@@ -504,8 +506,8 @@ static int refused(struct loop_fan *f, int err)
 	return err;
 }
 
-// The first that does not hang. `looks_begin` holds a reference, and is sent last: until then the
-// block lives.
+// The mailbox of the first loop that does not hang may refuse. `looks_begin` is sent last and holds
+// a reference, so the block lives until then.
 int loop_fan(struct loop *const *loops, unsigned count, void *block)
 {
 	struct loop_fan *f = block;
@@ -582,7 +584,7 @@ void loop_wait_done(struct loop_wait *w, unsigned part)
 {
 	const unsigned bit = 1U << part;
 
-	// Behind what the part has written: who reads that none is late sees it.
+	// Release: a thread that reads that no part is late sees what this part has written.
 	if (!(w->left & bit)) {
 		atomic_fetch_and_explicit(&w->late, ~bit, memory_order_release);
 		return;

@@ -13,7 +13,7 @@ static unsigned bucket_of(uint64_t us)
 	return i < LOOP_LAG_BUCKETS ? i : LOOP_LAG_BUCKETS - 1;
 }
 
-// The longest time that falls into it.
+// The longest time of bucket `i`.
 static uint64_t bucket_end_us(unsigned i)
 {
 	if (i < EXACT)
@@ -25,7 +25,7 @@ static uint64_t bucket_end_us(unsigned i)
 void loop_lag_add(struct loop_lag_live *l, uint64_t us)
 {
 	_Atomic uint64_t *count = &l->count[bucket_of(us)];
-	// One writer.
+	// There is only one writer.
 	uint64_t now = atomic_load_explicit(count, memory_order_relaxed);
 	atomic_store_explicit(count, now + 1, memory_order_relaxed);
 }

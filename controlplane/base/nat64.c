@@ -5,7 +5,7 @@
 
 enum { IPV4_LEN = 4, IPV6_LEN = 16, UNUSED_BYTE = 8 };
 
-// Where byte `i` of an IPv4 address lies: byte 8 is not used.
+// The place of byte `i` of an IPv4 address. Byte 8 is not used.
 static unsigned place(const struct ip_address *prefix, unsigned i)
 {
 	unsigned at = prefix->prefix_len / 8 + i;

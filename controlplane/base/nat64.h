@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// IPv4 addresses inside of IPv6 ones, as a NAT64 has them (RFC 6052 2.2). Pure.
+// IPv4 addresses inside IPv6 addresses, as NAT64 embeds them (RFC 6052 2.2). Pure.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,5 +9,5 @@
 
 // `prefix`: IPv6, of a length that the configuration allows (config_ipv6).
 void nat64_embed(const struct ip_address *prefix, const uint8_t ipv4[4], uint8_t out[16]);
-// False: the address is not one that nat64_embed makes with this prefix.
+// False: nat64_embed does not make this address with this prefix.
 bool nat64_extract(const struct ip_address *prefix, const uint8_t ipv6[16], uint8_t out[4]);

@@ -73,7 +73,7 @@ bool rdata_rcode_from_text(const char *text, uint16_t *out)
 	return value <= 0xfff; // 12 bits with EDNS (RFC 6891 6.1.3)
 }
 
-// Text that grows until it is full; what does not fit is lost and shown as "...".
+// Text that grows until it is full; "..." stands for text that does not fit.
 struct text {
 	char *base;
 	size_t len, cap;
@@ -120,7 +120,7 @@ static void address_add(struct text *t, struct rd *msg, int family, size_t len)
 		text_add(t, "%s", text);
 }
 
-// <character-string>s up to `end`, quoted.
+// Adds the <character-string>s up to `end`, quoted.
 static void strings_add(struct text *t, struct rd *msg, size_t end)
 {
 	while (rd_ok(msg) && msg->pos < end) {
@@ -155,7 +155,7 @@ static void srv_add(struct text *t, struct rd *msg)
 	name_add(t, msg);
 }
 
-// False: a type that is not known here.
+// Adds data of a common type. False: another type.
 static bool known_add(struct text *t, struct rd *msg, uint16_t type, size_t end)
 {
 	switch (type) {

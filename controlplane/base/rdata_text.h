@@ -12,12 +12,13 @@
 
 enum { DNS_TYPE_TEXT_MAX = 12, RDATA_TEXT_MAX = 4096 };
 
-// "AAAA", "TYPE65280".
+// Such as "AAAA" or "TYPE65280".
 char *dns_type_text(uint16_t type, char out[DNS_TYPE_TEXT_MAX]);
-// From the same, in any case, or "65280". False: no type.
+// Reads what dns_type_text writes, in any case, or a number such as "65280". False: it is no type.
 ATTR_MUST_CHECK bool dns_type_from_text(const char *text, uint16_t *out);
 const char *dns_rcode_text(uint16_t rcode); // "NXDOMAIN", or "RCODE" for one without a name
-// From the same in any case, or from a number of at most 4095. False: no response code.
+// Reads a name of dns_rcode_text, in any case, or a number up to 4095. False: it is no response
+// code.
 ATTR_MUST_CHECK bool rdata_rcode_from_text(const char *text, uint16_t *out);
 
 // One record of the message's answer section.
@@ -28,8 +29,9 @@ struct rdata_record {
 	char data[RDATA_TEXT_MAX]; // cut short with "..." when longer
 };
 
-// The cursor spans the message from its header and stands at a record; afterwards behind it.
-// False: cut short or malformed.
+// Reads the record at the cursor, which spans the message from its header, and moves the cursor
+// behind the record. False: the record is cut short or malformed.
 bool rdata_record_read(struct rd *msg, struct rdata_record *out);
-// Moves a cursor at offset 0 over header and question. False as above; *ancount from the header.
+// Moves a cursor at offset 0 over header and question; reads *ancount from the header. False: the
+// message is cut short or malformed.
 bool rdata_answer_begin(struct rd *msg, uint16_t *ancount);

@@ -13,7 +13,7 @@
 
 struct mesh_ring {
 	struct ring_index tail, head;
-	_Atomic uint64_t full; // the writer's count
+	_Atomic uint64_t full; // written by the ring's writer
 	uint8_t *data;
 };
 
@@ -29,7 +29,7 @@ struct ring_mesh_end {
 	unsigned side, number, peers;
 	ring_mesh_take_fn take;
 	void *arg;
-	struct event *bell, *more, *flush; // more: goes on in the next turn
+	struct event *bell, *more, *flush; // more: drains on in the next turn
 	unsigned dirty;                    // peers with messages to be published, one bit each
 	struct ring_consumer in[RING_MESH_MAX];
 	struct ring_producer out[RING_MESH_MAX];
@@ -41,8 +41,7 @@ static size_t end_size(const struct ring_mesh *m)
 	return sizeof(struct ring_mesh_end) + m->message + RING_MESH_TAILROOM;
 }
 
-// Of an end, beside its rings; the first one stands for the mesh and for the ends of the other
-// side.
+// Bytes of an end besides its rings. End 0 counts the mesh and the ends of the other side, too.
 static size_t own_size(const struct ring_mesh_end *e)
 {
 	return end_size(e->mesh)
@@ -100,7 +99,8 @@ void ring_mesh_free(struct ring_mesh *m)
 	heap_free(m);
 }
 
-// All that is there, and then asleep: the next writer rings.
+// Takes all messages of a peer's ring, then marks this reader as asleep, so that the next writer
+// rings the bell.
 static void peer_drain(struct ring_mesh_end *e, unsigned peer)
 {
 	struct ring_consumer *in = &e->in[peer];
@@ -135,7 +135,8 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
 	on_more(fd, what, arg);
 }
 
-// A full eventfd has been rung.
+// Publishes the messages of the turn. A write that fails finds a full eventfd, which wakes the
+// peer.
 static void on_flush(evutil_socket_t, short, void *arg)
 {
 	struct ring_mesh_end *e = arg;
@@ -159,7 +160,7 @@ static int events_open(struct ring_mesh_end *e, struct loop *loop)
 	e->more = event_new(base, -1, 0, on_more, e);
 	e->flush = event_new(base, -1, 0, on_flush, e);
 	if (!e->bell || !e->more || !e->flush || event_add(e->bell, NULL) < 0
-		|| event_add(e->more, &(struct timeval){0}) < 0) // what came before rang no bell
+		|| event_add(e->more, &(struct timeval){0}) < 0) // earlier messages rang no bell
 		return -ENOMEM;
 	return 0;
 }

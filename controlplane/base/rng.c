@@ -14,7 +14,7 @@ static void rng_fill(struct rng *r)
 		if (n > 0)
 			got += (size_t)n;
 		else if (errno != EINTR)
-			abort(); // without it weir would accept every forged reply
+			abort(); // predictable numbers would let forged replies in
 	}
 	r->left = sizeof(r->pool);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Unpredictable numbers for query ids, ports and letter case: getrandom(2), fetched 512 bytes at a
-// time and wiped as they are used. One per thread; no state survives that would reveal old numbers.
+// Unpredictable numbers for message IDs, ports and letter case, from getrandom(2): 512 bytes at a
+// time, which are wiped as they are used, so that no state reveals old numbers. One per thread.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,5 +12,5 @@ struct rng {
 	size_t left; // bytes of the pool not yet used, at its end
 };
 
-void rng_bytes(struct rng *r, void *out, size_t len); // aborts if the kernel gives none
+void rng_bytes(struct rng *r, void *out, size_t len); // aborts if getrandom(2) fails
 uint16_t rng_u16(struct rng *r);

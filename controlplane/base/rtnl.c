@@ -75,7 +75,7 @@ bool rtnl_body(struct rtnl_message *m, size_t len)
 	return true;
 }
 
-// The reply to request `sequence`; late ones to earlier requests are skipped.
+// Reads the reply to request n->sequence. Skips late replies to earlier requests.
 static int receive(struct rtnl *n, struct rtnl_reply *out)
 {
 	struct nlmsghdr h;

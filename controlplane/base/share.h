@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A bound that several threads have in common: of places, or of bytes.
+// A bound on places or bytes that several threads share.
 //
-// Half of it is divided: each thread has its part of that half for itself, one at least, so no
-// thread waits for what others hold. The other half is common, for the thread that comes first: an
-// atomic count, taken with compare and swap, so the sum of all never passes the bound. A bound
-// below the number of threads counts as that number. With one thread both halves are its own.
-// Within its part a thread writes nothing that others read.
+// One half of the bound is divided: each thread has a part of it, at least one place, so no thread
+// waits for places that others hold. The other half is common, for the thread that comes first: an
+// atomic count, changed with compare and swap, so the sum of all threads never passes the bound. A
+// bound below the number of threads counts as that number. A single thread has both halves. Within
+// its part a thread writes nothing that others read.
 //
-// A `struct share` is one thread's, its only one of that pool. The bound is given with each call,
-// because a reload changes it: with a lower one nothing more is given until enough is returned. All
-// threads should have the same bound; while they do not, the sum stays within the highest of them.
+// A thread has one `struct share` of a pool. The bound is an argument of each call, because a
+// reload changes it: with a lower bound a thread gets nothing more until enough is returned. All
+// threads should pass the same bound; while they do not, the sum stays within the highest bound.
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,13 +19,13 @@
 
 struct share_pool {
 	unsigned threads;
-	_Atomic uint64_t common; // taken of the common half
+	_Atomic uint64_t common; // places taken of the common half
 };
 
 struct share {
 	struct share_pool *pool;
-	uint64_t own;    // taken by this thread
-	uint64_t common; // of these, of the common half
+	uint64_t own;    // places taken by this thread
+	uint64_t common; // how many of `own` are of the common half
 };
 
 static inline uint64_t share_part(const struct share *s, uint64_t bound)
@@ -40,14 +40,14 @@ static inline uint64_t share_common(const struct share *s, uint64_t bound)
 	return bound > divided ? bound - divided : 0;
 }
 
-// What has to be taken of the common half for `own` in all, less what is taken already.
+// How much more of the common half this thread needs to have `own` places.
 static inline uint64_t share_more(const struct share *s, uint64_t bound, uint64_t own)
 {
 	const uint64_t part = share_part(s, bound), above = own > part ? own - part : 0;
 	return above > s->common ? above - s->common : 0;
 }
 
-// False: there are not so many left.
+// Takes `n` places. False: fewer are left.
 static inline bool share_take(struct share *s, uint64_t bound, uint64_t n)
 {
 	const uint64_t more = share_more(s, bound, s->own + n), most = share_common(s, bound);
@@ -65,7 +65,7 @@ static inline bool share_take(struct share *s, uint64_t bound, uint64_t n)
 	return true;
 }
 
-// Would share_take give `n`, as of now?
+// Whether share_take would give `n` at this moment.
 static inline bool share_has(const struct share *s, uint64_t bound, uint64_t n)
 {
 	const uint64_t more = share_more(s, bound, s->own + n);
@@ -74,7 +74,7 @@ static inline bool share_has(const struct share *s, uint64_t bound, uint64_t n)
 			  <= share_common(s, bound);
 }
 
-// Would share_take give `n` if this thread returned all that it has?
+// Whether share_take would give `n` if this thread first returned everything.
 static inline bool share_could(const struct share *s, uint64_t bound, uint64_t n)
 {
 	const uint64_t part = share_part(s, bound);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What clients are counted by: an IPv4 address, or the /64 of an IPv6 address. Any thread.
+// The key by which clients are counted: an IPv4 address, or the /64 of an IPv6 address. Any thread.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 enum { SOURCE_KEY_LEN = 9 };
 
 struct source_key {
-	uint8_t bytes[SOURCE_KEY_LEN]; // the family, then the address; all 0: of no such family
+	uint8_t bytes[SOURCE_KEY_LEN]; // the family, then the address; all 0: another family
 };
 struct source_key source_key_of(const struct sockaddr_storage *a);
 
@@ -20,13 +20,13 @@ static inline bool source_key_equal(const struct source_key *a, const struct sou
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-// Where a /64 may be one host or a whole LAN, each address of it has a client's share, and all of
-// them together SOURCE_NETWORK_TIMES as much: one of them leaves the others something, and a client
-// that has a whole /64 has a bound.
+// A /64 may be one host or a whole LAN. So each of its addresses has a client's share, and all of
+// them together have SOURCE_NETWORK_TIMES as much: one address leaves the others something, and a
+// client with a whole /64 has a bound.
 enum { SOURCE_ID_LEN = 17, SOURCE_NETWORK_TIMES = 4, SOURCE_KIND_NETWORK = 250 };
 
 struct source_id {
-	// The family, then the address; of a network SOURCE_KIND_NETWORK and its /64; all 0: none.
+	// The family, then the address; or SOURCE_KIND_NETWORK, then a /64; all 0: no source.
 	uint8_t bytes[SOURCE_ID_LEN];
 };
 
@@ -41,6 +41,6 @@ static inline bool source_id_equal(const struct source_id *a, const struct sourc
 }
 
 struct source_ids {
-	struct source_id own, network; // network: of IPv6
+	struct source_id own, network; // network: only for IPv6
 };
 struct source_ids source_ids_of(const struct sockaddr_storage *a);

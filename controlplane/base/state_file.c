@@ -67,7 +67,7 @@ static int read_text(struct state_file *f, const char *path)
 {
 	f->len = 0;
 	f->full = false;
-	// Without O_NONBLOCK a FIFO in this place would hang us.
+	// O_NONBLOCK, so that the open of a FIFO does not wait for its writer.
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

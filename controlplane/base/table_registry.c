@@ -9,8 +9,8 @@ const char *const table_kind_texts[TABLE_KINDS] = {[TABLE_NO_KIND] = "",
 	[TABLE_WORK] = "work",
 	[TABLE_FIXED] = "fixed"};
 
-// A table without a kind could not be checked, and a count without its notion would
-// never be shown.
+// Whether the table has a kind, without which it could not be checked, and the property of each
+// count, without which the count would not be shown.
 [[maybe_unused]] static bool is_whole(const struct table_info *t)
 {
 	return t->kind != TABLE_NO_KIND && (!t->oldest_ms || t->has & TABLE_AGES)
@@ -32,8 +32,8 @@ static uint64_t most_of(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-// Their most may have been at different times: no more than the cap of all can have been there,
-// unless one alone had more, under a cap of an earlier time.
+// The high water of two tables together. They may have had it at different times: together they can
+// not have had more than their cap, unless one alone had more under an earlier cap.
 static uint64_t high_sum(uint64_t cap, uint64_t a, uint64_t b)
 {
 	return cap && a + b > cap ? most_of(cap, most_of(a, b)) : a + b;

@@ -12,7 +12,7 @@ static int digit(char c)
 	return at ? (int)((at - hex) % 16) : -1;
 }
 
-// In place, with an end. False: a zero byte, which would end it early.
+// Decodes in place, and adds a NUL. False: the text has a zero byte, which would end it early.
 static bool decode(char *text, size_t len)
 {
 	size_t n = 0;
@@ -30,7 +30,7 @@ static bool decode(char *text, size_t len)
 	return true;
 }
 
-// `text` has room for an end.
+// Reads one field. `text` has room for a NUL.
 static int field_read(struct url_fields *out, char *text, size_t len)
 {
 	char *equals = memchr(text, '=', len);

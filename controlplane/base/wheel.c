@@ -9,9 +9,9 @@
 
 struct wheel {
 	struct event *event;
-	unsigned timers;  // that run
-	uint64_t done;    // ticks up to here have rung
-	uint64_t set_for; // libevent's timer rings at this tick; 0: not set
+	unsigned timers;  // running timers
+	uint64_t done;    // the last tick that has been handled
+	uint64_t set_for; // tick at which libevent's timer expires; 0: not set
 	struct wheel_timer *due;
 	struct wheel_timer *slot[WHEEL_SLOTS];
 };
@@ -44,7 +44,7 @@ static void wheel_set(struct wheel *w, uint64_t tick, uint64_t now_ms)
 	event_add(w->event, &tv);
 }
 
-// To the first slot that is in use.
+// Sets libevent's timer to the first slot that is in use.
 static void wheel_set_next(struct wheel *w, uint64_t now_ms)
 {
 	for (uint64_t tick = w->done + 1; w->timers > 0 && tick <= w->done + WHEEL_SLOTS; tick++) {
