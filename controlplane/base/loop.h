@@ -5,9 +5,9 @@
 //
 // The control plane has a loop for each resolver (misses, upstreams, the only writer of its part of
 // L0), a loop for each frontend, and the service loop (control API, timers of slow things). Nothing
-// that may block runs on a resolver's or a frontend's loop. The mailbox is bounded
-// (LOOP_CALLS_MAX); a full mailbox refuses the call. Timers of libevent are in milliseconds, early
-// or late by the kernel's tick (4 ms): finer timers would cost each iteration a system call.
+// that may block runs on a resolver's loop. The mailbox is bounded (LOOP_CALLS_MAX); a full mailbox
+// refuses the call. Timers of libevent are in milliseconds, early or late by the kernel's tick (4
+// ms): finer timers would cost each iteration a system call.
 //
 // Lag is how late the loop handles a kernel timer of 20 ms, which shows the delay of any other
 // event; each missed expiry counts. Busy is the CPU time of one iteration: an iteration that is

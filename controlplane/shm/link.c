@@ -27,12 +27,12 @@
 #include <weir/shm_region.h>
 #include <weir/thread.h>
 
-// Connections to link.sock. Who connects may hand over descriptors, with its hello or after it, and
-// the thread that reads the message or closes the connection waits until the kernel has closed
-// them (weir/os/passed_files.h). So helper threads do both, two at most: one reads a hello, which
-// must come within LINK_HELLO_MS; one closes. Nobody reads anything further. The next connection
-// waits in the kernel while a hello is read, and while LINK_GUESTS_MAX are open or wait to be
-// closed.
+// Connections to link.sock. A peer may pass descriptors, with its hello or after it, and the thread
+// that reads the message or closes the connection waits until the kernel has closed them
+// (weir/os/passed_files.h). So two helper threads do that: one reads a hello, which must come
+// within LINK_HELLO_MS; one closes connections. Nothing after the hello is read. The next
+// connection waits in the kernel while a hello is read, and while LINK_GUESTS_MAX connections are
+// open or wait to be closed.
 //
 // Owned by the first resolver's loop.
 
@@ -40,13 +40,13 @@ enum { LINK_HELLO_MS = 1000, LINK_GUESTS_MAX = 8 };
 
 struct link_guest {
 	int fd;
-	int rc; // 0: its hello is sound; -errno with `why`, -ETIMEDOUT: none came
+	int rc; // 0: a good hello; -errno with `why`, -ETIMEDOUT: no hello came
 	struct link_hello hello;
 	char why[SHM_WHY_MAX];
 };
 
 struct link_guests;
-// The connection is the callee's until link_guests_leave.
+// Takes a connection with the result of its hello. The callee owns it until link_guests_leave.
 typedef void (*link_guests_fn)(void *arg, const struct link_guest *guest);
 
 static void link_guests_close(struct link_guests *g);
@@ -64,14 +64,15 @@ static bool comes(int fd, const _Atomic bool *stop)
 	return n > 0;
 }
 
-// Without room for descriptors: the kernel closes those that came, and says so.
+// Checks a hello of `n` bytes. MSG_CTRUNC in `flags`: it came with descriptors, which the kernel
+// has closed, because there was no room for them.
 static int check(const struct link_hello *h, ssize_t n, int flags, char why[SHM_WHY_MAX])
 {
 	if (n == 0) {
 		snprintf(why, SHM_WHY_MAX, "closed the link before its hello");
 		return -EPIPE;
 	}
-	// Magic and version stand where every version has them.
+	// Every version has magic and version at these offsets.
 	bool begins = (size_t)n >= offsetof(struct link_hello, workers) && h->magic == SHM_MAGIC;
 	if (begins && h->abi_version != SHM_ABI_VERSION) {
 		snprintf(why, SHM_WHY_MAX,
@@ -91,8 +92,8 @@ static int check(const struct link_hello *h, ssize_t n, int flags, char why[SHM_
 	return 0;
 }
 
-// On a helper's thread: waits for a hello on the connection `guest->fd`, and says in the guest what
-// came.
+// Waits for a hello on the connection `guest->fd`, and stores the result in `guest`. Runs on a
+// helper thread.
 static void hello_read(struct link_guest *guest, const _Atomic bool *stop)
 {
 	struct iovec iov = {.iov_base = &guest->hello, .iov_len = sizeof(guest->hello)};
@@ -110,7 +111,7 @@ static void hello_read(struct link_guest *guest, const _Atomic bool *stop)
 	guest->rc = check(&guest->hello, n, msg.msg_flags, guest->why);
 }
 
-// Its thread has what it works on until the loop has joined it.
+// A helper thread. Its thread owns the data that it works on until the loop has joined it.
 struct helper {
 	struct link_guests *owner;
 	void (*work)(struct link_guests *g);
@@ -195,7 +196,7 @@ static void on_arrived(evutil_socket_t listener, short, void *arg)
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			event_del(g->arrived); // no file or memory: until the next beat
+			event_del(g->arrived); // no descriptor or memory: the next beat retries
 		return;
 	}
 	event_del(g->arrived);
@@ -229,16 +230,15 @@ static void closes_done(struct link_guests *g)
 	closes_start(g);
 }
 
-// Waits for the helpers, and closes all connections that have left. NULL is fine.
-// closes it, soon
+// Lets the helper thread close the connection soon.
 static void link_guests_leave(struct link_guests *g, int fd)
 {
 	g->leaves[g->leaving++] = fd;
 	closes_start(g);
 }
 
-// Each 100 ms: what found no file, memory or thread is tried again. A connection for whose hello
-// there was no thread is closed.
+// Called each 100 ms: tries again where there was no descriptor, memory or thread. A connection is
+// closed if there was no thread to read its hello.
 static void link_guests_beat(struct link_guests *g)
 {
 	closes_start(g);
@@ -258,7 +258,7 @@ static int guests_events_open(struct link_guests *g, struct loop *loop, int list
 		       : -ENOMEM;
 }
 
-// `listener` stays the caller's. -ENOMEM, or -errno of eventfd.
+// Begins to accept connections. The caller keeps `listener`. -ENOMEM, or -errno of eventfd.
 static int link_guests_open(
 	struct link_guests **out, struct loop *loop, int listener, link_guests_fn came, void *arg)
 {
@@ -303,12 +303,12 @@ static void link_guests_close(struct link_guests *g)
 
 struct link_bells {
 	unsigned workers, resolvers;
-	int hears[SHM_WORKERS_MAX]; // -1: handed over; the first resolver's loop alone
+	int hears[SHM_WORKERS_MAX]; // -1: sent to the data plane; only the first loop uses them
 	int rings[SHM_WORKERS_MAX];
 	int gong[SHM_RESOLVERS_MAX];
 };
 
-// A hello, whose bells are closed when no resolver uses them any more.
+// A hello, and bells that are closed when no resolver uses them any more.
 struct greeting_shared {
 	_Atomic unsigned references;
 	struct link_hello hello;
@@ -321,9 +321,10 @@ struct link_resolver {
 	struct worker_rings *worker_rings;
 	struct l0_writer *l0;
 	struct event *beat;
-	struct greeting_shared *held; // its loop's: whose bells its rings have; NULL: none
-	// Its step of a walk: its loop's while it is out, else the first one's.
-	bool out; // the first one's
+	struct greeting_shared *held; // only for this loop: its rings have these bells; or NULL
+	// The resolver's step of a walk. Only the first resolver's loop uses `out`. While it is set
+	// only this resolver's loop uses the rest, else only the first one's.
+	bool out;
 	struct greeting_shared *given;
 	struct loop_return go, back;
 	int rc;
@@ -335,20 +336,20 @@ struct link_server {
 	unsigned resolvers;
 	struct link_resolver of[SHM_RESOLVERS_MAX];
 	char path[SHM_PATH_MAX + 32];
-	int listen_fd, peer_fd; // -1: none
+	int listen_fd, peer_fd; // -1: not open
 	bool up;                // the peer has been welcomed
 	struct link_guests *guests;
 	struct event *peer_event;
-	// All resolvers on their way to `target`.
+	// A walk: all resolvers attach `target`, or detach.
 	bool walking;
 	void (*done)(struct link_server *s);
 	struct loop_wait wait;
-	struct greeting_shared *target; // that all are to attach, or have; NULL: none
+	struct greeting_shared *target; // all resolvers attach it, or have; NULL: they detach
 	int attach_rc;
 	char attach_why[SHM_WHY_MAX];
 };
 
-// The bells of a data plane: made here, and handed over with the welcome.
+// The bells of a data plane: made here, and sent with the welcome.
 
 static void end_close(int *fd)
 {
@@ -372,7 +373,7 @@ static void bells_close(struct link_bells *b)
 		end_close(&b->gong[r]);
 }
 
-// -errno, and none is open.
+// Makes all bells and gongs. -errno: none of them is open.
 static int bells_open(struct link_bells *b, unsigned workers, unsigned resolvers)
 {
 	int rc = 0;
@@ -396,7 +397,7 @@ static int bells_open(struct link_bells *b, unsigned workers, unsigned resolvers
 	return rc;
 }
 
-// In the order of struct link_welcome; their number.
+// Lists the descriptors in the order of struct link_welcome. Returns their number.
 static unsigned list(const struct link_bells *b, int fds[LINK_BELLS_MAX])
 {
 	unsigned n = 0;
@@ -409,7 +410,7 @@ static unsigned list(const struct link_bells *b, int fds[LINK_BELLS_MAX])
 	return n;
 }
 
-// Sends the welcome with them. -errno of that; the ends that hear are no longer here in any case.
+// Sends the welcome with the bells. -errno of sendmsg(2). Closes the workers' ends in any case.
 static int bells_give(struct link_bells *b, int peer, struct link_welcome *w)
 {
 	int fds[LINK_BELLS_MAX];
@@ -433,12 +434,12 @@ static int bells_give(struct link_bells *b, int peer, struct link_welcome *w)
 }
 
 enum {
-	COPY_MAX_MS = 600, // of the second that a restart may take
+	COPY_MAX_MS = 600, // a part of the second that a restart may take
 	COPY_STEP_BUCKETS = 4096,
 };
 
-// The cache of the last life, of another size, into the new one. A data plane that lives goes on
-// with the old one meanwhile; only misses wait, so it may not take long.
+// Copies the cache of the last life, of another size, into the new one. A running data plane uses
+// the old cache meanwhile; only misses wait, so the copy may not take long.
 static void l0_copy(const struct publisher *p, struct l0_writer *const *w)
 {
 	const struct region *old = publisher_l0_old(p);
@@ -461,14 +462,14 @@ static void l0_copy(const struct publisher *p, struct l0_writer *const *w)
 	log_info("cache of the new size: %llu records copied in %llu ms, %llu discarded%s",
 		(unsigned long long)c.copied, (unsigned long long)(now_ms - start_ms),
 		(unsigned long long)c.discarded,
-		c.full  ? ", the new one is full" // or a share of it
+		c.full  ? ", the new one is full" // or a resolver's share of it
 		: !done ? ", the rest not copied: out of time"
 			: "");
 }
 
-// The writers of L0, filled from a cache of another size or number of resolvers for
-// 0.6 s at most, and their region made current. `out` has room for publisher_resolvers of them and
-// is all NULL; those that are set are the caller's, also after an error. -errno with `why`.
+// Opens the writers of L0, fills them from a cache of another size or number of resolvers for at
+// most COPY_MAX_MS, and makes their region current. `out`: room for a writer for each resolver, all
+// NULL; the caller owns the writers that are set, also after an error. -errno with `why`.
 static int l0_open(struct publisher *p, struct l0_writer **out, char why[SHM_WHY_MAX])
 {
 	unsigned long long kept = 0, discarded = 0;
@@ -496,8 +497,8 @@ static int l0_open(struct publisher *p, struct l0_writer **out, char why[SHM_WHY
 	return 0;
 }
 
-// What a hello leads to: each resolver attaches its rings on its own loop, and the first one's loop
-// then answers.
+// The handshake: each resolver attaches its rings on its loop, then the first resolver's loop
+// answers the hello.
 
 static void peer_drop(struct link_server *s)
 {
@@ -510,7 +511,7 @@ static void peer_drop(struct link_server *s)
 	s->up = false;
 }
 
-// A hang-up, or what nobody reads.
+// The peer has hung up, or has sent something, which ends the link unread.
 static void on_peer(evutil_socket_t, short, void *arg)
 {
 	log_warning("data plane closed its link");
@@ -531,7 +532,7 @@ static void refusal_send(const struct link_server *s, int fd, int error)
 	(void)send(fd, &w, sizeof(w), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-// NULL is fine.
+// Drops a reference; NULL is fine.
 static void greeting_drop(struct greeting_shared *g)
 {
 	if (!g || atomic_fetch_sub_explicit(&g->references, 1, memory_order_acq_rel) > 1)
@@ -565,7 +566,8 @@ static int greeting_share(
 
 static void step_send(struct link_resolver *r);
 
-// The first resolver's loop. One that was late may have to attach another data plane by now.
+// Ends a step, on the first resolver's loop. A late resolver may have to attach another data plane
+// by now.
 static void step_back(void *arg)
 {
 	struct link_resolver *r = arg;
@@ -584,7 +586,7 @@ static void step_back(void *arg)
 	loop_wait_done(&s->wait, resolver);
 }
 
-// Its own loop.
+// Attaches or detaches the resolver's rings, on the resolver's loop.
 static void step(void *arg)
 {
 	struct link_resolver *r = arg;
@@ -628,8 +630,9 @@ static void walk_end(void *arg)
 	s->done(s);
 }
 
-// Every resolver attaches `target`, which becomes the link's, or lets its rings go, each on its own
-// loop; then `done` on the first. One whose last step is still out gets there when it is back.
+// Lets every resolver attach `target`, which the link then owns, or detach, each on its loop; then
+// calls `done` on the first resolver's loop. A resolver whose last step is still out follows when
+// the step is back.
 static void walk_begin(
 	struct link_server *s, struct greeting_shared *target, void (*done)(struct link_server *s))
 {
@@ -649,14 +652,14 @@ static void detached(struct link_server *)
 {
 }
 
-// The data plane is dead; no walk may be in progress.
+// Detaches all rings, because the data plane is dead. No walk may be in progress.
 static void detach(struct link_server *s)
 {
 	if (s->target)
 		walk_begin(s, NULL, detached);
 }
 
-// Those that had taken the data plane have let it go.
+// Refuses the data plane, once the resolvers that had attached it have detached.
 static void refuse(struct link_server *s)
 {
 	log_warning("data plane refused: %s", s->attach_why);
@@ -664,7 +667,7 @@ static void refuse(struct link_server *s)
 	peer_drop(s);
 }
 
-// Keeps why one of them refuses the data plane; not of those that are late.
+// Keeps the error of a resolver that refuses the data plane. A late resolver does not count.
 static void refusal_take(struct link_server *s)
 {
 	for (unsigned i = 0; i < s->resolvers && s->attach_rc == 0; i++) {
@@ -687,7 +690,7 @@ static void attached(struct link_server *s)
 	event_add(s->peer_event, NULL);
 	struct link_welcome w = welcome(s, 0);
 	int rc = bells_give(&s->target->bells, s->peer_fd, &w);
-	if (rc < 0) { // it asks again
+	if (rc < 0) { // the data plane tries again
 		snprintf(s->attach_why, sizeof(s->attach_why), "welcome: %s", strerror(-rc));
 		log_warning("data plane refused: %s", s->attach_why);
 		peer_drop(s);
@@ -697,7 +700,7 @@ static void attached(struct link_server *s)
 	log_info("data plane attached, %u workers", s->target->hello.workers);
 }
 
-// Until the welcome nobody looks at the connection.
+// Keeps the connection. Its event is added with the welcome; until then nothing is read from it.
 static int peer_take(struct link_server *s, const struct link_guest *guest)
 {
 	s->peer_fd = guest->fd;
@@ -738,7 +741,7 @@ static void guest_came(void *server, const struct link_guest *guest)
 	FAULT_POINT(link_hello_taken);
 	publisher_reader_look(s->publisher);
 	s->attach_rc = greet(s, guest, &target);
-	if (s->attach_rc < 0) // no resolver has heard of it
+	if (s->attach_rc < 0) // no resolver has begun to attach it
 		refuse(s);
 	else
 		walk_begin(s, target, attached);
@@ -748,7 +751,8 @@ static void guest_came(void *server, const struct link_guest *guest)
 
 enum { BEAT_MS = 100 };
 
-// Without a link, again and again: is the process dead? It may start and die unseen.
+// The first resolver's part of a beat. Without a link it probes each time whether the data plane's
+// process is dead, because a process may start and die unseen.
 static void first_beat(struct link_server *s)
 {
 	publisher_heartbeat(s->publisher, clock_mono_ms());
@@ -762,7 +766,7 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	struct link_resolver *r = arg;
 	struct link_server *s = r->owner;
 	if (r == &s->of[0])
-		first_beat(s); // workers watch its heartbeat, whatever the rings hold
+		first_beat(s); // first, as workers watch this heartbeat
 	publisher_resolver_beat(s->publisher, (unsigned)(r - s->of), clock_mono_ms());
 	worker_rings_beat(r->worker_rings);
 	l0_writer_reclaim(r->l0);
@@ -781,8 +785,8 @@ static int listen_open(struct link_server *s)
 	passed_files_refuse(s->listen_fd);
 	// This process holds controlplane.lock, so no process listens on a leftover socket.
 	(void)unlink(s->path);
-	// bind() gives the file the mode of the socket, without what the umask has; to change the
-	// umask would be the whole process's.
+	// bind() gives the file the mode of the socket, less the umask, which all threads share
+	// and which therefore stays.
 	int rc = fchmod(s->listen_fd, 0600) < 0
 				 || bind(s->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0
 			 ? -errno
@@ -900,7 +904,7 @@ void link_tables(const struct link_server *s, unsigned resolver, struct table_re
 
 	publish_status(s->publisher, &p);
 	l0_writer_stats(s->of[resolver].l0, &l0);
-	const uint64_t bytes = p.l0_bytes / s->resolvers; // of the region
+	const uint64_t bytes = p.l0_bytes / s->resolvers; // this resolver's share of the region
 	table_register(tables, &(struct table_info){.name = "l0",
 				       .owner = "resolver loop",
 				       .eviction = "evict by SIEVE; no room: refuse",

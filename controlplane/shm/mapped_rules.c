@@ -15,8 +15,9 @@ static void take(struct mapped_rules *fr, const struct rule_reader *reader, uint
 			fr->allowing[w] |= reader->of_class[class][w];
 }
 
-// The file may be gone already: then there is a newer one, which the next look finds. The sums of
-// its body are left out: they take 0.1 ms a MiB, and this process or its last life has made it.
+// Maps the image of `word`. Its file may be gone: then there is a newer image, which the next look
+// finds. The sums of its body are not checked: they take 0.1 ms a MiB, and this process or its last
+// life has made the file.
 static bool map(struct mapped_rules *fr, const struct shm_paths *paths, uint64_t word)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";

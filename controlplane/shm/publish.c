@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The publisher's directory, and what it says beside images: which life of the data plane reads,
-// settings, heartbeats, evictions.
+// The publisher: its directory, which run of the data plane reads, settings, heartbeats, evictions,
+// and the images.
 
 #include "publish.h"
 
@@ -27,7 +27,7 @@
 
 enum {
 	PUBLISH_OLD_MAX = 2,       // images kept for workers that have not activated the newest
-	PUBLISH_L0_MEAN_UNITS = 5, // of a record; sizes the index
+	PUBLISH_L0_MEAN_UNITS = 5, // units of a mean record, by which the index is sized
 };
 
 // One generation of the rule image, mapped here.
@@ -39,29 +39,29 @@ struct rule_image_region {
 // The groups of one policy image.
 struct policy_kept {
 	uint64_t generation;
-	struct policy_group group[POLICY_GROUPS_MAX]; // beyond the image's own like group 0
+	struct policy_group group[POLICY_GROUPS_MAX]; // numbers without a group have group 0
 };
 
-// For how long a worker that turns has not activated the newest generation.
+// How long a running worker has not activated the newest generation.
 struct publish_lag {
-	uint64_t since_ms, ms; // since 0: all have
+	uint64_t since_ms, ms; // since_ms 0: all workers have
 };
 
-// Of a resolver or a frontend. All of them look at `at_ms` and write `hangs`; all else is its
-// loop's.
+// The heartbeat of a resolver or a frontend. All their loops read `at_ms` and write `hangs`; only
+// the thread's loop uses the rest.
 struct publisher_beat {
-	_Atomic uint64_t at_ms; // 0: none yet
+	_Atomic uint64_t at_ms; // 0: no heartbeat yet
 	_Atomic bool hangs;
-	uint64_t check_from_ms; // before that the others' may be old
+	uint64_t check_from_ms; // until then heartbeats of others may be old
 };
 
-// What evictions know of a worker.
+// The state of a worker for evictions.
 struct publisher_worker {
-	_Atomic uint64_t *evicted; // in its answers; NULL: it cannot be evicted
-	uint64_t answers;          // the number of that file, which the worker must have mapped
-	uint64_t beat_ms;          // its last heartbeat
-	unsigned still;            // of our beats without another one
-	unsigned unreturned;       // of its beats while it is evicted
+	_Atomic uint64_t *evicted; // a word in the worker's answers; NULL: it cannot be evicted
+	uint64_t answers;          // number of that file, which the worker must have mapped
+	uint64_t beat_ms;          // the worker's last heartbeat
+	unsigned still;            // beats of this loop without a new one
+	unsigned unreturned;       // the worker's heartbeats while it is evicted
 };
 
 struct publisher {
@@ -69,56 +69,56 @@ struct publisher {
 	int lock_fd;
 	struct region directory;
 	struct directory *dir;
-	struct region reader; // the data plane's; zeros until there is one
-	bool reader_told;     // that it cannot be used
-	bool huge_apart;      // the data plane does not see our hugetlbfs, as we logged
+	struct region reader; // the data plane's file; zeros until there is one
+	bool reader_told;     // the log says that the file cannot be used
+	bool huge_apart;      // the log says that the data plane does not see our hugetlbfs
 	uint64_t incarnation;
-	struct epoch_writer epoch[SHM_RESOLVERS_MAX]; // each its resolver's
-	_Atomic uint64_t dead; // the life of the data plane that is known to be dead
-	_Atomic uint64_t out[SHM_WORKERS_MAX]; // evicted workers; 0: not (epoch_writer.out)
+	struct epoch_writer epoch[SHM_RESOLVERS_MAX]; // used by the resolver's loop
+	_Atomic uint64_t dead;                 // the run of the data plane that is known to be dead
+	_Atomic uint64_t out[SHM_WORKERS_MAX]; // 0: the worker is not evicted (epoch_writer.out)
 	unsigned resolvers;
 	unsigned frontends;
 	struct publisher_beat beat[SHM_RESOLVERS_MAX + EPOCH_OWN_MAX]; // resolvers, then frontends
 	struct region l0;
-	struct region l0_old; // of the last life and another size, until l0 is published
+	struct region l0_old; // L0 of the last life, of another size, until `l0` is published
 	uint64_t l0_generation;
 	bool l0_fresh;
-	bool l0_stays; // where it is, though the data plane does not see it: there is no other room
-	_Atomic uint8_t *marks; // of this process' readers
+	bool l0_stays; // L0 stays though the data plane may not see it: there is no other room
+	_Atomic uint8_t *marks; // shared by this process' readers
 	struct reader_place {
 		alignas(CACHE_LINE) _Atomic uint64_t seen;
-	} place[EPOCH_OWN_MAX]; // of these
-	uint64_t next_look_ms;  // at the files
+	} place[EPOCH_OWN_MAX]; // one for each reader of this process
+	uint64_t next_look_ms;  // when to check the files
 	uint64_t suspended_ms;  // clock_suspended_ms, at the last heartbeat
-	uint64_t check_from_ms; // before that a worker's heartbeat may be old because of a suspend
+	uint64_t check_from_ms; // until then a worker's heartbeat may be old because of a suspend
 
 	_Atomic bool blocking_on, closed;
 	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms, watch_until_ms;
 
 	pthread_mutex_t lock; // protects the fields below
 	struct dp_watch watch;
-	struct policy_kept kept[POLICY_KEPT]; // generation 0: none
+	struct policy_kept kept[POLICY_KEPT]; // generation 0: no image
 	unsigned kept_newest;
 	const struct rings_dp_page *rings[SHM_WORKERS_MAX];
 	unsigned worker_rings;
-	uint64_t policy_generation; // of the last publish_policy
-	struct region policy;       // of policy_mapped; only looked at for cuts
+	uint64_t policy_generation; // generation of the last publish_policy
+	struct region policy;       // image of policy_mapped; only checked for truncation
 	uint64_t policy_mapped;
-	uint64_t hops_generation;        // of the last publish_hops
+	uint64_t hops_generation;        // generation of the last publish_hops
 	uint64_t rules_next;             // generation of the next publish_rules_prepare
-	struct rule_image_region *rules; // current, or NULL
-	struct rule_image_region *old[PUBLISH_OLD_MAX]; // retired, oldest first
+	struct rule_image_region *rules; // the current image, or NULL
+	struct rule_image_region *old[PUBLISH_OLD_MAX]; // retired images, oldest first
 	unsigned old_count;
 	uint64_t refused_busy;
 	unsigned workers_hung;
 	struct publisher_worker of_worker[SHM_WORKERS_MAX];
-	uint64_t evict_ms, evictions; // the last look; how many there were
+	uint64_t evict_ms, evictions; // time of the last check; number of evictions
 	struct publish_lag rules_lag, policy_lag, hops_lag, l0_lag;
 	bool policy_fails; // the newest groups are not published
 	uint64_t policy_failures;
-	struct again l0_again;               // when to check its file
-	struct dns_cookie_terms cookies;     // as published last
-	struct dns_cookie_terms own_cookies; // secrets that were not configured
+	struct again l0_again;               // when to check the file of L0
+	struct dns_cookie_terms cookies;     // terms that are published
+	struct dns_cookie_terms own_cookies; // random secrets, for a configuration without
 	bool cookies_are_own;
 	uint64_t cookies_rotate_ms;
 };
@@ -137,12 +137,12 @@ static void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms);
 static void publish_rules_recover(struct publisher *p);
 static void publish_rules_retire(struct publisher *p);
 
-// The data plane's word that says which of its runs reads the cache (struct reader_page). The
-// writers of L0 have a pointer to it for their whole life; the file behind it may come later, or
-// be replaced.
+// The word in the data plane's file `reader` that says which run of the data plane reads the cache
+// (struct reader_page). The writers of L0 point to it for their whole life; its file may come
+// later, or be replaced.
 //
-// Until there is a file the word is 0, since a data plane that makes one uses nothing of our
-// directory before directory.reader_file names that file. If one runs already whose file is gone,
+// Without a file the word is 0, because a data plane that makes the file uses nothing of the
+// directory before directory.reader_file names the file. If a data plane runs whose file is gone,
 // the word is one that no run has, and everything waits until the file is back.
 
 static const char READER_NAME[] = "reader";
@@ -154,7 +154,7 @@ static const _Atomic uint64_t *publish_reader_life(const struct publisher *p)
 	return &page->life;
 }
 
-// In place of a file that is not there.
+// Stores a word that no run has, in place of a file that is gone.
 static int unknown_store(struct publisher *p, char why[SHM_WHY_MAX])
 {
 	struct reader_page *page = region_data(&p->reader);
@@ -176,11 +176,11 @@ void publisher_reader_look(struct publisher *p)
 		log_error("data plane not used: %s; weir tries again", why);
 	p->reader_told = rc < 0 && rc != -ENOENT;
 	if (was_there && !p->reader.inode && unknown_store(p, why) < 0)
-		region_lost_end(why); // or its zeros would say that nobody reads
+		region_lost_end(why); // a word of 0 would say that nobody reads
 	if (rc != 1)
 		return;
 	FAULT_POINT(reader_mapped);
-	// After the mapping, which all threads use from then on.
+	// Stored after the mapping, which all threads use from then on.
 	atomic_store_explicit(&p->dir->reader_file, region_header_of(&p->reader)->incarnation,
 		memory_order_release);
 	FAULT_POINT(reader_file_stored);
@@ -192,7 +192,7 @@ static uint64_t huge_of_reader(const struct publisher *p)
 	return atomic_load_explicit(&page->huge, memory_order_acquire);
 }
 
-// Can the data plane read what is on our hugetlbfs? Any thread.
+// Whether the data plane can read files on this process' hugetlbfs. Any thread.
 static bool publish_sees_huge(const struct publisher *p)
 {
 	const uint64_t theirs = huge_of_reader(p);
@@ -210,7 +210,7 @@ bool publisher_huge_apart(const struct publisher *p, char why[SHM_WHY_MAX])
 	return true;
 }
 
-// Logs what changed.
+// Logs when the data plane begins or ceases to see this process' hugetlbfs.
 static void publish_huge_look(struct publisher *p)
 {
 	char why[SHM_WHY_MAX];
@@ -231,18 +231,18 @@ static int publish_reader_open(struct publisher *p, char why[SHM_WHY_MAX])
 	publisher_reader_look(p);
 	if (p->reader.inode)
 		return 0;
-	// In this order: a data plane that finds its file named here was seen.
+	// The store comes before the probe: a data plane that finds its file named here was seen.
 	atomic_store(&p->dir->reader_file, 0);
 	snprintf(path, sizeof(path), "%s/dataplane.lock", p->paths.run);
 	return process_lock_probe(path) == 1 ? unknown_store(p, why) : 0;
 }
 
-// Settings for the workers, and the secrets of cookies with them: the configured ones, or random
-// ones, which change within each day, at an unpredictable time (RFC 7873 7.1).
+// Settings for the workers, with the secrets of cookies: configured secrets, or random ones that
+// change within each day, at an unpredictable time (RFC 7873 7.1).
 
 enum {
-	OWN = 2, // today's, and yesterday's, by which cookies of the last hour are still right
-	DAY_MS = 24 * 3600 * 1000, // less up to 40% of it, at random
+	OWN = 2, // the present secret and the previous one, which keeps older cookies valid
+	DAY_MS = 24 * 3600 * 1000, // life of a secret, less up to 40% at random
 	JITTER_MS = DAY_MS / 10 * 4,
 };
 
@@ -260,7 +260,8 @@ static void own_rotate(struct publisher *p, uint64_t now_ms)
 	p->cookies_rotate_ms = now_ms + DAY_MS - less_ms % JITTER_MS;
 }
 
-// With the lock held: the secrets that none is configured for, new ones when they are due.
+// Fills in random secrets if no secret is configured, and new ones when they are due. Called with
+// the lock held.
 static void cookies_complete(struct publisher *p, struct dns_cookie_terms *terms, uint64_t now_ms)
 {
 	p->cookies_are_own = terms->is_on && terms->count == 0;
@@ -273,7 +274,7 @@ static void cookies_complete(struct publisher *p, struct dns_cookie_terms *terms
 	p->cookies = *terms;
 }
 
-// With the lock held.
+// Publishes settings in the next slot. Called with the lock held.
 static void config_switch(struct publisher *p, const struct dp_config *c)
 {
 	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;
@@ -285,7 +286,7 @@ static void config_switch(struct publisher *p, const struct dp_config *c)
 	FAULT_POINT(config_switched);
 }
 
-// With the lock held: the settings once more, when the cookies' secret has to change.
+// Publishes the settings again when the cookies' secret must change. Called with the lock held.
 static void publish_config_beat(struct publisher *p, uint64_t now_ms)
 {
 	uint64_t generation = atomic_load(&p->dir->config_generation);
@@ -362,9 +363,9 @@ void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out)
 	pthread_mutex_unlock(lock);
 }
 
-// The heartbeats of the resolvers and frontends. Each one's loop writes its own and looks at all
-// others, so every loop that hangs is named as long as one runs. When none does, the data plane
-// says so.
+// The heartbeats of the resolvers and frontends. Each loop writes its heartbeat and checks all
+// others, so the log names every loop that hangs as long as one loop runs. When no loop runs, the
+// data plane logs it.
 
 static void hung_log(unsigned beat)
 {
@@ -387,7 +388,7 @@ static void back_log(unsigned beat)
 		log_info("frontend %u is back", beat - SHM_RESOLVERS_MAX);
 }
 
-// Several loops may see the same: one of them logs it.
+// Notes that a thread hangs, or no longer does. Several loops may find it; one of them logs it.
 static void hung_set(struct publisher *p, unsigned beat, bool hangs)
 {
 	if (atomic_exchange_explicit(&p->beat[beat].hangs, hangs, memory_order_relaxed) == hangs)
@@ -404,8 +405,8 @@ static void beat_look(struct publisher *p, unsigned own_beat, uint64_t now_ms)
 	const uint64_t before_ms = atomic_load_explicit(&own->at_ms, memory_order_relaxed);
 
 	atomic_store_explicit(&own->at_ms, now_ms, memory_order_relaxed);
-	// The process was stopped, or the machine suspended: the others need as long as we do for
-	// their heartbeats. Half the time, because theirs may be a beat older than our own.
+	// The process was stopped, or the machine suspended: other threads need as long as this
+	// one for their heartbeats. Half of PUBLISH_HUNG_MS, because theirs may be a beat older.
 	if (now_ms > before_ms && now_ms - before_ms >= PUBLISH_HUNG_MS / 2)
 		own->check_from_ms = now_ms + PUBLISH_HUNG_MS;
 	if (now_ms < own->check_from_ms)
@@ -413,7 +414,7 @@ static void beat_look(struct publisher *p, unsigned own_beat, uint64_t now_ms)
 	for (unsigned i = 0; i < ARRAY_LEN(p->beat); i++) {
 		const uint64_t at_ms =
 			atomic_load_explicit(&p->beat[i].at_ms, memory_order_relaxed);
-		// 0: it has not begun, or no thread has that number.
+		// 0: the thread has not begun, or there is no such thread.
 		hung_set(p, i, at_ms != 0 && now_ms > at_ms && now_ms - at_ms > PUBLISH_HUNG_MS);
 	}
 }
@@ -474,17 +475,17 @@ static unsigned publish_frontends_hung(const struct publisher *p)
 	return hung_of(p, SHM_RESOLVERS_MAX, p->frontends);
 }
 
-// Eviction of workers whose heart has stopped while others beat: the writers of L0 no longer wait
-// for such a worker (shm_epoch.h says why that is safe), old rule images are freed without it, and
-// resolvers drop the answers for it. What it put on its miss ring is resolved, and what lies on its
-// answer ring stays there for its return.
+// Eviction of workers that are silent while others beat. The writers of L0 no longer wait for such
+// a worker (shm_epoch.h says why that is safe), old rule images are freed without it, and resolvers
+// drop the answers for it. Misses on its miss ring are resolved, and messages on its answer ring
+// stay there for its return.
 //
-// Time is counted in beats of this loop, so that a pause of this process or of the machine is no
-// worker's silence. When no worker beats, the data plane is stopped: nobody is served, and its
-// workers would all return in the middle of a batch. Then none is evicted, and that time counts as
-// no worker's silence.
+// Time is counted in beats of this loop, so that a pause of this process or of the machine does not
+// count as a worker's silence. When no worker beats, the data plane is stopped: it serves no
+// client, and all its workers would return in the middle of a batch. Then no worker is evicted, and
+// that time does not count as silence, either.
 
-// One that has not mapped the word yet would not see it.
+// Whether a worker can be evicted: a worker that has not mapped the word would not see it.
 static bool may_be_evicted(const struct publisher *p, unsigned worker)
 {
 	const struct publisher_worker *w = &p->of_worker[worker];
@@ -503,8 +504,8 @@ static void evict_as_next(struct publisher *p, unsigned worker)
 	struct publisher_worker *w = &p->of_worker[worker];
 	uint64_t number = atomic_load_explicit(w->evicted, memory_order_relaxed) + 1;
 
-	number += number == 0; // `out` 0 is nobody's
-	// In this order: a writer that sees `out` writes into memory only after the worker can
+	number += number == 0; // 0 in `out` means not evicted
+	// `evicted` comes first: a writer that sees `out` reuses memory only after the worker can
 	// know.
 	atomic_store_explicit(w->evicted, number, memory_order_relaxed);
 	FAULT_POINT(worker_evicted_stored);
@@ -521,8 +522,9 @@ static void evict(struct publisher *p, unsigned worker)
 		worker, PUBLISH_EVICT_BEATS * PUBLISH_BEAT_MS);
 }
 
-// The words are in memory that the other process writes, and bits flip. `evicted` is written again;
-// a worker that beats but has no right `returned` finds the next number, and returns once more.
+// Repairs the words of an eviction, because bits flip, and the data plane writes `returned`. Writes
+// `evicted` again; a worker that beats but has a wrong `returned` gets the next number, and returns
+// once more.
 static void words_heal(struct publisher *p, unsigned worker, uint64_t out, bool beats)
 {
 	struct publisher_worker *w = &p->of_worker[worker];
@@ -548,12 +550,12 @@ static void look(struct publisher *p, unsigned worker)
 	}
 	if (beat != w->beat_ms)
 		w->still = 0;
-	else if (beat != 0 && w->still < PUBLISH_EVICT_BEATS) // 0: before its first heartbeat
+	else if (beat != 0 && w->still < PUBLISH_EVICT_BEATS) // 0: the worker has not begun
 		w->still++;
 	w->beat_ms = beat;
 }
 
-// With the lock held.
+// Checks all workers at a beat. Called with the lock held.
 static void publish_evict_beat(struct publisher *p, uint64_t now_ms)
 {
 	const bool paused = now_ms - p->evict_ms >= PUBLISH_HUNG_MS / 2;
@@ -566,7 +568,7 @@ static void publish_evict_beat(struct publisher *p, uint64_t now_ms)
 			p->of_worker[i].still = 0;
 		beats |= p->of_worker[i].beat_ms && p->of_worker[i].still < PUBLISH_EVICT_BEATS / 2;
 	}
-	// Else the first that beats after a stop would have all others evicted.
+	// Otherwise the first worker that beats after a stop would get all others evicted.
 	for (unsigned i = 0; !beats && i < p->worker_rings; i++)
 		p->of_worker[i].still = 0;
 	for (unsigned i = 0; beats && i < p->worker_rings; i++)
@@ -590,7 +592,7 @@ bool publisher_is_out(const struct publisher *p, unsigned worker)
 	return atomic_load_explicit(&p->out[worker], memory_order_relaxed) != 0;
 }
 
-// with the lock held
+// The number of evicted workers. Called with the lock held.
 static unsigned publish_workers_out(const struct publisher *p)
 {
 	unsigned out = 0;
@@ -599,7 +601,7 @@ static unsigned publish_workers_out(const struct publisher *p)
 	return out;
 }
 
-// Its life.
+// Open and close of the publisher.
 
 static const char DIRECTORY_NAME[] = "directory";
 enum { LOOK_MS = 1000 };
@@ -649,8 +651,8 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	atomic_store(&p->dir->state, CP_STARTING);
 	atomic_store(&p->dir->incarnation, p->incarnation);
 	FAULT_POINT(directory_incarnation_stored);
-	// A new directory, so a new cache; from somewhere else on, as workers may use old numbers
-	// for a moment longer.
+	// A new directory, so a new cache: view numbers begin elsewhere, because workers may use
+	// old numbers for a moment.
 	if (atomic_load(&p->dir->next_view) == 0)
 		atomic_store(&p->dir->next_view, 1 + (uint32_t)(p->incarnation % 16384));
 	atomic_store(&p->dir->heartbeat_ms, clock_mono_ms());
@@ -670,7 +672,7 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	return 0;
 }
 
-// Files "<stem>.<number>" whose generation is not the one to keep.
+// Files "<stem>.<number>" of other generations than `keep`.
 struct leftovers {
 	const struct shm_paths *paths;
 	enum shm_where where;
@@ -693,7 +695,7 @@ static void unlink_old(void *arg, const char *name)
 	FAULT_POINT(leftover_unlinked);
 }
 
-// Files "<stem>.<number>" whose generation is not the one to keep go.
+// Unlinks files "<stem>.<number>" of other generations than `keep`.
 static void publish_unlink_old(struct publisher *p, const char *stem, uint64_t keep)
 {
 	struct leftovers l = {.paths = &p->paths, .stem = stem, .keep = keep};
@@ -789,10 +791,10 @@ bool publisher_probe_readers(struct publisher *p)
 {
 	char path[SHM_PATH_MAX + 32];
 	snprintf(path, sizeof(path), "%s/dataplane.lock", p->paths.run);
-	// In this order: a process that stored its run here held the lock then, and holds it until
-	// it ends.
+	// The load comes before the probe: a process that stored its run here held the lock then,
+	// and holds it until it ends.
 	uint64_t life = atomic_load_explicit(publish_reader_life(p), memory_order_acquire);
-	// A file that is not there proves nothing once a life has read: it may have been deleted.
+	// A missing file proves nothing once a run has read: it may have been deleted.
 	int held = process_lock_probe(path);
 	if (held != 0 && (held != -ENOENT || life != 0))
 		return false;
@@ -835,14 +837,15 @@ void publisher_no_rings(struct publisher *p, unsigned resolver)
 	publisher_rings(p, resolver, 0, NULL, 0);
 }
 
-// Clocks are read at different places, so a heartbeat may lie ahead of now_ms.
+// Counts workers without a heartbeat. A heartbeat may be later than now_ms, because another thread
+// has read the clock.
 static void watch_workers(struct publisher *p, uint64_t now_ms)
 {
 	uint64_t suspended_ms = clock_suspended_ms(p->suspended_ms);
 	unsigned hung = 0;
 
-	// After a suspend the workers need as long as we do for their next heartbeat, and now_ms
-	// may be of before it: the time of the next look counts.
+	// After a suspend the workers need as long as this thread for their next heartbeat, and
+	// now_ms may be a time before the suspend: the time of the next check counts.
 	if (suspended_ms != p->suspended_ms)
 		p->check_from_ms = UINT64_MAX;
 	else if (p->check_from_ms == UINT64_MAX)
@@ -853,7 +856,7 @@ static void watch_workers(struct publisher *p, uint64_t now_ms)
 	for (unsigned i = 0; i < p->worker_rings; i++) {
 		uint64_t beat =
 			atomic_load_explicit(&p->rings[i]->heartbeat_ms, memory_order_relaxed);
-		// 0: attached before its first heartbeat.
+		// 0: the worker was attached before its first heartbeat.
 		hung += beat != 0 && now_ms > beat && now_ms - beat > PUBLISH_HUNG_MS;
 	}
 	if (hung > p->workers_hung)
@@ -873,7 +876,7 @@ static void look_at_file(
 		region_lost_end(name);
 }
 
-// With the lock held, for p->rules.
+// Ends this process if a file is truncated. Called with the lock held, for p->rules.
 static void look_at_files(struct publisher *p, uint64_t now_ms)
 {
 	if (now_ms < p->next_look_ms)
@@ -912,7 +915,7 @@ void publisher_state(struct publisher *p, enum cp_state state)
 
 void publish_status(const struct publisher *p, struct publish_status *out)
 {
-	// The lock is the one thing that a reader changes.
+	// A reader changes nothing but the lock.
 	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&p->lock;
 
 	*out = (struct publish_status){
@@ -948,11 +951,11 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 // Images that this process publishes by generation: the cache (L0), the groups' policies, next hops
 // and rule images.
 
-// The region of L0: reused or made, current once its writer has opened it, and looked at while
-// workers wait for it.
+// The region of L0: reused or made, current once its writer has opened it, and checked while
+// workers do not activate it.
 
-// A cache that was made while too few huge pages were free is copied into them, byte for byte, as
-// soon as a start finds enough. The file in ordinary memory stays current until publish_l0.
+// Copies a cache into huge pages, byte for byte, if it was made while too few of them were free.
+// The file in ordinary memory stays current until publish_l0.
 static void l0_to_huge(struct publisher *p, struct region_spec spec)
 {
 	const uint64_t start_ms = clock_mono_ms();
@@ -980,8 +983,8 @@ static void l0_to_huge(struct publisher *p, struct region_spec spec)
 		clock_mono_ms() - start_ms);
 }
 
-// Maps the current l0 of the last life if it has the size and is for as many resolvers as the
-// configuration asks for now. `spec`: of a new one, without its generation.
+// Maps the current L0 of the last life if it has the configured size and number of resolvers.
+// `spec`: for a new L0, without its generation.
 static bool l0_reuse(struct publisher *p, const struct region_spec *spec)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
@@ -1011,8 +1014,8 @@ static bool l0_reuse(struct publisher *p, const struct region_spec *spec)
 	return false;
 }
 
-// Where a cache for another number of resolvers cannot be made beside the one that is there, that
-// one and its number stay. `why`: it cannot be made.
+// Keeps the present cache and its number of resolvers, if a cache for another number cannot be made
+// beside it. `why`: why it cannot be made.
 static bool l0_keep(struct publisher *p, const struct config *config, const char *why)
 {
 	uint64_t geometry[SHM_GEOMETRY_WORDS];
@@ -1021,7 +1024,7 @@ static bool l0_keep(struct publisher *p, const struct config *config, const char
 	if (!p->l0_old.base)
 		return false;
 	const uint64_t *had = region_header_of(&p->l0_old)->geometry;
-	const unsigned resolvers = (unsigned)had[4]; // a wrong one makes another geometry
+	const unsigned resolvers = (unsigned)had[4]; // a wrong number makes another geometry
 	int rc = l0_plan((uint64_t)config->cache.l0_mb << 20, PUBLISH_L0_MEAN_UNITS, resolvers,
 		geometry, &size);
 	if (rc < 0 || memcmp(had, geometry, sizeof(geometry)) != 0)
@@ -1037,7 +1040,7 @@ static bool l0_keep(struct publisher *p, const struct config *config, const char
 	return true;
 }
 
-// Reuses the region of the last life, or makes one of the configured size.
+// Reuses L0 of the last life, or makes one of the configured size.
 static int publish_l0_open(struct publisher *p, const struct config *config, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX];
@@ -1053,7 +1056,8 @@ static int publish_l0_open(struct publisher *p, const struct config *config, cha
 		snprintf(why, SHM_WHY_MAX, "cache.l0_mb: %u is out of range", config->cache.l0_mb);
 		return rc;
 	}
-	// Marks of records that no client of this process asks for are never touched: no memory.
+	// Marks of records that no client of this process queries take no memory: no page is
+	// touched.
 	p->marks = heap_calloc(spec.geometry[1], 1);
 	if (!p->marks) {
 		snprintf(why, SHM_WHY_MAX, "cache.l0_mb: no memory for marks");
@@ -1113,9 +1117,9 @@ void publish_l0(struct publisher *p)
 	region_unmap(&p->l0_old);
 }
 
-// with the lock held; may end the process
-// For a cache that a worker does not activate. This process' mapping outlives the file, which only
-// a start makes again. If the file is sound, the data plane refuses it, and logs why.
+// Checks the file of a cache that a worker does not activate. This process' mapping outlives the
+// file, which only a start makes again, so a missing or bad file ends this process. If the file is
+// sound, the data plane refuses it, and logs why. Called with the lock held.
 static void publish_l0_look(struct publisher *p)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
@@ -1138,7 +1142,7 @@ static void publish_l0_look(struct publisher *p)
 
 // Policies.
 
-// Where the last life's image is; 0: no image.
+// The directory's word of the current policy image; 0: no image.
 static uint64_t policy_word(const struct publisher *p)
 {
 	return atomic_load(&p->dir->current[REGION_POLICY]);
@@ -1235,7 +1239,7 @@ void publish_policy_fails(struct publisher *p, bool fails)
 	pthread_mutex_unlock(&p->lock);
 }
 
-// under the lock
+// Called with the lock held.
 static void publish_policy_status(const struct publisher *p, struct publish_status *out)
 {
 	out->policy_generation = p->policy_generation;
@@ -1317,7 +1321,7 @@ int publish_hops(struct publisher *p, const struct hops_image *image, char why[S
 	return 0;
 }
 
-// An empty image in place of the last life's: its ports may be those of other resolvers.
+// Replaces the last life's image by an empty one, because its ports may belong to other resolvers.
 static void publish_hops_reset(struct publisher *p)
 {
 	struct hops_image none = {0};
@@ -1334,9 +1338,9 @@ static void publish_hops_reset(struct publisher *p)
 
 // Rule images.
 
-// The current rule image of the last life, if it is whole; else none is current.
+// Maps the current rule image of the last life, if it is whole; else no image is current.
 // Generations count on from the highest one that the last life may have used, so that a worker
-// never sees the same number for another image.
+// never sees one number for two images.
 static void publish_rules_recover(struct publisher *p)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX] = "no memory";
@@ -1375,8 +1379,8 @@ static void *drop_work(void *region)
 	return NULL;
 }
 
-// The last unmap of a region frees its pages, 0.2 ms for each MiB: too long for the resolver loop.
-// At most as many threads at a time as there are old images.
+// Unmaps a region on another thread: the last unmap frees its pages, 0.2 ms for each MiB, which is
+// too long for the resolver loop. There are at most as many such threads as old images.
 static void region_drop_aside(struct rule_image_region *r)
 {
 	pthread_t thread;
@@ -1453,10 +1457,9 @@ static void rules_unlink(struct publisher *p, const struct rule_image_region *r)
 	(void)region_unlink(&p->paths, r->region.where, name);
 }
 
-// The current rule image of the last life, if it is whole; else none is current.
-// with the lock held
-// Frees old images that no attached worker uses any more, but for one that is evicted. A false word
-// of a worker does no harm: it has its own mapping, so only the count here is wrong.
+// Frees old images that no attached worker uses any more; an evicted worker does not count. A wrong
+// word of a worker does no harm: the worker has its own mapping, so only the count here is wrong.
+// Called with the lock held.
 static void publish_rules_retire(struct publisher *p)
 {
 	uint64_t activated = p->rules ? p->rules->generation : 0;
@@ -1481,8 +1484,7 @@ static void publish_rules_retire(struct publisher *p)
 	p->old_count = kept;
 }
 
-// A worker that hangs keeps all of them from the newest image, and is reported as such, until it is
-// evicted.
+// Counts how long workers have not activated the newest image.
 static void lag_count(struct publish_lag *lag, bool lags, uint64_t now_ms)
 {
 	if (!lags)
@@ -1492,7 +1494,9 @@ static void lag_count(struct publish_lag *lag, bool lags, uint64_t now_ms)
 	lag->ms = lag->since_ms ? now_ms - lag->since_ms : 0;
 }
 
-// under the lock
+// Finds images that a worker has not activated. While a worker hangs that is not evicted no lag is
+// counted: it keeps all workers from the newest images, and is reported itself. Called with the
+// lock held.
 static void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms)
 {
 	const uint64_t newest_rules = p->rules ? p->rules->generation : 0;

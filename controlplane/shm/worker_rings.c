@@ -21,23 +21,23 @@
 
 enum {
 	RINGS_ENDED_MARKS_MS = 2000,
-	RINGS_MARKS_US = 500, // to map, and to unmap, marks in one beat
+	RINGS_MARKS_US = 500, // time to map marks, and to unmap marks, in one beat
 };
 
-struct rings { // of one worker, for one resolver
+struct rings { // the rings of one worker with one resolver
 	struct worker_rings *owner;
 	unsigned index;
-	struct region first;   // the first resolver's, for its seen-epoch; in that one not used
-	struct region region;  // this resolver's; not mapped before the data plane has made it
-	struct region answers; // our half of these
+	struct region first;   // the first resolver's rings; unused if this is the first
+	struct region region;  // this resolver's rings; not mapped before the data plane makes them
+	struct region answers; // the control plane's half of them
 	struct region marks;
 	struct ring_consumer misses;
 	struct ring_producer answer_ring;
-	int bell_fd;     // the worker's; the link closes it
-	bool asleep;     // its worker rings for the next miss
-	bool apart;      // its worker may not have found the answer ring yet
-	bool dirty;      // answers reserved, not published
-	unsigned unrung; // publications for which its worker was not rung yet
+	int bell_fd;     // the worker's bell; the link closes it
+	bool asleep;     // the worker strikes the gong for the next miss
+	bool apart;      // the worker may not have mapped the answer ring yet
+	bool dirty;      // messages are reserved, but not published
+	unsigned unrung; // publications for which the worker was not rung yet
 };
 
 struct worker_rings {
@@ -47,24 +47,24 @@ struct worker_rings {
 	unsigned resolver;
 	worker_rings_miss_fn miss;
 	void *arg;
-	worker_rings_heard_fn heard; // NULL: that is foreign
+	worker_rings_heard_fn heard; // NULL: such messages are foreign
 	void *heard_arg;
-	worker_rings_marks_fn marked; // NULL: nobody
+	worker_rings_marks_fn marked; // NULL: not called
 	void *marked_arg;
-	uint64_t incarnation; // of the data plane, 0: none
+	uint64_t incarnation; // the data plane's; 0: no rings attached
 	unsigned count;
 	bool missing;              // rings or marks that the data plane has not made yet
-	unsigned missing_beats;    // that its own rings were, although the cache is activated
+	unsigned missing_beats;    // beats without own rings, although the cache is activated
 	bool left;                 // rings of resolvers that are gone may hold misses
-	bool resting;              // in a turn of a loop that rests
-	bool awake;                // some worker would not ring for us
-	struct event *gong, *more; // `more`: goes on in the next turn
-	struct querylog *log;      // NULL: none
-	uint64_t anomalies_before; // of worker rings that are gone
+	bool resting;              // the loop pauses between turns, and is in a turn
+	bool awake;                // a worker would not strike the gong for this loop
+	struct event *gong, *more; // `more`: drains on in the next turn
+	struct querylog *log;      // NULL: not set
+	uint64_t anomalies_before; // anomalies of worker rings that are gone
 	struct worker_rings_stats stats;
 	struct rings rings[SHM_WORKERS_MAX];
-	struct region ended_marks[SHM_WORKERS_MAX]; // of workers that ended
-	uint64_t marks_ended_ms;                    // 0: none
+	struct region ended_marks[SHM_WORKERS_MAX]; // marks of workers that ended
+	uint64_t marks_ended_ms;                    // when the last worker ended; 0: no such marks
 };
 
 static inline struct rings_cp_page *rings_cp(const struct region *answers)
@@ -77,8 +77,8 @@ static inline const struct rings_dp_page *rings_dp(const struct region *r)
 	return (const struct rings_dp_page *)(const void *)(r->base + RINGS_DP_PAGE);
 }
 
-// Maps rings that the data plane has made, checks what their headers say, and makes our half of
-// them.
+// Maps rings that the data plane has made, checks their headers, and makes the control plane's
+// half.
 
 enum { RING_UNITS_MAX = 1 << 22 };
 #define EVICTIONS_APART (UINT64_C(1) << 32)
@@ -88,7 +88,7 @@ static bool units_ok(uint64_t units)
 	return units >= 64 && units <= RING_UNITS_MAX && (units & (units - 1)) == 0;
 }
 
-// Read once: it can change under us.
+// Reads a word once, because the data plane can change it at any time.
 static uint64_t geometry_of(const struct region *rings, unsigned which)
 {
 	return *(const volatile uint64_t *)&region_header_of(rings)->geometry[which];
@@ -100,11 +100,12 @@ static int not_ours(const char *name, char why[SHM_WHY_MAX])
 	return -EPROTO;
 }
 
-// A new half in place of one that the data plane has used, and that its worker reads until this one
-// is mapped. Misses and log records are taken from where the worker stands. Its place on the answer
-// ring moves on by what the former half holds, a lap at most: this tail is further ahead, so the
-// ring counts as full until the worker has found it and begun again there. Nor has the worker taken
-// up this number of evictions: one that was evicted by the former half finds that out here.
+// Sets the indices of a new half, in place of one that the data plane has used. The worker reads
+// the former half until it has mapped the new one. Misses and log records are read from the
+// worker's present tails on. The worker's head on the answer ring may still move by what the former
+// half has, at most a lap. The new tail is further ahead, so the ring counts as full until the
+// worker has mapped the new half and begun again there. No worker has taken up this number of
+// evictions: a worker that the former half evicted finds that out here.
 static void indices_take(struct rings_cp_page *cp, const struct rings_dp_page *dp)
 {
 	if (atomic_load_explicit(&dp->answers, memory_order_acquire) == 0)
@@ -116,7 +117,8 @@ static void indices_take(struct rings_cp_page *cp, const struct rings_dp_page *d
 	cp->evicted = atomic_load_explicit(&dp->returned, memory_order_acquire) + EVICTIONS_APART;
 }
 
-// Our half of rings of `incarnation`: that of our last life, with its indices, or a new one.
+// Opens the control plane's half of rings of `incarnation`: that of the last life, with its
+// indices, or a new one.
 static int answers_open(struct rings *rings, const struct rings_dp_page *dp, unsigned resolver,
 	uint64_t incarnation, struct region *out, char why[SHM_WHY_MAX])
 {
@@ -128,7 +130,7 @@ static int answers_open(struct rings *rings, const struct rings_dp_page *dp, uns
 		.name = name,
 		.kind = REGION_ANSWERS,
 		.generation = 1,
-		.incarnation = incarnation_new(), // of this file, for rings_dp_page.answers
+		.incarnation = incarnation_new(), // the file's number, for rings_dp_page.answers
 		.index = rings->index,
 		.data_size = ANSWERS_SIZE - SHM_PAGE,
 		.geometry = {0, RINGS_ANSWER_UNITS, 0, resolver, incarnation},
@@ -150,7 +152,7 @@ static int answers_open(struct rings *rings, const struct rings_dp_page *dp, uns
 	return rc;
 }
 
-// Maps the rings of `resolver`, which may be another one.
+// Maps the rings of `resolver`, which may be another resolver than the owner's.
 static int rings_map_of(
 	struct rings *rings, unsigned resolver, uint64_t incarnation, char why[SHM_WHY_MAX])
 {
@@ -191,7 +193,7 @@ static int rings_map_own(struct rings *rings, uint64_t incarnation, char why[SHM
 	return rings_map_of(rings, rings->owner->resolver, incarnation, why);
 }
 
-// Of the first resolver's rings another one reads the seen-epoch alone.
+// Maps the first resolver's rings, of which other resolvers read only the seen-epoch.
 static int map_first(struct rings *rings, uint64_t incarnation, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX];
@@ -208,14 +210,14 @@ static int map_first(struct rings *rings, uint64_t incarnation, char why[SHM_WHY
 	return not_ours(name, why);
 }
 
-// -errno with `why`. Of another resolver than the first the own rings may be missing (region.base
-// NULL) and are tried again by rings_map_own.
+// Maps the rings that this resolver needs. -errno with `why`. The rings of a resolver other than
+// the first may be missing (region.base NULL); attach_missing maps them later.
 static int rings_map(struct rings *rings, uint64_t incarnation, char why[SHM_WHY_MAX])
 {
 	if (rings->owner->resolver == 0)
 		return rings_map_own(rings, incarnation, why);
 	int rc = map_first(rings, incarnation, why);
-	if (rc == 0) // made later, as a rule
+	if (rc == 0) // the data plane usually makes them later
 		(void)!rings_map_own(rings, incarnation, why);
 	return rc;
 }
@@ -245,23 +247,23 @@ static void unlink_former(void *arg, const char *name)
 	FAULT_POINT(leftover_unlinked);
 }
 
-// Deletes our halves that no data plane will use any more: of workers from `workers` on, and of
-// resolvers from `resolvers` on.
+// Deletes the control plane's halves that no data plane will use any more: of workers from
+// `workers` on, and of resolvers from `resolvers` on.
 static void rings_sweep(const struct worker_rings *l, unsigned workers, unsigned resolvers)
 {
 	struct present p = {publisher_paths(l->publisher), workers, resolvers};
 	region_each(p.paths, SHM_IN_MEM, unlink_former, &p);
 }
 
-// The log ring lies behind the miss ring. Both files are mapped once more for the log thread, which
-// reads the rest of a dead worker's ring after the worker rings are detached here.
-// Hands the log ring to the log thread, if there is one.
+// Gives the log ring, which lies behind the miss ring, to the log thread, if there is one. Both
+// files are mapped again for that thread, which reads the rest of a dead worker's ring after the
+// worker rings are detached here.
 static int rings_map_log(const struct rings *rings, char why[SHM_WHY_MAX])
 {
 	const struct worker_rings *l = rings->owner;
 	const struct shm_paths *paths = publisher_paths(l->publisher);
-	// Reads only the fields of the header that were not checked before: their owner may have
-	// changed the others since.
+	// Reads only the field of the header that was not checked before: the data plane may have
+	// changed the others meanwhile.
 	const uint64_t before = rings->misses.units, units = geometry_of(&rings->region, 2);
 	struct querylog_source s = {0};
 	char name[SHM_NAME_MAX];
@@ -299,7 +301,7 @@ static int rings_map_log(const struct rings *rings, char why[SHM_WHY_MAX])
 
 // Marks of the workers, which the data plane makes once it has activated a cache.
 
-// The data plane puts marks where it found room, so both places are tried.
+// Maps a worker's marks. The data plane makes them where it finds room, so both places are tried.
 // False: they are not made yet.
 static bool rings_map_marks(struct rings *rings)
 {
@@ -329,8 +331,9 @@ static bool rings_map_marks(struct rings *rings)
 	return true;
 }
 
-// Their worker ends. They stay mapped for their visits until the successor's are mapped, and
-// RINGS_ENDED_MARKS_MS at most: where there is no room for two, the data plane then finds some.
+// Ends the marks of a worker. They stay mapped for their visits until the successor's marks are
+// mapped, but at most RINGS_ENDED_MARKS_MS: if there is no room for both, the data plane then finds
+// some.
 static void rings_end_marks(struct rings *rings)
 {
 	struct worker_rings *l = rings->owner;
@@ -345,7 +348,7 @@ static void rings_end_marks(struct rings *rings)
 	l->marks_ended_ms = clock_mono_ms();
 }
 
-// `now`: at once, all of them.
+// Unmaps ended marks when their time is over. `now`: all of them at once.
 static void rings_release_marks(struct worker_rings *l, bool now)
 {
 	const uint64_t start_us = clock_mono_us();
@@ -377,12 +380,12 @@ bool worker_rings_marked(const struct worker_rings *l, uint32_t record, uint8_t 
 	return false;
 }
 
-// What a turn of the loop does with the rings: takes misses, puts answers, rings and hears bells.
+// The rings in a turn of the loop: takes misses, puts answers, rings bells, and handles the gong.
 
 enum {
 	MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4 + DNS_COOKIE_LEN + MSG_WHOLE_MAX,
 	MESSAGE_MAX = sizeof(struct msg_heard) + MSG_DNS_MAX,
-	PUBLICATIONS_A_RING = 8 // while resting
+	PUBLICATIONS_A_RING = 8 // publications for each ring of a bell, while resting
 };
 static_assert((int)MISS_MAX <= (int)MESSAGE_MAX);
 
@@ -426,7 +429,8 @@ static void message_take(struct rings *rings, const uint8_t *buf, uint32_t len, 
 		rings->owner->stats.foreign++;
 }
 
-// True: nothing is left. False: a message has come since, for which no bell rings.
+// Goes to sleep on an empty ring. False: a message has come meanwhile, for which no worker strikes
+// the gong.
 static bool rings_empty(struct rings *rings)
 {
 	ring_release(&rings->misses);
@@ -438,7 +442,7 @@ static bool rings_empty(struct rings *rings)
 	return true;
 }
 
-// True: there was something.
+// Takes a burst of messages. True: there was one.
 static bool rings_drain(struct rings *rings)
 {
 	uint8_t buf[MESSAGE_MAX];
@@ -456,8 +460,7 @@ static bool rings_drain(struct rings *rings)
 			return i > 0;
 	}
 	ring_release(&rings->misses);
-	if (rings->owner->resting) // the next turn begins with a look; `more` would come in this
-				   // one
+	if (rings->owner->resting) // the next turn drains on; `more` would do it in this turn
 		rings->owner->awake = true;
 	else
 		event_add(rings->owner->more, &(struct timeval){0});
@@ -473,7 +476,7 @@ static bool drain_all(struct worker_rings *l)
 	return any;
 }
 
-// A burst of its misses; false: it is empty.
+// Takes a burst of messages without sleeping on the ring. False: the ring is empty.
 static bool rings_take(struct rings *rings)
 {
 	uint8_t buf[MESSAGE_MAX];
@@ -491,8 +494,8 @@ static bool rings_take(struct rings *rings)
 	return len != 0;
 }
 
-// Those that may have something: one that sleeps and is empty costs a look at its tail, where a
-// look into it costs two stores and a fence.
+// Drains the rings that may have messages. An empty ring on which the loop sleeps costs only a read
+// of its tail; to drain it would cost two stores and a fence.
 static void drain_some(struct worker_rings *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
@@ -507,14 +510,14 @@ static void rings_drain_all(struct worker_rings *l)
 	(void)drain_all(l);
 }
 
-// All workers strike this gong, so it does not say which of them has asked. Edge-triggered: each
-// strike is an event.
+// All workers strike this gong, so it does not tell which worker has a message. It is
+// edge-triggered: each strike is an event.
 static void on_gong(evutil_socket_t, short, void *arg)
 {
 	drain_some(arg);
 }
 
-// The events and the loop's watch; -ENOMEM.
+// Opens the events of the gong. -ENOMEM.
 static int rings_listen(struct worker_rings *l, int gong)
 {
 	struct event_base *base = loop_base(l->loop);
@@ -523,12 +526,12 @@ static int rings_listen(struct worker_rings *l, int gong)
 	l->more = event_new(base, -1, 0, on_gong, l);
 	if (!l->gong || !l->more || event_add(l->gong, NULL) < 0)
 		return -ENOMEM;
-	// For messages that are already there nobody strikes it.
+	// No worker strikes the gong for messages that are already there.
 	event_add(l->more, &(struct timeval){0});
 	return 0;
 }
 
-// Safe without rings_listen.
+// Closes the events of the gong, if they are open.
 static void rings_deafen(struct worker_rings *l)
 {
 	if (l->gong)
@@ -543,7 +546,7 @@ static void turn_look(void *arg)
 	(void)drain_all(arg);
 }
 
-// Before the loop may wait, all worker rings are asleep.
+// Drains the rings, and goes to sleep on all of them before the loop may wait.
 static bool turn_begin(void *arg, bool resting)
 {
 	struct worker_rings *l = arg;
@@ -559,7 +562,7 @@ static bool turn_begin(void *arg, bool resting)
 	return false;
 }
 
-// A worker that sleeps on its ports.
+// Rings the bell of a worker that sleeps.
 static void worker_ring(struct rings *rings)
 {
 	rings->unrung = 0;
@@ -585,8 +588,8 @@ static void rings_watch_loop(struct worker_rings *l)
 			.begin = turn_begin, .look = turn_look, .end = turn_end, .arg = l});
 }
 
-// Room for a message to the worker; NULL: none. A worker that reads in a former half of its rings
-// has no room, and that is no anomaly.
+// Room for a message to the worker; NULL: the ring is full. It counts as full while the worker
+// reads the former half of its rings, which is no anomaly.
 static uint8_t *room(struct rings *rings, uint16_t type, uint32_t len)
 {
 	struct ring_producer *p = &rings->answer_ring;
@@ -660,7 +663,7 @@ void worker_rings_publish(struct worker_rings *l)
 // workers put misses there until they have activated the new cache. The first resolver takes these
 // misses, and answers on its own rings.
 
-// Have all workers activated the current cache?
+// Whether all workers have activated the current cache.
 static bool rings_activated(const struct worker_rings *l)
 {
 	struct publish_status now;
@@ -676,7 +679,8 @@ static bool rings_activated(const struct worker_rings *l)
 	return true;
 }
 
-// -ENOENT: there is no such ring; 1: it may hold more; 0: it is empty.
+// Takes messages of a ring whose resolver is gone. 1: it may hold more; 0: it is empty; -ENOENT:
+// there is no such ring; -errno.
 static int left_take(struct worker_rings *l, unsigned worker, unsigned resolver)
 {
 	struct rings left = {.owner = l, .index = worker, .bell_fd = -1};
@@ -691,17 +695,17 @@ static int left_take(struct worker_rings *l, unsigned worker, unsigned resolver)
 	return more;
 }
 
-// False: come again.
+// Takes messages of all rings whose resolvers are gone. False: there may be more later.
 static bool rings_left_take(struct worker_rings *l)
 {
-	// First: what a worker sent before it activated the cache is found below.
+	// Checked first: messages from before the activation are then found below.
 	bool done = rings_activated(l);
 
 	for (unsigned r = publisher_resolvers(l->publisher); r < SHM_RESOLVERS_MAX; r++)
 		for (unsigned i = 0; i < l->count; i++) {
 			int rc = left_take(l, i, r);
 			if (rc < 0)
-				return done; // they are made one resolver after the other
+				return done; // the data plane makes rings resolver by resolver
 			done &= rc == 0;
 		}
 	return done;
@@ -752,7 +756,7 @@ uint64_t worker_rings_live(const struct worker_rings *l, uint64_t now_ms, unsign
 			rings_dp(l->resolver ? &rings->first : &rings->region);
 		const uint64_t beat_ms =
 			atomic_load_explicit(&page->heartbeat_ms, memory_order_relaxed);
-		// Clocks are read at different places, so a heartbeat may lie ahead.
+		// A heartbeat may be later than now_ms: another thread has read the clock.
 		if (rings->region.base && now_ms < beat_ms + dead_ms
 			&& atomic_load_explicit(&page->activated_hops, memory_order_relaxed))
 			live |= UINT64_C(1) << i;
@@ -767,7 +771,8 @@ void worker_rings_set_log(struct worker_rings *l, struct querylog *q)
 
 enum { MISSING_TOLD_BEATS = 10 };
 
-// Rings that are still not there, or not of use, after the workers have activated the cache. Once.
+// Logs once that rings are still missing, or cannot be used, after the workers have activated the
+// cache.
 static void missing_tell(struct worker_rings *l, unsigned worker, const char *why)
 {
 	if (!rings_activated(l) || ++l->missing_beats != MISSING_TOLD_BEATS)
@@ -778,8 +783,8 @@ static void missing_tell(struct worker_rings *l, unsigned worker, const char *wh
 		l->resolver, worker, why);
 }
 
-// What the data plane makes only once it has activated a cache: marks, and the rings of all
-// resolvers but the first.
+// Maps what the data plane makes only once it has activated a cache: marks, and the rings of all
+// resolvers except the first.
 static void attach_missing(struct worker_rings *l)
 {
 	char why[SHM_WHY_MAX];
@@ -823,7 +828,8 @@ static int attach_all(struct worker_rings *l, const struct link_hello *hello, co
 	return rc;
 }
 
-// The first resolver's rings have the word that tells a worker.
+// Allows evictions: the first resolver's rings have the word that tells a worker that it is
+// evicted.
 static void let_evict(const struct worker_rings *l)
 {
 	_Atomic uint64_t *evicted[SHM_WORKERS_MAX];
