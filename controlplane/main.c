@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// weir-controlplane: everything slow of the appliance (docs/explanation/architecture.md).
+// weir-controlplane: the slow work of the appliance (docs/explanation/architecture.md).
 #include "app/app.h"
 #include "app/app_privilege.h"
 #include "memory/profile.h"

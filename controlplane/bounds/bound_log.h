@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Which zones and clients met a bound (bounds.h) in the last minutes, most often first: what
-// `weirctl status` shows. Resolver loop's thread.
+// Zones and clients that met a bound (bounds.h) in the last minutes, the most frequent first, for
+// `weirctl status`. Resolver loop's thread.
 //
 // Space-Saving (Metwally, Agrawal, El Abbadi 2005): a window of BOUND_LOG_SPAN_MS counts
-// BOUND_LOG_CAP texts; a text that is not among them takes the place and the count of the one with
-// the least. So a text with a sixteenth of the refusals is there, and its count is too high by a
-// sixteenth of them at most. Fixed memory; a refusal costs some 0.2 us.
+// BOUND_LOG_CAP texts; a new text takes the place and the count of the text with the least count.
+// So a text with a sixteenth of the refusals is there, and its count is too high by at most a
+// sixteenth of the refusals. Fixed memory; a refusal costs some 0.2 us.
 
 #include "base/table_registry.h"
 #include "bounds.h"
@@ -16,9 +16,9 @@
 
 enum {
 	BOUND_LOG_CAP = 16,
-	BOUND_LOG_SPAN_MS = 300000, // this window and the one before it are shown
+	BOUND_LOG_SPAN_MS = 300000, // this window and the previous one are shown
 	BOUND_TOP_MAX = 8,
-	BOUND_WHO_MAX = 128, // bytes of a text, its NUL included; a longer one is cut off
+	BOUND_WHO_MAX = 128, // bytes of a text with its NUL; a longer text is cut
 };
 
 struct bound_met {
@@ -33,7 +33,7 @@ struct bound_window {
 	struct bound_met met[BOUND_LOG_CAP];
 };
 
-// All zero: empty.
+// A zeroed log is empty.
 struct bound_log {
 	struct bound_window now, before;
 	uint64_t evicted;
@@ -41,11 +41,11 @@ struct bound_log {
 
 struct bound_top {
 	unsigned count;
-	struct bound_met met[BOUND_TOP_MAX]; // the largest first
+	struct bound_met met[BOUND_TOP_MAX]; // largest count first
 };
 
 void bound_log_add(struct bound_log *l, enum bound bound, const char *who, uint64_t now_ms);
 void bound_log_top(struct bound_log *l, uint64_t now_ms, struct bound_top *out);
-// Adds one more count of a zone or client, so that what several resolvers say is one list.
+// Adds the count of a zone or client of one resolver, so that all resolvers have one list.
 void bound_top_add(struct bound_top *top, const struct bound_met *met);
 void bound_log_table(const struct bound_log *l, uint64_t now_ms, struct table_registry *tables);

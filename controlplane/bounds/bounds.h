@@ -26,7 +26,7 @@ enum bound {
 		BOUNDS
 };
 
-// NULL of BOUND_none.
+// The EXTRA-TEXT of a bound; NULL for BOUND_none.
 ATTR_INLINE const char *bound_text(enum bound b)
 {
 	static const char *const texts[BOUNDS] = {NULL,

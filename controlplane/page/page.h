@@ -2,25 +2,25 @@
 #pragma once
 
 // The page in the browser: its files, which are part of the program (`files/`, page_embed.py). They
-// have no secret and nothing of this box; what they show comes from the control API. A browser runs
-// them as they stand here: there is no step that builds them.
+// have no secrets and no data of this box: they show data of the control API. A browser runs them
+// as they are; no step builds them.
 //
-// Constants: any thread.
+// The files are constants. Any thread.
 
 #include <stddef.h>
 
 struct page_file {
-	const char *path; // "/now.js"
+	const char *path; // such as "/now.js"
 	const char *type;
 	const unsigned char *bytes;
 	size_t len;
 };
 
-// "/" is the page itself. NULL: there is no such file.
+// The file of a path; "/" is "/index.html". NULL: there is no such file.
 const struct page_file *page_find(const char *path);
 
-// What a browser may load and do for this page: all of it is of the same origin, and nothing is in
-// line.
+// The Content-Security-Policy of the page: everything comes from the same origin, and nothing is
+// inline.
 #define PAGE_POLICY                                                                 \
 	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " \
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -107,7 +107,7 @@ static bool interval_parse(const char *text, double *out)
 	return true;
 }
 
-// 0: not a number of seconds, which the command then refuses.
+// Reads a number of seconds. 0: `text` is no such number, and the command refuses it.
 static unsigned seconds_parse(const char *text)
 {
 	char *end;
@@ -124,7 +124,7 @@ static int option_unknown(const char *arg)
 	return args_wrong_word("no such option", arg, near.best);
 }
 
-// "--flag", "--option VALUE" or "--option=VALUE" at argv[*i].
+// Takes "--flag", "--option VALUE" or "--option=VALUE" at argv[*i].
 static int option_take(struct ctl *c, struct args *a, char **argv, int *i)
 {
 	const char *arg = argv[*i];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The commands of weirctl in the order of its help, from the rows of all files, and the topics.
+// The commands of weirctl, from the rows of all files in the order of the help; and the topics.
 
 #include "lib/ctl.h"
 
@@ -13,8 +13,8 @@
 extern const struct ctl_command __start_ctl_command_list[];
 extern const struct ctl_command __stop_ctl_command_list[];
 
-// A command has the place of the last entry that is its verb or both of its words. Commands of one
-// place are in the order of their file, and a command without an entry is behind all others.
+// A command has the place of the last entry that is its verb or both of its words. Commands with
+// one place have the order of their file; a command without an entry comes after all others.
 static const char *const order[] = {"status", "stats", "ready", "wait", "drain", "undrain",
 	"errors", "events", "trace", "capture", "metrics", "ports", "drops", "why", "cache",
 	"refresh", "blocklist", "allow", "deny", "entries", "list", "local", "group", "groups",

@@ -7,13 +7,13 @@
 
 enum { COLUMNS = 79, OPTION_COLUMN = 24 };
 
-// No command of the table: main() takes the word for any command line.
+// A command that is not in the table, because main() handles its word.
 static const struct ctl_command help_command = {.word = "help",
 	.usage = "[TOPIC|COMMAND|options]",
 	.help = "Print the list of topics, the commands of a topic, how to use a command, or the "
 		"options of every command."};
 
-// Words of `text` in lines; the first line begins at column `at`, the others at `indent`.
+// Prints `text` in lines; the first line begins at column `at`, the others at `indent`.
 static void text_fill(FILE *f, const char *text, int at, int indent)
 {
 	const char *between = "";
@@ -58,7 +58,7 @@ static int command_words(const struct ctl_command *cmd, char out[64])
 		cmd->second ? cmd->second : "");
 }
 
-// What its help says first, up to the end of a sentence or clause.
+// Prints the first sentence or clause of a command's help.
 static void summary_print(const struct ctl_command *cmd, int column)
 {
 	char words[64], summary[256];
@@ -72,7 +72,7 @@ static void summary_print(const struct ctl_command *cmd, int column)
 	text_fill(stdout, summary, column, column);
 }
 
-// The commands of a topic, or those of a verb.
+// Prints the commands of a topic, or of a verb.
 static void commands_print(const struct ctl_topic *topic, const char *verb)
 {
 	char words[64];
@@ -139,7 +139,8 @@ static int page_unknown(const char *word)
 	return args_wrong_word("no such command or topic", word, near.best);
 }
 
-// Commands of `word`, and the only one of them, or that of the words, in `*one`.
+// Returns the number of commands with the verb `word`. *one: the only command, or that with both
+// words.
 static unsigned commands_of(const char *word, const char *second, const struct ctl_command **one)
 {
 	unsigned count = 0;

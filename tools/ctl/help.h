@@ -7,8 +7,9 @@
 
 #include "args.h"
 
-// The page for the words behind "help" (`is_verb`: the first of `a` is that word), or of a command
-// with --help; without any the list of topics. CTL_OK, CTL_FAILED (stdout), or CTL_USAGE (said).
+// Prints the page for the words after "help" (`is_verb`: the first word of `a` is "help"), or for a
+// command with --help; without further words the list of topics. CTL_FAILED: stdout cannot be
+// written; CTL_USAGE: the error is printed.
 ATTR_MUST_CHECK int help_print(struct args *a, bool is_verb);
-// The list of topics on stderr. CTL_USAGE.
+// Prints the list of topics to stderr. Returns CTL_USAGE.
 int help_missing(void);

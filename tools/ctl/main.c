@@ -22,7 +22,7 @@ static const struct ctl_command *command_find(const struct args *a)
 	return NULL;
 }
 
-// The former name of `toggles`, for one version.
+// Accepts the former name of `toggles`, for one version.
 static void command_rename(struct args *a)
 {
 	if (a->words == 0 || strcmp(a->word[0], "knobs") != 0)
@@ -32,7 +32,7 @@ static void command_rename(struct args *a)
 	a->word[0] = "toggles";
 }
 
-// Names the second words there are, where weirctl knows the first.
+// Prints the possible second words, if weirctl knows the first.
 static int command_unknown(const struct args *a)
 {
 	const char *between = "", *second = a->words > 1 ? a->word[1] : "";
@@ -85,7 +85,7 @@ static int command_run(struct ctl *c, const struct args *a)
 		c->third = a->word[words + 2];
 	int rc = cmd->run(c);
 	ctl_close(c);
-	// A full disk or closed pipe behind us is a failure too.
+	// A full disk or a closed pipe at stdout is a failure, too.
 	return fflush(stdout) == 0 ? rc : CTL_FAILED;
 }
 
@@ -113,7 +113,7 @@ int main(int, char **argv)
 		return rc;
 	if (!commands_sort())
 		return ctl_fail(&c, "no memory for the list of commands");
-	region_lost_catch(own_regions); // we read what others make
+	region_lost_catch(own_regions); // other processes make the regions
 	if (c.version) {
 		printf("weirctl %s\n", build_here.version);
 		return CTL_OK;
