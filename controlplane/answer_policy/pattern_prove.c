@@ -22,6 +22,12 @@ static void patterns_each(const struct config *c, patterns_fn *each, void *arg)
 		snprintf(key, sizeof(key), "groups[%u].deny", i);
 		each(arg, key, g->deny.patterns, g->deny.pattern_count);
 	}
+	for (unsigned i = 0; i < c->dated.count; i++) {
+		const struct config_dated_entry *e = &c->dated.entries[i];
+		snprintf(key, sizeof(key), "entries[%u].name", i);
+		if (e->pattern && config_dated_is_special(e))
+			each(arg, key, &e->pattern, 1);
+	}
 }
 
 // A text of the configuration, wherever and however often it stands there.

@@ -154,11 +154,17 @@ static void entries_out(struct json_out *o, struct json_node *n, const struct co
 	const struct config_group *g)
 {
 	const struct config_blocking *b = &c->blocking;
-	json_out_count(o, n, "allow",
-		g ? g->allow.count + g->allow.pattern_count
-		  : b->allow_count + b->allow_pattern_count);
-	json_out_count(o, n, "deny",
-		g ? g->deny.count + g->deny.pattern_count : b->deny_count + b->deny_pattern_count);
+	unsigned allow = g ? g->allow.count + g->allow.pattern_count
+			   : b->allow_count + b->allow_pattern_count;
+	unsigned deny =
+		g ? g->deny.count + g->deny.pattern_count : b->deny_count + b->deny_pattern_count;
+	for (unsigned i = 0; i < c->dated.count; i++) {
+		const struct config_dated_entry *e = &c->dated.entries[i];
+		if (config_dated_is_special(e) && e->group == (g ? g - c->groups + 1 : 0))
+			*(e->allow ? &allow : &deny) += 1;
+	}
+	json_out_count(o, n, "allow", allow);
+	json_out_count(o, n, "deny", deny);
 }
 
 static void now_out(struct json_out *o, struct json_node *n, const struct group_now *now)

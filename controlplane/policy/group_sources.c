@@ -10,8 +10,6 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
-static_assert((int)CONFIG_BLOCKED_TYPES_MAX <= (int)RULE_TYPES_MAX);
-
 enum source_what { SOURCE_ENTRIES, SOURCE_SERVICE, SOURCE_SAFE };
 
 struct group_source {
@@ -20,6 +18,8 @@ struct group_source {
 	unsigned id; // number of the service or engine
 	enum rule_class rule_class;
 	struct config_entries entries;
+	unsigned special_count; // entries with query types or a reply
+	struct config_dated_entry *special;
 	struct rule_types types; // every name is denied for these
 };
 
@@ -49,6 +49,39 @@ static int entries_add(
 	return entries_copy(&one->entries, entries);
 }
 
+static bool is_special_of(const struct config_dated_entry *e, unsigned group, bool allow)
+{
+	return config_dated_is_special(e) && e->group == group && e->allow == allow;
+}
+
+static unsigned special_count(const struct config_dated *d, unsigned group, bool allow)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < d->count; i++)
+		n += is_special_of(&d->entries[i], group, allow);
+	return n;
+}
+
+// Copies those of a group; 0: of everyone.
+static int special_add(
+	struct group_source *one, const struct config_dated *d, unsigned group, bool allow)
+{
+	const unsigned room = special_count(d, group, allow);
+	one->special = room ? heap_calloc(room, sizeof(*one->special)) : NULL;
+	if (room && !one->special)
+		return -ENOMEM;
+	for (unsigned i = 0; i < d->count; i++) {
+		if (!is_special_of(&d->entries[i], group, allow))
+			continue;
+		struct config_dated_entry *e = &one->special[one->special_count++];
+		*e = d->entries[i];
+		e->why = NULL;
+		if (e->pattern && !(e->pattern = heap_strdup(e->pattern)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int schedules_add(struct group_sources *s, const struct config_group *group,
 	const struct config_schedules *schedules)
 {
@@ -67,17 +100,22 @@ static int schedules_add(struct group_sources *s, const struct config_group *gro
 	return 0;
 }
 
-static int group_add(struct group_sources *s, const struct config_group *g)
+static int group_add(struct group_sources *s, const struct config *c, unsigned group)
 {
+	const struct config_group *g = &c->groups[group - 1];
 	const struct config_entries *entries[2] = {&g->deny, &g->allow};
 	for (unsigned allow = 0; allow < 2; allow++) {
-		if (entries[allow]->count + entries[allow]->pattern_count == 0)
+		if (entries[allow]->count + entries[allow]->pattern_count
+				+ special_count(&c->dated, group, allow)
+			== 0)
 			continue;
 		struct group_source *one = &s->one[s->count++];
 		group_title_entries(one->title, g, allow);
 		int err = entries_add(one,
 			allow ? RULE_CLASS_OPERATOR_ALLOW : RULE_CLASS_OPERATOR_DENY,
 			entries[allow]);
+		if (err == 0)
+			err = special_add(one, &c->dated, group, allow);
 		if (err)
 			return err;
 	}
@@ -122,8 +160,9 @@ static void common_add(struct group_sources *s, const struct config *c)
 	}
 }
 
-static int everyone_add(struct group_sources *s, const struct config_blocking *b)
+static int everyone_add(struct group_sources *s, const struct config *c)
 {
+	const struct config_blocking *b = &c->blocking;
 	const struct config_entries allow = {
 		b->allow_count, b->allow_pattern_count, b->allow, b->allow_patterns};
 	const struct config_entries deny = {
@@ -131,13 +170,15 @@ static int everyone_add(struct group_sources *s, const struct config_blocking *b
 	struct group_source *one = &s->one[s->count++];
 	snprintf(one->title, sizeof(one->title), GROUP_TITLE_ALLOW);
 	int err = entries_add(one, RULE_CLASS_OPERATOR_ALLOW, &allow);
+	if (err == 0)
+		err = special_add(one, &c->dated, 0, true);
 	if (err)
 		return err;
 	one = &s->one[s->count++];
 	snprintf(one->title, sizeof(one->title), GROUP_TITLE_DENY);
-	one->types.count = (uint8_t)b->type_count;
-	memcpy(one->types.type, b->types, b->type_count * sizeof(*b->types));
-	return entries_add(one, RULE_CLASS_OPERATOR_DENY, &deny);
+	one->types = b->types;
+	err = entries_add(one, RULE_CLASS_OPERATOR_DENY, &deny);
+	return err ? err : special_add(one, &c->dated, 0, false);
 }
 
 static int fill(struct group_sources *s, const struct config *c)
@@ -148,9 +189,9 @@ static int fill(struct group_sources *s, const struct config *c)
 	s->one = heap_calloc(most, sizeof(*s->one));
 	if (!s->one)
 		return -ENOMEM;
-	int err = everyone_add(s, &c->blocking);
+	int err = everyone_add(s, c);
 	for (unsigned i = 0; err == 0 && i < c->group_count; i++)
-		err = group_add(s, &c->groups[i]);
+		err = group_add(s, c, i + 1);
 	if (err == 0)
 		err = schedules_add(s, NULL, &c->blocking.filter.schedules);
 	common_add(s, c);
@@ -179,6 +220,9 @@ void group_sources_free(struct group_sources *s)
 			FREE_AND_NULL(e->patterns[k]);
 		FREE_AND_NULL(e->patterns);
 		FREE_AND_NULL(e->names);
+		for (unsigned k = 0; k < s->one[i].special_count; k++)
+			FREE_AND_NULL(s->one[i].special[k].pattern);
+		FREE_AND_NULL(s->one[i].special);
 	}
 	FREE_AND_NULL(s->one);
 	heap_free(s);
@@ -211,6 +255,23 @@ static struct list_rule rule_of(enum rule_class rule_class)
 		.kind = {.rule_class = (uint8_t)rule_class, .covers = RULE_COVERS_ALL}};
 }
 
+static int special_rules(const struct group_source *s, list_rule_take take, void *take_arg)
+{
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < s->special_count; i++) {
+		const struct config_dated_entry *e = &s->special[i];
+		struct list_rule rule = rule_of(s->rule_class);
+		rule.kind.types = e->types;
+		rule.kind.reply = e->reply;
+		rule.what = e->pattern ? LIST_RULE_PATTERN : LIST_RULE_NAME;
+		rule.name = e->pattern ? NULL : &e->name;
+		rule.pattern = e->pattern;
+		rule.pattern_len = e->pattern ? strlen(e->pattern) : 0;
+		rc = take(take_arg, &rule);
+	}
+	return rc;
+}
+
 static int entries_rules(const struct group_source *s, list_rule_take take, void *take_arg)
 {
 	struct list_rule rule = rule_of(s->rule_class);
@@ -227,6 +288,8 @@ static int entries_rules(const struct group_source *s, list_rule_take take, void
 		rule.pattern_len = strlen(rule.pattern);
 		rc = take(take_arg, &rule);
 	}
+	if (rc == 0)
+		rc = special_rules(s, take, take_arg);
 	if (rc == 0 && s->types.count) {
 		rule.kind.types = s->types;
 		rule.pattern = RULE_EVERY_NAME;

@@ -7,6 +7,7 @@
 // uses safely; these only where there are any. A copy, independent of the configuration's life: it
 // is read on a helper thread.
 //
+// Entries with query types or a reply (key `entries`) are rules of other kinds of the same source.
 // Entries and domains of schedules are the operator's own words (RULE_CLASS_OPERATOR_*: the nearest
 // decides), services are lists like any other (RULE_CLASS_BLOCK: an allow rule beats them).
 

@@ -7,13 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/dns_name.h>
+#include <weir/rdata_parse.h>
+#include <weir/rule_image.h>
 
-enum { LASTS_MAX_S = 366 * 86400, ADVICE_MAX = CONFIG_PATTERN_MAX + 256 };
+enum { LASTS_MAX_S = 366 * 86400, ADVICE_MAX = CONFIG_PATTERN_MAX + 256, TYPES_TEXT_MAX = 64 };
 
 struct entry_asked {
 	char name[CONFIG_PATTERN_MAX + 3];
 	const char *verdict; // NULL in a removal: any
 	const char *group;
+	const char *types, *reply;        // NULL: all, as the group says
 	char until[CONFIG_TIME_TEXT_MAX]; // "": the entry does not end
 	int64_t until_unix_s;
 };
@@ -77,6 +80,8 @@ static void asked_out(struct verb *v, const struct entry_asked *asked)
 	json_out_text(v->reply, root, "name", asked->name);
 	json_out_text(v->reply, root, "verdict", asked->verdict ? asked->verdict : "");
 	json_out_text(v->reply, root, "group", asked->group ? asked->group : "");
+	json_out_text(v->reply, root, "type", asked->types ? asked->types : "");
+	json_out_text(v->reply, root, "reply", asked->reply ? asked->reply : "");
 }
 
 // The group of the entry; NULL: all clients.
@@ -88,14 +93,21 @@ static const char *group_of(struct http_exchange *x)
 
 static void serve_add(struct api *a, struct http_exchange *x)
 {
-	struct entry_asked asked = {.group = group_of(x)};
+	struct entry_asked asked = {.group = group_of(x),
+		.types = http_param(x, "type"),
+		.reply = http_param(x, "reply")};
 	if (!name_take(x, &asked) || !verdict_take(x, true, &asked) || !end_take(x, &asked))
 		return;
 	struct verb *v = verb_begin(a, x);
 	if (!v || !verb_group_check(v, asked.group))
 		return;
-	const struct managed_entry e = {asked.name, asked.verdict, asked.group,
-		asked.until[0] ? asked.until : NULL, v->why};
+	const struct managed_entry e = {.name = asked.name,
+		.verdict = asked.verdict,
+		.group = asked.group,
+		.until = asked.until[0] ? asked.until : NULL,
+		.why = v->why,
+		.types = asked.types,
+		.reply = asked.reply};
 	const int err = config_managed_entry_set(v->managed, &e);
 	if (err < 0) {
 		verb_fail(v, err);
@@ -107,9 +119,11 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	json_out_count(v->reply, root, "until_unix_s", (uint64_t)asked.until_unix_s);
 	json_out_bool(v->reply, root, "replaced", err > 0);
 	json_out_bool(v->reply, root, "replaced_permanent", err == 2);
-	// The group comes first, as a long name is cut.
-	verb_apply(v, "%s%s%s %s", asked.verdict, asked.group ? " --group " : "",
-		asked.group ? asked.group : "", asked.name);
+	// The options come first, as a long name is cut.
+	verb_apply(v, "%s%s%s%s%s%s%s %s", asked.verdict, asked.group ? " --group " : "",
+		asked.group ? asked.group : "", asked.types ? " --type " : "",
+		asked.types ? asked.types : "", asked.reply ? " --reply " : "",
+		asked.reply ? asked.reply : "", asked.name);
 }
 
 // What to do about an entry of a file. An allow entry beats a deny entry of the same name, not the
@@ -153,11 +167,22 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 		asked.group ? " --group " : "", asked.group ? asked.group : "", asked.name);
 }
 
+// Writes the types by commas; "": all. Returns `out`.
+static const char *types_text(const struct rule_types *t, char out[TYPES_TEXT_MAX])
+{
+	size_t len = 0;
+	out[0] = 0;
+	for (unsigned i = 0; i < t->count && len < TYPES_TEXT_MAX; i++)
+		len += (size_t)snprintf(out + len, TYPES_TEXT_MAX - len, "%s%s%s", i ? "," : "",
+			t->except ? "~" : "", rdata_parse_type_text(t->type[i]));
+	return out;
+}
+
 static void entry_out(struct json_out *o, struct json_node *list, const struct config *c,
 	const struct config_dated_entry *e, int64_t now, struct config_managed *m)
 {
 	struct json_node *n = json_out_object(o, list, NULL);
-	char text[DNS_NAME_TEXT_MAX], pattern[CONFIG_PATTERN_MAX + 3];
+	char text[DNS_NAME_TEXT_MAX], pattern[CONFIG_PATTERN_MAX + 3], types[TYPES_TEXT_MAX];
 	const char *name = dns_name_to_text(&e->name, text);
 	if (e->pattern) {
 		snprintf(pattern, sizeof(pattern), "/%s/", e->pattern);
@@ -169,6 +194,9 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_text(o, n, "name", name);
 	json_out_text(o, n, "verdict", same.verdict);
 	json_out_text(o, n, "group", same.group ? same.group : "");
+	json_out_text(o, n, "type", types_text(&e->types, types));
+	json_out_text(o, n, "reply",
+		e->reply == RULE_REPLY_GROUP ? "" : rule_reply_name[e->reply % RULE_REPLIES]);
 	json_out_text(o, n, "why", e->why);
 	json_out_text(o, n, "until", e->until ? config_time_text(e->until, text) : "");
 	json_out_count(o, n, "until_unix_s", (uint64_t)e->until);
@@ -193,7 +221,7 @@ static void serve_entries(struct api *a, struct http_exchange *x)
 const struct api_part api_entries_part = {
 	.endpoint = {{"/entries", serve_entries, API_GET, CONTROL_READ, ""},
 		{"/entries/add", serve_add, API_POST, CONTROL_OPERATE,
-			"name verdict group seconds why"},
+			"name verdict group type reply seconds why"},
 		{"/entries/remove", serve_remove, API_POST, CONTROL_OPERATE,
 			"name verdict group why"}},
 };

@@ -166,9 +166,8 @@ struct config_blocking {
 	struct dns_name *allow, *deny; // checked names
 	unsigned allow_pattern_count, deny_pattern_count;
 	char **allow_patterns, **deny_patterns; // regular expressions, without the slashes
-	unsigned type_count;
-	uint16_t types[CONFIG_BLOCKED_TYPES_MAX]; // query types that are denied for every name
-	uint8_t https_strip;                      // DNS_SVC_* that records of answers lose
+	struct rule_types types;                // query types that are denied for every name
+	uint8_t https_strip;                    // DNS_SVC_* that records of answers lose
 	struct config_rebinding rebinding;
 	struct config_filter filter; // for clients in no group; groups inherit it
 	struct config_update update;

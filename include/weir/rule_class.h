@@ -70,6 +70,14 @@ struct rule_types {
 	uint16_t type[RULE_TYPES_MAX];
 };
 
+static inline bool rule_types_fit(const struct rule_types *t, uint16_t qtype)
+{
+	for (unsigned i = 0; i < t->count && i < RULE_TYPES_MAX; i++)
+		if (t->type[i] == qtype)
+			return !t->except;
+	return t->except || t->count == 0;
+}
+
 enum rule_zone {
 	RULE_ZONE_NONE,
 	RULE_ZONE_FIRST, // class BLOCK, ALLOW, EXCEPT: of a policy zone, which come one after the

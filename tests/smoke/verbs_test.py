@@ -50,6 +50,27 @@ def test_deny(lab):
     blocks(lab, "pat7.test")
 
 
+def test_deny_of_a_type(lab):
+    assert "for type A,HTTPS" in lab.weirctl("deny typed.test --type A,HTTPS")
+    becomes("NODATA", lab.result, "typed.test")
+    lab.weirctl("deny '/^typed[0-9]/' --type A")
+    becomes("NODATA", lab.result, "typed1.test")
+    lab.weirctl("deny typed2.test --type AAAA")
+    lab.weirctl("allow in.typed.test --type A")
+    passes(lab, "in.typed.test")
+    assert lab.result("other.typed.test") == "NODATA"
+    assert "is for other query types" in lab.weirctl("why typed.test --type AAAA")
+    assert "deny typed.test for everyone" in lab.weirctl("why typed.test --type HTTPS")
+    lab.weirctl("deny replied.test --reply refused")
+    becomes("REFUSED", lab.result, "replied.test")
+    listed = entries(lab)
+    assert (listed["typed.test"]["type"], listed["replied.test"]["reply"]) == ("A,HTTPS", "refused")
+    for name in ("typed.test", "replied.test", "'/^typed[0-9]/'", "typed2.test"):
+        lab.weirctl(f"deny --remove {name}")
+    lab.weirctl("allow --remove in.typed.test")
+    passes(lab, "typed.test")
+
+
 def test_entry_with_an_end(lab):
     lab.weirctl("deny keep.test")
     assert "had no end; it does not come back" in lab.weirctl("deny keep.test --for 1h")

@@ -112,7 +112,7 @@ SECTIONS = {
     "events": "Where events go besides `weirctl events` ([events.md](../how-to/events.md#send-them-elsewhere)).",
     "updates": "The notice of a newer version ([updates.md](../how-to/updates.md)).",
     "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
-    "entries": "A list. Allow and deny entries that may have an end and a reason; `weirctl allow` and `weirctl deny` write such entries "
+    "entries": "A list. Allow and deny entries for some query types, with a reply, an end or a reason. `weirctl allow` and `weirctl deny` write such entries "
                "([change-without-editing.md](../how-to/change-without-editing.md)).",
     "group_members": "A list. Adds clients to groups that another file defines; `weirctl group add` writes such entries.",
     "groups": "A list. Clients with rules of their own. A client's MAC decides, then the longest prefix of its address, then its VLAN. "
@@ -338,6 +338,10 @@ LISTS = {
          "A name with all names below it, as in `blocking.allow`. At most {CONFIG_DATED_MAX} entries."),
         ("verdict", "`allow`, `deny`", "none: required", None, "live",
          "What the entry does: the same as one of `blocking.allow` or `blocking.deny`, or of the group's."),
+        ("types", "those of `blocking.types`, or each with `~`", "all types", "CONFIG_BLOCKED_TYPES_MAX", "live",
+         "The query types for which the entry counts; with `~` in front of each (`['~A', '~AAAA']`): all but these."),
+        ("reply", "`nxdomain`, `nodata`, `null`, `refused`, `servfail`, `drop`", "as `blocking.mode` says", None, "live",
+         "How a deny entry answers; `drop`: not at all."),
         ("group", "name of one of `groups`", "all clients", None, "live", "The group for which the entry counts."),
         ("until", "`2026-11-25T20:00:00Z`", "never", None, "live",
          "When the entry ends, in UTC. From then on it has no effect, also without a reload. It may stay in the file."),
@@ -482,7 +486,7 @@ def page(intro, sections):
     for name in sections:
         about = SECTIONS[name]
         section = NESTED.get(name, name)
-        out.append(f"## {section}\n\n{textwrap.fill(about, 100)}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
+        out.append(f"## {section}\n\n{textwrap.fill(about, 100, break_on_hyphens=False)}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
         for key, entry, default, bound, when, text in LISTS.get(name, []):
             entry = entry.format(**limits)
             values = f"list of {entry}; at most {limits[bound]}" if bound else entry

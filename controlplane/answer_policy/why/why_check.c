@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool type_fits(const struct rule_types *t, uint16_t qtype)
-{
-	bool named = false;
-	for (unsigned i = 0; i < t->count && i < RULE_TYPES_MAX; i++)
-		named |= t->type[i] == qtype;
-	return t->count == 0 || named != (bool)t->except;
-}
-
 static bool covers(const struct why *w, const struct why_hit *h)
 {
 	if (h->what != WHY_NAME)
@@ -32,7 +24,7 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 {
 	if (!covers(w, h))
 		return WHY_NO_COVER;
-	if (!type_fits(&h->kind.types, w->qtype))
+	if (!rule_types_fit(&h->kind.types, w->qtype))
 		return WHY_NO_TYPE;
 	if (!has_list(w->lists, h->list))
 		return has_list(w->unpaused, h->list) ? WHY_PAUSED : WHY_NO_GROUP;

@@ -202,6 +202,7 @@ void why_entries_find(struct why *w, const struct config *c)
 	for (unsigned i = 0; i < c->dated.count && w->entries < WHY_ENTRIES_MAX; i++) {
 		const struct config_dated_entry *e = &c->dated.entries[i];
 		if (e->ended || (e->group && e->group != w->client.group)
+			|| !rule_types_fit(&e->types, w->qtype)
 			|| !(e->pattern ? pattern_fits(w, e->pattern)
 					: dns_name_is_under(&w->name[0], &e->name)))
 			continue;

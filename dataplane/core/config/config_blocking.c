@@ -15,7 +15,6 @@
 #include <weir/base64.h>
 #include <weir/dns_answer.h>
 #include <weir/heap_site.h>
-#include <weir/rdata_parse.h>
 #include <weir/text.h>
 #include <weir/url.h>
 
@@ -518,20 +517,6 @@ static int entries_apply(
 	return rc;
 }
 
-static int types_apply(
-	const struct config_doc *doc, const struct config_node *node, struct config_blocking *b)
-{
-	char key[CONFIG_PATH_MAX];
-	int rc = 0;
-	b->type_count = config_node_count(node, "types");
-	for (unsigned i = 0; i < b->type_count; i++)
-		if (!rdata_parse_type(config_node_item_text(node, "types", i), &b->types[i]))
-			rc = config_worse(rc,
-				config_refuse(doc, config_item_key(key, "blocking.types", i, NULL),
-					"must be one of: " RDATA_PARSE_TYPES));
-	return rc;
-}
-
 static int https_strip_apply(
 	const struct config_doc *doc, const struct config_node *node, struct config_blocking *b)
 {
@@ -588,7 +573,8 @@ static int config_lists_apply(const struct config_doc *doc, struct config *out)
 	rc = config_worse(
 		rc, config_filter_apply(doc, "blocking", b, &out->blocking, &out->blocking.filter));
 	rc = config_worse(rc, entries_apply(doc, b, out));
-	rc = config_worse(rc, types_apply(doc, b, &out->blocking));
+	rc = config_worse(rc, config_types_apply(doc, "blocking.types",
+				      config_node_list(b, "types"), false, &out->blocking.types));
 	rc = config_worse(rc, https_strip_apply(doc, b, &out->blocking));
 	rc = config_worse(rc, rebinding_apply(doc, config_node_mapping(b, "rebinding"),
 				      &out->blocking.rebinding));

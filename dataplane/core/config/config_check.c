@@ -129,6 +129,31 @@ static unsigned domain_lists(const struct config_schedules *s)
 	return n;
 }
 
+// Are they rules of one kind, of one source (controlplane/policy/group_sources.h)?
+static bool same_kind(const struct config_dated_entry *a, const struct config_dated_entry *b)
+{
+	return a->allow == b->allow && a->group == b->group && a->reply == b->reply
+	       && memcmp(&a->types, &b->types, sizeof(a->types)) == 0;
+}
+
+// Kinds of entries with types or a reply; above `most` it does not count further.
+static unsigned special_kinds(const struct config_dated *d, unsigned most)
+{
+	const struct config_dated_entry *kind[CONFIG_LISTS_MAX + 3];
+	unsigned n = 0;
+	assert(most < ARRAY_LEN(kind));
+	for (unsigned i = 0; i < d->count && n <= most; i++) {
+		unsigned k = 0;
+		if (!config_dated_is_special(&d->entries[i]))
+			continue;
+		while (k < n && !same_kind(kind[k], &d->entries[i]))
+			k++;
+		if (k == n)
+			kind[n++] = &d->entries[i];
+	}
+	return n;
+}
+
 // Every list, service, search engine, group's entries and schedule's domains take at least one list
 // of the rule image (controlplane/policy/group_sources.h).
 static int rule_lists_check(const struct config_doc *doc, const struct config *c)
@@ -145,6 +170,7 @@ static int rule_lists_check(const struct config_doc *doc, const struct config *c
 		n += g->deny.count + g->deny.pattern_count > 0;
 		n += domain_lists(&g->filter.schedules);
 	}
+	n += special_kinds(&c->dated, most);
 	for (unsigned i = 0; i < SERVICE_COUNT; i++)
 		n += service_set_has(&services, i);
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++)

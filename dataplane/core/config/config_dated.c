@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The key `entries`: entries of the operator that may have an end and a reason.
+// The key `entries`: entries of the operator that may have query types, a reply, an end and a
+// reason.
 
 #include "config_entries.h"
 #include "config_sections.h"
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/rule_image.h>
 #include <weir/text.h>
 
 static const char list[] = "entries", time_form[] = "%Y-%m-%dT%H:%M:%SZ";
@@ -47,6 +49,27 @@ static int verdict_apply(const struct config_doc *doc, unsigned i, const char *t
 		return 0;
 	return config_refuse(
 		doc, config_item_key(key, list, i, "verdict"), "must be one of: allow, deny");
+}
+
+// Reads how a deny entry answers.
+static int reply_apply(
+	const struct config_doc *doc, unsigned i, const char *text, bool allow, uint8_t *out)
+{
+	static const uint8_t replies[] = {RULE_REPLY_NXDOMAIN, RULE_REPLY_NODATA, RULE_REPLY_NULL,
+		RULE_REPLY_REFUSED, RULE_REPLY_SERVFAIL, RULE_REPLY_DROP};
+	char key[CONFIG_PATH_MAX];
+	if (!text)
+		return 0;
+	config_item_key(key, list, i, "reply");
+	if (allow)
+		return config_refuse(doc, key, "an allow entry has no reply");
+	for (size_t k = 0; k < ARRAY_LEN(replies); k++)
+		if (strcmp(text, rule_reply_name[replies[k]]) == 0) {
+			*out = replies[k];
+			return 0;
+		}
+	return config_refuse(
+		doc, key, "must be one of: nxdomain, nodata, null, refused, servfail, drop");
 }
 
 static int group_apply(const struct config_doc *doc, unsigned i, const char *text, bool allow,
@@ -101,6 +124,11 @@ static int entry_apply(const struct config_doc *doc, const struct config_node *n
 {
 	int rc = name_apply(doc, i, config_node_text(node, "name"), e);
 	rc = config_worse(rc, verdict_apply(doc, i, config_node_text(node, "verdict"), &e->allow));
+	char key[CONFIG_PATH_MAX];
+	rc = config_worse(rc, config_types_apply(doc, config_item_key(key, list, i, "types"),
+				      config_node_list(node, "types"), true, &e->types));
+	rc = config_worse(
+		rc, reply_apply(doc, i, config_node_text(node, "reply"), e->allow, &e->reply));
 	rc = config_worse(
 		rc, group_apply(doc, i, config_node_text(node, "group"), e->allow, c, &e->group));
 	rc = config_worse(rc, until_apply(doc, i, config_node_text(node, "until"), &e->until));
@@ -166,7 +194,7 @@ static int dated_apply(const struct config_doc *doc, struct config *out)
 		int one =
 			entry_apply(doc, config_node_item(doc->tree.root, "entries", i), i, out, e);
 		e->ended = e->until && e->until <= now;
-		if (one == 0 && !e->ended)
+		if (one == 0 && !e->ended && !config_dated_is_special(e))
 			one = e->group ? group_add(&out->groups[e->group - 1], e)
 				       : everyone_add(&out->blocking, e);
 		rc = config_worse(rc, one);
@@ -183,5 +211,6 @@ static void dated_free(struct config *c)
 	FREE_AND_NULL(c->dated.entries);
 }
 
-// The list `entries`: an item that has not ended is also an entry of `blocking` or of its group.
+// The list `entries`: an item that has not ended, and has no types and no reply, is also an entry
+// of `blocking` or of its group.
 const struct config_step config_dated_step = {.apply = dated_apply, .free = dated_free};

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <weir/dns_name.h>
 #include <weir/heap_site.h>
+#include <weir/rdata_parse.h>
 
 const char *config_item_key(char key[CONFIG_PATH_MAX], const char *list, unsigned i, const char *of)
 {
@@ -129,6 +130,28 @@ int config_prefixes_apply(const struct config_doc *doc, const char *list,
 	for (unsigned i = 0; i < *count; i++)
 		rc = config_worse(rc, prefix_apply(doc, config_item_key(key, list, i, NULL),
 					      items->child[i]->text, &(*out)[i]));
+	return rc;
+}
+
+int config_types_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *items, bool may_except, struct rule_types *out)
+{
+	static_assert((int)CONFIG_BLOCKED_TYPES_MAX == (int)RULE_TYPES_MAX);
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	out->count = (uint8_t)config_list_count(items);
+	out->except = may_except && out->count && items->child[0]->text[0] == '~';
+	for (unsigned i = 0; i < out->count; i++) {
+		const char *text = items->child[i]->text;
+		if (may_except && (text[0] == '~') != out->except)
+			rc = config_worse(rc,
+				config_refuse(doc, config_item_key(key, list, i, NULL),
+					"is with ~, for all but these types, and others are not"));
+		else if (!rdata_parse_type(text + out->except, &out->type[i]))
+			rc = config_worse(
+				rc, config_refuse(doc, config_item_key(key, list, i, NULL),
+					    "must be one of: " RDATA_PARSE_TYPES));
+	}
 	return rc;
 }
 

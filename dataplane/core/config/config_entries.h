@@ -35,6 +35,11 @@ ATTR_MUST_CHECK int config_names_apply(const struct config_doc *doc, const char 
 ATTR_MUST_CHECK int config_prefixes_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, struct ip_address **out, unsigned *count);
 
+// Reads query types, RULE_TYPES_MAX at most, which the schema has checked; where `may_except`, "~A"
+// and so on for all but these. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_types_apply(const struct config_doc *doc, const char *list,
+	const struct config_node *items, bool may_except, struct rule_types *out);
+
 enum { CONFIG_TITLE_MAX = 63 };
 
 // Writes "blocking.lists[3].name"; `of` may be NULL. Returns `key`.

@@ -248,8 +248,9 @@ static const struct config_field group_keys[] = {TEXT(name), TEXT(disable_cache)
 	ITEMS(local_records, record, CONFIG_RECORDS_MAX),
 	ITEMS(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX), END};
 
-static const struct config_field entry_keys[] = {
-	TEXT(name), TEXT(verdict), TEXT(group), TEXT(until), TEXT(why), END};
+static const struct config_field entry_keys[] = {TEXT(name), TEXT(verdict),
+	TEXTS(types, CONFIG_BLOCKED_TYPES_MAX), TEXT(reply), TEXT(group), TEXT(until), TEXT(why),
+	END};
 
 static const struct config_field member_keys[] = {TEXT(group), TEXT(client), END};
 

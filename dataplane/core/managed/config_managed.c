@@ -259,6 +259,25 @@ struct item_text {
 	const char *key, *text; // NULL: not given
 };
 
+// Adds a list of the words of a text.
+static int words_add(
+	struct config_tree *t, struct config_node *item, const char *key, const char *text)
+{
+	struct config_node *list = config_node_make(t, item, CONFIG_NODE_LIST, key);
+	int rc = list ? 0 : -ENOMEM;
+	for (const char *at = text; rc == 0 && at;) {
+		const char *end = strchrnul(at, ',');
+		struct config_node *word = config_node_new(t, CONFIG_NODE_TEXT, NULL);
+		char *copy = heap_strndup(at, (size_t)(end - at));
+		rc = word && copy ? config_node_text_set(t, word, copy) : -ENOMEM;
+		if (rc == 0)
+			rc = config_node_move(t, list, word);
+		heap_free(copy);
+		at = *end ? end + 1 : NULL;
+	}
+	return rc;
+}
+
 static int item_add(struct config_managed *m, const struct list *l, const struct item_text *texts,
 	unsigned count)
 {
@@ -305,15 +324,21 @@ static unsigned entry_find(const struct config_node *list, const struct managed_
 int config_managed_entry_set(struct config_managed *m, const struct managed_entry *e)
 {
 	const struct item_text texts[] = {{"name", e->name}, {"verdict", e->verdict},
-		{"group", e->group}, {"until", e->until}, {"why", e->why}};
+		{"reply", e->reply}, {"group", e->group}, {"until", e->until}, {"why", e->why}};
 	const struct managed_entry any = {.name = e->name, .group = e->group};
 	const unsigned before = entry_find(list_of(m, &entries), &any);
 	const bool is_there = before < config_list_count(list_of(m, &entries));
 	const struct list room = {entries.section, entries.key, entries.max + is_there};
 	int rc = item_add(m, &room, texts, ARRAY_LEN(texts));
-	if (rc < 0 || !is_there)
+	if (rc < 0)
 		return rc;
 	struct config_node *list = list_of(m, &entries);
+	if (e->types)
+		rc = words_add(&m->tree, list->child[list->count - 1], "types", e->types);
+	if (rc < 0)
+		config_node_remove(list, list->count - 1);
+	if (rc < 0 || !is_there)
+		return rc;
 	const int replaced = config_node_text(list->child[before], "until") ? 1 : 2;
 	config_node_remove(list, before);
 	return replaced;

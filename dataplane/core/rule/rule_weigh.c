@@ -75,20 +75,12 @@ unsigned rule_first_list(const struct rule_reader *r, const struct rule_set *s)
 	return RULE_LIST_DENY;
 }
 
-static bool type_fits(const struct rule_types *t, uint16_t qtype)
-{
-	for (unsigned i = 0; i < t->count; i++)
-		if (t->type[i] == qtype)
-			return !t->except;
-	return t->except;
-}
-
 void rule_keep_types(const struct rule_reader *r, struct rule_set *s, uint16_t qtype)
 {
 	for (unsigned w = 0; w < 4; w++)
 		for (uint64_t left = s->lists[w] & r->typed[w]; left; left &= left - 1) {
 			unsigned list = w * 64 + (unsigned)__builtin_ctzll(left);
-			if (!type_fits(&r->way[list].types, qtype))
+			if (!rule_types_fit(&r->way[list].types, qtype))
 				s->lists[w] ^= left & -left;
 		}
 }

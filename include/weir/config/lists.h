@@ -10,6 +10,7 @@
 #include <weir/config_clients.h>
 #include <weir/config_log.h>
 #include <weir/dns_name.h>
+#include <weir/rule_class.h>
 
 // How to read the lines of a list.
 enum list_format {
@@ -95,22 +96,30 @@ enum { CONFIG_UPDATE_INTERVAL_MIN_S = 60 };
 
 enum { CONFIG_DATED_MAX = 10000, CONFIG_DATED_WHY_MAX = 200 };
 
-// An item of `entries`. Until it ends, its name or pattern is also in blocking.allow or
+// An item of `entries`. Until it ends, one without types and reply is also in blocking.allow or
 // blocking.deny, or in `allow` or `deny` of its group.
 struct config_dated_entry {
 	bool allow;
 	bool ended;     // at the load: `until` had passed by the clock, so it has no effect
 	unsigned group; // number; 0: everyone else
 	struct dns_name name;
-	char *pattern; // regular expression, without the slashes; NULL: `name` counts
-	char *why;     // the operator's reason, UTF-8; "": not given
-	int64_t until; // Unix time; 0: it does not end
+	char *pattern;           // regular expression, without the slashes; NULL: `name` counts
+	struct rule_types types; // query types that it is for
+	uint8_t reply;           // enum rule_reply; an allow entry has RULE_REPLY_GROUP
+	char *why;               // the operator's reason, UTF-8; "": not given
+	int64_t until;           // Unix time; 0: it does not end
 };
 
 struct config_dated {
 	unsigned count;
 	struct config_dated_entry *entries; // ordered as in the files
 };
+
+// Has the entry, which has not ended, query types or a reply of its own?
+static inline bool config_dated_is_special(const struct config_dated_entry *e)
+{
+	return !e->ended && (e->types.count || e->reply != RULE_REPLY_GROUP);
+}
 
 // Reads "2026-11-25T20:00:00Z" as Unix time. -EINVAL: it is no such time, or before 1970.
 ATTR_MUST_CHECK int config_time_parse(const char *text, int64_t *out);

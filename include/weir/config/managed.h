@@ -30,6 +30,8 @@ char *config_managed_text(const struct config_managed *m, const char *head);
 // An item that a verb adds or removes; NULL: not given.
 struct managed_entry { // item of `entries`
 	const char *name, *verdict, *group, *until, *why;
+	const char *types; // several by commas
+	const char *reply;
 };
 struct managed_list { // item of blocking.lists
 	const char *name, *path, *url, *format;

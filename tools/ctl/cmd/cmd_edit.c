@@ -238,6 +238,8 @@ static void entry_added_print(const struct json_node *root)
 	term_text(json_text(root, "name"), name, sizeof(name));
 	printf("%s %s%s", name, is_allow ? "allowed" : "denied",
 		*json_text(root, "name") == '/' ? "" : ", with all names below it,");
+	say_if(root, "type", " for type {type},");
+	say_if(root, "reply", " with {reply},");
 	who_print(root);
 	if (until)
 		end_print(until);
@@ -262,10 +264,16 @@ static int entry_remove(struct ctl *c, const char *verdict)
 {
 	const struct http_param params[] = {{"name", c->operand}, {"verdict", verdict},
 		{"group", c->group}, {"why", c->reason}, {NULL, NULL}};
-	if (c->given & CTL_OPT_FOR) {
-		fprintf(stderr, "weirctl: %s --remove takes no --for\n", verdict);
-		return CTL_USAGE;
-	}
+	static const struct {
+		uint64_t option;
+		const char *name;
+	} adds[] = {{CTL_OPT_FOR, "--for"}, {CTL_OPT_TYPE, "--type"}, {CTL_OPT_REPLY, "--reply"}};
+	for (size_t i = 0; i < ARRAY_LEN(adds); i++)
+		if (c->given & adds[i].option) {
+			fprintf(stderr, "weirctl: %s --remove takes no %s\n", verdict,
+				adds[i].name);
+			return CTL_USAGE;
+		}
 	return show_change(c, "/entries/remove", params, entry_removed_print);
 }
 
@@ -275,8 +283,8 @@ static int entry_add(struct ctl *c, const char *verdict)
 	const uint64_t lasts = c->purpose ? lasts_parse(c->purpose) : 0;
 	snprintf(seconds, sizeof(seconds), "%" PRIu64, lasts);
 	const struct http_param params[] = {{"name", c->operand}, {"verdict", verdict},
-		{"group", c->group}, {"seconds", c->purpose ? seconds : NULL}, {"why", c->reason},
-		{NULL, NULL}};
+		{"group", c->group}, {"type", c->type}, {"reply", c->reply},
+		{"seconds", c->purpose ? seconds : NULL}, {"why", c->reason}, {NULL, NULL}};
 	if (c->purpose && !lasts) {
 		fprintf(stderr, "weirctl: --for takes 1s to 366d: 90s, 15m, 2h, 7d\n");
 		return CTL_USAGE;
@@ -314,7 +322,8 @@ static void left_cell(struct table *t, const struct json_node *n, const char *ke
 static void entries_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"entry", "name", cell_text},
-		{"verdict", "verdict", cell_text}, {"clients", "group", group_cell},
+		{"verdict", "verdict", cell_text}, {"types", "type", cell_text},
+		{"reply", "reply", cell_text}, {"clients", "group", group_cell},
 		{"left", "left_s", left_cell}, {"until", "until", cell_text},
 		{"why", "why", cell_text}};
 	cell_rows_print(json_get(root, "entries"), columns, ARRAY_LEN(columns));
@@ -415,13 +424,22 @@ CTL_COMMANDS = {
 		"minutes. An operator over the network may drop /16 at most, /32 of IPv6, for up "
 		"to 60 minutes, and no place of an admin."},
 	{"drops", "remove", 1, 1, 0, cmd_drops_remove, "SOURCE", "Remove a drop rule."},
-	{"allow", NULL, 1, 1, CTL_OPT_GROUP | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE, cmd_allow,
-		"NAME|/PATTERN/ [--group G] [--for T] [--why TEXT] | --remove NAME [--group G]",
-		"Allow NAME and all names below it, for all clients or for group G, for T (90s, "
-		"15m, 2h, 7d); --remove: end that."},
-	{"deny", NULL, 1, 1, CTL_OPT_GROUP | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE, cmd_deny,
-		"NAME|/PATTERN/ [--group G] [--for T] [--why TEXT] | --remove NAME [--group G]",
-		"Block NAME and all names below it, in the same way."},
+	{"allow", NULL, 1, 1,
+		CTL_OPT_GROUP | CTL_OPT_TYPE | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE,
+		cmd_allow,
+		"NAME|/PATTERN/ [--group G] [--type T] [--for T] [--why TEXT] | --remove NAME "
+		"[--group G]",
+		"Allow NAME and all names below it, for all clients or for group G, for all query "
+		"types or those of --type (AAAA,HTTPS), for T (90s, 15m, 2h, 7d); --remove: end "
+		"that."},
+	{"deny", NULL, 1, 1,
+		CTL_OPT_GROUP | CTL_OPT_TYPE | CTL_OPT_REPLY | CTL_OPT_FOR | CTL_OPT_WHY
+			| CTL_OPT_REMOVE,
+		cmd_deny,
+		"NAME|/PATTERN/ [--group G] [--type T] [--reply R] [--for T] [--why TEXT] | "
+		"--remove NAME [--group G]",
+		"Block NAME and all names below it, in the same way; --reply: not as "
+		"`blocking.mode` says."},
 	{"entries", NULL, 0, 0, 0, cmd_entries, "",
 		"List the entries of allow and deny: end, reason; also `entries` in the files."},
 	{"list", "show", 0, 0, 0, cmd_list_show, "",

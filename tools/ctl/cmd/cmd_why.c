@@ -93,8 +93,9 @@ static int cmd_why(struct ctl *c)
 }
 
 CTL_COMMANDS = {
-	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_MAC | CTL_OPT_GROUP, cmd_why,
+	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_MAC | CTL_OPT_GROUP | CTL_OPT_TYPE, cmd_why,
 		"NAME [--client C] [--mac MAC] [--vlan N] [--group G] [--type T]",
-		"Explain what the client gets for NAME: its group, the rules with their lines, the "
+		"Explain what the client gets for NAME, type T (A): its group, the rules with "
+		"their lines, the "
 		"reply."},
 };

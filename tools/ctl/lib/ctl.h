@@ -44,7 +44,7 @@ enum {
 	CTL_OPT_GROUP = 1ull << 4,
 	CTL_OPT_CLIENT = 1ull << 5,
 	CTL_OPT_RATE = 1ull << 6,
-	CTL_OPT_MAC = 1ull << 7, // --mac, --vlan, --type
+	CTL_OPT_MAC = 1ull << 7, // --mac, --vlan
 	CTL_OPT_ALLOW = 1ull << 8,
 	CTL_OPT_LIMIT = 1ull << 9,
 	CTL_OPT_FORMAT = 1ull << 10,
@@ -71,6 +71,8 @@ enum {
 	CTL_OPT_EXPIRES = 1ull << 30,
 	CTL_OPT_LOCAL = 1ull << 31, // no option: the command works only on its own box
 	CTL_OPT_REPORT = 1ull << 32,
+	CTL_OPT_TYPE = 1ull << 33,
+	CTL_OPT_REPLY = 1ull << 34,
 };
 
 // Users that the control plane may run as, beside root and the caller.
@@ -100,8 +102,8 @@ struct ctl {
 	const char *role, *expires;              // or NULL
 	struct remote_options remote_options;
 	const char *name, *part, *rcode, *verdict, *validation, *since, *until, *limit, *format,
-		*output, *load, *purpose,
-		*reason; // options (--for: purpose, --why: reason), or NULL
+		*output, *load, *purpose, *reason,
+		*reply; // options (--for: purpose, --why: reason), or NULL
 
 	const char *interface, *address, *lists, *upstreams, *password_file; // setup's, or NULL
 

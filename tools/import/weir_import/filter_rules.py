@@ -5,8 +5,9 @@ import re
 from . import names
 
 SINKS = ("0.0.0.0", "::", "::1")
-LEFT_OUT = ("the rule is left out: an entry has no options; put it into a file, and that into blocking.lists "
-            "(docs/reference/lists.md says which options weir has)")
+LEFT_OUT = ("the rule is left out: an entry has query types and a code as its reply, and no other options; put it into a file, and "
+            "that into blocking.lists (docs/reference/lists.md says which options weir has)")
+REPLIES = {"NXDOMAIN": "nxdomain", "REFUSED": "refused", "SERVFAIL": "servfail", "NOERROR": "nodata"}
 
 
 def is_sink(address):
@@ -55,10 +56,27 @@ def take_line(model, at, allow, deny, line, is_allow=False):
         line = line.split(" #")[0].rstrip(" \t")
     found = re.fullmatch(r"(.+)\$([^$]*)", line)
     if found and found[2] and not (line.startswith("/") and "/" in found[2]):
-        if found[2] != "important":
+        if found[2] == "important":
+            return _important(model, at, items, found[1], is_allow)
+        special = _options(found[2], is_allow)
+        if not special:
             return at.impossible(f"`{whole[:200]}`: {LEFT_OUT}")
-        return _important(model, at, items, found[1], is_allow)
+        return model.special(at, lambda into: _rule(model, at, into, found[1]), is_allow, *special)
     return _rule(model, at, items, line)
+
+
+def _options(text, is_allow):
+    """(query types, reply) of options that an entry can have, or None."""
+    types, reply = [], ""
+    for option in text.split(","):
+        key, _, value = option.partition("=")
+        if key == "dnstype" and value and not types:
+            types = value.upper().split("|")
+        elif key == "dnsrewrite" and value.upper() in REPLIES and not reply and not is_allow:
+            reply = REPLIES[value.upper()]
+        else:
+            return None
+    return types, reply
 
 
 def _important(model, at, items, rule, is_allow):

@@ -12,6 +12,7 @@ from . import names, rdata, servers, source
 from .account import BLOCKING, DIFFERENTLY, IMPOSSIBLE, REST
 
 ITEMS_MAX = 100000  # of one list
+ENTRIES_MAX = 10000  # with query types or a reply of their own
 LISTS_MAX, RECORDS_MAX, GROUPS_MAX, CLIENTS_MAX, ZONES_MAX, HOSTS_FILES_MAX = 254, 20000, 63, 4096, 256, 16
 GROUP_NAME_MAX, CLIENT_NAME_MAX, LIST_NAME_MAX, PATH_MAX, URL_MAX, SCHEDULE_NAME_MAX = 31, 60, 60, 255, 1024, 23
 SCHEDULES_MAX = 16  # of one group
@@ -64,6 +65,17 @@ class List:
     allow: bool
     exact: bool
     note: str = ""
+
+
+@dataclasses.dataclass
+class Entry:
+    """An entry for some query types, or with a reply of its own. `group`: a Group, or None for everyone."""
+    name: str  # or /pattern/
+    allow: bool
+    types: tuple
+    reply: str
+    group: object = None
+    note: str | None = None
 
 
 @dataclasses.dataclass
@@ -126,7 +138,7 @@ class Model:
         self.list_exact = False  # a plain name of its lists is that name alone
         self.lists, self.records, self.zones, self.clients, self.groups = [], [], {}, [], []
         self.values = {}  # (section, key): (text, note, node)
-        self.safe_search, self.schedules, self.exempt = {}, [], {}
+        self.safe_search, self.schedules, self.exempt, self.entries = {}, [], {}, []
         self.important = set()  # entries of `deny` that no exception takes back
         self.list_places, self.list_names, self.group_names, self.client_names_taken = {}, set(), {"everyone"}, set()
         for word, key in (("allow", "blocking.allow"), ("deny", "blocking.deny"), ("services", "blocking.services"), ("types", "blocking.types"),
@@ -208,6 +220,21 @@ class Model:
             at.taken(items.key)
             return True
         return False
+
+    def special(self, at, add, allow, types, reply, group=None):
+        """An entry for these query types (all but those with a `~` in front), which `add` gives to the items that it gets."""
+        plain = [t.removeprefix("~") for t in types]
+        wrong = next((t for t in plain if t not in BLOCKED_TYPES), None)
+        if wrong is not None or len(types) > BLOCKED_TYPES_MAX or len({t[0] == "~" for t in types}) > 1:
+            return self._no(at, f"it is left out: weir has entries for up to {BLOCKED_TYPES_MAX} of the query types {', '.join(BLOCKED_TYPES)}, or for "
+                            "all but those")
+        if len(self.entries) >= ENTRIES_MAX:
+            return self._no(at, f"it is left out: weir takes {ENTRIES_MAX} such entries")
+        found = Items("entries")
+        if not add(found):
+            return False
+        self.entries += [Entry(text, allow, tuple(types), reply, group, note) for text, note in found]
+        return True
 
     def exact(self, at, items, text, note=None):
         """A name alone, without what is below it: a pattern."""

@@ -193,10 +193,14 @@ def allow_wins(model):
     if any(text.startswith("/") for text in model.important):
         model.remark("$important", "a pattern with $important blocks no name that an entry allows: write the name", BLOCKING)
     allowed = [text for items in (model.allow, *(g.allow for g in model.groups)) for text in items.texts()]
+    allowed += [e.name for e in model.entries if e.allow]
     zones, has_pattern = {t for t in allowed if not t.startswith("/")}, any(t.startswith("/") for t in allowed)
+
+    def turned(text):
+        if text.startswith("/") or text in model.important or not (has_pattern or is_below(text, zones)):
+            return text
+        return f"/{names.whole_pattern(text)}/"
+    for e in model.entries:
+        e.name = e.name if e.allow else turned(e.name)
     for deny in (model.deny, *(g.deny for g in model.groups)):
-        def turned(text):
-            if text.startswith("/") or text in model.important or not (has_pattern or is_below(text, zones)):
-                return text
-            return f"/{names.whole_pattern(text)}/"
         deny.notes = {turned(text): note for text, note in deny}

@@ -226,6 +226,19 @@ class Writer:
         if groups:
             self.put()
 
+    def entries(self):
+        # A group without clients is not written.
+        entries = [e for e in self.model.entries if e.group is None or len(e.group.clients) or len(e.group.client_names)]
+        if entries:
+            self.put("entries:")
+        for e in entries:
+            types = f", types: {flow(e.types)}" if e.types else ""
+            reply = f", reply: {e.reply}" if e.reply else ""
+            group = f", group: {text(e.group.name)}" if e.group else ""
+            self.put(f"  - {{name: {text(e.name)}, verdict: {'allow' if e.allow else 'deny'}{types}{reply}{group}}}{note(e.note)}")
+        if entries:
+            self.put()
+
     def all(self):
         m = self.model
         for name in ("runtime", "cache", "refresh"):
@@ -245,6 +258,7 @@ class Writer:
             self.put()
         self.clients()
         self.groups()
+        self.entries()
 
 
 def configuration(model, with_all=False):

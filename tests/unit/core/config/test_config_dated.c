@@ -50,6 +50,37 @@ TEST(test_entries)
 	name_is(&c->groups[0].allow.names[1], "two.example");
 }
 
+// They are not among the entries that hold for every type, with the group's reply.
+TEST(test_special_entries)
+{
+	struct config *c = config_text_load(
+		GROUPS "entries:\n"
+		       "- {name: one.example, verdict: deny, types: AAAA}\n"
+		       "- {name: /^x/, verdict: allow, group: kids, types: [A, HTTPS]}\n"
+		       "- {name: two.example, verdict: deny, reply: servfail}\n"
+		       "- {name: four.example, verdict: deny, types: ['~A', '~AAAA']}\n"
+		       "- {name: three.example, verdict: deny, reply: drop, until: "
+		       "'2020-01-01T00:00:00Z'}\n");
+	const struct config_dated_entry *e = c->dated.entries;
+	assert_int_equal(c->dated.count, 5);
+	assert_int_equal(e[0].types.count, 1);
+	assert_int_equal(e[0].types.except, 0);
+	assert_int_equal(e[0].types.type[0], DNS_TYPE_AAAA);
+	assert_int_equal(e[0].reply, RULE_REPLY_GROUP);
+	assert_int_equal(e[1].types.count, 2);
+	assert_int_equal(e[1].types.type[1], DNS_TYPE_HTTPS);
+	assert_int_equal(e[2].types.count, 0);
+	assert_int_equal(e[2].reply, RULE_REPLY_SERVFAIL);
+	assert_int_equal(e[3].types.count, 2);
+	assert_int_equal(e[3].types.except, 1);
+	assert_int_equal(e[3].types.type[1], DNS_TYPE_AAAA);
+	assert_int_equal(e[4].reply, RULE_REPLY_DROP);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(config_dated_is_special(&e[i]), i != 4);
+	assert_int_equal(c->blocking.deny_count + c->groups[0].allow.pattern_count, 0);
+	assert_int_equal(c->groups[0].allow.count, 1);
+}
+
 TEST(test_entries_refused)
 {
 	static const struct refusal bad[] = {
@@ -73,10 +104,55 @@ TEST(test_entries_refused)
 		{"name: a.example, verdict: deny, why: \"a\\x1bb\"",
 			"11:44: entries \"a.example\": why: must be text without control "
 			"characters"},
+		{"name: a.example, verdict: deny, types: [A, ANY]",
+			"11:55: entries \"a.example\": types[1]: must be one of: A, AAAA, CAA, "
+			"CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT"},
+		{"name: a.example, verdict: deny, types: ['~A', AAAA]",
+			"11:58: entries \"a.example\": types[1]: is with ~, for all but these "
+			"types, "
+			"and others are not"},
+		{"name: a.example, verdict: deny, reply: data",
+			"11:44: entries \"a.example\": reply: must be one of: nxdomain, nodata, "
+			"null, refused, servfail, drop"},
+		{"name: a.example, verdict: allow, reply: nodata",
+			"11:45: entries \"a.example\": reply: an allow entry has no reply"},
 		{"name: a.example, verdict: deny, for: 2h",
 			"11:44: entries \"a.example\": for: unknown key"},
 	};
 	EACH_REFUSED(config_text_refused_at, GROUPS "entries: [{%s}]\n", bad);
+}
+
+// Of this many kinds, and another entry of the first.
+static const char *kinds_text(unsigned count)
+{
+	static const char *const types[] = {
+		"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "PTR", "SRV", "SVCB", "TXT"};
+	static const char *const replies[] = {
+		"nxdomain", "nodata", "null", "refused", "servfail", "drop"};
+	static char text[64 * 1024];
+	char *at = text
+		   + sprintf(text, MINIMAL
+			   "entries:\n"
+			   "- {name: first, verdict: deny, types: [A, AAAA], reply: nxdomain}\n");
+	unsigned n = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(types); i++)
+		for (unsigned j = i + 1; j < ARRAY_LEN(types); j++)
+			for (unsigned r = 0; r < ARRAY_LEN(replies) && n < count; r++)
+				at += sprintf(at,
+					"- {name: n%u, verdict: deny, types: [%s, %s], reply: "
+					"%s}\n",
+					n++, types[i], types[j], replies[r]);
+	assert_int_equal(n, count);
+	return text;
+}
+
+// Each kind is a list of the rule image; two more are for the other entries.
+TEST(test_special_entries_of_many_kinds)
+{
+	config_text_load(kinds_text(CONFIG_LISTS_MAX));
+	config_text_refused(kinds_text(CONFIG_LISTS_MAX + 1),
+		text_from("need %d lists of rules, at most %d are possible", CONFIG_LISTS_MAX + 3,
+			CONFIG_LISTS_MAX + 2));
 }
 
 TEST(test_times)

@@ -59,6 +59,24 @@ TEST(test_entries)
 		   "  - {name: \"ads.example\", verdict: \"allow\"}\n");
 }
 
+TEST(test_types_of_an_entry)
+{
+	struct config_managed *m = parse("");
+	struct managed_entry e = {
+		.name = "a.example", .verdict = "deny", .types = "AAAA,HTTPS", .reply = "nodata"};
+	assert_int_equal(config_managed_entry_set(m, &e), 0);
+	e.name = "b.example";
+	e.types = "";
+	assert_int_equal(config_managed_entry_set(m, &e), 0);
+	e.types = e.reply = NULL; // a plain entry, in its place
+	assert_int_equal(config_managed_entry_set(m, &e), 2);
+	is_text(m, "# head\n"
+		   "entries:\n"
+		   "  - {name: \"a.example\", verdict: \"deny\", types: [\"AAAA\", \"HTTPS\"], "
+		   "reply: \"nodata\"}\n"
+		   "  - {name: \"b.example\", verdict: \"deny\"}\n");
+}
+
 TEST(test_ends)
 {
 	struct config_managed *m =

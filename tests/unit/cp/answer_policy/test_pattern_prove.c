@@ -47,6 +47,18 @@ TEST(test_patterns_that_nothing_reads)
 	assert_true(has(&e, "groups[0].allow: /(a)\\1/: "));
 }
 
+// The others are among blocking.deny, and so on.
+TEST(test_entries_with_options)
+{
+	struct config_dated_entry entries[] = {{.pattern = good, .types.count = 1},
+		{.pattern = open_group, .reply = RULE_REPLY_SERVFAIL}, {.pattern = ahead},
+		{.pattern = back, .reply = RULE_REPLY_DROP, .ended = true}};
+	const struct config c = {.dated = {.entries = entries, .count = ARRAY_LEN(entries)}};
+	const struct config_errors e = errors_of(&c);
+	assert_int_equal(e.count, 1);
+	assert_true(has(&e, "entries[1].name: /(ads/: "));
+}
+
 TEST(test_a_change_is_to_blame_for_its_own)
 {
 	struct config_group group, more;

@@ -130,7 +130,22 @@ static int tell(void *arg, const struct list_rule *rule)
 	for (unsigned i = 0; i < rule->kind.types.count; i++)
 		t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "$%u",
 			rule->kind.types.type[i]);
+	if (rule->kind.reply != RULE_REPLY_GROUP)
+		t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "=%s",
+			rule_reply_name[rule->kind.reply]);
 	return 0;
+}
+
+// Frees the sources.
+static void tell_all(struct group_sources *s, struct rules_text *t)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len,
+			"%s =", group_source_title(s, i));
+		assert_int_equal(group_source_rules(group_source_arg(s, i), tell, t), 0);
+		t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "\n");
+	}
+	group_sources_free(s);
 }
 
 TEST(test_sources)
@@ -157,8 +172,7 @@ TEST(test_sources)
 		.groups = groups,
 		.blocking = {.deny_pattern_count = 1,
 			.deny_patterns = denied,
-			.type_count = 1,
-			.types = {DNS_TYPE_HTTPS}}};
+			.types = {.count = 1, .type = {DNS_TYPE_HTTPS}}}};
 	service_set_add(&bed.services, SERVICE_SIGNAL);
 	service_set_add(&c.blocking.filter.services, SERVICE_ONLYFANS);
 	groups[0].filter.schedules = (struct config_schedules){1, &bed};
@@ -170,13 +184,7 @@ TEST(test_sources)
 	static struct rules_text t;
 	assert_int_equal(group_sources_new(&c, &s), 0);
 	memset(groups, 0, sizeof(groups)); // a copy needs it no more
-	for (unsigned i = 0; i < s->count; i++) {
-		t.len += (size_t)snprintf(
-			t.text + t.len, sizeof(t.text) - t.len, "%s =", group_source_title(s, i));
-		assert_int_equal(group_source_rules(group_source_arg(s, i), tell, &t), 0);
-		t.len += (size_t)snprintf(t.text + t.len, sizeof(t.text) - t.len, "\n");
-	}
-	group_sources_free(s);
+	tell_all(s, &t);
 	assert_string_equal(t.text,
 		"allow entries =\n"
 		"deny entries = 5:/^x/ 5:/./$65\n"
@@ -187,4 +195,31 @@ TEST(test_sources)
 		"service signal = 0:signal.org 0:whispersystems.org 0:signal.me 0:signal.group "
 		"0:signal.art 0:signal.link\n"
 		"safe search brave = 8:search.brave.com$1$28$65\n");
+}
+
+// Entries with types or a reply; the last two have none, or have ended.
+TEST(test_special_entries)
+{
+	static struct rules_text t;
+	struct group_sources *s;
+	char pattern[] = "^x";
+	struct config_group group = {.name = (char[]){"kids"}};
+	struct config_dated_entry entries[] = {
+		{.name = name_of_text("six.example"),
+			.types = {.count = 2, .type = {DNS_TYPE_AAAA, DNS_TYPE_HTTPS}}},
+		{.name = name_of_text("ok.example"),
+			.allow = true,
+			.types = {.count = 1, .type = {DNS_TYPE_AAAA}}},
+		{.pattern = pattern, .reply = RULE_REPLY_REFUSED, .group = 1},
+		{.name = name_of_text("plain.example")},
+		{.name = name_of_text("gone.example"), .reply = RULE_REPLY_DROP, .ended = true},
+	};
+	const struct config c = {
+		.group_count = 1, .groups = &group, .dated = {ARRAY_LEN(entries), entries}};
+	assert_int_equal(group_sources_new(&c, &s), 0);
+	memset(entries, 0, sizeof(entries));
+	tell_all(s, &t);
+	assert_string_equal(t.text, "allow entries = 6:ok.example$28\n"
+				    "deny entries = 5:six.example$28$65\n"
+				    "group kids: deny = 5:/^x/=refused\n");
 }

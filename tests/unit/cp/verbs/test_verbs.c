@@ -16,8 +16,10 @@ static struct config_group group_double = {.name = kids};
 TEST(test_entries)
 {
 	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
-		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\",\"until\":"
-		"\"\",\"until_unix_s\":0,\"replaced\":false,\"replaced_permanent\":false,\"needs_"
+		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\",\"type\":"
+		"\"\","
+		"\"reply\":\"\",\"until\":\"\",\"until_unix_s\":0,\"replaced\":false,\"replaced_"
+		"permanent\":false,\"needs_"
 		"restart\":\"\"}");
 	assert_string_equal(verbs_double.what, "deny ads.test");
 	assert_string_equal(verbs_double.why, "für Anna");
@@ -27,6 +29,12 @@ TEST(test_entries)
 		"\"replaced\":true,\"replaced_permanent\":true");
 	assert_reply("POST /entries/add?name=ads.test&verdict=allow&seconds=60", 200,
 		"\"replaced\":true,\"replaced_permanent\":false");
+	assert_reply("POST /entries/add?name=ads.test&verdict=deny&type=AAAA,HTTPS&reply=nodata",
+		200, "\"type\":\"AAAA,HTTPS\",\"reply\":\"nodata\"");
+	assert_string_equal(verbs_double.what, "deny --type AAAA,HTTPS --reply nodata ads.test");
+	managed_has("verdict: \"deny\", types: [\"AAAA\", \"HTTPS\"], reply: \"nodata\"}", true);
+	assert_reply("POST /entries/add?name=ads.test&verdict=allow&seconds=60", 200,
+		"\"replaced\":true,\"replaced_permanent\":true");
 	managed_has("verdict: \"allow\", until: \"20", true);
 	managed_has("deny", false);
 	assert_reply("POST /entries/add?name=%2F%5Ea%2F&verdict=deny", 200, "\"name\":\"/^a/\"");
@@ -140,9 +148,11 @@ TEST(test_removable)
 		"\"192.0.2.1\",\"ttl_s\":60,\"group\":\"\",\"removable\":false}",
 		"\"192.0.2.7\",\"ttl_s\":60,\"group\":\"\",\"removable\":true}");
 	assert_reply("GET /entries", 200,
-		"\"verdict\":\"deny\",\"group\":\"\",\"why\":\"\",\"until\":\"\","
+		"\"verdict\":\"deny\",\"group\":\"\",\"type\":\"\",\"reply\":\"\",\"why\":\"\","
+		"\"until\":\"\","
 		"\"until_unix_s\":0,\"left_s\":0,\"ended\":false,\"removable\":false}",
-		"\"verdict\":\"allow\",\"group\":\"\",\"why\":\"\",\"until\":\"\","
+		"\"verdict\":\"allow\",\"group\":\"\",\"type\":\"\",\"reply\":\"\",\"why\":\"\","
+		"\"until\":\"\","
 		"\"until_unix_s\":0,\"left_s\":0,\"ended\":false,\"removable\":true}");
 	config.blocking.disabled = &list;
 	config.blocking.disabled_count = 1;
@@ -308,13 +318,18 @@ TEST(test_shown)
 {
 	static char reason[] = "by hand", none[] = "", pattern[] = "^a";
 	static struct config_dated_entry entries[] = {
-		{.allow = true, .group = 1, .why = reason, .until = 4102444800},
+		{.allow = true,
+			.group = 1,
+			.types = {.count = 2, .type = {DNS_TYPE_A, DNS_TYPE_SVCB}},
+			.why = reason,
+			.until = 4102444800},
 		{.pattern = pattern, .why = none, .until = 1, .ended = true}};
 	assert_reply("GET /entries", 200, "{\"entries\":[]}");
 	assert_int_equal(dns_name_from_text("a.test", 6, &entries[0].name), 0);
 	config.dated = (struct config_dated){ARRAY_LEN(entries), entries};
 	assert_reply("GET /entries", 200,
-		"{\"name\":\"a.test\",\"verdict\":\"allow\",\"group\":\"kids\",\"why\":\"by "
+		"{\"name\":\"a.test\",\"verdict\":\"allow\",\"group\":\"kids\",\"type\":\"A,SVCB\","
+		"\"reply\":\"\",\"why\":\"by "
 		"hand\",\"until\":\"2100-01-01T00:00:00Z\",\"until_unix_s\":4102444800,",
 		"{\"name\":\"/^a/\",\"verdict\":\"deny\",\"group\":\"\"",
 		"\"left_s\":0,\"ended\":true");

@@ -288,35 +288,37 @@ def _entry(r, items, row):
 
 
 OPTION = re.compile(r";(querytype=[^;]*|reply=[^;]*|invert)")
-REPLIES = {"nxdomain": "NXDOMAIN", "nodata": "NOERROR", "refused": "REFUSED"}
+REPLIES = {"nxdomain": "nxdomain", "nodata": "nodata", "refused": "refused", "none": "drop"}
 
 
-def with_options(regex, allow):
-    """The line of a list that means the same as an expression with options, or None."""
-    options = [o.lower() for o in OPTION.findall(regex)]
-    bare, parts = OPTION.sub("", regex), []
-    for option in options:
-        key, _, value = option.partition("=")
+def options(regex, allow):
+    """(expression, query types, reply) of one with options, or None."""
+    types, reply = [], ""
+    for option in OPTION.findall(regex):
+        key, _, value = option.lower().partition("=")
         if key == "querytype":
-            types = [t.strip().upper() for t in value.lstrip("!").split(",")]
             mark = "~" if value.startswith("!") else ""
-            if not 1 <= len(types) <= 8 or not all(re.fullmatch("[A-Z0-9]{1,10}", t) for t in types) or "ANY" in types:
-                return None
-            parts.append("dnstype=" + "|".join(mark + t for t in types))
-        elif key == "reply" and value in REPLIES and not allow:
-            parts.append("dnsrewrite=" + REPLIES[value])
+            types = [mark + t.strip().upper() for t in value.removeprefix("!").split(",")]
+        elif key == "reply" and value in REPLIES:
+            reply = "" if allow else REPLIES[value]
         else:
             return None
-    return f"{'@@' if allow else ''}/{bare}/${','.join(parts)}"
+    return OPTION.sub("", regex), types, reply
 
 
-def _option_row(row, allow):
-    line = with_options(row.text, allow)
-    if line:
-        return row.node.impossible(f"the expression is left out: an entry has no options; put the line `{line[:300]}` into a file, and "
-                                   "that into blocking.lists")
-    return row.node.impossible("the expression is left out: weir has patterns with a query type (a line `/pattern/$dnstype=A` of a "
-                               "list), and none that are inverted or answer with an address")
+def _special(r, c, row, allow, where):
+    """An expression with options is an entry for each group that has it."""
+    found = options(row.text, allow)
+    if not found:
+        return row.node.impossible("the expression is left out: weir has patterns for query types and with a code as the reply, and "
+                                   "none that are inverted or answer with an address")
+    regex, types, reply = found
+    for group in [None] if len(where) == len(c.sets) else [c.groups[i] for i in where]:
+        if len(where) < len(c.sets) and group is None:
+            row.node.impossible("the domain is left out for some clients: their group is left out")
+        else:
+            r.model.special(row.node, lambda items: r.model.pattern(row.node, items, regex, row.note), allow, types, reply, group)
+    return None
 
 
 def _domain(r, c, row):
@@ -328,7 +330,7 @@ def _domain(r, c, row):
     if not where:
         return row.node.needless("the domain is of no enabled group that a client has, so it is left out")
     if row.type >= ALLOW_PATTERN and OPTION.search(row.text):
-        return _option_row(row, allow)
+        return _special(r, c, row, allow, where)
     if len(where) == len(c.sets):
         return _entry(r, r.model.allow if allow else r.model.deny, row)
     for group in [c.groups[i] for i in where]:

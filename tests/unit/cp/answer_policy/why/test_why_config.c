@@ -332,6 +332,9 @@ TEST(test_entries_found)
 			.until = 1795636800},
 		{.name = name_of_text("example"), .why = empty, .ended = true},
 		{.name = name_of_text("other.example"), .why = empty},
+		{.name = name_of_text("example"),
+			.why = empty,
+			.types = {.count = 1, .type = {DNS_TYPE_AAAA}}},
 		{.pattern = pattern, .why = empty},
 	};
 	struct config_group group = {.name = called};

@@ -545,6 +545,16 @@ class AdGuardHome(unittest.TestCase):
             path.write_text(text)
             return main.read("adguardhome", [str(path)])
 
+    def test_rules_with_options(self):
+        reading = self.read("dns: {}\nuser_rules: ['||a.example^$dnstype=AAAA|HTTPS', '@@/^b/$dnstype=~A', '||c.example^$dnsrewrite=refused', "
+                            "'||d.example^$dnstype=ANY', '||e.example^$dnstype=A|~MX', '||f.example^$denyallow=x.f.example', "
+                            "'@@||g.example^$dnsrewrite=REFUSED', '||h..example^$dnstype=A']\n")
+        self.assertEqual([(e.name, e.allow, e.types, e.reply) for e in reading.model.entries],
+                         [(r"/(^|\.)a\.example$/", False, ("AAAA", "HTTPS"), ""), ("/^b/", True, ("~A",), ""),
+                          (r"/(^|\.)c\.example$/", False, (), "refused")])
+        lost = [e.key for e in reading.account.in_order(("impossible",))]
+        self.assertEqual(lost, [f"user_rules[{i}]" for i in range(3, 8)])
+
     def test_privacy(self):
         m = self.read("dns: {anonymize_client_ip: true}\nquerylog: {enabled: false, file_enabled: false, interval: 24h, "
                       "ignored: ['||a.example^']}\nstatistics: {ignored: [b.example]}\nclients: {persistent: [{name: x, "
@@ -693,11 +703,11 @@ class Pihole(unittest.TestCase):
 
     def test_expressions_with_options(self):
         from weir_import.readers import pihole_gravity
-        for regex, allow, want in (("^a;querytype=A,aaaa", False, "/^a/$dnstype=A|AAAA"), ("^a;querytype=!A", True, "@@/^a/$dnstype=~A"),
-                                   ("^a;reply=nxdomain;querytype=A", False, "/^a/$dnsrewrite=NXDOMAIN,dnstype=A"),
-                                   ("^a;reply=NODATA", True, None), ("^a;invert", False, None), ("^a;reply=1.2.3.4", False, None),
-                                   ("^a;querytype=" + ",".join(["A"] * 9), False, None)):
-            self.assertEqual(pihole_gravity.with_options(regex, allow), want, regex)
+        for regex, allow, want in (("^a;querytype=A,aaaa", False, ("^a", ["A", "AAAA"], "")), ("^a;querytype=!A,MX", True, ("^a", ["~A", "~MX"], "")),
+                                   ("^a;reply=nxdomain;querytype=A", False, ("^a", ["A"], "nxdomain")),
+                                   ("^a;reply=NONE", False, ("^a", [], "drop")), ("^a;reply=NODATA", True, ("^a", [], "")),
+                                   ("^a;invert", False, None), ("^a;reply=1.2.3.4", False, None)):
+            self.assertEqual(pihole_gravity.options(regex, allow), want, regex)
         for regex, want in ((r"(\.|^)a\.b-c\.example$", "a.b-c.example"), (r"(^|\.)a\-b\.example$", "a-b.example"),
                             (r"(\.|^)a.example$", None), (r"(\.|^)a\.example", None)):
             self.assertEqual(pihole_gravity.wildcard(regex), want, regex)
