@@ -118,6 +118,19 @@ check "without AD" has_no_ad +adflag to-bad.good.alpha A
 check "not behind a bogus one" is_bogus to-bad.expired.alpha A
 same "the validator follows neither" 2 "$(validation led)"
 
+# A record without some of its parameters is not what its zone signed.
+stripping() { settings 'validate: true' && sed -i 's/^blocking:$/&\n  https_strip: [ech]/' $config && taken_over weirctl config reload; }
+check "the whole HTTPS record" eventually has_ad +dnssec www.good.alpha HTTPS
+check "with its signature" grep -q '^HTTPS 13 ' <<<"$(short +dnssec www.good.alpha HTTPS)"
+check "HTTPS records lose their ECH" stripping
+for turn in fresh cached; do
+	same "it has lost it, $turn" '1 . alpn=h2' "$(short +dnssec www.good.alpha HTTPS)"
+	check "and AD with it, $turn" has_no_ad +dnssec www.good.alpha HTTPS
+	check "over TCP, $turn" has_no_ad +tcp +adflag www.good.alpha HTTPS
+done
+check "not other records" has_ad +dnssec www.good.alpha A
+check "nor is what is bogus let through" is_bogus www.expired.alpha HTTPS
+
 # L1 keeps what was proven, for boxes that validate alike: this one, after a restart with an empty L0.
 redis-server --port 6401 --bind 127.0.0.1 --save '' --appendonly no --dir $tmp >$tmp/redis.log &
 redis=$!

@@ -36,7 +36,7 @@ TREE = ("good", "nsec3", "badsig", "expired", "early", "nods", "wrongds", "strip
 TREE_KINDS = {"badsig": "changed", "expired": "expired", "early": "early", "nods": "no-ds", "wrongds": "ds-no-key", "algo": "ds-alg200"}
 TREE_TLDS = (("alpha.", 13, None), ("beta.", 13, (1, "cd", 0)))
 TREE_RECORDS = (
-    ("www", "A", "192.0.2.1"), ("www", "TXT", '"text"'), ("*.wild", "A", "192.0.2.2"), ("a.b.deep", "A", "192.0.2.3"),
+    ("www", "A", "192.0.2.1"), ("www", "TXT", '"text"'), ("www", "HTTPS", '1 . alpn=h2 ech=YWJj'), ("*.wild", "A", "192.0.2.2"), ("a.b.deep", "A", "192.0.2.3"),
     ("inside", "CNAME", "www.{}"), ("across", "CNAME", "www.good.alpha."), ("to-bad", "CNAME", "www.badsig.alpha."),
     ("to-none", "CNAME", "none.good.alpha."), ("below.to-none", "A", "192.0.2.4"),
     *((f"c{i}", "CNAME", f"c{i + 1}.{{}}" if i < 15 else "www.{}") for i in range(16)),  # 16 in a row
