@@ -165,6 +165,13 @@ def private_ptr(r, node):
     node.usual()
 
 
+def aaaa_disabled(r, node):
+    """AdGuard Home takes the IPv6 hints out of HTTPS records as well."""
+    flag("ipv6", "filter_aaaa").handler(r, node)
+    if node.text == "true":
+        r.model.value(None, "blocking", "https_strip", "[ipv6hint]", node.path)
+
+
 # Blocking
 MODES = {"default": "'null'", "null_ip": "'null'", "nxdomain": "nxdomain", "refused": "refused", "custom_ip": "address"}
 
@@ -660,7 +667,7 @@ KEYS = {
     "dns.cache_optimistic_max_age": seconds("cache", "stale_window", 0, 604800),
     "dns.bogus_nxdomain": impossible("put the addresses into a file, one a line, and that into blocking.lists with "
                                      "`format: addresses`: weir blocks answers that have them", BLOCKING),
-    "dns.aaaa_disabled": flag("ipv6", "filter_aaaa"),
+    "dns.aaaa_disabled": takes(aaaa_disabled, default="false"),
     "dns.enable_dnssec": differently("AdGuard Home asks for DNSSEC records and validates nothing; weir validates with `dnssec: "
                                      "{validate: true}`", default="false"),
     **nat64("dns.use_dns64", "dns.dns64_prefixes"),

@@ -555,6 +555,11 @@ class AdGuardHome(unittest.TestCase):
         lost = [e.key for e in reading.account.in_order(("impossible",))]
         self.assertEqual(lost, [f"user_rules[{i}]" for i in range(3, 8)])
 
+    def test_ipv4_alone(self):
+        for word, want in (("true", ("true", "[ipv6hint]")), ("false", (None, None))):
+            values = self.read(f"dns: {{aaaa_disabled: {word}}}\n").model.values
+            self.assertEqual(tuple(values.get(key, (None,))[0] for key in (("ipv6", "filter_aaaa"), ("blocking", "https_strip"))), want)
+
     def test_privacy(self):
         m = self.read("dns: {anonymize_client_ip: true}\nquerylog: {enabled: false, file_enabled: false, interval: 24h, "
                       "ignored: ['||a.example^']}\nstatistics: {ignored: [b.example]}\nclients: {persistent: [{name: x, "
