@@ -22,8 +22,9 @@ def steps(readme):
 
 
 def network(box):
-    """What DHCP would do on the interface of the first NIC."""
+    """What DHCP would do on the interface of the first NIC. One queue: QEMU loses what it hashes to some of Linux 6.12's."""
     link = box.do("udevadm settle; basename $(ls -d /sys/bus/pci/devices/0000:00:05.0/virtio*/net/*)")
+    box.run(f"ethtool -L {link} combined 1")  # not once weir has it
     box.do(f"ip link set {link} up && ip addr add 198.18.0.53/24 dev {link} && ip route add default via 198.18.0.2"
            " && echo nameserver 198.18.0.2 >/etc/resolv.conf")
     return link
