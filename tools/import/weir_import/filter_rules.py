@@ -7,6 +7,7 @@ from . import names
 SINKS = ("0.0.0.0", "::", "::1")
 LEFT_OUT = ("the rule is left out: an entry has query types and a code as its reply, and no other options; put it into a file, and "
             "that into blocking.lists (docs/reference/lists.md says which options weir has)")
+EVERY_NAME = ("*", "|*", "||*")
 REPLIES = {"NXDOMAIN": "nxdomain", "REFUSED": "refused", "SERVFAIL": "servfail", "NOERROR": "nodata"}
 
 
@@ -27,6 +28,8 @@ def _rule(model, at, items, rule):
         return model.pattern(at, items, rule[1:-1])
     is_filter = len(rule) > 1 and not rule.startswith("|") and rule.endswith("^")
     rule = rule.rstrip("^|")
+    if rule in EVERY_NAME:
+        return model.pattern(at, items, ".")
     if rule.startswith("||*."):
         found, why = names.name(rule[4:])
         if not found:
@@ -72,8 +75,8 @@ def _options(text, is_allow):
         key, _, value = option.partition("=")
         if key == "dnstype" and value and not types:
             types = value.upper().split("|")
-        elif key == "dnsrewrite" and value.upper() in REPLIES and not reply and not is_allow:
-            reply = REPLIES[value.upper()]
+        elif key == "dnsrewrite" and (code := value.upper().removesuffix(";;")) in REPLIES and not reply and not is_allow:
+            reply = REPLIES[code]
         else:
             return None
     return types, reply

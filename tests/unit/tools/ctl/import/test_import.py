@@ -555,6 +555,13 @@ class AdGuardHome(unittest.TestCase):
         lost = [e.key for e in reading.account.in_order(("impossible",))]
         self.assertEqual(lost, [f"user_rules[{i}]" for i in range(3, 8)])
 
+    def test_rules_for_every_name(self):
+        rules = ["||*^$dnstype=HTTPS", "*$dnstype=AAAA,dnsrewrite=NOERROR;;", "|*^$dnsrewrite=nxdomain;;", "||*^"]
+        model = self.read(f"dns: {{}}\nuser_rules: {rules}\n").model
+        self.assertEqual([(e.name, e.types, e.reply) for e in model.entries],
+                         [("/./", ("HTTPS",), ""), ("/./", ("AAAA",), "nodata"), ("/./", (), "nxdomain")])
+        self.assertEqual(model.deny.texts(), ["/./"])
+
     def test_ipv4_alone(self):
         for word, want in (("true", ("true", "[ipv6hint]")), ("false", (None, None))):
             values = self.read(f"dns: {{aaaa_disabled: {word}}}\n").model.values
