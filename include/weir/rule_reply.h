@@ -78,7 +78,7 @@ ATTR_INLINE bool rule_decision_is_last(
 // `named`: that list has a rule at the name, which decided as *d; else `by` are those that block,
 // of which the first decides (rule_first_list). The records that such a list has are for other
 // names, so the client's group says how it is answered. `typed`: another type of the name may be
-// answered otherwise.
+// answered otherwise; so it may where a rule at the name is for some types.
 struct rule_decision rule_decision_checked(const struct rule_reader *r,
 	const struct rule_decision *d, bool named, const struct rule_set *by, bool typed);
 

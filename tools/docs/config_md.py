@@ -339,9 +339,12 @@ LISTS = {
         ("verdict", "`allow`, `deny`", "none: required", None, "live",
          "What the entry does: the same as one of `blocking.allow` or `blocking.deny`, or of the group's."),
         ("types", "those of `blocking.types`, or each with `~`", "all types", "CONFIG_BLOCKED_TYPES_MAX", "live",
-         "The query types for which the entry counts; with `~` in front of each (`['~A', '~AAAA']`): all but these."),
+         "The query types for which the entry counts; with `~` in front of each (`['~A', '~AAAA']`): all but these. The allow entries, and "
+         "the deny entries, of one group have at most {CONFIG_ENTRY_KINDS_MAX} combinations of types and reply."),
         ("reply", "`nxdomain`, `nodata`, `null`, `refused`, `servfail`, `drop`", "as `blocking.mode` says", None, "live",
-         "How a deny entry answers; `drop`: not at all."),
+         "How a deny entry answers; `drop`: not at all. NXDOMAIN becomes no data where another type of the name may have an answer. Of "
+         "several replies for a name one for all clients counts before a group's, then the first of: drop, refused, servfail, nxdomain, "
+         "nodata, null, none of its own."),
         ("group", "name of one of `groups`", "all clients", None, "live", "The group for which the entry counts."),
         ("until", "`2026-11-25T20:00:00Z`", "never", None, "live",
          "When the entry ends, in UTC. From then on it has no effect, also without a reload. It may stay in the file."),

@@ -129,29 +129,40 @@ static unsigned domain_lists(const struct config_schedules *s)
 	return n;
 }
 
-// Are they rules of one kind, of one source (controlplane/policy/group_sources.h)?
+// Are they rules of one source (controlplane/policy/group_sources.h)?
+static bool same_source(const struct config_dated_entry *a, const struct config_dated_entry *b)
+{
+	return a->allow == b->allow && a->group == b->group;
+}
+
 static bool same_kind(const struct config_dated_entry *a, const struct config_dated_entry *b)
 {
-	return a->allow == b->allow && a->group == b->group && a->reply == b->reply
+	return same_source(a, b) && a->reply == b->reply
 	       && memcmp(&a->types, &b->types, sizeof(a->types)) == 0;
 }
 
-// Kinds of entries with types or a reply; above `most` it does not count further.
-static unsigned special_kinds(const struct config_dated *d, unsigned most)
+// Kinds of entries with types or a reply, of which a source has CONFIG_ENTRY_KINDS_MAX at most.
+static int special_kinds(const struct config_doc *doc, const struct config_dated *d, unsigned *out)
 {
 	const struct config_dated_entry *kind[CONFIG_LISTS_MAX + 3];
 	unsigned n = 0;
-	assert(most < ARRAY_LEN(kind));
-	for (unsigned i = 0; i < d->count && n <= most; i++) {
-		unsigned k = 0;
-		if (!config_dated_is_special(&d->entries[i]))
+	for (unsigned i = 0; i < d->count && n < ARRAY_LEN(kind); i++) {
+		const struct config_dated_entry *e = &d->entries[i];
+		unsigned k = 0, beside = 0;
+		if (!config_dated_is_special(e))
 			continue;
-		while (k < n && !same_kind(kind[k], &d->entries[i]))
-			k++;
+		for (; k < n && !same_kind(kind[k], e); k++)
+			beside += same_source(kind[k], e);
+		if (k == n && beside == CONFIG_ENTRY_KINDS_MAX)
+			return config_refuse(doc, "entries",
+				"the %s entries of one group have more than %d combinations of "
+				"types and reply",
+				e->allow ? "allow" : "deny", CONFIG_ENTRY_KINDS_MAX);
 		if (k == n)
-			kind[n++] = &d->entries[i];
+			kind[n++] = e;
 	}
-	return n;
+	*out = n;
+	return 0;
 }
 
 // Every list, service, search engine, group's entries and schedule's domains take at least one list
@@ -161,7 +172,12 @@ static int rule_lists_check(const struct config_doc *doc, const struct config *c
 	const unsigned most = CONFIG_LISTS_MAX + 2;
 	struct service_set services = {{0}};
 	struct config_safe_search safe = {{0}};
-	unsigned n = 2 + c->blocking.list_count + domain_lists(&c->blocking.filter.schedules);
+	unsigned n = 2 + c->blocking.list_count + (c->blocking.types.count > 0)
+		     + domain_lists(&c->blocking.filter.schedules);
+	unsigned kinds;
+	int rc = special_kinds(doc, &c->dated, &kinds);
+	if (rc != 0)
+		return rc;
 	used_by(c, NULL, &services, &safe);
 	for (unsigned i = 0; i < c->group_count; i++) {
 		const struct config_group *g = &c->groups[i];
@@ -170,15 +186,16 @@ static int rule_lists_check(const struct config_doc *doc, const struct config *c
 		n += g->deny.count + g->deny.pattern_count > 0;
 		n += domain_lists(&g->filter.schedules);
 	}
-	n += special_kinds(&c->dated, most);
+	n += kinds;
 	for (unsigned i = 0; i < SERVICE_COUNT; i++)
 		n += service_set_has(&services, i);
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++)
 		n += safe.level[i] != SAFE_LEVEL_OFF;
 	if (n > most)
 		return config_refuse(doc, "groups",
-			"lists, services, search engines, and entries of groups and schedules need "
-			"%u lists of rules, at most %u are possible",
+			"lists, services, search engines, entries of groups and schedules, and "
+			"combinations of types and reply of entries need %u lists of rules or "
+			"more, at most %u are possible",
 			n, most);
 	return 0;
 }

@@ -133,6 +133,25 @@ int config_prefixes_apply(const struct config_doc *doc, const char *list,
 	return rc;
 }
 
+// Types get the order of their numbers, each once: equal sets are equal bytes.
+static void types_order(struct rule_types *t)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < t->count; i++) {
+		const uint16_t type = t->type[i];
+		unsigned k = n;
+		while (k > 0 && t->type[k - 1] > type)
+			k--;
+		if (k > 0 && t->type[k - 1] == type)
+			continue;
+		memmove(&t->type[k + 1], &t->type[k], (n - k) * sizeof(t->type[0]));
+		t->type[k] = type;
+		n++;
+	}
+	memset(&t->type[n], 0, (t->count - n) * sizeof(t->type[0]));
+	t->count = (uint8_t)n;
+}
+
 int config_types_apply(const struct config_doc *doc, const char *list,
 	const struct config_node *items, bool may_except, struct rule_types *out)
 {
@@ -152,6 +171,8 @@ int config_types_apply(const struct config_doc *doc, const char *list,
 				rc, config_refuse(doc, config_item_key(key, list, i, NULL),
 					    "must be one of: " RDATA_PARSE_TYPES));
 	}
+	if (rc == 0)
+		types_order(out);
 	return rc;
 }
 

@@ -18,7 +18,7 @@ struct rule_decision rule_decision_checked(const struct rule_reader *r,
 	};
 	if (named)
 		out = *d;
-	out.typed |= typed;
+	out.typed |= typed || d->typed;
 	return out;
 }
 

@@ -110,6 +110,13 @@ struct config_dated_entry {
 	int64_t until;           // Unix time; 0: it does not end
 };
 
+enum {
+	// Combinations of types and reply of the special entries of a group and a verdict. With the
+	// entries for every type and blocking.types a source has 32 kinds of rules at most
+	// (controlplane/rule_image/rule_numbers.h).
+	CONFIG_ENTRY_KINDS_MAX = 30,
+};
+
 struct config_dated {
 	unsigned count;
 	struct config_dated_entry *entries; // ordered as in the files

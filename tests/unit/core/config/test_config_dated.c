@@ -122,26 +122,27 @@ TEST(test_entries_refused)
 	EACH_REFUSED(config_text_refused_at, GROUPS "entries: [{%s}]\n", bad);
 }
 
-// Of this many kinds, and another entry of the first.
-static const char *kinds_text(unsigned count)
+// Of this many kinds, `each` of a group, and another entry of the first.
+static const char *kinds_text(unsigned count, unsigned each)
 {
 	static const char *const types[] = {
 		"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "PTR", "SRV", "SVCB", "TXT"};
 	static const char *const replies[] = {
 		"nxdomain", "nodata", "null", "refused", "servfail", "drop"};
 	static char text[64 * 1024];
-	char *at = text
-		   + sprintf(text, MINIMAL
-			   "entries:\n"
-			   "- {name: first, verdict: deny, types: [A, AAAA], reply: nxdomain}\n");
+	char *at = stpcpy(text, MINIMAL "groups:\n");
+	for (unsigned i = 0; i < 9; i++)
+		at += sprintf(at, "- {name: g%u, clients: [192.0.2.%u]}\n", i, i);
+	at = stpcpy(at, "entries:\n- {name: first, verdict: deny, types: [AAAA, A, A], reply: "
+			"nxdomain, group: g0}\n");
 	unsigned n = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(types); i++)
 		for (unsigned j = i + 1; j < ARRAY_LEN(types); j++)
-			for (unsigned r = 0; r < ARRAY_LEN(replies) && n < count; r++)
+			for (unsigned r = 0; r < ARRAY_LEN(replies) && n < count; r++, n++)
 				at += sprintf(at,
-					"- {name: n%u, verdict: deny, types: [%s, %s], reply: "
-					"%s}\n",
-					n++, types[i], types[j], replies[r]);
+					"- {name: n%u, verdict: deny, types: [%s, %s], reply: %s, "
+					"group: g%u}\n",
+					n, types[i], types[j], replies[r], n / each);
 	assert_int_equal(n, count);
 	return text;
 }
@@ -149,10 +150,18 @@ static const char *kinds_text(unsigned count)
 // Each kind is a list of the rule image; two more are for the other entries.
 TEST(test_special_entries_of_many_kinds)
 {
-	config_text_load(kinds_text(CONFIG_LISTS_MAX));
-	config_text_refused(kinds_text(CONFIG_LISTS_MAX + 1),
-		text_from("need %d lists of rules, at most %d are possible", CONFIG_LISTS_MAX + 3,
-			CONFIG_LISTS_MAX + 2));
+	config_text_load(kinds_text(CONFIG_LISTS_MAX, CONFIG_ENTRY_KINDS_MAX));
+	config_text_refused(kinds_text(CONFIG_LISTS_MAX + 1, CONFIG_ENTRY_KINDS_MAX),
+		text_from("need %d lists of rules or more, at most %d are possible",
+			CONFIG_LISTS_MAX + 3, CONFIG_LISTS_MAX + 2));
+}
+
+TEST(test_special_entries_of_many_kinds_in_one_group)
+{
+	config_text_load(kinds_text(CONFIG_ENTRY_KINDS_MAX, CONFIG_ENTRY_KINDS_MAX));
+	config_text_refused(kinds_text(CONFIG_ENTRY_KINDS_MAX + 1, CONFIG_ENTRY_KINDS_MAX + 1),
+		text_from("entries: the deny entries of one group have more than %d combinations",
+			CONFIG_ENTRY_KINDS_MAX));
 }
 
 TEST(test_times)

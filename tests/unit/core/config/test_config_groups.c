@@ -224,9 +224,10 @@ TEST(test_lists_of_rules)
 				i, i, more && i == 9 ? ", services: [tiktok, steam, vk]" : "");
 		if (more)
 			config_text_refused_at(text,
-				"8:1: groups: lists, services, search engines, and "
-				"entries of groups and schedules need 257 lists of rules, at "
-				"most 256 are possible");
+				"8:1: groups: lists, services, search engines, entries of "
+				"groups and schedules, and combinations of types and reply of "
+				"entries need 257 lists of rules or more, at most 256 are "
+				"possible");
 		else
 			config_text_load(text);
 	}

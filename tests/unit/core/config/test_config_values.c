@@ -253,8 +253,8 @@ TEST(test_blocking_values)
 	assert_int_equal(c->blocking.allow[0].wire[1], 'g');
 	assert_int_equal(c->blocking.deny_count, 1);
 	assert_int_equal(c->blocking.types.count, 2);
-	assert_int_equal(c->blocking.types.type[0], DNS_TYPE_HTTPS);
-	assert_int_equal(c->blocking.types.type[1], DNS_TYPE_SVCB);
+	assert_int_equal(c->blocking.types.type[0], DNS_TYPE_SVCB); // in order
+	assert_int_equal(c->blocking.types.type[1], DNS_TYPE_HTTPS);
 	assert_int_equal(c->blocking.https_strip, 1 << 5 | 1 << 6); // RFC 9460 14.3.2
 	assert_true(c->blocking.rebinding.enabled);
 	assert_int_equal(c->blocking.rebinding.allow_count, 2);
