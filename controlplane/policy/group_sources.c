@@ -23,6 +23,18 @@ struct group_source {
 	struct rule_types types; // every name is denied for these
 };
 
+static void source_free(struct group_source *one)
+{
+	for (unsigned i = 0; i < one->entries.pattern_count; i++)
+		FREE_AND_NULL(one->entries.patterns[i]);
+	FREE_AND_NULL(one->entries.patterns);
+	FREE_AND_NULL(one->entries.names);
+	for (unsigned i = 0; i < one->special_count; i++)
+		FREE_AND_NULL(one->special[i].pattern);
+	FREE_AND_NULL(one->special);
+	*one = (struct group_source){0};
+}
+
 static int entries_copy(struct config_entries *to, const struct config_entries *from)
 {
 	to->names = heap_calloc(from->count + 1, sizeof(*to->names));
@@ -54,19 +66,13 @@ static bool is_special_of(const struct config_dated_entry *e, unsigned group, bo
 	return config_dated_is_special(e) && e->group == group && e->allow == allow;
 }
 
-static unsigned special_count(const struct config_dated *d, unsigned group, bool allow)
-{
-	unsigned n = 0;
-	for (unsigned i = 0; i < d->count; i++)
-		n += is_special_of(&d->entries[i], group, allow);
-	return n;
-}
-
 // Copies those of a group; 0: of everyone.
 static int special_add(
 	struct group_source *one, const struct config_dated *d, unsigned group, bool allow)
 {
-	const unsigned room = special_count(d, group, allow);
+	unsigned room = 0;
+	for (unsigned i = 0; i < d->count; i++)
+		room += is_special_of(&d->entries[i], group, allow);
 	one->special = room ? heap_calloc(room, sizeof(*one->special)) : NULL;
 	if (room && !one->special)
 		return -ENOMEM;
@@ -105,10 +111,6 @@ static int group_add(struct group_sources *s, const struct config *c, unsigned g
 	const struct config_group *g = &c->groups[group - 1];
 	const struct config_entries *entries[2] = {&g->deny, &g->allow};
 	for (unsigned allow = 0; allow < 2; allow++) {
-		if (entries[allow]->count + entries[allow]->pattern_count
-				+ special_count(&c->dated, group, allow)
-			== 0)
-			continue;
 		struct group_source *one = &s->one[s->count++];
 		group_title_entries(one->title, g, allow);
 		int err = entries_add(one,
@@ -118,6 +120,8 @@ static int group_add(struct group_sources *s, const struct config *c, unsigned g
 			err = special_add(one, &c->dated, group, allow);
 		if (err)
 			return err;
+		if (one->entries.count + one->entries.pattern_count + one->special_count == 0)
+			source_free(&s->one[--s->count]);
 	}
 	return schedules_add(s, g, &g->filter.schedules);
 }
@@ -214,16 +218,8 @@ void group_sources_free(struct group_sources *s)
 {
 	if (!s)
 		return;
-	for (unsigned i = 0; i < s->count; i++) {
-		struct config_entries *e = &s->one[i].entries;
-		for (unsigned k = 0; k < e->pattern_count; k++)
-			FREE_AND_NULL(e->patterns[k]);
-		FREE_AND_NULL(e->patterns);
-		FREE_AND_NULL(e->names);
-		for (unsigned k = 0; k < s->one[i].special_count; k++)
-			FREE_AND_NULL(s->one[i].special[k].pattern);
-		FREE_AND_NULL(s->one[i].special);
-	}
+	for (unsigned i = 0; i < s->count; i++)
+		source_free(&s->one[i]);
 	FREE_AND_NULL(s->one);
 	heap_free(s);
 }
@@ -288,15 +284,13 @@ static int entries_rules(const struct group_source *s, list_rule_take take, void
 		rule.pattern_len = strlen(rule.pattern);
 		rc = take(take_arg, &rule);
 	}
-	if (rc == 0)
-		rc = special_rules(s, take, take_arg);
 	if (rc == 0 && s->types.count) {
 		rule.kind.types = s->types;
 		rule.pattern = RULE_EVERY_NAME;
 		rule.pattern_len = strlen(rule.pattern);
 		rc = take(take_arg, &rule);
 	}
-	return rc;
+	return rc ? rc : special_rules(s, take, take_arg);
 }
 
 struct taker {

@@ -7,10 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/dns_name.h>
-#include <weir/rdata_parse.h>
-#include <weir/rule_image.h>
 
-enum { LASTS_MAX_S = 366 * 86400, ADVICE_MAX = CONFIG_PATTERN_MAX + 256, TYPES_TEXT_MAX = 64 };
+enum { LASTS_MAX_S = 366 * 86400, ADVICE_MAX = CONFIG_PATTERN_MAX + 256 };
 
 struct entry_asked {
 	char name[CONFIG_PATTERN_MAX + 3];
@@ -91,11 +89,18 @@ static const char *group_of(struct http_exchange *x)
 	return group && strcmp(group, CONFIG_EVERYONE) == 0 ? NULL : group;
 }
 
+// GET /entries has "" for what an entry does not have.
+static const char *param_given(struct http_exchange *x, const char *name)
+{
+	const char *value = http_param(x, name);
+	return value && *value ? value : NULL;
+}
+
 static void serve_add(struct api *a, struct http_exchange *x)
 {
 	struct entry_asked asked = {.group = group_of(x),
-		.types = http_param(x, "type"),
-		.reply = http_param(x, "reply")};
+		.types = param_given(x, "type"),
+		.reply = param_given(x, "reply")};
 	if (!name_take(x, &asked) || !verdict_take(x, true, &asked) || !end_take(x, &asked))
 		return;
 	struct verb *v = verb_begin(a, x);
@@ -167,22 +172,11 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 		asked.group ? " --group " : "", asked.group ? asked.group : "", asked.name);
 }
 
-// Writes the types by commas; "": all. Returns `out`.
-static const char *types_text(const struct rule_types *t, char out[TYPES_TEXT_MAX])
-{
-	size_t len = 0;
-	out[0] = 0;
-	for (unsigned i = 0; i < t->count && len < TYPES_TEXT_MAX; i++)
-		len += (size_t)snprintf(out + len, TYPES_TEXT_MAX - len, "%s%s%s", i ? "," : "",
-			t->except ? "~" : "", rdata_parse_type_text(t->type[i]));
-	return out;
-}
-
 static void entry_out(struct json_out *o, struct json_node *list, const struct config *c,
 	const struct config_dated_entry *e, int64_t now, struct config_managed *m)
 {
 	struct json_node *n = json_out_object(o, list, NULL);
-	char text[DNS_NAME_TEXT_MAX], pattern[CONFIG_PATTERN_MAX + 3], types[TYPES_TEXT_MAX];
+	char text[DNS_NAME_TEXT_MAX], pattern[CONFIG_PATTERN_MAX + 3], types[CONFIG_TYPES_TEXT_MAX];
 	const char *name = dns_name_to_text(&e->name, text);
 	if (e->pattern) {
 		snprintf(pattern, sizeof(pattern), "/%s/", e->pattern);
@@ -194,9 +188,8 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_text(o, n, "name", name);
 	json_out_text(o, n, "verdict", same.verdict);
 	json_out_text(o, n, "group", same.group ? same.group : "");
-	json_out_text(o, n, "type", types_text(&e->types, types));
-	json_out_text(o, n, "reply",
-		e->reply == RULE_REPLY_GROUP ? "" : rule_reply_name[e->reply % RULE_REPLIES]);
+	json_out_text(o, n, "type", config_types_text(&e->types, types));
+	json_out_text(o, n, "reply", config_dated_reply_text(e));
 	json_out_text(o, n, "why", e->why);
 	json_out_text(o, n, "until", e->until ? config_time_text(e->until, text) : "");
 	json_out_count(o, n, "until_unix_s", (uint64_t)e->until);

@@ -71,6 +71,16 @@ def test_deny_of_a_type(lab):
     passes(lab, "typed.test")
 
 
+def test_pattern_above_an_allowed_type(lab):
+    lab.post("entries/add", name="half.test", verdict="allow", type="A", reply="")
+    lab.post("entries/add", name="/^half[.]/", verdict="deny", type="", reply="")
+    blocks(lab, "half.other.test")
+    assert lab.result("half.test", "AAAA") == "NODATA"  # as it has an address
+    assert lab.result("half.test") == OK
+    for name in ("half.test", "/^half[.]/"):
+        lab.post("entries/remove", name=name)
+
+
 def test_entry_with_an_end(lab):
     lab.weirctl("deny keep.test")
     assert "had no end; it does not come back" in lab.weirctl("deny keep.test --for 1h")

@@ -117,9 +117,10 @@ struct why_client {
 struct why_entry {
 	char name[WHY_WORD_MAX]; // a pattern has its slashes; truncated
 	bool allow;
-	char group[WHY_WORD_MAX]; // "" of everyone
-	int64_t until;            // Unix time; 0: it does not end
-	char text[WHY_TEXT_MAX];  // all of that, as a step says it
+	char group[WHY_WORD_MAX];                               // "" of everyone
+	char types[CONFIG_TYPES_TEXT_MAX], reply[WHY_WORD_MAX]; // "": all; as the group says
+	int64_t until;                                          // Unix time; 0: it does not end
+	char text[WHY_TEXT_MAX];                                // all of that, as a step says it
 	char why[CONFIG_DATED_WHY_MAX + 1];
 };
 

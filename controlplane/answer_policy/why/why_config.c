@@ -182,6 +182,7 @@ static void entry_fill(
 	const struct config *c, const struct config_dated_entry *e, struct why_entry *out)
 {
 	char name[DNS_NAME_TEXT_MAX], until[CONFIG_TIME_TEXT_MAX];
+	const char *reply = config_dated_reply_text(e);
 	const char *group = e->group ? c->groups[e->group - 1].name : "";
 	*out = (struct why_entry){.allow = e->allow, .until = e->until};
 	if (e->pattern)
@@ -189,9 +190,12 @@ static void entry_fill(
 	else
 		snprintf(out->name, sizeof(out->name), "%.127s", dns_name_to_text(&e->name, name));
 	snprintf(out->group, sizeof(out->group), "%s", group);
+	snprintf(out->reply, sizeof(out->reply), "%s", reply);
 	snprintf(out->why, sizeof(out->why), "%s", e->why);
-	snprintf(out->text, sizeof(out->text), "%s %s for %s%s%s%s%s%s",
+	config_types_text(&e->types, out->types);
+	snprintf(out->text, sizeof(out->text), "%s %s for %s%s%s%s%s%s%s%s%s%s",
 		e->allow ? "allow" : "deny", out->name, *group ? "group " : CONFIG_EVERYONE, group,
+		e->types.count ? ", type " : "", out->types, *reply ? ", reply " : "", reply,
 		e->until ? ", until " : "", e->until ? config_time_text(e->until, until) : "",
 		*e->why ? ": " : "", e->why);
 }

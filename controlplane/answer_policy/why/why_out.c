@@ -62,6 +62,8 @@ static void entries_out(struct json_out *o, struct json_node *root, const struct
 		json_out_text(o, n, "name", e->name);
 		json_out_text(o, n, "verdict", e->allow ? "allow" : "deny");
 		json_out_text(o, n, "group", e->group);
+		json_out_text(o, n, "type", e->types);
+		json_out_text(o, n, "reply", e->reply);
 		json_out_count(o, n, "until_unix_s", (uint64_t)e->until);
 		json_out_text(o, n, "why", e->why);
 	}

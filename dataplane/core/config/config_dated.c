@@ -12,6 +12,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/rdata_parse.h>
 #include <weir/rule_image.h>
 #include <weir/text.h>
 
@@ -39,6 +40,21 @@ char *config_time_text(int64_t unix_s, char out[CONFIG_TIME_TEXT_MAX])
 	if (!gmtime_r(&at, &tm) || strftime(out, CONFIG_TIME_TEXT_MAX, time_form, &tm) == 0)
 		snprintf(out, CONFIG_TIME_TEXT_MAX, "-");
 	return out;
+}
+
+char *config_types_text(const struct rule_types *t, char out[CONFIG_TYPES_TEXT_MAX])
+{
+	size_t len = 0;
+	out[0] = 0;
+	for (unsigned i = 0; i < t->count && len < CONFIG_TYPES_TEXT_MAX; i++)
+		len += (size_t)snprintf(out + len, CONFIG_TYPES_TEXT_MAX - len, "%s%s%s",
+			i ? "," : "", t->except ? "~" : "", rdata_parse_type_text(t->type[i]));
+	return out;
+}
+
+const char *config_dated_reply_text(const struct config_dated_entry *e)
+{
+	return e->reply == RULE_REPLY_GROUP ? "" : rule_reply_name[e->reply % RULE_REPLIES];
 }
 
 static int verdict_apply(const struct config_doc *doc, unsigned i, const char *text, bool *allow)

@@ -128,6 +128,12 @@ static inline bool config_dated_is_special(const struct config_dated_entry *e)
 	return !e->ended && (e->types.count || e->reply != RULE_REPLY_GROUP);
 }
 
+enum { CONFIG_TYPES_TEXT_MAX = 64 };
+// Writes "A,AAAA", or "~A,~AAAA" for all but these; "": all. Returns `out`.
+char *config_types_text(const struct rule_types *t, char out[CONFIG_TYPES_TEXT_MAX]);
+// The value of `reply`; "": as the group says.
+const char *config_dated_reply_text(const struct config_dated_entry *e);
+
 // Reads "2026-11-25T20:00:00Z" as Unix time. -EINVAL: it is no such time, or before 1970.
 ATTR_MUST_CHECK int config_time_parse(const char *text, int64_t *out);
 enum { CONFIG_TIME_TEXT_MAX = 32 };

@@ -335,6 +335,12 @@ TEST(test_entries_found)
 		{.name = name_of_text("example"),
 			.why = empty,
 			.types = {.count = 1, .type = {DNS_TYPE_AAAA}}},
+		{.name = name_of_text("www.example"),
+			.why = empty,
+			.types = {.except = true,
+				.count = 2,
+				.type = {DNS_TYPE_AAAA, DNS_TYPE_TXT}},
+			.reply = RULE_REPLY_NODATA},
 		{.pattern = pattern, .why = empty},
 	};
 	struct config_group group = {.name = called};
@@ -349,7 +355,9 @@ TEST(test_entries_found)
 
 	w = why_of("www.example", 1);
 	why_entries_find(w, &c);
-	assert_int_equal(w->entries, 2);
+	assert_int_equal(w->entries, 3);
+	assert_string_equal(
+		w->entry[2].text, "deny www.example for everyone, type ~AAAA,~TXT, reply nodata");
 	assert_string_equal(w->entry[1].name, "www.example");
 	assert_string_equal(w->entry[1].group, "kids");
 	assert_string_equal(w->entry[1].text,
