@@ -450,7 +450,7 @@ def record_types():
 def schema():
     """The rows (kind, key) of each mapping in config_schema.c, without those of tables() and of other mappings."""
     text = (config / "config_schema.c").read_text()
-    return {name: re.findall(r"\b(TEXT|TEXTS|ITEMS)\((\w+)[,)]", rows)
+    return {name: re.findall(r"\b(TEXT|TEXTS|ITEMS|NAMED)\((\w+)[,)]", rows)
             for name, rows in re.findall(r"struct config_field (\w+?)(?:_keys)?\[\] = \{(.*?)\};", text, re.S)}
 
 

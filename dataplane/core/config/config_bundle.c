@@ -2,6 +2,7 @@
 // The texts of a configuration in memory.
 
 #include "config_include.h"
+#include "config_override.h"
 #include "config_schema.h"
 #include "config_sections.h"
 
@@ -243,6 +244,7 @@ static void place_refuse(const struct config_bundle *b, struct config_errors *er
 	const bool is_whole = text_tree(&doc);
 	for (unsigned i = 0; i < doc.part_count; i++) {
 		const struct config_text *t = i < b->included_count ? &b->included[i] : &b->managed;
+		parts[i].is_managed = t == &b->managed;
 		parts[i].doc = (struct config_doc){.path = text_shown(t),
 			.text = (uint8_t *)t->bytes,
 			.len = t->len,
@@ -252,6 +254,7 @@ static void place_refuse(const struct config_bundle *b, struct config_errors *er
 		if (is_whole && text_tree(&parts[i].doc))
 			(void)!config_schema_merge(&doc, &parts[i].doc);
 	}
+	(void)!config_override_apply(&doc);
 	doc.errors = errors;
 	(void)config_refuse(&doc, key, "%s", reason);
 	config_tree_free(&doc.tree);

@@ -272,6 +272,8 @@ static void walk(struct leaves *l, const struct config_field *f, const struct co
 	for (; f->key; f++) {
 		l->path[len] = '\0';
 		config_path_add(l->path, f->key, 0);
+		if (f->keys == config_schema) // applied (config_override.h)
+			continue;
 		if (f->kind == CONFIG_NODE_MAPPING) {
 			walk(l, f->keys, config_node_find(mapping, f->key));
 			continue;

@@ -2,6 +2,7 @@
 #include "config_include.h"
 
 #include "config_entries.h"
+#include "config_override.h"
 #include "config_schema.h"
 
 #include <dirent.h>
@@ -255,7 +256,7 @@ int config_include_read(struct config_doc *doc)
 {
 	const bool has_list = !config_node_is_empty(config_node_find(doc->tree.root, "include"));
 	if (!has_list && !doc->managed && !doc->given)
-		return 0;
+		return config_override_apply(doc);
 	doc->parts = heap_calloc(CONFIG_INCLUDED_MAX + 1, sizeof(*doc->parts));
 	if (!doc->parts)
 		return -ENOMEM;
@@ -263,7 +264,7 @@ int config_include_read(struct config_doc *doc)
 	int rc = doc->given ? given_read(&in, doc->given) : entries_read(&in);
 	if (doc->managed && rc != -ENOMEM)
 		rc = config_worse(rc, part_take(&in, NULL, doc->managed));
-	return rc;
+	return rc == 0 ? config_override_apply(doc) : rc;
 }
 
 int config_include_keep(const struct config_doc *doc, struct config *out)

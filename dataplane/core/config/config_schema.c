@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/config.h>
+#include <weir/config/managed.h>
 #include <weir/text.h>
 
 // Fields: a key with one text; with a list of texts, or of mappings; with a mapping.
@@ -23,11 +24,17 @@
 	{                                                                                 \
 		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_, .keys = item_##_keys \
 	}
-// Items that may be the text of one of their keys alone.
-#define ITEMS_BY(key_, text_key_, item_, max_)                                             \
+// Items that differ by their first key.
+#define NAMED(key_, item_, max_)                                                           \
 	{                                                                                  \
 		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_, .keys = item_##_keys, \
-		.text_key = #text_key_                                                     \
+		.is_named = true                                                           \
+	}
+// Such items that may be the text of that key alone.
+#define NAMED_BY(key_, text_key_, item_, max_)                                             \
+	{                                                                                  \
+		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_, .keys = item_##_keys, \
+		.is_named = true, .text_key = #text_key_                                   \
 	}
 #define KEYS(key_, mapping_)                                                       \
 	{                                                                          \
@@ -67,7 +74,7 @@ static const struct config_field schedule_keys[] = {TEXT(name), TEXT(from), TEXT
 // The keys that `blocking` and groups share.
 #define FILTER                                                          \
 	TEXTS(services, SERVICE_COUNT), KEYS(safe_search, safe_search), \
-		ITEMS(schedules, schedule, CONFIG_SCHEDULES_MAX - 1), KEYS(family_time, schedule)
+		NAMED(schedules, schedule, CONFIG_SCHEDULES_MAX - 1), KEYS(family_time, schedule)
 
 static const struct config_field server_keys[] = {
 	TEXT(address), TEXT(name), TEXT(weight), TEXT(trust_ad), TEXTS(pin, CONFIG_PINS_MAX), END};
@@ -76,7 +83,7 @@ PLAIN(runtime, CONFIG_KEYS_RUNTIME)
 
 static const struct config_field dataplane_keys[] = {
 	CONFIG_KEYS_DATAPLANE(ROW) TEXTS(worker_lcores, CONFIG_WORKERS_MAX),
-	ITEMS(ports, port, CONFIG_PORTS_MAX),
+	NAMED(ports, port, CONFIG_PORTS_MAX),
 	TEXTS(service_addresses, CONFIG_ADDRESSES_MAX),
 	END,
 };
@@ -96,9 +103,9 @@ static const struct config_field blocking_keys[] = {
 	CONFIG_KEYS_BLOCKING(ROW) TEXT(ipv4),
 	TEXT(ipv6),
 	KEYS(update, blocking_update),
-	ITEMS(lists, list, CONFIG_LISTS_MAX),
+	NAMED(lists, list, CONFIG_LISTS_MAX),
 	TEXTS(disabled_lists, CONFIG_LISTS_MAX),
-	ITEMS(tsig_keys, tsig_key, CONFIG_TSIG_KEYS_MAX),
+	NAMED(tsig_keys, tsig_key, CONFIG_TSIG_KEYS_MAX),
 	TEXTS(allow, CONFIG_ENTRIES_MAX),
 	TEXTS(deny, CONFIG_ENTRIES_MAX),
 	TEXTS(types, CONFIG_BLOCKED_TYPES_MAX),
@@ -109,7 +116,7 @@ static const struct config_field blocking_keys[] = {
 };
 
 static const struct config_field upstreams_keys[] = {
-	CONFIG_KEYS_UPSTREAMS(ROW) ITEMS_BY(servers, address, server, CONFIG_UPSTREAMS_MAX),
+	CONFIG_KEYS_UPSTREAMS(ROW) NAMED_BY(servers, address, server, CONFIG_UPSTREAMS_MAX),
 	TEXTS(source, CONFIG_SOURCES_MAX),
 	TEXTS(bootstrap, CONFIG_BOOTSTRAP_MAX),
 	END,
@@ -153,7 +160,7 @@ static const struct config_field control_keys[] = {
 	CONFIG_KEYS_CONTROL(ROW) TEXTS(listen, CONFIG_CONTROL_LISTEN_MAX),
 	TEXTS(allow, CONFIG_CONTROL_ALLOW_MAX),
 	ITEMS(certificates, certificate, CONFIG_CERTIFICATES_MAX),
-	ITEMS(clients, control_client, CONFIG_CONTROL_CLIENTS_MAX),
+	NAMED(clients, control_client, CONFIG_CONTROL_CLIENTS_MAX),
 	END,
 };
 
@@ -193,7 +200,7 @@ static const struct config_field zone_keys[] = {TEXT(name), TEXT(unknown), END};
 static const struct config_field local_keys[] = {
 	CONFIG_KEYS_LOCAL(ROW) ITEMS(records, record, CONFIG_RECORDS_MAX),
 	TEXTS(hosts_files, CONFIG_HOSTS_FILES_MAX),
-	ITEMS_BY(zones, name, zone, CONFIG_LOCAL_ZONES_MAX),
+	NAMED_BY(zones, name, zone, CONFIG_LOCAL_ZONES_MAX),
 	END,
 };
 
@@ -213,7 +220,7 @@ static const struct config_field webhook_keys[] = {TEXT(url), TEXT(form), TEXT(o
 static const struct config_field query_log_keys[] = {
 	KEYS(requests, query_log_requests),
 	KEYS(dnstap, query_log_dnstap),
-	ITEMS_BY(webhooks, url, webhook, CONFIG_WEBHOOKS_MAX),
+	NAMED_BY(webhooks, url, webhook, CONFIG_WEBHOOKS_MAX),
 	KEYS(clickhouse, query_log_clickhouse),
 	KEYS(store, query_log_store),
 	CONFIG_KEYS_QUERY_LOG(ROW) TEXTS(exclude_domains, CONFIG_LOG_EXCLUDE_MAX),
@@ -229,7 +236,7 @@ static const struct config_field client_names_keys[] = {
 	TEXTS(ptr_servers, CONFIG_CLIENT_PTR_MAX), END};
 
 static const struct config_field events_keys[] = {
-	CONFIG_KEYS_EVENTS(ROW) ITEMS_BY(webhooks, url, event_webhook, CONFIG_WEBHOOKS_MAX),
+	CONFIG_KEYS_EVENTS(ROW) NAMED_BY(webhooks, url, event_webhook, CONFIG_WEBHOOKS_MAX),
 	END,
 };
 
@@ -244,9 +251,9 @@ static const struct config_field group_keys[] = {TEXT(name), TEXT(disable_cache)
 	TEXTS(vlans, CONFIG_VLAN_MAX), TEXTS(client_names, CONFIG_CLIENT_NAMES_MAX),
 	TEXTS(allow, CONFIG_GROUP_ENTRIES_MAX), TEXTS(deny, CONFIG_GROUP_ENTRIES_MAX),
 	KEYS(block, block), FILTER, TEXTS(lists, CONFIG_LISTS_MAX),
-	ITEMS_BY(upstreams, address, server, CONFIG_UPSTREAMS_MAX),
+	NAMED_BY(upstreams, address, server, CONFIG_UPSTREAMS_MAX),
 	ITEMS(local_records, record, CONFIG_RECORDS_MAX),
-	ITEMS(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX), END};
+	NAMED(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX), END};
 
 static const struct config_field entry_keys[] = {TEXT(name), TEXT(verdict),
 	TEXTS(types, CONFIG_BLOCKED_TYPES_MAX), TEXT(reply), TEXT(group), TEXT(until), TEXT(why),
@@ -279,16 +286,18 @@ const struct config_field config_schema[] = {
 	KEYS(metrics, metrics),
 	KEYS(control, control),
 	KEYS(redis, redis),
-	ITEMS(clients, client, CONFIG_CLIENTS_MAX),
+	NAMED(clients, client, CONFIG_CLIENTS_MAX),
 	KEYS(local, local),
 	KEYS(query_log, query_log),
 	KEYS(client_names, client_names),
 	KEYS(events, events),
 	KEYS(updates, updates),
-	ITEMS(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX),
-	ITEMS(groups, group, CONFIG_GROUPS_MAX),
+	NAMED(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX),
+	NAMED(groups, group, CONFIG_GROUPS_MAX),
 	ITEMS(entries, entry, CONFIG_DATED_MAX),
 	ITEMS(group_members, member, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
+	{.key = "overrides", .kind = CONFIG_NODE_MAPPING, .keys = config_schema},
+	TEXTS(unset, CONFIG_UNSET_MAX),
 	END,
 };
 
@@ -300,7 +309,7 @@ struct walk {
 	int rc;
 };
 
-static const struct config_field *field_find(const struct config_field *keys, const char *key)
+const struct config_field *config_field_find(const struct config_field *keys, const char *key)
 {
 	while (keys->key && strcmp(keys->key, key) != 0)
 		keys++;
@@ -338,7 +347,7 @@ static void unknown_refuse(
 	for (unsigned i = 0; i < n->count && w->unknown < CONFIG_ERRORS_MAX; i++) {
 		const struct config_node *child = n->child[i];
 		const bool is_item = n->kind == CONFIG_NODE_LIST;
-		const struct config_field *f = is_item ? NULL : field_find(keys, child->key);
+		const struct config_field *f = is_item ? NULL : config_field_find(keys, child->key);
 		const size_t len = config_path_add(w->path, child->key, i);
 		if (is_item && child->kind == CONFIG_NODE_MAPPING) {
 			unknown_refuse(w, child, keys);
@@ -438,7 +447,7 @@ static int mapping_check(
 			tail_of(tail, "; write lines such as \"%s: ...\" there", keys->key));
 	for (unsigned i = 0; i < n->count && rc == 0; i++) {
 		struct config_node *child = n->child[i];
-		const struct config_field *f = field_find(keys, child->key);
+		const struct config_field *f = config_field_find(keys, child->key);
 		const size_t len = config_path_add(w->path, child->key, 0);
 		if (f)
 			rc = field_check(w, child, f);
@@ -481,7 +490,7 @@ static int mappings_merge(struct walk *w, const struct config_doc *part, struct 
 	int rc = 0;
 	for (unsigned i = 0; i < from->count && rc != -ENOMEM; i++) {
 		struct config_node *child = from->child[i], *own = config_node_find(to, child->key);
-		const struct config_field *f = field_find(keys, child->key);
+		const struct config_field *f = config_field_find(keys, child->key);
 		const size_t len = config_path_add(w->path, child->key, 0);
 		if (!f || !own)
 			rc = config_worse(rc, config_node_move(&w->doc->tree, to, child));

@@ -12,11 +12,15 @@ struct config_field {
 	enum config_node_kind kind;
 	unsigned max;                    // items of a list
 	const struct config_field *keys; // keys of a mapping or its items; NULL: items are texts
+	bool is_named;                   // no two items have the same text at their first key
 	const char *text_key;            // key that a text in place of an item means; or NULL
 };
 
-// The keys of a file.
+// The keys of a file. `overrides` has these keys again, so that only the nodes end a walk.
 extern const struct config_field config_schema[];
+
+// The field of a key; NULL: the mapping has no such key.
+const struct config_field *config_field_find(const struct config_field *keys, const char *key);
 
 // The key `version`: the meaning of a file's keys. A new key does not need a new version, as a file
 // without the key means what it meant before. Only a change that gives keys of an older file

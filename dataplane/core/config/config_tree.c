@@ -206,6 +206,23 @@ int config_node_text_add(
 							  : -ENOMEM;
 }
 
+struct config_node *config_node_copy(struct config_tree *t, const struct config_node *n)
+{
+	struct config_node *copy = config_node_new(t, n->kind, NULL);
+	if (!copy)
+		return NULL;
+	if (n->key && !(copy->key = text_take(t, n->key, strlen(n->key))))
+		return NULL;
+	if (n->kind == CONFIG_NODE_TEXT)
+		return config_node_text_set(t, copy, n->text) == 0 ? copy : NULL;
+	for (unsigned i = 0; i < n->count; i++) {
+		struct config_node *child = config_node_copy(t, n->child[i]);
+		if (!child || config_node_move(t, copy, child) < 0)
+			return NULL;
+	}
+	return copy;
+}
+
 void config_node_remove(struct config_node *parent, unsigned i)
 {
 	parent->count--;

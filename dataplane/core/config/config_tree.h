@@ -90,6 +90,8 @@ ATTR_MUST_CHECK int config_node_text_set(
 // Adds a key with a copy of the text; `text` NULL: adds nothing.
 ATTR_MUST_CHECK int config_node_text_add(
 	struct config_tree *t, struct config_node *mapping, const char *key, const char *text);
+// A copy of the node with all below it.
+struct config_node *config_node_copy(struct config_tree *t, const struct config_node *n);
 void config_node_remove(struct config_node *parent, unsigned i);
 // Adds a child to a list or mapping. It may be from another tree, which must live as long.
 ATTR_MUST_CHECK int config_node_move(

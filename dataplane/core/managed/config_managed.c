@@ -2,7 +2,7 @@
 // The model is the tree of the text (config_tree.h). Values of records are equal if their RDATA is:
 // two verbs may write one value differently.
 
-#include "core/config/config_schema.h"
+#include "core/config/config_override.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -53,24 +53,28 @@ static void text_print(const char *text, FILE *out)
 	fputc('"', out);
 }
 
-static bool fields_have(const struct config_field *f, const struct config_node *mapping);
+// Verbs leave the lists at depths 0 and 1 empty when they remove the last item. Below, an empty
+// list of the overrides is a value.
+enum { EMPTY_LISTS_DEPTH = 2 };
+
+static bool fields_have(const struct config_field *f, const struct config_node *mapping, int depth);
 
 // The node of a field in a mapping; NULL: it has no value.
 static const struct config_node *value_of(
-	const struct config_field *f, const struct config_node *mapping)
+	const struct config_field *f, const struct config_node *mapping, int depth)
 {
 	const struct config_node *n = config_node_find(mapping, f->key);
 	if (!n || n->kind != f->kind)
 		return NULL;
 	if (n->kind == CONFIG_NODE_MAPPING)
-		return fields_have(f->keys, n) ? n : NULL;
-	return n->kind == CONFIG_NODE_TEXT || n->count ? n : NULL;
+		return fields_have(f->keys, n, depth + 1) ? n : NULL;
+	return n->kind == CONFIG_NODE_TEXT || n->count || depth >= EMPTY_LISTS_DEPTH ? n : NULL;
 }
 
-static bool fields_have(const struct config_field *f, const struct config_node *mapping)
+static bool fields_have(const struct config_field *f, const struct config_node *mapping, int depth)
 {
 	for (; f->key; f++)
-		if (value_of(f, mapping))
+		if (value_of(f, mapping, depth))
 			return true;
 	return false;
 }
@@ -83,7 +87,7 @@ static void flow_fields_print(
 	const char *between = "";
 	fputc('{', out);
 	for (; f->key; f++) {
-		const struct config_node *n = value_of(f, mapping);
+		const struct config_node *n = value_of(f, mapping, EMPTY_LISTS_DEPTH);
 		if (!n)
 			continue;
 		fprintf(out, "%s%s: ", between, f->key);
@@ -124,13 +128,15 @@ static void block_print(
 	const struct config_field *f, const struct config_node *mapping, int depth, FILE *out)
 {
 	for (; f->key; f++) {
-		const struct config_node *n = value_of(f, mapping);
+		const struct config_node *n = value_of(f, mapping, depth);
 		if (!n)
 			continue;
 		fprintf(out, "%*s%s:", 2 * depth, "", f->key);
 		if (n->kind == CONFIG_NODE_TEXT) {
 			fputc(' ', out);
 			text_print(n->text, out);
+		} else if (n->kind == CONFIG_NODE_LIST && n->count == 0) {
+			fputs(" []", out);
 		}
 		fputc('\n', out);
 		if (n->kind == CONFIG_NODE_MAPPING)
@@ -162,17 +168,18 @@ static int root_make(struct config_tree *t)
 	return t->root ? 0 : -ENOMEM;
 }
 
-int config_managed_parse(const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
+// Reads a text, of which errors speak as `path`, into a model.
+static int parse(
+	const char *path, const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
 {
 	struct config_errors *errors = heap_calloc(1, sizeof(*errors));
 	struct config_managed *m = heap_calloc(1, sizeof(*m));
 	struct config_doc doc = {
-		.path = "managed.yaml", .len = strlen(text), .errors = errors, .is_included = true};
+		.path = path, .len = strlen(text), .errors = errors, .is_included = true};
 	int rc = -ENOMEM;
-	snprintf(why, CONFIG_WHY_MAX, "managed.yaml: out of memory");
+	snprintf(why, CONFIG_WHY_MAX, "%s: out of memory", path);
 	if (doc.len > CONFIG_MANAGED_MAX) {
-		snprintf(why, CONFIG_WHY_MAX, "managed.yaml: more than %d bytes",
-			CONFIG_MANAGED_MAX);
+		snprintf(why, CONFIG_WHY_MAX, "%s: more than %d bytes", path, CONFIG_MANAGED_MAX);
 		rc = -EFBIG;
 	} else if (errors && m && (doc.text = (uint8_t *)heap_strdup(text)) != NULL) {
 		rc = config_schema_read(&doc);
@@ -195,6 +202,11 @@ int config_managed_parse(const char *text, struct config_managed **out, char why
 	m->tree = doc.tree;
 	*out = m;
 	return 0;
+}
+
+int config_managed_parse(const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
+{
+	return parse("managed.yaml", text, out, why);
 }
 
 void config_managed_free(struct config_managed *m)
@@ -573,4 +585,159 @@ int config_managed_record_remove(struct config_managed *m, const struct managed_
 		removed++;
 	}
 	return removed ? (int)removed : -ENOENT;
+}
+
+int config_managed_override(struct config_managed *m, const char *text, char why[CONFIG_WHY_MAX])
+{
+	struct config_managed *change;
+	int rc = parse("the change", text, &change, why);
+	if (rc < 0)
+		return rc;
+	const char *fixed = config_override_fixed(change->tree.root);
+	struct config_tree *t = &m->tree;
+	if (fixed) {
+		snprintf(why, CONFIG_WHY_MAX, "%s is no key that can be set so", fixed);
+		rc = -EINVAL;
+	} else {
+		struct config_node *to =
+			config_node_make(t, t->root, CONFIG_NODE_MAPPING, "overrides");
+		const struct config_node *copy = config_node_copy(t, change->tree.root);
+		rc = to && copy ? config_override_merge(t, to, copy, config_schema) : -ENOMEM;
+	}
+	config_managed_free(change);
+	return rc;
+}
+
+static struct config_node *unset_find(const struct config_node *unset, const char *path)
+{
+	for (unsigned i = 0; i < config_list_count(unset); i++)
+		if (strcmp(unset->child[i]->text, path) == 0)
+			return unset->child[i];
+	return NULL;
+}
+
+static bool has_name_alone(const struct config_node *item)
+{
+	for (unsigned i = 1; i < item->count; i++)
+		if (item->child[i]->kind == CONFIG_NODE_TEXT || item->child[i]->count)
+			return false;
+	return true;
+}
+
+// Removes the items around a removed path that have nothing but their names.
+static void names_remove(struct config_managed *m, const char *path)
+{
+	char around[CONFIG_WAY_MAX];
+	snprintf(around, sizeof(around), "%s", path);
+	for (char *end = strrchr(around, '.'); end; end = strrchr(around, '.')) {
+		struct config_node *parent = NULL;
+		*end = '\0';
+		if (end[-1] != ']') // a key, or inside the name of an item
+			continue;
+		const struct config_node *item = config_path_find(
+			config_node_mapping(m->tree.root, "overrides"), around, &parent);
+		if (!item || !has_name_alone(item))
+			return;
+		config_child_remove(parent, item);
+	}
+}
+
+int config_managed_override_clear(
+	struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX])
+{
+	struct config_node *parent = NULL, *unset = config_node_list(m->tree.root, "unset");
+	if (!config_path_check(path, why))
+		return -EINVAL;
+	const struct config_node *is_unset = unset_find(unset, path),
+				 *n = config_path_find(
+					 config_node_mapping(m->tree.root, "overrides"), path,
+					 &parent);
+	if (is_unset)
+		config_child_remove(unset, is_unset);
+	if (n) {
+		config_child_remove(parent, n);
+		names_remove(m, path);
+	}
+	snprintf(why, CONFIG_WHY_MAX, "%.200s is not set", path);
+	return n || is_unset ? 0 : -ENOENT;
+}
+
+int config_managed_unset(struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX])
+{
+	struct config_tree *t = &m->tree;
+	struct config_node *unset = config_node_make(t, t->root, CONFIG_NODE_LIST, "unset");
+	if (unset && unset_find(unset, path))
+		return -EEXIST;
+	int rc = config_managed_override_clear(m, path, why);
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	if (!unset || unset->count == CONFIG_UNSET_MAX)
+		return unset ? -E2BIG : -ENOMEM;
+	struct config_node *item = config_node_new(t, CONFIG_NODE_TEXT, NULL);
+	rc = item ? config_node_text_set(t, item, path) : -ENOMEM;
+	return rc == 0 ? config_node_move(t, unset, item) : rc;
+}
+
+struct override_walk {
+	config_override_use *use;
+	void *arg;
+	char path[CONFIG_WAY_MAX];
+};
+
+static int value_use(
+	struct override_walk *w, const struct config_field *f, const struct config_node *n)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	if (!out)
+		return -ENOMEM;
+	flow_print(f, n, out);
+	const int rc = fclose(out) == 0 ? 0 : -ENOMEM;
+	if (rc == 0)
+		w->use(w->arg, w->path, text);
+	heap_free(text);
+	return rc;
+}
+
+// `name`: an item of a list whose items have names, "[name]"; else a key.
+static size_t path_add(struct override_walk *w, const char *name, bool is_item)
+{
+	const size_t len = strlen(w->path);
+	snprintf(w->path + len, sizeof(w->path) - len, is_item ? "[%s]" : len ? ".%s" : "%s", name);
+	return len;
+}
+
+// Names the values below a mapping, `first` fields of which are skipped.
+static int values_walk(struct override_walk *w, const struct config_field *fields,
+	const struct config_node *mapping, unsigned first)
+{
+	int rc = 0;
+	for (const struct config_field *f = fields + first; f->key && rc == 0; f++) {
+		const struct config_node *n = value_of(f, mapping, EMPTY_LISTS_DEPTH);
+		if (!n)
+			continue;
+		const size_t len = path_add(w, f->key, false);
+		if (n->kind == CONFIG_NODE_MAPPING)
+			rc = values_walk(w, f->keys, n, 0);
+		else if (!f->is_named)
+			rc = value_use(w, f, n);
+		for (unsigned i = 0; f->is_named && i < n->count && rc == 0; i++) {
+			const char *name = config_node_text(n->child[i], f->keys[0].key);
+			const size_t at = path_add(w, name ? name : "", true);
+			rc = values_walk(w, f->keys, n->child[i], 1);
+			w->path[at] = '\0';
+		}
+		w->path[len] = '\0';
+	}
+	return rc;
+}
+
+int config_managed_overrides(const struct config_managed *m, config_override_use *use, void *arg)
+{
+	struct override_walk w = {.use = use, .arg = arg};
+	const struct config_node *unset = config_node_list(m->tree.root, "unset");
+	for (unsigned i = 0; i < config_list_count(unset); i++)
+		use(arg, unset->child[i]->text, NULL);
+	return values_walk(&w, config_schema, config_node_mapping(m->tree.root, "overrides"), 0);
 }

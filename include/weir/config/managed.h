@@ -17,7 +17,7 @@
 
 struct config_managed;
 
-enum { CONFIG_MANAGED_MAX = 1 << 20 };
+enum { CONFIG_MANAGED_MAX = 1 << 20, CONFIG_UNSET_MAX = 1024 };
 
 // Makes a model from a text, which may be empty. -EINVAL, -EFBIG, -ENOMEM, with `why`.
 ATTR_MUST_CHECK int config_managed_parse(
@@ -80,6 +80,26 @@ const char *config_managed_member_group(const struct config_managed *m, const ch
 ATTR_MUST_CHECK int config_managed_server_add(
 	struct config_managed *m, const char *address, const char *name);
 ATTR_MUST_CHECK int config_managed_server_remove(struct config_managed *m, const char *address);
+
+// Overrides: values of any other keys, which count in place of those of the operator's files. A
+// path names a key, and an item by its name or value: "groups[kids].services[tiktok]".
+
+// Merges `text`, which has the keys of a file as YAML or JSON, into the overrides. -EINVAL with
+// `why`: it is malformed, or has a key that cannot be set so.
+ATTR_MUST_CHECK int config_managed_override(
+	struct config_managed *m, const char *text, char why[CONFIG_WHY_MAX]);
+// Takes back what is set at and below the path, and that it is unset. -EINVAL with `why`: it is no
+// path; -ENOENT.
+ATTR_MUST_CHECK int config_managed_override_clear(
+	struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX]);
+// The key or item of the files counts as absent. -EINVAL with `why`; -EEXIST: it does already.
+ATTR_MUST_CHECK int config_managed_unset(
+	struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX]);
+// Calls `use` with each value that is set, as YAML on one line, and with NULL for each path that is
+// unset. -ENOMEM.
+typedef void config_override_use(void *arg, const char *path, const char *value);
+ATTR_MUST_CHECK int config_managed_overrides(
+	const struct config_managed *m, config_override_use *use, void *arg);
 
 // Items of files that verbs do not edit.
 

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Values of the managed part that count in place of those of the files.
+
+#include "config_text.h"
+
+#include <weir/config/managed.h>
+#include <weir/config/versions.h>
+
+static char main_path[] = "/etc/weir.yaml", managed_path[] = "/m/managed.yaml";
+static const char files[] = MINIMAL
+	"blocking:\n"
+	"  mode: 'null'\n"
+	"  services: [tiktok]\n"
+	"  deny: [ads.example, more.example]\n"
+	"groups:\n"
+	"- {name: kids, clients: [192.0.2.9], services: [steam], safe_search: {all: true},\n"
+	"   schedules: [{name: bed, from: '21:00', to: '07:00', pause: true}]}\n"
+	"- {name: guests, clients: [192.0.2.10]}\n";
+
+static int load(
+	const char *text, const char *managed, struct config **out, struct config_errors *errors)
+{
+	char *main_bytes = strdup(text), *managed_bytes = strdup(managed);
+	const struct config_bundle b = {
+		.main = {.path = main_path, .bytes = main_bytes, .len = strlen(text)},
+		.managed = {.path = managed_path, .bytes = managed_bytes, .len = strlen(managed)}};
+	const int rc = config_bundle_load(&b, CONFIG_SECRETS_ALL, out, errors);
+	free(main_bytes);
+	free(managed_bytes);
+	return rc;
+}
+
+static const struct config *loaded(const char *managed)
+{
+	struct config_errors errors = {0};
+	struct config *c = NULL;
+	if (load(files, managed, &c, &errors) != 0)
+		fail_msg("%s\n%s", errors.text[0], managed);
+	unit_at_end(config_free_at_end, c);
+	return c;
+}
+
+static bool has(const struct service_set *s, const char *word)
+{
+	return service_set_has(s, (unsigned)service_find(word));
+}
+
+TEST(test_values)
+{
+	const struct config *c = loaded("overrides:\n"
+					"  blocking: {mode: nxdomain, services: [steam, vk]}\n"
+					"  cache: {min_ttl: 7}\n");
+	assert_int_equal(c->blocking.mode, DNS_BLOCK_NXDOMAIN);
+	assert_false(has(&c->blocking.filter.services, "tiktok"));
+	assert_true(has(&c->blocking.filter.services, "vk"));
+	assert_int_equal(c->blocking.deny_count, 2);
+	assert_int_equal(c->cache.min_ttl_s, 7);
+	assert_int_equal(loaded("overrides: {blocking: {deny: []}}\n")->blocking.deny_count, 0);
+}
+
+TEST(test_items)
+{
+	const struct config *c =
+		loaded("overrides:\n"
+		       "  groups:\n"
+		       "  - {name: kids, services: [vk], schedules: [{name: bed, to: '06:30'}]}\n"
+		       "  - {name: more, clients: [192.0.2.11]}\n");
+	assert_int_equal(c->group_count, 3);
+	assert_string_equal(c->groups[0].name, "kids");
+	assert_int_equal(c->groups[0].client_count, 1);
+	assert_true(has(&c->groups[0].filter.services, "vk"));
+	assert_false(has(&c->groups[0].filter.services, "steam"));
+	assert_int_equal(c->groups[0].filter.schedules.one[0].from_min, 21 * 60);
+	assert_int_equal(c->groups[0].filter.schedules.one[0].to_min, 6 * 60 + 30);
+	assert_string_equal(c->groups[2].name, "more");
+}
+
+TEST(test_unset)
+{
+	const struct config *c = loaded(
+		"unset: ['groups[guests]', 'blocking.deny[ads.example]', blocking.mode, "
+		"'groups[kids].schedules[bed]', 'groups[gone]', 'local.zones[a.example].unknown']\n"
+		"overrides: {groups: [{name: guests, clients: [192.0.2.12]}]}\n");
+	assert_int_equal(c->blocking.mode, loaded("unset: [blocking]\n")->blocking.mode);
+	assert_int_equal(c->blocking.deny_count, 1);
+	assert_int_equal(c->group_count, 2);
+	assert_int_equal(c->groups[0].filter.schedules.count, 0);
+	assert_int_equal(c->groups[1].clients[0].bytes[3], 12);
+}
+
+TEST(test_refused)
+{
+	static const struct refusal bad[] = {
+		{"overrides: {blocking: {mode: maybe}}", "blocking.mode: must be"},
+		{"overrides: {groups: [{name: kids, servces: [vk]}]}",
+			"overrides.groups \"kids\": servces: unknown key"},
+		{"overrides: {entries: [{name: a.example, verdict: deny}]}",
+			"overrides: entries is no key that can be set so"},
+		{"overrides: {overrides: {cache: {min_ttl: 1}}}",
+			"overrides: overrides is no key that can be set so"},
+		{"unset: [blockin]", "unset: blockin: there is no such key"},
+		{"unset: ['groups[kids']", "groups[kids: is no path"},
+		{"unset: [groups.services]", "groups.services: name the item"},
+		{"unset: ['blocking.mode[a]']", "blocking.mode[a]: has no items with names"},
+		{"unset: ['entries[a.example]']", "is no key that can be set so"},
+		{"unset: ['local.records[a.example]']", "has no items with names"},
+		{"unset: [blocking.mode.x]", "blocking.mode.x: there is no such key"},
+		{"unset: ['']", "a path is missing"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		struct config_errors errors = {0};
+		struct config *c = NULL;
+		const int rc = load(files, bad[i].text, &c, &errors);
+		if (rc != -EINVAL || !strstr(errors.text[0], bad[i].why)
+			|| !strstr(errors.text[0], "/m/managed.yaml:1:"))
+			fail_msg("%d \"%s\", wanted \"%s\"", rc, errors.text[0], bad[i].why);
+	}
+	config_text_refused(MINIMAL "overrides: {cache: {min_ttl: 1}}\n",
+		"overrides: is for weirctl config set");
+	config_text_refused(MINIMAL "unset: [cache]\n", "unset: is for weirctl config set");
+}
+
+static struct config_managed *parse(const char *text)
+{
+	struct config_managed *m = NULL;
+	char why[CONFIG_WHY_MAX];
+	if (config_managed_parse(text, &m, why) != 0)
+		fail_msg("%s\n%s", why, text);
+	return m;
+}
+
+static void is_text(const struct config_managed *m, const char *want)
+{
+	char *text = config_managed_text(m, "");
+	assert_non_null(text);
+	assert_string_equal(text, want);
+	free(text);
+}
+
+TEST(test_change_and_take_back)
+{
+	char why[CONFIG_WHY_MAX];
+	struct config_managed *m = parse("");
+	assert_int_equal(
+		config_managed_override(m, "blocking: {mode: nodata, services: []}", why), 0);
+	assert_int_equal(config_managed_override(m,
+				 "{\"groups\": [{\"name\": \"kids\", \"services\": [\"vk\"], "
+				 "\"schedules\": [{\"name\": \"bed\", \"to\": \"06:30\"}]}]}",
+				 why),
+		0);
+	assert_int_equal(
+		config_managed_override(m, "groups: [{name: kids, services: [steam]}]", why), 0);
+	is_text(m, "overrides:\n"
+		   "  blocking:\n"
+		   "    mode: \"nodata\"\n"
+		   "    services: []\n"
+		   "  groups:\n"
+		   "    - {name: \"kids\", services: [\"steam\"], schedules: "
+		   "[{name: \"bed\", to: \"06:30\"}]}\n");
+	assert_int_equal(config_managed_override_clear(m, "blocking.services", why), 0);
+	assert_int_equal(config_managed_override_clear(m, "blocking.services", why), -ENOENT);
+	assert_int_equal(config_managed_override_clear(m, "groups[kids].services", why), 0);
+	assert_int_equal(
+		config_managed_override_clear(m, "groups[kids].schedules[bed].to", why), 0);
+	is_text(m, "overrides:\n"
+		   "  blocking:\n"
+		   "    mode: \"nodata\"\n");
+	assert_int_equal(config_managed_unset(m, "blocking.mode", why), 0);
+	assert_int_equal(config_managed_unset(m, "blocking.mode", why), -EEXIST);
+	is_text(m, "unset:\n"
+		   "  - \"blocking.mode\"\n");
+	assert_int_equal(config_managed_override_clear(m, "blocking.mode", why), 0);
+	is_text(m, "");
+	config_managed_free(m);
+}
+
+TEST(test_change_refused)
+{
+	char why[CONFIG_WHY_MAX];
+	struct config_managed *m = parse("");
+	assert_int_equal(config_managed_override(m, "groups: [{nam: kids}]", why), -EINVAL);
+	assert_non_null(strstr(
+		why, "groups[0].nam: unknown key (the change:1:11); did you mean \"name\"?"));
+	assert_int_equal(config_managed_override(m, "include: [a.yaml]", why), -EINVAL);
+	assert_string_equal(why, "include is no key that can be set so");
+	assert_int_equal(config_managed_override_clear(m, "groups[kids].servces", why), -EINVAL);
+	assert_int_equal(config_managed_unset(m, "version", why), -EINVAL);
+	is_text(m, "");
+	config_managed_free(m);
+}
+
+static void add_row(void *arg, const char *path, const char *value)
+{
+	char *out = arg;
+	sprintf(out + strlen(out), "%s = %s\n", path, value ? value : "unset");
+}
+
+TEST(test_overrides_shown)
+{
+	char rows[1024] = "";
+	struct config_managed *m =
+		parse("overrides:\n"
+		      "  blocking: {mode: nodata, services: []}\n"
+		      "  groups: [{name: kids, services: [vk], safe_search: {all: false}}]\n"
+		      "  local: {records: [{name: a.lan, type: A, value: 192.0.2.1}]}\n"
+		      "unset: ['groups[guests]']\n");
+	assert_int_equal(config_managed_overrides(m, add_row, rows), 0);
+	assert_string_equal(rows,
+		"groups[guests] = unset\n"
+		"blocking.mode = \"nodata\"\n"
+		"blocking.services = []\n"
+		"local.records = [{name: \"a.lan\", type: \"A\", value: \"192.0.2.1\"}]\n"
+		"groups[kids].services = [\"vk\"]\n"
+		"groups[kids].safe_search.all = \"false\"\n");
+	config_managed_free(m);
+}
