@@ -6,6 +6,7 @@ COUNT = re.compile(r'\bX\(\w+, [\w ]+, ([\w.\[\]]+), (?:\w+|NAMED\("\w+"\)), (NO
 VERBS, METRICS = "tools/ctl/", "docs/reference/metrics.md"
 KEYS = ("docs/reference/config.md", "docs/reference/config-control.md", "docs/reference/config-tcp.md", "docs/reference/config-upstreams.md", "docs/reference/config-query-log.md")
 RECIPES = "docs/contributing.md"
+TARGETS = "docs/how-to/fuzzing.md"
 
 
 def text_of(root, name):
@@ -65,6 +66,17 @@ def keys(root):
         for section, key in found:
             if f"{section}_{key}" not in rows:
                 yield f"{name}: {' and '.join(KEYS)} have no row for {section}: {key}"
+
+
+def bodies(root, files):
+    """Each fuzz body has a row in the table of docs/how-to/fuzzing.md, and each target of a row has a body."""
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", text_of(root, TARGETS), re.M)
+    targets = set(re.findall(r"\w+", " ".join(rows)))
+    found = {m[1] for m in (re.fullmatch(r"tests/fuzz/fuzz_(\w+)\.c", n) for n in files) if m}
+    for name in sorted(found - targets):
+        yield f"tests/fuzz/fuzz_{name}.c: {TARGETS} has no row for {name}"
+    for name in sorted(targets - found):
+        yield f"{TARGETS}: there is no tests/fuzz/fuzz_{name}.c"
 
 
 def recipes(root, files):

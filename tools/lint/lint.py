@@ -4,7 +4,7 @@
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan frees musts attacks pages
-                                          phrases prose waits scripts structure verbs metrics keys json_keys recipes
+                                          phrases prose waits scripts structure verbs metrics keys json_keys bodies recipes
                                           files headless walks imports format
 """
 import ast
@@ -510,6 +510,10 @@ def check_keys():
 def check_json_keys():
     """JSON has the keys that json_keys.txt lists, as clients know them."""
     yield from json_keys.breaches(root, FILES)
+
+
+def check_bodies():
+    yield from documented.bodies(root, FILES)
 
 
 def check_recipes():
