@@ -234,6 +234,8 @@ class Model:
         if not add(found):
             return False
         self.entries += [Entry(text, allow, tuple(types), reply, group, note) for text, note in found]
+        if types and reply == "nxdomain":
+            at.differently("weir answers NODATA, and not NXDOMAIN: the name has other query types", "entries", BLOCKING)
         return True
 
     def exact(self, at, items, text, note=None):

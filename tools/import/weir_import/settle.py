@@ -13,6 +13,7 @@ def settle(model):
     _patterns(model)
     _ttls(model)
     _mode(model)
+    _types(model)
     _subnet(model)
     _upstreams(model)
     _records(model)
@@ -47,6 +48,12 @@ def _mode(model):
     if _text(model, "blocking", "mode") == "address" and not (_text(model, "blocking", "ipv4") or _text(model, "blocking", "ipv6")):
         model.remark("blocking.mode", "it answers with an address, and has none: 0.0.0.0 and ::", BLOCKING)
         model.values["blocking", "mode"] = ("'null'", None)
+
+
+def _types(model):
+    if _text(model, "blocking", "mode") in (None, "nxdomain") and any(e.types and not (e.reply or e.allow) for e in model.entries):
+        model.remark("blocking.mode", "an entry that denies some query types of a name answers NODATA, and not NXDOMAIN: the name has others",
+                     BLOCKING)
 
 
 def _subnet(model):

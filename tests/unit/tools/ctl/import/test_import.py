@@ -555,6 +555,14 @@ class AdGuardHome(unittest.TestCase):
         lost = [e.key for e in reading.account.in_order(("impossible",))]
         self.assertEqual(lost, [f"user_rules[{i}]" for i in range(3, 8)])
 
+    def test_the_answer_for_some_query_types(self):
+        """A name has other types, so weir does not say that there is no such name."""
+        for rule, mode, want in (("||a.example^$dnstype=A,dnsrewrite=NXDOMAIN", "default", ["user_rules[0]"]),
+                                 ("||a.example^$dnstype=A", "nxdomain", ["blocking.mode"]), ("||a.example^$dnstype=A", "default", []),
+                                 ("@@||a.example^$dnstype=A", "nxdomain", []), ("||a.example^$dnsrewrite=NXDOMAIN", "nxdomain", [])):
+            reading = self.read(f"dns: {{blocking_mode: {mode}}}\nuser_rules: ['{rule}']\n")
+            self.assertEqual([e.key for e in reading.account.in_order() if "NODATA" in e.text], want, rule)
+
     def test_rules_for_every_name(self):
         rules = ["||*^$dnstype=HTTPS", "*$dnstype=AAAA,dnsrewrite=NOERROR;;", "|*^$dnsrewrite=nxdomain;;", "||*^"]
         model = self.read(f"dns: {{}}\nuser_rules: {rules}\n").model
