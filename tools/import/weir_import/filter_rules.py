@@ -17,7 +17,9 @@ def is_sink(address):
 
 def _hosts(model, at, items, address, words):
     for word in words:
-        if is_sink(address):
+        if "$" in word:
+            at.impossible(f"`{word[:200]}` is left out: a hosts line has no options; write it as `||name^$option`")
+        elif is_sink(address):
             model.exact(at, items, word)
         else:
             model.address(at, word, address)

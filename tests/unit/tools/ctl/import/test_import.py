@@ -555,6 +555,12 @@ class AdGuardHome(unittest.TestCase):
         lost = [e.key for e in reading.account.in_order(("impossible",))]
         self.assertEqual(lost, [f"user_rules[{i}]" for i in range(3, 8)])
 
+    def test_hosts_lines_have_no_options(self):
+        reading = self.read("dns: {}\nuser_rules: ['0.0.0.0 a.example$dnstype=A b.example # $c', '192.0.2.1 d.example$important']\n")
+        self.assertEqual((reading.model.deny.texts(), reading.model.records), ([r"/^b\.example$/"], []))
+        self.assertEqual([(e.key, e.text.split()[0]) for e in reading.account.in_order(("impossible",))],
+                         [("user_rules[0]", "`a.example$dnstype=A`"), ("user_rules[1]", "`d.example$important`")])
+
     def test_the_answer_for_some_query_types(self):
         """A name has other types, so weir does not say that there is no such name."""
         for rule, mode, want in (("||a.example^$dnstype=A,dnsrewrite=NXDOMAIN", "default", ["user_rules[0]"]),
