@@ -185,7 +185,8 @@ def deny_below_local(model, blocked):
 def _patterns(model):
     """weir takes them all, but each build of the rules compiles them."""
     lists = [model.allow, model.deny, *(items for g in model.groups for items in (g.allow, g.deny))]
-    n = sum(text.startswith("/") for items in lists for text in items.texts())
+    texts = [text for items in lists for text in items.texts()] + [e.name for e in model.entries]
+    n = sum(text.startswith("/") for text in texts)
     if n > PATTERNS_MANY:
         model.remark("patterns", f"{n} entries are patterns, which each build of the rules compiles (seconds for some thousand): "
                      "write names where the names below may follow, or a list", BLOCKING)

@@ -296,6 +296,14 @@ class Gate(unittest.TestCase):
         settle.settle(m)
         self.assertEqual({z.name: z.exempt for z in m.zones.values()}, {"corp.example": False, "open.corp.example": True})
 
+    def test_many_patterns(self):
+        reading, m, key = self.reading()
+        at = key()
+        for i in range(settle.PATTERNS_MANY + 1):
+            m.special(at, lambda items, i=i: m.pattern(at, items, f"^{i}$"), False, ["A"], "nodata")
+        settle.settle(m)
+        self.assertEqual([e.key for e in reading.account.in_order()], ["patterns"])
+
     def test_records_beside_an_alias(self):
         reading, m, key = self.reading()
         m.record(key(), "a.example", "CNAME", "b.example")
