@@ -123,6 +123,10 @@ class Group:
         self.safe_search, self.schedules, self.zones, self.records = {}, [], {}, []
         self.values, self.block = {}, {}  # keys with one value, such as family_time; those of its block answer
 
+    def has_members(self):
+        """A group that no client is in is not written, nor what is for it alone."""
+        return len(self.clients) > 0 or len(self.client_names) > 0
+
     def settings(self):
         """All but who is in it: two groups with equal ones can be one."""
         return (self.own_lists, self.inherit, self.blocking, self.cache, tuple(sorted(self.safe_search.items())),

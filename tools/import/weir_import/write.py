@@ -218,7 +218,7 @@ class Writer:
         self.servers(4, g.upstreams)
 
     def groups(self):
-        groups = [g for g in self.model.groups if len(g.clients) or len(g.client_names)]
+        groups = [g for g in self.model.groups if g.has_members()]
         if groups:
             self.put("groups:")
         for g in groups:
@@ -227,8 +227,7 @@ class Writer:
             self.put()
 
     def entries(self):
-        # A group without clients is not written.
-        entries = [e for e in self.model.entries if e.group is None or len(e.group.clients) or len(e.group.client_names)]
+        entries = [e for e in self.model.entries if e.group is None or e.group.has_members()]
         if entries:
             self.put("entries:")
         for e in entries:
