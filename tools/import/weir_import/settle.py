@@ -2,6 +2,7 @@
 """After the last file: what weir refuses in values that do not go together, and bounds of several lists together."""
 from . import names
 from .account import BLOCKING, NEEDLESS, PRIVACY
+from .model import BLOCKED_TYPES, Entry
 
 PATTERNS_MANY = 4096
 ENTRIES_MAX, MEMBERS_MAX = 10000, 4096
@@ -192,16 +193,54 @@ def _patterns(model):
                      "write names where the names below may follow, or a list", BLOCKING)
 
 
+def covered(types):
+    """The query types that an entry with `types` is for; "": those without a name in weir."""
+    plain = {t.removeprefix("~") for t in types}
+    return plain if types and types[0][0] != "~" else {*BLOCKED_TYPES, ""} - plain
+
+
+def types_of(covers):
+    """`types` of an entry that is for these query types."""
+    mark = "~" if "" in covers else ""
+    return tuple(mark + t for t in BLOCKED_TYPES if (t in covers) != bool(mark))
+
+
+def _important(model):
+    """What no exception takes back, with its query types: rules with $important, and those with a reply, from $dnsrewrite."""
+    important = {text: covered(()) for text in model.important}
+    for e in model.entries:
+        if e.reply:
+            important.setdefault(e.name, set()).update(covered(e.types))
+    return important
+
+
+def _important_wins(model, important):
+    """Takes what is in `important`, or below a name of it, out of the entries to allow, for its query types."""
+    groups = [(model.allow, None), *((g.allow, g) for g in model.groups)]
+    allowed = [Entry(text, True, (), "", group, note) for items, group in groups for text, note in items if is_below(text, important)]
+    for items, _ in groups:
+        items.keep([text for text in items.texts() if not is_below(text, important)])
+    entries, model.entries = model.entries + allowed, []
+    for e in entries:
+        covers = covered(e.types)
+        if e.allow:
+            covers -= {t for name in above(e.name) for t in important.get(name, ())}
+            e.types = types_of(covers)
+        if covers:
+            model.entries.append(e)
+
+
 def allow_wins(model):
     """For sources in which an entry to allow wins over any to deny. In weir the longer name decides, and names come before
     patterns: entries of `deny` that an allowed name or pattern could cover become patterns."""
-    important = {text for text in model.important if not text.startswith("/")}
-    for allow in (model.allow, *(g.allow for g in model.groups)) if important else ():
-        allow.keep([text for text in allow.texts() if text.startswith("/") or not is_below(text, important)])
-    if any(text.startswith("/") for text in model.important):
-        model.remark("$important", "a pattern with $important blocks no name that an entry allows: write the name", BLOCKING)
+    important = _important(model)
+    if important:
+        _important_wins(model, important)
     allowed = [text for items in (model.allow, *(g.allow for g in model.groups)) for text in items.texts()]
     allowed += [e.name for e in model.entries if e.allow]
+    if allowed and any(text.startswith("/") for text in important):
+        model.remark("$important, $dnsrewrite", "a pattern with one of these options blocks no name that an entry allows: write the name",
+                     BLOCKING)
     zones, has_pattern = {t for t in allowed if not t.startswith("/")}, any(t.startswith("/") for t in allowed)
 
     def turned(text):
@@ -209,6 +248,6 @@ def allow_wins(model):
             return text
         return f"/{names.whole_pattern(text)}/"
     for e in model.entries:
-        e.name = e.name if e.allow else turned(e.name)
+        e.name = e.name if e.allow or e.reply else turned(e.name)
     for deny in (model.deny, *(g.deny for g in model.groups)):
         deny.notes = {turned(text): note for text, note in deny}

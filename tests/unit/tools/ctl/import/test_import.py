@@ -559,7 +559,7 @@ class AdGuardHome(unittest.TestCase):
                             "'@@||g.example^$dnsrewrite=REFUSED', '||h..example^$dnstype=A']\n")
         self.assertEqual([(e.name, e.allow, e.types, e.reply) for e in reading.model.entries],
                          [(r"/(^|\.)a\.example$/", False, ("AAAA", "HTTPS"), ""), ("/^b/", True, ("~A",), ""),
-                          (r"/(^|\.)c\.example$/", False, (), "refused")])
+                          ("c.example", False, (), "refused")])
         lost = [e.key for e in reading.account.in_order(("impossible",))]
         self.assertEqual(lost, [f"user_rules[{i}]" for i in range(3, 8)])
 
@@ -576,6 +576,23 @@ class AdGuardHome(unittest.TestCase):
                                  ("@@||a.example^$dnstype=A", "nxdomain", []), ("||a.example^$dnsrewrite=NXDOMAIN", "nxdomain", [])):
             reading = self.read(f"dns: {{blocking_mode: {mode}}}\nuser_rules: ['{rule}']\n")
             self.assertEqual([e.key for e in reading.account.in_order() if "NODATA" in e.text], want, rule)
+
+    def test_exceptions_take_no_rewrite_back(self):
+        for rules, allow, entries in (
+                (["||a.example^$dnsrewrite=NXDOMAIN", "@@||a.example^", "@@||x.a.example^$important", "@@||b.example^"], ["b.example"], []),
+                (["||a.example^$dnsrewrite=NXDOMAIN", "@@||example^"], ["example"], []),
+                (["||a.example^$dnstype=AAAA,dnsrewrite=NOERROR", "@@||x.a.example^"], [], [("x.a.example", ("~AAAA",))]),
+                (["||a.example^$dnstype=~A|~MX,dnsrewrite=NOERROR", "@@||a.example^"], [], [("a.example", ("A", "MX"))]),
+                (["||a.example^$dnstype=A,dnsrewrite=NOERROR", "@@||a.example^$dnstype=A", "@@||x.a.example^$dnstype=AAAA|A",
+                  "@@||y.a.example^$dnstype=~TXT"], [], [("x.a.example", ("AAAA",)), ("y.a.example", ("~A", "~TXT"))]),
+                (["||a.example^$dnsrewrite=NOERROR", "||x.a.example^$dnstype=A,dnsrewrite=REFUSED", "@@||x.a.example^"], [], []),
+                (["||a.example^$dnstype=A", "||b.example^$important", "@@||a.example^", "@@||b.example^"], ["a.example"], [])):
+            m = self.read(f"dns: {{}}\nuser_rules: {rules}\n").model
+            self.assertEqual((m.allow.texts(), [(e.name, e.types) for e in m.entries if e.allow]), (allow, entries), rules)
+            self.assertEqual([e.name for e in m.entries if e.reply and e.name.startswith("/")], [], rules)
+            self.assertEqual(main.config_check(WEIRCTL, write.configuration(m)), [])
+        said = self.read("dns: {}\nuser_rules: ['/^a/$dnsrewrite=REFUSED', '@@||a.example^']\n").account.in_order()
+        self.assertIn("$important, $dnsrewrite", [e.key for e in said])
 
     def test_rules_for_every_name(self):
         rules = ["||*^$dnstype=HTTPS", "*$dnstype=AAAA,dnsrewrite=NOERROR;;", "|*^$dnsrewrite=nxdomain;;", "||*^"]
