@@ -2,23 +2,25 @@
 """After the last file: what weir refuses in values that do not go together, and bounds of several lists together."""
 from . import names
 from .account import BLOCKING, NEEDLESS, PRIVACY
-from .model import BLOCKED_TYPES, Entry
+from .model import BLOCKED_TYPES, BLOCKED_TYPES_MAX, ENTRIES_MAX, Entry
 
 PATTERNS_MANY = 4096
-ENTRIES_MAX, MEMBERS_MAX = 10000, 4096
+# Of include/weir/config.h and config/lists.h; a test compares.
+GROUP_ENTRIES_MAX, ENTRY_KINDS_MAX, MEMBERS_MAX = 10000, 30, 4096
 BOUNDS = {"negative_anchors": 64, "access_allow": 256, "access_deny": 256, "access_unlimited": 256, "log_names": 256,
           "log_clients": 256, "ptr_servers": 4, "lease_files": 8, "services": 70}
 
 
 def settle(model):
-    _patterns(model)
     _ttls(model)
     _mode(model)
-    _types(model)
     _subnet(model)
     _upstreams(model)
     _records(model)
     _members(model)
+    _entries(model)
+    _types(model)
+    _patterns(model)
     _exempt(model)
     for word, most in BOUNDS.items():
         _cut(model, getattr(model, word), most)
@@ -100,12 +102,29 @@ def _members(model):
     for group in model.groups:
         _cut(model, group.clients, left, group.name)
         left -= len(group.clients)
-        _cut(model, group.allow, ENTRIES_MAX, group.name)
-        _cut(model, group.deny, ENTRIES_MAX, group.name)
+        _cut(model, group.allow, GROUP_ENTRIES_MAX, group.name)
+        _cut(model, group.deny, GROUP_ENTRIES_MAX, group.name)
     left = MEMBERS_MAX
     for client in model.clients:
         _cut(model, client.members, left, client.name)
         left -= len(client.members)
+
+
+def _entries(model):
+    """Those of groups that are written, within weir's bounds."""
+    entries, model.entries, kinds = model.entries, [], {}
+    for e in entries:
+        if e.group and not e.group.has_members():
+            continue
+        of = kinds.setdefault((e.group, e.allow), set())
+        kind = frozenset(e.types), e.reply
+        if len(model.entries) == ENTRIES_MAX or len(e.types) > BLOCKED_TYPES_MAX or len(of | {kind}) > ENTRY_KINDS_MAX:
+            model.lost(e.name, f"the entry for {e.group.name if e.group else 'everyone'} is left out: weir takes {ENTRIES_MAX} with query "
+                       f"types or a reply, {BLOCKED_TYPES_MAX} types in each, and {ENTRY_KINDS_MAX} combinations of types and reply to "
+                       "allow, or to deny, in one group", BLOCKING)
+            continue
+        of.add(kind)
+        model.entries.append(e)
 
 
 def above(name):

@@ -227,15 +227,14 @@ class Writer:
             self.put()
 
     def entries(self):
-        entries = [e for e in self.model.entries if e.group is None or e.group.has_members()]
-        if entries:
+        if self.model.entries:
             self.put("entries:")
-        for e in entries:
+        for e in self.model.entries:
             types = f", types: {flow(e.types)}" if e.types else ""
             reply = f", reply: {e.reply}" if e.reply else ""
             group = f", group: {text(e.group.name)}" if e.group else ""
             self.put(f"  - {{name: {text(e.name)}, verdict: {'allow' if e.allow else 'deny'}{types}{reply}{group}}}{note(e.note)}")
-        if entries:
+        if self.model.entries:
             self.put()
 
     def all(self):

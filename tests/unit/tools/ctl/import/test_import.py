@@ -10,6 +10,7 @@ reported; seeded mutations of the fixtures, each of which ends in a result or a 
 import gzip
 import importlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -147,6 +148,12 @@ class Names(unittest.TestCase):
     def test_services_are_those_of_weir(self):
         header = (ROOT / "include/weir/service_names.h").read_text()
         self.assertEqual(re.findall(r'X\("([^"]+)"', header), model.SERVICES)
+
+    def test_bounds_of_entries_are_those_of_weir(self):
+        headers = (ROOT / "include/weir/config.h").read_text() + (ROOT / "include/weir/config/lists.h").read_text()
+        for word, want in (("CONFIG_DATED_MAX", model.ENTRIES_MAX), ("CONFIG_ENTRY_KINDS_MAX", settle.ENTRY_KINDS_MAX),
+                           ("CONFIG_GROUP_ENTRIES_MAX", settle.GROUP_ENTRIES_MAX)):
+            self.assertEqual(int(re.search(rf"\b{word} = (\d+)", headers)[1]), want, word)
 
     def test_record_values(self):
         good = (("A", "192.0.2.1"), ("AAAA", "::1"), ("MX", "10 a.example"), ("SRV", "0 0 1 ."), ("TXT", '"a" "b"'),
@@ -303,6 +310,29 @@ class Gate(unittest.TestCase):
             m.special(at, lambda items, i=i: m.pattern(at, items, f"^{i}$"), False, ["A"], "nodata")
         settle.settle(m)
         self.assertEqual([e.key for e in reading.account.in_order()], ["patterns"])
+
+    def test_entries_within_the_bounds(self):
+        reading, m, key = self.reading()
+        at, group, empty = key(), m.group(key(), "g"), m.group(key(), "h")
+        m.member(key(), group.clients, "192.0.2.1")
+        pairs = [pair for pair in itertools.combinations(model.BLOCKED_TYPES, 2)][:settle.ENTRY_KINDS_MAX]
+
+        def special(name, *more):
+            m.special(at, lambda items: m.name(at, items, name), *more)
+        for of in (None, group, empty):
+            for types in pairs:
+                special("a.example", False, types, "", of)
+            special("a.example", True, ["A"], "", of)
+            special("b.example", False, pairs[0][::-1], "", of)
+            special("c.example", False, ["A"], "", of)
+        settle.settle(m)
+        self.assertEqual([e.key for e in reading.account.in_order((account.IMPOSSIBLE,))], ["c.example"] * 2)
+        self.assertEqual({(e.group, len(e.types)) for e in m.entries}, {(None, 2), (None, 1), (group, 2), (group, 1)})
+        self.assertEqual(len(m.entries), 2 * (settle.ENTRY_KINDS_MAX + 2))
+        self.assertEqual(main.config_check(WEIRCTL, write.configuration(m)), [])
+        m.entries = [model.Entry(f"n{i}.example", True, ("A",), "") for i in range(model.ENTRIES_MAX + 1)]
+        settle.settle(m)
+        self.assertEqual(len(m.entries), model.ENTRIES_MAX)
 
     def test_records_beside_an_alias(self):
         reading, m, key = self.reading()
