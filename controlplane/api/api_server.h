@@ -139,7 +139,7 @@ void api_reasons_find(const struct api_look *l, struct api_reasons *out);
 void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c);
 
 struct metrics_text;
-enum { API_PART_ENDPOINTS_MAX = 6 };
+enum { API_PART_ENDPOINTS_MAX = 7 };
 
 // A member that is NULL: the part does not need it.
 struct api_part {
@@ -190,6 +190,7 @@ struct api_part {
 	X(local)          \
 	X(members)        \
 	X(servers)        \
+	X(settings)       \
 	X(events)         \
 	X(updates)        \
 	X(live)           \

@@ -2,7 +2,7 @@
 
 // The place of an item in a file. Reads each file alone, so that the place is as in its errors.
 
-#include "core/config/config_schema.h"
+#include "core/config/config_override.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -230,4 +230,24 @@ bool config_item_find(const struct config_bundle *b, const struct config_item *i
 	for (unsigned i = 0; !is_found && i < b->included_count; i++)
 		is_found = text_find(&b->included[i], &s);
 	return is_found;
+}
+
+struct path_search {
+	const char *path;
+	bool found;
+};
+
+static void path_search(void *arg, const struct config_node *root)
+{
+	struct path_search *s = arg;
+	struct config_node whole = *root, *parent = NULL;
+	s->found = config_path_find(&whole, s->path, &parent) != NULL;
+}
+
+bool config_path_is_of_file(const struct config_bundle *b, const char *path)
+{
+	struct config_bundle files = *b;
+	struct path_search s = {.path = path};
+	files.managed = (struct config_text){0};
+	return config_bundle_tree(&files, path_search, &s) == 0 && s.found;
 }

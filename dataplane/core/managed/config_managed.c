@@ -608,6 +608,93 @@ int config_managed_override(struct config_managed *m, const char *text, char why
 	return rc;
 }
 
+static bool is_flow(const char *value)
+{
+	return *value == '[' || *value == '{';
+}
+
+// Prints the texts between the commas as a list.
+static void words_print(const char *value, FILE *out)
+{
+	const char *between = "[";
+	for (const char *at = value; at;) {
+		const char *end = strchrnul(at, ',');
+		char *word = heap_strndup(at, (size_t)(end - at));
+		fputs(between, out);
+		text_print(word ? word : "", out);
+		heap_free(word);
+		between = ", ";
+		at = *end ? end + 1 : NULL;
+	}
+	fputc(']', out);
+}
+
+// Prints a checked path as YAML, down to its value. Returns the field of the last step; NULL: the
+// last step is an item.
+static const struct config_field *path_print(const char *path, FILE *out)
+{
+	const struct config_field *keys = config_schema, *f = NULL;
+	int depth = 0;
+	while (*path) {
+		struct config_path_step step;
+		path = config_path_next(path, &step);
+		f = config_field_find(keys, step.key);
+		fprintf(out, "%s%*s%s:", depth ? "\n" : "", depth, "", step.key);
+		keys = f->keys;
+		depth += 2;
+		if (!*step.item)
+			continue;
+		if (!*path)
+			return NULL;
+		fprintf(out, "\n%*s- %s: ", depth, "", keys[0].key);
+		text_print(step.item, out);
+		depth += 2;
+	}
+	return f;
+}
+
+static int set_print(const char *path, const char *value, FILE *out, char why[CONFIG_WHY_MAX])
+{
+	const struct config_field *f = path_print(path, out);
+	if (!f) {
+		snprintf(why, CONFIG_WHY_MAX, "%.200s: name a key of the item, or the list", path);
+		return -EINVAL;
+	}
+	fputc(' ', out);
+	if (f->kind != CONFIG_NODE_TEXT && is_flow(value))
+		fputs(value, out);
+	else if (f->kind == CONFIG_NODE_LIST)
+		words_print(value, out);
+	else
+		text_print(value, out);
+	return 0;
+}
+
+int config_managed_set(
+	struct config_managed *m, const char *path, const char *value, char why[CONFIG_WHY_MAX])
+{
+	char *text = NULL;
+	size_t len = 0;
+	if (!config_path_check(path, why))
+		return -EINVAL;
+	for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
+		if (*p < 0x20) {
+			snprintf(why, CONFIG_WHY_MAX, "a value has no control characters");
+			return -EINVAL;
+		}
+	}
+	FILE *out = open_memstream(&text, &len);
+	if (!out)
+		return -ENOMEM;
+	int rc = set_print(path, value, out, why);
+	if (fclose(out) != 0)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = config_managed_override(m, text, why);
+	heap_free(text);
+	return rc;
+}
+
 static struct config_node *unset_find(const struct config_node *unset, const char *path)
 {
 	for (unsigned i = 0; i < config_list_count(unset); i++)

@@ -88,6 +88,10 @@ ATTR_MUST_CHECK int config_managed_server_remove(struct config_managed *m, const
 // `why`: it is malformed, or has a key that cannot be set so.
 ATTR_MUST_CHECK int config_managed_override(
 	struct config_managed *m, const char *text, char why[CONFIG_WHY_MAX]);
+// Sets one key so. `value`: its text; for a list texts with commas between; "[...]" or "{...}"
+// is YAML.
+ATTR_MUST_CHECK int config_managed_set(
+	struct config_managed *m, const char *path, const char *value, char why[CONFIG_WHY_MAX]);
 // Takes back what is set at and below the path, and that it is unset. -EINVAL with `why`: it is no
 // path; -ENOENT.
 ATTR_MUST_CHECK int config_managed_override_clear(
@@ -102,6 +106,10 @@ ATTR_MUST_CHECK int config_managed_overrides(
 	const struct config_managed *m, config_override_use *use, void *arg);
 
 // Items of files that verbs do not edit.
+
+struct config_bundle;
+// Have the operator's files the key or item at the path? Parses the texts: some milliseconds.
+bool config_path_is_of_file(const struct config_bundle *b, const char *path);
 
 // What identifies an item: an entry's name, group and verdict (NULL: any), whatever key it stands
 // in; a record's name and type (NULL: any); the name of any other item.
@@ -128,7 +136,6 @@ struct config_item_place {
 // Finds the item in the main file and the included files; false: no file has it, or no memory.
 // Compares domain names as names and addresses as addresses, not byte by byte. Parses the texts:
 // some milliseconds.
-struct config_bundle;
 bool config_item_find(const struct config_bundle *b, const struct config_item *item,
 	struct config_item_place *out);
 // Writes the canonical text of a group's client: of an address, a prefix or a MAC address; any

@@ -175,6 +175,50 @@ TEST(test_change_and_take_back)
 	config_managed_free(m);
 }
 
+TEST(test_one_key)
+{
+	static const struct {
+		const char *path, *value, *text;
+	} set[] = {
+		{"blocking.mode", "a: \"b\" # c", "mode: \"a: \\\"b\\\" # c\""},
+		{"blocking.services", "vk,steam", "services:\n      - \"vk\"\n      - \"steam\""},
+		{"groups[a.b].safe_search", "{all: true}",
+			"{name: \"a.b\", safe_search: {all: \"true\"}}"},
+		{"groups[kids].schedules[bed].days", "[mon]",
+			"{name: \"kids\", schedules: [{name: \"bed\", days: [\"mon\"]}]}"},
+		{"upstreams.servers", "9.9.9.9", "servers:\n      - {address: \"9.9.9.9\"}"},
+		{"query_log.webhooks[http://[::1]/x].form", "json",
+			"{url: \"http://[::1]/x\", form: \"json\"}"},
+	};
+	static const struct refusal bad[] = {
+		{"groups[kids]", "groups[kids]: name a key of the item, or the list"},
+		{"blocking.deny[a.example]", "name a key of the item, or the list"},
+		{"blocking.mode.x", "there is no such key"},
+	};
+	char why[CONFIG_WHY_MAX];
+	for (unsigned i = 0; i < ARRAY_LEN(set); i++) {
+		struct config_managed *m = parse("");
+		if (config_managed_set(m, set[i].path, set[i].value, why) != 0)
+			fail_msg("%s: %s", set[i].path, why);
+		char *text = config_managed_text(m, "");
+		if (!strstr(text, set[i].text))
+			fail_msg("%s", text);
+		free(text);
+		config_managed_free(m);
+	}
+	struct config_managed *m = parse("");
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(config_managed_set(m, bad[i].text, "x", why), -EINVAL);
+		if (!strstr(why, bad[i].why))
+			fail_msg("%s", why);
+	}
+	assert_int_equal(config_managed_set(m, "blocking.mode", "a\nb: c", why), -EINVAL);
+	assert_int_equal(
+		config_managed_set(m, "blocking.services", "[a], deny: [b]", why), -EINVAL);
+	is_text(m, "");
+	config_managed_free(m);
+}
+
 TEST(test_change_refused)
 {
 	char why[CONFIG_WHY_MAX];

@@ -210,6 +210,52 @@ TEST(test_members)
 	assert_string_equal(verbs_double.managed, "");
 }
 
+TEST(test_settings)
+{
+	assert_reply("POST /config/set?path=blocking.mode&value=nodata", 200,
+		"\"path\":\"blocking.mode\",\"of_file\":false,\"value\":\"nodata\"");
+	assert_string_equal(verbs_double.what, "config set blocking.mode"); // no value
+	managed_has("mode: \"nodata\"", true);
+	assert_reply("POST /config/set?path=groups%5Bkids%5D.services&value=tiktok,steam", 200,
+		"\"of_file\":false");
+	managed_has("{name: \"kids\", services: [\"tiktok\", \"steam\"]}", true);
+	assert_reply("GET /config/overrides", 200,
+		"{\"path\":\"groups[kids].services\",\"unset\":false,\"value\":"
+		"\"[\\\"tiktok\\\", \\\"steam\\\"]\",\"of_file\":false}");
+	assert_reply("POST /config/unset?path=groups%5Bkids%5D", 200, "\"of_file\":true");
+	managed_has("  - \"groups[kids]\"", true);
+	assert_reply("GET /config/overrides", 200,
+		"{\"path\":\"groups[kids]\",\"unset\":true,\"value\":\"\",\"of_file\":true}");
+	assert_reply("POST /config/unset?path=groups%5Bkids%5D", 404, "neither a file nor");
+	assert_reply("POST /config/clear?path=groups%5Bkids%5D", 200, "\"of_file\":true");
+	assert_reply("POST /config/unset?path=blocking.mode", 200, "\"of_file\":false");
+	assert_reply("POST /config/clear?path=blocking.mode", 404, "blocking.mode is not set");
+	assert_reply("POST /config/override?text=cache:%20%7Bmin_ttl:%207%7D", 200, "\"ok\":true");
+	managed_has("min_ttl: \"7\"", true);
+	assert_reply("POST /config/clear?path=cache", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.managed, "");
+	assert_reply("POST /config/set?value=x", 400, "path: is missing");
+	assert_reply("POST /config/set?path=blocking.mode", 400, "value: is missing");
+	assert_reply("POST /config/set?path=blocking.mod&value=x", 400, "there is no such key");
+	assert_reply("POST /config/override?text=cache:%20%5B", 400, "the change");
+	assert_reply("POST /config/override?text=version:%201", 400, "is no key that can be set");
+	assert_string_equal(verbs_double.managed, "");
+}
+
+TEST(test_services)
+{
+	assert_reply("POST /services/block?service=steam", 200,
+		"\"service\":\"steam\",\"group\":\"\",\"was_so\":false");
+	assert_string_equal(verbs_double.what, "services block steam");
+	managed_has("services:\n      - \"steam\"", true);
+	assert_reply("POST /services/allow?service=steam&group=everyone", 200, "\"was_so\":true");
+	managed_has("services: []", true);
+	assert_reply("POST /services/block?service=stem", 400, "\\\"stem\\\" is none");
+	assert_reply("POST /services/block", 400, "service: is missing");
+	assert_reply("POST /config/clear?path=blocking.services", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.managed, "");
+}
+
 // In force, except for a list: no failure.
 TEST(test_warning)
 {

@@ -350,7 +350,7 @@ TEST(test_entries_found)
 
 	struct why *w = why_of("a.www.example", 0);
 	why_entries_find(w, &c);
-	assert_int_equal(w->entries, 1);
+	assert_int_equal(w->entries, 2);
 	assert_string_equal(w->entry[0].text, "deny example for everyone");
 
 	w = why_of("www.example", 1);
