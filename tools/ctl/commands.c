@@ -17,12 +17,13 @@ extern const struct ctl_command __stop_ctl_command_list[];
 // one place have the order of their file; a command without an entry comes after all others.
 static const char *const order[] = {"status", "stats", "ready", "wait", "drain", "undrain",
 	"errors", "events", "trace", "capture", "metrics", "ports", "drops", "why", "cache",
-	"refresh", "blocklist", "allow", "deny", "entries", "list", "local", "group", "groups",
-	"services", "log", "selftest", "mem", "pending", "upstreams", "upstream", "upstream test",
+	"refresh", "blocklist", "pause", "resume", "allow", "deny", "block", "entries", "list",
+	"local", "client", "group", "groups", "services", "safe-search", "schedule", "forward-zone",
+	"log", "selftest", "mem", "pending", "upstreams", "upstream", "upstream test",
 	"upstream drain", "upstream undrain", "tcp", "token", "password", "audit", "log tail",
 	"log status", "top", "clients", "toggles", "set", "bisect", "heap", "profile", "threads",
 	"connections", "mem slope", "mem history", "xdp", "doctor", "setup", "nic", "import",
-	"backup", "restore", "config"};
+	"backup", "restore", "config", "reload", "version"};
 
 const struct ctl_command **ctl_commands;
 unsigned ctl_command_count;
@@ -62,19 +63,21 @@ bool commands_sort(void)
 
 const struct ctl_topic ctl_topics[] = {
 	{"state", "See how the box is",
-		"status stats ready wait drain undrain errors events metrics pending tcp"},
+		"status stats ready wait drain undrain errors events metrics pending"},
 	{"queries", "Follow queries, and explain an answer", "why top log clients trace capture"},
 	{"blocking", "Block and allow names, for all or for a group",
-		"blocklist allow deny entries list group groups services"},
+		"blocklist pause resume allow deny block entries list"},
+	{"devices", "Name and group devices, block services and times",
+		"client group groups services safe-search schedule"},
 	{"resolve", "Cache, local records, upstream servers",
-		"cache refresh local upstreams upstream"},
+		"cache refresh local forward-zone upstreams upstream"},
 	{"config", "Change the configuration, back it up, put it back",
-		"setup config backup restore import"},
+		"setup config reload backup restore import"},
 	{"access", "Tokens, passwords and the audit log", "token password audit"},
 	{"machine", "Prepare, check and measure the machine",
-		"doctor nic ports drops xdp selftest"},
+		"doctor nic ports drops xdp selftest version"},
 	{"memory", "See what uses memory, and what grows", "mem heap"},
 	{"debug", "Look into a running control plane",
-		"threads connections profile toggles set bisect"},
+		"tcp threads connections profile toggles set bisect"},
 };
 const unsigned ctl_topic_count = ARRAY_LEN(ctl_topics);

@@ -47,8 +47,8 @@ static void topics_print(FILE *f)
 		fprintf(f, "  %-9s %s\n%12s", t->name, t->title, "");
 		text_fill(f, t->verbs, 12, 12);
 	}
-	fputs("\nweirctl help TOPIC, help COMMAND, help options; man weirctl, man weirctl-TOPIC.\n"
-	      "Exit status: 0 done, 1 failed, 2 wrong usage.\n",
+	fputs("\nweirctl help TOPIC|COMMAND|options; man weirctl. Exit: 0 done, 1 failed, 2 "
+	      "usage\n",
 		f);
 }
 
@@ -192,6 +192,14 @@ int help_print(struct args *a, bool is_verb)
 	else
 		rc = page_print(word[0], words > 1 ? word[1] : NULL);
 	return rc == CTL_OK && fflush(stdout) != 0 ? CTL_FAILED : rc;
+}
+
+int help_usage(const struct ctl_command *cmd, const char *what)
+{
+	char words[64];
+	command_words(cmd, words);
+	fprintf(stderr, "weirctl: %s\nusage: weirctl %s %s\n", what, words, cmd->usage);
+	return CTL_USAGE;
 }
 
 int help_missing(void)

@@ -11,5 +11,7 @@
 // command with --help; without further words the list of topics. CTL_FAILED: stdout cannot be
 // written; CTL_USAGE: the error is printed.
 ATTR_MUST_CHECK int help_print(struct args *a, bool is_verb);
+// Prints `what` is wrong with the operands, and the command's usage, to stderr. Returns CTL_USAGE.
+int help_usage(const struct ctl_command *cmd, const char *what);
 // Prints the list of topics to stderr. Returns CTL_USAGE.
 int help_missing(void);

@@ -11,15 +11,20 @@
 #include <weir/shm_lost.h>
 #include <weir/text.h>
 
+// A command of both words comes before one whose operand the second word would be.
 static const struct ctl_command *command_find(const struct args *a)
 {
+	const struct ctl_command *one = NULL;
 	for (unsigned i = 0; i < ctl_command_count; i++) {
 		const struct ctl_command *cmd = ctl_commands[i];
-		if (strcmp(a->word[0], cmd->word) == 0
-			&& (!cmd->second || (a->words > 1 && strcmp(a->word[1], cmd->second) == 0)))
+		if (strcmp(a->word[0], cmd->word) != 0)
+			continue;
+		if (!cmd->second)
+			one = cmd;
+		else if (a->words > 1 && strcmp(a->word[1], cmd->second) == 0)
 			return cmd;
 	}
-	return NULL;
+	return one;
 }
 
 // Accepts the former name of `toggles`, for one version.
@@ -66,9 +71,8 @@ static int command_run(struct ctl *c, const struct args *a)
 	unsigned words = cmd->second ? 2 : 1;
 	unsigned operands = a->words - words;
 	if (operands < cmd->operands_min || operands > cmd->operands_max)
-		return args_wrong(operands < cmd->operands_min ? "an argument is missing"
-							       : "too many arguments",
-			NULL);
+		return help_usage(cmd, operands < cmd->operands_min ? "an argument is missing"
+								    : "too many arguments");
 	if (c->remote_options.host && cmd->options & CTL_OPT_LOCAL)
 		return args_wrong(
 			"that command works on its own box alone, without --host and WEIR_HOST",

@@ -2,12 +2,14 @@
 // `weirctl blocklist`: the lists in force, and their reload; and an operator's means against wrong
 // blocking: the previous image, a pause, and the end of the pause.
 
+#include "lib/figure.h"
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_cell.h"
 #include "lib/view.h"
 #include "terminal/term_text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -197,20 +199,34 @@ static bool minutes_good(const char *text)
 	return n >= 1 && n <= PAUSE_MINUTES_MAX;
 }
 
-static int cmd_blocklist_pause(struct ctl *c)
+static int pause_for(struct ctl *c, const char *minutes)
 {
 	if (c->group && c->all) {
-		fprintf(stderr, "weirctl: blocklist pause takes --group or --all, not both\n");
+		fprintf(stderr, "weirctl: a pause takes --group or --all, not both\n");
 		return CTL_USAGE;
 	}
-	if (!minutes_good(c->operand)) {
-		fprintf(stderr, "weirctl: blocklist pause takes 1 to %d minutes\n",
-			PAUSE_MINUTES_MAX);
+	if (!minutes_good(minutes)) {
+		fprintf(stderr, "weirctl: a pause has 1 to %d minutes\n", PAUSE_MINUTES_MAX);
 		return CTL_USAGE;
 	}
-	const struct http_param params[] = {{"minutes", c->operand}, {"group", c->group},
+	const struct http_param params[] = {{"minutes", minutes}, {"group", c->group},
 		{"block_all", c->all ? "1" : NULL}, {NULL, NULL}};
 	return show_call(c, true, "/blocklist/pause", params, HTTP_SHORT_MS, pause_print);
+}
+
+static int cmd_blocklist_pause(struct ctl *c)
+{
+	return pause_for(c, c->operand);
+}
+
+// A number alone is minutes; part of a minute counts as one.
+static int cmd_pause(struct ctl *c)
+{
+	const char *lasts = c->operand ? c->operand : "5";
+	const uint64_t seconds = figure_seconds(lasts);
+	char minutes[24];
+	snprintf(minutes, sizeof(minutes), "%" PRIu64, (seconds + 59) / 60);
+	return pause_for(c, seconds ? minutes : lasts);
 }
 
 static void resume_print(const struct json_node *root)
@@ -239,5 +255,10 @@ CTL_COMMANDS = {
 		"Pause blocking for 1 to 1440 minutes: for all clients, or for group G; --all: "
 		"block_all of schedules too."},
 	{"blocklist", "resume", 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
+		"End the pause of blocking."},
+	{"pause", NULL, 0, 1, CTL_OPT_GROUP | CTL_OPT_ALL, cmd_pause, "[T] [--group G|--all]",
+		"Pause blocking for T (5m, 2h), else for 5 minutes: for all clients, or for group "
+		"G; --all: block_all of schedules too."},
+	{"resume", NULL, 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
 		"End the pause of blocking."},
 };

@@ -4,6 +4,7 @@
 // that undoes it; `allow` and `deny`, whose entries may have an end and a reason; toggles; and
 // `drops`, sources whose frames the ports drop.
 
+#include "lib/figure.h"
 #include "lib/say.h"
 #include "lib/shell_quote.h"
 #include "lib/show.h"
@@ -198,24 +199,7 @@ static int cmd_upstream_remove(struct ctl *c)
 	return server_edit(c, "/upstreams/remove", server_removed_print);
 }
 
-enum { LASTS_MAX_S = 366 * 86400, NAME_SHOWN_MAX = 4 * CONFIG_PATTERN_MAX };
-
-// Reads a duration such as "90s", "15m", "2h" or "7d", in seconds; 0: `text` is no such duration.
-static uint64_t lasts_parse(const char *text)
-{
-	static const char units[] = "smhd";
-	static const unsigned seconds[] = {1, 60, 3600, 86400};
-	const size_t digits = strspn(text, "0123456789");
-	const char *unit =
-		digits && digits < 9 && text[digits] ? strchr(units, text[digits]) : NULL;
-	uint64_t n = 0;
-	if (!unit || text[digits + 1])
-		return 0;
-	for (size_t i = 0; i < digits; i++)
-		n = n * 10 + (uint64_t)(text[i] - '0');
-	n *= seconds[unit - units];
-	return n <= LASTS_MAX_S ? n : 0;
-}
+enum { NAME_SHOWN_MAX = 4 * CONFIG_PATTERN_MAX };
 
 // Prints the end as local day and time.
 static void end_print(uint64_t unix_s)
@@ -280,7 +264,7 @@ static int entry_remove(struct ctl *c, const char *verdict)
 static int entry_add(struct ctl *c, const char *verdict)
 {
 	char seconds[24];
-	const uint64_t lasts = c->purpose ? lasts_parse(c->purpose) : 0;
+	const uint64_t lasts = c->purpose ? figure_seconds(c->purpose) : 0;
 	snprintf(seconds, sizeof(seconds), "%" PRIu64, lasts);
 	const struct http_param params[] = {{"name", c->operand}, {"verdict", verdict},
 		{"group", c->group}, {"type", c->type}, {"reply", c->reply},
@@ -440,6 +424,13 @@ CTL_COMMANDS = {
 		"--remove NAME [--group G]",
 		"Block NAME and all names below it, in the same way; --reply: not as "
 		"`blocking.mode` says."},
+	{"block", NULL, 1, 1,
+		CTL_OPT_GROUP | CTL_OPT_TYPE | CTL_OPT_REPLY | CTL_OPT_FOR | CTL_OPT_WHY
+			| CTL_OPT_REMOVE,
+		cmd_deny,
+		"NAME|/PATTERN/ [--group G] [--type T] [--reply R] [--for T] [--why TEXT] | "
+		"--remove NAME [--group G]",
+		"The same as deny."},
 	{"entries", NULL, 0, 0, 0, cmd_entries, "",
 		"List the entries of allow and deny: end, reason; also `entries` in the files."},
 	{"list", "show", 0, 0, 0, cmd_list_show, "",

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <weir/build.h>
 
 // Each problem begins with its severity; the line after it is the advice.
 struct problems {
@@ -451,9 +452,17 @@ static int cmd_errors(struct ctl *c)
 	return show_call(c, false, "/errors", NULL, HTTP_SHORT_MS, errors_print);
 }
 
+static int cmd_version(struct ctl *)
+{
+	printf("weirctl %s\n", build_here.version);
+	return CTL_OK;
+}
+
 CTL_COMMANDS = {
 	{"status", NULL, 0, 0, 0, cmd_status, "",
 		"Show the state of both processes. Exit status 1 unless both are up."},
+	{"version", NULL, 0, 0, 0, cmd_version, "",
+		"Print the version, as --version; weirctl status has those that run."},
 	{"ready", NULL, 0, 0, CTL_OPT_STRICT | CTL_OPT_FOR, cmd_ready,
 		"[--strict] [--for balancer|anycast|human]",
 		"Check that this box answers clients. Exit status 1 and the reasons if not; "

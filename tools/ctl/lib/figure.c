@@ -3,7 +3,10 @@
 #include "figure.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <weir/attr.h>
+
+enum { LASTS_MAX_S = 366 * 86400 };
 
 char *figure_count(uint64_t n, char out[FIGURE_MAX])
 {
@@ -58,4 +61,20 @@ char *figure_duration(uint64_t ms, char out[FIGURE_MAX])
 		snprintf(out, FIGURE_MAX, "%u d %u h", (unsigned)(s / 86400),
 			(unsigned)(s % 86400 / 3600));
 	return out;
+}
+
+uint64_t figure_seconds(const char *text)
+{
+	static const char units[] = "smhd";
+	static const unsigned seconds[] = {1, 60, 3600, 86400};
+	const size_t digits = strspn(text, "0123456789");
+	const char *unit =
+		digits && digits < 9 && text[digits] ? strchr(units, text[digits]) : NULL;
+	uint64_t n = 0;
+	if (!unit || text[digits + 1])
+		return 0;
+	for (size_t i = 0; i < digits; i++)
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	n *= seconds[unit - units];
+	return n <= LASTS_MAX_S ? n : 0;
 }

@@ -141,12 +141,12 @@ want 2 '' 'argument is missing' drops add 198.18.0.1
 want 2 '' 'too many arguments' ports eth0
 want 1 '' 'stats' $c ports
 want 2 '' 'argument is missing' blocklist pause
-want 2 '' 'takes 1 to 1440 minutes' blocklist pause 0
-want 2 '' 'takes 1 to 1440 minutes' blocklist pause 1441
-want 2 '' 'takes 1 to 1440 minutes' blocklist pause 99999999999999999999
-want 2 '' 'takes 1 to 1440 minutes' blocklist pause 5m
+want 2 '' 'a pause has 1 to 1440 minutes' blocklist pause 0
+want 2 '' 'a pause has 1 to 1440 minutes' blocklist pause 1441
+want 2 '' 'a pause has 1 to 1440 minutes' blocklist pause 99999999999999999999
+want 2 '' 'a pause has 1 to 1440 minutes' blocklist pause 5m
 want 2 '' 'no such option: -5' blocklist pause -5
-want 2 '' 'takes 1 to 1440 minutes' blocklist pause -- -5
+want 2 '' 'a pause has 1 to 1440 minutes' blocklist pause -- -5
 want 0 'blocklist pause MINUTES' '' help blocklist pause
 want 2 '' '--interval takes' stats --interval x
 want 2 '' '--interval takes' stats --interval=-1

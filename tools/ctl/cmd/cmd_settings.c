@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Commands that change any key of the configuration without the operator's file, by overrides in
+// its managed part: `config set`, and the words of every day for groups, clients, services, safe
+// search, schedules and forward zones.
+
+#include "lib/say.h"
+#include "lib/show.h"
+#include "lib/table_cell.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH_MAX_HERE = 512 };
+
+static void set_print(const struct json_node *root)
+{
+	say(root, "{path} is set");
+	say_if(root, "of_file", ", in place of what a file says");
+	say(root, "\ntake it back: weirctl config clear '{path}'\n");
+	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
+}
+
+static int set(struct ctl *c, const char *path, const char *value)
+{
+	const struct http_param params[] = {
+		{"path", path}, {"value", value}, {"why", c->reason}, {NULL, NULL}};
+	return show_change(c, "/config/set", params, set_print);
+}
+
+// Sets `key` of an item of a list: of `groups`, "groups[kids].services".
+static int item_set(
+	struct ctl *c, const char *list, const char *item, const char *key, const char *value)
+{
+	char path[PATH_MAX_HERE];
+	if (snprintf(path, sizeof(path), "%s[%s].%s", list, item, key) >= (int)sizeof(path))
+		return ctl_fail(c, "that name is too long");
+	return set(c, path, value);
+}
+
+static void unset_print(const struct json_node *root)
+{
+	say(root, "{path} is gone");
+	say(root, json_flag(root, "of_file") ? ": what a file says of it counts as absent\n"
+					       "take it back: weirctl config clear '{path}'\n"
+					     : "\n");
+	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
+}
+
+static int unset(struct ctl *c, const char *path)
+{
+	const struct http_param params[] = {{"path", path}, {"why", c->reason}, {NULL, NULL}};
+	return show_change(c, "/config/unset", params, unset_print);
+}
+
+static int item_unset(struct ctl *c, const char *list, const char *item)
+{
+	char path[PATH_MAX_HERE];
+	if (snprintf(path, sizeof(path), "%s[%s]", list, item) >= (int)sizeof(path))
+		return ctl_fail(c, "that name is too long");
+	return unset(c, path);
+}
+
+static int cmd_config_set(struct ctl *c)
+{
+	return set(c, c->operand, c->type);
+}
+
+static int cmd_config_unset(struct ctl *c)
+{
+	return unset(c, c->operand);
+}
+
+static void clear_print(const struct json_node *root)
+{
+	say(root, json_flag(root, "of_file") ? "{path} is as a file says\n"
+					     : "{path} is no longer set\n");
+	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
+}
+
+static int cmd_config_clear(struct ctl *c)
+{
+	const struct http_param params[] = {{"path", c->operand}, {"why", c->reason}, {NULL, NULL}};
+	return show_change(c, "/config/clear", params, clear_print);
+}
+
+static void value_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%s", json_flag(n, "unset") ? "(unset)" : json_text(n, key));
+}
+
+static void file_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, json_flag(n, key) ? "yes" : "no");
+}
+
+static void overrides_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {{"key", "path", cell_text},
+		{"in a file", "of_file", file_cell}, {"value", "value", value_cell}};
+	cell_rows_print(json_get(root, "overrides"), columns, ARRAY_LEN(columns));
+}
+
+static int cmd_config_overrides(struct ctl *c)
+{
+	return show_call(c, false, "/config/overrides", NULL, HTTP_SHORT_MS, overrides_print);
+}
+
+static int cmd_group_create(struct ctl *c)
+{
+	return item_set(c, "groups", c->operand, "clients", c->type);
+}
+
+static int cmd_group_set(struct ctl *c)
+{
+	return item_set(c, "groups", c->operand, c->type, c->third);
+}
+
+static int cmd_group_delete(struct ctl *c)
+{
+	return item_unset(c, "groups", c->operand);
+}
+
+static bool is_mac(const char *text)
+{
+	unsigned colons = 0;
+	for (const char *p = text; *p; p++)
+		colons += *p == ':';
+	return colons == 5 && strlen(text) == sizeof("00:00:00:00:00:00") - 1;
+}
+
+static int cmd_client_name(struct ctl *c)
+{
+	return item_set(
+		c, "clients", c->type, is_mac(c->operand) ? "macs" : "addresses", c->operand);
+}
+
+static int cmd_client_forget(struct ctl *c)
+{
+	return item_unset(c, "clients", c->operand);
+}
+
+static void service_print(const struct json_node *root, const char *done, const char *back)
+{
+	say(root, json_flag(root, "was_so") ? "{service} is already " : "{service} is ");
+	printf("%s", done);
+	if (!say_if(root, "group", " for group {group}"))
+		printf(" for all clients");
+	printf("\ntake it back: weirctl services %s", back);
+	say(root, " {service}");
+	say_if(root, "group", " --group {group}");
+	printf("\n");
+}
+
+static void blocked_print(const struct json_node *root)
+{
+	service_print(root, "blocked", "allow");
+}
+
+static void allowed_print(const struct json_node *root)
+{
+	service_print(root, "no longer blocked by name", "block");
+}
+
+static int service_change(
+	struct ctl *c, const char *path, void (*print)(const struct json_node *root))
+{
+	const struct http_param params[] = {
+		{"service", c->operand}, {"group", c->group}, {"why", c->reason}, {NULL, NULL}};
+	return show_change(c, path, params, print);
+}
+
+static int cmd_services_block(struct ctl *c)
+{
+	return service_change(c, "/services/block", blocked_print);
+}
+
+static int cmd_services_allow(struct ctl *c)
+{
+	return service_change(c, "/services/allow", allowed_print);
+}
+
+// A key of `blocking`, or of the group of --group.
+static int filter_path(struct ctl *c, const char *key, char out[PATH_MAX_HERE])
+{
+	const int len = c->group ? snprintf(out, PATH_MAX_HERE, "groups[%s].%s", c->group, key)
+				 : snprintf(out, PATH_MAX_HERE, "blocking.%s", key);
+	return len < PATH_MAX_HERE ? CTL_OK : ctl_fail(c, "that name is too long");
+}
+
+static int cmd_safe_search(struct ctl *c)
+{
+	const bool on = strcmp(c->operand, "on") == 0;
+	char key[80], path[PATH_MAX_HERE];
+	if (!on && strcmp(c->operand, "off") != 0) {
+		fprintf(stderr, "weirctl: safe-search takes on or off\n");
+		return CTL_USAGE;
+	}
+	snprintf(key, sizeof(key), "safe_search.%.60s", c->type ? c->type : "all");
+	const int rc = filter_path(c, key, path);
+	return rc == CTL_OK ? set(c, path, on ? "true" : "false") : rc;
+}
+
+// Writes a text between quotes of JSON.
+static void quote(const char *text, size_t len, FILE *out)
+{
+	fputc('"', out);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			fputc('\\', out);
+		fputc(text[i], out);
+	}
+	fputc('"', out);
+}
+
+static void member(const char *key, const char *text, size_t len, FILE *out)
+{
+	fprintf(out, ", \"%s\": ", key);
+	quote(text, len, out);
+}
+
+// Writes the words of a text as a list.
+static void members(const char *key, const char *text, FILE *out)
+{
+	fprintf(out, ", \"%s\": ", key);
+	for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
+		fputs(at == text ? "[" : ", ", out);
+		end = strchrnul(at, ',');
+		quote(at, (size_t)(end - at), out);
+	}
+	fputc(']', out);
+}
+
+// Writes a schedule of the operands NAME FROM-TO WHAT [DAYS], as a change of the configuration.
+static void schedule_write(const struct ctl *c, FILE *out)
+{
+	const char *from = c->type, *dash = strchrnul(from, '-'), *what = c->third;
+	const bool is_flag = strcmp(what, "block_all") == 0 || strcmp(what, "pause") == 0;
+	fputs(c->group ? "{\"groups\": [{\"name\": " : "{\"blocking\": {", out);
+	if (c->group) {
+		quote(c->group, strlen(c->group), out);
+		fputs(", ", out);
+	}
+	fputs("\"schedules\": [{\"name\": ", out);
+	quote(c->operand, strlen(c->operand), out);
+	member("from", from, (size_t)(dash - from), out);
+	member("to", dash + (*dash == '-'), strlen(dash + (*dash == '-')), out);
+	if (is_flag)
+		member(what, "true", strlen("true"), out);
+	else
+		members("services", what, out);
+	if (c->operand_count > 3)
+		members("days", c->operands[3], out);
+	fputs(c->group ? "}]}]}" : "}]}}", out);
+}
+
+static void schedule_print(const struct json_node *root)
+{
+	printf("the schedule is set; weirctl groups shows what is in force\n");
+	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
+}
+
+static int cmd_schedule_set(struct ctl *c)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	if (out)
+		schedule_write(c, out);
+	if (!out || fclose(out) != 0)
+		return ctl_fail(c, "no memory");
+	const struct http_param params[] = {{"text", text}, {"why", c->reason}, {NULL, NULL}};
+	const int rc = show_change(c, "/config/override", params, schedule_print);
+	free(text);
+	return rc;
+}
+
+static int cmd_schedule_remove(struct ctl *c)
+{
+	char key[PATH_MAX_HERE], path[PATH_MAX_HERE];
+	snprintf(key, sizeof(key), "schedules[%s]", c->operand);
+	const int rc = filter_path(c, key, path);
+	return rc == CTL_OK ? unset(c, path) : rc;
+}
+
+static int cmd_forward_zone_add(struct ctl *c)
+{
+	return item_set(c, "forward_zones", c->operand, "servers", c->type);
+}
+
+static int cmd_forward_zone_remove(struct ctl *c)
+{
+	return item_unset(c, "forward_zones", c->operand);
+}
+
+CTL_COMMANDS = {
+	{"config", "set", 2, 2, CTL_OPT_WHY, cmd_config_set, "KEY VALUE [--why TEXT]",
+		"Set a key in place of what the files say: blocking.mode nodata, "
+		"'groups[kids].services' tiktok,steam."},
+	{"config", "unset", 1, 1, CTL_OPT_WHY, cmd_config_unset, "KEY [--why TEXT]",
+		"Let a key or an item count as absent, whatever the files say."},
+	{"config", "clear", 1, 1, CTL_OPT_WHY, cmd_config_clear, "KEY [--why TEXT]",
+		"Take back config set and config unset: what the files say counts again."},
+	{"config", "overrides", 0, 0, 0, cmd_config_overrides, "",
+		"List what config set and config unset did, and whether a file has the key."},
+	{"group", "create", 2, 2, CTL_OPT_WHY, cmd_group_create,
+		"GROUP CLIENT[,CLIENT...] [--why TEXT]",
+		"Make a group of clients: addresses, prefixes, MAC addresses, names."},
+	{"group", "set", 3, 3, CTL_OPT_WHY, cmd_group_set, "GROUP KEY VALUE [--why TEXT]",
+		"Set a key of a group, as config set does."},
+	{"group", "delete", 1, 1, CTL_OPT_WHY, cmd_group_delete, "GROUP [--why TEXT]",
+		"Delete a group; its clients are in none then."},
+	{"client", "name", 2, 2, CTL_OPT_WHY, cmd_client_name, "ADDRESS|MAC NAME [--why TEXT]",
+		"Give a client a name."},
+	{"client", "forget", 1, 1, CTL_OPT_WHY, cmd_client_forget, "NAME [--why TEXT]",
+		"Take a client's name back."},
+	{"services", "block", 1, 1, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_services_block,
+		"SERVICE [--group G] [--why TEXT]",
+		"Block a service, for all clients or for group G."},
+	{"services", "allow", 1, 1, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_services_allow,
+		"SERVICE [--group G] [--why TEXT]", "Block a service no longer."},
+	{"safe-search", NULL, 1, 2, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_safe_search,
+		"on|off [ENGINE] [--group G] [--why TEXT]",
+		"Let search engines answer safely, for all clients or for group G."},
+	{"schedule", "set", 3, 4, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_schedule_set,
+		"NAME FROM-TO block_all|pause|SERVICE[,SERVICE...] [DAY[,DAY...]] [--group G] "
+		"[--why TEXT]",
+		"Block everything or services at times, or pause blocking: bedtime 21:00-07:00 "
+		"block_all sun,mon,tue."},
+	{"schedule", "remove", 1, 1, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_schedule_remove,
+		"NAME [--group G] [--why TEXT]", "Remove a schedule."},
+	{"forward-zone", "add", 2, 2, CTL_OPT_WHY, cmd_forward_zone_add,
+		"ZONE SERVER[,SERVER...] [--why TEXT]",
+		"Ask these servers for the names of a zone."},
+	{"forward-zone", "remove", 1, 1, CTL_OPT_WHY, cmd_forward_zone_remove, "ZONE [--why TEXT]",
+		"Ask the upstream servers for them again."},
+};
