@@ -89,6 +89,14 @@ void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...)
 	verb_end(v);
 }
 
+void verb_unchanged(struct verb *v)
+{
+	json_out_bool(v->reply, verb_root(v), "unchanged", true);
+	http_reply(v->exchange, 200, json_out_finish(v->reply));
+	v->reply = NULL;
+	verb_end(v);
+}
+
 void verb_fail(struct verb *v, int err)
 {
 	if (err == -E2BIG)

@@ -32,6 +32,8 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x);
 struct json_node *verb_root(struct verb *v);
 // Replies with an error, and ends the verb.
 void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
+// Replies with "unchanged", as all is already as the request wants it, and ends the verb.
+void verb_unchanged(struct verb *v);
 // Replies that a change of the model failed (no memory, too many items), and ends the verb.
 void verb_fail(struct verb *v, int err);
 // Is the item in a file that verbs do not edit? Then replies with `what`, which describes the item,

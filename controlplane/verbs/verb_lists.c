@@ -68,6 +68,13 @@ static bool place_take(struct http_exchange *x, struct managed_list *out)
 	return false;
 }
 
+// Is that the list, but for its format?
+static bool is_same(const struct config_list *list, const struct managed_list *l)
+{
+	const char *has = list ? list->url ? list->url : list->path : NULL;
+	return has && strcmp(has, l->url ? l->url : l->path) == 0 && list->allow == l->allow;
+}
+
 static void serve_add(struct api *a, struct http_exchange *x)
 {
 	struct managed_list l = {.format = http_param(x, "format")};
@@ -76,6 +83,11 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	struct verb *v = verb_begin(a, x);
 	if (!v)
 		return;
+	json_out_text(v->reply, verb_root(v), "name", l.name);
+	if (is_same(list_find(&verb_config(v)->blocking, l.name), &l)) {
+		verb_unchanged(v);
+		return;
+	}
 	const struct config_item item = {.kind = CONFIG_ITEM_LIST, .name = l.name};
 	char what[LIST_NAME_MAX + 16];
 	snprintf(what, sizeof(what), "a list \"%s\"", l.name);
@@ -93,7 +105,6 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		verb_fail(v, err);
 		return;
 	}
-	json_out_text(v->reply, verb_root(v), "name", l.name);
 	verb_apply(v, "list add %s", l.name);
 }
 
@@ -129,17 +140,17 @@ static void serve_disable(struct api *a, struct http_exchange *x)
 		unknown_refuse(v, name);
 		return;
 	}
-	if (config_list_is_disabled(b, name)) {
-		verb_refuse(v, 409, "list \"%s\" is disabled already", name);
-		return;
-	}
-	const int err = config_managed_list_disable(v->managed, name);
+	const bool is_so = config_list_is_disabled(b, name);
+	const int err = is_so ? 0 : config_managed_list_disable(v->managed, name);
 	if (err < 0) {
 		verb_fail(v, err);
 		return;
 	}
 	json_out_text(v->reply, verb_root(v), "name", name);
-	verb_apply(v, "list disable %s", name);
+	if (is_so)
+		verb_unchanged(v);
+	else
+		verb_apply(v, "list disable %s", name);
 }
 
 static void serve_enable(struct api *a, struct http_exchange *x)
@@ -157,12 +168,11 @@ static void serve_enable(struct api *a, struct http_exchange *x)
 	if (verb_is_of_file(v, &item, "its name in `disabled_lists`",
 		    "edit the file, then run weirctl config apply"))
 		return;
-	if (config_managed_list_enable(v->managed, name) < 0) {
-		verb_refuse(v, 409, "list \"%s\" is in use already", name);
-		return;
-	}
 	json_out_text(v->reply, verb_root(v), "name", name);
-	verb_apply(v, "list enable %s", name);
+	if (config_managed_list_enable(v->managed, name) < 0)
+		verb_unchanged(v);
+	else
+		verb_apply(v, "list enable %s", name);
 }
 
 static void lists_out(struct json_out *o, struct json_node *list, const struct config_list *lists,

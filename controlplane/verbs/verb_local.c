@@ -71,16 +71,15 @@ static void serve_local_add(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const int err = config_managed_record_add(v->managed, &r);
-	if (err == -EEXIST) {
-		verb_refuse(v, 409, "%s has that %s record already", name, r.type);
-		return;
-	}
-	if (err < 0) {
+	if (err < 0 && err != -EEXIST) {
 		verb_fail(v, err);
 		return;
 	}
 	record_out(v, &r);
-	verb_apply(v, "local add %s %s", name, r.type);
+	if (err < 0)
+		verb_unchanged(v);
+	else
+		verb_apply(v, "local add %s %s", name, r.type);
 }
 
 static void serve_local_remove(struct api *a, struct http_exchange *x)
@@ -195,16 +194,15 @@ static void serve_server_add(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const int err = config_managed_server_add(v->managed, server, http_param(x, "name"));
-	if (err == -EEXIST) {
-		verb_refuse(v, 409, "that server is in use already");
-		return;
-	}
-	if (err < 0) {
+	if (err < 0 && err != -EEXIST) {
 		verb_fail(v, err);
 		return;
 	}
 	json_out_text(v->reply, verb_root(v), "server", server);
-	verb_apply(v, "upstream add %s", server);
+	if (err < 0)
+		verb_unchanged(v);
+	else
+		verb_apply(v, "upstream add %s", server);
 }
 
 static void serve_server_remove(struct api *a, struct http_exchange *x)

@@ -39,14 +39,18 @@ static struct verb *begin(
 	return v && verb_group_check(v, out->group) ? v : NULL;
 }
 
+// `verb` NULL: nothing changes.
 static void finish(
 	struct verb *v, const struct member_asked *asked, const char *before, const char *verb)
 {
 	json_out_text(v->reply, verb_root(v), "client", asked->client);
 	json_out_text(v->reply, verb_root(v), "group", asked->group ? asked->group : "");
 	json_out_text(v->reply, verb_root(v), "before", before);
-	verb_apply(v, "group %s %s%s%s", verb, asked->client, asked->group ? " " : "",
-		asked->group ? asked->group : "");
+	if (!verb)
+		verb_unchanged(v);
+	else
+		verb_apply(v, "group %s %s%s%s", verb, asked->client, asked->group ? " " : "",
+			asked->group ? asked->group : "");
 }
 
 static const char advice[] = "edit the file, then run weirctl config apply";
@@ -64,10 +68,12 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	if (!v || is_of_file(v, &asked))
 		return;
 	const int err = config_managed_member_add(v->managed, asked.group, asked.client);
-	if (err == -EEXIST)
+	const char *group = config_managed_member_group(v->managed, asked.client);
+	if (err == -EEXIST && strcmp(group, asked.group) == 0)
+		finish(v, &asked, "", NULL);
+	else if (err == -EEXIST)
 		verb_refuse(v, 409, "%s is in group \"%s\" already; weirctl group move %s GROUP",
-			asked.client, config_managed_member_group(v->managed, asked.client),
-			asked.client);
+			asked.client, group, asked.client);
 	else if (err < 0)
 		verb_fail(v, err);
 	else
@@ -112,7 +118,7 @@ static void serve_move(struct api *a, struct http_exchange *x)
 	const char *group = config_managed_member_group(v->managed, asked.client);
 	snprintf(before, sizeof(before), "%s", group ? group : "");
 	if (strcmp(before, asked.group) == 0) {
-		verb_refuse(v, 409, "%s is in group \"%s\" already", asked.client, before);
+		finish(v, &asked, before, NULL);
 		return;
 	}
 	(void)!config_managed_member_remove(v->managed, NULL, asked.client);

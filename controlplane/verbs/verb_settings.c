@@ -190,9 +190,10 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 			of = &c->groups[i];
 	struct service_set set = *config_group_services(c, of);
 	const bool is_so = service_set_has(&set, (unsigned)service) == block;
-	set.bits[service / 64] &= ~(UINT64_C(1) << service % 64);
 	if (block)
 		service_set_add(&set, (unsigned)service);
+	else
+		set.bits[service / 64] &= ~(UINT64_C(1) << service % 64);
 	snprintf(path, sizeof(path), "%s%s%s.services", group ? "groups[" : "blocking",
 		group ? group : "", group ? "]" : "");
 	services_text(&set, value);
@@ -203,9 +204,11 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 	}
 	json_out_text(v->reply, verb_root(v), "service", word);
 	json_out_text(v->reply, verb_root(v), "group", group ? group : "");
-	json_out_bool(v->reply, verb_root(v), "was_so", is_so);
-	verb_apply(v, "services %s %s%s%s", block ? "block" : "allow", word,
-		group ? " --group " : "", group ? group : "");
+	if (is_so)
+		verb_unchanged(v);
+	else
+		verb_apply(v, "services %s %s%s%s", block ? "block" : "allow", word,
+			group ? " --group " : "", group ? group : "");
 }
 
 static void serve_block(struct api *a, struct http_exchange *x)

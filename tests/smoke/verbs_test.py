@@ -95,6 +95,7 @@ def test_list(lab):
     added = TMP / "added.list"
     added.write_text("added.test\n")
     lab.weirctl(f"list add more {added}")
+    assert "nothing changed" in lab.weirctl(f"list add more {added}")
     blocks(lab, "added.test")
     assert re.search("more .*in use", lab.weirctl("list show"))
     added.rename(TMP / "away.list")

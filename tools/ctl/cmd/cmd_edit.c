@@ -5,6 +5,7 @@
 // `drops`, sources whose frames the ports drop.
 
 #include "lib/figure.h"
+#include "lib/known.h"
 #include "lib/say.h"
 #include "lib/shell_quote.h"
 #include "lib/show.h"
@@ -44,7 +45,14 @@ static void list_added_print(const struct json_node *root)
 
 static int cmd_list_add(struct ctl *c)
 {
-	const struct http_param params[] = {{"name", c->operand}, {"place", c->type},
+	const char *place = c->type ? c->type : known_list(c->operand);
+	char names[256];
+	known_list_names(names, sizeof(names));
+	if (!place) {
+		fprintf(stderr, "weirctl: name a URL or a path as well, or one of: %s\n", names);
+		return CTL_USAGE;
+	}
+	const struct http_param params[] = {{"name", c->operand}, {"place", place},
 		{"format", c->format}, {"allow", c->allow ? "1" : NULL}, {"why", c->reason},
 		{NULL, NULL}};
 	return edit(c, "/lists/add", params, list_added_print);
@@ -183,9 +191,18 @@ static void server_added_print(const struct json_node *root)
 		  "take it back: weirctl upstream remove {server}\n");
 }
 
+// A name of `setup` stands for the resolver's servers, which it adds one by one.
 static int cmd_upstream_add(struct ctl *c)
 {
-	return server_edit(c, "/upstreams/add", server_added_print);
+	const char *const *server = known_resolver(c->operand, false);
+	int rc = CTL_OK;
+	if (!server)
+		return server_edit(c, "/upstreams/add", server_added_print);
+	for (; rc == CTL_OK && *server; server++) {
+		c->operand = *server;
+		rc = server_edit(c, "/upstreams/add", server_added_print);
+	}
+	return rc;
 }
 
 static void server_removed_print(const struct json_node *root)
@@ -435,9 +452,10 @@ CTL_COMMANDS = {
 		"List the entries of allow and deny: end, reason; also `entries` in the files."},
 	{"list", "show", 0, 0, 0, cmd_list_show, "",
 		"List the block and allow lists: in use or disabled, and where they come from."},
-	{"list", "add", 2, 2, CTL_OPT_ALLOW | CTL_OPT_FORMAT | CTL_OPT_WHY, cmd_list_add,
-		"NAME URL|PATH [--allow] [--format F] [--why TEXT]",
-		"Add a block list; --allow: an allow list."},
+	{"list", "add", 1, 2, CTL_OPT_ALLOW | CTL_OPT_FORMAT | CTL_OPT_WHY, cmd_list_add,
+		"NAME [URL|PATH] [--allow] [--format F] [--why TEXT]",
+		"Add a block list; --allow: an allow list. Without a place NAME is one that setup "
+		"knows: oisd-small."},
 	{"list", "remove", 1, 1, CTL_OPT_WHY, cmd_list_remove, "NAME [--why TEXT]",
 		"Remove a list that list add made."},
 	{"list", "disable", 1, 1, CTL_OPT_WHY, cmd_list_disable, "NAME [--why TEXT]",
@@ -457,7 +475,7 @@ CTL_COMMANDS = {
 		"Put a client into another group."},
 	{"upstream", "add", 1, 1, CTL_OPT_WHY, cmd_upstream_add, "SERVER [--why TEXT]",
 		"Ask an upstream server too: 9.9.9.9, tls://NAME@ADDRESS, "
-		"https://NAME@ADDRESS/PATH."},
+		"https://NAME@ADDRESS/PATH, or those of quad9, cloudflare or google over TLS."},
 	{"upstream", "remove", 1, 1, CTL_OPT_WHY, cmd_upstream_remove, "SERVER [--why TEXT]",
 		"Stop the use of a server that upstream add added."},
 	{"toggles", NULL, 0, 0, 0, cmd_toggles, "",

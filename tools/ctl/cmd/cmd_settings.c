@@ -142,7 +142,7 @@ static int cmd_client_forget(struct ctl *c)
 
 static void service_print(const struct json_node *root, const char *done, const char *back)
 {
-	say(root, json_flag(root, "was_so") ? "{service} is already " : "{service} is ");
+	say(root, "{service} is ");
 	printf("%s", done);
 	if (!say_if(root, "group", " for group {group}"))
 		printf(" for all clients");

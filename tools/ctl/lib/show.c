@@ -25,6 +25,11 @@ int show_call(struct ctl *c, bool post, const char *path, const struct http_para
 	return show_doc(c, http_call_or_fail(c, post, path, params, timeout_ms), print);
 }
 
+static void unchanged_print(const struct json_node *)
+{
+	printf("it is so already: nothing changed\n");
+}
+
 int show_change(struct ctl *c, const char *path, const struct http_param *params,
 	void (*print)(const struct json_node *root))
 {
@@ -33,7 +38,8 @@ int show_change(struct ctl *c, const char *path, const struct http_param *params
 	struct json_doc *doc = http_call_or_fail(c, true, path, params, HTTP_BUILD_MS);
 	if (doc)
 		(void)show_warning(json_doc_root(doc));
-	return show_doc(c, doc, print);
+	const bool is_so = doc && json_flag(json_doc_root(doc), "unchanged");
+	return show_doc(c, doc, is_so ? unchanged_print : print);
 }
 
 bool show_warning(const struct json_node *root)

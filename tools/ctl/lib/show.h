@@ -23,5 +23,6 @@ ATTR_MUST_CHECK int show_call(struct ctl *c, bool post, const char *path,
 	void (*print)(const struct json_node *root));
 
 // Runs a command that changes the configuration: a POST, whose reply's "warning" goes to stderr.
+// Prints a line in place of `print` if the reply says that nothing changed.
 ATTR_MUST_CHECK int show_change(struct ctl *c, const char *path, const struct http_param *params,
 	void (*print)(const struct json_node *root));

@@ -8,6 +8,7 @@
 #include "doctor/doctor.h"
 #include "lib/config_prove.h"
 #include "lib/http_get.h"
+#include "lib/known.h"
 #include "lib/program.h"
 #include "lib/show.h"
 #include "lib/sysroot.h"
@@ -607,7 +608,7 @@ static int known_print(struct ctl *c)
 		setup_answer_network(&own[i]);
 		printf("network %s\n", ip_address_text(&own[i], true, text));
 	}
-	setup_known_print(setup_machine_is_ipv6_only());
+	known_all_print(setup_machine_is_ipv6_only());
 	return CTL_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "setup_answer.h"
 
 #include "cmd_setup.h"
+#include "lib/known.h"
 #include "lib/sysroot.h"
 #include "setup.h"
 #include "setup_text.h"
@@ -209,86 +210,6 @@ static void setup_machine_servers(
 				n += (size_t)snprintf(out + n, cap - n, "%s%s", n ? " " : "", word);
 		if (f)
 			fclose(f);
-	}
-}
-
-// Block lists and public resolvers that answers may name.
-static const struct {
-	const char *name, *url;
-} lists[] = {
-	{"oisd-small", "https://small.oisd.nl/"},
-	{"oisd-big", "https://big.oisd.nl/"},
-	{"hagezi-normal",
-		"https://raw.githubusercontent.com/hagezi/dns-blocklists/main/adblock/multi.txt"},
-	{"hagezi-pro",
-		"https://raw.githubusercontent.com/hagezi/dns-blocklists/main/adblock/pro.txt"},
-	{"stevenblack", "https://raw.githubusercontent.com/StevenBlack/hosts/master/hosts"},
-	{"adguard", "https://adguardteam.github.io/HostlistsRegistry/assets/filter_1.txt"},
-};
-
-static const struct {
-	const char *name, *ipv4[3], *ipv6[3];
-} resolvers[] = {
-	{"quad9", {"tls://dns.quad9.net@9.9.9.9", "tls://dns.quad9.net@149.112.112.112", NULL},
-		{"tls://dns.quad9.net@[2620:fe::fe]", "tls://dns.quad9.net@[2620:fe::9]", NULL}},
-	{"cloudflare",
-		{"tls://cloudflare-dns.com@1.1.1.1", "tls://cloudflare-dns.com@1.0.0.1", NULL},
-		{"tls://cloudflare-dns.com@[2606:4700:4700::1111]",
-			"tls://cloudflare-dns.com@[2606:4700:4700::1001]", NULL}},
-	{"google", {"tls://dns.google@8.8.8.8", "tls://dns.google@8.8.4.4", NULL},
-		{"tls://dns.google@[2001:4860:4860::8888]",
-			"tls://dns.google@[2001:4860:4860::8844]", NULL}},
-};
-
-// The URL of a list; NULL: no list has this name.
-static const char *known_list(const char *name)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
-		if (strcmp(lists[i].name, name) == 0)
-			return lists[i].url;
-	return NULL;
-}
-
-// The servers of a resolver, over TLS by address, NULL at the end. NULL: no resolver has this name.
-static const char *const *known_resolver(const char *name, bool is_ipv6)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
-		if (strcmp(resolvers[i].name, name) == 0)
-			return is_ipv6 ? resolvers[i].ipv6 : resolvers[i].ipv4;
-	return NULL;
-}
-
-static void name_add(char *out, size_t cap, const char *name)
-{
-	const size_t n = strlen(out);
-	snprintf(out + n, cap - n, "%s%s", n ? ", " : "", name);
-}
-
-// Writes the names of all known lists, separated by commas.
-static void known_lists(char *out, size_t cap)
-{
-	*out = '\0';
-	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
-		name_add(out, cap, lists[i].name);
-}
-
-static void known_resolvers(char *out, size_t cap)
-{
-	*out = '\0';
-	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
-		name_add(out, cap, resolvers[i].name);
-}
-
-void setup_known_print(bool is_ipv6)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
-		printf("list %s %s\n", lists[i].name, lists[i].url);
-	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++) {
-		printf("servers %s", resolvers[i].name);
-		const char *const *server = is_ipv6 ? resolvers[i].ipv6 : resolvers[i].ipv4;
-		for (; *server; server++)
-			printf(" %s", *server);
-		printf("\n");
 	}
 }
 
@@ -660,9 +581,10 @@ static bool upstreams_accept(struct setup *s, const char *answer, char why[SETUP
 const struct setup_question setup_questions[SETUP_QUESTIONS] = {
 	{"Interface that the clients reach", NULL, interface_offer, interface_accept},
 	{"Address on which weir answers", NULL, address_offer, address_accept},
-	{"Block lists, of a URL, a file, `none`, or of", known_lists, lists_offer, lists_accept},
-	{"Upstream servers: addresses, `recursion`, or over TLS", known_resolvers, upstreams_offer,
-		upstreams_accept},
+	{"Block lists, of a URL, a file, `none`, or of", known_list_names, lists_offer,
+		lists_accept},
+	{"Upstream servers: addresses, `recursion`, or over TLS", known_resolver_names,
+		upstreams_offer, upstreams_accept},
 };
 
 void setup_answer_network(struct ip_address *a)

@@ -47,5 +47,3 @@ extern const struct setup_question setup_questions[SETUP_QUESTIONS];
 ATTR_MUST_CHECK bool setup_answer_page(struct setup *s, char why[SETUP_WHY_MAX]);
 // Clears the host bits of an address.
 void setup_answer_network(struct ip_address *a);
-// Prints the known lists and servers, a line each: "list NAME URL", "servers NAME ADDRESS...".
-void setup_known_print(bool is_ipv6);

@@ -111,8 +111,8 @@ TEST(test_lists_use)
 		"{\"name\":\"off\",\"source\":\"/a\",\"allow\":true,\"enabled\":false,"
 		"\"switchable\":false,\"removable\":false}]}");
 	assert_reply("POST /lists/disable?name=onn", 404, "did you mean \\\"on\\\"?");
-	assert_reply("POST /lists/disable?name=off", 409, "is disabled already");
-	assert_reply("POST /lists/enable?name=on", 409, "is in use already");
+	assert_reply("POST /lists/disable?name=off", 200, "\"unchanged\":true");
+	assert_reply("POST /lists/enable?name=on", 200, "\"unchanged\":true");
 	assert_reply("POST /lists/enable?name=off", 409, "/etc/weir/weir.yaml:4:20");
 	assert_reply("POST /lists/disable?name=on", 200, "\"ok\":true");
 	managed_has("disabled_lists:\n    - \"on\"", true);
@@ -157,7 +157,7 @@ TEST(test_removable)
 	config.blocking.disabled = &list;
 	config.blocking.disabled_count = 1;
 	config.blocking.list_count = config.local.record_count = config.dated.count = 0;
-	assert_reply("POST /lists/disable?name=new", 409, "is disabled already");
+	assert_reply("POST /lists/disable?name=new", 200, "\"unchanged\":true");
 	assert_reply("GET /lists", 200, "\"switchable\":false,\"removable\":true}");
 	config.blocking.disabled_count = 0;
 	assert_reply("POST /lists/remove?name=new", 200, "\"ok\":true");
@@ -170,7 +170,8 @@ TEST(test_others)
 {
 	assert_reply("POST /local/add?name=NAS.lan&type=a&value=192.0.2.7", 200, "\"type\":\"A\"");
 	managed_has("{name: \"nas.lan\", type: \"A\", value: \"192.0.2.7\"}", true);
-	assert_reply("POST /local/add?name=nas.lan&type=A&value=192.0.2.7", 409, "already");
+	assert_reply(
+		"POST /local/add?name=nas.lan&type=A&value=192.0.2.7", 200, "\"unchanged\":true");
 	assert_reply("POST /local/add?name=nas.lan&type=A&value=x", 400, "value: ");
 	assert_reply("POST /local/add?name=nas.lan&type=X&value=x", 400, "type: must be one of");
 	assert_reply("POST /local/add?name=&type=A&value=x", 400, "name: is not a domain name");
@@ -179,7 +180,7 @@ TEST(test_others)
 	assert_reply("POST /local/remove?name=nas.lan", 200, "\"removed\":1");
 	assert_reply("POST /upstreams/add?server=1.1.1.1", 200, "\"ok\":true");
 	managed_has("{address: \"1.1.1.1\"}", true);
-	assert_reply("POST /upstreams/add?server=1.1.1.1", 409, "in use already");
+	assert_reply("POST /upstreams/add?server=1.1.1.1", 200, "\"unchanged\":true");
 	assert_reply("POST /upstreams/remove?server=9.9.9.9", 409, "/etc/weir/weir.yaml:7:23");
 	assert_reply("POST /upstreams/remove?server=2.2.2.2", 404, "no server");
 	assert_reply("POST /upstreams/remove?server=1.1.1.1", 200, "\"ok\":true");
@@ -194,9 +195,9 @@ TEST(test_members)
 	const char *words = text_from("{group: \"%s\", client: \"192.0.2.5\"}", group);
 	assert_reply(request, 200, "\"client\":\"192.0.2.5\"");
 	managed_has(words, true);
-	assert_reply(request, 409, "already; weirctl group move");
+	assert_reply(request, 200, "\"unchanged\":true");
 	request = text_from("POST /groups/move?client=192.0.2.5&group=%s", group);
-	assert_reply(request, 409, "already");
+	assert_reply(request, 200, "\"unchanged\":true");
 	request = text_from("POST /groups/add?client=192.0.2.9&group=%s", group);
 	assert_reply(request, 409, "the group of that client stands in /etc/weir/weir.yaml:6:33");
 	assert_reply("POST /groups/add?client=192.0.2.5", 400, "group: is missing");
@@ -245,11 +246,15 @@ TEST(test_settings)
 TEST(test_services)
 {
 	assert_reply("POST /services/block?service=steam", 200,
-		"\"service\":\"steam\",\"group\":\"\",\"was_so\":false");
+		"\"service\":\"steam\",\"group\":\"\",\"needs_restart\"");
 	assert_string_equal(verbs_double.what, "services block steam");
 	managed_has("services:\n      - \"steam\"", true);
-	assert_reply("POST /services/allow?service=steam&group=everyone", 200, "\"was_so\":true");
-	managed_has("services: []", true);
+	config.blocking.filter.services.bits[0] = ~UINT64_C(0);
+	assert_reply("POST /services/allow?service=steam&group=everyone", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.what, "services allow steam");
+	managed_has("\"steam\"", false);
+	assert_reply("POST /services/block?service=steam", 200, "\"unchanged\":true");
+	config.blocking.filter.services.bits[0] = 0;
 	assert_reply("POST /services/block?service=stem", 400, "\\\"stem\\\" is none");
 	assert_reply("POST /services/block", 400, "service: is missing");
 	assert_reply("POST /config/clear?path=blocking.services", 200, "\"ok\":true");

@@ -129,7 +129,8 @@ want 2 '' 'takes no --for' allow --remove a.example --for 2h
 want 1 '' 'control.sock' $c deny --remove a.example --why x
 want 1 '' 'control.sock' $c group move 192.0.2.1 kids --why x
 want 2 '' 'list takes one of: show, add, remove, disable, enable' list
-want 2 '' 'argument is missing' list add ads
+want 2 '' 'argument is missing' list add
+want 2 '' 'name a URL or a path as well, or one of: oisd-small' list add ads
 want 2 '' 'does not take such an option' list remove ads --allow
 want 2 '' 'argument is missing' local add nas.lan A
 want 2 '' 'too many arguments' local remove nas.lan A 192.0.2.1 60
