@@ -9,9 +9,9 @@ enum { COLUMNS = 79, OPTION_COLUMN = 24 };
 
 // A command that is not in the table, because main() handles its word.
 static const struct ctl_command help_command = {.word = "help",
-	.usage = "[TOPIC|COMMAND|options]",
-	.help = "Print the list of topics, the commands of a topic, how to use a command, or the "
-		"options of every command."};
+	.usage = "[TOPIC|COMMAND|options|WORD]",
+	.help = "Print the list of topics, the commands of a topic, how to use a command, the "
+		"options of every command, or the commands in whose help a word stands."};
 
 // Prints `text` in lines; the first line begins at column `at`, the others at `indent`.
 static void text_fill(FILE *f, const char *text, int at, int indent)
@@ -47,9 +47,7 @@ static void topics_print(FILE *f)
 		fprintf(f, "  %-9s %s\n%12s", t->name, t->title, "");
 		text_fill(f, t->verbs, 12, 12);
 	}
-	fputs("\nweirctl help TOPIC|COMMAND|options; man weirctl. Exit: 0 done, 1 failed, 2 "
-	      "usage\n",
-		f);
+	fputs("\nweirctl help TOPIC|COMMAND|WORD|options; man weirctl, man weirctl-TOPIC.\n", f);
 }
 
 static int command_words(const struct ctl_command *cmd, char out[64])
@@ -126,6 +124,31 @@ static void command_print(const struct ctl_command *cmd)
 	fputs("weirctl help options: those of every command.\n", stdout);
 }
 
+static bool has_word(const struct ctl_command *cmd, const char *word)
+{
+	return strcasestr(cmd->word, word) || (cmd->second && strcasestr(cmd->second, word))
+	       || strcasestr(cmd->usage, word) || strcasestr(cmd->help, word);
+}
+
+// Prints the commands in whose help a word stands. Returns whether there are any.
+static bool search_print(const char *word)
+{
+	char words[64];
+	int column = 0;
+	for (unsigned i = 0; i < ctl_command_count; i++) {
+		const int len = command_words(ctl_commands[i], words) + 4;
+		if (len > column && has_word(ctl_commands[i], word))
+			column = len;
+	}
+	if (column == 0)
+		return false;
+	printf("Commands with \"%s\" in their help (weirctl help COMMAND)\n\n", word);
+	for (unsigned i = 0; i < ctl_command_count; i++)
+		if (has_word(ctl_commands[i], word))
+			summary_print(ctl_commands[i], column);
+	return true;
+}
+
 static int page_unknown(const char *word)
 {
 	struct text_near near;
@@ -173,7 +196,7 @@ static int page_print(const char *word, const char *second)
 		return CTL_OK;
 	}
 	if (!topic && !count)
-		return page_unknown(word);
+		return search_print(word) ? CTL_OK : page_unknown(word);
 	if (topic)
 		printf("%s (weirctl help COMMAND)\n\n", topic->title);
 	else

@@ -99,7 +99,7 @@ class Help(unittest.TestCase):
     def test_help_itself(self):
         text = page("help", "help")
         self.fits(text, "help")
-        self.assertTrue(text.startswith("usage: weirctl help [TOPIC|COMMAND|options]\n"), text)
+        self.assertTrue(text.startswith("usage: weirctl help [TOPIC|COMMAND|options|WORD]\n"), text)
         for words in ("help", "--help"), ("--help", "help"), ("help", "help", "--help"):
             self.assertEqual(text, page(*words))
 
@@ -108,6 +108,11 @@ class Help(unittest.TestCase):
         self.fits(text, "options")
         for o in OPTIONS:
             self.assertEqual(not o.bit, f"{o.name} {o.value}".strip() in text, o.name)
+
+    def test_a_word_of_the_help(self):
+        text = page("help", "Bedtime")
+        self.assertRegex(text, r"(?m)^  schedule set  ")
+        self.assertNotIn("  cache ", text)
 
     def test_unknown(self):
         for word, near in ("confg", "config"), ("hepl", "help"), ("optons", "options"):
