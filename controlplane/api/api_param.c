@@ -4,6 +4,7 @@
 
 #include "api_clients.h"
 #include "base/rdata_text.h"
+#include "lists/list_name.h"
 #include "querylog/querylog_row.h"
 
 #include <stdio.h>
@@ -12,10 +13,23 @@
 #include <weir/dns_name.h>
 #include <weir/text.h>
 
+static_assert((int)API_ASCII_MAX == (int)LIST_IDN_TEXT_MAX);
+
+const char *api_param_ascii(const char *text, char out[API_ASCII_MAX])
+{
+	const char *at = text;
+	while (*at && (unsigned char)*at < 0x80)
+		at++;
+	if (!*at || !list_name_to_ascii((struct list_text){text, strlen(text)}, out))
+		return text;
+	return out;
+}
+
 bool api_param_name(struct http_exchange *x, struct dns_name *out)
 {
 	const char *text = http_param(x, "name"), *why = "is missing";
-	if (text && name_paste(text, out, &why) >= 0)
+	char ascii[API_ASCII_MAX];
+	if (text && name_paste(api_param_ascii(text, ascii), out, &why) >= 0)
 		return true;
 	api_refuse(x, 400, "name: %s", why);
 	return false;

@@ -11,6 +11,10 @@
 
 #include <arpa/inet.h>
 
+enum { API_ASCII_MAX = 256 };
+// A domain name with A-labels in place of UTF-8, in `out`; `text` itself without any, or if it is
+// no such name.
+const char *api_param_ascii(const char *text, char out[API_ASCII_MAX]);
 // The `name` parameter.
 bool api_param_name(struct http_exchange *x, struct dns_name *out);
 // A parameter that fits into `cap` bytes, "" when absent.

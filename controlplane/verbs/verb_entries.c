@@ -35,6 +35,8 @@ static bool name_take(struct http_exchange *x, struct entry_asked *out)
 		api_refuse(x, 400, "name: %s", why);
 		return false;
 	}
+	char ascii[API_ASCII_MAX];
+	text = text ? api_param_ascii(text, ascii) : NULL;
 	const int pasted = text ? name_paste(text, &name, &why) : -EINVAL;
 	if (pasted < 0)
 		api_refuse(x, 400, "name: %s", why);

@@ -19,8 +19,8 @@ static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
 	const char *text = http_param(x, "name");
 	const bool any = text && strncmp(text, "*.", 2) == 0;
 	struct dns_name name;
-	char shown[DNS_NAME_TEXT_MAX];
-	const char *rest = any ? text + 2 : text;
+	char shown[DNS_NAME_TEXT_MAX], ascii[API_ASCII_MAX];
+	const char *rest = text ? api_param_ascii(any ? text + 2 : text, ascii) : NULL;
 	const int err = rest ? dns_name_from_text(rest, strlen(rest), &name) : -EINVAL;
 	if (err < 0 || name.labels == 0) {
 		api_refuse(x, 400, "name: %s", dns_name_text_why(err));

@@ -130,6 +130,16 @@ def test_local_record(lab):
     becomes("192.0.2.77", lab.short, "nas.lan")
 
 
+def test_names_in_utf8(lab):
+    lab.weirctl("local add BÜCHER.lan A 192.0.2.79")
+    becomes("192.0.2.79", lab.short, "xn--bcher-kva.lan")
+    assert "removed 1" in lab.weirctl("local remove bücher.lan")
+    lab.weirctl("deny bücher.test")
+    blocks(lab, "www.xn--bcher-kva.test")
+    assert "deny entries" in lab.weirctl("why bücher.test")
+    lab.weirctl("deny --remove bücher.test")
+
+
 def test_group(lab):
     lab.weirctl(f"group add {KID} kids")
     blocks(lab, "game.test", KID)
@@ -167,7 +177,7 @@ def test_refusals(lab):
             ("deny '/(ads/'", 1, "blocking.deny: /(ads/: "),
             ("deny '/(((([a-z]x?){1,20}y){1,20}z){1,20}w){1,20}1/'", 1, "blocking.deny: /(((([a-z]x?){1,20}y){1,20}z){1,20}w){1,20}1/: takes too long"),
             ("allow '/ads(?=x)/' --group kids", 1, 'groups "kids": allow: /ads(?=x)/: '),
-            ("local add bücher.lan A 192.0.2.1", 1, "name: is not ASCII: write it with xn--"),
+            ("local add bü_cher..lan A 192.0.2.1", 1, "name: is not a domain name"),
             ("local add x.lan A nonsense", 1, "value: "),
             ("list add bad ftp://lists.test/", 1, "is not a URL"),
             ("list add bad /nowhere", 1, "No such file"),
