@@ -85,13 +85,12 @@ def _options(text, is_allow):
 
 
 def _important(model, at, items, rule, is_allow):
-    """A rule that exceptions do not take back: settle.allow_wins goes by model.important."""
+    """A rule that plain rules do not take back: settle.allow_wins goes by model.important and model.final."""
     found = type(items)(items.key)
     done = _rule(model, at, found, rule)
     for text, note in found:
         items.add(text, note)
-        if not is_allow:
-            model.important.add(text)
+        (model.final if is_allow else model.important).add(text)
     return done
 
 

@@ -143,7 +143,8 @@ class Model:
         self.lists, self.records, self.zones, self.clients, self.groups = [], [], {}, [], []
         self.values = {}  # (section, key): (text, note, node)
         self.safe_search, self.schedules, self.exempt, self.entries = {}, [], {}, []
-        self.important = set()  # entries of `deny` that no exception takes back
+        self.important = set()  # entries of `deny` that no plain exception takes back
+        self.final = set()  # entries of `allow` that take those back
         self.list_places, self.list_names, self.group_names, self.client_names_taken = {}, set(), {"everyone"}, set()
         for word, key in (("allow", "blocking.allow"), ("deny", "blocking.deny"), ("services", "blocking.services"), ("types", "blocking.types"),
                           ("upstreams", "upstreams.servers"), ("bootstrap", "upstreams.bootstrap"),

@@ -226,24 +226,33 @@ def types_of(covers):
 
 def _important(model):
     """What no exception takes back, with its query types: rules with $important, and those with a reply, from $dnsrewrite."""
-    important = {text: covered(()) for text in model.important}
+    model.important = {text for text in model.important if not is_below(text, model.final)}
+    return _rewrites(model) | {text: covered(()) for text in model.important}
+
+
+def _rewrites(model):
+    found = {}
     for e in model.entries:
         if e.reply:
-            important.setdefault(e.name, set()).update(covered(e.types))
-    return important
+            found.setdefault(e.name, set()).update(covered(e.types))
+    return found
 
 
 def _important_wins(model, important):
     """Takes what is in `important`, or below a name of it, out of the entries to allow, for its query types."""
+    rewrites = _rewrites(model)
+
+    def over(text):
+        return rewrites if text in model.final else important
     groups = [(model.allow, None), *((g.allow, g) for g in model.groups)]
-    allowed = [Entry(text, True, (), "", group, note) for items, group in groups for text, note in items if is_below(text, important)]
+    allowed = [Entry(text, True, (), "", group, note) for items, group in groups for text, note in items if is_below(text, over(text))]
     for items, _ in groups:
-        items.keep([text for text in items.texts() if not is_below(text, important)])
+        items.keep([text for text in items.texts() if not is_below(text, over(text))])
     entries, model.entries = model.entries + allowed, []
     for e in entries:
         covers = covered(e.types)
         if e.allow:
-            covers -= {t for name in above(e.name) for t in important.get(name, ())}
+            covers -= {t for name in above(e.name) for t in over(e.name).get(name, ())}
             e.types = types_of(covers)
         if covers:
             model.entries.append(e)

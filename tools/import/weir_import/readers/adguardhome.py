@@ -714,5 +714,7 @@ def read(r, path):
 
 
 def end(r):
+    if len(r.model.deny) and any(one.allow for one in r.model.lists):
+        r.model.remark("whitelist_filters", "they take back user rules that block there; in weir those count before every list", BLOCKING)
     settle.allow_wins(r.model)
     settle.records_before_zones(r.model)

@@ -624,6 +624,21 @@ class AdGuardHome(unittest.TestCase):
         said = self.read("dns: {}\nuser_rules: ['/^a/$dnsrewrite=REFUSED', '@@||a.example^']\n").account.in_order()
         self.assertIn("$important, $dnsrewrite", [e.key for e in said])
 
+    def test_important_exceptions(self):
+        for rules, allow, deny in (
+                (["||a.example^$important", "@@||a.example^$important"], ["a.example"], [r"/(^|\.)a\.example$/"]),
+                (["||a.example^$important", "@@||x.a.example^$important"], ["x.a.example"], ["a.example"]),
+                (["||x.a.example^$important", "@@||a.example^$important"], ["a.example"], [r"/(^|\.)x\.a\.example$/"]),
+                (["||a.example^$important", "@@||x.a.example^"], [], ["a.example"])):
+            m = self.read(f"dns: {{}}\nuser_rules: {rules}\n").model
+            self.assertEqual((m.allow.texts(), m.deny.texts()), (allow, deny), rules)
+
+    def test_allow_lists_and_user_rules(self):
+        for rule, said in ("||a.example^", True), ("@@||a.example^", False):
+            reading = self.read("dns: {}\nwhitelist_filters: [{enabled: true, url: 'https://l.example/a', name: a, id: 1}]\n"
+                                f"user_rules: ['{rule}']\n")
+            self.assertEqual(any("those count before every list" in e.text for e in reading.account.in_order()), said)
+
     def test_rules_for_every_name(self):
         rules = ["||*^$dnstype=HTTPS", "*$dnstype=AAAA,dnsrewrite=NOERROR;;", "|*^$dnsrewrite=nxdomain;;", "||*^"]
         model = self.read(f"dns: {{}}\nuser_rules: {rules}\n").model
