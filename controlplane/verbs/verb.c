@@ -130,12 +130,28 @@ bool verb_group_check(struct verb *v, const char *group)
 	return false;
 }
 
+// Writes an error without its place in the managed part, a text that the user never saw.
+static void why_write(const char *why, char out[CONFIG_WHY_MAX])
+{
+	snprintf(out, CONFIG_WHY_MAX, "%s", why);
+	const char *file = strstr(out, "managed.yaml:");
+	char *begin = out, *end;
+	if (!file || !(end = strchr(file, ')')))
+		return;
+	for (char *at = out; (at = strstr(at, " (")) != NULL && at < file; at++)
+		begin = at;
+	if (*begin == ' ')
+		memmove(begin, end + 1, strlen(end + 1) + 1);
+}
+
 static void on_applied(void *arg, int err, const char *why, const char *needs_restart)
 {
 	struct verb *v = arg;
 	if (err < 0) {
+		char shown[CONFIG_WHY_MAX];
+		why_write(why, shown);
 		log_info("control: %s refused: %s", v->path, why);
-		http_reply(v->exchange, err == -ETIMEDOUT ? 503 : 400, json_out_error("%s", why));
+		http_reply(v->exchange, err == -ETIMEDOUT ? 503 : 400, json_out_error("%s", shown));
 		verb_end(v);
 		return;
 	}

@@ -326,7 +326,7 @@ TEST(test_failed)
 {
 	verbs_double.err = -EINVAL;
 	assert_reply("POST /entries/add?name=a.test&verdict=deny", 400,
-		"config: entries: bad (managed.yaml:1:1)");
+		"{\"error\":\"config: entries: bad\"}");
 	verbs_double.err = 0;
 	verbs_double.rc = -EBUSY;
 	assert_reply("POST /entries/add?name=a.test&verdict=deny", 503, "try again");
