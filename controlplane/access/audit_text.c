@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/config/versions.h>
+#include <weir/heap_site.h>
 #include <weir/url.h>
 
-enum { AUDIT_NAME_MAX = 128, AUDIT_VALUE_MAX = 4096 };
+enum { AUDIT_NAME_MAX = 128, AUDIT_VALUE_MAX = 4096, AUDIT_YAML_MAX = 512 };
 
 static const char secret_mark[] = "weir_", hex[] = "0123456789abcdefABCDEF";
 
@@ -79,11 +81,26 @@ static bool put(char *out, size_t cap, const char *text)
 	return *text == '\0';
 }
 
+// A change of the configuration: its begin, masked. False: it does not fit.
+static bool yaml_put(char *out, size_t cap, const char *yaml)
+{
+	char shown[AUDIT_YAML_MAX];
+	char *masked = config_mask(yaml, strlen(yaml));
+	snprintf(shown, sizeof(shown), "%s", masked ? masked : "");
+	if (masked && strlen(masked) >= sizeof(shown))
+		memcpy(shown + sizeof(shown) - sizeof("..."), "...", sizeof("..."));
+	heap_free(masked);
+	blot(shown);
+	return put(out, cap, "=") && put(out, cap, shown);
+}
+
 // A value as it is, but for its secrets: only the URL of a list may have a password. False: it
 // does not fit.
 static bool value_put(char *out, size_t cap, const char *name, const char *value)
 {
 	char shown[AUDIT_VALUE_MAX];
+	if (strcmp(name, "yaml") == 0)
+		return yaml_put(out, cap, value);
 	const bool is_url = strcmp(name, "place") == 0 && strstr(value, "://");
 	const char *text = is_url ? url_shown(value, shown, sizeof(shown)) : value;
 	const size_t len = strlen(text), kept = len < sizeof(shown) ? len : sizeof(shown) - 1;

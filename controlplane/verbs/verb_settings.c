@@ -10,7 +10,7 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
-enum { VALUE_MAX = 32 * SERVICE_COUNT };
+enum { VALUE_MAX = 32 * SERVICE_COUNT, PATH_SHOWN_MAX = 512 };
 
 // A parameter that must be there. NULL: replied with an error.
 static const char *param_must(struct http_exchange *x, const char *name)
@@ -30,10 +30,17 @@ static void fail(struct verb *v, int err, const char *why)
 		verb_fail(v, err);
 }
 
-static bool is_of_file(const struct verb *v, const char *path)
+static bool has_path(const struct verb *v, const char *path, bool has_managed)
 {
 	const struct api_deps *d = &v->api->deps;
-	return config_path_is_of_file(d->config_bundle(d->reload_arg), path);
+	bool found;
+	config_paths_find(d->config_bundle(d->reload_arg), has_managed, &path, 1, &found);
+	return found;
+}
+
+static bool is_of_file(const struct verb *v, const char *path)
+{
+	return has_path(v, path, false);
 }
 
 static void path_out(struct verb *v, const char *path, bool of_file)
@@ -42,27 +49,50 @@ static void path_out(struct verb *v, const char *path, bool of_file)
 	json_out_bool(v->reply, verb_root(v), "of_file", of_file);
 }
 
+// Applies a change of a path, whose URL may have a password.
+static void apply_at(struct verb *v, const char *what, const char *path)
+{
+	char *shown = config_mask(path, strlen(path));
+	verb_apply(v, "config %s %s", what, shown ? shown : "");
+	heap_free(shown);
+}
+
+// `new`: refuses a key of an item that is there. False: replied with an error.
+static bool new_check(struct verb *v, const char *path, bool is_new)
+{
+	char item[PATH_SHOWN_MAX];
+	snprintf(item, sizeof(item), "%s", path);
+	char *end = strrchr(item, ']');
+	if (!is_new || !end)
+		return true;
+	end[1] = '\0';
+	if (!has_path(v, item, true))
+		return true;
+	verb_refuse(v, 409, "%s exists already", item);
+	return false;
+}
+
 static void serve_set(struct api *a, struct http_exchange *x)
 {
-	const char *path = param_must(x, "path"), *value = http_param(x, "value");
+	const char *path = param_must(x, "path"), *yaml = http_param(x, "yaml");
 	char why[CONFIG_WHY_MAX];
-	if (!path)
+	bool is_new;
+	if (!path || !api_param_flag(x, "new", &is_new))
 		return;
-	if (!value) {
-		api_refuse(x, 400, "value: is missing");
+	if (!yaml) {
+		api_refuse(x, 400, "yaml: is missing");
 		return;
 	}
 	struct verb *v = verb_begin(a, x);
-	if (!v)
+	if (!v || !new_check(v, path, is_new))
 		return;
-	const int err = config_managed_set(v->managed, path, value, why);
+	const int err = config_managed_set(v->managed, path, yaml, why);
 	if (err < 0) {
 		fail(v, err, why);
 		return;
 	}
 	path_out(v, path, is_of_file(v, path));
-	json_out_text(v->reply, verb_root(v), "value", value);
-	verb_apply(v, "config set %s", path); // the value may be a secret
+	apply_at(v, "set", path);
 }
 
 // What the files say counts again.
@@ -81,10 +111,16 @@ static void serve_clear(struct api *a, struct http_exchange *x)
 	if (err < 0)
 		return;
 	path_out(v, path, is_of_file(v, path));
-	verb_apply(v, "config clear %s", path);
+	apply_at(v, "clear", path);
 }
 
-// A key or item of the files counts as absent; one of the overrides goes.
+// Lets a key or item of the files count as absent, or takes one of the overrides back.
+static int unset(struct verb *v, const char *path, bool of_file, char why[CONFIG_WHY_MAX])
+{
+	return of_file ? config_managed_unset(v->managed, path, why)
+		       : config_managed_override_clear(v->managed, path, why);
+}
+
 static void serve_unset(struct api *a, struct http_exchange *x)
 {
 	const char *path = param_must(x, "path");
@@ -93,8 +129,7 @@ static void serve_unset(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const bool of_file = is_of_file(v, path);
-	const int err = of_file ? config_managed_unset(v->managed, path, why)
-				: config_managed_override_clear(v->managed, path, why);
+	const int err = unset(v, path, of_file, why);
 	if (err == -ENOENT || err == -EEXIST)
 		verb_refuse(v, 404, "neither a file nor an override has %s", path);
 	else if (err < 0)
@@ -102,56 +137,100 @@ static void serve_unset(struct api *a, struct http_exchange *x)
 	if (err < 0)
 		return;
 	path_out(v, path, of_file);
-	verb_apply(v, "config unset %s", path);
+	apply_at(v, "unset", path);
 }
 
-// Several keys at once, in the form of a file.
+// Several keys at once, in the form of a file; in place of what is at the path `replace`.
 static void serve_override(struct api *a, struct http_exchange *x)
 {
-	const char *text = param_must(x, "text");
+	const char *yaml = param_must(x, "yaml"), *replace = http_param(x, "replace");
 	char why[CONFIG_WHY_MAX];
-	struct verb *v = text ? verb_begin(a, x) : NULL;
+	struct verb *v = yaml ? verb_begin(a, x) : NULL;
 	if (!v)
 		return;
-	const int err = config_managed_override(v->managed, text, why);
+	int err = replace ? unset(v, replace, is_of_file(v, replace), why) : 0;
+	if (err == 0 || err == -ENOENT || err == -EEXIST)
+		err = config_managed_override(v->managed, yaml, why);
 	if (err < 0)
 		fail(v, err, why);
 	else
 		verb_apply(v, "config override");
 }
 
-struct rows {
-	struct json_out *out;
-	struct json_node *list;
-	const struct config_bundle *bundle;
+struct row {
+	char *path, *value; // `value` masked; NULL: the path is unset
 };
 
-static void row_out(void *arg, const char *path, const char *value)
+struct rows {
+	struct row *row;
+	unsigned count;
+	int rc;
+};
+
+static void row_add(void *arg, const char *path, const char *value)
 {
-	const struct rows *r = arg;
-	struct json_node *n = json_out_object(r->out, r->list, NULL);
-	json_out_text(r->out, n, "path", path);
-	json_out_bool(r->out, n, "unset", !value);
-	json_out_text(r->out, n, "value", value ? value : "");
-	json_out_bool(r->out, n, "of_file", config_path_is_of_file(r->bundle, path));
+	struct rows *r = arg;
+	struct row *grown = heap_realloc(r->row, (r->count + 1) * sizeof(*grown));
+	if (!grown) {
+		r->rc = -ENOMEM;
+		return;
+	}
+	r->row = grown;
+	struct row *one = &grown[r->count++];
+	*one = (struct row){.path = heap_strdup(path),
+		.value = value ? config_mask(value, strlen(value)) : NULL};
+	if (!one->path || (value && !one->value))
+		r->rc = -ENOMEM;
+}
+
+static void rows_free(struct rows *r)
+{
+	for (unsigned i = 0; i < r->count; i++) {
+		FREE_AND_NULL(r->row[i].path);
+		FREE_AND_NULL(r->row[i].value);
+	}
+	FREE_AND_NULL(r->row);
+}
+
+// Adds the rows to the reply, and whether a file has each key. -ENOMEM.
+static int rows_out(const struct rows *r, const struct config_bundle *b, struct json_out *o)
+{
+	struct json_node *list = json_out_array(o, json_out_root(o), "overrides");
+	const char **path = heap_calloc(r->count + 1, sizeof(*path));
+	bool *of_file = heap_calloc(r->count + 1, sizeof(*of_file));
+	const int rc = path && of_file ? r->rc : -ENOMEM;
+	for (unsigned i = 0; rc == 0 && i < r->count; i++)
+		path[i] = r->row[i].path;
+	if (rc == 0 && r->count)
+		config_paths_find(b, false, path, r->count, of_file);
+	for (unsigned i = 0; rc == 0 && i < r->count; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "path", r->row[i].path);
+		json_out_bool(o, n, "unset", !r->row[i].value);
+		json_out_text(o, n, "value", r->row[i].value ? r->row[i].value : "");
+		json_out_bool(o, n, "of_file", of_file[i]);
+	}
+	heap_free(path);
+	heap_free(of_file);
+	return rc;
 }
 
 static void serve_overrides(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
 	struct config_managed *m = verb_managed(a);
-	struct rows r = {.out = o, .list = json_out_array(o, json_out_root(o), "overrides")};
-	int err = 0;
-	if (m) {
-		r.bundle = a->deps.config_bundle(a->deps.reload_arg);
-		err = config_managed_overrides(m, row_out, &r);
-	}
+	struct rows rows = {0};
+	int rc = m ? config_managed_overrides(m, row_add, &rows) : 0;
+	if (rc == 0)
+		rc = rows_out(&rows, m ? a->deps.config_bundle(a->deps.reload_arg) : NULL, o);
+	rows_free(&rows);
 	config_managed_free(m);
-	if (err == 0) {
-		http_reply(x, 200, json_out_finish(o));
+	char *body = json_out_finish(o);
+	if (rc == 0) {
+		http_reply(x, 200, body);
 		return;
 	}
-	heap_free(json_out_finish(o));
+	heap_free(body);
 	http_reply(x, 500, NULL);
 }
 
@@ -222,10 +301,10 @@ static void serve_allow(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_settings_part = {
-	.endpoint = {{"/config/set", serve_set, API_POST, CONTROL_ADMIN, "path value why"},
+	.endpoint = {{"/config/set", serve_set, API_POST, CONTROL_ADMIN, "path yaml new why"},
 		{"/config/unset", serve_unset, API_POST, CONTROL_ADMIN, "path why"},
 		{"/config/clear", serve_clear, API_POST, CONTROL_ADMIN, "path why"},
-		{"/config/override", serve_override, API_POST, CONTROL_ADMIN, "text why"},
+		{"/config/override", serve_override, API_POST, CONTROL_ADMIN, "yaml replace why"},
 		{"/config/overrides", serve_overrides, API_GET, CONTROL_ADMIN, ""},
 		{"/services/block", serve_block, API_POST, CONTROL_OPERATE, "service group why"},
 		{"/services/allow", serve_allow, API_POST, CONTROL_OPERATE, "service group why"}},

@@ -58,6 +58,7 @@ def test_a_group_with_a_service(lab):
     blocks(lab, "www.tiktok.com", KID)
     passes(lab, "www.tiktok.com")
     assert "nothing changed" in lab.weirctl("services block tiktok --group kids")
+    assert "groups[kids] exists already" in lab.weirctl(f"group create kids {KID}", status=1)
     lab.weirctl("services block steam --group kids")
     assert groups(lab)["kids"]["services"] == ["tiktok", "steam"]
     lab.weirctl("services allow tiktok --group kids")
@@ -82,6 +83,10 @@ def test_a_schedule(lab):
     passes(lab, "anything.test", KID)
     lab.weirctl(f"schedule set play {NOW} youtube mon,tue,wed,thu,fri,sat,sun")
     blocks(lab, "www.youtube.com")
+    lab.weirctl(f"schedule set play {NOW} vk")
+    passes(lab, "www.youtube.com")
+    assert overrides(lab)["blocking.schedules[play].services"]["value"] == '["vk"]'
+    assert "blocking.schedules[play].days" not in overrides(lab)
     lab.weirctl("schedule remove play")
     passes(lab, "www.youtube.com")
 
@@ -90,7 +95,10 @@ def test_safe_search(lab):
     lab.weirctl("safe-search on --group kids")
     wait(lambda: groups(lab)["kids"]["safe_search"])
     assert lab.get("why", name="www.google.com", client=KID)["safe_search"]
+    lab.weirctl("safe-search on youtube --group kids")
     lab.weirctl("safe-search off --group kids")
+    wait(lambda: not lab.get("why", name="www.youtube.com", client=KID)["safe_search"])
+    lab.weirctl("config clear 'groups[kids].safe_search'")
 
 
 def test_a_client(lab):
@@ -109,6 +117,8 @@ def test_a_group_of_the_file(lab):
     lab.weirctl("group delete guests")
     assert "guests" not in groups(lab)
     assert overrides(lab)["groups[guests]"]["of_file"]
+    lab.weirctl("group create guests 198.18.0.12")
+    lab.weirctl("group delete guests")
     lab.weirctl("config clear 'groups[guests]'")
     assert groups(lab)["guests"]["services"] == ["steam"]
 
@@ -122,6 +132,25 @@ def test_a_forward_zone(lab):
     assert "servers of its own" not in lab.weirctl("why www.corp.test")
 
 
+def test_servers_replace_those_of_the_file(lab):
+    lab.weirctl("config set upstreams.servers 127.0.0.1:5302")
+    passes(lab, "only.test")
+    assert [one["address"] for one in lab.get("upstreams")["upstreams"]] == ["127.0.0.1:5302"]
+    assert overrides(lab)["upstreams.servers[127.0.0.1:5302]"]["of_file"] is False
+    lab.weirctl("config clear upstreams.servers")
+    assert len(lab.get("upstreams")["upstreams"]) == 1 and "upstreams.servers" not in overrides(lab)
+
+
+def test_what_commands_add_comes_after(lab):
+    lab.weirctl("config unset blocking.deny")
+    passes(lab, "second.test")
+    lab.weirctl("deny own.test")
+    blocks(lab, "own.test")
+    lab.weirctl("deny --remove own.test")
+    lab.weirctl("config clear blocking.deny")
+    blocks(lab, "second.test")
+
+
 def test_a_pause(lab):
     assert "blocking paused" in lab.weirctl("pause 2m")
     passes(lab, "second.test")
@@ -130,7 +159,7 @@ def test_a_pause(lab):
 
 
 def test_several_keys_at_once(lab):
-    lab.post("config/override", text='{"groups": [{"name": "kids", "deny": ["game.test"]}], "blocking": {"ttl": 7}}')
+    lab.post("config/override", yaml='{"groups": [{"name": "kids", "deny": ["game.test"]}], "blocking": {"ttl": 7}}')
     blocks(lab, "game.test", KID)
     assert {"groups[kids].deny", "blocking.ttl"} <= set(overrides(lab))
     lab.weirctl("config clear blocking.ttl")
@@ -142,7 +171,8 @@ def test_refusals(lab):
             ("config set blocking.mod nodata", 1, "blocking.mod: there is no such key"),
             ("config set 'groups[kids]' x", 1, "name a key of the item"),
             ("config set version 2", 1, "is no key that can be set so"),
-            ("config set blocking.deny '[a.test'", 1, "the change"),
+            ("config set cookies.secrets 00", 1, "is no key that can be set so"),
+            ("config set blocking.deny '[a.test, {b]'", 1, "the change"),
             ("config clear blocking.ttl", 1, "blocking.ttl is not set; weirctl config overrides lists"),
             ("config unset dnssec.validate", 1, "neither a file nor an override has"),
             ("services block tikt0k", 1, "weirctl services lists them"),

@@ -244,17 +244,18 @@ static void place_refuse(const struct config_bundle *b, struct config_errors *er
 	const bool is_whole = text_tree(&doc);
 	for (unsigned i = 0; i < doc.part_count; i++) {
 		const struct config_text *t = i < b->included_count ? &b->included[i] : &b->managed;
-		parts[i].is_managed = t == &b->managed;
 		parts[i].doc = (struct config_doc){.path = text_shown(t),
 			.text = (uint8_t *)t->bytes,
 			.len = t->len,
 			.errors = &none,
 			.number = (uint16_t)(i + 1),
 			.is_included = true};
-		if (is_whole && text_tree(&parts[i].doc))
-			(void)!config_schema_merge(&doc, &parts[i].doc);
+		if (!is_whole || !text_tree(&parts[i].doc))
+			continue;
+		if (t == &b->managed)
+			(void)!config_override_apply(&doc, &parts[i].doc);
+		(void)!config_schema_merge(&doc, &parts[i].doc);
 	}
-	(void)!config_override_apply(&doc);
 	doc.errors = errors;
 	(void)config_refuse(&doc, key, "%s", reason);
 	config_tree_free(&doc.tree);

@@ -43,11 +43,13 @@ static int part_keys_check(const struct config_doc *part)
 	return rc;
 }
 
-static int part_load(struct config_doc *part)
+static int part_load(struct config_doc *part, bool is_managed)
 {
 	int rc = config_schema_read(part);
 	if (rc == 0)
 		rc = part_keys_check(part);
+	if (rc == 0 && !is_managed)
+		rc = config_override_refuse(part);
 	return rc == 0 ? config_schema_check(part) : rc;
 }
 
@@ -108,13 +110,16 @@ static int part_take(struct include *in, const char *name, const struct config_t
 	if (rc == 0)
 		rc = part_check(in, &part->doc);
 	if (rc == 0)
-		rc = part_load(&part->doc);
+		rc = part_load(&part->doc, part->is_managed);
 	if (rc < 0) {
 		config_doc_free(&part->doc);
 		FREE_AND_NULL(part->path);
 		return rc;
 	}
-	rc = config_schema_merge(doc, &part->doc);
+	if (part->is_managed)
+		rc = config_override_apply(doc, &part->doc);
+	if (rc == 0)
+		rc = config_schema_merge(doc, &part->doc);
 	doc->part_count++; // even if the merge is refused: errors name places in this part
 	return rc;
 }
@@ -255,16 +260,17 @@ static int entries_read(struct include *in)
 int config_include_read(struct config_doc *doc)
 {
 	const bool has_list = !config_node_is_empty(config_node_find(doc->tree.root, "include"));
-	if (!has_list && !doc->managed && !doc->given)
-		return config_override_apply(doc);
+	int rc = config_override_refuse(doc);
+	if (rc < 0 || (!has_list && !doc->managed && !doc->given))
+		return rc;
 	doc->parts = heap_calloc(CONFIG_INCLUDED_MAX + 1, sizeof(*doc->parts));
 	if (!doc->parts)
 		return -ENOMEM;
 	struct include in = {.doc = doc, .key = "include"};
-	int rc = doc->given ? given_read(&in, doc->given) : entries_read(&in);
+	rc = doc->given ? given_read(&in, doc->given) : entries_read(&in);
 	if (doc->managed && rc != -ENOMEM)
 		rc = config_worse(rc, part_take(&in, NULL, doc->managed));
-	return rc == 0 ? config_override_apply(doc) : rc;
+	return rc;
 }
 
 int config_include_keep(const struct config_doc *doc, struct config *out)

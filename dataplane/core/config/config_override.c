@@ -6,22 +6,38 @@
 #include <stdio.h>
 #include <string.h>
 
-// Keys that only whole texts have, or whose items verbs add and remove one by one.
+// Keys that only whole texts have, whose items verbs add and remove one by one, or that are
+// secrets: what is set is shown, and in the audit log.
 static bool is_fixed(const char *key)
 {
-	static const char *const keys[] = {
-		"version", "include", "runtime", "entries", "group_members", "overrides", "unset"};
+	static const char *const keys[] = {"version", "include", "runtime", "entries",
+		"group_members", "overrides", "unset", "cookies", "webhooks"};
 	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
 		if (strcmp(key, keys[i]) == 0)
 			return true;
 	return false;
 }
 
-const char *config_override_fixed(const struct config_node *from)
+const char *config_override_bad(const struct config_node *from, const struct config_field *keys)
 {
-	for (unsigned i = 0; i < from->count; i++)
-		if (is_fixed(from->child[i]->key))
-			return from->child[i]->key;
+	for (unsigned i = 0; i < from->count; i++) {
+		const struct config_node *child = from->child[i];
+		const struct config_field *f = config_field_find(keys, child->key);
+		const char *bad = is_fixed(child->key) ? child->key : NULL;
+		if (bad)
+			return bad;
+		if (!f || !f->keys || child->kind == CONFIG_NODE_TEXT)
+			continue;
+		if (child->kind == CONFIG_NODE_MAPPING)
+			bad = config_override_bad(child, f->keys);
+		for (unsigned k = 0; !bad && child->kind == CONFIG_NODE_LIST && k < child->count;
+			k++)
+			bad = f->is_named && !config_node_text(child->child[k], f->keys[0].key)
+				      ? f->key
+				      : config_override_bad(child->child[k], f->keys);
+		if (bad)
+			return bad;
+	}
 	return NULL;
 }
 
@@ -36,14 +52,24 @@ static const char *part_take(const char *text, const char *end, char *out, size_
 	return end;
 }
 
-const char *config_path_next(const char *path, struct config_path_step *out)
+// The bracket that ends an item: the last one, or where keys may follow, one before a dot.
+static const char *item_end(const char *item, bool has_keys)
 {
-	out->item[0] = '\0';
+	const char *close = has_keys ? strchr(item, ']') : strrchr(item, ']');
+	while (has_keys && close && close[1] && close[1] != '.') // an IPv6 address in a URL
+		close = strchr(close + 1, ']');
+	return close;
+}
+
+const char *config_path_next(
+	const char *path, const struct config_field *keys, struct config_path_step *out)
+{
+	*out = (struct config_path_step){0};
 	const char *end = part_take(path, path + strcspn(path, ".[]"), out->key, sizeof(out->key));
+	out->field = end && keys ? config_field_find(keys, out->key) : NULL;
 	if (end && *end == '[') {
-		const char *item = end + 1, *close = strchr(item, ']');
-		while (close && close[1] && close[1] != '.') // an IPv6 address in a URL
-			close = strchr(close + 1, ']');
+		const char *item = end + 1;
+		const char *close = item_end(item, !out->field || out->field->keys);
 		end = close ? part_take(item, close, out->item, sizeof(out->item)) : NULL;
 		end = end ? end + 1 : NULL;
 	}
@@ -52,31 +78,44 @@ const char *config_path_next(const char *path, struct config_path_step *out)
 	return *end == '.' && end[1] ? end + 1 : NULL;
 }
 
+// The mask of a text for readers (config_mask) would cut such a path.
+static bool has_query(const char *item)
+{
+	const char *url = strstr(item, "://");
+	return url && strpbrk(url, "?#");
+}
+
+static const char *step_refuse(const struct config_path_step *step, const char *next)
+{
+	const struct config_field *f = step->field;
+	if (!next)
+		return "is no path: write one such as groups[kids].services";
+	if (!f)
+		return "there is no such key";
+	if (is_fixed(step->key))
+		return "is no key that can be set so";
+	if (*step->item && (f->kind != CONFIG_NODE_LIST || (f->keys && !f->is_named)))
+		return "has no items with names";
+	if (has_query(step->item))
+		return "a URL with a query cannot be named";
+	if (*next && f->kind == CONFIG_NODE_LIST && (!*step->item || !f->keys))
+		return f->keys ? "name the item: groups[kids].services" : "has no keys below it";
+	return NULL;
+}
+
 bool config_path_check(const char *path, char why[CONFIG_WHY_MAX])
 {
 	const struct config_field *keys = config_schema;
+	const bool is_long = strlen(path) >= CONFIG_WAY_MAX;
 	for (const char *at = path; *at;) {
 		struct config_path_step step;
-		const char *next = config_path_next(at, &step);
-		const struct config_field *f =
-			next && keys ? config_field_find(keys, step.key) : NULL;
-		const char *reason = NULL;
-		if (!next || strlen(path) >= CONFIG_WAY_MAX)
-			reason = "is no path: write one such as groups[kids].services";
-		else if (!f)
-			reason = "there is no such key";
-		else if (keys == config_schema && is_fixed(step.key))
-			reason = "is no key that can be set so";
-		else if (*step.item && (f->kind != CONFIG_NODE_LIST || (f->keys && !f->is_named)))
-			reason = "has no items with names";
-		else if (*next && f->kind == CONFIG_NODE_LIST && (!*step.item || !f->keys))
-			reason = f->keys ? "name the item: groups[kids].services"
-					 : "has no keys below it";
+		const char *next = config_path_next(at, keys, &step);
+		const char *reason = step_refuse(&step, is_long ? NULL : next);
 		if (reason) {
 			snprintf(why, CONFIG_WHY_MAX, "%.200s: %s", path, reason);
 			return false;
 		}
-		keys = f->kind == CONFIG_NODE_TEXT ? NULL : f->keys;
+		keys = step.field->kind == CONFIG_NODE_TEXT ? NULL : step.field->keys;
 		at = next;
 	}
 	snprintf(why, CONFIG_WHY_MAX, "a path is missing");
@@ -109,16 +148,16 @@ struct config_node *config_path_find(
 	struct config_node *at = mapping;
 	while (at && *path) {
 		struct config_path_step step;
-		path = config_path_next(path, &step);
-		const struct config_field *f =
-			path && keys ? config_field_find(keys, step.key) : NULL;
+		path = config_path_next(path, keys, &step);
+		if (!path || !step.field)
+			return NULL;
 		*parent = at;
-		at = f ? config_node_find(at, step.key) : NULL;
+		at = config_node_find(at, step.key);
 		if (at && *step.item) {
 			*parent = at;
-			at = item_find(f, at, step.item);
+			at = item_find(step.field, at, step.item);
 		}
-		keys = f ? f->keys : NULL;
+		keys = step.field->keys;
 	}
 	return at;
 }
@@ -188,49 +227,50 @@ static struct config_node *key_take(struct config_node *root, const char *key)
 	return config_node_is_empty(n) ? NULL : n;
 }
 
-static int managed_check(const struct config_doc *doc, const struct config_node *n, const char *key)
+int config_override_refuse(const struct config_doc *doc)
 {
-	if (!n || (n->file && doc->parts[n->file - 1].is_managed))
-		return 0;
-	return config_refuse_node(
-		doc, n, key, "", "is for weirctl config set: change the keys themselves here");
+	static const char *const keys[] = {"overrides", "unset"};
+	int rc = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+		if (config_node_find(doc->tree.root, keys[i]))
+			rc = config_refuse(doc, keys[i],
+				"is for weirctl config set: change the keys themselves here");
+	return rc;
 }
 
-static int unset_apply(const struct config_doc *doc, const struct config_node *paths)
+static int unset_apply(
+	struct config_doc *doc, const struct config_doc *part, const struct config_node *paths)
 {
 	char why[CONFIG_WHY_MAX];
 	for (unsigned i = 0; i < paths->count; i++) {
-		const struct config_node *path = paths->child[i];
+		const struct config_node *path = paths->child[i], *n;
 		struct config_node *parent = NULL;
 		if (!config_path_check(path->text, why))
-			return config_refuse_node(doc, path, "unset", "", "%s", why);
-		const struct config_node *n = config_path_find(doc->tree.root, path->text, &parent);
-		if (n)
+			return config_refuse_node(part, path, "unset", "", "%s", why);
+		while ((n = config_path_find(doc->tree.root, path->text, &parent)) != NULL)
 			config_child_remove(parent, n);
 	}
 	return 0;
 }
 
-int config_override_apply(struct config_doc *doc)
+int config_override_apply(struct config_doc *doc, struct config_doc *part)
 {
-	struct config_node *root = doc->tree.root;
+	struct config_node *root = part->tree.root;
 	if (config_node_is_empty(root))
 		return 0;
 	struct config_node *unset = key_take(root, "unset"),
 			   *overrides = key_take(root, "overrides");
-	const char *fixed = overrides ? config_override_fixed(overrides) : NULL;
-	int rc = managed_check(doc, unset, "unset");
-	if (rc == 0)
-		rc = managed_check(doc, overrides, "overrides");
-	if (rc == 0 && fixed)
+	const char *bad = overrides ? config_override_bad(overrides, config_schema) : NULL;
+	int rc = 0;
+	if (bad)
 		rc = config_refuse_node(
-			doc, overrides, "overrides", "", "%s is no key that can be set so", fixed);
+			part, overrides, "overrides", "", "%s cannot be set so", bad);
 	if (rc == 0 && unset)
-		rc = unset_apply(doc, unset);
+		rc = unset_apply(doc, part, unset);
 	if (rc == 0 && overrides)
-		rc = config_override_merge(&doc->tree, root, overrides, config_schema);
+		rc = config_override_merge(&doc->tree, doc->tree.root, overrides, config_schema);
 	if (rc == -E2BIG)
-		rc = config_refuse_node(doc, overrides, "overrides", "",
+		rc = config_refuse_node(part, overrides, "overrides", "",
 			"a list has more items than possible, with those of the files");
 	return rc;
 }

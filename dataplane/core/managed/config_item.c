@@ -233,21 +233,26 @@ bool config_item_find(const struct config_bundle *b, const struct config_item *i
 }
 
 struct path_search {
-	const char *path;
-	bool found;
+	const char *const *path;
+	unsigned count;
+	bool *found;
 };
 
 static void path_search(void *arg, const struct config_node *root)
 {
-	struct path_search *s = arg;
+	const struct path_search *s = arg;
 	struct config_node whole = *root, *parent = NULL;
-	s->found = config_path_find(&whole, s->path, &parent) != NULL;
+	for (unsigned i = 0; i < s->count; i++)
+		s->found[i] = config_path_find(&whole, s->path[i], &parent) != NULL;
 }
 
-bool config_path_is_of_file(const struct config_bundle *b, const char *path)
+void config_paths_find(const struct config_bundle *b, bool has_managed, const char *const *path,
+	unsigned count, bool *found)
 {
-	struct config_bundle files = *b;
-	struct path_search s = {.path = path};
-	files.managed = (struct config_text){0};
-	return config_bundle_tree(&files, path_search, &s) == 0 && s.found;
+	struct config_bundle texts = *b;
+	struct path_search s = {.path = path, .count = count, .found = found};
+	if (!has_managed)
+		texts.managed = (struct config_text){0};
+	memset(found, 0, count * sizeof(*found));
+	(void)!config_bundle_tree(&texts, path_search, &s);
 }

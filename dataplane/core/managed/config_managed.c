@@ -593,10 +593,10 @@ int config_managed_override(struct config_managed *m, const char *text, char why
 	int rc = parse("the change", text, &change, why);
 	if (rc < 0)
 		return rc;
-	const char *fixed = config_override_fixed(change->tree.root);
+	const char *bad = config_override_bad(change->tree.root, config_schema);
 	struct config_tree *t = &m->tree;
-	if (fixed) {
-		snprintf(why, CONFIG_WHY_MAX, "%s is no key that can be set so", fixed);
+	if (bad) {
+		snprintf(why, CONFIG_WHY_MAX, "%s cannot be set so", bad);
 		rc = -EINVAL;
 	} else {
 		struct config_node *to =
@@ -608,9 +608,13 @@ int config_managed_override(struct config_managed *m, const char *text, char why
 	return rc;
 }
 
+// Is it YAML of a list or a mapping? `[2001:db8::1]:53` is none.
 static bool is_flow(const char *value)
 {
-	return *value == '[' || *value == '{';
+	const size_t len = strlen(value);
+	return len > 1
+	       && ((value[0] == '[' && value[len - 1] == ']')
+		       || (value[0] == '{' && value[len - 1] == '}'));
 }
 
 // Prints the texts between the commas as a list.
@@ -629,45 +633,122 @@ static void words_print(const char *value, FILE *out)
 	fputc(']', out);
 }
 
-// Prints a checked path as YAML, down to its value. Returns the field of the last step; NULL: the
-// last step is an item.
-static const struct config_field *path_print(const char *path, FILE *out)
+// Prints a checked path as YAML, down to its value. Returns the last step.
+static struct config_path_step path_print(const char *path, FILE *out)
 {
-	const struct config_field *keys = config_schema, *f = NULL;
-	int depth = 0;
-	while (*path) {
-		struct config_path_step step;
-		path = config_path_next(path, &step);
-		f = config_field_find(keys, step.key);
+	const struct config_field *keys = config_schema;
+	struct config_path_step step = {0};
+	for (int depth = 0; *path; depth += 2) {
+		path = config_path_next(path, keys, &step);
+		keys = step.field->keys;
 		fprintf(out, "%s%*s%s:", depth ? "\n" : "", depth, "", step.key);
-		keys = f->keys;
-		depth += 2;
-		if (!*step.item)
+		if (!*step.item || !*path)
 			continue;
-		if (!*path)
-			return NULL;
+		depth += 2;
 		fprintf(out, "\n%*s- %s: ", depth, "", keys[0].key);
 		text_print(step.item, out);
-		depth += 2;
 	}
-	return f;
+	return step;
 }
 
-static int set_print(const char *path, const char *value, FILE *out, char why[CONFIG_WHY_MAX])
+// Returns the last step of the path.
+static struct config_path_step set_print(const char *path, const char *value, FILE *out)
 {
-	const struct config_field *f = path_print(path, out);
-	if (!f) {
-		snprintf(why, CONFIG_WHY_MAX, "%.200s: name a key of the item, or the list", path);
-		return -EINVAL;
-	}
+	const struct config_path_step last = path_print(path, out);
 	fputc(' ', out);
-	if (f->kind != CONFIG_NODE_TEXT && is_flow(value))
+	if (last.field->kind != CONFIG_NODE_TEXT && is_flow(value))
 		fputs(value, out);
-	else if (f->kind == CONFIG_NODE_LIST)
+	else if (last.field->kind == CONFIG_NODE_LIST)
 		words_print(value, out);
 	else
 		text_print(value, out);
-	return 0;
+	return last;
+}
+
+static bool has_name_alone(const struct config_node *item)
+{
+	for (unsigned i = 1; i < item->count; i++)
+		if (item->child[i]->kind == CONFIG_NODE_TEXT || item->child[i]->count)
+			return false;
+	return true;
+}
+
+static struct config_node *override_find(
+	const struct config_managed *m, const char *path, struct config_node **parent)
+{
+	return config_path_find(config_node_mapping(m->tree.root, "overrides"), path, parent);
+}
+
+// Removes the groups, schedules and so on around a removed path that have nothing but their names.
+static void names_remove(struct config_managed *m, const char *path)
+{
+	char around[CONFIG_WAY_MAX];
+	snprintf(around, sizeof(around), "%s", path);
+	for (char *end = strrchr(around, '.'); end; end = strrchr(around, '.')) {
+		struct config_node *parent = NULL;
+		*end = '\0';
+		if (end[-1] != ']') // a key, or inside the name of an item
+			continue;
+		const struct config_node *item = override_find(m, around, &parent);
+		if (!item || !has_name_alone(item) || strcmp(item->child[0]->key, "name") != 0)
+			return;
+		config_child_remove(parent, item);
+	}
+}
+
+// Removes the paths of `unset` that are `path` or below it. Returns their number.
+static unsigned unset_clear(struct config_node *unset, const char *path)
+{
+	const size_t len = strlen(path);
+	unsigned removed = 0;
+	for (unsigned i = config_list_count(unset); i-- > 0;) {
+		const char *has = unset->child[i]->text;
+		if (strncmp(has, path, len) != 0 || (has[len] && !strchr(".[", has[len])))
+			continue;
+		config_node_remove(unset, i);
+		removed++;
+	}
+	return removed;
+}
+
+static bool override_remove(struct config_managed *m, const char *path)
+{
+	struct config_node *parent = NULL;
+	const struct config_node *n = override_find(m, path, &parent);
+	if (!n)
+		return false;
+	config_child_remove(parent, n);
+	names_remove(m, path);
+	return true;
+}
+
+int config_managed_override_clear(
+	struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX])
+{
+	struct config_node *unset = config_node_list(m->tree.root, "unset");
+	if (!config_path_check(path, why))
+		return -EINVAL;
+	const bool was_set = override_remove(m, path);
+	snprintf(why, CONFIG_WHY_MAX, "%.200s is not set", path);
+	return unset_clear(unset, path) || was_set ? 0 : -ENOENT;
+}
+
+int config_managed_unset(struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX])
+{
+	struct config_tree *t = &m->tree;
+	struct config_node *unset = config_node_make(t, t->root, CONFIG_NODE_LIST, "unset");
+	if (!config_path_check(path, why))
+		return -EINVAL;
+	if (!unset)
+		return -ENOMEM;
+	const bool was_set = override_remove(m, path), was_unset = unset_clear(unset, path);
+	if (unset->count == CONFIG_UNSET_MAX)
+		return -E2BIG;
+	struct config_node *item = config_node_new(t, CONFIG_NODE_TEXT, NULL);
+	int rc = item ? config_node_text_set(t, item, path) : -ENOMEM;
+	if (rc == 0)
+		rc = config_node_move(t, unset, item);
+	return rc == 0 && was_unset && !was_set ? -EEXIST : rc;
 }
 
 int config_managed_set(
@@ -686,83 +767,19 @@ int config_managed_set(
 	FILE *out = open_memstream(&text, &len);
 	if (!out)
 		return -ENOMEM;
-	int rc = set_print(path, value, out, why);
-	if (fclose(out) != 0)
-		rc = -ENOMEM;
-	if (rc == 0)
+	const struct config_path_step last = set_print(path, value, out);
+	int rc = fclose(out) == 0 ? 0 : -ENOMEM;
+	if (rc == 0 && *last.item) {
+		snprintf(why, CONFIG_WHY_MAX, "%.200s: name a key of the item, or the list", path);
+		rc = -EINVAL;
+	}
+	// Items with names would be merged with those of the files.
+	if (rc == 0 && last.field->is_named)
+		rc = config_managed_unset(m, path, why);
+	if (rc == 0 || rc == -EEXIST)
 		rc = config_managed_override(m, text, why);
 	heap_free(text);
 	return rc;
-}
-
-static struct config_node *unset_find(const struct config_node *unset, const char *path)
-{
-	for (unsigned i = 0; i < config_list_count(unset); i++)
-		if (strcmp(unset->child[i]->text, path) == 0)
-			return unset->child[i];
-	return NULL;
-}
-
-static bool has_name_alone(const struct config_node *item)
-{
-	for (unsigned i = 1; i < item->count; i++)
-		if (item->child[i]->kind == CONFIG_NODE_TEXT || item->child[i]->count)
-			return false;
-	return true;
-}
-
-// Removes the items around a removed path that have nothing but their names.
-static void names_remove(struct config_managed *m, const char *path)
-{
-	char around[CONFIG_WAY_MAX];
-	snprintf(around, sizeof(around), "%s", path);
-	for (char *end = strrchr(around, '.'); end; end = strrchr(around, '.')) {
-		struct config_node *parent = NULL;
-		*end = '\0';
-		if (end[-1] != ']') // a key, or inside the name of an item
-			continue;
-		const struct config_node *item = config_path_find(
-			config_node_mapping(m->tree.root, "overrides"), around, &parent);
-		if (!item || !has_name_alone(item))
-			return;
-		config_child_remove(parent, item);
-	}
-}
-
-int config_managed_override_clear(
-	struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX])
-{
-	struct config_node *parent = NULL, *unset = config_node_list(m->tree.root, "unset");
-	if (!config_path_check(path, why))
-		return -EINVAL;
-	const struct config_node *is_unset = unset_find(unset, path),
-				 *n = config_path_find(
-					 config_node_mapping(m->tree.root, "overrides"), path,
-					 &parent);
-	if (is_unset)
-		config_child_remove(unset, is_unset);
-	if (n) {
-		config_child_remove(parent, n);
-		names_remove(m, path);
-	}
-	snprintf(why, CONFIG_WHY_MAX, "%.200s is not set", path);
-	return n || is_unset ? 0 : -ENOENT;
-}
-
-int config_managed_unset(struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX])
-{
-	struct config_tree *t = &m->tree;
-	struct config_node *unset = config_node_make(t, t->root, CONFIG_NODE_LIST, "unset");
-	if (unset && unset_find(unset, path))
-		return -EEXIST;
-	int rc = config_managed_override_clear(m, path, why);
-	if (rc < 0 && rc != -ENOENT)
-		return rc;
-	if (!unset || unset->count == CONFIG_UNSET_MAX)
-		return unset ? -E2BIG : -ENOMEM;
-	struct config_node *item = config_node_new(t, CONFIG_NODE_TEXT, NULL);
-	rc = item ? config_node_text_set(t, item, path) : -ENOMEM;
-	return rc == 0 ? config_node_move(t, unset, item) : rc;
 }
 
 struct override_walk {
@@ -812,7 +829,9 @@ static int values_walk(struct override_walk *w, const struct config_field *field
 		for (unsigned i = 0; f->is_named && i < n->count && rc == 0; i++) {
 			const char *name = config_node_text(n->child[i], f->keys[0].key);
 			const size_t at = path_add(w, name ? name : "", true);
-			rc = values_walk(w, f->keys, n->child[i], 1);
+			rc = has_name_alone(n->child[i]) ? value_use(
+				     w, f->keys, config_node_find(n->child[i], f->keys[0].key))
+							 : values_walk(w, f->keys, n->child[i], 1);
 			w->path[at] = '\0';
 		}
 		w->path[len] = '\0';

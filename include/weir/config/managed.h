@@ -88,8 +88,8 @@ ATTR_MUST_CHECK int config_managed_server_remove(struct config_managed *m, const
 // `why`: it is malformed, or has a key that cannot be set so.
 ATTR_MUST_CHECK int config_managed_override(
 	struct config_managed *m, const char *text, char why[CONFIG_WHY_MAX]);
-// Sets one key so. `value`: its text; for a list texts with commas between; "[...]" or "{...}"
-// is YAML.
+// Sets one key; a list takes the place of all of it that the files have. `value`: its text; for a
+// list texts with commas between; "[...]" or "{...}" is YAML.
 ATTR_MUST_CHECK int config_managed_set(
 	struct config_managed *m, const char *path, const char *value, char why[CONFIG_WHY_MAX]);
 // Takes back what is set at and below the path, and that it is unset. -EINVAL with `why`: it is no
@@ -108,8 +108,10 @@ ATTR_MUST_CHECK int config_managed_overrides(
 // Items of files that verbs do not edit.
 
 struct config_bundle;
-// Have the operator's files the key or item at the path? Parses the texts: some milliseconds.
-bool config_path_is_of_file(const struct config_bundle *b, const char *path);
+// Which of the keys and items at these paths have the operator's files; `has_managed`: or the
+// managed part. Parses the texts: some milliseconds.
+void config_paths_find(const struct config_bundle *b, bool has_managed, const char *const *path,
+	unsigned count, bool *found);
 
 // What identifies an item: an entry's name, group and verdict (NULL: any), whatever key it stands
 // in; a record's name and type (NULL: any); the name of any other item.

@@ -4,8 +4,10 @@
 // search, schedules and forward zones.
 
 #include "lib/say.h"
+#include "lib/shell_quote.h"
 #include "lib/show.h"
 #include "lib/table_cell.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,18 +15,27 @@
 
 enum { PATH_MAX_HERE = 512 };
 
+// Prints the command that takes a change back.
+static void back_print(const struct json_node *root)
+{
+	char path[SHELL_QUOTE_MAX];
+	term_text(json_text(root, "path"), path, sizeof(path));
+	printf("take it back: weirctl config clear %s\n", SHELL_QUOTE(path));
+}
+
 static void set_print(const struct json_node *root)
 {
 	say(root, "{path} is set");
 	say_if(root, "of_file", ", in place of what a file says");
-	say(root, "\ntake it back: weirctl config clear '{path}'\n");
+	printf("\n");
+	back_print(root);
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
 }
 
 static int set(struct ctl *c, const char *path, const char *value)
 {
 	const struct http_param params[] = {
-		{"path", path}, {"value", value}, {"why", c->reason}, {NULL, NULL}};
+		{"path", path}, {"yaml", value}, {"why", c->reason}, {NULL, NULL}};
 	return show_change(c, "/config/set", params, set_print);
 }
 
@@ -108,7 +119,12 @@ static int cmd_config_overrides(struct ctl *c)
 
 static int cmd_group_create(struct ctl *c)
 {
-	return item_set(c, "groups", c->operand, "clients", c->type);
+	char path[PATH_MAX_HERE];
+	const struct http_param params[] = {
+		{"path", path}, {"yaml", c->type}, {"new", "1"}, {"why", c->reason}, {NULL, NULL}};
+	if (snprintf(path, sizeof(path), "groups[%s].clients", c->operand) >= (int)sizeof(path))
+		return ctl_fail(c, "that name is too long");
+	return show_change(c, "/config/set", params, set_print);
 }
 
 static int cmd_group_set(struct ctl *c)
@@ -188,19 +204,6 @@ static int filter_path(struct ctl *c, const char *key, char out[PATH_MAX_HERE])
 	return len < PATH_MAX_HERE ? CTL_OK : ctl_fail(c, "that name is too long");
 }
 
-static int cmd_safe_search(struct ctl *c)
-{
-	const bool on = strcmp(c->operand, "on") == 0;
-	char key[80], path[PATH_MAX_HERE];
-	if (!on && strcmp(c->operand, "off") != 0) {
-		fprintf(stderr, "weirctl: safe-search takes on or off\n");
-		return CTL_USAGE;
-	}
-	snprintf(key, sizeof(key), "safe_search.%.60s", c->type ? c->type : "all");
-	const int rc = filter_path(c, key, path);
-	return rc == CTL_OK ? set(c, path, on ? "true" : "false") : rc;
-}
-
 // Writes a text between quotes of JSON.
 static void quote(const char *text, size_t len, FILE *out)
 {
@@ -231,16 +234,63 @@ static void members(const char *key, const char *text, FILE *out)
 	fputc(']', out);
 }
 
-// Writes a schedule of the operands NAME FROM-TO WHAT [DAYS], as a change of the configuration.
+// Sends a change of a key of `blocking`, or of the group of --group, in place of what is at `path`
+// below that.
+static int filter_change(struct ctl *c, const char *path, const char *json,
+	void (*print)(const struct json_node *root))
+{
+	char replace[PATH_MAX_HERE];
+	char *text = NULL;
+	size_t len = 0;
+	int rc = filter_path(c, path, replace);
+	FILE *out = rc == CTL_OK ? open_memstream(&text, &len) : NULL;
+	if (rc != CTL_OK)
+		return rc;
+	if (out && c->group) {
+		fputs("{\"groups\": [{\"name\": ", out);
+		quote(c->group, strlen(c->group), out);
+		fprintf(out, ", %s}]}", json);
+	} else if (out) {
+		fprintf(out, "{\"blocking\": {%s}}", json);
+	}
+	if (!out || fclose(out) != 0)
+		return ctl_fail(c, "no memory");
+	const struct http_param params[] = {
+		{"yaml", text}, {"replace", replace}, {"why", c->reason}, {NULL, NULL}};
+	rc = show_change(c, "/config/override", params, print);
+	free(text);
+	return rc;
+}
+
+static void changed_print(const struct json_node *root)
+{
+	printf("done; weirctl groups shows what is in force\n");
+	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
+}
+
+static int cmd_safe_search(struct ctl *c)
+{
+	const bool on = strcmp(c->operand, "on") == 0;
+	char key[80], path[PATH_MAX_HERE];
+	if (!on && strcmp(c->operand, "off") != 0) {
+		fprintf(stderr, "weirctl: safe-search takes on or off\n");
+		return CTL_USAGE;
+	}
+	if (!c->type)
+		return filter_change(c, "safe_search",
+			on ? "\"safe_search\": {\"all\": true}"
+			   : "\"safe_search\": {\"all\": false}",
+			changed_print);
+	snprintf(key, sizeof(key), "safe_search.%.60s", c->type);
+	const int rc = filter_path(c, key, path);
+	return rc == CTL_OK ? set(c, path, on ? "true" : "false") : rc;
+}
+
+// Writes a schedule of the operands NAME FROM-TO WHAT [DAYS].
 static void schedule_write(const struct ctl *c, FILE *out)
 {
 	const char *from = c->type, *dash = strchrnul(from, '-'), *what = c->third;
 	const bool is_flag = strcmp(what, "block_all") == 0 || strcmp(what, "pause") == 0;
-	fputs(c->group ? "{\"groups\": [{\"name\": " : "{\"blocking\": {", out);
-	if (c->group) {
-		quote(c->group, strlen(c->group), out);
-		fputs(", ", out);
-	}
 	fputs("\"schedules\": [{\"name\": ", out);
 	quote(c->operand, strlen(c->operand), out);
 	member("from", from, (size_t)(dash - from), out);
@@ -251,26 +301,20 @@ static void schedule_write(const struct ctl *c, FILE *out)
 		members("services", what, out);
 	if (c->operand_count > 3)
 		members("days", c->operands[3], out);
-	fputs(c->group ? "}]}]}" : "}]}}", out);
-}
-
-static void schedule_print(const struct json_node *root)
-{
-	printf("the schedule is set; weirctl groups shows what is in force\n");
-	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
+	fputs("}]", out);
 }
 
 static int cmd_schedule_set(struct ctl *c)
 {
-	char *text = NULL;
+	char path[PATH_MAX_HERE], *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 	if (out)
 		schedule_write(c, out);
 	if (!out || fclose(out) != 0)
 		return ctl_fail(c, "no memory");
-	const struct http_param params[] = {{"text", text}, {"why", c->reason}, {NULL, NULL}};
-	const int rc = show_change(c, "/config/override", params, schedule_print);
+	snprintf(path, sizeof(path), "schedules[%s]", c->operand);
+	const int rc = filter_change(c, path, text, changed_print);
 	free(text);
 	return rc;
 }

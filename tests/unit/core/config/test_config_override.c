@@ -96,9 +96,9 @@ TEST(test_refused)
 		{"overrides: {groups: [{name: kids, servces: [vk]}]}",
 			"overrides.groups \"kids\": servces: unknown key"},
 		{"overrides: {entries: [{name: a.example, verdict: deny}]}",
-			"overrides: entries is no key that can be set so"},
+			"overrides: entries cannot be set so"},
 		{"overrides: {overrides: {cache: {min_ttl: 1}}}",
-			"overrides: overrides is no key that can be set so"},
+			"overrides: overrides cannot be set so"},
 		{"unset: [blockin]", "unset: blockin: there is no such key"},
 		{"unset: ['groups[kids']", "groups[kids: is no path"},
 		{"unset: [groups.services]", "groups.services: name the item"},
@@ -187,13 +187,18 @@ TEST(test_one_key)
 		{"groups[kids].schedules[bed].days", "[mon]",
 			"{name: \"kids\", schedules: [{name: \"bed\", days: [\"mon\"]}]}"},
 		{"upstreams.servers", "9.9.9.9", "servers:\n      - {address: \"9.9.9.9\"}"},
-		{"query_log.webhooks[http://[::1]/x].form", "json",
-			"{url: \"http://[::1]/x\", form: \"json\"}"},
+		{"upstreams.servers[https://[::1]/x].weight", "2",
+			"{address: \"https://[::1]/x\", weight: \"2\"}"},
+		{"forward_zones[a.lan].servers", "[2001:db8::1]:53",
+			"servers: [\"[2001:db8::1]:53\"]"},
 	};
 	static const struct refusal bad[] = {
 		{"groups[kids]", "groups[kids]: name a key of the item, or the list"},
 		{"blocking.deny[a.example]", "name a key of the item, or the list"},
 		{"blocking.mode.x", "there is no such key"},
+		{"upstreams.servers[https://a/x?k].weight", "a URL with a query cannot be named"},
+		{"query_log.webhooks", "is no key that can be set so"},
+		{"cookies.secrets", "is no key that can be set so"},
 	};
 	char why[CONFIG_WHY_MAX];
 	for (unsigned i = 0; i < ARRAY_LEN(set); i++) {
@@ -227,7 +232,7 @@ TEST(test_change_refused)
 	assert_non_null(strstr(
 		why, "groups[0].nam: unknown key (the change:1:11); did you mean \"name\"?"));
 	assert_int_equal(config_managed_override(m, "include: [a.yaml]", why), -EINVAL);
-	assert_string_equal(why, "include is no key that can be set so");
+	assert_string_equal(why, "include cannot be set so");
 	assert_int_equal(config_managed_override_clear(m, "groups[kids].servces", why), -EINVAL);
 	assert_int_equal(config_managed_unset(m, "version", why), -EINVAL);
 	is_text(m, "");
@@ -238,6 +243,68 @@ static void add_row(void *arg, const char *path, const char *value)
 {
 	char *out = arg;
 	sprintf(out + strlen(out), "%s = %s\n", path, value ? value : "unset");
+}
+
+// Items with names would be merged with those of the files.
+TEST(test_a_list_of_items_is_replaced)
+{
+	char why[CONFIG_WHY_MAX];
+	struct config_managed *m = parse("");
+	assert_int_equal(config_managed_set(m, "upstreams.servers", "1.1.1.1,1.0.0.1", why), 0);
+	assert_int_equal(config_managed_set(m, "upstreams.servers", "8.8.8.8", why), 0);
+	is_text(m, "overrides:\n"
+		   "  upstreams:\n"
+		   "    servers:\n"
+		   "      - {address: \"8.8.8.8\"}\n"
+		   "unset:\n"
+		   "  - \"upstreams.servers\"\n");
+	char *text = config_managed_text(m, "");
+	const struct config *c = loaded(text);
+	assert_int_equal(c->upstreams.count, 1);
+	assert_string_equal(c->upstreams.server[0].name, "8.8.8.8:53");
+	free(text);
+	config_managed_free(m);
+}
+
+// The commands' own items come after what is set and unset.
+TEST(test_order)
+{
+	const struct config *c = loaded("unset: [blocking.deny]\nblocking: {deny: [own.example]}\n"
+					"overrides: {blocking: {services: [vk]}}\n");
+	assert_int_equal(c->blocking.deny_count, 1);
+	c = loaded("overrides: {local: {records: [{name: a.lan, type: A, value: 192.0.2.1}]}}\n"
+		   "local: {records: [{name: b.lan, type: A, value: 192.0.2.1}]}\n");
+	assert_int_equal(c->local.record_count, 2);
+}
+
+TEST(test_unset_and_set_again)
+{
+	char why[CONFIG_WHY_MAX];
+	struct config_managed *m = parse("");
+	assert_int_equal(config_managed_unset(m, "groups[kids]", why), 0);
+	assert_int_equal(config_managed_set(m, "groups[kids].clients", "192.0.2.7", why), 0);
+	assert_int_equal(config_managed_unset(m, "groups[kids]", why), 0);
+	is_text(m, "unset:\n"
+		   "  - \"groups[kids]\"\n");
+	assert_int_equal(config_managed_unset(m, "groups[kids]", why), -EEXIST);
+	assert_int_equal(config_managed_unset(m, "groups[kids].services", why), 0);
+	assert_int_equal(config_managed_unset(m, "groups[kids2]", why), 0);
+	assert_int_equal(config_managed_override_clear(m, "groups[kids]", why), 0);
+	is_text(m, "unset:\n"
+		   "  - \"groups[kids2]\"\n");
+	config_managed_free(m);
+}
+
+TEST(test_patterns_in_a_path)
+{
+	static const char with[] = MINIMAL "blocking:\n  deny: ['/^[a-z].example/', x.example]\n";
+	struct config_errors errors = {0};
+	struct config *c = NULL;
+	assert_int_equal(
+		load(with, "unset: ['blocking.deny[/^[a-z].example/]']\n", &c, &errors), 0);
+	unit_at_end(config_free_at_end, c);
+	assert_int_equal(c->blocking.deny_pattern_count, 0);
+	assert_int_equal(c->blocking.deny_count, 1);
 }
 
 TEST(test_overrides_shown)

@@ -213,11 +213,11 @@ TEST(test_members)
 
 TEST(test_settings)
 {
-	assert_reply("POST /config/set?path=blocking.mode&value=nodata", 200,
-		"\"path\":\"blocking.mode\",\"of_file\":false,\"value\":\"nodata\"");
+	assert_reply("POST /config/set?path=blocking.mode&yaml=nodata", 200,
+		"\"path\":\"blocking.mode\",\"of_file\":false");
 	assert_string_equal(verbs_double.what, "config set blocking.mode"); // no value
 	managed_has("mode: \"nodata\"", true);
-	assert_reply("POST /config/set?path=groups%5Bkids%5D.services&value=tiktok,steam", 200,
+	assert_reply("POST /config/set?path=groups%5Bkids%5D.services&yaml=tiktok,steam", 200,
 		"\"of_file\":false");
 	managed_has("{name: \"kids\", services: [\"tiktok\", \"steam\"]}", true);
 	assert_reply("GET /config/overrides", 200,
@@ -231,15 +231,27 @@ TEST(test_settings)
 	assert_reply("POST /config/clear?path=groups%5Bkids%5D", 200, "\"of_file\":true");
 	assert_reply("POST /config/unset?path=blocking.mode", 200, "\"of_file\":false");
 	assert_reply("POST /config/clear?path=blocking.mode", 404, "blocking.mode is not set");
-	assert_reply("POST /config/override?text=cache:%20%7Bmin_ttl:%207%7D", 200, "\"ok\":true");
+	assert_reply("POST /config/override?yaml=cache:%20%7Bmin_ttl:%207%7D", 200, "\"ok\":true");
 	managed_has("min_ttl: \"7\"", true);
 	assert_reply("POST /config/clear?path=cache", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.managed, "");
-	assert_reply("POST /config/set?value=x", 400, "path: is missing");
-	assert_reply("POST /config/set?path=blocking.mode", 400, "value: is missing");
-	assert_reply("POST /config/set?path=blocking.mod&value=x", 400, "there is no such key");
-	assert_reply("POST /config/override?text=cache:%20%5B", 400, "the change");
-	assert_reply("POST /config/override?text=version:%201", 400, "is no key that can be set");
+	assert_reply("POST /config/set?path=groups%5Bkids%5D.clients&yaml=192.0.2.1&new=1", 409,
+		"groups[kids] exists already");
+	assert_reply(
+		"POST /config/unset?path=upstreams.servers%5Bhttps://u:p@a/%5D", 404, "has up");
+	assert_reply("POST /config/set?path=upstreams.servers%5Bhttps://u:p@a/%5D.weight&yaml=2",
+		200, "\"ok\":true");
+	assert_string_equal(
+		verbs_double.what, "config set upstreams.servers[https://***@a/].weight");
+	assert_reply("POST /config/clear?path=upstreams", 200, "\"ok\":true");
+	assert_reply("POST /config/override?yaml=cache:%20%7Bmin_ttl:%207%7D&replace=cache.max_ttl",
+		200, "\"ok\":true");
+	assert_reply("POST /config/clear?path=cache", 200, "\"ok\":true");
+	assert_reply("POST /config/set?yaml=x", 400, "path: is missing");
+	assert_reply("POST /config/set?path=blocking.mode", 400, "yaml: is missing");
+	assert_reply("POST /config/set?path=blocking.mod&yaml=x", 400, "there is no such key");
+	assert_reply("POST /config/override?yaml=cache:%20%5B", 400, "the change");
+	assert_reply("POST /config/override?yaml=version:%201", 400, "version cannot be set so");
 	assert_string_equal(verbs_double.managed, "");
 }
 
