@@ -62,6 +62,34 @@ static void edit(struct config_managed *m)
 	check_again(m);
 }
 
+static void count(void *arg, const char *path, const char *)
+{
+	FUZZ_CHECK(path);
+	++*(unsigned *)arg;
+}
+
+// The text's first line may be "# PATH VALUE".
+static void settings(struct config_managed *m, const char *text)
+{
+	char path[1024], value[1024], why[CONFIG_WHY_MAX] = "";
+	unsigned before = 0, after = 0;
+	if (sscanf(text, "# %1023[^ \n] %1023[^\n]", path, value) != 2)
+		return;
+	FUZZ_CHECK(config_managed_overrides(m, count, &before) == 0);
+	int rc = config_managed_set(m, path, value, why);
+	FUZZ_CHECK(rc == 0 || rc == -E2BIG || (rc == -EINVAL && why[0]));
+	if (rc == 0) {
+		check_again(m);
+		FUZZ_CHECK(config_managed_override_clear(m, path, why) == 0);
+		FUZZ_CHECK(config_managed_override_clear(m, path, why) == -ENOENT);
+	}
+	rc = config_managed_unset(m, path, why);
+	FUZZ_CHECK(rc == 0 || rc == -EEXIST || rc == -E2BIG || (rc == -EINVAL && why[0]));
+	check_again(m);
+	FUZZ_CHECK(config_managed_overrides(m, count, &after) == 0);
+	FUZZ_CHECK(after <= before + 1);
+}
+
 FUZZ_BODY(data, len)
 {
 	char why[CONFIG_WHY_MAX] = "", text[TEXT_MAX + 1];
@@ -75,6 +103,7 @@ FUZZ_BODY(data, len)
 		return 0;
 	check_again(m);
 	edit(m);
+	settings(m, text);
 	config_managed_free(m);
 	return 0;
 }

@@ -829,9 +829,10 @@ static int values_walk(struct override_walk *w, const struct config_field *field
 		for (unsigned i = 0; f->is_named && i < n->count && rc == 0; i++) {
 			const char *name = config_node_text(n->child[i], f->keys[0].key);
 			const size_t at = path_add(w, name ? name : "", true);
-			rc = has_name_alone(n->child[i]) ? value_use(
-				     w, f->keys, config_node_find(n->child[i], f->keys[0].key))
-							 : values_walk(w, f->keys, n->child[i], 1);
+			rc = name && has_name_alone(n->child[i])
+				     ? value_use(w, f->keys,
+					     config_node_find(n->child[i], f->keys[0].key))
+				     : values_walk(w, f->keys, n->child[i], name != NULL);
 			w->path[at] = '\0';
 		}
 		w->path[len] = '\0';
