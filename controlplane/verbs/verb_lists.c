@@ -115,11 +115,13 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const struct config_item item = {.kind = CONFIG_ITEM_LIST, .name = name};
+	char advice[LIST_NAME_MAX + 128];
+	snprintf(advice, sizeof(advice),
+		"weirctl list disable takes it out of use, weirctl config unset "
+		"'blocking.lists[%s]' removes it",
+		name);
 	const int err = config_managed_list_remove(v->managed, name);
-	if (err == -ENOENT
-		&& verb_is_of_file(v, &item, "that list",
-			"weirctl list disable takes it out of use; or edit the file, then run "
-			"weirctl config apply"))
+	if (err == -ENOENT && verb_is_of_file(v, &item, "that list", advice))
 		return;
 	if (err < 0) {
 		unknown_refuse(v, name);

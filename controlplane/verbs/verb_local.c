@@ -212,11 +212,13 @@ static void serve_server_remove(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const struct config_item item = {.kind = CONFIG_ITEM_SERVER, .name = server};
+	char advice[SERVER_TEXT_MAX + 128];
+	snprintf(advice, sizeof(advice),
+		"weirctl upstream drain stops its use until a restart, weirctl config unset "
+		"'upstreams.servers[%s]' removes it",
+		server);
 	const int err = config_managed_server_remove(v->managed, server);
-	if (err == -ENOENT
-		&& verb_is_of_file(v, &item, "that server",
-			"weirctl upstream drain stops its use until a restart; or edit the file, "
-			"then run weirctl config apply"))
+	if (err == -ENOENT && verb_is_of_file(v, &item, "that server", advice))
 		return;
 	if (err < 0) {
 		verb_refuse(v, 404, "no server \"%s\" in upstreams.servers", server);
