@@ -22,7 +22,7 @@ struct problems {
 static void heading_print(struct problems *p, const char *text)
 {
 	if (!p->has_heading)
-		printf("PROBLEMS%s\n", text);
+		printf("%sPROBLEMS%s%s\n", term_color(TERM_WRONG), term_color(TERM_PLAIN), text);
 	p->has_heading = true;
 }
 

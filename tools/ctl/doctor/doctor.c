@@ -26,6 +26,13 @@ void doctor_counts_put(const struct doctor *d, struct json_node *n)
 	json_put_count(n, "not_checked", d->count[DOCTOR_UNKNOWN]);
 }
 
+static const char *color_of(enum doctor_verdict verdict)
+{
+	if (verdict == DOCTOR_WRONG)
+		return term_color(TERM_WRONG);
+	return verdict == DOCTOR_WARNING ? term_color(TERM_WARNING) : "";
+}
+
 void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, ...)
 {
 	char text[DOCTOR_TEXT_MAX], shown[4 * DOCTOR_TEXT_MAX];
@@ -37,7 +44,8 @@ void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, 
 	if (d->is_report || (d->is_trial && verdict == DOCTOR_OK))
 		return;
 	if (!d->c->json) {
-		printf("%-8s %s: %s%s\n", verdict_words[verdict], d->check,
+		printf("%s%-8s%s %s: %s%s\n", color_of(verdict), verdict_words[verdict],
+			term_color(TERM_PLAIN), d->check,
 			verdict == DOCTOR_UNKNOWN ? "not checked: " : "",
 			term_text(text, shown, sizeof(shown)));
 		return;

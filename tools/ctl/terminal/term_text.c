@@ -140,3 +140,11 @@ size_t term_columns(void)
 		columns = size.ws_col;
 	return columns;
 }
+
+const char *term_color(enum term_color color)
+{
+	static const char *const codes[] = {"\033[0m", "\033[31m", "\033[33m"};
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	const bool is_dumb = !term || !*term || strcmp(term, "dumb") == 0;
+	return (no && *no) || is_dumb || !isatty(STDOUT_FILENO) ? "" : codes[color];
+}

@@ -22,3 +22,7 @@ size_t term_cut_width(const char *text, size_t columns) ATTR_NONNULL;
 // The columns of the terminal on stdout: COLUMNS of the environment, else the kernel's number. 0:
 // stdout is no terminal, or its width is unknown.
 size_t term_columns(void);
+// Colours of what is wrong and of what is a warning, and their end (ECMA-48 SGR): "" if stdout is
+// no terminal, TERM is dumb, or NO_COLOR is set (no-color.org).
+enum term_color { TERM_PLAIN, TERM_WRONG, TERM_WARNING };
+const char *term_color(enum term_color color);

@@ -5,6 +5,7 @@
 #include "tools/ctl/lib/table_cell.h"
 #include "tools/ctl/terminal/term_text.h"
 
+#include <fcntl.h>
 #include <locale.h>
 
 static int in_utf8(void **)
@@ -138,4 +139,33 @@ TEST_WITH(test_cell_is_cut_between_characters, in_utf8, NULL)
 	size_t len = strlen(out);
 	assert_string_equal(out + len - 7, "\xe6\x97\xa5...\n");
 	assert_int_equal((len - 2 - 1 - 4) % 3, 0);
+}
+
+TEST(test_color)
+{
+	const int master = posix_openpt(O_RDWR | O_NOCTTY), saved = dup(STDOUT_FILENO);
+	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	const int slave = open(ptsname(master), O_RDWR | O_NOCTTY),
+		  null = open("/dev/null", O_WRONLY);
+	assert_true(fflush(stdout) == 0 && dup2(slave, STDOUT_FILENO) >= 0);
+	setenv("TERM", "xterm", 1);
+	unsetenv("NO_COLOR");
+	const char *const red = term_color(TERM_WRONG);
+	setenv("TERM", "dumb", 1);
+	const char *const dumb = term_color(TERM_WRONG);
+	setenv("TERM", "xterm", 1);
+	setenv("NO_COLOR", "1", 1);
+	const char *const no = term_color(TERM_WRONG);
+	unsetenv("NO_COLOR");
+	assert_true(dup2(null, STDOUT_FILENO) >= 0);
+	const char *const file = term_color(TERM_WRONG);
+	assert_true(dup2(saved, STDOUT_FILENO) >= 0);
+	assert_string_equal(red, "\033[31m");
+	assert_string_equal(dumb, "");
+	assert_string_equal(no, "");
+	assert_string_equal(file, "");
+	close(master);
+	close(slave);
+	close(null);
+	close(saved);
 }
