@@ -49,7 +49,7 @@ press() { echo "(() => { const b = [...document.querySelectorAll('main button')]
 typed() { echo "(() => { const l = [...document.querySelectorAll('main label')].filter((e) => e.firstChild.textContent === '$1')[${3:-0}]; if (l) l.lastChild.value = '$2'; return !!l; })()"; }
 tile() { echo "[...document.querySelectorAll('main .tile')].some((t) => /^$1$/.test(t.textContent))"; }
 said() { echo "document.getElementById('said').textContent.includes('$1')"; }
-browse() { $python -B "$smoke_dir/rig/page_browser.py" $url ann 'a long password' "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
+browse() { $python -B "$smoke_dir/rig/page_browser.py" $url "${who:-ann}" 'a long password' "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
 
 browse hint && hint=$(sed -n 's/^hint \(sudo \)\?weirctl //p' $tmp/browser)
 check "the login names a command that makes a user: ${hint-}" eval 'weirctl ${hint/NAME/hinted} <<<"a long password" >/dev/null'
@@ -119,6 +119,22 @@ check "pause blocking" browse login "do:location.hash = '#/lists', true" "do:$(p
 check "nothing is blocked" eventually eval '! blocks blocked.test'
 check "and resume" browse login "do:location.hash = '#/lists', true" "do:$(press 'Block again')" "do:$(said 'goes on')"
 check "is blocked again" eventually blocks blocked.test
+# pressed BUTTON: in the header
+pressed() { echo "(() => { const b = [...document.querySelectorAll('header button')].find((e) => e.textContent === '$1' && e.offsetParent); b?.click(); return !!b; })()"; }
+header() { echo "document.getElementById('blocking').textContent.includes('$1')"; }
+counts_down() { echo "/^0[45]:\\d\\d\$/.test(document.querySelector('header [role=timer]')?.textContent)"; }
+for_whom() { echo "(() => { const s = document.querySelector('#pause select'); if (s) s.value = '$1'; return s?.value === '$1'; })()"; }
+check "pause from the header, with a countdown in another view" browse login "do:$(header Blocking.)" "do:$(pressed Pause)" "do:$(pressed 'Pause 5 min')" "do:$(said 'paused for everyone for 5 min')" \
+	"do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache' && $(header 'Paused for everyone') && $(counts_down)" \
+	"do:(window.was = document.querySelector('header [role=timer]').textContent, true)" "do:document.querySelector('header [role=timer]').textContent !== window.was"
+check "nothing is blocked" eventually eval '! blocks blocked.test'
+check "resume from the header" browse login "do:$(pressed 'Block again')" "do:$(said 'goes on')" "do:$(header Blocking.)" \
+	"do:document.querySelector('#pause').hidden && document.activeElement.textContent === 'Pause'"
+check "is blocked again" eventually blocks blocked.test
+check "a group's pause, which Groups shows at once" browse login "do:location.hash = '#/groups', true" "do:$(pressed Pause)" "do:$(for_whom kids)" "do:$(pressed 'Pause 15 min')" \
+	"do:$(header 'Paused for kids')" "do:document.querySelector('[aria-label=\"Group kids\"]').textContent.includes('Paused, ')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
+check "the header shows a pause by another page" browse login "do:!!document.querySelector('.tile')" "do:(import('/api.js').then((m) => m.post('/blocklist/pause', { minutes: 5, group: 'kids' })), true)" \
+	"do:$(header 'Paused for kids')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
 asked() { up_log | grep -c " ok-3000.cached.test 1\$"; }
 short ok-3000.cached.test A >/dev/null
 before=$(asked)

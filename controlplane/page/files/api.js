@@ -7,6 +7,7 @@ import { say } from './dom.js';
 const BASE = '/v1', AGAIN_MS = 5000;
 const BUSY_MS = 1000, BUSY_MOST_MS = 8000, BUSY_TRIES = 6;
 let csrf = ''; // of the session; GET /user tells it again
+let role = ''; // of the user
 
 export class Refused extends Error {
   constructor(status, words) {
@@ -88,8 +89,11 @@ export async function logOut() {
 export async function whoAmI() {
   const reply = await get('/user');
   csrf = reply.csrf ?? '';
+  role = reply.role;
   return reply;
 }
+// A view shows a user who only looks no button that weir would refuse.
+export const mayOperate = () => role !== 'read';
 
 // A line of JSON at a time, until the view is left. Ends with an error, or quietly by `signal`.
 export async function lines(path, params, signal, onLine) {

@@ -3,6 +3,7 @@
 // element to fill and a signal that ends it.
 import { h, say } from './dom.js';
 import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
+import { blockingFollow, blockingShow } from './pause.js';
 
 const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['client', 'Clients'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'],
   ['cache', 'Cache'], ['config', 'Configuration'], ['memory', 'Memory'], ['path', 'Packet path']];
@@ -26,6 +27,7 @@ async function show() {
   const { signal } = leave;
   const { name, argument } = place();
   navShow(name);
+  if (name !== 'now') blockingFollow(signal); // Now shows what it asks for itself
   const main = document.getElementById('main');
   const box = h('div');
   main.replaceChildren(box);
@@ -41,6 +43,7 @@ async function show() {
 function loginShow() {
   leave?.abort();
   leave = null;
+  blockingShow(null);
   document.getElementById('nav').replaceChildren();
   document.getElementById('leave').hidden = true;
   document.title = 'Log in · weir';

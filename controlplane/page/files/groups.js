@@ -2,6 +2,7 @@
 // Groups of clients: who is in them, what goes for them, schedules, pauses.
 import { h, fill, table, facts, field, choice, action, mark, number, moment, span, when, say, notes } from './dom.js';
 import { get, post } from './api.js';
+import { pause, resume, whenPaused } from './pause.js';
 
 const everyone = (g) => g.group === 0;
 const paused = (all) => all.pause_until_unix_s > Date.now() / 1000;
@@ -18,9 +19,8 @@ function stateShow(g, all) {
   return g.paused ? mark('warn', 'Paused by a schedule.') : mark('good', 'Blocking.');
 }
 
-function one(g, all, look) {
-  const pause = (m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m, group: g.name }); await look(); return `Blocking is paused for ${g.name}.`; });
-  const resume = (whom) => action('Block again', async () => { await post('/blocklist/resume', whom); await look(); return 'Blocking goes on.'; });
+function one(g, all) {
+  const again = (group) => action('Block again', () => resume(group));
   const safe = Object.entries(g.safe_search ?? {}).filter(([, v]) => v).map(([k, v]) => `${k}: ${v}`).join(', ');
   return h('section', { 'aria-label': `Group ${g.name}` }, h('h2', {}, g.name),
     h('p', {}, stateShow(g, all)),
@@ -30,7 +30,7 @@ function one(g, all, look) {
       ['Next change', g.next_change_unix_s ? moment(g.next_change_unix_s) : '']]),
     g.schedules.length ? table(`Schedules of ${g.name}`, [{ title: 'Name', of: (s) => s.name }, { title: 'When', of: (s) => `${days(s.days)} ${s.from} to ${s.to}` },
       { title: 'Does', of: (s) => does(s) }, { title: 'Applies', of: (s) => (s.active ? mark('warn', `until ${moment(s.changes_unix_s)}`) : s.changes_unix_s ? `from ${moment(s.changes_unix_s)}` : 'no') }], g.schedules) : null,
-    h('div', { class: 'row' }, g.pause_left_s ? resume({ group: g.name }) : everyone(g) ? (paused(all) ? resume({}) : null) : [5, 30, 120].map(pause)));
+    h('div', { class: 'row' }, g.pause_left_s ? again(g.name) : everyone(g) ? (paused(all) ? again() : null) : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, () => pause(m, g.name)))));
 }
 
 function move(groups, look) {
@@ -51,8 +51,9 @@ export async function show(box, signal) {
     const [{ groups }, all] = await Promise.all([get('/groups'), get('/blocklist')]);
     if (signal.aborted) return;
     fill(result, groups.length > 1 ? h('div', {}, h('h2', {}, 'Clients'), move(groups, look)) : h('p', { class: 'soft' }, 'There is no group yet: add ', h('code', {}, 'groups'), ' to the configuration.'),
-      h('div', { class: 'columns wide' }, groups.map((g) => one(g, all, look))));
+      h('div', { class: 'columns wide' }, groups.map((g) => one(g, all))));
   };
   box.append(h('h1', {}, 'Groups and schedules'), result);
+  whenPaused(signal, look);
   await look().catch((e) => { say(e.message); throw e; });
 }

@@ -2,6 +2,7 @@
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
 import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain, notes } from './dom.js';
 import { get, post } from './api.js';
+import { pause, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
 import { coverage } from './top.js';
 
@@ -22,8 +23,8 @@ export async function show(box, signal) {
       h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`), ` From ${kinds(status)}.`),
       h('div', { class: 'row' },
         action('Fetch all now', async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
-        paused ? action('Block again', async () => { await post('/blocklist/resume'); await look(); return 'Blocking goes on.'; })
-          : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m }); await look(); return `Blocking is paused for ${span(m * 60)}.`; })),
+        paused ? action('Block again', () => resume())
+          : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, () => pause(m))),
         status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
     listsShow = () => fill(lists, table('Lists', [
       { title: 'List', name: true, of: (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || '')) },
@@ -49,6 +50,7 @@ export async function show(box, signal) {
     hits = () => '–';
     note.textContent = `Blocked in 24 h is not known: ${e.message}.`;
   }).then(() => { if (!signal.aborted) listsShow(); });
+  whenPaused(signal, look);
   await look();
 }
 

@@ -4,6 +4,7 @@ import { h, fill, table, tiles, mark, number, rate, percent, bytes, micros } fro
 import { get, every, events, minutesOf } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
+import { blockingShow, pausesDiffer } from './pause.js';
 
 const KEPT = 150, LOOK_MS = 10000, APART_MS = 2000, MINUTE_MS = 60000;
 
@@ -50,10 +51,12 @@ export async function show(box, signal) {
     found = problemsShow(ready, status, up.upstreams);
     problemsFill();
     fill(upstreams, upstreamsShow(up.upstreams));
+    if (pausesDiffer(ready)) await lookStatus();
   };
   const minutes = minutesOf(signal);
   const lookStatus = async () => {
     status = await get('/status', {}, { signal });
+    blockingShow(status.blocking);
     version.textContent = `weir ${status.version}${status.updates?.available ? `; version ${status.updates.version} is there` : ''}`;
   };
   const lookDay = async () => day.set(perMinute(await minutes()));

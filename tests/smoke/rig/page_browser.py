@@ -177,6 +177,8 @@ ASIDE = """[...document.querySelectorAll('main th')].filter((e) => ['Verdict', '
 def views(b, url, axe=""):
     if axe:
         b.value(pathlib.Path(axe).read_text() + "; true")
+    b.until("(() => { const e = document.querySelector('header [aria-expanded]'); e?.click(); return !!e?.offsetParent; })()")  # the buttons of a pause
+    b.until("!!document.querySelector('#pause button')")
     for width, height in SIZES:
         b.size(width, height, "dark")
         for view in VIEWS:

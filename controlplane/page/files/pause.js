@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Pauses of blocking. The header of every view has them with a countdown, and the buttons that pause and resume.
+import { h, fill, field, choice, action, mark, span, complain } from './dom.js';
+import { get, post, every, mayOperate } from './api.js';
+
+const MINUTES = [5, 15, 60], MINUTE_MS = 60000, SECOND_MS = 1000;
+const box = document.getElementById('blocking'), panel = document.getElementById('pause');
+const state = h('div', { class: 'row' });
+const toggle = h('button', { type: 'button', 'aria-controls': panel.id, 'aria-expanded': 'false', onclick: () => (panel.hidden ? open().catch(complain) : close()) }, 'Pause');
+let pauses = []; // those of now: {group, endMs, left}; the group '' is everyone
+
+async function told(path, params, words) {
+  await post(path, params);
+  document.dispatchEvent(new Event('pauses'));
+  return words;
+}
+export const pause = (minutes, group = '') => told('/blocklist/pause', { minutes, group }, `Blocking is paused for ${group || 'everyone'} for ${span(60 * minutes)}.`);
+export const resume = (group = '') => told('/blocklist/resume', { group }, 'Blocking goes on.');
+// Calls `look` after each pause and resume of this page.
+export const whenPaused = (signal, look) => document.addEventListener('pauses', () => look().catch(complain), { signal });
+
+const shut = (isShut) => {
+  panel.hidden = isShut;
+  toggle.ariaExpanded = String(!isShut);
+};
+function close() {
+  shut(true);
+  toggle.focus();
+}
+async function open() {
+  const { groups } = await get('/groups');
+  const whom = choice([['', 'everyone'], ...groups.filter((g) => g.group !== 0).map((g) => [g.name, g.name])], '');
+  fill(panel, field('Pause blocking for', whom), ...MINUTES.map((m) => action(`Pause ${span(60 * m)}`, async () => {
+    const words = await pause(m, whom.value);
+    close();
+    return words;
+  })));
+  shut(false);
+  whom.focus();
+}
+
+// "04:59", or "01:30:00" from an hour on.
+function leftText(endMs) {
+  const s = Math.max(0, Math.round((endMs - Date.now()) / SECOND_MS));
+  return [...(s < 3600 ? [] : [s / 3600]), s / 60 % 60, s % 60].map((n) => String(Math.floor(n)).padStart(2, '0')).join(':');
+}
+
+function pauseShow(p) {
+  p.left = h('span', { role: 'timer' }, leftText(p.endMs));
+  const words = mark('warn', `Paused for ${p.group || 'everyone'}, `);
+  words.append(p.left, ' left.');
+  return [words, mayOperate() && action(p.group ? `Block again for ${p.group}` : 'Block again', async () => {
+    const said = await resume(p.group);
+    toggle.focus();
+    return said;
+  })];
+}
+
+// `blocking`: that of /status; null: it is not known, or nobody is logged in.
+export function blockingShow(blocking) {
+  box.hidden = !blocking;
+  toggle.hidden = !mayOperate();
+  if (!blocking) shut(true);
+  const { enabled, pause_left_s: left, paused_groups: groups } = blocking ?? { paused_groups: [] };
+  pauses = [...(left ? [{ group: '', pause_left_s: left }] : []), ...groups].map((p) => ({ group: p.group, endMs: Date.now() + SECOND_MS * p.pause_left_s }));
+  fill(state, ...pauses.flatMap(pauseShow), pauses.length ? null : enabled ? mark('good', 'Blocking.') : mark('warn', 'Not blocking.'));
+}
+// Whether /ready has other pauses than the header.
+export const pausesDiffer = (ready) => ready.reasons.filter((r) => r.id === 'blocking_paused').length !== pauses.length;
+
+const look = async (signal) => {
+  try {
+    blockingShow((await get('/status', {}, { signal })).blocking);
+  } catch (e) {
+    if (e.name !== 'AbortError') blockingShow(null);
+  }
+};
+export function blockingFollow(signal) {
+  every(MINUTE_MS, signal, () => look(signal));
+  look(signal);
+}
+
+box.append(state, toggle);
+document.addEventListener('pauses', () => look());
+setInterval(() => {
+  if (document.hidden) return; // the view looks when the page is seen again
+  for (const p of pauses) p.left.textContent = leftText(p.endMs);
+  if (!pauses.some((p) => p.endMs <= Date.now())) return;
+  pauses = [];
+  look();
+}, SECOND_MS);
