@@ -124,6 +124,7 @@ pressed() { echo "(() => { const b = [...document.querySelectorAll('header butto
 header() { echo "document.getElementById('blocking').textContent.includes('$1')"; }
 counts_down() { echo "/^0[45]:\\d\\d\$/.test(document.querySelector('header [role=timer]')?.textContent)"; }
 for_whom() { echo "(() => { const s = document.querySelector('#pause select'); if (s) s.value = '$1'; return s?.value === '$1'; })()"; }
+ask="do:(document.querySelector('main form').requestSubmit(), true)"
 check "pause from the header, with a countdown in another view" browse login "do:$(header Blocking.)" "do:$(pressed Pause)" "do:$(pressed 'Pause 5 min')" "do:$(said 'paused for everyone for 5 min')" \
 	"do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache' && $(header 'Paused for everyone') && $(counts_down)" \
 	"do:(window.was = document.querySelector('header [role=timer]').textContent, true)" "do:document.querySelector('header [role=timer]').textContent !== window.was"
@@ -135,6 +136,15 @@ check "a group's pause, which Groups shows at once" browse login "do:location.ha
 	"do:$(header 'Paused for kids')" "do:document.querySelector('[aria-label=\"Group kids\"]').textContent.includes('Paused, ')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
 check "the header shows a pause by another page" browse login "do:!!document.querySelector('.tile')" "do:(import('/api.js').then((m) => m.post('/blocklist/pause', { minutes: 5, group: 'kids' })), true)" \
 	"do:$(header 'Paused for kids')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
+check "ask about a name and allow it" browse login "do:$(typed Name wanted.blocked.test)" "$ask" "do:$(about)?.includes('blocked.list')" \
+	"do:$(press Allow)" "do:$(said 'is allowed')" "do:$(about)?.includes('allowed by') && $(about).includes('allow wanted.blocked.test for everyone')"
+check "is not blocked" eventually eval '! blocks wanted.blocked.test'
+check "ask for a client, and block" browse login "do:$(typed Name wanted.blocked.test)" "do:$(typed 'Client (optional)' 198.18.0.9)" "$ask" \
+	"do:$(about)?.includes('kids')" "do:$(press Block)" "do:$(said 'is blocked')" "do:$(about)?.includes('(decides)') && !$(about).includes('allowed by')"
+check "is blocked again" eventually blocks wanted.blocked.test
+echo 'a long password' | weirctl password set rob --role read >/dev/null
+who=rob check "who only looks gets no button that weir refuses" browse login "do:$(header Blocking.)" "do:!$(pressed Pause)" "do:$(typed Name wanted.blocked.test)" "$ask" \
+	"do:$(about)?.includes('blocked') && !$(press Allow) && $(press Close)"
 asked() { up_log | grep -c " ok-3000.cached.test 1\$"; }
 short ok-3000.cached.test A >/dev/null
 before=$(asked)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is so now: problems in words first, then rates, charts, upstream servers and memory.
-import { h, fill, table, tiles, mark, number, rate, percent, bytes, micros } from './dom.js';
+import { h, fill, table, tiles, field, mark, number, rate, percent, bytes, micros, complain } from './dom.js';
 import { get, every, events, minutesOf } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
@@ -26,13 +26,26 @@ function upstreamsShow(list) {
     { title: 'Timeouts', number: true, of: (u) => number(u.timeouts) }], list, 'weir asks no upstream server.');
 }
 
+// Explains what a client gets for a name, as Queries does.
+function ask(signal) {
+  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), who = h('input', { maxLength: 80, placeholder: 'address or name' }), about = h('div');
+  let open = null;
+  return [h('h2', {}, 'Ask about a name'), h('form', { onsubmit: (e) => {
+    e.preventDefault();
+    import('./queries.js').then(({ detailsIn }) => {
+      open ??= detailsIn(about, signal);
+      return open({ qname: name.value.trim(), client: who.value.trim() });
+    }).catch(complain);
+  } }, field('Name', name), field('Client (optional)', who), h('button', { type: 'submit' }, 'Ask')), about];
+}
+
 export async function show(box, signal) {
   const problems = h('div'), now = h('div'), upstreams = h('div'), version = h('p', { class: 'soft' });
   const graph = chart('Queries a second over the last five minutes', [
     { title: 'from the cache', colour: '--hit', unit: rate }, { title: 'blocked', colour: '--blocked', unit: rate },
     { title: 'asked on', colour: '--miss', unit: rate }, { title: 'failed', colour: '--failed', unit: rate }], signal, 2 * KEPT);
   const day = chart('Queries a second over the last day', [{ title: 'queries', colour: '--hit', unit: rate }], signal, 86400, 140);
-  box.append(h('h1', {}, 'Now'), problems, h('h2', {}, 'Queries'), now, graph.box, h('h2', {}, 'Last 24 hours'), day.box, h('h2', {}, 'Upstream servers'), upstreams, version);
+  box.append(h('h1', {}, 'Now'), problems, ...ask(signal), h('h2', {}, 'Queries'), now, graph.box, h('h2', {}, 'Last 24 hours'), day.box, h('h2', {}, 'Upstream servers'), upstreams, version);
 
   const old = (words) => h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, `${words} What is below is old.`));
   let wrong = null, found = null, status = {}; // what is said of the stream, and of the rest

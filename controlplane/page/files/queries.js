@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
 import { h, fill, table, field, choice, action, say, facts, micros, rcode, complain, notes } from './dom.js';
-import { get, post, lines, loads } from './api.js';
+import { get, post, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
@@ -53,7 +53,7 @@ async function details(place, signal, close, again, { qname: name, client: forCl
   const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
   const aside = h('section', { class: 'about', 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
     facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
-    h('div', { class: 'row' }, field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
+    h('div', { class: 'row' }, mayOperate() && [field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
       action('Allow', entry('allow')), action('Block', entry('deny')),
       action('Forget cached answers', async () => { const words = await flush(name, { name }); await again(); return words; }),
       action('Trace for 30 s', async () => {
@@ -61,7 +61,7 @@ async function details(place, signal, close, again, { qname: name, client: forCl
         trace.textContent = 'Waiting for a query …\n';
         await lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += traceText(l); })
           .catch((e) => { if (!signal.aborted) trace.textContent += `${e.message}\n`; });
-      }),
+      })],
       h('button', { type: 'button', onclick: close }, 'Close')), trace);
   fill(place, aside);
   aside.scrollIntoView({ block: 'nearest' });
