@@ -12,7 +12,7 @@
 
 enum { VALUE_MAX = 32 * SERVICE_COUNT, PATH_SHOWN_MAX = 512 };
 
-// A parameter that must be there. NULL: replied with an error.
+// A parameter that must be there. NULL: replied with an error, and the exchange is gone.
 static const char *param_must(struct http_exchange *x, const char *name)
 {
 	const char *value = http_param(x, name);
@@ -74,7 +74,7 @@ static bool new_check(struct verb *v, const char *path, bool is_new)
 
 static void serve_set(struct api *a, struct http_exchange *x)
 {
-	const char *path = param_must(x, "path"), *yaml = http_param(x, "yaml");
+	const char *yaml = http_param(x, "yaml"), *path = param_must(x, "path");
 	char why[CONFIG_WHY_MAX];
 	bool is_new;
 	if (!path || !api_param_flag(x, "new", &is_new))
@@ -143,7 +143,7 @@ static void serve_unset(struct api *a, struct http_exchange *x)
 // Several keys at once, in the form of a file; in place of what is at the path `replace`.
 static void serve_override(struct api *a, struct http_exchange *x)
 {
-	const char *yaml = param_must(x, "yaml"), *replace = http_param(x, "replace");
+	const char *replace = http_param(x, "replace"), *yaml = param_must(x, "yaml");
 	char why[CONFIG_WHY_MAX];
 	struct verb *v = yaml ? verb_begin(a, x) : NULL;
 	if (!v)
@@ -248,7 +248,7 @@ static void services_text(const struct service_set *s, char out[VALUE_MAX])
 // Blocks a service, or no longer, for everyone or for a group, which then has services of its own.
 static void service_change(struct api *a, struct http_exchange *x, bool block)
 {
-	const char *word = param_must(x, "service"), *group = http_param(x, "group");
+	const char *group = http_param(x, "group"), *word = param_must(x, "service");
 	char value[VALUE_MAX], path[CONFIG_GROUP_NAME_MAX + 32], why[CONFIG_WHY_MAX];
 	const struct config_group *of = NULL;
 	if (!word)

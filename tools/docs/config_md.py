@@ -40,7 +40,7 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 * No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as
   absent.
 * `include` takes in further files, `version` says which version of the keys a file has
-  ([config-files.md](config-files.md)).
+  ([config-files.md](config-files.md)). Only the managed part has `overrides` and `unset`.
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
   [config-tcp.md](config-tcp.md), `upstreams`, `forward_zones`, `dnssec` and `ipv6` in
   [config-upstreams.md](config-upstreams.md), `query_log` and those below it in

@@ -337,6 +337,13 @@ class Drive:
             self.post(f"/groups/{verb}", good, **client)
         self.post("/upstreams/add", good, server=f"127.0.0.1:{5401 + n}")
         self.post("/upstreams/remove", good, server=f"127.0.0.1:{5401 + n}")
+        self.post("/config/set", good, path=f"groups[race{n}].clients", yaml=f"198.18.7.{n}")
+        self.post("/config/override", good, yaml='{"blocking": {"ttl": %d}}' % (60 + n), replace="blocking.ttl")
+        self.post("/config/unset", good, path=f"groups[race{n}]")
+        for verb in ("block", "allow"):
+            self.post(f"/services/{verb}", good, service="tiktok")
+        for path in ("blocking.ttl", "blocking.services"):
+            self.post("/config/clear", good, path=path)
 
     def access(self):
         name = {"name": f"t{self.serial % 5}"}
