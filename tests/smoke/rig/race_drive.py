@@ -177,7 +177,7 @@ class Drive:
         with self.lock:
             self.did[what] = self.did.get(what, 0) + n
 
-    def post(self, path, good=(200,), **params):
+    def post(self, path, good=(200,), /, **params):
         status, body = call("POST", path, params)
         self.count(f"POST {path}", status in good)
         if status == 0:
