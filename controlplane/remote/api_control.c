@@ -68,10 +68,15 @@ struct tls_server_settings api_control_tls(
 		.client_ca = c->control.client_ca[0] ? c->control.client_ca : NULL};
 }
 
-static void streams_end(struct api *a)
+static void streams_end(struct api *a, bool (*keeps)(const void *arg, uint64_t right))
 {
 	for (unsigned i = 0; i < a->control.count; i++)
-		http_streams_end(a->control.listener[i].server, NULL, NULL);
+		http_streams_end(a->control.listener[i].server, keeps, a->access);
+}
+
+static bool is_not_by_certificate(const void *, uint64_t right)
+{
+	return right != ACCESS_BY_CERTIFICATE;
 }
 
 static bool keeps(const void *arg, uint64_t right)
@@ -81,8 +86,7 @@ static bool keeps(const void *arg, uint64_t right)
 
 void api_control_streams_look(struct api *a)
 {
-	for (unsigned i = 0; i < a->control.count; i++)
-		http_streams_end(a->control.listener[i].server, keeps, a->access);
+	streams_end(a, keeps);
 }
 
 // Reads certificates that have changed. Logs a failure once.
@@ -100,7 +104,7 @@ static void certificates_look(struct api *a)
 	if (tls_watch_read(&k->watch, &set, k->tls, &next, k->why) == 0) {
 		tls_server_free(k->tls);
 		k->tls = next;
-		streams_end(a);
+		streams_end(a, NULL);
 	} else if (strcmp(before, k->why) != 0) {
 		log_error("control.listen: certificates: %s; %s", k->why,
 			k->tls ? "those in force stay" : "no connection is accepted");
@@ -129,7 +133,7 @@ static void users_look(struct api *a)
 		return;
 	k->client_count = c->client_count;
 	memcpy(k->client, c->client, sizeof(k->client));
-	streams_end(a);
+	streams_end(a, is_not_by_certificate);
 }
 
 static void on_look(evutil_socket_t, short, void *arg)

@@ -91,9 +91,14 @@ check "and ends when it has expired" eventually eval '! kill -0 $brief 2>/dev/nu
 timeout 90 curl -sN --cacert $dir/ca.pem --cert $dir/ops.pem --key $dir/ops.key https://127.0.0.1:9953/v1/events >$tmp/certified 2>&1 &
 certified=$!
 check "a stream with a certificate runs" eventually grep -q process_started $tmp/certified
+timeout 300 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/read.token --json events --follow \
+	>$tmp/stays 2>&1 &
+stays=$!
+check "so does one with a token" eventually grep -q process_started $tmp/stays
 sed -i 's/role: operate}\]$/role: read}]/' $config
 check "its role changes" weirctl config reload
 check "and the stream ends" eventually eval '! kill -0 $certified 2>/dev/null'
+check "that of the token does not" kill -0 $stays
 sed -i 's/role: read}\]$/role: operate}]/' $config
 check "it has its role again" weirctl config reload
 check "a role that does not suffice" said read cache flush a.test
@@ -152,17 +157,13 @@ check "a short one is refused" eval '! echo short | weirctl password set bob --r
 check "the list has the user" eval 'weirctl --json password list | jq -e ".users == [{name: \"eve\", role: \"operate\"}]"'
 check "the file has no password" eval '[ "$(stat -c %a $state/passwords)" = 600 ] && ! grep -q "a long" $state/passwords'
 
-timeout 90 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/read.token --json events --follow \
-	>$tmp/stays 2>&1 &
-stays=$!
-check "a stream of another user runs" eventually grep -q process_started $tmp/stays
 same "eve logs in" 200 "$(https -D $tmp/head -d user=eve --data-urlencode 'password=a long password' https://127.0.0.1:9953/v1/session)"
 same "and out" 200 "$(https -b "$(grep -o '__Host-weir=[0-9a-f]*' $tmp/head)" -H "X-Weir-CSRF: $(jq -r .csrf $tmp/body)" -d a=b \
 	https://127.0.0.1:9953/v1/session/end)"
 reloads=$(grep -c config_reloaded $tmp/stays)
 more_reloads() { [ "$(grep -c config_reloaded $tmp/stays)" -gt "$reloads" ]; }
 check "the configuration is read again" weirctl config reload
-check "which the other stream has" eventually more_reloads
+check "which the other user's stream has" eventually more_reloads
 kill $stays
 
 ahead 10 # the log takes 20 refused tries at once, and two a second: it has room for one of each kind again
