@@ -51,10 +51,8 @@ static uint64_t groups_at(const struct config *c, const struct ip_address *prefi
 
 static uint64_t groups_named(const struct config *c, const char *name)
 {
-	for (unsigned i = 0; i < c->group_count; i++)
-		if (strcmp(c->groups[i].name, name) == 0)
-			return UINT64_C(1) << (i + 1);
-	return 0;
+	const struct config_group *g = config_group_by_name(c, name);
+	return g ? UINT64_C(1) << (g - c->groups + 1) : 0;
 }
 
 // The next term of *rest, which is not at its end.

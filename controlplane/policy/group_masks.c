@@ -20,10 +20,7 @@ void group_moment_now(struct group_moment *out)
 
 static bool exists(const struct config *c, const char *name)
 {
-	for (unsigned i = 0; i < c->group_count; i++)
-		if (strcmp(c->groups[i].name, name) == 0)
-			return true;
-	return strcmp(name, CONFIG_EVERYONE) == 0;
+	return config_group_by_name(c, name) || strcmp(name, CONFIG_EVERYONE) == 0;
 }
 
 static struct group_pause *find(struct group_pauses *p, const char *name)

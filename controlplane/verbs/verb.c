@@ -119,11 +119,7 @@ bool verb_is_of_file(
 
 bool verb_group_check(struct verb *v, const char *group)
 {
-	const struct config *c = verb_config(v);
-	for (unsigned i = 0; group && i < c->group_count; i++)
-		if (strcmp(c->groups[i].name, group) == 0)
-			return true;
-	if (!group)
+	if (!group || config_group_by_name(verb_config(v), group))
 		return true;
 	api_param_refuse_group(v->api, v->exchange, group);
 	verb_end(v);

@@ -250,7 +250,6 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 {
 	const char *group = http_param(x, "group"), *word = param_must(x, "service");
 	char value[VALUE_MAX], path[CONFIG_GROUP_NAME_MAX + 32], why[CONFIG_WHY_MAX];
-	const struct config_group *of = NULL;
 	if (!word)
 		return;
 	const int service = service_find(word);
@@ -264,10 +263,7 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 	if (!v || !verb_group_check(v, group))
 		return;
 	const struct config *c = verb_config(v);
-	for (unsigned i = 0; group && i < c->group_count; i++)
-		if (strcmp(c->groups[i].name, group) == 0)
-			of = &c->groups[i];
-	struct service_set set = *config_group_services(c, of);
+	struct service_set set = *config_group_services(c, config_group_by_name(c, group));
 	const bool is_so = service_set_has(&set, (unsigned)service) == block;
 	if (block)
 		service_set_add(&set, (unsigned)service);

@@ -139,8 +139,8 @@ ATTR_INLINE bool drop_source_is_sane(unsigned version, unsigned prefix_len)
 // a data plane finds everything else. Only cp writes it.
 struct directory {
 	alignas(CACHE_LINE) _Atomic uint64_t epoch; // quiescence, shm_epoch.h; starts at 1
-	alignas(CACHE_LINE) _Atomic uint64_t
-		heartbeat_ms;         // clock_mono_ms, each 100 ms by the first resolver
+	// clock_mono_ms, each 100 ms by the first resolver
+	alignas(CACHE_LINE) _Atomic uint64_t heartbeat_ms;
 	_Atomic uint64_t incarnation; // the running (or last) control plane's
 	_Atomic uint32_t state;       // enum cp_state
 	uint32_t reserved;

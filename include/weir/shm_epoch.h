@@ -19,9 +19,8 @@
 //   evict    `evicted` (shared) gets its next number; then `out` of the writers' process (release)
 //   reuse    the writer loads `out` (acquire); release fence; then it writes into the memory
 //   batch    at its end, before it sends: acquire fence, then the worker loads `evicted`. If it
-//   read
-//            one byte that was written after the reuse, it finds the new number there, and drops
-//            the replies
+//            read one byte that was written after the reuse, it finds the new number there, and
+//            drops the replies
 //   return   at the top of its loop, where it holds no reference, a worker that finds a new number
 //            stores the number as `returned`; full fence; then it goes on. A writer that loads
 //            `returned` behind its own fence either finds the number, and waits for this worker's

@@ -10,17 +10,11 @@
 
 static int group_parse(const struct config *c, const char *text, unsigned *out)
 {
-	if (strcmp(text, CONFIG_EVERYONE) == 0) {
-		*out = 0;
-		return 0;
-	}
-	for (unsigned i = 0; i < c->group_count; i++) {
-		if (strcmp(text, c->groups[i].name) == 0) {
-			*out = i + 1;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	const struct config_group *g = config_group_by_name(c, text);
+	if (!g && strcmp(text, CONFIG_EVERYONE) != 0)
+		return -EINVAL;
+	*out = g ? (unsigned)(g - c->groups) + 1 : 0;
+	return 0;
 }
 
 // An address, or the name that the configuration gives a client. A prefix is no client, but that of

@@ -83,6 +83,14 @@ const struct config_client *config_client_by_mac(
 	return NULL;
 }
 
+const struct config_group *config_group_by_name(const struct config *c, const char *name)
+{
+	for (unsigned i = 0; name && i < c->group_count; i++)
+		if (strcmp(c->groups[i].name, name) == 0)
+			return &c->groups[i];
+	return NULL;
+}
+
 const struct config_client *config_client_by_name(const struct config *c, const char *name)
 {
 	for (unsigned i = 0; i < c->client_count; i++)
