@@ -145,6 +145,34 @@ check "is blocked again" eventually blocks wanted.blocked.test
 echo 'a long password' | weirctl password set rob --role read >/dev/null
 who=rob check "who only looks gets no button that weir refuses" browse login "do:$(header Blocking.)" "do:!$(pressed Pause)" "do:$(typed Name wanted.blocked.test)" "$ask" \
 	"do:$(about)?.includes('blocked') && !$(press Allow) && $(press Close)"
+who=rob check "nor at Groups and Clients" browse login "do:location.hash = '#/groups', true" "do:document.querySelector('[aria-label=\"Group kids\"]') && !document.querySelector('main button')" \
+	"do:location.hash = '#/client', true" "do:document.querySelector('main tbody a') && !$(press Name)"
+# in_group GROUP BUTTON [ROW], group_typed GROUP LABEL VALUE: a control of a group
+in_group() { echo "(() => { const b = [...document.querySelectorAll('[aria-label=\"Group $1\"] button')].find((e) => e.textContent === '$2' && (e.closest('tr') ?? e).textContent.includes('${3-}')); b?.click(); return !!b; })()"; }
+group_typed() { echo "(() => { const l = [...document.querySelectorAll('[aria-label=\"Group $1\"] label')].find((e) => e.firstChild.textContent === '$2'); if (l) l.lastChild.value = '$3'; return !!l; })()"; }
+of_group() { echo "document.querySelector('[aria-label=\"Group $1\"]')?.textContent.includes('$2')"; }
+echo 'a long password' | weirctl password set oda --role operate >/dev/null
+who=oda check "one who operates blocks and allows a service of a group, and deletes none" browse login "do:location.hash = '#/groups', true" "do:$(group_typed kids Service steam)" \
+	"do:$(in_group kids 'Block service')" "do:$(said 'steam is blocked for kids.')" "do:$(in_group kids 'Allow steam')" "do:$(said 'no longer blocked')" "do:!$(in_group kids 'Delete group')"
+check "make a group with a service, a bedtime, safe search and an entry" browse login "do:location.hash = '#/groups', true" "do:$(typed 'New group: its name' teens)" "do:$(typed 'Its clients' 198.18.0.2)" \
+	"do:$(press 'Make group')" "do:$(said 'teens is made.')" "do:$(group_typed teens Service tiktok)" "do:$(in_group teens 'Block service')" "do:$(said 'tiktok is blocked for teens.')" \
+	"do:$(in_group teens 'Safe search on')" "do:$(said 'Safe search is on for teens.')" "do:$(group_typed teens 'Name, and all below it' mine.test)" "do:$(group_typed teens Verdict deny)" "do:$(in_group teens Add)" \
+	"do:$(said 'mine.test: done.')" "do:$(of_group teens 'Safe search off') && !$(of_group teens 'as the file says')"
+check "the service is blocked" eventually blocks www.tiktok.com
+check "so is the entry" eventually blocks ok.mine.test
+check "other names are not" eventually resolves ok.www.test
+check "a bedtime" browse login "do:location.hash = '#/groups', true" "do:$(group_typed teens From 00:00)" "do:$(group_typed teens To 23:59)" \
+	"do:$(in_group teens 'Set schedule')" "do:$(said 'bedtime is set.')" "do:$(of_group teens 'daily 00:00 to 23:59')"
+check "blocks all" eventually blocks ok.www.test
+name_row="do:(window.prompt = () => 'tablet', window.confirm = () => true, location.hash = '#/client', true)"
+check "name a device" browse login "$name_row" "do:$(press Name 198.18.0.2)" "do:$(said 'is tablet.')" "do:[...document.querySelectorAll('main td a')].some((a) => a.textContent === 'tablet')"
+check "its name is in the configuration" eval 'weirctl --json config overrides | jq -e "any(.overrides[]; .path | startswith(\"clients[tablet].\"))"'
+check "take the name back" browse login "$name_row" "do:$(press 'Forget name' tablet)" "do:$(said 'tablet is forgotten.')"
+check "remove the bedtime and the entry, delete the group" browse login "do:(window.confirm = () => true, location.hash = '#/groups', true)" "do:$(in_group teens Remove bedtime)" "do:$(said 'bedtime is removed.')" \
+	"do:$(in_group teens Remove mine.test)" "do:$(said 'mine.test is removed.')" "do:$(in_group teens 'Delete group')" "do:$(said 'teens is deleted.')" "do:!document.querySelector('[aria-label=\"Group teens\"]')"
+check "which is gone" eventually resolves www.tiktok.com
+check "a schedule of the file goes, and comes back" browse login "do:(window.confirm = () => true, location.hash = '#/groups', true)" "do:$(in_group rest Remove always)" "do:$(said 'always is removed.')" \
+	"do:$(in_group rest 'schedules as the file says')" "do:$(said 'counts again')" "do:$(of_group rest 'Paused by a schedule.') && !$(of_group rest 'as the file says')"
 asked() { up_log | grep -c " ok-3000.cached.test 1\$"; }
 short ok-3000.cached.test A >/dev/null
 before=$(asked)

@@ -2,7 +2,7 @@
 // The control API, as weirctl uses it. The session is a cookie that scripts cannot read; a change
 // needs the token of the session besides.
 
-import { say } from './dom.js';
+import { notes, say } from './dom.js';
 
 const BASE = '/v1', AGAIN_MS = 5000;
 const BUSY_MS = 1000, BUSY_MOST_MS = 8000, BUSY_TRIES = 6;
@@ -94,6 +94,14 @@ export async function whoAmI() {
 }
 // A view shows a user who only looks no button that weir would refuse.
 export const mayOperate = () => role !== 'read';
+export const mayAdmin = () => role === 'admin';
+
+// Makes a change, looks again, and gives what to say of it.
+export async function change(look, words, path, params) {
+  const reply = await post(path, params);
+  await look();
+  return words + notes(reply);
+}
 
 // A line of JSON at a time, until the view is left. Ends with an error, or quietly by `signal`.
 export async function lines(path, params, signal, onLine) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the cache has of a name, and what forgets it.
-import { h, fill, table, tiles, field, action, number, bytes, percent, span, complain } from './dom.js';
+import { h, fill, named, table, figure, tiles, field, action, number, bytes, percent, span, complain } from './dom.js';
 import { get, post } from './api.js';
 
 // Flushes by `params`. Says what went of `what`, and what did not.
@@ -26,9 +26,9 @@ export async function show(box, signal) {
   const search = async () => {
     const found = await get('/cache', { name: name.value.trim(), type: type.value.trim() });
     fill(result, table(`Cached answers of ${name.value}`, [{ title: 'Tier', of: (e) => e.tier }, { title: 'Type', of: (e) => e.type }, { title: 'Answer', of: (e) => e.rcode },
-      { title: 'Records', name: true, of: (e) => e.records.map((r) => (typeof r === 'string' ? r : [r.name, r.ttl, r.type, r.data ?? r.text].filter((x) => x !== undefined).join(' '))).join('; ') || '–' },
-      { title: 'Age', number: true, of: (e) => span(e.age_ms / 1000) }, { title: 'Fresh for', number: true, of: (e) => left(e.soft_left_ms) },
-      { title: 'Kept for', number: true, of: (e) => left(e.hard_left_ms) }, { title: 'Hits a minute', number: true, of: (e) => number(e.hits_per_minute) }], found.entries, 'Nothing is cached of this name.'));
+      named('Records', (e) => e.records.map((r) => (typeof r === 'string' ? r : [r.name, r.ttl, r.type, r.data ?? r.text].filter((x) => x !== undefined).join(' '))).join('; ') || '–'),
+      figure('Age', (e) => span(e.age_ms / 1000)), figure('Fresh for', (e) => left(e.soft_left_ms)),
+      figure('Kept for', (e) => left(e.hard_left_ms)), figure('Hits a minute', (e) => number(e.hits_per_minute))], found.entries, 'Nothing is cached of this name.'));
   };
   const forget = async (what, params) => {
     const words = await flush(what, params);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The clients of a day; and one client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
-import { h, fill, tiles, facts, field, choice, action, complain, table, number, percent, when, moment, notes } from './dom.js';
-import { get, post, loads } from './api.js';
+import { h, row, figure, fill, named, tiles, facts, field, choice, action, complain, table, number, percent, when, moment } from './dom.js';
+import { change, get, loads, mayAdmin } from './api.js';
+import { overridesGet, overridesShow } from './override.js';
 import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
 
@@ -9,24 +10,30 @@ const DAY_S = 86400;
 
 // Its group, from the configuration, and the way into another one.
 function groupShow(client, of, groups, look) {
-  const to = choice(groups.filter((g) => g.group !== 0 && g.name !== of.name).map((g) => [g.name, g.name]), '');
+  const to = choice(groups.filter((g) => g.group !== 0 && g.name !== of.name).map((g) => g.name), '');
   return h('section', {}, h('h2', {}, 'What applies to it'),
     facts([['Group', h('a', { href: '#/groups' }, of.name)], ['Lists', of.lists.join(', ') || 'none'], ['Blocked services', (of.services ?? []).join(', ')],
       ['Schedules', of.schedules.map((s) => s.name + (s.active ? ' (applies now)' : '')).join(', ')], ['Next change', of.next_change_unix_s ? when(of.next_change_unix_s) : '']]),
-    to.length ? h('div', { class: 'row' }, field('Another group', to), action('Move', async () => {
-      const reply = await post('/groups/move', { client, group: to.value });
-      await look();
-      return `${client} is moved to ${to.value}.${notes(reply)}`;
-    })) : null);
+    mayAdmin() && to.length ? row(field('Another group', to), action('Move', () => change(look, `${client} is moved to ${to.value}.`, '/groups/move', { client, group: to.value }))) : null);
 }
 
 const seen = (unix_s) => (unix_s ? moment(unix_s) : '–');
 
-function clientsShow(day) {
+// Gives the client of a row a name in the configuration, or takes that back.
+function nameButton(c, look) {
+  if (c.name_from === 'clients') return action('Forget name', () => change(look, `${c.client_name} is forgotten.`, '/config/unset', { path: `clients[${c.client_name}]` }), { ask: `Forget the name ${c.client_name}?` });
+  return action('Name', () => {
+    const name = prompt(`Name of ${c.address}:`, c.client_name)?.trim();
+    return name && change(look, `${c.address} is ${name}.`, '/config/set', { path: `clients[${name}].${c.mac ? 'macs' : 'addresses'}`, yaml: JSON.stringify([c.mac || c.address]), new: 1 });
+  });
+}
+
+function clientsShow(day, look) {
   const link = (c) => h('a', { href: `#/client/${encodeURIComponent(c.address)}` }, c.client_name || c.address);
-  return table(`Clients of the last 24 hours: ${number(day.client_count)}`, [{ title: 'Client', name: true, of: link }, { title: 'Address', name: true, of: (c) => c.address }, { title: 'MAC address', tight: true, of: (c) => c.mac || '–' },
-    { title: 'Queries', number: true, of: (c) => number(c.queries) }, { title: 'Blocked', number: true, of: (c) => percent(c.blocked, c.queries) }, { title: 'Did not exist', number: true, of: (c) => percent(c.missing, c.queries) },
-    { title: 'First seen', tight: true, of: (c) => seen(c.first_unix_s) }, { title: 'Last seen', tight: true, of: (c) => seen(c.last_unix_s) }], day.clients);
+  return table(`Clients of the last 24 hours: ${number(day.client_count)}`, [named('Client', link), named('Address', (c) => c.address), { title: 'MAC address', tight: true, of: (c) => c.mac || '–' },
+    figure('Queries', (c) => number(c.queries)), figure('Blocked', (c) => percent(c.blocked, c.queries)), figure('Did not exist', (c) => percent(c.missing, c.queries)),
+    { title: 'First seen', tight: true, of: (c) => seen(c.first_unix_s) }, { title: 'Last seen', tight: true, of: (c) => seen(c.last_unix_s) },
+    ...(mayAdmin() ? [{ title: 'Actions', of: (c) => nameButton(c, look) }] : [])], day.clients);
 }
 
 // What the query store has of its day.
@@ -48,6 +55,11 @@ export async function show(box, signal, encoded) {
       if (argument && who.value.trim() === argument) look().catch(complain); // the place is this one already
       else location.hash = `#/client/${encodeURIComponent(who.value.trim())}`;
     } }, field('Client', who), h('button', { type: 'submit', class: 'main' }, 'Show its day')), result);
+  const lookAll = () => load(async (mine) => {
+    const [day, overrides] = await Promise.all([get('/clients', { seconds: DAY_S, limit: 100 }, { signal: mine }), overridesGet()]);
+    fill(result, overridesShow(overrides.map((o) => (o.unset || o.of_file) && /^clients\[[^\]]*\]/.exec(o.path)?.[0]).filter((path) => path), lookAll),
+      clientsShow(day, lookAll), h('p', { class: 'soft' }, coverage(day)));
+  });
   const look = () => load(async (mine) => {
     const failures = [];
     // Each part stands without the others.
@@ -70,10 +82,5 @@ export async function show(box, signal, encoded) {
       table('The latest queries', columns(detailsIn(about, mine)), found.rows, 'No query of this client is in the query store.'));
     if (day) dayShow(dayBox, day, filter, mine);
   });
-  if (argument) {
-    await look();
-    return;
-  }
-  const day = await get('/clients', { seconds: DAY_S, limit: 100 }, { signal });
-  fill(result, clientsShow(day), h('p', { class: 'soft' }, coverage(day)));
+  await (argument ? look() : lookAll());
 }

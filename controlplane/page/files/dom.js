@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Elements and texts. Every text from the API becomes a text node: no view makes elements of markup.
 
+// What is there of these, which may be in arrays.
+const given = (children) => children.flat(2).filter((c) => (c ?? false) !== false);
+
 export function h(name, options = {}, ...children) {
   const e = document.createElement(name);
   for (const [key, value] of Object.entries(options)) {
@@ -10,7 +13,7 @@ export function h(name, options = {}, ...children) {
     else if (key in e && key !== 'list' && key !== 'form') e[key] = value;
     else e.setAttribute(key, value === true ? '' : value);
   }
-  e.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  e.append(...given(children));
   return e;
 }
 
@@ -30,13 +33,15 @@ export function fill(e, ...children) {
   const held = e.contains(document.activeElement) ? document.activeElement : null;
   const focus = [...e.querySelectorAll(CONTROLS)].indexOf(held);
   const lefts = [...e.querySelectorAll('.scroll')].map((s) => s.scrollLeft);
-  e.replaceChildren(...children.filter((c) => c !== null && c !== undefined && c !== false));
+  e.replaceChildren(...given(children));
   e.querySelectorAll('.scroll').forEach((s, i) => { s.scrollLeft = lefts[i] ?? 0; });
   if (!held || e.contains(document.activeElement)) return;
   const same = e.querySelectorAll(CONTROLS)[focus];
   if (same && called(same) === called(held)) same.focus({ preventScroll: true });
   else headingFocus(e);
 }
+
+export const row = (...children) => h('div', { class: 'row' }, children);
 
 export const text = (s) => document.createTextNode(String(s));
 
@@ -52,6 +57,10 @@ export function table(caption, columns, rows, empty = 'Nothing here.') {
       h('tbody', {}, rows.length ? rows.map((row) => h('tr', {}, columns.map((c) => cell(c, row))))
         : h('tr', {}, h('td', { colSpan: columns.length, class: 'soft' }, empty)))));
 }
+
+// Columns of numbers, and of names.
+export const figure = (title, of) => ({ title, number: true, of });
+export const named = (title, of) => ({ title, name: true, of });
 
 export function tiles(list) {
   return h('dl', { class: 'tiles' }, list.map(([title, value, kind]) =>
@@ -104,8 +113,21 @@ export function field(title, input) {
   return h('label', {}, title, input);
 }
 
+// A button that sends the fields, and empties them when that has succeeded. `does` gives what to say.
+export function form(fields, title, does) {
+  return h('form', { onsubmit: async (e) => {
+    e.preventDefault();
+    try {
+      say(await does());
+      e.target.reset();
+    } catch (x) { complain(x); }
+  } }, fields, h('button', { type: 'submit' }, title));
+}
+
+// `list`: values, or pairs of a value and its title.
 export function choice(list, value, options = {}) {
-  const s = h('select', options, list.map(([v, title]) => h('option', { value: v }, title)));
+  list = list.map((o) => [o].flat());
+  const s = h('select', options, list.map(([v, title = v]) => h('option', { value: v }, title)));
   if (list.some(([v]) => v === value)) s.value = value;
   return s;
 }

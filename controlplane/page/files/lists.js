@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
-import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain, notes } from './dom.js';
-import { get, post } from './api.js';
+import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, moment, bytes, span } from './dom.js';
+import { change, get, post } from './api.js';
 import { pause, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
 import { coverage } from './top.js';
@@ -21,26 +21,22 @@ export async function show(box, signal) {
     const paused = status.pause_until_unix_s > Date.now() / 1000;
     fill(state,
       h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`), ` From ${kinds(status)}.`),
-      h('div', { class: 'row' },
+      row(
         action('Fetch all now', async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
         paused ? action('Block again', () => resume())
           : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, () => pause(m))),
         status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
     listsShow = () => fill(lists, table('Lists', [
-      { title: 'List', name: true, of: (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || '')) },
+      named('List', (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || ''))),
       { title: 'Kind', of: (l) => l.kind },
       { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force')) },
-      { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Blocked in 24 h', number: true, of: (l) => (l.allow ? '–' : hits(l)) },
-      { title: 'Last fetch', tight: true, of: fetched }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
-      { title: 'Size', number: true, of: (l) => bytes(l.bytes) }, { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
+      figure('Names', (l) => number(l.names)), figure('Blocked in 24 h', (l) => (l.allow ? '–' : hits(l))),
+      { title: 'Last fetch', tight: true, of: fetched }, figure('Rejected lines', (l) => number(l.rejected)),
+      figure('Size', (l) => bytes(l.bytes)), { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
     listsShow();
-    fill(entries, table('Allowed and blocked by hand', [
-      { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
-      { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
-      { title: 'Actions', of: (e) => e.removable && action('Remove', async () => { const reply = await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.${notes(reply)}`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
-    own.entries, 'No entry by this page or by weirctl.'));
+    fill(entries, entriesShow('Allowed and blocked by hand', own.entries, look));
   };
-  box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), elsewhere(), entries, addEntry(look));
+  box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), h('p', { class: 'soft' }, 'Entries of blocking.allow, blocking.deny and groups are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.'), entries, addEntry(look));
   get('/log/top', { seconds: 86400, limit: LISTS }, { signal }).then((t) => {
     const counts = new Map(t.lists.items.map((i) => [i.text, i.queries]));
     const rest = t.lists.items.length < LISTS ? number(0) : '–'; // of lists that the reply has no room for
@@ -52,11 +48,6 @@ export async function show(box, signal) {
   }).then(() => { if (!signal.aborted) listsShow(); });
   whenPaused(signal, look);
   await look();
-}
-
-function elsewhere() {
-  const key = (words) => h('code', {}, words);
-  return h('p', { class: 'soft' }, 'Entries of ', key('blocking.allow'), ', ', key('blocking.deny'), ' and ', key('groups'), ' are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.');
 }
 
 // The service lists what it loaded; a list that is off is only in the configuration.
@@ -73,8 +64,8 @@ function fetched(l) {
 
 function actions(defined, look) {
   if (!defined) return '';
-  const does = (title, path, words, ask) => action(title, async () => { const reply = await post(path, { name: defined.name }); await look(); return words + notes(reply); }, { ask });
-  return h('div', { class: 'row' },
+  const does = (title, path, words, ask) => action(title, () => change(look, words, path, { name: defined.name }), { ask });
+  return row(
     defined.switchable && (defined.enabled ? does('Turn off', '/lists/disable', `${defined.name} is off.`) : does('Use', '/lists/enable', `${defined.name} is used again.`)),
     defined.removable && does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
 }
@@ -82,27 +73,20 @@ function actions(defined, look) {
 function addList(look) {
   const name = h('input', { required: true, maxLength: 64 }), place = h('input', { required: true, maxLength: 1024, placeholder: 'https://…' });
   const kind = choice([['0', 'block'], ['1', 'allow']], '0');
-  return h('form', { onsubmit: async (e) => {
-    e.preventDefault();
-    try {
-      const reply = await post('/lists/add', { name: name.value, place: place.value, allow: kind.value });
-      say(`${name.value} is added.${notes(reply)}`);
-      e.target.reset();
-      await look();
-    } catch (x) { complain(x); }
-  } }, field('New list: its name', name), field('URL or path', place), field('Kind', kind), h('button', { type: 'submit' }, 'Add'));
+  return form([field('New list: its name', name), field('URL or path', place), field('Kind', kind)], 'Add',
+    () => change(look, `${name.value} is added.`, '/lists/add', { name: name.value, place: place.value, allow: kind.value }));
 }
 
-function addEntry(look) {
+export const entriesShow = (caption, entries, look) => table(caption, [
+  named('Name', (e) => e.name), { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
+  { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, named('Why', (e) => e.why ?? ''),
+  { title: 'Actions', of: (e) => e.removable && action('Remove', () => change(look, `${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
+    { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
+entries, 'No entry by this page or by weirctl.');
+
+export function addEntry(look, group) {
   const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), why = h('input', { maxLength: 120 });
   const verdict = choice([['allow', 'allow'], ['deny', 'block']], 'allow'), lasts = choice(LASTS, '');
-  return h('form', { onsubmit: async (e) => {
-    e.preventDefault();
-    try {
-      const reply = await post('/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, why: why.value });
-      say(`${name.value}: done.${notes(reply)}`);
-      e.target.reset();
-      await look();
-    } catch (x) { complain(x); }
-  } }, field('Name, and all below it', name), field('Verdict', verdict), field('How long', lasts), field('Why', why), h('button', { type: 'submit' }, 'Add'));
+  return form([field('Name, and all below it', name), field('Verdict', verdict), field('How long', lasts), field('Why', why)], 'Add',
+    () => change(look, `${name.value}: done.`, '/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, group, why: why.value }));
 }

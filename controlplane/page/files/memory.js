@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where memory is, table by table, and whether it grows.
-import { h, table, tiles, mark, bytes, number, percent, span, when } from './dom.js';
+import { h, named, table, figure, tiles, mark, bytes, number, percent, span, when } from './dom.js';
 import { get, every, minutesOf } from './api.js';
 import { chart } from './chart.js';
 
@@ -29,15 +29,15 @@ export async function show(box, signal) {
     raised.length ? h('ul', { class: 'problems' }, raised.map(alarm)) : h('p', {}, mark('good', 'Nothing grows that weir cannot explain.')),
     tiles([['Control plane', bytes(mem.process.rss)], ['Its heap', bytes(mem.process.allocated)], ['Unexplained', bytes(mem.unexplained)],
       ['Grows in an hour', growsOf('rss', bytes)], ['Data plane', dataplane ? bytes(dataplane.bytes) : '–']]), day.box,
-    h('h2', {}, 'Accounts'), table('Accounts of the control plane', [{ title: 'Account', name: true, of: (a) => a.name }, { title: 'What', of: (a) => a.text ?? '' }, { title: 'Bytes', number: true, of: (a) => bytes(a.bytes) },
-      { title: 'Share of the heap', number: true, of: (a) => percent(a.bytes, mem.process.allocated) }], [...mem.accounts].sort((a, b) => b.bytes - a.bytes)),
-    h('h2', {}, 'Slopes'), table(`What grew over ${span(growth.span_ms / 1000)}, ${number(growth.samples)} samples`, [{ title: 'What', name: true, of: (s) => s.name }, { title: 'Size', number: true, of: (s) => (s.bytes === undefined ? `${number(s.used)} of ${number(s.cap)}` : bytes(s.bytes)) },
-      { title: 'In an hour', number: true, of: (s) => slope(s, s.bytes === undefined ? number : bytes) }], [...growth.bytes, ...growth.tables].filter((s) => s.known && s.per_hour !== 0).sort((a, b) => Math.abs(b.per_hour) - Math.abs(a.per_hour)).slice(0, 30),
+    h('h2', {}, 'Accounts'), table('Accounts of the control plane', [named('Account', (a) => a.name), { title: 'What', of: (a) => a.text ?? '' }, figure('Bytes', (a) => bytes(a.bytes)),
+      figure('Share of the heap', (a) => percent(a.bytes, mem.process.allocated))], [...mem.accounts].sort((a, b) => b.bytes - a.bytes)),
+    h('h2', {}, 'Slopes'), table(`What grew over ${span(growth.span_ms / 1000)}, ${number(growth.samples)} samples`, [named('What', (s) => s.name), figure('Size', (s) => (s.bytes === undefined ? `${number(s.used)} of ${number(s.cap)}` : bytes(s.bytes))),
+      figure('In an hour', (s) => slope(s, s.bytes === undefined ? number : bytes))], [...growth.bytes, ...growth.tables].filter((s) => s.known && s.per_hour !== 0).sort((a, b) => Math.abs(b.per_hour) - Math.abs(a.per_hour)).slice(0, 30),
     'Nothing grew, or the process is too young to tell.'),
-    h('h2', {}, 'Tables'), table('Tables: each has a bound', [{ title: 'Table', name: true, of: (t) => t.name }, { title: 'Bytes', number: true, of: (t) => bytes(t.bytes) },
-      { title: 'Used', number: true, of: (t) => number(t.used) }, { title: 'Cap', number: true, of: (t) => (t.cap ? number(t.cap) : '–') },
-      { title: 'Full', number: true, of: (t) => (t.cap ? percent(t.used, t.cap) : '–') }, { title: 'Evicted', number: true, of: (t) => (t.evicted === undefined ? '' : number(t.evicted)) },
-      { title: 'Refused', number: true, of: (t) => (t.refused === undefined ? '' : number(t.refused)) }], [...mem.tables].sort((a, b) => b.bytes - a.bytes)));
+    h('h2', {}, 'Tables'), table('Tables: each has a bound', [named('Table', (t) => t.name), figure('Bytes', (t) => bytes(t.bytes)),
+      figure('Used', (t) => number(t.used)), figure('Cap', (t) => (t.cap ? number(t.cap) : '–')),
+      figure('Full', (t) => (t.cap ? percent(t.used, t.cap) : '–')), figure('Evicted', (t) => (t.evicted === undefined ? '' : number(t.evicted))),
+      figure('Refused', (t) => (t.refused === undefined ? '' : number(t.refused)))], [...mem.tables].sort((a, b) => b.bytes - a.bytes)));
   const draw = (list) => day.set([list.map((m) => m.unix_s), list.map((m) => m.bytes)]);
   draw(past);
   every(MINUTE_MS, signal, async () => draw(await minutes()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is so now: problems in words first, then rates, charts, upstream servers and memory.
-import { h, fill, table, tiles, field, mark, number, rate, percent, bytes, micros, complain } from './dom.js';
+import { h, fill, named, table, figure, tiles, field, mark, number, rate, percent, bytes, micros, complain } from './dom.js';
 import { get, every, events, minutesOf } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
@@ -18,12 +18,12 @@ function problemsShow(ready, status, servers) {
 
 function upstreamsShow(list) {
   return table('Upstream servers', [
-    { title: 'Server', name: true, of: (u) => u.name }, { title: 'Set', of: (u) => u.set },
+    named('Server', (u) => u.name), { title: 'Set', of: (u) => u.set },
     { title: 'State', of: (u) => mark(u.state === 'up' ? 'good' : 'bad', u.state) },
-    { title: 'Share', number: true, of: (u) => `${u.share_percent} %` },
-    { title: 'Median', number: true, of: (u) => (u.p50_us ? micros(u.p50_us) : '–') },
-    { title: '99th percentile', number: true, of: (u) => (u.p99_us ? micros(u.p99_us) : '–') },
-    { title: 'Timeouts', number: true, of: (u) => number(u.timeouts) }], list, 'weir asks no upstream server.');
+    figure('Share', (u) => `${u.share_percent} %`),
+    figure('Median', (u) => (u.p50_us ? micros(u.p50_us) : '–')),
+    figure('99th percentile', (u) => (u.p99_us ? micros(u.p99_us) : '–')),
+    figure('Timeouts', (u) => number(u.timeouts))], list, 'weir asks no upstream server.');
 }
 
 // Explains what a client gets for a name, as Queries does.

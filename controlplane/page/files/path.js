@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The packet path: what its stages cost, how frames end in them, cores, ports.
-import { h, fill, table, tiles, mark, number, rate, percent, micros } from './dom.js';
+import { h, fill, named, table, figure, tiles, mark, number, rate, percent, micros } from './dom.js';
 import { events } from './api.js';
 import { rates } from './live.js';
 
@@ -20,8 +20,8 @@ const STAGE_OF = new Map(Object.entries(ENDS).flatMap(([stage, names]) => names.
 function stagesShow(d, before, each) {
   const ended = (name) => Object.entries(each).reduce((n, [v, c]) => n + (STAGE_OF.get(v) === name ? c : 0), 0);
   return table('Stages, in the order in which they run', [{ title: 'Stage', of: (s) => s.name },
-    { title: 'Time for a batch', number: true, of: (s) => (s.batches ? micros(s.ns / s.batches / 1000) : '–') },
-    { title: 'Frames that end here, a second', number: true, of: (s) => (before && ENDS[s.name] ? rate(ended(s.name)) : '–') }], d.stages ?? [], 'The data plane is down.');
+    figure('Time for a batch', (s) => (s.batches ? micros(s.ns / s.batches / 1000) : '–')),
+    figure('Frames that end here, a second', (s) => (before && ENDS[s.name] ? rate(ended(s.name)) : '–'))], d.stages ?? [], 'The data plane is down.');
 }
 
 export async function show(box, signal) {
@@ -39,9 +39,9 @@ export async function show(box, signal) {
       ['Frames out a second', before ? rate((d.tx_frames - before.tx_frames) / seconds) : none], ['Workers at work', before ? percent(r.dataplane_busy, d.workers) : none],
       ['Control plane, of a core', r ? percent(r.controlplane_busy, 1) : '…']]));
     fill(stages, stagesShow(d, before, each));
-    fill(ports, table('Ports', [{ title: 'Port', name: true, of: (p) => p.name }, { title: 'Link', of: (p) => mark(p.link_up ? 'good' : 'bad', p.link_up ? 'up' : 'down') }, { title: 'Received', number: true, of: (p) => number(p.received) },
-      { title: 'Sent', number: true, of: (p) => number(p.sent) }, { title: 'Missed', number: true, of: (p) => number(p.missed) }, { title: 'Errors', number: true, of: (p) => number(p.errors) }], d.ports ?? [], 'The data plane is down.'));
-    fill(verdicts, table('Frames by verdict', [{ title: 'Verdict', name: true, of: ([n]) => n }, { title: 'Stage', of: ([n]) => STAGE_OF.get(n) ?? '–' }, { title: 'Frames', number: true, of: ([, c]) => number(c) },
-      { title: 'A second', number: true, of: ([n]) => (before ? rate(each[n]) : '…') }], counts));
+    fill(ports, table('Ports', [named('Port', (p) => p.name), { title: 'Link', of: (p) => mark(p.link_up ? 'good' : 'bad', p.link_up ? 'up' : 'down') }, figure('Received', (p) => number(p.received)),
+      figure('Sent', (p) => number(p.sent)), figure('Missed', (p) => number(p.missed)), figure('Errors', (p) => number(p.errors))], d.ports ?? [], 'The data plane is down.'));
+    fill(verdicts, table('Frames by verdict', [named('Verdict', ([n]) => n), { title: 'Stage', of: ([n]) => STAGE_OF.get(n) ?? '–' }, figure('Frames', ([, c]) => number(c)),
+      figure('A second', ([n]) => (before ? rate(each[n]) : '…'))], counts));
   });
 }

@@ -29,7 +29,7 @@ function close() {
 }
 async function open() {
   const { groups } = await get('/groups');
-  const whom = choice([['', 'everyone'], ...groups.filter((g) => g.group !== 0).map((g) => [g.name, g.name])], '');
+  const whom = choice([['', 'everyone'], ...groups.filter((g) => g.group !== 0).map((g) => g.name)], '');
   fill(panel, field('Pause blocking for', whom), ...MINUTES.map((m) => action(`Pause ${span(60 * m)}`, async () => {
     const words = await pause(m, whom.value);
     close();

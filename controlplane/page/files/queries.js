@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
-import { h, fill, table, field, choice, action, say, facts, micros, rcode, complain, notes } from './dom.js';
-import { get, post, lines, loads, mayOperate } from './api.js';
+import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, rcode, complain } from './dom.js';
+import { change, get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
@@ -19,12 +19,12 @@ const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.clie
 export function columns(open) {
   return [
     { title: 'Time', tight: true, of: (q) => time(q.time_us) },
-    { title: 'Name', name: true, of: (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname) },
+    named('Name', (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname)),
     { title: 'Verdict', short: true, of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (q.list ? ` (${q.list})` : '')) },
     { title: 'Type', of: (q) => q.qtype },
     { title: 'Client', of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
     { title: 'Answer', of: (q) => (q.answered ? rcode(q.rcode) : 'none') },
-    { title: 'Took', number: true, of: (q) => micros(q.total_us) }];
+    figure('Took', (q) => micros(q.total_us))];
 }
 
 // Gives what opens a query's details in `place`, in place of those before.
@@ -45,15 +45,12 @@ async function details(place, signal, close, again, { qname: name, client: forCl
   const reason = h('input', { maxLength: 120 });
   const group = why.client?.group && why.client.group !== 'everyone' ? why.client.group : '';
   const only = choice([['', 'everyone'], ...(group ? [[group, `group ${group}`]] : [])], '');
-  const entry = (verdict) => async () => {
-    const reply = await post('/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
-    await again();
-    return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.${notes(reply)}`;
-  };
+  const entry = (verdict) => () => change(again, `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.`,
+    '/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
   const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
   const aside = h('section', { class: 'about', 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
     facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
-    h('div', { class: 'row' }, mayOperate() && [field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
+    row(mayOperate() && [field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
       action('Allow', entry('allow')), action('Block', entry('deny')),
       action('Forget cached answers', async () => { const words = await flush(name, { name }); await again(); return words; }),
       action('Trace for 30 s', async () => {
@@ -81,7 +78,7 @@ export async function show(box, signal, argument) {
   const name = h('input', { value: given.get('name') ?? '', placeholder: 'example.com', maxLength: 255 });
   const who = h('input', { value: given.get('client') ?? '', placeholder: 'address or name', maxLength: 80 });
   const verdict = choice(VERDICTS, given.get('verdict') ?? ''), since = choice(SINCES, '');
-  const group = choice([['', 'any'], ...groups.map((g) => [g.name, g.name])], '');
+  const group = choice([['', 'any'], ...groups.map((g) => g.name)], '');
   const about = h('div'), result = h('div'), more = h('div'), load = loads(result, signal);
   const open = detailsIn(about, signal);
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });

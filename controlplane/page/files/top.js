@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who asks most, and for what: the last minutes from memory, longer spans from the query store.
-import { h, fill, table, choice, field, number, percent, span } from './dom.js';
+import { h, row, fill, table, figure, choice, field, number, percent, span } from './dom.js';
 import { get, loads } from './api.js';
 import { chart } from './chart.js';
 
@@ -16,8 +16,8 @@ export function one(title, kind, part, more = {}) {
     : kind === 'rules' ? `${i.text || 'by a pattern or the answer'} (${i.list})`
     : ['lists', 'groups'].includes(kind) ? i.text || 'everyone' : toQueries({ name: i.text, ...more }, i.text));
   const columns = [{ title: kind === 'lists' ? 'List' : kind === 'clients' ? 'Client' : kind === 'groups' ? 'Group' : kind === 'rules' ? 'Rule' : 'Name', name: true, of: link },
-    { title: 'Queries', number: true, of: (i) => number(i.queries) }, { title: 'Share', number: true, of: (i) => percent(i.queries, part.queries) }];
-  if (['clients', 'groups'].includes(kind) && part.items.some((i) => i.blocked !== undefined)) columns.push({ title: 'Blocked', number: true, of: (i) => percent(i.blocked, i.queries) });
+    figure('Queries', (i) => number(i.queries)), figure('Share', (i) => percent(i.queries, part.queries))];
+  if (['clients', 'groups'].includes(kind) && part.items.some((i) => i.blocked !== undefined)) columns.push(figure('Blocked', (i) => percent(i.blocked, i.queries)));
   return h('section', {}, h('h2', {}, title), table(`${title} of ${number(part.queries)} queries`, columns, part.items));
 }
 
@@ -45,6 +45,6 @@ export async function show(box, signal, argument) {
     }
   });
   over.addEventListener('change', () => look().catch((e) => { if (e.name !== 'AbortError') note.textContent = e.message; }));
-  box.append(h('h1', {}, 'Top'), h('div', { class: 'row' }, field('Over', over)), note, result);
+  box.append(h('h1', {}, 'Top'), row(field('Over', over)), note, result);
   await look();
 }

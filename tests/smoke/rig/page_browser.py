@@ -183,6 +183,7 @@ def views(b, url, axe=""):
         b.size(width, height, "dark")
         for view in VIEWS:
             b.view(view)
+            b.value("document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
             wide, alert = b.value(WIDE), b.value("document.querySelector('main [role=alert]')?.textContent ?? ''")
             if wide:
                 b.found.append(f"{view} at {width}: wider than the window: {wide}")

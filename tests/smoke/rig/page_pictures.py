@@ -25,6 +25,7 @@ SCENES = {
     "queries": ("queries/verdict=blocked", "[...document.querySelectorAll('main tbody tr')].find((r) => r.textContent.includes('(ads)')).querySelector('button').click()", "!!document.querySelector('main .about')"),
     "top": ("top/86400", "", "!!document.querySelector('main canvas')"),
     "client": ("client/198.18.0.21", "", "!!document.querySelector('main canvas')"),
+    "groups": ("groups", "document.querySelector('[aria-label=\"Group kids\"] details').open = true", "true"),
     "lists": ("lists", "", "!document.querySelector('main').textContent.includes('…')"),
     "cache": ("cache", "document.querySelector('main input').value = 'www.example.com'; document.querySelector('main form').requestSubmit()",
               "document.querySelectorAll('main tbody tr').length > 0"),

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Keys of the configuration that count in place of what its files say.
+import { h, row, action } from './dom.js';
+import { change, get, mayAdmin } from './api.js';
+
+export const overridesGet = async () => (mayAdmin() ? (await get('/config/overrides')).overrides : []);
+
+// Each of the paths, once, with a button that takes the change back.
+export function overridesShow(paths, look) {
+  const back = (path) => {
+    const name = path.replace(/^\w+\[(.*)\]$|^.*\./, '$1'); // an item's name, or the last key
+    return action(`${name} as the file says`, () => change(look, `${name}: what the file says counts again.`, '/config/clear', { path }));
+  };
+  return !!paths.length && row(h('span', { class: 'warn' }, 'Changed here, not in the file:'), [...new Set(paths)].map(back));
+}
