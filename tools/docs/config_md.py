@@ -84,7 +84,7 @@ SECTIONS = {
     "cache": "The answer cache (L0).",
     "refresh": "Refresh-ahead: weir renews popular records before they expire.",
     "blocking": "Block lists, and how a blocked name is answered.",
-    "blocking_update": "When and how lists with a `url` are fetched ([blocking.md](../how-to/blocking.md)).",
+    "blocking_update": "When and how lists with a `url` are fetched ([blocking.md](blocking.md#sources)).",
     "upstreams": "The servers that weir asks when the cache has no answer.",
     "limits": "Bounds of what clients can make weir hold, send, and pass to the kernel.",
     "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` shows its state.",
@@ -93,10 +93,10 @@ SECTIONS = {
     "doh": "DNS over HTTPS on the service addresses (RFC 8484); see [doh.md](../how-to/doh.md).",
     "proxy_protocol": "Balancers that name the client of all that they forward ([balancer.md](../how-to/balancer.md)).",
     "fallback": "Service while no data plane runs; see [fallback.md](../explanation/fallback.md).",
-    "access": "Clients that may ask, and how often ([access.md](../how-to/access.md)).",
+    "access": "Clients that may ask, and how often ([access.md](access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
     "dnssec": "Validation of what upstreams answer ([dnssec.md](../how-to/dnssec.md)).",
-    "identity": "What weir says about itself in class CHAOS and by NSID ([access.md](../how-to/access.md)).",
+    "identity": "What weir says about itself in class CHAOS and by NSID ([access.md](access.md#what-weir-says-about-itself)).",
     "ipv6": "Networks with only one of IPv4 and IPv6 ([ipv6.md](../how-to/ipv6.md)).",
     "metrics": "Metrics for a Prometheus that cannot reach the control socket ([metrics.md](metrics.md)).",
     "control": "The control API over HTTPS, beside the control socket ([remote-control.md](../how-to/remote-control.md)).",
@@ -169,7 +169,7 @@ LISTS = {
         ("lists", "`name`, `path`, `url`, `format`, `allow`, `exact`, `force`, `tsig`, `ca_file`, `pin`", "`[]`", "CONFIG_LISTS_MAX", "live",
          "`path`: a local file, relative to the configuration file; or `url`: `http://`, `https://` or `file:///`, at most "
          "{CONFIG_URL_MAX} bytes, with or without `user:password@`; or `axfr://SERVER[:PORT]/ZONE`, a policy zone that "
-         "weir transfers, `axfr+tls://[NAME@]SERVER[:PORT]/ZONE` over TLS, `ixfr://` and `ixfr+tls://` by differences ([blocking.md](../how-to/blocking.md#a-policy-zone-by-zone-transfer)). `name`: unique; by default the file's name. `format`: "
+         "weir transfers, `axfr+tls://[NAME@]SERVER[:PORT]/ZONE` over TLS, `ixfr://` and `ixfr+tls://` by differences ([blocking.md](blocking.md#a-policy-zone-by-zone-transfer)). `name`: unique; by default the file's name. `format`: "
          "`auto` (recognised line by line), `hosts`, `domains`, `adblock`, `dnsmasq`, `unbound`, `rpz`, `addresses` (of answers). `allow: true`: other lists "
          "do not block its names. `exact: true`: a plain name, or one of a hosts line, does not cover the names below it, as in Pi-hole. `force: true`: the list may have single labels and public suffixes too. `tsig`: name of one of `tsig_keys`, for transfers. "
          "`ca_file`, for transfers over TLS: absolute path of a PEM file with the authorities that vouch for the server; by default the system's. "
@@ -183,9 +183,9 @@ LISTS = {
          "Names that are never blocked, with all names below. Beats `deny` for the same name; otherwise the longer entry decides."),
         ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Names to block, with all names below."),
         ("types", "`A`, `AAAA`, `CAA`, `CNAME`, `HTTPS`, `MX`, `PTR`, `SRV`, `SVCB`, `TXT`", "`[]`", "CONFIG_BLOCKED_TYPES_MAX", "live",
-         "Query types of which every name is blocked, as by a pattern in `deny` for these types ([blocking.md](../how-to/blocking.md#query-types))."),
+         "Query types of which every name is blocked, as by a pattern in `deny` for these types ([blocking.md](blocking.md#query-types))."),
         ("https_strip", "`ech`, `ipv4hint`, `ipv6hint`", "`[]`", "CONFIG_HTTPS_STRIP_MAX", "live",
-         "Parameters that HTTPS and SVCB records of all answers lose before weir caches them ([blocking.md](../how-to/blocking.md#query-types))."),
+         "Parameters that HTTPS and SVCB records of all answers lose before weir caches them ([blocking.md](blocking.md#query-types))."),
         ("ipv4", "IPv4 address", "none", None, "live", "IPv4 address of the answers by `mode: address`."),
         ("ipv6", "IPv6 address", "none", None, "live", "IPv6 address of the answers by `mode: address`."),
         ("rebinding", "`enabled`, `allow`", "`enabled: false`", None, "live",
@@ -203,8 +203,8 @@ LISTS = {
         ("servers", "`address`, `name`, `weight`, `pin`, `trust_ad`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "`address`: `9.9.9.9`, `127.0.0.1:5301`, `[2620:fe::fe]:53`; port 53 by default. Over TLS: "
          "`tls://dns.quad9.net@9.9.9.9`, or `tls://9.9.9.9` where the certificate is for the address; port 853 by default "
-         "([upstreams.md](../how-to/upstreams.md#over-tls)). Over HTTPS: `https://dns.quad9.net@9.9.9.9/dns-query`, or with an "
-         "address alone; port 443 by default ([upstreams.md](../how-to/upstreams.md#over-https)). A host name in place of the "
+         "([upstreams.md](upstream-servers.md#over-tls)). Over HTTPS: `https://dns.quad9.net@9.9.9.9/dns-query`, or with an "
+         "address alone; port 443 by default ([upstreams.md](upstream-servers.md#over-https)). A host name in place of the "
          "address (`dns.example.net`, `tls://dns.quad9.net:853`, `https://dns.quad9.net/dns-query`) needs `bootstrap` "
          "([server-names.md](../how-to/server-names.md)). `name`: for statistics; by "
          "default the address. Not an address of this service. `weight`: 1 to 100, by default 1; a policy other than "
