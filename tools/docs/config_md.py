@@ -20,27 +20,31 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 `weir-dataplane`, `weir-controlplane` and `weirctl` read the same YAML file.
 `tools/docs/config_md.py` writes this page from `dataplane/core/config/config_keys.h`: edit there.
 
+## The keys that most people need
+
+`weirctl setup` writes the first four. Each links to its row, which has all that it takes.
+
+| key | what for | a value |
+|---|---|---|
+| [`dataplane.ports`](#dataplane) | the network interface that the clients reach | `[{xdp: eth0}]` |
+| [`dataplane.service_addresses`](#dataplane) | the addresses on which weir answers | `[192.0.2.53/24]` |
+| [`upstreams.servers`](config-upstreams.md#upstreams) | the servers that weir asks | `['tls://dns.quad9.net@9.9.9.9']` |
+| [`blocking.lists`](#blocking) | the block lists | `[{name: ads, url: 'https://lists.example/ads.txt'}]` |
+| [`blocking.allow`](#blocking) | names that no list blocks | `[shop.example]` |
+| [`blocking.mode`](#blocking) | the answer for a blocked name | `'null'` |
+| [`clients`](#clients) | names of devices | `[{name: tablet, addresses: [192.0.2.40]}]` |
+| [`groups`](#groups) | devices with rules of their own | `[{name: kids, clients: [tablet], services: [tiktok]}]` |
+| [`local.records`](#local) | names of your own | `[{name: nas.lan, type: A, value: 192.0.2.10}]` |
+| [`forward_zones`](config-upstreams.md#forward_zones) | names that another server knows, such as the router | `[{name: fritz.box, servers: [192.0.2.1]}]` |
+| [`dnssec.validate`](config-upstreams.md#dnssec) | whether weir validates answers | `true` |
+| [`query_log.store.hours`](config-query-log.md#query_logstore) | how long queries are kept | `720` |
+
+## How to read the tables
+
 * Everything has a default except `dataplane.ports`, `dataplane.service_addresses` and `upstreams.servers`.
-* `weirctl config check FILE` checks a file without a running weir. FILE may be a pipe. weir refuses
-  unknown keys, keys given twice, values out of range, and values that do not go together, with
-  `config: KEY: REASON (FILE:LINE:COLUMN)` and the nearest word for an unknown name. The command
-  prints up to 16 errors at once; the other commands and the log print the first one and the number
-  of the others. It also checks that the Unix group, the cores and the PCI devices exist on this
-  machine, and that device strings parse. A refused reload leaves the old configuration in force.
-* `weirctl` reaches the running service even if weir refuses the file: each command reports the
-  error on stderr, and uses `runtime.directory` and `runtime.hugepages` of the file where it can
-  read them, else their defaults. Only `config check`, `mem plan`, `selftest` and `xdp` need the
-  whole file. A path given by `-c` or `WEIR_CONFIG` must exist.
 * `weirctl config reload` applies the changes that are marked *live* and names those that need a *restart* of the processes.
-* Durations are whole seconds unless the key says milliseconds, hours or days; sizes are MiB. A
-  number may say so itself: `90s`, `15m`, `12h`, `1d`, `1w`; `64M`, `2G`. Numbers are plain
-  decimals; the words for a switch are `true` and `false`.
-* One value is a list of one: `deny: ads.example`. A server is its address, a local zone its name
-  and a webhook its URL where no other key is needed: `servers: [9.9.9.9, 1.1.1.1]`.
-* No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as
-  absent.
-* `include` takes in further files, `version` says which version of the keys a file has
-  ([config-files.md](config-files.md)). Only the managed part has `overrides` and `unset`.
+* [config-files.md](config-files.md) says how values are written (`15m`, `2G`), and has the rules
+  for the whole file, `include` and `version`. Only the managed part has `overrides` and `unset`.
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
   [config-tcp.md](config-tcp.md), `upstreams`, `forward_zones`, `dnssec` and `ipv6` in
   [config-upstreams.md](config-upstreams.md), `query_log` and those below it in
@@ -50,30 +54,31 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 
 INTRO_LOG = """# The configuration file: query_log
 
-Look up a key of the query log here. [config.md](config.md) has the keys of the other sections, and
-the rules for the whole file. `tools/docs/config_md.py` writes this page from
-`dataplane/core/config/config_keys_log.h`: edit there.
+Look up a key of the query log here. [config.md](config.md) has the keys of the other sections,
+[config-files.md](config-files.md) the rules for the whole file. `tools/docs/config_md.py` writes
+this page from `dataplane/core/config/config_keys_log.h`: edit there.
 """
 
 INTRO_CONTROL = """# The configuration file: metrics, control, names of clients, events, updates
 
 Look up a key of what other programs read and control here. [config.md](config.md) has the keys of
-the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes this page
-from `dataplane/core/config/config_keys.h`, `config_keys_controlplane.h` and `config_keys_log.h`:
-edit there.
+the other sections, [config-files.md](config-files.md) the rules for the whole file.
+`tools/docs/config_md.py` writes this page from `dataplane/core/config/config_keys.h`,
+`config_keys_controlplane.h` and `config_keys_log.h`: edit there.
 """
 
 INTRO_TCP = """# The configuration file: tcp, tls, dot, doh, proxy_protocol
 
 Look up a key of clients' connections here, in clear text and over TLS. [config.md](config.md) has
-the keys of the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes
-this page from `dataplane/core/config/config_keys_tcp.h`: edit there.
+the keys of the other sections, [config-files.md](config-files.md) the rules for the whole file.
+`tools/docs/config_md.py` writes this page from `dataplane/core/config/config_keys_tcp.h`: edit there.
 """
 
 INTRO_UPSTREAMS = """# The configuration file: upstreams, forward_zones, dnssec, ipv6
 
 Look up a key of the servers that weir asks here, and of what it makes of their answers.
-[config.md](config.md) has the keys of the other sections, and the rules for the whole file.
+[config.md](config.md) has the keys of the other sections, [config-files.md](config-files.md) the
+rules for the whole file.
 `tools/docs/config_md.py` writes this page from `dataplane/core/config/config_keys_upstreams.h`: edit there.
 """
 
