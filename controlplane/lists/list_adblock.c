@@ -315,6 +315,16 @@ static bool is_cosmetic(struct list_text line)
 	return line.len > 2 && line.at[2] && strchr(".[*:", line.at[2]);
 }
 
+// A name neither begins with a dot nor ends with a hyphen. What begins with a hyphen and ends with
+// a dot is a rule more often than a name.
+static bool is_part(struct list_text word)
+{
+	if (word.len < 2)
+		return false;
+	const char first = word.at[0], last = word.at[word.len - 1];
+	return first == '.' || last == '-' || (first == '-' && last == '.');
+}
+
 bool list_adblock_is(struct list_text line)
 {
 	if (line.at[0] == '#')
@@ -322,7 +332,7 @@ bool list_adblock_is(struct list_text line)
 	struct list_text rest = line, word = list_text_word(&rest);
 	return memchr("|@/~", line.at[0] ? line.at[0] : 'x', 4)
 	       || list_text_starts(line, LIST_TEXT("://"))
-	       || (rest.len == 0 && list_text_has_any(word, "^$|,~"))
+	       || (rest.len == 0 && (list_text_has_any(word, "^$|,~") || is_part(word)))
 	       || (memchr(line.at, '#', line.len) && is_cosmetic(line));
 }
 
@@ -489,7 +499,8 @@ static struct body cut_anchors(struct list_text line)
 	b.ends = cut_end(&b.text, '|');
 	b.ends |= cut_end(&b.text, '^');
 	const char last = b.text.len ? b.text.at[b.text.len - 1] : 0;
-	const bool is_open = last == '.' || last == '*' || (b.start == LIST_GLOB_NAME && !b.ends);
+	const bool is_open = last == '.' || last == '*'
+			     || (!b.ends && (b.start == LIST_GLOB_NAME || last == '-'));
 	// `*.` and `.` in front of a whole name: what is below it.
 	const bool is_dot = b.start == LIST_GLOB_WITHIN && list_text_starts(b.text, LIST_TEXT("."));
 	const size_t skip = list_text_starts(b.text, LIST_TEXT("*.")) ? 2 : is_dot;

@@ -431,7 +431,7 @@ const struct config_client *config_client_by_address(
 	const struct config *c, const struct ip_address *address);
 const struct config_client *config_client_by_mac(
 	const struct config *c, const struct config_mac *mac);
-// The group of that name; NULL: none, as of CONFIG_EVERYONE, or `name` is NULL. Linear.
+// Searches the groups, linear; NULL: no group has the name, as with CONFIG_EVERYONE, or it is NULL.
 const struct config_group *config_group_by_name(const struct config *c, const char *name);
 
 // -EINVAL (why: "weir.yaml:12:5: dataplane.ports: ..."), -ENOENT, -EACCES, -ENOMEM, ...

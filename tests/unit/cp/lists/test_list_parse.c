@@ -54,7 +54,7 @@ static const struct list_row domains[] = {
 	{"1.2.3", "", NO(ADDRESS)},
 	{"ads.1.2.3.4", "", NO(ADDRESS)},
 	{"a..example", "", NO(EMPTY_LABEL)},
-	{".example.com", "", NO(EMPTY_LABEL)},
+	{".example.com", "*.example.com", GOOD},
 	{"example.com..", "", NO(EMPTY_LABEL)},
 	{".", "", NO(EMPTY_LABEL)},
 	{"*.", "", NO(EMPTY_LABEL)},
