@@ -88,6 +88,10 @@ def test_a_schedule(lab):
     assert overrides(lab)["blocking.schedules[play].services"]["value"] == '["vk"]'
     assert "blocking.schedules[play].days" not in overrides(lab)
     lab.weirctl("schedule remove play")
+    name = 'rest "at" \\noon'
+    lab.weirctl(f"schedule set '{name}' {NOW} vk,tiktok")
+    assert overrides(lab)[f"blocking.schedules[{name}].services"]["value"] == '["vk", "tiktok"]'
+    lab.weirctl(f"schedule remove '{name}'")
     passes(lab, "www.youtube.com")
 
 
@@ -178,6 +182,7 @@ def test_refusals(lab):
             ("services block tikt0k", 1, "weirctl services lists them"),
             ("services block tiktok --group kid", 1, 'did you mean "kids"?'),
             ("schedule set bedtime 21:00 block_all", 1, "to:"),
+            ("schedule set \U0001f319 21:00-07:00 block_all", 1, "name: must be printable ASCII"),
             ("safe-search maybe", 2, "takes on or off"),
             ("group create", 2, "usage: weirctl group create GROUP CLIENT"),
             ("pause soon", 2, "a pause has 1 to 1440 minutes")):

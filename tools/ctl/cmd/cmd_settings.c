@@ -204,68 +204,48 @@ static int filter_path(struct ctl *c, const char *key, char out[PATH_MAX_HERE])
 	return len < PATH_MAX_HERE ? CTL_OK : ctl_fail(c, "that name is too long");
 }
 
-// Writes a text between quotes of JSON.
-static void quote(const char *text, size_t len, FILE *out)
-{
-	fputc('"', out);
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '"' || text[i] == '\\')
-			fputc('\\', out);
-		fputc(text[i], out);
-	}
-	fputc('"', out);
-}
-
-static void member(const char *key, const char *text, size_t len, FILE *out)
-{
-	fprintf(out, ", \"%s\": ", key);
-	quote(text, len, out);
-}
-
-// Writes the words of a text as a list.
-static void members(const char *key, const char *text, FILE *out)
-{
-	fprintf(out, ", \"%s\": ", key);
-	for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
-		fputs(at == text ? "[" : ", ", out);
-		end = strchrnul(at, ',');
-		quote(at, (size_t)(end - at), out);
-	}
-	fputc(']', out);
-}
-
-// Sends a change of a key of `blocking`, or of the group of --group, in place of what is at `path`
-// below that.
-static int filter_change(struct ctl *c, const char *path, const char *json,
-	void (*print)(const struct json_node *root))
-{
-	char replace[PATH_MAX_HERE];
-	char *text = NULL;
-	size_t len = 0;
-	int rc = filter_path(c, path, replace);
-	FILE *out = rc == CTL_OK ? open_memstream(&text, &len) : NULL;
-	if (rc != CTL_OK)
-		return rc;
-	if (out && c->group) {
-		fputs("{\"groups\": [{\"name\": ", out);
-		quote(c->group, strlen(c->group), out);
-		fprintf(out, ", %s}]}", json);
-	} else if (out) {
-		fprintf(out, "{\"blocking\": {%s}}", json);
-	}
-	if (!out || fclose(out) != 0)
-		return ctl_fail(c, "no memory");
-	const struct http_param params[] = {
-		{"yaml", text}, {"replace", replace}, {"why", c->reason}, {NULL, NULL}};
-	rc = show_change(c, "/config/override", params, print);
-	free(text);
-	return rc;
-}
-
 static void changed_print(const struct json_node *root)
 {
 	printf("done; weirctl groups shows what is in force\n");
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
+}
+
+// Adds the words of a text as a list.
+static void words_put(struct json_node *n, const char *key, const char *text)
+{
+	struct json_node *list = json_put_array(n, key);
+	char word[PATH_MAX_HERE];
+	for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
+		end = strchrnul(at, ',');
+		snprintf(word, sizeof(word), "%.*s", (int)(end - at), at);
+		json_put_text(list, NULL, word);
+	}
+}
+
+// Adds `blocking`, or the group of --group, to a change, and returns it.
+static struct json_node *filter_put(const struct ctl *c, struct json_doc *doc)
+{
+	if (!c->group)
+		return json_put_object(json_doc_root(doc), "blocking");
+	struct json_node *group =
+		json_put_object(json_put_array(json_doc_root(doc), "groups"), NULL);
+	json_put_text(group, "name", c->group);
+	return group;
+}
+
+// Sends and frees a change of filter_put(), in place of what is at `path` below that.
+static int filter_change(struct ctl *c, const char *path, struct json_doc *doc)
+{
+	char replace[PATH_MAX_HERE];
+	char *text = doc ? json_doc_text(doc) : NULL;
+	json_doc_free(doc);
+	const struct http_param params[] = {
+		{"yaml", text}, {"replace", replace}, {"why", c->reason}, {NULL, NULL}};
+	int rc = text ? filter_path(c, path, replace) : ctl_fail(c, "no memory");
+	if (rc == CTL_OK)
+		rc = show_change(c, "/config/override", params, changed_print);
+	free(text);
+	return rc;
 }
 
 static int cmd_safe_search(struct ctl *c)
@@ -276,47 +256,36 @@ static int cmd_safe_search(struct ctl *c)
 		fprintf(stderr, "weirctl: safe-search takes on or off\n");
 		return CTL_USAGE;
 	}
-	if (!c->type)
-		return filter_change(c, "safe_search",
-			on ? "\"safe_search\": {\"all\": true}"
-			   : "\"safe_search\": {\"all\": false}",
-			changed_print);
+	if (!c->type) {
+		struct json_doc *doc = json_doc_new();
+		json_put_bool(json_put_object(filter_put(c, doc), "safe_search"), "all", on);
+		return filter_change(c, "safe_search", doc);
+	}
 	snprintf(key, sizeof(key), "safe_search.%.60s", c->type);
 	const int rc = filter_path(c, key, path);
 	return rc == CTL_OK ? set(c, path, on ? "true" : "false") : rc;
 }
 
-// Writes a schedule of the operands NAME FROM-TO WHAT [DAYS].
-static void schedule_write(const struct ctl *c, FILE *out)
-{
-	const char *from = c->type, *dash = strchrnul(from, '-'), *what = c->third;
-	const bool is_flag = strcmp(what, "block_all") == 0 || strcmp(what, "pause") == 0;
-	fputs("\"schedules\": [{\"name\": ", out);
-	quote(c->operand, strlen(c->operand), out);
-	member("from", from, (size_t)(dash - from), out);
-	member("to", dash + (*dash == '-'), strlen(dash + (*dash == '-')), out);
-	if (is_flag)
-		member(what, "true", strlen("true"), out);
-	else
-		members("services", what, out);
-	if (c->operand_count > 3)
-		members("days", c->operands[3], out);
-	fputs("}]", out);
-}
-
+// The operands are NAME FROM-TO WHAT [DAYS].
 static int cmd_schedule_set(struct ctl *c)
 {
-	char path[PATH_MAX_HERE], *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	if (out)
-		schedule_write(c, out);
-	if (!out || fclose(out) != 0)
-		return ctl_fail(c, "no memory");
+	const char *dash = strchrnul(c->type, '-'), *what = c->third;
+	char path[PATH_MAX_HERE], from[PATH_MAX_HERE];
+	struct json_doc *doc = json_doc_new();
+	struct json_node *one =
+		json_put_object(json_put_array(filter_put(c, doc), "schedules"), NULL);
+	snprintf(from, sizeof(from), "%.*s", (int)(dash - c->type), c->type);
+	json_put_text(one, "name", c->operand);
+	json_put_text(one, "from", from);
+	json_put_text(one, "to", dash + (*dash == '-'));
+	if (strcmp(what, "block_all") == 0 || strcmp(what, "pause") == 0)
+		json_put_bool(one, what, true);
+	else
+		words_put(one, "services", what);
+	if (c->operand_count > 3)
+		words_put(one, "days", c->operands[3]);
 	snprintf(path, sizeof(path), "schedules[%s]", c->operand);
-	const int rc = filter_change(c, path, text, changed_print);
-	free(text);
-	return rc;
+	return filter_change(c, path, doc);
 }
 
 static int cmd_schedule_remove(struct ctl *c)

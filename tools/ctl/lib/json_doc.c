@@ -69,7 +69,7 @@ void json_doc_end(struct json_doc *doc)
 
 char *json_doc_text(const struct json_doc *doc)
 {
-	return json_dumps(doc->root, JSON_COMPACT | JSON_ENSURE_ASCII);
+	return json_dumps(doc->root, JSON_COMPACT);
 }
 
 struct json_node *json_get(const struct json_node *n, const char *key)
