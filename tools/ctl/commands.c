@@ -17,13 +17,13 @@ extern const struct ctl_command __stop_ctl_command_list[];
 // one place have the order of their file; a command without an entry comes after all others.
 static const char *const order[] = {"status", "stats", "ready", "wait", "drain", "undrain",
 	"errors", "events", "trace", "capture", "metrics", "ports", "drops", "why", "cache",
-	"refresh", "blocklist", "pause", "resume", "allow", "deny", "block", "entries", "list",
-	"local", "client", "group", "groups", "services", "safe-search", "schedule", "forward-zone",
-	"log", "selftest", "mem", "pending", "upstreams", "upstream", "upstream test",
-	"upstream drain", "upstream undrain", "tcp", "token", "password", "audit", "log tail",
-	"log status", "top", "clients", "toggles", "set", "bisect", "heap", "profile", "threads",
-	"connections", "mem slope", "mem history", "xdp", "doctor", "setup", "nic", "import",
-	"backup", "restore", "config", "reload", "version"};
+	"refresh", "blocklist", "pause", "allow", "deny", "entries", "list", "local", "client",
+	"group", "groups", "services", "safe-search", "schedule", "forward-zone", "log", "selftest",
+	"mem", "pending", "upstreams", "upstream", "upstream test", "upstream drain",
+	"upstream undrain", "tcp", "token", "password", "audit", "log tail", "log status", "top",
+	"clients", "toggles", "set", "bisect", "heap", "profile", "threads", "connections",
+	"mem slope", "mem history", "xdp", "doctor", "setup", "nic", "import", "backup", "restore",
+	"config", "version"};
 
 const struct ctl_command **ctl_commands;
 unsigned ctl_command_count;

@@ -56,6 +56,12 @@ static int command_words(const struct ctl_command *cmd, char out[64])
 		cmd->second ? cmd->second : "");
 }
 
+static int command_names(const struct ctl_command *cmd, char out[64])
+{
+	const int len = command_words(cmd, out);
+	return cmd->alias ? len + snprintf(out + len, (size_t)(64 - len), ", %s", cmd->alias) : len;
+}
+
 // Prints the first sentence or clause of a command's help.
 static void summary_print(const struct ctl_command *cmd, int column)
 {
@@ -64,7 +70,7 @@ static void summary_print(const struct ctl_command *cmd, int column)
 	while (cmd->help[len]
 		&& !(strchr(".:;", cmd->help[len]) && strchr(" ", cmd->help[len + 1])))
 		len++;
-	command_words(cmd, words);
+	command_names(cmd, words);
 	snprintf(summary, sizeof(summary), "%.*s.", (int)len, cmd->help);
 	printf("  %-*s", column - 2, words);
 	text_fill(stdout, summary, column, column);
@@ -78,7 +84,7 @@ static void commands_print(const struct ctl_topic *topic, const char *verb)
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (unsigned i = 0; i < ctl_command_count; i++) {
 			const struct ctl_command *cmd = ctl_commands[i];
-			const int len = command_words(cmd, words) + 4;
+			const int len = command_names(cmd, words) + 4;
 			if (topic ? !has_verb(topic, cmd->word) : strcmp(verb, cmd->word) != 0)
 				continue;
 			if (pass == 1)
@@ -114,6 +120,8 @@ static void command_print(const struct ctl_command *cmd)
 	text_fill(stdout, usage, 15, 4);
 	fputc('\n', stdout);
 	text_fill(stdout, cmd->help, 0, 0);
+	if (cmd->alias)
+		printf("The same: weirctl %s.\n", cmd->alias);
 	if (cmd->options & ~(uint64_t)CTL_OPT_LOCAL) {
 		fputc('\n', stdout);
 		options_print(cmd->options & ~(uint64_t)CTL_OPT_LOCAL);
@@ -127,7 +135,8 @@ static void command_print(const struct ctl_command *cmd)
 static bool has_word(const struct ctl_command *cmd, const char *word)
 {
 	return strcasestr(cmd->word, word) || (cmd->second && strcasestr(cmd->second, word))
-	       || strcasestr(cmd->usage, word) || strcasestr(cmd->help, word);
+	       || (cmd->alias && strcasestr(cmd->alias, word)) || strcasestr(cmd->usage, word)
+	       || strcasestr(cmd->help, word);
 }
 
 // Prints the commands in whose help a word stands. Returns whether there are any.
@@ -136,7 +145,7 @@ static bool search_print(const char *word)
 	char words[64];
 	int column = 0;
 	for (unsigned i = 0; i < ctl_command_count; i++) {
-		const int len = command_words(ctl_commands[i], words) + 4;
+		const int len = command_names(ctl_commands[i], words) + 4;
 		if (len > column && has_word(ctl_commands[i], word))
 			column = len;
 	}
@@ -157,8 +166,11 @@ static int page_unknown(const char *word)
 	text_near_try(&near, "options");
 	for (unsigned i = 0; i < ctl_topic_count; i++)
 		text_near_try(&near, ctl_topics[i].name);
-	for (unsigned i = 0; i < ctl_command_count; i++)
+	for (unsigned i = 0; i < ctl_command_count; i++) {
 		text_near_try(&near, ctl_commands[i]->word);
+		if (ctl_commands[i]->alias)
+			text_near_try(&near, ctl_commands[i]->alias);
+	}
 	return args_wrong_word("no such command or topic", word, near.best);
 }
 
@@ -169,6 +181,8 @@ static unsigned commands_of(const char *word, const char *second, const struct c
 	unsigned count = 0;
 	for (unsigned i = 0; i < ctl_command_count; i++) {
 		const struct ctl_command *cmd = ctl_commands[i];
+		if (cmd->alias && strcmp(word, cmd->alias) == 0)
+			*one = cmd;
 		if (strcmp(word, cmd->word) != 0)
 			continue;
 		count++;

@@ -17,6 +17,8 @@ static const struct ctl_command *command_find(const struct args *a)
 	const struct ctl_command *one = NULL;
 	for (unsigned i = 0; i < ctl_command_count; i++) {
 		const struct ctl_command *cmd = ctl_commands[i];
+		if (cmd->alias && strcmp(a->word[0], cmd->alias) == 0)
+			return cmd;
 		if (strcmp(a->word[0], cmd->word) != 0)
 			continue;
 		if (!cmd->second)
@@ -47,6 +49,8 @@ static int command_unknown(const struct args *a)
 	for (unsigned i = 0; i < ctl_command_count; i++) {
 		const struct ctl_command *cmd = ctl_commands[i];
 		text_near_try(&first_near, cmd->word);
+		if (cmd->alias)
+			text_near_try(&first_near, cmd->alias);
 		if (strcmp(a->word[0], cmd->word) != 0)
 			continue;
 		if (!*between)
@@ -68,7 +72,7 @@ static int command_run(struct ctl *c, const struct args *a)
 	const struct ctl_command *cmd = command_find(a);
 	if (!cmd)
 		return command_unknown(a);
-	unsigned words = cmd->second ? 2 : 1;
+	const unsigned words = cmd->second && strcmp(a->word[0], cmd->word) == 0 ? 2 : 1;
 	unsigned operands = a->words - words;
 	if (operands < cmd->operands_min || operands > cmd->operands_max)
 		return help_usage(cmd, operands < cmd->operands_min ? "an argument is missing"

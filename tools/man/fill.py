@@ -39,14 +39,15 @@ def topic_list(root):
 
 
 def synopsis(root, topic):
-    return " ++\n".join(f"*weirctl {scdoc(c.words)}*{' ' if c.usage else ''}{scdoc(c.usage)}"
-                        for c in table.commands_of(root, topic))
+    return " ++\n".join(f"*weirctl {scdoc(name)}*{' ' if c.usage else ''}{scdoc(c.usage)}"
+                        for c in table.commands_of(root, topic) for name in table.names(c))
 
 
 def command_list(root, topic):
     out = []
     for c in table.commands_of(root, topic):
-        out += [f"*{scdoc(c.words)}*{' ' if c.usage else ''}{scdoc(c.usage)}", f"\t{scdoc(c.help)}", ""]
+        words = ", ".join(f"*{scdoc(name)}*" for name in table.names(c))
+        out += [f"{words}{' ' if c.usage else ''}{scdoc(c.usage)}", f"\t{scdoc(c.help)}", ""]
     return "\n".join(out)
 
 
@@ -69,8 +70,7 @@ def topic_marks(root, name):
 
 
 def help_words(root):
-    verbs = dict.fromkeys(c.words.split()[0] for c in table.commands(root))
-    return [*dict.fromkeys([t.name for t in table.topics(root)] + list(verbs)), "options"]
+    return [*dict.fromkeys([t.name for t in table.topics(root)] + table.verbs(root)), "options"]
 
 
 def word_list(root):
@@ -78,7 +78,7 @@ def word_list(root):
     for c in table.commands(root):
         tokens = table.operands(c.usage) + list(dict.fromkeys(table.usage_options(c.usage)))
         taken = " ".join(f"{option}={','.join(words)}" for option, words in table.values(c.usage).items())
-        lines.append(f"{c.words}|{' '.join(tokens)}|{taken}|{table.summary(c.help)}")
+        lines += [f"{name}|{' '.join(tokens)}|{taken}|{table.summary(c.help)}" for name in table.names(c)]
     return "\n".join(lines)
 
 
@@ -107,8 +107,8 @@ def fish_list(root):
     out += [fish_option(o, "", {}) for o in every if not o.bit]
     out.append(f"complete -c weirctl -n \"__weirctl_at ''\" -a help -d 'Print help.'")
     out.append(f"complete -c weirctl -n \"__weirctl_at help\" -a {fish_text(' '.join(help_words(root)))}")
-    for c in table.commands(root):
-        first, _, second = c.words.partition(" ")
+    for c, name in ((c, name) for c in table.commands(root) for name in table.names(c)):
+        first, _, second = name.partition(" ")
         if first not in seen:
             about = "" if second else f" -d {fish_text(table.summary(c.help))}"
             out.append(f"complete -c weirctl -n \"__weirctl_at ''\" -a {first}{about}")
@@ -116,10 +116,10 @@ def fish_list(root):
         if second:
             out.append(f"complete -c weirctl -n \"__weirctl_at {first}\" -a {second} -d {fish_text(table.summary(c.help))}")
         if table.operands(c.usage):
-            out.append(f"complete -c weirctl -n \"__weirctl_at {fish_text(c.words)}\" -a {fish_text(' '.join(table.operands(c.usage)))}")
+            out.append(f"complete -c weirctl -n \"__weirctl_at {fish_text(name)}\" -a {fish_text(' '.join(table.operands(c.usage)))}")
         if re.search(r"\b(FILE|PATH)\b", re.sub(r"-o FILE", "", c.usage)):
-            out.append(f"complete -c weirctl -n \"__weirctl_in {fish_text(c.words)}\" -F")
-        out += [fish_option(o, c.words, table.values(c.usage)) for o in every if o.bit in c.bits and o.bit]
+            out.append(f"complete -c weirctl -n \"__weirctl_in {fish_text(name)}\" -F")
+        out += [fish_option(o, name, table.values(c.usage)) for o in every if o.bit in c.bits and o.bit]
     return "\n".join(out)
 
 

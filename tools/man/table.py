@@ -8,12 +8,12 @@ import sys
 
 STRING = r'(?:"(?:[^"\\]|\\.)*"\s*)+'
 COMMAND = re.compile(r"\{(" + STRING + r"),\s*(NULL|" + STRING + r"),\s*\d+,\s*\d+,\s*([^,]+),\s*cmd_\w+,\s*(" + STRING
-                     + r"),\s*(" + STRING + r")\}")
+                     + r"),\s*(" + STRING + r")(?:,\s*\.alias = (" + STRING + r"))?\}")
 OPTION = re.compile(r'\t(?:TEXT|FLAG)\("(--[a-z-]+)",\s*(NULL|"-[a-z]"),\s*(0|CTL_OPT_\w+),\s*[\w.]+,\s*(?:("[^"]+"),\s*)?('
                     r'"[^"]*"(?:\s*(?:WEIR_CONFIG_DEFAULT|"[^"]*"))*)\),')
 TOPIC = re.compile(r'\{("[a-z]+"),\s*(' + STRING + r'),\s*(' + STRING + r')\}')
 
-Command = collections.namedtuple("Command", "words bits usage help")
+Command = collections.namedtuple("Command", "words bits usage help alias")
 Option = collections.namedtuple("Option", "name alias bit value help")
 Topic = collections.namedtuple("Topic", "name title verbs")
 
@@ -43,11 +43,21 @@ def place(order, words):
 def commands(root):
     """In the order of the help."""
     found = [Command(text(m[1]) if m[2] == "NULL" else f"{text(m[1])} {text(m[2])}",
-                     set(re.findall(r"CTL_OPT_\w+", m[3])) - {"CTL_OPT_LOCAL"}, text(m[4]), text(m[5]))
+                     set(re.findall(r"CTL_OPT_\w+", m[3])) - {"CTL_OPT_LOCAL"}, text(m[4]), text(m[5]), text(m[6] or ""))
              for path in sorted((root / "tools/ctl").glob("*/*.c")) if "CTL_COMMANDS = {" in path.read_text()
              for m in rows(root, path.relative_to(root), "CTL_COMMANDS", COMMAND, r"\bcmd_")]
     order = [text(m[0]) for m in rows(root, "tools/ctl/commands.c", "order[]", re.compile(STRING), r",|$")]
     return sorted(found, key=lambda c: place(order, c.words))
+
+
+def names(command):
+    """Its words, and the word that stands for them."""
+    return [n for n in (command.words, command.alias) if n]
+
+
+def verbs(root):
+    """First words, and those that stand for a command."""
+    return list(dict.fromkeys(n.split()[0] for c in commands(root) for n in names(c)))
 
 
 def options(root):

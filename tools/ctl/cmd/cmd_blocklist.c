@@ -255,10 +255,8 @@ CTL_COMMANDS = {
 		"Pause blocking for 1 to 1440 minutes: for all clients, or for group G; --all: "
 		"block_all of schedules too."},
 	{"blocklist", "resume", 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
-		"End the pause of blocking."},
+		"End the pause of blocking.", .alias = "resume"},
 	{"pause", NULL, 0, 1, CTL_OPT_GROUP | CTL_OPT_ALL, cmd_pause, "[T] [--group G|--all]",
 		"Pause blocking for T (5m, 2h), else for 5 minutes: for all clients, or for group "
 		"G; --all: block_all of schedules too."},
-	{"resume", NULL, 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
-		"End the pause of blocking."},
 };

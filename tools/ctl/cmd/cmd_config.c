@@ -477,9 +477,8 @@ CTL_COMMANDS = {
 	{"config", "check", 0, 1, CTL_OPT_LOCAL, cmd_config_check, "[FILE]",
 		"Check FILE (or the configuration in use); needs no running weir."},
 	{"config", "reload", 0, 0, CTL_OPT_KEEP, cmd_config_reload, "[--keep]",
-		"Activate the changed configuration; name the keys that need a restart."},
-	{"reload", NULL, 0, 0, CTL_OPT_KEEP, cmd_config_reload, "[--keep]",
-		"The same as config reload."},
+		"Activate the changed configuration; name the keys that need a restart.",
+		.alias = "reload"},
 	{"config", "apply", 0, 0, CTL_OPT_DRY_RUN | CTL_OPT_KEEP | CTL_OPT_WHY, cmd_config_apply,
 		"[--dry-run] [--keep] [--why TEXT]",
 		"Activate the files on disk as a new version, watch the health, go back if it "

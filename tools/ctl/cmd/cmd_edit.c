@@ -439,15 +439,9 @@ CTL_COMMANDS = {
 		cmd_deny,
 		"NAME|/PATTERN/ [--group G] [--type T] [--reply R] [--for T] [--why TEXT] | "
 		"--remove NAME [--group G]",
-		"Block NAME and all names below it, in the same way; --reply: not as "
-		"`blocking.mode` says."},
-	{"block", NULL, 1, 1,
-		CTL_OPT_GROUP | CTL_OPT_TYPE | CTL_OPT_REPLY | CTL_OPT_FOR | CTL_OPT_WHY
-			| CTL_OPT_REMOVE,
-		cmd_deny,
-		"NAME|/PATTERN/ [--group G] [--type T] [--reply R] [--for T] [--why TEXT] | "
-		"--remove NAME [--group G]",
-		"The same as deny."},
+		"Block NAME and all names below it, with the options of allow; --reply: not as "
+		"`blocking.mode` says.",
+		.alias = "block"},
 	{"entries", NULL, 0, 0, 0, cmd_entries, "",
 		"List the entries of allow and deny: end, reason; also `entries` in the files."},
 	{"list", "show", 0, 0, 0, cmd_list_show, "",

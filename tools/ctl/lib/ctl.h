@@ -120,6 +120,7 @@ struct ctl_command {
 	int (*run)(struct ctl *c);
 	const char *usage; // operands and options after the words
 	const char *help;
+	const char *alias; // one word in place of the words, or NULL
 };
 
 // Commands that belong together: they have a page of the help, and a man page.
@@ -129,10 +130,11 @@ struct ctl_topic {
 };
 
 // The commands of a file are `CTL_COMMANDS = {{"word", ...}, ...};` at its end; the linker joins
-// the rows of all files (commands.c).
-#define CTL_COMMANDS                                               \
-	static const struct ctl_command commands[] __attribute__(( \
-		used, section("ctl_command_list"), aligned(_Alignof(struct ctl_command))))
+// the rows of all files (commands.c). A row without an alias ends with its help.
+#define CTL_COMMANDS                                                                           \
+	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") static const struct \
+		ctl_command commands[] __attribute__((                                         \
+			used, section("ctl_command_list"), aligned(_Alignof(struct ctl_command))))
 
 // Finds the commands of all files; main() calls it first. False: no memory.
 ATTR_MUST_CHECK bool commands_sort(void);

@@ -120,6 +120,9 @@ want 2 '' 'does not take such an option' why a.example --all
 want 2 '' 'does not take such an option' status --group kids
 want 2 '' 'does not take such an option' cache get a.example --type A
 want 2 '' 'argument is missing' allow
+want 2 '' 'usage: weirctl deny NAME' block
+want 2 '' 'too many arguments' reload now
+want 2 '' 'no such command: resum; did you mean resume?' resum
 want 2 '' 'too many arguments' allow a.example b.example
 want 2 '' '--for takes 1s to 366d' allow a.example --for 0s
 want 2 '' '--for takes 1s to 366d' deny a.example --for 367d
@@ -235,6 +238,9 @@ for started in no yes; do
 	want 1 '' 'the control plane is down' $c blocklist resume
 	want 1 '' 'the control plane is down' $c why a.example --client 198.18.0.3 --type AAAA
 	want 1 '' 'the control plane is down' $c config reload
+	want 1 '' 'the control plane is down' $c reload --keep
+	want 1 '' 'the control plane is down' $c resume --group kids
+	want 1 '' 'the control plane is down' $c block a.example
 	want 1 '' 'the control plane is down' $c config apply
 	want 1 '' 'the control plane is down' $c config history
 	mkdir -p "$run" # as after a start that left nothing

@@ -55,7 +55,7 @@ class Table(unittest.TestCase):
                 self.assertTrue({o.name, o.alias} & named, f"{c.words}: usage without {o.name}")
 
     def test_each_verb_has_one_topic(self):
-        verbs = list(dict.fromkeys(c.words.split()[0] for c in COMMANDS))
+        verbs = table.verbs(ROOT)
         self.assertEqual(sorted(v for t in TOPICS for v in t.verbs), sorted(verbs))
 
 
@@ -78,12 +78,12 @@ class Help(unittest.TestCase):
             text = page("help", t.name)
             self.fits(text, t.name)
             for c in table.commands_of(ROOT, t):
-                self.assertIn(f"{c.words} {table.summary(c.help)}", joined(text))
+                self.assertIn(f"{', '.join(table.names(c))} {table.summary(c.help)}", joined(text))
 
     def test_commands_of_a_topic_are_in_the_order_of_the_completions(self):
         for t in TOPICS:
             text, words = page("help", t.name), [c.words for c in COMMANDS if c.words.split()[0] in t.verbs]
-            self.assertEqual(words, re.findall(r"^  (\S+(?: \S+)?)  ", text, re.M), t.name)
+            self.assertEqual(words, re.findall(r"^  ([^\s,]+(?: [^\s,]+)?)(?:, \S+)?  ", text, re.M), t.name)
 
     def test_a_command(self):
         for c in COMMANDS:
@@ -92,6 +92,10 @@ class Help(unittest.TestCase):
             self.assertEqual(text, page(*c.words.split(), "--help"))
             self.assertTrue(joined(text).startswith(joined(f"usage: weirctl {c.words} {c.usage}")), text)
             self.assertIn(c.help, joined(text))
+            if c.alias:
+                self.assertIn(f"The same: weirctl {c.alias}.", text)
+                self.assertEqual(text, page("help", c.alias))
+                self.assertEqual(text, page(c.alias, "--help"))
             for o in OPTIONS:
                 self.assertEqual(bool(o.bit) and o.bit in c.bits, f"{o.name} {o.value}".strip() + " " in text.split("\n\n", 2)[-1]
                                  and o.help in joined(text), (c.words, o.name))
@@ -132,7 +136,9 @@ class Man(unittest.TestCase):
             text = filled("weirctl-topic.8.scd", t.name).replace("\\", "")
             self.assertNotIn("@", text.replace("NAME@ADDRESS", "").replace("NAME@", "").replace("@DEVICE", ""))
             for c in table.commands_of(ROOT, t):
-                self.assertIn(f"*weirctl {c.words}*{' ' if c.usage else ''}{c.usage}", text)
+                for name in table.names(c):
+                    self.assertIn(f"*weirctl {name}*{' ' if c.usage else ''}{c.usage}", text)
+                self.assertIn(", ".join(f"*{name}*" for name in table.names(c)), text)
                 self.assertIn(c.help, text)
 
 
@@ -151,7 +157,7 @@ class Shell(unittest.TestCase):
 
     def cases(self):
         """Words typed, what must be offered, what must not."""
-        verbs = list(dict.fromkeys(c.words.split()[0] for c in COMMANDS))
+        verbs = table.verbs(ROOT)
         yield [""], [*verbs, "help"], ["get", "--below"]
         yield ["confi"], ["config"], ["cache"]
         for t in TOPICS[:3]:
@@ -161,6 +167,8 @@ class Shell(unittest.TestCase):
             if second:
                 yield [verb, ""], second, ["status"] * ("status" not in second)
         yield ["cache", "flush", "--"], ["--below", "--all", "--json"], ["--follow"]
+        yield ["block", "--"], ["--reply", "--json"], ["--follow"]
+        yield ["reload", "--"], ["--keep"], ["--all"]
         yield ["--host", "box", "cache", ""], ["get", "flush"], ["status"]
         yield ["why", "--client", "config", "--"], ["--group", "--mac"], ["--dry-run"]
         yield ["token", "create", "ops", "--role", ""], ["read", "operate", "admin"], ["--json"]
