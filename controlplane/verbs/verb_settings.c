@@ -49,9 +49,23 @@ static void path_out(struct verb *v, const char *path, bool of_file)
 	json_out_bool(v->reply, verb_root(v), "of_file", of_file);
 }
 
+// Does the change leave the managed part as it is?
+static bool is_so(const struct verb *v)
+{
+	const struct api_deps *d = &v->api->deps;
+	char *text = config_managed_text(v->managed, APP_MANAGED_HEAD);
+	const bool is_same = text && strcmp(text, d->managed_text(d->reload_arg)) == 0;
+	heap_free(text);
+	return is_same;
+}
+
 // Applies a change of a path, whose URL may have a password.
 static void apply_at(struct verb *v, const char *what, const char *path)
 {
+	if (is_so(v)) {
+		verb_unchanged(v);
+		return;
+	}
 	char *shown = config_mask(path, strlen(path));
 	verb_apply(v, "config %s %s", what, shown ? shown : "");
 	heap_free(shown);
@@ -153,6 +167,8 @@ static void serve_override(struct api *a, struct http_exchange *x)
 		err = config_managed_override(v->managed, yaml, why);
 	if (err < 0)
 		fail(v, err, why);
+	else if (is_so(v))
+		verb_unchanged(v);
 	else
 		verb_apply(v, "config override");
 }
@@ -264,7 +280,7 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 		return;
 	const struct config *c = verb_config(v);
 	struct service_set set = *config_group_services(c, config_group_by_name(c, group));
-	const bool is_so = service_set_has(&set, (unsigned)service) == block;
+	const bool is_same = service_set_has(&set, (unsigned)service) == block;
 	if (block)
 		service_set_add(&set, (unsigned)service);
 	else
@@ -279,7 +295,7 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 	}
 	json_out_text(v->reply, verb_root(v), "service", word);
 	json_out_text(v->reply, verb_root(v), "group", group ? group : "");
-	if (is_so)
+	if (is_same)
 		verb_unchanged(v);
 	else
 		verb_apply(v, "services %s %s%s%s", block ? "block" : "allow", word,

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Keys of the file that are changed without an editor: config set, unset and clear, and the words of every day for groups, clients,
-services, safe search, schedules and forward zones."""
+services, safe search, schedules, forward zones and the query log."""
 from testing import CONFIG, ahead, becomes, main, wait
 
 KID, OK = "198.18.0.3", "198.18.200.1"
@@ -134,6 +134,33 @@ def test_a_forward_zone(lab):
     assert sum(one["answered"] for one in lab.get("upstreams")["upstreams"] if "corp.test" in one["set"]) == 1
     lab.weirctl("forward-zone remove corp.test")
     assert "servers of its own" not in lab.weirctl("why www.corp.test")
+
+
+def test_the_privacy_of_the_query_log(lab):
+    def logged(name):
+        lab.result(name, client=KID)
+        return {row["client"] for row in lab.get("log/search", name=name, limit=10)["rows"]}
+
+    wait(lambda: logged("shown.test") == {KID})
+    assert "query_log.anonymize is set" in lab.weirctl("query-log privacy truncate")
+    assert "nothing changed" in lab.weirctl("query-log privacy truncate")
+    assert lab.weirctl("config history").count("query_log.anonymize") == 1
+    wait(lambda: logged("network.test") == {"198.18.0.0"})
+    assert "must be one of" in lab.weirctl("query-log privacy most", status=1)
+    lab.weirctl("query-log off")
+    assert "nothing changed" in lab.weirctl("query-log off")
+    assert overrides(lab)["query_log.enabled"]["value"] == '"false"'
+    lab.weirctl("query-log on")
+    lab.weirctl("config clear query_log.anonymize")
+    wait(lambda: KID in logged("again.test"))
+
+
+def test_a_change_that_is_so_already(lab):
+    for command in ("config set blocking.ttl 9", "safe-search on youtube --group kids", f"schedule set night {NOW} vk --group kids"):
+        lab.weirctl(command)
+        assert "nothing changed" in lab.weirctl(command), command
+    for command in ("config clear blocking.ttl", "config clear 'groups[kids].safe_search'", "schedule remove night --group kids"):
+        lab.weirctl(command)
 
 
 def test_servers_replace_those_of_the_file(lab):

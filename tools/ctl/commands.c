@@ -20,10 +20,10 @@ static const char *const order[] = {"status", "stats", "ready", "wait", "drain",
 	"refresh", "blocklist", "pause", "allow", "deny", "entries", "list", "local", "client",
 	"group", "groups", "services", "safe-search", "schedule", "forward-zone", "log", "selftest",
 	"mem", "pending", "upstreams", "upstream", "upstream test", "upstream drain",
-	"upstream undrain", "tcp", "token", "password", "audit", "log tail", "log status", "top",
-	"clients", "toggles", "set", "bisect", "heap", "profile", "threads", "connections",
-	"mem slope", "mem history", "xdp", "doctor", "setup", "nic", "import", "backup", "restore",
-	"config", "version"};
+	"upstream undrain", "tcp", "token", "password", "audit", "log tail", "log status",
+	"query-log", "top", "clients", "toggles", "set", "bisect", "heap", "profile", "threads",
+	"connections", "mem slope", "mem history", "xdp", "doctor", "setup", "nic", "import",
+	"backup", "restore", "config", "version"};
 
 const struct ctl_command **ctl_commands;
 unsigned ctl_command_count;
@@ -64,7 +64,8 @@ bool commands_sort(void)
 const struct ctl_topic ctl_topics[] = {
 	{"state", "See how the box is",
 		"status stats ready wait drain undrain errors events metrics pending"},
-	{"queries", "Follow queries, and explain an answer", "why top log clients trace capture"},
+	{"queries", "Follow queries, and explain an answer",
+		"why top log query-log clients trace capture"},
 	{"blocking", "Block and allow names, for all or for a group",
 		"blocklist pause resume allow deny block entries list"},
 	{"devices", "Name and group devices, block services and times",

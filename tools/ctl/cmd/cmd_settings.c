@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Commands that change any key of the configuration without the operator's file, by overrides in
 // its managed part: `config set`, and the words of every day for groups, clients, services, safe
-// search, schedules and forward zones.
+// search, schedules, forward zones and the privacy of the query log.
 
 #include "lib/say.h"
 #include "lib/shell_quote.h"
@@ -306,6 +306,21 @@ static int cmd_forward_zone_remove(struct ctl *c)
 	return item_unset(c, "forward_zones", c->operand);
 }
 
+static int cmd_query_log_privacy(struct ctl *c)
+{
+	return set(c, "query_log.anonymize", c->operand);
+}
+
+static int cmd_query_log_on(struct ctl *c)
+{
+	return set(c, "query_log.enabled", "true");
+}
+
+static int cmd_query_log_off(struct ctl *c)
+{
+	return set(c, "query_log.enabled", "false");
+}
+
 CTL_COMMANDS = {
 	{"config", "set", 2, 2, CTL_OPT_WHY, cmd_config_set, "KEY VALUE [--why TEXT]",
 		"Set a key in place of what the files say: blocking.mode nodata, "
@@ -347,4 +362,12 @@ CTL_COMMANDS = {
 		"Ask these servers for the names of a zone."},
 	{"forward-zone", "remove", 1, 1, CTL_OPT_WHY, cmd_forward_zone_remove, "ZONE [--why TEXT]",
 		"Ask the upstream servers for them again."},
+	{"query-log", "privacy", 1, 1, CTL_OPT_WHY, cmd_query_log_privacy,
+		"none|truncate|hash [--why TEXT]",
+		"Choose what the query log has of a client: none: its address; truncate: its "
+		"network; hash: a number that changes each day."},
+	{"query-log", "off", 0, 0, CTL_OPT_WHY, cmd_query_log_off, "[--why TEXT]",
+		"Log no queries."},
+	{"query-log", "on", 0, 0, CTL_OPT_WHY, cmd_query_log_on, "[--why TEXT]",
+		"Log queries again."},
 };
