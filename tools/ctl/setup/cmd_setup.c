@@ -398,25 +398,42 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-// Applies the answer of an option, or the default. CTL_OK, or CTL_FAILED after an error message.
-static int question_accept(
-	struct setup *s, const struct setup_question *q, const char *answer, const char *need)
+// Applies an answer and keeps it. False: `why` has a sentence, which is `need` if there is none.
+static bool answer_take(struct setup *s, unsigned question, const char *answer, const char *need,
+	char why[SETUP_WHY_MAX])
 {
-	char why[SETUP_WHY_MAX];
-	snprintf(why, sizeof(why), "%s", need);
+	snprintf(why, SETUP_WHY_MAX, "%s", need);
 	const bool is_good = strcmp(answer, "keep") == 0
-			     || (*answer && is_plain(answer) && q->accept(s, answer, why));
-	return is_good ? CTL_OK : ctl_fail(s->c, "%s: %s", q->title, why);
+			     || (*answer && is_plain(answer)
+				     && setup_questions[question].accept(s, answer, why));
+	if (is_good)
+		snprintf(s->answer[question], SETUP_ANSWER_MAX, "%s", answer);
+	return is_good;
 }
 
-static int question_ask(
-	struct setup *s, const struct setup_question *q, const char *offer, unsigned number)
+// Applies the answer of an option, or the default. CTL_OK, or CTL_FAILED after an error message.
+static int question_accept(struct setup *s, unsigned question, const char *answer, const char *need)
 {
+	char why[SETUP_WHY_MAX];
+	return answer_take(s, question, answer, need, why)
+		       ? CTL_OK
+		       : ctl_fail(s->c, "%s: %s", setup_questions[question].title, why);
+}
+
+static void why_print(const char *why)
+{
+	char shown[2 * SETUP_WHY_MAX];
+	fprintf(stderr, "    %s\n", term_text(why, shown, sizeof(shown)));
+}
+
+static int question_ask(struct setup *s, unsigned question, const char *offer)
+{
+	const struct setup_question *q = &setup_questions[question];
 	char answer[SETUP_ANSWER_MAX], choices[512] = "";
-	char prompt[2 * SETUP_ANSWER_MAX], why[SETUP_WHY_MAX], shown[2 * SETUP_WHY_MAX];
+	char prompt[2 * SETUP_ANSWER_MAX], why[SETUP_WHY_MAX];
 	if (q->choices)
 		q->choices(choices, sizeof(choices));
-	snprintf(prompt, sizeof(prompt), "%u/%u %s%s%s%s%s%s: ", number, SETUP_QUESTIONS + 1,
+	snprintf(prompt, sizeof(prompt), "%u/%u %s%s%s%s%s%s: ", question + 1, SETUP_QUESTIONS + 1,
 		q->title, *choices ? " " : "", choices, *offer ? " [" : "", offer,
 		*offer ? "]" : "");
 	for (unsigned i = 0; i < TRIES; i++) {
@@ -424,12 +441,9 @@ static int question_ask(
 			return ctl_fail(s->c, "no answer; nothing is changed");
 		if (!*answer)
 			snprintf(answer, sizeof(answer), "%s", offer);
-		if (strcmp(answer, "keep") == 0)
+		if (answer_take(s, question, answer, NEED_ANSWER, why))
 			return CTL_OK;
-		snprintf(why, sizeof(why), NEED_ANSWER);
-		if (*answer && is_plain(answer) && q->accept(s, answer, why))
-			return CTL_OK;
-		fprintf(stderr, "    %s\n", term_text(why, shown, sizeof(shown)));
+		why_print(why);
 	}
 	return ctl_fail(s->c, "no good answer in %d tries; nothing is changed", TRIES);
 }
@@ -439,13 +453,12 @@ static int questions_put(struct setup *s)
 	const char *const given[SETUP_QUESTIONS] = {
 		s->c->interface, s->c->address, s->c->lists, s->c->upstreams};
 	for (unsigned i = 0; i < SETUP_QUESTIONS; i++) {
-		const struct setup_question *q = &setup_questions[i];
 		char offer[SETUP_ANSWER_MAX];
 		if (!given[i])
-			q->offer(s, offer, sizeof(offer));
-		int rc = given[i]  ? question_accept(s, q, given[i], NEED_ANSWER)
-			 : s->asks ? question_ask(s, q, offer, i + 1)
-				   : question_accept(s, q, offer, NEED_DEFAULT);
+			setup_questions[i].offer(s, offer, sizeof(offer));
+		int rc = given[i]  ? question_accept(s, i, given[i], NEED_ANSWER)
+			 : s->asks ? question_ask(s, i, offer)
+				   : question_accept(s, i, offer, NEED_DEFAULT);
 		if (rc != CTL_OK)
 			return rc;
 	}
@@ -505,24 +518,95 @@ static int password_ask(struct setup *s)
 	return ctl_fail(s->c, "no password in %d tries; nothing is changed", TRIES);
 }
 
-// Checks the machine with the new text. CTL_OK: nothing is wrong, or --force.
+// Puts the page into the text, if there is a password for it.
+static int page_put(struct setup *s)
+{
+	char why[SETUP_WHY_MAX];
+	return !*s->password || setup_answer_page(s, why) ? CTL_OK : ctl_fail(s->c, "%s", why);
+}
+
+// Makes the text again: asks question `number` again, and that for the address if the interface may
+// be another one. The other answers stay, as far as they are still good.
+static int answers_correct(struct setup *s, unsigned number)
+{
+	char offer[SETUP_ANSWER_MAX], why[SETUP_WHY_MAX];
+	if (!setup_answer_restart(s, why))
+		return ctl_fail(s->c, "%s", why);
+	for (unsigned i = 0; i < SETUP_QUESTIONS; i++) {
+		const bool is_it = i + 1 == number, is_next = i + 1 == 2 && number == 1;
+		snprintf(offer, sizeof(offer), "%s", s->answer[i]);
+		if (!is_it && !is_next) {
+			if (answer_take(s, i, offer, NEED_ANSWER, why))
+				continue;
+			why_print(why);
+		}
+		if (!is_it)
+			setup_questions[i].offer(s, offer, sizeof(offer));
+		if (question_ask(s, i, offer) != CTL_OK)
+			return CTL_FAILED;
+	}
+	return page_put(s);
+}
+
+// Checks the machine with the new text. Returns the number of findings that are wrong; -1 after an
+// error message.
 static int machine_check(struct setup *s)
 {
 	static const char *const checks[] = {"config", "memory", "ports", "xdp", "kernel",
 		"resolvconf", "port53", "upstreams", "lists", NULL};
 	char path[SETUP_PATH_MAX], why[SETUP_WHY_MAX];
-	unsigned wrong = 0;
+	int wrong = -1;
 	printf("\nCheck of this machine with it:\n");
 	fflush(stdout);
-	const bool is_made = setup_file_make(s, s->text, why);
-	if (is_made)
-		wrong = doctor_try(s->c, setup_file_path(s, ".setup", path), checks);
+	if (setup_file_make(s, s->text, why))
+		wrong = (int)doctor_try(s->c, setup_file_path(s, ".setup", path), checks);
+	else
+		(void)ctl_fail(s->c, "%s", why);
 	setup_file_end(s);
-	if (!is_made)
-		return ctl_fail(s->c, "%s", why);
-	if (wrong == 0 || s->c->force)
-		return CTL_OK;
-	return ctl_fail(s->c, "nothing is changed: mend what is wrong (--force: write it anyway)");
+	return wrong;
+}
+
+enum { CORRECT_END = -1, CORRECT_NOTHING };
+// Returns the number of the question whose answer the person corrects, or one of these.
+static int correction_ask(const struct setup *s)
+{
+	char answer[16] = "";
+	fflush(stdout);
+	while (s->asks
+		&& prompt_ask("Correct answer 1, 2, 3 or 4, `check` again, or `end` [end]: ",
+			answer, sizeof(answer))
+		&& *answer && strcmp(answer, "end") != 0) {
+		if (strcmp(answer, "check") == 0)
+			return CORRECT_NOTHING;
+		if (answer[0] >= '1' && answer[0] <= '0' + SETUP_QUESTIONS && !answer[1])
+			return answer[0] - '0';
+	}
+	return CORRECT_END;
+}
+
+static bool has_all_already(const struct setup *s)
+{
+	return !*s->password && strcmp(s->text, s->before) == 0;
+}
+
+// Checks the machine until nothing is wrong, and lets the person correct answers meanwhile.
+static int checks_pass(struct setup *s)
+{
+	for (unsigned i = 0; i < TRIES && !has_all_already(s); i++) {
+		const int wrong = machine_check(s);
+		if (wrong < 0)
+			return CTL_FAILED;
+		if (wrong == 0 || s->c->force)
+			return CTL_OK;
+		const int number = correction_ask(s);
+		if (number == CORRECT_END)
+			break;
+		if (number != CORRECT_NOTHING && answers_correct(s, (unsigned)number) != CTL_OK)
+			return CTL_FAILED;
+	}
+	return has_all_already(s) ? CTL_OK
+				  : ctl_fail(s->c, "nothing is changed: mend what is wrong "
+						   "(--force: write it anyway)");
 }
 
 static int consent_ask(const struct setup *s)
@@ -569,14 +653,14 @@ static int setup_run(struct setup *s)
 		rc = password_of_file(s);
 	else if (rc == CTL_OK && s->asks)
 		rc = password_ask(s);
-	if (rc == CTL_OK && *s->password && !setup_answer_page(s, why))
-		rc = ctl_fail(s->c, "%s", why);
-	if (rc == CTL_OK && !*s->password && strcmp(s->text, s->before) == 0) {
+	if (rc == CTL_OK)
+		rc = page_put(s);
+	if (rc == CTL_OK)
+		rc = checks_pass(s);
+	if (rc == CTL_OK && has_all_already(s)) {
 		printf("%s has all this already: nothing is changed\n", s->c->config_path);
 		return CTL_OK;
 	}
-	if (rc == CTL_OK)
-		rc = machine_check(s);
 	if (rc == CTL_OK)
 		rc = consent_ask(s);
 	if (rc != CTL_OK || s->c->dry_run)

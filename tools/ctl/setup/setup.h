@@ -16,6 +16,7 @@ enum {
 	SETUP_WHY_MAX = 1024,
 	SETUP_PASSWORD_MAX = 260,
 	SETUP_OWN_MAX = 256,
+	SETUP_QUESTIONS = 4, // interface, address, lists, upstream servers
 };
 
 struct setup {
@@ -30,10 +31,11 @@ struct setup {
 	// The present keys of a question differ from the shipped file, so its default is `keep`.
 	bool keeps_addresses, keeps_lists, keeps_upstreams;
 	enum upstream_mode mode;
-	bool has_listen, has_page;   // control.listen and control.page of the present configuration
-	char own[SETUP_OWN_MAX];     // weir's TAPs and exception interfaces (setup_answer.h)
-	char interface[64];          // the answer; "": keep
-	char shown[SETUP_BLOCK_MAX]; // the changes, for the person
+	bool has_listen, has_page; // control.listen and control.page of the present configuration
+	char own[SETUP_OWN_MAX];   // weir's TAPs and exception interfaces (setup_answer.h)
+	char answer[SETUP_QUESTIONS][SETUP_ANSWER_MAX]; // typed, of an option, or the default
+	char interface[64];                             // the answer; "": keep
+	char shown[SETUP_BLOCK_MAX];                    // the changes, for the person
 	unsigned address_count;
 	struct ip_address address[CONFIG_ADDRESSES_MAX];
 	unsigned list_count, server_count; // numbers of lists and servers in the answers

@@ -370,6 +370,16 @@ bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX])
 	return true;
 }
 
+bool setup_answer_restart(struct setup *s, char why[SETUP_WHY_MAX])
+{
+	free(s->text);
+	s->text = strdup(s->before);
+	*s->shown = *s->own = *s->interface = '\0';
+	s->is_serving = false;
+	snprintf(why, SETUP_WHY_MAX, "out of memory");
+	return s->text && setup_answer_begin(s, why);
+}
+
 enum { WORDS_MAX = 16 };
 
 // Cuts the answer into words at blanks and commas. Returns their number; WORDS_MAX + 1: too many.

@@ -30,6 +30,9 @@ unsigned setup_machine_addresses(const char *interface, struct ip_address *out, 
 // Reads the present configuration. `keep` is the default of each question whose keys differ from
 // the shipped file. False: it cannot be used; `why` has a sentence.
 ATTR_MUST_CHECK bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX]);
+// Goes back to setup_answer_begin(): the text is that of the present configuration. False: `why`
+// has a sentence.
+ATTR_MUST_CHECK bool setup_answer_restart(struct setup *s, char why[SETUP_WHY_MAX]);
 
 struct setup_question {
 	const char *title;
@@ -39,7 +42,6 @@ struct setup_question {
 	bool (*accept)(struct setup *s, const char *answer, char why[SETUP_WHY_MAX]);
 };
 
-enum { SETUP_QUESTIONS = 4 }; // interface, address, lists, upstream servers
 extern const struct setup_question setup_questions[SETUP_QUESTIONS];
 
 // Turns the page for browsers on, with the certificate that cmd_setup.c makes; if control.listen is

@@ -92,6 +92,34 @@ def refusals():
     unchanged("a no")
 
 
+def corrections():
+    person = setup()
+    to_password(person)
+    person.types("a long password\n")
+    person.answers("again: ", "a long password")
+    for typed in ("check", "9", "1"):
+        wrong = "198.18.7.3:53 does not answer" in person.answers("`end` [end]: ", typed)
+        check(f"what is wrong, before {typed}", wrong == (typed != "1"))
+    person.answers("[eth0]: ", "eth0")
+    person.answers("[198.18.7.2/24]: ", "198.18.7.5/24")
+    person.answers("`end` [end]: ", "4")
+    person.answers("[198.18.7.3]: ", "198.18.7.4")
+    said = person.until("Write it? yes or no [no]: ")
+    for text in ('xdp: "eth0"', '"198.18.7.5/24"', "lists: []", '"198.18.7.4"', "page: true"):
+        check(f"corrected, it has {text} once", said.count(text) == 1)
+    check("and no answer from before", "198.18.7.3" not in said and "198.18.7.2" not in said)
+    person.types("\n")
+    check("a no after corrections", person.end()[0] == 1)
+    unchanged("corrections")
+    person = setup()
+    to_password(person)
+    person.types("\n")
+    person.answers("`end` [end]: ", "")
+    status, said = person.end()
+    check("Enter ends it", status == 1 and "mend what is wrong" in said)
+    unchanged("a wrong check")
+
+
 def consent():
     person = setup("--force")
     to_password(person)
@@ -106,5 +134,6 @@ def consent():
 
 ends()
 refusals()
+corrections()
 consent()
 sys.exit(1 if bad else 0)

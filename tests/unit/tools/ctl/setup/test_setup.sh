@@ -185,7 +185,11 @@ ip address add 198.18.7.2/24 dev eth0
 setup --yes --force --dry-run --interface wlan0 --address 198.18.7.2/24 --upstreams 198.18.7.3
 check "Wi-Fi gets a word" has 'wlan0 is Wi-Fi' "$dir/out"
 
-# At a terminal.
+# At a terminal, with a server that answers at 198.18.7.4.
 shipped
+ip address add 198.18.7.4/32 dev lo
+echo 0x1003 >"$WEIR_ROOT/sys/class/net/eth0/flags"
+/usr/bin/python3 "$here/../../../../lab/upstream.py" 53 "$dir/asked" 198.18.7.4 >"$dir/up" &
+trap 'kill $!; rm -rf "$dir"' EXIT
 check "a person answers" /usr/bin/python3 "$here/setup_pty.py" "$weirctl" "$config" "$dir/sum"
 [ $bad = 0 ] || exit 1
