@@ -163,6 +163,16 @@ def test_a_change_that_is_so_already(lab):
         lab.weirctl(command)
 
 
+def test_names_for_the_shell(lab):
+    lab.weirctl("forward-zone add corp.test 127.0.0.1:5302")
+    for kind, name in (("groups", "kids"), ("groups", "guests"), ("services", "tiktok"), ("zones", "corp.test"), ("servers", "127.0.0.1:5302"),
+                       ("clients", KID), ("checks", "port53"), ("verdicts", "blocked")):
+        lines = lab.weirctl(f"complete {kind}").split("\n")
+        assert lines.count(name) == 1, (kind, lines)
+    assert "takes one of: groups" in lab.weirctl("complete nonsense", status=2)
+    lab.weirctl("forward-zone remove corp.test")
+
+
 def test_servers_replace_those_of_the_file(lab):
     lab.weirctl("config set upstreams.servers 127.0.0.1:5302")
     passes(lab, "only.test")

@@ -23,7 +23,7 @@ static const char *const order[] = {"status", "stats", "ready", "wait", "drain",
 	"upstream undrain", "tcp", "token", "password", "audit", "log tail", "log status",
 	"query-log", "top", "clients", "toggles", "set", "bisect", "heap", "profile", "threads",
 	"connections", "mem slope", "mem history", "xdp", "doctor", "setup", "nic", "import",
-	"backup", "restore", "config", "version"};
+	"backup", "restore", "config", "version", "complete"};
 
 const struct ctl_command **ctl_commands;
 unsigned ctl_command_count;
@@ -79,6 +79,6 @@ const struct ctl_topic ctl_topics[] = {
 		"doctor nic ports drops xdp selftest version"},
 	{"memory", "See what uses memory, and what grows", "mem heap"},
 	{"debug", "Look into a running control plane",
-		"tcp threads connections profile toggles set bisect"},
+		"tcp threads connections profile toggles set bisect complete"},
 };
 const unsigned ctl_topic_count = ARRAY_LEN(ctl_topics);

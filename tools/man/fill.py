@@ -7,9 +7,10 @@ usage: fill.py ROOT TEMPLATE OUTPUT [TOPIC]
 @TOPICS@     the topics of weirctl and their verbs, in scdoc (table.py)
 @TOPIC@, @TITLE@, @SYNOPSIS@, @COMMANDS@, @OPTIONS@   a topic: its name and title, commands, and the options of these
 @GLOBALS@    the options of every command, in scdoc
-@WORDS@      commands for a shell: WORDS|OPTIONS AND OPERANDS|OPTION=VALUE,VALUE ...|SUMMARY, one a line
+@WORDS@      commands for a shell: WORDS|OPTIONS AND OPERANDS|OPTION=VALUE,VALUE ...|SUMMARY, one a line; in place of values
+             @KIND, and N=@KIND for the operand N: the names that `weirctl complete KIND` prints
 @ALWAYS@     the options of every command, for a shell; @VALUED@, @FILED@: patterns of those with a value, and with a file;
-             @VALUED_WORDS@: the former for fish
+             @VALUED_WORDS@: the former for fish; @BOX@, @BOX_WORDS@: those of every command, which say what box is asked
 @FISH@       commands and options as `complete` of fish takes them
 @KEYS@       the keys of weir.yaml, in scdoc, from docs/reference/config*.md (tools/docs/config_md.py writes those)
 @VERSION@    of meson.build
@@ -77,7 +78,8 @@ def word_list(root):
     lines = [f"help|{' '.join(help_words(root))}||Print the help of a topic or command."]
     for c in table.commands(root):
         tokens = table.operands(c.usage) + list(dict.fromkeys(table.usage_options(c.usage)))
-        taken = " ".join(f"{option}={','.join(words)}" for option, words in table.values(c.usage).items())
+        taken = " ".join([f"{option}={','.join(words)}" for option, words in table.values(c.usage).items()]
+                         + [f"{at}=@{kind}" for at, kind in table.live(c).items()])
         lines += [f"{name}|{' '.join(tokens)}|{taken}|{table.summary(c.help)}" for name in table.names(c)]
     return "\n".join(lines)
 
@@ -91,11 +93,13 @@ def fish_text(words):
     return "'" + words.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def fish_option(o, where, taken):
+def fish_option(o, where, taken, live):
     line = "complete -c weirctl" + (f" -n \"__weirctl_in {fish_text(where)}\"" if where else "")
     line += f" -s {o.alias[1:]}" if o.alias else ""
     line += f" -l {o.name[2:]}"
-    if o.name in taken:
+    if o.name in live:
+        line += f" -x -a '(__weirctl_live {live[o.name]})'"
+    elif o.name in taken:
         line += f" -x -a {fish_text(' '.join(taken[o.name]))}"
     elif o.value:
         line += " -r -F" if o.value == "FILE" else " -x"
@@ -104,7 +108,7 @@ def fish_option(o, where, taken):
 
 def fish_list(root):
     every, out, seen = table.options(root), [], set()
-    out += [fish_option(o, "", {}) for o in every if not o.bit]
+    out += [fish_option(o, "", {}, {}) for o in every if not o.bit]
     out.append(f"complete -c weirctl -n \"__weirctl_at ''\" -a help -d 'Print help.'")
     out.append(f"complete -c weirctl -n \"__weirctl_at help\" -a {fish_text(' '.join(help_words(root)))}")
     for c, name in ((c, name) for c in table.commands(root) for name in table.names(c)):
@@ -119,7 +123,9 @@ def fish_list(root):
             out.append(f"complete -c weirctl -n \"__weirctl_at {fish_text(name)}\" -a {fish_text(' '.join(table.operands(c.usage)))}")
         if re.search(r"\b(FILE|PATH)\b", re.sub(r"-o FILE", "", c.usage)):
             out.append(f"complete -c weirctl -n \"__weirctl_in {fish_text(name)}\" -F")
-        out += [fish_option(o, name, table.values(c.usage)) for o in every if o.bit in c.bits and o.bit]
+        out += [f"complete -c weirctl -n \"__weirctl_nth {fish_text(name)} {at}\" -a '(__weirctl_live {kind})'"
+                for at, kind in table.live(c).items() if at.isdigit()]
+        out += [fish_option(o, name, table.values(c.usage), table.live(c)) for o in every if o.bit in c.bits and o.bit]
     return "\n".join(out)
 
 
@@ -149,6 +155,8 @@ MADE = {
     "@ALWAYS@": lambda root: " ".join(o.name for o in table.options(root) if not o.bit),
     "@VALUED@": lambda root: pattern(root, lambda o: True),
     "@VALUED_WORDS@": lambda root: pattern(root, lambda o: True).replace(" |", ""),
+    "@BOX@": lambda root: pattern(root, lambda o: not o.bit),
+    "@BOX_WORDS@": lambda root: pattern(root, lambda o: not o.bit).replace(" |", ""),
     "@FILED@": lambda root: pattern(root, lambda o: o.value == "FILE"),
     "@FISH@": fish_list,
     "@KEYS@": key_list,

@@ -91,6 +91,25 @@ def operands(usage):
     return first[0].split("|") if first else []
 
 
+LIVE_OPTIONS = {"--group": "groups", "--client": "clients", "--verdict": "verdicts"}
+LIVE_OPERANDS = {"GROUP": "groups", "CLIENT": "clients", "LIST": "lists", "SERVICE": "services", "ZONE": "zones", "CHECK": "checks",
+                 "NAME|ADDRESS": "servers"}
+NEW = {"group create": "GROUP", "forward-zone add": "ZONE"}  # a name that is not there yet
+
+
+def live(command):
+    """{option, or number of the operand: kind of names, for `weirctl complete`}"""
+    found = {o: kind for o, kind in LIVE_OPTIONS.items() if o in usage_options(command.usage)}
+    for i, word in enumerate(command.usage.split()):
+        if "-" in word.split("|")[0]:
+            break
+        bare = re.split(r"[][]", word.removeprefix("["))[0]
+        kind = LIVE_OPERANDS.get(bare) or LIVE_OPERANDS.get(bare.split("|")[0])
+        if kind and NEW.get(command.words) != bare:
+            found[str(i + 1)] = kind
+    return found
+
+
 def values(usage):
     """{option: the words that it takes}, of those that name them."""
     return {m[1]: m[2].split("|") for m in re.finditer(r"(--[a-z]+) ([a-z]+(?:\|[a-z]+)+)", usage)}

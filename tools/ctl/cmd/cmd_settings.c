@@ -340,7 +340,7 @@ CTL_COMMANDS = {
 		"Delete a group; its clients are in none then."},
 	{"client", "name", 2, 2, CTL_OPT_WHY, cmd_client_name, "ADDRESS|MAC NAME [--why TEXT]",
 		"Give a client a name."},
-	{"client", "forget", 1, 1, CTL_OPT_WHY, cmd_client_forget, "NAME [--why TEXT]",
+	{"client", "forget", 1, 1, CTL_OPT_WHY, cmd_client_forget, "CLIENT [--why TEXT]",
 		"Take a client's name back."},
 	{"services", "block", 1, 1, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_services_block,
 		"SERVICE [--group G] [--why TEXT]",

@@ -318,6 +318,11 @@ unsigned doctor_try(const struct ctl *c, const char *config_path, const char *co
 	return d.count[DOCTOR_WRONG];
 }
 
+const char *doctor_check_name(unsigned i)
+{
+	return i < ARRAY_LEN(checks) ? checks[i].name : NULL;
+}
+
 static int names_print(void)
 {
 	fprintf(stderr, "weirctl: doctor takes one of:");

@@ -33,6 +33,8 @@ struct doctor {
 	unsigned count[DOCTOR_VERDICTS];
 };
 
+// The name of a check; NULL: there are not so many.
+const char *doctor_check_name(unsigned i);
 void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, ...)
 	ATTR_PRINTF(3, 4);
 // Adds the command that repairs the last finding.

@@ -141,6 +141,9 @@ want 2 '' 'too many arguments' local add nas.lan A 192.0.2.1 60
 want 2 '' 'argument is missing' group move 192.0.2.1
 want 2 '' 'upstream takes one of: add, remove, test, drain, undrain' upstream
 want 1 '' 'control.sock' $c allow a.example --for 2h
+want 1 '' 'control.sock' $c complete groups
+want 0 'port53' '' complete checks
+want 2 '' 'takes one of: groups' complete nonsense
 want 2 '' 'argument is missing' drops add 198.18.0.1
 want 2 '' 'too many arguments' ports eth0
 want 1 '' 'stats' $c ports

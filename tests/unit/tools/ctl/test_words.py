@@ -174,34 +174,67 @@ class Shell(unittest.TestCase):
         yield ["token", "create", "ops", "--role", ""], ["read", "operate", "admin"], ["--json"]
         yield ["import", ""], ["pihole", "unbound"], []
 
+    # A running weir whose first group is named by an attacker.
+    WEIR = """#!/bin/sh
+echo "$*" >>{dir}/asked
+case $* in
+*"complete groups") printf '%s\\n' 'ki$(touch${{IFS}}{dir}/run)' kids guests ;;
+*"complete clients") echo tablet ;;
+*"complete checks") echo port53 ;;
+*) echo nobody listens >&2; exit 1 ;;
+esac
+"""
+
+    def weir(self):
+        (self.dir / "weirctl").write_text(self.WEIR.format(dir=self.dir))
+        (self.dir / "weirctl").chmod(0o755)
+        return {**os.environ, "PATH": f"{self.dir}:{os.environ['PATH']}"}
+
+    def live_cases(self):
+        yield ["why", "a.example", "--group", ""], ["kids", "guests"], ["tablet", "--json"]
+        yield ["--host", "box", "group", "set", "k"], ["kids"], ["guests", "tablet"]
+        yield ["group", "move", "tablet", ""], ["kids"], ["tablet"]
+        yield ["clients", ""], ["tablet", "names"], ["kids"]
+        yield ["doctor", "p"], ["port53"], ["kids"]
+        yield ["services", "block", "t"], [], ["tablet", "nobody"]
+        yield ["group", "set", "--"], ["--why"], ["kids"]
+
+    def check_live(self):
+        self.assertIn("--host box complete groups\n", (self.dir / "asked").read_text())
+        self.assertFalse((self.dir / "run").exists())
+
     def check(self, offered):
-        for typed, wanted, unwanted in self.cases():
+        for typed, wanted, unwanted in (*self.cases(), *self.live_cases()):
             got = offered(typed)
             self.assertEqual([w for w in wanted if w not in got], [], (typed, got))
             self.assertEqual([w for w in unwanted if w in got], [], (typed, got))
 
     def test_bash(self):
         if self.shell("bash"):
+            env = self.weir()
             self.check(lambda typed: run("bash", "-c", f'. "$1"; shift; COMP_WORDS=(weirctl "$@"); COMP_CWORD=$#; _weirctl; '
-                                         'printf "%s\\n" "${COMPREPLY[@]}"', "x", self.dir / "weirctl.bash", *typed).stdout.split())
+                                         'printf "%s\\n" "${COMPREPLY[@]}"', "x", self.dir / "weirctl.bash", *typed, env=env).stdout.split())
+            self.check_live()
 
     def test_fish(self):
         if self.shell("fish"):
-            home = {**os.environ, "HOME": str(self.dir), "XDG_CONFIG_HOME": str(self.dir), "XDG_DATA_HOME": str(self.dir)}
+            home = {**self.weir(), "HOME": str(self.dir), "XDG_CONFIG_HOME": str(self.dir), "XDG_DATA_HOME": str(self.dir)}
             lines = [f"source {self.dir}/weirctl.fish"]
-            for i, (typed, _, _) in enumerate(self.cases()):
+            for i, (typed, _, _) in enumerate((*self.cases(), *self.live_cases())):
                 lines += [f"echo @{i}", f"complete -C 'weirctl {' '.join(typed)}'"]
             done = run("fish", "--no-config", "-c", "\n".join(lines), env=home)
             self.assertEqual(done.stderr, "")
             parts = re.split(r"^@\d+\n", done.stdout, flags=re.M)[1:]
             offers = iter([[line.split("\t")[0] for line in part.splitlines()] for part in parts])
             self.check(lambda typed: next(offers))
+            self.check_live()
 
     def test_zsh(self):
         if self.shell("zsh"):
-            zsh = Zsh(self.dir)
+            zsh = Zsh(self.dir, self.weir())
             self.addCleanup(zsh.end)
             self.check(zsh.offered)
+            self.check_live()
 
 
 class Zsh:
@@ -218,13 +251,12 @@ zle -N say; bindkey '^Xs' say
 setopt no_auto_menu no_always_last_prompt; LISTMAX=1000; print -r -- ready
 """
 
-    def __init__(self, folder):
+    def __init__(self, folder, env):
         self.offers = folder / "offered"
         (folder / "setup").write_text(self.SETUP.format(dir=folder))
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="dumb", HOME=str(folder), LC_ALL="C.UTF-8")
-            os.execvp("zsh", ["zsh", "-f", "-i"])
+            os.execvpe("zsh", ["zsh", "-f", "-i"], {**env, "TERM": "dumb", "HOME": str(folder), "LC_ALL": "C.UTF-8"})
         os.write(self.fd, f". {folder}/setup\n".encode())
         self.until(lambda seen: b"\nready" in seen)
 
