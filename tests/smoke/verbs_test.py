@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Verbs that edit the configuration without an editor: what each does to answers, how it is taken back, entries that end by
 themselves, a kill and a restart of both processes, refusals, and the history."""
+import os
 import re
 
+from rig.person import Person
 from testing import CONFIG, TMP, ahead, becomes, main, wait
 
 KID, OK = "198.18.0.3", "198.18.200.1"
@@ -137,6 +139,14 @@ def test_names_in_utf8(lab):
     lab.weirctl("deny bücher.test")
     blocks(lab, "www.xn--bcher-kva.test")
     assert "deny entries" in lab.weirctl("why bücher.test")
+    wait(lambda: lab.get("log/search", name="xn--bcher-kva.test", limit=1)["rows"])
+    for command, name in (("deny bücher.test --why books", "bücher.test (xn--bcher-kva.test)"), ("entries", "bücher.test (xn--bcher-kva.test)"),
+                          ("why xn--bcher-kva.test", "bücher.test (xn--bcher-kva.test)"),
+                          ("log search --name xn--bcher-kva.test --limit 1", "www.bücher.test (www.xn--bcher-kva.test)")):
+        person = Person("env", "LC_ALL=C.UTF-8", "COLUMNS=200", os.environ["WEIR_BUILD"] + "/tools/ctl/weirctl", "-c", CONFIG, *command.split())
+        status, said = person.end()
+        assert status == 0 and name in said, (command, said)
+        assert "ü" not in lab.weirctl(command) + lab.weirctl(f"--json {command}"), command
     lab.weirctl("deny --remove bücher.test")
 
 

@@ -36,7 +36,7 @@ LIBRARIES = {
     "zlib.h": ["controlplane"],
     "zstd.h": ["controlplane"],
     "libpsl.h": ["controlplane"],
-    "idn2.h": ["controlplane"],
+    "idn2.h": ["controlplane", "tools/ctl"],
     "openssl/": ["controlplane", "tools/ctl"],
     "nghttp2/": ["controlplane"],
     "http_parser.h": ["controlplane"],
@@ -473,7 +473,7 @@ def check_waits():
 
 
 PRINTED = re.compile(r'\b(?:f?printf|f?puts)\((?:"(?:\\.|[^"\\])*"|[^";])*;')
-OF_REPLY = re.compile(r"(?<!term_text\()(?<!strcmp\()(?<!\*)\bjson_(?:item_)?text\(")
+OF_REPLY = re.compile(r"(?<!term_text\()(?<!term_names\()(?<!strcmp\()(?<!\*)\bjson_(?:item_)?text\(")
 
 
 def check_terminal():

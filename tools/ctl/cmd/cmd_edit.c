@@ -115,7 +115,7 @@ static void record_added_print(const struct json_node *root)
 {
 	char value[SHELL_QUOTE_MAX];
 	term_text(json_text(root, "value"), value, sizeof(value));
-	say(root, "{name} {type} {value} added\n"
+	say(root, "{name:d} {type} {value} added\n"
 		  "take it back: weirctl local remove {name} {type} ");
 	printf("%s\n", SHELL_QUOTE(value));
 }
@@ -130,8 +130,8 @@ static int cmd_local_add(struct ctl *c)
 static void record_removed_print(const struct json_node *root)
 {
 	say(root, json_count(root, "removed") == 1
-			  ? "removed 1 local record of {name}\n"
-			  : "removed {removed:n} local records of {name}\n");
+			  ? "removed 1 local record of {name:d}\n"
+			  : "removed {removed:n} local records of {name:d}\n");
 }
 
 static int cmd_local_remove(struct ctl *c)
@@ -237,7 +237,8 @@ static void entry_added_print(const struct json_node *root)
 	const uint64_t until = json_count(root, "until_unix_s");
 	char name[NAME_SHOWN_MAX];
 	term_text(json_text(root, "name"), name, sizeof(name));
-	printf("%s %s%s", name, is_allow ? "allowed" : "denied",
+	say(root, "{name:d} ");
+	printf("%s%s", is_allow ? "allowed" : "denied",
 		*json_text(root, "name") == '/' ? "" : ", with all names below it,");
 	say_if(root, "type", " for type {type},");
 	say_if(root, "reply", " with {reply},");
@@ -256,7 +257,7 @@ static void entry_added_print(const struct json_node *root)
 
 static void entry_removed_print(const struct json_node *root)
 {
-	say(root, "{verdict} entry {name} removed");
+	say(root, "{verdict} entry {name:d} removed");
 	who_print(root);
 	printf("\n");
 }

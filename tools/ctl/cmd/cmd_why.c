@@ -4,6 +4,7 @@
 
 #include "lib/show.h"
 #include "lib/table_cell.h"
+#include "terminal/term_names.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ static void steps_print(const struct json_node *steps)
 		const struct json_node *s = json_at(steps, i);
 		printf("%c %-10s %s\n", json_flag(s, "decides") ? '*' : ' ',
 			term_text(json_text(s, "step"), step, sizeof(step)),
-			term_text(json_text(s, "text"), text, sizeof(text)));
+			term_names(json_text(s, "text"), text, sizeof(text)));
 	}
 }
 
@@ -78,7 +79,7 @@ static void notes_print(const struct json_node *root)
 static void why_print(const struct json_node *root)
 {
 	char text[SHOWN_MAX];
-	printf("%s\n\n", term_text(json_text(root, "headline"), text, sizeof(text)));
+	printf("%s\n\n", term_names(json_text(root, "headline"), text, sizeof(text)));
 	steps_print(json_get(root, "steps"));
 	rules_print(json_get(root, "rules"));
 	notes_print(root);

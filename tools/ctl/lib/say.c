@@ -3,6 +3,7 @@
 #include "say.h"
 
 #include "figure.h"
+#include "terminal/term_names.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>
@@ -29,6 +30,9 @@ static void value_print(const struct json_node *n, const char *key, char form)
 		break;
 	case 'u':
 		printf("%llu", (unsigned long long)count);
+		break;
+	case 'd':
+		fputs(term_names(json_text(n, key), out, sizeof(out)), stdout);
 		break;
 	default:
 		fputs(term_text(json_text(n, key), out, sizeof(out)), stdout);

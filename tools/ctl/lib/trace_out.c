@@ -2,15 +2,16 @@
 #include "trace_out.h"
 
 #include "say.h"
+#include "terminal/term_names.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>
 
 void trace_word_print(const struct json_node *n, const char *key, const char *end)
 {
-	char shown[512];
+	char shown[1200];
 	const char *text = json_text(n, key);
-	printf("%s%s", *text ? term_text(text, shown, sizeof(shown)) : "-", end);
+	printf("%s%s", *text ? term_names(text, shown, sizeof(shown)) : "-", end);
 }
 
 static void head_print(const struct json_node *n)

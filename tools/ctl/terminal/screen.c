@@ -2,6 +2,7 @@
 #include "screen.h"
 
 #include "progress.h"
+#include "term_names.h"
 #include "term_text.h"
 
 #include <errno.h>
@@ -141,7 +142,7 @@ void screen_text(unsigned width, const char *fmt, ...)
 	const bool is_cell = width > 0;
 	if (!is_cell || width > columns_left)
 		width = columns_left;
-	term_text(text, shown, sizeof(shown));
+	term_names(text, shown, sizeof(shown));
 	shown[term_cut_width(shown, width)] = '\0';
 	const unsigned taken = (unsigned)term_width(shown);
 	code_add(shown);
