@@ -44,12 +44,7 @@ page_user >/dev/null
 client kdig +timeout=1 +retry=0 @$service '<img\032src=x\032onerror=hacked=1>.blocked.test' A >/dev/null
 client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
 client kdig +timeout=1 +retry=0 @$service spared.blocked.test A >/dev/null
-# press BUTTON [ROW]: that of a row of a table
-press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1' && (e.closest('tr') ?? e).textContent.includes('${2-}')); if (b) b.click(); return !!b; })()"; }
-typed() { echo "(() => { const l = [...document.querySelectorAll('main label')].filter((e) => e.firstChild.textContent === '$1')[${3:-0}]; if (l) l.lastChild.value = '$2'; return !!l; })()"; }
 tile() { echo "[...document.querySelectorAll('main .tile')].some((t) => /^$1$/.test(t.textContent))"; }
-said() { echo "document.getElementById('said').textContent.includes('$1')"; }
-browse() { $python -B "$smoke_dir/rig/page_browser.py" $url "${who:-ann}" 'a long password' "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
 
 browse hint && hint=$(sed -n 's/^hint \(sudo \)\?weirctl //p' $tmp/browser)
 check "the login names a command that makes a user: ${hint-}" eval 'weirctl ${hint/NAME/hinted} <<<"a long password" >/dev/null'

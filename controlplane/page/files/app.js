@@ -6,7 +6,7 @@ import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
 import { blockingFollow, blockingShow } from './pause.js';
 
 const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['client', 'Clients'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'],
-  ['cache', 'Cache'], ['config', 'Configuration'], ['memory', 'Memory'], ['path', 'Packet path']];
+  ['cache', 'Cache'], ['config', 'Configuration'], ['box', 'This box'], ['memory', 'Memory'], ['path', 'Packet path']];
 
 let leave = null;
 

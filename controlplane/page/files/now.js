@@ -8,7 +8,8 @@ import { blockingShow, pausesDiffer } from './pause.js';
 
 const KEPT = 150, LOOK_MS = 10000, APART_MS = 2000, MINUTE_MS = 60000;
 
-function problemsShow(ready, status, servers) {
+// `ready`: GET /ready for a human; `status`: GET /status; `servers`: those of GET /upstreams.
+export function problemsShow(ready, status, servers) {
   const item = (r) => h('li', { class: r.blocks ? 'blocking' : undefined }, h('div', {}, r.text), r.advice ? h('div', { class: 'soft' }, r.advice) : null);
   const reasons = [...ready.reasons.filter((r) => r.blocks), ...ready.reasons.filter((r) => !r.blocks)];
   for (const u of servers.filter((s) => s.state === 'down')) reasons.push({ text: `The upstream server ${u.name} is down.`, advice: servers.some((s) => s.set === u.set && s.state === 'up') ? 'weir asks the others meanwhile, and tries it again.' : 'weir serves what is in its cache, and tries the server again.' });

@@ -5,7 +5,8 @@
 usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, status 1 if there is one
 
 STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size; axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile,
-do:JAVASCRIPT (its value must be true within 30 s). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the
+do:JAVASCRIPT (its value must be true within 30 s), print:JAVASCRIPT (prints its value), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something
+is wider than a window of that width). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the
 window, an alert.
 """
 import json
@@ -18,12 +19,12 @@ import urllib.request
 
 import websocket
 
-VIEWS = ["now", "queries", "top", "client", "lists", "groups", "local", "cache", "config", "memory", "path"]
+VIEWS = ["now", "queries", "top", "client", "lists", "groups", "local", "cache", "config", "box", "memory", "path"]
 SIZES = [(360, 800), (1280, 900), (1920, 1080)]
 WITH_AXE = (360, 1280)  # and there in both colour schemes
 START_S, STEP_S, REPLY_S = 30, 30, 60
-# Replies that are no failure: /user before the login, /ready of a box that is not ready.
-EXPECTED = (("a status of 401", ""), ("a status of 503", "/v1/ready?for=human"))
+# Replies that are no failure: /user before the login, /ready of a box that is not ready, a password that is too short.
+EXPECTED = (("a status of 401", ""), ("a status of 503", "/v1/ready?for=human"), ("a status of 400", "/v1/password/set?name=mia&role=admin"))
 
 
 AXE = """axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations.flatMap((v) =>
@@ -258,10 +259,17 @@ def main():
                 login(b, url, user, password)
             elif step.startswith("do:"):
                 b.until(step[3:])
+            elif step.startswith("print:"):
+                print(b.value(step[6:]))
+            elif step.startswith("wide:"):
+                b.size(int(step[5:]), 800, "light")
+                b.found += [f"wider than the window: {wide}" for wide in [b.value(WIDE)] if wide]
+            elif step.startswith("downloads:"):
+                b.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=step[10:])
             else:
                 word, _, argument = step.partition(":")
                 {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first, "hint": hint}[word](b, url, *[argument] * bool(argument))
-        b.found += [f"a request to elsewhere: {r}" for r in b.requests if not r.startswith((url, "about:", "data:"))]
+        b.found += [f"a request to elsewhere: {r}" for r in b.requests if not r.startswith((url, "about:", "data:", f"blob:{url}"))]
     finally:
         b.close()
     print("\n".join(b.found), end="\n" if b.found else "")

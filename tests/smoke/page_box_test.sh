@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# "This box" on the page: version, events and audit log as weirctl has them, users and tokens by what they may do then, a
+# backup by a restore of it, no secret that stays in the page, and nothing of it for who may not.
+. "$(dirname "$0")/_init.sh"
+
+lab_up
+. "$smoke_dir/page_lab.sh"
+if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
+	echo "skipped: no chromium, or no python3-websocket"
+	exit 77
+fi
+page_configure 'page: true'
+mkdir $dir/conf.d
+echo 'blocking: {deny: [included.test]}' >$dir/conf.d/deny.yaml
+echo "include: [${dir#"$(dirname $config)/"}/conf.d/*.yaml]" >>$config
+"$lab" stop controlplane >/dev/null
+check "restarted" "$lab" start controlplane
+check "a user" eventually page_user
+https() { curl -s --cacert $dir/ca.pem -o $tmp/body -w '%{http_code}' "$@"; }
+log_in() { https -d "user=$1" -d "password=$2" -H "Origin: ${url%/}" ${url}v1/session; }
+there="do:(window.confirm = () => true, location.hash = '#/box', true)"
+ready="do:document.querySelectorAll('main caption').length === 5"
+in_page() { echo "document.querySelector('main').textContent.includes('$1')"; }
+of_users() { echo "(() => { const s = document.querySelector('[aria-label=Users]'), f = s.querySelector('form'); [...f.querySelectorAll('input, select')].forEach((e, i) => { e.value = ['$1', '$2', '$3'][i]; }); f.requestSubmit(); return true; })()"; }
+of_tokens() { echo "(() => { const f = document.querySelector('[aria-label=Tokens] > form'); [...f.querySelectorAll('input, select')].forEach((e, i) => { e.value = ['$1', '$2', '$3'][i]; }); f.requestSubmit(); return true; })()"; }
+
+weirctl upstream drain 127.0.0.1:5301 >/dev/null
+check "version, times, events and log are those of weirctl" browse login "$there" "$ready" "do:$(in_page "$(weirctl --json status | jq -r '.controlplane | .version + ", commit " + .commit')")" \
+	"do:$(in_page 'weirctl doctor') && /Control planesince .*, [0-9]+ (s|min) ago/.test(document.querySelector('main .facts').textContent) && /Data planesince/.test(document.querySelector('main .facts').textContent)" \
+	"print:[...[...document.querySelectorAll('main table')].find((t) => t.caption.textContent === 'Events').tBodies[0].rows].map((r) => r.cells[2].textContent).join('\n')" \
+	"do:(() => { const t = [...document.querySelectorAll('main table')].at(-1); return t.caption.textContent === 'Audit log' && t.textContent.includes('POST /upstream/drain?server=127.0.0.1:5301') && t.textContent.includes('/session'); })()"
+cp $tmp/browser $tmp/events
+check "the newest event first: $(head -1 $tmp/events)" eval 'head -3 $tmp/events | grep -q "127.0.0.1:5301 gets no more questions"'
+
+check "add a user" browse login "$there" "$ready" "do:$(of_users mia read 'the first password')" "do:$(said 'mia has the password and the role read.')" \
+	"do:!!document.querySelector('[aria-label=Users] input[type=password]') && !document.querySelector('[aria-label=Users] input[type=password]').value"
+same "who can log in" 200 "$(log_in mia 'the first password')"
+same "with that role" read "$(jq -r .role $tmp/body)"
+check "another role and password" browse login "$there" "$ready" "do:$(press Change mia)" \
+	"do:(() => { const [u, r] = document.querySelectorAll('[aria-label=Users] form input, [aria-label=Users] form select'); return u.value === 'mia' && r.value === 'read' && document.activeElement.type === 'password'; })()" \
+	"do:$(of_users mia operate 'another password')" "do:$(said 'the role operate.')"
+same "the old password is refused" 401 "$(log_in mia 'the first password')"
+same "the new one is not" 200 "$(log_in mia 'another password')"
+same "with the new role" operate "$(jq -r .role $tmp/body)"
+check "a short password is refused" browse login "$there" "$ready" "do:$(of_users mia admin short)" "do:$(said 'password: must be')"
+same "and changes nothing" operate "$(weirctl --json password list | jq -r '.users[] | select(.name == "mia").role')"
+check "remove the user" browse login "$there" "$ready" "do:$(press Remove mia)" "do:$(said 'mia is removed.')" "do:!document.querySelector('[aria-label=Users] table').textContent.includes('mia')"
+same "who is refused" 401 "$(log_in mia 'another password')"
+
+seen() { echo "(document.documentElement.outerHTML + [...document.querySelectorAll('input, textarea')].map((e) => e.value).join() + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state, location.href])).includes($1)"; }
+check "make a token, which is shown once and leaves no trace" browse login "$there" "$ready" "do:$(of_tokens probe read 2592000)" "do:$(said 'The token probe is made.')" \
+	"do:(window.made = document.querySelector('main .about input')?.value, /^weir_[0-9a-f]{64}\$/.test(made)) && $(seen made)" "print:made" wide:360 \
+	"do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache' && !$(seen made)" "$there" "$ready" "do:$(in_page probe) && !$(seen made)"
+token=$(grep ^weir_ $tmp/browser)
+bearer() { https -H @<(printf 'Authorization: Bearer %s\n' "$token") "$@"; }
+same "which reads" 200 "$(bearer ${url}v1/status)"
+same "and no more" 403 "$(bearer -X POST "${url}v1/blocklist/pause?minutes=5")"
+check "it ends in 30 days" eval 'weirctl --json token list | jq -e "any(.tokens[]; .name == \"probe\" and .role == \"read\" and .expires_unix_s - .created_unix_s == 2592000)"'
+check "revoke it" browse login "$there" "$ready" "do:$(press Revoke probe)" "do:$(said 'probe is revoked.')" "do:$(in_page '/token/revoke?name=probe')"
+same "it is refused" 401 "$(bearer ${url}v1/status)"
+
+# A secret that stands in the configuration is in no backup.
+check "a change, with a secret" weirctl list add secret.list 'https://reader:hidden@127.0.0.1:8099/list'
+mkdir $tmp/saved $tmp/new
+check "back up" browse login "downloads:$tmp/saved" "$there" "$ready" "do:$(press 'Download backup')" "do:$(said 'with *** for a secret')" "do:new Promise((r) => setTimeout(() => r(true), 1000))"
+saved=$(echo $tmp/saved/weir-*.tar)
+check "the file has no secret: $(basename "$saved")" eval 'tar -xOf $saved state/config/managed.yaml | grep -qF "https://***@" && ! grep -q hidden $saved'
+check "what changed is as weirctl shows it" eval 'diff <(tar -xOf $saved state/config/managed.yaml) <(weirctl --json config show | jq -j ".files[-1].text")'
+check "weirctl restore takes it" eval 'weirctl -c $tmp/new/weir.yaml restore $saved | grep -q "2 files restored"'
+check "each file as it was" eval 'cmp $config $tmp/new/weir.yaml && cmp $dir/conf.d/deny.yaml $tmp/new/${dir#"$(dirname $config)/"}/conf.d/deny.yaml'
+same "for weir's group, and nobody else" 640 "$(stat -c %a $tmp/new/weir.yaml)"
+
+nothing="do:document.querySelectorAll('main caption').length === 2 && !document.querySelector('main button, main form')"
+for role in read operate; do
+	echo 'a long password' | weirctl password set who-$role --role $role >/dev/null
+	who=who-$role check "a user of role $role sees version, problems and events alone" browse login "$there" "$nothing" "do:$(in_page 'drained') && $(in_page 'commit')"
+done
+check "a change of one's own password ends the session" browse login "$there" "$ready" "do:$(of_users ann admin 'a longer password')" "do:$(said 'ann has the password')" "do:!!document.querySelector('.login')"
+same "the new one is in force" 200 "$(log_in ann 'a longer password')"
+finish
