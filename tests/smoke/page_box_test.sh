@@ -11,9 +11,10 @@ if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/nu
 	exit 77
 fi
 page_configure 'page: true'
-mkdir $dir/conf.d
-echo 'blocking: {deny: [included.test]}' >$dir/conf.d/deny.yaml
-echo "include: [${dir#"$(dirname $config)/"}/conf.d/*.yaml]" >>$config
+included=$(basename $dir)/conf.$(printf 'd%.0s' {1..80}) # too long for a name of a tar archive alone
+mkdir "$(dirname $config)/$included"
+echo 'blocking: {deny: [included.test]}' >"$(dirname $config)/$included/deny.yaml"
+echo "include: [$included/*.yaml]" >>$config
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
 check "a user" eventually page_user
@@ -50,7 +51,7 @@ same "who is refused" 401 "$(log_in mia 'another password')"
 
 seen() { echo "(document.documentElement.outerHTML + [...document.querySelectorAll('input, textarea')].map((e) => e.value).join() + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state, location.href])).includes($1)"; }
 check "make a token, which is shown once and leaves no trace" browse login "$there" "$ready" "do:$(of_tokens probe read 2592000)" "do:$(said 'The token probe is made.')" \
-	"do:(window.made = document.querySelector('main .about input')?.value, /^weir_[0-9a-f]{64}\$/.test(made)) && $(seen made)" "print:made" wide:360 \
+	"do:(window.made = document.querySelector('main .about input')?.value, /^weir_[0-9a-f]{64}\$/.test(made)) && $(seen made)" "print:made" wide:360 "do:$(press Copy)" "do:$(said Copied.)" \
 	"do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache' && !$(seen made)" "$there" "$ready" "do:$(in_page probe) && !$(seen made)"
 token=$(grep ^weir_ $tmp/browser)
 bearer() { https -H @<(printf 'Authorization: Bearer %s\n' "$token") "$@"; }
@@ -68,7 +69,7 @@ saved=$(echo $tmp/saved/weir-*.tar)
 check "the file has no secret: $(basename "$saved")" eval 'tar -xOf $saved state/config/managed.yaml | grep -qF "https://***@" && ! grep -q hidden $saved'
 check "what changed is as weirctl shows it" eval 'diff <(tar -xOf $saved state/config/managed.yaml) <(weirctl --json config show | jq -j ".files[-1].text")'
 check "weirctl restore takes it" eval 'weirctl -c $tmp/new/weir.yaml restore $saved | grep -q "2 files restored"'
-check "each file as it was" eval 'cmp $config $tmp/new/weir.yaml && cmp $dir/conf.d/deny.yaml $tmp/new/${dir#"$(dirname $config)/"}/conf.d/deny.yaml'
+check "each file as it was" eval 'cmp $config $tmp/new/weir.yaml && diff -r $(dirname $config)/$included $tmp/new/$included'
 same "for weir's group, and nobody else" 640 "$(stat -c %a $tmp/new/weir.yaml)"
 
 nothing="do:document.querySelectorAll('main caption').length === 2 && !document.querySelector('main button, main form')"
@@ -76,6 +77,8 @@ for role in read operate; do
 	echo 'a long password' | weirctl password set who-$role --role $role >/dev/null
 	who=who-$role check "a user of role $role sees version, problems and events alone" browse login "$there" "$nothing" "do:$(in_page 'drained') && $(in_page 'commit')"
 done
+check "the data plane stops" "$lab" stop dataplane
+check "which the view says" browse login "$there" "$ready" "do:/Data planedown/.test(document.querySelector('main .facts').textContent) && $(in_page 'Start the data plane')"
 check "a change of one's own password ends the session" browse login "$there" "$ready" "do:$(of_users ann admin 'a longer password')" "do:$(said 'ann has the password')" "do:!!document.querySelector('.login')"
 same "the new one is in force" 200 "$(log_in ann 'a longer password')"
 finish

@@ -62,7 +62,7 @@ function tokens(look, signal) {
   const secretShow = (reply) => {
     const text = h('input', { readOnly: true, value: reply.token, size: 70, autocomplete: 'off', onfocus: () => text.select() });
     fill(made, h('div', { class: 'about' }, h('p', {}, `The token ${reply.name}. weir does not show it again.`),
-      row(field('Token', text), action('Copy', async () => { await navigator.clipboard.writeText(text.value); return 'Copied.'; }), action('Done', () => fill(made)))));
+      row(field('Token', text), action('Copy', async () => { text.select(); await navigator.clipboard.writeText(text.value); return 'Copied.'; }), action('Done', () => fill(made)))));
   };
   const make = async () => {
     const reply = await post('/token/create', { name: who.value, role: role.value, expires: lasts.value });

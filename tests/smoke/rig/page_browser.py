@@ -44,6 +44,7 @@ class Browser:
         self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=REPLY_S, suppress_origin=True)
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)  # or it may not copy
 
     def port(self):
         file, end = pathlib.Path(self.profile.name, "DevToolsActivePort"), time.monotonic() + START_S
@@ -81,7 +82,7 @@ class Browser:
     def value(self, script):
         """None also where another page comes before there is a value."""
         try:
-            r = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+            r = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
         except RuntimeError as e:
             if "navigated" not in str(e):
                 raise
