@@ -137,9 +137,12 @@ const struct stats_copy *api_stats_read(struct api *a, char why[SHM_WHY_MAX]);
 void api_reasons_find(const struct api_look *l, struct api_reasons *out);
 // Adds the keys that a change affects: `live`, `restart_controlplane`, `restart_dataplane`.
 void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c);
+// Adds a certificate to a list: `names`, `until`, in seconds since 1970, and `left_s`.
+void api_certificate_out(
+	struct json_out *o, struct json_node *list, const struct tls_certificate_about *c);
 
 struct metrics_text;
-enum { API_PART_ENDPOINTS_MAX = 7 };
+enum { API_PART_ENDPOINTS_MAX = 8 };
 
 // A member that is NULL: the part does not need it.
 struct api_part {

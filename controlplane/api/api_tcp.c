@@ -82,6 +82,17 @@ static void listeners_out(
 	}
 }
 
+void api_certificate_out(
+	struct json_out *o, struct json_node *list, const struct tls_certificate_about *c)
+{
+	struct json_node *one = json_out_object(o, list, NULL);
+	const int64_t now_s = time(NULL);
+	json_out_text(o, one, "names", c->names);
+	json_out_count(o, one, "until", (uint64_t)c->until_unix_s);
+	json_out_count(o, one, "left_s",
+		c->until_unix_s > now_s ? (uint64_t)(c->until_unix_s - now_s) : 0);
+}
+
 static void tls_out(struct json_out *o, struct json_node *root, const struct frontend_tls_status *s)
 {
 	struct json_node *n = json_out_object(o, root, "tls");
@@ -91,13 +102,8 @@ static void tls_out(struct json_out *o, struct json_node *root, const struct fro
 	for (unsigned i = 0; i < TLS_REFUSAL_COUNT; i++)
 		json_out_count(o, failed, tls_refusal_names[i], s->failed[i]);
 	struct json_node *list = json_out_array(o, n, "certificates");
-	for (unsigned i = 0; i < s->certificates; i++) {
-		struct json_node *one = json_out_object(o, list, NULL);
-		const int64_t until_s = s->certificate[i].until_unix_s, now_s = time(NULL);
-		json_out_text(o, one, "names", s->certificate[i].names);
-		json_out_count(o, one, "until", (uint64_t)until_s);
-		json_out_count(o, one, "left_s", until_s > now_s ? (uint64_t)(until_s - now_s) : 0);
-	}
+	for (unsigned i = 0; i < s->certificates; i++)
+		api_certificate_out(o, list, &s->certificate[i]);
 	json_out_text(o, n, "error", s->why);
 }
 

@@ -60,6 +60,13 @@ static void control_status(struct json_out *o, struct json_node *root, const str
 		json_out_text(o, damaged, NULL, a->tokens_path);
 	if (a->passwords_damaged)
 		json_out_text(o, damaged, NULL, a->passwords_path);
+	const struct tls_server *tls = l->api->control.tls;
+	struct json_node *list = json_out_array(o, n, "certificates");
+	for (unsigned i = 0; tls && i < tls_server_certificates(tls); i++) {
+		struct tls_certificate_about about;
+		tls_server_about(tls, i, &about);
+		api_certificate_out(o, list, &about);
+	}
 	json_out_text(o, n, "certificates_error", l->api->control.why);
 }
 

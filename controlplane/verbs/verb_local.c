@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// GET /local, POST /local/add and /local/remove: local records; POST /upstreams/add and
-// /upstreams/remove: servers.
+// GET /local, POST /local/add and /local/remove: local records; GET /upstreams/servers, POST
+// /upstreams/add and /upstreams/remove: servers.
 
 #include "base/rdata_text.h"
 #include "verb.h"
@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/dns_name.h>
+#include <weir/heap_site.h>
+#include <weir/known.h>
 #include <weir/rdata_parse.h>
 
 enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512, RECORDS_SHOWN = 1000 };
@@ -228,8 +230,67 @@ static void serve_server_remove(struct api *a, struct http_exchange *x)
 	verb_apply(v, "upstream remove %s", server);
 }
 
+struct servers_look {
+	struct json_out *o;
+	struct json_node *list;
+	const struct config_upstreams *config;
+	struct config_managed *managed; // a copy; NULL: nothing can be edited
+};
+
+static void server_out(void *arg, unsigned i, const char *address)
+{
+	struct servers_look *l = arg;
+	if (i >= l->config->count)
+		return;
+	struct json_node *n = json_out_object(l->o, l->list, NULL);
+	json_out_text(l->o, n, "server", address);
+	json_out_text(l->o, n, "name", l->config->server[i].name);
+	json_out_bool(l->o, n, "removable",
+		l->managed && config_managed_server_remove(l->managed, address) == 0);
+}
+
+static void known_servers_out(
+	struct json_out *o, struct json_node *resolver, const char *key, const char *const *server)
+{
+	struct json_node *list = json_out_array(o, resolver, key);
+	for (; *server; server++)
+		json_out_text(o, list, NULL, *server);
+}
+
+// Replies with upstreams.servers as the configuration writes them, and with the public resolvers
+// that weirctl knows.
+static void serve_servers(struct api *a, struct http_exchange *x)
+{
+	const struct api_deps *d = &a->deps;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	struct servers_look l = {.o = o,
+		.list = json_out_array(o, root, "servers"),
+		.config = &d->config_current(d->reload_arg)->upstreams,
+		.managed = verb_managed(a)};
+	const int rc = d->config_bundle
+			       ? config_servers(d->config_bundle(d->reload_arg), server_out, &l)
+			       : 0;
+	config_managed_free(l.managed);
+	struct json_node *known = json_out_array(o, root, "known");
+	const struct known_resolver *r;
+	for (unsigned i = 0; (r = known_resolver_at(i)) != NULL; i++) {
+		struct json_node *n = json_out_object(o, known, NULL);
+		json_out_text(o, n, "name", r->name);
+		known_servers_out(o, n, "ipv4", r->ipv4);
+		known_servers_out(o, n, "ipv6", r->ipv6);
+	}
+	char *body = json_out_finish(o);
+	if (rc == 0) {
+		http_reply(x, 200, body);
+		return;
+	}
+	heap_free(body);
+	http_reply(x, 500, NULL);
+}
+
 const struct api_part api_servers_part = {
-	.endpoint = {{"/upstreams/add", serve_server_add, API_POST, CONTROL_ADMIN,
-			     "server name why"},
+	.endpoint = {{"/upstreams/servers", serve_servers, API_GET, CONTROL_ADMIN, ""},
+		{"/upstreams/add", serve_server_add, API_POST, CONTROL_ADMIN, "server name why"},
 		{"/upstreams/remove", serve_server_remove, API_POST, CONTROL_ADMIN, "server why"}},
 };

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // POST /config/set, /config/unset, /config/clear and /config/override: values of any keys, which
-// count in place of those of the operator's files; GET /config/overrides; POST /services/block and
-// /services/allow.
+// count in place of those of the operator's files; GET /config/overrides and /config/values; POST
+// /services/block and /services/allow.
 
 #include "verb.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/config_tools.h>
 #include <weir/heap_site.h>
 
 enum { VALUE_MAX = 32 * SERVICE_COUNT, PATH_SHOWN_MAX = 512 };
@@ -250,6 +251,48 @@ static void serve_overrides(struct api *a, struct http_exchange *x)
 	http_reply(x, 500, NULL);
 }
 
+struct values_look {
+	struct json_out *o;
+	struct json_node *list;
+	const char *key; // NULL: all
+	unsigned count;
+};
+
+static void value_out(void *arg, const struct config_value *v)
+{
+	struct values_look *l = arg;
+	if (l->key && strcmp(l->key, v->path) != 0)
+		return;
+	struct json_node *n = json_out_object(l->o, l->list, NULL);
+	l->count++;
+	json_out_text(l->o, n, "path", v->path);
+	json_out_text(l->o, n, "value", v->text);
+	struct json_node *words = json_out_array(l->o, n, "words");
+	for (unsigned i = 0; i < v->word_count; i++)
+		json_out_text(l->o, words, NULL, v->word[i]);
+	json_out_signed(l->o, n, "min", v->min);
+	json_out_signed(l->o, n, "max", v->max);
+	json_out_bool(l->o, n, "live", v->is_live);
+}
+
+// Replies with the values in force of keys that have one number or word. One that needs a restart
+// (GET /status, reload.needs_restart) is what the restart activates.
+static void serve_values(struct api *a, struct http_exchange *x)
+{
+	struct json_out *o = json_out_new();
+	struct values_look l = {.o = o,
+		.list = json_out_array(o, json_out_root(o), "values"),
+		.key = http_param(x, "path")};
+	config_values(a->deps.config_current(a->deps.reload_arg), value_out, &l);
+	char *body = json_out_finish(o);
+	if (l.count) {
+		http_reply(x, 200, body);
+		return;
+	}
+	heap_free(body);
+	api_refuse(x, 404, "no key \"%s\" that has one number or word", l.key);
+}
+
 // Writes the services of a set with commas between.
 static void services_text(const struct service_set *s, char out[VALUE_MAX])
 {
@@ -318,6 +361,7 @@ const struct api_part api_settings_part = {
 		{"/config/clear", serve_clear, API_POST, CONTROL_ADMIN, "path why"},
 		{"/config/override", serve_override, API_POST, CONTROL_ADMIN, "yaml replace why"},
 		{"/config/overrides", serve_overrides, API_GET, CONTROL_ADMIN, ""},
+		{"/config/values", serve_values, API_GET, CONTROL_READ, "path"},
 		{"/services/block", serve_block, API_POST, CONTROL_OPERATE, "service group why"},
 		{"/services/allow", serve_allow, API_POST, CONTROL_OPERATE, "service group why"}},
 };

@@ -100,6 +100,22 @@ void config_change_find(const struct config *running, const struct config *in_fo
 	const struct config *loaded, const struct config_bundle *before,
 	const struct config_bundle *after, struct config_change *out);
 
+// The value of a key, in the unit of its documentation. Texts have none here, as some are secrets.
+enum { CONFIG_WORDS_MAX = 10 };
+
+struct config_value {
+	const char *path; // "cache.min_ttl"
+	char text[24];
+	unsigned word_count; // words that it can be; 0: a number from `min` to `max`
+	const char *word[CONFIG_WORDS_MAX];
+	int64_t min, max;
+	bool is_live; // a change needs no restart
+};
+
+// Calls `use` with each key that has a number, a word, or true or false.
+typedef void config_value_use(void *arg, const struct config_value *v);
+void config_values(const struct config *c, config_value_use *use, void *arg);
+
 // Calls `each` with every scalar of a YAML text, in order, and with the bytes that it stands in,
 // quotes too: a caller can hide some of them. -EINVAL: not YAML, or it has anchors, aliases, tags,
 // keys that are no text, another encoding, or more depth than CONFIG_SCALARS_DEPTH_MAX; `each` may

@@ -50,6 +50,7 @@ clients names
 config check
 config diff
 config history
+config get
 config show
 connections
 drops list

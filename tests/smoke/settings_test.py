@@ -34,9 +34,11 @@ def test_a_value(lab):
     becomes("NODATA", lab.result, "first.test")
     assert overrides(lab)["blocking.mode"]["value"] == '"nodata"'
     assert "blocking.mode" in lab.weirctl("config overrides")
+    assert " nodata " in lab.weirctl("config get blocking.mode")
     lab.weirctl("config clear blocking.mode")
     blocks(lab, "first.test")
     assert "blocking.mode" not in overrides(lab)
+    assert " nxdomain " in lab.weirctl("config get blocking.mode")
 
 
 def test_a_list_and_an_item_of_the_file(lab):

@@ -5,11 +5,13 @@
 #include "config_entries.h"
 #include "config_sections.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <weir/ascii.h>
+#include <weir/config_tools.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/text.h>
@@ -397,6 +399,56 @@ bool config_key_differs(
 		return strcmp(*(char *const *)(const void *)x, *(char *const *)(const void *)y)
 		       != 0;
 	return memcmp(x, y, key->field_size) != 0;
+}
+
+static int64_t field_load(const void *field, size_t size)
+{
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)field;
+	case 2:
+		return *(const uint16_t *)field;
+	case 4:
+		return *(const uint32_t *)field;
+	default:
+		assert(false);
+		return 0;
+	}
+}
+
+static void words_load(const struct config_key *key, int64_t value, struct config_value *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(config_choices); i++) {
+		if (strcmp(config_choices[i].choices, key->choices) != 0)
+			continue;
+		assert(out->word_count < CONFIG_WORDS_MAX);
+		out->word[out->word_count++] = config_choices[i].word;
+		if (config_choices[i].value == value)
+			snprintf(out->text, sizeof(out->text), "%s", config_choices[i].word);
+	}
+}
+
+void config_values(const struct config *c, config_value_use *use, void *arg)
+{
+	for (unsigned i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+		if (key->kind == CONFIG_TEXT)
+			continue;
+		struct config_value v = {
+			.path = key->path, .min = key->min, .max = key->max, .is_live = key->live};
+		const int64_t value =
+			field_load((const char *)c + key->field_offset, key->field_size);
+		if (key->kind == CONFIG_CHOICE)
+			words_load(key, value, &v);
+		else if (key->kind == CONFIG_NUMBER)
+			snprintf(v.text, sizeof(v.text), "%lld", (long long)value);
+		else {
+			v.word[v.word_count++] = "true";
+			v.word[v.word_count++] = "false";
+			snprintf(v.text, sizeof(v.text), "%s", v.word[value == 0]);
+		}
+		use(arg, &v);
+	}
 }
 
 // The keys with one value: converts those of the document, or their defaults.

@@ -256,3 +256,25 @@ void config_paths_find(const struct config_bundle *b, bool has_managed, const ch
 	memset(found, 0, count * sizeof(*found));
 	(void)!config_bundle_tree(&texts, path_search, &s);
 }
+
+struct servers {
+	config_server_use *use;
+	void *arg;
+};
+
+static void servers_walk(void *arg, const struct config_node *root)
+{
+	const struct servers *s = arg;
+	const struct config_node *u = config_node_find(root, "upstreams");
+	for (unsigned i = 0; i < config_node_count(u, "servers"); i++) {
+		const char *address =
+			config_node_text(config_node_item(u, "servers", i), "address");
+		s->use(s->arg, i, address ? address : "");
+	}
+}
+
+int config_servers(const struct config_bundle *b, config_server_use *use, void *arg)
+{
+	struct servers s = {.use = use, .arg = arg};
+	return config_bundle_tree(b, servers_walk, &s);
+}

@@ -113,6 +113,12 @@ struct config_bundle;
 void config_paths_find(const struct config_bundle *b, bool has_managed, const char *const *path,
 	unsigned count, bool *found);
 
+// Calls `use` with each server of upstreams.servers as the texts write it, in the order of `struct
+// config`. Parses the texts: some milliseconds. -EINVAL, -ENOMEM.
+typedef void config_server_use(void *arg, unsigned i, const char *address);
+ATTR_MUST_CHECK int config_servers(
+	const struct config_bundle *b, config_server_use *use, void *arg);
+
 // What identifies an item: an entry's name, group and verdict (NULL: any), whatever key it stands
 // in; a record's name and type (NULL: any); the name of any other item.
 enum config_item_kind {

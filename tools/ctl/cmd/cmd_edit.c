@@ -5,7 +5,6 @@
 // `drops`, sources whose frames the ports drop.
 
 #include "lib/figure.h"
-#include "lib/known.h"
 #include "lib/say.h"
 #include "lib/shell_quote.h"
 #include "lib/show.h"
@@ -18,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/known.h>
 
 static void restart_print(const struct json_node *root)
 {

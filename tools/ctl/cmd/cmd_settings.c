@@ -117,6 +117,34 @@ static int cmd_config_overrides(struct ctl *c)
 	return show_call(c, false, "/config/overrides", NULL, HTTP_SHORT_MS, overrides_print);
 }
 
+static void range_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	if (json_length(json_get(n, key)))
+		cell_items(t, n, key);
+	else
+		table_cell(t, "%lld to %lld", (long long)json_signed(n, "min"),
+			(long long)json_signed(n, "max"));
+}
+
+static void live_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, json_flag(n, key) ? "at once" : "after a restart");
+}
+
+static void values_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {{"key", "path", cell_text},
+		{"value", "value", cell_text}, {"values", "words", range_cell},
+		{"a change takes effect", "live", live_cell}};
+	cell_rows_print(json_get(root, "values"), columns, ARRAY_LEN(columns));
+}
+
+static int cmd_config_get(struct ctl *c)
+{
+	const struct http_param params[] = {{"path", c->operand}, {NULL, NULL}};
+	return show_call(c, false, "/config/values", params, HTTP_SHORT_MS, values_print);
+}
+
 static int cmd_group_create(struct ctl *c)
 {
 	char path[PATH_MAX_HERE];
@@ -331,6 +359,8 @@ CTL_COMMANDS = {
 		"Take back config set and config unset: what the files say counts again."},
 	{"config", "overrides", 0, 0, 0, cmd_config_overrides, "",
 		"List what config set and config unset did, and whether a file has the key."},
+	{"config", "get", 0, 1, 0, cmd_config_get, "[KEY]",
+		"Show the value in force of a key that has one number or word, or of all."},
 	{"group", "create", 2, 2, CTL_OPT_WHY, cmd_group_create,
 		"GROUP CLIENT[,CLIENT...] [--why TEXT]",
 		"Make a group of clients: addresses, prefixes, MAC addresses, names."},

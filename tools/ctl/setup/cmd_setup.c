@@ -8,7 +8,6 @@
 #include "doctor/doctor.h"
 #include "lib/config_prove.h"
 #include "lib/http_get.h"
-#include "lib/known.h"
 #include "lib/program.h"
 #include "lib/show.h"
 #include "lib/sysroot.h"
@@ -29,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/known.h>
 
 enum { FILE_MAX = 4 << 20 };
 
@@ -669,6 +669,22 @@ static int setup_run(struct setup *s)
 	if (rc == CTL_OK)
 		next_print(s);
 	return rc;
+}
+
+// Prints a line each: "list NAME URL", "servers NAME ADDRESS...".
+static void known_all_print(bool is_ipv6)
+{
+	const struct known_list *l;
+	const struct known_resolver *r;
+	for (unsigned i = 0; (l = known_list_at(i)) != NULL; i++)
+		printf("list %s %s\n", l->name, l->url);
+	for (unsigned i = 0; (r = known_resolver_at(i)) != NULL; i++) {
+		const char *const *server = is_ipv6 ? r->ipv6 : r->ipv4;
+		printf("servers %s", r->name);
+		for (; *server; server++)
+			printf(" %s", *server);
+		printf("\n");
+	}
 }
 
 // Prints for programs that make a configuration (tools/container): the default interface, or

@@ -2,7 +2,6 @@
 #include "setup_answer.h"
 
 #include "cmd_setup.h"
-#include "lib/known.h"
 #include "lib/sysroot.h"
 #include "setup.h"
 #include "setup_text.h"
@@ -24,6 +23,7 @@
 #include <weir/attr.h>
 #include <weir/bytes.h>
 #include <weir/config_tools.h>
+#include <weir/known.h>
 
 // `own`: the names of weir's interfaces, a blank before and after each.
 static bool is_own(const char *own, const char *name)

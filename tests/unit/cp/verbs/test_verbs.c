@@ -188,6 +188,41 @@ TEST(test_others)
 	assert_string_equal(verbs_double.managed, "");
 }
 
+TEST(test_servers)
+{
+	static char name[] = "9.9.9.9:53";
+	config.upstreams.server[0].name = name;
+	config.upstreams.count = 1;
+	assert_reply("GET /upstreams/servers", 200,
+		"{\"servers\":[{\"server\":\"9.9.9.9\",\"name\":\"9.9.9.9:53\",\"removable\":false}"
+		"],"
+		"\"known\":[{\"name\":\"quad9\",\"ipv4\":[\"tls://dns.quad9.net@9.9.9.9\",");
+	assert_reply("POST /upstreams/add?server=9.9.9.9", 200, "\"ok\":true");
+	assert_reply("GET /upstreams/servers", 200, "\"removable\":true");
+	assert_reply("POST /upstreams/remove?server=9.9.9.9", 200, "\"ok\":true");
+	config.upstreams.count = 0;
+}
+
+TEST(test_values)
+{
+	config.cache.stale_immediate = true;
+	config.cache.stale_window_s = 604800;
+	config.query_log.store.hours = 8760;
+	assert_reply("GET /config/values?path=cache.stale", 200,
+		"{\"values\":[{\"path\":\"cache.stale\",\"value\":\"immediate\",\"words\":["
+		"\"on-failure\",\"immediate\"],\"min\":0,\"max\":0,\"live\":true}]}");
+	assert_reply("GET /config/values?path=cache.stale_window", 200,
+		"\"value\":\"604800\",\"words\":[],\"min\":0,\"max\":604800,\"live\":true}");
+	assert_reply("GET /config/values?path=dnssec.validate", 200,
+		"\"value\":\"false\",\"words\":[\"true\",\"false\"]");
+	assert_reply("GET /config/values", 200,
+		"{\"path\":\"query_log.store.hours\",\"value\":\"8760\",\"words\":[],\"min\":1,"
+		"\"max\":8760,\"live\":false}");
+	assert_reply("GET /config/values?path=redis.password_file", 404, "no key");
+	assert_reply("GET /config/values?path=cache", 404, "no key \\\"cache\\\"");
+	config.cache.stale_immediate = false;
+}
+
 TEST(test_members)
 {
 	static const char group[] = "kids";

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "known.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <weir/attr.h>
+#include <weir/known.h>
 
-static const struct {
-	const char *name, *url;
-} lists[] = {
+static const struct known_list lists[] = {
 	{"oisd-small", "https://small.oisd.nl/"},
 	{"oisd-big", "https://big.oisd.nl/"},
 	{"hagezi-normal",
@@ -19,9 +16,7 @@ static const struct {
 	{"adguard", "https://adguardteam.github.io/HostlistsRegistry/assets/filter_1.txt"},
 };
 
-static const struct {
-	const char *name, *ipv4[3], *ipv6[3];
-} resolvers[] = {
+static const struct known_resolver resolvers[] = {
 	{"quad9", {"tls://dns.quad9.net@9.9.9.9", "tls://dns.quad9.net@149.112.112.112", NULL},
 		{"tls://dns.quad9.net@[2620:fe::fe]", "tls://dns.quad9.net@[2620:fe::9]", NULL}},
 	{"cloudflare",
@@ -33,12 +28,22 @@ static const struct {
 			"tls://dns.google@[2001:4860:4860::8844]", NULL}},
 };
 
+const struct known_list *known_list_at(unsigned i)
+{
+	return i < ARRAY_LEN(lists) ? &lists[i] : NULL;
+}
+
 const char *known_list(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
 		if (strcmp(lists[i].name, name) == 0)
 			return lists[i].url;
 	return NULL;
+}
+
+const struct known_resolver *known_resolver_at(unsigned i)
+{
+	return i < ARRAY_LEN(resolvers) ? &resolvers[i] : NULL;
 }
 
 const char *const *known_resolver(const char *name, bool is_ipv6)
@@ -67,17 +72,4 @@ void known_resolver_names(char *out, size_t cap)
 	*out = '\0';
 	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
 		name_add(out, cap, resolvers[i].name);
-}
-
-void known_all_print(bool is_ipv6)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
-		printf("list %s %s\n", lists[i].name, lists[i].url);
-	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++) {
-		printf("servers %s", resolvers[i].name);
-		const char *const *server = is_ipv6 ? resolvers[i].ipv6 : resolvers[i].ipv4;
-		for (; *server; server++)
-			printf(" %s", *server);
-		printf("\n");
-	}
 }
