@@ -29,7 +29,7 @@ class Part:
 
 # The cheap ones first, for .ci/run takes them in this order as long as its time allows.
 PARTS = [
-    Part("page", 60, "controlplane/page/* tests/smoke/page_* tests/smoke/rig/page*", alone=False),
+    Part("page", 180, "controlplane/page/* tests/smoke/page_* tests/smoke/rig/page*", alone=False),
     Part("clickhouse", 120, "controlplane/querylog/clickhouse/* tests/smoke/clickhouse_* tests/smoke/rig/clickhouse_*", alone=False),
     Part("imports", 150, "tools/import/* tests/smoke/twins_test.py tests/smoke/rig/twin_*", alone=False),
     Part("conformance", 300, "tests/conformance/* controlplane/tls/* controlplane/doh/*", alone=False),

@@ -5,7 +5,7 @@ import { h, say } from './dom.js';
 import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
 import { blockingFollow, blockingShow } from './pause.js';
 
-const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['client', 'Clients'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'],
+const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['client', 'Clients'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'], ['settings', 'Settings'],
   ['cache', 'Cache'], ['config', 'Configuration'], ['box', 'This box'], ['memory', 'Memory'], ['path', 'Packet path']];
 
 let leave = null;

@@ -8,7 +8,7 @@ export const overridesGet = async () => (mayAdmin() ? (await get('/config/overri
 // Each of the paths, once, with a button that takes the change back.
 export function overridesShow(paths, look) {
   const back = (path) => {
-    const name = path.replace(/^\w+\[(.*)\]$|^.*\./, '$1'); // an item's name, or the last key
+    const name = path.replace(/^[\w.]+\[(.*)\]$|^.*\./, '$1'); // an item's name, or the last key
     return action(`${name} as the file says`, () => change(look, `${name}: what the file says counts again.`, '/config/clear', { path }));
   };
   return !!paths.length && row(h('span', { class: 'warn' }, 'Changed here, not in the file:'), [...new Set(paths)].map(back));

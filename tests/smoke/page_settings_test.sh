@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Settings of the page in headless Chromium: upstream servers added, tested and removed, and values set and taken back, each seen
+# by a query or by weirctl; what a user of role read does not get.
+. "$(dirname "$0")/_init.sh"
+
+if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
+	echo "skipped: no chromium, or no python3-websocket"
+	exit 77
+fi
+lab_up
+. "$smoke_dir/page_lab.sh"
+page_configure 'page: true'
+"$lab" stop controlplane >/dev/null
+check "restarted" "$lab" start controlplane
+page_user >/dev/null
+upstream 5302 $tmp/up2.log
+
+settings="do:(window.confirm = () => true, location.hash = '#/settings', true)"
+# put LABEL VALUE: in the first control of this label
+put() { echo "(() => { const i = [...document.querySelectorAll('main label')].find((e) => e.firstChild.textContent === '$1')?.lastChild; if (i) { i.value = '$2'; i.dispatchEvent(new Event('change')); } return !!i; })()"; }
+# send LABEL: the form of this control
+send() { echo "(() => { const l = [...document.querySelectorAll('main label')].find((e) => e.firstChild.textContent === '$1'); l?.closest('form').requestSubmit(); return !!l; })()"; }
+# sets LABEL VALUE WORDS: and what the page says then
+sets() { browse login "$settings" "do:$(put "$1" "$2")" "do:$(send "$1")" "do:$(said "$1: $3.")" "do:document.querySelector('main').textContent.includes('as the file says')"; }
+back() { browse login "$settings" "do:$(press "$1 as the file says")" "do:$(said 'counts again')"; }
+gets() { [ "$(short "$1" A)" = "$2" ]; }
+value() { weirctl --json config get "$1" | jq -re '.values[0].value'; }
+is() { [ "$(value "$1")" = "$2" ]; }
+
+check "a blocked name gets 0.0.0.0" sets 'A blocked name gets' null '0.0.0.0 and ::'
+check "as a query shows" eventually gets blocked.test 0.0.0.0
+check "and then an own address" browse login "$settings" "do:$(put 'A blocked name gets' address)" "do:$(put 'IPv4 address' 192.0.2.9)" "do:$(send 'IPv4 address')" "do:$(said 'addresses of your own')"
+check "as a query shows" eventually gets blocked.test 192.0.2.9
+check "taken back" eval 'back mode && back ipv4'
+check "NXDOMAIN again" eventually blocks blocked.test
+check "validation" sets 'Validate answers' true yes
+check "is on" is dnssec.validate true
+check "taken back" back validate
+check "is off" is dnssec.validate false
+check "answers are kept longer" sets 'Keep answers at least, in seconds' 4000 4000
+ttl() { client kdig +noall +answer @$service "$1" A | awk '{ print $2 }'; }
+check "as their TTL shows" eventually eval '[ "$(ttl ok-5.kept$SRANDOM.test)" -gt 3000 ]'
+check "taken back" back min_ttl
+check "the query log hides the clients" sets 'The log has' truncate 'networks of clients'
+logged() { short ok.hidden.test A >/dev/null && weirctl --json log search --name ok.hidden.test | jq -e 'any(.rows[]; .client | startswith("198.18.0.0"))'; }
+check "as a search shows" eventually logged
+check "taken back" back anonymize
+check "queries are kept for 14 days, after a restart" browse login "$settings" "do:$(put 'Keep queries, in days' 14)" "do:$(send 'Keep queries, in days')" "do:$(said 'need a restart: query_log.store.hours')" \
+	"do:document.querySelector('[aria-label=\"Query log\"]').textContent.includes('after a restart of weir-controlplane')"
+check "which are 336 hours" is query_log.store.hours 336
+check "taken back" back hours
+check "no text stays changed" eval '! weirctl --json config overrides | jq -e ".overrides[]"'
+
+check "add a server and test it" browse login "$settings" "do:$(put 'Its address' 127.0.0.1:5302)" "do:$(send 'Its address')" "do:$(said '127.0.0.1:5302 is added. 127.0.0.1:5302: UDP: NOERROR in ')" \
+	"do:$(press Test 127.0.0.1:5301)" "do:$(said '127.0.0.1:5301: UDP: ')"
+check "remove that of the file" browse login "$settings" "do:$(press Remove 127.0.0.1:5301)" "do:$(said '127.0.0.1:5301 is removed')" \
+	"do:$(press 'Test' 127.0.0.1:5302)" "do:![...document.querySelectorAll('main td')].some((t) => t.textContent.includes(':5301'))"
+asks() { short ok.moved$SRANDOM.test A >/dev/null && up_log "$1" | grep -q 'ok\.moved'; }
+check "the new one is asked" asks $tmp/up2.log
+check "all back" browse login "$settings" "do:$(press '127.0.0.1:5301 as the file says')" "do:$(said 'counts again')" "do:$(press Remove 127.0.0.1:5302)" "do:$(said '127.0.0.1:5302 is removed')"
+check "the old one is asked" asks $tmp/up.log
+check "a public resolver by its name, which nothing answers for here" browse login "$settings" "do:$(send 'Public resolver')" "do:$(said 'TLS: no reply')"
+check "has the servers of weirctl" eval 'weirctl --json upstreams | jq -e "[.upstreams[] | select(.via == \"tls\") | .name] | sort == [\"149.112.112.112:853\", \"9.9.9.9:853\"]"'
+check "remove one" browse login "$settings" "do:$(press Remove 149.112.112.112)" "do:$(said 'is removed')"
+check "a server over HTTPS" browse login "$settings" "do:$(put 'Own server: over' https)" "do:$(put 'Its address' 2001:db8::1)" "do:$(put 'Name in its certificate' dns.example)" "do:$(send 'Its address')" \
+	"do:$(said 'https://dns.example@[2001:db8::1]/dns-query is added.')"
+left=$((($(date +%s -d "$(openssl x509 -in $dir/server.pem -noout -enddate | cut -d= -f2)") - $(date +%s) + 1800) / 3600))
+check "the certificate ends in $left h" browse login "$settings" "do:[...document.querySelectorAll('[aria-label=\"Certificate of this page\"] tbody tr')].map((r) => r.lastChild.textContent).join() === '$left h'"
+echo 'a long password' | weirctl password set rob --role read >/dev/null
+who=rob check "who only looks sees the values" browse login "$settings" "do:[...document.querySelectorAll('main .facts')].some((f) => f.textContent.includes('NXDOMAIN')) && !document.querySelector('main button, main input')"
+echo 'a long password' | weirctl password set oda --role operate >/dev/null
+who=oda check "one who operates tests a server" browse login "$settings" "do:$(press Test 127.0.0.1:5301)" "do:$(said '127.0.0.1:5301: UDP: NOERROR')" "do:!$(press Remove)"
+finish
