@@ -59,18 +59,19 @@ const remove = (s, look) => action('Remove', () => (s.removable ? change(look, `
 function serversShow(known, look) {
   const own = new Map(known.servers.map((s) => [s.name, s]));
   return table('Upstream servers of everyone', [
-    { title: 'Server', name: true, of: (u) => h('div', {}, h('strong', {}, u.name), u.address !== u.name && h('div', { class: 'soft' }, u.address)) },
-    { title: 'Over', of: (u) => ({ tls: 'TLS', https: 'HTTPS' }[u.via] ?? 'UDP and TCP') },
+    { title: 'Server', name: true, of: (u) => h('div', {}, h('strong', {}, u.name), h('div', { class: 'soft' }, `over ${{ tls: 'TLS', https: 'HTTPS' }[u.via] ?? 'UDP and TCP'}`)) },
     { title: 'State', of: (u) => mark(u.state === 'up' ? 'good' : 'bad', u.state) },
-    figure('Median', (u) => (u.p50_us ? micros(u.p50_us) : '–')), figure('Share', (u) => `${u.share_percent} %`), figure('Timeouts', (u) => number(u.timeouts)),
-    ...(mayOperate() ? [{ title: 'Actions', of: (u) => row(action('Test', () => test(u.name)), own.has(u.name) && remove(own.get(u.name), look)) }] : [])],
+    ...(mayOperate() ? [{ title: 'Actions', of: (u) => row(action('Test', () => test(u.name)), own.has(u.name) && remove(own.get(u.name), look)) }] : []),
+    figure('Median', (u) => (u.p50_us ? micros(u.p50_us) : '–')), figure('Share', (u) => `${u.share_percent} %`), figure('Timeouts', (u) => number(u.timeouts))],
   known.upstreams, 'weir asks no upstream server.');
 }
 
 // One after the other, as each is a change of the configuration, and then a test of each.
 async function add(title, list, look) {
-  for (const server of list) await post('/upstreams/add', { server });
+  let refused = null;
+  for (const server of list) await post('/upstreams/add', { server }).catch((e) => { refused ??= e; });
   const { servers } = await look();
+  if (refused) throw refused;
   const names = servers.filter((s) => list.includes(s.server)).map((s) => s.name);
   return [`${title} is added.`, ...(await Promise.all(names.map((n) => test(n).catch((e) => `${n}: ${e.message}.`))))].join(' ');
 }
