@@ -44,6 +44,7 @@ page_user >/dev/null
 client kdig +timeout=1 +retry=0 @$service '<img\032src=x\032onerror=hacked=1>.blocked.test' A >/dev/null
 client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
 client kdig +timeout=1 +retry=0 @$service spared.blocked.test A >/dev/null
+client kdig +timeout=1 +retry=0 @$service rowed.blocked.test A >/dev/null
 tile() { echo "[...document.querySelectorAll('main .tile')].some((t) => /^$1$/.test(t.textContent))"; }
 
 browse hint && hint=$(sed -n 's/^hint \(sudo \)\?weirctl //p' $tmp/browser)
@@ -89,6 +90,13 @@ check "charts that go over midnight have dates" browse login "do:$(days '[26, 18
 about() { echo "document.querySelector('main .about')?.textContent"; }
 check "the details of a name follow what is done" browse login "do:location.hash = '#/queries', true" "do:$(press spared.blocked.test)" "do:$(about)?.includes('blocked')" \
 	"do:$(press Allow)" "do:$(said 'is allowed')" "do:$(about)?.includes('allowed by') && !document.querySelector('main .about [aria-disabled]')"
+check "a row's Allow in Queries, by which the panel and the rows follow" browse login "do:location.hash = '#/queries', true" "do:$(press rowed.blocked.test)" "do:$(about)?.includes('blocked')" \
+	"do:$(press Allow rowed.blocked.test)" "do:$(said 'rowed.blocked.test is allowed for everyone for good. What decides for 198.18.0.2: allowed by')" \
+	"do:$(about)?.includes('allowed by') && $(row rowed.blocked.test) === 'rowed.blocked.test,Block'"
+check "is not blocked" eventually eval '! blocks rowed.blocked.test'
+check "Block in Top" browse login "do:location.hash = '#/top', true" "do:$(row rowed.blocked.test) === 'Block'" "do:$(press Block rowed.blocked.test)" "do:$(said 'rowed.blocked.test is blocked')" \
+	"do:$(row rowed.blocked.test) === 'Allow'"
+check "is blocked again" eventually blocks rowed.blocked.test
 check "Now says the version" browse login "do:document.querySelector('main').textContent.includes('weir $(weirctl --version | cut -d" " -f2)')"
 posted() { echo "do:(import('/api.js').then((m) => m.post('$1', { server: '127.0.0.1:5301' })), true)"; }
 drained() { echo "[...document.querySelectorAll('main td')].some((t) => t.textContent.includes('drained'))"; }
@@ -97,8 +105,8 @@ check "what happens is seen at Now before the next minute" browse login "do:loca
 while sleep 0.3; do client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A; done >/dev/null 2>&1 &
 asking=$!
 check "follow, explain one name after another, trace, close, search" browse login "do:location.hash = '#/queries', true" "do:$(press Follow)" \
-	"do:document.querySelector('main caption').textContent.includes('as they come') && document.querySelectorAll('main tbody button').length > 1" \
-	"do:(() => { const b = document.querySelectorAll('main tbody button'); b[0].click(); b[1].click(); return true; })()" "do:document.querySelectorAll('main .about').length === 1" \
+	"do:document.querySelector('main caption').textContent.includes('as they come') && document.querySelectorAll('main tbody button.plain').length > 1" \
+	"do:(() => { const b = document.querySelectorAll('main tbody button.plain'); b[0].click(); b[1].click(); return true; })()" "do:document.querySelectorAll('main .about').length === 1" \
 	"do:$(press 'Trace for 30 s')" "do:$(press 'Trace for 30 s')" "do:document.querySelector('main pre').textContent.includes('cached.test')" "do:$(press Close)" \
 	"do:!document.querySelector('main .about')" "do:$(press Search)" "do:document.querySelector('main caption').textContent === 'The latest queries' && !document.querySelector('[aria-busy]')"
 kill $asking
@@ -142,6 +150,8 @@ who=rob check "who only looks gets no button that weir refuses" browse login "do
 	"do:$(about)?.includes('blocked') && !$(press Allow) && $(press Close)"
 who=rob check "nor at Groups and Clients" browse login "do:location.hash = '#/groups', true" "do:document.querySelector('[aria-label=\"Group kids\"]') && !document.querySelector('main button')" \
 	"do:location.hash = '#/client', true" "do:document.querySelector('main tbody a') && !$(press Name)"
+who=rob check "nor in a row of Queries and Top" browse login "do:location.hash = '#/queries', true" "do:$(row rowed.blocked.test) === 'rowed.blocked.test'" \
+	"do:location.hash = '#/top', true" "do:$(row rowed.blocked.test) === ''"
 # in_group GROUP BUTTON [ROW], group_typed GROUP LABEL VALUE: a control of a group
 in_group() { echo "(() => { const b = [...document.querySelectorAll('[aria-label=\"Group $1\"] button')].find((e) => e.textContent === '$2' && (e.closest('tr') ?? e).textContent.includes('${3-}')); b?.click(); return !!b; })()"; }
 group_typed() { echo "(() => { const l = [...document.querySelectorAll('[aria-label=\"Group $1\"] label')].find((e) => e.firstChild.textContent === '$2'); if (l) l.lastChild.value = '$3'; return !!l; })()"; }

@@ -36,13 +36,15 @@ function clientsShow(day, look) {
     ...(mayAdmin() ? [{ title: 'Actions', of: (c) => nameButton(c, look) }] : [])], day.clients);
 }
 
-// What the query store has of its day.
-function dayShow(box, day, filter, signal) {
-  const hours = h('div');
-  box.append(h('p', { class: 'soft' }, coverage(day)), h('h2', {}, 'Last 24 hours'), hours,
-    h('div', { class: 'columns' }, one('Asked most', 'names', day.names, filter), one('Blocked most', 'blocked', day.blocked, filter), one('Lists that blocked', 'lists', day.lists),
-      one('Names that do not exist', 'nxdomain', day.nxdomain, filter)));
+// What the query store has of its day. Gives what draws the tables again.
+function dayShow(box, day, filter, hand, signal) {
+  const hours = h('div'), tables = h('div', { class: 'columns' });
+  const draw = () => fill(tables, one('Asked most', 'names', day.names, filter, hand), one('Blocked most', 'blocked', day.blocked, filter, hand), one('Lists that blocked', 'lists', day.lists),
+    one('Names that do not exist', 'nxdomain', day.nxdomain, filter, hand));
+  box.append(h('p', { class: 'soft' }, coverage(day)), h('h2', {}, 'Last 24 hours'), hours, tables);
+  draw();
   hoursShow(hours, day.hours, DAY_S, signal);
+  return draw;
 }
 
 export async function show(box, signal, encoded) {
@@ -72,15 +74,25 @@ export async function show(box, signal, encoded) {
       part('/log/top', { ...filter, seconds: DAY_S, limit: 10 }, null), part('/groups', {}, { groups: [] })]);
     const latest = found.rows[0], it = day?.clients.items[0], address = it?.text || latest?.client || argument;
     const why = await part('/why', { name: latest?.qname ?? 'example.com', client: address }, {}); // for its group, by the configuration
-    const group = groups.find((g) => g.group === why.client?.group_number), about = h('div'), dayBox = h('div');
+    const group = groups.find((g) => g.group === why.client?.group_number), about = h('div'), dayBox = h('div'), latestBox = h('div');
+    const { open, hand } = detailsIn(about, mine, () => draw());
+    let dayDraw = () => {};
+    const draw = () => {
+      dayDraw();
+      fill(latestBox, table('The latest queries', columns(open, hand), found.rows, 'No query of this client is in the query store.'));
+    };
+    await hand.look().catch((e) => {
+      if (mine.aborted) throw e;
+      failures.push(e.message);
+    });
+    draw();
     fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null, ...[...new Set(failures)].map((f) => h('p', { class: 'bad' }, f)),
       tiles([['Name', it?.client_name || latest?.client_name || '–'], ['Address', address], ['MAC address', it?.mac || '–'], ['Group', group?.name ?? '–'], ['Queries in 24 hours', day ? number(day.names.queries) : '–'],
         ['Blocked', day ? percent(day.blocked.queries, day.names.queries) : '–'], ['Did not exist', day ? percent(day.nxdomain.queries, day.names.queries) : '–'],
         ['First seen in 24 hours', seen(it?.first_unix_s)], ['Last seen', seen(it?.last_unix_s ?? latest?.time_us / 1e6)]]),
       dayBox, group && groupShow(address, group, groups, look),
-      h('h2', {}, 'The latest queries'), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, 'Search and follow its queries')), about,
-      table('The latest queries', columns(detailsIn(about, mine)), found.rows, 'No query of this client is in the query store.'));
-    if (day) dayShow(dayBox, day, filter, mine);
+      h('h2', {}, 'The latest queries'), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, 'Search and follow its queries')), about, latestBox);
+    if (day) dayDraw = dayShow(dayBox, day, filter, hand, mine);
   });
   await (argument ? look() : lookAll());
 }

@@ -21,6 +21,9 @@ const CONTROLS = 'a[href], button, input, select, textarea, [tabindex="0"]';
 
 const called = (control) => control.tagName + (control.ariaLabel ?? control.textContent);
 
+// A number of no other control where there is no column.
+const columnOf = (control) => control.closest('td')?.cellIndex ?? NaN;
+
 function headingFocus(e) {
   const before = [...document.querySelectorAll('main h1, main h2')].filter((x) => x.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING).at(-1);
   before?.setAttribute('tabindex', '-1');
@@ -28,7 +31,7 @@ function headingFocus(e) {
 }
 
 // Puts these in place of what is there; what is null is left out. The focus stays on the control of the same place if it
-// is called the same, or else goes to the heading before; what is scrolled aside stays so.
+// is called the same, or stands in the same column; or else it goes to the heading before. What is scrolled aside stays so.
 export function fill(e, ...children) {
   const held = e.contains(document.activeElement) ? document.activeElement : null;
   const focus = [...e.querySelectorAll(CONTROLS)].indexOf(held);
@@ -37,7 +40,7 @@ export function fill(e, ...children) {
   e.querySelectorAll('.scroll').forEach((s, i) => { s.scrollLeft = lefts[i] ?? 0; });
   if (!held || e.contains(document.activeElement)) return;
   const same = e.querySelectorAll(CONTROLS)[focus];
-  if (same && called(same) === called(held)) same.focus({ preventScroll: true });
+  if (same && (called(same) === called(held) || columnOf(same) === columnOf(held))) same.focus({ preventScroll: true });
   else headingFocus(e);
 }
 

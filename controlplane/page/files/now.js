@@ -34,7 +34,7 @@ function ask(signal) {
   return [h('h2', {}, 'Ask about a name'), h('form', { onsubmit: (e) => {
     e.preventDefault();
     import('./queries.js').then(({ detailsIn }) => {
-      open ??= detailsIn(about, signal);
+      open ??= detailsIn(about, signal).open;
       return open({ qname: name.value.trim(), client: who.value.trim() });
     }).catch(complain);
   } }, field('Name', name), field('Client (optional)', who), h('button', { type: 'submit' }, 'Ask')), about];

@@ -3,6 +3,7 @@
 import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, rcode, complain } from './dom.js';
 import { change, get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
+import { byHand } from './hand.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
 const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache'], ['hit_stale', 'from the cache, stale'], ['miss', 'asked on'], ['local', 'local']];
@@ -16,7 +17,7 @@ function time(us) {
 }
 const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.client);
 
-export function columns(open) {
+export function columns(open, hand) {
   return [
     { title: 'Time', tight: true, of: (q) => time(q.time_us) },
     named('Name', (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname)),
@@ -24,15 +25,22 @@ export function columns(open) {
     { title: 'Type', of: (q) => q.qtype },
     { title: 'Client', of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
     { title: 'Answer', of: (q) => (q.answered ? rcode(q.rcode) : 'none') },
-    figure('Took', (q) => micros(q.total_us))];
+    figure('Took', (q) => micros(q.total_us)), ...hand.column((q) => ({ name: q.qname, client: q.client, blocked: q.blocked }))];
 }
 
-// Gives what opens a query's details in `place`, in place of those before.
-export function detailsIn(place, signal) {
+// Gives what opens a query's details in `place`, in place of those before, and the buttons of the rows (hand.js). `draw`
+// shows the rows again.
+export function detailsIn(place, signal, draw = () => {}) {
   const load = loads(place, signal);
-  const close = () => load(async () => fill(place));
-  const open = (q) => load((mine) => details(place, mine, close, () => open(q), q)).catch(complain);
-  return open;
+  let shown = null;
+  const close = () => load(async () => { shown = null; fill(place); });
+  const open = (q) => {
+    shown = q;
+    return load((mine) => details(place, mine, close, () => Promise.all([open(q), look()]), q)).catch(complain);
+  };
+  const hand = byHand(signal, (name) => Promise.all([look(), shown?.qname === name && open(shown)]));
+  const look = () => hand.look().then(draw);
+  return { open, hand };
 }
 
 // What is known of one name, and what can be done about it; `again` shows what came of that.
@@ -80,14 +88,14 @@ export async function show(box, signal, argument) {
   const verdict = choice(VERDICTS, given.get('verdict') ?? ''), since = choice(SINCES, '');
   const group = choice([['', 'any'], ...groups.map((g) => g.name)], '');
   const about = h('div'), result = h('div'), more = h('div'), load = loads(result, signal);
-  const open = detailsIn(about, signal);
+  const { open, hand } = detailsIn(about, signal, () => draw());
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
   let following = false, rows = [], dirty = false;
-  const draw = () => fill(result, table(following ? 'Queries as they come; the table waits while the focus or the pointer is in it' : 'The latest queries', columns(open), rows, following ? 'Waiting for a query …' : 'No such query.'));
+  const draw = () => fill(result, table(following ? 'Queries as they come; the table waits while the focus or the pointer is in it' : 'The latest queries', columns(open, hand), rows, following ? 'Waiting for a query …' : 'No such query.'));
   const stop = () => { following = dirty = false; follow.textContent = 'Follow'; };
   const search = (filters, after) => load(async (mine) => {
     stop();
-    const found = await get('/log/search', { ...filters, after, limit: ROWS }, { signal: mine });
+    const [found] = await Promise.all([get('/log/search', { ...filters, after, limit: ROWS }, { signal: mine }), hand.look()]);
     if (found.unknown_client) say(found.unknown_client);
     rows = after ? [...rows, ...found.rows] : found.rows;
     draw();

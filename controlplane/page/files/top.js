@@ -3,6 +3,7 @@
 import { h, row, fill, table, figure, choice, field, number, percent, span } from './dom.js';
 import { get, loads } from './api.js';
 import { chart } from './chart.js';
+import { byHand } from './hand.js';
 
 const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['groups', 'Groups'], ['lists', 'Lists that blocked'],
   ['rules', 'Rules that blocked'], ['nxdomain', 'Names that do not exist'], ['slow', 'Slow names']];
@@ -10,14 +11,18 @@ const SPANS = [['', 'the last 30 minutes'], ['3600', 'the last hour'], ['86400',
 
 const toQueries = (filter, words) => h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, words);
 
-// What the store has of blocked queries is also said of clients and groups.
-export function one(title, kind, part, more = {}) {
+// Of a row of names: are its queries blocked, are none of them, or (undefined) some, or is that not known?
+const isBlocked = (kind, i) => (kind === 'blocked' || (i.blocked > 0 && i.blocked >= i.queries) ? true : i.blocked === 0 ? false : undefined);
+
+// What the store has of blocked queries is also said of clients and groups. `hand`: of hand.js, for tables of names.
+export function one(title, kind, part, more = {}, hand = null) {
   const link = (i) => (kind === 'clients' ? h('a', { href: `#/client/${encodeURIComponent(i.text)}` }, i.client_name ? `${i.client_name} (${i.text})` : i.text)
     : kind === 'rules' ? `${i.text || 'by a pattern or the answer'} (${i.list})`
     : ['lists', 'groups'].includes(kind) ? i.text || 'everyone' : toQueries({ name: i.text, ...more }, i.text));
   const columns = [{ title: kind === 'lists' ? 'List' : kind === 'clients' ? 'Client' : kind === 'groups' ? 'Group' : kind === 'rules' ? 'Rule' : 'Name', name: true, of: link },
     figure('Queries', (i) => number(i.queries)), figure('Share', (i) => percent(i.queries, part.queries))];
   if (['clients', 'groups'].includes(kind) && part.items.some((i) => i.blocked !== undefined)) columns.push(figure('Blocked', (i) => percent(i.blocked, i.queries)));
+  if (hand && ['names', 'blocked', 'nxdomain', 'slow'].includes(kind)) columns.push(...hand.column((i) => ({ name: i.text, client: more.client, blocked: isBlocked(kind, i) })));
   return h('section', {}, h('h2', {}, title), table(`${title} of ${number(part.queries)} queries`, columns, part.items));
 }
 
@@ -33,11 +38,16 @@ export const coverage = (t) => [t.complete ? '' : `The search ended after its ti
 
 export async function show(box, signal, argument) {
   const over = choice(SPANS, argument), result = h('div'), note = h('p', { class: 'soft' }), load = loads(result, signal);
+  const tables = h('div', { class: 'columns' });
+  let t = {};
+  const hand = byHand(signal, () => hand.look().then(draw));
+  const draw = () => fill(tables, KINDS.filter(([k]) => t[k]).map(([k, title]) => one(title, k, t[k], {}, hand)));
   const look = () => load(async (mine) => {
     const seconds = over.value;
-    const t = seconds ? await get('/log/top', { seconds, limit: 20 }, { signal: mine }) : await get('/top', { limit: 20 }, { signal: mine });
+    [t] = await Promise.all([seconds ? get('/log/top', { seconds, limit: 20 }, { signal: mine }) : get('/top', { limit: 20 }, { signal: mine }), hand.look()]);
     note.textContent = seconds ? coverage(t) : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
-    fill(result, h('div', { class: 'columns' }, KINDS.filter(([k]) => t[k]).map(([k, title]) => one(title, k, t[k]))));
+    draw();
+    fill(result, tables);
     if (t.hours?.length > 2) {
       const day = h('div');
       result.prepend(day);
