@@ -22,13 +22,6 @@ browse() { $python -B "$smoke_dir/rig/page_browser.py" $url "${who:-ann}" 'a lon
 
 page_user() { echo 'a long password' | weirctl password set ann --role admin; }
 
-# browse STEP...: as `who`, else ann, by page_browser.py
-browse() { $python -B "$smoke_dir/rig/page_browser.py" $url "${who:-ann}" 'a long password' "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
-# What a step does or looks for. press BUTTON [ROW]: that of a row of a table; typed LABEL VALUE [NUMBER]
-press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1' && (e.closest('tr') ?? e).textContent.includes('${2-}')); if (b) b.click(); return !!b; })()"; }
-typed() { echo "(() => { const l = [...document.querySelectorAll('main label')].filter((e) => e.firstChild.textContent === '$1')[${3:-0}]; if (l) l.lastChild.value = '$2'; return !!l; })()"; }
-said() { echo "document.getElementById('said').textContent.includes('$1')"; }
-
 page_house() {
 	local rig="$python -B $smoke_dir/rig/page_lab.py" address
 	$rig config $config $dir/lists || return

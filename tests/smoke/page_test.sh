@@ -97,6 +97,13 @@ check "is not blocked" eventually eval '! blocks rowed.blocked.test'
 check "Block in Top" browse login "do:location.hash = '#/top', true" "do:$(row rowed.blocked.test) === 'Block'" "do:$(press Block rowed.blocked.test)" "do:$(said 'rowed.blocked.test is blocked')" \
 	"do:$(row rowed.blocked.test) === 'Allow'"
 check "is blocked again" eventually blocks rowed.blocked.test
+# of_card TEXT: the cells of a row from the top down, by the titles that are seen beside them; `wide` for one that is wider than the window
+of_card() { echo "[...([...document.querySelectorAll('main tr')].find((r) => r.textContent.includes('$1'))?.cells ?? [])].map((c) => [c.getBoundingClientRect(), getComputedStyle(c, '::before').content]).sort((a, b) => a[0].top - b[0].top).map(([r, t]) => (r.right > innerWidth ? 'wide' : JSON.parse(t))).join()"; }
+menu() { echo "[...document.querySelectorAll('nav a, nav summary')].filter((e) => e.checkVisibility()).map((e) => e.textContent).join()"; }
+check "in a narrow window a row is a card, the verdict first" browse login narrow "do:location.hash = '#/queries', true" "do:$(of_card rowed.blocked.test) === 'Verdict,Name,Time,Type,Client,Answer,Took,Actions'" \
+	"do:$(press Allow rowed.blocked.test)" "do:$(said 'is allowed')" "do:$(press Block rowed.blocked.test)" "do:$(said 'is blocked')"
+check "the menu has the views of every day in sight, others under Inside" browse login "do:$(menu).endsWith(',Configuration,Inside')" "do:(document.querySelector('nav summary').click(), true)" \
+	"do:$(menu).endsWith(',Inside,Memory,Packet path')" "do:location.hash = '#/cache', true" "do:$(menu).endsWith(',Inside')" "do:location.hash = '#/path', true" "do:$(menu).endsWith(',Inside,Memory,Packet path')"
 check "Now says the version" browse login "do:document.querySelector('main').textContent.includes('weir $(weirctl --version | cut -d" " -f2)')"
 posted() { echo "do:(import('/api.js').then((m) => m.post('$1', { server: '127.0.0.1:5301' })), true)"; }
 drained() { echo "[...document.querySelectorAll('main td')].some((t) => t.textContent.includes('drained'))"; }

@@ -7,6 +7,7 @@ import { blockingFollow, blockingShow } from './pause.js';
 
 const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['client', 'Clients'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'], ['settings', 'Settings'],
   ['cache', 'Cache'], ['config', 'Configuration'], ['box', 'This box'], ['memory', 'Memory'], ['path', 'Packet path']];
+const INSIDE = ['memory', 'path']; // what is not of every day
 
 let leave = null;
 
@@ -17,8 +18,10 @@ function place() {
 }
 
 function navShow(current) {
-  document.getElementById('nav').replaceChildren(...VIEWS.map(([name, title]) =>
-    h('li', {}, h('a', { href: `#/${name}`, 'aria-current': name === current ? 'page' : null }, title))));
+  const links = (isInside) => VIEWS.filter(([name]) => INSIDE.includes(name) === isInside).map(([name, title]) =>
+    h('li', {}, h('a', { href: `#/${name}`, 'aria-current': name === current ? 'page' : null }, title)));
+  document.getElementById('nav').replaceChildren(...links(false),
+    h('li', {}, h('details', { open: INSIDE.includes(current) }, h('summary', {}, 'Inside'), h('ul', {}, links(true)))));
 }
 
 async function show() {

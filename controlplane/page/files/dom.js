@@ -48,17 +48,18 @@ export const row = (...children) => h('div', { class: 'row' }, children);
 
 export const text = (s) => document.createTextNode(String(s));
 
-// columns: [{title, number, name, tight, short, of: row => text, node or nothing}]
+// columns: [{title, number, name, tight, short, of: row => text, node or nothing}]. In a narrow window page.css makes a card
+// of each row, and a table of blocks loses the roles that its elements have: they are written down.
 export function table(caption, columns, rows, empty = 'Nothing here.') {
   const cell = (c, row) => {
     const what = c.of(row);
-    return h('td', { class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : c.short ? 'short' : undefined }, what instanceof Node ? what : text(what || what === 0 ? what : ''));
+    return h('td', { role: 'cell', 'data-title': c.title, class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : c.short ? 'short' : undefined }, what instanceof Node ? what : text(what || what === 0 ? what : ''));
   };
   return h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': caption },
-    h('table', {}, h('caption', {}, caption),
-      h('thead', {}, h('tr', {}, columns.map((c) => h('th', { scope: 'col', class: c.number ? 'number' : undefined }, c.title)))),
-      h('tbody', {}, rows.length ? rows.map((row) => h('tr', {}, columns.map((c) => cell(c, row))))
-        : h('tr', {}, h('td', { colSpan: columns.length, class: 'soft' }, empty)))));
+    h('table', { role: 'table' }, h('caption', {}, caption),
+      h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((c) => h('th', { role: 'columnheader', scope: 'col', class: c.number ? 'number' : undefined }, c.title)))),
+      h('tbody', { role: 'rowgroup' }, rows.length ? rows.map((row) => h('tr', { role: 'row' }, columns.map((c) => cell(c, row))))
+        : h('tr', { role: 'row' }, h('td', { role: 'cell', colSpan: columns.length, class: 'soft' }, empty)))));
 }
 
 // Columns of numbers, and of names.

@@ -26,8 +26,8 @@ export function byHand(signal, changed) {
     // The column of the buttons. `of` gives {name, client, blocked: true, false, or undefined where that is not clear}, or nothing.
     column: (of) => (mayOperate() ? [{ title: 'Actions', of: (r) => {
       const { name, client, blocked } = of(r), verdict = verdictOf(name) || { true: 'deny', false: 'allow' }[blocked];
-      return row(verdictOf(name) && h('span', { class: 'soft' }, `${verdict === 'allow' ? 'allowed' : 'blocked'} by hand`),
-        verdict !== 'allow' && button('Allow', 'allow', name, client), verdict !== 'deny' && button('Block', 'deny', name, client));
+      return row(verdict !== 'allow' && button('Allow', 'allow', name, client), verdict !== 'deny' && button('Block', 'deny', name, client),
+        verdictOf(name) && h('span', { class: 'soft' }, `${verdict === 'allow' ? 'allowed' : 'blocked'} by hand`));
     } }] : []),
   };
 }

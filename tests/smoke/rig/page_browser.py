@@ -4,10 +4,10 @@
 
 usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, status 1 if there is one
 
-STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size; axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile,
-do:JAVASCRIPT (its value must be true within 30 s), print:JAVASCRIPT (prints its value), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something
-is wider than a window of that width). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the
-window, an alert.
+STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size;
+axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile, narrow (the smallest size from here on), do:JAVASCRIPT (its value must be true
+within 30 s), print:JAVASCRIPT (prints its value), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something is wider than a window of
+that width). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the window, an alert.
 """
 import json
 import pathlib
@@ -165,7 +165,8 @@ def first(b, url):
     print(f"first {b.bytes} {round(took)}")
 
 
-WIDE = """[...document.querySelectorAll('body *')].filter((e) => !e.closest('.scroll') && e.id !== 'said' && !e.classList.contains('skip')
+# In a narrow window rows are cards, and nothing is scrolled aside.
+WIDE = """[...document.querySelectorAll('body *')].filter((e) => (innerWidth < 640 || !e.closest('.scroll')) && e.id !== 'said' && !e.classList.contains('skip')
   && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + '.' + e.className).slice(0, 3).join(' ')"""
 
 
@@ -202,8 +203,7 @@ def views(b, url, axe=""):
 ACTIVE = """(() => { const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
   return {what: (e.tagName + ' ' + (e.ariaLabel || e.textContent || e.name || e.placeholder)).slice(0, 60), order: [...document.querySelectorAll('*')].indexOf(e),
     seen: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && r.right > 0 && r.bottom > 0 && r.left < innerWidth && r.top < innerHeight, body: e === document.body}; })()"""
-REACHED = """[...document.querySelectorAll('a[href], button, input, select, textarea, [tabindex="0"]')].filter((e) => !e.disabled && e.offsetParent !== null
-  || e.classList.contains('skip')).length"""
+REACHED = """[...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')].filter((e) => !e.disabled && e.checkVisibility()).length"""
 
 BUTTON = "(text) => [...document.querySelectorAll('main button')].find((e) => e.textContent === text)"
 
@@ -251,6 +251,10 @@ def hostile(b, url):
         b.found.append("a name became markup")
 
 
+def narrow(b, url):
+    b.size(*SIZES[0], "light")
+
+
 def main():
     url, user, password, *steps = sys.argv[1:]
     b = Browser()
@@ -269,7 +273,7 @@ def main():
                 b.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=step[10:])
             else:
                 word, _, argument = step.partition(":")
-                {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first, "hint": hint}[word](b, url, *[argument] * bool(argument))
+                {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first, "hint": hint, "narrow": narrow}[word](b, url, *[argument] * bool(argument))
         b.found += [f"a request to elsewhere: {r}" for r in b.requests if not r.startswith((url, "about:", "data:", f"blob:{url}"))]
     finally:
         b.close()
