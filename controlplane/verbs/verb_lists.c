@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// GET /lists: the lists that are defined, in use or not; POST /lists/add, /lists/remove,
-// /lists/enable and /lists/disable.
+// GET /lists: the lists that are defined, in use or not, and the known ones; POST /lists/add,
+// /lists/remove, /lists/enable and /lists/disable.
 
 #include "verb.h"
 
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/known.h>
 #include <weir/text.h>
 #include <weir/url.h>
 
@@ -202,6 +203,13 @@ static void serve_lists(struct api *a, struct http_exchange *x)
 	const struct config_blocking *b = &a->deps.config_current(a->deps.reload_arg)->blocking;
 	struct json_out *o = json_out_new();
 	struct json_node *list = json_out_array(o, json_out_root(o), "lists");
+	struct json_node *known = json_out_array(o, json_out_root(o), "known");
+	const struct known_list *k;
+	for (unsigned i = 0; (k = known_list_at(i)) != NULL; i++) {
+		struct json_node *n = json_out_object(o, known, NULL);
+		json_out_text(o, n, "name", k->name);
+		json_out_text(o, n, "url", k->url);
+	}
 	struct config_managed *m = verb_managed(a);
 	lists_out(o, list, b->lists, b->list_count, true, m);
 	lists_out(o, list, b->disabled, b->disabled_count, false, m);

@@ -15,7 +15,7 @@ groups:
 entries: [{name: entry.file.test, verdict: deny}]
 CONFIG
 echo off.test >$tmp/filed.off
-sed -i "s#^blocking:\$#blocking:\n  disabled_lists: [filed.off]#; s#^  lists:\$#  lists:\n    - {name: filed.off, path: $tmp/filed.off}#; \
+sed -i "s#^blocking:\$#blocking:\n  update: {allow_private: true}\n  disabled_lists: [filed.off]#; s#^  lists:\$#  lists:\n    - {name: filed.off, path: $tmp/filed.off}#; \
 	s#^local:\$#local:\n  records: [{name: box.file.test, type: A, value: 192.0.2.1}]#" $config
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
@@ -41,6 +41,8 @@ if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/nu
 	exit 77
 fi
 page_user >/dev/null
+echo 'a long password' | weirctl password set rob --role read >/dev/null
+echo 'a long password' | weirctl password set oda --role operate >/dev/null
 client kdig +timeout=1 +retry=0 @$service '<img\032src=x\032onerror=hacked=1>.blocked.test' A >/dev/null
 client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
 client kdig +timeout=1 +retry=0 @$service spared.blocked.test A >/dev/null
@@ -83,6 +85,27 @@ counted() { echo "[...document.querySelector('main table').tBodies[0].rows].filt
 check "lists of each kind are those of weirctl: $kinds" browse login "do:location.hash = '#/lists', true" "do:document.querySelector('main p')?.textContent.includes('$kinds')" \
 	"do:[...document.querySelectorAll('main tr')].some((r) => /^local dataanswer/.test(r.textContent))" \
 	"do:\`: \${$(counted block)} block, \${$(counted allow)} allow, \${$(counted answer)} answer\` === '${kinds#* lists}'"
+$python - <<'SERVER' &
+import http.server, time
+class Slow(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(3)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"slow.test\n")
+http.server.ThreadingHTTPServer(("127.0.0.1", 8098), Slow).serve_forever()
+SERVER
+state_of() { echo "[...document.querySelectorAll('main tr')].find((r) => r.textContent.startsWith('$1'))?.cells[2].textContent"; }
+check "several lists at once, the line that is none stays, and their state follows" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main textarea')" \
+	"do:$(typed 'New lists: a URL or path a line, with a name before it if you like' 'http://127.0.0.1:8098/a/slow.list\nthe other http://127.0.0.1:8098/other\nnone')" "do:$(press 'Add lists')" \
+	"do:$(said 'slow.list, the other are added. none: is neither a URL')" "do:document.querySelector('main textarea').value === 'none' && $(state_of slow.list) === 'loads …'" \
+	"do:$(state_of slow.list) === 'in force' && $(state_of 'the other') === 'in force'"
+check "block" eventually blocks ok.slow.test
+check "known lists are added by their names, and go" browse login "do:(window.confirm = () => true, location.hash = '#/lists', true)" "do:$(press 'Add adguard')" "do:$(said 'adguard is added.')" \
+	"do:!$(press 'Add adguard') && $(row adguard) === 'Turn off,Remove'" "do:$(press Remove adguard)" "do:$(said 'adguard is removed.')" "do:$(press Remove slow.list)" "do:$(said 'slow.list is removed.')" \
+	"do:$(press Remove 'the other')" "do:$(said 'the other is removed.')"
+who=oda check "one who operates turns lists off, and adds none" browse login "do:location.hash = '#/lists', true" "do:$(row mine.list) === 'Turn off' && !document.querySelector('main textarea') && !$(press 'Add adguard')"
+who=rob check "who only looks gets no button at Lists" browse login "do:location.hash = '#/lists', true" "do:$(row mine.list) === '' && !document.querySelector('main button, main form')"
 check "and of its state" eval 'weirctl status | grep -q "^rules .* names from $kinds"'
 days() { echo "import('/chart.js').then((m) => m.tickTexts([$1].map(([d, h]) => new Date(2026, 10, d, h) / 1000)).join().replace(/\\n/g, ' ') === '$2')"; }
 check "charts that go over midnight have dates" browse login "do:$(days '[26, 18], [27, 0], [27, 6]' '18:00 26 Nov,00:00 27 Nov,06:00')" \
@@ -152,7 +175,6 @@ check "is not blocked" eventually eval '! blocks wanted.blocked.test'
 check "ask for a client, and block" browse login "do:$(typed Name wanted.blocked.test)" "do:$(typed 'Client (optional)' 198.18.0.9)" "$ask" \
 	"do:$(about)?.includes('kids')" "do:$(press Block)" "do:$(said 'is blocked')" "do:$(about)?.includes('(decides)') && !$(about).includes('allowed by')"
 check "is blocked again" eventually blocks wanted.blocked.test
-echo 'a long password' | weirctl password set rob --role read >/dev/null
 who=rob check "who only looks gets no button that weir refuses" browse login "do:$(header Blocking.)" "do:!$(pressed Pause)" "do:$(typed Name wanted.blocked.test)" "$ask" \
 	"do:$(about)?.includes('blocked') && !$(press Allow) && $(press Close)"
 who=rob check "nor at Groups and Clients" browse login "do:location.hash = '#/groups', true" "do:document.querySelector('[aria-label=\"Group kids\"]') && !document.querySelector('main button')" \
@@ -163,7 +185,6 @@ who=rob check "nor in a row of Queries and Top" browse login "do:location.hash =
 in_group() { echo "(() => { const b = [...document.querySelectorAll('[aria-label=\"Group $1\"] button')].find((e) => e.textContent === '$2' && (e.closest('tr') ?? e).textContent.includes('${3-}')); b?.click(); return !!b; })()"; }
 group_typed() { echo "(() => { const l = [...document.querySelectorAll('[aria-label=\"Group $1\"] label')].find((e) => e.firstChild.textContent === '$2'); if (l) l.lastChild.value = '$3'; return !!l; })()"; }
 of_group() { echo "document.querySelector('[aria-label=\"Group $1\"]')?.textContent.includes('$2')"; }
-echo 'a long password' | weirctl password set oda --role operate >/dev/null
 who=oda check "one who operates blocks and allows a service of a group, and deletes none" browse login "do:location.hash = '#/groups', true" "do:$(group_typed kids Service steam)" \
 	"do:$(in_group kids 'Block service')" "do:$(said 'steam is blocked for kids.')" "do:$(in_group kids 'Allow steam')" "do:$(said 'no longer blocked')" "do:!$(in_group kids 'Delete group')"
 check "make a group with a service, a bedtime, safe search and an entry" browse login "do:location.hash = '#/groups', true" "do:$(typed 'New group: its name' teens)" "do:$(typed 'Its clients' 198.18.0.2)" \

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
 import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, moment, bytes, span } from './dom.js';
-import { change, get, post } from './api.js';
+import { change, every, get, mayAdmin, mayOperate, post } from './api.js';
 import { pause, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
 import { coverage } from './top.js';
 
 const LISTS = 100; // the most that the API gives
+const LOADING_MS = 1000;
 
 const fetchedNotes = (r) => (r.failing.length ? `Not updated: ${r.failing.join('; ')}.` : 'The lists are up to date.');
 const kinds = (s) => `${s.lists.length} lists: ${s.kinds.map((k) => `${k.lists} ${k.kind}`).join(', ')}`; // as weirctl says it
 
 export async function show(box, signal) {
-  const state = h('div'), lists = h('div'), entries = h('div'), note = h('p', { class: 'soft' });
-  let hits = () => '…', listsShow = () => {}; // queries that a list blocked in the last 24 hours; draws the newest state
+  const state = h('div'), lists = h('div'), entries = h('div'), known = h('div'), note = h('p', { class: 'soft' });
+  let loading = false, hits = () => '…', listsShow = () => {}; // queries that a list blocked in the last 24 hours; draws the newest state
   const look = async () => {
     const [status, defined, own] = await Promise.all([get('/blocklist'), get('/lists'), get('/entries')]);
     if (signal.aborted) return;
@@ -21,7 +22,7 @@ export async function show(box, signal) {
     const paused = status.pause_until_unix_s > Date.now() / 1000;
     fill(state,
       h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`), ` From ${kinds(status)}.`),
-      row(
+      mayOperate() && row(
         action('Fetch all now', async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
         paused ? action('Block again', () => resume())
           : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, () => pause(m))),
@@ -29,14 +30,16 @@ export async function show(box, signal) {
     listsShow = () => fill(lists, table('Lists', [
       named('List', (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || ''))),
       { title: 'Kind', of: (l) => l.kind },
-      { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force')) },
+      { title: 'State', of: (l) => stateShow(l, byName.get(l.name)?.enabled === false) },
       figure('Names', (l) => number(l.names)), figure('Blocked in 24 h', (l) => (l.allow ? '–' : hits(l))),
       { title: 'Last fetch', tight: true, of: fetched }, figure('Rejected lines', (l) => number(l.rejected)),
-      figure('Size', (l) => bytes(l.bytes)), { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
+      figure('Size', (l) => bytes(l.bytes)), ...(mayOperate() ? [{ title: 'Actions', of: (l) => actions(byName.get(l.name), look) }] : [])], merged(status.lists, defined.lists)));
     listsShow();
+    loading = status.building || status.lists.some(isLoading);
+    fill(known, mayAdmin() && knownShow(defined, look));
     fill(entries, entriesShow('Allowed and blocked by hand', own.entries, look));
   };
-  box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), h('p', { class: 'soft' }, 'Entries of blocking.allow, blocking.deny and groups are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.'), entries, addEntry(look));
+  box.append(h('h1', {}, 'Lists'), state, lists, note, known, mayAdmin() ? addLists(look) : '', h('h2', {}, 'By hand'), h('p', { class: 'soft' }, 'Entries of blocking.allow, blocking.deny and groups are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.'), entries, mayOperate() ? addEntry(look) : '');
   get('/log/top', { seconds: 86400, limit: LISTS }, { signal }).then((t) => {
     const counts = new Map(t.lists.items.map((i) => [i.text, i.queries]));
     const rest = t.lists.items.length < LISTS ? number(0) : '–'; // of lists that the reply has no room for
@@ -47,7 +50,17 @@ export async function show(box, signal) {
     note.textContent = `Blocked in 24 h is not known: ${e.message}.`;
   }).then(() => { if (!signal.aborted) listsShow(); });
   whenPaused(signal, look);
+  every(LOADING_MS, signal, async () => { if (loading) await look(); });
   await look();
+}
+
+// Has weir still to ask for the list for the first time, or is it about to?
+const isLoading = (l) => l.url && !l.last_try_unix_s && !!l.next_try_unix_s;
+
+function stateShow(l, isOff) {
+  if (isOff) return mark('warn', 'off');
+  if (isLoading(l)) return mark('warn', 'loads …');
+  return l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force');
 }
 
 // The service lists what it loaded; a list that is off is only in the configuration.
@@ -67,20 +80,48 @@ function actions(defined, look) {
   const does = (title, path, words, ask) => action(title, () => change(look, words, path, { name: defined.name }), { ask });
   return row(
     defined.switchable && (defined.enabled ? does('Turn off', '/lists/disable', `${defined.name} is off.`) : does('Use', '/lists/enable', `${defined.name} is used again.`)),
-    defined.removable && does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
+    mayAdmin() && defined.removable && does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
 }
 
-function addList(look) {
-  const name = h('input', { required: true, maxLength: 64 }), place = h('input', { required: true, maxLength: 1024, placeholder: 'https://…' });
+// Known lists that are not among those of the configuration.
+function knownShow({ lists, known }, look) {
+  const rest = known.filter((k) => !lists.some((l) => l.name === k.name || l.source === k.url));
+  return !!rest.length && row(h('span', { class: 'soft' }, 'Known lists:'), rest.map((k) =>
+    action(`Add ${k.name}`, () => change(look, `${k.name} is added.`, '/lists/add', { name: k.name, place: k.url }), { title: k.url })));
+}
+
+// "[NAME] URL" or "[NAME] /PATH". Without a name, a list is called by the last part of its place, or by its host, as weir does it.
+function placeOf(line) {
+  const [, name, place] = /^(.*?)\s*(\S+:\/\/.*|\/.*)$/.exec(line) ?? [];
+  if (!place) throw new Error(`${line}: is neither a URL nor the path of a file.`);
+  return { name: name || place.replace(/[?#].*/, '').replace(/\/+$/, '').split('/').at(-1), place };
+}
+
+// The lines of what cannot be added stay.
+function addLists(look) {
+  const places = h('textarea', { required: true, rows: 3, cols: 60, placeholder: 'https://…' });
   const kind = choice([['0', 'block'], ['1', 'allow']], '0');
-  return form([field('New list: its name', name), field('URL or path', place), field('Kind', kind)], 'Add',
-    () => change(look, `${name.value} is added.`, '/lists/add', { name: name.value, place: place.value, allow: kind.value }));
+  return form([field('New lists: a URL or path a line, with a name before it if you like', places), field('Kind', kind)], 'Add lists', async () => {
+    const failed = [], added = [];
+    for (const line of places.value.split('\n').map((l) => l.trim()).filter((l) => l)) {
+      try {
+        const { name, place } = placeOf(line);
+        await post('/lists/add', { name, place, allow: kind.value });
+        added.push(name);
+      } catch (e) { failed.push({ line, words: e.message }); }
+    }
+    await look();
+    places.value = failed.map((f) => f.line).join('\n');
+    const words = added.length ? `${added.join(', ')} ${added.length === 1 ? 'is' : 'are'} added.` : '';
+    if (failed.length) throw new Error([words, ...failed.map((f) => f.words)].join(' '));
+    return words;
+  });
 }
 
 export const entriesShow = (caption, entries, look) => table(caption, [
   named('Name', (e) => e.name), { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
   { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, named('Why', (e) => e.why ?? ''),
-  { title: 'Actions', of: (e) => e.removable && action('Remove', () => change(look, `${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
+  { title: 'Actions', of: (e) => mayOperate() && e.removable && action('Remove', () => change(look, `${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
     { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
 entries, 'No entry by this page or by weirctl.');
 
