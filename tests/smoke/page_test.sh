@@ -47,6 +47,7 @@ client kdig +timeout=1 +retry=0 @$service '<img\032src=x\032onerror=hacked=1>.bl
 client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
 client kdig +timeout=1 +retry=0 @$service spared.blocked.test A >/dev/null
 client kdig +timeout=1 +retry=0 @$service rowed.blocked.test A >/dev/null
+client kdig +timeout=1 +retry=0 @$service =formula.blocked.test A >/dev/null
 tile() { echo "[...document.querySelectorAll('main .tile')].some((t) => /^$1$/.test(t.textContent))"; }
 
 browse hint && hint=$(sed -n 's/^hint \(sudo \)\?weirctl //p' $tmp/browser)
@@ -120,6 +121,10 @@ check "is not blocked" eventually eval '! blocks rowed.blocked.test'
 check "Block in Top" browse login "do:location.hash = '#/top', true" "do:$(row rowed.blocked.test) === 'Block'" "do:$(press Block rowed.blocked.test)" "do:$(said 'rowed.blocked.test is blocked')" \
 	"do:$(row rowed.blocked.test) === 'Allow'"
 check "is blocked again" eventually blocks rowed.blocked.test
+names_csv="import('/csv.js').then(async (m) => m.csvOf((await import('/dom.js')).table('', [{ title: 'Name', of: (r) => r }, { title: 'Actions', of: () => 'x' }], ['=a', '+a', '-a', '@a', 'a\"b', '1,234']).querySelector('table')))"
+check "Queries and Top save what is seen as CSV, without formulas" browse login "do:location.hash = '#/queries', true" "do:$(press 'Save as CSV')" "saved:\"'=formula.blocked.test\",\"blocked (blocked.list)\",\"A\",\"198.18.0.2\",\"NXDOMAIN\"," \
+	"do:location.hash = '#/top', true" "do:$(press 'Save as CSV')" "saved:\"'=formula.blocked.test\",\"1\"," \
+	"do:$names_csv.then((t) => t === ['Name', \"'=a\", \"'+a\", \"'-a\", \"'@a\", 'a\"\"b', '1234'].map((c) => '\"' + c + '\"\\r\\n').join(''))"
 # of_card TEXT: the cells of a row from the top down, by the titles that are seen beside them; `wide` for one that is wider than the window
 of_card() { echo "[...([...document.querySelectorAll('main tr')].find((r) => r.textContent.includes('$1'))?.cells ?? [])].map((c) => [c.getBoundingClientRect(), getComputedStyle(c, '::before').content]).sort((a, b) => a[0].top - b[0].top).map(([r, t]) => (r.right > innerWidth ? 'wide' : JSON.parse(t))).join()"; }
 menu() { echo "[...document.querySelectorAll('nav a, nav summary')].filter((e) => e.checkVisibility()).map((e) => e.textContent).join()"; }

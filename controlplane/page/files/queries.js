@@ -3,6 +3,7 @@
 import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, rcode, complain } from './dom.js';
 import { change, get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
+import { csvButton } from './csv.js';
 import { byHand } from './hand.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
@@ -19,7 +20,7 @@ const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.clie
 
 export function columns(open, hand) {
   return [
-    { title: 'Time', tight: true, of: (q) => time(q.time_us) },
+    { title: 'Time', tight: true, of: (q) => h('time', { dateTime: new Date(q.time_us / 1000).toISOString() }, time(q.time_us)) },
     named('Name', (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname)),
     { title: 'Verdict', short: true, of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (q.list ? ` (${q.list})` : '')) },
     { title: 'Type', of: (q) => q.qtype },
@@ -122,6 +123,6 @@ export async function show(box, signal, argument) {
     h('form', { onsubmit: (e) => { e.preventDefault(); searchNew().catch(complain); } },
       field('Name, and all below it', name), field('Client', who), field('Verdict', verdict), field('Since', since), h('button', { type: 'submit', class: 'main' }, 'Search'),
       field('Group (to follow)', group), follow),
-    about, result, more);
+    about, result, row(more, csvButton('queries', result)));
   await searchNew();
 }

@@ -3,6 +3,7 @@
 import { h, row, fill, table, figure, choice, field, number, percent, span } from './dom.js';
 import { get, loads } from './api.js';
 import { chart } from './chart.js';
+import { csvButton } from './csv.js';
 import { byHand } from './hand.js';
 
 const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['groups', 'Groups'], ['lists', 'Lists that blocked'],
@@ -23,7 +24,9 @@ export function one(title, kind, part, more = {}, hand = null) {
     figure('Queries', (i) => number(i.queries)), figure('Share', (i) => percent(i.queries, part.queries))];
   if (['clients', 'groups'].includes(kind) && part.items.some((i) => i.blocked !== undefined)) columns.push(figure('Blocked', (i) => percent(i.blocked, i.queries)));
   if (hand && ['names', 'blocked', 'nxdomain', 'slow'].includes(kind)) columns.push(...hand.column((i) => ({ name: i.text, client: more.client, blocked: isBlocked(kind, i) })));
-  return h('section', {}, h('h2', {}, title), table(`${title} of ${number(part.queries)} queries`, columns, part.items));
+  const box = h('section', {}, h('h2', {}, title), table(`${title} of ${number(part.queries)} queries`, columns, part.items));
+  box.append(row(csvButton(title.toLowerCase().replaceAll(' ', '-'), box)));
+  return box;
 }
 
 // `hours` as two lines of a chart, `seconds` wide.

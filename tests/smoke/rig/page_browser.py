@@ -5,7 +5,7 @@
 usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, status 1 if there is one
 
 STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size;
-axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile, narrow (the smallest size from here on), do:JAVASCRIPT (its value must be true
+axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile, narrow (the smallest size from here on), saved:TEXT (a file with it is saved), do:JAVASCRIPT (its value must be true
 within 30 s), print:JAVASCRIPT (prints its value), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something is wider than a window of
 that width). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the window, an alert.
 """
@@ -42,6 +42,8 @@ class Browser:
         port = self.port()
         page = next(t for t in json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json")) if t["type"] == "page")
         self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=REPLY_S, suppress_origin=True)
+        self.folder = pathlib.Path(self.profile.name, "saved")
+        self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.folder))
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)  # or it may not copy
@@ -255,6 +257,15 @@ def narrow(b, url):
     b.size(*SIZES[0], "light")
 
 
+def saved(b, url, text):
+    end = time.monotonic() + STEP_S
+    while not any(text in file.read_text() for file in b.folder.glob("*.csv")):
+        if time.monotonic() > end:
+            b.found.append(f"no file is saved with {text}: {[f.read_text() for f in b.folder.glob('*')]}")
+            return
+        time.sleep(0.1)
+
+
 def main():
     url, user, password, *steps = sys.argv[1:]
     b = Browser()
@@ -273,7 +284,7 @@ def main():
                 b.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=step[10:])
             else:
                 word, _, argument = step.partition(":")
-                {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first, "hint": hint, "narrow": narrow}[word](b, url, *[argument] * bool(argument))
+                {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first, "hint": hint, "narrow": narrow, "saved": saved}[word](b, url, *[argument] * bool(argument))
         b.found += [f"a request to elsewhere: {r}" for r in b.requests if not r.startswith((url, "about:", "data:", f"blob:{url}"))]
     finally:
         b.close()

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A file of the rows of a table, as they are seen. A spreadsheet would run a text such as `=1+1`, and anyone may ask for a name that
+// begins so: it gets an apostrophe.
+import { action, h } from './dom.js';
+
+const cell = (text) => `"${text.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
+
+function valueOf(td) {
+  const text = td.querySelector('time')?.dateTime ?? td.textContent;
+  return /^[\d,]+$/.test(text) ? text.replaceAll(',', '') : text;
+}
+
+export function csvOf(table) {
+  const kept = [...table.tHead.rows[0].cells].filter((th) => th.textContent !== 'Actions');
+  const rows = [...table.tBodies[0].rows].filter((r) => r.cells.length >= kept.length).map((r) => kept.map((th) => valueOf(r.cells[th.cellIndex])));
+  return [kept.map((th) => th.textContent), ...rows].map((r) => `${r.map(cell).join()}\r\n`).join('');
+}
+
+// Saves the first table in `box` as the file weir-`name`.csv.
+export const csvButton = (name, box) => action('Save as CSV', () => {
+  const url = URL.createObjectURL(new Blob([csvOf(box.querySelector('table'))], { type: 'text/csv' }));
+  h('a', { href: url, download: `weir-${name}.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}, { 'aria-label': `Save as CSV: ${name}` });
