@@ -23,7 +23,7 @@
 
 // A request about a span of the query store, for all clients or for one. A helper thread
 // (job_runner.h) reads and sorts the files (query_top.h), for a bounded time; the reply is made on
-// the service loop. Parameters: `seconds`, `client`, `limit`.
+// the service loop. Parameters: `seconds`, `until`, `client`, `limit`.
 
 struct log_top {
 	struct api *api;
@@ -127,12 +127,14 @@ static void on_found(void *arg, int err)
 static void log_top_serve(struct api *a, struct http_exchange *x,
 	void (*out)(struct json_out *o, struct json_node *root, const struct log_top *c))
 {
-	struct query_top_wanted wanted = {.for_ms = QUERY_TOP_MS};
+	struct query_top_wanted wanted = {
+		.for_ms = QUERY_TOP_MS, .until_us = (int64_t)(time(NULL) + 1) * 1000000};
 	char unknown_client[API_WHY_MAX] = "";
 	unsigned limit = LIMIT, seconds = 86400;
 	if ((http_param(x, "limit") && !api_param_number(x, "limit", QUERY_TOP_ITEMS_MAX, &limit))
 		|| (http_param(x, "seconds")
 			&& !api_param_number(x, "seconds", SECONDS_MAX, &seconds))
+		|| !api_param_time(x, "until", &wanted.until_us)
 		|| !api_param_past_client(a, x, wanted.client, unknown_client))
 		return;
 	if (!a->deps.store) {
@@ -144,7 +146,6 @@ static void log_top_serve(struct api *a, struct http_exchange *x,
 		http_reply(x, 500, NULL);
 		return;
 	}
-	wanted.until_us = (int64_t)(time(NULL) + 1) * 1000000;
 	wanted.since_us = wanted.until_us - (int64_t)seconds * 1000000;
 	*c = (struct log_top){
 		.api = a, .exchange = x, .out = out, .wanted = wanted, .limit = limit};
@@ -161,8 +162,8 @@ static void serve_log_top(struct api *a, struct http_exchange *x)
 	log_top_serve(a, x, report_out);
 }
 
-const struct api_part api_log_top_part = {
-	.endpoint = {{"/log/top", serve_log_top, API_GET, CONTROL_READ, "seconds client limit"}}};
+const struct api_part api_log_top_part = {.endpoint = {{"/log/top", serve_log_top, API_GET,
+						  CONTROL_READ, "seconds client limit until"}}};
 
 static const struct config *config_of(const struct api *a)
 {
@@ -323,7 +324,8 @@ static void clients_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_clients_part = {
-	.endpoint = {{"/clients", serve_clients, API_GET, CONTROL_READ, "seconds client limit"},
+	.endpoint = {{"/clients", serve_clients, API_GET, CONTROL_READ,
+			     "seconds client limit until"},
 		{"/clients/names", serve_names, API_GET, CONTROL_READ, ""}},
 	.tables = clients_tables,
 };

@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <weir/clock.h>
@@ -282,21 +281,6 @@ static void on_searched(void *arg, int err)
 	heap_free(c);
 }
 
-// Reads microseconds since 1970, digits alone; absent: leaves `out`. False: the reply is sent.
-static bool time_take(struct http_exchange *x, const char *param, int64_t *out)
-{
-	const char *text = http_param(x, param);
-	if (!text)
-		return true;
-	size_t len = strlen(text);
-	if (!len || len > 18 || strspn(text, "0123456789") != len) {
-		api_refuse(x, 400, "%s: must be microseconds since 1970", param);
-		return false;
-	}
-	*out = strtoll(text, NULL, 10);
-	return true;
-}
-
 static bool filter_take(const struct api *a, struct http_exchange *x, struct query_filter *f,
 	char unknown_client[API_WHY_MAX])
 {
@@ -310,7 +294,8 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct que
 		|| !api_param_part(x, f->part) || !api_param_group(a, x, f->group)
 		|| !api_param_rcode(x, &f->has_rcode, &f->rcode)
 		|| !api_param_verdict(x, f->verdict) || !api_param_validation(x, f->validation)
-		|| !time_take(x, "since", &f->since_us) || !time_take(x, "until", &f->until_us))
+		|| !api_param_time(x, "since", &f->since_us)
+		|| !api_param_time(x, "until", &f->until_us))
 		return false;
 	f->newest_first = !oldest_first;
 	if (after && !query_place_parse(after, &f->after)) {

@@ -8,6 +8,7 @@
 #include "querylog/querylog_row.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/dns_name.h>
@@ -61,6 +62,20 @@ bool api_param_number(struct http_exchange *x, const char *param, unsigned max, 
 	}
 	api_refuse(x, 400, "%s: must be 1 to %u", param, max);
 	return false;
+}
+
+bool api_param_time(struct http_exchange *x, const char *param, int64_t *out)
+{
+	const char *text = http_param(x, param);
+	if (!text)
+		return true;
+	size_t len = strlen(text);
+	if (!len || len > 18 || strspn(text, "0123456789") != len) {
+		api_refuse(x, 400, "%s: must be microseconds since 1970", param);
+		return false;
+	}
+	*out = strtoll(text, NULL, 10);
+	return true;
 }
 
 bool api_param_why(struct http_exchange *x, const char **out)

@@ -25,6 +25,8 @@ bool api_param_log_name(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
 bool api_param_flag(struct http_exchange *x, const char *param, bool *out);
 // A parameter of 1 to `max`, digits alone.
 bool api_param_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out);
+// A parameter in microseconds since 1970, digits alone; absent: leaves `out`.
+bool api_param_time(struct http_exchange *x, const char *param, int64_t *out);
 
 // The `why` parameter, an operator's reason, of CONFIG_DATED_WHY_MAX bytes at most; NULL: no reason
 // is given.

@@ -125,6 +125,11 @@ names_csv="import('/csv.js').then(async (m) => m.csvOf((await import('/dom.js'))
 check "Queries and Top save what is seen as CSV, without formulas" browse login "do:location.hash = '#/queries', true" "do:$(press 'Save as CSV')" "saved:\"'=formula.blocked.test\",\"blocked (blocked.list)\",\"A\",\"198.18.0.2\",\"NXDOMAIN\"," \
 	"do:location.hash = '#/top', true" "do:$(press 'Save as CSV')" "saved:\"'=formula.blocked.test\",\"1\"," \
 	"do:$names_csv.then((t) => t === ['Name', \"'=a\", \"'+a\", \"'-a\", \"'@a\", 'a\"\"b', '1234'].map((c) => '\"' + c + '\"\\r\\n').join(''))"
+# top_days FROM TO: those of so many days ago
+top_days() { echo "(() => { const day = (ago) => new Date(Date.now() - 864e5 * ago).toLocaleDateString('sv'), [over, from, to] = document.querySelectorAll('main select, main input'); if (!to) return false; over.value = 'days'; over.dispatchEvent(new Event('change')); [from.value, to.value] = [day($1), day($2)]; return true; })()"; }
+check "the history from one day to another, and where the store begins" browse login "do:location.hash = '#/top', true" "do:$(top_days 1 0)" "do:$(press Show)" "do:$(row rowed.blocked.test) === 'Allow'" \
+	"do:/The query store begins \\d/.test(document.querySelector('main').textContent)" "do:$(top_days 9 2)" "do:$(press Show)" "do:document.querySelector('main caption')?.textContent === 'Names of 0 queries'" \
+	"do:$(top_days 0 2)" "do:$(press Show)" "do:$(said 'must not be after')" "do:$(top_days 60 2)" "do:$(press Show)" "do:$(said '31 days at most')"
 # of_card TEXT: the cells of a row from the top down, by the titles that are seen beside them; `wide` for one that is wider than the window
 of_card() { echo "[...([...document.querySelectorAll('main tr')].find((r) => r.textContent.includes('$1'))?.cells ?? [])].map((c) => [c.getBoundingClientRect(), getComputedStyle(c, '::before').content]).sort((a, b) => a[0].top - b[0].top).map(([r, t]) => (r.right > innerWidth ? 'wide' : JSON.parse(t))).join()"; }
 menu() { echo "[...document.querySelectorAll('nav a, nav summary')].filter((e) => e.checkVisibility()).map((e) => e.textContent).join()"; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who asks most, and for what: the last minutes from memory, longer spans from the query store.
-import { h, row, fill, table, figure, choice, field, number, percent, span } from './dom.js';
+import { h, row, fill, table, figure, choice, field, action, number, percent, span, when } from './dom.js';
 import { get, loads } from './api.js';
 import { chart } from './chart.js';
 import { csvButton } from './csv.js';
@@ -8,7 +8,9 @@ import { byHand } from './hand.js';
 
 const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['groups', 'Groups'], ['lists', 'Lists that blocked'],
   ['rules', 'Rules that blocked'], ['nxdomain', 'Names that do not exist'], ['slow', 'Slow names']];
-const SPANS = [['', 'the last 30 minutes'], ['3600', 'the last hour'], ['86400', 'the last 24 hours'], ['2592000', 'the last 30 days']];
+const SPANS = [['', 'the last 30 minutes'], ['3600', 'the last hour'], ['86400', 'the last 24 hours'], ['2592000', 'the last 30 days'], ['days', 'days, from and to']];
+const DAY_S = 86400, DAYS_MOST = 31; // of one reply
+
 
 const toQueries = (filter, words) => h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, words);
 
@@ -39,25 +41,47 @@ export function hoursShow(box, hours, seconds, signal) {
 export const coverage = (t) => [t.complete ? '' : `The search ended after its time: this is of the last ${span(t.covered_s)}.`, t.left_out ? `${number(t.left_out)} queries are in no table: there are too many names.` : '',
   t.unreadable_files ? `${number(t.unreadable_files)} files of the query store cannot be read.` : ''].filter((s) => s).join(' ');
 
+// Inputs of a first and a last day, by the browser's clock, and what they ask for.
+function days() {
+  const input = (ago) => h('input', { type: 'date', required: true, value: new Date(Date.now() - 1000 * DAY_S * ago).toLocaleDateString('sv') });
+  const from = input(6), to = input(0);
+  return { fields: [field('From', from), field('To', to)], params() {
+    const begin = new Date(`${from.value}T00:00`), end = new Date(`${to.value}T00:00`);
+    end.setDate(end.getDate() + 1);
+    const untilMs = Math.min(end, Date.now()), seconds = Math.ceil((untilMs - begin) / 1000);
+    if (!(seconds > 0)) throw new Error('The first day must not be after the last one, or after today.');
+    if (seconds > DAYS_MOST * DAY_S) throw new Error(`One look has ${DAYS_MOST} days at most.`);
+    return { seconds, until: 1000 * untilMs };
+  } };
+}
+
 export async function show(box, signal, argument) {
   const over = choice(SPANS, argument), result = h('div'), note = h('p', { class: 'soft' }), load = loads(result, signal);
-  const tables = h('div', { class: 'columns' });
+  const tables = h('div', { class: 'columns' }), chosen = days(), stored = h('p', { class: 'soft' });
   let t = {};
   const hand = byHand(signal, () => hand.look().then(draw));
   const draw = () => fill(tables, KINDS.filter(([k]) => t[k]).map(([k, title]) => one(title, k, t[k], {}, hand)));
   const look = () => load(async (mine) => {
-    const seconds = over.value;
-    [t] = await Promise.all([seconds ? get('/log/top', { seconds, limit: 20 }, { signal: mine }) : get('/top', { limit: 20 }, { signal: mine }), hand.look()]);
-    note.textContent = seconds ? coverage(t) : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
+    const params = over.value === 'days' ? chosen.params() : over.value && { seconds: over.value };
+    [t] = await Promise.all([params ? get('/log/top', { ...params, limit: 20 }, { signal: mine }) : get('/top', { limit: 20 }, { signal: mine }), hand.look()]);
+    note.textContent = params ? coverage(t) : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
     draw();
     fill(result, tables);
     if (t.hours?.length > 2) {
       const day = h('div');
       result.prepend(day);
-      hoursShow(day, t.hours, Number(seconds), mine);
+      hoursShow(day, t.hours, Number(params.seconds), mine);
     }
   });
-  over.addEventListener('change', () => look().catch((e) => { if (e.name !== 'AbortError') note.textContent = e.message; }));
-  box.append(h('h1', {}, 'Top'), row(field('Over', over)), note, result);
+  const seen = row(chosen.fields, action('Show', look));
+  seen.hidden = over.value !== 'days';
+  over.addEventListener('change', () => {
+    seen.hidden = over.value !== 'days';
+    look().catch((e) => { if (e.name !== 'AbortError') note.textContent = e.message; });
+  });
+  box.append(h('h1', {}, 'Top'), row(field('Over', over), seen), stored, note, result);
+  get('/log/search', { oldest_first: 1, limit: 1 }, { signal }).then(({ rows }) => {
+    if (rows.length) stored.textContent = `The query store begins ${when(rows[0].time_us / 1e6)}.`;
+  }).catch(() => {}); // a store that is off has no beginning
   await look();
 }
