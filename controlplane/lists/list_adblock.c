@@ -322,6 +322,9 @@ static bool is_part(struct list_text word)
 	if (word.len < 2)
 		return false;
 	const char first = word.at[0], last = word.at[word.len - 1];
+	// A dot at both ends and one within may be those of a name and the root.
+	if (first == '.' && last == '.')
+		return !memchr(word.at + 1, '.', word.len - 2);
 	return first == '.' || last == '-' || (first == '-' && last == '.');
 }
 
@@ -330,9 +333,11 @@ bool list_adblock_is(struct list_text line)
 	if (line.at[0] == '#')
 		return is_cosmetic(line);
 	struct list_text rest = line, word = list_text_word(&rest);
+	rest = list_text_trim(rest);
 	return memchr("|@/~", line.at[0] ? line.at[0] : 'x', 4)
 	       || list_text_starts(line, LIST_TEXT("://"))
-	       || (rest.len == 0 && (list_text_has_any(word, "^$|,~") || is_part(word)))
+	       || (rest.len == 0 && list_text_has_any(word, "^$|,~"))
+	       || ((rest.len == 0 || rest.at[0] == '#') && is_part(word))
 	       || (memchr(line.at, '#', line.len) && is_cosmetic(line));
 }
 

@@ -135,7 +135,7 @@ of_card() { echo "[...([...document.querySelectorAll('main tr')].find((r) => r.t
 menu() { echo "[...document.querySelectorAll('nav a, nav summary')].filter((e) => e.checkVisibility()).map((e) => e.textContent).join()"; }
 check "in a narrow window a row is a card, the verdict first" browse login narrow "do:location.hash = '#/queries', true" "do:$(of_card rowed.blocked.test) === 'Verdict,Name,Time,Type,Client,Answer,Took,Actions'" \
 	"do:$(press Allow rowed.blocked.test)" "do:$(said 'is allowed')" "do:$(press Block rowed.blocked.test)" "do:$(said 'is blocked')"
-check "the menu has the views of every day in sight, others under Inside" browse login "do:$(menu).endsWith(',Configuration,Inside')" "do:(document.querySelector('nav summary').click(), true)" \
+check "the menu has the views of every day in sight, others under Inside" browse login "do:$(menu).endsWith(',This box,Inside')" "do:(document.querySelector('nav summary').click(), true)" \
 	"do:$(menu).endsWith(',Inside,Memory,Packet path')" "do:location.hash = '#/cache', true" "do:$(menu).endsWith(',Inside')" "do:location.hash = '#/path', true" "do:$(menu).endsWith(',Inside,Memory,Packet path')"
 check "Now says the version" browse login "do:document.querySelector('main').textContent.includes('weir $(weirctl --version | cut -d" " -f2)')"
 posted() { echo "do:(import('/api.js').then((m) => m.post('$1', { server: '127.0.0.1:5301' })), true)"; }

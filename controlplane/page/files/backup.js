@@ -6,6 +6,7 @@ import { get } from './api.js';
 const BLOCK = 512, NAME_MAX = 100, PREFIX_MAX = 155, KEPT_MS = 60000;
 const MANAGED = '/config/managed.yaml'; // in the state directory: what the page and weirctl have changed
 const MASK = /(?<!\*)\*{3}(?!\*)/g; // in place of a secret
+const INCLUDE = /^include\s*:(.*(?:\n[ \t-].*)*)/m; // the key's value, over its lines
 const bytesOf = (s) => new TextEncoder().encode(s);
 const octal = (n, digits) => n.toString(8).padStart(digits, '0');
 
@@ -40,6 +41,7 @@ function member(path, text, isFolder = false) {
 
 // `files`: those of GET /config/show, the main file first.
 function archive(files) {
+  if (/(^|[\s[,"'])\//.test((INCLUDE.exec(files[0].text)?.[1] ?? '').replace(/#.*/g, ''))) throw new Error(`${files[0].path} includes files by an absolute path, which a restore refuses: name them relative to it.`);
   const cut = files[0].path.lastIndexOf('/') + 1, folder = files[0].path.slice(0, cut), folders = new Set(), parts = [member('weir-backup', `weir-backup 1\n${files[0].path.slice(cut)}\n`)];
   files.forEach((f, i) => {
     const isManaged = i > 0 && i === files.length - 1 && f.path.endsWith(MANAGED);
@@ -61,5 +63,5 @@ export async function download() {
   const url = URL.createObjectURL(archive(files));
   h('a', { href: url, download: `weir-${new Date().toISOString().slice(0, 10)}${number ? `-version-${number}` : ''}.tar` }).click();
   setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
-  return masked ? `The backup is saved, with *** for ${masked === 1 ? 'a secret' : `${masked} secrets`}: write them in before a restore.` : 'The backup is saved.';
+  return masked ? `The backup is saved, with *** for ${masked === 1 ? 'a secret' : `${masked} secrets`}. Before a restore, unpack it, write them in, and pack it again.` : 'The backup is saved.';
 }

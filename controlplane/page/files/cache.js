@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the cache has of a name, and what forgets it.
 import { h, fill, named, table, figure, tiles, field, action, number, bytes, percent, span, complain } from './dom.js';
-import { get, post } from './api.js';
+import { get, mayOperate, post } from './api.js';
 
 // Flushes by `params`. Says what went of `what`, and what did not.
 export async function flush(what, params) {
@@ -38,11 +38,13 @@ export async function show(box, signal) {
   };
   box.append(h('h1', {}, 'Cache'), state, h('h2', {}, 'Look up'),
     h('form', { onsubmit: (e) => { e.preventDefault(); search().catch(complain); } }, field('Name', name), field('Type', type), h('button', { type: 'submit', class: 'main' }, 'Look up'),
-      action('Flush', async () => {
+      ...(mayOperate() ? [action('Flush', async () => {
         if (!name.reportValidity()) return '';
         return forget(name.value.trim(), { name: name.value.trim(), below: all.checked ? 1 : 0 });
-      }), field('and all names below it', all)), result,
-    h('h2', {}, 'Everything'), h('p', {}, 'Without cached answers each name is asked again; answers take longer for a while.'),
-    action('Flush the whole cache', () => forget('Everything', { all: 1 }), { ask: 'Forget all cached answers?' }));
+      }), field('and all names below it', all)] : [])), result);
+  if (mayOperate()) {
+    box.append(h('h2', {}, 'Everything'), h('p', {}, 'Without cached answers each name is asked again; answers take longer for a while.'),
+      action('Flush the whole cache', () => forget('Everything', { all: 1 }), { ask: 'Forget all cached answers?' }));
+  }
   await look();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Versions of the configuration: which one is in force, what differs, apply and way back.
 import { h, row, fill, named, table, figure, action, facts, mark, when, notes } from './dom.js';
-import { get, post } from './api.js';
+import { get, mayAdmin, post } from './api.js';
 
 function diffShow(words) {
   return h('pre', { tabIndex: 0, 'aria-label': 'Differences' }, words.split('\n').map((l) =>
@@ -27,20 +27,20 @@ export async function show(box, signal) {
       facts([['In force', now ? `version ${now}` : 'the file, without a history']]),
       hist.differs ? h('p', {}, mark('warn', 'The file on disk differs from what is in force.')) : h('p', {}, mark('good', 'The file on disk is what is in force.')),
       hist.disk_error ? h('pre', { tabIndex: 0 }, hist.disk_error) : null,
-      row(action('Show differences', () => diff(now, '', 'From the version in force to the file')),
+      mayAdmin() && row(action('Show differences', () => diff(now, '', 'From the version in force to the file')),
         action('Apply the file', async () => { const r = await post('/config/apply'); fill(about); await look(); return `Applied. Its health is watched for 10 seconds.${keys(r)}${notes({ warning: r.warning })}`; }, { class: 'main' })));
     fill(history, table('The last versions', [figure('Version', (v) => (v.number === now ? h('strong', {}, `${v.number} (in force)`) : v.number)),
       { title: 'When', tight: true, of: (v) => when(v.unix_s) },
       { title: 'Result', short: true, of: (v) => h('span', { class: v.result === 'applied' ? 'good' : v.result === 'taken_back' || v.result === 'fallen' ? 'bad' : undefined }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
       { title: 'Who', of: (v) => v.who }, named('What', (v) => v.what), named('Why', (v) => v.why ?? ''),
-      { title: 'Actions', of: (v) => row(action('Show', async () => { const t = await get('/config/show', { version: v.number }); showText(`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
+      ...(mayAdmin() ? [{ title: 'Actions', of: (v) => row(action('Show', async () => { const t = await get('/config/show', { version: v.number }); showText(`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
         v.before ? action('What changed', () => diff(v.before, v.number, `What version ${v.number} changed`)) : null,
         v.number === now ? null : action('Go back to it', async () => {
           const reply = await post('/config/rollback', { version: v.number });
           fill(about); // a difference from what was in force
           await look();
           return `Version ${v.number} is in force again.${keys(reply)}${notes({ warning: reply.warning })}`;
-        }, { ask: `Put version ${v.number} in force?` })) }], hist.versions, 'There is no version yet.'));
+        }, { ask: `Put version ${v.number} in force?` })) }] : [])], hist.versions, 'There is no version yet.'));
   };
   box.append(h('h1', {}, 'Configuration'), state, about, h('h2', {}, 'History'), history);
   await look();

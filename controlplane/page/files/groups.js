@@ -45,6 +45,7 @@ function schedule(g, services, look) {
   const what = choice([['block_all', 'block everything'], ['services', 'block services'], ['pause', 'block nothing']], 'block_all', { onchange: () => { someField.hidden = what.value !== 'services'; } });
   someField.hidden = true;
   return form([field('Schedule', name), field('From', from), field('To', to), days.map(([d, box]) => field(d, box)), field('What', what), someField], 'Set schedule', () => {
+    if (days.every(([, box]) => !box.checked)) throw new Error('Choose a day.');
     const one = { name: name.value, from: from.value, to: to.value, days: days.filter(([, box]) => box.checked).map(([d]) => d),
       [what.value]: what.value === 'services' ? [...some.selectedOptions].map((o) => o.value) : true };
     return change(look, `${one.name} is set.`, '/config/override', { yaml: keysText(g, { schedules: [one] }), replace: `${at(g)}.schedules[${one.name}]` });
@@ -53,10 +54,11 @@ function schedule(g, services, look) {
 
 // What only an admin may change.
 function settings(g, { services, overrides }, look) {
-  const path = `${at(g)}.clients`, set = overrides.find((o) => o.path === path)?.value, who = clientsInput((set ? JSON.parse(set) : g.clients).join(', '));
+  const path = `${at(g)}.clients`, set = overrides.find((o) => o.path === path)?.value, who = clientsInput(set ? JSON.parse(set).join(', ') : '');
   const safe = Object.values(g.safe_search ?? {}).some((v) => v !== 'off');
   return [schedule(g, services, look),
-    !everyone(g) && form(field('Clients', who), 'Set clients', () => change(look, `The clients of ${g.name} are set.`, '/config/set', { path, yaml: listText(who) })),
+    // The reply about a group has addresses in place of a file's names, those that Add put there, and not all of a long list.
+    set && form(field('Clients', who), 'Set clients', () => change(look, `The clients of ${g.name} are set.`, '/config/set', { path, yaml: listText(who) })),
     row(
       action(safe ? 'Safe search off' : 'Safe search on', () => change(look, `Safe search is ${safe ? 'off' : 'on'} for ${g.name}.`, '/config/override',
         { yaml: keysText(g, { safe_search: { all: !safe } }), replace: `${at(g)}.safe_search` })),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names that weir answers itself.
 import { h, fill, named, table, figure, field, form, choice, action, number } from './dom.js';
-import { change, get } from './api.js';
+import { change, get, mayAdmin } from './api.js';
 
 const TYPES = ['A', 'AAAA', 'CNAME', 'TXT', 'MX', 'SRV', 'PTR', 'CAA', 'HTTPS'];
 
@@ -15,11 +15,11 @@ export async function show(box, signal) {
     if (signal.aborted) return;
     fill(result, table('Local records', [named('Name', (r) => r.name), { title: 'Type', of: (r) => r.type }, named('Value', (r) => r.value),
       figure('TTL', (r) => `${r.ttl_s} s`), { title: 'Group', of: (r) => r.group || 'everyone' },
-      { title: 'Actions', of: (r) => r.removable && remove(r, look) }], records, 'There is no local record.'),
+      ...(mayAdmin() ? [{ title: 'Actions', of: (r) => r.removable && remove(r, look) }] : [])], records, 'There is no local record.'),
     leftOut ? h('p', { class: 'soft' }, `${number(leftOut)} more records are not shown.`) : null);
   };
   const name = h('input', { required: true, maxLength: 255, placeholder: 'printer.home.arpa' }), value = h('input', { required: true, maxLength: 1024, placeholder: '192.0.2.7' }), type = choice(TYPES, 'A');
-  box.append(h('h1', {}, 'Local names'), result, form([field('Name', name), field('Type', type), field('Value', value)], 'Add',
-    () => change(look, `${name.value} is added.`, '/local/add', { name: name.value, type: type.value, value: value.value })));
+  box.append(h('h1', {}, 'Local names'), result, mayAdmin() ? form([field('Name', name), field('Type', type), field('Value', value)], 'Add',
+    () => change(look, `${name.value} is added.`, '/local/add', { name: name.value, type: type.value, value: value.value })) : '');
   await look();
 }

@@ -26,17 +26,19 @@ function addressesOf(mode, block) {
   const show = () => fields.forEach((f) => { f.hidden = mode.value !== 'address'; });
   mode.addEventListener('change', show);
   show();
-  return { fields, given: () => (mode.value === 'address' ? inputs.filter(([, i]) => i.value).map(([key, i]) => [key, i.value.trim()]) : []) };
+  const gone = () => (mode.value === 'address' ? inputs.filter(([key, i]) => !i.value && block[key]).map(([key]) => key) : []);
+  return { fields, gone, given: () => (mode.value === 'address' ? inputs.filter(([, i]) => i.value).map(([key, i]) => [key, i.value.trim()]) : []) };
 }
 
 function control([path, title, meaning], known, look) {
   const v = known.values.get(path), scale = v.words.length ? 1 : meaning ?? 1;
   const input = v.words.length ? choice(v.words.map((w) => [w, meaning[w] ?? w]), v.value)
-    : h('input', { type: 'number', required: true, min: v.min / scale, max: v.max / scale, step: scale > 1 ? 'any' : 1, value: +(v.value / scale).toFixed(2) });
-  const more = path === 'blocking.mode' ? addressesOf(input, known.block) : { fields: [], given: () => [] };
-  return [form([field(title, input), more.fields], 'Set', () => {
+    : h('input', { type: 'number', required: true, min: Math.floor(100 * v.min / scale) / 100, max: v.max / scale, step: scale > 1 ? 'any' : 1, value: +(v.value / scale).toFixed(2) });
+  const more = path === 'blocking.mode' ? addressesOf(input, known.block) : { fields: [], gone: () => [], given: () => [] };
+  return [form([field(title, input), more.fields], 'Set', async () => {
     const value = v.words.length ? input.value : String(Math.round(input.value * scale));
     const words = `${title}: ${v.words.length ? input.selectedOptions[0].textContent : input.value}.`, given = more.given();
+    for (const key of more.gone()) await post('/config/unset', { path: `blocking.${key}` });
     return given.length ? change(look, words, '/config/override', { yaml: JSON.stringify({ blocking: { mode: value, ...Object.fromEntries(given) } }) })
       : change(look, words, '/config/set', { path, yaml: value });
   }), known.waits.includes(path) && h('p', {}, mark('warn', 'In force after a restart of weir-controlplane.'))];
@@ -79,7 +81,7 @@ async function add(title, list, look) {
 // As upstreams.servers has it.
 function serverText(kind, address, name, path) {
   const at = kind && /:.*:/.test(address) && !address.startsWith('[') ? `[${address}]` : address;
-  return kind ? `${kind}://${name ? `${name}@` : ''}${at}${kind === 'https' ? path : ''}` : address;
+  return kind ? `${kind}://${name ? `${name}@` : ''}${at}${kind === 'https' ? path.replace(/^\/?/, '/') : ''}` : address;
 }
 
 function addServer(known, look) {

@@ -26,18 +26,19 @@ static const struct kind {
 	{"zones", "/upstreams", "upstreams", "set", "set", "zone "},
 };
 
-// Prints a name, unless the terminal would not show it as it is.
+// Prints a name, unless the terminal would not show it as it is, or a command take it for an
+// option.
 static void name_print(const char *name)
 {
 	char shown[4 * NAME_MAX_HERE];
-	if (*name && strcmp(name, term_text(name, shown, sizeof(shown))) == 0)
+	if (*name && *name != '-' && strcmp(name, term_text(name, shown, sizeof(shown))) == 0)
 		puts(name);
 }
 
 static const char *name_of(const struct kind *k, const struct json_node *n, char out[NAME_MAX_HERE])
 {
 	const char *text = json_text(n, *json_text(n, k->key) ? k->key : k->other);
-	const char *at = k->after ? strstr(text, k->after) : text;
+	const char *at = !k->after || strncmp(text, k->after, strlen(k->after)) == 0 ? text : NULL;
 	snprintf(out, NAME_MAX_HERE, "%s", !at ? "" : k->after ? at + strlen(k->after) : at);
 	if (k->after)
 		out[strcspn(out, ",")] = '\0';

@@ -55,7 +55,9 @@ void table_cell(struct table *t, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	char escaped[16 * TABLE_CELL_MAX], *cell = table_at(t, t->rows + 1, t->column++);
-	term_names(text, escaped, sizeof(escaped));
+	// A look-alike must not fill the cell without its A-labels.
+	if (strlen(term_names(text, escaped, sizeof(escaped))) >= TABLE_CELL_MAX)
+		term_text(text, escaped, sizeof(escaped));
 	bool is_cut = strlen(escaped) >= TABLE_CELL_MAX;
 	size_t len = term_cut(escaped, TABLE_CELL_MAX - (is_cut ? 4 : 1));
 	snprintf(cell, TABLE_CELL_MAX, "%.*s%s", (int)len, escaped, is_cut ? "..." : "");

@@ -142,7 +142,9 @@ void screen_text(unsigned width, const char *fmt, ...)
 	const bool is_cell = width > 0;
 	if (!is_cell || width > columns_left)
 		width = columns_left;
-	term_names(text, shown, sizeof(shown));
+	if (term_width(term_names(text, shown, sizeof(shown))) > width)
+		term_text(text, shown,
+			sizeof(shown)); // a look-alike must not stand without its A-labels
 	shown[term_cut_width(shown, width)] = '\0';
 	const unsigned taken = (unsigned)term_width(shown);
 	code_add(shown);

@@ -307,6 +307,8 @@ static const struct list_row globs[] = {
 	{"-120x600-", "/-120x600-/", GOOD},
 	{".ads-banner.", "/\\.ads-banner\\./", GOOD},
 	{".example.com", "*.example.com", GOOD},
+	{".example.com # x", "*.example.com", GOOD},
+	{".example.com.", "", NO(EMPTY_LABEL)},
 	{"-ads.example.com", "-ads.example.com", GOOD}, // may be a name of a list of names
 	{"||ads-^", "", NO(SINGLE_LABEL)},
 	{"@@://x.example.com^", "allow:=x.example.com", GOOD},
