@@ -86,7 +86,7 @@ counted() { echo "[...document.querySelector('main table').tBodies[0].rows].filt
 check "lists of each kind are those of weirctl: $kinds" browse login "do:location.hash = '#/lists', true" "do:document.querySelector('main p')?.textContent.includes('$kinds')" \
 	"do:[...document.querySelectorAll('main tr')].some((r) => /^local dataanswer/.test(r.textContent))" \
 	"do:\`: \${$(counted block)} block, \${$(counted allow)} allow, \${$(counted answer)} answer\` === '${kinds#* lists}'"
-$python - <<'SERVER' &
+$python - <<'SERVER' 2>/dev/null &
 import http.server, time
 class Slow(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
