@@ -109,7 +109,8 @@ TEST(test_lists_use)
 		"{\"lists\":[{\"name\":\"on\",\"source\":\"/a\",\"allow\":false,\"enabled\":true,"
 		"\"switchable\":true,\"removable\":false},"
 		"{\"name\":\"off\",\"source\":\"/a\",\"allow\":true,\"enabled\":false,"
-		"\"switchable\":false,\"removable\":false}]}");
+		"\"switchable\":false,\"removable\":false}],"
+		"\"known\":[{\"name\":\"oisd-small\",\"url\":\"https://");
 	assert_reply("POST /lists/disable?name=onn", 404, "did you mean \\\"on\\\"?");
 	assert_reply("POST /lists/disable?name=off", 200, "\"unchanged\":true");
 	assert_reply("POST /lists/enable?name=on", 200, "\"unchanged\":true");
