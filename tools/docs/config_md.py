@@ -22,7 +22,7 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 
 ## The keys that most people need
 
-`weirctl setup` writes the first four. Each links to its row, which has all that it takes.
+`weirctl setup` writes the first four. Each links to its section, which has all that it takes.
 
 | key | what for | a value |
 |---|---|---|
