@@ -178,7 +178,7 @@ static void serve_cache_flush(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_cache_part = {
-	.endpoint = {{"/cache", serve_cache_get, API_GET, CONTROL_READ, "name type"},
+	.endpoint = {{"/cache", serve_cache_get, API_GET, CONTROL_READ, "name! type"},
 		{"/cache/flush", serve_cache_flush, API_POST, CONTROL_OPERATE, "name below all"}},
 };
 

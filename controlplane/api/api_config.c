@@ -492,7 +492,7 @@ static void version_tables(struct api *a, struct table_registry *tables)
 const struct api_part api_config_part = {
 	.endpoint = {{"/config/reload", serve_reload, API_POST, CONTROL_ADMIN, "keep"},
 		{"/config/apply", serve_apply, API_POST, CONTROL_ADMIN, "why dry_run keep"},
-		{"/config/rollback", serve_rollback, API_POST, CONTROL_ADMIN, "version why keep"}},
+		{"/config/rollback", serve_rollback, API_POST, CONTROL_ADMIN, "version! why keep"}},
 	.status = version_status,
 	.degraded = version_degraded,
 	.metrics = version_metrics,
@@ -550,9 +550,9 @@ static void refuse_unknown(struct http_exchange *x, const char *name)
 static void serve_set(struct api *a, struct http_exchange *x)
 {
 	const char *name = http_param(x, "toggle"), *value = http_param(x, "value");
-	enum toggle toggle = name ? toggle_find(name) : TOGGLE_COUNT;
+	enum toggle toggle = toggle_find(name);
 	if (!a->deps.toggles || toggle == TOGGLE_COUNT) {
-		refuse_unknown(x, name ? name : "");
+		refuse_unknown(x, name);
 		return;
 	}
 	if (takes_admin(toggle) && !is_admin(a, x)) {
@@ -561,7 +561,7 @@ static void serve_set(struct api *a, struct http_exchange *x)
 		return;
 	}
 	struct toggles toggles = *a->deps.toggles;
-	if (!value || toggle_set(&toggles, toggle, value) < 0) {
+	if (toggle_set(&toggles, toggle, value) < 0) {
 		char number[32] = "on, off";
 		if (toggle_most(toggle) > 1)
 			snprintf(number, sizeof(number), "a number from 0 to %u",
@@ -580,5 +580,5 @@ static void serve_set(struct api *a, struct http_exchange *x)
 
 const struct api_part api_toggles_part = {
 	.endpoint = {{"/toggles", serve_toggles, API_ALWAYS, CONTROL_READ, ""},
-		{"/set", serve_set, API_POST | API_ALWAYS, CONTROL_OPERATE, "toggle value"}},
+		{"/set", serve_set, API_POST | API_ALWAYS, CONTROL_OPERATE, "toggle! value!"}},
 };

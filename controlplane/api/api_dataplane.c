@@ -140,11 +140,9 @@ static struct directory *directory_of(const struct api *a)
 // Reads the `source` parameter. False: the reply is sent.
 static bool source_param(struct http_exchange *x, struct ip_address *out)
 {
-	const char *text = http_param(x, "source");
-	if (text && ip_address_parse(text, out) == 0)
+	if (ip_address_parse(http_param(x, "source"), out) == 0)
 		return true;
-	api_refuse(x, 400, "source: %s",
-		text ? "is not an IP address, with or without /prefix length" : "is missing");
+	api_refuse(x, 400, "source: is not an IP address, with or without /prefix length");
 	return false;
 }
 
@@ -229,8 +227,8 @@ static void serve_drops(struct api *a, struct http_exchange *x)
 
 const struct api_part api_drops_part = {
 	.endpoint = {{"/drops", serve_drops, API_GET, CONTROL_READ, ""},
-		{"/drops/add", serve_drops_add, API_POST, CONTROL_OPERATE, "source minutes"},
-		{"/drops/remove", serve_drops_remove, API_POST, CONTROL_OPERATE, "source"}},
+		{"/drops/add", serve_drops_add, API_POST, CONTROL_OPERATE, "source! minutes!"},
+		{"/drops/remove", serve_drops_remove, API_POST, CONTROL_OPERATE, "source!"}},
 };
 
 // Endpoint that shows queries as workers see them (watch.h), a line of JSON each, for `seconds`.
@@ -497,7 +495,7 @@ static void watch_tables(struct api *a, struct table_registry *tables)
 
 const struct api_part api_watch_part = {
 	.endpoint = {{"/watch", serve_watch, API_GET | API_AUDIT, CONTROL_OPERATE,
-		"seconds name client verdict frames"}},
+		"seconds! name client verdict frames"}},
 	.tables = watch_tables,
 	.close = watch_close,
 };

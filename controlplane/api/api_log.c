@@ -334,7 +334,7 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 
 const struct api_part api_log_search_part = {
 	.endpoint = {{"/log/search", serve_log_search, API_GET, CONTROL_READ,
-		"limit name part client group verdict validation rcode since until oldest_first "
+		"limit! name part client group verdict validation rcode since until oldest_first "
 		"after"}}};
 
 // Endpoint that streams new rows of the query log, a line of JSON each, until the client hangs up.

@@ -364,7 +364,7 @@ const struct api_part api_rules_part = {
 		{"/blocklist/reload", serve_blocklist_reload, API_POST, CONTROL_OPERATE, "force"},
 		{"/blocklist/rollback", serve_blocklist_rollback, API_POST, CONTROL_OPERATE, ""},
 		{"/blocklist/pause", serve_blocklist_pause, API_POST, CONTROL_OPERATE,
-			"minutes group block_all"},
+			"minutes! group block_all"},
 		{"/blocklist/resume", serve_blocklist_resume, API_POST, CONTROL_OPERATE, "group"}},
 	.degraded = rules_degraded,
 };

@@ -196,12 +196,14 @@ static bool is_allowed(const struct api_endpoint *e, enum control_role role)
 }
 
 // Whether the endpoint knows all parameters of the request, and the fields of its form, if it takes
-// a form. A misspelt parameter must not count as absent. False: `why` says what is wrong.
+// a form, and the request has those that it must have. A misspelt parameter must not count as
+// absent. False: `why` says what is wrong.
 static bool params_check(
 	const struct api_endpoint *e, struct http_exchange *x, char why[API_WHY_MAX])
 {
 	const struct url_fields *form;
 	const char *other = url_fields_other(http_params(x), e->params, "");
+	const char *missing = url_fields_missing(http_params(x), e->params);
 	int rc = 0;
 	if (!other && e->params && strstr(e->params, "form:")) {
 		rc = http_form_read(x, &form);
@@ -214,7 +216,9 @@ static bool params_check(
 		snprintf(why, API_WHY_MAX, "no parameter \"%.64s\" here; %s%.150s", other,
 			e->params && *e->params ? "it takes: " : "it takes none",
 			e->params ? e->params : "");
-	return rc == 0 && !other;
+	else if (missing)
+		snprintf(why, API_WHY_MAX, "%.*s: is missing", (int)strcspn(missing, "!"), missing);
+	return rc == 0 && !other && !missing;
 }
 
 // Every user except root has an allowance of changes.

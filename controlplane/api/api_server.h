@@ -115,7 +115,7 @@ struct api_endpoint {
 	unsigned flags;
 	enum control_role role; // lowest role that may call it; CONTROL_NONE: an admin
 	// Names of parameters, with blanks between, and a form's fields as "form:NAME"; NULL: it
-	// has no parameter.
+	// has no parameter. A request without one that has "!" behind it gets 400, and no handler.
 	const char *params;
 };
 

@@ -275,7 +275,7 @@ static struct upstreams_look *server_begin(
 	if (!api_param_text(x, "server", server, sizeof(server)))
 		return NULL;
 	if (!*server) {
-		api_refuse(x, 400, "server: is missing");
+		api_refuse(x, 400, "server: is empty");
 		return NULL;
 	}
 	struct upstreams_look *l = look_begin(a, x, deadline_ms);
@@ -379,7 +379,7 @@ static void serve_test(struct api *a, struct http_exchange *x)
 
 const struct api_part api_upstreams_part = {
 	.endpoint = {{"/upstreams", serve_upstreams, API_GET, CONTROL_READ, ""},
-		{"/upstream/drain", serve_drain, API_POST, CONTROL_OPERATE, "server"},
-		{"/upstream/undrain", serve_undrain, API_POST, CONTROL_OPERATE, "server"},
-		{"/upstream/test", serve_test, API_POST, CONTROL_OPERATE, "server"}},
+		{"/upstream/drain", serve_drain, API_POST, CONTROL_OPERATE, "server!"},
+		{"/upstream/undrain", serve_undrain, API_POST, CONTROL_OPERATE, "server!"},
+		{"/upstream/test", serve_test, API_POST, CONTROL_OPERATE, "server!"}},
 };

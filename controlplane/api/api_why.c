@@ -252,4 +252,4 @@ static void serve_why(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_why_part = {.endpoint = {{"/why", serve_why, API_GET, CONTROL_READ,
-					      "name client mac vlan group type"}}};
+					      "name! client mac vlan group type"}}};

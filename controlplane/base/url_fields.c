@@ -73,11 +73,11 @@ bool url_field_is_of(const char *names, const char *kind, const char *name)
 {
 	const size_t kind_len = strlen(kind), len = strchr(name, ':') ? 0 : strlen(name);
 	for (const char *at = names; len && at && *at;) {
-		const size_t n = strcspn(at, " ");
+		const size_t n = strcspn(at, " !");
 		if (n == kind_len + len && memcmp(at, kind, kind_len) == 0
 			&& memcmp(at + kind_len, name, len) == 0)
 			return true;
-		at += n + strspn(at + n, " ");
+		at += n + strspn(at + n, " !");
 	}
 	return false;
 }
@@ -87,6 +87,20 @@ const char *url_fields_other(const struct url_fields *f, const char *names, cons
 	for (unsigned i = 0; i < f->count; i++)
 		if (!url_field_is_of(names, kind, f->field[i].name))
 			return f->field[i].name;
+	return NULL;
+}
+
+const char *url_fields_missing(const struct url_fields *f, const char *names)
+{
+	for (const char *at = names; at && *at;) {
+		const size_t n = strcspn(at, " !");
+		bool has = at[n] != '!';
+		for (unsigned i = 0; !has && i < f->count; i++)
+			has = strlen(f->field[i].name) == n && memcmp(f->field[i].name, at, n) == 0;
+		if (!has)
+			return at;
+		at += n + strspn(at + n, " !");
+	}
 	return NULL;
 }
 

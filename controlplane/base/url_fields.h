@@ -26,10 +26,13 @@ struct url_fields { // all zero: no field
 ATTR_MUST_CHECK int url_fields_read(struct url_fields *out, const char *text, size_t len);
 // NULL: no field has that name.
 const char *url_fields_get(const struct url_fields *f, const char *name);
-// Whether `names`, with blanks between, has `kind` and `name` together. `kind`: "" for a query,
-// "form:" for a form. `names` NULL: no name.
+// Whether `names`, with blanks between, has `kind` and `name` together, with "!" behind it or
+// without. `kind`: "" for a query, "form:" for a form. `names` NULL: no name.
 bool url_field_is_of(const char *names, const char *kind, const char *name);
 // The first field's name that is not one of `names`. NULL: all are.
 const char *url_fields_other(const struct url_fields *f, const char *names, const char *kind);
+// The rest of `names` from the first name that has "!" behind it and that no field has. NULL: all
+// are there.
+const char *url_fields_missing(const struct url_fields *f, const char *names);
 // Overwrites the texts. `f` may be all zero.
 void url_fields_end(struct url_fields *f);

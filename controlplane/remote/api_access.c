@@ -125,7 +125,7 @@ static void change_refuse(struct http_exchange *x, int err, const char *name)
 static const char *name_take(struct http_exchange *x)
 {
 	const char *name = http_param(x, "name");
-	if (name && token_name_is_good(name))
+	if (token_name_is_good(name))
 		return name;
 	api_refuse(x, 400, "name: takes 1 to %d letters, digits, \"-\", \"_\" and \".\"",
 		TOKEN_NAME_MAX);
@@ -237,8 +237,9 @@ static void serve_audit(struct api *a, struct http_exchange *x)
 const struct api_part api_access_part = {
 	.endpoint = {{"/tokens", serve_tokens, API_GET | API_ALWAYS, CONTROL_ADMIN, ""},
 		{"/token/create", serve_token_create, API_POST | API_ALWAYS, CONTROL_ADMIN,
-			"name role expires"},
-		{"/token/revoke", serve_token_revoke, API_POST | API_ALWAYS, CONTROL_ADMIN, "name"},
+			"name! role! expires"},
+		{"/token/revoke", serve_token_revoke, API_POST | API_ALWAYS, CONTROL_ADMIN,
+			"name!"},
 		{"/audit", serve_audit, API_GET | API_ALWAYS, CONTROL_ADMIN, "limit"}},
 };
 
@@ -506,8 +507,8 @@ const struct api_part api_session_part = {
 		{"/user", serve_user, API_GET | API_ALWAYS, CONTROL_READ, ""},
 		{"/passwords", serve_passwords, API_GET | API_ALWAYS, CONTROL_ADMIN, ""},
 		{"/password/set", serve_password_set, API_POST | API_ALWAYS, CONTROL_ADMIN,
-			"name role form:password"},
+			"name! role! form:password"},
 		{"/password/remove", serve_password_remove, API_POST | API_ALWAYS, CONTROL_ADMIN,
-			"name"}},
+			"name!"}},
 	.tables = session_tables,
 };

@@ -22,10 +22,10 @@ struct entry_asked {
 // Takes the canonical text of a name, or a pattern. False: replied with an error.
 static bool name_take(struct http_exchange *x, struct entry_asked *out)
 {
-	const char *text = http_param(x, "name"), *why = "is missing";
+	const char *text = http_param(x, "name"), *why;
 	struct dns_name name;
 	char shown[DNS_NAME_TEXT_MAX];
-	if (text && text[0] == '/') {
+	if (text[0] == '/') {
 		const size_t len = strlen(text);
 		why = "a pattern begins and ends with a slash, and has at most 1024 bytes between";
 		if (len >= 3 && len < sizeof(out->name) && text[len - 1] == '/') {
@@ -36,8 +36,8 @@ static bool name_take(struct http_exchange *x, struct entry_asked *out)
 		return false;
 	}
 	char ascii[API_ASCII_MAX];
-	text = text ? api_param_ascii(text, ascii) : NULL;
-	const int pasted = text ? name_paste(text, &name, &why) : -EINVAL;
+	text = api_param_ascii(text, ascii);
+	const int pasted = name_paste(text, &name, &why);
 	if (pasted < 0)
 		api_refuse(x, 400, "name: %s", why);
 	else if (pasted > 0)
@@ -52,11 +52,11 @@ static bool name_take(struct http_exchange *x, struct entry_asked *out)
 	return out->name[0];
 }
 
-static bool verdict_take(struct http_exchange *x, bool must, struct entry_asked *out)
+static bool verdict_take(struct http_exchange *x, struct entry_asked *out)
 {
 	out->verdict = http_param(x, "verdict");
-	if (out->verdict ? strcmp(out->verdict, "allow") == 0 || strcmp(out->verdict, "deny") == 0
-			 : !must)
+	if (!out->verdict || strcmp(out->verdict, "allow") == 0
+		|| strcmp(out->verdict, "deny") == 0)
 		return true;
 	api_refuse(x, 400, "verdict: must be allow or deny");
 	return false;
@@ -103,7 +103,7 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	struct entry_asked asked = {.group = group_of(x),
 		.types = param_given(x, "type"),
 		.reply = param_given(x, "reply")};
-	if (!name_take(x, &asked) || !verdict_take(x, true, &asked) || !end_take(x, &asked))
+	if (!name_take(x, &asked) || !verdict_take(x, &asked) || !end_take(x, &asked))
 		return;
 	struct verb *v = verb_begin(a, x);
 	if (!v || !verb_group_check(v, asked.group))
@@ -150,7 +150,7 @@ static const char *file_advice(const struct entry_asked *asked, char out[ADVICE_
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
 	struct entry_asked asked = {.group = group_of(x)};
-	if (!name_take(x, &asked) || !verdict_take(x, false, &asked))
+	if (!name_take(x, &asked) || !verdict_take(x, &asked))
 		return;
 	struct verb *v = verb_begin(a, x);
 	if (!v || !verb_group_check(v, asked.group))
@@ -216,7 +216,7 @@ static void serve_entries(struct api *a, struct http_exchange *x)
 const struct api_part api_entries_part = {
 	.endpoint = {{"/entries", serve_entries, API_GET, CONTROL_READ, ""},
 		{"/entries/add", serve_add, API_POST, CONTROL_OPERATE,
-			"name verdict group type reply seconds why"},
+			"name! verdict! group type reply seconds why"},
 		{"/entries/remove", serve_remove, API_POST, CONTROL_OPERATE,
-			"name verdict group why"}},
+			"name! verdict group why"}},
 };

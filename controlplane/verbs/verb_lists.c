@@ -18,7 +18,7 @@ enum { LIST_NAME_MAX = 63 };
 static const char *name_take(struct http_exchange *x)
 {
 	const char *name = http_param(x, "name");
-	if (name && *name && strlen(name) <= LIST_NAME_MAX)
+	if (*name && strlen(name) <= LIST_NAME_MAX)
 		return name;
 	api_refuse(x, 400, "name: must have 1 to %d bytes", LIST_NAME_MAX);
 	return NULL;
@@ -55,9 +55,9 @@ static void unknown_refuse(struct verb *v, const char *name)
 static bool place_take(struct http_exchange *x, struct managed_list *out)
 {
 	const char *place = http_param(x, "place");
-	if (place && strstr(place, "://"))
+	if (strstr(place, "://"))
 		out->url = place;
-	else if (place && place[0] == '/')
+	else if (place[0] == '/')
 		out->path = place;
 	if (out->path && access(out->path, R_OK) != 0)
 		api_refuse(x, 400, "%s: %s (weir reads lists as its own user)", place,
@@ -219,8 +219,8 @@ static void serve_lists(struct api *a, struct http_exchange *x)
 
 const struct api_part api_lists_part = {
 	.endpoint = {{"/lists", serve_lists, API_GET, CONTROL_READ, ""},
-		{"/lists/add", serve_add, API_POST, CONTROL_ADMIN, "name place format allow why"},
-		{"/lists/remove", serve_remove, API_POST, CONTROL_ADMIN, "name why"},
-		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name why"},
-		{"/lists/disable", serve_disable, API_POST, CONTROL_OPERATE, "name why"}},
+		{"/lists/add", serve_add, API_POST, CONTROL_ADMIN, "name! place! format allow why"},
+		{"/lists/remove", serve_remove, API_POST, CONTROL_ADMIN, "name! why"},
+		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name! why"},
+		{"/lists/disable", serve_disable, API_POST, CONTROL_OPERATE, "name! why"}},
 };

@@ -19,11 +19,11 @@ enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512, RECORDS_S
 static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
 {
 	const char *text = http_param(x, "name");
-	const bool any = text && strncmp(text, "*.", 2) == 0;
+	const bool any = strncmp(text, "*.", 2) == 0;
 	struct dns_name name;
 	char shown[DNS_NAME_TEXT_MAX], ascii[API_ASCII_MAX];
-	const char *rest = text ? api_param_ascii(any ? text + 2 : text, ascii) : NULL;
-	const int err = rest ? dns_name_from_text(rest, strlen(rest), &name) : -EINVAL;
+	const char *rest = api_param_ascii(any ? text + 2 : text, ascii);
+	const int err = dns_name_from_text(rest, strlen(rest), &name);
 	if (err < 0 || name.labels == 0) {
 		api_refuse(x, 400, "name: %s", dns_name_text_why(err));
 		return false;
@@ -35,8 +35,7 @@ static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
 // The type in its usual spelling; NULL: replied with an error.
 static const char *type_take(struct http_exchange *x, uint16_t *type)
 {
-	const char *text = http_param(x, "type");
-	if (text && rdata_parse_type(text, type))
+	if (rdata_parse_type(http_param(x, "type"), type))
 		return rdata_parse_type_text(*type);
 	api_refuse(x, 400, "type: must be one of: " RDATA_PARSE_TYPES);
 	return NULL;
@@ -46,8 +45,8 @@ static bool value_check(struct http_exchange *x, uint16_t type, const char *valu
 {
 	uint8_t rdata[RDATA_PARSE_MAX];
 	uint16_t len;
-	const char *why = "is missing";
-	if (value && rdata_parse(type, value, strlen(value), rdata, &len, &why) == 0)
+	const char *why;
+	if (rdata_parse(type, value, strlen(value), rdata, &len, &why) == 0)
 		return true;
 	api_refuse(x, 400, "value: %s", why);
 	return false;
@@ -175,17 +174,18 @@ static void serve_local(struct api *a, struct http_exchange *x)
 
 const struct api_part api_local_part = {
 	.endpoint = {{"/local", serve_local, API_GET, CONTROL_READ, ""},
-		{"/local/add", serve_local_add, API_POST, CONTROL_ADMIN, "name type value ttl why"},
+		{"/local/add", serve_local_add, API_POST, CONTROL_ADMIN,
+			"name! type! value! ttl why"},
 		{"/local/remove", serve_local_remove, API_POST, CONTROL_ADMIN,
-			"name type value why"}},
+			"name! type value why"}},
 };
 
 static const char *server_take(struct http_exchange *x)
 {
 	const char *server = http_param(x, "server");
-	if (server && *server && strlen(server) < SERVER_TEXT_MAX)
+	if (*server && strlen(server) < SERVER_TEXT_MAX)
 		return server;
-	api_refuse(x, 400, "server: is missing, or too long");
+	api_refuse(x, 400, "server: must have 1 to %d bytes", SERVER_TEXT_MAX - 1);
 	return NULL;
 }
 
@@ -291,6 +291,6 @@ static void serve_servers(struct api *a, struct http_exchange *x)
 
 const struct api_part api_servers_part = {
 	.endpoint = {{"/upstreams/servers", serve_servers, API_GET, CONTROL_ADMIN, ""},
-		{"/upstreams/add", serve_server_add, API_POST, CONTROL_ADMIN, "server name why"},
-		{"/upstreams/remove", serve_server_remove, API_POST, CONTROL_ADMIN, "server why"}},
+		{"/upstreams/add", serve_server_add, API_POST, CONTROL_ADMIN, "server! name why"},
+		{"/upstreams/remove", serve_server_remove, API_POST, CONTROL_ADMIN, "server! why"}},
 };

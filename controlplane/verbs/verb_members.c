@@ -14,17 +14,12 @@ struct member_asked {
 };
 
 // Begins a verb for a client and a checked group. NULL: replied with an error.
-static struct verb *begin(
-	struct api *a, struct http_exchange *x, bool has_group, struct member_asked *out)
+static struct verb *begin(struct api *a, struct http_exchange *x, struct member_asked *out)
 {
 	const char *client = http_param(x, "client");
 	out->group = http_param(x, "group");
-	if (!client || !*client || strlen(client) >= sizeof(out->client)) {
+	if (!*client || strlen(client) >= sizeof(out->client)) {
 		api_refuse(x, 400, "client: must have 1 to %zu bytes", sizeof(out->client) - 1);
-		return NULL;
-	}
-	if (has_group && !out->group) {
-		api_refuse(x, 400, "group: is missing");
 		return NULL;
 	}
 	if (out->group && strcmp(out->group, CONFIG_EVERYONE) == 0) {
@@ -64,7 +59,7 @@ static bool is_of_file(struct verb *v, const struct member_asked *asked)
 static void serve_add(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
-	struct verb *v = begin(a, x, true, &asked);
+	struct verb *v = begin(a, x, &asked);
 	if (!v || is_of_file(v, &asked))
 		return;
 	const int err = config_managed_member_add(v->managed, asked.group, asked.client);
@@ -96,7 +91,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
 	char before[CONFIG_GROUP_NAME_MAX + 1] = "";
-	struct verb *v = begin(a, x, false, &asked);
+	struct verb *v = begin(a, x, &asked);
 	if (!v || is_of_file(v, &asked))
 		return;
 	const char *group = config_managed_member_group(v->managed, asked.client);
@@ -112,7 +107,7 @@ static void serve_move(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
 	char before[CONFIG_GROUP_NAME_MAX + 1] = "";
-	struct verb *v = begin(a, x, true, &asked);
+	struct verb *v = begin(a, x, &asked);
 	if (!v || is_of_file(v, &asked))
 		return;
 	const char *group = config_managed_member_group(v->managed, asked.client);
@@ -130,7 +125,7 @@ static void serve_move(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_members_part = {
-	.endpoint = {{"/groups/add", serve_add, API_POST, CONTROL_ADMIN, "client group why"},
-		{"/groups/remove", serve_remove, API_POST, CONTROL_ADMIN, "client group why"},
-		{"/groups/move", serve_move, API_POST, CONTROL_ADMIN, "client group why"}},
+	.endpoint = {{"/groups/add", serve_add, API_POST, CONTROL_ADMIN, "client! group! why"},
+		{"/groups/remove", serve_remove, API_POST, CONTROL_ADMIN, "client! group why"},
+		{"/groups/move", serve_move, API_POST, CONTROL_ADMIN, "client! group! why"}},
 };

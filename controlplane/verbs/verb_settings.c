@@ -13,16 +13,6 @@
 
 enum { VALUE_MAX = 32 * SERVICE_COUNT, PATH_SHOWN_MAX = 512 };
 
-// A parameter that must be there. NULL: replied with an error, and the exchange is gone.
-static const char *param_must(struct http_exchange *x, const char *name)
-{
-	const char *value = http_param(x, name);
-	if (value && *value)
-		return value;
-	api_refuse(x, 400, "%s: is missing", name);
-	return NULL;
-}
-
 static void fail(struct verb *v, int err, const char *why)
 {
 	if (err == -EINVAL)
@@ -89,15 +79,11 @@ static bool new_check(struct verb *v, const char *path, bool is_new)
 
 static void serve_set(struct api *a, struct http_exchange *x)
 {
-	const char *yaml = http_param(x, "yaml"), *path = param_must(x, "path");
+	const char *yaml = http_param(x, "yaml"), *path = http_param(x, "path");
 	char why[CONFIG_WHY_MAX];
 	bool is_new;
-	if (!path || !api_param_flag(x, "new", &is_new))
+	if (!api_param_flag(x, "new", &is_new))
 		return;
-	if (!yaml) {
-		api_refuse(x, 400, "yaml: is missing");
-		return;
-	}
 	struct verb *v = verb_begin(a, x);
 	if (!v || !new_check(v, path, is_new))
 		return;
@@ -113,9 +99,9 @@ static void serve_set(struct api *a, struct http_exchange *x)
 // What the files say counts again.
 static void serve_clear(struct api *a, struct http_exchange *x)
 {
-	const char *path = param_must(x, "path");
+	const char *path = http_param(x, "path");
 	char why[CONFIG_WHY_MAX];
-	struct verb *v = path ? verb_begin(a, x) : NULL;
+	struct verb *v = verb_begin(a, x);
 	if (!v)
 		return;
 	const int err = config_managed_override_clear(v->managed, path, why);
@@ -138,9 +124,9 @@ static int unset(struct verb *v, const char *path, bool of_file, char why[CONFIG
 
 static void serve_unset(struct api *a, struct http_exchange *x)
 {
-	const char *path = param_must(x, "path");
+	const char *path = http_param(x, "path");
 	char why[CONFIG_WHY_MAX];
-	struct verb *v = path ? verb_begin(a, x) : NULL;
+	struct verb *v = verb_begin(a, x);
 	if (!v)
 		return;
 	const bool of_file = is_of_file(v, path);
@@ -158,9 +144,9 @@ static void serve_unset(struct api *a, struct http_exchange *x)
 // Several keys at once, in the form of a file; in place of what is at the path `replace`.
 static void serve_override(struct api *a, struct http_exchange *x)
 {
-	const char *replace = http_param(x, "replace"), *yaml = param_must(x, "yaml");
+	const char *replace = http_param(x, "replace"), *yaml = http_param(x, "yaml");
 	char why[CONFIG_WHY_MAX];
-	struct verb *v = yaml ? verb_begin(a, x) : NULL;
+	struct verb *v = verb_begin(a, x);
 	if (!v)
 		return;
 	int err = replace ? unset(v, replace, is_of_file(v, replace), why) : 0;
@@ -307,10 +293,8 @@ static void services_text(const struct service_set *s, char out[VALUE_MAX])
 // Blocks a service, or no longer, for everyone or for a group, which then has services of its own.
 static void service_change(struct api *a, struct http_exchange *x, bool block)
 {
-	const char *group = http_param(x, "group"), *word = param_must(x, "service");
+	const char *group = http_param(x, "group"), *word = http_param(x, "service");
 	char value[VALUE_MAX], path[CONFIG_GROUP_NAME_MAX + 32], why[CONFIG_WHY_MAX];
-	if (!word)
-		return;
 	const int service = service_find(word);
 	if (service < 0) {
 		api_refuse(x, 400, "service: \"%s\" is none; weirctl services lists them", word);
@@ -356,12 +340,12 @@ static void serve_allow(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_settings_part = {
-	.endpoint = {{"/config/set", serve_set, API_POST, CONTROL_ADMIN, "path yaml new why"},
-		{"/config/unset", serve_unset, API_POST, CONTROL_ADMIN, "path why"},
-		{"/config/clear", serve_clear, API_POST, CONTROL_ADMIN, "path why"},
-		{"/config/override", serve_override, API_POST, CONTROL_ADMIN, "yaml replace why"},
+	.endpoint = {{"/config/set", serve_set, API_POST, CONTROL_ADMIN, "path! yaml! new why"},
+		{"/config/unset", serve_unset, API_POST, CONTROL_ADMIN, "path! why"},
+		{"/config/clear", serve_clear, API_POST, CONTROL_ADMIN, "path! why"},
+		{"/config/override", serve_override, API_POST, CONTROL_ADMIN, "yaml! replace why"},
 		{"/config/overrides", serve_overrides, API_GET, CONTROL_ADMIN, ""},
 		{"/config/values", serve_values, API_GET, CONTROL_READ, "path"},
-		{"/services/block", serve_block, API_POST, CONTROL_OPERATE, "service group why"},
-		{"/services/allow", serve_allow, API_POST, CONTROL_OPERATE, "service group why"}},
+		{"/services/block", serve_block, API_POST, CONTROL_OPERATE, "service! group why"},
+		{"/services/allow", serve_allow, API_POST, CONTROL_OPERATE, "service! group why"}},
 };

@@ -36,7 +36,7 @@ static inline void drops_double_check(void)
 		"the whole network is 198.18.0.0/15");
 	assert_reply("POST /drops/add?source=198.0.0.0/7&minutes=2", 400, "at least /8");
 	assert_reply("POST /drops/add?source=nobody&minutes=2", 400, "is not an IP address");
-	assert_reply("POST /drops/add?minutes=2", 400, "is missing");
+	assert_reply("POST /drops/add?minutes=2", 400, "source: is missing");
 	assert_reply("POST /drops/add?source=198.18.0.9&minutes=1441", 400, "must be 1 to 1440");
 	assert_reply("POST /drops/remove?source=198.18.0.9/24", 200, "\"left_ms\":0");
 	assert_reply("POST /drops/remove?source=198.18.0.9/24", 409, "is not dropped");
@@ -204,6 +204,7 @@ static inline void upstreams_double_check(void)
 		"{\"server\":\"near\",\"drained\":false,\"sets\":2}");
 	assert_reply("POST /upstream/drain?server=none", 404, "no server \\\"none\\\"");
 	assert_reply("POST /upstream/drain", 400, "server: is missing");
+	assert_reply("POST /upstream/drain?server=", 400, "server: is empty");
 	assert_reply("POST /upstream/drain?server=busy", 503, "too busy: try again");
 	assert_reply("GET /upstream/drain?server=near", 405, "");
 	assert_reply("POST /upstream/test?server=near", 200,

@@ -108,7 +108,8 @@ TEST(test_a_client_of_then)
 TEST(test_refused)
 {
 	assert_reply("POST /log/search?limit=9", 405, "use GET");
-	assert_reply("GET /log/search", 400, "limit: must be 1 to 1000");
+	assert_reply("GET /log/search", 400, "limit: is missing");
+	assert_reply("GET /log/search?limit=0", 400, "limit: must be 1 to 1000");
 	assert_reply("GET /log/search?limit=1001", 400, "limit: must be 1 to 1000");
 	assert_reply("GET /log/search?limit=9&name=a..b", 400, "name: is not a domain name");
 	assert_reply("GET /log/search?limit=9&since=-1", 400, "since: must be micro");

@@ -64,7 +64,7 @@ TEST(test_most)
 
 TEST(test_names)
 {
-	static const char names[] = "name group form:password";
+	static const char names[] = "name! group form:password";
 	unit_at_end(end, NULL);
 	assert_true(url_field_is_of(names, "", "group"));
 	assert_true(url_field_is_of(names, "form:", "password"));
@@ -78,4 +78,10 @@ TEST(test_names)
 	assert_string_equal(url_fields_other(&fields, names, ""), "Group");
 	assert_int_equal(read_now("name=1&group=3"), 0);
 	assert_null(url_fields_other(&fields, names, ""));
+	assert_null(url_fields_missing(&fields, names));
+	assert_null(url_fields_missing(&fields, NULL));
+	assert_string_equal(url_fields_missing(&fields, "group! nam! name!"), "nam! name!");
+	assert_int_equal(read_now("name%21=1"), 0);
+	assert_string_equal(url_fields_other(&fields, names, ""), "name!");
+	assert_string_equal(url_fields_missing(&fields, names), names);
 }

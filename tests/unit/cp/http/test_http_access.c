@@ -87,7 +87,7 @@ TEST(test_late)
 TEST(test_parameters)
 {
 	assert_reply("POST /token/create?name=quiet&ROLE=admin&role=read", 400,
-		"no parameter \\\"ROLE\\\" here; it takes: name role expires");
+		"no parameter \\\"ROLE\\\" here; it takes: name! role! expires");
 	assert_reply("POST /token/create?name=quiet&role=admin&role=read", 400,
 		"the parameter \\\"role\\\" is there twice");
 	assert_reply("POST /token/create?name=quiet&%72ole=admin&role=read", 400, "is there twice");

@@ -200,7 +200,7 @@ TEST(test_hold)
 	hold.minutes = 5;
 	assert_reply("GET /blocklist", 200, "\"paused_groups\":[{\"group\":\"everyone\",");
 	assert_reply("GET /why?name=a.example", 200, "paused by the operator for 61 s more");
-	assert_reply("POST /blocklist/pause", 400, "minutes: must be 1 to 1440");
+	assert_reply("POST /blocklist/pause", 400, "minutes: is missing");
 	assert_reply("POST /blocklist/pause?minutes=0", 400, "minutes: must be 1 to 1440");
 	assert_reply("POST /blocklist/pause?minutes=1441", 400, "minutes: must be 1 to 1440");
 	assert_reply("POST /blocklist/pause?minutes=4294967297", 400, "minutes: must be");

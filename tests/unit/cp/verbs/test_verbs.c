@@ -64,8 +64,8 @@ TEST(test_entries)
 		{"POST /entries/add?name=*.a.test&verdict=deny", "leave out"},
 		{"POST /entries/add?name=https://a.test/b&verdict=deny",
 			"did you mean \\\"a.test\\\"?"},
-		{"POST /entries/add?name=a.test", "verdict: must be allow or deny"},
-		{"POST /entries/add?name=a.test&verdict=block", "verdict: must be"},
+		{"POST /entries/add?name=a.test", "verdict: is missing"},
+		{"POST /entries/add?name=a.test&verdict=block", "verdict: must be allow or deny"},
 		{"POST /entries/add?name=a.test&verdict=deny&seconds=0", "seconds: must be 1 to"},
 		{"POST /entries/add?name=a.test&verdict=deny&why=%1b", "why: must be text"},
 		{"POST /entries/add?name=a.test&verdict=deny&group=none", "no group"},
@@ -86,7 +86,8 @@ TEST(test_lists)
 		"a list \\\"filed\\\" stands in /etc/weir/weir.yaml:3:11");
 	assert_reply("POST /lists/add?name=a&place=lists/a", 400, "must be a URL or an absolute");
 	assert_reply("POST /lists/add?name=a&place=/nowhere", 400, "No such file");
-	assert_reply("POST /lists/add?place=/nowhere", 400, "name: must have 1 to 63 bytes");
+	assert_reply("POST /lists/add?place=/nowhere", 400, "name: is missing");
+	assert_reply("POST /lists/add?name=&place=/nowhere", 400, "name: must have 1 to 63 bytes");
 	assert_reply("POST /lists/remove?name=filed", 409, "weirctl list disable");
 	assert_reply("POST /lists/remove?name=new", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.what, "list remove new");
@@ -186,6 +187,7 @@ TEST(test_others)
 	assert_reply("POST /upstreams/remove?server=2.2.2.2", 404, "no server");
 	assert_reply("POST /upstreams/remove?server=1.1.1.1", 200, "\"ok\":true");
 	assert_reply("POST /upstreams/add", 400, "server: is missing");
+	assert_reply("POST /upstreams/add?server=", 400, "server: must have 1 to 511 bytes");
 	assert_string_equal(verbs_double.managed, "");
 }
 
@@ -239,7 +241,8 @@ TEST(test_members)
 	assert_reply("POST /groups/add?client=192.0.2.5", 400, "group: is missing");
 	assert_reply("POST /groups/move?client=192.0.2.5&group=everyone", 400,
 		"everyone is no group: weirctl group remove");
-	assert_reply("POST /groups/add?group=x", 400, "client: must have");
+	assert_reply("POST /groups/add?group=x", 400, "client: is missing");
+	assert_reply("POST /groups/add?client=&group=x", 400, "client: must have");
 	assert_reply("POST /groups/move?client=192.0.2.5&group=none", 400, "no group");
 	assert_reply("POST /groups/remove?client=192.0.2.6", 404,
 		"no group has the client \\\"192.0.2.6\\\"; weirctl config show prints the groups");
@@ -284,6 +287,9 @@ TEST(test_settings)
 		200, "\"ok\":true");
 	assert_reply("POST /config/clear?path=cache", 200, "\"ok\":true");
 	assert_reply("POST /config/set?yaml=x", 400, "path: is missing");
+	assert_reply("POST /config/set?path=&yaml=x", 400, "a path is missing");
+	assert_reply("POST /config/clear?path=", 400, "a path is missing");
+	assert_reply("POST /config/unset?path=", 400, "a path is missing");
 	assert_reply("POST /config/set?path=blocking.mode", 400, "yaml: is missing");
 	assert_reply("POST /config/set?path=blocking.mod&yaml=x", 400, "there is no such key");
 	assert_reply("POST /config/override?yaml=cache:%20%5B", 400, "the change");
