@@ -108,6 +108,7 @@ static bool lives(const void *exchange)
 	return http_is_live(exchange);
 }
 
+// Replies with what the cache has of a name.
 static void serve_cache_get(struct api *a, struct http_exchange *x)
 {
 	struct cache_wish wish = {
@@ -165,6 +166,7 @@ static bool flush_take(struct http_exchange *x, struct flush *out)
 	return dns_name_from_text(".", 1, &out->name) == 0;
 }
 
+// Removes a name, a name and all below it, or all names from the cache.
 static void serve_cache_flush(struct api *a, struct http_exchange *x)
 {
 	struct flush what;
@@ -230,6 +232,7 @@ static void on_report(void *arg, const struct refresh_report *r)
 	heap_free(call);
 }
 
+// Replies with the counters of the refresh of cached answers.
 static void serve_refresh(struct api *a, struct http_exchange *x)
 {
 	unsigned minutes = 60;
@@ -421,6 +424,7 @@ static void on_questions(void *arg, const struct resolver_pending *p)
 	}
 }
 
+// Replies with questions in flight, jobs and requests, and what each waits for.
 static void serve_pending(struct api *a, struct http_exchange *x)
 {
 	unsigned limit = PENDING_LIMIT;
@@ -535,6 +539,7 @@ static void tiers_reply(const struct api_look *l)
 	http_reply(l->exchange, 200, json_out_finish(o));
 }
 
+// Replies with the counters of the cache and of Redis.
 static void serve_cache_stats(struct api *a, struct http_exchange *x)
 {
 	api_look(a, x, tiers_reply);

@@ -157,6 +157,7 @@ static void log_top_serve(struct api *a, struct http_exchange *x,
 		on_found(c, err);
 }
 
+// Replies with the most frequent names and clients of the query store.
 static void serve_log_top(struct api *a, struct http_exchange *x)
 {
 	log_top_serve(a, x, report_out);
@@ -264,11 +265,13 @@ static void clients_out(struct json_out *o, struct json_node *root, const struct
 	log_top_bag(o, root, "lists", c, QUERY_TOP_lists, QUERY_BAG_BLOCKED);
 }
 
+// Replies with the clients of the query store.
 static void serve_clients(struct api *a, struct http_exchange *x)
 {
 	log_top_serve(a, x, clients_out);
 }
 
+// Replies with the sources of clients' names.
 static void serve_names(struct api *a, struct http_exchange *x)
 {
 	struct client_names_status s = {0};
@@ -358,6 +361,7 @@ static void kind_out(struct json_out *o, struct json_node *root, const struct ap
 	}
 }
 
+// Replies with the most frequent names and clients of the last minutes.
 static void serve_top(struct api *a, struct http_exchange *x)
 {
 	unsigned limit = TOP_LIMIT;

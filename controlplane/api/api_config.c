@@ -275,6 +275,7 @@ static bool number_take(
 	return true;
 }
 
+// Replies with the versions of the configuration.
 static void serve_history(struct api *a, struct http_exchange *x)
 {
 	unsigned number;
@@ -282,6 +283,7 @@ static void serve_history(struct api *a, struct http_exchange *x)
 		call(a, x, history_make, number, 0);
 }
 
+// Replies with the files of a version of the configuration.
 static void serve_show(struct api *a, struct http_exchange *x)
 {
 	unsigned number;
@@ -289,6 +291,7 @@ static void serve_show(struct api *a, struct http_exchange *x)
 		call(a, x, show_make, number, 0);
 }
 
+// Replies with the differences between two versions of the configuration.
 static void serve_diff(struct api *a, struct http_exchange *x)
 {
 	unsigned from, to;
@@ -385,6 +388,7 @@ static void apply(struct api *a, struct http_exchange *x, struct apply_request *
 		api_busy(x, ret);
 }
 
+// Reads the files of the configuration again.
 static void serve_reload(struct api *a, struct http_exchange *x)
 {
 	struct apply_request r = {.what = "config reload", .from_disk = true};
@@ -392,6 +396,7 @@ static void serve_reload(struct api *a, struct http_exchange *x)
 		apply(a, x, &r);
 }
 
+// Reads the files of the configuration and puts them in force as a version.
 static void serve_apply(struct api *a, struct http_exchange *x)
 {
 	struct apply_request r = {.what = "config apply", .from_disk = true};
@@ -400,6 +405,7 @@ static void serve_apply(struct api *a, struct http_exchange *x)
 		apply(a, x, &r);
 }
 
+// Puts an earlier version of the configuration in force.
 static void serve_rollback(struct api *a, struct http_exchange *x)
 {
 	struct apply_request r = {.what = "config rollback"};
@@ -501,6 +507,7 @@ const struct api_part api_config_part = {
 
 // Endpoints of the toggles.
 
+// Replies with the toggles and their values.
 static void serve_toggles(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
@@ -547,6 +554,7 @@ static void refuse_unknown(struct http_exchange *x, const char *name)
 	api_param_refuse_word(x, 404, "toggle", name, near.best);
 }
 
+// Sets a toggle.
 static void serve_set(struct api *a, struct http_exchange *x)
 {
 	const char *name = http_param(x, "toggle"), *value = http_param(x, "value");

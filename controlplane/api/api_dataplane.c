@@ -105,6 +105,7 @@ static void stats_out(struct json_out *o, struct json_node *n, const struct stat
 		port_out(o, ports, &s->port[i]);
 }
 
+// Replies with the statistics of the data plane.
 static void serve_dataplane(struct api *a, struct http_exchange *x)
 {
 	char why[SHM_WHY_MAX];
@@ -171,6 +172,7 @@ static enum drop_verdict guard(struct api *a, const struct http_exchange *x,
 	return drop_guard(&a->access->admin_places, &config->control, &wish, why);
 }
 
+// Drops all frames of a source for some minutes.
 static void serve_drops_add(struct api *a, struct http_exchange *x)
 {
 	struct ip_address source;
@@ -196,6 +198,7 @@ static void serve_drops_add(struct api *a, struct http_exchange *x)
 		done(x, &source, minutes * UINT64_C(60000), why);
 }
 
+// Drops frames of a source no longer.
 static void serve_drops_remove(struct api *a, struct http_exchange *x)
 {
 	struct ip_address source;
@@ -207,6 +210,7 @@ static void serve_drops_remove(struct api *a, struct http_exchange *x)
 		done(x, &source, 0, NULL);
 }
 
+// Replies with the sources whose frames are dropped.
 static void serve_drops(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
@@ -421,6 +425,7 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 	return true;
 }
 
+// Streams what the workers do with queries, stage by stage.
 static void serve_watch(struct api *a, struct http_exchange *x)
 {
 	struct dp_watch filter;

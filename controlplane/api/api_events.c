@@ -194,6 +194,7 @@ static void events_follow(struct api *a, struct http_exchange *x, uint64_t after
 		reader_end(w);
 }
 
+// Replies with the newest events, or streams all that come.
 static void serve_events(struct api *a, struct http_exchange *x)
 {
 	const char *follow = http_param(x, "follow");

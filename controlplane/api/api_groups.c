@@ -203,6 +203,7 @@ static void detail_out(
 		schedule_out(o, schedules, c, &s->one[i], now.mask.active >> i & 1, time(NULL));
 }
 
+// Replies with the groups and what holds for each at present.
 static void serve_groups(struct api *a, struct http_exchange *x)
 {
 	const struct api_deps *d = &a->deps;
@@ -231,6 +232,7 @@ static int domain_out(void *arg, const struct dns_name *name)
 	return 0;
 }
 
+// Replies with the services that can be blocked.
 static void serve_services(struct api *, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();

@@ -18,8 +18,8 @@
 
 enum { HEALTH_SILENT_MS = 5000, HEALTH_RULES_LAG_MS = 1000 };
 
-// The reply shows that the service loop runs; the heartbeat shows that the resolver's loop does,
-// once the control plane serves.
+// Says that the control plane answers. The reply shows that the service loop runs; the heartbeat
+// shows that the resolver's loop does, once the control plane serves.
 static void serve_health(struct api *a, struct http_exchange *x)
 {
 	const struct directory *d = publisher_directory(a->deps.publisher);
@@ -213,6 +213,7 @@ static unsigned list_errors(struct json_out *o, struct json_node *list, const st
 	return rules_failing(&r);
 }
 
+// Replies with the errors and warnings of both processes, by kind.
 static void serve_errors(struct api *a, struct http_exchange *x)
 {
 	static struct log_recent kind[LOG_RECENT_MAX]; // only this loop's thread uses it
@@ -400,6 +401,7 @@ static void ready_reply(const struct api_look *l)
 	http_reply(l->exchange, good ? 200 : 503, json_out_finish(o));
 }
 
+// Says whether this box can serve, and if not, why.
 static void serve_ready(struct api *a, struct http_exchange *x)
 {
 	bool strict;
@@ -416,11 +418,13 @@ static void drain_set(struct api *a, struct http_exchange *x, bool is_drained)
 	http_reply(x, 200, json_out_finish(o));
 }
 
+// Makes this box say that it is not ready; it goes on answering.
 static void serve_drain(struct api *a, struct http_exchange *x)
 {
 	drain_set(a, x, true);
 }
 
+// Ends the drain of this box.
 static void serve_undrain(struct api *a, struct http_exchange *x)
 {
 	drain_set(a, x, false);

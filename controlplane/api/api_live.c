@@ -308,6 +308,7 @@ static bool reader_admit(struct api_live *l, struct http_exchange *x)
 	return false;
 }
 
+// Streams the counters of both processes every two seconds.
 static void serve_live(struct api *a, struct http_exchange *x)
 {
 	struct api_live *l = live_of(a);

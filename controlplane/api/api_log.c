@@ -99,6 +99,7 @@ static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 	tail_out(o, n, a);
 }
 
+// Replies with the state of the query log.
 static void serve_log(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
@@ -305,6 +306,7 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct que
 	return true;
 }
 
+// Replies with rows of the query store.
 static void serve_log_search(struct api *a, struct http_exchange *x)
 {
 	struct query_filter filter;
@@ -417,6 +419,7 @@ static bool reader_admit(struct api *a, struct http_exchange *x)
 	return false;
 }
 
+// Streams new rows of the query log.
 static void serve_log_tail(struct api *a, struct http_exchange *x)
 {
 	struct tail_filter filter;

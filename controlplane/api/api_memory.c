@@ -90,6 +90,7 @@ static void report_out(struct json_out *o, const struct memory_report *r)
 	slopes_out(o, json_out_array(o, root, "tables"), r, MEMORY_FILL);
 }
 
+// Replies with how fast memory grows.
 static void serve_memory_slope(struct api *a, struct http_exchange *x)
 {
 	unsigned seconds = SLOPE_SECONDS;
@@ -135,6 +136,7 @@ static void memory_status(struct json_out *o, struct json_node *root, const stru
 		alarms_out(o, list, memory_meter_alarms(l->api->deps.meter));
 }
 
+// Replies with what grows without an explanation.
 static void serve_memory_alarms(struct api *a, struct http_exchange *x)
 {
 	if (!a->deps.meter) {
@@ -187,6 +189,7 @@ static void minutes_out(struct json_out *o, struct json_node *list, const struct
 	}
 }
 
+// Replies with the memory of the past, from the disk.
 static void serve_memory_history(struct api *a, struct http_exchange *x)
 {
 	char name[MEMORY_NAME_MAX];
@@ -405,6 +408,7 @@ static void mem_reply(const struct api_look *l)
 	http_reply(l->exchange, 200, json_out_finish(o));
 }
 
+// Replies with the memory of both processes, by what it is for.
 static void serve_mem(struct api *a, struct http_exchange *x)
 {
 	api_look(a, x, mem_reply);

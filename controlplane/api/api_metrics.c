@@ -233,6 +233,7 @@ static void metrics_reply(const struct api_look *l)
 	http_reply_text(l->exchange, 200, "text/plain; version=0.0.4; charset=utf-8", t.data);
 }
 
+// Replies with all counters as text for Prometheus.
 static void serve_metrics(struct api *a, struct http_exchange *x)
 {
 	api_look(a, x, metrics_reply);

@@ -74,6 +74,7 @@ static void profile_start(struct api *a, struct http_exchange *x, unsigned secon
 	}
 }
 
+// Replies with a profile of the processor's time.
 static void serve_cpu(struct api *a, struct http_exchange *x)
 {
 	unsigned seconds = SECONDS;
@@ -86,11 +87,13 @@ static void serve_cpu(struct api *a, struct http_exchange *x)
 		profile_start(a, x, seconds, NULL);
 }
 
+// Replies with a profile of allocations.
 static void serve_alloc(struct api *a, struct http_exchange *x)
 {
 	profile_start(a, x, 0, profile_alloc);
 }
 
+// Replies with a profile of the stacks of all threads.
 static void serve_threads(struct api *a, struct http_exchange *x)
 {
 	profile_start(a, x, 0, profile_threads);
@@ -124,6 +127,7 @@ const struct api_part api_profile_part = {
 
 enum { SOCKETS_MAX = 1024, SOCKETS_DEFER_MS = 10000 };
 
+// Replies with the memory of the allocator.
 static void serve_heap(struct api *, struct http_exchange *x)
 {
 	struct heap_stats s;
@@ -174,6 +178,7 @@ static bool is_too_soon(struct http_exchange *x, uint64_t last_ms)
 	return true;
 }
 
+// Begins to sample the heap.
 static void serve_heap_on(struct api *a, struct http_exchange *x)
 {
 	unsigned lg = HEAP_SAMPLE_LG;
@@ -197,6 +202,7 @@ static void serve_heap_on(struct api *a, struct http_exchange *x)
 	done_reply(x, heap_profile(true, lg));
 }
 
+// Ends the sampling of the heap.
 static void serve_heap_off(struct api *, struct http_exchange *x)
 {
 	done_reply(x, heap_profile(false, 0));
@@ -208,7 +214,8 @@ static bool has_dumped(int rc)
 	return rc != -ENOTSUP && rc != -EMFILE && rc != -ENFILE;
 }
 
-// Logs each dump, because a dump shows what lies where in memory.
+// Replies with a heap profile of the control plane. Logs each dump, because a dump shows what lies
+// where in memory.
 static void serve_debug_heap(struct api *a, struct http_exchange *x)
 {
 	char *text;
@@ -227,6 +234,7 @@ static void serve_debug_heap(struct api *a, struct http_exchange *x)
 		http_reply_text(x, 200, "text/plain", text);
 }
 
+// Replies with the threads of the control plane.
 static void heap_serve_threads(struct api *, struct http_exchange *x)
 {
 	struct process_thread t[PROCESS_THREADS_MAX];
@@ -367,6 +375,7 @@ static void sockets_begin(evutil_socket_t, short, void *arg)
 	}
 }
 
+// Replies with the sockets of the control plane.
 static void serve_connections(struct api *a, struct http_exchange *x)
 {
 	struct api_sockets *s = &a->sockets;

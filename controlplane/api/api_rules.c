@@ -175,6 +175,7 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	return json_out_finish(o);
 }
 
+// Replies with the state of the rules and of each list.
 static void serve_blocklist(struct api *a, struct http_exchange *x)
 {
 	struct rules_status r;
@@ -188,6 +189,7 @@ static void rules_reply(void *arg, const struct rules_status *r)
 	http_reply(arg, r->outcome == RULES_FAILED ? 500 : 200, rules_text(NULL, r));
 }
 
+// Fetches the lists and builds the rules again.
 static void serve_blocklist_reload(struct api *a, struct http_exchange *x)
 {
 	if (a->deps.toggles && !a->deps.toggles->value[TOGGLE_LIST_RELOAD]) {
@@ -203,6 +205,7 @@ static void serve_blocklist_reload(struct api *a, struct http_exchange *x)
 		api_busy(x, ret);
 }
 
+// Goes back to the rules before these, and holds them.
 static void serve_blocklist_rollback(struct api *a, struct http_exchange *x)
 {
 	char user[API_USER_MAX];
@@ -299,6 +302,7 @@ static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes
 	return true;
 }
 
+// Pauses blocking for everyone or for a group.
 static void serve_blocklist_pause(struct api *a, struct http_exchange *x)
 {
 	unsigned minutes;
@@ -321,6 +325,7 @@ static void serve_blocklist_pause(struct api *a, struct http_exchange *x)
 	http_reply(x, 200, json_out_finish(o));
 }
 
+// Ends a pause of blocking.
 static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 {
 	if (group_pause(a, x, 0))

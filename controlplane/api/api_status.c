@@ -173,11 +173,13 @@ static void status_reply(const struct api_look *l)
 	http_reply(l->exchange, 200, json_out_finish(o));
 }
 
+// Replies with the state of the control plane.
 static void serve_status(struct api *a, struct http_exchange *x)
 {
 	api_look(a, x, status_reply);
 }
 
+// Replies with the counters of the control plane.
 static void serve_stats(struct api *a, struct http_exchange *x)
 {
 	api_look(a, x, stats_reply);

@@ -180,6 +180,7 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	http_reply(l.exchange, 200, json_out_finish(o));
 }
 
+// Replies with the state of connections over TCP, TLS and HTTPS.
 static void serve_tcp(struct api *a, struct http_exchange *x)
 {
 	struct tcp_look *l = heap_malloc(sizeof(*l));

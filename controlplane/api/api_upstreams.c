@@ -231,6 +231,7 @@ static void look_refused(struct upstreams_look *l, int err)
 	heap_free(l);
 }
 
+// Replies with the upstream servers and their state.
 static void serve_upstreams(struct api *a, struct http_exchange *x)
 {
 	struct upstreams_look *l = look_begin(a, x, API_SHORT_MS);
@@ -319,11 +320,13 @@ static void drain_begin(struct api *a, struct http_exchange *x, bool is_drained)
 				on_drained, l));
 }
 
+// Sends no more questions to a server.
 static void serve_drain(struct api *a, struct http_exchange *x)
 {
 	drain_begin(a, x, true);
 }
 
+// Sends questions to a server again.
 static void serve_undrain(struct api *a, struct http_exchange *x)
 {
 	drain_begin(a, x, false);
@@ -369,6 +372,7 @@ static void on_tried(void *arg, const struct resolvers_tried *t)
 	look_end(l, o);
 }
 
+// Asks a server one question over UDP and one over TCP.
 static void serve_test(struct api *a, struct http_exchange *x)
 {
 	struct upstreams_look *l = server_begin(a, x, API_FLUSH_MS);

@@ -218,6 +218,7 @@ static int question_make(struct why_call *c, struct cache_question *q)
 	return err;
 }
 
+// Explains the answer to a name.
 static void serve_why(struct api *a, struct http_exchange *x)
 {
 	struct cache_question q = {.qtype = DNS_TYPE_A};

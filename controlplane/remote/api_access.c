@@ -29,6 +29,7 @@ static void token_out(struct json_out *o, struct json_node *n, const struct toke
 	json_out_signed(o, n, "used_unix_s", k->used_unix_s);
 }
 
+// Replies with the tokens.
 static void serve_tokens(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
@@ -158,6 +159,7 @@ static void call_begun(struct token_call *c, int rc)
 	heap_free(c);
 }
 
+// Creates a token, and shows it this once.
 static void serve_token_create(struct api *a, struct http_exchange *x)
 {
 	struct token wanted = {.role = control_role_find(http_param(x, "role"))};
@@ -179,6 +181,7 @@ static void serve_token_create(struct api *a, struct http_exchange *x)
 	call_begun(c, access_token_make(a->access, &c->change, &wanted));
 }
 
+// Revokes a token.
 static void serve_token_revoke(struct api *a, struct http_exchange *x)
 {
 	const char *name = name_take(x);
@@ -215,6 +218,7 @@ static void on_audit_read(struct access_job *j)
 	heap_free(c);
 }
 
+// Replies with the newest entries of the audit log.
 static void serve_audit(struct api *a, struct http_exchange *x)
 {
 	unsigned limit = AUDIT_LIMIT_USUAL;
@@ -378,6 +382,7 @@ static void session_call_begun(struct password_call *c, int rc)
 	call_free(c);
 }
 
+// Begins the session of a local user.
 static void serve_login(struct api *a, struct http_exchange *x)
 {
 	const char *user = http_form(x, "user"), *password = http_form(x, "password");
@@ -413,6 +418,7 @@ static void serve_user(struct api *a, struct http_exchange *x)
 	http_reply(x, 200, json_out_finish(o));
 }
 
+// Ends the session that sends the request.
 static void serve_session_end(struct api *a, struct http_exchange *x)
 {
 	if (!a->user || !a->user->session) {
@@ -427,6 +433,7 @@ static void serve_session_end(struct api *a, struct http_exchange *x)
 	http_reply(x, 200, json_out_finish(o));
 }
 
+// Replies with the local users.
 static void serve_passwords(struct api *a, struct http_exchange *x)
 {
 	const struct passwords *p = &a->access->passwords;
@@ -441,6 +448,7 @@ static void serve_passwords(struct api *a, struct http_exchange *x)
 	http_reply(x, 200, json_out_finish(o));
 }
 
+// Sets the password and the role of a local user.
 static void serve_password_set(struct api *a, struct http_exchange *x)
 {
 	const enum control_role role = control_role_find(http_param(x, "role"));
@@ -467,6 +475,7 @@ static void serve_password_set(struct api *a, struct http_exchange *x)
 	session_call_begun(c, access_password_set(a->access, &c->password));
 }
 
+// Removes a local user.
 static void serve_password_remove(struct api *a, struct http_exchange *x)
 {
 	const char *name = name_take(x);

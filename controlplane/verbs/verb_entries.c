@@ -98,6 +98,7 @@ static const char *param_given(struct http_exchange *x, const char *name)
 	return value && *value ? value : NULL;
 }
 
+// Adds an entry that allows or denies a name.
 static void serve_add(struct api *a, struct http_exchange *x)
 {
 	struct entry_asked asked = {.group = group_of(x),
@@ -147,6 +148,7 @@ static const char *file_advice(const struct entry_asked *asked, char out[ADVICE_
 	return out;
 }
 
+// Removes an entry that allows or denies a name.
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
 	struct entry_asked asked = {.group = group_of(x)};
@@ -200,6 +202,7 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_bool(o, n, "removable", m && config_managed_entry_remove(m, &same) >= 0);
 }
 
+// Replies with the entries that allow or deny a name.
 static void serve_entries(struct api *a, struct http_exchange *x)
 {
 	const struct config *c = a->deps.config_current(a->deps.reload_arg);

@@ -76,6 +76,7 @@ static bool is_same(const struct config_list *list, const struct managed_list *l
 	return has && strcmp(has, l->url ? l->url : l->path) == 0 && list->allow == l->allow;
 }
 
+// Adds a list.
 static void serve_add(struct api *a, struct http_exchange *x)
 {
 	struct managed_list l = {.format = http_param(x, "format")};
@@ -109,6 +110,7 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	verb_apply(v, "list add %s", l.name);
 }
 
+// Removes a list.
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
 	const char *name = name_take(x);
@@ -132,6 +134,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 	verb_apply(v, "list remove %s", name);
 }
 
+// Takes a list out of use.
 static void serve_disable(struct api *a, struct http_exchange *x)
 {
 	const char *name = name_take(x);
@@ -156,6 +159,7 @@ static void serve_disable(struct api *a, struct http_exchange *x)
 		verb_apply(v, "list disable %s", name);
 }
 
+// Puts a list into use again.
 static void serve_enable(struct api *a, struct http_exchange *x)
 {
 	const char *name = name_take(x);
@@ -198,6 +202,7 @@ static void lists_out(struct json_out *o, struct json_node *list, const struct c
 	}
 }
 
+// Replies with the lists that are defined, in use or not, and the known ones.
 static void serve_lists(struct api *a, struct http_exchange *x)
 {
 	const struct config_blocking *b = &a->deps.config_current(a->deps.reload_arg)->blocking;

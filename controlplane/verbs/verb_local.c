@@ -59,6 +59,7 @@ static void record_out(struct verb *v, const struct managed_record *r)
 	json_out_text(v->reply, verb_root(v), "value", r->value ? r->value : "");
 }
 
+// Adds a local record.
 static void serve_local_add(struct api *a, struct http_exchange *x)
 {
 	char name[RECORD_NAME_MAX];
@@ -83,6 +84,7 @@ static void serve_local_add(struct api *a, struct http_exchange *x)
 		verb_apply(v, "local add %s %s", name, r.type);
 }
 
+// Removes local records.
 static void serve_local_remove(struct api *a, struct http_exchange *x)
 {
 	char name[RECORD_NAME_MAX];
@@ -189,6 +191,7 @@ static const char *server_take(struct http_exchange *x)
 	return NULL;
 }
 
+// Adds an upstream server.
 static void serve_server_add(struct api *a, struct http_exchange *x)
 {
 	const char *server = server_take(x);
@@ -207,6 +210,7 @@ static void serve_server_add(struct api *a, struct http_exchange *x)
 		verb_apply(v, "upstream add %s", server);
 }
 
+// Removes an upstream server.
 static void serve_server_remove(struct api *a, struct http_exchange *x)
 {
 	const char *server = server_take(x);

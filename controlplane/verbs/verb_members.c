@@ -56,6 +56,7 @@ static bool is_of_file(struct verb *v, const struct member_asked *asked)
 	return verb_is_of_file(v, &item, "the group of that client", advice);
 }
 
+// Adds a client to a group.
 static void serve_add(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
@@ -87,6 +88,7 @@ static void refuse_remove(struct verb *v, const struct member_asked *asked, cons
 			asked->client);
 }
 
+// Removes a client from its group.
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
@@ -102,7 +104,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 		finish(v, &asked, before, "remove");
 }
 
-// Adds the client if it is in no group.
+// Moves a client to another group. Adds the client if it is in no group.
 static void serve_move(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;

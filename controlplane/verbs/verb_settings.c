@@ -77,6 +77,7 @@ static bool new_check(struct verb *v, const char *path, bool is_new)
 	return false;
 }
 
+// Sets one key in place of the files.
 static void serve_set(struct api *a, struct http_exchange *x)
 {
 	const char *yaml = http_param(x, "yaml"), *path = http_param(x, "path");
@@ -96,7 +97,7 @@ static void serve_set(struct api *a, struct http_exchange *x)
 	apply_at(v, "set", path);
 }
 
-// What the files say counts again.
+// Lets what the files say at a path count again.
 static void serve_clear(struct api *a, struct http_exchange *x)
 {
 	const char *path = http_param(x, "path");
@@ -122,6 +123,7 @@ static int unset(struct verb *v, const char *path, bool of_file, char why[CONFIG
 		       : config_managed_override_clear(v->managed, path, why);
 }
 
+// Lets a key or an item of the files count as absent.
 static void serve_unset(struct api *a, struct http_exchange *x)
 {
 	const char *path = http_param(x, "path");
@@ -141,7 +143,7 @@ static void serve_unset(struct api *a, struct http_exchange *x)
 	apply_at(v, "unset", path);
 }
 
-// Several keys at once, in the form of a file; in place of what is at the path `replace`.
+// Sets several keys at once, in the form of a file, in place of what is at the path `replace`.
 static void serve_override(struct api *a, struct http_exchange *x)
 {
 	const char *replace = http_param(x, "replace"), *yaml = http_param(x, "yaml");
@@ -218,6 +220,7 @@ static int rows_out(const struct rows *r, const struct config_bundle *b, struct 
 	return rc;
 }
 
+// Replies with what counts in place of the files.
 static void serve_overrides(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
@@ -329,11 +332,13 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 			group ? " --group " : "", group ? group : "");
 }
 
+// Blocks a service for everyone or for a group.
 static void serve_block(struct api *a, struct http_exchange *x)
 {
 	service_change(a, x, true);
 }
 
+// Blocks a service no longer.
 static void serve_allow(struct api *a, struct http_exchange *x)
 {
 	service_change(a, x, false);
