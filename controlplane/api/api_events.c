@@ -194,7 +194,7 @@ static void events_follow(struct api *a, struct http_exchange *x, uint64_t after
 		reader_end(w);
 }
 
-// Replies with the newest events, or streams all that come.
+// Streams all events, or with follow=0 replies with the newest.
 static void serve_events(struct api *a, struct http_exchange *x)
 {
 	const char *follow = http_param(x, "follow");

@@ -5,11 +5,11 @@
 usage: openapi.py SOURCE_ROOT [--check]     writes the file, or fails if it is not current
 
 A row of a table has path, role and parameters. The summary is the first sentence of the comment above its handler; types of
-parameters are those of the functions by which the handler and what it calls in its file read them. A reply has the keys that
-docs/reference/json.md has for the command that prints it, and those that the same functions write into the root.
+parameters are those of the functions by which the handler and what it calls in its file read them. A reply has the keys that the
+same functions write, and those that docs/reference/json.md has for the command that prints it.
 
-The API is stable: what the file has already must stay. A path, method, parameter or key of a reply that is gone, a parameter that
-must be there and did not have to, or a role that is higher, is refused; only additions are written.
+The API is stable: what the file has already must stay. A path, method or parameter that is gone, a parameter that must be there and
+did not have to, or a role that is higher, is refused; only additions are written. Keys of replies are guarded by json_keys.py.
 """
 import json
 import pathlib
@@ -22,17 +22,14 @@ import json_md
 
 ROOMS = ("api", "verbs", "remote")
 STREAMS = {"/events": "text/event-stream", "/live": "text/event-stream", "/log/tail": "application/x-ndjson", "/watch": "application/x-ndjson"}
+ALSO_JSON = ("/events",)  # with follow=0
 TEXTS = {"/metrics": "text/plain", "/debug/heap": "text/plain", "/profile/cpu": "application/octet-stream",
          "/profile/alloc": "application/octet-stream", "/profile/threads": "application/octet-stream"}
 ROLES = ["none", "read", "operate", "admin"]
 
 # The command of json.md that prints a reply, where its words are not the path; of some an object within is the reply.
-PRINTS = {"/blocklist": "blocklist status", "/cache": "cache get", "/config/values": "config get", "/drops": "drops list",
-          "/drops/remove": "drops add", "/entries/add": "deny", "/groups/add": "group add", "/groups/move": "group add",
-          "/groups/remove": "group add", "/heap": "heap status", "/lists": "list show", "/lists/add": "list add",
-          "/lists/disable": "list disable", "/log": "log status", "/log/top": "top --since", "/mem": "mem accounts",
-          "/memory/history": "mem history", "/memory/slope": "mem slope", "/passwords": "password list", "/refresh": "refresh stats",
-          "/stats": "stats", "/status": "status", "/tokens": "token list"}
+PRINTS = {"/blocklist": "blocklist status", "/log": "log status", "/mem": "mem accounts", "/refresh": "refresh stats", "/stats": "stats",
+          "/status": "status"}
 WITHIN = {"/stats": ".controlplane", "/status": ".controlplane"}
 TYPES = {"text": "string", "count": "integer", "signed": "integer", "bool": "boolean", "array": "array", "object": "object",
          "number": "integer", "list": "array", "null": "null"}
@@ -149,14 +146,12 @@ def schema_of(tree, path):
 
 
 def replies(path, handler, commands):
-    kind = STREAMS.get(path) or TEXTS.get(path) or "application/json"
-    schema = {"type": "string"}
-    if kind == "application/json":
-        printed = commands.get(PRINTS.get(path, path.strip("/").replace("/", " ")), {})
-        schema = merged(schema_of(printed, WITHIN.get(path, "")), handler.reply)
+    content = {kind: {"schema": {"type": "string"}} for kind in (STREAMS.get(path) or TEXTS.get(path),) if kind}
+    if not content or path in ALSO_JSON:
+        printed = {} if content else commands.get(PRINTS.get(path, path.strip("/").replace("/", " ")), {})
+        content["application/json"] = {"schema": merged(schema_of(printed, WITHIN.get(path, "")), handler.reply)}
     error = {"$ref": "#/components/responses/Error"}
-    return {"200": {"description": "Done.", "content": {kind: {"schema": schema}}},
-            "401": error, "403": error, "429": error, "default": error}
+    return {"200": {"description": "Done.", "content": content}, "401": error, "403": error, "429": error, "default": error}
 
 
 def operation(path, role, params, handler, commands):
@@ -197,17 +192,6 @@ def document(root):
     }
 
 
-def keys_of(schema, path=""):
-    for key, below in schema.get("properties", {}).items():
-        yield f"{path}.{key}"
-        yield from keys_of(below, f"{path}.{key}")
-        yield from keys_of(below.get("items", {}), f"{path}.{key}[]")
-
-
-def reply_keys(operation):
-    return {key for about in operation["responses"]["200"]["content"].values() for key in keys_of(about["schema"])}
-
-
 def lost(before, after):
     """What the description had and would no longer have."""
     for path, methods in before["paths"].items():
@@ -216,11 +200,9 @@ def lost(before, after):
             if now is None:
                 yield f"{method} {path} is gone"
                 continue
-            names, needed = ({p["name"] for p in now["parameters"] if p["required"] in musts} for musts in ((False, True), (True,)))
-            yield from (f"{method} {path}: parameter {p['name']} is gone" for p in was["parameters"] if p["name"] not in names)
-            new = needed - {p["name"] for p in was["parameters"] if p["required"]}
-            yield from (f"{method} {path}: parameter {name} must be there" for name in sorted(new))
-            yield from (f"{method} {path}: key {key} is gone" for key in sorted(reply_keys(was) - reply_keys(now)))
+            had, has = ({p["name"]: p["required"] for p in about["parameters"]} for about in (was, now))
+            yield from (f"{method} {path}: parameter {name} is gone" for name in had if name not in has)
+            yield from (f"{method} {path}: parameter {name} must be there" for name in has if has[name] and not had.get(name))
             if ROLES.index(now["x-weir-role"]) > ROLES.index(was["x-weir-role"]):
                 yield f"{method} {path}: takes the role {now['x-weir-role']}, was {was['x-weir-role']}"
 

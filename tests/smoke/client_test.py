@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The Python client that tools/docs/openapi_client.py makes of docs/reference/openapi.json: what it reads is as that file says, it
+adds and removes an entry, a list and a group, and weir wants the parameters that must be there."""
+import functools
+import importlib
+import json
+import sys
+
+from testing import ROOT, TMP, Refused, becomes, main, run, wait
+from control import Socket
+
+OK, BLOCKED, KID = "198.18.200.1", "NXDOMAIN", "198.18.0.3"
+LAB = {"clients": [KID]}
+FILE = ROOT / "docs/reference/openapi.json"
+API = json.loads(FILE.read_text())["paths"]
+GIVEN = {"why": {"name": "ok.why.test"}, "cache": {"name": "ok.why.test"}, "log_search": {"limit": 9}, "events": {"follow": 0}}
+KINDS = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "null": type(None)}
+
+
+@functools.cache
+def client():
+    (TMP / "weir_client.py").write_text(run("/usr/bin/python3", ROOT / "tools/docs/openapi_client.py", FILE))
+    sys.path.insert(0, str(TMP))
+    return importlib.import_module("weir_client").Client(lambda: Socket("weir"))
+
+
+def differences(value, schema, place):
+    """What of a value is not as its schema says; keys are all known in the reply's own object."""
+    kinds = schema.get("type", list(KINDS))
+    if type(value) not in [KINDS[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds)]:
+        yield f"{place} is {value!r}"
+    elif isinstance(value, list):
+        for one in value:
+            yield from differences(one, schema.get("items", {}), place + "[]")
+    elif isinstance(value, dict):
+        known = schema.get("properties", {})
+        yield from (f"{place} has {key}" for key in value if "." not in place and key not in known)
+        for key, one in value.items():
+            yield from differences(one, known.get(key, {}), f"{place}.{key}")
+
+
+def test_reads_are_as_described(lab):
+    wait(lambda: lab.get("ready"))
+    lab.ask("ok.why.test")
+    wrong, read = [], 0
+    for methods in API.values():
+        about = methods.get("get", {})
+        schema = about and about["responses"]["200"]["content"].get("application/json", {}).get("schema")
+        if schema:
+            name = about["operationId"]
+            wrong += differences(getattr(client(), name)(**GIVEN.get(name, {})), schema, name)
+            read += 1
+    assert wrong == []
+    assert read > 40
+
+
+def test_stream(lab):
+    with client().events() as lines:
+        assert next(iter(lines)) == b": weir\n"
+        client().blocklist_pause(1)
+        assert next(line for line in lines if b'"kind":"blocking_paused"' in line)
+    client().blocklist_resume()
+
+
+def test_entry(lab):
+    assert client().entries_add("ok.client.test", "deny", seconds=600, why="a client")["replaced"] is False
+    becomes(BLOCKED, lab.result, "ok.client.test")
+    [entry] = client().entries()["entries"]
+    assert (entry["name"], entry["why"], entry["removable"]) == ("ok.client.test", "a client", True)
+    client().entries_remove("ok.client.test")
+    becomes(OK, lab.result, "ok.client.test")
+    assert client().entries() == {"entries": []}
+
+
+def test_list(lab):
+    def enabled():
+        return [one["enabled"] for one in client().lists()["lists"] if one["name"] == "more"]
+
+    (TMP / "more.list").write_text("ok.more.test\n")
+    client().lists_add("more", TMP / "more.list")
+    becomes(BLOCKED, lab.result, "ok.more.test")
+    client().lists_disable("more")
+    becomes(OK, lab.result, "ok.more.test")
+    assert enabled() == [False]
+    client().lists_enable("more")
+    becomes(BLOCKED, lab.result, "ok.more.test")
+    client().lists_remove("more")
+    becomes(OK, lab.result, "ok.more.test")
+    assert enabled() == []
+
+
+def test_group(lab):
+    def has(name):
+        return any(group["name"] == name for group in client().groups()["groups"])
+
+    made = {"name": "made", "clients": ["198.18.0.9"], "deny": ["ok.game.test"]}
+    client().config_override(json.dumps({"groups": [made]}))
+    assert has("made")
+    client().groups_add(KID, "made")
+    becomes(BLOCKED, lab.result, "ok.game.test", client=KID)
+    assert lab.result("ok.game.test") == OK
+    client().groups_remove(KID)
+    becomes(OK, lab.result, "ok.game.test", client=KID)
+    client().config_unset("groups[made]")
+    assert not has("made")
+    assert client().config_overrides() == {"overrides": []}
+
+
+def test_what_must_be_there(lab):
+    """Of each endpoint each such parameter, left out alone."""
+    wrong = []
+    for path, methods in API.items():
+        for method, about in methods.items():
+            needed = [p["name"] for p in about["parameters"] if p["required"]]
+            for name in needed:
+                try:
+                    said = lab.request(method.upper(), path.removeprefix("/v1/"), {other: "x" for other in needed if other != name})
+                except Refused as refused:
+                    said = refused.text
+                if said != f"{name}: is missing":
+                    wrong.append((path, name, said))
+    assert wrong == []
+
+
+def test_refused(lab):
+    try:
+        client().entries_add("ok.client.test")
+    except TypeError as error:
+        assert "verdict" in str(error)
+    else:
+        raise AssertionError("a call without what must be there")
+    try:
+        client().lists_remove("none")
+    except sys.modules["weir_client"].Refused as refused:
+        assert (refused.status, refused.reply["error"]) == (404, 'no list "none"; weirctl list show names them')
+    else:
+        raise AssertionError("a list that is not there was removed")
+
+
+if __name__ == "__main__":
+    main()
