@@ -181,6 +181,7 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 {
 	struct json_node *n = json_out_object(o, list, NULL);
 	char text[DNS_NAME_TEXT_MAX], pattern[CONFIG_PATTERN_MAX + 3], types[CONFIG_TYPES_TEXT_MAX];
+	char until[CONFIG_TIME_TEXT_MAX];
 	const char *name = dns_name_to_text(&e->name, text);
 	if (e->pattern) {
 		snprintf(pattern, sizeof(pattern), "/%s/", e->pattern);
@@ -195,7 +196,7 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_text(o, n, "type", config_types_text(&e->types, types));
 	json_out_text(o, n, "reply", config_dated_reply_text(e));
 	json_out_text(o, n, "why", e->why);
-	json_out_text(o, n, "until", e->until ? config_time_text(e->until, text) : "");
+	json_out_text(o, n, "until", e->until ? config_time_text(e->until, until) : "");
 	json_out_count(o, n, "until_unix_s", (uint64_t)e->until);
 	json_out_count(o, n, "left_s", e->until > now ? (uint64_t)(e->until - now) : 0);
 	json_out_bool(o, n, "ended", e->ended);
