@@ -41,6 +41,9 @@ struct answer_patterns {
 	unsigned count;
 	uint16_t list[ANSWER_PATTERNS_MAX]; // list of pattern i
 	uint16_t same[ANSWER_PATTERNS_MAX];
+	bool inverts[ANSWER_PATTERNS_MAX];
+	unsigned inverted_count; // numbers of those that are compiled
+	uint16_t inverted[ANSWER_PATTERNS_MAX];
 };
 
 struct answer_pattern_scratch {
@@ -278,10 +281,11 @@ static struct first *first_find(struct compile *c, const struct answer_pattern *
 
 // Adds a pattern whose text is there already, from another list or twice in one: it costs nothing
 // more.
-static void pattern_join(struct compile *c, const struct first *f, unsigned list)
+static void pattern_join(struct compile *c, const struct first *f, const struct answer_pattern *p)
 {
 	struct answer_patterns *m = c->made;
-	m->list[m->count] = (uint16_t)list;
+	m->list[m->count] = (uint16_t)p->list;
+	m->inverts[m->count] = p->inverts;
 	m->same[m->count] = m->same[f->id];
 	m->same[f->id] = (uint16_t)m->count++;
 }
@@ -301,7 +305,7 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p, unsig
 	}
 	struct first *f = first_find(c, p);
 	if (f->pattern) {
-		pattern_join(c, f, p->list);
+		pattern_join(c, f, p);
 		return 0;
 	}
 	if (is_dear(c, p->is_own, price)) {
@@ -326,6 +330,7 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p, unsig
 	c->held_price += price;
 	*f = (struct first){p, (uint16_t)m->count};
 	m->list[m->count] = (uint16_t)p->list;
+	m->inverts[m->count] = p->inverts;
 	c->text[c->held] = text;
 	c->id[c->held++] = m->count++;
 	if (c->held >= c->portion)
@@ -333,7 +338,14 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p, unsig
 	return 0;
 }
 
-// Counts patterns that share a text, too: they are compiled or refused as the first one is.
+static void inverted_note(struct answer_patterns *m, unsigned id)
+{
+	if (m->inverts[id])
+		m->inverted[m->inverted_count++] = (uint16_t)id;
+}
+
+// Counts patterns that share a text, too: they are compiled or refused as the first one is. Notes
+// the inverted ones that are compiled.
 static void compiled_count(struct compile *c)
 {
 	for (unsigned i = 0; i < FIRSTS; i++) {
@@ -342,8 +354,13 @@ static void compiled_count(struct compile *c)
 			continue;
 		const bool is_taken = c->is_taken[f->id];
 		c->counts->compiled += is_taken;
-		for (unsigned id = f->id; (id = c->made->same[id]);)
+		if (is_taken)
+			inverted_note(c->made, f->id);
+		for (unsigned id = f->id; (id = c->made->same[id]);) {
 			++*(is_taken ? &c->counts->compiled : &c->counts->refused_syntax);
+			if (is_taken)
+				inverted_note(c->made, id);
+		}
 	}
 }
 
@@ -473,16 +490,25 @@ void answer_pattern_scratch_free(struct answer_pattern_scratch *s)
 struct match {
 	const struct answer_patterns *patterns;
 	struct rule_set *lists;
+	uint64_t met[ANSWER_PATTERNS_MAX / 64]; // inverted patterns whose text matches
 };
+
+static void list_add(const struct match *m, unsigned id)
+{
+	const unsigned list = m->patterns->list[id];
+	m->lists->lists[list / 64] |= UINT64_C(1) << list % 64;
+}
 
 static int on_match(
 	unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
 {
-	const struct match *m = arg;
+	struct match *m = arg;
 	(void)from, (void)to, (void)flags;
 	do {
-		const unsigned list = m->patterns->list[id];
-		m->lists->lists[list / 64] |= UINT64_C(1) << list % 64;
+		if (m->patterns->inverts[id])
+			m->met[id / 64] |= UINT64_C(1) << id % 64;
+		else
+			list_add(m, id);
 	} while ((id = m->patterns->same[id]));
 	return 0;
 }
@@ -491,7 +517,14 @@ void answer_patterns_match(const struct answer_patterns *p, struct answer_patter
 	const char *text, size_t len, struct rule_set *lists)
 {
 	struct match m = {.patterns = p, .lists = lists};
+	bool is_whole = true; // a scan that failed says nothing of what does not match
 
 	for (unsigned i = 0; p && i < p->portions; i++)
-		(void)hs_scan(p->portion[i], text, (unsigned)len, 0, s->hs, on_match, &m);
+		is_whole &= hs_scan(p->portion[i], text, (unsigned)len, 0, s->hs, on_match, &m)
+			    == HS_SUCCESS;
+	for (unsigned i = 0; p && is_whole && i < p->inverted_count; i++) {
+		const unsigned id = p->inverted[i];
+		if (!(m.met[id / 64] >> id % 64 & 1))
+			list_add(&m, id);
+	}
 }

@@ -12,8 +12,8 @@
 // Compiled for seconds of CPU time at most, so on a helper thread: a pattern with a bounded repeat,
 // the one kind that can take long alone, is first compiled alone and refused if that is slow, or
 // sure to be; the others come in portions of few repeats each, and when the time or the size is
-// used up, the rest is refused and counted. A text that several lists have is compiled once. A
-// portion in progress is not interrupted: 2 s at most.
+// used up, the rest is refused and counted. A text that several lists have, inverted or not, is
+// compiled once. A portion in progress is not interrupted: 2 s at most.
 // What a name costs is bounded, too: each pattern has a price, a count that is the same on every
 // machine (pattern_positions.h), and the operator's own together, and those of lists together, may
 // cost so much. The operator's own are taken first, then those that cost least.
@@ -42,8 +42,9 @@ enum {
 struct answer_pattern {
 	unsigned list; // number in the image
 	const char *text;
-	size_t len;  // no NUL needed
-	bool is_own; // the operator's
+	size_t len;   // no NUL needed
+	bool is_own;  // the operator's
+	bool inverts; // it applies where the text does not match
 };
 
 struct answer_pattern_limits {
@@ -92,6 +93,7 @@ ATTR_MUST_CHECK int answer_pattern_scratch_new(
 	const struct answer_patterns *p, struct answer_pattern_scratch **out);
 void answer_pattern_scratch_free(struct answer_pattern_scratch *s); // NULL is fine
 
-// Adds the lists with a pattern that matches to *lists. NULL patterns match nothing.
+// Adds the lists with a pattern that applies to *lists: its text matches, or not where it inverts.
+// What was refused applies to no name, inverted or not. NULL patterns apply to nothing.
 void answer_patterns_match(const struct answer_patterns *p, struct answer_pattern_scratch *s,
 	const char *text, size_t len, struct rule_set *lists);

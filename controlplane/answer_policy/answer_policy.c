@@ -45,8 +45,8 @@ static int patterns_open(struct answer_policy *j, unsigned loops)
 	for (uint32_t i = 0; i < count; i++) {
 		struct rule_pattern p;
 		if (rule_pattern_at(&j->image, i, &p))
-			pattern[n++] =
-				(struct answer_pattern){p.list, p.text, p.len, is_own(j, p.list)};
+			pattern[n++] = (struct answer_pattern){
+				p.list, p.text, p.len, is_own(j, p.list), p.inverts};
 	}
 	int rc = answer_patterns_new(&j->patterns, pattern, n, NULL, &j->counts.patterns);
 	heap_free(pattern);

@@ -39,6 +39,7 @@ struct list_rule {
 	size_t glob_len;
 	const char *pattern; // text without the slashes, not NUL-terminated
 	size_t pattern_len;
+	bool inverts; // the pattern is for the names that it does not match
 	struct ip_address prefix;
 	// One record of the name, where kind.reply is RULE_REPLY_DATA. Without a type the rule
 	// gives the name no record (an empty name: NODATA for every type).

@@ -90,8 +90,10 @@ static int patterns_text(struct rule_patterns *p, const char *text, size_t len)
 
 // -EINVAL: empty, too long or with a NUL, or no prefix; -ENOSPC: there are too many, this one is
 // left out; -ENOMEM.
-static int rule_patterns_add(struct rule_patterns *p, unsigned list, const char *text, size_t len)
+static int rule_patterns_add(struct rule_patterns *p, unsigned list, const struct list_rule *rule)
 {
+	const char *text = rule->pattern;
+	const size_t len = rule->pattern_len;
 	if (len == 0 || len > RULE_PATTERN_LEN_MAX || memchr(text, 0, len))
 		return -EINVAL;
 	if (p->pattern_count == RULE_PATTERNS_MAX)
@@ -104,8 +106,8 @@ static int rule_patterns_add(struct rule_patterns *p, unsigned list, const char 
 		err = patterns_text(p, text, len);
 	if (err)
 		return err;
-	p->pattern[p->pattern_count++] =
-		(struct rule_pattern_row){.off = off, .len = (uint16_t)len, .list = (uint16_t)list};
+	p->pattern[p->pattern_count++] = (struct rule_pattern_row){
+		.off = off, .len = (uint16_t)len, .list = (uint8_t)list, .inverts = rule->inverts};
 	return 0;
 }
 
@@ -181,6 +183,8 @@ static int compare_patterns(const void *a, const void *b, void *text)
 	const struct rule_pattern_row *x = a, *y = b;
 	if (x->list != y->list)
 		return x->list < y->list ? -1 : 1;
+	if (x->inverts != y->inverts)
+		return x->inverts < y->inverts ? -1 : 1;
 	if (x->len != y->len)
 		return x->len < y->len ? -1 : 1;
 	int order = memcmp((char *)text + x->off, (char *)text + y->off, x->len);
@@ -190,7 +194,7 @@ static int compare_patterns(const void *a, const void *b, void *text)
 static bool same_pattern(const struct rule_patterns *p, const struct rule_pattern_row *a,
 	const struct rule_pattern_row *b)
 {
-	return a->list == b->list && a->len == b->len
+	return a->list == b->list && a->inverts == b->inverts && a->len == b->len
 	       && memcmp(p->text + a->off, p->text + b->off, a->len) == 0;
 }
 
@@ -740,8 +744,7 @@ int rule_builder_rule(void *builder, const struct list_rule *rule)
 		return rule_off_add(&b->off, off_key(b, (unsigned)list, rule));
 	switch (rule->what) {
 	case LIST_RULE_PATTERN:
-		return rule_patterns_add(
-			&b->patterns, (unsigned)list, rule->pattern, rule->pattern_len);
+		return rule_patterns_add(&b->patterns, (unsigned)list, rule);
 	case LIST_RULE_ADDRESS:
 		return rule_patterns_add_prefix(&b->patterns, (unsigned)list, &rule->prefix);
 	case LIST_RULE_NAME:

@@ -51,8 +51,8 @@ static int take_hash(void *arg, const void *bytes, size_t len)
 static int take_rule_hash(void *arg, const struct list_rule *rule)
 {
 	const struct list_chain *chain = rule->chain;
-	const uint32_t numbers[] = {
-		rule->what, rule->rtype, rule->rdata_len, rule->ttl_s, rule->chain_is_dead};
+	const uint32_t numbers[] = {rule->what, rule->rtype, rule->rdata_len, rule->ttl_s,
+		rule->chain_is_dead, rule->inverts};
 	contenthash_update(arg, &rule->kind, sizeof(rule->kind));
 	contenthash_update(arg, numbers, sizeof(numbers));
 	if (rule->what == LIST_RULE_NAME)

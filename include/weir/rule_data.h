@@ -55,7 +55,8 @@ static_assert(sizeof(struct rule_data_answer) == 24);
 struct rule_pattern_row {
 	uint32_t off; // into the texts
 	uint16_t len;
-	uint16_t list;
+	uint8_t list;
+	uint8_t inverts; // not 0: it is for the names that it does not match
 };
 static_assert(sizeof(struct rule_pattern_row) == 8);
 
@@ -112,6 +113,7 @@ struct rule_pattern {
 	const char *text; // a regular expression without slashes, not NUL-terminated
 	size_t len;
 	unsigned list;
+	bool inverts; // it is for the names that it does not match
 };
 bool rule_pattern_at(const struct rule_reader *r, uint32_t i, struct rule_pattern *out);
 bool rule_prefix_at(const struct rule_reader *r, uint32_t i, struct rule_prefix_row *out);

@@ -54,7 +54,7 @@ static void print_patterns(const struct rule_reader *r)
 		struct rule_pattern p;
 		if (!rule_pattern_at(r, i, &p))
 			continue;
-		printf("pattern of list %u: /", p.list);
+		printf("pattern of list %u: %s/", p.list, p.inverts ? "all but " : "");
 		for (size_t k = 0; k < p.len; k++) {
 			unsigned char c = (unsigned char)p.text[k];
 			printf(c >= ' ' && c < 0x7f ? "%c" : "\\x%02x", c);

@@ -31,7 +31,8 @@ enum {
 	WHY_NAMES_MAX = 17,  // the question's, then those that the answer's CNAMEs lead to
 };
 
-#define WHY_NO_TTL UINT32_MAX
+#define WHY_NO_TTL  UINT32_MAX
+#define WHY_ALL_BUT "every name but those that match " // an inverted pattern
 
 enum why_state {
 	WHY_DECIDES,
@@ -62,6 +63,7 @@ struct why_hit {
 	struct ip_address prefix; // for an address
 	const char *pattern;      // text of a pattern; not owned, for why_find
 	size_t pattern_len;
+	bool inverts;            // the pattern does not match, and is for such names
 	bool misses;             // the glob does not fit the name
 	char text[WHY_WORD_MAX]; // shows a pattern, a prefix or a glob; "" for a name
 };
@@ -116,7 +118,7 @@ struct why_client {
 // One of `entries` in the configuration that names the name or a parent of it.
 struct why_entry {
 	char name[WHY_WORD_MAX]; // a pattern has its slashes; truncated
-	bool allow;
+	bool allow, inverts;
 	char group[WHY_WORD_MAX];                               // "" of everyone
 	char types[CONFIG_TYPES_TEXT_MAX], reply[WHY_WORD_MAX]; // "": all; as the group says
 	int64_t until;                                          // Unix time; 0: it does not end

@@ -61,7 +61,8 @@ static bool rule_is_hit(const struct search *s, const struct list_rule *rule, un
 		       && is_same_glob(h, rule);
 	}
 	if (rule->what == LIST_RULE_PATTERN)
-		return h->what == WHY_PATTERN && h->pattern_len == rule->pattern_len
+		return h->what == WHY_PATTERN && h->inverts == rule->inverts
+		       && h->pattern_len == rule->pattern_len
 		       && memcmp(h->pattern, rule->pattern, rule->pattern_len) == 0;
 	return h->what == WHY_ADDRESS && memcmp(&h->prefix, &rule->prefix, sizeof(h->prefix)) == 0;
 }

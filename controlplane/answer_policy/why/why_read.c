@@ -102,7 +102,7 @@ void why_read_addresses(struct why *w, const struct rule_reader *r)
 	}
 }
 
-// Which patterns match a name: the compiled ones of the control plane only say of which list.
+// Which patterns apply to a name: the compiled ones of the control plane only say of which list.
 
 static size_t texts_len(const struct rule_reader *r)
 {
@@ -130,7 +130,8 @@ static void copy_one(
 		.source = info->source,
 		.off = *off,
 		.content_hash = source->content_hash,
-		.kind = info->kind};
+		.kind = info->kind,
+		.inverts = p.inverts};
 	memcpy(out->title, info->title, sizeof(out->title));
 	memcpy(to->text + *off, p.text, p.len);
 	*off += (uint32_t)p.len;
@@ -170,7 +171,8 @@ static void hit_add(struct why *w, unsigned name, const struct why_patterns *p,
 		.order = pattern->list,
 		.kind = pattern->kind,
 		.pattern = p->text + pattern->off,
-		.pattern_len = pattern->len};
+		.pattern_len = pattern->len,
+		.inverts = pattern->inverts};
 	char text[WHY_WORD_MAX];
 	size_t len = pattern->len < sizeof(text) - 1 ? pattern->len : sizeof(text) - 1;
 	memcpy(text, p->text + pattern->off, len);
@@ -212,7 +214,8 @@ static int portion_match(struct why *w, const struct why_patterns *p, unsigned f
 		const uint8_t of = from->kind.rule_class;
 		const bool is_own = of == RULE_CLASS_OPERATOR_DENY
 				    || of == RULE_CLASS_OPERATOR_ALLOW || of == RULE_CLASS_LOCAL;
-		one[i] = (struct answer_pattern){i, p->text + from->off, from->len, is_own};
+		one[i] = (struct answer_pattern){
+			i, p->text + from->off, from->len, is_own, from->inverts};
 	}
 	int err = answer_patterns_new(&compiled, one, count, &limits, &counts);
 	w->hits_left_out += counts.refused_time;

@@ -19,6 +19,7 @@ struct why_pattern {
 	uint32_t off;          // into the text
 	uint64_t content_hash; // the source's
 	struct rule_kind kind;
+	bool inverts;
 	char title[RULE_TITLE_MAX];
 };
 struct why_patterns {
@@ -31,7 +32,7 @@ enum { WHY_PATTERNS_MAX = 4096, WHY_PATTERNS_MS = 5000 };
 ATTR_MUST_CHECK int why_patterns_copy(const struct rule_reader *r, struct why_patterns *out);
 void why_patterns_free(struct why_patterns *p);
 
-// Adds a hit for each of them that matches a name of `w`. Compiles them: some 0.1 ms each, for a
+// Adds a hit for each of them that applies to a name of `w`. Compiles them: some 0.1 ms each, for a
 // helper thread, WHY_PATTERNS_MS in all; those that are left then count as hits left out. Those
 // that the control plane refuses are left out here as there. -ECANCELED when *stop; -ENOMEM,
 // -ENOTSUP.

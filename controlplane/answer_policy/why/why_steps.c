@@ -154,8 +154,10 @@ char *why_hit_text(const struct why *w, unsigned hit, char out[WHY_TEXT_MAX])
 	snprintf(out, WHY_TEXT_MAX, "%s%s: ", is_list(w, h) ? "list " : "", h->title);
 	if (l && *l->text) {
 		add(out, "%s", l->text);
-	} else if (h->what != WHY_NAME) {
-		add(out, h->what == WHY_PATTERN ? "/%s/" : "%s", h->text);
+	} else if (h->what == WHY_PATTERN) {
+		add(out, "%s/%s/", h->inverts ? WHY_ALL_BUT : "", h->text);
+	} else if (h->what == WHY_ADDRESS) {
+		add(out, "%s", h->text);
 	} else if (h->kind.globs) {
 		add(out, "%s", h->text);
 	} else {

@@ -106,11 +106,14 @@ bool rule_pattern_at(const struct rule_reader *r, uint32_t i, struct rule_patter
 	if (i >= r->pattern_count)
 		return false;
 	const struct rule_pattern_row *row = &r->patterns[i];
-	uint32_t off = load_32(&row->off), len = load_16(&row->len), list = load_16(&row->list);
+	uint32_t off = load_32(&row->off), len = load_16(&row->len), list = load_8(&row->list);
 	if (len == 0 || len > RULE_PATTERN_LEN_MAX || off > r->text_count
 		|| len > r->text_count - off || !rule_list_info(r, list))
 		return false;
-	*out = (struct rule_pattern){.text = r->texts + off, .len = len, .list = list};
+	*out = (struct rule_pattern){.text = r->texts + off,
+		.len = len,
+		.list = list,
+		.inverts = load_8(&row->inverts) != 0};
 	return true;
 }
 

@@ -268,7 +268,7 @@ static void take_patterns(struct rule_reader *r)
 		RULE_CLASS_OPERATOR_ALLOW, RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_ALLOW};
 	uint64_t have[4] = {0};
 	for (uint32_t i = 0; i < r->pattern_count; i++)
-		add_bit(have, r->patterns[i].list % RULE_LISTS_MAX);
+		add_bit(have, r->patterns[i].list);
 	for (unsigned w = 0; w < 4; w++) {
 		for (unsigned i = 0; i < ARRAY_LEN(allowing); i++)
 			r->pattern_allows[w] |= have[w] & r->of_class[allowing[i]][w];

@@ -32,12 +32,15 @@ static inline void fixture_begin(struct answer_policy_fixture *f)
 	fixture_source(f, "deny entries");
 }
 
-// "/pattern/", "192.0.2.0/24" or a name; `type`: for this one alone, 0: for all.
+// "/pattern/", "!/pattern/" (inverted), "192.0.2.0/24" or a name; `type`: for this one alone, 0:
+// for all.
 static inline void fixture_rule_for(struct answer_policy_fixture *f, enum rule_class rule_class,
 	const char *text, uint16_t type)
 {
 	struct dns_name name = fixture_name("x");
 	struct list_rule rule = rule_of_name(rule_class, &name);
+	rule.inverts = text[0] == '!';
+	text += rule.inverts;
 	size_t len = strlen(text);
 	if (type)
 		rule.kind.types = (struct rule_types){.count = 1, .type = {type}};

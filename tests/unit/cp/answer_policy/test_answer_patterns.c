@@ -25,7 +25,8 @@ static struct answer_patterns *make(const char *const *text, const unsigned *lis
 {
 	struct answer_pattern pattern[16] = {0};
 	for (size_t i = 0; i < n; i++)
-		pattern[i] = (struct answer_pattern){list[i], text[i], strlen(text[i]), false};
+		pattern[i] =
+			(struct answer_pattern){list[i], text[i], strlen(text[i]), false, false};
 	return compile(pattern, n, NULL);
 }
 
@@ -85,17 +86,17 @@ TEST(test_refuses_and_goes_on)
 	static char longest[ANSWER_PATTERN_LEN_MAX + 1];
 	memset(longest, 'x', sizeof(longest));
 	const struct answer_pattern pattern[] = {
-		{2, "(unclosed", 9, false},
-		{2, "(?!look)ahead", 13, false},
-		{2, "(a)\\1", 5, false},
-		{2, "", 0, false},
-		{2, nul, 3, false},
-		{2, longest, ANSWER_PATTERN_LEN_MAX + 1, false},
-		{RULE_LISTS_MAX, "list", 4, false},
-		{RULE_LISTS_MAX - 1, "last", 4, false},
-		{2, "((a{50}){50}){50}", 17, false},
-		{3, longest, ANSWER_PATTERN_LEN_MAX, false},
-		{4, "good", 4, false},
+		{2, "(unclosed", 9, false, false},
+		{2, "(?!look)ahead", 13, false, false},
+		{2, "(a)\\1", 5, false, false},
+		{2, "", 0, false, false},
+		{2, nul, 3, false, false},
+		{2, longest, ANSWER_PATTERN_LEN_MAX + 1, false, false},
+		{RULE_LISTS_MAX, "list", 4, false, false},
+		{RULE_LISTS_MAX - 1, "last", 4, false, false},
+		{2, "((a{50}){50}){50}", 17, false, false},
+		{3, longest, ANSWER_PATTERN_LEN_MAX, false, false},
+		{4, "good", 4, false, false},
 	};
 	struct answer_patterns *p = compile(pattern, ARRAY_LEN(pattern), NULL);
 	assert_int_equal(counts.refused_syntax, 5);
@@ -132,15 +133,6 @@ TEST(test_a_text_of_many_lists)
 	assert_int_equal(lists_of(p, "ad1.rar").lists[1], 1u << (70 - 64));
 }
 
-TEST(test_none_left)
-{
-	static const char *const text[] = {"("};
-	static const unsigned list[] = {2};
-	assert_null(make(text, list, 1));
-	assert_null(make(text, list, 0));
-	assert_int_equal(lists_of(NULL, "www.example").lists[0], 0);
-}
-
 // `count` patterns that differ, of list i % 200.
 static struct answer_pattern *many(unsigned count, char (*text)[32])
 {
@@ -149,9 +141,68 @@ static struct answer_pattern *many(unsigned count, char (*text)[32])
 	unit_at_end(free, pattern);
 	for (unsigned i = 0; i < count; i++) {
 		int n = snprintf(text[i], 32, "^host%u\\.", i);
-		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n, false};
+		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n, false, false};
 	}
 	return pattern;
+}
+
+// A text is compiled once for those that match it and those that invert it. What is refused applies
+// to no name.
+TEST(test_inverted)
+{
+	const struct answer_pattern pattern[] = {
+		{.list = 2, .text = "[.]lan$", .len = 7, .inverts = true},
+		{.list = 3, .text = "(", .len = 1, .inverts = true},
+		{.list = 70, .text = "[.]lan$", .len = 7},
+		{.list = 71, .text = "^ads", .len = 4},
+		{.list = 130, .text = "^ads", .len = 4, .inverts = true},
+		{.list = 130, .text = "^www", .len = 4, .inverts = true},
+		{.list = 255, .text = "(", .len = 1, .inverts = true},
+	};
+	struct answer_patterns *p = compile(pattern, ARRAY_LEN(pattern), NULL);
+	assert_int_equal(counts.compiled, 5);
+	assert_int_equal(counts.refused_syntax, 2);
+	const struct rule_set lan = lists_of(p, "ads.lan"), other = lists_of(p, "www.example");
+	assert_int_equal(lan.lists[0], 0);
+	assert_int_equal(lan.lists[1], 1u << (70 - 64) | 1u << (71 - 64));
+	assert_int_equal(lan.lists[2], 1u << (130 - 128)); // by its other pattern
+	assert_int_equal(lan.lists[3], 0);
+	assert_int_equal(other.lists[0], 1u << 2);
+	assert_int_equal(other.lists[1], 0);
+	assert_int_equal(other.lists[2], 1u << (130 - 128));
+	assert_int_equal(other.lists[3], 0);
+	assert_true(has(p, ".", 2)); // the root
+	assert_null(compile(&pattern[6], 1, NULL));
+}
+
+// The others are there, in several portions, and a name of all texts is of none.
+TEST(test_inverted_of_many_portions)
+{
+	enum { COUNT = 200 };
+	static char text[COUNT][32];
+	struct answer_pattern *pattern = many(COUNT, text);
+	char all[16 * COUNT] = "";
+	for (unsigned i = 0; i < COUNT; i++) {
+		pattern[i].text = text[i] + 1; // without the ^
+		pattern[i].len--;
+		pattern[i].inverts = i % 2;
+		strcat(all, text_from("host%u.", i));
+	}
+	struct answer_patterns *p = compile(pattern, COUNT, &unlimited);
+	assert_int_equal(counts.compiled, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		assert_int_equal(has(p, "host77.", i), i % 2 && i != 77);
+		assert_int_equal(has(p, all, i), i % 2 == 0);
+	}
+}
+
+TEST(test_none_left)
+{
+	static const char *const text[] = {"("};
+	static const unsigned list[] = {2};
+	assert_null(make(text, list, 1));
+	assert_null(make(text, list, 0));
+	assert_int_equal(lists_of(NULL, "www.example").lists[0], 0);
 }
 
 // Beyond the limit the rest is refused, in the order given; what is left works in every portion.
@@ -209,10 +260,10 @@ TEST(test_dear_patterns_leave_the_others)
 	for (unsigned i = 0; i <= DEAR; i++) {
 		char *end = repeated(repeated(dear[i], "(a|b)?", 60), "a.*b", 8);
 		snprintf(end, 8, "q%u", i);
-		pattern[i] = (struct answer_pattern){2, dear[i], strlen(dear[i]), false};
+		pattern[i] = (struct answer_pattern){2, dear[i], strlen(dear[i]), false, false};
 	}
 	pattern[DEAR].is_own = true;
-	pattern[DEAR + 1] = (struct answer_pattern){3, "^ads[0-9]*\\.", 12, false};
+	pattern[DEAR + 1] = (struct answer_pattern){3, "^ads[0-9]*\\.", 12, false, false};
 	struct answer_patterns *p = compile(pattern, COUNT, NULL);
 	assert_in_range(counts.refused_slow, DEAR - 10, DEAR);
 	assert_int_equal(counts.compiled + counts.refused_slow, COUNT);
@@ -229,7 +280,7 @@ TEST(test_the_operators_own_come_first)
 	if (UNIT_IS_SANITIZED)
 		skip(); // a minute's work
 	struct answer_pattern *pattern = many(COUNT, text);
-	pattern[COUNT - 1] = (struct answer_pattern){250, "^own[0-9]+x*\\.", 14, true};
+	pattern[COUNT - 1] = (struct answer_pattern){250, "^own[0-9]+x*\\.", 14, true, false};
 	struct answer_patterns *p = compile(pattern, COUNT, &unlimited);
 	assert_int_equal(counts.refused_count, 1);
 	assert_true(has(p, "own1.example", 250));
@@ -247,7 +298,7 @@ TEST(test_usual_patterns_are_taken)
 	struct answer_pattern pattern[COUNT];
 	for (unsigned i = 0; i < COUNT; i++) {
 		const int n = snprintf(text[i], sizeof(text[i]), shape[i % SHAPES], 100 + i);
-		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n, false};
+		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n, false, false};
 	}
 	struct answer_patterns *p = compile(pattern, COUNT, &unlimited);
 	assert_int_equal(counts.compiled, COUNT);

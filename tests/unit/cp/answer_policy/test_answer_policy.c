@@ -208,6 +208,35 @@ TEST_WITH(test_refused_allow_pattern, setup, teardown)
 	f = was;
 }
 
+// An inverted pattern is one as the others: an allowed name, local data and a list's allow rule
+// beat it, and it meets names that the answer leads to.
+TEST_WITH(test_inverted_pattern, setup, teardown)
+{
+	static const struct checked checked[] = {
+		{"www.ours.example", PUBLIC, NULL, NULL, false},
+		{"www.other.example", PUBLIC, NULL, NULL, true},
+		{"www.allowed.example", PUBLIC, NULL, NULL, false},
+		{"www.local.example", PUBLIC, NULL, NULL, false},
+		{"www.listed.example", PUBLIC, "fine", NULL, false},
+		{"www.listed.example", PUBLIC, NULL, NULL, true},
+		{"www.ours.example www.other.example", PUBLIC, NULL, NULL, true},
+		{"www.ours.example more.ours.example", PUBLIC, NULL, NULL, false},
+	};
+	struct answer_policy_fixture was = f;
+	fixture_open(&f);
+	fixture_source(&f, "allow entries");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_ALLOW, "allowed.example");
+	fixture_source(&f, "deny entries");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_DENY, "!/[.]ours[.]example$/");
+	fixture_rule(&f, RULE_CLASS_LOCAL, "local.example");
+	fixture_source(&f, "fine");
+	fixture_rule(&f, RULE_CLASS_ALLOW, "listed.example");
+	fixture_check(&f);
+	EXPECT_CHECKED(checked);
+	fixture_close(&f);
+	f = was;
+}
+
 // The last allow pattern goes: until workers know, names are checked as before.
 TEST_WITH(test_follows_allow_pattern, setup, teardown)
 {
@@ -302,6 +331,7 @@ static const char *const pattern_text[] = {"aa", "b.c", "[.]d", "ee[.]", "c"};
 struct model_pattern {
 	unsigned text, source;
 	enum rule_class rule_class;
+	bool inverts;
 };
 static struct model_pattern model_pattern[12];
 static unsigned model_patterns;
@@ -356,8 +386,8 @@ static void model_image(struct dns_rand *r)
 		}
 		for (unsigned i = 0; i < (s > 0 || allows ? 2 : 0); i++) {
 			struct model_pattern *p = &model_pattern[model_patterns++];
-			*p = (struct model_pattern){
-				dns_rand_below(r, ARRAY_LEN(pattern_text)), s, random_class(r, s)};
+			*p = (struct model_pattern){dns_rand_below(r, ARRAY_LEN(pattern_text)), s,
+				random_class(r, s), dns_rand_below(r, 8) == 0};
 			bool may = p->rule_class == RULE_CLASS_BLOCK
 				   || p->rule_class == RULE_CLASS_IMPORTANT_BLOCK
 				   || p->rule_class == RULE_CLASS_OPERATOR_DENY;
@@ -365,7 +395,8 @@ static void model_image(struct dns_rand *r)
 				&& !(allows && p->rule_class != RULE_CLASS_EXCEPT
 					&& p->rule_class != RULE_CLASS_LOCAL))
 				p->rule_class = RULE_CLASS_BLOCK;
-			fixture_rule(&f, p->rule_class, text_from("/%s/", pattern_text[p->text]));
+			fixture_rule(&f, p->rule_class,
+				text_from("%s/%s/", p->inverts ? "!" : "", pattern_text[p->text]));
 		}
 	}
 	fixture_check(&f);
@@ -388,7 +419,7 @@ static unsigned model_classes(const char *name, unsigned sources)
 	unsigned classes = 0;
 	for (unsigned i = 0; i < model_patterns; i++)
 		if ((sources >> model_pattern[i].source & 1)
-			&& pattern_matches(model_pattern[i].text, name))
+			&& pattern_matches(model_pattern[i].text, name) != model_pattern[i].inverts)
 			classes |= 1u << model_pattern[i].rule_class;
 	return classes;
 }

@@ -3,6 +3,7 @@
 // at the same name, for random rules of all kinds, names, types and groups.
 
 #include "controlplane/answer_policy/why/why_read.h"
+#include "controlplane/answer_policy/why/why_steps.h"
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/cp/rule_image/rule_fixture.h"
 #include "why_rig.h"
@@ -233,6 +234,35 @@ TEST(test_patterns)
 	assert_string_equal(w->hit[w->next].text, "^x77\\.");
 	assert_int_equal(w->sources, 1);
 	assert_string_equal(w->source[0].title, "odd");
+	why_patterns_free(&p);
+}
+
+// One that is inverted is a hit for the names that it does not match.
+TEST(test_inverted_patterns)
+{
+	static const _Atomic bool go = false;
+	char text[WHY_TEXT_MAX];
+	struct rule_arena arena;
+	struct why_patterns p;
+	struct dns_name name = fixture_name("www.example"), other = fixture_name("ads.example");
+	struct list_rule rules[] = {pattern_rule(RULE_CLASS_BLOCK, "^www"),
+		pattern_rule(RULE_CLASS_BLOCK, "^ads"), pattern_rule(RULE_CLASS_BLOCK, "(")};
+	for (unsigned i = 0; i < ARRAY_LEN(rules); i++)
+		rules[i].inverts = true;
+	struct rule_reader r = image_of("odd", rules, ARRAY_LEN(rules), &arena);
+	struct why *w = why_of(&name, &other);
+	assert_int_equal(why_patterns_copy(&r, &p), 0);
+	rule_arena_free(&arena);
+	assert_int_equal(why_patterns_match(w, &p, &go), 0);
+	assert_int_equal(w->hits, 2);
+	for (unsigned i = 0; i < w->hits; i++) {
+		assert_true(w->hit[i].inverts);
+		assert_string_equal(w->hit[i].text, w->hit[i].name ? "^www" : "^ads");
+	}
+	why_check(w);
+	assert_int_equal(w->verdict, WHY_BLOCKED);
+	assert_string_equal(why_hit_text(w, (unsigned)w->decider, text),
+		"odd: every name but those that match /^ads/");
 	why_patterns_free(&p);
 }
 
