@@ -18,7 +18,7 @@ struct group_source {
 	unsigned id; // number of the service or engine
 	enum rule_class rule_class;
 	struct config_entries entries;
-	unsigned special_count; // entries with query types or a reply
+	unsigned special_count; // entries with query types, a reply or an inverted pattern
 	struct config_dated_entry *special;
 	struct rule_types types; // every name is denied for these
 };
@@ -263,6 +263,7 @@ static int special_rules(const struct group_source *s, list_rule_take take, void
 		rule.name = e->pattern ? NULL : &e->name;
 		rule.pattern = e->pattern;
 		rule.pattern_len = e->pattern ? strlen(e->pattern) : 0;
+		rule.inverts = e->inverts;
 		rc = take(take_arg, &rule);
 	}
 	return rc;

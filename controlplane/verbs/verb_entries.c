@@ -14,7 +14,8 @@ struct entry_asked {
 	char name[CONFIG_PATTERN_MAX + 3];
 	const char *verdict; // NULL in a removal: any
 	const char *group;
-	const char *types, *reply;        // NULL: all, as the group says
+	const char *types, *reply; // NULL: all, as the group says
+	bool inverts;
 	char until[CONFIG_TIME_TEXT_MAX]; // "": the entry does not end
 	int64_t until_unix_s;
 };
@@ -80,6 +81,7 @@ static void asked_out(struct verb *v, const struct entry_asked *asked)
 	json_out_text(v->reply, root, "name", asked->name);
 	json_out_text(v->reply, root, "verdict", asked->verdict ? asked->verdict : "");
 	json_out_text(v->reply, root, "group", asked->group ? asked->group : "");
+	json_out_bool(v->reply, root, "invert", asked->inverts);
 	json_out_text(v->reply, root, "type", asked->types ? asked->types : "");
 	json_out_text(v->reply, root, "reply", asked->reply ? asked->reply : "");
 }
@@ -104,7 +106,8 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	struct entry_asked asked = {.group = group_of(x),
 		.types = param_given(x, "type"),
 		.reply = param_given(x, "reply")};
-	if (!name_take(x, &asked) || !verdict_take(x, &asked) || !end_take(x, &asked))
+	if (!name_take(x, &asked) || !verdict_take(x, &asked) || !end_take(x, &asked)
+		|| !api_param_flag(x, "invert", &asked.inverts))
 		return;
 	struct verb *v = verb_begin(a, x);
 	if (!v || !verb_group_check(v, asked.group))
@@ -115,7 +118,8 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		.until = asked.until[0] ? asked.until : NULL,
 		.why = v->why,
 		.types = asked.types,
-		.reply = asked.reply};
+		.reply = asked.reply,
+		.inverts = asked.inverts};
 	const int err = config_managed_entry_set(v->managed, &e);
 	if (err < 0) {
 		verb_fail(v, err);
@@ -128,10 +132,10 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	json_out_bool(v->reply, root, "replaced", err > 0);
 	json_out_bool(v->reply, root, "replaced_permanent", err == 2);
 	// The options come first, as a long name is cut.
-	verb_apply(v, "%s%s%s%s%s%s%s %s", asked.verdict, asked.group ? " --group " : "",
-		asked.group ? asked.group : "", asked.types ? " --type " : "",
-		asked.types ? asked.types : "", asked.reply ? " --reply " : "",
-		asked.reply ? asked.reply : "", asked.name);
+	verb_apply(v, "%s%s%s%s%s%s%s%s %s", asked.verdict, asked.group ? " --group " : "",
+		asked.group ? asked.group : "", asked.inverts ? " --invert" : "",
+		asked.types ? " --type " : "", asked.types ? asked.types : "",
+		asked.reply ? " --reply " : "", asked.reply ? asked.reply : "", asked.name);
 }
 
 // What to do about an entry of a file. An allow entry beats a deny entry of the same name, not the
@@ -193,6 +197,7 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_text(o, n, "name", name);
 	json_out_text(o, n, "verdict", same.verdict);
 	json_out_text(o, n, "group", same.group ? same.group : "");
+	json_out_bool(o, n, "invert", e->inverts);
 	json_out_text(o, n, "type", config_types_text(&e->types, types));
 	json_out_text(o, n, "reply", config_dated_reply_text(e));
 	json_out_text(o, n, "why", e->why);
@@ -220,7 +225,7 @@ static void serve_entries(struct api *a, struct http_exchange *x)
 const struct api_part api_entries_part = {
 	.endpoint = {{"/entries", serve_entries, API_GET, CONTROL_READ, ""},
 		{"/entries/add", serve_add, API_POST, CONTROL_OPERATE,
-			"name! verdict! group type reply seconds why"},
+			"name! verdict! group invert type reply seconds why"},
 		{"/entries/remove", serve_remove, API_POST, CONTROL_OPERATE,
 			"name! verdict group why"}},
 };

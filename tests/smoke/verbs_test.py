@@ -73,6 +73,19 @@ def test_deny_of_a_type(lab):
     passes(lab, "typed.test")
 
 
+def test_inverted_pattern(lab):
+    passes(lab, "kept.example")
+    assert "every name but /[.]test$/ denied for all clients" in lab.weirctl("deny '/[.]test$/' --invert --why 'only ours'")
+    blocks(lab, "kept.example")
+    passes(lab, "in.test")
+    assert entries(lab)["/[.]test$/"]["invert"] is True
+    assert "all but /[.]test$/" in lab.weirctl("entries")
+    assert "deny every name but those that match /[.]test$/ for everyone: only ours" in lab.weirctl("why kept.example")
+    assert "blocked by deny entries: every name but those that match /[.]test$/" in lab.weirctl("why kept.example")
+    lab.weirctl("deny --remove '/[.]test$/'")
+    passes(lab, "kept.example")
+
+
 def test_pattern_above_an_allowed_type(lab):
     lab.post("entries/add", name="half.test", verdict="allow", type="A", reply="")
     lab.post("entries/add", name="/^half[.]/", verdict="deny", type="", reply="")

@@ -39,6 +39,8 @@ const struct ctl_option ctl_options[] = {
 	TEXT("--type", NULL, CTL_OPT_TYPE, type, "T", "query type; of an entry several by commas"),
 	TEXT("--reply", NULL, CTL_OPT_REPLY, reply, "R",
 		"how to answer: nxdomain, nodata, null, refused, servfail, drop"),
+	FLAG("--invert", NULL, CTL_OPT_INVERT, invert,
+		"every name that the pattern does not match"),
 	TEXT("--name", NULL, CTL_OPT_NAME, name, "N", "the name, and all below it"),
 	TEXT("--verdict", NULL, CTL_OPT_NAME, verdict, "V", "what weir did with the query"),
 	TEXT("--part", NULL, CTL_OPT_PART, part, "TEXT", "names that have it in them"),

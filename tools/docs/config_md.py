@@ -117,7 +117,7 @@ SECTIONS = {
     "events": "Where events go besides `weirctl events` ([events.md](../how-to/events.md#send-them-elsewhere)).",
     "updates": "The notice of a newer version ([updates.md](../how-to/updates.md)).",
     "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
-    "entries": "A list. Allow and deny entries for some query types, with a reply, an end or a reason. `weirctl allow` and `weirctl deny` write such entries "
+    "entries": "A list. Allow and deny entries for some query types, with a reply, an inverted pattern, an end or a reason. `weirctl allow` and `weirctl deny` write such entries "
                "([change-without-editing.md](../how-to/change-without-editing.md)).",
     "group_members": "A list. Adds clients to groups that another file defines; `weirctl group add` writes such entries.",
     "groups": "A list. Clients with rules of their own. A client's MAC decides, then the longest prefix of its address, then its VLAN. "
@@ -343,6 +343,8 @@ LISTS = {
          "A name with all names below it, as in `blocking.allow`. At most {CONFIG_DATED_MAX} entries."),
         ("verdict", "`allow`, `deny`", "none: required", None, "live",
          "What the entry does: the same as one of `blocking.allow` or `blocking.deny`, or of the group's."),
+        ("invert", "`true`, `false`", "`false`", None, "live",
+         "`true`: the entry is for every name that its `/pattern/` does not match, and not for those that it matches."),
         ("types", "those of `blocking.types`, or each with `~`", "all types", "CONFIG_BLOCKED_TYPES_MAX", "live",
          "The query types for which the entry counts; with `~` in front of each (`['~A', '~AAAA']`): all but these. The allow entries, and "
          "the deny entries, of one group have at most {CONFIG_ENTRY_KINDS_MAX} combinations of types and reply."),

@@ -160,13 +160,13 @@ void why_client_find(const struct config *c, const struct why_asked *asked, stru
 	out->blocking = !g || g->blocking;
 }
 
-static bool pattern_fits(const struct why *w, const char *pattern)
+static bool pattern_fits(const struct why *w, const struct config_dated_entry *e)
 {
-	const size_t len = strlen(pattern);
+	const size_t len = strlen(e->pattern);
 	for (unsigned i = 0; i < w->hits; i++) {
 		const struct why_hit *h = &w->hit[i];
-		if (h->what == WHY_PATTERN && h->name == 0 && h->pattern_len == len
-			&& memcmp(h->pattern, pattern, len) == 0)
+		if (h->what == WHY_PATTERN && h->name == 0 && h->inverts == e->inverts
+			&& h->pattern_len == len && memcmp(h->pattern, e->pattern, len) == 0)
 			return true;
 	}
 	return false;
@@ -178,7 +178,7 @@ static void entry_fill(
 	char name[DNS_NAME_TEXT_MAX], until[CONFIG_TIME_TEXT_MAX];
 	const char *reply = config_dated_reply_text(e);
 	const char *group = e->group ? c->groups[e->group - 1].name : "";
-	*out = (struct why_entry){.allow = e->allow, .until = e->until};
+	*out = (struct why_entry){.allow = e->allow, .inverts = e->inverts, .until = e->until};
 	if (e->pattern)
 		snprintf(out->name, sizeof(out->name), "/%.120s/", e->pattern);
 	else
@@ -187,11 +187,11 @@ static void entry_fill(
 	snprintf(out->reply, sizeof(out->reply), "%s", reply);
 	snprintf(out->why, sizeof(out->why), "%s", e->why);
 	config_types_text(&e->types, out->types);
-	snprintf(out->text, sizeof(out->text), "%s %s for %s%s%s%s%s%s%s%s%s%s",
-		e->allow ? "allow" : "deny", out->name, *group ? "group " : CONFIG_EVERYONE, group,
-		e->types.count ? ", type " : "", out->types, *reply ? ", reply " : "", reply,
-		e->until ? ", until " : "", e->until ? config_time_text(e->until, until) : "",
-		*e->why ? ": " : "", e->why);
+	snprintf(out->text, sizeof(out->text), "%s %s%s for %s%s%s%s%s%s%s%s%s%s",
+		e->allow ? "allow" : "deny", e->inverts ? WHY_ALL_BUT : "", out->name,
+		*group ? "group " : CONFIG_EVERYONE, group, e->types.count ? ", type " : "",
+		out->types, *reply ? ", reply " : "", reply, e->until ? ", until " : "",
+		e->until ? config_time_text(e->until, until) : "", *e->why ? ": " : "", e->why);
 }
 
 void why_entries_find(struct why *w, const struct config *c)
@@ -201,7 +201,7 @@ void why_entries_find(struct why *w, const struct config *c)
 		const struct config_dated_entry *e = &c->dated.entries[i];
 		if (e->ended || (e->group && e->group != w->client.group)
 			|| !rule_types_fit(&e->types, w->qtype)
-			|| !(e->pattern ? pattern_fits(w, e->pattern)
+			|| !(e->pattern ? pattern_fits(w, e)
 					: dns_name_is_under(&w->name[0], &e->name)))
 			continue;
 		entry_fill(c, e, &w->entry[w->entries++]);

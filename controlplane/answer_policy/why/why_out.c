@@ -62,6 +62,7 @@ static void entries_out(struct json_out *o, struct json_node *root, const struct
 		json_out_text(o, n, "name", e->name);
 		json_out_text(o, n, "verdict", e->allow ? "allow" : "deny");
 		json_out_text(o, n, "group", e->group);
+		json_out_bool(o, n, "invert", e->inverts);
 		json_out_text(o, n, "type", e->types);
 		json_out_text(o, n, "reply", e->reply);
 		json_out_count(o, n, "until_unix_s", (uint64_t)e->until);
@@ -83,6 +84,8 @@ static void rule_out(struct json_out *o, struct json_node *list, const struct wh
 	} else {
 		json_out_text(o, n, h->what == WHY_ADDRESS ? "address" : "pattern", h->text);
 	}
+	if (h->inverts)
+		json_out_bool(o, n, "invert", true);
 	if (h->name)
 		json_out_text(o, n, "answer_name", dns_name_to_text(&w->name[h->name], text));
 	json_out_text(o, n, "reply", rule_reply_name[h->kind.reply % RULE_REPLIES]);

@@ -119,7 +119,7 @@ function addLists(look) {
 }
 
 export const entriesShow = (caption, entries, look) => table(caption, [
-  named('Name', (e) => e.name), { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
+  named('Name', (e) => (e.invert ? `all but ${e.name}` : e.name)), { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
   { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, named('Why', (e) => e.why ?? ''),
   { title: 'Actions', of: (e) => mayOperate() && e.removable && action('Remove', () => change(look, `${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
     { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The key `entries`: entries of the operator that may have query types, a reply, an end and a
-// reason.
+// The key `entries`: entries of the operator that may have query types, a reply, an inverted
+// pattern, an end and a reason.
 
 #include "config_entries.h"
+#include "config_keys.h"
 #include "config_sections.h"
 
 #include <errno.h>
@@ -135,11 +136,25 @@ static int name_apply(
 			      : config_entry_name(doc, key, text, &e->name);
 }
 
+static int invert_apply(const struct config_doc *doc, unsigned i, const struct config_node *node,
+	struct config_dated_entry *e)
+{
+	char item[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	const char *name = config_node_text(node, "name");
+	int rc = config_bool_of(
+		doc, config_item_key(item, list, i, NULL), node, "invert", &e->inverts);
+	if (e->inverts && name && name[0] != '/')
+		rc = config_worse(rc, config_refuse(doc, config_item_key(key, list, i, "invert"),
+					      "is for a /pattern/, and not for a name"));
+	return rc;
+}
+
 static int entry_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	const struct config *c, struct config_dated_entry *e)
 {
 	int rc = name_apply(doc, i, config_node_text(node, "name"), e);
 	rc = config_worse(rc, verdict_apply(doc, i, config_node_text(node, "verdict"), &e->allow));
+	rc = config_worse(rc, invert_apply(doc, i, node, e));
 	char key[CONFIG_PATH_MAX];
 	rc = config_worse(rc, config_types_apply(doc, config_item_key(key, list, i, "types"),
 				      config_node_list(node, "types"), true, &e->types));
@@ -227,6 +242,6 @@ static void dated_free(struct config *c)
 	FREE_AND_NULL(c->dated.entries);
 }
 
-// The list `entries`: an item that has not ended, and has no types and no reply, is also an entry
-// of `blocking` or of its group.
+// The list `entries`: an item that has not ended, and is not special, is also an entry of
+// `blocking` or of its group.
 const struct config_step config_dated_step = {.apply = dated_apply, .free = dated_free};

@@ -255,7 +255,7 @@ static const struct config_field group_keys[] = {TEXT(name), TEXT(disable_cache)
 	ITEMS(local_records, record, CONFIG_RECORDS_MAX),
 	NAMED(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX), END};
 
-static const struct config_field entry_keys[] = {TEXT(name), TEXT(verdict),
+static const struct config_field entry_keys[] = {TEXT(name), TEXT(verdict), TEXT(invert),
 	TEXTS(types, CONFIG_BLOCKED_TYPES_MAX), TEXT(reply), TEXT(group), TEXT(until), TEXT(why),
 	END};
 

@@ -336,7 +336,8 @@ static unsigned entry_find(const struct config_node *list, const struct managed_
 int config_managed_entry_set(struct config_managed *m, const struct managed_entry *e)
 {
 	const struct item_text texts[] = {{"name", e->name}, {"verdict", e->verdict},
-		{"reply", e->reply}, {"group", e->group}, {"until", e->until}, {"why", e->why}};
+		{"invert", e->inverts ? "true" : NULL}, {"reply", e->reply}, {"group", e->group},
+		{"until", e->until}, {"why", e->why}};
 	const struct managed_entry any = {.name = e->name, .group = e->group};
 	const unsigned before = entry_find(list_of(m, &entries), &any);
 	const bool is_there = before < config_list_count(list_of(m, &entries));

@@ -96,7 +96,7 @@ enum { CONFIG_UPDATE_INTERVAL_MIN_S = 60 };
 
 enum { CONFIG_DATED_MAX = 10000, CONFIG_DATED_WHY_MAX = 200 };
 
-// An item of `entries`. Until it ends, one without types and reply is also in blocking.allow or
+// An item of `entries`. Until it ends, one that is not special is also in blocking.allow or
 // blocking.deny, or in `allow` or `deny` of its group.
 struct config_dated_entry {
 	bool allow;
@@ -104,6 +104,7 @@ struct config_dated_entry {
 	unsigned group; // number; 0: everyone else
 	struct dns_name name;
 	char *pattern;           // regular expression, without the slashes; NULL: `name` counts
+	bool inverts;            // the pattern is for the names that it does not match
 	struct rule_types types; // query types that it is for
 	uint8_t reply;           // enum rule_reply; an allow entry has RULE_REPLY_GROUP
 	char *why;               // the operator's reason, UTF-8; "": not given
@@ -122,10 +123,10 @@ struct config_dated {
 	struct config_dated_entry *entries; // ordered as in the files
 };
 
-// Has the entry, which has not ended, query types or a reply of its own?
+// Has the entry, which has not ended, query types or a reply of its own, or an inverted pattern?
 static inline bool config_dated_is_special(const struct config_dated_entry *e)
 {
-	return !e->ended && (e->types.count || e->reply != RULE_REPLY_GROUP);
+	return !e->ended && (e->types.count || e->reply != RULE_REPLY_GROUP || e->inverts);
 }
 
 enum { CONFIG_TYPES_TEXT_MAX = 64 };

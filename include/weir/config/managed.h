@@ -32,6 +32,7 @@ struct managed_entry { // item of `entries`
 	const char *name, *verdict, *group, *until, *why;
 	const char *types; // several by commas
 	const char *reply;
+	bool inverts;
 };
 struct managed_list { // item of blocking.lists
 	const char *name, *path, *url, *format;

@@ -237,7 +237,7 @@ static void entry_added_print(const struct json_node *root)
 	const uint64_t until = json_count(root, "until_unix_s");
 	char name[NAME_SHOWN_MAX];
 	term_text(json_text(root, "name"), name, sizeof(name));
-	say(root, "{name:d} ");
+	say(root, json_flag(root, "invert") ? "every name but {name:d} " : "{name:d} ");
 	printf("%s%s", is_allow ? "allowed" : "denied",
 		*json_text(root, "name") == '/' ? "" : ", with all names below it,");
 	say_if(root, "type", " for type {type},");
@@ -269,7 +269,8 @@ static int entry_remove(struct ctl *c, const char *verdict)
 	static const struct {
 		uint64_t option;
 		const char *name;
-	} adds[] = {{CTL_OPT_FOR, "--for"}, {CTL_OPT_TYPE, "--type"}, {CTL_OPT_REPLY, "--reply"}};
+	} adds[] = {{CTL_OPT_FOR, "--for"}, {CTL_OPT_TYPE, "--type"}, {CTL_OPT_REPLY, "--reply"},
+		{CTL_OPT_INVERT, "--invert"}};
 	for (size_t i = 0; i < ARRAY_LEN(adds); i++)
 		if (c->given & adds[i].option) {
 			fprintf(stderr, "weirctl: %s --remove takes no %s\n", verdict,
@@ -285,8 +286,9 @@ static int entry_add(struct ctl *c, const char *verdict)
 	const uint64_t lasts = c->purpose ? figure_seconds(c->purpose) : 0;
 	snprintf(seconds, sizeof(seconds), "%" PRIu64, lasts);
 	const struct http_param params[] = {{"name", c->operand}, {"verdict", verdict},
-		{"group", c->group}, {"type", c->type}, {"reply", c->reply},
-		{"seconds", c->purpose ? seconds : NULL}, {"why", c->reason}, {NULL, NULL}};
+		{"group", c->group}, {"invert", c->invert ? "1" : NULL}, {"type", c->type},
+		{"reply", c->reply}, {"seconds", c->purpose ? seconds : NULL}, {"why", c->reason},
+		{NULL, NULL}};
 	if (c->purpose && !lasts) {
 		fprintf(stderr, "weirctl: --for takes 1s to 366d: 90s, 15m, 2h, 7d\n");
 		return CTL_USAGE;
@@ -302,6 +304,11 @@ static int cmd_allow(struct ctl *c)
 static int cmd_deny(struct ctl *c)
 {
 	return c->remove ? entry_remove(c, "deny") : entry_add(c, "deny");
+}
+
+static void entry_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%s%s", json_flag(n, "invert") ? "all but " : "", json_text(n, key));
 }
 
 static void group_cell(struct table *t, const struct json_node *n, const char *key)
@@ -323,7 +330,7 @@ static void left_cell(struct table *t, const struct json_node *n, const char *ke
 
 static void entries_print(const struct json_node *root)
 {
-	static const struct cell_column columns[] = {{"entry", "name", cell_text},
+	static const struct cell_column columns[] = {{"entry", "name", entry_cell},
 		{"verdict", "verdict", cell_text}, {"types", "type", cell_text},
 		{"reply", "reply", cell_text}, {"clients", "group", group_cell},
 		{"left", "left_s", left_cell}, {"until", "until", cell_text},
@@ -427,19 +434,20 @@ CTL_COMMANDS = {
 		"to 60 minutes, and no place of an admin."},
 	{"drops", "remove", 1, 1, 0, cmd_drops_remove, "SOURCE", "Remove a drop rule."},
 	{"allow", NULL, 1, 1,
-		CTL_OPT_GROUP | CTL_OPT_TYPE | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE,
-		cmd_allow,
-		"NAME|/PATTERN/ [--group G] [--type T] [--for T] [--why TEXT] | --remove NAME "
-		"[--group G]",
-		"Allow NAME and all names below it, for all clients or for group G, for all query "
-		"types or those of --type (AAAA,HTTPS), for T (90s, 15m, 2h, 7d); --remove: end "
-		"that."},
-	{"deny", NULL, 1, 1,
-		CTL_OPT_GROUP | CTL_OPT_TYPE | CTL_OPT_REPLY | CTL_OPT_FOR | CTL_OPT_WHY
+		CTL_OPT_GROUP | CTL_OPT_INVERT | CTL_OPT_TYPE | CTL_OPT_FOR | CTL_OPT_WHY
 			| CTL_OPT_REMOVE,
-		cmd_deny,
-		"NAME|/PATTERN/ [--group G] [--type T] [--reply R] [--for T] [--why TEXT] | "
+		cmd_allow,
+		"NAME|/PATTERN/ [--group G] [--invert] [--type T] [--for T] [--why TEXT] | "
 		"--remove NAME [--group G]",
+		"Allow NAME and all names below it, for all clients or for group G, for all query "
+		"types or those of --type (AAAA,HTTPS), for T (90s, 15m, 2h, 7d); --invert: every "
+		"name but those that match /PATTERN/; --remove: end that."},
+	{"deny", NULL, 1, 1,
+		CTL_OPT_GROUP | CTL_OPT_INVERT | CTL_OPT_TYPE | CTL_OPT_REPLY | CTL_OPT_FOR
+			| CTL_OPT_WHY | CTL_OPT_REMOVE,
+		cmd_deny,
+		"NAME|/PATTERN/ [--group G] [--invert] [--type T] [--reply R] [--for T] "
+		"[--why TEXT] | --remove NAME [--group G]",
 		"Block NAME and all names below it, with the options of allow; --reply: not as "
 		"`blocking.mode` says.",
 		.alias = "block"},

@@ -73,6 +73,7 @@ enum {
 	CTL_OPT_REPORT = 1ull << 32,
 	CTL_OPT_TYPE = 1ull << 33,
 	CTL_OPT_REPLY = 1ull << 34,
+	CTL_OPT_INVERT = 1ull << 35,
 };
 
 // Users that the control plane may run as, beside root and the caller.
@@ -90,7 +91,7 @@ struct ctl {
 	const char *interval, *seconds_text; // --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes, allow, report, known;
+		watch, yes, allow, report, known, invert;
 	uint64_t given;              // CTL_OPT_* of the given options
 	unsigned seconds;            // --seconds, 0: no number; 3 if not given
 	const char *const *operands; // all operands after the words

@@ -60,9 +60,14 @@ TEST(test_special_entries)
 		       "- {name: two.example, verdict: deny, reply: servfail}\n"
 		       "- {name: four.example, verdict: deny, types: ['~A', '~AAAA']}\n"
 		       "- {name: three.example, verdict: deny, reply: drop, until: "
-		       "'2020-01-01T00:00:00Z'}\n");
+		       "'2020-01-01T00:00:00Z'}\n"
+		       "- {name: /^y/, verdict: deny, invert: true}\n"
+		       "- {name: z.example, verdict: deny, types: A, invert: false}\n");
 	const struct config_dated_entry *e = c->dated.entries;
-	assert_int_equal(c->dated.count, 5);
+	assert_int_equal(c->dated.count, 7);
+	assert_true(e[5].inverts);
+	assert_string_equal(e[5].pattern, "^y");
+	assert_false(e[1].inverts || e[6].inverts);
 	assert_int_equal(e[0].types.count, 1);
 	assert_int_equal(e[0].types.except, 0);
 	assert_int_equal(e[0].types.type[0], DNS_TYPE_AAAA);
@@ -75,9 +80,10 @@ TEST(test_special_entries)
 	assert_int_equal(e[3].types.except, 1);
 	assert_int_equal(e[3].types.type[1], DNS_TYPE_AAAA);
 	assert_int_equal(e[4].reply, RULE_REPLY_DROP);
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 7; i++)
 		assert_int_equal(config_dated_is_special(&e[i]), i != 4);
 	assert_int_equal(c->blocking.deny_count + c->groups[0].allow.pattern_count, 0);
+	assert_int_equal(c->blocking.deny_pattern_count, 0);
 	assert_int_equal(c->groups[0].allow.count, 1);
 }
 
@@ -116,6 +122,11 @@ TEST(test_entries_refused)
 			"null, refused, servfail, drop"},
 		{"name: a.example, verdict: allow, reply: nodata",
 			"11:45: entries \"a.example\": reply: an allow entry has no reply"},
+		{"name: a.example, verdict: deny, invert: true",
+			"11:44: entries \"a.example\": invert: is for a /pattern/, and not for a "
+			"name"},
+		{"name: /a/, verdict: deny, invert: perhaps",
+			"11:38: entries \"/a/\": invert: must be true or false"},
 		{"name: a.example, verdict: deny, for: 2h",
 			"11:44: entries \"a.example\": for: unknown key"},
 	};

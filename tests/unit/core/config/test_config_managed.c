@@ -70,11 +70,14 @@ TEST(test_types_of_an_entry)
 	assert_int_equal(config_managed_entry_set(m, &e), 0);
 	e.types = e.reply = NULL; // a plain entry, in its place
 	assert_int_equal(config_managed_entry_set(m, &e), 2);
+	const struct managed_entry inverted = {.name = "/^c/", .verdict = "allow", .inverts = true};
+	assert_int_equal(config_managed_entry_set(m, &inverted), 0);
 	is_text(m, "# head\n"
 		   "entries:\n"
 		   "  - {name: \"a.example\", verdict: \"deny\", types: [\"AAAA\", \"HTTPS\"], "
 		   "reply: \"nodata\"}\n"
-		   "  - {name: \"b.example\", verdict: \"deny\"}\n");
+		   "  - {name: \"b.example\", verdict: \"deny\"}\n"
+		   "  - {name: \"/^c/\", verdict: \"allow\", invert: \"true\"}\n");
 }
 
 TEST(test_ends)

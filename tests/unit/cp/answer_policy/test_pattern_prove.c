@@ -51,7 +51,7 @@ TEST(test_patterns_that_nothing_reads)
 TEST(test_entries_with_options)
 {
 	struct config_dated_entry entries[] = {{.pattern = good, .types.count = 1},
-		{.pattern = open_group, .reply = RULE_REPLY_SERVFAIL}, {.pattern = ahead},
+		{.pattern = open_group, .inverts = true}, {.pattern = ahead},
 		{.pattern = back, .reply = RULE_REPLY_DROP, .ended = true}};
 	const struct config c = {.dated = {.entries = entries, .count = ARRAY_LEN(entries)}};
 	const struct config_errors e = errors_of(&c);

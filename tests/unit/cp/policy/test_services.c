@@ -122,7 +122,8 @@ static int tell(void *arg, const struct list_rule *rule)
 	struct rules_text *t = arg;
 	char text[DNS_NAME_TEXT_MAX];
 	if (rule->what == LIST_RULE_PATTERN)
-		snprintf(text, sizeof(text), "/%.*s/", (int)rule->pattern_len, rule->pattern);
+		snprintf(text, sizeof(text), "%s/%.*s/", rule->inverts ? "!" : "",
+			(int)rule->pattern_len, rule->pattern);
 	else
 		dns_name_to_text(rule->name, text);
 	t->len += (size_t)snprintf(
@@ -197,7 +198,7 @@ TEST(test_sources)
 		"safe search brave = 8:search.brave.com$1$28$65\n");
 }
 
-// Entries with types or a reply; the last two have none, or have ended.
+// Entries with types, a reply or an inverted pattern; the last two have none, or have ended.
 TEST(test_special_entries)
 {
 	static struct rules_text t;
@@ -211,6 +212,7 @@ TEST(test_special_entries)
 			.allow = true,
 			.types = {.count = 1, .type = {DNS_TYPE_AAAA}}},
 		{.pattern = pattern, .reply = RULE_REPLY_REFUSED, .group = 1},
+		{.pattern = pattern, .inverts = true, .group = 1},
 		{.name = name_of_text("plain.example")},
 		{.name = name_of_text("gone.example"), .reply = RULE_REPLY_DROP, .ended = true},
 	};
@@ -221,5 +223,5 @@ TEST(test_special_entries)
 	tell_all(s, &t);
 	assert_string_equal(t.text, "allow entries = 6:ok.example$28\n"
 				    "deny entries = 5:six.example$28$65\n"
-				    "group kids: deny = 5:/^x/=refused\n");
+				    "group kids: deny = 5:/^x/=refused 5:!/^x/\n");
 }

@@ -16,8 +16,8 @@ static struct config_group group_double = {.name = kids};
 TEST(test_entries)
 {
 	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
-		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\",\"type\":"
-		"\"\","
+		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\","
+		"\"invert\":false,\"type\":\"\","
 		"\"reply\":\"\",\"until\":\"\",\"until_unix_s\":0,\"replaced\":false,\"replaced_"
 		"permanent\":false,\"needs_"
 		"restart\":\"\"}");
@@ -74,6 +74,20 @@ TEST(test_entries)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_reply(bad[i].request, 400, bad[i].part);
 	assert_int_equal(verbs_double.applied, applied);
+}
+
+TEST(test_inverted_entry)
+{
+	assert_reply(
+		"POST /entries/add?name=%2F%5Ea%2F&verdict=deny&invert=0", 200, "\"invert\":false");
+	assert_reply("POST /entries/add?name=%2F%5Ea%2F&verdict=deny&invert=1&type=A", 200,
+		"\"invert\":true", "\"replaced\":true");
+	assert_string_equal(verbs_double.what, "deny --invert --type A /^a/");
+	managed_has("{name: \"/^a/\", verdict: \"deny\", invert: \"true\", types: [\"A\"]}", true);
+	assert_reply("POST /entries/add?name=%2F%5Ea%2F&verdict=deny&invert=yes", 400,
+		"invert: must be 0 or 1");
+	assert_reply("POST /entries/remove?name=%2F%5Ea%2F", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.managed, "");
 }
 
 TEST(test_lists)
@@ -150,10 +164,12 @@ TEST(test_removable)
 		"\"192.0.2.1\",\"ttl_s\":60,\"group\":\"\",\"removable\":false}",
 		"\"192.0.2.7\",\"ttl_s\":60,\"group\":\"\",\"removable\":true}");
 	assert_reply("GET /entries", 200,
-		"\"verdict\":\"deny\",\"group\":\"\",\"type\":\"\",\"reply\":\"\",\"why\":\"\","
+		"\"verdict\":\"deny\",\"group\":\"\",\"invert\":false,\"type\":\"\","
+		"\"reply\":\"\",\"why\":\"\","
 		"\"until\":\"\","
 		"\"until_unix_s\":0,\"left_s\":0,\"ended\":false,\"removable\":false}",
-		"\"verdict\":\"allow\",\"group\":\"\",\"type\":\"\",\"reply\":\"\",\"why\":\"\","
+		"\"verdict\":\"allow\",\"group\":\"\",\"invert\":false,\"type\":\"\","
+		"\"reply\":\"\",\"why\":\"\","
 		"\"until\":\"\","
 		"\"until_unix_s\":0,\"left_s\":0,\"ended\":false,\"removable\":true}");
 	config.blocking.disabled = &list;
@@ -428,15 +444,16 @@ TEST(test_shown)
 			.types = {.count = 2, .type = {DNS_TYPE_A, DNS_TYPE_SVCB}},
 			.why = reason,
 			.until = 4102444800},
-		{.pattern = pattern, .why = none, .until = 1, .ended = true}};
+		{.pattern = pattern, .inverts = true, .why = none, .until = 1, .ended = true}};
 	assert_reply("GET /entries", 200, "{\"entries\":[]}");
 	assert_int_equal(dns_name_from_text("a.test", 6, &entries[0].name), 0);
 	config.dated = (struct config_dated){ARRAY_LEN(entries), entries};
 	assert_reply("GET /entries", 200,
-		"{\"name\":\"a.test\",\"verdict\":\"allow\",\"group\":\"kids\",\"type\":\"A,SVCB\","
+		"{\"name\":\"a.test\",\"verdict\":\"allow\",\"group\":\"kids\","
+		"\"invert\":false,\"type\":\"A,SVCB\","
 		"\"reply\":\"\",\"why\":\"by "
 		"hand\",\"until\":\"2100-01-01T00:00:00Z\",\"until_unix_s\":4102444800,",
-		"{\"name\":\"/^a/\",\"verdict\":\"deny\",\"group\":\"\"",
+		"{\"name\":\"/^a/\",\"verdict\":\"deny\",\"group\":\"\",\"invert\":true",
 		"\"left_s\":0,\"ended\":true");
 	config.dated.count = 0;
 }

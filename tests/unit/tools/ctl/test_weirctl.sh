@@ -129,6 +129,7 @@ want 2 '' '--for takes 1s to 366d' deny a.example --for 367d
 want 2 '' '--for takes 1s to 366d' deny a.example --for 2hours
 want 2 '' '--for takes 1s to 366d' deny a.example --for 99999999d
 want 2 '' 'takes no --for' allow --remove a.example --for 2h
+want 2 '' 'takes no --invert' allow --remove /a/ --invert
 want 1 '' 'control.sock' $c deny --remove a.example --why x
 want 1 '' 'control.sock' $c group move 192.0.2.1 kids --why x
 want 2 '' 'list takes one of: show, add, remove, disable, enable' list

@@ -342,6 +342,7 @@ TEST(test_entries_found)
 				.type = {DNS_TYPE_AAAA, DNS_TYPE_TXT}},
 			.reply = RULE_REPLY_NODATA},
 		{.pattern = pattern, .why = empty},
+		{.pattern = pattern, .why = empty, .inverts = true, .allow = true},
 	};
 	struct config_group group = {.name = called};
 	const struct config c = {.groups = &group,
@@ -367,10 +368,19 @@ TEST(test_entries_found)
 	w = why_of("ads.test", 0);
 	why_entries_find(w, &c);
 	assert_int_equal(w->entries, 0);
-	why_hit_add(w, &(struct why_hit){.what = WHY_PATTERN, .pattern = "^ads", .pattern_len = 4});
+	struct why_hit hit = {.what = WHY_PATTERN, .pattern = "^ads", .pattern_len = 4};
+	why_hit_add(w, &hit);
 	why_entries_find(w, &c);
 	assert_int_equal(w->entries, 1);
 	assert_string_equal(w->entry[0].text, "deny /^ads/ for everyone");
+	// And an inverted one where they say that it does not match.
+	hit.inverts = true;
+	w = why_of("www.test", 0);
+	why_hit_add(w, &hit);
+	why_entries_find(w, &c);
+	assert_int_equal(w->entries, 1);
+	assert_string_equal(
+		w->entry[0].text, "allow every name but those that match /^ads/ for everyone");
 }
 
 TEST(test_entries_cap)
