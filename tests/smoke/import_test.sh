@@ -7,7 +7,7 @@
 twin() { $python "$smoke_dir/rig/pihole_twin.py" "$@"; }
 section() { awk -v "want=$1" '/^[a-z]/ { of = $1 } index(want, " " of " ")' "$2"; } # the sections " a: b: " of a file
 # A configuration of the lab, but for what the import gives.
-with() { { section " runtime: dataplane: upstreams: query_log: " $tmp/lab.yaml && section " blocking: groups: clients: local: forward_zones: " "$1"; } >$config; }
+with() { { section " runtime: dataplane: upstreams: query_log: " $tmp/lab.yaml && section " blocking: groups: clients: local: forward_zones: entries: " "$1"; } >$config; }
 
 lab_up
 cp $config $tmp/lab.yaml

@@ -25,7 +25,7 @@ LAB = {"upstreams": 3, "clients": CLIENTS, "lists": {}}
 TWIN = "198.18.0.100"  # the address of a program
 SEEDS, SHARE = (range(5), 1) if LONG else (range(1), 4)  # the gate asks a quarter of the questions, about one file
 # Sections that the import gives; the others are the lab's.
-SECTIONS = ("blocking", "upstreams", "groups", "clients", "local", "forward_zones", "access", "cache", "ipv6")
+SECTIONS = ("blocking", "upstreams", "groups", "clients", "local", "forward_zones", "access", "cache", "ipv6", "entries")
 UNIT = ROOT / "tests/unit/tools/ctl/import"
 FIXTURES = {
     "pihole5": ("pihole", "pihole5"), "pihole6": ("pihole", "pihole6/pihole.toml", "pihole5"),

@@ -8,7 +8,7 @@ usage: pihole_twin.py make FOLDER                 gravity.db, custom.list and fi
 Verdicts as docs.pi-hole.net says, for the enabled groups of the client, or group 0 if the client is not named: what is allowed,
 exactly or by an expression, passes; then what is denied exactly is blocked; what a list allows passes; what a list has is
 blocked; what an expression denies is blocked. A plain name of a list, and an exact domain, is that name alone; ||name^ is the
-name and all below it. A blocked name is 0.0.0.0.
+name and all below it. An expression with ;invert is for every name that it does not match. A blocked name is 0.0.0.0.
 """
 import pathlib
 import random
@@ -86,6 +86,7 @@ def domains_make(db, rng, denied):
     rows += [(1, f"n{i}.pi.example") for i in denied[:40]] + [(1, f"n{i}.n{i // 2}.pi.example") for i in denied[40:]]
     rows += [(2, r"(\.|^)n77\.pi\.example$"), (2, r"^n1[0-4][0-9]\.pi"), (2, r"^n[0-9]+\.n2[0-9]\."), (2, r"n(3|5)33\.")]
     rows += [(3, r"(\.|^)n4[0-9]\.pi\.example$"), (3, r"^n7[0-9]{2}\."), (3, r"^n[0-9]+\.n1[0-9]{2}\."), (3, r"(^|\.)n140\.pi\.example$")]
+    rows += [(2, r"n[0-9]*[1-9]\.;invert"), (3, r"^n[0-9]*[0-7]\.;invert")]
     for kind, domain in rows:
         row = db.execute("INSERT INTO domainlist (type, domain, enabled) VALUES (?, ?, ?)", (kind, domain, rng.random() < 0.95)).lastrowid
         link(db, "domainlist", row, [g for g in range(5) if rng.random() < 0.5])
@@ -126,21 +127,24 @@ class Pihole:
         self.lists = {table: {d for d, in db.execute(
             f"SELECT domain FROM {table} JOIN adlist_by_group USING (adlist_id) WHERE group_id IN {marks}")}
             for table in ("gravity", "antigravity")}
-        self.regex = {kind: [re.compile(d) for d in self.domains[kind]] for kind in (2, 3)}
+        self.regex = {kind: [(re.compile(d.removesuffix(";invert")), d.endswith(";invert")) for d in self.domains[kind]] for kind in (2, 3)}
 
     def listed(self, table, name):
         parts = name.split(".")
         above = {"||" + ".".join(parts[i:]) + "^" for i in range(len(parts))}
         return name in self.lists[table] or bool(above & self.lists[table])
 
+    def expressed(self, kind, name):
+        return any(bool(r.search(name)) != inverted for r, inverted in self.regex[kind])
+
     def blocks(self, name):
-        if name in self.domains[0] or any(r.search(name) for r in self.regex[2]):
+        if name in self.domains[0] or self.expressed(2, name):
             return False
         if name in self.domains[1]:
             return True
         if self.listed("antigravity", name):
             return False
-        return self.listed("gravity", name) or any(r.search(name) for r in self.regex[3])
+        return self.listed("gravity", name) or self.expressed(3, name)
 
 
 def ask_all(server, client, wanted):

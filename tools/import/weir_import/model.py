@@ -12,7 +12,7 @@ from . import names, rdata, servers, source
 from .account import BLOCKING, DIFFERENTLY, IMPOSSIBLE, REST
 
 ITEMS_MAX = 100000  # of one list
-ENTRIES_MAX = 10000  # with query types or a reply of their own
+ENTRIES_MAX = 10000  # with query types, a reply of their own, or an inverted pattern
 LISTS_MAX, RECORDS_MAX, GROUPS_MAX, CLIENTS_MAX, ZONES_MAX, HOSTS_FILES_MAX = 254, 20000, 63, 4096, 256, 16
 GROUP_NAME_MAX, CLIENT_NAME_MAX, LIST_NAME_MAX, PATH_MAX, URL_MAX, SCHEDULE_NAME_MAX = 31, 60, 60, 255, 1024, 23
 SCHEDULES_MAX = 16  # of one group
@@ -69,13 +69,15 @@ class List:
 
 @dataclasses.dataclass
 class Entry:
-    """An entry for some query types, or with a reply of its own. `group`: a Group, or None for everyone."""
+    """An entry for some query types, with a reply of its own, or for the names that a pattern does not match (`invert`). `group`: a
+    Group, or None for everyone."""
     name: str  # or /pattern/
     allow: bool
     types: tuple
     reply: str
     group: object = None
     note: str | None = None
+    invert: bool = False
 
 
 @dataclasses.dataclass
@@ -226,7 +228,7 @@ class Model:
             return True
         return False
 
-    def special(self, at, add, allow, types, reply, group=None):
+    def special(self, at, add, allow, types, reply, group=None, invert=False):
         """An entry for these query types (all but those with a `~` in front), which `add` gives to the items that it gets."""
         plain = [t.removeprefix("~") for t in types]
         wrong = next((t for t in plain if t not in BLOCKED_TYPES), None)
@@ -238,7 +240,7 @@ class Model:
         found = Items("entries")
         if not add(found):
             return False
-        self.entries += [Entry(text, allow, tuple(types), reply, group, note) for text, note in found]
+        self.entries += [Entry(text, allow, tuple(types), reply, group, note, invert) for text, note in found]
         if types and reply == "nxdomain":
             at.differently("weir answers NODATA, and not NXDOMAIN: the name has other query types", "entries", BLOCKING)
         return True

@@ -230,10 +230,11 @@ class Writer:
         if self.model.entries:
             self.put("entries:")
         for e in self.model.entries:
+            invert = ", invert: true" if e.invert else ""
             types = f", types: {flow(e.types)}" if e.types else ""
             reply = f", reply: {e.reply}" if e.reply else ""
             group = f", group: {text(e.group.name)}" if e.group else ""
-            self.put(f"  - {{name: {text(e.name)}, verdict: {'allow' if e.allow else 'deny'}{types}{reply}{group}}}{note(e.note)}")
+            self.put(f"  - {{name: {text(e.name)}, verdict: {'allow' if e.allow else 'deny'}{invert}{types}{reply}{group}}}{note(e.note)}")
         if self.model.entries:
             self.put()
 

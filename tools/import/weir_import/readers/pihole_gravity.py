@@ -292,8 +292,8 @@ REPLIES = {"nxdomain": "nxdomain", "nodata": "nodata", "refused": "refused", "no
 
 
 def options(regex, allow):
-    """(expression, query types, reply) of one with options, or None."""
-    types, reply = [], ""
+    """(expression, query types, reply, whether it is inverted) of one with options, or None."""
+    types, reply, invert = [], "", False
     for option in OPTION.findall(regex):
         key, _, value = option.lower().partition("=")
         if key == "querytype":
@@ -301,23 +301,25 @@ def options(regex, allow):
             types = [mark + t.strip().upper() for t in value.removeprefix("!").split(",")]
         elif key == "reply" and value in REPLIES:
             reply = "" if allow else REPLIES[value]
+        elif key == "invert":
+            invert = True
         else:
             return None
-    return OPTION.sub("", regex), types, reply
+    return OPTION.sub("", regex), types, reply, invert
 
 
 def _special(r, c, row, allow, where):
     """An expression with options is an entry for each group that has it."""
     found = options(row.text, allow)
     if not found:
-        return row.node.impossible("the expression is left out: weir has patterns for query types and with a code as the reply, and "
-                                   "none that are inverted or answer with an address")
-    regex, types, reply = found
+        return row.node.impossible("the expression is left out: weir has patterns with a code as the reply, and none that answer with "
+                                   "an address")
+    regex, types, reply, invert = found
     for group in [None] if len(where) == len(c.sets) else [c.groups[i] for i in where]:
         if len(where) < len(c.sets) and group is None:
             row.node.impossible("the domain is left out for some clients: their group is left out")
         else:
-            r.model.special(row.node, lambda items: r.model.pattern(row.node, items, regex, row.note), allow, types, reply, group)
+            r.model.special(row.node, lambda items: r.model.pattern(row.node, items, regex, row.note), allow, types, reply, group, invert)
     return None
 
 

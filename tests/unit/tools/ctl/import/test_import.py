@@ -512,8 +512,8 @@ def mutated(whole, rng, pieces):
     return data
 
 
-# What weir refuses in a file that a person must correct: relations between records and servers.
-KNOWN = re.compile("leads in a circle|is an address of this service")
+# What weir refuses in a file that a person must correct: relations between records and servers, and patterns that do not compile.
+KNOWN = re.compile("leads in a circle|is an address of this service|: /.*/: ")
 # Rows of options that no file has: those of the command line, and the places of keys in schemas that a fixture has elsewhere.
 UNMET = {
     "dnsmasq": {"test", "version", "help"},
@@ -799,10 +799,12 @@ class Pihole(unittest.TestCase):
 
     def test_expressions_with_options(self):
         from weir_import.readers import pihole_gravity
-        for regex, allow, want in (("^a;querytype=A,aaaa", False, ("^a", ["A", "AAAA"], "")), ("^a;querytype=!A,MX", True, ("^a", ["~A", "~MX"], "")),
-                                   ("^a;reply=nxdomain;querytype=A", False, ("^a", ["A"], "nxdomain")),
-                                   ("^a;reply=NONE", False, ("^a", [], "drop")), ("^a;reply=NODATA", True, ("^a", [], "")),
-                                   ("^a;invert", False, None), ("^a;reply=1.2.3.4", False, None)):
+        for regex, allow, want in (("^a;querytype=A,aaaa", False, ("^a", ["A", "AAAA"], "", False)),
+                                   ("^a;querytype=!A,MX", True, ("^a", ["~A", "~MX"], "", False)),
+                                   ("^a;reply=nxdomain;querytype=A", False, ("^a", ["A"], "nxdomain", False)),
+                                   ("^a;reply=NONE", False, ("^a", [], "drop", False)), ("^a;reply=NODATA", True, ("^a", [], "", False)),
+                                   ("^a;invert", False, ("^a", [], "", True)),
+                                   ("^a;querytype=A;invert", True, ("^a", ["A"], "", True)), ("^a;reply=1.2.3.4", False, None)):
             self.assertEqual(pihole_gravity.options(regex, allow), want, regex)
         for regex, want in ((r"(\.|^)a\.b-c\.example$", "a.b-c.example"), (r"(^|\.)a\-b\.example$", "a-b.example"),
                             (r"(\.|^)a.example$", None), (r"(\.|^)a\.example", None)):
