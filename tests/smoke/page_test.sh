@@ -86,11 +86,13 @@ counted() { echo "[...document.querySelector('main table').tBodies[0].rows].filt
 check "lists of each kind are those of weirctl: $kinds" browse login "do:location.hash = '#/lists', true" "do:document.querySelector('main p')?.textContent.includes('$kinds')" \
 	"do:[...document.querySelectorAll('main tr')].some((r) => /^local dataanswer/.test(r.textContent))" \
 	"do:\`: \${$(counted block)} block, \${$(counted allow)} allow, \${$(counted answer)} answer\` === '${kinds#* lists}'"
-$python - <<'SERVER' 2>/dev/null &
-import http.server, time
+$python - $tmp/lists_may_come <<'SERVER' 2>/dev/null &
+import http.server, os, sys, time
 class Slow(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        time.sleep(3)
+        end = time.monotonic() + 60
+        while not os.path.exists(sys.argv[1]) and time.monotonic() < end:
+            time.sleep(0.05)
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"slow.test\n")
@@ -99,7 +101,7 @@ SERVER
 state_of() { echo "[...document.querySelectorAll('main tr')].find((r) => r.textContent.startsWith('$1'))?.cells[2].textContent"; }
 check "several lists at once, the line that is none stays, and their state follows" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main textarea')" \
 	"do:$(typed 'New lists: a URL or path a line, with a name before it if you like' 'http://127.0.0.1:8098/a/slow.list\nthe other http://127.0.0.1:8098/other\nnone')" "do:$(press 'Add lists')" \
-	"do:$(said 'slow.list, the other are added. none: is neither a URL')" "do:document.querySelector('main textarea').value === 'none' && $(state_of slow.list) === 'loads …'" \
+	"do:$(said 'slow.list, the other are added. none: is neither a URL')" "do:document.querySelector('main textarea').value === 'none' && $(state_of slow.list) === 'loads …'" "touch:$tmp/lists_may_come" \
 	"do:$(state_of slow.list) === 'in force' && $(state_of 'the other') === 'in force'"
 check "block" eventually blocks ok.slow.test
 check "known lists are added by their names, and go" browse login "do:(window.confirm = () => true, location.hash = '#/lists', true)" "do:$(press 'Add adguard')" "do:$(said 'adguard is added.')" \

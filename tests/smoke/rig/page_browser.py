@@ -6,7 +6,7 @@ usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, st
 
 STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size;
 axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile, narrow (the smallest size from here on), saved:TEXT (a file with it is saved), do:JAVASCRIPT (its value must be true
-within 30 s), print:JAVASCRIPT (prints its value), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something is wider than a window of
+within 30 s), print:JAVASCRIPT (prints its value), touch:FILE (makes it), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something is wider than a window of
 that width). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the window, an alert.
 """
 import json
@@ -277,6 +277,8 @@ def main():
                 b.until(step[3:])
             elif step.startswith("print:"):
                 print(b.value(step[6:]))
+            elif step.startswith("touch:"):
+                pathlib.Path(step[6:]).touch()
             elif step.startswith("wide:"):
                 b.size(int(step[5:]), 800, "light")
                 b.found += [f"wider than the window: {wide}" for wide in [b.value(WIDE)] if wide]
