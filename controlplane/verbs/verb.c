@@ -117,6 +117,17 @@ bool verb_is_of_file(
 	return true;
 }
 
+void verb_reply(struct http_exchange *x, struct json_out *o, int rc)
+{
+	char *body = json_out_finish(o);
+	if (rc == 0) {
+		http_reply(x, 200, body);
+		return;
+	}
+	heap_free(body);
+	http_reply(x, 500, NULL);
+}
+
 bool verb_group_check(struct verb *v, const char *group)
 {
 	if (!group || config_group_by_name(verb_config(v), group))

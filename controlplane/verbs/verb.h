@@ -48,6 +48,8 @@ void verb_apply(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
 // A copy of the managed part, for config_managed_free(). A reply that says for each item whether a
 // verb can remove it tries that on the copy. NULL: nothing can be edited.
 struct config_managed *verb_managed(const struct api *a);
+// Replies with the document, which it frees; with status 500 where `rc` is not 0.
+void verb_reply(struct http_exchange *x, struct json_out *o, int rc);
 int64_t verb_now(void); // seconds of the wall clock, by which entries end
 const struct config *verb_config(const struct verb *v); // the configuration in force
 // Does the group exist? Else replies and ends the verb. `group` NULL is fine.

@@ -284,13 +284,7 @@ static void serve_servers(struct api *a, struct http_exchange *x)
 		known_servers_out(o, n, "ipv4", r->ipv4);
 		known_servers_out(o, n, "ipv6", r->ipv6);
 	}
-	char *body = json_out_finish(o);
-	if (rc == 0) {
-		http_reply(x, 200, body);
-		return;
-	}
-	heap_free(body);
-	http_reply(x, 500, NULL);
+	verb_reply(x, o, rc);
 }
 
 const struct api_part api_servers_part = {

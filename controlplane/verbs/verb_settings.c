@@ -231,13 +231,7 @@ static void serve_overrides(struct api *a, struct http_exchange *x)
 		rc = rows_out(&rows, m ? a->deps.config_bundle(a->deps.reload_arg) : NULL, o);
 	rows_free(&rows);
 	config_managed_free(m);
-	char *body = json_out_finish(o);
-	if (rc == 0) {
-		http_reply(x, 200, body);
-		return;
-	}
-	heap_free(body);
-	http_reply(x, 500, NULL);
+	verb_reply(x, o, rc);
 }
 
 struct values_look {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 // Keys of whole texts alone; keys whose items verbs add and remove one by one; and secrets, for
-// what is set so is shown, and the audit log keeps it.
+// an override is shown to admins and kept in the audit log.
 static bool is_fixed(const char *key)
 {
 	static const char *const keys[] = {"version", "include", "runtime", "entries",

@@ -74,7 +74,7 @@ TEST(test_adblock)
 	assert_int_equal(r.counts.comments, 4);
 }
 
-// A list for browsers, loaded by mistake: what it says about names, and nothing of paths.
+// A list for browsers, loaded by mistake: its rules about names are taken, those of paths are not.
 TEST(test_page_filters)
 {
 	static const char text[] = "[Adblock Plus 2.0]\n"
