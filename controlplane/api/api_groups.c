@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEMS_MAX = 64 }; // items shown of an unbounded list, whose length is shown, too
-
 // Adds "all_lists" and "lists" of a group; `g` NULL: of everyone else.
 static void lists_out(struct json_out *o, struct json_node *n, const struct config *c,
 	const struct config_group *g)
@@ -67,17 +65,17 @@ static void members_out(struct json_out *o, struct json_node *n, const struct co
 	json_out_count(o, n, "prefixes", g->client_count);
 	json_out_count(o, n, "macs", g->mac_count);
 	struct json_node *list = json_out_array(o, n, "clients");
-	for (unsigned i = 0; i < g->client_count && i < ITEMS_MAX; i++)
+	for (unsigned i = 0; i < g->client_count && i < API_ITEMS_MAX; i++)
 		json_out_text(o, list, NULL, ip_address_text(&g->clients[i], true, text));
-	for (unsigned i = 0; i < g->mac_count && i < ITEMS_MAX; i++)
+	for (unsigned i = 0; i < g->mac_count && i < API_ITEMS_MAX; i++)
 		json_out_text(o, list, NULL, config_mac_text(&g->macs[i], text));
 	json_out_count(o, n, "vlan_count", g->vlan_count);
 	list = json_out_array(o, n, "vlans");
-	for (unsigned i = 0; i < g->vlan_count && i < ITEMS_MAX; i++)
+	for (unsigned i = 0; i < g->vlan_count && i < API_ITEMS_MAX; i++)
 		json_out_count(o, list, NULL, g->vlans[i]);
 	json_out_count(o, n, "client_name_count", g->client_name_count);
 	list = json_out_array(o, n, "client_names");
-	for (unsigned i = 0; i < g->client_name_count && i < ITEMS_MAX; i++)
+	for (unsigned i = 0; i < g->client_name_count && i < API_ITEMS_MAX; i++)
 		json_out_text(o, list, NULL, g->client_names[i]);
 }
 

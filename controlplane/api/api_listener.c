@@ -206,7 +206,7 @@ static void on_request(void *arg, struct http_exchange *x)
 	const struct config *c = a->deps.config_current(a->deps.reload_arg);
 	if (!api_listen_host_is_known(&c->metrics, http_header(x, "Host")))
 		host_refuse(a, x);
-	else if (http_is_post(x))
+	else if (http_is_change(x))
 		api_refuse(x, 405, "use GET");
 	else
 		api_serve(a, x, API_NETWORK, CONTROL_READ);

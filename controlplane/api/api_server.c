@@ -122,6 +122,8 @@ void api_late(void *arg, struct http_exchange *x, unsigned status)
 		.who = http_who(x), .from = http_from(x), .method = "POST", .status = status};
 	if (!e || !is_audited(e))
 		return;
+	if ((e->flags & API_PUT) == API_PUT)
+		entry.method = "PUT";
 	audit_end(&a->access->audit);
 	about_endpoint(&entry, x, e);
 	if (e->flags & API_POST)
@@ -170,19 +172,33 @@ static const char *path_of(const struct http_exchange *x)
 	return strncmp(path, version, sizeof(version) - 1) == 0 ? path + sizeof(version) - 2 : path;
 }
 
-static const struct api_endpoint *endpoint_find(const char *path, unsigned flags)
+static bool takes_method(const struct api_endpoint *e, const struct http_exchange *x)
 {
+	const unsigned is = http_is_put(x) ? API_PUT : http_is_post(x) ? API_POST : API_GET;
+	return (e->flags & API_PUT) == is;
+}
+
+// The endpoint that has all of `flags` and takes the request, or else only has its path; NULL: none
+// has.
+static const struct api_endpoint *endpoint_of(const struct http_exchange *x, unsigned flags)
+{
+	const char *path = path_of(x);
+	const struct api_endpoint *found = NULL;
 	for (const struct api_part *const *p = api_parts; *p; p++)
-		for (unsigned i = 0; i < API_PART_ENDPOINTS_MAX && (*p)->endpoint[i].path; i++)
-			if (((*p)->endpoint[i].flags & flags) == flags
-				&& strcmp(path, (*p)->endpoint[i].path) == 0)
-				return &(*p)->endpoint[i];
-	return NULL;
+		for (unsigned i = 0; i < API_PART_ENDPOINTS_MAX && (*p)->endpoint[i].path; i++) {
+			const struct api_endpoint *e = &(*p)->endpoint[i];
+			if ((e->flags & flags) != flags || strcmp(path, e->path) != 0)
+				continue;
+			if (takes_method(e, x))
+				return e;
+			found = e;
+		}
+	return found;
 }
 
 bool api_is_open(const struct http_exchange *x)
 {
-	return endpoint_find(path_of(x), API_OPEN) != NULL;
+	return endpoint_of(x, API_OPEN) != NULL;
 }
 
 static bool is_off(const struct api *a)
@@ -262,7 +278,7 @@ static bool endpoint_begin(struct api *a, struct http_exchange *x, const struct 
 
 void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum control_role role)
 {
-	const struct api_endpoint *e = endpoint_find(path_of(x), flags);
+	const struct api_endpoint *e = endpoint_of(x, flags);
 	if (e && !is_allowed(e, role)) {
 		access_count_refused(a->access, ACCESS_role);
 		api_deny(a, x, ACCESS_role);
@@ -277,9 +293,11 @@ void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum cont
 		api_refuse(x, 404, "no such endpoint%s", flags & API_NETWORK ? " here" : "");
 		return;
 	}
-	const bool is_post = e->flags & API_POST;
-	if (http_is_post(x) != is_post) {
-		api_refuse(x, 405, "use %s", is_post ? "POST" : "GET");
+	if (!takes_method(e, x)) {
+		api_refuse(x, 405, "use %s",
+			(e->flags & API_PUT) == API_PUT ? "GET or PUT"
+			: e->flags & API_POST           ? "POST"
+							: "GET");
 		return;
 	}
 	if (!endpoint_begin(a, x, e, role))

@@ -98,15 +98,19 @@ enum {
 	API_BUILD_MS = 120000
 };
 
+// Items shown of a long list of GET /groups, whose length is shown, too.
+enum { API_ITEMS_MAX = 64 };
+
 enum { API_USER_MAX = HTTP_WHO_MAX + HTTP_FROM_MAX + 4 };
 
 enum api_endpoint_flags {
-	API_GET = 0,          // changes nothing
-	API_POST = 1 << 0,    // changes something
-	API_ALWAYS = 1 << 1,  // served also while the toggle `api` is off
-	API_NETWORK = 1 << 2, // served by metrics.listen as well
-	API_AUDIT = 1 << 3,   // has audit entries though it changes nothing
-	API_OPEN = 1 << 4,    // the login itself: served over the network without a user
+	API_GET = 0,                 // changes nothing
+	API_POST = 1 << 0,           // changes something
+	API_ALWAYS = 1 << 1,         // served also while the toggle `api` is off
+	API_NETWORK = 1 << 2,        // served by metrics.listen as well
+	API_AUDIT = 1 << 3,          // has audit entries though it changes nothing
+	API_OPEN = 1 << 4,           // the login itself: served over the network without a user
+	API_PUT = 1 << 5 | API_POST, // changes something, by PUT: the body is all that shall be
 };
 
 struct api_endpoint {
@@ -194,6 +198,7 @@ struct api_part {
 	X(members)        \
 	X(servers)        \
 	X(settings)       \
+	X(put)            \
 	X(events)         \
 	X(updates)        \
 	X(live)           \

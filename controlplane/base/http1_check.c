@@ -130,7 +130,7 @@ static void head_end(struct http1_check *c)
 		fail(c, HTTP1_coding);
 	else if (c->codings && c->lengths)
 		fail(c, HTTP1_length);
-	else if (!c->is_post && (c->codings || c->left))
+	else if (!c->has_body && (c->codings || c->left))
 		fail(c, HTTP1_body);
 	else if (c->codings)
 		c->state = S_SIZE;
@@ -155,12 +155,17 @@ static enum field field_of(const struct http1_check *c)
 	return F_OTHER;
 }
 
+static bool is_word(const struct http1_check *c, const char *word)
+{
+	return c->word_len == strlen(word) && memcmp(c->word, word, c->word_len) == 0;
+}
+
 static void method_byte(struct http1_check *c, uint8_t b)
 {
 	if (b == ' ' && c->at)
 		*c = (struct http1_check){.whole = c->whole,
 			.state = S_TARGET,
-			.is_post = c->word_len == 4 && memcmp(c->word, "POST", 4) == 0};
+			.has_body = is_word(c, "POST") || is_word(c, "PUT")};
 	else if (b == '\r' && !c->at && !c->has_blank)
 		line_end(c, S_METHOD);
 	else if (!is_token(b))

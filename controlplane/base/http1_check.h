@@ -55,7 +55,7 @@ struct http1_check {
 	uint8_t minor; // HTTP/1.0 or HTTP/1.1
 	uint8_t field, hosts, lengths, codings;
 	uint8_t word_len;
-	bool is_post;
+	bool has_body;              // the method may have one
 	bool has_blank, is_trailer; // after an empty line before a request; after the last chunk
 	uint16_t value_len;
 	char word[HTTP1_WORD_MAX], value[HTTP1_HOST_MAX];

@@ -28,9 +28,14 @@ static void count_memory(void)
 	json_set_alloc_funcs(heap_jansson_malloc, heap_free);
 }
 
-struct json_out *json_out_new(void)
+void json_memory_count(void)
 {
 	pthread_once(&counted, count_memory);
+}
+
+struct json_out *json_out_new(void)
+{
+	json_memory_count();
 	struct json_out *o = heap_calloc(1, sizeof(*o));
 	if (o)
 		o->root = json_object();

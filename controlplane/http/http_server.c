@@ -181,9 +181,20 @@ bool http_is_post(const struct http_exchange *x)
 	return evhttp_request_get_command(x->request) == EVHTTP_REQ_POST;
 }
 
+bool http_is_put(const struct http_exchange *x)
+{
+	return evhttp_request_get_command(x->request) == EVHTTP_REQ_PUT;
+}
+
+bool http_is_change(const struct http_exchange *x)
+{
+	return http_is_post(x) || http_is_put(x);
+}
+
 const char *http_method(const struct http_exchange *x)
 {
 	return http_is_post(x)                                             ? "POST"
+	       : http_is_put(x)                                            ? "PUT"
 	       : evhttp_request_get_command(x->request) == EVHTTP_REQ_HEAD ? "HEAD"
 									   : "GET";
 }
@@ -279,6 +290,18 @@ int http_form_read(struct http_exchange *x, const struct url_fields **out)
 const char *http_form(const struct http_exchange *x, const char *name)
 {
 	return url_fields_get(&x->form, name);
+}
+
+char *http_body_take(struct http_exchange *x, size_t *len)
+{
+	struct evbuffer *body = evhttp_request_get_input_buffer(x->request);
+	*len = evbuffer_get_length(body);
+	char *text = heap_malloc(*len + 1);
+	if (!text)
+		return NULL;
+	evbuffer_remove(body, text, *len);
+	text[*len] = '\0';
+	return text;
 }
 
 void http_set_note(struct http_exchange *x, const void *note)
@@ -763,8 +786,8 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 	evhttp_set_max_headers_size(evhttp, HTTP_HEADER_MAX);
 	evhttp_set_max_body_size(evhttp, HTTP_BODY_MAX);
 	evhttp_set_timeout(evhttp, HTTP_TIMEOUT_S);
-	evhttp_set_allowed_methods(
-		evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_CONNECT);
+	evhttp_set_allowed_methods(evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST
+						   | EVHTTP_REQ_PUT | EVHTTP_REQ_CONNECT);
 	evhttp_set_gencb(evhttp, on_request, s);
 	s->evhttp = evhttp;
 	LIST_INIT(&s->exchange_list);

@@ -143,7 +143,9 @@ unsigned http_server_waiting(const struct http_server *s, const struct http_exch
 // What a live exchange has. http_param: a query parameter, decoded, or NULL. A request with a
 // malformed query, or with a parameter twice, has had its 400.
 bool http_is_post(const struct http_exchange *x);
-const char *http_method(const struct http_exchange *x); // "GET", "HEAD", "POST"
+bool http_is_put(const struct http_exchange *x);
+bool http_is_change(const struct http_exchange *x);     // POST or PUT
+const char *http_method(const struct http_exchange *x); // "GET", "HEAD", "POST", "PUT"
 const char *http_path(const struct http_exchange *x);
 const char *http_param(const struct http_exchange *x, const char *name);
 const struct url_fields *http_params(const struct http_exchange *x);
@@ -179,6 +181,9 @@ void http_turn_end(const struct http_turn *t);
 ATTR_MUST_CHECK int http_form_read(struct http_exchange *x, const struct url_fields **out);
 // A field of it, once it is read; NULL: it has none of that name.
 const char *http_form(const struct http_exchange *x, const char *name);
+// The body, any bytes with a zero byte behind them, which the caller frees; empty the second time.
+// At most HTTP_BODY_MAX bytes. NULL: no memory.
+char *http_body_take(struct http_exchange *x, size_t *len);
 // Something of the owner's about the request; NULL until it is set.
 void http_set_note(struct http_exchange *x, const void *note);
 const void *http_note(const struct http_exchange *x);

@@ -177,7 +177,7 @@ static struct access_try try_of(const struct api *a, const struct http_exchange 
 		.origin = http_header(x, "Origin"),
 		.fetch_site = http_header(x, "Sec-Fetch-Site"),
 		.host = http_header(x, "Host"),
-		.is_change = http_is_post(x),
+		.is_change = http_is_change(x),
 		.source = http_source(x),
 		.from = http_from(x),
 		.config = &config_of(a)->control};
@@ -197,7 +197,7 @@ static void open_serve(struct api *a, struct http_exchange *x)
 static const struct page_file *page_of(const struct api *a, const struct http_exchange *x)
 {
 	const char *path = http_path(x);
-	return config_of(a)->control.page && path && !http_is_post(x) ? page_find(path) : NULL;
+	return config_of(a)->control.page && path && !http_is_change(x) ? page_find(path) : NULL;
 }
 
 // Files of the page have nothing of any user, so replies need no role and browsers may keep them.

@@ -89,12 +89,17 @@ void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...)
 	verb_end(v);
 }
 
-void verb_unchanged(struct verb *v)
+void verb_done(struct verb *v)
 {
-	json_out_bool(v->reply, verb_root(v), "unchanged", true);
 	http_reply(v->exchange, 200, json_out_finish(v->reply));
 	v->reply = NULL;
 	verb_end(v);
+}
+
+void verb_unchanged(struct verb *v)
+{
+	json_out_bool(v->reply, verb_root(v), "unchanged", true);
+	verb_done(v);
 }
 
 void verb_fail(struct verb *v, int err)
@@ -165,9 +170,7 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 	json_out_text(v->reply, verb_root(v), "needs_restart", needs_restart);
 	if (err > 0)
 		json_out_text(v->reply, verb_root(v), "warning", why);
-	http_reply(v->exchange, 200, json_out_finish(v->reply));
-	v->reply = NULL;
-	verb_end(v);
+	verb_done(v);
 }
 
 void verb_apply(struct verb *v, const char *fmt, ...)

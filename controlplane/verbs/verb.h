@@ -17,6 +17,7 @@
 #include "api/api_server.h"
 
 #include <weir/config/managed.h>
+#include <weir/service_names.h>
 
 struct verb {
 	struct api *api;
@@ -32,6 +33,8 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x);
 struct json_node *verb_root(struct verb *v);
 // Replies with an error, and ends the verb.
 void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
+// Replies with what the reply has, and ends the verb: nothing changes.
+void verb_done(struct verb *v);
 // Replies with "unchanged", as all is already as the request wants it, and ends the verb.
 void verb_unchanged(struct verb *v);
 // Replies that a change of the model failed (no memory, too many items), and ends the verb.
@@ -50,6 +53,9 @@ void verb_apply(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
 struct config_managed *verb_managed(const struct api *a);
 // Replies with the document, which it frees; with status 500 where `rc` is not 0.
 void verb_reply(struct http_exchange *x, struct json_out *o, int rc);
+enum { VERB_SERVICES_MAX = 32 * SERVICE_COUNT };
+// Writes the services of a set with commas between. Returns `out`.
+char *verb_services_text(const struct service_set *s, char out[VERB_SERVICES_MAX]);
 int64_t verb_now(void); // seconds of the wall clock, by which entries end
 const struct config *verb_config(const struct verb *v); // the configuration in force
 // Does the group exist? Else replies and ends the verb. `group` NULL is fine.

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // GET /entries: the operator's entries that may end; POST /entries/add and /entries/remove.
 
+#include "base/rdata_text.h"
 #include "verb.h"
+#include "verb_put.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/dns_name.h>
+#include <weir/rdata_parse.h>
 
-enum { LASTS_MAX_S = 366 * 86400, ADVICE_MAX = CONFIG_PATTERN_MAX + 256 };
+enum {
+	LASTS_MAX_S = 366 * 86400,
+	ADVICE_MAX = CONFIG_PATTERN_MAX + 256,
+	ENTRY_NAME_MAX = CONFIG_PATTERN_MAX + 3
+};
 
 struct entry_asked {
-	char name[CONFIG_PATTERN_MAX + 3];
+	char name[ENTRY_NAME_MAX];
 	const char *verdict; // NULL in a removal: any
 	const char *group;
 	const char *types, *reply; // NULL: all, as the group says
@@ -20,37 +27,47 @@ struct entry_asked {
 	int64_t until_unix_s;
 };
 
+// Writes the canonical text of a name, or a pattern. False: `why`.
+static bool name_text(const char *text, char out[ENTRY_NAME_MAX], char why[API_WHY_MAX])
+{
+	const char *wrong = NULL;
+	struct dns_name name;
+	char shown[DNS_NAME_TEXT_MAX], ascii[API_ASCII_MAX];
+	if (text[0] == '/') {
+		const size_t len = strlen(text);
+		snprintf(why, API_WHY_MAX,
+			"a pattern begins and ends with a slash, and has at most %d bytes between",
+			CONFIG_PATTERN_MAX);
+		if (len < 3 || len >= ENTRY_NAME_MAX || text[len - 1] != '/')
+			return false;
+		memcpy(out, text, len + 1);
+		return true;
+	}
+	text = api_param_ascii(text, ascii);
+	const int pasted = name_paste(text, &name, &wrong);
+	if (pasted > 0)
+		snprintf(why, API_WHY_MAX,
+			"\"%.80s\" is more than a name; did you mean \"%.120s\"?", text,
+			dns_name_to_text(&name, shown));
+	else if (pasted == 0 && name.labels == 0)
+		wrong = "the root would cover every name";
+	else if (pasted == 0 && strncmp(text, "*.", 2) == 0)
+		wrong = "an entry covers all names below it: leave out \"*.\"";
+	if (wrong)
+		snprintf(why, API_WHY_MAX, "%s", wrong);
+	if (pasted == 0 && !wrong)
+		snprintf(out, ENTRY_NAME_MAX, "%s", dns_name_to_text(&name, shown));
+	return pasted == 0 && !wrong;
+}
+
 // Takes the canonical text of a name, or a pattern. False: replied with an error.
 static bool name_take(struct http_exchange *x, struct entry_asked *out)
 {
-	const char *text = http_param(x, "name"), *why;
-	struct dns_name name;
-	char shown[DNS_NAME_TEXT_MAX];
-	if (text[0] == '/') {
-		const size_t len = strlen(text);
-		why = "a pattern begins and ends with a slash, and has at most 1024 bytes between";
-		if (len >= 3 && len < sizeof(out->name) && text[len - 1] == '/') {
-			memcpy(out->name, text, len + 1);
-			return true;
-		}
-		api_refuse(x, 400, "name: %s", why);
-		return false;
-	}
-	char ascii[API_ASCII_MAX];
-	text = api_param_ascii(text, ascii);
-	const int pasted = name_paste(text, &name, &why);
-	if (pasted < 0)
-		api_refuse(x, 400, "name: %s", why);
-	else if (pasted > 0)
-		api_refuse(x, 400, "name: \"%s\" is more than a name; did you mean \"%s\"?", text,
-			dns_name_to_text(&name, shown));
-	else if (name.labels == 0)
-		api_refuse(x, 400, "name: the root would cover every name");
-	else if (strncmp(text, "*.", 2) == 0)
-		api_refuse(x, 400, "name: an entry covers all names below it: leave out \"*.\"");
-	else
-		snprintf(out->name, sizeof(out->name), "%s", dns_name_to_text(&name, shown));
-	return out->name[0];
+	char why[API_WHY_MAX];
+	if (name_text(http_param(x, "name"), out->name, why))
+		return true;
+	api_refuse(x, 400, "name: %s", why);
+	return false;
 }
 
 static bool verdict_take(struct http_exchange *x, struct entry_asked *out)
@@ -180,21 +197,27 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 		asked.group ? " --group " : "", asked.group ? asked.group : "", asked.name);
 }
 
+// An entry in force, in texts; `name` points into `room`.
+static struct managed_entry entry_of(
+	const struct config *c, const struct config_dated_entry *e, char room[ENTRY_NAME_MAX])
+{
+	char text[DNS_NAME_TEXT_MAX];
+	if (e->pattern)
+		snprintf(room, ENTRY_NAME_MAX, "/%s/", e->pattern);
+	else
+		snprintf(room, ENTRY_NAME_MAX, "%s", dns_name_to_text(&e->name, text));
+	return (struct managed_entry){.name = room,
+		.verdict = e->allow ? "allow" : "deny",
+		.group = e->group ? c->groups[e->group - 1].name : NULL};
+}
+
 static void entry_out(struct json_out *o, struct json_node *list, const struct config *c,
 	const struct config_dated_entry *e, int64_t now, struct config_managed *m)
 {
 	struct json_node *n = json_out_object(o, list, NULL);
-	char text[DNS_NAME_TEXT_MAX], pattern[CONFIG_PATTERN_MAX + 3], types[CONFIG_TYPES_TEXT_MAX];
-	char until[CONFIG_TIME_TEXT_MAX];
-	const char *name = dns_name_to_text(&e->name, text);
-	if (e->pattern) {
-		snprintf(pattern, sizeof(pattern), "/%s/", e->pattern);
-		name = pattern;
-	}
-	const struct managed_entry same = {.name = name,
-		.verdict = e->allow ? "allow" : "deny",
-		.group = e->group ? c->groups[e->group - 1].name : NULL};
-	json_out_text(o, n, "name", name);
+	char room[ENTRY_NAME_MAX], types[CONFIG_TYPES_TEXT_MAX], until[CONFIG_TIME_TEXT_MAX];
+	const struct managed_entry same = entry_of(c, e, room);
+	json_out_text(o, n, "name", same.name);
 	json_out_text(o, n, "verdict", same.verdict);
 	json_out_text(o, n, "group", same.group ? same.group : "");
 	json_out_bool(o, n, "invert", e->inverts);
@@ -229,3 +252,129 @@ const struct api_part api_entries_part = {
 		{"/entries/remove", serve_remove, API_POST, CONTROL_OPERATE,
 			"name! verdict group why"}},
 };
+
+enum { F_NAME, F_GROUP, F_VERDICT, F_INVERT, F_TYPE, F_REPLY, F_WHY, F_UNTIL };
+
+static void entries_in_force(
+	const struct verb *v, struct config_managed *copy, struct put_items *out)
+{
+	const struct config *c = verb_config(v);
+	for (unsigned i = 0; i < c->dated.count; i++) {
+		const struct config_dated_entry *e = &c->dated.entries[i];
+		char room[ENTRY_NAME_MAX], types[CONFIG_TYPES_TEXT_MAX];
+		char until[CONFIG_TIME_TEXT_MAX];
+		const struct managed_entry one = entry_of(c, e, room);
+		const char *const text[PUT_FIELDS_MAX] = {[F_NAME] = one.name,
+			[F_GROUP] = one.group,
+			[F_VERDICT] = one.verdict,
+			[F_INVERT] = e->inverts ? "1" : "",
+			[F_TYPE] = config_types_text(&e->types, types),
+			[F_REPLY] = config_dated_reply_text(e),
+			[F_WHY] = e->why,
+			[F_UNTIL] = e->until ? config_time_text(e->until, until) : ""};
+		(void)put_items_add(out, text, config_managed_entry_remove(copy, &one) >= 0);
+	}
+}
+
+// Writes types as GET does, which are given with commas between. False: one is unknown, or there
+// are too many.
+static bool types_text(const char *text, char out[CONFIG_TYPES_TEXT_MAX])
+{
+	struct rule_types types = {0};
+	for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
+		char word[DNS_TYPE_TEXT_MAX];
+		uint16_t type;
+		unsigned i = 0;
+		end = strchrnul(at, ',');
+		snprintf(word, sizeof(word), "%.*s", (int)(end - at), at);
+		if (!rdata_parse_type(word, &type) || types.count == RULE_TYPES_MAX)
+			return false;
+		while (i < types.count && types.type[i] < type)
+			i++;
+		if (i < types.count && types.type[i] == type)
+			continue;
+		memmove(&types.type[i + 1], &types.type[i],
+			(types.count - i) * sizeof(types.type[0]));
+		types.type[i] = type;
+		types.count++;
+	}
+	config_types_text(&types, out);
+	return true;
+}
+
+static bool entry_check(const struct verb *v, struct put_asked *asked, const struct put_item *,
+	char why[API_WHY_MAX])
+{
+	char name[ENTRY_NAME_MAX], wrong[API_WHY_MAX], types[CONFIG_TYPES_TEXT_MAX];
+	const char *group = asked->text[F_GROUP], *verdict = asked->text[F_VERDICT];
+	int64_t until = INT64_MAX;
+	if (!name_text(asked->text[F_NAME], name, wrong)) {
+		snprintf(why, API_WHY_MAX, "name: %.240s", wrong);
+		return false;
+	}
+	if (!put_asked_set(asked, F_NAME, name))
+		return false;
+	if (strcmp(group, CONFIG_EVERYONE) == 0)
+		asked->text[F_GROUP] = "";
+	else if (*group && !config_group_by_name(verb_config(v), group)) {
+		snprintf(why, API_WHY_MAX, "group: no group \"%.64s\"", group);
+		return false;
+	}
+	if (strcmp(verdict, "allow") != 0 && strcmp(verdict, "deny") != 0) {
+		snprintf(why, API_WHY_MAX, "verdict: must be allow or deny");
+		return false;
+	}
+	if (*asked->text[F_TYPE]
+		&& (!types_text(asked->text[F_TYPE], types)
+			|| !put_asked_set(asked, F_TYPE, types))) {
+		snprintf(why, API_WHY_MAX,
+			"type: must be of these, with commas between: " RDATA_PARSE_TYPES);
+		return false;
+	}
+	if (*asked->text[F_UNTIL]
+		&& (config_time_parse(asked->text[F_UNTIL], &until) < 0 || until <= verb_now())) {
+		snprintf(
+			why, API_WHY_MAX, "until: must be a time to come, as 2030-12-31T22:00:00Z");
+		return false;
+	}
+	return true;
+}
+
+static const char *given(const char *text)
+{
+	return *text ? text : NULL;
+}
+
+static int entry_set(const struct verb *v, const struct put_item *one, char[CONFIG_WHY_MAX])
+{
+	const struct managed_entry e = {.name = one->text[F_NAME],
+		.verdict = one->text[F_VERDICT],
+		.group = given(one->text[F_GROUP]),
+		.until = given(one->text[F_UNTIL]),
+		.why = given(one->text[F_WHY]),
+		.types = given(one->text[F_TYPE]),
+		.reply = given(one->text[F_REPLY]),
+		.inverts = *one->text[F_INVERT]};
+	return config_managed_entry_set(v->managed, &e);
+}
+
+static int entry_drop(struct config_managed *m, const struct put_item *one)
+{
+	const struct managed_entry e = {.name = one->text[F_NAME],
+		.verdict = one->text[F_VERDICT],
+		.group = given(one->text[F_GROUP])};
+	return config_managed_entry_remove(m, &e);
+}
+
+const struct put_kind put_entries = {.name = "entries",
+	.keys = F_GROUP + 1,
+	.field = {{"name", PUT_TEXT, true, NULL, NULL}, {"group", PUT_TEXT, false, NULL, NULL},
+		{"verdict", PUT_TEXT, true, NULL, NULL}, {"invert", PUT_FLAG, false, NULL, NULL},
+		{"type", PUT_TEXT, false, NULL, NULL}, {"reply", PUT_TEXT, false, NULL, NULL},
+		{"why", PUT_TEXT, false, NULL, NULL}, {"until", PUT_TEXT, false, NULL, NULL}},
+	.reported = "until_unix_s left_s ended removable",
+	.beats_files = true,
+	.in_force = entries_in_force,
+	.check = entry_check,
+	.set = entry_set,
+	.remove = entry_drop};

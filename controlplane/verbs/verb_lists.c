@@ -3,6 +3,7 @@
 // /lists/remove, /lists/enable and /lists/disable.
 
 #include "verb.h"
+#include "verb_put.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,21 +52,30 @@ static void unknown_refuse(struct verb *v, const char *name)
 		verb_refuse(v, 404, "no list \"%s\"; weirctl list show names them", name);
 }
 
-// Takes a URL, or the path of a readable file. False: replied with an error.
-static bool place_take(struct http_exchange *x, struct managed_list *out)
+// Takes a URL, or the path of a readable file. False: `why`.
+static bool place_read(const char *place, struct managed_list *out, char why[API_WHY_MAX])
 {
-	const char *place = http_param(x, "place");
 	if (strstr(place, "://"))
 		out->url = place;
 	else if (place[0] == '/')
 		out->path = place;
 	if (out->path && access(out->path, R_OK) != 0)
-		api_refuse(x, 400, "%s: %s (weir reads lists as its own user)", place,
+		snprintf(why, API_WHY_MAX, "%.160s: %s (weir reads lists as its own user)", place,
 			strerror(errno));
 	else if (!out->url && !out->path)
-		api_refuse(x, 400, "place: must be a URL or an absolute path");
+		snprintf(why, API_WHY_MAX, "must be a URL or an absolute path");
 	else
 		return true;
+	return false;
+}
+
+// Takes a URL, or the path of a readable file. False: replied with an error.
+static bool place_take(struct http_exchange *x, struct managed_list *out)
+{
+	char why[API_WHY_MAX];
+	if (place_read(http_param(x, "place"), out, why))
+		return true;
+	api_refuse(x, 400, "%s%s", http_param(x, "place")[0] == '/' ? "" : "place: ", why);
 	return false;
 }
 
@@ -182,6 +192,12 @@ static void serve_enable(struct api *a, struct http_exchange *x)
 		verb_apply(v, "list enable %s", name);
 }
 
+// Where the list comes from, without secrets of a URL.
+static const char *source_shown(const struct config_list *l, char room[CONFIG_URL_MAX + 1])
+{
+	return l->url ? url_shown(l->url, room, CONFIG_URL_MAX + 1) : l->path;
+}
+
 static void lists_out(struct json_out *o, struct json_node *list, const struct config_list *lists,
 	unsigned count, bool enabled, struct config_managed *m)
 {
@@ -190,8 +206,8 @@ static void lists_out(struct json_out *o, struct json_node *list, const struct c
 		struct json_node *n = json_out_object(o, list, NULL);
 		char shown[CONFIG_URL_MAX + 1];
 		json_out_text(o, n, "name", l->name);
-		json_out_text(
-			o, n, "source", l->url ? url_shown(l->url, shown, sizeof(shown)) : l->path);
+		json_out_text(o, n, "source", source_shown(l, shown));
+		json_out_text(o, n, "format", config_list_format_text(l->format));
 		json_out_bool(o, n, "allow", l->allow);
 		json_out_bool(o, n, "enabled", enabled);
 		// Tries the switch first: removal of a list removes its name in `disabled_lists`
@@ -229,3 +245,120 @@ const struct api_part api_lists_part = {
 		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name! why"},
 		{"/lists/disable", serve_disable, API_POST, CONTROL_OPERATE, "name! why"}},
 };
+
+enum { L_NAME, L_SOURCE, L_FORMAT, L_ALLOW, L_ENABLED };
+
+static void some_in_force(const struct config_list *lists, unsigned count, bool enabled,
+	struct config_managed *copy, struct put_items *out)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_list *l = &lists[i];
+		char shown[CONFIG_URL_MAX + 1];
+		const char *const text[PUT_FIELDS_MAX] = {[L_NAME] = l->name,
+			[L_SOURCE] = source_shown(l, shown),
+			[L_FORMAT] = config_list_format_text(l->format),
+			[L_ALLOW] = l->allow ? "1" : "",
+			[L_ENABLED] = enabled ? "1" : ""};
+		(void)put_items_add(out, text, config_managed_list_remove(copy, l->name) >= 0);
+	}
+}
+
+static void lists_in_force(const struct verb *v, struct config_managed *copy, struct put_items *out)
+{
+	const struct config_blocking *b = &verb_config(v)->blocking;
+	some_in_force(b->lists, b->list_count, true, copy, out);
+	some_in_force(b->disabled, b->disabled_count, false, copy, out);
+}
+
+// GET shows no secrets of a URL: a source that it shows stands for the one in force.
+static bool list_check(const struct verb *v, struct put_asked *asked, const struct put_item *,
+	char why[API_WHY_MAX])
+{
+	const char *name = asked->text[L_NAME], *source = asked->text[L_SOURCE];
+	const struct config_list *l = list_find(&verb_config(v)->blocking, name);
+	struct managed_list place = {0};
+	char wrong[API_WHY_MAX], shown[CONFIG_URL_MAX + 1];
+	uint8_t format;
+	if (!*name || strlen(name) > LIST_NAME_MAX) {
+		snprintf(why, API_WHY_MAX, "name: must have 1 to %d bytes", LIST_NAME_MAX);
+		return false;
+	}
+	if (!config_list_format(asked->text[L_FORMAT], &format)) {
+		snprintf(why, API_WHY_MAX, "format: no format \"%.64s\"", asked->text[L_FORMAT]);
+		return false;
+	}
+	if (l && l->url && strcmp(l->url, source) == 0)
+		return put_asked_set(asked, L_SOURCE, source_shown(l, shown));
+	if (l && strcmp(source_shown(l, shown), source) == 0)
+		return true;
+	if (!place_read(source, &place, wrong)) {
+		snprintf(why, API_WHY_MAX, "source: %.240s", wrong);
+		return false;
+	}
+	return true;
+}
+
+// Takes the list into use or out of it, which is so already where the error says that.
+static int use_set(struct config_managed *m, const struct put_item *one)
+{
+	const bool enabled = *one->text[L_ENABLED];
+	const int rc = enabled ? config_managed_list_enable(m, one->text[L_NAME])
+			       : config_managed_list_disable(m, one->text[L_NAME]);
+	return rc == (enabled ? -ENOENT : -EEXIST) ? 0 : rc;
+}
+
+static int list_set(const struct verb *v, const struct put_item *one, char why[CONFIG_WHY_MAX])
+{
+	const struct put_item *before = one->before;
+	const struct config_list *l = list_find(&verb_config(v)->blocking, one->text[L_NAME]);
+	struct config_managed *m = v->managed;
+	char shown[CONFIG_URL_MAX + 1];
+	bool is_so = before;
+	for (unsigned i = L_SOURCE; is_so && i < L_ENABLED; i++)
+		is_so = strcmp(one->text[i], before->text[i]) == 0;
+	if (is_so && !before->is_managed && *one->text[L_ENABLED])
+		return config_managed_list_enable(m, one->text[L_NAME]) < 0 ? -EEXIST : 0;
+	if (is_so)
+		return use_set(m, one);
+	if (before && !before->is_managed)
+		return -EEXIST;
+	const bool is_shown = l && strcmp(source_shown(l, shown), one->text[L_SOURCE]) == 0;
+	struct managed_list list = {.name = one->text[L_NAME],
+		.format = one->text[L_FORMAT],
+		.allow = *one->text[L_ALLOW]};
+	if (strcmp(list.format, config_list_format_text(LIST_FORMAT_AUTO)) == 0)
+		list.format = NULL;
+	if (is_shown) {
+		list.url = l->url;
+		list.path = l->path;
+	} else if (!place_read(one->text[L_SOURCE], &list, why)) {
+		return -EINVAL;
+	}
+	if (before)
+		(void)!config_managed_list_remove(m, list.name);
+	const int rc = config_managed_list_add(m, &list);
+	return rc == 0 ? use_set(m, one) : rc;
+}
+
+static int list_drop(struct config_managed *m, const struct put_item *one)
+{
+	return config_managed_list_remove(m, one->text[L_NAME]);
+}
+
+static bool list_restore(struct config_managed *m, const struct put_item *one)
+{
+	return config_managed_list_enable(m, one->text[L_NAME]) == 0;
+}
+
+const struct put_kind put_lists = {.name = "lists",
+	.keys = L_NAME + 1,
+	.field = {{"name", PUT_TEXT, true, NULL, NULL}, {"source", PUT_TEXT, true, NULL, NULL},
+		{"format", PUT_TEXT, false, "auto", NULL}, {"allow", PUT_FLAG, false, NULL, NULL},
+		{"enabled", PUT_FLAG, false, "1", NULL}},
+	.reported = "switchable removable",
+	.beside = "known",
+	.in_force = lists_in_force,
+	.check = list_check,
+	.set = list_set,
+	.remove = list_drop,
+	.restore = list_restore};

@@ -4,6 +4,7 @@
 
 #include "base/rdata_text.h"
 #include "verb.h"
+#include "verb_put.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,21 +16,27 @@
 
 enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512, RECORDS_SHOWN = 1000 };
 
-// Takes a name like "nas.lan" or "*.lan" in canonical form. False: replied with an error.
-static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
+// Writes a name like "nas.lan" or "*.lan" in canonical form. NULL, or what is wrong with it.
+static const char *name_text(const char *text, char out[RECORD_NAME_MAX])
 {
-	const char *text = http_param(x, "name");
 	const bool any = strncmp(text, "*.", 2) == 0;
 	struct dns_name name;
 	char shown[DNS_NAME_TEXT_MAX], ascii[API_ASCII_MAX];
 	const char *rest = api_param_ascii(any ? text + 2 : text, ascii);
 	const int err = dns_name_from_text(rest, strlen(rest), &name);
-	if (err < 0 || name.labels == 0) {
-		api_refuse(x, 400, "name: %s", dns_name_text_why(err));
-		return false;
-	}
+	if (err < 0 || name.labels == 0)
+		return dns_name_text_why(err);
 	snprintf(out, RECORD_NAME_MAX, "%s%s", any ? "*." : "", dns_name_to_text(&name, shown));
-	return true;
+	return NULL;
+}
+
+// Takes a name like "nas.lan" or "*.lan" in canonical form. False: replied with an error.
+static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
+{
+	const char *wrong = name_text(http_param(x, "name"), out);
+	if (wrong)
+		api_refuse(x, 400, "name: %s", wrong);
+	return !wrong;
 }
 
 // The type in its usual spelling; NULL: replied with an error.
@@ -128,11 +135,19 @@ static bool value_text(const struct config_record *r, struct rdata_record *out)
 	return rdata_record_read(&msg, out);
 }
 
+static const char *record_name(const struct config_record *r, char out[RECORD_NAME_MAX])
+{
+	char text[DNS_NAME_TEXT_MAX];
+	snprintf(out, RECORD_NAME_MAX, "%s%s", r->wildcard ? "*." : "",
+		dns_name_to_text(&r->name, text));
+	return out;
+}
+
 static void record_list(struct json_out *o, struct json_node *list, const char *group,
 	const struct config_record *records, unsigned count, struct config_managed *m,
 	unsigned *room, uint64_t *left_out)
 {
-	char text[DNS_NAME_TEXT_MAX], name[RECORD_NAME_MAX], type[DNS_TYPE_TEXT_MAX];
+	char name[RECORD_NAME_MAX], type[DNS_TYPE_TEXT_MAX];
 	struct rdata_record value;
 	for (unsigned i = 0; i < count; i++) {
 		const struct config_record *r = &records[i];
@@ -142,9 +157,7 @@ static void record_list(struct json_out *o, struct json_node *list, const char *
 		}
 		--*room;
 		struct json_node *n = json_out_object(o, list, NULL);
-		snprintf(name, sizeof(name), "%s%s", r->wildcard ? "*." : "",
-			dns_name_to_text(&r->name, text));
-		json_out_text(o, n, "name", name);
+		json_out_text(o, n, "name", record_name(r, name));
 		json_out_text(o, n, "type", dns_type_text(r->type, type));
 		json_out_text(o, n, "value", value.data);
 		json_out_count(o, n, "ttl_s", r->ttl_s);
@@ -181,6 +194,118 @@ const struct api_part api_local_part = {
 		{"/local/remove", serve_local_remove, API_POST, CONTROL_ADMIN,
 			"name! type value why"}},
 };
+
+enum { R_NAME, R_TYPE, R_VALUE, R_GROUP, R_TTL, R_TTL_TEXT_MAX = 12 };
+
+// A removal from `copy` takes a look at each of its records.
+static void some_in_force(const char *group, const struct config_record *records, unsigned count,
+	struct config_managed *copy, struct put_items *out)
+{
+	struct rdata_record value;
+	char name[RECORD_NAME_MAX], type[DNS_TYPE_TEXT_MAX], ttl[R_TTL_TEXT_MAX];
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_record *r = &records[i];
+		if (!value_text(r, &value))
+			continue;
+		snprintf(ttl, sizeof(ttl), "%u", r->ttl_s);
+		const struct managed_record one = {.name = record_name(r, name),
+			.type = dns_type_text(r->type, type),
+			.value = value.data};
+		const char *const text[PUT_FIELDS_MAX] = {[R_NAME] = one.name,
+			[R_TYPE] = one.type,
+			[R_VALUE] = one.value,
+			[R_GROUP] = group,
+			[R_TTL] = ttl};
+		(void)put_items_add(
+			out, text, copy && config_managed_record_remove(copy, &one) >= 0);
+	}
+}
+
+static void records_in_force(
+	const struct verb *v, struct config_managed *copy, struct put_items *out)
+{
+	const struct config *c = verb_config(v);
+	some_in_force("", c->local.records, c->local.record_count, copy, out);
+	for (unsigned g = 0; g < c->group_count; g++)
+		some_in_force(c->groups[g].name, c->groups[g].records, c->groups[g].record_count,
+			NULL, out);
+}
+
+// Brings the value into the form in which GET shows it. NULL, or what is wrong.
+static const char *value_read(struct put_asked *asked, uint16_t type)
+{
+	uint8_t rdata[RDATA_PARSE_MAX];
+	struct config_record r = {.type = type, .rdata = rdata};
+	struct rdata_record value;
+	const char *text = asked->text[R_VALUE], *why;
+	if (rdata_parse(type, text, strlen(text), rdata, &r.rdata_len, &why) < 0)
+		return why;
+	return value_text(&r, &value) && put_asked_set(asked, R_VALUE, value.data) ? NULL
+										   : "is too long";
+}
+
+static bool record_check(const struct verb *v, struct put_asked *asked, const struct put_item *,
+	char why[API_WHY_MAX])
+{
+	char name[RECORD_NAME_MAX], ttl[R_TTL_TEXT_MAX];
+	uint16_t type = 0;
+	const char *key = "name", *wrong = name_text(asked->text[R_NAME], name);
+	if (!wrong && !put_asked_set(asked, R_NAME, name))
+		wrong = "is too long";
+	if (!wrong && !rdata_parse_type(asked->text[R_TYPE], &type)) {
+		key = "type";
+		wrong = "must be one of: " RDATA_PARSE_TYPES;
+	}
+	if (!wrong) {
+		key = "value";
+		asked->text[R_TYPE] = rdata_parse_type_text(type);
+		wrong = value_read(asked, type);
+	}
+	if (!wrong && *asked->text[R_GROUP]) {
+		key = "group";
+		wrong = "records of a group are its local_records, which config override sets";
+	}
+	snprintf(ttl, sizeof(ttl), "%u", verb_config(v)->local.ttl_s);
+	if (!wrong && !*asked->text[R_TTL] && !put_asked_set(asked, R_TTL, ttl))
+		wrong = "is too long";
+	if (wrong)
+		snprintf(why, API_WHY_MAX, "%s: %s", key, wrong);
+	return !wrong;
+}
+
+static int record_drop(struct config_managed *m, const struct put_item *one)
+{
+	const struct managed_record r = {
+		.name = one->text[R_NAME], .type = one->text[R_TYPE], .value = one->text[R_VALUE]};
+	const int removed = config_managed_record_remove(m, &r);
+	return removed < 0 ? removed : 0;
+}
+
+static int record_set(const struct verb *v, const struct put_item *one, char[CONFIG_WHY_MAX])
+{
+	char usual[R_TTL_TEXT_MAX];
+	snprintf(usual, sizeof(usual), "%u", verb_config(v)->local.ttl_s);
+	const struct managed_record r = {.name = one->text[R_NAME],
+		.type = one->text[R_TYPE],
+		.value = one->text[R_VALUE],
+		.ttl = strcmp(one->text[R_TTL], usual) == 0 ? NULL : one->text[R_TTL]};
+	if (one->before && !one->before->is_managed)
+		return -EEXIST;
+	const int rc = one->before ? record_drop(v->managed, one) : 0;
+	return rc == 0 ? config_managed_record_add(v->managed, &r) : rc;
+}
+
+const struct put_kind put_local = {.name = "records",
+	.keys = R_GROUP + 1,
+	.field = {{"name", PUT_TEXT, true, NULL, NULL}, {"type", PUT_TEXT, true, NULL, NULL},
+		{"value", PUT_TEXT, true, NULL, NULL}, {"group", PUT_TEXT, false, NULL, NULL},
+		{"ttl_s", PUT_NUMBER, false, NULL, NULL}},
+	.reported = "removable",
+	.beside = "left_out",
+	.in_force = records_in_force,
+	.check = record_check,
+	.set = record_set,
+	.remove = record_drop};
 
 static const char *server_take(struct http_exchange *x)
 {

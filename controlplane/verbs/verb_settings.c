@@ -11,7 +11,7 @@
 #include <weir/config_tools.h>
 #include <weir/heap_site.h>
 
-enum { VALUE_MAX = 32 * SERVICE_COUNT, PATH_SHOWN_MAX = 512 };
+enum { PATH_SHOWN_MAX = 512 };
 
 static void fail(struct verb *v, int err, const char *why)
 {
@@ -276,22 +276,22 @@ static void serve_values(struct api *a, struct http_exchange *x)
 	api_refuse(x, 404, "no key \"%s\" that has one number or word", l.key);
 }
 
-// Writes the services of a set with commas between.
-static void services_text(const struct service_set *s, char out[VALUE_MAX])
+char *verb_services_text(const struct service_set *s, char out[VERB_SERVICES_MAX])
 {
 	size_t len = 0;
-	snprintf(out, VALUE_MAX, "[]");
-	for (unsigned i = 0; i < SERVICE_COUNT && len < VALUE_MAX; i++)
+	out[0] = '\0';
+	for (unsigned i = 0; i < SERVICE_COUNT && len < VERB_SERVICES_MAX; i++)
 		if (service_set_has(s, i))
-			len += (size_t)snprintf(out + len, VALUE_MAX - len, "%s%s", len ? "," : "",
-				service_word(i));
+			len += (size_t)snprintf(out + len, VERB_SERVICES_MAX - len, "%s%s",
+				len ? "," : "", service_word(i));
+	return out;
 }
 
 // Blocks a service, or no longer, for everyone or for a group, which then has services of its own.
 static void service_change(struct api *a, struct http_exchange *x, bool block)
 {
 	const char *group = http_param(x, "group"), *word = http_param(x, "service");
-	char value[VALUE_MAX], path[CONFIG_GROUP_NAME_MAX + 32], why[CONFIG_WHY_MAX];
+	char value[VERB_SERVICES_MAX], path[CONFIG_GROUP_NAME_MAX + 32], why[CONFIG_WHY_MAX];
 	const int service = service_find(word);
 	if (service < 0) {
 		api_refuse(x, 400, "service: \"%s\" is none; weirctl services lists them", word);
@@ -311,8 +311,8 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 		set.bits[service / 64] &= ~(UINT64_C(1) << service % 64);
 	snprintf(path, sizeof(path), "%s%s%s.services", group ? "groups[" : "blocking",
 		group ? group : "", group ? "]" : "");
-	services_text(&set, value);
-	const int err = config_managed_set(v->managed, path, value, why);
+	verb_services_text(&set, value);
+	const int err = config_managed_set(v->managed, path, *value ? value : "[]", why);
 	if (err < 0) {
 		fail(v, err, why);
 		return;

@@ -8,7 +8,7 @@
 // on.
 //
 // The first byte: enum; the rest is the target, up to a NUL, and behind that changes to the
-// statistics. Bytes that would end the target are changed.
+// statistics, which are the body of a PUT, too. Bytes that would end the target are changed.
 
 #include "api_box.h"
 #include "controlplane/api/api.h"
@@ -28,8 +28,10 @@ enum {
 	OVER_NETWORK = 4, // to metrics.listen
 	IS_OFF = 8,       // the toggle api
 	OUTCOME = 16,     // enum api_box_outcome, two bits: of a reload
+	IS_PUT = 64,
 	TARGET_MOST = 600,
 	INPUT_MOST = 4096,
+	REQUEST_MOST = TARGET_MOST + INPUT_MOST + 96,
 	PATIENCE_TURNS = 100000,
 	QUIET_TURNS = 1000
 };
@@ -148,15 +150,23 @@ FUZZ_BEGIN
 	return 0;
 }
 
-// A request line that ends where it should.
-static int request_make(const uint8_t *data, size_t len, char out[TARGET_MOST + 64])
+// A request line that ends where it should, and a body.
+static int request_make(const uint8_t *data, size_t len, const uint8_t *body, size_t body_len,
+	char out[REQUEST_MOST])
 {
 	char target[TARGET_MOST + 1];
 	for (size_t i = 1; i < len; i++)
 		target[i - 1] = (char)(data[i] <= ' ' || data[i] == 0x7f ? '+' : data[i]);
 	target[len - 1] = '\0';
-	return sprintf(out, "%s /%s HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n",
-		data[0] & IS_POST ? "POST" : "GET", target);
+	if (!(data[0] & IS_PUT))
+		return sprintf(out, "%s /%s HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n",
+			data[0] & IS_POST ? "POST" : "GET", target);
+	const int head = sprintf(out,
+		"PUT /%s HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n"
+		"Content-Length: %zu\r\n\r\n",
+		target, body_len);
+	memcpy(out + head, body, body_len);
+	return head + (int)body_len;
 }
 
 // Its head and its first line, where it has one at once, are there.
@@ -227,7 +237,7 @@ static int connect_to(uint8_t how)
 
 FUZZ_BODY(data, len)
 {
-	char request[TARGET_MOST + 64];
+	char request[REQUEST_MOST];
 	if (len < 1 || len > INPUT_MOST)
 		return 0;
 	const uint8_t *end = memchr(data + 1, '\0', len - 1);
@@ -237,9 +247,10 @@ FUZZ_BODY(data, len)
 		return 0;
 	api_box_reset(
 		data[0] & IS_OFF, data[0] / OUTCOME % 4, data + len - changes_len, changes_len);
-	int n = request_make(data, target_len, request);
+	int n = request_make(data, target_len, data + len - changes_len, changes_len, request);
 	// This one takes the seconds that it says, 30 without.
-	if (strstr(request, " /profile/cpu") && !strstr(request, "seconds=0"))
+	if (memmem(request, (size_t)n, " /profile/cpu", 13)
+		&& !memmem(request, (size_t)n, "seconds=0", 9))
 		return 0;
 	int fd = connect_to(data[0]);
 	FUZZ_CHECK(send(fd, request, (size_t)n, MSG_NOSIGNAL) == n);

@@ -67,6 +67,9 @@ class Control:
     def post(self, path, body=None, **params):
         return self.request("POST", path, params, body)
 
+    def put(self, path, body, **params):
+        return self.request("PUT", path, params, json.dumps(body))
+
     def request(self, method, path, params, body=None):
         connection = Socket("weir")
         try:

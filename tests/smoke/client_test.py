@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The Python client that tools/docs/openapi_client.py makes of docs/reference/openapi.json: what it reads is as that file says, it
-adds and removes an entry, a list and a group, and weir wants the parameters that must be there."""
+adds and removes an entry, a list and a group, puts all entries, lists, records and groups at once, and weir wants the parameters that
+must be there."""
 import functools
 import importlib
 import json
@@ -11,7 +12,8 @@ from testing import ROOT, TMP, Refused, becomes, main, run, wait
 from control import Socket
 
 OK, BLOCKED, KID = "198.18.200.1", "NXDOMAIN", "198.18.0.3"
-LAB = {"clients": [KID]}
+LAB = {"clients": [KID], "config": {"groups": [{"name": "filed", "clients": ["198.18.0.8"], "deny": ["filed.test"]}],
+                                    "entries": [{"name": "filed.test", "verdict": "deny", "group": "filed"}]}}
 FILE = ROOT / "docs/reference/openapi.json"
 API = json.loads(FILE.read_text())["paths"]
 GIVEN = {"why": {"name": "ok.why.test"}, "cache": {"name": "ok.why.test"}, "log_search": {"limit": 9}, "events": {"follow": 0}}
@@ -66,11 +68,11 @@ def test_stream(lab):
 def test_entry(lab):
     assert client().entries_add("ok.client.test", "deny", seconds=600, why="a client")["replaced"] is False
     becomes(BLOCKED, lab.result, "ok.client.test")
-    [entry] = client().entries()["entries"]
+    entry = client().entries()["entries"][-1]
     assert (entry["name"], entry["why"], entry["removable"]) == ("ok.client.test", "a client", True)
     client().entries_remove("ok.client.test")
     becomes(OK, lab.result, "ok.client.test")
-    assert client().entries() == {"entries": []}
+    assert [entry["name"] for entry in client().entries()["entries"]] == ["filed.test"]
 
 
 def test_list(lab):
@@ -105,6 +107,68 @@ def test_group(lab):
     client().config_unset("groups[made]")
     assert not has("made")
     assert client().config_overrides() == {"overrides": []}
+
+
+def versions():
+    return [(one["who"], one["what"]) for one in client().config_history()["versions"]]
+
+
+def puts(endpoint, state, **counts):
+    """Puts a state twice, of which the second changes nothing and makes no version."""
+    put, before = getattr(client(), endpoint + "_put"), len(versions())
+    foreseen, done = put(state, check=1), put(state, why="desired")
+    assert (foreseen["changed"], foreseen["counts"]) == (True, done["counts"])
+    assert {key: done["counts"][key] for key in counts} == counts
+    assert len(versions()) == before + 1
+    again = put(state)
+    assert (again["changed"], again["counts"]["unchanged"]) == (False, len(state[next(iter(state))]))
+    as_shown = put(getattr(client(), endpoint)())
+    assert as_shown["changed"] is False, as_shown
+    assert len(versions()) == before + 1
+
+
+def test_put_entries(lab):
+    deny = {"name": "ok.put.test", "verdict": "deny", "why": "declared"}
+    puts("entries", {"entries": [deny, {"name": "/^x[0-9]/", "verdict": "deny", "type": "https,AAAA"}]}, added=2, in_file=1)
+    assert versions()[0] == ("uid 0", "put entries: 2 added, 0 changed, 0 removed")
+    becomes(BLOCKED, lab.result, "ok.put.test")
+    puts("entries", {"entries": [{**deny, "verdict": "allow"}]}, added=0, changed=1, removed=1)
+    becomes(OK, lab.result, "ok.put.test")
+    puts("entries", {"entries": []}, removed=1, in_file=1)
+    assert [entry["name"] for entry in client().entries()["entries"]] == ["filed.test"]
+
+
+def test_put_lists(lab):
+    (TMP / "put.list").write_text("ok.listed.test\n")
+    mine = {"name": "put", "source": str(TMP / "put.list")}
+    filed = [{"name": one["name"], "source": one["source"], "format": one["format"], "allow": one["allow"]} for one in client().lists()["lists"]]
+    puts("lists", {"lists": filed + [mine]}, added=1, in_file=0)
+    becomes(BLOCKED, lab.result, "ok.listed.test")
+    puts("lists", {"lists": filed + [{**mine, "enabled": False}]}, changed=1)
+    becomes(OK, lab.result, "ok.listed.test")
+    puts("lists", {"lists": []}, removed=1, in_file=len(filed))
+
+
+def test_put_records(lab):
+    one, other = ({"name": f"{name}.put.lan", "type": "A", "value": "192.0.2.7"} for name in ("one", "other"))
+    puts("local", {"records": [one, other]}, added=2)
+    becomes("192.0.2.7", lab.result, "one.put.lan")
+    puts("local", {"records": [{**one, "ttl_s": 7}]}, changed=1, removed=1)
+    assert [(r["name"], r["ttl_s"]) for r in client().local()["records"] if r["removable"]] == [("one.put.lan", 7)]
+    puts("local", {"records": []}, removed=1)
+
+
+def test_put_groups(lab):
+    filed = {"name": "filed", "clients": ["198.18.0.8"]}
+    client().entries_add("ok.game.test", "deny", group="filed")
+    puts("groups", {"groups": [{**filed, "clients": [KID, "198.18.0.8"]}]}, changed=1)
+    becomes(BLOCKED, lab.result, "ok.game.test", client=KID)
+    new = {"name": "put", "clients": [KID], "services": ["tiktok"]}
+    puts("groups", {"groups": [filed, new]}, added=1, changed=1)
+    becomes(OK, lab.result, "ok.game.test", client=KID)
+    assert [(g["clients"], g["services"]) for g in client().groups()["groups"] if g["name"] == "put"] == [([KID + "/32"], ["tiktok"])]
+    puts("groups", {"groups": []}, removed=1, in_file=1)
+    client().entries_remove("ok.game.test")
 
 
 def test_what_must_be_there(lab):

@@ -118,14 +118,15 @@ def merged(a, b):
 
 
 def endpoints(root):
-    """(path, is a change, role, parameters, handler) of each row; a row without a role takes an admin."""
+    """(path, method, role, parameters, handler) of each row; a row without a role takes an admin."""
     verbs = functions((root / "controlplane/verbs/verb.c").read_text())
     for name in sorted(f for room in ROOMS for f in (root / "controlplane" / room).glob("*.c")):
         text = name.read_text()
         for path, handler, flags, role, params in ROW.findall(text):
             least = "none" if "API_OPEN" in flags else (role or "admin").lower()
             names = "".join(re.findall(r'"([^"]*)"', params)).split()
-            yield path, "API_POST" in flags, least, names, Handler(text, handler, verbs)
+            method = "put" if "API_PUT" in flags else "post" if "API_POST" in flags else "get"
+            yield path, method, least, names, Handler(text, handler, verbs)
         tables = re.finditer(r"\.endpoint = \{(.*?)\},\n\s*\.|\.endpoint = \{(.*?)\}\};|\.endpoint = \{(.*?)\n\};", text, re.S)
         rows = sum(len(re.findall(r'\{\s*"/', next((g for g in t.groups() if g), ""))) for t in tables)
         if rows != len(ROW.findall(text)):
@@ -154,12 +155,12 @@ def replies(path, handler, commands):
     return {"200": {"description": "Done.", "content": content}, "401": error, "403": error, "429": error, "default": error}
 
 
-def operation(path, role, params, handler, commands):
+def operation(path, method, role, params, handler, commands):
     schemas = handler.params()
-    made = {"operationId": path.strip("/").replace("/", "_"), "summary": handler.summary, "x-weir-role": role,
+    made = {"operationId": path.strip("/").replace("/", "_") + "_put" * (method == "put"), "summary": handler.summary, "x-weir-role": role,
             "parameters": [{"name": (name := p.rstrip("!")), "in": "query", "required": p.endswith("!"),
                             "schema": schemas.get(name, {"type": "string"})} for p in params if ":" not in p],
-            "responses": replies(path, handler, commands)}
+            "responses": replies(path, handler, {} if method == "put" else commands)}
     form = [p.split(":")[1] for p in params if ":" in p]
     if form:
         schema = {"type": "object", "required": form, "properties": {p: {"type": "string"} for p in form}}
@@ -174,8 +175,11 @@ def document(root):
     commands = json_md.documented(page, set(re.findall(r"\w+", page)))
     if unknown := set(PRINTS.values()) - commands.keys():
         sys.exit(f"openapi.py: {json_md.PAGE} has no {', '.join(sorted(unknown))}")
-    for path, is_post, *about in sorted(endpoints(root), key=lambda row: row[:2]):
-        paths.setdefault("/v1" + path, {})["post" if is_post else "get"] = operation(path, *about, commands)
+    for path, method, *about in sorted(endpoints(root), key=lambda row: row[:2]):
+        methods = paths.setdefault("/v1" + path, {})
+        methods[method] = operation(path, method, *about, commands)
+        if method == "put":  # the body is what GET replies
+            methods[method]["requestBody"] = {"required": True, "content": methods["get"]["responses"]["200"]["content"]}
     error = {"description": "Refused or failed.",
              "content": {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}}}
     return {

@@ -4,8 +4,8 @@
 
 usage: openapi_client.py OPENAPI_JSON >MODULE.py
 
-The module needs Python alone. Its class Client has a function for each operation, with the parameters that must be there first and
-the others by name. docs/how-to/remote-control.md shows its use, tests/smoke/client_test.py uses it.
+The module needs Python alone. Its class Client has a function for each operation, with the parameters that must be there first, then
+the body of a PUT, a value for JSON, and the others by name. docs/how-to/remote-control.md shows its use, tests/smoke/client_test.py uses it.
 """
 import json
 import keyword
@@ -30,12 +30,13 @@ class Client:
     def __init__(self, connect, token=None):
         self._connect, self._headers = connect, {{"Authorization": f"Bearer {{token}}"}} if token else {{}}
 
-    def _call(self, method, path, params, form=None):
+    def _call(self, method, path, params, form=None, body=None):
         """The reply: JSON as its value, a stream as lines until it is closed, another text as bytes."""
         query = urllib.parse.urlencode({{name: value for name, value in params.items() if value is not None}})
-        headers = self._headers | ({{"Content-Type": "application/x-www-form-urlencoded"}} if form else {{}})
+        kind = "application/x-www-form-urlencoded" if form else "application/json" if body is not None else None
+        sent = urllib.parse.urlencode(form) if form else json.dumps(body) if body is not None else None
         connection = self._connect()
-        connection.request(method, path + ("?" + query if query else ""), urllib.parse.urlencode(form) if form else None, headers)
+        connection.request(method, path + ("?" + query if query else ""), sent, self._headers | ({{"Content-Type": kind}} if kind else {{}}))
         reply = connection.getresponse()
         kind = reply.getheader("Content-Type", "").partition(";")[0]
         if reply.status == 200 and kind in {streams}:
@@ -61,12 +62,13 @@ def pairs(words):
 
 def function(path, method, about):
     params = {p["name"]: p["required"] for p in about["parameters"]}
-    body = about.get("requestBody", {}).get("content", {}).get("application/x-www-form-urlencoded", {}).get("schema", {})
-    form = list(body.get("properties", ()))
-    needed = [name_of(word) for word in [name for name, must in params.items() if must] + form]
+    content = about.get("requestBody", {}).get("content", {})
+    form = list(content.get("application/x-www-form-urlencoded", {}).get("schema", {}).get("properties", ()))
+    body = ["body"] if "application/json" in content else []
+    needed = [name_of(word) for word in [name for name, must in params.items() if must] + form] + body
     optional = [f"{name_of(name)}=None" for name, must in params.items() if not must]
     given = ", ".join(["self", *needed, *(["*", *optional] if optional else [])])
-    call = ", ".join([f'"{method.upper()}"', f'"{path}"', pairs(params), *([pairs(form)] if form else [])])
+    call = ", ".join([f'"{method.upper()}"', f'"{path}"', pairs(params), *([pairs(form)] if form else []), *([f"{word}={word}" for word in body])])
     return f'\n    def {name_of(about["operationId"])}({given}):\n        """{about["summary"]}"""\n        return self._call({call})\n'
 
 

@@ -382,6 +382,11 @@ bool config_list_format(const char *word, uint8_t *out)
 	return known;
 }
 
+const char *config_list_format_text(uint8_t format)
+{
+	return config_choice_word("list_format", format);
+}
+
 static bool is_transferred(const struct config_list *list)
 {
 	struct url url;

@@ -225,6 +225,15 @@ bool config_choice_find(const char *choices, const char *word, int64_t *out)
 	return false;
 }
 
+const char *config_choice_word(const char *choices, int64_t value)
+{
+	for (size_t i = 0; i < ARRAY_LEN(config_choices); i++)
+		if (config_choices[i].value == value
+			&& strcmp(config_choices[i].choices, choices) == 0)
+			return config_choices[i].word;
+	return "";
+}
+
 static int choice_parse(const struct config_doc *doc, const char *path, const char *choices,
 	const char *text, int64_t *out)
 {

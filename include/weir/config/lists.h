@@ -25,6 +25,7 @@ enum list_format {
 	LIST_FORMAT_COUNT
 };
 bool config_list_format(const char *word, uint8_t *out); // false: no such format
+const char *config_list_format_text(uint8_t format);     // "auto"
 
 enum config_tsig_algorithm { CONFIG_TSIG_SHA256, CONFIG_TSIG_SHA512, CONFIG_TSIG_ALGORITHMS };
 enum {

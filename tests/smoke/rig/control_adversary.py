@@ -188,6 +188,7 @@ def sessions():
             ("POST", "/v1/cache/flush?name=a.test", csrf + "Origin: null\r\n", 403),
             ("POST", "/v1/cache/flush?name=a.test", csrf + "Sec-Fetch-Site: cross-site\r\n", 403),
             ("POST", "/v1/cache/flush?name=a.test", csrf + "Origin: https://box\r\nSec-Fetch-Site: same-origin\r\n", 200),
+            ("PUT", "/v1/entries", "", 403), ("PUT", "/v1/entries", csrf, 403),
             ("POST", "/v1/config/reload", csrf, 403), ("POST", "/v1/session/end", "", 403), ("POST", "/v1/session/end", csrf, 200),
             ("GET", "/v1/status", "", 401)):
         expect(wanted, f"{method} {path} with a session and {more!r}", ask(method, path, more))

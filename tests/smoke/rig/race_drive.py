@@ -54,11 +54,11 @@ PARAMS = {
 STREAMS = ("/events", "/live", "/log/tail", "/watch")
 
 
-def call(verb, path, params=(), stream_s=0.0):
+def call(verb, path, params=(), stream_s=0.0, sent=None):
     """(status, body); status 0: no answer, as while the control plane starts."""
     conn = Socket("weir")
     try:
-        conn.request(verb, path + ("?" + urllib.parse.urlencode(params) if params else ""))
+        conn.request(verb, path + ("?" + urllib.parse.urlencode(params) if params else ""), sent)
         reply = conn.getresponse()
         if not stream_s:
             return reply.status, reply.read()
@@ -76,13 +76,13 @@ def call(verb, path, params=(), stream_s=0.0):
 
 
 def endpoints():
-    """(those that are read, those that change something) of each api_part."""
-    reads, changes = [], []
+    """(those that are read, those that change something, those whose whole state is put) of each api_part."""
+    reads, changes, puts = [], [], []
     for name in sorted(n for room in ("api", "verbs", "remote") for n in glob.glob(f"{HERE}/../../../controlplane/{room}/*.c")):
         with open(name) as source:
             for path, flags in re.findall(r'\{"(/[a-z/]+)",\s+serve_\w+([^}]*)\}', source.read()):
-                (changes if "API_POST" in flags else reads).append(path)
-    return reads, changes
+                (puts if "API_PUT" in flags else changes if "API_POST" in flags else reads).append(path)
+    return reads, changes, puts
 
 
 def lab(*words):
@@ -169,7 +169,7 @@ class Configuration:
 class Drive:
     def __init__(self):
         self.config, self.rng, self.stop = Configuration(), random.Random(SEED), threading.Event()
-        self.reads, self.changes = endpoints()
+        self.reads, self.changes, self.puts = endpoints()
         self.did, self.lock, self.serial, self.wrong = {}, threading.Lock(), 0, []
         self.redis = redis_rig.Standalone(f"{FOLDER}/redis")
 
@@ -319,6 +319,12 @@ class Drive:
         self.post("/drain")
         self.post("/undrain")
 
+    def put(self):
+        for path in self.puts:
+            _, state = call("GET", path)
+            status, _ = call("PUT", path, sent=state)
+            self.count(f"PUT {path}", status in (200, 400, 409, 503))
+
     # What is there already, gone already, in the file, or comes while another change runs, is refused.
     def edit(self):
         n, good = self.rng.randrange(4), (200, 400, 404, 409, 503)
@@ -356,7 +362,7 @@ class Drive:
 
     def operate(self):
         acts = [self.reload_plain, self.reload_broken, self.hang_up, self.toggle, self.flush, self.lists, self.hold, self.pause,
-                self.drops, self.heap, self.upstreams, self.versions, self.drain, self.edit, self.access]
+                self.drops, self.heap, self.upstreams, self.versions, self.drain, self.edit, self.put, self.access]
         turns = acts + [self.reload_until_refused]  # first each once, so that a short run has them all
         while not self.stop.wait(0.05):
             if not turns:
@@ -417,7 +423,7 @@ class Drive:
         eventually("the control plane answers", lambda: call("GET", "/health")[0] == 200)
 
     def missing(self):
-        wanted = [f"GET {p}" for p in self.reads] + [f"POST {p}" for p in self.changes] + [
+        wanted = [f"{verb} {p}" for verb, paths in (("GET", self.reads), ("POST", self.changes), ("PUT", self.puts)) for p in paths] + [
             "reloaded", "refused by the file", "SIGHUP", "scrape", "Redis restarted",
             "upstream silent", "data plane restarted"] + (["ClickHouse stopped"] if CLICKHOUSE else [])
         if not self.did.get("too slow to be refused"):

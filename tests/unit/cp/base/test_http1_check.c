@@ -61,6 +61,7 @@ TEST(test_requests_beyond_doubt)
 		      "Content-Length: x\r\n\r\n" GET END,
 			2},
 		{POST "Transfer-EncodingX: y\r\nContent-Lengt: z\r\n\r\n", 1},
+		{"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}" GET END, 2},
 		{POST "Content-Length: 4\r\n\r\nabc", 0}, // not whole yet
 		{"GE", 0},
 	};

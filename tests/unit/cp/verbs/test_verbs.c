@@ -121,9 +121,11 @@ TEST(test_lists_use)
 	config.blocking.disabled = &disabled;
 	config.blocking.list_count = config.blocking.disabled_count = 1;
 	assert_reply("GET /lists", 200,
-		"{\"lists\":[{\"name\":\"on\",\"source\":\"/a\",\"allow\":false,\"enabled\":true,"
+		"{\"lists\":[{\"name\":\"on\",\"source\":\"/"
+		"a\",\"format\":\"auto\",\"allow\":false,\"enabled\":true,"
 		"\"switchable\":true,\"removable\":false},"
-		"{\"name\":\"off\",\"source\":\"/a\",\"allow\":true,\"enabled\":false,"
+		"{\"name\":\"off\",\"source\":\"/"
+		"a\",\"format\":\"auto\",\"allow\":true,\"enabled\":false,"
 		"\"switchable\":false,\"removable\":false}],"
 		"\"known\":[{\"name\":\"oisd-small\",\"url\":\"https://");
 	assert_reply("POST /lists/disable?name=onn", 404, "did you mean \\\"on\\\"?");
@@ -456,6 +458,200 @@ TEST(test_shown)
 		"{\"name\":\"/^a/\",\"verdict\":\"deny\",\"group\":\"\",\"invert\":true",
 		"\"left_s\":0,\"ended\":true");
 	config.dated.count = 0;
+}
+
+// Sends a PUT, and wants the status and these texts in its reply.
+#define assert_put(target, body, status, ...) \
+	assert_put_has(target, body, status, (const char *const[]){__VA_ARGS__, NULL})
+static void assert_put_has(
+	const char *target, const char *body, int status, const char *const *texts)
+{
+	char head[256];
+	int got = 0;
+	int fd = client_connect();
+	snprintf(head, sizeof(head),
+		"PUT %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+		target, strlen(body));
+	client_send(fd, head);
+	client_send(fd, body);
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
+	close(fd);
+	assert_int_equal(sscanf(reply, "HTTP/1.1 %3d", &got), 1);
+	if (got != status)
+		fail_msg("%s %s: not %d: %s", target, body, status, reply);
+	for (; *texts; texts++)
+		if (!strstr(reply, *texts))
+			fail_msg("%s %s: no %s: %s", target, body, *texts, reply);
+}
+
+#define SUMMARY(changed, added, changes, removed, unchanged, in_file)               \
+	"\"changed\":" changed ",\"check\":false,\"counts\":{\"added\":" added      \
+	",\"changed\":" changes ",\"removed\":" removed ",\"unchanged\":" unchanged \
+	",\"in_file\":" in_file "}"
+
+// Of two entries in force one is of the managed part, and one of a file.
+TEST(test_put_entries)
+{
+	static char none[] = "";
+	static struct config_dated_entry old[2] = {{.why = none}, {.why = none}};
+	assert_int_equal(dns_name_from_text("mine.test", 9, &old[0].name), 0);
+	assert_int_equal(dns_name_from_text("filed.test", 10, &old[1].name), 0);
+	config.dated = (struct config_dated){ARRAY_LEN(old), old};
+	strcpy(verbs_double.managed, "entries: [{name: mine.test, verdict: deny}]");
+	const unsigned applied = verbs_double.applied;
+	assert_put("/entries",
+		"{\"entries\":[{\"name\":\"filed.test\",\"verdict\":\"deny\",\"removable\":false},"
+		"{\"name\":\"Mine.test.\",\"verdict\":\"deny\",\"group\":\"everyone\"}]}",
+		200, SUMMARY("false", "0", "0", "0", "2", "0"));
+	assert_put("/entries?check=1", "{\"entries\":[]}", 200, "\"changed\":true,\"check\":true",
+		"\"removed\":1,\"unchanged\":0,\"in_file\":1}");
+	assert_int_equal(verbs_double.applied, applied);
+	assert_put("/entries?why=so",
+		"{\"entries\":[{\"name\":\"mine.test\",\"verdict\":\"allow\",\"type\":\"https,A\"},"
+		"{\"name\":\"filed.test\",\"verdict\":\"allow\"},"
+		"{\"name\":\"/^a/\",\"verdict\":\"deny\",\"invert\":true,\"group\":\"kids\","
+		"\"until\":\"2100-01-01T00:00:00Z\",\"why\":\"w\"}]}",
+		200, SUMMARY("true", "2", "1", "0", "0", "1"), "\"needs_restart\"");
+	assert_string_equal(verbs_double.what, "put entries: 2 added, 1 changed, 0 removed");
+	assert_string_equal(verbs_double.why, "so");
+	managed_has("{name: \"mine.test\", verdict: \"allow\", types: [\"A\", \"HTTPS\"]}", true);
+	managed_has("{name: \"/^a/\", verdict: \"deny\", invert: \"true\", group: \"kids\", "
+		    "until: \"2100-01-01T00:00:00Z\", why: \"w\"}",
+		true);
+	strcpy(verbs_double.managed, "entries: [{name: mine.test, verdict: deny}]");
+	assert_put("/entries", "{\"entries\":[]}", 200, SUMMARY("true", "0", "0", "1", "0", "1"));
+	assert_string_equal(verbs_double.managed, "");
+	config.dated.count = 0;
+}
+
+TEST(test_put_refused)
+{
+	static const struct {
+		const char *target, *body, *part;
+	} bad[] = {
+		{"/entries", "", "the body is no JSON: line 1"},
+		{"/entries", "[]", "entries: must be a list in the object that is the body"},
+		{"/entries", "{\"entries\":{}}", "entries: must be a list"},
+		{"/entries", "{\"entries\":[],\"more\":1}", "more: no such key"},
+		{"/entries", "{\"entries\":[1]}", "entries[0]: must be an object"},
+		{"/entries", "{\"entries\":[{\"nme\":\"a\"}]}", "entries[0].nme: no such key"},
+		{"/entries", "{\"entries\":[{\"name\":\"a.test\"}]}",
+			"entries[0].verdict: is missing"},
+		{"/entries", "{\"entries\":[{\"name\":7,\"verdict\":\"deny\"}]}",
+			"entries[0].name: must be a text"},
+		{"/entries", "{\"entries\":[{\"name\":\"a\",\"verdict\":\"deny\",\"invert\":1}]}",
+			"entries[0].invert: must be true or false"},
+		{"/entries", "{\"entries\":[{\"name\":\"a\",\"verdict\":\"block\"}]}",
+			"entries[0].verdict: must be allow or deny"},
+		{"/entries",
+			"{\"entries\":[{\"name\":\"a\",\"verdict\":\"deny\",\"type\":\"A,X\"}]}",
+			"entries[0].type: must be of"},
+		{"/entries",
+			"{\"entries\":[{\"name\":\"a\",\"verdict\":\"deny\",\"group\":\"x\"}]}",
+			"entries[0].group: no group"},
+		{"/entries",
+			"{\"entries\":[{\"name\":\"a\",\"verdict\":\"deny\","
+			"\"until\":\"2020-01-01T00:00:00Z\"}]}",
+			"entries[0].until: must be a time to come"},
+		{"/entries",
+			"{\"entries\":[{\"name\":\"a\",\"verdict\":\"deny\"},"
+			"{\"name\":\"A.\",\"verdict\":\"allow\"}]}",
+			"entries[1]: is there twice"},
+		{"/lists", "{\"lists\":[{\"name\":\"a\",\"source\":\"a\"}]}",
+			"lists[0].source: must be a URL or an absolute path"},
+		{"/lists", "{\"lists\":[{\"name\":\"a\",\"source\":\"/nowhere\"}]}",
+			"No such file"},
+		{"/lists",
+			"{\"lists\":[{\"name\":\"a\",\"source\":\"https://a/\",\"format\":\"x\"}]}",
+			"lists[0].format: no format"},
+		{"/local", "{\"records\":[{\"name\":\"a\",\"type\":\"A\",\"value\":\"192.0.2\"}]}",
+			"records[0].value: "},
+		{"/local", "{\"records\":[{\"name\":\"a\",\"type\":\"NS\",\"value\":\"b\"}]}",
+			"records[0].type: must be one of"},
+		{"/local",
+			"{\"records\":[{\"name\":\"a\",\"type\":\"A\",\"value\":\"192.0.2.1\","
+			"\"group\":\"kids\"}]}",
+			"records[0].group: "},
+		{"/local",
+			"{\"records\":[{\"name\":\"a\",\"type\":\"A\",\"value\":\"192.0.2.1\","
+			"\"ttl_s\":\"1\"}]}",
+			"records[0].ttl_s: must be a whole number"},
+		{"/local", "{\"records\":[],\"left_out\":1}", "left_out: some are missing"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\"}]}", "groups[0].clients: is missing"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\",\"clients\":[1]}]}",
+			"groups[0].clients: must be a list of texts"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\",\"clients\":[],\"macs\":65}]}",
+			"groups[0]: lacks a part"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\",\"clients\":[],\"services\":[\"x\"]}]}",
+			"groups[0].services: \\\"x\\\" is none"},
+		{"/entries?check=2", "{\"entries\":[]}", "check: must be 0 or 1"},
+	};
+	const unsigned applied = verbs_double.applied;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_put(bad[i].target, bad[i].body, 400, bad[i].part);
+	assert_put("/lists/add?name=a&place=/a", "", 405, "use POST");
+	assert_put("/status", "", 405, "use GET");
+	assert_reply("POST /lists", 405, "use GET or PUT");
+	assert_int_equal(verbs_double.applied, applied);
+}
+
+// GET shows no secrets of a URL: what it shows stands for the one in force.
+TEST(test_put_lists)
+{
+	static char mine[] = "mine", filed[] = "filed", url[] = "https://u:p@lists.test/a?key=7";
+	static char place[] = "/a";
+	static struct config_list used[2] = {
+		{.name = mine, .url = url}, {.name = filed, .path = place}};
+	static const char managed[] =
+		"blocking: {lists: [{name: mine, url: \"https://u:p@lists.test/a?key=7\"}]}";
+	config.blocking.lists = used;
+	config.blocking.list_count = 2;
+	strcpy(verbs_double.managed, managed);
+	assert_put("/lists",
+		"{\"lists\":[{\"name\":\"mine\",\"source\":\"https://u:p@lists.test/a?key=7\"}]}",
+		200, SUMMARY("false", "0", "0", "0", "1", "1"));
+	assert_put("/lists",
+		"{\"lists\":[{\"name\":\"mine\",\"source\":\"https://lists.test/"
+		"a\",\"allow\":true},"
+		"{\"name\":\"filed\",\"source\":\"/a\",\"enabled\":false}],\"known\":[]}",
+		200, SUMMARY("true", "0", "2", "0", "0", "0"));
+	managed_has(
+		"{name: \"mine\", url: \"https://u:p@lists.test/a?key=7\", allow: \"true\"}", true);
+	managed_has("disabled_lists:\n    - \"filed\"", true);
+	assert_put("/lists", "{\"lists\":[{\"name\":\"filed\",\"source\":\"https://b.test/\"}]}",
+		409, "lists[0]: stands in a file");
+	config.blocking.list_count = 0;
+	verbs_double.managed[0] = '\0';
+}
+
+TEST(test_put_records)
+{
+	config.local.ttl_s = 300;
+	assert_put("/local",
+		"{\"records\":[{\"name\":\"NAS.lan\",\"type\":\"a\",\"value\":\"192.0.2.1\"},"
+		"{\"name\":\"*.x.lan\",\"type\":\"A\",\"value\":\"192.0.2.2\",\"ttl_s\":60}],"
+		"\"left_out\":0}",
+		200, SUMMARY("true", "2", "0", "0", "0", "0"));
+	managed_has("{name: \"nas.lan\", type: \"A\", value: \"192.0.2.1\"}", true);
+	managed_has("{name: \"*.x.lan\", type: \"A\", value: \"192.0.2.2\", ttl: \"60\"}", true);
+	verbs_double.managed[0] = '\0';
+}
+
+// The group `kids` is of a file.
+TEST(test_put_groups)
+{
+	assert_put("/groups",
+		"{\"groups\":[{\"name\":\"everyone\",\"clients\":[]},"
+		"{\"name\":\"kids\",\"clients\":[\"192.0.2.7/32\"],\"services\":[\"tiktok\"]},"
+		"{\"name\":\"new\",\"clients\":[\"192.0.2.8\"],\"client_names\":[\"tab\"],"
+		"\"blocking\":false}]}",
+		200, SUMMARY("true", "1", "1", "0", "0", "0"));
+	managed_has("{group: \"kids\", client: \"192.0.2.7\"}", true);
+	managed_has("{name: \"kids\", services: [\"tiktok\"]}", true);
+	managed_has(
+		"{name: \"new\", clients: [\"192.0.2.8\", \"tab\"], blocking: \"false\"}", true);
+	verbs_double.managed[0] = '\0';
+	assert_put("/groups", "{\"groups\":[]}", 200, SUMMARY("false", "0", "0", "0", "0", "1"));
 }
 
 static int setup(void **)

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// PUT of all items of a kind: the managed part gets those that the body has and no others, in one
+// change. The body has the form of GET's reply, so that a GET and a PUT of its reply change
+// nothing. Items of files stay: an item of the body that a file has is neither added nor counted as
+// one more.
+//
+// An item is a row of texts, in the form in which GET shows them; "" is what it does not have. Its
+// first texts, the keys, identify it.
+
+#include "base/json_in.h"
+#include "verb.h"
+
+enum { PUT_FIELDS_MAX = 8, PUT_ROOM_MAX = 3 * HTTP_BODY_MAX };
+
+// A flag is "1" or "", a number its digits, and a list of texts has commas between them.
+enum put_form { PUT_TEXT, PUT_FLAG, PUT_NUMBER, PUT_TEXTS };
+
+struct put_field {
+	const char *name;
+	enum put_form form;
+	bool is_needed;
+	const char *usual; // the text where the body has none; NULL: ""
+	const char *also;  // another list of texts that goes into this one; NULL: none
+};
+
+struct put_item {
+	bool is_managed;                  // else of a file
+	bool is_wanted;                   // the body has it
+	unsigned at;                      // its place in the body
+	struct put_item *before;          // that it takes the place of; NULL: none
+	const char *text[PUT_FIELDS_MAX]; // behind the item
+};
+
+struct put_items { // all zero: none
+	unsigned count, room;
+	struct put_item **item;
+	bool is_short; // of memory
+};
+
+// Adds a copy, NULL texts as "". NULL: no memory.
+struct put_item *put_items_add(
+	struct put_items *items, const char *const text[PUT_FIELDS_MAX], bool is_managed);
+
+// An item of the body, and room for texts in another form.
+struct put_asked {
+	const char *text[PUT_FIELDS_MAX];
+	size_t used;
+	char room[PUT_ROOM_MAX];
+};
+
+// Gives the item another text for a field, as a copy. False: there is no room.
+ATTR_MUST_CHECK bool put_asked_set(struct put_asked *asked, unsigned field, const char *text);
+
+struct put_kind {
+	const char *name; // of the list, in the body and in GET's reply
+	unsigned keys;    // how many fields identify an item
+	struct put_field field[PUT_FIELDS_MAX + 1];
+	// Keys that GET has besides, with blanks between: of an item, and beside the list.
+	const char *reported, *beside;
+	bool beats_files;  // an item may differ from one of a file with the same keys
+	const char *skips; // an item with this first text counts as not there; NULL: none
+	// Does the object show all of its item? NULL: it always does.
+	bool (*is_whole)(const struct json_in *object);
+	// Adds the items in force. `copy`: of the managed part, from which it may remove them.
+	void (*in_force)(const struct verb *v, struct config_managed *copy, struct put_items *out);
+	// Brings an item that is not in force as it stands there into GET's form. `old`: the one in
+	// force with its keys; NULL: none. False: `why`, which begins with the field.
+	bool (*check)(const struct verb *v, struct put_asked *asked, const struct put_item *old,
+		char why[API_WHY_MAX]);
+	// Puts an item into the managed part of the verb. -EEXIST: a file has it otherwise;
+	// -EINVAL: `why`. Other errors as of weir/config/managed.h.
+	int (*set)(const struct verb *v, const struct put_item *item, char why[CONFIG_WHY_MAX]);
+	int (*remove)(struct config_managed *m, const struct put_item *item);
+	// Lets an item of a file that the body lacks be as the file says; true: it was otherwise.
+	// NULL: it always is.
+	bool (*restore)(struct config_managed *m, const struct put_item *item);
+};
+
+extern const struct put_kind put_entries, put_lists, put_local, put_groups;
