@@ -205,7 +205,7 @@ static void serve_drops_remove(struct api *a, struct http_exchange *x)
 	if (!source_param(x, &source))
 		return;
 	if (drop_list_remove(directory_of(a), &source, clock_mono_ms()) < 0)
-		api_refuse(x, 409, "that source is not dropped");
+		api_unchanged(x, "that source is not dropped");
 	else
 		done(x, &source, 0, NULL);
 }

@@ -296,7 +296,7 @@ static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes
 	if (ret == -ENOENT)
 		api_param_refuse_group(a, x, name);
 	else if (ret == -EALREADY)
-		api_refuse(x, 409, "the group is not paused");
+		api_unchanged(x, "the group is not paused");
 	else
 		pause_done(a, x, minutes, ret < 0 ? "the data plane does not know yet" : "");
 	return true;
@@ -331,7 +331,7 @@ static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 	if (group_pause(a, x, 0))
 		return;
 	if (rules_resume(a->deps.rules) == -EALREADY)
-		api_refuse(x, 409, "blocking is not paused");
+		api_unchanged(x, "blocking is not paused");
 	else
 		pause_done(a, x, 0, "");
 }

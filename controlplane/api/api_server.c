@@ -36,6 +36,15 @@ void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...)
 	http_reply(x, status, json_out_error("%s", text));
 }
 
+void api_unchanged(struct http_exchange *x, const char *note)
+{
+	struct json_out *o = json_out_new();
+	json_out_bool(o, json_out_root(o), "ok", true);
+	json_out_text(o, json_out_root(o), "note", note);
+	json_out_bool(o, json_out_root(o), "unchanged", true);
+	http_reply(x, 200, json_out_finish(o));
+}
+
 void api_busy(struct http_exchange *x, int err)
 {
 	api_refuse(x, 503, "%s",

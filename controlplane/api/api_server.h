@@ -241,5 +241,7 @@ void api_control_streams_look(struct api *a);
 // Asks all loops for their status, then calls `reply`, which replies.
 void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l));
 void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
+// Replies with "unchanged", as all is already as the request wants it, and "note": what is so.
+void api_unchanged(struct http_exchange *x, const char *note);
 // Replies with 503 after an asynchronous call returned `err`.
 void api_busy(struct http_exchange *x, int err);

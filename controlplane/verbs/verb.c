@@ -89,6 +89,15 @@ void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...)
 	verb_end(v);
 }
 
+bool verb_is_so(const struct verb *v)
+{
+	const struct api_deps *d = &v->api->deps;
+	char *text = config_managed_text(v->managed, APP_MANAGED_HEAD);
+	const bool is_same = text && strcmp(text, d->managed_text(d->reload_arg)) == 0;
+	heap_free(text);
+	return is_same;
+}
+
 void verb_done(struct verb *v)
 {
 	http_reply(v->exchange, 200, json_out_finish(v->reply));
@@ -100,6 +109,17 @@ void verb_unchanged(struct verb *v)
 {
 	json_out_bool(v->reply, verb_root(v), "unchanged", true);
 	verb_done(v);
+}
+
+void verb_absent(struct verb *v, const char *fmt, ...)
+{
+	char text[CONFIG_WHY_MAX + CONFIG_ITEM_PLACE_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	json_out_text(v->reply, verb_root(v), "note", text);
+	verb_unchanged(v);
 }
 
 void verb_fail(struct verb *v, int err)

@@ -33,10 +33,14 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x);
 struct json_node *verb_root(struct verb *v);
 // Replies with an error, and ends the verb.
 void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
+// Do the edits leave the managed part as it is?
+bool verb_is_so(const struct verb *v);
 // Replies with what the reply has, and ends the verb: nothing changes.
 void verb_done(struct verb *v);
 // Replies with "unchanged", as all is already as the request wants it, and ends the verb.
 void verb_unchanged(struct verb *v);
+// verb_unchanged for a removal of what is not there, with "note": what there is none of.
+void verb_absent(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
 // Replies that a change of the model failed (no memory, too many items), and ends the verb.
 void verb_fail(struct verb *v, int err);
 // Is the item in a file that verbs do not edit? Then replies with `what`, which describes the item,

@@ -148,6 +148,10 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	json_out_count(v->reply, root, "until_unix_s", (uint64_t)asked.until_unix_s);
 	json_out_bool(v->reply, root, "replaced", err > 0);
 	json_out_bool(v->reply, root, "replaced_permanent", err == 2);
+	if (verb_is_so(v)) {
+		verb_unchanged(v);
+		return;
+	}
 	// The options come first, as a long name is cut.
 	verb_apply(v, "%s%s%s%s%s%s%s%s %s", asked.verdict, asked.group ? " --group " : "",
 		asked.group ? asked.group : "", asked.inverts ? " --invert" : "",
@@ -187,7 +191,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 	if (err == -ENOENT && verb_is_of_file(v, &item, "that entry", file_advice(&asked, advice)))
 		return;
 	if (err < 0) {
-		verb_refuse(v, 404, "no %s%sentry \"%s\" of %s; weirctl entries lists them",
+		verb_absent(v, "no %s%sentry \"%s\" of %s; weirctl entries lists them",
 			asked.verdict ? asked.verdict : "", asked.verdict ? " " : "", asked.name,
 			asked.group ? asked.group : CONFIG_EVERYONE);
 		return;
@@ -276,27 +280,33 @@ static void entries_in_force(
 	}
 }
 
-// Writes types as GET does, which are given with commas between. False: one is unknown, or there
-// are too many.
+// Adds a type in its order. False: it is unknown, or there are too many.
+static bool type_add(struct rule_types *types, const char *word)
+{
+	uint16_t type;
+	unsigned i = 0;
+	if (!rdata_parse_type(word, &type) || types->count == RULE_TYPES_MAX)
+		return false;
+	while (i < types->count && types->type[i] < type)
+		i++;
+	if (i < types->count && types->type[i] == type)
+		return true;
+	memmove(&types->type[i + 1], &types->type[i], (types->count - i) * sizeof(type));
+	types->type[i] = type;
+	types->count++;
+	return true;
+}
+
+// Writes types as GET does, which are given with commas between. False: they are none.
 static bool types_text(const char *text, char out[CONFIG_TYPES_TEXT_MAX])
 {
-	struct rule_types types = {0};
+	struct rule_types types = {.except = text[0] == '~'};
 	for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
 		char word[DNS_TYPE_TEXT_MAX];
-		uint16_t type;
-		unsigned i = 0;
 		end = strchrnul(at, ',');
 		snprintf(word, sizeof(word), "%.*s", (int)(end - at), at);
-		if (!rdata_parse_type(word, &type) || types.count == RULE_TYPES_MAX)
+		if ((word[0] == '~') != types.except || !type_add(&types, word + types.except))
 			return false;
-		while (i < types.count && types.type[i] < type)
-			i++;
-		if (i < types.count && types.type[i] == type)
-			continue;
-		memmove(&types.type[i + 1], &types.type[i],
-			(types.count - i) * sizeof(types.type[0]));
-		types.type[i] = type;
-		types.count++;
 	}
 	config_types_text(&types, out);
 	return true;

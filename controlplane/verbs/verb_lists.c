@@ -37,7 +37,7 @@ static const struct config_list *list_find(const struct config_blocking *b, cons
 	return NULL;
 }
 
-static void unknown_refuse(struct verb *v, const char *name)
+static void unknown_text(const struct verb *v, const char *name, char out[API_WHY_MAX])
 {
 	const struct config_blocking *b = &verb_config(v)->blocking;
 	struct text_near near;
@@ -47,9 +47,16 @@ static void unknown_refuse(struct verb *v, const char *name)
 	for (unsigned i = 0; i < b->disabled_count; i++)
 		text_near_try(&near, b->disabled[i].name);
 	if (near.best)
-		verb_refuse(v, 404, "no list \"%s\"; did you mean \"%s\"?", name, near.best);
+		snprintf(out, API_WHY_MAX, "no list \"%s\"; did you mean \"%s\"?", name, near.best);
 	else
-		verb_refuse(v, 404, "no list \"%s\"; weirctl list show names them", name);
+		snprintf(out, API_WHY_MAX, "no list \"%s\"; weirctl list show names them", name);
+}
+
+static void unknown_refuse(struct verb *v, const char *name)
+{
+	char why[API_WHY_MAX];
+	unknown_text(v, name, why);
+	verb_refuse(v, 404, "%s", why);
 }
 
 // Takes a URL, or the path of a readable file. False: `why`.
@@ -128,7 +135,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const struct config_item item = {.kind = CONFIG_ITEM_LIST, .name = name};
-	char advice[LIST_NAME_MAX + 128];
+	char advice[LIST_NAME_MAX + 128], why[API_WHY_MAX];
 	snprintf(advice, sizeof(advice),
 		"weirctl list disable takes it out of use, weirctl config unset "
 		"'blocking.lists[%s]' removes it",
@@ -136,11 +143,12 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 	const int err = config_managed_list_remove(v->managed, name);
 	if (err == -ENOENT && verb_is_of_file(v, &item, "that list", advice))
 		return;
+	json_out_text(v->reply, verb_root(v), "name", name);
 	if (err < 0) {
-		unknown_refuse(v, name);
+		unknown_text(v, name, why);
+		verb_absent(v, "%s", why);
 		return;
 	}
-	json_out_text(v->reply, verb_root(v), "name", name);
 	verb_apply(v, "list remove %s", name);
 }
 

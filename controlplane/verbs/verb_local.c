@@ -109,7 +109,7 @@ static void serve_local_remove(struct api *a, struct http_exchange *x)
 			v, &item, "that record", "edit the file, then run weirctl config apply"))
 		return;
 	if (removed < 0) {
-		verb_refuse(v, 404, "no local record \"%s\"%s%s%s", name, r.type ? " of type " : "",
+		verb_absent(v, "no local record \"%s\"%s%s%s", name, r.type ? " of type " : "",
 			r.type ? r.type : "", r.value ? " with that value" : "");
 		return;
 	}
@@ -352,7 +352,7 @@ static void serve_server_remove(struct api *a, struct http_exchange *x)
 	if (err == -ENOENT && verb_is_of_file(v, &item, "that server", advice))
 		return;
 	if (err < 0) {
-		verb_refuse(v, 404, "no server \"%s\" in upstreams.servers", server);
+		verb_absent(v, "no server \"%s\" in upstreams.servers", server);
 		return;
 	}
 	json_out_text(v->reply, verb_root(v), "server", server);

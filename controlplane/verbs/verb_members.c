@@ -80,13 +80,13 @@ static void serve_add(struct api *a, struct http_exchange *x)
 }
 
 // `group`: the client's group; NULL: the client is in no group.
-static void refuse_remove(struct verb *v, const struct member_asked *asked, const char *group)
+static void remove_none(struct verb *v, const struct member_asked *asked, const char *group)
 {
 	if (group)
-		verb_refuse(v, 404, "%s is in group \"%s\", not in group \"%s\"", asked->client,
-			group, asked->group);
+		verb_absent(v, "%s is in group \"%s\", not in group \"%s\"", asked->client, group,
+			asked->group);
 	else
-		verb_refuse(v, 404,
+		verb_absent(v,
 			"no group has the client \"%s\"; weirctl config show prints the groups",
 			asked->client);
 }
@@ -102,7 +102,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 	const char *group = config_managed_member_group(v->managed, asked.client);
 	snprintf(before, sizeof(before), "%s", group ? group : "");
 	if (config_managed_member_remove(v->managed, asked.group, asked.client) < 0)
-		refuse_remove(v, &asked, group);
+		remove_none(v, &asked, group);
 	else
 		finish(v, &asked, before, "remove");
 }

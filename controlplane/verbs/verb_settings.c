@@ -40,20 +40,10 @@ static void path_out(struct verb *v, const char *path, bool of_file)
 	json_out_bool(v->reply, verb_root(v), "of_file", of_file);
 }
 
-// Does the change leave the managed part as it is?
-static bool is_so(const struct verb *v)
-{
-	const struct api_deps *d = &v->api->deps;
-	char *text = config_managed_text(v->managed, APP_MANAGED_HEAD);
-	const bool is_same = text && strcmp(text, d->managed_text(d->reload_arg)) == 0;
-	heap_free(text);
-	return is_same;
-}
-
 // Applies a change of a path, whose URL may have a password.
 static void apply_at(struct verb *v, const char *what, const char *path)
 {
-	if (is_so(v)) {
+	if (verb_is_so(v)) {
 		verb_unchanged(v);
 		return;
 	}
@@ -62,7 +52,7 @@ static void apply_at(struct verb *v, const char *what, const char *path)
 	heap_free(shown);
 }
 
-// `new`: refuses a key of an item that is there. False: replied with an error.
+// `new`: refuses to change a key of an item that is there. False: replied with an error.
 static bool new_check(struct verb *v, const char *path, bool is_new)
 {
 	char item[PATH_SHOWN_MAX];
@@ -71,7 +61,7 @@ static bool new_check(struct verb *v, const char *path, bool is_new)
 	if (!is_new || !end)
 		return true;
 	end[1] = '\0';
-	if (!has_path(v, item, true))
+	if (!has_path(v, item, true) || verb_is_so(v))
 		return true;
 	verb_refuse(v, 409, "%s exists already", item);
 	return false;
@@ -86,13 +76,15 @@ static void serve_set(struct api *a, struct http_exchange *x)
 	if (!api_param_flag(x, "new", &is_new))
 		return;
 	struct verb *v = verb_begin(a, x);
-	if (!v || !new_check(v, path, is_new))
+	if (!v)
 		return;
 	const int err = config_managed_set(v->managed, path, yaml, why);
 	if (err < 0) {
 		fail(v, err, why);
 		return;
 	}
+	if (!new_check(v, path, is_new))
+		return;
 	path_out(v, path, is_of_file(v, path));
 	apply_at(v, "set", path);
 }
@@ -107,7 +99,7 @@ static void serve_clear(struct api *a, struct http_exchange *x)
 		return;
 	const int err = config_managed_override_clear(v->managed, path, why);
 	if (err == -ENOENT)
-		verb_refuse(v, 404, "%s; weirctl config overrides lists what is", why);
+		verb_absent(v, "%s; weirctl config overrides lists what is", why);
 	else if (err < 0)
 		fail(v, err, why);
 	if (err < 0)
@@ -134,7 +126,7 @@ static void serve_unset(struct api *a, struct http_exchange *x)
 	const bool of_file = is_of_file(v, path);
 	const int err = unset(v, path, of_file, why);
 	if (err == -ENOENT || err == -EEXIST)
-		verb_refuse(v, 404, "neither a file nor an override has %s", path);
+		verb_absent(v, "neither a file nor an override has %s", path);
 	else if (err < 0)
 		fail(v, err, why);
 	if (err < 0)
@@ -156,7 +148,7 @@ static void serve_override(struct api *a, struct http_exchange *x)
 		err = config_managed_override(v->managed, yaml, why);
 	if (err < 0)
 		fail(v, err, why);
-	else if (is_so(v))
+	else if (verb_is_so(v))
 		verb_unchanged(v);
 	else
 		verb_apply(v, "config override");

@@ -195,11 +195,11 @@ def test_refused(lab):
     else:
         raise AssertionError("a call without what must be there")
     try:
-        client().lists_remove("none")
+        client().lists_disable("none")
     except sys.modules["weir_client"].Refused as refused:
         assert (refused.status, refused.reply["error"]) == (404, 'no list "none"; weirctl list show names them')
     else:
-        raise AssertionError("a list that is not there was removed")
+        raise AssertionError("a list that is not there was disabled")
 
 
 if __name__ == "__main__":

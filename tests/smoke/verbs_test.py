@@ -140,7 +140,7 @@ def test_local_record(lab):
     lab.weirctl("local add nas.lan A 192.0.2.77")
     becomes("192.0.2.77", lab.short, "nas.lan")
     assert "\ntake it back: weirctl local remove nas.lan A 192.0.2.78\n" in "\n" + lab.weirctl("local add nas.lan A 192.0.2.78")
-    assert "with that value" in lab.weirctl("local remove nas.lan A 192.0.2.79", status=1)
+    assert "with that value" in lab.weirctl("local remove nas.lan A 192.0.2.79")
     lab.weirctl("local remove nas.lan A 192.0.2.78")
     becomes("192.0.2.77", lab.short, "nas.lan")
 
@@ -175,6 +175,27 @@ def test_upstream(lab):
     lab.weirctl("upstream add 127.0.0.1:5302")
     assert [u["address"] for u in lab.get("upstreams")["upstreams"]].count("127.0.0.1:5302") == 1
     lab.weirctl("upstream remove 127.0.0.1:5302")
+
+
+TWICE = ("deny twice.test", "deny twice2.test", "deny twice.test", "deny --remove twice.test", "deny --remove twice2.test",
+         f"list add twice {TMP / 'twice.list'}", "list disable twice", "list enable twice", "list remove twice",
+         "local add twice.lan A 192.0.2.7", "local remove twice.lan A", "group add 198.18.0.77 kids", "group move 198.18.0.77 guests",
+         "group remove 198.18.0.77", "upstream add 127.0.0.1:5302", "upstream remove 127.0.0.1:5302", "group create twice 198.18.0.77",
+         "group set twice services steam", "group delete twice", "client name 198.18.0.78 twice", "client forget twice",
+         "forward-zone add twice.lan 127.0.0.1", "forward-zone remove twice.lan", "schedule set twice 21:00-07:00 steam",
+         "schedule remove twice", "services block steam", "services allow steam", "safe-search on", "query-log off", "query-log on",
+         "config set blocking.ttl 7", "config clear blocking", "config clear query_log", "config unset cache.min_ttl",
+         "drops remove 198.18.0.77", "resume")
+
+
+def test_each_twice(lab):
+    """The second time nothing changes, which is no error and no version."""
+    (TMP / "twice.list").write_text("ok.twice.test\n")
+    for command in TWICE:
+        lab.weirctl(command)
+        newest = lab.get("config/history")["versions"][0]["number"]
+        assert "nothing changed" in lab.weirctl(command), command
+        assert lab.get("config/history")["versions"][0]["number"] == newest, command
 
 
 def test_history_has_each(lab):

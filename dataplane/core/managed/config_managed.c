@@ -353,7 +353,10 @@ int config_managed_entry_set(struct config_managed *m, const struct managed_entr
 	if (rc < 0 || !is_there)
 		return rc;
 	const int replaced = config_node_text(list->child[before], "until") ? 1 : 2;
-	config_node_remove(list, before);
+	struct config_node *old = list->child[before];
+	list->child[before] = list->child[list->count - 1];
+	list->child[list->count - 1] = old;
+	config_node_remove(list, list->count - 1);
 	return replaced;
 }
 

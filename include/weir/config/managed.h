@@ -45,7 +45,7 @@ struct managed_record { // item of local.records
 // Functions that change the model return 0, or an error that leaves it as it was: -ENOMEM; -E2BIG:
 // too many items; -EEXIST: such an item is there; -ENOENT: no such item.
 
-// Adds `e` in place of an entry with its name and group, whatever the verdict. Returns 1 if an
+// Adds `e`, at the place of an entry with its name and group, whatever the verdict. Returns 1 if an
 // entry was replaced, 2 if the replaced entry had no end.
 ATTR_MUST_CHECK int config_managed_entry_set(
 	struct config_managed *m, const struct managed_entry *e);

@@ -239,7 +239,7 @@ static void resume_print(const struct json_node *root)
 static int cmd_blocklist_resume(struct ctl *c)
 {
 	const struct http_param params[] = {{"group", c->group}, {NULL, NULL}};
-	return show_call(c, true, "/blocklist/resume", params, HTTP_SHORT_MS, resume_print);
+	return show_change(c, "/blocklist/resume", params, resume_print);
 }
 
 CTL_COMMANDS = {

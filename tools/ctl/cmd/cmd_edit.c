@@ -393,7 +393,7 @@ static void drop_removed_print(const struct json_node *root)
 static int cmd_drops_remove(struct ctl *c)
 {
 	const struct http_param params[] = {{"source", c->operand}, {NULL, NULL}};
-	return show_call(c, true, "/drops/remove", params, HTTP_SHORT_MS, drop_removed_print);
+	return show_change(c, "/drops/remove", params, drop_removed_print);
 }
 
 static void drops_print(const struct json_node *root)

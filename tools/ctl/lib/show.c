@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "show.h"
 
+#include "say.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>
@@ -25,9 +26,10 @@ int show_call(struct ctl *c, bool post, const char *path, const struct http_para
 	return show_doc(c, http_call_or_fail(c, post, path, params, timeout_ms), print);
 }
 
-static void unchanged_print(const struct json_node *)
+static void unchanged_print(const struct json_node *root)
 {
-	printf("it is so already: nothing changed\n");
+	if (!say_if(root, "note", "nothing changed: {note}\n"))
+		printf("it is so already: nothing changed\n");
 }
 
 int show_change(struct ctl *c, const char *path, const struct http_param *params,

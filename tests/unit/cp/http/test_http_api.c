@@ -194,7 +194,8 @@ TEST(test_hold)
 	hold.resume = -EALREADY;
 	assert_reply("POST /blocklist/rollback", 409, "there is no image before this one");
 	assert_reply("POST /blocklist/pause?minutes=1", 200, "a restart will not know of it: No");
-	assert_reply("POST /blocklist/resume", 409, "blocking is not paused");
+	assert_reply("POST /blocklist/resume", 200,
+		"{\"ok\":true,\"note\":\"blocking is not paused\",\"unchanged\":true}");
 	hold.rollback = -EBUSY;
 	assert_reply("POST /blocklist/rollback", 503, "try again");
 	hold.minutes = 5;
@@ -357,7 +358,8 @@ TEST(test_groups)
 	assert_reply("POST /blocklist/resume?group=kids", 200, "{\"pause_left_s\":0,");
 	assert_int_equal(paused.minutes, 0);
 	paused.err = -EALREADY;
-	assert_reply("POST /blocklist/resume?group=kids", 409, "the group is not paused");
+	assert_reply("POST /blocklist/resume?group=kids", 200, "the group is not paused",
+		"\"unchanged\":true");
 	paused.err = -ENOENT;
 	assert_reply("POST /blocklist/pause?minutes=7&group=x", 400,
 		"no group \\\"x\\\"; groups: everyone");

@@ -38,7 +38,7 @@ TEST(test_entries)
 	managed_has("verdict: \"allow\", until: \"20", true);
 	managed_has("deny", false);
 	assert_reply("POST /entries/add?name=%2F%5Ea%2F&verdict=deny", 200, "\"name\":\"/^a/\"");
-	assert_reply("POST /entries/remove?name=ads.test&verdict=deny", 404,
+	assert_reply("POST /entries/remove?name=ads.test&verdict=deny", 200,
 		"no deny entry \\\"ads.test\\\" of everyone");
 	assert_reply("POST /entries/remove?name=filed.test", 409,
 		"that entry stands in /etc/weir/weir.yaml:2:10, which weirctl does not edit");
@@ -105,7 +105,8 @@ TEST(test_lists)
 	assert_reply("POST /lists/remove?name=filed", 409, "weirctl list disable");
 	assert_reply("POST /lists/remove?name=new", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.what, "list remove new");
-	assert_reply("POST /lists/remove?name=new", 404, "no list \\\"new\\\"");
+	assert_reply("POST /lists/remove?name=new", 200,
+		"\"note\":\"no list \\\"new\\\"; weirctl list show names them\",\"unchanged\":true");
 	assert_reply("POST /lists/disable?name=none", 404, "no list \\\"none\\\"");
 	assert_reply("POST /lists/enable?name=none", 404, "no list \\\"none\\\"");
 	assert_reply("GET /lists", 200, "{\"lists\":[");
@@ -196,13 +197,13 @@ TEST(test_others)
 	assert_reply("POST /local/add?name=nas.lan&type=X&value=x", 400, "type: must be one of");
 	assert_reply("POST /local/add?name=&type=A&value=x", 400, "name: is not a domain name");
 	assert_reply("POST /local/remove?name=box.lan", 409, "/etc/weir/weir.yaml:5:19");
-	assert_reply("POST /local/remove?name=nas.lan&type=MX", 404, "of type MX");
+	assert_reply("POST /local/remove?name=nas.lan&type=MX", 200, "of type MX");
 	assert_reply("POST /local/remove?name=nas.lan", 200, "\"removed\":1");
 	assert_reply("POST /upstreams/add?server=1.1.1.1", 200, "\"ok\":true");
 	managed_has("{address: \"1.1.1.1\"}", true);
 	assert_reply("POST /upstreams/add?server=1.1.1.1", 200, "\"unchanged\":true");
 	assert_reply("POST /upstreams/remove?server=9.9.9.9", 409, "/etc/weir/weir.yaml:7:23");
-	assert_reply("POST /upstreams/remove?server=2.2.2.2", 404, "no server");
+	assert_reply("POST /upstreams/remove?server=2.2.2.2", 200, "no server");
 	assert_reply("POST /upstreams/remove?server=1.1.1.1", 200, "\"ok\":true");
 	assert_reply("POST /upstreams/add", 400, "server: is missing");
 	assert_reply("POST /upstreams/add?server=", 400, "server: must have 1 to 511 bytes");
@@ -262,7 +263,7 @@ TEST(test_members)
 	assert_reply("POST /groups/add?group=x", 400, "client: is missing");
 	assert_reply("POST /groups/add?client=&group=x", 400, "client: must have");
 	assert_reply("POST /groups/move?client=192.0.2.5&group=none", 400, "no group");
-	assert_reply("POST /groups/remove?client=192.0.2.6", 404,
+	assert_reply("POST /groups/remove?client=192.0.2.6", 200,
 		"no group has the client \\\"192.0.2.6\\\"; weirctl config show prints the groups");
 	assert_reply("POST /groups/remove?client=192.0.2.5", 200, "\"before\":\"");
 	assert_string_equal(verbs_double.managed, "");
@@ -284,18 +285,21 @@ TEST(test_settings)
 	managed_has("  - \"groups[kids]\"", true);
 	assert_reply("GET /config/overrides", 200,
 		"{\"path\":\"groups[kids]\",\"unset\":true,\"value\":\"\",\"of_file\":true}");
-	assert_reply("POST /config/unset?path=groups%5Bkids%5D", 404, "neither a file nor");
+	assert_reply("POST /config/unset?path=groups%5Bkids%5D", 200, "neither a file nor");
 	assert_reply("POST /config/clear?path=groups%5Bkids%5D", 200, "\"of_file\":true");
 	assert_reply("POST /config/unset?path=blocking.mode", 200, "\"of_file\":false");
-	assert_reply("POST /config/clear?path=blocking.mode", 404, "blocking.mode is not set");
+	assert_reply("POST /config/clear?path=blocking.mode", 200, "blocking.mode is not set");
 	assert_reply("POST /config/override?yaml=cache:%20%7Bmin_ttl:%207%7D", 200, "\"ok\":true");
 	managed_has("min_ttl: \"7\"", true);
 	assert_reply("POST /config/clear?path=cache", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.managed, "");
 	assert_reply("POST /config/set?path=groups%5Bkids%5D.clients&yaml=192.0.2.1&new=1", 409,
 		"groups[kids] exists already");
+	assert_reply("POST /config/set?path=groups%5Bmade%5D.clients&yaml=192.0.2.1&new=1", 200,
+		"\"of_file\":false");
+	managed_has("{name: \"made\", clients: [\"192.0.2.1\"]}", true);
 	assert_reply(
-		"POST /config/unset?path=upstreams.servers%5Bhttps://u:p@a/%5D", 404, "has up");
+		"POST /config/unset?path=upstreams.servers%5Bhttps://u:p@a/%5D", 200, "has up");
 	assert_reply("POST /config/set?path=upstreams.servers%5Bhttps://u:p@a/%5D.weight&yaml=2",
 		200, "\"ok\":true");
 	assert_string_equal(
@@ -383,7 +387,7 @@ TEST(test_late)
 	verbs_double.is_held = false;
 	assert_int_equal(loop_call(service, held_end, NULL), 0);
 	WAIT_FOR(atomic_load(&has_ended));
-	assert_reply("POST /entries/remove?name=late.test", 404, "no entry");
+	assert_reply("POST /entries/remove?name=late.test", 200, "no entry");
 }
 
 // A user who may move clients between groups may add them to one.
@@ -430,7 +434,7 @@ TEST(test_ended)
 {
 	strcpy(verbs_double.managed,
 		"entries: [{name: old, verdict: deny, until: 2020-01-01T00:00:00Z}]");
-	assert_reply("POST /entries/remove?name=old", 404, "no entry \\\"old\\\" of everyone");
+	assert_reply("POST /entries/remove?name=old", 200, "no entry \\\"old\\\" of everyone");
 	assert_reply("POST /entries/add?name=a.test&verdict=deny", 200, "\"ok\":true");
 	managed_has("old", false);
 	assert_reply("POST /entries/remove?name=a.test", 200, "\"ok\":true");
