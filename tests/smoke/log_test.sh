@@ -79,6 +79,8 @@ check "also over TCP" ask +tcp ads.lab.example
 check "is reported with its list" eventually seen ads.lab.example '.transport == "tcp" and .verdict == "blocked" and .list != ""'
 watch_end
 
+check "top of the store: until an hour ago nobody asked" grep -q '^the .* until then: 0 queries' <(weirctl top --until 1h)
+check "clients until an hour ago: none" grep -q '^0 of 0 clients of the .* until then' <(weirctl clients --until 1h)
 check "top: the rule that blocked" eventually eval '[ "$(top "[.rules.items[].text] | index(\"ads.lab.example\") != null")" = true ]'
 check "blocklist status counts the list" eventually eval 'weirctl --json blocklist status | jq -e "[.lists[].queries_blocked] | add >= 2"'
 check "and so do metrics" eventually eval 'weirctl metrics | grep -q "^weir_list_blocked_queries_total{list=.*} [1-9]"'

@@ -111,6 +111,10 @@ def test_safe_search(lab):
 def test_a_client(lab):
     lab.weirctl(f"client name {KID} tablet")
     assert f"{KID} is in group kids" in lab.weirctl("why first.test --client tablet")
+    assert f"{KID} is phone, and no longer tablet" in lab.weirctl(f"client name {KID} phone")
+    assert {"clients[phone].addresses", "clients[tablet].addresses"} & set(overrides(lab)) == {"clients[phone].addresses"}
+    assert "nothing changed" in lab.weirctl(f"client name {KID} phone")
+    lab.weirctl(f"client name {KID} tablet")
     lab.weirctl("client forget printer")
     assert "clients[printer]" in overrides(lab)
     lab.weirctl("client forget tablet")

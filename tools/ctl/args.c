@@ -48,7 +48,7 @@ const struct ctl_option ctl_options[] = {
 	TEXT("--validation", NULL, CTL_OPT_VALIDATION, validation, "W",
 		"none, secure, insecure or bogus"),
 	TEXT("--since", NULL, CTL_OPT_SINCE, since, "T", "from then on"),
-	TEXT("--until", NULL, CTL_OPT_PART, until, "T", "until then"),
+	TEXT("--until", NULL, CTL_OPT_UNTIL, until, "T", "until then"),
 	TEXT("--limit", NULL, CTL_OPT_LIMIT, limit, "N", "at most N rows"),
 	TEXT("--format", NULL, CTL_OPT_FORMAT, format, "F", "the format"),
 	TEXT("--output", "-o", CTL_OPT_OUTPUT, output, "FILE", "write FILE"),

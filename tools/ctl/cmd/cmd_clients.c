@@ -29,7 +29,8 @@ static void names_print(const struct json_node *root, const char *key, const cha
 	cell_rows_print(items, columns, ARRAY_LEN(columns));
 }
 
-static void clients_print(const struct json_node *root)
+// `until`: the clients of a span that ends then.
+static void span_print(const struct json_node *root, const char *until)
 {
 	static const struct cell_column columns[] = {{"name", "client_name", or_dash_cell},
 		{"from", "name_from", or_dash_cell}, {"address", "address", cell_text},
@@ -37,13 +38,13 @@ static void clients_print(const struct json_node *root)
 		{">blocked", "blocked", cell_count}, {"first seen", "first_unix_s", cell_time},
 		{"last seen", "last_unix_s", cell_time}};
 	const struct json_node *list = json_get(root, "clients");
-	char span[FIGURE_MAX], unknown[512];
+	char covered[FIGURE_MAX], unknown[512];
 	if (*json_text(root, "unknown_client"))
 		printf("%s\n",
 			term_text(json_text(root, "unknown_client"), unknown, sizeof(unknown)));
-	printf("%zu of %llu clients of the last %s\n", json_length(list),
-		(unsigned long long)json_count(root, "client_count"),
-		figure_duration(json_count(root, "covered_s") * 1000, span));
+	printf("%zu of %llu clients of the %s%s%s\n", json_length(list),
+		(unsigned long long)json_count(root, "client_count"), *until ? "" : "last ",
+		figure_duration(json_count(root, "covered_s") * 1000, covered), until);
 	if (!json_flag(root, "complete"))
 		printf("%s\n", LOG_PAGE_TIME_OVER);
 	cell_rows_print(list, columns, ARRAY_LEN(columns));
@@ -52,14 +53,26 @@ static void clients_print(const struct json_node *root)
 	names_print(root, "lists", "lists that blocked");
 }
 
+static void clients_print(const struct json_node *root)
+{
+	span_print(root, "");
+}
+
+static void past_print(const struct json_node *root)
+{
+	span_print(root, " until then");
+}
+
 static int cmd_clients(struct ctl *c)
 {
-	char seconds[LOG_PAGE_SPAN_MAX];
-	if (!log_page_span(c, seconds))
+	struct log_span span;
+	if (!log_page_span(c, &span))
 		return CTL_USAGE;
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "50"},
-		{"seconds", seconds}, {c->operand ? "client" : NULL, c->operand}, {NULL, NULL}};
-	return show_call(c, false, "/clients", params, HTTP_FLUSH_MS, clients_print);
+		{"seconds", span.seconds}, {"until", span.until}, {"client", c->operand},
+		{NULL, NULL}};
+	return show_call(c, false, "/clients", params, HTTP_FLUSH_MS,
+		span.until ? past_print : clients_print);
 }
 
 static void file_print(const struct json_node *f)
@@ -259,8 +272,8 @@ CTL_COMMANDS = {
 		"List the services that can be blocked by name."},
 	{"clients", "names", 0, 0, 0, cmd_client_names, "",
 		"Show where names of clients come from: files of hosts and leases, and PTR."},
-	{"clients", NULL, 0, 1, CTL_OPT_LIMIT | CTL_OPT_SINCE, cmd_clients,
-		"[CLIENT] [--since T] [--limit N]",
+	{"clients", NULL, 0, 1, CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_UNTIL, cmd_clients,
+		"[CLIENT] [--since T] [--until T] [--limit N]",
 		"List the clients since T (24h): name, address, MAC, queries, blocked, first and "
 		"last seen; of one CLIENT (address or name) its names, too."},
 };

@@ -349,7 +349,7 @@ static int cmd_log_export(struct ctl *c)
 CTL_COMMANDS = {
 	{"log", "search", 0, 0,
 		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
-			| CTL_OPT_SINCE | CTL_OPT_LIMIT,
+			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_LIMIT,
 		cmd_log_search,
 		"[--name N] [--part TEXT] [--client C] [--group G] [--verdict V] [--rcode R] "
 		"[--validation W] [--since T] [--until T] [--limit N]",
@@ -358,7 +358,7 @@ CTL_COMMANDS = {
 		"insecure or bogus."},
 	{"log", "export", 0, 0,
 		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
-			| CTL_OPT_SINCE | CTL_OPT_FORMAT,
+			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_FORMAT,
 		cmd_log_export,
 		"[--format csv|jsonl] [--name N] [--part TEXT] [--client C] [--group G] "
 		"[--verdict V] [--rcode R] [--validation W] [--since T] [--until T]",

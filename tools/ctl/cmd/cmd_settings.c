@@ -173,10 +173,87 @@ static bool is_mac(const char *text)
 	return colons == 5 && strlen(text) == sizeof("00:00:00:00:00:00") - 1;
 }
 
+// Adds the words of a text as a list.
+static void words_put(struct json_node *n, const char *key, const char *text)
+{
+	struct json_node *list = json_put_array(n, key);
+	char word[PATH_MAX_HERE];
+	for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
+		end = strchrnul(at, ',');
+		snprintf(word, sizeof(word), "%.*s", (int)(end - at), at);
+		json_put_text(list, NULL, word);
+	}
+}
+
+// Finds another client that the overrides give this address, and no other one.
+static bool named_find(
+	const struct ctl *c, const char *key, const struct json_node *root, char out[PATH_MAX_HERE])
+{
+	static const char begin[] = "clients[";
+	const struct json_node *list = json_get(root, "overrides");
+	char end[32], value[PATH_MAX_HERE];
+	snprintf(end, sizeof(end), "].%s", key);
+	snprintf(value, sizeof(value), "[\"%s\"]", c->operand);
+	for (size_t i = 0; i < json_length(list); i++) {
+		const char *path = json_text(json_at(list, i), "path");
+		const char *name = path + sizeof(begin) - 1, *at = strstr(path, end);
+		if (strncmp(path, begin, sizeof(begin) - 1) != 0 || !at || at[strlen(end)]
+			|| strcmp(json_text(json_at(list, i), "value"), value) != 0)
+			continue;
+		snprintf(out, PATH_MAX_HERE, "%.*s", (int)(at - name), name);
+		if (strcmp(out, c->type) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void renamed_print(const struct json_node *root)
+{
+	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
+}
+
+// Names the client in place of its other name, by one change.
+static int rename_client(struct ctl *c, const char *key, const char *other)
+{
+	char replace[PATH_MAX_HERE], old[SHELL_QUOTE_MAX], new[SHELL_QUOTE_MAX];
+	struct json_doc *doc = json_doc_new();
+	struct json_node *one =
+		doc ? json_put_object(json_put_array(json_doc_root(doc), "clients"), NULL) : NULL;
+	json_put_text(one, "name", c->type);
+	words_put(one, key, c->operand);
+	char *text = doc ? json_doc_text(doc) : NULL;
+	json_doc_free(doc);
+	if (!text)
+		return ctl_fail(c, "no memory");
+	snprintf(replace, sizeof(replace), "clients[%s]", other);
+	const struct http_param params[] = {
+		{"yaml", text}, {"replace", replace}, {"why", c->reason}, {NULL, NULL}};
+	const int rc = show_change(c, "/config/override", params, renamed_print);
+	free(text);
+	if (rc != CTL_OK || c->json)
+		return rc;
+	term_text(other, old, sizeof(old));
+	term_text(c->type, new, sizeof(new));
+	printf("%s is %s, and no longer %s\ntake it back: weirctl client name %s %s\n", c->operand,
+		new, old, c->operand, SHELL_QUOTE(old));
+	return CTL_OK;
+}
+
+// An address has one name: another one that `client name` gave it ends.
 static int cmd_client_name(struct ctl *c)
 {
-	return item_set(
-		c, "clients", c->type, is_mac(c->operand) ? "macs" : "addresses", c->operand);
+	const char *key = is_mac(c->operand) ? "macs" : "addresses";
+	char other[PATH_MAX_HERE];
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc =
+		http_call_or_fail(c, false, "/config/overrides", NULL, HTTP_SHORT_MS);
+	if (!doc)
+		return CTL_FAILED;
+	const bool has_other = named_find(c, key, json_doc_root(doc), other);
+	json_doc_free(doc);
+	return has_other ? rename_client(c, key, other)
+			 : item_set(c, "clients", c->type, key, c->operand);
 }
 
 static int cmd_client_forget(struct ctl *c)
@@ -236,18 +313,6 @@ static void changed_print(const struct json_node *root)
 {
 	printf("done; weirctl groups shows what is in force\n");
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
-}
-
-// Adds the words of a text as a list.
-static void words_put(struct json_node *n, const char *key, const char *text)
-{
-	struct json_node *list = json_put_array(n, key);
-	char word[PATH_MAX_HERE];
-	for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
-		end = strchrnul(at, ',');
-		snprintf(word, sizeof(word), "%.*s", (int)(end - at), at);
-		json_put_text(list, NULL, word);
-	}
 }
 
 // Adds `blocking`, or the group of --group, to a change, and returns it.
@@ -369,7 +434,7 @@ CTL_COMMANDS = {
 	{"group", "delete", 1, 1, CTL_OPT_WHY, cmd_group_delete, "GROUP [--why TEXT]",
 		"Delete a group; its clients are in none then."},
 	{"client", "name", 2, 2, CTL_OPT_WHY, cmd_client_name, "ADDRESS|MAC NAME [--why TEXT]",
-		"Give a client a name."},
+		"Give a client a name, in place of one that it has by this command."},
 	{"client", "forget", 1, 1, CTL_OPT_WHY, cmd_client_forget, "CLIENT [--why TEXT]",
 		"Take a client's name back."},
 	{"services", "block", 1, 1, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_services_block,

@@ -73,11 +73,11 @@ static void now_fetch(const struct ctl *c, struct watching *w)
 
 static void span_fetch(const struct ctl *c, struct watching *w)
 {
-	char seconds[LOG_PAGE_SPAN_MAX];
-	if (!log_page_span(c, seconds))
+	struct log_span span;
+	if (!log_page_span(c, &span))
 		return;
 	const struct http_param params[] = {
-		{"limit", "100"}, {"seconds", seconds}, {"client", c->client}, {NULL, NULL}};
+		{"limit", "100"}, {"seconds", span.seconds}, {"client", c->client}, {NULL, NULL}};
 	struct json_doc *doc = reply_fetch(c, "/log/top", params, HTTP_FLUSH_MS, w->why);
 	w->span_due_ms = clock_mono_ms() + every_of(c);
 	if (!doc)
@@ -244,14 +244,14 @@ static bool keys_wait(const struct ctl *c, const struct watching *w, uint64_t un
 
 static bool options_check(const struct ctl *c)
 {
-	char seconds[LOG_PAGE_SPAN_MAX];
-	if (c->limit || c->json)
-		(void)ctl_fail(c, "--watch takes neither --limit nor --json");
+	struct log_span span;
+	if (c->limit || c->json || c->until)
+		(void)ctl_fail(c, "--watch takes no --limit, --until or --json");
 	else if (every_of(c) < (has_span(c) ? EVERY_MS : KEY_MS))
 		(void)ctl_fail(c, "--interval must be at least 0.2 s with --watch, and at least "
 				  "2 s with --since or --client");
 	else
-		return log_page_span(c, seconds);
+		return log_page_span(c, &span);
 	return false;
 }
 
@@ -347,12 +347,13 @@ static void top_print(const struct json_node *root)
 		kind_print(root, kinds[i].key, kinds[i].title);
 }
 
-static void stored_print(const struct json_node *root)
+// `until`: of a span that ends then.
+static void span_print(const struct json_node *root, const char *until)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX];
 	(void)say_if(root, "unknown_client", "{unknown_client}\n");
-	printf("the last %s: %s queries\n",
-		figure_duration(json_count(root, "covered_s") * 1000, a),
+	printf("the %s%s%s: %s queries\n", *until ? "" : "last ",
+		figure_duration(json_count(root, "covered_s") * 1000, a), until,
 		figure_count(json_count(json_get(root, "names"), "queries"), b));
 	if (!json_flag(root, "complete"))
 		printf("%s\n", LOG_PAGE_TIME_OVER);
@@ -363,15 +364,27 @@ static void stored_print(const struct json_node *root)
 		kind_print(root, kinds[i].key, kinds[i].title);
 }
 
+static void stored_print(const struct json_node *root)
+{
+	span_print(root, "");
+}
+
+static void past_print(const struct json_node *root)
+{
+	span_print(root, " until then");
+}
+
 // Prints the top of the query store, which reaches back as far as its rows are kept.
 static int top_since(struct ctl *c)
 {
-	char seconds[LOG_PAGE_SPAN_MAX];
-	if (!log_page_span(c, seconds))
+	struct log_span span;
+	if (!log_page_span(c, &span))
 		return CTL_USAGE;
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"},
-		{"seconds", seconds}, {c->client ? "client" : NULL, c->client}, {NULL, NULL}};
-	return show_call(c, false, "/log/top", params, HTTP_FLUSH_MS, stored_print);
+		{"seconds", span.seconds}, {"until", span.until}, {"client", c->client},
+		{NULL, NULL}};
+	return show_call(c, false, "/log/top", params, HTTP_FLUSH_MS,
+		span.until ? past_print : stored_print);
 }
 
 static int cmd_top(struct ctl *c)
@@ -379,15 +392,17 @@ static int cmd_top(struct ctl *c)
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"}, {NULL, NULL}};
 	if (c->watch)
 		return top_watch(c);
-	if (c->since || c->client)
+	if (c->since || c->until || c->client)
 		return top_since(c);
 	return show_call(c, false, "/top", params, HTTP_SHORT_MS, top_print);
 }
 
 CTL_COMMANDS = {
 	{"top", NULL, 0, 0,
-		CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_CLIENT | CTL_OPT_WATCH | CTL_OPT_INTERVAL,
-		cmd_top, "[--since T] [--client C] [--limit N] [--watch [--interval S]]",
+		CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_CLIENT | CTL_OPT_WATCH
+			| CTL_OPT_INTERVAL,
+		cmd_top,
+		"[--since T] [--until T] [--client C] [--limit N] [--watch [--interval S]]",
 		"List the most queried, blocked, missing and slow names, the busiest clients, and "
 		"the rules that blocked most: of the last 30 minutes, or since T (24h, 30d) or of "
 		"client C from the query store. --watch: on the whole screen, with rates, until q; "

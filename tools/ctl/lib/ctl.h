@@ -49,7 +49,7 @@ enum {
 	CTL_OPT_LIMIT = 1ull << 9,
 	CTL_OPT_FORMAT = 1ull << 10,
 	CTL_OPT_NAME = 1ull << 11, // --name, --verdict
-	CTL_OPT_PART = 1ull << 12, // --part, --rcode, --until
+	CTL_OPT_PART = 1ull << 12, // --part, --rcode
 	CTL_OPT_WATCH = 1ull << 13,
 	CTL_OPT_SECONDS = 1ull << 14,
 	CTL_OPT_OUTPUT = 1ull << 15,
@@ -74,6 +74,7 @@ enum {
 	CTL_OPT_TYPE = 1ull << 33,
 	CTL_OPT_REPLY = 1ull << 34,
 	CTL_OPT_INVERT = 1ull << 35,
+	CTL_OPT_UNTIL = 1ull << 36,
 };
 
 // Users that the control plane may run as, beside root and the caller.

@@ -159,12 +159,22 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	return doc;
 }
 
-bool log_page_span(const struct ctl *c, char out[LOG_PAGE_SPAN_MAX])
+bool log_page_span(const struct ctl *c, struct log_span *out)
 {
 	const time_t now = time(NULL);
-	int64_t since_us = (now - INT64_C(86400)) * 1000000;
-	if (c->since && (!log_time_parse(c->since, now, &since_us) || since_us / 1000000 >= now))
+	int64_t until_us = (int64_t)now * 1000000;
+	if (c->until && !log_time_parse(c->until, now, &until_us))
+		return time_refuse(c, "--until") == CTL_OK;
+	int64_t since_us = until_us - INT64_C(86400) * 1000000;
+	if (c->since && !log_time_parse(c->since, now, &since_us))
 		return time_refuse(c, "--since") == CTL_OK;
-	snprintf(out, LOG_PAGE_SPAN_MAX, "%lld", (long long)now - since_us / 1000000);
+	if (since_us / 1000000 >= until_us / 1000000) {
+		(void)ctl_fail(c, "--since must be before %s", c->until ? "--until" : "now");
+		return false;
+	}
+	snprintf(out->seconds, sizeof(out->seconds), "%lld",
+		(long long)(until_us / 1000000 - since_us / 1000000));
+	snprintf(out->until_text, sizeof(out->until_text), "%lld", (long long)until_us);
+	out->until = c->until ? out->until_text : NULL;
 	return true;
 }

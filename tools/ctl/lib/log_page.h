@@ -39,6 +39,12 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows);
 // The message about a reply that is not "complete".
 #define LOG_PAGE_TIME_OVER "the search reached its time limit: older queries are not counted"
 
-// Writes the seconds since --since, or "86400" without it. False: it is no time, which is printed.
+// The span of --since and --until. `seconds`: from --since, or a day without it, to --until;
+// `until`: in microseconds since 1970, NULL without --until. False: they are no such times, which
+// is printed.
 enum { LOG_PAGE_SPAN_MAX = 24 };
-ATTR_MUST_CHECK bool log_page_span(const struct ctl *c, char out[LOG_PAGE_SPAN_MAX]);
+struct log_span {
+	char seconds[LOG_PAGE_SPAN_MAX], until_text[LOG_PAGE_SPAN_MAX];
+	const char *until;
+};
+ATTR_MUST_CHECK bool log_page_span(const struct ctl *c, struct log_span *out);

@@ -69,6 +69,9 @@ want 2 '' 'at least 2 s with --since' $c top --watch --since 1h --interval 1
 want 2 '' '--since takes 90s' $c top --watch --since soon
 want 1 '' 'connect to server' $c top --watch --since 1h
 want 2 '' '--since takes 90s' $c clients --since soon
+want 2 '' '--until takes 90s' $c clients --until soon
+want 2 '' '--since must be before --until' $c top --since 1h --until 2h
+want 2 '' 'takes no --limit, --until or --json' $c top --watch --until 1h
 want 1 '' 'no terminal; --yes' $c setup </dev/null
 want 2 '' 'that command does not take such an option' $c setup --all
 want 2 '' 'takes --role read, operate or admin' $c token create ops

@@ -179,7 +179,7 @@ class Shell(unittest.TestCase):
 echo "$*" >>{dir}/asked
 case $* in
 *"complete groups") printf '%s\\n' 'ki$(touch${{IFS}}{dir}/run)' kids guests ;;
-*"complete clients") echo tablet ;;
+*"complete clients") printf '%s\\n' tablet fd53::1 "bob's tab" ;;
 *"complete checks") echo port53 ;;
 *) echo nobody listens >&2; exit 1 ;;
 esac
@@ -215,6 +215,27 @@ esac
             self.check(lambda typed: run("bash", "-c", f'. "$1"; shift; COMP_WORDS=(weirctl "$@"); COMP_CWORD=$#; _weirctl; '
                                          'printf "%s\\n" "${COMPREPLY[@]}"', "x", self.dir / "weirctl.bash", *typed, env=env).stdout.split())
             self.check_live()
+
+    def test_bash_words(self):
+        """What readline has parted at colons is one word, and a name is quoted as the word is."""
+        if not self.shell("bash"):
+            return
+        env = self.weir()
+        for line, words, wanted in (
+                ("clients fd53:", ["clients", "fd53", ":"], [":1"]),
+                ("clients fd53::", ["clients", "fd53", "::"], ["1"]),
+                ("why a.example --client fd5", ["why", "a.example", "--client", "fd5"], ["fd53::1"]),
+                ("group move fd53::1 k", ["group", "move", "fd53", "::", "1", "k"], ["kids"]),
+                ("clients bo", ["clients", "bo"], [r"bob\'s\ tab"]),
+                (r"clients bob\'s", ["clients", r"bob\'s"], [r"bob\'s\ tab"]),
+                ('clients "bob', ["clients", '"bob'], ["bob's tab"]),
+                ('clients "fd53:', ["clients", '"fd53:'], ["fd53::1"]),
+                ("clients 'bob", ["clients", "'bob"], [""]),
+                ('group move "my tab" k', ["group", "move", '"my tab"', "k"], ["kids"])):
+            line = "weirctl " + line
+            got = run("bash", "-c", '. "$1"; COMP_LINE=$2; COMP_POINT=${#2}; shift 2; COMP_WORDS=(weirctl "$@"); COMP_CWORD=$#; _weirctl; '
+                      'printf "%s\\n" "${COMPREPLY[@]}"', "x", self.dir / "weirctl.bash", line, *words, env=env).stdout.splitlines()
+            self.assertEqual(got, wanted, line)
 
     def test_fish(self):
         if self.shell("fish"):
