@@ -822,8 +822,9 @@ static bool has_data(const struct config *c)
 
 static int data_fill(struct local_data *d, const struct config *c)
 {
+	struct special_name special;
 	int rc = seed_init(&d->seed, c);
-	if (rc == 0 && (d->seed.special.names || d->seed.special.doh_canary))
+	if (rc == 0 && special_name_at(&d->seed.special, 0, &special))
 		rc = source_add(d, c, NULL, LOCAL_TITLE_SPECIAL, LOCAL_SPECIAL, LOCAL_SPECIAL);
 	if (rc == 0 && has_data(c))
 		rc = source_add(d, c, NULL, LOCAL_TITLE_DATA, LOCAL_OWN_RECORD, LOCAL_FORWARD);

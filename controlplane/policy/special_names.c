@@ -91,7 +91,13 @@ void special_designated(const struct config *c, struct designated *out)
 
 // The special-use names.
 
-enum switched { SWITCHED_NAMES, SWITCHED_TEST, SWITCHED_CANARY, SWITCHED_DESIGNATED };
+enum switched {
+	SWITCHED_NAMES,
+	SWITCHED_TEST,
+	SWITCHED_CANARY,
+	SWITCHED_RELAY,
+	SWITCHED_DESIGNATED
+};
 
 struct row {
 	const char *name;
@@ -126,6 +132,8 @@ static const struct row rows[] = {
 	{"eap-noob.arpa", "RFC 9140", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
 	{"eap.arpa", "draft-ietf-emu-eap-arpa", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
 	{"use-application-dns.net", "DoH canary", SPECIAL_NXDOMAIN, SWITCHED_CANARY, 0, 0, 0},
+	{"mask.icloud.com", "local.relay_canary", SPECIAL_NXDOMAIN, SWITCHED_RELAY, 0, 0, 0},
+	{"mask-h2.icloud.com", "local.relay_canary", SPECIAL_NXDOMAIN, SWITCHED_RELAY, 0, 0, 0},
 	{"1.0.0.127.in-addr.arpa", "RFC 6761", SPECIAL_PTR, SWITCHED_NAMES, 0, 0, 0},
 	{"1.0.0.0.0.0.0.0." ZEROS_8 ZEROS_8 ZEROS_8 "ip6.arpa", "RFC 6761", SPECIAL_PTR,
 		SWITCHED_NAMES, 0, 0, 0},
@@ -156,6 +164,8 @@ static bool in_force(const struct special_settings *s, const struct row *r)
 		return s->names && !s->test_names;
 	case SWITCHED_CANARY:
 		return s->doh_canary;
+	case SWITCHED_RELAY:
+		return s->relay_canary;
 	case SWITCHED_DESIGNATED:
 		return s->names && s->designated;
 	default:
@@ -177,7 +187,7 @@ static void fill(const struct row *r, unsigned number, struct special_name *out)
 struct special_settings special_settings_of(const struct config *c)
 {
 	return (struct special_settings){c->local.special_names, c->local.test_names,
-		c->local.doh_canary, designated_any(c)};
+		c->local.doh_canary, c->local.relay_canary, designated_any(c)};
 }
 
 bool special_name_at(const struct special_settings *s, unsigned i, struct special_name *out)

@@ -19,8 +19,10 @@
 //   RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its successor (eap.arpa)  do not exist:
 //             they are names of CoAP and EAP alone
 // `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for it
-// as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual,
-// and so is ipv4only.arpa (RFC 8880 7). Pure functions.
+// as the network's wish that they use its resolver. Apple devices take it so for the names of
+// iCloud Private Relay (developer.apple.com, "Prepare your network or web server for iCloud Private
+// Relay"). example (RFC 6761 6.5) is resolved as usual, and so is ipv4only.arpa (RFC 8880 7). Pure
+// functions.
 
 #include <weir/config.h>
 
@@ -41,8 +43,8 @@ struct special_name {
 };
 
 struct special_settings {
-	bool names, test_names, doh_canary; // see struct config_local
-	bool designated;                    // there are SVCB records of this box
+	bool names, test_names, doh_canary, relay_canary; // see struct config_local
+	bool designated;                                  // there are SVCB records of this box
 };
 struct special_settings special_settings_of(const struct config *c);
 

@@ -262,6 +262,7 @@ struct config_local {
 	bool special_names; // RFC 6761 and so on (controlplane/policy/special_names.h)
 	bool test_names;    // ask the upstreams about names below `test`
 	bool doh_canary;    // use-application-dns.net does not exist
+	bool relay_canary;  // the names of iCloud Private Relay do not exist
 	bool hosts_ptr;     // addresses in hosts files have PTR records
 	unsigned record_count, hosts_file_count, zone_count;
 	struct config_record *records;

@@ -125,6 +125,15 @@ def test_changed_hosts_file(lab):
     becomes("192.168.7.21", lab.short, "new.lan")
 
 
+def test_private_relay(lab):
+    assert lab.short("ok-3000.mask.icloud.com") == OK
+    with lab.configured(local={"relay_canary": True}):
+        becomes("NXDOMAIN", lab.result, "ok-3000.mask.icloud.com")
+        assert lab.result("mask.icloud.com") == "NXDOMAIN"
+        assert lab.result("mask-h2.icloud.com", "AAAA") == "NXDOMAIN"
+        assert "(local.relay_canary)" in lab.weirctl("why", "mask.icloud.com")
+
+
 def test_without_local_data_the_name_is_asked_upstream(lab):
     lab.configure(local={"test_names": None, "special_names": False, "doh_canary": False})
     becomes(OK, lab.short, "ok-3000.nas.lan")

@@ -34,6 +34,10 @@ check "and then an own address" browse login "$settings" "do:$(put 'A blocked na
 check "as a query shows" eventually gets blocked.test 192.0.2.9
 check "taken back" eval 'back mode && back ipv4'
 check "NXDOMAIN again" eventually blocks blocked.test
+check "Apple devices do without Private Relay" sets 'iCloud Private Relay' true 'Apple devices shall do without'
+check "as a query shows" eventually blocks mask.icloud.com
+check "taken back" back relay_canary
+check "as each device wishes" is local.relay_canary false
 check "validation" sets 'Validate answers' true yes
 check "is on" is dnssec.validate true
 check "taken back" back validate

@@ -9,7 +9,7 @@ const KEYS = {
   'Upstream servers': [['upstreams.policy', 'weir asks first', { failover: 'the first that is up', latency: 'the quickest', 'least-outstanding': 'the one with the fewest open queries', 'round-robin': 'each in turn' }]],
   DNSSEC: [['dnssec.validate', 'Validate answers', { true: 'yes', false: 'no' }]],
   Blocking: [['blocking.mode', 'A blocked name gets', { nxdomain: 'NXDOMAIN', null: '0.0.0.0 and ::', nodata: 'no data', refused: 'REFUSED', address: 'addresses of your own' }],
-    ['blocking.ttl', 'TTL of that answer, in seconds']],
+    ['blocking.ttl', 'TTL of that answer, in seconds'], ['local.relay_canary', 'iCloud Private Relay', { true: 'Apple devices shall do without', false: 'as each device wishes' }]],
   Cache: [['cache.stale', 'Serve expired answers', { 'on-failure': 'when the servers fail', immediate: 'at once, and renew them' }],
     ['cache.stale_window', 'Keep expired answers, in seconds'], ['cache.min_ttl', 'Keep answers at least, in seconds']],
   'Query log': [['query_log.enabled', 'Log queries', { true: 'yes', false: 'no' }], ['query_log.store.hours', 'Keep queries, in days', 24],

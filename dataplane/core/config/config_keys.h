@@ -289,6 +289,10 @@
 	X(local, doh_canary, doh_canary, BOOL, none, "true", 0, 0, LIVE,                        \
 		"Whether weir says that `use-application-dns.net` does not exist, which makes " \
 		"browsers use this resolver.")                                                  \
+	X(local, relay_canary, relay_canary, BOOL, none, "false", 0, 0, LIVE,                   \
+		"Whether weir says that `mask.icloud.com` and `mask-h2.icloud.com` do not "     \
+		"exist, which makes Apple devices use this resolver in place of iCloud "        \
+		"Private Relay.")                                                               \
 	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                          \
 		"Whether addresses in hosts files get PTR records.")
 

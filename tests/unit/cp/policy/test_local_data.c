@@ -160,6 +160,21 @@ TEST_WITH(test_special_switches, setup, teardown)
 	expect("localhost", DNS_TYPE_A, "");
 }
 
+TEST_WITH(test_private_relay, setup, teardown)
+{
+	build();
+	expect("mask.icloud.com", DNS_TYPE_A, "");
+	config.local.special_names = config.local.doh_canary = false;
+	config.local.relay_canary = true;
+	build();
+	expect("mask.icloud.com", DNS_TYPE_A, "NXDOMAIN");
+	expect("mask-h2.icloud.com", DNS_TYPE_AAAA, "NXDOMAIN");
+	expect("icloud.com", DNS_TYPE_A, "");
+	forward("mask.icloud.com"); // the operator's own wish for it
+	build();
+	expect("mask.icloud.com", DNS_TYPE_A, "RESOLVE");
+}
+
 TEST_WITH(test_hosts, setup, teardown)
 {
 	hosts("# comment\n"

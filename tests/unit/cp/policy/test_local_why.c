@@ -14,6 +14,7 @@ static const char text[] =
 	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
 	"upstreams: {servers: [{address: 9.9.9.9}], bootstrap: [9.9.9.9]}\n"
 	"local:\n"
+	"  relay_canary: true\n"
 	"  hosts_files: [hosts]\n"
 	"  zones: [{name: lan}, {name: free.lan, unknown: forward}]\n"
 	"  records:\n"
@@ -83,6 +84,7 @@ TEST(test_steps)
 	expect(NULL, "none.lan", DNS_TYPE_A, "local zone lan: has no such name");
 	expect(NULL, "x.free.lan", DNS_TYPE_A, "");
 	expect(NULL, "a.onion", DNS_TYPE_A, "special-use name onion (RFC 7686)");
+	expect(NULL, "mask-h2.icloud.com", DNS_TYPE_A, "(local.relay_canary)");
 	expect(NULL, "1.168.192.in-addr.arpa", DNS_TYPE_PTR, "(RFC 6303)");
 	expect(NULL, "1.10.in-addr.arpa", DNS_TYPE_PTR, "asks 10.0.0.3:53");
 	const char *line = text_from("hosts file %s line 2", hosts);

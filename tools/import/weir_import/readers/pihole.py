@@ -153,8 +153,7 @@ def end(r):
     if state.folder_off is not None and state.folder_off.verdict is None:
         state.folder_off.usual()
     if not state.relay_said:
-        for name in settings.RELAYS:
-            model.closed_zones.add(name)
+        model.value(None, "local", "relay_canary", "true", "as Pi-hole does")
     model.value(None, "blocking", "mode", "'null'", "as Pi-hole does")
     model.value(None, "blocking", "ttl", "2", "as Pi-hole does")
     dnsmasq.private_anchors(r, state.dnssec)

@@ -14,7 +14,6 @@ from . import dnsmasq
 ON, OFF = ("true", "yes"), ("false", "no")
 MODES = {"NULL": "'null'", "NXDOMAIN": "nxdomain", "NX": "nxdomain", "NODATA": "nodata"}
 IP_MODES = ("IP", "IP-NODATA-AAAA", "IP-AAAA-NODATA")
-RELAYS = ("mask.icloud.com", "mask-h2.icloud.com")
 
 
 def is_on(node):
@@ -200,10 +199,8 @@ def canary(r, node):
 def relay(r, node):
     r.state.relay_said = True
     if not is_on(node):
-        return node.needless("weir blocks the names of iCloud Private Relay where a list or entry does")
-    for one in RELAYS:
-        r.model.name(node, r.model.closed_zones, one, "iCloud Private Relay")
-    return None
+        return node.taken("local.relay_canary")
+    return r.model.value(node, "local", "relay_canary", "true")
 
 
 def rate(r, node, count, interval):
