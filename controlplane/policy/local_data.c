@@ -383,6 +383,8 @@ static int items_rules(const struct local_items *b, unsigned first_voice, unsign
 struct local_seed {
 	struct special_settings special;
 	struct designated designated;
+	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // of service
+	unsigned address_count;
 	bool hosts_ptr;
 	uint32_t ttl_s;
 	unsigned hosts_count, zone_count;
@@ -558,6 +560,24 @@ static int designated_say(
 	return rc;
 }
 
+static int own_say(struct local_items *b, const struct local_seed *d, const struct dns_name *name)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < d->address_count && rc == 0; i++) {
+		const bool is_v4 = d->addresses[i].version == 4;
+		const struct local_item item = {.name = name,
+			.voice = LOCAL_SPECIAL,
+			.covers = RULE_COVERS_SELF,
+			.reply = RULE_REPLY_DATA,
+			.rtype = is_v4 ? DNS_TYPE_A : DNS_TYPE_AAAA,
+			.rdata = d->addresses[i].bytes,
+			.rdata_len = is_v4 ? 4 : 16,
+			.ttl_s = DESIGNATED_TTL_S};
+		rc = say_data(d, b, &item);
+	}
+	return rc;
+}
+
 // The records of an empty zone: SOA and NS as in RFC 6303 (3).
 static int empty_zone_say(struct local_items *b, const struct dns_name *zone)
 {
@@ -610,6 +630,8 @@ static int special_say(
 		return loopback_say(b, d, &s->name);
 	case SPECIAL_SVCB:
 		return designated_say(b, d, &s->name);
+	case SPECIAL_OWN:
+		return own_say(b, d, &s->name);
 	default:
 		return items_add(b, &ptr);
 	}
@@ -661,6 +683,8 @@ static int seed_init(struct local_seed *s, const struct config *c)
 	const struct config_local *l = &c->local;
 	s->special = special_settings_of(c);
 	special_designated(c, &s->designated);
+	s->address_count = c->dataplane.address_count;
+	memcpy(s->addresses, c->dataplane.addresses, sizeof(s->addresses));
 	s->hosts_ptr = l->hosts_ptr;
 	s->ttl_s = l->ttl_s;
 	for (; s->hosts_count < l->hosts_file_count; s->hosts_count++) {
@@ -711,8 +735,11 @@ static int host_take(
 	if (h->names == LOCAL_HOSTS_NAMES_MAX)
 		return -E2BIG;
 	h->names++;
-	// RFC 6761 6.3: never anything but the loopback address.
-	if (special_name_of(&d->special, name, &special) && special.way == SPECIAL_LOOPBACK)
+	// RFC 6761 6.3: never anything but the loopback address. Debian gives a machine's own name
+	// 127.0.1.1, which says nothing about its services.
+	if (special_name_of(&d->special, name, &special)
+		&& (special.way == SPECIAL_LOOPBACK
+			|| (special.way == SPECIAL_OWN && hosts_is_localhost(a))))
 		return 0;
 	struct local_item item = {.name = name,
 		.voice = LOCAL_HOSTS,

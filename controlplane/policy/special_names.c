@@ -184,12 +184,6 @@ static void fill(const struct row *r, unsigned number, struct special_name *out)
 	(void)rc;
 }
 
-struct special_settings special_settings_of(const struct config *c)
-{
-	return (struct special_settings){c->local.special_names, c->local.test_names,
-		c->local.doh_canary, c->local.relay_canary, designated_any(c)};
-}
-
 bool special_name_at(const struct special_settings *s, unsigned i, struct special_name *out)
 {
 	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
@@ -203,7 +197,10 @@ bool special_name_at(const struct special_settings *s, unsigned i, struct specia
 		}
 		i -= count;
 	}
-	return false;
+	if (i > 0 || s->own.len == 0)
+		return false;
+	*out = (struct special_name){.name = s->own, .way = SPECIAL_OWN, .source = "tls.name"};
+	return true;
 }
 
 bool special_name_of(
@@ -214,13 +211,30 @@ bool special_name_of(
 	for (unsigned i = 0; special_name_at(s, i, &one); i++) {
 		if (!dns_name_is_under(name, &one.name)
 			|| (found && out->name.labels > one.name.labels)
-			|| ((one.way == SPECIAL_PTR || one.way == SPECIAL_SVCB)
+			|| ((one.way == SPECIAL_PTR || one.way == SPECIAL_SVCB
+				    || one.way == SPECIAL_OWN)
 				&& !dns_name_equal(name, &one.name)))
 			continue;
 		*out = one;
 		found = true;
 	}
 	return found;
+}
+
+struct special_settings special_settings_of(const struct config *c)
+{
+	struct special_settings s = {.names = c->local.special_names,
+		.test_names = c->local.test_names,
+		.doh_canary = c->local.doh_canary,
+		.relay_canary = c->local.relay_canary,
+		.designated = designated_any(c)};
+	struct special_name other;
+	struct dns_name own;
+	if (s.names && s.designated && c->dataplane.address_count > 0
+		&& dns_name_from_text(c->tls.name, strlen(c->tls.name), &own) == 0
+		&& !(special_name_of(&s, &own, &other) && dns_name_equal(&own, &other.name)))
+		s.own = own;
+	return s;
 }
 
 // Independent of the operator's switches, so that no private name leaks.

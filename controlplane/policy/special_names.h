@@ -18,6 +18,8 @@
 //             facts about clients (4), although a cache need not know them (3.2)
 //   RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its successor (eap.arpa)  do not exist:
 //             they are names of CoAP and EAP alone
+// weir answers `tls.name`, the target of these SVCB records, with its service addresses: clients that
+// know only the name (Private DNS of Android) reach the box although no public server has it.
 // `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for it
 // as the network's wish that they use its resolver. Apple devices take it so for the names of
 // iCloud Private Relay (developer.apple.com, "Prepare your network or web server for iCloud Private
@@ -33,6 +35,7 @@ enum special_way {
 	SPECIAL_LOOPBACK, // A and AAAA, with all below
 	SPECIAL_PTR,      // PTR localhost
 	SPECIAL_SVCB,     // the encrypted services of this box
+	SPECIAL_OWN,      // A and AAAA of this box
 };
 
 struct special_name {
@@ -45,6 +48,7 @@ struct special_name {
 struct special_settings {
 	bool names, test_names, doh_canary, relay_canary; // see struct config_local
 	bool designated;                                  // there are SVCB records of this box
+	struct dns_name own; // the target of these records; `len` 0: not answered
 };
 struct special_settings special_settings_of(const struct config *c);
 

@@ -70,6 +70,8 @@ h2="doh.test. alpn=h2,http/1.1 $hints key7=\"/dns-query{?dns}\"" # dohpath
 for way in +notcp +tcp "+https $secure"; do
 	same "discovery, ${way%% *}" "1 $h2" "$(svcb $way)"
 done
+same "the name itself" "$service $service6" "$(short doh.test A) $(short doh.test AAAA)"
+check "weirctl why says so" grep -q 'special-use name doh.test (tls.name)' <(weirctl why doh.test)
 same "another type" "" "$(short _dns.resolver.arpa A)"
 printf 'dot: {enabled: true, port: 8853}\n' >>"$(readlink -f $config)"
 sed -i 's|service_addresses: \[|&192.0.2.99, |' "$(readlink -f $config)" # served from the next start on

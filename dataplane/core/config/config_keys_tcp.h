@@ -39,7 +39,9 @@
 	X(tls, name, name, TEXT, none, "", 0, 253, LIVE,                                       \
 		"Host name by which clients know this box, which a certificate has. With it "  \
 		"weir tells clients in `_dns.resolver.arpa` where it serves DNS over TLS and " \
-		"HTTPS (RFC 9462), and a label below it may put a client into a group "        \
+		"HTTPS (RFC 9462), and answers the name itself with its service addresses "    \
+		"([dot.md](../how-to/dot.md#the-name-itself)). A label below it may put a "    \
+		"client into a group "                                                         \
 		"(`groups.client_names`).")                                                    \
 	X(tls, tickets_file, tickets_file, TEXT, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a file with 1 to 4 secrets of session tickets, one a line, " \

@@ -144,6 +144,65 @@ TEST_WITH(test_designated, setup, teardown)
 	expect("_dns.resolver.arpa", DNS_TYPE_SVCB, "");
 }
 
+static void own_address(const char *text)
+{
+	struct ip_address *a = &config.dataplane.addresses[config.dataplane.address_count++];
+	assert_int_equal(ip_address_parse(text, a), 0);
+}
+
+// The name by which clients reach the box over TLS.
+TEST_WITH(test_own_name, setup, teardown)
+{
+	static char host[] = "Dns.home.arpa";
+	config.tls.name = host;
+	own_address("192.0.2.53/24");
+	own_address("192.0.2.54/24");
+	build();
+	expect("dns.home.arpa", DNS_TYPE_A, "NXDOMAIN"); // nothing is served over TLS
+	config.dot.enabled = true;
+	build();
+	expect("dns.home.arpa", DNS_TYPE_A, "2");
+	expect("dns.home.arpa", DNS_TYPE_AAAA, "0"); // NODATA, not another box's address
+	expect("x.dns.home.arpa", DNS_TYPE_A, "NXDOMAIN");
+	own_address("2001:db8::53");
+	everyone("*.dns.home.arpa", "CNAME", "dns.home.arpa"); // clients with names of their own
+	build();
+	expect("dns.home.arpa", DNS_TYPE_AAAA, "1");
+	expect("kid.dns.home.arpa", DNS_TYPE_AAAA, "2");
+	record(own, &group.record_count, "dns.home.arpa", "A", "192.0.2.99");
+	build();
+	expect_group("dns.home.arpa", DNS_TYPE_A, "1"); // instead of the addresses
+	expect_group("dns.home.arpa", DNS_TYPE_AAAA, "0");
+	expect("dns.home.arpa", DNS_TYPE_A, "2");
+	forward("dns.home.arpa");
+	build();
+	expect("dns.home.arpa", DNS_TYPE_A, "RESOLVE");
+}
+
+TEST_WITH(test_own_name_elsewhere, setup, teardown)
+{
+	static char host[] = "dns.example", special[] = "invalid";
+	config.tls.name = host;
+	config.doh.enabled = true;
+	own_address("2001:db8::53");
+	hosts("127.0.1.1 dns.example dns\n");
+	build();
+	expect("dns.example", DNS_TYPE_AAAA, "1"); // Debian's line is about the machine
+	expect("_acme-challenge.dns.example", DNS_TYPE_TXT, "");
+	hosts("127.0.1.1 dns.example dns\n192.0.2.7 dns.example\n");
+	build();
+	expect("dns.example", DNS_TYPE_A, "1");
+	expect("dns.example", DNS_TYPE_AAAA, "0");
+	config.local.hosts_file_count = 0;
+	config.tls.name = special;
+	build();
+	expect("invalid", DNS_TYPE_AAAA, "NXDOMAIN");
+	config.tls.name = host;
+	config.local.special_names = false;
+	build();
+	expect("dns.example", DNS_TYPE_AAAA, "");
+}
+
 TEST_WITH(test_special_switches, setup, teardown)
 {
 	config.local.test_names = true;

@@ -13,6 +13,8 @@ static struct local_why why;
 static const char text[] =
 	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
 	"upstreams: {servers: [{address: 9.9.9.9}], bootstrap: [9.9.9.9]}\n"
+	"tls: {name: dns.lan}\n"
+	"dot: {enabled: true}\n"
 	"local:\n"
 	"  relay_canary: true\n"
 	"  hosts_files: [hosts]\n"
@@ -39,7 +41,7 @@ static int setup(void **)
 	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
 	snprintf(hosts, sizeof(hosts), "%s/hosts", folder);
 	text_to_file(file, text);
-	text_to_file(hosts, "# of hosts\n192.0.2.9 host.lan\n");
+	text_to_file(hosts, "# of hosts\n127.0.1.1 dns.lan\n192.0.2.9 host.lan\n");
 	config = config_file_load(file);
 	return 0;
 }
@@ -84,10 +86,11 @@ TEST(test_steps)
 	expect(NULL, "none.lan", DNS_TYPE_A, "local zone lan: has no such name");
 	expect(NULL, "x.free.lan", DNS_TYPE_A, "");
 	expect(NULL, "a.onion", DNS_TYPE_A, "special-use name onion (RFC 7686)");
+	expect(NULL, "dns.lan", DNS_TYPE_A, "special-use name dns.lan (tls.name)");
 	expect(NULL, "mask-h2.icloud.com", DNS_TYPE_A, "(local.relay_canary)");
 	expect(NULL, "1.168.192.in-addr.arpa", DNS_TYPE_PTR, "(RFC 6303)");
 	expect(NULL, "1.10.in-addr.arpa", DNS_TYPE_PTR, "asks 10.0.0.3:53");
-	const char *line = text_from("hosts file %s line 2", hosts);
+	const char *line = text_from("hosts file %s line 3", hosts);
 	expect(NULL, "host.lan", DNS_TYPE_A, line);
 	expect(NULL, "9.2.0.192.in-addr.arpa", DNS_TYPE_PTR, line);
 }
