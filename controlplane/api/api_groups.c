@@ -137,6 +137,7 @@ static void schedule_out(struct json_out *o, struct json_node *list, const struc
 	json_out_text(o, n, "from", text);
 	snprintf(text, sizeof(text), "%02u:%02u", s->to_min / 60u % 100, s->to_min % 60u);
 	json_out_text(o, n, "to", text);
+	json_out_text(o, n, "time_zone", s->time_zone ? s->time_zone : "");
 	json_out_bool(o, n, "pause", s->pause);
 	json_out_bool(o, n, "block_all", s->block_all);
 	services_out(o, n, &s->services);

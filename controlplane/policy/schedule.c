@@ -3,6 +3,18 @@
 
 enum { DAYS = 7, WEEK_MIN = DAYS * CONFIG_DAY_MIN };
 
+static bool local_time(const struct config_schedule *s, time_t t, struct tm *tm)
+{
+	if (!s->zone)
+		return localtime_r(&t, tm);
+	const long offset_s = time_zone_offset(s->zone, t);
+	const time_t there = t + offset_s;
+	if (!gmtime_r(&there, tm))
+		return false;
+	tm->tm_gmtoff = offset_s;
+	return true;
+}
+
 // Minute of the week, from Monday 0:00 on.
 static unsigned week_minute(const struct tm *tm)
 {
@@ -23,7 +35,7 @@ static bool covers_week(const struct config_schedule *s, unsigned week_min)
 bool schedule_active(const struct config_schedule *s, time_t now)
 {
 	struct tm tm;
-	return localtime_r(&now, &tm) && covers_week(s, week_minute(&tm));
+	return local_time(s, now, &tm) && covers_week(s, week_minute(&tm));
 }
 
 // Minutes from one minute of the week to the next one at which it is not as it is then, were there
@@ -43,19 +55,19 @@ static unsigned minutes_to_change(const struct config_schedule *s, unsigned from
 	return best;
 }
 
-static long offset_at(time_t t)
+static long offset_at(const struct config_schedule *s, time_t t)
 {
 	struct tm tm;
-	return localtime_r(&t, &tm) ? tm.tm_gmtoff : 0;
+	return local_time(s, t, &tm) ? tm.tm_gmtoff : 0;
 }
 
 // The first instant in (from, to] with another offset than `from`; `to` has another one.
-static time_t offset_change(time_t from, time_t to)
+static time_t offset_change(const struct config_schedule *s, time_t from, time_t to)
 {
-	long before = offset_at(from);
+	long before = offset_at(s, from);
 	while (to - from > 1) {
 		time_t middle = from + (to - from) / 2;
-		if (offset_at(middle) == before)
+		if (offset_at(s, middle) == before)
 			from = middle;
 		else
 			to = middle;
@@ -70,15 +82,15 @@ time_t schedule_change(const struct config_schedule *s, time_t now)
 	// Each round ends at a change of the offset, of which a week sees one.
 	for (unsigned round = 0; round < 4; round++) {
 		struct tm tm;
-		if (!localtime_r(&t, &tm))
+		if (!local_time(s, t, &tm))
 			return 0;
 		unsigned minutes = minutes_to_change(s, week_minute(&tm));
 		if (minutes == 0)
 			return 0;
 		time_t next = t - tm.tm_sec + (time_t)minutes * 60;
-		if (offset_at(next) == tm.tm_gmtoff)
+		if (offset_at(s, next) == tm.tm_gmtoff)
 			return next;
-		t = offset_change(t, next);
+		t = offset_change(s, t, next);
 		if (schedule_active(s, t) != active)
 			return t;
 	}

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// When schedules (config_filter.h) apply, in local time of the machine (TZ, /etc/localtime).
+// When schedules (config_filter.h) apply, in local time of their zone, or of the machine (TZ,
+// /etc/localtime) where they have none.
 //
 // A schedule applies at an instant if the local day and minute of that instant lie in one of its
 // windows. So a time that the clock skips in spring is in no window, one that comes twice in autumn
 // is in it twice, and a window is as long as the clock on the wall says. Pure functions but for the
-// time zone, which localtime_r(3) has from tzset(3). Any thread.
+// machine's zone, which localtime_r(3) has from tzset(3). Any thread.
 
 #include <time.h>
 #include <weir/config_filter.h>

@@ -207,7 +207,7 @@ check "the service is blocked" eventually blocks www.tiktok.com
 check "so is the entry" eventually blocks ok.mine.test
 check "other names are not" eventually resolves ok.www.test
 check "a bedtime" browse login "do:location.hash = '#/groups', true" "do:$(group_typed teens From 00:00)" "do:$(group_typed teens To 23:59)" \
-	"do:$(in_group teens 'Set schedule')" "do:$(said 'bedtime is set.')" "do:$(of_group teens 'daily 00:00 to 23:59')"
+	"do:$(group_typed teens 'Time zone' Asia/Kathmandu)" "do:$(in_group teens 'Set schedule')" "do:$(said 'bedtime is set.')" "do:$(of_group teens 'daily 00:00 to 23:59, Asia/Kathmandu')"
 check "blocks all" eventually blocks ok.www.test
 name_row="do:(window.prompt = () => 'tablet', window.confirm = () => true, location.hash = '#/client', true)"
 check "name a device" browse login "$name_row" "do:$(press Name 198.18.0.2)" "do:$(said 'is tablet.')" "do:[...document.querySelectorAll('main td a')].some((a) => a.textContent === 'tablet')"

@@ -83,6 +83,9 @@ def test_a_schedule(lab):
     blocks(lab, "anything.test", KID)
     passes(lab, "anything.test")
     lab.weirctl("schedule remove bedtime --group kids")
+    lab.weirctl("schedule set bedtime 21:00-07:00@Asia/Kathmandu block_all --group kids")
+    assert "07:00 Asia/Kathmandu" in lab.weirctl("groups")
+    lab.weirctl("schedule remove bedtime --group kids")
     passes(lab, "anything.test", KID)
     lab.weirctl(f"schedule set play {NOW} youtube mon,tue,wed,thu,fri,sat,sun")
     blocks(lab, "www.youtube.com")
@@ -226,6 +229,7 @@ def test_refusals(lab):
             ("services block tikt0k", 1, "weirctl services lists them"),
             ("services block tiktok --group kid", 1, 'did you mean "kids"?'),
             ("schedule set bedtime 21:00 block_all", 1, "to:"),
+            ("schedule set bedtime 21:00-07:00@Europe/Berlim block_all", 1, "time_zone: /usr/share/zoneinfo/Europe/Berlim cannot be read"),
             ("schedule set \U0001f319 21:00-07:00 block_all", 1, "name: must be printable ASCII"),
             ("safe-search maybe", 2, "takes on or off"),
             ("group create", 2, "usage: weirctl group create GROUP CLIENT"),

@@ -130,11 +130,11 @@ FILTER = {
                  "Services to block with all their domains; `weirctl services` lists them."),
     "safe_search": ("`all`, {engines}: `off`, `strict`; `youtube` also `moderate`", None,
                     "Search engines whose results weir filters. `all: true`: `strict` for every engine that is not given a value of its own."),
-    "schedules": ("`name`, `days`, `from`, `to`, and its effect: `services`, `domains`, `lists`, `block_all`, `pause`",
+    "schedules": ("`name`, `days`, `from`, `to`, `time_zone`, and its effect: `services`, `domains`, `lists`, `block_all`, `pause`",
                   "CONFIG_SCHEDULES_MAX",
-                  "Windows of local time. `days` (default: all): list of `mon` to `sun`, `weekdays`, `weekend`. `from`, `to`: `HH:MM`; a "
+                  "Windows of local time: the machine's, or with `time_zone` that of a zone of the machine's tz database, such as `Europe/Berlin`. `days` (default: all): list of `mon` to `sun`, `weekdays`, `weekend`. `from`, `to`: `HH:MM`; a "
                   "window whose `to` is not later than `from` ends on the next day. `block_all`: blocks all names without an allow entry."),
-    "family_time": ("`days`, `from`, `to`, `services`, `domains`, `lists`", None,
+    "family_time": ("`days`, `from`, `to`, `time_zone`, `services`, `domains`, `lists`", None,
                     "A schedule of this name; it counts with the others."),
 }
 

@@ -41,12 +41,13 @@ function schedule(g, services, look) {
   const name = h('input', { required: true, maxLength: 31, size: 10, value: 'bedtime' });
   const from = h('input', { type: 'time', required: true, value: '21:00' }), to = h('input', { type: 'time', required: true, value: '07:00' });
   const days = DAYS.map((d) => [d, h('input', { type: 'checkbox', checked: true })]);
+  const zone = h('input', { size: 14, maxLength: 64, list: 'zones', placeholder: 'that of the box' });
   const some = choice(services, '', { multiple: true, size: 6 }), someField = field('Services', some);
   const what = choice([['block_all', 'block everything'], ['services', 'block services'], ['pause', 'block nothing']], 'block_all', { onchange: () => { someField.hidden = what.value !== 'services'; } });
   someField.hidden = true;
-  return form([field('Schedule', name), field('From', from), field('To', to), days.map(([d, box]) => field(d, box)), field('What', what), someField], 'Set schedule', () => {
+  return form([field('Schedule', name), field('From', from), field('To', to), field('Time zone', zone), days.map(([d, box]) => field(d, box)), field('What', what), someField], 'Set schedule', () => {
     if (days.every(([, box]) => !box.checked)) throw new Error('Choose a day.');
-    const one = { name: name.value, from: from.value, to: to.value, days: days.filter(([, box]) => box.checked).map(([d]) => d),
+    const one = { name: name.value, from: from.value, to: to.value, ...(zone.value && { time_zone: zone.value.trim() }), days: days.filter(([, box]) => box.checked).map(([d]) => d),
       [what.value]: what.value === 'services' ? [...some.selectedOptions].map((o) => o.value) : true };
     return change(look, `${one.name} is set.`, '/config/override', { yaml: keysText(g, { schedules: [one] }), replace: `${at(g)}.schedules[${one.name}]` });
   });
@@ -77,7 +78,7 @@ function controls(g, known, look) {
 function schedules(g, known, look) {
   const isOwn = everyone(g) || JSON.stringify(g.schedules) !== JSON.stringify(known.groups[0].schedules);
   const path = (s) => (s.name === 'family time' ? 'family_time' : `schedules[${s.name}]`);
-  return table(`Schedules of ${g.name}`, [{ title: 'Name', of: (s) => s.name }, { title: 'When', of: (s) => `${days(s.days)} ${s.from} to ${s.to}` },
+  return table(`Schedules of ${g.name}`, [{ title: 'Name', of: (s) => s.name }, { title: 'When', of: (s) => `${days(s.days)} ${s.from} to ${s.to}${s.time_zone ? `, ${s.time_zone}` : ''}` },
     { title: 'Does', of: (s) => does(s) }, { title: 'Applies', of: (s) => (s.active ? mark('warn', `until ${moment(s.changes_unix_s)}`) : s.changes_unix_s ? `from ${moment(s.changes_unix_s)}` : 'no') },
     ...(mayAdmin() && isOwn ? [{ title: 'Actions', of: (s) => action('Remove', () => change(look, `${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: `Remove the schedule ${s.name}?` }) }] : [])], g.schedules);
 }
@@ -125,7 +126,8 @@ export async function show(box, signal) {
       overridesShow(overrides.filter((o) => o.unset && /^groups\[[^\]]*\]$/.test(o.path)).map((o) => o.path), look),
       h('div', { class: 'columns wide' }, groups.map((g) => one(g, known, look))));
   };
-  box.append(h('h1', {}, 'Groups and schedules'), result);
+  const zones = Intl.supportedValuesOf?.('timeZone') ?? []; // the browser's, as proposals
+  box.append(h('h1', {}, 'Groups and schedules'), result, h('datalist', { id: 'zones' }, zones.map((value) => h('option', { value }))));
   whenPaused(signal, look);
   await look().catch((e) => { say(e.message); throw e; });
 }

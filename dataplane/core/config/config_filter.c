@@ -5,6 +5,7 @@
 #include "config_filter.h"
 
 #include "config_entries.h"
+#include "config_file.h"
 #include "config_keys.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include <weir/heap_site.h>
 #include <weir/text.h>
 
-#define FAMILY_TIME "family time"
+#define FAMILY_TIME  "family time"
+#define ZONES_FOLDER "/usr/share/zoneinfo/"
 
 enum { DAYS_ALL = 0x7f, DAYS_WEEK = 0x1f, DAYS_WEEKEND = 0x60 };
 
@@ -93,6 +95,30 @@ static int window_apply(const struct config_doc *doc, const char *base,
 	if (s->to_min == 0)
 		s->to_min = CONFIG_DAY_MIN;
 	return config_worse(days, rc);
+}
+
+static int zone_apply(const struct config_doc *doc, const char *base,
+	const struct config_node *node, struct config_schedule *s)
+{
+	char key[CONFIG_PATH_MAX], path[sizeof(ZONES_FOLDER) + CONFIG_TIME_ZONE_MAX];
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_+-/"; // no dot, so no path out of the folder
+	char bytes[TIME_ZONE_FILE_MAX + 1];
+	if (!config_node_text(node, "time_zone"))
+		return 0;
+	int rc = config_text_take(doc, config_sub_key(key, base, "time_zone"),
+		config_node_text(node, "time_zone"), CONFIG_TIME_ZONE_MAX, &s->time_zone);
+	if (rc < 0)
+		return rc;
+	if (s->time_zone[0] == '/' || s->time_zone[strspn(s->time_zone, letters)])
+		return config_refuse(doc, key, "must be a name such as Europe/Berlin");
+	snprintf(path, sizeof(path), ZONES_FOLDER "%s", s->time_zone);
+	int len = config_file_read(path, bytes, TIME_ZONE_FILE_MAX);
+	if (len < 0)
+		return config_refuse(
+			doc, key, "%s cannot be read: %s (package tzdata)", path, strerror(-len));
+	rc = time_zone_parse(bytes, (size_t)len, &s->zone);
+	return rc == -EBADMSG ? config_refuse(doc, key, "%s has no time zone", path) : rc;
 }
 
 static int flags_apply(const struct config_doc *doc, const char *base,
@@ -186,6 +212,7 @@ static int schedule_apply(const struct config_doc *doc, const char *base, const 
 	struct config_schedule *s = &out->one[out->count++];
 	int rc = name_apply(doc, base, name, out, &s->name);
 	rc = config_worse(rc, window_apply(doc, base, node, s));
+	rc = config_worse(rc, zone_apply(doc, base, node, s));
 	return config_worse(rc, effects_apply(doc, base, node, blocking, s));
 }
 
@@ -239,6 +266,8 @@ static void schedules_free(struct config_schedules *s)
 		FREE_AND_NULL(s->one[i].name);
 		FREE_AND_NULL(s->one[i].lists);
 		FREE_AND_NULL(s->one[i].domains);
+		FREE_AND_NULL(s->one[i].time_zone);
+		time_zone_free(s->one[i].zone);
 	}
 	FREE_AND_NULL(s->one);
 }

@@ -67,9 +67,10 @@ static const struct config_field safe_search_keys[] = {
 		END,
 };
 
-static const struct config_field schedule_keys[] = {TEXT(name), TEXT(from), TEXT(to), TEXT(pause),
-	TEXT(block_all), TEXTS(days, 7), TEXTS(lists, CONFIG_LISTS_MAX),
-	TEXTS(services, SERVICE_COUNT), TEXTS(domains, CONFIG_SCHEDULE_DOMAINS_MAX), END};
+static const struct config_field schedule_keys[] = {TEXT(name), TEXT(from), TEXT(to),
+	TEXT(time_zone), TEXT(pause), TEXT(block_all), TEXTS(days, 7),
+	TEXTS(lists, CONFIG_LISTS_MAX), TEXTS(services, SERVICE_COUNT),
+	TEXTS(domains, CONFIG_SCHEDULE_DOMAINS_MAX), END};
 
 // The keys that `blocking` and groups share.
 #define FILTER                                                          \

@@ -200,6 +200,13 @@ static void days_cell(struct table *t, const struct json_node *s, const char *ke
 		cell_items(t, s, key);
 }
 
+// The end of its window, with the time zone that it has.
+static void end_cell(struct table *t, const struct json_node *s, const char *key)
+{
+	const char *zone = json_text(s, "time_zone");
+	table_cell(t, "%s%s%s", json_text(s, key), zone[0] ? " " : "", zone);
+}
+
 static void active_cell(struct table *t, const struct json_node *s, const char *key)
 {
 	table_cell(t, json_flag(s, key) ? "on" : "-");
@@ -210,7 +217,7 @@ static void schedules_print(const struct json_node *groups)
 	static const char *const heads[] = {
 		"group", "schedule", "days", "from", "to", "brings", "now", "changes", NULL};
 	static const struct cell_column columns[] = {{"", "name", cell_text},
-		{"", "days", days_cell}, {"", "from", cell_text}, {"", "to", cell_text},
+		{"", "days", days_cell}, {"", "from", cell_text}, {"", "to", end_cell},
 		{"", "", effect_cell}, {"", "active", active_cell},
 		{"", "changes_unix_s", moment_cell}};
 	struct table *t = table_new(heads);

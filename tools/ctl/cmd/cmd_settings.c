@@ -359,18 +359,22 @@ static int cmd_safe_search(struct ctl *c)
 	return rc == CTL_OK ? set(c, path, on ? "true" : "false") : rc;
 }
 
-// The operands are NAME FROM-TO WHAT [DAYS].
+// The operands are NAME FROM-TO[@ZONE] WHAT [DAYS].
 static int cmd_schedule_set(struct ctl *c)
 {
-	const char *dash = strchrnul(c->type, '-'), *what = c->third;
-	char path[PATH_MAX_HERE], from[PATH_MAX_HERE];
+	const char *zone = strchrnul(c->type, '@'), *what = c->third;
+	const char *dash = strchrnul(c->type, '-'), *to = dash < zone ? dash + 1 : zone;
+	char path[PATH_MAX_HERE], time[PATH_MAX_HERE];
 	struct json_doc *doc = json_doc_new();
 	struct json_node *one =
 		json_put_object(json_put_array(filter_put(c, doc), "schedules"), NULL);
-	snprintf(from, sizeof(from), "%.*s", (int)(dash - c->type), c->type);
 	json_put_text(one, "name", c->operand);
-	json_put_text(one, "from", from);
-	json_put_text(one, "to", dash + (*dash == '-'));
+	snprintf(time, sizeof(time), "%.*s", (int)((dash < zone ? dash : zone) - c->type), c->type);
+	json_put_text(one, "from", time);
+	snprintf(time, sizeof(time), "%.*s", (int)(zone - to), to);
+	json_put_text(one, "to", time);
+	if (*zone)
+		json_put_text(one, "time_zone", zone + 1);
 	if (strcmp(what, "block_all") == 0 || strcmp(what, "pause") == 0)
 		json_put_bool(one, what, true);
 	else
@@ -446,10 +450,11 @@ CTL_COMMANDS = {
 		"on|off [ENGINE] [--group G] [--why TEXT]",
 		"Let search engines answer safely, for all clients or for group G."},
 	{"schedule", "set", 3, 4, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_schedule_set,
-		"NAME FROM-TO block_all|pause|SERVICE[,SERVICE...] [DAY[,DAY...]] [--group G] "
-		"[--why TEXT]",
+		"NAME FROM-TO[@ZONE] block_all|pause|SERVICE[,SERVICE...] [DAY[,DAY...]] "
+		"[--group G] [--why TEXT]",
 		"Block everything or services at times, or pause blocking: bedtime 21:00-07:00 "
-		"block_all sun,mon,tue."},
+		"block_all sun,mon,tue. The times are the box's, or of a ZONE such as "
+		"Europe/Berlin."},
 	{"schedule", "remove", 1, 1, CTL_OPT_GROUP | CTL_OPT_WHY, cmd_schedule_remove,
 		"NAME [--group G] [--why TEXT]", "Remove a schedule."},
 	{"forward-zone", "add", 2, 2, CTL_OPT_WHY, cmd_forward_zone_add,

@@ -111,6 +111,7 @@ class Schedule:
     lists: tuple = ()
     domains: tuple = ()
     block_all: bool = False
+    time_zone: str = ""
 
 
 class Group:

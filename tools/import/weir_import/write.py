@@ -90,6 +90,8 @@ class Writer:
             if s.days:
                 parts.append(f"days: [{', '.join(s.days)}]")
             parts += [f"from: '{s.begin}'", f"to: '{s.end}'"]
+            if s.time_zone:
+                parts.append(f"time_zone: {text(s.time_zone)}")
             parts += [f"{key}: {flow(given)}" for key, given in (("services", s.services), ("domains", s.domains), ("lists", s.lists))
                       if given]
             if s.block_all:

@@ -169,7 +169,8 @@ TEST(test_schedules)
 		"[games.example]}, "
 		"schedules: [{name: school, days: [weekdays, sat], from: 08:00, to: 13:30, lists: "
 		"[adult]}, "
-		"{name: bed, from: '21:30', to: '07:00', block_all: true}, "
+		"{name: bed, from: '21:30', to: '07:00', time_zone: Asia/Kathmandu, block_all: "
+		"true}, "
 		"{name: noon, from: '12:00', to: '00:00', pause: true}]"));
 	const struct config_schedules *s = config_group_schedules(c, &c->groups[0]);
 	assert_int_equal(s->count, 4);
@@ -184,6 +185,9 @@ TEST(test_schedules)
 	assert_int_equal(s->one[1].lists[0], 1);
 	assert_int_equal(s->one[2].days, 0x7f);
 	assert_true(s->one[2].block_all && s->one[2].to_min < s->one[2].from_min);
+	assert_string_equal(s->one[2].time_zone, "Asia/Kathmandu");
+	assert_int_equal(time_zone_offset(s->one[2].zone, 1774746000), 20700); // 5:45
+	assert_null(s->one[3].time_zone);
 	assert_true(s->one[3].pause && s->one[3].to_min == CONFIG_DAY_MIN);
 }
 

@@ -69,19 +69,22 @@ static const char *const windows[] = {
 };
 
 // Every minute of two weeks around `middle`: active as the model says, and the next change
-// is the next minute at which the model says otherwise.
-static void compare(const char *zone, time_t middle)
+// is the next minute at which the model says otherwise. `own`: the zone is the schedule's, and the
+// machine has another one.
+static void compare_zone(const char *zone, time_t middle, struct time_zone *own)
 {
 	enum { WEEK = 7 * 86400 };
 	static bool truth[3 * WEEK / 60 + 1];
-	zone_set(zone);
 	for (size_t w = 0; w < ARRAY_LEN(windows); w++) {
 		struct config_schedule s = make(windows[w]);
 		bool week[7 * 1440];
+		s.zone = own;
+		zone_set(zone);
 		time_t begin = (middle - WEEK) / 60 * 60;
 		paint(&s, week);
 		for (unsigned i = 0; i < ARRAY_LEN(truth); i++)
 			truth[i] = model(week, begin + i * 60);
+		zone_set(own ? "<+0545>-5:45" : zone);
 		unsigned change = 0;
 		for (unsigned i = 0; i < 2 * WEEK / 60; i++) {
 			time_t t = begin + i * 60 + i % 60;
@@ -103,7 +106,31 @@ static void compare(const char *zone, time_t middle)
 	}
 }
 
+static void compare(const char *zone, time_t middle)
+{
+	compare_zone(zone, middle, NULL);
+}
+
+static struct time_zone *zone_of(const char *name)
+{
+	static char bytes[TIME_ZONE_FILE_MAX];
+	struct time_zone *z;
+	char path[100];
+	snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		fail_msg("%s: is tzdata installed?", path);
+	const size_t len = fread(bytes, 1, sizeof(bytes), f);
+	fclose(f);
+	assert_int_equal(time_zone_parse(bytes, len, &z), 0);
+	return z;
+}
+
 enum {
+	SYDNEY_AUTUMN = 1775318400, // 2026-04-04 16:00 UTC
+	SYDNEY_SPRING = 1791043200,
+	SANTIAGO_AUTUMN = 1775358000, // at midnight
+	SANTIAGO_SPRING = 1788667200,
 	BERLIN_SPRING = 1774746000, // 2026-03-29 01:00 UTC
 	BERLIN_AUTUMN = 1792890000, // 2026-10-25 01:00 UTC
 	NEW_YORK_SPRING = 1772953200,
@@ -127,6 +154,23 @@ TEST(test_jumps)
 	// Half an hour, and at midnight.
 	compare("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", 1775314800);
 	compare("<-03>3<-02>,M3.5.0/-1,M10.5.0/0", 1774746000);
+}
+
+TEST(test_own_zone)
+{
+	static const struct {
+		const char *name;
+		time_t middle[2];
+	} zones[] = {{"Europe/Berlin", {BERLIN_SPRING, BERLIN_AUTUMN}},
+		{"America/New_York", {NEW_YORK_SPRING, NEW_YORK_AUTUMN}},
+		{"Australia/Sydney", {SYDNEY_AUTUMN, SYDNEY_SPRING}},
+		{"America/Santiago", {SANTIAGO_AUTUMN, SANTIAGO_SPRING}}};
+	for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
+		struct time_zone *z = zone_of(zones[i].name);
+		compare_zone(zones[i].name, zones[i].middle[0], z);
+		compare_zone(zones[i].name, zones[i].middle[1], z);
+		time_zone_free(z);
+	}
 }
 
 // 02:15 to 02:45 does not come in spring, and comes twice in autumn.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """AdGuardHome.yaml, schemas 12 to 32. Keys moved between the sections over time: a table has both places."""
 import ipaddress
+import pathlib
+import re
 
 from .. import filter_rules, names, servers, settle, source, yaml_source
 from ..account import BLOCKING, PRIVACY
@@ -226,7 +228,8 @@ def _services(r, node, items, schedules):
         scratch = type(items)("blocking.schedules")
         for one in texts(ids) if ids else []:
             r.model.service(one, scratch, one.text)
-        made = _schedules(windows, scratch.texts()) if len(scratch) else []
+        zone = _zone(schedule)
+        made = _schedules(windows, scratch.texts(), zone) if len(scratch) else []
         if len(made) > SCHEDULES_MAX:
             schedule.impossible(f"it has more windows than the {SCHEDULES_MAX} of weir: the services are always blocked", BLOCKING)
             for text in scratch.texts():
@@ -234,10 +237,6 @@ def _services(r, node, items, schedules):
         else:
             schedules.extend(made)
     if schedule:
-        zone = schedule.word("time_zone")
-        if windows and zone not in ("", "Local"):
-            schedule.differently(f"the hours are those of {zone[:40]}; weir goes by the time zone of its machine", "blocking.schedules",
-                                 BLOCKING)
         for day in DAYS:
             if schedule.get(day):
                 schedule.get(day).taken_keys("blocking.schedules", "start", "end")
@@ -247,6 +246,17 @@ def _services(r, node, items, schedules):
 
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _zone(schedule):
+    """The time zone for weir; "": its machine's, also for one that this machine does not know."""
+    zone = schedule.word("time_zone")
+    if zone in ("", "Local"):
+        return ""
+    if re.fullmatch(r"[\w+-][\w+/-]{,63}", zone, re.ASCII) and pathlib.Path("/usr/share/zoneinfo", zone).is_file():
+        return zone
+    schedule.differently(f"this machine has no time zone {zone[:40]} (package tzdata); weir goes by its own", "blocking.schedules", BLOCKING)
+    return ""
 
 
 def _windows(schedule):
@@ -263,7 +273,7 @@ def _windows(schedule):
     return found
 
 
-def _schedules(windows, ids):
+def _schedules(windows, ids, zone):
     """The windows in which they are blocked: before and behind those, and whole days."""
     by_window = {}
     for day in DAYS:
@@ -274,7 +284,7 @@ def _schedules(windows, ids):
                 by_window.setdefault(window, []).append(day)
     def clock(minutes):
         return f"{minutes // 60:02d}:{minutes % 60:02d}"
-    return [Schedule(tuple(days), clock(a), clock(b), ids) for (a, b), days in sorted(by_window.items())]
+    return [Schedule(tuple(days), clock(a), clock(b), ids, time_zone=zone) for (a, b), days in sorted(by_window.items())]
 
 
 def search(r, node):

@@ -667,6 +667,9 @@ class AdGuardHome(unittest.TestCase):
                          [(("mon",), "00:00", "08:00"), (("tue", "wed", "thu", "fri", "sat"), "00:00", "24:00"),
                           (("mon",), "10:00", "24:00")])
         self.assertEqual(m.services.texts(), [])
+        for zone, want in (("Local", ""), ("Europe/Berlin", "Europe/Berlin"), ("Europe/Berlim", ""), ("../zoneinfo/UTC", ""), ("Europe", "")):
+            r = self.read(f"dns: {{}}\nfiltering: {{blocked_services: {{ids: [tiktok], schedule: {{time_zone: {zone}, mon: {{start: 8h, end: 10h}}}}}}}}\n")
+            self.assertEqual({s.time_zone for s in r.model.schedules}, {want})
 
     def test_reverse_zones_of_all_private_networks(self):
         m = self.read("dns: {local_ptr_upstreams: [192.168.1.1]}\n").model
