@@ -4,6 +4,10 @@
 // The domains of the services of <weir/service_names.h>: those that a service needs and that are
 // its own, each with all names below. Domains that others need too (content networks, a maker's
 // other products) are left out, so a service may go on working in part.
+//
+// The table is written by hand. Its one reference is https://github.com/v2fly/domain-list-community
+// (MIT): tools/services compares the table with a checkout of it, and a person decides what of the
+// difference belongs to the service alone.
 
 #include <weir/dns_name.h>
 #include <weir/service_names.h>

@@ -20,11 +20,19 @@ TTL_MAX = 604800
 NAT64, NAT64_LENGTHS = "64:ff9b::/96", (32, 40, 48, 56, 64, 96)
 ENGINES = ("google", "bing", "youtube", "duckduckgo", "yandex", "pixabay", "ecosia", "brave")
 # Of include/weir/service_names.h; a test compares.
-SERVICES = """tiktok roblox youtube instagram netflix facebook snapchat twitter discord twitch reddit pinterest whatsapp telegram
-linkedin spotify fortnite 4chan 9gag aliexpress amazon apple_tv battle_net bilibili bluesky bumble character_ai chatgpt
-crunchyroll dailymotion deezer disneyplus ebay electronic_arts epic_games grindr hbo_max hulu imgur kick line mastodon minecraft
-nintendo odnoklassniki onlyfans playstation prime_video quora riot_games rumble shein signal skype soundcloud steam temu threads
-tidal tinder tumblr ubisoft viber vimeo vk wechat weibo xbox xiaohongshu zoom""".split()
+SERVICES = """tiktok roblox youtube instagram netflix facebook snapchat twitter discord twitch reddit pinterest whatsapp
+telegram linkedin spotify fortnite 4chan 500px 9gag aliexpress amazon apple_music apple_tv archive_of_our_own audible
+bandcamp battle_net bereal bet365 betfair betway bigo_live bilibili binance bluesky box bumble call_of_duty character_ai
+chatgpt chaturbate chess_com claude coinbase copilot crazygames crunchyroll dailymotion dazn deepseek deezer deviantart
+discoveryplus disneyplus douban douyin draftkings dropbox dzen ebay electronic_arts epic_games espn etsy fanduel flickr
+geforce_now gemini giphy gog google_meet grindr grok happn hbo_max hinge hotstar hoyoverse hulu iheartradio imgur imo iqiyi
+ivi joyn kakaotalk kick kinopoisk kuaishou lazada letterboxd lichess line mastodon match medium mega mercado_libre meta_ai
+meta_quest microsoft_teams midjourney minecraft nextdoor niconico nintendo odnoklassniki odysee okcupid onlyfans pandora
+paramountplus patreon peacock perplexity pixiv playstation plenty_of_fish plex pluto_tv poe pokemon_go poki polymarket
+pornhub prime_video qobuz quora rakuten_viki rec_room replika riot_games rockstar_games rumble rutube shazam shein shopee
+signal siriusxm skype slack sonyliv soundcloud stake steam strava substack supercell taobao temu tenor threads threema tidal
+tinder truth_social tubi tumblr ubisoft viber vimeo vinted vk vrchat walmart wargaming wattpad webex wechat weibo wetransfer
+wildberries wish xbox xhamster xiaohongshu xnxx xvideos youku yubo zalando zalo zattoo zee5 zhihu zoom""".split()
 SCHEDULES_OF_WEIR = ("allow", "deny", "family time")  # names with a meaning of their own
 # Titles of weir's own lists in the rule image begin so.
 RESERVED = ("group ", "service ", "schedule ", "safe search ", "allow entries", "deny entries", "rebinding", "local data",

@@ -8,7 +8,7 @@ PATTERNS_MANY = 4096
 # Of include/weir/config.h and config/lists.h; a test compares.
 GROUP_ENTRIES_MAX, ENTRY_KINDS_MAX, MEMBERS_MAX = 10000, 30, 4096
 BOUNDS = {"negative_anchors": 64, "access_allow": 256, "access_deny": 256, "access_unlimited": 256, "log_names": 256,
-          "log_clients": 256, "ptr_servers": 4, "lease_files": 8, "services": 70}
+          "log_clients": 256, "ptr_servers": 4, "lease_files": 8, "services": 188}
 
 
 def settle(model):

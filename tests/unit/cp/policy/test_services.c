@@ -53,6 +53,33 @@ TEST(test_tables)
 	assert_int_equal(service_find(""), -1);
 }
 
+// Names that many services and sites need: nothing may cover one.
+TEST(test_nothing_shared)
+{
+	static const char *const shared[] = {"akamaihd.net", "akamaized.net", "akamaiedge.net",
+		"edgekey.net", "edgesuite.net", "cloudfront.net", "s3.amazonaws.com",
+		"amazonaws.com", "azureedge.net", "cloudflare.com", "cdn.cloudflare.net",
+		"fastly.net", "fastlylb.net", "fonts.gstatic.com", "www.gstatic.com",
+		"www.googleapis.com", "fonts.googleapis.com", "www.google.com",
+		"accounts.google.com", "ajax.googleapis.com", "lh3.googleusercontent.com",
+		"www.microsoft.com", "login.live.com", "login.microsoftonline.com", "www.apple.com",
+		"www.icloud.com", "is1-ssl.mzstatic.com", "www.bing.com", "cdn.jsdelivr.net",
+		"unpkg.com", "b-cdn.net", "llnwi.net", "www.qq.com", "www.kakao.com",
+		"www.globo.com"};
+	static struct seen s;
+	static_assert(SERVICE_COUNT >= 150);
+	for (unsigned i = 0; i < SERVICE_COUNT; i++) {
+		s.count = 0;
+		assert_int_equal(services_table_each(i, see, &s), 0);
+		for (unsigned k = 0; k < s.count; k++)
+			for (size_t j = 0; j < ARRAY_LEN(shared); j++) {
+				const struct dns_name n = name_of_text(shared[j]);
+				if (dns_name_is_under(&n, &s.name[k]))
+					fail_msg("%s has %s", service_word(i), shared[j]);
+			}
+	}
+}
+
 static void assert_target(
 	const char *name, const struct config_safe_search *s, const char *expected)
 {
