@@ -187,8 +187,8 @@ static bool takes_method(const struct api_endpoint *e, const struct http_exchang
 	return (e->flags & API_PUT) == is;
 }
 
-// The endpoint that has all of `flags` and takes the request, or else only has its path; NULL: none
-// has.
+// The endpoint that has all of `flags` and takes the request, or else only has its path; NULL:
+// there is no such endpoint.
 static const struct api_endpoint *endpoint_of(const struct http_exchange *x, unsigned flags)
 {
 	const char *path = path_of(x);

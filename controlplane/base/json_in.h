@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// JSON of a request, read. The text may be any bytes; a value is of the kind that json_in_kind
-// says, and functions for another kind return 0, "" or NULL for it. Values live as long as their
-// document. Any thread.
+// JSON of a request, read by json_out.c. The text may be any bytes; a value is of the kind that
+// json_in_kind says, and functions for another kind return 0, "" or NULL for it. Values live as
+// long as their document. Any thread.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@ struct json_in; // a value
 enum json_in_kind {
 	JSON_IN_NONE, // NULL, or `null`
 	JSON_IN_TEXT,
-	JSON_IN_NUMBER, // without a fraction
+	JSON_IN_NUMBER, // a whole one
 	JSON_IN_FLAG,
 	JSON_IN_LIST,
 	JSON_IN_OBJECT,
@@ -29,7 +29,8 @@ enum { JSON_IN_WHY_MAX = 200 };
 struct json_in *json_in_read(const char *text, size_t len, char why[JSON_IN_WHY_MAX]);
 void json_in_free(struct json_in *v); // NULL is fine
 enum json_in_kind json_in_kind(const struct json_in *v);
-const struct json_in *json_in_get(const struct json_in *object, const char *key); // NULL: none
+const struct json_in *json_in_get(
+	const struct json_in *object, const char *key); // NULL: it has no such key
 size_t json_in_count(const struct json_in *list);
 const struct json_in *json_in_at(const struct json_in *list, size_t i);
 const char *json_in_text(const struct json_in *v);

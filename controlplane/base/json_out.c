@@ -2,6 +2,8 @@
 
 #include "json_out.h"
 
+#include "json_in.h"
+
 #include <jansson.h>
 
 #include <pthread.h>
@@ -28,14 +30,9 @@ static void count_memory(void)
 	json_set_alloc_funcs(heap_jansson_malloc, heap_free);
 }
 
-void json_memory_count(void)
-{
-	pthread_once(&counted, count_memory);
-}
-
 struct json_out *json_out_new(void)
 {
-	json_memory_count();
+	pthread_once(&counted, count_memory);
 	struct json_out *o = heap_calloc(1, sizeof(*o));
 	if (o)
 		o->root = json_object();
@@ -144,4 +141,83 @@ bool json_text_is_object(const char *text, size_t len)
 	const bool is = root && json_typeof(root) == JSON_OBJECT;
 	json_decref(root);
 	return is;
+}
+
+// A json_in is a json_t of jansson under another name, without fields.
+static json_t *in_value(const struct json_in *v)
+{
+	return (json_t *)(uintptr_t)v;
+}
+
+static const struct json_in *in_of(const json_t *value)
+{
+	return (const void *)value;
+}
+
+struct json_in *json_in_read(const char *text, size_t len, char why[JSON_IN_WHY_MAX])
+{
+	json_error_t error = {0};
+	pthread_once(&counted, count_memory);
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (!root)
+		snprintf(why, JSON_IN_WHY_MAX, "line %d, column %d: %s", error.line, error.column,
+			error.text);
+	return (struct json_in *)(void *)root;
+}
+
+void json_in_free(struct json_in *v)
+{
+	json_decref(in_value(v));
+}
+
+enum json_in_kind json_in_kind(const struct json_in *v)
+{
+	const json_t *value = in_value(v);
+	return !value || json_is_null(value) ? JSON_IN_NONE
+	       : json_is_string(value)       ? JSON_IN_TEXT
+	       : json_is_integer(value)      ? JSON_IN_NUMBER
+	       : json_is_boolean(value)      ? JSON_IN_FLAG
+	       : json_is_array(value)        ? JSON_IN_LIST
+	       : json_is_object(value)       ? JSON_IN_OBJECT
+					     : JSON_IN_OTHER;
+}
+
+const struct json_in *json_in_get(const struct json_in *object, const char *key)
+{
+	return in_of(json_object_get(in_value(object), key));
+}
+
+size_t json_in_count(const struct json_in *list)
+{
+	return json_array_size(in_value(list));
+}
+
+const struct json_in *json_in_at(const struct json_in *list, size_t i)
+{
+	return in_of(json_array_get(in_value(list), i));
+}
+
+const char *json_in_text(const struct json_in *v)
+{
+	const char *text = json_string_value(in_value(v));
+	return text ? text : "";
+}
+
+int64_t json_in_number(const struct json_in *v)
+{
+	return json_integer_value(in_value(v));
+}
+
+bool json_in_flag(const struct json_in *v)
+{
+	return json_is_true(in_value(v));
+}
+
+const char *json_in_other(const struct json_in *object,
+	bool (*knows)(const void *arg, const char *key), const void *arg)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(in_value(object), key, value) if (!knows(arg, key)) return key;
+	return NULL;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// JSON text, built from the top down. In the control plane json_out.c and json_in.c alone include
-// jansson.
+// JSON text, built from the top down. json_out.c alone includes jansson in the control plane.
 //
 // An allocation that fails marks the whole document, and json_out_finish returns NULL; no call in
 // between needs a check. In an array `key` is NULL. Text that is not UTF-8 is escaped.
@@ -46,6 +45,4 @@ void json_out_bool(struct json_out *o, struct json_node *parent, const char *key
 char *json_out_finish(struct json_out *o); // frees the document; malloced text or NULL
 // Whether the bytes are the text of one JSON object. Any bytes; allocates.
 bool json_text_is_object(const char *text, size_t len);
-// Lets jansson's memory count as that of its callers; json_out_new and json_in_read call it.
-void json_memory_count(void);
 char *json_out_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -18,8 +18,8 @@ struct put_counts {
 struct put {
 	struct verb *verb;
 	const struct put_kind *kind;
-	struct put_items old;    // in force, by their keys
-	struct put_items news;   // of the body, that are not in force so
+	struct put_items old;    // what is in force, by keys
+	struct put_items news;   // items of the body that are not in force so
 	struct put_asked *asked; // the one that is being read
 	struct put_counts counts;
 	bool is_check;
@@ -56,8 +56,8 @@ struct put_item *put_items_add(
 static void items_free(struct put_items *items)
 {
 	for (unsigned i = 0; i < items->count; i++)
-		heap_free(items->item[i]);
-	heap_free(items->item);
+		FREE_AND_NULL(items->item[i]);
+	FREE_AND_NULL(items->item);
 }
 
 bool put_asked_set(struct put_asked *asked, unsigned field, const char *text)
@@ -87,7 +87,7 @@ static int by_keys(const void *a, const void *b, void *arg)
 }
 
 // The first item in force that has these keys, one of the managed part before others; the count of
-// items: none has.
+// items: there is no such item.
 static unsigned old_find(const struct put *p, const char *const *text)
 {
 	unsigned from = 0, to = p->old.count;
@@ -103,7 +103,7 @@ static unsigned old_find(const struct put *p, const char *const *text)
 	return is ? from : p->old.count;
 }
 
-// The item in force that has these texts; NULL: none has.
+// The item in force that has these texts; NULL: there is no such item.
 static struct put_item *same_find(const struct put *p, const char *const *text)
 {
 	for (unsigned i = old_find(p, text); i < p->old.count; i++) {
@@ -287,7 +287,7 @@ static bool body_take(struct put *p, const struct json_in *body)
 		verb_refuse(p->verb, 400, "%.64s: no such key", other);
 		return false;
 	}
-	// Of a reply that does not show all.
+	// A reply of GET that does not show all.
 	if (json_in_number(json_in_get(body, "left_out")) > 0) {
 		verb_refuse(p->verb, 400, "left_out: some are missing, which this would remove");
 		return false;

@@ -21,22 +21,22 @@ struct put_field {
 	const char *name;
 	enum put_form form;
 	bool is_needed;
-	const char *usual; // the text where the body has none; NULL: ""
-	const char *also;  // another list of texts that goes into this one; NULL: none
+	const char *usual; // the text where the body lacks the key; NULL: ""
+	const char *also;  // another list of texts that goes into this one, or NULL
 };
 
 struct put_item {
-	bool is_managed;                  // else of a file
+	bool is_managed;                  // else a file has it
 	bool is_wanted;                   // the body has it
-	unsigned at;                      // its place in the body
-	struct put_item *before;          // that it takes the place of; NULL: none
+	unsigned at;                      // index in the body
+	struct put_item *before;          // the item that it replaces, or NULL
 	const char *text[PUT_FIELDS_MAX]; // behind the item
 };
 
-struct put_items { // all zero: none
+struct put_items { // all zero: an empty list
 	unsigned count, room;
 	struct put_item **item;
-	bool is_short; // of memory
+	bool is_short; // memory was short
 };
 
 // Adds a copy, NULL texts as "". NULL: no memory.
@@ -54,19 +54,19 @@ struct put_asked {
 ATTR_MUST_CHECK bool put_asked_set(struct put_asked *asked, unsigned field, const char *text);
 
 struct put_kind {
-	const char *name; // of the list, in the body and in GET's reply
+	const char *name; // the key of the list, in the body and in GET's reply
 	unsigned keys;    // how many fields identify an item
 	struct put_field field[PUT_FIELDS_MAX + 1];
 	// Keys that GET has besides, with blanks between: of an item, and beside the list.
 	const char *reported, *beside;
 	bool beats_files;  // an item may differ from one of a file with the same keys
-	const char *skips; // an item with this first text counts as not there; NULL: none
+	const char *skips; // an item with this first text counts as not there, or NULL
 	// Does the object show all of its item? NULL: it always does.
 	bool (*is_whole)(const struct json_in *object);
 	// Adds the items in force. `copy`: of the managed part, from which it may remove them.
 	void (*in_force)(const struct verb *v, struct config_managed *copy, struct put_items *out);
 	// Brings an item that is not in force as it stands there into GET's form. `old`: the one in
-	// force with its keys; NULL: none. False: `why`, which begins with the field.
+	// force with its keys, or NULL. False: `why`, which begins with the field.
 	bool (*check)(const struct verb *v, struct put_asked *asked, const struct put_item *old,
 		char why[API_WHY_MAX]);
 	// Puts an item into the managed part of the verb. -EEXIST: a file has it otherwise;

@@ -109,28 +109,28 @@ def test_group(lab):
     assert client().config_overrides() == {"overrides": []}
 
 
-def versions():
-    return [(one["who"], one["what"]) for one in client().config_history()["versions"]]
+def newest():
+    return client().config_history()["versions"][0]
 
 
 def puts(endpoint, state, **counts):
     """Puts a state twice, of which the second changes nothing and makes no version."""
-    put, before = getattr(client(), endpoint + "_put"), len(versions())
+    put, before = getattr(client(), endpoint + "_put"), newest()["number"]
     foreseen, done = put(state, check=1), put(state, why="desired")
     assert (foreseen["changed"], foreseen["counts"]) == (True, done["counts"])
     assert {key: done["counts"][key] for key in counts} == counts
-    assert len(versions()) == before + 1
+    assert newest()["number"] == before + 1
     again = put(state)
     assert (again["changed"], again["counts"]["unchanged"]) == (False, len(state[next(iter(state))]))
     as_shown = put(getattr(client(), endpoint)())
     assert as_shown["changed"] is False, as_shown
-    assert len(versions()) == before + 1
+    assert newest()["number"] == before + 1
 
 
 def test_put_entries(lab):
     deny = {"name": "ok.put.test", "verdict": "deny", "why": "declared"}
     puts("entries", {"entries": [deny, {"name": "/^x[0-9]/", "verdict": "deny", "type": "https,AAAA"}]}, added=2, in_file=1)
-    assert versions()[0] == ("uid 0", "put entries: 2 added, 0 changed, 0 removed")
+    assert (newest()["who"], newest()["what"], newest()["why"]) == ("uid 0", "put entries: 2 added, 0 changed, 0 removed", "desired")
     becomes(BLOCKED, lab.result, "ok.put.test")
     puts("entries", {"entries": [{**deny, "verdict": "allow"}]}, added=0, changed=1, removed=1)
     becomes(OK, lab.result, "ok.put.test")

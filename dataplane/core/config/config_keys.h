@@ -467,4 +467,4 @@ ATTR_MUST_CHECK int config_choice_of(const struct config_doc *doc, const char *o
 	const struct config_node *node, const char *of, const char *choices, int64_t *out);
 // `choices`: first column of CONFIG_CHOICES. False: there is no such word.
 bool config_choice_find(const char *choices, const char *word, int64_t *out);
-const char *config_choice_word(const char *choices, int64_t value); // "": none has that value
+const char *config_choice_word(const char *choices, int64_t value); // "": no word has it

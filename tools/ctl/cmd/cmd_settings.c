@@ -225,7 +225,10 @@ static int rename_client(struct ctl *c, const char *key, const char *other)
 	json_doc_free(doc);
 	if (!text)
 		return ctl_fail(c, "no memory");
-	snprintf(replace, sizeof(replace), "clients[%s]", other);
+	if (snprintf(replace, sizeof(replace), "clients[%s]", other) >= (int)sizeof(replace)) {
+		free(text);
+		return ctl_fail(c, "that name is too long");
+	}
 	const struct http_param params[] = {
 		{"yaml", text}, {"replace", replace}, {"why", c->reason}, {NULL, NULL}};
 	const int rc = show_change(c, "/config/override", params, renamed_print);

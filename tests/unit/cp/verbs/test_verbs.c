@@ -106,7 +106,8 @@ TEST(test_lists)
 	assert_reply("POST /lists/remove?name=new", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.what, "list remove new");
 	assert_reply("POST /lists/remove?name=new", 200,
-		"\"note\":\"no list \\\"new\\\"; weirctl list show names them\",\"unchanged\":true");
+		"\"note\":\"no list \\\"new\\\"; weirctl list show names "
+		"them\",\"unchanged\":true");
 	assert_reply("POST /lists/disable?name=none", 404, "no list \\\"none\\\"");
 	assert_reply("POST /lists/enable?name=none", 404, "no list \\\"none\\\"");
 	assert_reply("GET /lists", 200, "{\"lists\":[");
@@ -528,11 +529,21 @@ TEST(test_put_entries)
 	config.dated.count = 0;
 }
 
+struct put_bad {
+	const char *target, *body, *part;
+};
+
+static void puts_refused(const struct put_bad *bad, size_t count)
+{
+	const unsigned applied = verbs_double.applied;
+	for (size_t i = 0; i < count; i++)
+		assert_put(bad[i].target, bad[i].body, 400, bad[i].part);
+	assert_int_equal(verbs_double.applied, applied);
+}
+
 TEST(test_put_refused)
 {
-	static const struct {
-		const char *target, *body, *part;
-	} bad[] = {
+	static const struct put_bad bad[] = {
 		{"/entries", "", "the body is no JSON: line 1"},
 		{"/entries", "[]", "entries: must be a list in the object that is the body"},
 		{"/entries", "{\"entries\":{}}", "entries: must be a list"},
@@ -561,6 +572,17 @@ TEST(test_put_refused)
 			"{\"entries\":[{\"name\":\"a\",\"verdict\":\"deny\"},"
 			"{\"name\":\"A.\",\"verdict\":\"allow\"}]}",
 			"entries[1]: is there twice"},
+		{"/entries?check=2", "{\"entries\":[]}", "check: must be 0 or 1"},
+	};
+	puts_refused(bad, ARRAY_LEN(bad));
+	assert_put("/lists/add?name=a&place=/a", "", 405, "use POST");
+	assert_put("/status", "", 405, "use GET");
+	assert_reply("POST /lists", 405, "use GET or PUT");
+}
+
+TEST(test_put_others_refused)
+{
+	static const struct put_bad bad[] = {
 		{"/lists", "{\"lists\":[{\"name\":\"a\",\"source\":\"a\"}]}",
 			"lists[0].source: must be a URL or an absolute path"},
 		{"/lists", "{\"lists\":[{\"name\":\"a\",\"source\":\"/nowhere\"}]}",
@@ -588,15 +610,8 @@ TEST(test_put_refused)
 			"groups[0]: lacks a part"},
 		{"/groups", "{\"groups\":[{\"name\":\"a\",\"clients\":[],\"services\":[\"x\"]}]}",
 			"groups[0].services: \\\"x\\\" is none"},
-		{"/entries?check=2", "{\"entries\":[]}", "check: must be 0 or 1"},
 	};
-	const unsigned applied = verbs_double.applied;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_put(bad[i].target, bad[i].body, 400, bad[i].part);
-	assert_put("/lists/add?name=a&place=/a", "", 405, "use POST");
-	assert_put("/status", "", 405, "use GET");
-	assert_reply("POST /lists", 405, "use GET or PUT");
-	assert_int_equal(verbs_double.applied, applied);
+	puts_refused(bad, ARRAY_LEN(bad));
 }
 
 // GET shows no secrets of a URL: what it shows stands for the one in force.

@@ -63,7 +63,7 @@ want 2 '' '--since takes the number of an event' $c wait ready --since 5
 want 2 '' '--since takes the number of an event' $c wait event list_changed --since 1h
 want 1 '' 'ms: the control plane is down' $c wait ready --for 0s
 want 1 '"error"' '' $c wait generations --for 60ms --json
-want 2 '' '--watch takes neither --limit nor --json' $c top --watch --limit 5
+want 2 '' '--watch takes no --limit, --until or --json' $c top --watch --limit 5
 want 2 '' '--interval must be at least 0.2 s' $c top --watch --interval 0.1
 want 2 '' 'at least 2 s with --since' $c top --watch --since 1h --interval 1
 want 2 '' '--since takes 90s' $c top --watch --since soon
@@ -71,7 +71,7 @@ want 1 '' 'connect to server' $c top --watch --since 1h
 want 2 '' '--since takes 90s' $c clients --since soon
 want 2 '' '--until takes 90s' $c clients --until soon
 want 2 '' '--since must be before --until' $c top --since 1h --until 2h
-want 2 '' 'takes no --limit, --until or --json' $c top --watch --until 1h
+want 2 '' '--watch takes no --limit' $c top --watch --until 1h
 want 1 '' 'no terminal; --yes' $c setup </dev/null
 want 2 '' 'that command does not take such an option' $c setup --all
 want 2 '' 'takes --role read, operate or admin' $c token create ops

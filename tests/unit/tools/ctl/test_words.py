@@ -225,13 +225,13 @@ esac
                 ("clients fd53:", ["clients", "fd53", ":"], [":1"]),
                 ("clients fd53::", ["clients", "fd53", "::"], ["1"]),
                 ("why a.example --client fd5", ["why", "a.example", "--client", "fd5"], ["fd53::1"]),
-                ("group move fd53::1 k", ["group", "move", "fd53", "::", "1", "k"], ["kids"]),
+                ("group move fd53::1 kid", ["group", "move", "fd53", "::", "1", "kid"], ["kids"]),
                 ("clients bo", ["clients", "bo"], [r"bob\'s\ tab"]),
                 (r"clients bob\'s", ["clients", r"bob\'s"], [r"bob\'s\ tab"]),
                 ('clients "bob', ["clients", '"bob'], ["bob's tab"]),
                 ('clients "fd53:', ["clients", '"fd53:'], ["fd53::1"]),
                 ("clients 'bob", ["clients", "'bob"], [""]),
-                ('group move "my tab" k', ["group", "move", '"my tab"', "k"], ["kids"])):
+                ('group move "my tab" kid', ["group", "move", '"my tab"', "kid"], ["kids"])):
             line = "weirctl " + line
             got = run("bash", "-c", '. "$1"; COMP_LINE=$2; COMP_POINT=${#2}; shift 2; COMP_WORDS=(weirctl "$@"); COMP_CWORD=$#; _weirctl; '
                       'printf "%s\\n" "${COMPREPLY[@]}"', "x", self.dir / "weirctl.bash", line, *words, env=env).stdout.splitlines()
