@@ -3,6 +3,7 @@
 // needs the token of the session besides.
 
 import { notes, say } from './dom.js';
+import { _ } from './words.js';
 
 const BASE = '/v1', AGAIN_MS = 5000;
 const BUSY_MS = 1000, BUSY_MOST_MS = 8000, BUSY_TRIES = 6;
@@ -31,7 +32,7 @@ async function asked(method, path, params, options) {
     return await fetch(BASE + path + query(params), { method, headers, body: options.body, signal: options.signal, credentials: 'same-origin', cache: 'no-store' });
   } catch (e) {
     if (e.name === 'AbortError') throw e;
-    throw new Refused(0, 'weir does not answer. Is the control plane up, and this machine on its network?');
+    throw new Refused(0, _`weir does not answer. Is the control plane up, and this machine on its network?`);
   }
 }
 
@@ -54,7 +55,7 @@ async function answered(method, path, params, options) {
     const reply = await asked(method, path, params, options);
     const told = 1000 * (reply.headers.get('Retry-After') ?? NaN);
     if ((reply.status !== 429 && reply.status !== 503) || !(told <= BUSY_MOST_MS) || tries === BUSY_TRIES) return reply;
-    if (tries > 1) say('weir takes no more requests of this browser for a moment; the page asks again by itself.');
+    if (tries > 1) say(_`weir takes no more requests of this browser for a moment; the page asks again by itself.`);
     await passed(drawn(Math.max(told, Math.min(BUSY_MS * 2 ** (tries - 1), BUSY_MOST_MS))), options.signal);
   }
 }
@@ -110,7 +111,7 @@ export async function lines(path, params, signal, onLine) {
   let rest = '';
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) throw new Refused(0, 'The stream ended.');
+    if (done) throw new Refused(0, _`The stream ended.`);
     const parts = (rest + value).split('\n');
     rest = parts.pop();
     for (const p of parts) if (p) onLine(JSON.parse(p));

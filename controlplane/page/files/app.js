@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which view is shown: #/NAME or #/NAME/ARGUMENT, which the view decodes. A view is loaded when it is first needed, gets an
 // element to fill and a signal that ends it.
-import { h, say } from './dom.js';
+import { h, say, field, choice } from './dom.js';
 import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
 import { blockingFollow, blockingShow } from './pause.js';
+import { _, pieces, choose, LANGUAGES } from './words.js';
 
-const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['client', 'Clients'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'], ['settings', 'Settings'],
-  ['cache', 'Cache'], ['config', 'Configuration'], ['box', 'This box'], ['memory', 'Memory'], ['path', 'Packet path']];
+const VIEWS = [['now', _`Now`], ['queries', _`Queries`], ['top', _`Top`], ['client', _`Clients`], ['lists', _`Lists`], ['groups', _`Groups`], ['local', _`Local names`], ['settings', _`Settings`],
+  ['cache', _`Cache`], ['config', _`Configuration`], ['box', _`This box`], ['memory', _`Memory`], ['path', _`Packet path`]];
 const INSIDE = ['memory', 'path']; // what is not of every day
 
 let leave = null;
@@ -21,7 +22,7 @@ function navShow(current) {
   const links = (isInside) => VIEWS.filter(([name]) => INSIDE.includes(name) === isInside).map(([name, title]) =>
     h('li', {}, h('a', { href: `#/${name}`, 'aria-current': name === current ? 'page' : null }, title)));
   document.getElementById('nav').replaceChildren(...links(false),
-    h('li', {}, h('details', { open: INSIDE.includes(current) }, h('summary', {}, 'Inside'), h('ul', {}, links(true)))));
+    h('li', {}, h('details', { open: INSIDE.includes(current) }, h('summary', {}, _`Inside`), h('ul', {}, links(true)))));
 }
 
 async function show() {
@@ -49,11 +50,11 @@ function loginShow() {
   blockingShow(null);
   document.getElementById('nav').replaceChildren();
   document.getElementById('leave').hidden = true;
-  document.title = 'Log in · weir';
+  document.title = `${_`Log in`} · weir`;
   const user = h('input', { name: 'user', autocomplete: 'username', required: true, maxLength: 64 });
   const password = h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true, maxLength: 256 });
   const wrong = h('p', { class: 'bad', role: 'alert' });
-  const button = h('button', { type: 'submit', class: 'main' }, 'Log in');
+  const button = h('button', { type: 'submit', class: 'main' }, _`Log in`);
   const form = h('form', { onsubmit: async (e) => {
     e.preventDefault();
     button.disabled = true;
@@ -68,10 +69,9 @@ function loginShow() {
     } finally {
       button.disabled = false;
     }
-  } }, h('label', {}, 'User', user), h('label', {}, 'Password', password), button);
-  document.getElementById('main').replaceChildren(h('div', { class: 'login' }, h('h1', {}, 'Log in to weir'), form, wrong,
-    h('p', { class: 'soft' }, 'The user and the password are those that an administrator made on the box itself: ', h('code', {}, 'sudo weirctl password set NAME --role admin'),
-      '. With ', h('code', {}, '--role read'), ' a user looks, with ', h('code', {}, '--role operate'), ' it also pauses, allows and blocks.')));
+  } }, h('label', {}, _`User`, user), h('label', {}, _`Password`, password), button);
+  document.getElementById('main').replaceChildren(h('div', { class: 'login' }, h('h1', {}, _`Log in to weir`), form, wrong,
+    h('p', { class: 'soft' }, pieces`The user and the password are those that an administrator made on the box itself: ${h('code', {}, 'sudo weirctl password set NAME --role admin')}. With ${h('code', {}, '--role read')} a user looks, with ${h('code', {}, '--role operate')} it also pauses, allows and blocks.`)));
   user.focus();
 }
 
@@ -80,8 +80,8 @@ async function begin() {
     const me = await whoAmI();
     const button = document.getElementById('leave');
     button.hidden = false;
-    button.textContent = `Log out ${me.user}`;
-    button.title = `Role: ${me.role}`;
+    button.textContent = _`Log out ${me.user}`;
+    button.title = _`Role: ${me.role}`;
     await show();
   } catch (e) {
     if (e.status === 401) loginShow();
@@ -94,8 +94,13 @@ document.getElementById('leave').addEventListener('click', async () => {
   await logOut().catch(() => {});
   loginShow();
 });
+// The texts of index.html, and the choice of the language.
+const skip = document.querySelector('.skip');
+skip.textContent = _`Skip to the contents`;
+document.querySelector('nav').ariaLabel = _`Views`;
+document.querySelector('footer').append(field(_`Language`, choice(LANGUAGES, document.documentElement.lang, { onchange: (e) => choose(e.target.value) })));
 // Its target is no view.
-document.querySelector('.skip').addEventListener('click', (e) => {
+skip.addEventListener('click', (e) => {
   e.preventDefault();
   document.getElementById('main').focus();
 });

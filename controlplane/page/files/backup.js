@@ -2,6 +2,7 @@
 // A backup of the configuration in force, as `weirctl restore` reads it: a tar archive of weir-backup, config/ and state/.
 import { h } from './dom.js';
 import { get } from './api.js';
+import { _, count } from './words.js';
 
 const BLOCK = 512, NAME_MAX = 100, PREFIX_MAX = 155, KEPT_MS = 60000;
 const MANAGED = '/config/managed.yaml'; // in the state directory: what the page and weirctl have changed
@@ -14,7 +15,7 @@ const octal = (n, digits) => n.toString(8).padStart(digits, '0');
 function split(path) {
   const fits = (at) => bytesOf(path.slice(0, Math.max(at, 0))).length <= PREFIX_MAX && bytesOf(path.slice(at + 1)).length <= NAME_MAX;
   const at = [-1, ...[...path.matchAll(/\//g)].map((m) => m.index)].find(fits);
-  if (at === undefined) throw new Error(`${path}: the name is too long for a backup.`);
+  if (at === undefined) throw new Error(_`${path}: the name is too long for a backup.`);
   return [path.slice(0, Math.max(at, 0)), path.slice(at + 1)];
 }
 
@@ -41,11 +42,11 @@ function member(path, text, isFolder = false) {
 
 // `files`: those of GET /config/show, the main file first.
 function archive(files) {
-  if (/(^|[\s[,"'])\//.test((INCLUDE.exec(files[0].text)?.[1] ?? '').replace(/#.*/g, ''))) throw new Error(`${files[0].path} includes files by an absolute path, which a restore refuses: name them relative to it.`);
+  if (/(^|[\s[,"'])\//.test((INCLUDE.exec(files[0].text)?.[1] ?? '').replace(/#.*/g, ''))) throw new Error(_`${files[0].path} includes files by an absolute path, which a restore refuses: name them relative to it.`);
   const cut = files[0].path.lastIndexOf('/') + 1, folder = files[0].path.slice(0, cut), folders = new Set(), parts = [member('weir-backup', `weir-backup 1\n${files[0].path.slice(cut)}\n`)];
   files.forEach((f, i) => {
     const isManaged = i > 0 && i === files.length - 1 && f.path.endsWith(MANAGED);
-    if (!isManaged && (!f.path.startsWith(folder) || f.path.slice(cut).split('/').includes('..'))) throw new Error(`${f.path} is not below ${folder}: a restore could not put it back. Move it there.`);
+    if (!isManaged && (!f.path.startsWith(folder) || f.path.slice(cut).split('/').includes('..'))) throw new Error(_`${f.path} is not below ${folder}: a restore could not put it back. Move it there.`);
     const path = isManaged ? `state${MANAGED}` : `config/${f.path.slice(cut)}`;
     for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
       const above = path.slice(0, at);
@@ -63,5 +64,5 @@ export async function download() {
   const url = URL.createObjectURL(archive(files));
   h('a', { href: url, download: `weir-${new Date().toISOString().slice(0, 10)}${number ? `-version-${number}` : ''}.tar` }).click();
   setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
-  return masked ? `The backup is saved, with *** for ${masked === 1 ? 'a secret' : `${masked} secrets`}. Before a restore, unpack it, write them in, and pack it again.` : 'The backup is saved.';
+  return masked ? _`The backup is saved, with *** for ${count(masked)} secrets. Before a restore, unpack it, write them in, and pack it again.` : _`The backup is saved.`;
 }

@@ -3,35 +3,36 @@
 import { h, row, fill, named, table, figure, field, form, choice, action, facts, mark, number, say, span, when } from './dom.js';
 import { change, get, mayAdmin, post } from './api.js';
 import { problemsShow } from './now.js';
+import { _, pieces } from './words.js';
 
 const EVENTS = 100, AUDITED = 100, DAY_S = 86400;
-const LASTS = [[30 * DAY_S, '30 days'], [90 * DAY_S, '90 days'], [365 * DAY_S, 'a year'], ['', 'until it is revoked']];
+const LASTS = [[30 * DAY_S, _`30 days`], [90 * DAY_S, _`90 days`], [365 * DAY_S, _`a year`], ['', _`until it is revoked`]];
 
-const since = (ms) => `${when((Date.now() - ms) / 1000)}, ${span(ms / 1000)} ago`;
+const since = (ms) => _`since ${when((Date.now() - ms) / 1000)}, ${span(ms / 1000)} ago`;
 const severity = (s) => mark({ error: 'bad', warning: 'warn' }[s] ?? 'soft', s);
-const name = (options = {}) => h('input', { required: true, maxLength: 32, size: 14, pattern: '[A-Za-z0-9._\\-]+', title: 'Letters, digits, "-", "_" and "."', autocomplete: 'off', ...options });
+const name = (options = {}) => h('input', { required: true, maxLength: 32, size: 14, pattern: '[A-Za-z0-9._\\-]+', title: _`Letters, digits, "-", "_" and "."`, autocomplete: 'off', ...options });
 const roles = () => choice(['read', 'operate', 'admin'], 'read');
 
 function aboutShow(status, dataplane) {
   const version = status.config_version?.version, d = dataplane.stats;
-  return facts([['Version', `${status.version}, commit ${status.commit}`], ['Newer version', status.updates?.available ? status.updates.version : ''],
-    ['Control plane', `since ${since(status.uptime_ms)}`],
-    ['Data plane', dataplane.state === 'up' ? `since ${since(d.heartbeat_ms - d.start_ms)}${d.version === status.version ? '' : `, version ${d.version}`}` : mark('bad', dataplane.state)],
-    ['Configuration', version ? `version ${version} since ${when(status.config_version.since_unix_s)}, of ${status.config}` : status.config]]);
+  return facts([[_`Version`, _`${status.version}, commit ${status.commit}`], [_`Newer version`, status.updates?.available ? status.updates.version : ''],
+    [_`Control plane`, since(status.uptime_ms)],
+    [_`Data plane`, dataplane.state === 'up' ? since(d.heartbeat_ms - d.start_ms) + (d.version === status.version ? '' : _`, version ${d.version}`) : mark('bad', dataplane.state)],
+    [_`Configuration`, version ? _`version ${version} since ${when(status.config_version.since_unix_s)}, of ${status.config}` : status.config]]);
 }
 
-const errorsShow = (errors) => table('Warnings and errors in the log', [
-  { title: 'Last', tight: true, of: (e) => when(e.last_unix_ms / 1000) }, figure('Times', (e) => number(e.count)), named('Text', (e) => e.text), { title: 'Process', of: (e) => e.process }],
-errors.sort((a, b) => b.last_unix_ms - a.last_unix_ms), 'None.');
+const errorsShow = (errors) => table(_`Warnings and errors in the log`, [
+  { title: _`Last`, tight: true, of: (e) => when(e.last_unix_ms / 1000) }, figure(_`Times`, (e) => number(e.count)), named(_`Text`, (e) => e.text), { title: _`Process`, of: (e) => e.process }],
+errors.sort((a, b) => b.last_unix_ms - a.last_unix_ms), _`None.`);
 
-const eventsShow = (events) => table('Events', [{ title: 'When', tight: true, of: (e) => when(e.unix_ms / 1000) }, { title: 'Severity', of: (e) => severity(e.severity) },
-  named('What', (e) => e.text), { title: 'Kind', of: (e) => e.kind }], events.slice(-EVENTS).reverse(), 'None since the start of the control plane.');
+const eventsShow = (events) => table(_`Events`, [{ title: _`When`, tight: true, of: (e) => when(e.unix_ms / 1000) }, { title: _`Severity`, of: (e) => severity(e.severity) },
+  named(_`What`, (e) => e.text), { title: _`Kind`, of: (e) => e.kind }], events.slice(-EVENTS).reverse(), _`None since the start of the control plane.`);
 
 function auditShow(entries) {
-  const what = (e) => (e.what ? e.what + (e.version ? ` (version ${e.version})` : '') : `${e.method} ${e.path}${e.query ? `?${e.query}` : ''}`);
-  const result = (e) => (e.refused ? mark('warn', e.refused) : e.status ? h('span', { class: e.status >= 400 ? 'bad' : undefined }, String(e.status)) : e.what ? '' : 'begins');
-  return table('Audit log', [{ title: 'When', tight: true, of: (e) => when(e.unix_s) }, { title: 'Result', short: true, of: result }, { title: 'Who', of: (e) => e.who || 'nobody' },
-    named('What', what), { title: 'From', of: (e) => e.from ?? '' }], entries.reverse());
+  const what = (e) => (e.what ? e.what + (e.version ? _` (version ${e.version})` : '') : `${e.method} ${e.path}${e.query ? `?${e.query}` : ''}`);
+  const result = (e) => (e.refused ? mark('warn', e.refused) : e.status ? h('span', { class: e.status >= 400 ? 'bad' : undefined }, String(e.status)) : e.what ? '' : _`begins`);
+  return table(_`Audit log`, [{ title: _`When`, tight: true, of: (e) => when(e.unix_s) }, { title: _`Result`, short: true, of: result }, { title: _`Who`, of: (e) => e.who || _`nobody` },
+    named(_`What`, what), { title: _`From`, of: (e) => e.from ?? '' }], entries.reverse());
 }
 
 // A user is made, or gets another password and role: weir takes both at once.
@@ -47,13 +48,13 @@ function users(look) {
     const user = who.value;
     await post('/password/set', { name: user, role: role.value }, { body: new URLSearchParams({ password: password.value }) });
     await look().catch((e) => { if (e.status !== 401) throw e; }); // one's own session has ended
-    return `${user} has the password and the role ${role.value}. Sessions of ${user} have ended.`;
+    return _`${user} has the password and the role ${role.value}. Sessions of ${user} have ended.`;
   };
-  const show = ({ users: all, sessions }) => fill(list, table(`Users with a password; sessions: ${number(sessions)}`, [named('User', (u) => u.name), { title: 'Role', of: (u) => u.role },
-    { title: 'Actions', of: (u) => row(h('button', { type: 'button', onclick: () => edit(u) }, 'Change'),
-      action('Remove', () => change(look, `${u.name} is removed.`, '/password/remove', { name: u.name }), { ask: `Remove the user ${u.name}? Sessions of ${u.name} end.` })) }], all));
-  return { show, box: h('section', { 'aria-label': 'Users' }, h('h2', {}, 'Users'), list,
-    form([field('User', who), field('Role', role), field('Password, 10 characters or more', password)], 'Set user', set)) };
+  const show = ({ users: all, sessions }) => fill(list, table(_`Users with a password; sessions: ${number(sessions)}`, [named(_`User`, (u) => u.name), { title: _`Role`, of: (u) => u.role },
+    { title: _`Actions`, of: (u) => row(h('button', { type: 'button', onclick: () => edit(u) }, _`Change`),
+      action(_`Remove`, () => change(look, _`${u.name} is removed.`, '/password/remove', { name: u.name }), { ask: _`Remove the user ${u.name}? Sessions of ${u.name} end.` })) }], all));
+  return { show, box: h('section', { 'aria-label': _`Users` }, h('h2', {}, _`Users`), list,
+    form([field(_`User`, who), field(_`Role`, role), field(_`Password, 10 characters or more`, password)], _`Set user`, set)) };
 }
 
 // Shows a token this once: it goes with the view, and with the next one.
@@ -61,26 +62,26 @@ function tokens(look, signal) {
   const list = h('div'), made = h('div'), who = name(), role = roles(), lasts = choice(LASTS, LASTS[0][0]);
   const secretShow = (reply) => {
     const text = h('input', { readOnly: true, value: reply.token, size: 70, autocomplete: 'off', onfocus: () => text.select() });
-    fill(made, h('div', { class: 'about' }, h('p', {}, `The token ${reply.name}. weir does not show it again.`),
-      row(field('Token', text), action('Copy', async () => { text.select(); await navigator.clipboard.writeText(text.value); return 'Copied.'; }), action('Done', () => fill(made)))));
+    fill(made, h('div', { class: 'about' }, h('p', {}, _`The token ${reply.name}. weir does not show it again.`),
+      row(field(_`Token`, text), action(_`Copy`, async () => { text.select(); await navigator.clipboard.writeText(text.value); return _`Copied.`; }), action(_`Done`, () => fill(made)))));
   };
   const make = async () => {
     const reply = await post('/token/create', { name: who.value, role: role.value, expires: lasts.value });
     if (!signal.aborted) secretShow(reply);
     await look();
-    return `The token ${reply.name} is made.`;
+    return _`The token ${reply.name} is made.`;
   };
   signal.addEventListener('abort', () => fill(made));
-  const show = ({ tokens: all }) => fill(list, table('Tokens of programs', [named('Token', (t) => t.name), { title: 'State', of: (t) => mark(t.state === 'valid' ? 'good' : 'soft', t.state) }, { title: 'Role', of: (t) => t.role },
-    { title: 'Actions', of: (t) => t.state === 'valid' && action('Revoke', () => change(look, `${t.name} is revoked.`, '/token/revoke', { name: t.name }), { ask: `Revoke the token ${t.name}? What uses it is refused at once.` }) },
-    { title: 'Made', tight: true, of: (t) => when(t.created_unix_s) }, { title: 'Expires', tight: true, of: (t) => when(t.expires_unix_s) }, { title: 'Last used', tight: true, of: (t) => when(t.used_unix_s) }], all, 'None.'));
-  return { show, box: h('section', { 'aria-label': 'Tokens' }, h('h2', {}, 'Tokens'), h('p', { class: 'soft' }, 'A program uses the control API with a token, as weirctl does from another machine.'),
-    list, made, form([field('New token: its name', who), field('Role', role), field('Good for', lasts)], 'Make token', make)) };
+  const show = ({ tokens: all }) => fill(list, table(_`Tokens of programs`, [named(_`Token`, (t) => t.name), { title: _`State`, of: (t) => mark(t.state === 'valid' ? 'good' : 'soft', t.state) }, { title: _`Role`, of: (t) => t.role },
+    { title: _`Actions`, of: (t) => t.state === 'valid' && action(_`Revoke`, () => change(look, _`${t.name} is revoked.`, '/token/revoke', { name: t.name }), { ask: _`Revoke the token ${t.name}? What uses it is refused at once.` }) },
+    { title: _`Made`, tight: true, of: (t) => when(t.created_unix_s) }, { title: _`Expires`, tight: true, of: (t) => when(t.expires_unix_s) }, { title: _`Last used`, tight: true, of: (t) => when(t.used_unix_s) }], all, _`None.`));
+  return { show, box: h('section', { 'aria-label': _`Tokens` }, h('h2', {}, _`Tokens`), h('p', { class: 'soft' }, _`A program uses the control API with a token, as weirctl does from another machine.`),
+    list, made, form([field(_`New token: its name`, who), field(_`Role`, role), field(_`Good for`, lasts)], _`Make token`, make)) };
 }
 
-const backup = () => h('section', { 'aria-label': 'Backup' }, h('h2', {}, 'Backup'),
-  h('p', {}, 'The file has the configuration in force: its files, and what the page and weirctl have changed. It has no secrets, users, tokens or queries. ', h('code', {}, 'weirctl restore FILE'), ' puts the files back. ', h('a', { href: '#/config' }, 'Configuration'), ' goes back to an earlier version of all.'),
-  action('Download backup', async () => (await import('./backup.js')).download(), { class: 'main' }));
+const backup = () => h('section', { 'aria-label': _`Backup` }, h('h2', {}, _`Backup`),
+  h('p', {}, pieces`The file has the configuration in force: its files, and what the page and weirctl have changed. It has no secrets, users, tokens or queries. ${h('code', {}, 'weirctl restore FILE')} puts the files back. ${h('a', { href: '#/config' }, _`Configuration`)} goes back to an earlier version of all.`),
+  action(_`Download backup`, async () => (await import('./backup.js')).download(), { class: 'main' }));
 
 export async function show(box, signal) {
   const about = h('div'), problems = h('div'), errors = h('div'), events = h('div'), audit = h('div');
@@ -92,10 +93,10 @@ export async function show(box, signal) {
     fill(audit, auditShow(log.entries));
   };
   const people = mayAdmin() && users(look), programs = mayAdmin() && tokens(look, signal);
-  box.append(h('h1', {}, 'This box'), about, h('h2', {}, 'What is wrong'), problems,
-    h('p', { class: 'soft' }, 'A command on the box checks the machine (cores, huge pages, ports, files): ', h('code', {}, 'sudo weirctl doctor')), errors,
-    ...(mayAdmin() ? [backup(), people.box, programs.box] : []), h('h2', {}, 'What happened'), events,
-    ...(mayAdmin() ? [h('h2', {}, 'Changes and refused requests'), audit] : []));
+  box.append(h('h1', {}, _`This box`), about, h('h2', {}, _`What is wrong`), problems,
+    h('p', { class: 'soft' }, pieces`A command on the box checks the machine (cores, huge pages, ports, files): ${h('code', {}, 'sudo weirctl doctor')}`), errors,
+    ...(mayAdmin() ? [backup(), people.box, programs.box] : []), h('h2', {}, _`What happened`), events,
+    ...(mayAdmin() ? [h('h2', {}, _`Changes and refused requests`), audit] : []));
   const [status, dataplane, ready, up, failures, happened] = await Promise.all([get('/status', {}, { signal }), get('/dataplane', {}, { signal }), get('/ready', { for: 'human' }, { signal }),
     get('/upstreams', {}, { signal }), get('/errors', {}, { signal }), get('/events', { follow: 0 }, { signal })]);
   fill(about, aboutShow(status, dataplane));

@@ -5,43 +5,44 @@ import { change, get, loads, mayAdmin } from './api.js';
 import { overridesGet, overridesShow } from './override.js';
 import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
+import { _ } from './words.js';
 
 const DAY_S = 86400;
 
 // Its group, from the configuration, and the way into another one.
 function groupShow(client, of, groups, look) {
   const to = choice(groups.filter((g) => g.group !== 0 && g.name !== of.name).map((g) => g.name), '');
-  return h('section', {}, h('h2', {}, 'What applies to it'),
-    facts([['Group', h('a', { href: '#/groups' }, of.name)], ['Lists', of.lists.join(', ') || 'none'], ['Blocked services', (of.services ?? []).join(', ')],
-      ['Schedules', of.schedules.map((s) => s.name + (s.active ? ' (applies now)' : '')).join(', ')], ['Next change', of.next_change_unix_s ? when(of.next_change_unix_s) : '']]),
-    mayAdmin() && to.length ? row(field('Another group', to), action('Move', () => change(look, `${client} is moved to ${to.value}.`, '/groups/move', { client, group: to.value }))) : null);
+  return h('section', {}, h('h2', {}, _`What applies to it`),
+    facts([[_`Group`, h('a', { href: '#/groups' }, of.name)], [_`Lists`, of.lists.join(', ') || _`none`], [_`Blocked services`, (of.services ?? []).join(', ')],
+      [_`Schedules`, of.schedules.map((s) => s.name + (s.active ? _` (applies now)` : '')).join(', ')], [_`Next change`, of.next_change_unix_s ? when(of.next_change_unix_s) : '']]),
+    mayAdmin() && to.length ? row(field(_`Another group`, to), action(_`Move`, () => change(look, _`${client} is moved to ${to.value}.`, '/groups/move', { client, group: to.value }))) : null);
 }
 
 const seen = (unix_s) => (unix_s ? moment(unix_s) : '–');
 
 // Gives the client of a row a name in the configuration, or takes that back.
 function nameButton(c, look) {
-  if (c.name_from === 'clients') return action('Forget name', () => change(look, `${c.client_name} is forgotten.`, '/config/unset', { path: `clients[${c.client_name}]` }), { ask: `Forget the name ${c.client_name}?` });
-  return action('Name', () => {
-    const name = prompt(`Name of ${c.address}:`, c.client_name)?.trim();
-    return name && change(look, `${c.address} is ${name}.`, '/config/set', { path: `clients[${name}].${c.mac ? 'macs' : 'addresses'}`, yaml: JSON.stringify([c.mac || c.address]), new: 1 });
+  if (c.name_from === 'clients') return action(_`Forget name`, () => change(look, _`${c.client_name} is forgotten.`, '/config/unset', { path: `clients[${c.client_name}]` }), { ask: _`Forget the name ${c.client_name}?` });
+  return action(_`Name`, () => {
+    const name = prompt(_`Name of ${c.address}:`, c.client_name)?.trim();
+    return name && change(look, _`${c.address} is ${name}.`, '/config/set', { path: `clients[${name}].${c.mac ? 'macs' : 'addresses'}`, yaml: JSON.stringify([c.mac || c.address]), new: 1 });
   });
 }
 
 function clientsShow(day, look) {
   const link = (c) => h('a', { href: `#/client/${encodeURIComponent(c.address)}` }, c.client_name || c.address);
-  return table(`Clients of the last 24 hours: ${number(day.client_count)}`, [named('Client', link), named('Address', (c) => c.address), { title: 'MAC address', tight: true, of: (c) => c.mac || '–' },
-    figure('Queries', (c) => number(c.queries)), figure('Blocked', (c) => percent(c.blocked, c.queries)), figure('Did not exist', (c) => percent(c.missing, c.queries)),
-    { title: 'First seen', tight: true, of: (c) => seen(c.first_unix_s) }, { title: 'Last seen', tight: true, of: (c) => seen(c.last_unix_s) },
-    ...(mayAdmin() ? [{ title: 'Actions', of: (c) => nameButton(c, look) }] : [])], day.clients);
+  return table(_`Clients of the last 24 hours: ${number(day.client_count)}`, [named(_`Client`, link), named(_`Address`, (c) => c.address), { title: _`MAC address`, tight: true, of: (c) => c.mac || '–' },
+    figure(_`Queries`, (c) => number(c.queries)), figure(_`Blocked`, (c) => percent(c.blocked, c.queries)), figure(_`Did not exist`, (c) => percent(c.missing, c.queries)),
+    { title: _`First seen`, tight: true, of: (c) => seen(c.first_unix_s) }, { title: _`Last seen`, tight: true, of: (c) => seen(c.last_unix_s) },
+    ...(mayAdmin() ? [{ title: _`Actions`, of: (c) => nameButton(c, look) }] : [])], day.clients);
 }
 
 // What the query store has of its day. Gives what draws the tables again.
 function dayShow(box, day, filter, hand, signal) {
   const hours = h('div'), tables = h('div', { class: 'columns' });
-  const draw = () => fill(tables, one('Asked most', 'names', day.names, filter, hand), one('Blocked most', 'blocked', day.blocked, filter, hand), one('Lists that blocked', 'lists', day.lists),
-    one('Names that do not exist', 'nxdomain', day.nxdomain, filter, hand));
-  box.append(h('p', { class: 'soft' }, coverage(day)), h('h2', {}, 'Last 24 hours'), hours, tables);
+  const draw = () => fill(tables, one(_`Asked most`, 'names', day.names, filter, hand), one(_`Blocked most`, 'blocked', day.blocked, filter, hand), one(_`Lists that blocked`, 'lists', day.lists),
+    one(_`Names that do not exist`, 'nxdomain', day.nxdomain, filter, hand));
+  box.append(h('p', { class: 'soft' }, coverage(day)), h('h2', {}, _`Last 24 hours`), hours, tables);
   draw();
   hoursShow(hours, day.hours, DAY_S, signal);
   return draw;
@@ -49,14 +50,14 @@ function dayShow(box, day, filter, hand, signal) {
 
 export async function show(box, signal, encoded) {
   const argument = decodeURIComponent(encoded), filter = { client: argument };
-  const who = h('input', { required: true, maxLength: 80, value: argument, placeholder: 'address or name' });
+  const who = h('input', { required: true, maxLength: 80, value: argument, placeholder: _`address or name` });
   const result = h('div'), load = loads(result, signal);
-  box.append(h('h1', {}, argument ? `Client ${argument}` : 'Clients'),
+  box.append(h('h1', {}, argument ? _`Client ${argument}` : _`Clients`),
     h('form', { onsubmit: (e) => {
       e.preventDefault();
       if (argument && who.value.trim() === argument) look().catch(complain); // the place is this one already
       else location.hash = `#/client/${encodeURIComponent(who.value.trim())}`;
-    } }, field('Client', who), h('button', { type: 'submit', class: 'main' }, 'Show its day')), result);
+    } }, field(_`Client`, who), h('button', { type: 'submit', class: 'main' }, _`Show its day`)), result);
   const lookAll = () => load(async (mine) => {
     const [day, overrides] = await Promise.all([get('/clients', { seconds: DAY_S, limit: 100 }, { signal: mine }), overridesGet()]);
     fill(result, overridesShow(overrides.map((o) => (o.unset || o.of_file) && /^clients\[[^\]]*\]/.exec(o.path)?.[0]).filter((path) => path), lookAll),
@@ -79,7 +80,7 @@ export async function show(box, signal, encoded) {
     let dayDraw = () => {};
     const draw = () => {
       dayDraw();
-      fill(latestBox, table('The latest queries', columns(open, hand), found.rows, 'No query of this client is in the query store.'));
+      fill(latestBox, table(_`The latest queries`, columns(open, hand), found.rows, _`No query of this client is in the query store.`));
     };
     await hand.look().catch((e) => {
       if (mine.aborted) throw e;
@@ -87,11 +88,11 @@ export async function show(box, signal, encoded) {
     });
     draw();
     fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null, ...[...new Set(failures)].map((f) => h('p', { class: 'bad' }, f)),
-      tiles([['Name', it?.client_name || latest?.client_name || '–'], ['Address', address], ['MAC address', it?.mac || '–'], ['Group', group?.name ?? '–'], ['Queries in 24 hours', day ? number(day.names.queries) : '–'],
-        ['Blocked', day ? percent(day.blocked.queries, day.names.queries) : '–'], ['Did not exist', day ? percent(day.nxdomain.queries, day.names.queries) : '–'],
-        ['First seen in 24 hours', seen(it?.first_unix_s)], ['Last seen', seen(it?.last_unix_s ?? latest?.time_us / 1e6)]]),
+      tiles([[_`Name`, it?.client_name || latest?.client_name || '–'], [_`Address`, address], [_`MAC address`, it?.mac || '–'], [_`Group`, group?.name ?? '–'], [_`Queries in 24 hours`, day ? number(day.names.queries) : '–'],
+        [_`Blocked`, day ? percent(day.blocked.queries, day.names.queries) : '–'], [_`Did not exist`, day ? percent(day.nxdomain.queries, day.names.queries) : '–'],
+        [_`First seen in 24 hours`, seen(it?.first_unix_s)], [_`Last seen`, seen(it?.last_unix_s ?? latest?.time_us / 1e6)]]),
       dayBox, group && groupShow(address, group, groups, look),
-      h('h2', {}, 'The latest queries'), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, 'Search and follow its queries')), about, latestBox);
+      h('h2', {}, _`The latest queries`), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, _`Search and follow its queries`)), about, latestBox);
     if (day) dayDraw = dayShow(dayBox, day, filter, hand, mine);
   });
   await (argument ? look() : lookAll());

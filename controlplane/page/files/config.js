@@ -2,46 +2,47 @@
 // Versions of the configuration: which one is in force, what differs, apply and way back.
 import { h, row, fill, named, table, figure, action, facts, mark, when, notes } from './dom.js';
 import { get, mayAdmin, post } from './api.js';
+import { _ } from './words.js';
 
 function diffShow(words) {
-  return h('pre', { tabIndex: 0, 'aria-label': 'Differences' }, words.split('\n').map((l) =>
+  return h('pre', { tabIndex: 0, 'aria-label': _`Differences` }, words.split('\n').map((l) =>
     h('span', { class: l.startsWith('+') ? 'add' : l.startsWith('-') ? 'gone' : undefined }, `${l}\n`)));
 }
 
 // Which keys a change changes, and when, by its reply.
-const keys = (r) => [['In force at once', r.live], ['In force after a restart of weir-controlplane', r.restart_controlplane],
-  ['In force after a restart of weir-dataplane', r.restart_dataplane]].filter(([, names]) => names).map(([how, names]) => ` ${how}: ${names}.`).join('');
+const keys = (r) => [[_`In force at once`, r.live], [_`In force after a restart of weir-controlplane`, r.restart_controlplane],
+  [_`In force after a restart of weir-dataplane`, r.restart_dataplane]].filter(([, names]) => names).map(([how, names]) => ` ${how}: ${names}.`).join('');
 
 export async function show(box, signal) {
   const state = h('div'), history = h('div'), about = h('div');
-  const showText = (title, node) => { fill(about, h('section', { class: 'about', 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, 'Close'))); about.scrollIntoView({ block: 'nearest' }); };
+  const showText = (title, node) => { fill(about, h('section', { class: 'about', 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, _`Close`))); about.scrollIntoView({ block: 'nearest' }); };
   const diff = async (from, to, title) => {
     const d = await get('/config/diff', { from, to });
-    showText(title, h('div', {}, d.diff ? diffShow(d.diff) : h('p', {}, 'No difference.'), keys(d) ? h('p', {}, keys(d)) : null));
+    showText(title, h('div', {}, d.diff ? diffShow(d.diff) : h('p', {}, _`No difference.`), keys(d) ? h('p', {}, keys(d)) : null));
   };
   const look = async () => {
     const hist = await get('/config/history');
     if (signal.aborted) return;
     const now = hist.version;
     fill(state,
-      facts([['In force', now ? `version ${now}` : 'the file, without a history']]),
-      hist.differs ? h('p', {}, mark('warn', 'The file on disk differs from what is in force.')) : h('p', {}, mark('good', 'The file on disk is what is in force.')),
+      facts([[_`In force`, now ? _`version ${now}` : _`the file, without a history`]]),
+      hist.differs ? h('p', {}, mark('warn', _`The file on disk differs from what is in force.`)) : h('p', {}, mark('good', _`The file on disk is what is in force.`)),
       hist.disk_error ? h('pre', { tabIndex: 0 }, hist.disk_error) : null,
-      mayAdmin() && row(action('Show differences', () => diff(now, '', 'From the version in force to the file')),
-        action('Apply the file', async () => { const r = await post('/config/apply'); fill(about); await look(); return `Applied. Its health is watched for 10 seconds.${keys(r)}${notes({ warning: r.warning })}`; }, { class: 'main' })));
-    fill(history, table('The last versions', [figure('Version', (v) => (v.number === now ? h('strong', {}, `${v.number} (in force)`) : v.number)),
-      { title: 'When', tight: true, of: (v) => when(v.unix_s) },
-      { title: 'Result', short: true, of: (v) => h('span', { class: v.result === 'applied' ? 'good' : v.result === 'taken_back' || v.result === 'fallen' ? 'bad' : undefined }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
-      { title: 'Who', of: (v) => v.who }, named('What', (v) => v.what), named('Why', (v) => v.why ?? ''),
-      ...(mayAdmin() ? [{ title: 'Actions', of: (v) => row(action('Show', async () => { const t = await get('/config/show', { version: v.number }); showText(`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
-        v.before ? action('What changed', () => diff(v.before, v.number, `What version ${v.number} changed`)) : null,
-        v.number === now ? null : action('Go back to it', async () => {
+      mayAdmin() && row(action(_`Show differences`, () => diff(now, '', _`From the version in force to the file`)),
+        action(_`Apply the file`, async () => { const r = await post('/config/apply'); fill(about); await look(); return _`Applied. Its health is watched for 10 seconds.` + keys(r) + notes({ warning: r.warning }); }, { class: 'main' })));
+    fill(history, table(_`The last versions`, [figure(_`Version`, (v) => (v.number === now ? h('strong', {}, _`${v.number} (in force)`) : v.number)),
+      { title: _`When`, tight: true, of: (v) => when(v.unix_s) },
+      { title: _`Result`, short: true, of: (v) => h('span', { class: v.result === 'applied' ? 'good' : v.result === 'taken_back' || v.result === 'fallen' ? 'bad' : undefined }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
+      { title: _`Who`, of: (v) => v.who }, named(_`What`, (v) => v.what), named(_`Why`, (v) => v.why ?? ''),
+      ...(mayAdmin() ? [{ title: _`Actions`, of: (v) => row(action(_`Show`, async () => { const t = await get('/config/show', { version: v.number }); showText(_`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
+        v.before ? action(_`What changed`, () => diff(v.before, v.number, _`What version ${v.number} changed`)) : null,
+        v.number === now ? null : action(_`Go back to it`, async () => {
           const reply = await post('/config/rollback', { version: v.number });
           fill(about); // a difference from what was in force
           await look();
-          return `Version ${v.number} is in force again.${keys(reply)}${notes({ warning: reply.warning })}`;
-        }, { ask: `Put version ${v.number} in force?` })) }] : [])], hist.versions, 'There is no version yet.'));
+          return _`Version ${v.number} is in force again.` + keys(reply) + notes({ warning: reply.warning });
+        }, { ask: _`Put version ${v.number} in force?` })) }] : [])], hist.versions, _`There is no version yet.`));
   };
-  box.append(h('h1', {}, 'Configuration'), state, about, h('h2', {}, 'History'), history);
+  box.append(h('h1', {}, _`Configuration`), state, about, h('h2', {}, _`History`), history);
   await look();
 }

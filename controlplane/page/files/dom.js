@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Elements and texts. Every text from the API becomes a text node: no view makes elements of markup.
+import { _, locale } from './words.js';
 
 // What is there of these, which may be in arrays.
 const given = (children) => children.flat(2).filter((c) => (c ?? false) !== false);
@@ -50,10 +51,10 @@ export const text = (s) => document.createTextNode(String(s));
 
 // columns: [{title, number, name, tight, short, of: row => text, node or nothing}]. In a narrow window page.css makes a card
 // of each row, and a table of blocks loses the roles that its elements have: they are written down.
-export function table(caption, columns, rows, empty = 'Nothing here.') {
+export function table(caption, columns, rows, empty = _`Nothing here.`) {
   const cell = (c, row) => {
     const what = c.of(row);
-    return h('td', { role: 'cell', 'data-title': c.title, class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : c.short ? 'short' : undefined }, what instanceof Node ? what : text(what || what === 0 ? what : ''));
+    return h('td', { role: 'cell', 'data-title': c.title, 'data-verdict': c.title === _`Verdict`, class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : c.short ? 'short' : undefined }, what instanceof Node ? what : text(what || what === 0 ? what : ''));
   };
   return h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': caption },
     h('table', { role: 'table' }, h('caption', {}, caption),
@@ -110,8 +111,8 @@ export function action(title, does, { ask, ...options } = {}) {
 }
 
 // What else there is to say of a change, by its reply.
-export const notes = (r) => (r.replaced_permanent && r.until_unix_s ? ' The entry before had no end; it does not come back when this one ends.' : '')
-  + (r.needs_restart ? ` These need a restart: ${r.needs_restart}.` : '') + (r.warning ? ` Warning: ${r.warning}.` : '');
+export const notes = (r) => (r.replaced_permanent && r.until_unix_s ? _` The entry before had no end; it does not come back when this one ends.` : '')
+  + (r.needs_restart ? _` These need a restart: ${r.needs_restart}.` : '') + (r.warning ? _` Warning: ${r.warning}.` : '');
 
 export function field(title, input) {
   return h('label', {}, title, input);
@@ -136,21 +137,22 @@ export function choice(list, value, options = {}) {
   return s;
 }
 
-const whole = new Intl.NumberFormat('en');
-export const number = (n) => whole.format(Math.round(n ?? 0));
+const digits = [0, 1, 2].map((d) => new Intl.NumberFormat(locale(), { minimumFractionDigits: d, maximumFractionDigits: d }));
+export const number = (n) => digits[0].format(Math.round(n ?? 0));
+const shortest = new Intl.NumberFormat(locale(), { maximumFractionDigits: 2 });
 export function rate(n) {
-  return n >= 100 ? number(n) : n >= 10 ? n.toFixed(1) : n.toFixed(2).replace(/\.?0+$/, '') || '0';
+  return n >= 100 ? number(n) : (n >= 10 ? digits[1] : shortest).format(n);
 }
-export const percent = (part, all) => (all > 0 ? `${(100 * part / all).toFixed(part && part < all / 100 ? 2 : 1)} %` : '–');
+export const percent = (part, all) => (all > 0 ? `${digits[part && part < all / 100 ? 2 : 1].format(100 * part / all)} %` : '–');
 export function bytes(n) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let i = 0;
   for (n = n ?? 0; n >= 1024 && i < units.length - 1; i++) n /= 1024;
-  return `${i && n < 100 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
+  return `${digits[i && n < 100 ? 1 : 0].format(n)} ${units[i]}`;
 }
 export function micros(us) {
-  if (us < 10) return us < 1 ? `${Math.round(us * 1000)} ns` : `${us.toFixed(1)} µs`;
-  return us < 1000 ? `${Math.round(us)} µs` : us < 1e6 ? `${(us / 1000).toFixed(us < 1e4 ? 1 : 0)} ms` : `${(us / 1e6).toFixed(1)} s`;
+  if (us < 10) return us < 1 ? `${Math.round(us * 1000)} ns` : `${digits[1].format(us)} µs`;
+  return us < 1000 ? `${Math.round(us)} µs` : us < 1e6 ? `${digits[us < 1e4 ? 1 : 0].format(us / 1000)} ms` : `${digits[1].format(us / 1e6)} s`;
 }
 export function span(seconds) {
   const s = Math.round(seconds);
@@ -159,9 +161,9 @@ export function span(seconds) {
   if (s < 172800) return `${Math.round(s / 3600)} h`;
   return `${Math.round(s / 86400)} d`;
 }
-export const when = (unix_s) => (unix_s ? new Date(unix_s * 1000).toLocaleString('en-GB') : 'never');
-export const moment = (unix_s) => new Date(unix_s * 1000).toLocaleString('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-export const clock = (unix_s) => new Date(unix_s * 1000).toLocaleTimeString('en-GB');
+export const when = (unix_s) => (unix_s ? new Date(unix_s * 1000).toLocaleString(locale()) : _`never`);
+export const moment = (unix_s) => new Date(unix_s * 1000).toLocaleString(locale(), { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+export const clock = (unix_s) => new Date(unix_s * 1000).toLocaleTimeString(locale());
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'];
 export const rcode = (n) => (n === 16 ? 'BADVERS' : n === 23 ? 'BADCOOKIE' : RCODES[n] ?? `RCODE${n}`);

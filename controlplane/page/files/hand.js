@@ -2,6 +2,7 @@
 // Allow and Block in the rows of a table: entries by hand, for everyone and for good.
 import { row, action, h } from './dom.js';
 import { change, get, mayOperate } from './api.js';
+import { _ } from './words.js';
 
 const isWide = (name) => !/[^.]\../.test(name); // the root, or a name right below it
 
@@ -13,10 +14,10 @@ export function byHand(signal, changed) {
     return '';
   };
   const button = (title, verdict, name, client) => action(title, async () => {
-    const words = await change(() => changed(name), `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} for everyone for good.`, '/entries/add', { name, verdict });
+    const words = await change(() => changed(name), verdict === 'allow' ? _`${name} is allowed for everyone for good.` : _`${name} is blocked for everyone for good.`, '/entries/add', { name, verdict });
     const why = await get('/why', { name, client }, { signal });
-    return `${words} What decides${client ? ` for ${client}` : ''}: ${why.headline}.`;
-  }, { 'aria-label': `${title} ${name}`, ask: isWide(name) && `${title} ${name} and all names below it for everyone?` });
+    return `${words} ${client ? _`What decides for ${client}: ${why.headline}.` : _`What decides: ${why.headline}.`}`;
+  }, { 'aria-label': `${title} ${name}`, ask: isWide(name) && (verdict === 'allow' ? _`Allow ${name} and all names below it for everyone?` : _`Block ${name} and all names below it for everyone?`) });
   return {
     async look() {
       if (!mayOperate()) return;
@@ -24,10 +25,10 @@ export function byHand(signal, changed) {
       verdicts = new Map(['deny', 'allow'].flatMap((v) => own.filter((e) => e.verdict === v).map((e) => [e.name, v])));
     },
     // The column of the buttons. `of` gives {name, client, blocked: true, false, or undefined where that is not clear}, or nothing.
-    column: (of) => (mayOperate() ? [{ title: 'Actions', of: (r) => {
+    column: (of) => (mayOperate() ? [{ title: _`Actions`, of: (r) => {
       const { name, client, blocked } = of(r), verdict = verdictOf(name) || { true: 'deny', false: 'allow' }[blocked];
-      return row(verdict !== 'allow' && button('Allow', 'allow', name, client), verdict !== 'deny' && button('Block', 'deny', name, client),
-        verdictOf(name) && h('span', { class: 'soft' }, `${verdict === 'allow' ? 'allowed' : 'blocked'} by hand`));
+      return row(verdict !== 'allow' && button(_`Allow`, 'allow', name, client), verdict !== 'deny' && button(_`Block`, 'deny', name, client),
+        verdictOf(name) && h('span', { class: 'soft' }, verdict === 'allow' ? _`allowed by hand` : _`blocked by hand`));
     } }] : []),
   };
 }

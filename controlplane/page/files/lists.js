@@ -5,12 +5,13 @@ import { change, every, get, mayAdmin, mayOperate, post } from './api.js';
 import { pause, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
 import { coverage } from './top.js';
+import { _, count } from './words.js';
 
 const LISTS = 100; // the most that the API gives
 const LOADING_MS = 1000;
 
-const fetchedNotes = (r) => (r.failing.length ? `Not updated: ${r.failing.join('; ')}.` : 'The lists are up to date.');
-const kinds = (s) => `${s.lists.length} lists: ${s.kinds.map((k) => `${k.lists} ${k.kind}`).join(', ')}`; // as weirctl says it
+const fetchedNotes = (r) => (r.failing.length ? _`Not updated: ${r.failing.join('; ')}.` : _`The lists are up to date.`);
+const kinds = (s) => _`${count(s.lists.length)} lists: ${s.kinds.map((k) => `${k.lists} ${k.kind}`).join(', ')}`; // as weirctl says it
 
 export async function show(box, signal) {
   const state = h('div'), lists = h('div'), entries = h('div'), known = h('div'), note = h('p', { class: 'soft' });
@@ -21,25 +22,25 @@ export async function show(box, signal) {
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
     const paused = status.pause_until_unix_s > Date.now() / 1000;
     fill(state,
-      h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`), ` From ${kinds(status)}.`),
+      h('p', {}, paused ? mark('warn', _`Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', _`An earlier state of the lists is held.`) : mark('good', _`${count(status.names)} names in force.`), ' ', _`From ${kinds(status)}.`),
       mayOperate() && row(
-        action('Fetch all now', async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
-        paused ? action('Block again', () => resume())
-          : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, () => pause(m))),
-        status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
-    listsShow = () => fill(lists, table('Lists', [
-      named('List', (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || ''))),
-      { title: 'Kind', of: (l) => l.kind },
-      { title: 'State', of: (l) => stateShow(l, byName.get(l.name)?.enabled === false) },
-      figure('Names', (l) => number(l.names)), figure('Blocked in 24 h', (l) => (l.allow ? '–' : hits(l))),
-      { title: 'Last fetch', tight: true, of: fetched }, figure('Rejected lines', (l) => number(l.rejected)),
-      figure('Size', (l) => bytes(l.bytes)), ...(mayOperate() ? [{ title: 'Actions', of: (l) => actions(byName.get(l.name), look) }] : [])], merged(status.lists, defined.lists)));
+        action(_`Fetch all now`, async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
+        paused ? action(_`Block again`, () => resume())
+          : [5, 30, 120].map((m) => action(_`Pause ${span(m * 60)}`, () => pause(m))),
+        status.has_previous ? action(_`Back to the lists before`, async () => { await post('/blocklist/rollback'); await look(); return _`The lists before are in force, until the next fetch by hand.`; }) : null));
+    listsShow = () => fill(lists, table(_`Lists`, [
+      named(_`List`, (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || ''))),
+      { title: _`Kind`, of: (l) => l.kind },
+      { title: _`State`, of: (l) => stateShow(l, byName.get(l.name)?.enabled === false) },
+      figure(_`Names`, (l) => number(l.names)), figure(_`Blocked in 24 h`, (l) => (l.allow ? '–' : hits(l))),
+      { title: _`Last fetch`, tight: true, of: fetched }, figure(_`Rejected lines`, (l) => number(l.rejected)),
+      figure(_`Size`, (l) => bytes(l.bytes)), ...(mayOperate() ? [{ title: _`Actions`, of: (l) => actions(byName.get(l.name), look) }] : [])], merged(status.lists, defined.lists)));
     listsShow();
     loading = status.building || status.lists.some(isLoading);
     fill(known, mayAdmin() && knownShow(defined, look));
-    fill(entries, entriesShow('Allowed and blocked by hand', own.entries, look));
+    fill(entries, entriesShow(_`Allowed and blocked by hand`, own.entries, look));
   };
-  box.append(h('h1', {}, 'Lists'), state, lists, note, known, mayAdmin() ? addLists(look) : '', h('h2', {}, 'By hand'), h('p', { class: 'soft' }, 'Entries of blocking.allow, blocking.deny and groups are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.'), entries, mayOperate() ? addEntry(look) : '');
+  box.append(h('h1', {}, _`Lists`), state, lists, note, known, mayAdmin() ? addLists(look) : '', h('h2', {}, _`By hand`), h('p', { class: 'soft' }, _`Entries of blocking.allow, blocking.deny and groups are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.`), entries, mayOperate() ? addEntry(look) : '');
   get('/log/top', { seconds: 86400, limit: LISTS }, { signal }).then((t) => {
     const counts = new Map(t.lists.items.map((i) => [i.text, i.queries]));
     const rest = t.lists.items.length < LISTS ? number(0) : '–'; // of lists that the reply has no room for
@@ -47,7 +48,7 @@ export async function show(box, signal) {
     note.textContent = coverage(t);
   }).catch((e) => {
     hits = () => '–';
-    note.textContent = `Blocked in 24 h is not known: ${e.message}.`;
+    note.textContent = _`Blocked in 24 h is not known: ${e.message}.`;
   }).then(() => { if (!signal.aborted) listsShow(); });
   whenPaused(signal, look);
   every(LOADING_MS, signal, async () => { if (loading) await look(); });
@@ -58,9 +59,9 @@ export async function show(box, signal) {
 const isLoading = (l) => l.url && !l.last_try_unix_s && !!l.next_try_unix_s;
 
 function stateShow(l, isOff) {
-  if (isOff) return mark('warn', 'off');
-  if (isLoading(l)) return mark('warn', 'loads …');
-  return l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force');
+  if (isOff) return mark('warn', _`off`);
+  if (isLoading(l)) return mark('warn', _`loads …`);
+  return l.failing ? mark('bad', l.fetch_error || l.error || _`failing`) : mark('good', _`in force`);
 }
 
 // The service lists what it loaded; a list that is off is only in the configuration.
@@ -70,38 +71,38 @@ function merged(loaded, defined) {
 }
 
 function fetched(l) {
-  if (!l.url) return l.path ? 'a file' : '–';
-  const next = l.next_try_unix_s ? h('div', { class: 'soft' }, `next: ${moment(l.next_try_unix_s)}`) : null;
-  return h('div', {}, l.last_good_unix_s ? moment(l.last_good_unix_s) : 'never', next);
+  if (!l.url) return l.path ? _`a file` : '–';
+  const next = l.next_try_unix_s ? h('div', { class: 'soft' }, _`next: ${moment(l.next_try_unix_s)}`) : null;
+  return h('div', {}, l.last_good_unix_s ? moment(l.last_good_unix_s) : _`never`, next);
 }
 
 function actions(defined, look) {
   if (!defined) return '';
   const does = (title, path, words, ask) => action(title, () => change(look, words, path, { name: defined.name }), { ask });
   return row(
-    defined.switchable && (defined.enabled ? does('Turn off', '/lists/disable', `${defined.name} is off.`) : does('Use', '/lists/enable', `${defined.name} is used again.`)),
-    mayAdmin() && defined.removable && does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
+    defined.switchable && (defined.enabled ? does(_`Turn off`, '/lists/disable', _`${defined.name} is off.`) : does(_`Use`, '/lists/enable', _`${defined.name} is used again.`)),
+    mayAdmin() && defined.removable && does(_`Remove`, '/lists/remove', _`${defined.name} is removed.`, _`Remove the list ${defined.name}?`));
 }
 
 // Known lists that are not among those of the configuration.
 function knownShow({ lists, known }, look) {
   const rest = known.filter((k) => !lists.some((l) => l.name === k.name || l.source === k.url));
-  return !!rest.length && row(h('span', { class: 'soft' }, 'Known lists:'), rest.map((k) =>
-    action(`Add ${k.name}`, () => change(look, `${k.name} is added.`, '/lists/add', { name: k.name, place: k.url }), { title: k.url })));
+  return !!rest.length && row(h('span', { class: 'soft' }, _`Known lists:`), rest.map((k) =>
+    action(_`Add ${k.name}`, () => change(look, _`${k.name} is added.`, '/lists/add', { name: k.name, place: k.url }), { title: k.url })));
 }
 
 // "[NAME] URL" or "[NAME] /PATH". Without a name, a list is called by the last part of its place, or by its host, as weir does it.
 function placeOf(line) {
   const [, name, place] = /^(.*?)\s*(\S+:\/\/.*|\/.*)$/.exec(line) ?? [];
-  if (!place) throw new Error(`${line}: is neither a URL nor the path of a file.`);
+  if (!place) throw new Error(_`${line}: is neither a URL nor the path of a file.`);
   return { name: name || place.replace(/[?#].*/, '').replace(/\/+$/, '').split('/').at(-1), place };
 }
 
 // The lines of what cannot be added stay.
 function addLists(look) {
   const places = h('textarea', { required: true, rows: 3, cols: 60, placeholder: 'https://…' });
-  const kind = choice([['0', 'block'], ['1', 'allow']], '0');
-  return form([field('New lists: a URL or path a line, with a name before it if you like', places), field('Kind', kind)], 'Add lists', async () => {
+  const kind = choice([['0', _`block`], ['1', _`allow`]], '0');
+  return form([field(_`New lists: a URL or path a line, with a name before it if you like`, places), field(_`Kind`, kind)], _`Add lists`, async () => {
     const failed = [], added = [];
     for (const line of places.value.split('\n').map((l) => l.trim()).filter((l) => l)) {
       try {
@@ -112,22 +113,22 @@ function addLists(look) {
     }
     await look();
     places.value = failed.map((f) => f.line).join('\n');
-    const words = added.length ? `${added.join(', ')} ${added.length === 1 ? 'is' : 'are'} added.` : '';
+    const words = added.length ? _`${count(added.length, added.join(', '))} are added.` : '';
     if (failed.length) throw new Error([words, ...failed.map((f) => f.words)].join(' '));
     return words;
   });
 }
 
 export const entriesShow = (caption, entries, look) => table(caption, [
-  named('Name', (e) => (e.invert ? `all but ${e.name}` : e.name)), { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
-  { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, named('Why', (e) => e.why ?? ''),
-  { title: 'Actions', of: (e) => mayOperate() && e.removable && action('Remove', () => change(look, `${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
-    { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
-entries, 'No entry by this page or by weirctl.');
+  named(_`Name`, (e) => (e.invert ? _`all but ${e.name}` : e.name)), { title: _`Verdict`, of: (e) => (e.verdict === 'allow' ? _`allowed` : _`blocked`) }, { title: _`For`, of: (e) => e.group || _`everyone` },
+  { title: _`Until`, of: (e) => (e.until_unix_s ? when(e.until_unix_s) : _`for good`) }, named(_`Why`, (e) => e.why ?? ''),
+  { title: _`Actions`, of: (e) => mayOperate() && e.removable && action(_`Remove`, () => change(look, _`${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
+    { ask: e.verdict === 'allow' ? _`Remove ${e.name} from what is allowed?` : _`Remove ${e.name} from what is blocked?` }) }],
+entries, _`No entry by this page or by weirctl.`);
 
 export function addEntry(look, group) {
   const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), why = h('input', { maxLength: 120 });
-  const verdict = choice([['allow', 'allow'], ['deny', 'block']], 'allow'), lasts = choice(LASTS, '');
-  return form([field('Name, and all below it', name), field('Verdict', verdict), field('How long', lasts), field('Why', why)], 'Add',
-    () => change(look, `${name.value}: done.`, '/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, group, why: why.value }));
+  const verdict = choice([['allow', _`allow`], ['deny', _`block`]], 'allow'), lasts = choice(LASTS, '');
+  return form([field(_`Name, and all below it`, name), field(_`Verdict`, verdict), field(_`How long`, lasts), field(_`Why`, why)], _`Add`,
+    () => change(look, _`${name.value}: done.`, '/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, group, why: why.value }));
 }

@@ -2,24 +2,25 @@
 // Names that weir answers itself.
 import { h, fill, named, table, figure, field, form, choice, action, number } from './dom.js';
 import { change, get, mayAdmin } from './api.js';
+import { _, count } from './words.js';
 
 const TYPES = ['A', 'AAAA', 'CNAME', 'TXT', 'MX', 'SRV', 'PTR', 'CAA', 'HTTPS'];
 
 // Those of the configuration's files are removed there.
-const remove = (r, look) => action('Remove', () => change(look, `${r.name} is removed.`, '/local/remove', { name: r.name, type: r.type, value: r.value }), { ask: `Remove ${r.type} ${r.value} of ${r.name}?` });
+const remove = (r, look) => action(_`Remove`, () => change(look, _`${r.name} is removed.`, '/local/remove', { name: r.name, type: r.type, value: r.value }), { ask: _`Remove ${r.type} ${r.value} of ${r.name}?` });
 
 export async function show(box, signal) {
   const result = h('div');
   const look = async () => {
     const { records, left_out: leftOut } = await get('/local');
     if (signal.aborted) return;
-    fill(result, table('Local records', [named('Name', (r) => r.name), { title: 'Type', of: (r) => r.type }, named('Value', (r) => r.value),
-      figure('TTL', (r) => `${r.ttl_s} s`), { title: 'Group', of: (r) => r.group || 'everyone' },
-      ...(mayAdmin() ? [{ title: 'Actions', of: (r) => r.removable && remove(r, look) }] : [])], records, 'There is no local record.'),
-    leftOut ? h('p', { class: 'soft' }, `${number(leftOut)} more records are not shown.`) : null);
+    fill(result, table(_`Local records`, [named(_`Name`, (r) => r.name), { title: _`Type`, of: (r) => r.type }, named(_`Value`, (r) => r.value),
+      figure('TTL', (r) => `${r.ttl_s} s`), { title: _`Group`, of: (r) => r.group || _`everyone` },
+      ...(mayAdmin() ? [{ title: _`Actions`, of: (r) => r.removable && remove(r, look) }] : [])], records, _`There is no local record.`),
+    leftOut ? h('p', { class: 'soft' }, _`${count(leftOut)} more records are not shown.`) : null);
   };
   const name = h('input', { required: true, maxLength: 255, placeholder: 'printer.home.arpa' }), value = h('input', { required: true, maxLength: 1024, placeholder: '192.0.2.7' }), type = choice(TYPES, 'A');
-  box.append(h('h1', {}, 'Local names'), result, mayAdmin() ? form([field('Name', name), field('Type', type), field('Value', value)], 'Add',
-    () => change(look, `${name.value} is added.`, '/local/add', { name: name.value, type: type.value, value: value.value })) : '');
+  box.append(h('h1', {}, _`Local names`), result, mayAdmin() ? form([field(_`Name`, name), field(_`Type`, type), field(_`Value`, value)], _`Add`,
+    () => change(look, _`${name.value} is added.`, '/local/add', { name: name.value, type: type.value, value: value.value })) : '');
   await look();
 }

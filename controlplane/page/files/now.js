@@ -5,6 +5,7 @@ import { get, every, events, minutesOf } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
 import { blockingShow, pausesDiffer } from './pause.js';
+import { _ } from './words.js';
 
 const KEPT = 150, LOOK_MS = 10000, APART_MS = 2000, MINUTE_MS = 60000;
 
@@ -12,50 +13,50 @@ const KEPT = 150, LOOK_MS = 10000, APART_MS = 2000, MINUTE_MS = 60000;
 export function problemsShow(ready, status, servers) {
   const item = (r) => h('li', { class: r.blocks ? 'blocking' : undefined }, h('div', {}, r.text), r.advice ? h('div', { class: 'soft' }, r.advice) : null);
   const reasons = [...ready.reasons.filter((r) => r.blocks), ...ready.reasons.filter((r) => !r.blocks)];
-  for (const u of servers.filter((s) => s.state === 'down')) reasons.push({ text: `The upstream server ${u.name} is down.`, advice: servers.some((s) => s.set === u.set && s.state === 'up') ? 'weir asks the others meanwhile, and tries it again.' : 'weir serves what is in its cache, and tries the server again.' });
-  if (status.config_version?.differs) reasons.push({ text: `The file on disk differs from version ${status.config_version.version} in force.`, advice: 'See Configuration.' });
-  return reasons.length ? h('ul', { class: 'problems' }, reasons.map(item)) : h('p', {}, mark('good', 'Everything works.'));
+  for (const u of servers.filter((s) => s.state === 'down')) reasons.push({ text: _`The upstream server ${u.name} is down.`, advice: servers.some((s) => s.set === u.set && s.state === 'up') ? _`weir asks the others meanwhile, and tries it again.` : _`weir serves what is in its cache, and tries the server again.` });
+  if (status.config_version?.differs) reasons.push({ text: _`The file on disk differs from version ${status.config_version.version} in force.`, advice: _`See Configuration.` });
+  return reasons.length ? h('ul', { class: 'problems' }, reasons.map(item)) : h('p', {}, mark('good', _`Everything works.`));
 }
 
 function upstreamsShow(list) {
-  return table('Upstream servers', [
-    named('Server', (u) => u.name), { title: 'Set', of: (u) => u.set },
-    { title: 'State', of: (u) => mark(u.state === 'up' ? 'good' : 'bad', u.state) },
-    figure('Share', (u) => `${u.share_percent} %`),
-    figure('Median', (u) => (u.p50_us ? micros(u.p50_us) : '–')),
-    figure('99th percentile', (u) => (u.p99_us ? micros(u.p99_us) : '–')),
-    figure('Timeouts', (u) => number(u.timeouts))], list, 'weir asks no upstream server.');
+  return table(_`Upstream servers`, [
+    named(_`Server`, (u) => u.name), { title: _`Server set`, of: (u) => u.set },
+    { title: _`State`, of: (u) => mark(u.state === 'up' ? 'good' : 'bad', u.state) },
+    figure(_`Share`, (u) => `${u.share_percent} %`),
+    figure(_`Median`, (u) => (u.p50_us ? micros(u.p50_us) : '–')),
+    figure(_`99th percentile`, (u) => (u.p99_us ? micros(u.p99_us) : '–')),
+    figure(_`Timeouts`, (u) => number(u.timeouts))], list, _`weir asks no upstream server.`);
 }
 
 // Explains what a client gets for a name, as Queries does.
 function ask(signal) {
-  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), who = h('input', { maxLength: 80, placeholder: 'address or name' }), about = h('div');
+  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), who = h('input', { maxLength: 80, placeholder: _`address or name` }), about = h('div');
   let open = null;
-  return [h('h2', {}, 'Ask about a name'), h('form', { onsubmit: (e) => {
+  return [h('h2', {}, _`Ask about a name`), h('form', { onsubmit: (e) => {
     e.preventDefault();
     import('./queries.js').then(({ detailsIn }) => {
       open ??= detailsIn(about, signal).open;
       return open({ qname: name.value.trim(), client: who.value.trim() });
     }).catch(complain);
-  } }, field('Name', name), field('Client (optional)', who), h('button', { type: 'submit' }, 'Ask')), about];
+  } }, field(_`Name`, name), field(_`Client (optional)`, who), h('button', { type: 'submit' }, _`Ask`)), about];
 }
 
 export async function show(box, signal) {
   const problems = h('div'), now = h('div'), upstreams = h('div'), version = h('p', { class: 'soft' });
-  const graph = chart('Queries a second over the last five minutes', [
-    { title: 'from the cache', colour: '--hit', unit: rate }, { title: 'blocked', colour: '--blocked', unit: rate },
-    { title: 'asked on', colour: '--miss', unit: rate }, { title: 'failed', colour: '--failed', unit: rate }], signal, 2 * KEPT);
-  const day = chart('Queries a second over the last day', [{ title: 'queries', colour: '--hit', unit: rate }], signal, 86400, 140);
-  box.append(h('h1', {}, 'Now'), problems, ...ask(signal), h('h2', {}, 'Queries'), now, graph.box, h('h2', {}, 'Last 24 hours'), day.box, h('h2', {}, 'Upstream servers'), upstreams, version);
+  const graph = chart(_`Queries a second over the last five minutes`, [
+    { title: _`from the cache`, colour: '--hit', unit: rate }, { title: _`blocked`, colour: '--blocked', unit: rate },
+    { title: _`asked on`, colour: '--miss', unit: rate }, { title: _`failed`, colour: '--failed', unit: rate }], signal, 2 * KEPT);
+  const day = chart(_`Queries a second over the last day`, [{ title: _`queries`, colour: '--hit', unit: rate }], signal, 86400, 140);
+  box.append(h('h1', {}, _`Now`), problems, ...ask(signal), h('h2', {}, _`Queries`), now, graph.box, h('h2', {}, _`Last 24 hours`), day.box, h('h2', {}, _`Upstream servers`), upstreams, version);
 
-  const old = (words) => h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, `${words} What is below is old.`));
+  const old = (words) => h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, `${words} ${_`What is below is old.`}`));
   let wrong = null, found = null, status = {}; // what is said of the stream, and of the rest
   let lookedMs = 0, seen; // when, and the newest event then; undefined: the first look has not ended, null: look again
   const problemsFill = () => fill(problems, wrong, found);
   const failed = (e) => {
     if (signal.aborted || e.name === 'AbortError') return;
     seen = null;
-    found = old(e.status > 0 ? `The control plane refuses: ${e.message}.` : 'The control plane does not answer.');
+    found = old(e.status > 0 ? _`The control plane refuses: ${e.message}.` : _`The control plane does not answer.`);
     problemsFill();
   };
   const look = async () => {
@@ -71,7 +72,7 @@ export async function show(box, signal) {
   const lookStatus = async () => {
     status = await get('/status', {}, { signal });
     blockingShow(status.blocking);
-    version.textContent = `weir ${status.version}${status.updates?.available ? `; version ${status.updates.version} is there` : ''}`;
+    version.textContent = `weir ${status.version}${status.updates?.available ? _`; version ${status.updates.version} is there` : ''}`;
   };
   const lookDay = async () => day.set(perMinute(await minutes()));
   let last = null;
@@ -107,14 +108,14 @@ export async function show(box, signal) {
     }
     const of = (value) => (r ? value(r) : '–'); // a rate needs two samples
     fill(now, tiles([
-      ['Queries a second', of((x) => rate(x.queries))], ['From the cache', of((x) => percent(x.hit + x.local, x.queries))],
-      ['Blocked', of((x) => percent(x.blocked, x.queries))], ['Failed', of((x) => percent(x.failed, x.queries)), r?.failed > 0 ? 'bad' : undefined],
-      ['Cached answer, median', r?.hit_ns ? micros(r.hit_ns.p50 / 1000) : '–'], ['99th percentile', r?.hit_ns ? micros(r.hit_ns.p99 / 1000) : '–'],
-      ['Answers in the cache', number(s.controlplane.l0_entries)],
-      ['Memory, data plane', s.dataplane.rss ? bytes(s.dataplane.rss) : '–'], ['Memory, control plane', bytes(s.controlplane.rss)],
-      ['Data plane', mark(up ? 'good' : 'bad', s.dataplane.state)]]));
+      [_`Queries a second`, of((x) => rate(x.queries))], [_`From the cache`, of((x) => percent(x.hit + x.local, x.queries))],
+      [_`Blocked`, of((x) => percent(x.blocked, x.queries))], [_`Failed`, of((x) => percent(x.failed, x.queries)), r?.failed > 0 ? 'bad' : undefined],
+      [_`Cached answer, median`, r?.hit_ns ? micros(r.hit_ns.p50 / 1000) : '–'], [_`99th percentile`, r?.hit_ns ? micros(r.hit_ns.p99 / 1000) : '–'],
+      [_`Answers in the cache`, number(s.controlplane.l0_entries)],
+      [_`Memory, data plane`, s.dataplane.rss ? bytes(s.dataplane.rss) : '–'], [_`Memory, control plane`, bytes(s.controlplane.rss)],
+      [_`Data plane`, mark(up ? 'good' : 'bad', s.dataplane.state)]]));
   }, () => {
-    wrong = old('The stream of samples has broken; the page opens it again.');
+    wrong = old(_`The stream of samples has broken; the page opens it again.`);
     problemsFill();
   });
   every(MINUTE_MS, signal, () => lookStatus().then(look).then(lookDay).catch(failed));

@@ -2,11 +2,12 @@
 // Pauses of blocking. The header of every view has them with a countdown, and the buttons that pause and resume.
 import { h, fill, field, choice, action, mark, span, complain } from './dom.js';
 import { get, post, every, mayOperate } from './api.js';
+import { _, pieces } from './words.js';
 
 const MINUTES = [5, 15, 60], MINUTE_MS = 60000, SECOND_MS = 1000;
 const box = document.getElementById('blocking'), panel = document.getElementById('pause');
 const state = h('div', { class: 'row' });
-const toggle = h('button', { type: 'button', 'aria-controls': panel.id, 'aria-expanded': 'false', onclick: () => (panel.hidden ? open().catch(complain) : close()) }, 'Pause');
+const toggle = h('button', { type: 'button', 'aria-controls': panel.id, 'aria-expanded': 'false', onclick: () => (panel.hidden ? open().catch(complain) : close()) }, _`Pause`);
 let pauses = []; // those of now: {group, endMs, left}; the group '' is everyone
 
 async function told(path, params, words) {
@@ -14,8 +15,8 @@ async function told(path, params, words) {
   document.dispatchEvent(new Event('pauses'));
   return words;
 }
-export const pause = (minutes, group = '') => told('/blocklist/pause', { minutes, group }, `Blocking is paused for ${group || 'everyone'} for ${span(60 * minutes)}.`);
-export const resume = (group = '') => told('/blocklist/resume', { group }, 'Blocking goes on.');
+export const pause = (minutes, group = '') => told('/blocklist/pause', { minutes, group }, _`Blocking is paused for ${group || _`everyone`} for ${span(60 * minutes)}.`);
+export const resume = (group = '') => told('/blocklist/resume', { group }, _`Blocking goes on.`);
 // Calls `look` after each pause and resume of this page.
 export const whenPaused = (signal, look) => document.addEventListener('pauses', () => look().catch(complain), { signal });
 
@@ -29,8 +30,8 @@ function close() {
 }
 async function open() {
   const { groups } = await get('/groups');
-  const whom = choice([['', 'everyone'], ...groups.filter((g) => g.group !== 0).map((g) => g.name)], '');
-  fill(panel, field('Pause blocking for', whom), ...MINUTES.map((m) => action(`Pause ${span(60 * m)}`, async () => {
+  const whom = choice([['', _`everyone`], ...groups.filter((g) => g.group !== 0).map((g) => g.name)], '');
+  fill(panel, field(_`Pause blocking for`, whom), ...MINUTES.map((m) => action(_`Pause ${span(60 * m)}`, async () => {
     const words = await pause(m, whom.value);
     close();
     return words;
@@ -47,9 +48,8 @@ function leftText(endMs) {
 
 function pauseShow(p) {
   p.left = h('span', { role: 'timer' }, leftText(p.endMs));
-  const words = mark('warn', `Paused for ${p.group || 'everyone'}, `);
-  words.append(p.left, ' left.');
-  return [words, mayOperate() && action(p.group ? `Block again for ${p.group}` : 'Block again', async () => {
+  const words = mark('warn', pieces`Paused for ${p.group || _`everyone`}, ${p.left} left.`);
+  return [words, mayOperate() && action(p.group ? _`Block again for ${p.group}` : _`Block again`, async () => {
     const said = await resume(p.group);
     toggle.focus();
     return said;
@@ -63,7 +63,7 @@ export function blockingShow(blocking) {
   if (!blocking) shut(true);
   const { enabled, pause_left_s: left, paused_groups: groups } = blocking ?? { paused_groups: [] };
   pauses = [...(left ? [{ group: '', pause_left_s: left }] : []), ...groups].map((p) => ({ group: p.group, endMs: Date.now() + SECOND_MS * p.pause_left_s }));
-  fill(state, ...pauses.flatMap(pauseShow), pauses.length ? null : enabled ? mark('good', 'Blocking.') : mark('warn', 'Not blocking.'));
+  fill(state, ...pauses.flatMap(pauseShow), pauses.length ? null : enabled ? mark('good', _`Blocking.`) : mark('warn', _`Not blocking.`));
 }
 // Whether /ready has other pauses than the header.
 export const pausesDiffer = (ready) => ready.reasons.filter((r) => r.id === 'blocking_paused').length !== pauses.length;

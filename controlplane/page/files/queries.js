@@ -5,28 +5,29 @@ import { change, get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 import { csvButton } from './csv.js';
 import { byHand } from './hand.js';
+import { _, count, locale } from './words.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
-const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache'], ['hit_stale', 'from the cache, stale'], ['miss', 'asked on'], ['local', 'local']];
-const SINCES = [['', 'any time'], ['900', '15 minutes ago'], ['3600', 'an hour ago'], ['86400', 'a day ago']];
-export const LASTS = [['', 'for good'], ['600', 'for 10 minutes'], ['7200', 'for 2 hours'], ['86400', 'for a day']];
+const VERDICTS = [['', _`any`], ['blocked', _`blocked`], ['hit', _`from the cache`], ['hit_stale', _`from the cache, stale`], ['miss', _`asked on`], ['local', _`local`]];
+const SINCES = [['', _`any time`], ['900', _`15 minutes ago`], ['3600', _`an hour ago`], ['86400', _`a day ago`]];
+export const LASTS = [['', _`for good`], ['600', _`for 10 minutes`], ['7200', _`for 2 hours`], ['86400', _`for a day`]];
 
 // With the date if it is not today.
 function time(us) {
   const at = new Date(us / 1000), date = at.toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
-  return at.toLocaleString('en-GB', { ...date, hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
+  return at.toLocaleString(locale(), { ...date, hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
 }
 const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.client);
 
 export function columns(open, hand) {
   return [
-    { title: 'Time', tight: true, of: (q) => h('time', { dateTime: new Date(q.time_us / 1000).toISOString() }, time(q.time_us)) },
-    named('Name', (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname)),
-    { title: 'Verdict', short: true, of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (q.list ? ` (${q.list})` : '')) },
-    { title: 'Type', of: (q) => q.qtype },
-    { title: 'Client', of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
-    { title: 'Answer', of: (q) => (q.answered ? rcode(q.rcode) : 'none') },
-    figure('Took', (q) => micros(q.total_us)), ...hand.column((q) => ({ name: q.qname, client: q.client, blocked: q.blocked }))];
+    { title: _`Time`, tight: true, of: (q) => h('time', { dateTime: new Date(q.time_us / 1000).toISOString() }, time(q.time_us)) },
+    named(_`Name`, (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname)),
+    { title: _`Verdict`, short: true, of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (q.list ? ` (${q.list})` : '')) },
+    { title: _`Type`, of: (q) => q.qtype },
+    { title: _`Client`, of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
+    { title: _`Answer`, of: (q) => (q.answered ? rcode(q.rcode) : _`none`) },
+    figure(_`Took`, (q) => micros(q.total_us)), ...hand.column((q) => ({ name: q.qname, client: q.client, blocked: q.blocked }))];
 }
 
 // Gives what opens a query's details in `place`, in place of those before, and the buttons of the rows (hand.js). `draw`
@@ -53,22 +54,22 @@ async function details(place, signal, close, again, { qname: name, client: forCl
   const lasts = choice(LASTS, '');
   const reason = h('input', { maxLength: 120 });
   const group = why.client?.group && why.client.group !== 'everyone' ? why.client.group : '';
-  const only = choice([['', 'everyone'], ...(group ? [[group, `group ${group}`]] : [])], '');
-  const entry = (verdict) => () => change(again, `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.`,
+  const only = choice([['', _`everyone`], ...(group ? [[group, _`group ${group}`]] : [])], '');
+  const entry = (verdict) => () => change(again, verdict === 'allow' ? _`${name} is allowed ${lasts.selectedOptions[0].text}.` : _`${name} is blocked ${lasts.selectedOptions[0].text}.`,
     '/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
-  const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
-  const aside = h('section', { class: 'about', 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
-    facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
-    row(mayOperate() && [field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
-      action('Allow', entry('allow')), action('Block', entry('deny')),
-      action('Forget cached answers', async () => { const words = await flush(name, { name }); await again(); return words; }),
-      action('Trace for 30 s', async () => {
+  const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': _`Trace` });
+  const aside = h('section', { class: 'about', 'aria-label': _`About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
+    facts((why.steps ?? []).map((s) => [s.decides ? _`${s.step} (decides)` : s.step, s.text])),
+    row(mayOperate() && [field(_`How long`, lasts), field(_`For whom`, only), field(_`Why (for the record)`, reason),
+      action(_`Allow`, entry('allow')), action(_`Block`, entry('deny')),
+      action(_`Forget cached answers`, async () => { const words = await flush(name, { name }); await again(); return words; }),
+      action(_`Trace for 30 s`, async () => {
         trace.hidden = false;
-        trace.textContent = 'Waiting for a query …\n';
+        trace.textContent = `${_`Waiting for a query …`}\n`;
         await lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += traceText(l); })
           .catch((e) => { if (!signal.aborted) trace.textContent += `${e.message}\n`; });
       })],
-      h('button', { type: 'button', onclick: close }, 'Close')), trace);
+      h('button', { type: 'button', onclick: close }, _`Close`)), trace);
   fill(place, aside);
   aside.scrollIntoView({ block: 'nearest' });
 }
@@ -85,33 +86,33 @@ export async function show(box, signal, argument) {
   const given = new URLSearchParams(argument);
   const { groups } = await get('/groups', {}, { signal });
   const name = h('input', { value: given.get('name') ?? '', placeholder: 'example.com', maxLength: 255 });
-  const who = h('input', { value: given.get('client') ?? '', placeholder: 'address or name', maxLength: 80 });
+  const who = h('input', { value: given.get('client') ?? '', placeholder: _`address or name`, maxLength: 80 });
   const verdict = choice(VERDICTS, given.get('verdict') ?? ''), since = choice(SINCES, '');
-  const group = choice([['', 'any'], ...groups.map((g) => g.name)], '');
+  const group = choice([['', _`any`], ...groups.map((g) => g.name)], '');
   const about = h('div'), result = h('div'), more = h('div'), load = loads(result, signal);
   const { open, hand } = detailsIn(about, signal, () => draw());
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
   let following = false, rows = [], dirty = false;
-  const draw = () => fill(result, table(following ? 'Queries as they come; the table waits while the focus or the pointer is in it' : 'The latest queries', columns(open, hand), rows, following ? 'Waiting for a query …' : 'No such query.'));
-  const stop = () => { following = dirty = false; follow.textContent = 'Follow'; };
+  const draw = () => fill(result, table(following ? _`Queries as they come; the table waits while the focus or the pointer is in it` : _`The latest queries`, columns(open, hand), rows, following ? _`Waiting for a query …` : _`No such query.`));
+  const stop = () => { following = dirty = false; follow.textContent = _`Follow`; };
   const search = (filters, after) => load(async (mine) => {
     stop();
     const [found] = await Promise.all([get('/log/search', { ...filters, after, limit: ROWS }, { signal: mine }), hand.look()]);
     if (found.unknown_client) say(found.unknown_client);
     rows = after ? [...rows, ...found.rows] : found.rows;
     draw();
-    fill(more, found.complete || rows.length >= ROWS_MAX ? null : action('Older queries', () => search(filters, found.after)));
+    fill(more, found.complete || rows.length >= ROWS_MAX ? null : action(_`Older queries`, () => search(filters, found.after)));
   });
   const searchNew = () => search({ ...filter(), since: since.value ? (Date.now() - 1000 * since.value) * 1000 : undefined });
-  const follow = action('Follow', () => load(async (mine) => {
+  const follow = action(_`Follow`, () => load(async (mine) => {
     if (following) { stop(); draw(); return; }
     following = true;
     rows = [];
-    follow.textContent = 'Stop';
+    follow.textContent = _`Stop`;
     fill(more);
     draw();
     lines('/log/tail', { ...filter(), group: group.value }, mine, (q) => {
-      if (q.missed) { say(`${q.missed} queries were too many to show.`); return; }
+      if (q.missed) { say(_`${count(q.missed)} queries were too many to show.`); return; }
       rows.unshift(q);
       rows.length = Math.min(rows.length, ROWS);
       dirty = true;
@@ -119,10 +120,10 @@ export async function show(box, signal, argument) {
   }));
   const timer = setInterval(() => { if (dirty && !document.hidden && !result.matches(':hover, :focus-within')) { dirty = false; draw(); } }, DRAW_MS);
   signal.addEventListener('abort', () => clearInterval(timer));
-  box.append(h('h1', {}, 'Queries'),
+  box.append(h('h1', {}, _`Queries`),
     h('form', { onsubmit: (e) => { e.preventDefault(); searchNew().catch(complain); } },
-      field('Name, and all below it', name), field('Client', who), field('Verdict', verdict), field('Since', since), h('button', { type: 'submit', class: 'main' }, 'Search'),
-      field('Group (to follow)', group), follow),
+      field(_`Name, and all below it`, name), field(_`Client`, who), field(_`Verdict`, verdict), field(_`Since`, since), h('button', { type: 'submit', class: 'main' }, _`Search`),
+      field(_`Group (to follow)`, group), follow),
     about, result, row(more, csvButton('queries', result)));
   await searchNew();
 }

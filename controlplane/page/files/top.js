@@ -5,10 +5,11 @@ import { get, loads } from './api.js';
 import { chart } from './chart.js';
 import { csvButton } from './csv.js';
 import { byHand } from './hand.js';
+import { _, count } from './words.js';
 
-const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['groups', 'Groups'], ['lists', 'Lists that blocked'],
-  ['rules', 'Rules that blocked'], ['nxdomain', 'Names that do not exist'], ['slow', 'Slow names']];
-const SPANS = [['', 'the last 30 minutes'], ['3600', 'the last hour'], ['86400', 'the last 24 hours'], ['2592000', 'the last 30 days'], ['days', 'days, from and to']];
+const KINDS = [['names', _`Names`], ['blocked', _`Blocked names`], ['clients', _`Clients`], ['groups', _`Groups`], ['lists', _`Lists that blocked`],
+  ['rules', _`Rules that blocked`], ['nxdomain', _`Names that do not exist`], ['slow', _`Slow names`]];
+const SPANS = [['', _`the last 30 minutes`], ['3600', _`the last hour`], ['86400', _`the last 24 hours`], ['2592000', _`the last 30 days`], ['days', _`days, from and to`]];
 const DAY_S = 86400, DAYS_MOST = 31; // of one reply
 
 
@@ -20,37 +21,37 @@ const isBlocked = (kind, i) => (kind === 'blocked' || (i.blocked > 0 && i.blocke
 // What the store has of blocked queries is also said of clients and groups. `hand`: of hand.js, for tables of names.
 export function one(title, kind, part, more = {}, hand = null) {
   const link = (i) => (kind === 'clients' ? h('a', { href: `#/client/${encodeURIComponent(i.text)}` }, i.client_name ? `${i.client_name} (${i.text})` : i.text)
-    : kind === 'rules' ? `${i.text || 'by a pattern or the answer'} (${i.list})`
-    : ['lists', 'groups'].includes(kind) ? i.text || 'everyone' : toQueries({ name: i.text, ...more }, i.text));
-  const columns = [{ title: kind === 'lists' ? 'List' : kind === 'clients' ? 'Client' : kind === 'groups' ? 'Group' : kind === 'rules' ? 'Rule' : 'Name', name: true, of: link },
-    figure('Queries', (i) => number(i.queries)), figure('Share', (i) => percent(i.queries, part.queries))];
-  if (['clients', 'groups'].includes(kind) && part.items.some((i) => i.blocked !== undefined)) columns.push(figure('Blocked', (i) => percent(i.blocked, i.queries)));
+    : kind === 'rules' ? `${i.text || _`by a pattern or the answer`} (${i.list})`
+    : ['lists', 'groups'].includes(kind) ? i.text || _`everyone` : toQueries({ name: i.text, ...more }, i.text));
+  const columns = [{ title: kind === 'lists' ? _`List` : kind === 'clients' ? _`Client` : kind === 'groups' ? _`Group` : kind === 'rules' ? _`Rule` : _`Name`, name: true, of: link },
+    figure(_`Queries`, (i) => number(i.queries)), figure(_`Share`, (i) => percent(i.queries, part.queries))];
+  if (['clients', 'groups'].includes(kind) && part.items.some((i) => i.blocked !== undefined)) columns.push(figure(_`Blocked`, (i) => percent(i.blocked, i.queries)));
   if (hand && ['names', 'blocked', 'nxdomain', 'slow'].includes(kind)) columns.push(...hand.column((i) => ({ name: i.text, client: more.client, blocked: isBlocked(kind, i) })));
-  const box = h('section', {}, h('h2', {}, title), table(`${title} of ${number(part.queries)} queries`, columns, part.items));
+  const box = h('section', {}, h('h2', {}, title), table(_`${title} of ${count(part.queries)} queries`, columns, part.items));
   box.append(row(csvButton(title.toLowerCase().replaceAll(' ', '-'), box)));
   return box;
 }
 
 // `hours` as two lines of a chart, `seconds` wide.
 export function hoursShow(box, hours, seconds, signal) {
-  const graph = chart('Queries an hour', [{ title: 'queries', colour: '--hit', unit: number }, { title: 'blocked', colour: '--blocked', unit: number }], signal, seconds, 160);
+  const graph = chart(_`Queries an hour`, [{ title: _`queries`, colour: '--hit', unit: number }, { title: _`blocked`, colour: '--blocked', unit: number }], signal, seconds, 160);
   box.append(graph.box);
   graph.set([hours.map((x) => x.unix_s), hours.map((x) => x.queries), hours.map((x) => x.blocked)]);
 }
 
-export const coverage = (t) => [t.complete ? '' : `The search ended after its time: this is of the last ${span(t.covered_s)}.`, t.left_out ? `${number(t.left_out)} queries are in no table: there are too many names.` : '',
-  t.unreadable_files ? `${number(t.unreadable_files)} files of the query store cannot be read.` : ''].filter((s) => s).join(' ');
+export const coverage = (t) => [t.complete ? '' : _`The search ended after its time: this is of the last ${span(t.covered_s)}.`, t.left_out ? _`${count(t.left_out)} queries are in no table: there are too many names.` : '',
+  t.unreadable_files ? _`${count(t.unreadable_files)} files of the query store cannot be read.` : ''].filter((s) => s).join(' ');
 
 // Inputs of a first and a last day, by the browser's clock, and what they ask for.
 function days() {
   const input = (ago) => h('input', { type: 'date', required: true, value: new Date(Date.now() - 1000 * DAY_S * ago).toLocaleDateString('sv') });
   const from = input(6), to = input(0);
-  return { fields: [field('From', from), field('To', to)], params() {
+  return { fields: [field(_`From`, from), field(_`To`, to)], params() {
     const begin = new Date(`${from.value}T00:00`), end = new Date(`${to.value}T00:00`);
     end.setDate(end.getDate() + 1);
     const untilMs = Math.min(end, Date.now()), seconds = Math.ceil((untilMs - begin) / 1000);
-    if (!(seconds > 0)) throw new Error('The first day must not be after the last one, or after today.');
-    if (seconds > DAYS_MOST * DAY_S) throw new Error(`One look has ${DAYS_MOST} days at most.`);
+    if (!(seconds > 0)) throw new Error(_`The first day must not be after the last one, or after today.`);
+    if (seconds > DAYS_MOST * DAY_S) throw new Error(_`One look has ${DAYS_MOST} days at most.`);
     return { seconds, until: 1000 * untilMs };
   } };
 }
@@ -64,7 +65,7 @@ export async function show(box, signal, argument) {
   const look = () => load(async (mine) => {
     const params = over.value === 'days' ? chosen.params() : over.value && { seconds: over.value };
     [t] = await Promise.all([params ? get('/log/top', { ...params, limit: 20 }, { signal: mine }) : get('/top', { limit: 20 }, { signal: mine }), hand.look()]);
-    note.textContent = params ? coverage(t) : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
+    note.textContent = params ? coverage(t) : _`Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
     draw();
     fill(result, tables);
     if (t.hours?.length > 2) {
@@ -73,15 +74,15 @@ export async function show(box, signal, argument) {
       hoursShow(day, t.hours, Number(params.seconds), mine);
     }
   });
-  const seen = row(chosen.fields, action('Show', look));
+  const seen = row(chosen.fields, action(_`Show`, look));
   seen.hidden = over.value !== 'days';
   over.addEventListener('change', () => {
     seen.hidden = over.value !== 'days';
     look().catch((e) => { if (e.name !== 'AbortError') note.textContent = e.message; });
   });
-  box.append(h('h1', {}, 'Top'), row(field('Over', over), seen), stored, note, result);
+  box.append(h('h1', {}, _`Top`), row(field(_`Over`, over), seen), stored, note, result);
   get('/log/search', { oldest_first: 1, limit: 1 }, { signal }).then(({ rows }) => {
-    if (rows.length) stored.textContent = `The query store begins ${when(rows[0].time_us / 1e6)}.`;
+    if (rows.length) stored.textContent = _`The query store begins ${when(rows[0].time_us / 1e6)}.`;
   }).catch(() => {}); // a store that is off has no beginning
   await look();
 }
