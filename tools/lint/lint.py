@@ -5,7 +5,7 @@
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan frees musts attacks pages
                                           phrases prose waits scripts structure verbs metrics keys json_keys bodies recipes
-                                          files headless walks imports format
+                                          files headless walks imports texts format
 """
 import ast
 import itertools
@@ -23,6 +23,7 @@ import phrases
 import prose
 import scripts
 import structure
+import words
 
 FUNCTION_LINES_MAX = 120
 
@@ -432,6 +433,11 @@ def check_pages():
 def check_phrases():
     """No more of the phrases of phrases.txt than that file allows."""
     yield from phrases.breaches(root, FILES)
+
+
+def check_texts():
+    """The page's texts are marked, and each language has each of them."""
+    yield from words.breaches(root, FILES)
 
 
 def check_prose():

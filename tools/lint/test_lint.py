@@ -229,6 +229,37 @@ JSON_BREACHES = {
     "gone.c: keys of JSON, gone: a;": {"tools/lint/json_keys.txt": JSON_KEYS + "controlplane/gone.c: a\n"},
 }
 
+# A page with a text in each form, in strings and templates within others, and regular expressions that look like neither.
+VIEW, GERMAN = "controlplane/page/files/view.js", "controlplane/page/files/de.js"
+TEXTS_TREE = {
+    VIEW: "say(a ? _`${x} is \\`made\\`.` : `mark ${b.map((c) => _`Show ${c}` + 'x')}`);\nreturn /[`'\"/]/.test(s) || t / 2;\n"
+          "h(pieces`See ${p} now.`, 'nodes'); // It's `a comment\ncall(_`${a} of ${many} names`, \"Redis\");\n",
+    "controlplane/page/files/words.js": "const LANGUAGES = [['en', 'English', 'en-GB'], ['de', 'Deutsch', 'de-DE']];\n"
+                                        "const ENGLISH = {\n  'See {1} now.': { one: 'Look at {1} now.' },\n};\n",
+    GERMAN: "export default {\n  '{1} is `made`.': '{1} ist da.',\n  'Show {1}': '{1} zeigen',\n"
+            "  'See {1} now.': { one: 'Siehe {1} da.', other: 'Siehe {1} hier.' },\n  '{1} of {2} names': '{2} Namen, davon {1}',\n};\n"}
+
+
+def view(before, after, name=VIEW):
+    assert before in TEXTS_TREE[name], before
+    return {name: TEXTS_TREE[name].replace(before, after)}
+
+
+TEXTS_BREACHES = {
+    "view.js:3: no mark at 'See {1} now.'": view("pieces`", "`"),
+    "view.js:3: no mark at 'Two nodes'": view("'nodes'", "'Two nodes'"),
+    "view.js:1: no mark at 'Show {1}'": view("_`Show", "x_`Show"),
+    "1 texts are missing: paste these lines, with the texts:\n  'It\\'s {1} more': '',\n": view("'nodes'", "_`It's ${x} more`"),
+    "de.js: nobody uses 'Show {1}'": view("_`Show ${c}`", "c"),
+    "words.js: nobody uses 'See {1} now.'": {**view("See ${p} now.", "See ${p}."), **view("See {1} now.", "See {1}.", GERMAN)},
+    "'{1} of {2} names' has other places than its key": view("davon {1}", "davon {3}", GERMAN),
+    "'Show {1}' is not translated": view("'{1} zeigen'", "''", GERMAN),
+    "'See {1} now.' is not translated": view("Siehe {1} hier.", "See {1} now.", GERMAN),
+    "'Show {1}' begins or ends with a blank": view("{1} zeigen", "{1} zeigen ", GERMAN),
+    "no form for other numbers: 'See {1} now.'": view(", other: 'Siehe {1} hier.'", "", GERMAN),
+    "fr.js: there is no such file": view("['de'", "['fr', 'x', 'fr'], ['de'", "controlplane/page/files/words.js"),
+}
+
 
 def planted(check, files, around):
     """What the lint says of a tree of `files`, and of those of `around` that it does not have."""
@@ -256,7 +287,7 @@ def refused():
     """How many good trees the lint refuses."""
     failed = 0
     for check, files in [*(("structure", f) for f in STRUCTURE_GOOD),
-                         ("frees", FREES_GOOD), ("scripts", SCRIPTS_GOOD), ("waits", WAITS_GOOD), ("json_keys", {**JSON_TREE, "tools/lint/json_keys.txt": JSON_KEYS})]:
+                         ("frees", FREES_GOOD), ("scripts", SCRIPTS_GOOD), ("waits", WAITS_GOOD), ("json_keys", {**JSON_TREE, "tools/lint/json_keys.txt": JSON_KEYS}), ("texts", TEXTS_TREE)]:
         out = planted(check, files, {})
         if out.returncode != 0:
             print(f"{check}: refused: {out.stdout}{out.stderr}")
@@ -269,8 +300,8 @@ def lint(tree, *checks):
 
 
 def main():
-    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + len(JSON_BREACHES) + 7
-    tried += len(MEMORY_BREACHES) + len(FREES_BREACHES) + len(SCRIPTS_BREACHES) + len(WAITS_BREACHES)
+    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + len(JSON_BREACHES) + 8
+    tried += len(MEMORY_BREACHES) + len(FREES_BREACHES) + len(SCRIPTS_BREACHES) + len(WAITS_BREACHES) + len(TEXTS_BREACHES)
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
         (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
@@ -307,7 +338,7 @@ def main():
         failed += not_found("rooms", ROOM_BREACHES, ROOM_DOORS) + not_found("structure", STRUCTURE_BREACHES) + refused()
         failed += not_found("json_keys", JSON_BREACHES, JSON_TREE)
         failed += not_found("tables", MEMORY_BREACHES) + not_found("frees", FREES_BREACHES) + not_found("scripts", SCRIPTS_BREACHES)
-        failed += not_found("waits", WAITS_BREACHES)
+        failed += not_found("waits", WAITS_BREACHES) + not_found("texts", TEXTS_BREACHES, TEXTS_TREE)
     print(f"{tried - failed} of {tried} as expected")
     return 1 if failed else 0
 
