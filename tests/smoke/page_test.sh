@@ -123,12 +123,16 @@ check "is not blocked" eventually eval '! blocks rowed.blocked.test'
 check "Block in Top" browse login "do:location.hash = '#/top', true" "do:$(row rowed.blocked.test) === 'Block'" "do:$(press Block rowed.blocked.test)" "do:$(said 'rowed.blocked.test is blocked')" \
 	"do:$(row rowed.blocked.test) === 'Allow'"
 check "is blocked again" eventually blocks rowed.blocked.test
-names_csv="import('/csv.js').then(async (m) => m.csvOf((await import('/dom.js')).table('', [{ title: 'Name', of: (r) => r }, { title: 'Actions', of: () => 'x' }], ['=a', '+a', '-a', '@a', 'a\"b', '1,234']).querySelector('table')))"
+names_csv="import('/csv.js').then(async (m) => m.csvOf((await import('/dom.js')).table('', [{ title: 'Name', number: true, of: (r) => r }, { title: 'Actions', of: () => 'x' }], ['=a', '+a', '-a', '@a', 'a\"b', '1,234']).querySelector('table')))"
 check "Queries and Top save what is seen as CSV, without formulas" browse login "do:location.hash = '#/queries', true" "do:$(press 'Save as CSV')" "saved:\"'=formula.blocked.test\",\"blocked (blocked.list)\",\"A\",\"198.18.0.2\",\"NXDOMAIN\"," \
 	"do:location.hash = '#/top', true" "do:$(press 'Save as CSV')" "saved:\"'=formula.blocked.test\",\"1\"," \
 	"do:$names_csv.then((t) => t === ['Name', \"'=a\", \"'+a\", \"'-a\", \"'@a\", 'a\"\"b', '1234'].map((c) => '\"' + c + '\"\\r\\n').join(''))"
 # top_days FROM TO: those of so many days ago
 top_days() { echo "(() => { const day = (ago) => new Date(Date.now() - 864e5 * ago).toLocaleDateString('sv'), [over, from, to] = document.querySelectorAll('main select, main input'); if (!to) return false; over.value = 'days'; over.dispatchEvent(new Event('change')); [from.value, to.value] = [day($1), day($2)]; return true; })()"; }
+in_german="Promise.all(['/dom.js', '/words.js', '/csv.js'].map((m) => import(m))).then(([d, w, c]) => [d.number(12345), d.percent(1, 8), w._\`\${w.count(1)} names in force.\`, w._\`\${w.count(2)} names in force.\`,
+	c.csvOf(d.table('', [d.named('Actions', (r) => r), d.figure(w._\`Names\`, (r) => d.number(r)), d.named(w._\`Actions\`, (r) => r)], [12345]).querySelector('table'))].join('|'))"
+check "in German by the browser's choice, with its numbers and plurals, and in English by the user's, which stays" browse speaks:de-AT login "do:$in_german.then((t) => t === '12.345|12,5 %|1 Name aktiv.|2 Namen aktiv.|\"Actions\",\"Namen\"\r\n\"12345\",\"12345\"\r\n')" \
+	"german${axe:+:$axe}" "do:(location.reload(), true)" "do:document.querySelector('main h1')?.textContent === 'Packet path' && document.documentElement.lang === 'en'"
 check "the history from one day to another, and where the store begins" browse login "do:location.hash = '#/top', true" "do:$(top_days 1 0)" "do:$(press Show)" "do:$(row rowed.blocked.test) === 'Allow'" \
 	"do:/The query store begins \\d/.test(document.querySelector('main').textContent)" "do:$(top_days 9 2)" "do:$(press Show)" "do:document.querySelector('main caption')?.textContent === 'Names of 0 queries'" \
 	"do:$(top_days 0 2)" "do:$(press Show)" "do:$(said 'must not be after')" "do:$(top_days 60 2)" "do:$(press Show)" "do:$(said '31 days at most')"

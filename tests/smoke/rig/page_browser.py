@@ -6,7 +6,8 @@ usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, st
 
 STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size;
 axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile, narrow (the smallest size from here on), saved:TEXT (a file with it is saved), do:JAVASCRIPT (its value must be true
-within 30 s), print:JAVASCRIPT (prints its value), touch:FILE (makes it), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something is wider than a window of
+within 30 s), speaks:LANGUAGE (that of the browser from here on), german (every view in the smallest size in German, without an English text; german:FILE: with
+the rules of axe-core; then the choice of English), print:JAVASCRIPT (prints its value), touch:FILE (makes it), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something is wider than a window of
 that width). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the window, an alert.
 """
 import json
@@ -47,6 +48,10 @@ class Browser:
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)  # or it may not copy
+        self.speaks("en-US")
+
+    def speaks(self, language):
+        self.call("Emulation.setUserAgentOverride", userAgent=self.call("Browser.getVersion")["userAgent"], acceptLanguage=language)
 
     def port(self):
         file, end = pathlib.Path(self.profile.name, "DevToolsActivePort"), time.monotonic() + START_S
@@ -202,6 +207,36 @@ def views(b, url, axe=""):
                 b.found += [f"{view} at {width}, {scheme}: {violation}" for violation in b.axe()]
 
 
+# Texts that are seen, or read out, and are those of English, other than in German. Of one word in small letters the API has some, too.
+ENGLISH = """import('/de.js').then(({default: texts}) => {
+  const plain = (s) => s.replaceAll(/[.*+?^${}()|[\\]\\\\]/g, '\\\\$&'), words = (s) => s.replaceAll(/\\{\\d\\}/g, '').match(/[a-z]{2,}/gi) ?? [];
+  const keys = Object.entries(texts).filter(([k, forms]) => ![forms].flat().some((f) => f === k) && (k.includes('{1}') ? words(k).length > 2 : /[A-Z ]/.test(k)))
+    .map(([k]) => new RegExp(`^${plain(k.trim()).replaceAll(/\\\\\\{\\d\\\\\\}/g, '.+')}$`));
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), seen = [document.title.replace(' · weir', '')];
+  while (walk.nextNode()) if (!walk.currentNode.parentElement.closest('script, noscript')) seen.push(walk.currentNode.data);
+  for (const e of document.querySelectorAll('body *')) seen.push(...['aria-label', 'title', 'placeholder', 'data-title'].map((a) => e.getAttribute(a) ?? ''));
+  return [...new Set(seen.map((s) => s.trim()).filter((s) => keys.some((k) => k.test(s))))];
+})"""
+
+
+def german(b, url, axe=""):
+    if axe:
+        b.value(pathlib.Path(axe).read_text() + "; true")
+    b.size(*SIZES[0], "light")
+    b.until("document.documentElement.lang === 'de'")
+    b.until("(() => { const e = document.querySelector('header [aria-expanded]'); e?.click(); return !!e?.offsetParent; })()")
+    for view in VIEWS:
+        b.view(view)
+        b.value("document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
+        b.found += [f"{view}: English: {text}" for text in b.value(ENGLISH)]
+        b.found += [f"{view} in German: wider than the window: {wide}" for wide in [b.value(WIDE)] if wide]
+        b.found += [f"{view} in German: {violation}" for violation in (b.axe() if axe else [])]
+    b.value("(() => { const s = document.querySelector('footer select'); s.value = 'en'; s.dispatchEvent(new Event('change')); return true; })()")
+    b.until("document.querySelectorAll('main .tile, main table').length > 0 && document.documentElement.lang === 'en'")
+    if not b.value(ENGLISH):
+        b.found.append("the search for English texts finds none in English")
+
+
 ACTIVE = """(() => { const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
   return {what: (e.tagName + ' ' + (e.ariaLabel || e.textContent || e.name || e.placeholder)).slice(0, 60), order: [...document.querySelectorAll('*')].indexOf(e),
     seen: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && r.right > 0 && r.bottom > 0 && r.left < innerWidth && r.top < innerHeight, body: e === document.body}; })()"""
@@ -277,6 +312,8 @@ def main():
                 b.until(step[3:])
             elif step.startswith("print:"):
                 print(b.value(step[6:]))
+            elif step.startswith("speaks:"):
+                b.speaks(step[7:])
             elif step.startswith("touch:"):
                 pathlib.Path(step[6:]).touch()
             elif step.startswith("wide:"):
@@ -286,7 +323,7 @@ def main():
                 b.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=step[10:])
             else:
                 word, _, argument = step.partition(":")
-                {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first, "hint": hint, "narrow": narrow, "saved": saved}[word](b, url, *[argument] * bool(argument))
+                {"views": views, "axe": views, "keys": keys, "german": german, "hostile": hostile, "first": first, "hint": hint, "narrow": narrow, "saved": saved}[word](b, url, *[argument] * bool(argument))
         b.found += [f"a request to elsewhere: {r}" for r in b.requests if not r.startswith((url, "about:", "data:", f"blob:{url}"))]
     finally:
         b.close()
