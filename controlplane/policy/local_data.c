@@ -383,7 +383,7 @@ static int items_rules(const struct local_items *b, unsigned first_voice, unsign
 struct local_seed {
 	struct special_settings special;
 	struct designated designated;
-	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // of service
+	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // service addresses
 	unsigned address_count;
 	bool hosts_ptr;
 	uint32_t ttl_s;
@@ -851,8 +851,6 @@ static int data_fill(struct local_data *d, const struct config *c)
 {
 	struct special_name special;
 	int rc = seed_init(&d->seed, c);
-	if (rc == 0 && special_name_at(&d->seed.special, 0, &special))
-		rc = source_add(d, c, NULL, LOCAL_TITLE_SPECIAL, LOCAL_SPECIAL, LOCAL_SPECIAL);
 	if (rc == 0 && has_data(c))
 		rc = source_add(d, c, NULL, LOCAL_TITLE_DATA, LOCAL_OWN_RECORD, LOCAL_FORWARD);
 	for (unsigned i = 0; i < c->group_count && rc == 0; i++) {
@@ -861,6 +859,9 @@ static int data_fill(struct local_data *d, const struct config *c)
 			rc = source_add(d, c, g, LOCAL_TITLE_DATA, LOCAL_OWN_RECORD,
 				touches_special(c, g) ? LOCAL_SPECIAL : LOCAL_FORWARD);
 	}
+	// Last: at one name a source before it decides, which has the hosts files.
+	if (rc == 0 && special_name_at(&d->seed.special, 0, &special))
+		rc = source_add(d, c, NULL, LOCAL_TITLE_SPECIAL, LOCAL_SPECIAL, LOCAL_SPECIAL);
 	return rc;
 }
 

@@ -18,8 +18,8 @@
 //             facts about clients (4), although a cache need not know them (3.2)
 //   RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its successor (eap.arpa)  do not exist:
 //             they are names of CoAP and EAP alone
-// weir answers `tls.name`, the target of these SVCB records, with its service addresses: clients that
-// know only the name (Private DNS of Android) reach the box although no public server has it.
+// weir answers `tls.name`, the target of these SVCB records, with its service addresses: clients
+// that know only the name (Private DNS of Android) reach the box although no public server has it.
 // `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for it
 // as the network's wish that they use its resolver. Apple devices take it so for the names of
 // iCloud Private Relay (developer.apple.com, "Prepare your network or web server for iCloud Private

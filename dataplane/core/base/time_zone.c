@@ -18,7 +18,7 @@ enum {
 	DAY_S = 24 * HOUR_S,
 };
 
-static const int64_t YEAR_9999_S = INT64_C(253370764800); // its begin, in Unix time
+static const int64_t YEAR_9999_S = INT64_C(253370764800); // 9999-01-01
 
 // The day of a year and the time on which the clocks change, as POSIX's TZ has it.
 struct yearly_day {
@@ -31,7 +31,7 @@ struct yearly_day {
 struct yearly {
 	bool is_given, has_summer;
 	int32_t standard_s, summer_s; // offsets
-	struct yearly_day begin, end; // of summer time
+	struct yearly_day begin, end; // summer time
 };
 
 struct transition {
@@ -174,7 +174,7 @@ static int64_t day_of(const struct yearly_day *d, int64_t year)
 		return first + d->day - 1 + (d->day >= 60 && is_leap(year));
 	const int64_t begin = first + ahead[d->month - 1] + (d->month > 2 && is_leap(year));
 	const int64_t end = first + ahead[d->month] + (d->month > 1 && is_leap(year));
-	const int64_t weekday = ((begin + 4) % 7 + 7) % 7; // of the first; 1970-01-01 is a Thursday
+	const int64_t weekday = ((begin + 4) % 7 + 7) % 7; // 1970-01-01 is a Thursday
 	int64_t day = begin + (d->weekday + 7 - weekday) % 7 + (d->week - 1) * 7;
 	while (day >= end)
 		day -= 7;

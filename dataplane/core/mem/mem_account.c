@@ -35,7 +35,7 @@ static const struct {
 	{MEM_ACCOUNT_http, "access api audit event events http job json lockouts passwords "
 			   "sessions tokens updates url_fields verb why"},
 	{MEM_ACCOUNT_frontend, "doh frontend frontends ring_mesh tcp"},
-	{MEM_ACCOUNT_config, "bootstrap config diff net_address pattern version"},
+	{MEM_ACCOUNT_config, "bootstrap config diff net_address pattern time_zone version"},
 	{MEM_ACCOUNT_stats,
 		"errors heap toggles leak mem memory metrics profile slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm thread"},

@@ -38,7 +38,8 @@ static const char *const documents[] = {
 	"  deny: [b.example, '/^ads/']\n"
 	"  rebinding: {enabled: true, allow: [lan.example]}\n"
 	"  safe_search: {google: strict}\n"
-	"  schedules: [{name: n, days: [mon], from: '22:00', to: '06:00', time_zone: Europe/Berlin, domains: [c.example]}]\n",
+	"  schedules: [{name: n, days: [mon], from: '22:00', to: '06:00', time_zone: "
+	"Europe/Berlin, domains: [c.example]}]\n",
 
 	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53]}\n"
 	"upstreams: {servers: [{address: 9.9.9.9}]}\n"

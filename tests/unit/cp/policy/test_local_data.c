@@ -181,9 +181,9 @@ TEST_WITH(test_own_name, setup, teardown)
 
 TEST_WITH(test_own_name_elsewhere, setup, teardown)
 {
-	static char host[] = "dns.example", special[] = "invalid";
+	static char host[] = "dns.example", special[] = "invalid", path[] = "/dns-query";
 	config.tls.name = host;
-	config.doh.enabled = true;
+	config.doh = (struct config_dot){.enabled = true, .port = 443, .path = path};
 	own_address("2001:db8::53");
 	hosts("127.0.1.1 dns.example dns\n");
 	build();

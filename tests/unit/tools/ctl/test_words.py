@@ -134,7 +134,7 @@ class Man(unittest.TestCase):
         for t in TOPICS:
             self.assertIn(f"*weirctl-{t.name}*(8)", overview)
             text = filled("weirctl-topic.8.scd", t.name).replace("\\", "")
-            self.assertNotIn("@", text.replace("NAME@ADDRESS", "").replace("NAME@", "").replace("@DEVICE", ""))
+            self.assertNotIn("@", text.replace("NAME@ADDRESS", "").replace("NAME@", "").replace("@DEVICE", "").replace("[@ZONE]", ""))
             for c in table.commands_of(ROOT, t):
                 for name in table.names(c):
                     self.assertIn(f"*weirctl {name}*{' ' if c.usage else ''}{c.usage}", text)
