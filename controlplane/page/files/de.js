@@ -535,4 +535,9 @@ export default {
   'Counted in memory for {1}; small counts may be too high.': 'Seit {1} im Speicher gezählt; kleine Zahlen können zu hoch sein.',
   'Over': 'Zeitraum',
   'The query store begins {1}.': 'Die gespeicherten Anfragen beginnen {1}.',
+  'that of the box': 'die der Box',
+  'Time zone': 'Zeitzone',
+  'iCloud Private Relay': 'iCloud Privat-Relay',
+  'Apple devices shall do without': 'Apple-Geräte verzichten darauf',
+  'as each device wishes': 'wie jedes Gerät es will',
 };
