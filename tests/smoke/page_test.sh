@@ -108,7 +108,7 @@ check "known lists are added by their names, and go" browse login "do:(window.co
 	"do:!$(press 'Add adguard') && $(row adguard) === 'Turn off,Remove'" "do:$(press Remove adguard)" "do:$(said 'adguard is removed.')" "do:$(press Remove slow.list)" "do:$(said 'slow.list is removed.')" \
 	"do:$(press Remove 'the other')" "do:$(said 'the other is removed.')"
 who=oda check "one who operates turns lists off, and adds none" browse login "do:location.hash = '#/lists', true" "do:$(row mine.list) === 'Turn off' && !document.querySelector('main textarea') && !$(press 'Add adguard')"
-who=rob check "who only looks gets no button at Lists" browse login "do:location.hash = '#/lists', true" "do:$(row mine.list) === '' && !document.querySelector('main button, main form')"
+who=rob check "who only looks gets no button at Lists" browse login "do:location.hash = '#/lists', true" "do:$(row mine.list) === '' && !document.querySelector('main :is(button, form):not(thead *, .tools *)')"
 check "and of its state" eval 'weirctl status | grep -q "^rules .* names from $kinds"'
 days() { echo "import('/chart.js').then((m) => m.tickTexts([$1].map(([d, h]) => new Date(2026, 10, d, h) / 1000)).join().replace(/\\n/g, ' ') === '$2')"; }
 check "charts that go over midnight have dates" browse login "do:$(days '[26, 18], [27, 0], [27, 6]' '18:00 26 Nov,00:00 27 Nov,06:00')" \
@@ -127,6 +127,24 @@ names_csv="import('/csv.js').then(async (m) => m.csvOf((await import('/dom.js'))
 check "Queries and Top save what is seen as CSV, without formulas" browse login "do:location.hash = '#/queries', true" "do:$(press 'Save as CSV')" "saved:\"'=formula.blocked.test\",\"blocked (blocked.list)\",\"A\",\"198.18.0.2\",\"NXDOMAIN\"," \
 	"do:location.hash = '#/top', true" "do:$(press 'Save as CSV')" "saved:\"'=formula.blocked.test\",\"1\"," \
 	"do:$names_csv.then((t) => t === ['Name', \"'=a\", \"'+a\", \"'-a\", \"'@a\", 'a\"\"b', '1234'].map((c) => '\"' + c + '\"\\r\\n').join(''))"
+# A table of its own: in_rows gives the names that are seen, heads presses a heading, filters types.
+sorting='window.rows = [["b10", 2048, 1e9], ["b9", 500, 1.1e9], ["a", 3e6, 0], ["Z", 0, 1.05e9], ["=c", 7e5, 1.2e9], ...["d", "e", "f", "g", "h"].map((n) => [n, 1, 1])], window.draw = async () => { const d = await import("/dom.js"), { csvButton } = await import("/csv.js"); window.box ??= document.querySelector("main").appendChild(d.h("section"));
+	d.fill(box, d.table(`Sorted ${Math.random()} rows`, [d.named("Name", (r) => r[0]), d.figure("Size", (r) => d.bytes(r[1])), { title: "When", of: (r) => d.when(r[2]) }, { title: "Actions", of: () => d.action("Go", () => "") }], rows), csvButton("sorted", box)); return true; }, draw()'
+in_rows() { echo "[...box.querySelector('tbody').rows].map((r) => r.cells[0].textContent).join() === '$1'"; }
+heads() { echo "(() => { const b = [...box.querySelectorAll('th button')].find((e) => e.textContent === '$1'); b.focus(); b.click(); return true; })()"; }
+ordered() { echo "[...box.querySelectorAll('th')].map((t) => t.ariaSort ?? '').join() === '$1'"; }
+filters() { echo "(() => { const i = box.querySelector('input'); i.focus(); i.value = '$1'; i.dispatchEvent(new Event('input', { bubbles: true })); i.setSelectionRange(1, 1); return true; })()"; }
+check "a table sorts by names, numbers and dates, filters, saves what is seen, and stays so over a redraw" browse login "do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache'" "do:$sorting" \
+	"do:$(in_rows 'b10,b9,a,Z,=c,d,e,f,g,h')" "do:$(heads Name)" "do:$(in_rows '=c,a,b9,b10,d,e,f,g,h,Z') && $(ordered 'ascending,,,')" "do:$(heads Name)" "do:$(ordered 'descending,,,')" \
+	"do:$(heads Name)" "do:$(in_rows 'b10,b9,a,Z,=c,d,e,f,g,h') && $(ordered ',,,')" "do:$(heads When)" "do:$(in_rows '=c,b9,Z,b10,d,e,f,g,h,a')" "do:$(heads Size)" "do:$(in_rows 'a,=c,b10,b9,d,e,f,g,h,Z') && $(ordered ',descending,,')" \
+	"do:(window.was = box.querySelector('table'), draw())" "do:box.querySelector('table') !== was && document.activeElement.textContent === 'Size' && box.contains(document.activeElement) && $(ordered ',descending,,')" \
+	"do:$(filters 'B10 k')" "do:$(in_rows 'b10') && box.textContent.includes('1 of 10 rows')" "do:$(filters b)" "do:$(in_rows 'a,=c,b10,b9,d,e,f,g,h,Z')" "do:$(filters b1)" "do:$(in_rows b10)" "do:draw()" \
+	"do:$(in_rows b10) && document.activeElement === box.querySelector('input') && document.activeElement.value === 'b1' && document.activeElement.selectionStart === 1" \
+	"do:$(filters 'ki')" "do:$(in_rows '=c,b10')" "do:$(press 'Save as CSV')" 'saved:"Name","Size","When"' "do:import('/csv.js').then((m) => m.csvOf(box.querySelector('table')).split('\\r\\n').map((l) => l.split(',')[0]).join() === '\"Name\",\"\'=c\",\"b10\",')" \
+	"do:$(filters none)" "do:$(in_rows 'No row has this text.')" "do:$(filters '')" "do:location.hash = '#/lists', true" "do:!!document.querySelector('main table')"
+by_select() { echo "(() => { const l = [...box.querySelectorAll('label')].find((e) => e.firstChild.textContent === 'Sort by'); if (!l?.checkVisibility()) return false; l.lastChild.value = '$1'; l.lastChild.dispatchEvent(new Event('change')); return true; })()"; }
+check "by a select in a narrow window" browse login "do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache'" "do:$sorting" "do:![...box.querySelectorAll('select')].some((s) => s.checkVisibility())" \
+	narrow "do:$(by_select Name)" "do:$(in_rows '=c,a,b9,b10,d,e,f,g,h,Z')" "do:$(press 'Other way round')" "do:$(in_rows 'Z,h,g,f,e,d,b10,b9,a,=c')" wide:360
 # top_days FROM TO: those of so many days ago
 top_days() { echo "(() => { const day = (ago) => new Date(Date.now() - 864e5 * ago).toLocaleDateString('sv'), [over, from, to] = document.querySelectorAll('main select, main input'); if (!to) return false; over.value = 'days'; over.dispatchEvent(new Event('change')); [from.value, to.value] = [day($1), day($2)]; return true; })()"; }
 in_german="Promise.all(['/dom.js', '/words.js', '/csv.js'].map((m) => import(m))).then(([d, w, c]) => [d.number(12345), d.percent(1, 8), w._\`\${w.count(1)} names in force.\`, w._\`\${w.count(2)} names in force.\`,
@@ -193,7 +211,7 @@ check "ask for a client, and block" browse login "do:$(typed Name wanted.blocked
 check "is blocked again" eventually blocks wanted.blocked.test
 who=rob check "who only looks gets no button that weir refuses" browse login "do:$(header Blocking.)" "do:!$(pressed Pause)" "do:$(typed Name wanted.blocked.test)" "$ask" \
 	"do:$(about)?.includes('blocked') && !$(press Allow) && $(press Close)"
-who=rob check "nor at Groups and Clients" browse login "do:location.hash = '#/groups', true" "do:document.querySelector('[aria-label=\"Group kids\"]') && !document.querySelector('main button')" \
+who=rob check "nor at Groups and Clients" browse login "do:location.hash = '#/groups', true" "do:document.querySelector('[aria-label=\"Group kids\"]') && !document.querySelector('main button:not(thead *, .tools *)')" \
 	"do:location.hash = '#/client', true" "do:document.querySelector('main tbody a') && !$(press Name)"
 who=rob check "nor in a row of Queries and Top" browse login "do:location.hash = '#/queries', true" "do:$(row rowed.blocked.test) === 'rowed.blocked.test'" \
 	"do:location.hash = '#/top', true" "do:$(row rowed.blocked.test) === ''"
@@ -210,6 +228,14 @@ check "make a group with a service, a bedtime, safe search and an entry" browse 
 check "the service is blocked" eventually blocks www.tiktok.com
 check "so is the entry" eventually blocks ok.mine.test
 check "other names are not" eventually resolves ok.www.test
+# keyed GROUP LABEL VALUE: as by a keyboard, with the caret behind the first letter
+keyed() { echo "(() => { const i = [...document.querySelectorAll('[aria-label=\"Group $1\"] label')].find((e) => e.firstChild.textContent === '$2')?.lastChild; if (!i) return false; i.closest('details').open = true; i.focus(); i.value = '$3'; i.dispatchEvent(new Event('input', { bubbles: true })); i.setSelectionRange?.(1, 1); return true; })()"; }
+kept() { echo "[...document.querySelectorAll('[aria-label=\"Group $1\"] label')].find((e) => e.firstChild.textContent === '$2')?.lastChild.value === '$3'"; }
+check "what is typed and not sent stays when something else changes, and the caret; what is sent does not" browse login "do:location.hash = '#/groups', true" "do:$(keyed kids Schedule night)" "do:$(keyed kids Verdict deny)" \
+	"do:$(keyed kids 'Name, and all below it' half.test)" "do:(window.was = document.activeElement, import('/api.js').then((m) => m.post('/services/block', { service: 'steam', group: 'teens' })), document.dispatchEvent(new Event('pauses')), true)" \
+	"do:document.activeElement !== was && $(kept kids Schedule night) && $(kept kids Verdict deny) && $(kept kids 'Name, and all below it' half.test) && $(kept rest Schedule bedtime)" \
+	"do:document.activeElement.value === 'half.test' && document.activeElement.selectionStart === 1" "do:$(in_group kids Add)" "do:$(said 'half.test: done.')" "do:$(kept kids 'Name, and all below it' '') && $(kept kids Schedule night)" \
+	"do:(window.confirm = () => true, $(in_group kids Remove half.test))" "do:$(said 'half.test is removed.')" "do:$(in_group teens 'Allow steam')" "do:$(said 'steam is no longer blocked')"
 check "a bedtime" browse login "do:location.hash = '#/groups', true" "do:$(group_typed teens From 00:00)" "do:$(group_typed teens To 23:59)" \
 	"do:$(group_typed teens 'Time zone' Asia/Kathmandu)" "do:$(in_group teens 'Set schedule')" "do:$(said 'bedtime is set.')" "do:$(of_group teens 'daily 00:00 to 23:59, Asia/Kathmandu')"
 check "blocks all" eventually blocks ok.www.test

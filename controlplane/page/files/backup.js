@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A backup of the configuration in force, as `weirctl restore` reads it: a tar archive of weir-backup, config/ and state/.
-import { h } from './dom.js';
+import { save } from './dom.js';
 import { get } from './api.js';
 import { _, count } from './words.js';
 
-const BLOCK = 512, NAME_MAX = 100, PREFIX_MAX = 155, KEPT_MS = 60000;
+const BLOCK = 512, NAME_MAX = 100, PREFIX_MAX = 155;
 const MANAGED = '/config/managed.yaml'; // in the state directory: what the page and weirctl have changed
 const MASK = /(?<!\*)\*{3}(?!\*)/g; // in place of a secret
 const INCLUDE = /^include\s*:(.*(?:\n[ \t-].*)*)/m; // the key's value, over its lines
@@ -61,8 +61,6 @@ function archive(files) {
 // Has the browser save the backup. Gives what to say.
 export async function download() {
   const { files, number } = await get('/config/show'), masked = files.reduce((sum, f) => sum + (f.text.match(MASK) ?? []).length, 0);
-  const url = URL.createObjectURL(archive(files));
-  h('a', { href: url, download: `weir-${new Date().toISOString().slice(0, 10)}${number ? `-version-${number}` : ''}.tar` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+  save(archive(files), `weir-${new Date().toISOString().slice(0, 10)}${number ? `-version-${number}` : ''}.tar`);
   return masked ? _`The backup is saved, with *** for ${count(masked)} secrets. Before a restore, unpack it, write them in, and pack it again.` : _`The backup is saved.`;
 }

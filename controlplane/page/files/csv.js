@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A file of the rows of a table, as they are seen. A spreadsheet would run a text such as `=1+1`, and anyone may ask for a name that
 // begins so: it gets an apostrophe.
-import { action, h } from './dom.js';
+import { action, save } from './dom.js';
 import { _ } from './words.js';
 
 const cell = (text) => `"${text.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
@@ -19,7 +19,5 @@ export function csvOf(table) {
 
 // Saves the first table in `box` as the file weir-`name`.csv.
 export const csvButton = (name, box) => action(_`Save as CSV`, () => {
-  const url = URL.createObjectURL(new Blob([csvOf(box.querySelector('table'))], { type: 'text/csv' }));
-  h('a', { href: url, download: `weir-${name}.csv` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60000);
+  save(new Blob([csvOf(box.querySelector('table'))], { type: 'text/csv' }), `weir-${name}.csv`);
 }, { 'aria-label': _`Save as CSV: ${name}` });

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Elements and texts. Every text from the API becomes a text node: no view makes elements of markup.
+import { emptied, keeping, sending } from './keep.js';
 import { _, locale } from './words.js';
+
+export { table } from './table.js';
 
 // What is there of these, which may be in arrays.
 const given = (children) => children.flat(2).filter((c) => (c ?? false) !== false);
@@ -18,50 +21,13 @@ export function h(name, options = {}, ...children) {
   return e;
 }
 
-const CONTROLS = 'a[href], button, input, select, textarea, [tabindex="0"]';
-
-const called = (control) => control.tagName + (control.ariaLabel ?? control.textContent);
-
-// A number of no other control where there is no column.
-const columnOf = (control) => control.closest('td')?.cellIndex ?? NaN;
-
-function headingFocus(e) {
-  const before = [...document.querySelectorAll('main h1, main h2')].filter((x) => x.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING).at(-1);
-  before?.setAttribute('tabindex', '-1');
-  before?.focus({ preventScroll: true });
-}
-
-// Puts these in place of what is there; what is null is left out. The focus stays on the control of the same place if it
-// is called the same, or stands in the same column; or else it goes to the heading before. What is scrolled aside stays so.
-export function fill(e, ...children) {
-  const held = e.contains(document.activeElement) ? document.activeElement : null;
-  const focus = [...e.querySelectorAll(CONTROLS)].indexOf(held);
-  const lefts = [...e.querySelectorAll('.scroll')].map((s) => s.scrollLeft);
-  e.replaceChildren(...given(children));
-  e.querySelectorAll('.scroll').forEach((s, i) => { s.scrollLeft = lefts[i] ?? 0; });
-  if (!held || e.contains(document.activeElement)) return;
-  const same = e.querySelectorAll(CONTROLS)[focus];
-  if (same && (called(same) === called(held) || columnOf(same) === columnOf(held))) same.focus({ preventScroll: true });
-  else headingFocus(e);
-}
+// Puts these in place of what is there; what is null is left out. The focus stays, what was typed and not sent, and what is
+// scrolled aside.
+export const fill = (e, ...children) => keeping(e, () => e.replaceChildren(...given(children)));
 
 export const row = (...children) => h('div', { class: 'row' }, children);
 
 export const text = (s) => document.createTextNode(String(s));
-
-// columns: [{title, number, name, tight, short, of: row => text, node or nothing}]. In a narrow window page.css makes a card
-// of each row, and a table of blocks loses the roles that its elements have: they are written down.
-export function table(caption, columns, rows, empty = _`Nothing here.`) {
-  const cell = (c, row) => {
-    const what = c.of(row);
-    return h('td', { role: 'cell', 'data-title': c.title, 'data-verdict': c.title === _`Verdict`, class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : c.short ? 'short' : undefined }, what instanceof Node ? what : text(what || what === 0 ? what : ''));
-  };
-  return h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': caption },
-    h('table', { role: 'table' }, h('caption', {}, caption),
-      h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((c) => h('th', { role: 'columnheader', scope: 'col', class: c.number ? 'number' : undefined }, c.title)))),
-      h('tbody', { role: 'rowgroup' }, rows.length ? rows.map((row) => h('tr', { role: 'row' }, columns.map((c) => cell(c, row))))
-        : h('tr', { role: 'row' }, h('td', { role: 'cell', colSpan: columns.length, class: 'soft' }, empty)))));
-}
 
 // Columns of numbers, and of names.
 export const figure = (title, of) => ({ title, number: true, of });
@@ -99,7 +65,7 @@ export function action(title, does, { ask, ...options } = {}) {
     if (b.ariaDisabled || (ask && !confirm(ask))) return;
     b.ariaDisabled = 'true';
     try {
-      const words = await does();
+      const words = await sending(b.closest('form, .row'), does);
       if (words) say(words);
     } catch (e) {
       complain(e);
@@ -114,6 +80,15 @@ export function action(title, does, { ask, ...options } = {}) {
 export const notes = (r) => (r.replaced_permanent && r.until_unix_s ? _` The entry before had no end; it does not come back when this one ends.` : '')
   + (r.needs_restart ? _` These need a restart: ${r.needs_restart}.` : '') + (r.warning ? _` Warning: ${r.warning}.` : '');
 
+const KEPT_MS = 60000; // how long a browser may take to save
+
+// Has the browser save a file.
+export function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  h('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+}
+
 export function field(title, input) {
   return h('label', {}, title, input);
 }
@@ -123,8 +98,8 @@ export function form(fields, title, does) {
   return h('form', { onsubmit: async (e) => {
     e.preventDefault();
     try {
-      say(await does());
-      e.target.reset();
+      say(await sending(e.target, does));
+      emptied(e.target);
     } catch (x) { complain(x); }
   } }, fields, h('button', { type: 'submit' }, title));
 }
@@ -137,33 +112,46 @@ export function choice(list, value, options = {}) {
   return s;
 }
 
+// A table sorts by the number behind a text: that which the first of the functions below was given.
+let figureOf;
+function figured(n, words) {
+  figureOf ??= n;
+  return words;
+}
+export function figures(of) {
+  figureOf = undefined;
+  const what = of();
+  return [what, figureOf];
+}
+
 const digits = [0, 1, 2].map((d) => new Intl.NumberFormat(locale(), { minimumFractionDigits: d, maximumFractionDigits: d }));
-export const number = (n) => digits[0].format(Math.round(n ?? 0));
+export const number = (n) => figured(n ?? 0, digits[0].format(Math.round(n ?? 0)));
 const shortest = new Intl.NumberFormat(locale(), { maximumFractionDigits: 2 });
 export function rate(n) {
-  return n >= 100 ? number(n) : (n >= 10 ? digits[1] : shortest).format(n);
+  return figured(n, n >= 100 ? number(n) : (n >= 10 ? digits[1] : shortest).format(n));
 }
-export const percent = (part, all) => (all > 0 ? `${digits[part && part < all / 100 ? 2 : 1].format(100 * part / all)} %` : '–');
+export const percent = (part, all) => (all > 0 ? figured(part / all, `${digits[part && part < all / 100 ? 2 : 1].format(100 * part / all)} %`) : '–');
 export function bytes(n) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let i = 0;
+  figured(n, '');
   for (n = n ?? 0; n >= 1024 && i < units.length - 1; i++) n /= 1024;
   return `${digits[i && n < 100 ? 1 : 0].format(n)} ${units[i]}`;
 }
 export function micros(us) {
-  if (us < 10) return us < 1 ? `${Math.round(us * 1000)} ns` : `${digits[1].format(us)} µs`;
-  return us < 1000 ? `${Math.round(us)} µs` : us < 1e6 ? `${digits[us < 1e4 ? 1 : 0].format(us / 1000)} ms` : `${digits[1].format(us / 1e6)} s`;
+  if (us < 10) return figured(us, us < 1 ? `${Math.round(us * 1000)} ns` : `${digits[1].format(us)} µs`);
+  return figured(us, us < 1000 ? `${Math.round(us)} µs` : us < 1e6 ? `${digits[us < 1e4 ? 1 : 0].format(us / 1000)} ms` : `${digits[1].format(us / 1e6)} s`);
 }
 export function span(seconds) {
-  const s = Math.round(seconds);
+  const s = figured(seconds, Math.round(seconds));
   if (s < 120) return `${s} s`;
   if (s < 7200) return `${Math.round(s / 60)} min`;
   if (s < 172800) return `${Math.round(s / 3600)} h`;
   return `${Math.round(s / 86400)} d`;
 }
-export const when = (unix_s) => (unix_s ? new Date(unix_s * 1000).toLocaleString(locale()) : _`never`);
-export const moment = (unix_s) => new Date(unix_s * 1000).toLocaleString(locale(), { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-export const clock = (unix_s) => new Date(unix_s * 1000).toLocaleTimeString(locale());
+export const when = (unix_s) => figured(unix_s, unix_s ? new Date(unix_s * 1000).toLocaleString(locale()) : _`never`);
+export const moment = (unix_s) => figured(unix_s, new Date(unix_s * 1000).toLocaleString(locale(), { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }));
+export const clock = (unix_s) => figured(unix_s, new Date(unix_s * 1000).toLocaleTimeString(locale()));
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'];
 export const rcode = (n) => (n === 16 ? 'BADVERS' : n === 23 ? 'BADCOOKIE' : RCODES[n] ?? `RCODE${n}`);

@@ -93,7 +93,7 @@ export async function show(box, signal, argument) {
   const { open, hand } = detailsIn(about, signal, () => draw());
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
   let following = false, rows = [], dirty = false;
-  const draw = () => fill(result, table(following ? _`Queries as they come; the table waits while the focus or the pointer is in it` : _`The latest queries`, columns(open, hand), rows, following ? _`Waiting for a query …` : _`No such query.`));
+  const draw = () => fill(result, table(following ? _`Queries as they come; the table waits while the focus or the pointer is in it` : _`The latest queries`, columns(open, hand), rows, following ? _`Waiting for a query …` : _`No such query.`, { sorts: false }));
   const stop = () => { following = dirty = false; follow.textContent = _`Follow`; };
   const search = (filters, after) => load(async (mine) => {
     stop();

@@ -71,10 +71,11 @@ function serversShow(known, look) {
 
 // One after the other, as each is a change of the configuration, and then a test of each.
 async function add(title, list, look) {
-  let refused = null;
-  for (const server of list) await post('/upstreams/add', { server }).catch((e) => { refused ??= e; });
+  const refused = [];
+  for (const server of list) await post('/upstreams/add', { server }).catch((e) => { refused.push(e); });
+  if (refused.length === list.length) throw refused[0];
   const { servers } = await look();
-  if (refused) throw refused;
+  if (refused.length) throw refused[0];
   const names = servers.filter((s) => list.includes(s.server)).map((s) => s.name);
   return [_`${title} is added.`, ...(await Promise.all(names.map((n) => test(n).catch((e) => `${n}: ${e.message}.`))))].join(' ');
 }

@@ -7,7 +7,8 @@ usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, st
 STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size;
 axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile, narrow (the smallest size from here on), saved:TEXT (a file with it is saved), do:JAVASCRIPT (its value must be true
 within 30 s), speaks:LANGUAGE (that of the browser from here on), german (every view in the smallest size in German, without an English text; german:FILE: with
-the rules of axe-core; then the choice of English), print:JAVASCRIPT (prints its value), touch:FILE (makes it), downloads:FOLDER (where those that follow go), wide:WIDTH (whether something is wider than a window of
+the rules of axe-core; then the choice of English), print:JAVASCRIPT (prints its value), touch:FILE (makes it), downloads:FOLDER (where those that follow go), drag:SELECTOR to SELECTOR (by mouse),
+finger:SELECTOR to SELECTOR, key:NAME or key:Shift+NAME (a press), wide:WIDTH (whether something is wider than a window of
 that width). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the window, an alert.
 """
 import json
@@ -292,9 +293,45 @@ def narrow(b, url):
     b.size(*SIZES[0], "light")
 
 
+CENTRE = """(() => { const e = document.querySelector(%s), r = e?.getBoundingClientRect(); return e && {x: r.left + r.width / 2, y: r.top + r.height / 2}; })()"""
+
+
+def centres(b, argument):
+    """Those of `SELECTOR to SELECTOR`, brought into sight by the first."""
+    selectors = [json.dumps(selector) for selector in argument.split(" to ")]
+    b.value(f"document.querySelector({selectors[0]})?.scrollIntoView({{block: 'center'}}); true")
+    found = [b.value(CENTRE % selector) for selector in selectors]
+    if None not in found:
+        return found
+    b.found.append(f"not there: {argument}")
+    return None
+
+
+def drag(b, url, argument):
+    places = centres(b, argument)
+    if places:
+        for kind, place in (("mousePressed", places[0]), ("mouseMoved", places[1]), ("mouseReleased", places[1])):
+            b.call("Input.dispatchMouseEvent", type=kind, button="left", buttons=int(kind != "mouseReleased"), clickCount=1, **place)
+
+
+def finger(b, url, argument):
+    places = centres(b, argument)
+    if places:
+        for kind, points in (("touchStart", places[:1]), ("touchMove", places[1:]), ("touchEnd", [])):
+            b.call("Input.dispatchTouchEvent", type=kind, touchPoints=list(points))
+
+
+KEYS = {"Space": (" ", 32), "ArrowLeft": ("ArrowLeft", 37), "ArrowUp": ("ArrowUp", 38), "ArrowRight": ("ArrowRight", 39), "ArrowDown": ("ArrowDown", 40)}
+
+
+def press(b, url, argument):
+    name, code = KEYS[argument.removeprefix("Shift+")]
+    b.key(name, code, modifiers=8 if argument.startswith("Shift+") else 0)
+
+
 def saved(b, url, text):
     end = time.monotonic() + STEP_S
-    while not any(text in file.read_text() for file in b.folder.glob("*.csv")):
+    while not any(text in file.read_text() for file in b.folder.glob("weir*[!d]")):
         if time.monotonic() > end:
             b.found.append(f"no file is saved with {text}: {[f.read_text() for f in b.folder.glob('*')]}")
             return
@@ -323,7 +360,8 @@ def main():
                 b.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=step[10:])
             else:
                 word, _, argument = step.partition(":")
-                {"views": views, "axe": views, "keys": keys, "german": german, "hostile": hostile, "first": first, "hint": hint, "narrow": narrow, "saved": saved}[word](b, url, *[argument] * bool(argument))
+                {"views": views, "axe": views, "keys": keys, "german": german, "hostile": hostile, "first": first, "hint": hint, "narrow": narrow, "saved": saved,
+                 "drag": drag, "finger": finger, "key": press}[word](b, url, *[argument] * bool(argument))
         b.found += [f"a request to elsewhere: {r}" for r in b.requests if not r.startswith((url, "about:", "data:", f"blob:{url}"))]
     finally:
         b.close()
