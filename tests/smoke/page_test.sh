@@ -236,6 +236,30 @@ check "what is typed and not sent stays when something else changes, and the car
 	"do:document.activeElement !== was && $(kept kids Schedule night) && $(kept kids Verdict deny) && $(kept kids 'Name, and all below it' half.test) && $(kept rest Schedule bedtime)" \
 	"do:document.activeElement.value === 'half.test' && document.activeElement.selectionStart === 1" "do:$(in_group kids Add)" "do:$(said 'half.test: done.')" "do:$(kept kids 'Name, and all below it' '') && $(kept kids Schedule night)" \
 	"do:(window.confirm = () => true, $(in_group kids Remove half.test))" "do:$(said 'half.test is removed.')" "do:$(in_group teens 'Allow steam')" "do:$(said 'steam is no longer blocked')"
+check "an entry for a query type with a reply, and a pattern inverted" browse login "do:location.hash = '#/groups', true" "do:$(keyed teens 'Name, and all below it' typed.test)" "do:$(group_typed teens Verdict deny)" \
+	"do:$(group_typed teens 'Only for the query types' 'AAAA, HTTPS')" "do:$(group_typed teens 'A blocked name gets' refused)" "do:$(in_group teens Add)" "do:$(said 'typed.test: done.')" "do:$(of_group teens 'AAAA,HTTPS')" \
+	"do:$(group_typed teens 'Name, and all below it' '/keep[.]test\$/')" "do:$(group_typed teens Verdict deny)" "do:(() => { const l = [...document.querySelectorAll('[aria-label=\"Group teens\"] label')].find((e) => e.firstChild.textContent.includes('/pattern/')); l.lastChild.checked = true; return true; })()" \
+	"do:$(in_group teens Add)" "do:$(said 'done.')" "do:$(of_group teens 'all but /keep[.]test\$/')"
+check "are as weirctl has them" eval 'weirctl --json entries | jq -e "any(.entries[]; .name == \"typed.test\" and .type == \"AAAA,HTTPS\" and .reply == \"refused\") and any(.entries[]; .invert)"'
+check "one type is refused, another one is not" eventually eval 'client kdig @$service ok.typed.test AAAA | grep -q REFUSED && blocks ok.other.test && resolves ok.keep.test'
+check "both go" browse login "do:(window.confirm = () => true, location.hash = '#/groups', true)" "do:$(in_group teens Remove keep)" "do:$(said 'is removed')" "do:$(in_group teens Remove typed.test)" "do:$(said 'typed.test is removed')"
+# unfolded GROUP: its week is in sight
+unfolded() { echo "(() => { const s = document.querySelector('[aria-label=\"Group $1\"]'); s?.querySelectorAll('details').forEach((d) => { d.open = true; }); return !!s?.querySelector('[role=grid]'); })()"; }
+half() { echo "[aria-label=\"Group $1\"] [aria-label=\"$2\"]"; }
+focused() { echo "(() => { document.querySelector('$(half "$1" "$2")').focus(); return true; })()"; }
+check "paint a week by mouse and keys" browse login "do:location.hash = '#/groups', true" "do:$(unfolded kids)" "drag:$(half kids 'mon 21:00') to $(half kids 'thu 23:30')" "do:$(of_group kids 'mon, tue, wed, thu 21:00 to 24:00')" \
+	"do:$(focused kids 'sun 22:00')" key:Space key:ArrowLeft key:Space key:ArrowRight key:Shift+ArrowRight key:Shift+ArrowRight key:Shift+ArrowRight "do:$(of_group kids 'sun 21:30 to 24:00')" \
+	key:ArrowUp "do:document.activeElement.ariaLabel === 'sat 23:30'" key:ArrowRight "do:document.activeElement.ariaLabel === 'sat 23:30'" key:ArrowDown key:ArrowLeft key:ArrowLeft key:ArrowLeft key:ArrowLeft key:ArrowLeft key:Space \
+	"do:$(of_group kids 'mon, tue, wed, thu, sun 21:00 to 24:00')" "drag:$(half kids 'sat 00:00') to $(half kids 'sat 23:30')" "drag:$(half kids 'mon 00:00') to $(half kids 'fri 06:30')" \
+	"drag:$(half kids 'mon 00:00') to $(half kids 'mon 06:30')" "drag:$(half kids 'mon 00:00') to $(half kids 'mon 06:30')" "do:$(of_group kids 'mon, tue, wed, thu, sun 21:00 to 07:00; sat 00:00 to 24:00')" \
+	"do:$(group_typed kids 'Name of the schedule' sleep)" "do:$(in_group kids 'Set week')" "do:$(said 'sleep is set.')" "do:$(of_group kids 'Nothing is painted.')" "do:$(of_group kids 'sleep-2')"
+check "which weirctl has" eval 'weirctl --json groups | jq -e "[.groups[] | select(.name == \"kids\").schedules[] | select(.block_all) | .name + \" \" + .from + \" \" + .to + \" \" + (.days | join(\",\"))] == [\"sleep 21:00 07:00 mon,tue,wed,thu,sun\", \"sleep-2 00:00 24:00 sat\"]"'
+check "paint it again by finger in a narrow window, with a service" browse login narrow "do:location.hash = '#/groups', true" "do:$(in_group kids Paint sleep-2)" "do:$(of_group kids 'mon, tue, wed, thu, sun 21:00 to 07:00; sat 00:00 to 24:00')" \
+	"do:$(unfolded kids)" wide:360 "finger:$(half kids 'sat 00:00') to $(half kids 'sat 23:30')" "do:(() => { const s = [...document.querySelectorAll('[aria-label=\"Group kids\"] select[multiple]')].at(-1); s.value = 'tiktok'; return true; })()" \
+	"do:(() => { const w = [...document.querySelectorAll('[aria-label=\"Group kids\"] label')].filter((e) => e.firstChild.textContent === 'What').at(-1).lastChild; w.value = 'services'; w.dispatchEvent(new Event('change')); return true; })()" \
+	"do:$(in_group kids 'Set week')" "do:$(said 'sleep is set.')" "do:!$(of_group kids sleep-2) && $(of_group kids 'blocks tiktok')"
+check "which weirctl has, and no other" eval 'weirctl --json groups | jq -e "any(.groups[]; .name == \"kids\" and (.schedules | length == 1 and .[0].services == [\"tiktok\"] and (.[0].block_all | not)))"'
+check "it goes" browse login "do:(window.confirm = () => true, location.hash = '#/groups', true)" "do:$(in_group kids Remove sleep)" "do:$(said 'sleep is removed.')"
 check "a bedtime" browse login "do:location.hash = '#/groups', true" "do:$(group_typed teens From 00:00)" "do:$(group_typed teens To 23:59)" \
 	"do:$(group_typed teens 'Time zone' Asia/Kathmandu)" "do:$(in_group teens 'Set schedule')" "do:$(said 'bedtime is set.')" "do:$(of_group teens 'daily 00:00 to 23:59, Asia/Kathmandu')"
 check "blocks all" eventually blocks ok.www.test

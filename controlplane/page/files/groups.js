@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses, and what changes them.
-import { h, row, fill, table, facts, field, form, choice, action, mark, number, moment, span, when, say } from './dom.js';
-import { change, get, mayAdmin, mayOperate } from './api.js';
+import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, moment, span, when, say } from './dom.js';
+import { change, get, mayAdmin, mayOperate, post } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { overridesGet, overridesShow } from './override.js';
 import { pause, resume, whenPaused } from './pause.js';
+import { cellsOf, DAYS, isWhole, schedulesOf, weekGrid } from './week.js';
 import { _, count, locale } from './words.js';
 
-const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
-const opened = new Set(); // the groups whose controls are unfolded
+const opened = new Set(), painting = new Set(); // the groups whose controls are unfolded, and whose weeks
+const painted = new Map(); // of a group: the half hours that are painted and not set
+const NAME_MAX = 23; // bytes of a schedule's name
+const NOTHING = { block_all: false, pause: false, services: [] }; // in place of what a schedule did before
 
 const everyone = (g) => g.group === 0;
 const paused = (all) => all.pause_until_unix_s > Date.now() / 1000;
@@ -39,27 +42,88 @@ function overridden(g, overrides) {
     : overrides.filter((o) => o.path.startsWith(start)).map((o) => start + /^\w*/.exec(o.path.slice(start.length))[0]);
 }
 
-function schedule(g, services, look) {
-  const name = h('input', { required: true, maxLength: 31, size: 10, value: 'bedtime' });
-  const from = h('input', { type: 'time', required: true, value: '21:00' }), to = h('input', { type: 'time', required: true, value: '07:00' });
-  const days = DAYS.map((d) => [d, h('input', { type: 'checkbox', checked: true })]);
-  const zone = h('input', { size: 14, maxLength: 64, list: 'zones', placeholder: _`that of the box` });
+// The controls of what a schedule does, and the keys that they set.
+function effect(services) {
   const some = choice(services, '', { multiple: true, size: 6 }), someField = field(_`Services`, some);
   const what = choice([['block_all', _`block everything`], ['services', _`block services`], ['pause', _`block nothing`]], 'block_all', { onchange: () => { someField.hidden = what.value !== 'services'; } });
+  const zone = h('input', { size: 14, maxLength: 64, list: 'zones', placeholder: _`that of the box` });
   someField.hidden = true;
-  return form([field(_`Schedule`, name), field(_`From`, from), field(_`To`, to), field(_`Time zone`, zone), days.map(([d, box]) => field(dayName(d), box)), field(_`What`, what), someField], _`Set schedule`, () => {
+  return { what, some, zone, fields: [field(_`Time zone`, zone), field(_`What`, what), someField],
+    keys: () => ({ ...(zone.value && { time_zone: zone.value.trim() }), [what.value]: what.value === 'services' ? [...some.selectedOptions].map((o) => o.value) : true }) };
+}
+
+function schedule(g, services, look) {
+  const name = h('input', { required: true, maxLength: NAME_MAX, size: 10, value: 'bedtime' });
+  const from = h('input', { type: 'time', required: true, value: '21:00' }), to = h('input', { type: 'time', required: true, value: '07:00' });
+  const days = DAYS.map((d) => [d, h('input', { type: 'checkbox', checked: true })]), does = effect(services);
+  return form([field(_`Schedule`, name), field(_`From`, from), field(_`To`, to), days.map(([d, box]) => field(dayName(d), box)), does.fields], _`Set schedule`, () => {
     if (days.every(([, box]) => !box.checked)) throw new Error(_`Choose a day.`);
-    const one = { name: name.value, from: from.value, to: to.value, ...(zone.value && { time_zone: zone.value.trim() }), days: days.filter(([, box]) => box.checked).map(([d]) => d),
-      [what.value]: what.value === 'services' ? [...some.selectedOptions].map((o) => o.value) : true };
+    const one = { name: name.value, from: from.value, to: to.value, days: days.filter(([, box]) => box.checked).map(([d]) => d), ...does.keys() };
     return change(look, _`${one.name} is set.`, '/config/override', { yaml: keysText(g, { schedules: [one] }), replace: `${at(g)}.schedules[${one.name}]` });
   });
 }
 
+// The schedules of a painted week: NAME, and where there are more NAME-2 and so on.
+const numbered = (name, i) => (i ? `${name}-${i + 1}` : name);
+const family = (list, name) => list.filter((s) => s.name === name || (s.name.startsWith(`${name}-`) && /^\d+$/.test(s.name.slice(name.length + 1))));
+// Does it block everything, some services or nothing, and no more?
+const isPlain = (s) => s.name !== 'family time' && !s.lists.length && !s.domains;
+
+// A week that is painted in place of the times and days of a schedule. `show` paints those that there are.
+function week(g, known, look) {
+  const cells = painted.get(g.name) ?? cellsOf([]), does = effect(known.services), says = h('p', { class: 'soft', role: 'status' });
+  const name = h('input', { required: true, maxLength: NAME_MAX - 3, size: 10, value: 'bedtime' });
+  const own = isOwn(g, known) ? g.schedules : [];
+  const tell = () => {
+    says.textContent = cells.includes(true) ? schedulesOf(cells).map((s) => _`${days(s.days)} ${s.from} to ${s.to}`).join('; ') : _`Nothing is painted.`;
+  };
+  const changed = () => {
+    painted.set(g.name, cells);
+    tell();
+  };
+  const set = async () => {
+    const rows = schedulesOf(cells).map((s, i) => ({ name: numbered(name.value, i), ...s, ...NOTHING, ...does.keys() }));
+    if (!rows.length) throw new Error(_`Paint the hours first.`);
+    const reply = await post('/config/override', { yaml: keysText(g, { schedules: rows }), replace: `${at(g)}.schedules[${name.value}]` });
+    for (const s of family(own, name.value)) if (!rows.some((r) => r.name === s.name)) await post('/config/unset', { path: `${at(g)}.schedules[${s.name}]` });
+    painted.delete(g.name);
+    await look();
+    return _`${name.value} is set.` + notes(reply);
+  };
+  const grid = h('div', { class: 'painted' });
+  const draw = () => fill(grid, weekGrid(_`Week of ${g.name}`, cells, changed), says);
+  const box = h('details', { open: painting.has(g.name), ontoggle: () => {
+    if (box.open) painting.add(g.name);
+    else painting.delete(g.name);
+    if (box.open && !grid.firstChild) draw();
+  } }, h('summary', {}, _`Paint a week for ${g.name}`),
+  h('p', { class: 'soft' }, _`Paint by mouse or finger, or by the arrow keys and Space; with Shift an arrow key paints on. Paint again to clear. For exact minutes use the form above.`),
+  form([field(_`Name of the schedule`, name), does.fields, grid], _`Set week`, set));
+  const show = (s) => {
+    const base = s.name.replace(/-\d+$/, ''), of = own.some((o) => o.name === base) ? base : s.name, all = family(own, of);
+    cells.splice(0, cells.length, ...cellsOf(all));
+    name.value = of;
+    does.zone.value = s.time_zone ?? '';
+    does.what.value = s.block_all ? 'block_all' : s.pause ? 'pause' : 'services';
+    for (const o of does.some.options) o.selected = s.services.includes(o.value);
+    for (const input of [name, does.what, does.some, does.zone]) input.dispatchEvent(new Event('input', { bubbles: true }));
+    does.what.dispatchEvent(new Event('change'));
+    for (const d of [box, box.parentElement.closest('details')]) d.open = true;
+    draw();
+    changed();
+    box.scrollIntoView({ block: 'nearest' });
+    return isWhole(all) ? '' : _`The week has half hours: other minutes are rounded.`;
+  };
+  tell();
+  if (box.open) draw();
+  return { box, show };
+}
+
 // What only an admin may change.
-function settings(g, { services, overrides }, look) {
+function settings(g, { services, overrides }, paint, look) {
   const path = `${at(g)}.clients`, set = overrides.find((o) => o.path === path)?.value, who = clientsInput(set ? JSON.parse(set).join(', ') : '');
   const safe = Object.values(g.safe_search ?? {}).some((v) => v !== 'off');
-  return [schedule(g, services, look),
+  return [schedule(g, services, look), paint.box,
     // The reply about a group has addresses in place of a file's names, those that Add put there, and not all of a long list.
     set && form(field(_`Clients`, who), _`Set clients`, () => change(look, _`The clients of ${g.name} are set.`, '/config/set', { path, yaml: listText(who) })),
     row(
@@ -68,26 +132,29 @@ function settings(g, { services, overrides }, look) {
       !everyone(g) && action(_`Delete group`, () => change(look, _`${g.name} is deleted.`, '/config/unset', { path: at(g) }), { ask: _`Delete the group ${g.name}?` }))];
 }
 
-function controls(g, known, look) {
+function controls(g, known, paint, look) {
   const blocked = g.services ?? [], service = choice(known.services.filter((s) => !blocked.includes(s)), '');
   const set = (verb, name, words) => change(look, words, `/services/${verb}`, { service: name, group: g.name });
   return h('details', { open: opened.has(g.name), ontoggle: (e) => (e.target.open ? opened.add(g.name) : opened.delete(g.name)) }, h('summary', {}, _`Change ${g.name}`),
     row(field(_`Service`, service), action(_`Block service`, () => set('block', service.value, _`${service.value} is blocked for ${g.name}.`)), blocked.map((s) => action(_`Allow ${s}`, () => set('allow', s, _`${s} is no longer blocked for ${g.name}.`)))),
-    mayAdmin() && settings(g, known, look),
+    mayAdmin() && settings(g, known, paint, look),
     entriesShow(_`Entries of ${g.name}`, known.entries.filter((e) => e.group === (everyone(g) ? '' : g.name)), look), addEntry(look, g.name));
 }
 
-function schedules(g, known, look) {
-  const isOwn = everyone(g) || JSON.stringify(g.schedules) !== JSON.stringify(known.groups[0].schedules);
+// Has the group schedules of its own, and not those of everyone? Equal ones are its own where the page or weirctl has set one.
+const isOwn = (g, { groups, overrides }) => everyone(g) || JSON.stringify(g.schedules) !== JSON.stringify(groups[0].schedules)
+  || overrides.some((o) => !o.unset && o.path.startsWith(`${at(g)}.schedules[`));
+
+function schedules(g, known, paint, look) {
   const path = (s) => (s.name === 'family time' ? 'family_time' : `schedules[${s.name}]`);
   return table(_`Schedules of ${g.name}`, [{ title: _`Name`, of: (s) => s.name }, { title: _`When`, of: (s) => _`${days(s.days)} ${s.from} to ${s.to}` + (s.time_zone ? `, ${s.time_zone}` : '') },
     { title: _`Does`, of: (s) => does(s) }, { title: _`Applies`, of: (s) => (s.active ? mark('warn', _`until ${moment(s.changes_unix_s)}`) : s.changes_unix_s ? _`from ${moment(s.changes_unix_s)}` : _`no`) },
-    ...(mayAdmin() && isOwn ? [{ title: _`Actions`, of: (s) => action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` }) }] : [])], g.schedules);
+    ...(mayAdmin() && isOwn(g, known) ? [{ title: _`Actions`, of: (s) => row(isPlain(s) && action(_`Paint`, () => paint.show(s)), action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` })) }] : [])], g.schedules);
 }
 
 // `known`: the replies that tell of all groups.
 function one(g, known, look) {
-  const { all } = known, again = (group) => action(_`Block again`, () => resume(group));
+  const { all } = known, paint = mayAdmin() && week(g, known, look), again = (group) => action(_`Block again`, () => resume(group));
   const safe = Object.entries(g.safe_search ?? {}).filter(([, v]) => v).map(([k, v]) => `${k}: ${v}`).join(', ');
   return h('section', { 'aria-label': _`Group ${g.name}` }, h('h2', {}, g.name),
     h('p', {}, stateShow(g, all)),
@@ -95,10 +162,10 @@ function one(g, known, look) {
       [_`Lists`, g.all_lists ? _`all: ${g.lists.join(', ')}` : g.lists.join(', ') || _`none`], [_`Own entries`, _`${number(g.allow)} allowed, ${number(g.deny)} blocked`],
       [_`Blocked services`, (g.services ?? []).join(', ')], [_`Safe search`, safe], [_`Blocked names get`, `${g.block.mode}, TTL ${g.block.ttl} s`],
       [_`Next change`, g.next_change_unix_s ? moment(g.next_change_unix_s) : '']]),
-    g.schedules.length ? schedules(g, known, look) : null,
+    g.schedules.length ? schedules(g, known, paint, look) : null,
     overridesShow(overridden(g, known.overrides), look),
     mayOperate() && [row(g.pause_left_s ? again(g.name) : everyone(g) ? (paused(all) ? again() : null) : [5, 30, 120].map((m) => action(_`Pause ${span(m * 60)}`, () => pause(m, g.name)))),
-      controls(g, known, look)]);
+      controls(g, known, paint, look)]);
 }
 
 function create(look) {

@@ -119,16 +119,29 @@ function addLists(look) {
   });
 }
 
+const types = (e) => (e.type.startsWith('~') ? _`all but ${e.type.replaceAll('~', '')}` : e.type);
+
 export const entriesShow = (caption, entries, look) => table(caption, [
   named(_`Name`, (e) => (e.invert ? _`all but ${e.name}` : e.name)), { title: _`Verdict`, of: (e) => (e.verdict === 'allow' ? _`allowed` : _`blocked`) }, { title: _`For`, of: (e) => e.group || _`everyone` },
+  ...(entries.some((e) => e.type) ? [{ title: _`Query types`, of: (e) => (e.type ? types(e) : _`all`) }] : []), ...(entries.some((e) => e.reply) ? [{ title: _`Reply`, of: (e) => e.reply }] : []),
   { title: _`Until`, of: (e) => (e.until_unix_s ? when(e.until_unix_s) : _`for good`) }, named(_`Why`, (e) => e.why ?? ''),
   { title: _`Actions`, of: (e) => mayOperate() && e.removable && action(_`Remove`, () => change(look, _`${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
     { ask: e.verdict === 'allow' ? _`Remove ${e.name} from what is allowed?` : _`Remove ${e.name} from what is blocked?` }) }],
 entries, _`No entry by this page or by weirctl.`);
 
+const REPLIES = [['', _`as for other names`], ['nxdomain', 'NXDOMAIN'], ['nodata', _`no data`], ['null', _`0.0.0.0 and ::`], ['refused', 'REFUSED'], ['servfail', 'SERVFAIL'], ['drop', _`no answer at all`]];
+
 export function addEntry(look, group) {
-  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), why = h('input', { maxLength: 120 });
+  const name = h('input', { required: true, maxLength: 1026, placeholder: 'example.com' }), why = h('input', { maxLength: 120 });
   const verdict = choice([['allow', _`allow`], ['deny', _`block`]], 'allow'), lasts = choice(LASTS, '');
-  return form([field(_`Name, and all below it`, name), field(_`Verdict`, verdict), field(_`How long`, lasts), field(_`Why`, why)], _`Add`,
-    () => change(look, _`${name.value}: done.`, '/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, group, why: why.value }));
+  const type = h('input', { maxLength: 80, size: 12, placeholder: 'A,AAAA' }), reply = choice(REPLIES, ''), invert = h('input', { type: 'checkbox' });
+  const replyField = field(_`A blocked name gets`, reply);
+  const shown = () => { replyField.hidden = verdict.value !== 'deny'; };
+  verdict.addEventListener('change', shown);
+  shown();
+  return form([field(_`Name, and all below it`, name), field(_`Verdict`, verdict), field(_`How long`, lasts), field(_`Why`, why),
+    h('details', {}, h('summary', {}, _`More`), row(field(_`Only for the query types`, type), replyField, field(_`All names but those of the /pattern/`, invert)),
+      h('p', { class: 'soft' }, _`Query types with commas between. ~A means all but A. In place of a name there may be a regular expression between slashes.`))], _`Add`,
+  () => change(look, _`${name.value}: done.`, '/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, group, why: why.value,
+    type: type.value.replaceAll(' ', ''), reply: verdict.value === 'deny' ? reply.value : '', invert: invert.checked ? 1 : '' }));
 }
