@@ -11,6 +11,12 @@ fi
 lab_up
 . "$smoke_dir/page_lab.sh"
 page_configure 'page: true'
+certificate dns ca 'DNS:*.dns.example,DNS:dns.example' 2>/dev/null
+cat >>$config <<CONFIG
+tls: {certificates: [{cert: $dir/dns.pem, key: $dir/dns.key}]}
+dot: {enabled: true}
+doh: {enabled: true}
+CONFIG
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
 page_user >/dev/null
@@ -72,7 +78,26 @@ check "a server over HTTPS" browse login "$settings" "do:$(put 'Own server: over
 left=$((($(date +%s -d "$(openssl x509 -in $dir/server.pem -noout -enddate | cut -d= -f2)") - $(date +%s) + 1800) / 3600))
 check "the certificate ends in $left h" browse login "$settings" "do:[...document.querySelectorAll('[aria-label=\"Certificate of this page\"] tbody tr')].map((r) => r.lastChild.textContent).join() === '$left h'"
 echo 'a long password' | weirctl password set rob --role read >/dev/null
-who=rob check "who only looks sees the values" browse login "$settings" "do:[...document.querySelectorAll('main .facts')].some((f) => f.textContent.includes('NXDOMAIN')) && !document.querySelector('main button, main input')"
+who=rob check "who only looks sees the values" browse login "$settings" "do:[...document.querySelectorAll('main .facts')].some((f) => f.textContent.includes('NXDOMAIN')) && !document.querySelector('main :is(button, input):not(thead *)')"
 echo 'a long password' | weirctl password set oda --role operate >/dev/null
 who=oda check "one who operates tests a server" browse login "$settings" "do:$(press Test 127.0.0.1:5301)" "do:$(said '127.0.0.1:5301: UDP: NOERROR')" "do:!$(press Remove)"
+devices="do:location.hash = '#/devices', true"
+there="do:document.querySelector('main .facts')?.textContent.includes('$service')"
+check "devices: addresses, steps and the name" browse login "$devices" "$there" "do:document.querySelectorAll('main details ol').length > 8 && document.querySelector('main').textContent.includes('https://dns.example/dns-query')" \
+	"do:$(press 'Copy name')" "do:$(said Copied.)"
+mkdir $tmp/profiles
+profile() { $python -c 'import plistlib, sys; p = plistlib.load(open(sys.argv[1], "rb")); d = p["PayloadContent"][0]; assert p["PayloadType"] == "Configuration" and d["PayloadType"] == "com.apple.dnsSettings.managed" and len({p["PayloadUUID"], d["PayloadUUID"]}) == 2
+print(*sorted(f"{k}={v}" for k, v in d["DNSSettings"].items()))' "$tmp/profiles/$1"; }
+check "profiles of Apple" browse login "downloads:$tmp/profiles" "$devices" "$there" "do:$(press 'Profile with TLS')" "do:$(said 'The profile is saved.')" "do:new Promise((r) => setTimeout(() => r(true), 1000))" \
+	"do:$(put 'Path of DNS over HTTPS, doh.path' '/a&b')" "do:$(press 'Profile with HTTPS')" "do:new Promise((r) => setTimeout(() => r(true), 1000))"
+same "over TLS" "DNSProtocol=TLS ServerAddresses=['$service', '$service6'] ServerName=dns.example" "$(profile weir-tls.mobileconfig)"
+same "over HTTPS" "DNSProtocol=HTTPS ServerAddresses=['$service', '$service6'] ServerURL=https://dns.example/a&b" "$(profile weir-https.mobileconfig)"
+while sleep 0.3; do client kdig +timeout=1 +retry=0 @$service check-07070707.example.com A; done >/dev/null 2>&1 &
+asking=$!
+who=rob check "a device that asks is seen" browse login "do:(crypto.getRandomValues = (b) => b.fill(7), true)" "$devices" "$there" "do:document.querySelector('main').textContent.includes('check-07070707.example.com')" \
+	"do:$(press 'Wait for the device')" "do:[...document.querySelectorAll('main [role=status]')].some((s) => s.textContent.includes('198.18.0.2 asks this box.'))"
+kill $asking
+sed -i 's/^\(dot\|doh\): {enabled: true}/\1: {enabled: false}/' $config
+check "TLS and HTTPS off" taken_over weirctl config reload
+check "have no profile then" browse login "$devices" "$there" "do:document.querySelector('main').textContent.includes('serves DNS neither over TLS') && !$(press 'Profile with TLS')"
 finish

@@ -6,7 +6,7 @@ import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
 import { blockingFollow, blockingShow } from './pause.js';
 import { _, pieces, choose, LANGUAGES } from './words.js';
 
-const VIEWS = [['now', _`Now`], ['queries', _`Queries`], ['top', _`Top`], ['client', _`Clients`], ['lists', _`Lists`], ['groups', _`Groups`], ['local', _`Local names`], ['settings', _`Settings`],
+const VIEWS = [['now', _`Now`], ['queries', _`Queries`], ['top', _`Top`], ['client', _`Clients`], ['lists', _`Lists`], ['groups', _`Groups`], ['local', _`Local names`], ['settings', _`Settings`], ['devices', _`Set up devices`],
   ['cache', _`Cache`], ['config', _`Configuration`], ['box', _`This box`], ['memory', _`Memory`], ['path', _`Packet path`]];
 const INSIDE = ['memory', 'path']; // what is not of every day
 

@@ -21,7 +21,7 @@ import urllib.request
 
 import websocket
 
-VIEWS = ["now", "queries", "top", "client", "lists", "groups", "local", "settings", "cache", "config", "box", "memory", "path"]
+VIEWS = ["now", "queries", "top", "client", "lists", "groups", "local", "settings", "devices", "cache", "config", "box", "memory", "path"]
 SIZES = [(360, 800), (1280, 900), (1920, 1080)]
 WITH_AXE = (360, 1280)  # and there in both colour schemes
 START_S, STEP_S, REPLY_S = 30, 30, 60
