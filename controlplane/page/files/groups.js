@@ -5,8 +5,8 @@ import { change, get, mayAdmin, mayOperate, post } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { overridesGet, overridesShow } from './override.js';
 import { pause, resume, whenPaused } from './pause.js';
-import { cellsOf, DAYS, isWhole, schedulesOf, weekGrid } from './week.js';
-import { _, count, locale } from './words.js';
+import { cellsOf, dayName, DAYS, isWhole, schedulesOf, weekGrid } from './week.js';
+import { _, count } from './words.js';
 
 const opened = new Set(), painting = new Set(); // the groups whose controls are unfolded, and whose weeks
 const painted = new Map(); // of a group: the half hours that are painted and not set
@@ -15,7 +15,6 @@ const NOTHING = { block_all: false, pause: false, services: [] }; // in place of
 
 const everyone = (g) => g.group === 0;
 const paused = (all) => all.pause_until_unix_s > Date.now() / 1000;
-const dayName = (day) => new Date(2024, 0, 1 + DAYS.indexOf(day)).toLocaleDateString(locale(), { weekday: 'short' }); // that January began on a Monday
 const days = (list) => ({ [DAYS.join()]: _`daily`, 'mon,tue,wed,thu,fri': _`weekdays`, 'sat,sun': _`weekends` }[list.join()] ?? list.map(dayName).join(', '));
 const does = (s) => [s.block_all ? _`blocks everything` : '', s.pause ? _`blocks nothing` : '', s.services.length ? _`blocks ${s.services.join(', ')}` : '', s.lists.length ? _`uses the lists ${s.lists.join(', ')}` : '',
   s.domains ? _`blocks ${count(s.domains)} names` : ''].filter((t) => t).join('; ');

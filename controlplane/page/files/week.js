@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A week of half hours that is painted by pointer or keys, and the schedules that say the same.
 import { h } from './dom.js';
+import { locale } from './words.js';
 
 export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+export const dayName = (day) => new Date(2024, 0, 1 + DAYS.indexOf(day)).toLocaleDateString(locale(), { weekday: 'short' }); // that January began on a Monday
 const DAY = 48, WEEK = 7 * DAY, STEP_MIN = 30, TRIES = 4000;
 
 const timeText = (at) => `${String(Math.floor(at / 2)).padStart(2, '0')}:${at % 2 ? '30' : '00'}`;
@@ -71,7 +73,7 @@ const MOVES = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -DAY, ArrowDown: DAY };
 
 // `cells` are painted in place; `changed` is called after each change.
 export function weekGrid(title, cells, changed) {
-  const boxes = cells.map((_, i) => h('div', { role: 'gridcell', tabIndex: i ? -1 : 0, 'data-at': i, 'aria-label': `${DAYS[Math.floor(i / DAY)]} ${timeText(i % DAY)}` }));
+  const boxes = cells.map((_, i) => h('div', { role: 'gridcell', tabIndex: i ? -1 : 0, 'data-at': i, 'aria-label': `${dayName(DAYS[Math.floor(i / DAY)])} ${timeText(i % DAY)}` }));
   const show = () => boxes.forEach((b, i) => { b.ariaSelected = String(cells[i]); });
   const done = () => { show(); changed(); };
   const to = (i) => {
@@ -110,5 +112,5 @@ export function weekGrid(title, cells, changed) {
   show();
   return h('div', { class: 'week', role: 'grid', 'aria-label': title, 'aria-multiselectable': 'true', onkeydown, onpointerdown },
     h('div', { class: 'hours', 'aria-hidden': 'true' }, [0, 6, 12, 18].map((hour) => h('span', {}, timeText(2 * hour)))),
-    DAYS.map((day, d) => h('div', { role: 'row' }, h('div', { role: 'rowheader' }, day), boxes.slice(d * DAY, (d + 1) * DAY))));
+    DAYS.map((day, d) => h('div', { role: 'row' }, h('div', { role: 'rowheader' }, dayName(day)), boxes.slice(d * DAY, (d + 1) * DAY))));
 }
