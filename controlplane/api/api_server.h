@@ -48,6 +48,15 @@ struct api_sockets {
 	struct http_exchange *exchange[API_SOCKETS_WAITING_MAX];
 };
 
+// A managed part that POST /config/restore gets in parts (verbs/verb_restore.c), one at a time.
+struct api_restore {
+	char *text;       // NULL: no part is here
+	unsigned len, of; // bytes that are here, and those of all
+	char who[HTTP_WHO_MAX];
+	struct event *end; // gives the text up
+	uint64_t since_ms, refused;
+};
+
 struct api {
 	struct api_deps deps;
 	struct http_server *http;
@@ -83,6 +92,7 @@ struct api {
 	struct api_listener listener;         // metrics.listen
 	struct http_rate rate, listener_rate; // limits of the control socket, of metrics.listen
 	struct api_sockets sockets;           // api_profile.c
+	struct api_restore restore;
 	uint64_t hosts_refused; // requests on metrics.listen with another machine's name
 	struct access *access;
 	// The user of `control` whose request is being served; NULL: another sender's is.
@@ -199,6 +209,7 @@ struct api_part {
 	X(servers)        \
 	X(settings)       \
 	X(put)            \
+	X(restore)        \
 	X(events)         \
 	X(updates)        \
 	X(live)           \

@@ -292,14 +292,23 @@ const char *http_form(const struct http_exchange *x, const char *name)
 	return url_fields_get(&x->form, name);
 }
 
+size_t http_body_len(const struct http_exchange *x)
+{
+	return evbuffer_get_length(evhttp_request_get_input_buffer(x->request));
+}
+
+void http_body_move(struct http_exchange *x, char *out)
+{
+	(void)evbuffer_remove(evhttp_request_get_input_buffer(x->request), out, http_body_len(x));
+}
+
 char *http_body_take(struct http_exchange *x, size_t *len)
 {
-	struct evbuffer *body = evhttp_request_get_input_buffer(x->request);
-	*len = evbuffer_get_length(body);
+	*len = http_body_len(x);
 	char *text = heap_malloc(*len + 1);
 	if (!text)
 		return NULL;
-	evbuffer_remove(body, text, *len);
+	http_body_move(x, text);
 	text[*len] = '\0';
 	return text;
 }

@@ -181,8 +181,12 @@ void http_turn_end(const struct http_turn *t);
 ATTR_MUST_CHECK int http_form_read(struct http_exchange *x, const struct url_fields **out);
 // A field of it, once it is read; NULL: it has none of that name.
 const char *http_form(const struct http_exchange *x, const char *name);
-// The body, any bytes with a zero byte behind them, which the caller frees; empty the second time.
-// At most HTTP_BODY_MAX bytes. NULL: no memory.
+// A body of another kind: its bytes, at most HTTP_BODY_MAX.
+size_t http_body_len(const struct http_exchange *x);
+// Copies the body to `out`, which has room for its bytes, and empties it.
+void http_body_move(struct http_exchange *x, char *out);
+// The body with a zero byte behind it, which the caller frees; empty the second time. NULL: no
+// memory.
 char *http_body_take(struct http_exchange *x, size_t *len);
 // Something of the owner's about the request; NULL until it is set.
 void http_set_note(struct http_exchange *x, const void *note);

@@ -33,7 +33,7 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x);
 struct json_node *verb_root(struct verb *v);
 // Replies with an error, and ends the verb.
 void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
-// Do the edits leave the managed part as it is?
+// Does the edited part have the text that is in force?
 bool verb_is_so(const struct verb *v);
 // Replies with what the reply has, and ends the verb: nothing changes.
 void verb_done(struct verb *v);

@@ -171,6 +171,13 @@ def test_put_groups(lab):
     client().entries_remove("ok.game.test")
 
 
+def test_restore(lab):
+    client().config_restore("entries: [{name: ok.back.test, verdict: deny, why: für Anna}]\n", why="a new box")
+    becomes(BLOCKED, lab.result, "ok.back.test")
+    assert client().entries()["entries"][0]["why"] == "für Anna"
+    client().entries_remove("ok.back.test")
+
+
 def test_what_must_be_there(lab):
     """Of each endpoint each such parameter, left out alone."""
     wrong = []

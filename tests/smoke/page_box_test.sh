@@ -72,6 +72,58 @@ check "weirctl restore takes it" eval 'weirctl -c $tmp/new/weir.yaml restore $sa
 check "each file as it was" eval 'cmp $config $tmp/new/weir.yaml && diff -r $(dirname $config)/$included $tmp/new/$included'
 same "for weir's group, and nobody else" 640 "$(stat -c %a $tmp/new/weir.yaml)"
 
+# The way back of the managed part, on the page and by the API.
+pack() { tar --create --file $1 --directory $2 weir-backup config state; }
+choose() { echo "do:(() => { const i = document.querySelector('[aria-label=Backup] input[type=file]'), d = new DataTransfer(); d.items.add(new File([Uint8Array.from(atob('$(base64 -w0 $1)'), (c) => c.charCodeAt(0))], '$(basename $1)')); i.files = d.files; i.dispatchEvent(new Event('change')); return true; })()"; }
+changes="[...document.querySelectorAll('[aria-label=Backup] tbody tr')].map((r) => [...r.cells].map((c) => c.textContent).join('|')).join('\n')"
+mkdir $tmp/packed && tar -xf $saved -C $tmp/packed
+managed=$tmp/packed/state/config/managed.yaml
+version() { weirctl --json status | jq .controlplane.config_version.version; }
+check "a secret is left out: no way back" browse login "$there" "$ready" "$(choose $saved)" "do:$(in_page 'has *** for a secret')" "do:![...document.querySelectorAll('[aria-label=Backup] button')].some((b) => b.textContent === 'Restore')"
+sed -i 's/\*\*\*/reader:hidden/' $managed
+pack $tmp/box1.tar $tmp/packed
+check "what goes" weirctl list remove secret.list
+check "what is new" weirctl deny new.test
+before=$(version)
+check "the page restores it" browse login "$there" "$ready" "$(choose $tmp/box1.tar)" "do:$(in_page 'What box1.tar changes')" "print:$changes" wide:360 "do:$(press Restore)" "do:$(said 'restored as one version')"
+cp $tmp/browser $tmp/changes
+check "and said before what it changes" eval 'grep -q "^Lists|1: secret.list||" $tmp/changes && grep -q "^Allowed and blocked names||1: new.test|" $tmp/changes'
+check "the list is back" eval 'weirctl blocklist status | grep -q secret.list'
+check "the new entry is gone" eval '! weirctl entries | grep -q new.test'
+same "by one version" $((before + 1)) "$(version)"
+check "of which the audit log tells" eval 'weirctl audit | grep -q "config restore"'
+check "which goes back" weirctl config rollback $before
+check "to the new entry" eval 'weirctl entries | grep -q new.test'
+head -c 512 /dev/zero >$tmp/none.tar
+check "no backup" browse login "$there" "$ready" "$(choose $tmp/none.tar)" "do:$(said 'is no backup of weir')"
+check "what is not there in the archive" eval 'rm $managed && pack $tmp/bare.tar $tmp/packed'
+check "is not restored" browse login "$there" "$ready" "$(choose $tmp/bare.tar)" "do:$(said 'has no managed.yaml')"
+
+post() { bearer --data-binary "$1" "${url}v1/config/restore${2-}"; }
+says() { jq -e --arg part "$1" '.error | contains($part)' $tmp/body >/dev/null; }
+token=$(weirctl token create helper --role operate 2>/dev/null)
+same "not by who may not" 403 "$(post 'entries: []')"
+token=$(weirctl token create other --role admin 2>/dev/null)
+before=$(version)
+same "a mask is refused" 400 "$(post 'blocking: {lists: [{name: a, url: "https://***@127.0.0.1/"}]}')"
+check "by its line" says 'line 1 has ***'
+same "bad YAML is refused" 400 "$(post 'entries: [')"
+same "and what no command makes" 400 "$(post 'redis: {mode: off}')"
+same "and what the configuration refuses" 400 "$(post 'entries: [{name: a.test, verdict: perhaps}]')"
+head -c 70000 /dev/zero | tr '\0' '#' >$tmp/long
+same "a long body is refused" 413 "$(post @$tmp/long)"
+same "and a longer text" 400 "$(post x '?of=1048577')"
+same "nothing has changed" $before "$(version)"
+{ head -c 60000 $tmp/long && echo && echo 'entries: [{name: parts.test, verdict: deny}]'; } >$tmp/text
+of="of=$(stat -c %s $tmp/text)"
+head -c 50000 $tmp/text >$tmp/first && tail -c +50001 $tmp/text >$tmp/second
+same "a part" 200 "$(post @$tmp/first "?$of")"
+same "one at a time" 503 "$(curl -s --unix-socket /run/weir/control/control.sock -o $tmp/body -w '%{http_code}' --data-binary 'entries: []' http://weir/v1/config/restore)"
+check "by whom" says 'token other sends a restore'
+same "no gap" 409 "$(post @$tmp/second "?at=49999&$of")"
+same "the other part" 200 "$(post @$tmp/second "?at=50000&$of")"
+check "all of it is in force" eval 'weirctl entries | grep -q parts.test'
+
 nothing="do:document.querySelectorAll('main caption').length === 2 && !document.querySelector('main :is(button, form):not(thead *, .tools *)')"
 for role in read operate; do
 	echo 'a long password' | weirctl password set who-$role --role $role >/dev/null

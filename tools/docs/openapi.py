@@ -25,6 +25,7 @@ STREAMS = {"/events": "text/event-stream", "/live": "text/event-stream", "/log/t
 ALSO_JSON = ("/events",)  # with follow=0
 TEXTS = {"/metrics": "text/plain", "/debug/heap": "text/plain", "/profile/cpu": "application/octet-stream",
          "/profile/alloc": "application/octet-stream", "/profile/threads": "application/octet-stream"}
+BODIES = {"/config/restore": "application/yaml"}  # what is no form
 ROLES = ["none", "read", "operate", "admin"]
 
 # The command of json.md that prints a reply, where its words are not the path; of some an object within is the reply.
@@ -165,6 +166,8 @@ def operation(path, method, role, params, handler, commands):
     if form:
         schema = {"type": "object", "required": form, "properties": {p: {"type": "string"} for p in form}}
         made["requestBody"] = {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}
+    if path in BODIES:
+        made["requestBody"] = {"required": True, "content": {BODIES[path]: {"schema": {"type": "string"}}}}
     if role == "none":
         made["security"] = []
     return made

@@ -30,11 +30,11 @@ class Client:
     def __init__(self, connect, token=None):
         self._connect, self._headers = connect, {{"Authorization": f"Bearer {{token}}"}} if token else {{}}
 
-    def _call(self, method, path, params, form=None, body=None):
+    def _call(self, method, path, params, form=None, body=None, text=None):
         """The reply: JSON as its value, a stream as lines until it is closed, another text as bytes."""
         query = urllib.parse.urlencode({{name: value for name, value in params.items() if value is not None}})
         kind = "application/x-www-form-urlencoded" if form else "application/json" if body is not None else None
-        sent = urllib.parse.urlencode(form) if form else json.dumps(body) if body is not None else None
+        sent = urllib.parse.urlencode(form) if form else json.dumps(body) if body is not None else text and text.encode()
         connection = self._connect()
         connection.request(method, path + ("?" + query if query else ""), sent, self._headers | ({{"Content-Type": kind}} if kind else {{}}))
         reply = connection.getresponse()
@@ -64,11 +64,11 @@ def function(path, method, about):
     params = {p["name"]: p["required"] for p in about["parameters"]}
     content = about.get("requestBody", {}).get("content", {})
     form = list(content.get("application/x-www-form-urlencoded", {}).get("schema", {}).get("properties", ()))
-    body = ["body"] if "application/json" in content else []
-    needed = [name_of(word) for word in [name for name, must in params.items() if must] + form] + body
+    other = [] if form or not content else ["body"] if "application/json" in content else ["text"]
+    needed = [name_of(word) for word in [name for name, must in params.items() if must] + form] + other
     optional = [f"{name_of(name)}=None" for name, must in params.items() if not must]
     given = ", ".join(["self", *needed, *(["*", *optional] if optional else [])])
-    call = ", ".join([f'"{method.upper()}"', f'"{path}"', pairs(params), *([pairs(form)] if form else []), *([f"{word}={word}" for word in body])])
+    call = ", ".join([f'"{method.upper()}"', f'"{path}"', pairs(params), *([pairs(form)] if form else []), *(f"{word}={word}" for word in other)])
     return f'\n    def {name_of(about["operationId"])}({given}):\n        """{about["summary"]}"""\n        return self._call({call})\n'
 
 

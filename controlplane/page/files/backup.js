@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A backup of the configuration in force, as `weirctl restore` reads it: a tar archive of weir-backup, config/ and state/.
-import { save } from './dom.js';
-import { get } from './api.js';
+// And the way back of its managed part.
+import { h, action, fill, named, notes, number, save, table } from './dom.js';
+import { get, post } from './api.js';
 import { _, count } from './words.js';
 
 const BLOCK = 512, NAME_MAX = 100, PREFIX_MAX = 155;
+const FILE_MAX = 32 << 20, PART_BYTES = 60000, NAMES_SHOWN = 8;
 const MANAGED = '/config/managed.yaml'; // in the state directory: what the page and weirctl have changed
 const MASK = /(?<!\*)\*{3}(?!\*)/g; // in place of a secret
 const INCLUDE = /^include\s*:(.*(?:\n[ \t-].*)*)/m; // the key's value, over its lines
@@ -63,4 +65,72 @@ export async function download() {
   const { files, number } = await get('/config/show'), masked = files.reduce((sum, f) => sum + (f.text.match(MASK) ?? []).length, 0);
   save(archive(files), `weir-${new Date().toISOString().slice(0, 10)}${number ? `-version-${number}` : ''}.tar`);
   return masked ? _`The backup is saved, with *** for ${count(masked)} secrets. Before a restore, unpack it, write them in, and pack it again.` : _`The backup is saved.`;
+}
+
+// The managed part that a backup has.
+function managedOf(all) {
+  const text = (at, length) => new TextDecoder().decode(all.subarray(at, at + length)), field = (at, length) => text(at, length).replace(/\0.*/s, '');
+  if (field(0, NAME_MAX) !== 'weir-backup') throw new Error('This file is no backup of weir.');
+  for (let at = 0; all[at];) {
+    const size = parseInt(field(at + 124, 12), 8), next = at + BLOCK * (1 + Math.ceil(size / BLOCK));
+    if (!(next <= all.length)) throw new Error('The backup is damaged.');
+    if ([field(at + 345, PREFIX_MAX), field(at, NAME_MAX)].filter((part) => part).join('/') === `state${MANAGED}`) return text(at + BLOCK, size);
+    at = next;
+  }
+  throw new Error('This backup has no managed.yaml, so the page cannot restore it. On the box "sudo weirctl restore" puts its files back.');
+}
+
+const SUBJECTS = { entries: 'Allowed and blocked names', group_members: 'Clients added to groups', unset: 'Taken out of the files', 'blocking.lists': 'Lists', 'blocking.disabled_lists': 'Lists turned off',
+  'local.records': 'Local names', 'upstreams.servers': 'Upstream servers', 'overrides.groups': 'Groups', 'overrides.clients': 'Names of clients' };
+
+// What a managed part has in the form that weir prints: the name in each line, by the line, of each subject.
+function itemsOf(managed) {
+  const found = new Map(), way = [];
+  for (const line of managed.split('\n')) {
+    const [, indent, isItem, key, rest] = /^( *)(- )?(?:(\w+):)?(.*)/.exec(line);
+    if (!isItem && !key) continue;
+    way.length = indent.length / 2;
+    if (isItem || rest) {
+      const subject = way.join('.'), name = isItem ? (/\b(?:name|client|address): "((?:[^"\\]|\\.)*)"/.exec(rest) ?? /"(.*)"/.exec(rest))?.[1] ?? rest : key;
+      found.set(subject, (found.get(subject) ?? new Map()).set(line, name));
+    }
+    if (!isItem) way.push(key);
+  }
+  return found;
+}
+
+// A row for each subject that differs.
+function differences(now, then) {
+  const only = (a, b) => [...a ?? []].filter(([line]) => !b?.has(line)).map(([, name]) => name);
+  return [...new Set([...now.keys(), ...then.keys()])].map((subject) => {
+    const comes = only(then.get(subject), now.get(subject)), goes = only(now.get(subject), then.get(subject));
+    return { subject, changes: comes.filter((n) => goes.includes(n)), comes: comes.filter((n) => !goes.includes(n)), goes: goes.filter((n) => !comes.includes(n)) };
+  }).filter((d) => d.changes.length + d.comes.length + d.goes.length);
+}
+
+const some = (names) => names.length > 0 && `${number(names.length)}: ${names.slice(0, NAMES_SHOWN).join(', ')}${names.length > NAMES_SHOWN ? ', …' : ''}`;
+
+// A body of a request has 64 KiB at most.
+async function send(text) {
+  const all = bytesOf(text), of = all.length > PART_BYTES ? all.length : '';
+  let reply = {};
+  for (let at = 0; at < all.length; at += PART_BYTES) reply = await post('/config/restore', { at: at || '', of }, { body: all.subarray(at, at + PART_BYTES), headers: { 'Content-Type': 'application/yaml' } });
+  return reply;
+}
+
+// Shows in `box` what a restore of the file changes, and the button for it.
+export async function chosen(file, box) {
+  fill(box);
+  if (file.size > FILE_MAX) throw new Error('The page restores no file of more than 32 MiB: use weirctl restore on the box.');
+  const then = managedOf(new Uint8Array(await file.arrayBuffer())), { files } = await get('/config/show');
+  const now = files.length > 1 && files.at(-1).path.endsWith(MANAGED) ? files.at(-1).text : '';
+  const rows = differences(itemsOf(now), itemsOf(then)), masked = then.match(MASK)?.length;
+  const restore = async () => {
+    const reply = await send(then);
+    fill(box);
+    return `${file.name} is restored as one version.${notes(reply)}`;
+  };
+  fill(box, table(`What ${file.name} changes`, [named('Subject', (d) => SUBJECTS[d.subject] ?? d.subject.replace(/^overrides\./, '')), { title: 'Comes back', of: (d) => some(d.comes) },
+    { title: 'Goes', of: (d) => some(d.goes) }, { title: 'Changes', of: (d) => some(d.changes) }], rows, 'Nothing: all of it is in force.'),
+  masked ? h('p', { class: 'warn' }, `The backup has *** for ${masked === 1 ? 'a secret' : `${masked} secrets`}: unpack it, write them in, and pack it again.`) : rows.length > 0 && action('Restore', restore, { class: 'main' }));
 }

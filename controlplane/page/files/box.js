@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The box: its version, what is wrong, events; for an admin a backup, users, tokens and the audit log.
-import { h, row, fill, named, table, figure, field, form, choice, action, facts, mark, number, say, span, when } from './dom.js';
+import { h, row, fill, named, table, figure, field, form, choice, action, complain, facts, mark, number, say, span, when } from './dom.js';
 import { change, get, mayAdmin, post } from './api.js';
 import { problemsShow } from './now.js';
 import { _, pieces } from './words.js';
@@ -79,9 +79,19 @@ function tokens(look, signal) {
     list, made, form([field(_`New token: its name`, who), field(_`Role`, role), field(_`Good for`, lasts)], _`Make token`, make)) };
 }
 
-const backup = () => h('section', { 'aria-label': _`Backup` }, h('h2', {}, _`Backup`),
-  h('p', {}, pieces`The file has the configuration in force: its files, and what the page and weirctl have changed. It has no secrets, users, tokens or queries. ${h('code', {}, 'weirctl restore FILE')} puts the files back. ${h('a', { href: '#/config' }, _`Configuration`)} goes back to an earlier version of all.`),
-  action(_`Download backup`, async () => (await import('./backup.js')).download(), { class: 'main' }));
+function backup() {
+  const shown = h('div'), code = (words) => h('code', {}, words);
+  const file = h('input', { type: 'file', accept: '.tar', onchange: async () => {
+    const [one] = file.files;
+    file.value = ''; // the same file may be chosen again
+    if (one) await (await import('./backup.js')).chosen(one, shown).catch(complain);
+  } });
+  return h('section', { 'aria-label': _`Backup` }, h('h2', {}, _`Backup`),
+    h('p', {}, _`The file has the configuration in force: its files, and what the page and weirctl have changed. It has no secrets, users, tokens or queries.`),
+    action(_`Download backup`, async () => (await import('./backup.js')).download(), { class: 'main' }),
+    h('p', {}, pieces`Restore here puts back what the page and weirctl had changed, and shows it first. It leaves the files of the configuration as they are: on the box ${code('sudo weirctl restore --force FILE')} and ${code('sudo weirctl config reload')} put those back. ${h('a', { href: '#/config' }, _`Configuration`)} goes back to an earlier version of all.`),
+    field(_`Restore from a backup`, file), shown);
+}
 
 export async function show(box, signal) {
   const about = h('div'), problems = h('div'), errors = h('div'), events = h('div'), audit = h('div');

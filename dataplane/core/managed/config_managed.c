@@ -249,6 +249,38 @@ static const struct list entries = {NULL, "entries", CONFIG_DATED_MAX},
 			 records = {"local", "records", CONFIG_RECORDS_MAX},
 			 servers = {"upstreams", "servers", CONFIG_UPSTREAMS_MAX};
 
+// Are both NULL, or equal?
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+// Do verbs make that key, of a section or (NULL) of the document?
+static bool is_made(const char *section, const char *key)
+{
+	const struct list *made[] = {&entries, &members, &lists, &disabled, &records, &servers};
+	for (unsigned i = 0; i < ARRAY_LEN(made); i++)
+		if (same_text(made[i]->section, section) && strcmp(made[i]->key, key) == 0)
+			return true;
+	return !section && (strcmp(key, "overrides") == 0 || strcmp(key, "unset") == 0);
+}
+
+const char *config_managed_other(const struct config_managed *m)
+{
+	const struct config_node *root = m->tree.root;
+	for (unsigned i = 0; i < root->count; i++) {
+		const struct config_node *child = root->child[i];
+		if (is_made(NULL, child->key))
+			continue;
+		if (child->kind != CONFIG_NODE_MAPPING)
+			return child->key;
+		for (unsigned k = 0; k < child->count; k++)
+			if (!is_made(child->key, child->child[k]->key))
+				return child->child[k]->key;
+	}
+	return NULL;
+}
+
 // NULL: the text has no such list.
 static struct config_node *list_of(const struct config_managed *m, const struct list *l)
 {
@@ -300,12 +332,6 @@ static int item_add(struct config_managed *m, const struct list *l, const struct
 	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = config_node_text_add(&m->tree, item, texts[i].key, texts[i].text);
 	return rc == 0 ? item_append(m, l, item) : rc;
-}
-
-// Are both NULL, or equal?
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 static bool has_text(const struct config_node *item, const char *key, const char *text)

@@ -330,7 +330,7 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 		"events event_readers event_outputs live_readers tokens lockouts user_lockouts "
 		"page_lockouts known_places admin_places "
 		"audit_lines config_jobs "
-		"sessions passwords http_rates");
+		"sessions passwords http_rates verb_restore");
 	if (c->control.listen_count)
 		charge(p, MEM_PLAN_CONTROLPLANE, "control API over HTTPS", "control.connections",
 			LOGIN

@@ -177,8 +177,8 @@ class Drive:
         with self.lock:
             self.did[what] = self.did.get(what, 0) + n
 
-    def post(self, path, good=(200,), /, **params):
-        status, body = call("POST", path, params)
+    def post(self, path, good=(200,), sent=None, /, **params):
+        status, body = call("POST", path, params, sent=sent)
         self.count(f"POST {path}", status in good)
         if status == 0:
             self.count("no answer")
@@ -350,6 +350,8 @@ class Drive:
             self.post(f"/services/{verb}", good, service="tiktok")
         for path in ("blocking.ttl", "blocking.services"):
             self.post("/config/clear", good, path=path)
+        self.post("/config/restore", good, "entries: [{", of=40 + n)
+        self.post("/config/restore", good, f"entries: [{{name: back{n}.test, verdict: deny}}]\n")
 
     def access(self):
         name = {"name": f"t{self.serial % 5}"}

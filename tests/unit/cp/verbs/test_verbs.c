@@ -320,6 +320,58 @@ TEST(test_settings)
 	assert_string_equal(verbs_double.managed, "");
 }
 
+// The status of a restore of a body.
+static int restore(const char *query, const char *body)
+{
+	const int fd = client_connect();
+	int status = 0;
+	client_send(
+		fd, text_from("POST /config/restore%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+			      "Content-Length: %zu\r\n\r\n%s",
+			    query, strlen(body), body));
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
+	close(fd);
+	assert_int_equal(sscanf(reply, "HTTP/1.1 %d", &status), 1);
+	return status;
+}
+
+static void restore_refused(const char *query, const char *body, int status, const char *part)
+{
+	const unsigned applied = verbs_double.applied;
+	if (restore(query, body) != status || !strstr(reply, part))
+		fail_msg("not %d, %s: %s", status, part, reply);
+	assert_int_equal(verbs_double.applied, applied);
+}
+
+TEST(test_restore)
+{
+	static const char head[] = "entries: [{name: a.test, ", tail[] = "verdict: deny}]\n";
+	const char *of = text_from("?of=%zu", strlen(head) + strlen(tail));
+	restore_refused("", "", 400, "the body is empty");
+	restore_refused("", "entries: [", 400, "managed.yaml");
+	restore_refused("", "redis: {mode: off}\n", 400, "mode: no command");
+	restore_refused("", "version: 1\n", 400, "version: no command");
+	restore_refused(
+		"", "# a box\noverrides:\n  redis: {password: ***}\n", 400, "line 3 has ***");
+	restore_refused("?of=1048577", "x", 400, "of: must be 1 to 1048576");
+	restore_refused("?of=2", "xxx", 400, "of: is less");
+	restore_refused("?at=5&of=9", "x", 409, "send all parts again");
+
+	assert_reply("POST /entries/add?name=other.test&verdict=deny", 200, "\"ok\":true");
+	assert_int_equal(restore(of, head), 200);
+	assert_non_null(strstr(reply, "{\"ok\":true,\"bytes\":25}"));
+	restore_refused(text_from("%s&at=24", of), tail, 409, "send all parts again");
+	assert_int_equal(restore(text_from("%s&at=25&why=back", of), tail), 200);
+	assert_string_equal(verbs_double.what, "config restore");
+	assert_string_equal(verbs_double.why, "back");
+	managed_has("{name: \"a.test\", verdict: \"deny\"}", true);
+	managed_has("other.test", false);
+	assert_int_equal(restore("", verbs_double.managed), 200);
+	assert_non_null(strstr(reply, "\"unchanged\":true"));
+	restore_refused(text_from("%s&at=25", of), tail, 409, "send all parts again");
+	assert_reply("POST /entries/remove?name=a.test", 200, "\"ok\":true");
+}
+
 TEST(test_services)
 {
 	assert_reply("POST /services/block?service=steam", 200,
