@@ -73,7 +73,7 @@ static bool part_add(struct api_restore *r, struct http_exchange *x, unsigned at
 	return true;
 }
 
-// The first line with a mask in place of a secret: three asterisks. 0: there is none.
+// The first line with a mask in place of a secret: three asterisks. 0: no line has.
 static unsigned mask_line(const char *text)
 {
 	unsigned line = 1;

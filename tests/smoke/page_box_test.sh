@@ -79,7 +79,7 @@ changes="[...document.querySelectorAll('[aria-label=Backup] tbody tr')].map((r) 
 mkdir $tmp/packed && tar -xf $saved -C $tmp/packed
 managed=$tmp/packed/state/config/managed.yaml
 version() { weirctl --json status | jq .controlplane.config_version.version; }
-check "a secret is left out: no way back" browse login "$there" "$ready" "$(choose $saved)" "do:$(in_page 'has *** for a secret')" "do:![...document.querySelectorAll('[aria-label=Backup] button')].some((b) => b.textContent === 'Restore')"
+check "a secret is left out: no way back" browse login "$there" "$ready" "$(choose $saved)" "do:$(in_page 'has *** for 1 secret')" "do:![...document.querySelectorAll('[aria-label=Backup] button')].some((b) => b.textContent === 'Restore')"
 sed -i 's/\*\*\*/reader:hidden/' $managed
 pack $tmp/box1.tar $tmp/packed
 check "what goes" weirctl list remove secret.list

@@ -70,18 +70,18 @@ export async function download() {
 // The managed part that a backup has.
 function managedOf(all) {
   const text = (at, length) => new TextDecoder().decode(all.subarray(at, at + length)), field = (at, length) => text(at, length).replace(/\0.*/s, '');
-  if (field(0, NAME_MAX) !== 'weir-backup') throw new Error('This file is no backup of weir.');
+  if (field(0, NAME_MAX) !== 'weir-backup') throw new Error(_`This file is no backup of weir.`);
   for (let at = 0; all[at];) {
     const size = parseInt(field(at + 124, 12), 8), next = at + BLOCK * (1 + Math.ceil(size / BLOCK));
-    if (!(next <= all.length)) throw new Error('The backup is damaged.');
+    if (!(next <= all.length)) throw new Error(_`The backup is damaged.`);
     if ([field(at + 345, PREFIX_MAX), field(at, NAME_MAX)].filter((part) => part).join('/') === `state${MANAGED}`) return text(at + BLOCK, size);
     at = next;
   }
-  throw new Error('This backup has no managed.yaml, so the page cannot restore it. On the box "sudo weirctl restore" puts its files back.');
+  throw new Error(_`This backup has no managed.yaml, so the page cannot restore it. On the box "sudo weirctl restore" puts its files back.`);
 }
 
-const SUBJECTS = { entries: 'Allowed and blocked names', group_members: 'Clients added to groups', unset: 'Taken out of the files', 'blocking.lists': 'Lists', 'blocking.disabled_lists': 'Lists turned off',
-  'local.records': 'Local names', 'upstreams.servers': 'Upstream servers', 'overrides.groups': 'Groups', 'overrides.clients': 'Names of clients' };
+const SUBJECTS = { entries: _`Allowed and blocked names`, group_members: _`Clients added to groups`, unset: _`Taken out of the files`, 'blocking.lists': _`Lists`, 'blocking.disabled_lists': _`Lists turned off`,
+  'local.records': _`Local names`, 'upstreams.servers': _`Upstream servers`, 'overrides.groups': _`Groups`, 'overrides.clients': _`Names of clients` };
 
 // What a managed part has in the form that weir prints: the name in each line, by the line, of each subject.
 function itemsOf(managed) {
@@ -121,16 +121,16 @@ async function send(text) {
 // Shows in `box` what a restore of the file changes, and the button for it.
 export async function chosen(file, box) {
   fill(box);
-  if (file.size > FILE_MAX) throw new Error('The page restores no file of more than 32 MiB: use weirctl restore on the box.');
+  if (file.size > FILE_MAX) throw new Error(_`The page restores no file of more than 32 MiB: use weirctl restore on the box.`);
   const then = managedOf(new Uint8Array(await file.arrayBuffer())), { files } = await get('/config/show');
   const now = files.length > 1 && files.at(-1).path.endsWith(MANAGED) ? files.at(-1).text : '';
   const rows = differences(itemsOf(now), itemsOf(then)), masked = then.match(MASK)?.length;
   const restore = async () => {
     const reply = await send(then);
     fill(box);
-    return `${file.name} is restored as one version.${notes(reply)}`;
+    return _`${file.name} is restored as one version.` + notes(reply);
   };
-  fill(box, table(`What ${file.name} changes`, [named('Subject', (d) => SUBJECTS[d.subject] ?? d.subject.replace(/^overrides\./, '')), { title: 'Comes back', of: (d) => some(d.comes) },
-    { title: 'Goes', of: (d) => some(d.goes) }, { title: 'Changes', of: (d) => some(d.changes) }], rows, 'Nothing: all of it is in force.'),
-  masked ? h('p', { class: 'warn' }, `The backup has *** for ${masked === 1 ? 'a secret' : `${masked} secrets`}: unpack it, write them in, and pack it again.`) : rows.length > 0 && action('Restore', restore, { class: 'main' }));
+  fill(box, table(_`What ${file.name} changes`, [named(_`Subject`, (d) => SUBJECTS[d.subject] ?? d.subject.replace(/^overrides\./, '')), { title: _`Comes back`, of: (d) => some(d.comes) },
+    { title: _`Goes`, of: (d) => some(d.goes) }, { title: _`Changes`, of: (d) => some(d.changes) }], rows, _`Nothing: all of it is in force.`),
+  masked ? h('p', { class: 'warn' }, _`The backup has *** for ${count(masked)} secrets: unpack it, write them in, and pack it again.`) : rows.length > 0 && action(_`Restore`, restore, { class: 'main' }));
 }

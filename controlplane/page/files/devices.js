@@ -2,6 +2,7 @@
 // How devices come to ask this box: its addresses and names, steps for routers and devices, a profile for Apple's, and a test.
 import { action, facts, field, fill, h, mark, row, save } from './dom.js';
 import { get, lines } from './api.js';
+import { _ } from './words.js';
 
 const TLS_PORT = 853, HTTPS_PORT = 443, TEST_MS = 60000;
 
@@ -15,32 +16,32 @@ const placesOf = (tcp, kind) => tcp.listeners.filter((l) => l.kind === kind && !
 const nameOf = (tcp) => tcp.tls.certificates.flatMap((c) => c.names.split(' ')).find((n) => n && !n.startsWith('*')) ?? '';
 
 const steps = (title, ...list) => h('details', {}, h('summary', {}, title), h('ol', {}, list.map((step) => h('li', {}, step))));
-const AGAIN = 'Turn the Wi-Fi of a device off and on, or unplug and replug its cable.';
+const AGAIN = _`Turn the Wi-Fi of a device off and on, or unplug and replug its cable.`;
 
-const routers = () => [h('h2', {}, 'The router first'),
-  h('p', {}, 'A router that names this box as the DNS server sets up all devices at home at once. Reserve the address of this box there, and set no second DNS server: devices ask any of several. The router itself keeps the DNS server of the provider.'),
-  steps('FRITZ!Box', 'Where a field is missing, change the view from Standard to Advanced.',
-    'Home Network > Network > Network Connections, the pencil at this box: Always assign this network device the same IPv4 address.',
-    'Home Network > Network > Network Settings > IPv4 Configuration: write the address of this box into Local DNS server.',
-    'The page of IPv6 beside it: write an IPv6 address of this box into the local DNSv6 server, or devices ask past it.', AGAIN),
-  steps('OpenWrt', 'Network > DHCP and DNS > Static Leases: reserve the address of this box.',
-    'Network > Interfaces > lan > Edit > DHCP Server > Advanced Settings > DHCP-Options: add 6, a comma and the address of this box.',
-    'In the IPv6 settings of the DHCP server turn the local IPv6 DNS server off, or announce an IPv6 address of this box.', AGAIN),
-  steps('UniFi', 'Client Devices, this box, Settings: a fixed IP address.',
-    'Settings > Networks, a network, DHCP Server Management > Show options > DHCP DNS Server: write the address of this box, and no second one.',
-    'The same network, IPv6, DHCPv6/RDNSS DNS Control: untick Auto, and write an IPv6 address of this box.', AGAIN),
-  steps('Any other router', 'LAN, DHCP server, address reservation: reserve the address of this box.', 'LAN, DHCP server, DNS server or primary DNS: write the address of this box. Leave the secondary one empty.',
-    'LAN, IPv6, RDNSS or DHCPv6: write an IPv6 address of this box, or none.', 'Leave the DNS server of WAN or Internet as it is.', AGAIN)];
+const routers = () => [h('h2', {}, _`The router first`),
+  h('p', {}, _`A router that names this box as the DNS server sets up all devices at home at once. Reserve the address of this box there, and set no second DNS server: devices ask any of several. The router itself keeps the DNS server of the provider.`),
+  steps('FRITZ!Box', _`Where a field is missing, change the view from Standard to Advanced.`,
+    _`Home Network > Network > Network Connections, the pencil at this box: Always assign this network device the same IPv4 address.`,
+    _`Home Network > Network > Network Settings > IPv4 Configuration: write the address of this box into Local DNS server.`,
+    _`The page of IPv6 beside it: write an IPv6 address of this box into the local DNSv6 server, or devices ask past it.`, AGAIN),
+  steps('OpenWrt', _`Network > DHCP and DNS > Static Leases: reserve the address of this box.`,
+    _`Network > Interfaces > lan > Edit > DHCP Server > Advanced Settings > DHCP-Options: add 6, a comma and the address of this box.`,
+    _`In the IPv6 settings of the DHCP server turn the local IPv6 DNS server off, or announce an IPv6 address of this box.`, AGAIN),
+  steps('UniFi', _`Client Devices, this box, Settings: a fixed IP address.`,
+    _`Settings > Networks, a network, DHCP Server Management > Show options > DHCP DNS Server: write the address of this box, and no second one.`,
+    _`The same network, IPv6, DHCPv6/RDNSS DNS Control: untick Auto, and write an IPv6 address of this box.`, AGAIN),
+  steps(_`Any other router`, _`LAN, DHCP server, address reservation: reserve the address of this box.`, _`LAN, DHCP server, DNS server or primary DNS: write the address of this box. Leave the secondary one empty.`,
+    _`LAN, IPv6, RDNSS or DHCPv6: write an IPv6 address of this box, or none.`, _`Leave the DNS server of WAN or Internet as it is.`, AGAIN)];
 
-const byHand = () => [h('h2', {}, 'One device by hand'), h('p', {}, 'Where the router cannot name this box, or for one device alone.'),
-  steps('Windows', 'Settings > Network & internet > Wi-Fi or Ethernet, the network, DNS server assignment > Edit > Manual.', 'Turn IPv4 on and write the address of this box into Preferred DNS. Leave the alternate one empty.',
-    'DNS over HTTPS: leave it off, or choose the manual template and write the URL above, if the certificate is one that Windows trusts.', 'Save.'),
-  steps('macOS', 'System Settings > Network, the connection, Details > DNS.', 'Remove what is there with the minus, and add the address of this box with the plus.', 'OK.'),
-  steps('iPhone and iPad', 'Settings > Wi-Fi, the i beside the network, Configure DNS > Manual.', 'Remove the servers that are there, and add the address of this box.', 'Save. It counts in this Wi-Fi alone; a profile counts in all networks.'),
-  steps('Android', 'Settings > Network & internet > Internet, the gear beside the Wi-Fi, the pencil, Advanced options.', 'IP settings > Static: write the address that the phone has now, and the address of this box into DNS 1. Write it into DNS 2 as well.',
-    'Private DNS of the phone must be off or automatic, or have the name below.'),
-  steps('Linux', 'With NetworkManager: the settings of the connection, IPv4, turn automatic DNS off and write the address of this box. The same for IPv6.',
-    'With systemd-resolved alone: write DNS= and the address of this box into /etc/systemd/resolved.conf, below [Resolve], and run sudo systemctl restart systemd-resolved.')];
+const byHand = () => [h('h2', {}, _`One device by hand`), h('p', {}, _`Where the router cannot name this box, or for one device alone.`),
+  steps(_`Windows`, _`Settings > Network & internet > Wi-Fi or Ethernet, the network, DNS server assignment > Edit > Manual.`, _`Turn IPv4 on and write the address of this box into Preferred DNS. Leave the alternate one empty.`,
+    _`DNS over HTTPS: leave it off, or choose the manual template and write the URL above, if the certificate is one that Windows trusts.`, _`Save.`),
+  steps('macOS', _`System Settings > Network, the connection, Details > DNS.`, _`Remove what is there with the minus, and add the address of this box with the plus.`, 'OK.'),
+  steps(_`iPhone and iPad`, _`Settings > Wi-Fi, the i beside the network, Configure DNS > Manual.`, _`Remove the servers that are there, and add the address of this box.`, _`Save. It counts in this Wi-Fi alone; a profile counts in all networks.`),
+  steps(_`Android`, _`Settings > Network & internet > Internet, the gear beside the Wi-Fi, the pencil, Advanced options.`, _`IP settings > Static: write the address that the phone has now, and the address of this box into DNS 1. Write it into DNS 2 as well.`,
+    _`Private DNS of the phone must be off or automatic, or have the name below.`),
+  steps(_`Linux`, _`With NetworkManager: the settings of the connection, IPv4, turn automatic DNS off and write the address of this box. The same for IPv6.`,
+    _`With systemd-resolved alone: write DNS= and the address of this box into /etc/systemd/resolved.conf, below [Resolve], and run sudo systemctl restart systemd-resolved.`)];
 
 // A random one of version 4. crypto.randomUUID is not there on a page over HTTP.
 function uuid() {
@@ -69,33 +70,33 @@ function profile(name, dns) {
 // A profile cannot name a port of TLS, and Private DNS of Android neither.
 function encrypted(tcp) {
   const tls = placesOf(tcp, 'dot').filter((p) => p.port === TLS_PORT), https = placesOf(tcp, 'doh'), hasTls = tls.length > 0, hasHttps = https.length > 0;
-  if (!hasTls && !hasHttps) return [h('p', {}, 'This box serves DNS neither over TLS at port 853 nor over HTTPS. An admin turns them on by dot.enabled and doh.enabled, with a certificate.')];
+  if (!hasTls && !hasHttps) return [h('p', {}, _`This box serves DNS neither over TLS at port 853 nor over HTTPS. An admin turns them on by dot.enabled and doh.enabled, with a certificate.`)];
   const name = h('input', { required: true, maxLength: 253, pattern: '[A-Za-z0-9._\\-]+', value: nameOf(tcp), autocomplete: 'off' }), path = h('input', { required: true, maxLength: 120, value: '/dns-query', autocomplete: 'off' });
   const url = () => `https://${name.value}${https[0].port === HTTPS_PORT ? '' : `:${https[0].port}`}${path.value.replace(/^\/?/, '/')}`;
   const shown = h('code'), urlShow = () => { shown.textContent = hasHttps ? url() : ''; };
   const make = (file, dns) => () => {
     if (!name.reportValidity() || !path.reportValidity()) return '';
     save(new Blob([profile(name.value, dns())], { type: 'application/x-apple-aspen-config' }), file);
-    return 'The profile is saved.';
+    return _`The profile is saved.`;
   };
   const copy = async () => {
     name.select();
-    if (!navigator.clipboard) return 'The name is selected. Copy it by the keyboard.';
+    if (!navigator.clipboard) return _`The name is selected. Copy it by the keyboard.`;
     await navigator.clipboard.writeText(name.value);
-    return 'Copied.';
+    return _`Copied.`;
   };
   const addresses = (places) => [...new Set(places.map((p) => p.address))];
   name.addEventListener('input', urlShow);
   path.addEventListener('input', urlShow);
   urlShow();
-  return [h('p', {}, 'The device must trust the certificate of this box, and the certificate must have the name. A certificate that the box made itself is trusted by no phone.'),
-    row(field('Name of this box, which its certificate has', name), hasHttps && field('Path of DNS over HTTPS, doh.path', path)), hasHttps && h('p', {}, 'URL of DNS over HTTPS: ', shown),
-    h('h3', {}, 'iPhone, iPad and Mac'), row(hasTls && action('Profile with TLS', make('weir-tls.mobileconfig', () => ({ DNSProtocol: 'TLS', ServerName: name.value, ServerAddresses: addresses(tls) }))),
-      hasHttps && action('Profile with HTTPS', make('weir-https.mobileconfig', () => ({ DNSProtocol: 'HTTPS', ServerURL: url(), ServerAddresses: addresses(https) })))),
-    h('ol', {}, ['Send the file to the device, by AirDrop or mail, or open this page there.', 'iPhone and iPad: Settings > General > VPN & Device Management, the profile, Install.', 'Mac: System Settings > General > Device Management, the profile, Install.'].map((step) => h('li', {}, step))),
-    h('h3', {}, 'Android'), hasTls ? [row(action('Copy name', copy)),
-      h('p', {}, 'Settings > Network & internet > Private DNS: the provider hostname is the name above. The phone must be able to look the name up in every network that it is in, and to reach this box there.')]
-      : h('p', {}, 'Private DNS asks over TLS at port 853, where this box does not serve it.')];
+  return [h('p', {}, _`The device must trust the certificate of this box, and the certificate must have the name. A certificate that the box made itself is trusted by no phone.`),
+    row(field(_`Name of this box, which its certificate has`, name), hasHttps && field(_`Path of DNS over HTTPS, doh.path`, path)), hasHttps && h('p', {}, _`URL of DNS over HTTPS: `, shown),
+    h('h3', {}, _`iPhone, iPad and Mac`), row(hasTls && action(_`Profile with TLS`, make('weir-tls.mobileconfig', () => ({ DNSProtocol: 'TLS', ServerName: name.value, ServerAddresses: addresses(tls) }))),
+      hasHttps && action(_`Profile with HTTPS`, make('weir-https.mobileconfig', () => ({ DNSProtocol: 'HTTPS', ServerURL: url(), ServerAddresses: addresses(https) })))),
+    h('ol', {}, [_`Send the file to the device, by AirDrop or mail, or open this page there.`, _`iPhone and iPad: Settings > General > VPN & Device Management, the profile, Install.`, _`Mac: System Settings > General > Device Management, the profile, Install.`].map((step) => h('li', {}, step))),
+    h('h3', {}, _`Android`), hasTls ? [row(action(_`Copy name`, copy)),
+      h('p', {}, _`Settings > Network & internet > Private DNS: the provider hostname is the name above. The phone must be able to look the name up in every network that it is in, and to reach this box there.`)]
+      : h('p', {}, _`Private DNS asks over TLS at port 853, where this box does not serve it.`)];
 }
 
 // A name that nobody else asks for: whoever asks for it asks this box.
@@ -104,7 +105,7 @@ function test(signal) {
   const wait = async () => {
     const ended = new AbortController(), most = AbortSignal.timeout(TEST_MS);
     let client = '';
-    fill(result, mark('soft', 'Waiting for the device …'));
+    fill(result, mark('soft', _`Waiting for the device …`));
     await lines('/log/tail', { name }, AbortSignal.any([signal, most, ended.signal]), (q) => {
       if (!q.qname) return;
       client = q.client_name || q.client;
@@ -114,15 +115,15 @@ function test(signal) {
       fill(result);
       throw e;
     });
-    fill(result, client ? mark('good', `${client} asks this box.`) : mark('warn', 'No query for the name came in a minute. The device asks another server.'));
+    fill(result, client ? mark('good', _`${client} asks this box.`) : mark('warn', _`No query for the name came in a minute. The device asks another server.`));
   };
-  return [h('h2', {}, 'Test a device'), h('ol', {}, h('li', {}, 'Press the button.'), h('li', {}, 'On the device open this address in a browser, or ask for it with nslookup: ', h('code', {}, name)), h('li', {}, 'This page says which client has asked. The browser of the device shows an error: there is no such site.')),
-    row(action('Wait for the device', wait)), result];
+  return [h('h2', {}, _`Test a device`), h('ol', {}, h('li', {}, _`Press the button.`), h('li', {}, _`On the device open this address in a browser, or ask for it with nslookup: `, h('code', {}, name)), h('li', {}, _`This page says which client has asked. The browser of the device shows an error: there is no such site.`)),
+    row(action(_`Wait for the device`, wait)), result];
 }
 
 export async function show(box, signal) {
   const tcp = await get('/tcp', {}, { signal }), plain = placesOf(tcp, 'tcp'), over = (kind) => placesOf(tcp, kind).map((p) => `${p.address}, port ${p.port}`).join('; ') || 'off';
-  box.append(h('h1', {}, 'Set up devices'), h('h2', {}, 'What this box answers at'),
-    facts([['DNS', plain.map((p) => (p.port === 53 ? p.address : `${p.address}, port ${p.port}`)).join('; ') || 'no address'], ['DNS over TLS', over('dot')], ['DNS over HTTPS', over('doh')], ['Names in its certificates', tcp.tls.certificates.map((c) => c.names).join(' ') || 'none']]),
-    ...routers(), ...byHand(), h('h2', {}, 'Over TLS or HTTPS, also away from home'), ...encrypted(tcp).flat().filter((e) => e), ...test(signal));
+  box.append(h('h1', {}, _`Set up devices`), h('h2', {}, _`What this box answers at`),
+    facts([['DNS', plain.map((p) => (p.port === 53 ? p.address : `${p.address}, port ${p.port}`)).join('; ') || _`no address`], [_`DNS over TLS`, over('dot')], [_`DNS over HTTPS`, over('doh')], [_`Names in its certificates`, tcp.tls.certificates.map((c) => c.names).join(' ') || 'none']]),
+    ...routers(), ...byHand(), h('h2', {}, _`Over TLS or HTTPS, also away from home`), ...encrypted(tcp).flat().filter((e) => e), ...test(signal));
 }

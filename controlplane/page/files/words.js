@@ -10,6 +10,7 @@ const ENGLISH = {
   '{1}: {2} cached answers are removed.': { one: '{1}: {2} cached answer is removed.' },
   '{1} resolvers hang: their part is flushed when they are back.': { one: '{1} resolver hangs: its part is flushed when it is back.' },
   'The backup is saved, with *** for {1} secrets. Before a restore, unpack it, write them in, and pack it again.': { one: 'The backup is saved, with *** for {1} secret. Before a restore, unpack it, write it in, and pack it again.' },
+  'The backup has *** for {1} secrets: unpack it, write them in, and pack it again.': { one: 'The backup has *** for {1} secret: unpack it, write it in, and pack it again.' },
   '{1} are added.': { one: '{1} is added.' },
   '{1} more records are not shown.': { one: '{1} more record is not shown.' },
   '{1} of {2} queries': { one: '{1} of {2} query' },

@@ -27,7 +27,7 @@ void config_managed_free(struct config_managed *m); // NULL is fine
 // are no items. For free(); NULL: no memory.
 char *config_managed_text(const struct config_managed *m, const char *head);
 
-// The first key that no function below makes; NULL: there is none.
+// The first key that no function below makes; NULL: no such key.
 const char *config_managed_other(const struct config_managed *m);
 
 // An item that a verb adds or removes; NULL: not given.
