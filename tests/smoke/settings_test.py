@@ -118,6 +118,13 @@ def test_a_client(lab):
     assert {"clients[phone].addresses", "clients[tablet].addresses"} & set(overrides(lab)) == {"clients[phone].addresses"}
     assert "nothing changed" in lab.weirctl(f"client name {KID} phone")
     lab.weirctl(f"client name {KID} tablet")
+    lab.weirctl("client name 02:00:00:00:00:09 tablet")
+    lab.weirctl(f"client name {KID} phone")
+    assert "clients[tablet].macs" in overrides(lab)
+    lab.weirctl("client name 02:00:00:00:00:09 phone")
+    assert {path for path in overrides(lab) if "[tablet]" in path} == set()
+    lab.weirctl("client forget phone")
+    lab.weirctl(f"client name {KID} tablet")
     lab.weirctl("client forget printer")
     assert "clients[printer]" in overrides(lab)
     lab.weirctl("client forget tablet")

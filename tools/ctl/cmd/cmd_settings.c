@@ -185,7 +185,8 @@ static void words_put(struct json_node *n, const char *key, const char *text)
 	}
 }
 
-// Finds another client that the overrides give this address, and no other one.
+// Finds another client that the overrides give this address, and no other one. Where a file has
+// that key too, the address stays: its end would be that of the file's addresses.
 static bool named_find(
 	const struct ctl *c, const char *key, const struct json_node *root, char out[PATH_MAX_HERE])
 {
@@ -198,7 +199,8 @@ static bool named_find(
 		const char *path = json_text(json_at(list, i), "path");
 		const char *name = path + sizeof(begin) - 1, *at = strstr(path, end);
 		if (strncmp(path, begin, sizeof(begin) - 1) != 0 || !at || at[strlen(end)]
-			|| strcmp(json_text(json_at(list, i), "value"), value) != 0)
+			|| strcmp(json_text(json_at(list, i), "value"), value) != 0
+			|| json_flag(json_at(list, i), "of_file"))
 			continue;
 		snprintf(out, PATH_MAX_HERE, "%.*s", (int)(at - name), name);
 		if (strcmp(out, c->type) != 0)
@@ -225,7 +227,9 @@ static int rename_client(struct ctl *c, const char *key, const char *other)
 	json_doc_free(doc);
 	if (!text)
 		return ctl_fail(c, "no memory");
-	if (snprintf(replace, sizeof(replace), "clients[%s]", other) >= (int)sizeof(replace)) {
+	// Only this key: other addresses that the name has stay its own.
+	if (snprintf(replace, sizeof(replace), "clients[%s].%s", other, key)
+		>= (int)sizeof(replace)) {
 		free(text);
 		return ctl_fail(c, "that name is too long");
 	}
