@@ -193,15 +193,9 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 	verb_done(v);
 }
 
-void verb_apply(struct verb *v, const char *fmt, ...)
+static void managed_send(struct verb *v, const char *what, bool is_trial)
 {
 	const struct api_deps *d = &v->api->deps;
-	char what[WHAT_MAX];
-	va_list args;
-	va_start(args, fmt);
-	if (vsnprintf(what, sizeof(what), fmt, args) >= (int)sizeof(what))
-		memcpy(what + sizeof(what) - sizeof("..."), "...", sizeof("..."));
-	va_end(args);
 	char *text = config_managed_text(v->managed, APP_MANAGED_HEAD);
 	const int text_err = !text ? -ENOMEM : strlen(text) > CONFIG_MANAGED_MAX ? -E2BIG : 0;
 	if (text_err < 0) {
@@ -209,8 +203,11 @@ void verb_apply(struct verb *v, const char *fmt, ...)
 		verb_fail(v, text_err);
 		return;
 	}
-	const struct apply_request r = {
-		.who = http_who(v->exchange), .what = what, .why = v->why, .managed = text};
+	const struct apply_request r = {.who = http_who(v->exchange),
+		.what = what,
+		.why = v->why,
+		.managed = text,
+		.is_trial = is_trial};
 	http_defer(v->exchange, API_BUILD_MS);
 	const int err = d->config_apply(d->reload_arg, &r, on_applied, v);
 	heap_free(text);
@@ -218,4 +215,20 @@ void verb_apply(struct verb *v, const char *fmt, ...)
 		verb_refuse(v, 503, "another change of the configuration runs: try again");
 	else if (err < 0)
 		verb_fail(v, err);
+}
+
+void verb_apply(struct verb *v, const char *fmt, ...)
+{
+	char what[WHAT_MAX];
+	va_list args;
+	va_start(args, fmt);
+	if (vsnprintf(what, sizeof(what), fmt, args) >= (int)sizeof(what))
+		memcpy(what + sizeof(what) - sizeof("..."), "...", sizeof("..."));
+	va_end(args);
+	managed_send(v, what, false);
+}
+
+void verb_try(struct verb *v)
+{
+	managed_send(v, "", true);
 }

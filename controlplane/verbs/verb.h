@@ -17,7 +17,6 @@
 #include "api/api_server.h"
 
 #include <weir/config/managed.h>
-#include <weir/service_names.h>
 
 struct verb {
 	struct api *api;
@@ -51,15 +50,14 @@ ATTR_MUST_CHECK bool verb_is_of_file(
 // "..." where it is too long, so it must begin with what matters most. The reply has "warning" if
 // the change is in force except for a part (a list whose file cannot be read).
 void verb_apply(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
+// Checks the edited part as verb_apply does, replies, and ends the verb: nothing changes.
+void verb_try(struct verb *v);
 
 // A copy of the managed part, for config_managed_free(). A reply that says for each item whether a
 // verb can remove it tries that on the copy. NULL: nothing can be edited.
 struct config_managed *verb_managed(const struct api *a);
 // Replies with the document, which it frees; with status 500 where `rc` is not 0.
 void verb_reply(struct http_exchange *x, struct json_out *o, int rc);
-enum { VERB_SERVICES_MAX = 32 * SERVICE_COUNT };
-// Writes the services of a set with commas between. Returns `out`.
-char *verb_services_text(const struct service_set *s, char out[VERB_SERVICES_MAX]);
 int64_t verb_now(void); // seconds of the wall clock, by which entries end
 const struct config *verb_config(const struct verb *v); // the configuration in force
 // Does the group exist? Else replies and ends the verb. `group` NULL is fine.

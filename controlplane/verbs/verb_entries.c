@@ -263,10 +263,13 @@ static void entries_in_force(
 	const struct verb *v, struct config_managed *copy, struct put_items *out)
 {
 	const struct config *c = verb_config(v);
+	const unsigned managed = config_managed_entry_count(copy);
 	for (unsigned i = 0; i < c->dated.count; i++) {
 		const struct config_dated_entry *e = &c->dated.entries[i];
 		char room[ENTRY_NAME_MAX], types[CONFIG_TYPES_TEXT_MAX];
 		char until[CONFIG_TIME_TEXT_MAX];
+		if (e->until && e->until <= verb_now())
+			continue;
 		const struct managed_entry one = entry_of(c, e, room);
 		const char *const text[PUT_FIELDS_MAX] = {[F_NAME] = one.name,
 			[F_GROUP] = one.group,
@@ -276,7 +279,7 @@ static void entries_in_force(
 			[F_REPLY] = config_dated_reply_text(e),
 			[F_WHY] = e->why,
 			[F_UNTIL] = e->until ? config_time_text(e->until, until) : ""};
-		(void)put_items_add(out, text, config_managed_entry_remove(copy, &one) >= 0);
+		(void)put_items_add(out, text, i + managed >= c->dated.count);
 	}
 }
 
@@ -312,12 +315,17 @@ static bool types_text(const char *text, char out[CONFIG_TYPES_TEXT_MAX])
 	return true;
 }
 
-static bool entry_check(const struct verb *v, struct put_asked *asked, const struct put_item *,
-	char why[API_WHY_MAX])
+static bool entry_is_over(const struct put_asked *asked)
+{
+	int64_t until;
+	return config_time_parse(asked->text[F_UNTIL], &until) == 0 && until <= verb_now();
+}
+
+static bool entry_check(const struct verb *v, struct put_asked *asked, char why[API_WHY_MAX])
 {
 	char name[ENTRY_NAME_MAX], wrong[API_WHY_MAX], types[CONFIG_TYPES_TEXT_MAX];
 	const char *group = asked->text[F_GROUP], *verdict = asked->text[F_VERDICT];
-	int64_t until = INT64_MAX;
+	int64_t until;
 	if (!name_text(asked->text[F_NAME], name, wrong)) {
 		snprintf(why, API_WHY_MAX, "name: %.240s", wrong);
 		return false;
@@ -341,10 +349,8 @@ static bool entry_check(const struct verb *v, struct put_asked *asked, const str
 			"type: must be of these, with commas between: " RDATA_PARSE_TYPES);
 		return false;
 	}
-	if (*asked->text[F_UNTIL]
-		&& (config_time_parse(asked->text[F_UNTIL], &until) < 0 || until <= verb_now())) {
-		snprintf(
-			why, API_WHY_MAX, "until: must be a time to come, as 2030-12-31T22:00:00Z");
+	if (*asked->text[F_UNTIL] && config_time_parse(asked->text[F_UNTIL], &until) < 0) {
+		snprintf(why, API_WHY_MAX, "until: must be a time, as 2030-12-31T22:00:00Z");
 		return false;
 	}
 	return true;
@@ -365,7 +371,8 @@ static int entry_set(const struct verb *v, const struct put_item *one, char[CONF
 		.types = given(one->text[F_TYPE]),
 		.reply = given(one->text[F_REPLY]),
 		.inverts = *one->text[F_INVERT]};
-	return config_managed_entry_set(v->managed, &e);
+	const int rc = config_managed_entry_set(v->managed, &e);
+	return rc < 0 ? rc : 0; // more than 0: replaced
 }
 
 static int entry_drop(struct config_managed *m, const struct put_item *one)
@@ -378,12 +385,13 @@ static int entry_drop(struct config_managed *m, const struct put_item *one)
 
 const struct put_kind put_entries = {.name = "entries",
 	.keys = F_GROUP + 1,
-	.field = {{"name", PUT_TEXT, true, NULL, NULL}, {"group", PUT_TEXT, false, NULL, NULL},
-		{"verdict", PUT_TEXT, true, NULL, NULL}, {"invert", PUT_FLAG, false, NULL, NULL},
-		{"type", PUT_TEXT, false, NULL, NULL}, {"reply", PUT_TEXT, false, NULL, NULL},
-		{"why", PUT_TEXT, false, NULL, NULL}, {"until", PUT_TEXT, false, NULL, NULL}},
+	.field = {{"name", PUT_TEXT, true, NULL}, {"group", PUT_TEXT, false, NULL},
+		{"verdict", PUT_TEXT, true, NULL}, {"invert", PUT_FLAG, false, NULL},
+		{"type", PUT_TEXT, false, NULL}, {"reply", PUT_TEXT, false, NULL},
+		{"why", PUT_TEXT, false, NULL}, {"until", PUT_TEXT, false, NULL}},
 	.reported = "until_unix_s left_s ended removable",
 	.beats_files = true,
+	.skips = entry_is_over,
 	.in_force = entries_in_force,
 	.check = entry_check,
 	.set = entry_set,

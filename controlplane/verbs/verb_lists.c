@@ -279,8 +279,7 @@ static void lists_in_force(const struct verb *v, struct config_managed *copy, st
 }
 
 // GET shows no secrets of a URL: a source that it shows stands for the one in force.
-static bool list_check(const struct verb *v, struct put_asked *asked, const struct put_item *,
-	char why[API_WHY_MAX])
+static bool list_check(const struct verb *v, struct put_asked *asked, char why[API_WHY_MAX])
 {
 	const char *name = asked->text[L_NAME], *source = asked->text[L_SOURCE];
 	const struct config_list *l = list_find(&verb_config(v)->blocking, name);
@@ -322,10 +321,12 @@ static int list_set(const struct verb *v, const struct put_item *one, char why[C
 	struct config_managed *m = v->managed;
 	char shown[CONFIG_URL_MAX + 1];
 	bool is_so = before;
+	// A file that takes the list out of use does so whatever the managed part says.
+	if (before && *one->text[L_ENABLED] && !*before->text[L_ENABLED]
+		&& config_managed_list_enable(m, one->text[L_NAME]) < 0)
+		return -EEXIST;
 	for (unsigned i = L_SOURCE; is_so && i < L_ENABLED; i++)
 		is_so = strcmp(one->text[i], before->text[i]) == 0;
-	if (is_so && !before->is_managed && *one->text[L_ENABLED])
-		return config_managed_list_enable(m, one->text[L_NAME]) < 0 ? -EEXIST : 0;
 	if (is_so)
 		return use_set(m, one);
 	if (before && !before->is_managed)
@@ -353,20 +354,14 @@ static int list_drop(struct config_managed *m, const struct put_item *one)
 	return config_managed_list_remove(m, one->text[L_NAME]);
 }
 
-static bool list_restore(struct config_managed *m, const struct put_item *one)
-{
-	return config_managed_list_enable(m, one->text[L_NAME]) == 0;
-}
-
 const struct put_kind put_lists = {.name = "lists",
 	.keys = L_NAME + 1,
-	.field = {{"name", PUT_TEXT, true, NULL, NULL}, {"source", PUT_TEXT, true, NULL, NULL},
-		{"format", PUT_TEXT, false, "auto", NULL}, {"allow", PUT_FLAG, false, NULL, NULL},
-		{"enabled", PUT_FLAG, false, "1", NULL}},
+	.field = {{"name", PUT_TEXT, true, NULL}, {"source", PUT_TEXT, true, NULL},
+		{"format", PUT_TEXT, false, "auto"}, {"allow", PUT_FLAG, false, NULL},
+		{"enabled", PUT_FLAG, false, "1"}},
 	.reported = "switchable removable",
 	.beside = "known",
 	.in_force = lists_in_force,
 	.check = list_check,
 	.set = list_set,
-	.remove = list_drop,
-	.restore = list_restore};
+	.remove = list_drop};

@@ -197,9 +197,9 @@ const struct api_part api_local_part = {
 
 enum { R_NAME, R_TYPE, R_VALUE, R_GROUP, R_TTL, R_TTL_TEXT_MAX = 12 };
 
-// A removal from `copy` takes a look at each of its records.
+// The last `managed` records are of the managed part.
 static void some_in_force(const char *group, const struct config_record *records, unsigned count,
-	struct config_managed *copy, struct put_items *out)
+	unsigned managed, struct put_items *out)
 {
 	struct rdata_record value;
 	char name[RECORD_NAME_MAX], type[DNS_TYPE_TEXT_MAX], ttl[R_TTL_TEXT_MAX];
@@ -208,16 +208,12 @@ static void some_in_force(const char *group, const struct config_record *records
 		if (!value_text(r, &value))
 			continue;
 		snprintf(ttl, sizeof(ttl), "%u", r->ttl_s);
-		const struct managed_record one = {.name = record_name(r, name),
-			.type = dns_type_text(r->type, type),
-			.value = value.data};
-		const char *const text[PUT_FIELDS_MAX] = {[R_NAME] = one.name,
-			[R_TYPE] = one.type,
-			[R_VALUE] = one.value,
+		const char *const text[PUT_FIELDS_MAX] = {[R_NAME] = record_name(r, name),
+			[R_TYPE] = dns_type_text(r->type, type),
+			[R_VALUE] = value.data,
 			[R_GROUP] = group,
 			[R_TTL] = ttl};
-		(void)put_items_add(
-			out, text, copy && config_managed_record_remove(copy, &one) >= 0);
+		(void)put_items_add(out, text, i + managed >= count);
 	}
 }
 
@@ -225,10 +221,11 @@ static void records_in_force(
 	const struct verb *v, struct config_managed *copy, struct put_items *out)
 {
 	const struct config *c = verb_config(v);
-	some_in_force("", c->local.records, c->local.record_count, copy, out);
+	some_in_force("", c->local.records, c->local.record_count,
+		config_managed_record_count(copy), out);
 	for (unsigned g = 0; g < c->group_count; g++)
-		some_in_force(c->groups[g].name, c->groups[g].records, c->groups[g].record_count,
-			NULL, out);
+		some_in_force(
+			c->groups[g].name, c->groups[g].records, c->groups[g].record_count, 0, out);
 }
 
 // Brings the value into the form in which GET shows it. NULL, or what is wrong.
@@ -244,8 +241,7 @@ static const char *value_read(struct put_asked *asked, uint16_t type)
 										   : "is too long";
 }
 
-static bool record_check(const struct verb *v, struct put_asked *asked, const struct put_item *,
-	char why[API_WHY_MAX])
+static bool record_check(const struct verb *v, struct put_asked *asked, char why[API_WHY_MAX])
 {
 	char name[RECORD_NAME_MAX], ttl[R_TTL_TEXT_MAX];
 	uint16_t type = 0;
@@ -297,9 +293,9 @@ static int record_set(const struct verb *v, const struct put_item *one, char[CON
 
 const struct put_kind put_local = {.name = "records",
 	.keys = R_GROUP + 1,
-	.field = {{"name", PUT_TEXT, true, NULL, NULL}, {"type", PUT_TEXT, true, NULL, NULL},
-		{"value", PUT_TEXT, true, NULL, NULL}, {"group", PUT_TEXT, false, NULL, NULL},
-		{"ttl_s", PUT_NUMBER, false, NULL, NULL}},
+	.field = {{"name", PUT_TEXT, true, NULL}, {"type", PUT_TEXT, true, NULL},
+		{"value", PUT_TEXT, true, NULL}, {"group", PUT_TEXT, false, NULL},
+		{"ttl_s", PUT_NUMBER, false, NULL}},
 	.reported = "removable",
 	.beside = "left_out",
 	.in_force = records_in_force,

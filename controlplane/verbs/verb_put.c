@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// PUT /entries, /lists, /local and /groups: all items of the managed part at once.
+// PUT /entries, /lists and /local: all items of the managed part at once.
 
 #include "verb_put.h"
 
@@ -103,17 +103,21 @@ static unsigned old_find(const struct put *p, const char *const *text)
 	return is ? from : p->old.count;
 }
 
-// The item in force that has these texts; NULL: there is no such item.
+// The item in force that has these texts, one that is not yet wanted before others; NULL: there is
+// no such item. A file and the managed part may have the same.
 static struct put_item *same_find(const struct put *p, const char *const *text)
 {
+	struct put_item *same = NULL;
 	for (unsigned i = old_find(p, text); i < p->old.count; i++) {
 		struct put_item *one = p->old.item[i];
-		if (texts_compare(one->text, text, PUT_FIELDS_MAX) == 0)
-			return one;
 		if (texts_compare(one->text, text, p->kind->keys) != 0)
 			break;
+		if (texts_compare(one->text, text, PUT_FIELDS_MAX) == 0)
+			same = one;
+		if (same && !same->is_wanted)
+			break;
 	}
-	return NULL;
+	return same;
 }
 
 static bool refuse(const struct put *p, unsigned at, const char *why)
@@ -124,34 +128,12 @@ static bool refuse(const struct put *p, unsigned at, const char *why)
 
 static const char *field_wrong(const struct put_field *f, enum json_in_kind has)
 {
-	static const enum json_in_kind kinds[] = {
-		JSON_IN_TEXT, JSON_IN_FLAG, JSON_IN_NUMBER, JSON_IN_LIST};
-	static const char *const wrong[] = {"must be a text", "must be true or false",
-		"must be a whole number", "must be a list of texts"};
+	static const enum json_in_kind kinds[] = {JSON_IN_TEXT, JSON_IN_FLAG, JSON_IN_NUMBER};
+	static const char *const wrong[] = {
+		"must be a text", "must be true or false", "must be a whole number"};
 	if (has == JSON_IN_NONE)
 		return f->is_needed ? "is missing" : NULL;
 	return has == kinds[f->form] ? NULL : wrong[f->form];
-}
-
-// Joins two lists of texts with commas. False: it has something else, or there is no room.
-static bool texts_join(struct put_asked *out, unsigned field, const struct json_in *lists[2])
-{
-	char *begin = out->room + out->used, *at = begin;
-	char *end = out->room + sizeof(out->room) - 1;
-	for (unsigned k = 0; k < 2; k++)
-		for (size_t i = 0; i < json_in_count(lists[k]); i++) {
-			const char *text = json_in_text(json_in_at(lists[k], i));
-			const size_t len = strlen(text);
-			if (len == 0 || strchr(text, ',') || len + 1 > (size_t)(end - at))
-				return false;
-			if (at > begin)
-				*at++ = ',';
-			at = mempcpy(at, text, len);
-		}
-	*at = '\0';
-	out->text[field] = begin;
-	out->used = (size_t)(at + 1 - out->room);
-	return true;
 }
 
 // Reads a field of an object of the body. False: `wrong`.
@@ -159,12 +141,11 @@ static bool field_read(const struct put_field *f, const struct json_in *object, 
 	struct put_asked *out, const char **wrong)
 {
 	const struct json_in *v = json_in_get(object, f->name);
-	const struct json_in *lists[2] = {v, f->also ? json_in_get(object, f->also) : NULL};
 	char digits[24];
 	*wrong = field_wrong(f, json_in_kind(v));
 	if (*wrong)
 		return false;
-	*wrong = f->form == PUT_TEXTS ? "must be a list of texts without commas" : "is too long";
+	*wrong = "is too long";
 	out->text[i] = f->usual ? f->usual : "";
 	if (json_in_kind(v) == JSON_IN_NONE)
 		return true;
@@ -173,9 +154,7 @@ static bool field_read(const struct put_field *f, const struct json_in *object, 
 		out->text[i] = json_in_flag(v) ? "1" : "";
 	else if (f->form == PUT_TEXT)
 		out->text[i] = json_in_text(v);
-	return f->form == PUT_NUMBER  ? put_asked_set(out, i, digits)
-	       : f->form == PUT_TEXTS ? texts_join(out, i, lists)
-				      : true;
+	return f->form != PUT_NUMBER || put_asked_set(out, i, digits);
 }
 
 // Reads an object of the body. False: `why`.
@@ -198,8 +177,7 @@ static bool knows_field(const void *arg, const char *key)
 {
 	const struct put_kind *kind = arg;
 	for (unsigned i = 0; i < PUT_FIELDS_MAX && kind->field[i].name; i++)
-		if (strcmp(kind->field[i].name, key) == 0
-			|| (kind->field[i].also && strcmp(kind->field[i].also, key) == 0))
+		if (strcmp(kind->field[i].name, key) == 0)
 			return true;
 	return url_field_is_of(kind->reported, "", key);
 }
@@ -259,15 +237,12 @@ static bool object_take(struct put *p, const struct json_in *object, unsigned at
 	}
 	if (!fields_read(kind, object, asked, why))
 		return refuse(p, at, why);
-	if (kind->skips && strcmp(asked->text[0], kind->skips) == 0)
+	if (kind->skips && kind->skips(asked))
 		return true;
-	if (kind->is_whole && !kind->is_whole(object))
-		return refuse(p, at, ": lacks a part, which GET does not show, and would lose it");
 	struct put_item *same = same_find(p, asked->text);
 	if (same)
 		return keep(p, same, at);
-	const unsigned old = old_find(p, asked->text);
-	if (!kind->check(p->verb, asked, old < p->old.count ? p->old.item[old] : NULL, why))
+	if (!kind->check(p->verb, asked, why))
 		return refuse(p, at, why);
 	same = same_find(p, asked->text);
 	return same ? keep(p, same, at) : news_add(p, asked, at);
@@ -338,8 +313,6 @@ static bool all_edit(struct put *p)
 			continue;
 		if (one->is_managed && (rc = p->kind->remove(m, one)) == -ENOENT)
 			rc = 0; // an entry that has ended
-		else if (!one->is_managed && p->kind->restore && p->kind->restore(m, one))
-			p->counts.changed++;
 		p->counts.removed += one->is_managed;
 		p->counts.in_file += !one->is_managed;
 	}
@@ -369,16 +342,18 @@ static void finish(struct put *p)
 	struct verb *v = p->verb;
 	struct json_node *root = verb_root(v);
 	const struct put_counts *n = &p->counts;
-	const bool is_change = n->added || n->changed || n->removed;
+	const bool is_change = (n->added || n->changed || n->removed) && !verb_is_so(v);
 	json_out_bool(v->reply, root, "changed", is_change);
 	json_out_bool(v->reply, root, "check", p->is_check);
 	struct json_node *counts = json_out_object(v->reply, root, "counts");
 	JSON_COUNTS(v->reply, counts, n, added, changed, removed, unchanged, in_file);
-	if (is_change && !p->is_check)
+	if (!is_change)
+		verb_done(v);
+	else if (p->is_check)
+		verb_try(v);
+	else
 		verb_apply(v, "put %s: %u added, %u changed, %u removed", p->kind->name, n->added,
 			n->changed, n->removed);
-	else
-		verb_done(v);
 }
 
 static void serve(struct api *a, struct http_exchange *x, const struct put_kind *kind)
@@ -411,15 +386,8 @@ static void serve_local(struct api *a, struct http_exchange *x)
 	serve(a, x, &put_local);
 }
 
-// Makes the groups of the managed part, and their clients, those of the body.
-static void serve_groups(struct api *a, struct http_exchange *x)
-{
-	serve(a, x, &put_groups);
-}
-
 const struct api_part api_put_part = {
 	.endpoint = {{"/entries", serve_entries, API_PUT, CONTROL_ADMIN, "check why"},
 		{"/lists", serve_lists, API_PUT, CONTROL_ADMIN, "check why"},
-		{"/local", serve_local, API_PUT, CONTROL_ADMIN, "check why"},
-		{"/groups", serve_groups, API_PUT, CONTROL_ADMIN, "check why"}},
+		{"/local", serve_local, API_PUT, CONTROL_ADMIN, "check why"}},
 };

@@ -14,15 +14,14 @@
 
 enum { PUT_FIELDS_MAX = 8, PUT_ROOM_MAX = 3 * HTTP_BODY_MAX };
 
-// A flag is "1" or "", a number its digits, and a list of texts has commas between them.
-enum put_form { PUT_TEXT, PUT_FLAG, PUT_NUMBER, PUT_TEXTS };
+// A flag is "1" or "", and a number its digits.
+enum put_form { PUT_TEXT, PUT_FLAG, PUT_NUMBER };
 
 struct put_field {
 	const char *name;
 	enum put_form form;
 	bool is_needed;
 	const char *usual; // the text where the body lacks the key; NULL: ""
-	const char *also;  // another list of texts that goes into this one, or NULL
 };
 
 struct put_item {
@@ -59,23 +58,18 @@ struct put_kind {
 	struct put_field field[PUT_FIELDS_MAX + 1];
 	// Keys that GET has besides, with blanks between: of an item, and beside the list.
 	const char *reported, *beside;
-	bool beats_files;  // an item may differ from one of a file with the same keys
-	const char *skips; // an item with this first text counts as not there, or NULL
-	// Does the object show all of its item? NULL: it always does.
-	bool (*is_whole)(const struct json_in *object);
-	// Adds the items in force. `copy`: of the managed part, from which it may remove them.
+	bool beats_files; // an item may differ from one of a file with the same keys
+	// Does an item of the body count as not there? NULL: each counts.
+	bool (*skips)(const struct put_asked *asked);
+	// Adds the items in force. `copy`: of the managed part, which it may edit.
 	void (*in_force)(const struct verb *v, struct config_managed *copy, struct put_items *out);
-	// Brings an item that is not in force as it stands there into GET's form. `old`: the one in
-	// force with its keys, or NULL. False: `why`, which begins with the field.
-	bool (*check)(const struct verb *v, struct put_asked *asked, const struct put_item *old,
-		char why[API_WHY_MAX]);
+	// Brings an item that is not in force as it stands there into GET's form. False: `why`,
+	// which begins with the field.
+	bool (*check)(const struct verb *v, struct put_asked *asked, char why[API_WHY_MAX]);
 	// Puts an item into the managed part of the verb. -EEXIST: a file has it otherwise;
 	// -EINVAL: `why`. Other errors as of weir/config/managed.h.
 	int (*set)(const struct verb *v, const struct put_item *item, char why[CONFIG_WHY_MAX]);
 	int (*remove)(struct config_managed *m, const struct put_item *item);
-	// Lets an item of a file that the body lacks be as the file says; true: it was otherwise.
-	// NULL: it always is.
-	bool (*restore)(struct config_managed *m, const struct put_item *item);
 };
 
-extern const struct put_kind put_entries, put_lists, put_local, put_groups;
+extern const struct put_kind put_entries, put_lists, put_local;

@@ -10,8 +10,9 @@
 #include <string.h>
 #include <weir/config_tools.h>
 #include <weir/heap_site.h>
+#include <weir/service_names.h>
 
-enum { PATH_SHOWN_MAX = 512 };
+enum { VALUE_MAX = 32 * SERVICE_COUNT, PATH_SHOWN_MAX = 512 };
 
 static void fail(struct verb *v, int err, const char *why)
 {
@@ -268,22 +269,22 @@ static void serve_values(struct api *a, struct http_exchange *x)
 	api_refuse(x, 404, "no key \"%s\" that has one number or word", l.key);
 }
 
-char *verb_services_text(const struct service_set *s, char out[VERB_SERVICES_MAX])
+// Writes the services of a set with commas between.
+static void services_text(const struct service_set *s, char out[VALUE_MAX])
 {
 	size_t len = 0;
 	out[0] = '\0';
-	for (unsigned i = 0; i < SERVICE_COUNT && len < VERB_SERVICES_MAX; i++)
+	for (unsigned i = 0; i < SERVICE_COUNT && len < VALUE_MAX; i++)
 		if (service_set_has(s, i))
-			len += (size_t)snprintf(out + len, VERB_SERVICES_MAX - len, "%s%s",
-				len ? "," : "", service_word(i));
-	return out;
+			len += (size_t)snprintf(out + len, VALUE_MAX - len, "%s%s", len ? "," : "",
+				service_word(i));
 }
 
 // Blocks a service, or no longer, for everyone or for a group, which then has services of its own.
 static void service_change(struct api *a, struct http_exchange *x, bool block)
 {
 	const char *group = http_param(x, "group"), *word = http_param(x, "service");
-	char value[VERB_SERVICES_MAX], path[CONFIG_GROUP_NAME_MAX + 32], why[CONFIG_WHY_MAX];
+	char value[VALUE_MAX], path[CONFIG_GROUP_NAME_MAX + 32], why[CONFIG_WHY_MAX];
 	const int service = service_find(word);
 	if (service < 0) {
 		api_refuse(x, 400, "service: \"%s\" is none; weirctl services lists them", word);
@@ -303,7 +304,7 @@ static void service_change(struct api *a, struct http_exchange *x, bool block)
 		set.bits[service / 64] &= ~(UINT64_C(1) << service % 64);
 	snprintf(path, sizeof(path), "%s%s%s.services", group ? "groups[" : "blocking",
 		group ? group : "", group ? "]" : "");
-	verb_services_text(&set, value);
+	services_text(&set, value);
 	const int err = config_managed_set(v->managed, path, *value ? value : "[]", why);
 	if (err < 0) {
 		fail(v, err, why);

@@ -127,6 +127,15 @@ def puts(endpoint, state, **counts):
     assert newest()["number"] == before + 1
 
 
+def refused(text, call):
+    try:
+        call()
+    except sys.modules["weir_client"].Refused as error:
+        assert error.status == 400 and text in error.reply["error"], error.reply
+    else:
+        raise AssertionError(f"not refused: {text}")
+
+
 def test_put_entries(lab):
     deny = {"name": "ok.put.test", "verdict": "deny", "why": "declared"}
     puts("entries", {"entries": [deny, {"name": "/^x[0-9]/", "verdict": "deny", "type": "https,AAAA"}]}, added=2, in_file=1)
@@ -134,7 +143,18 @@ def test_put_entries(lab):
     becomes(BLOCKED, lab.result, "ok.put.test")
     puts("entries", {"entries": [{**deny, "verdict": "allow"}]}, added=0, changed=1, removed=1)
     becomes(OK, lab.result, "ok.put.test")
+    both = [{**one, "verdict": "allow", "why": "both"} for one in (deny, {**deny, "name": "ok.both.test"})]
+    puts("entries", {"entries": both}, added=1, changed=1)
+    puts("entries", {"entries": [{**one, "verdict": "deny"} for one in both] + [{**deny, "name": "ok.new.test"}]}, added=1, changed=2)
+    filed = {"name": "filed.test", "group": "filed"}
+    for verdict in "deny", "allow":
+        puts("entries", {"entries": [{**filed, "verdict": verdict, "why": "beside"}]}, in_file=1)
+    client().entries_add("filed.test", "deny", group="filed")
+    assert client().entries_put(client().entries())["changed"] is False
     puts("entries", {"entries": []}, removed=1, in_file=1)
+    ended = {"name": "ok.ended.test", "verdict": "deny", "until": "2020-01-01T00:00:00Z"}
+    assert client().entries_put({"entries": [ended]})["changed"] is False
+    refused("entries", lambda: client().entries_put({"entries": [{"name": "/[/", "verdict": "deny"}]}, check=1))
     assert [entry["name"] for entry in client().entries()["entries"]] == ["filed.test"]
 
 
@@ -146,7 +166,10 @@ def test_put_lists(lab):
     becomes(BLOCKED, lab.result, "ok.listed.test")
     puts("lists", {"lists": filed + [{**mine, "enabled": False}]}, changed=1)
     becomes(OK, lab.result, "ok.listed.test")
-    puts("lists", {"lists": []}, removed=1, in_file=len(filed))
+    out = [{**one, "enabled": False} for one in filed[:1]]
+    puts("lists", {"lists": out}, changed=1, removed=1, in_file=len(filed) - 1)
+    assert client().lists_put({"lists": []})["changed"] is False
+    puts("lists", {"lists": filed}, changed=1, in_file=0)
 
 
 def test_put_records(lab):
@@ -156,19 +179,6 @@ def test_put_records(lab):
     puts("local", {"records": [{**one, "ttl_s": 7}]}, changed=1, removed=1)
     assert [(r["name"], r["ttl_s"]) for r in client().local()["records"] if r["removable"]] == [("one.put.lan", 7)]
     puts("local", {"records": []}, removed=1)
-
-
-def test_put_groups(lab):
-    filed = {"name": "filed", "clients": ["198.18.0.8"]}
-    client().entries_add("ok.game.test", "deny", group="filed")
-    puts("groups", {"groups": [{**filed, "clients": [KID, "198.18.0.8"]}]}, changed=1)
-    becomes(BLOCKED, lab.result, "ok.game.test", client=KID)
-    new = {"name": "put", "clients": [KID], "services": ["tiktok"]}
-    puts("groups", {"groups": [filed, new]}, added=1, changed=1)
-    becomes(OK, lab.result, "ok.game.test", client=KID)
-    assert [(g["clients"], g["services"]) for g in client().groups()["groups"] if g["name"] == "put"] == [([KID + "/32"], ["tiktok"])]
-    puts("groups", {"groups": []}, removed=1, in_file=1)
-    client().entries_remove("ok.game.test")
 
 
 def test_restore(lab):

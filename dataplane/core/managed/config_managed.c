@@ -396,6 +396,16 @@ int config_managed_entry_remove(struct config_managed *m, const struct managed_e
 	return 0;
 }
 
+unsigned config_managed_entry_count(const struct config_managed *m)
+{
+	return config_list_count(list_of(m, &entries));
+}
+
+unsigned config_managed_record_count(const struct config_managed *m)
+{
+	return config_list_count(list_of(m, &records));
+}
+
 unsigned config_managed_entries_end(struct config_managed *m, int64_t now)
 {
 	struct config_node *list = list_of(m, &entries);

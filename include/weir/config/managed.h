@@ -55,6 +55,10 @@ ATTR_MUST_CHECK int config_managed_entry_set(
 // `verdict` NULL: removes an entry of any verdict.
 ATTR_MUST_CHECK int config_managed_entry_remove(
 	struct config_managed *m, const struct managed_entry *e);
+// How many items of `entries` and of local.records the managed part has: the last ones of these
+// lists in the `struct config` that it is part of.
+unsigned config_managed_entry_count(const struct config_managed *m);
+unsigned config_managed_record_count(const struct config_managed *m);
 // Removes the entries that have ended at `now`. Returns their number.
 unsigned config_managed_entries_end(struct config_managed *m, int64_t now);
 

@@ -546,13 +546,13 @@ static void assert_put_has(
 	",\"changed\":" changes ",\"removed\":" removed ",\"unchanged\":" unchanged \
 	",\"in_file\":" in_file "}"
 
-// Of two entries in force one is of the managed part, and one of a file.
+// Of two entries in force the first is of a file, and the last of the managed part.
 TEST(test_put_entries)
 {
 	static char none[] = "";
 	static struct config_dated_entry old[2] = {{.why = none}, {.why = none}};
-	assert_int_equal(dns_name_from_text("mine.test", 9, &old[0].name), 0);
-	assert_int_equal(dns_name_from_text("filed.test", 10, &old[1].name), 0);
+	assert_int_equal(dns_name_from_text("filed.test", 10, &old[0].name), 0);
+	assert_int_equal(dns_name_from_text("mine.test", 9, &old[1].name), 0);
 	config.dated = (struct config_dated){ARRAY_LEN(old), old};
 	strcpy(verbs_double.managed, "entries: [{name: mine.test, verdict: deny}]");
 	const unsigned applied = verbs_double.applied;
@@ -618,8 +618,8 @@ TEST(test_put_refused)
 			"entries[0].group: no group"},
 		{"/entries",
 			"{\"entries\":[{\"name\":\"a\",\"verdict\":\"deny\","
-			"\"until\":\"2020-01-01T00:00:00Z\"}]}",
-			"entries[0].until: must be a time to come"},
+			"\"until\":\"tomorrow\"}]}",
+			"entries[0].until: must be a time"},
 		{"/entries",
 			"{\"entries\":[{\"name\":\"a\",\"verdict\":\"deny\"},"
 			"{\"name\":\"A.\",\"verdict\":\"allow\"}]}",
@@ -655,13 +655,6 @@ TEST(test_put_others_refused)
 			"\"ttl_s\":\"1\"}]}",
 			"records[0].ttl_s: must be a whole number"},
 		{"/local", "{\"records\":[],\"left_out\":1}", "left_out: some are missing"},
-		{"/groups", "{\"groups\":[{\"name\":\"a\"}]}", "groups[0].clients: is missing"},
-		{"/groups", "{\"groups\":[{\"name\":\"a\",\"clients\":[1]}]}",
-			"groups[0].clients: must be a list of texts"},
-		{"/groups", "{\"groups\":[{\"name\":\"a\",\"clients\":[],\"macs\":65}]}",
-			"groups[0]: lacks a part"},
-		{"/groups", "{\"groups\":[{\"name\":\"a\",\"clients\":[],\"services\":[\"x\"]}]}",
-			"groups[0].services: \\\"x\\\" is none"},
 	};
 	puts_refused(bad, ARRAY_LEN(bad));
 }
@@ -708,21 +701,118 @@ TEST(test_put_records)
 	verbs_double.managed[0] = '\0';
 }
 
-// The group `kids` is of a file.
-TEST(test_put_groups)
+// Entries of which `names` has the names, deny entries of everyone.
+static void dated_put(struct config_dated_entry *all, const char *const *names, unsigned count)
 {
-	assert_put("/groups",
-		"{\"groups\":[{\"name\":\"everyone\",\"clients\":[]},"
-		"{\"name\":\"kids\",\"clients\":[\"192.0.2.7/32\"],\"services\":[\"tiktok\"]},"
-		"{\"name\":\"new\",\"clients\":[\"192.0.2.8\"],\"client_names\":[\"tab\"],"
-		"\"blocking\":false}]}",
-		200, SUMMARY("true", "1", "1", "0", "0", "0"));
-	managed_has("{group: \"kids\", client: \"192.0.2.7\"}", true);
-	managed_has("{name: \"kids\", services: [\"tiktok\"]}", true);
-	managed_has(
-		"{name: \"new\", clients: [\"192.0.2.8\", \"tab\"], blocking: \"false\"}", true);
+	static char none[] = "";
+	for (unsigned i = 0; i < count; i++) {
+		all[i] = (struct config_dated_entry){.why = none};
+		assert_int_equal(dns_name_from_text(names[i], strlen(names[i]), &all[i].name), 0);
+	}
+	config.dated = (struct config_dated){count, all};
+}
+
+#define DENY(name)  "{\"name\":\"" name "\",\"verdict\":\"deny\"}"
+#define ALLOW(name) "{\"name\":\"" name "\",\"verdict\":\"allow\"}"
+
+// All that replace an entry, and then those that are new.
+TEST(test_put_replaces)
+{
+	struct config_dated_entry old[2];
+	dated_put(old, (const char *const[]){"a.test", "b.test"}, 2);
+	strcpy(verbs_double.managed,
+		"entries: [{name: a.test, verdict: deny}, {name: b.test, verdict: deny}]");
+	assert_put("/entries",
+		"{\"entries\":[" ALLOW("a.test") "," ALLOW("b.test") "," ALLOW("c.test") "]}", 200,
+		SUMMARY("true", "1", "2", "0", "0", "0"));
+	managed_has("{name: \"b.test\", verdict: \"allow\"}", true);
+	managed_has("{name: \"c.test\", verdict: \"allow\"}", true);
+	config.dated.count = 0;
 	verbs_double.managed[0] = '\0';
-	assert_put("/groups", "{\"groups\":[]}", 200, SUMMARY("false", "0", "0", "0", "0", "1"));
+}
+
+// A file and the managed part have an entry of the same name, group and verdict.
+TEST(test_put_beside_a_file)
+{
+	static char reason[] = "mine";
+	struct config_dated_entry old[2];
+	dated_put(old, (const char *const[]){"filed.test", "filed.test"}, 2);
+	old[1].why = reason;
+	static const char mine[] =
+		"{\"name\":\"filed.test\",\"verdict\":\"deny\",\"why\":\"mine\"}";
+	strcpy(verbs_double.managed, "entries: [{name: filed.test, verdict: deny, why: mine}]");
+	const char *body = text_from("{\"entries\":[%s]}", mine);
+	assert_put("/entries", body, 200, SUMMARY("false", "0", "0", "0", "1", "1"));
+	assert_put("/entries?check=1", "{\"entries\":[" DENY("filed.test") "]}", 200,
+		"\"removed\":1,\"unchanged\":1,\"in_file\":0");
+	body = text_from("{\"entries\":[" DENY("filed.test") ",%s]}", mine);
+	assert_put("/entries", body, 200, SUMMARY("false", "0", "0", "0", "2", "0"));
+	dated_put(old, (const char *const[]){"filed.test", "filed.test"}, 2);
+	strcpy(verbs_double.managed, "entries: [{name: filed.test, verdict: deny}]");
+	assert_put("/entries", "{\"entries\":[" DENY("filed.test") "," DENY("filed.test") "]}", 200,
+		SUMMARY("false", "0", "0", "0", "2", "0"));
+	assert_put("/entries",
+		"{\"entries\":[" DENY("filed.test") "," DENY("filed.test") "," DENY(
+			"filed.test") "]}",
+		400, "entries[2]: is there twice");
+	config.dated.count = 0;
+	verbs_double.managed[0] = '\0';
+}
+
+// What has ended is not there, in the body and in force.
+TEST(test_put_ended)
+{
+	static const char body[] = "{\"entries\":[{\"name\":\"old.test\",\"verdict\":\"deny\","
+				   "\"until\":\"2020-01-01T00:00:00Z\"}]}";
+	struct config_dated_entry old[1];
+	assert_put("/entries", body, 200, SUMMARY("false", "0", "0", "0", "0", "0"));
+	dated_put(old, (const char *const[]){"old.test"}, 1);
+	old[0].until = 1577836800;
+	strcpy(verbs_double.managed,
+		"entries: [{name: old.test, verdict: deny, until: 2020-01-01T00:00:00Z}]");
+	assert_put("/entries", body, 200, SUMMARY("false", "0", "0", "0", "0", "0"));
+	config.dated.count = 0;
+	verbs_double.managed[0] = '\0';
+}
+
+// A file takes `off` out of use, and the managed part `filed`.
+TEST(test_put_lists_use)
+{
+	static char off[] = "off", filed[] = "filed", place[] = "/a", url[] = "https://a.test/";
+	static struct config_list out[2] = {
+		{.name = off, .url = url}, {.name = filed, .path = place}};
+	static const char managed[] = "blocking: {lists: [{name: off, url: \"https://a.test/\"}], "
+				      "disabled_lists: [filed]}";
+	config.blocking.disabled = out;
+	config.blocking.disabled_count = 2;
+	strcpy(verbs_double.managed, managed);
+	assert_put("/lists", "{\"lists\":[{\"name\":\"off\",\"source\":\"https://a.test/\"}]}", 409,
+		"lists[0]: stands in a file");
+	assert_put("/lists",
+		"{\"lists\":[{\"name\":\"off\",\"source\":\"https://a.test/\",\"enabled\":false}]}",
+		200, SUMMARY("false", "0", "0", "0", "1", "1"));
+	assert_string_equal(verbs_double.managed, managed);
+	assert_put("/lists",
+		"{\"lists\":[{\"name\":\"off\",\"source\":\"https://a.test/\",\"enabled\":false},"
+		"{\"name\":\"filed\",\"source\":\"/a\"}]}",
+		200, SUMMARY("true", "0", "1", "0", "1", "0"));
+	managed_has("disabled_lists", false);
+	config.blocking.disabled_count = 0;
+	verbs_double.managed[0] = '\0';
+}
+
+// What the configuration refuses, a check finds too, and puts nothing in force.
+TEST(test_put_check)
+{
+	const unsigned applied = verbs_double.applied;
+	assert_put("/entries?check=1", "{\"entries\":[" DENY("a.test") "]}", 200, "\"added\":1",
+		"\"needs_restart\":\"\"");
+	verbs_double.err = -EINVAL;
+	assert_put("/entries?check=1", "{\"entries\":[" DENY("a.test") "]}", 400,
+		"{\"error\":\"config: entries: bad\"}");
+	verbs_double.err = 0;
+	assert_int_equal(verbs_double.applied, applied);
+	assert_string_equal(verbs_double.managed, "");
 }
 
 static int setup(void **)

@@ -34,7 +34,7 @@ static int apply_double(void *, const struct apply_request *r, api_config_done d
 		atomic_store(&is_held_now, true);
 		return 0;
 	}
-	if (verbs_double.err >= 0) {
+	if (verbs_double.err >= 0 && !r->is_trial) {
 		snprintf(verbs_double.managed, sizeof(verbs_double.managed), "%s", r->managed);
 		verbs_double.applied++;
 	}
