@@ -299,6 +299,7 @@ TEST(test_settings)
 	assert_reply("POST /config/set?path=groups%5Bmade%5D.clients&yaml=192.0.2.1&new=1", 200,
 		"\"of_file\":false");
 	managed_has("{name: \"made\", clients: [\"192.0.2.1\"]}", true);
+	assert_reply("POST /config/clear?path=groups%5Bmade%5D", 200, "\"ok\":true");
 	assert_reply(
 		"POST /config/unset?path=upstreams.servers%5Bhttps://u:p@a/%5D", 200, "has up");
 	assert_reply("POST /config/set?path=upstreams.servers%5Bhttps://u:p@a/%5D.weight&yaml=2",
@@ -378,12 +379,13 @@ TEST(test_services)
 		"\"service\":\"steam\",\"group\":\"\",\"needs_restart\"");
 	assert_string_equal(verbs_double.what, "services block steam");
 	managed_has("services:\n      - \"steam\"", true);
-	config.blocking.filter.services.bits[0] = ~UINT64_C(0);
+	struct service_set *set = &config.blocking.filter.services;
+	memset(set, 0xff, sizeof(*set));
 	assert_reply("POST /services/allow?service=steam&group=everyone", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.what, "services allow steam");
 	managed_has("\"steam\"", false);
 	assert_reply("POST /services/block?service=steam", 200, "\"unchanged\":true");
-	config.blocking.filter.services.bits[0] = 0;
+	memset(set, 0, sizeof(*set));
 	assert_reply("POST /services/block?service=stem", 400, "\\\"stem\\\" is none");
 	assert_reply("POST /services/block", 400, "service: is missing");
 	assert_reply("POST /config/clear?path=blocking.services", 200, "\"ok\":true");
@@ -676,7 +678,7 @@ TEST(test_put_lists)
 		200, SUMMARY("false", "0", "0", "0", "1", "1"));
 	assert_put("/lists",
 		"{\"lists\":[{\"name\":\"mine\",\"source\":\"https://lists.test/"
-		"a\",\"allow\":true},"
+		"a?...\",\"allow\":true},"
 		"{\"name\":\"filed\",\"source\":\"/a\",\"enabled\":false}],\"known\":[]}",
 		200, SUMMARY("true", "0", "2", "0", "0", "0"));
 	managed_has(
