@@ -216,7 +216,7 @@ static struct managed_entry entry_of(
 }
 
 static void entry_out(struct json_out *o, struct json_node *list, const struct config *c,
-	const struct config_dated_entry *e, int64_t now, struct config_managed *m)
+	const struct config_dated_entry *e, int64_t now, bool is_managed)
 {
 	struct json_node *n = json_out_object(o, list, NULL);
 	char room[ENTRY_NAME_MAX], types[CONFIG_TYPES_TEXT_MAX], until[CONFIG_TIME_TEXT_MAX];
@@ -232,7 +232,7 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_count(o, n, "until_unix_s", (uint64_t)e->until);
 	json_out_count(o, n, "left_s", e->until > now ? (uint64_t)(e->until - now) : 0);
 	json_out_bool(o, n, "ended", e->ended);
-	json_out_bool(o, n, "removable", m && config_managed_entry_remove(m, &same) >= 0);
+	json_out_bool(o, n, "removable", is_managed);
 }
 
 // Replies with the entries that allow or deny a name.
@@ -243,8 +243,9 @@ static void serve_entries(struct api *a, struct http_exchange *x)
 	struct json_node *list = json_out_array(o, json_out_root(o), "entries");
 	const int64_t now = verb_now();
 	struct config_managed *m = verb_managed(a);
+	const unsigned managed = m ? config_managed_entry_count(m) : 0;
 	for (unsigned i = 0; i < c->dated.count; i++)
-		entry_out(o, list, c, &c->dated.entries[i], now, m);
+		entry_out(o, list, c, &c->dated.entries[i], now, i + managed >= c->dated.count);
 	config_managed_free(m);
 	http_reply(x, 200, json_out_finish(o));
 }

@@ -154,7 +154,7 @@ def test_put_entries(lab):
     puts("entries", {"entries": []}, removed=1, in_file=1)
     ended = {"name": "ok.ended.test", "verdict": "deny", "until": "2020-01-01T00:00:00Z"}
     assert client().entries_put({"entries": [ended]})["changed"] is False
-    refused("entries", lambda: client().entries_put({"entries": [{"name": "/[/", "verdict": "deny"}]}, check=1))
+    refused("Unterminated", lambda: client().entries_put({"entries": [{"name": "/[/", "verdict": "deny"}]}, check=1))
     assert [entry["name"] for entry in client().entries()["entries"]] == ["filed.test"]
 
 

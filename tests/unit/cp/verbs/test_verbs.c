@@ -743,6 +743,11 @@ TEST(test_put_beside_a_file)
 	static const char mine[] =
 		"{\"name\":\"filed.test\",\"verdict\":\"deny\",\"why\":\"mine\"}";
 	strcpy(verbs_double.managed, "entries: [{name: filed.test, verdict: deny, why: mine}]");
+	assert_reply("GET /entries", 200,
+		"\"why\":\"\",\"until\":\"\",\"until_unix_s\":0,\"left_s\":0,\"ended\":false,"
+		"\"removable\":false",
+		"\"why\":\"mine\",\"until\":\"\",\"until_unix_s\":0,\"left_s\":0,\"ended\":false,"
+		"\"removable\":true");
 	const char *body = text_from("{\"entries\":[%s]}", mine);
 	assert_put("/entries", body, 200, SUMMARY("false", "0", "0", "0", "1", "1"));
 	assert_put("/entries?check=1", "{\"entries\":[" DENY("filed.test") "]}", 200,
@@ -800,6 +805,20 @@ TEST(test_put_lists_use)
 		200, SUMMARY("true", "0", "1", "0", "1", "0"));
 	managed_has("disabled_lists", false);
 	config.blocking.disabled_count = 0;
+	verbs_double.managed[0] = '\0';
+}
+
+// The text stays the same, whatever is in force.
+TEST(test_put_same_text)
+{
+	struct config_dated_entry old[1];
+	const unsigned applied = verbs_double.applied;
+	assert_put("/entries", "{\"entries\":[" DENY("a.test") "]}", 200, "\"changed\":true");
+	dated_put(old, (const char *const[]){"a.test"}, 1);
+	old[0].allow = true;
+	assert_put("/entries", "{\"entries\":[" DENY("a.test") "]}", 200, "\"changed\":false");
+	assert_int_equal(verbs_double.applied, applied + 1);
+	config.dated.count = 0;
 	verbs_double.managed[0] = '\0';
 }
 
