@@ -54,9 +54,9 @@ TEST(test_entries)
 	assert_int_equal(config_managed_entry_remove(m, &other), -ENOENT);
 	is_text(m, "# head\n"
 		   "entries:\n"
+		   "  - {name: \"ads.example\", verdict: \"allow\"}\n"
 		   "  - {name: \"game.example\", verdict: \"allow\", group: \"kids\", until: "
-		   "\"2026-11-25T20:00:00Z\", why: \"a \\\"test\\\"\\\\ f\xc3\xbcr\\x0aAnna\"}\n"
-		   "  - {name: \"ads.example\", verdict: \"allow\"}\n");
+		   "\"2026-11-25T20:00:00Z\", why: \"a \\\"test\\\"\\\\ f\xc3\xbcr\\x0aAnna\"}\n");
 }
 
 TEST(test_types_of_an_entry)
