@@ -64,7 +64,7 @@ same "it is refused" 401 "$(bearer ${url}v1/status)"
 # A secret that stands in the configuration is in no backup.
 check "a change, with a secret" weirctl list add secret.list 'https://reader:hidden@127.0.0.1:8099/list'
 mkdir $tmp/saved $tmp/new
-check "back up" browse login "downloads:$tmp/saved" "$there" "$ready" "do:$(press 'Download backup')" "do:$(said 'with *** for a secret')" "do:new Promise((r) => setTimeout(() => r(true), 1000))"
+check "back up" browse login "downloads:$tmp/saved" "$there" "$ready" "do:$(press 'Download backup')" "do:$(said 'with *** for 1 secret')" "do:new Promise((r) => setTimeout(() => r(true), 1000))"
 saved=$(echo $tmp/saved/weir-*.tar)
 check "the file has no secret: $(basename "$saved")" eval 'tar -xOf $saved state/config/managed.yaml | grep -qF "https://***@" && ! grep -q hidden $saved'
 check "what changed is as weirctl shows it" eval 'diff <(tar -xOf $saved state/config/managed.yaml) <(weirctl --json config show | jq -j ".files[-1].text")'
