@@ -43,7 +43,6 @@ struct client_entry {
 	bool has_mac;
 	uint8_t from;   // enum client_name_from
 	uint32_t pass;  // pass that found it, for an entry of a file
-	uint32_t file;  // number of the file that was read then (client_book_file)
 	int64_t ends_s; // unix seconds; 0: never
 };
 
@@ -53,8 +52,6 @@ ATTR_MUST_CHECK int client_book_open(struct client_book **out); // -ENOMEM, -err
 void client_book_close(struct client_book *b);                  // NULL is fine
 
 void client_book_put(struct client_book *b, const struct client_entry *e, int64_t now_s);
-// The number of the file whose entries come next; on the thread that puts them.
-void client_book_file(struct client_book *b, uint32_t number);
 // Drops the lease of pass `pass`: a later line of the file says that it has ended.
 void client_book_drop(struct client_book *b, const struct client_ip *a, uint32_t pass);
 // Drops entries that another pass over the files found.
@@ -70,10 +67,6 @@ bool client_book_find_or_ask(struct client_book *b, unsigned version, const uint
 // Finds the address of a name, in any letter case, from the best source.
 bool client_book_named(
 	struct client_book *b, const char *name, int64_t now_s, struct client_entry *out);
-
-// Passes each lease that has not ended to `take`, under the lock.
-void client_book_leases(struct client_book *b, int64_t now_s,
-	void (*take)(void *arg, const struct client_entry *e), void *arg);
 
 // The servers for PTR have changed; `on`: there are servers. Drops the former servers' entries and
 // the addresses that wait.

@@ -143,29 +143,11 @@ static void follow_back(const struct config *after, struct local_changes *out)
 	}
 }
 
-static void all_differs(struct local_changes *out)
-{
-	out->count = out->names = 1;
-	out->one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
-}
-
-// Do names with a single label get other answers?
-static bool singles_differ(const struct config_local *a, const struct config_local *b)
-{
-	return a->single_labels != b->single_labels
-	       || (a->single_labels == SINGLE_LABELS_COMPLETE
-		       && !dns_name_equal(&a->house, &b->house));
-}
-
 int local_changes_find(
 	const struct config *before, const struct config *after, struct local_changes *out)
 {
 	struct saying old = {0}, new = {0};
 	out->count = out->names = 0;
-	if (singles_differ(&before->local, &after->local)) {
-		all_differs(out);
-		return 0;
-	}
 	int rc = saying_make(before, &old);
 	if (rc == 0)
 		rc = saying_make(after, &new);
@@ -175,7 +157,9 @@ int local_changes_find(
 	}
 	heap_free(old.one);
 	heap_free(new.one);
-	if (rc < 0)
-		all_differs(out);
+	if (rc < 0) {
+		out->count = out->names = 1;
+		out->one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
+	}
 	return rc;
 }

@@ -3,7 +3,7 @@
 
 // Names that two configurations define differently, as flushes: a forwarding or local zone with all
 // names below it, a record's name (a wildcard's with all names below it), and a local CNAME that
-// leads to one of these. Other answers for names with a single label are one flush of everything.
+// leads to one of these.
 //
 // Definitions of a group need no flush: they are part of the group's view, so a changed one has
 // another view number and other keys in L1, and no cached answer is served under them (views.h).

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_data.h"
 
-#include "house.h"
 #include "lists/list_rule.h"
 #include "special_names.h"
 
@@ -17,17 +16,15 @@
 // Items of local data on their way to rules: the sources are merged, so that one is left at each
 // name.
 //
-// Sources ("voices") by precedence: a group's own records, records, hosts files, names of leases,
-// local zones, forwarding zones, special-use names. An item of a higher one for a name itself, or
-// for the names below it, removes the others' items for the same. Of different names the nearest
-// decides, as in the image. Bytes are kept once each; some 32 and the name's for each item. One
-// thread, no I/O.
+// Sources ("voices") by precedence: a group's own records, records, hosts files, local zones,
+// forwarding zones, special-use names. An item of a higher one for a name itself, or for the names
+// below it, removes the others' items for the same. Of different names the nearest decides, as in
+// the image. Bytes are kept once each; some 32 and the name's for each item. One thread, no I/O.
 
 enum local_voice {
 	LOCAL_OWN_RECORD,
 	LOCAL_RECORD,
 	LOCAL_HOSTS,
-	LOCAL_HOUSE,
 	LOCAL_ZONE,
 	LOCAL_FORWARD,
 	LOCAL_SPECIAL,
@@ -526,23 +523,6 @@ static int forwards_say(const struct sayer *s, struct local_items *b,
 	return rc;
 }
 
-// Names that leases may have are the resolver's to answer (house.h): those below the domain, and
-// reverse names of private addresses, in local zones too.
-static int house_say(struct local_items *b, const struct local_seed *d, const struct config *c)
-{
-	struct dns_name name;
-	if (!c->local.house.labels)
-		return 0;
-	int rc = say(b, LOCAL_HOUSE, &c->local.house, RULE_COVERS_BELOW, RULE_REPLY_RESOLVE, 0);
-	for (unsigned i = 0; rc == 0 && house_reverse_at(i, &name); i++)
-		rc = say(b, LOCAL_HOUSE, &name, RULE_COVERS_BELOW, RULE_REPLY_RESOLVE, 0);
-	for (unsigned i = 0; i < d->zone_count && rc == 0; i++)
-		if (house_is_reverse(&d->zones[i]))
-			rc = say(b, LOCAL_HOUSE, &d->zones[i], RULE_COVERS_BELOW,
-				RULE_REPLY_RESOLVE, 0);
-	return rc;
-}
-
 static int loopback_say(
 	struct local_items *b, const struct local_seed *d, const struct dns_name *name)
 {
@@ -681,8 +661,6 @@ static int seed_make(const struct local_seed *d, const struct config *c,
 		rc = forwards_say(&s, b, g->forwards, g->forward_count);
 	if (rc == 0)
 		rc = records_say(d, b, LOCAL_RECORD, c->local.records, c->local.record_count);
-	if (rc == 0)
-		rc = house_say(b, d, c);
 	if (rc == 0)
 		rc = zones_say(b, d);
 	for (unsigned i = 0; i < c->local.zone_count && rc == 0; i++)

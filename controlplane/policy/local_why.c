@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_why.h"
 
-#include "house.h"
 #include "special_names.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <weir/hosts_file.h>
 #include <weir/rdata_parse.h>
 
@@ -57,7 +55,6 @@ struct met {
 	struct special_name special;
 	char hosts_path[256];
 	uint32_t hosts_line;
-	char lease[LOCAL_WHY_TEXT_MAX]; // "": it met no lease
 };
 
 struct hosts_look {
@@ -96,23 +93,6 @@ static bool hosts_meet(
 	return false;
 }
 
-// A lease of the name; a record or a wildcard comes first.
-static void lease_meet(const struct config *c, const struct dns_name *name, struct met *m)
-{
-	struct lease_names *held = NULL;
-	const struct lease_names *leases = lease_names_now(&held);
-	const struct lease_name *l =
-		m->labels < 0 ? house_lease(c, leases, name, time(NULL)) : NULL;
-	char address[SOCKET_ADDRESS_TEXT_MAX];
-	if (l) {
-		m->labels = name->labels + 1;
-		snprintf(m->lease, sizeof(m->lease), "DHCP lease of %.*s, %s, in %s", l->label[0],
-			(const char *)l->label + 1, ip_address_text(&l->address, false, address),
-			lease_names_path(leases, l));
-	}
-	lease_names_release(held);
-}
-
 static void record_meet(struct met *m, const struct config_record *r, const struct config_group *g)
 {
 	int labels = r ? r->name.labels + !r->wildcard : -1;
@@ -137,7 +117,6 @@ static void meet(const struct config *c, const struct config_group *g, const str
 		m->labels = name->labels + 1;
 		m->record = NULL;
 	}
-	lease_meet(c, name, m);
 	for (unsigned i = 0; i < c->local.zone_count; i++) {
 		const struct config_local_zone *z = &c->local.zones[i];
 		if (z->name.labels > m->labels && dns_name_is_under(name, &z->name)) {
@@ -216,34 +195,11 @@ static bool wider_tell(
 	return false;
 }
 
-// A lease, or a single label that nothing else speaks of. False: neither. With `*name` another one
-// it goes on.
-static bool house_tell(struct local_why *w, const struct config *c, const struct met *m,
-	uint16_t type, int forward_labels, struct dns_name *name)
-{
-	const bool is_free = m->labels < 0 && !m->is_special;
-	struct dns_name longer = *name;
-	char text[DNS_NAME_TEXT_MAX];
-	if (*m->lease)
-		tell(w, LOCAL_WHY_LEASE, NULL, "%s", m->lease);
-	else if (is_free && house_keeps_single(c, name, type, forward_labels))
-		tell(w, LOCAL_WHY_SINGLE, NULL, "single label: kept at home, does not exist");
-	else if (is_free && house_completes(c, name, type, forward_labels, &longer))
-		tell(w, LOCAL_WHY_SINGLE, NULL, "single label: answered as %.300s",
-			dns_name_to_text(&longer, text));
-	else
-		return false;
-	w->is_house = true;
-	*name = longer;
-	return true;
-}
-
 void local_why(const struct config *c, const struct config_group *group,
 	const struct dns_name *asked, uint16_t type, bool files, struct local_why *out)
 {
 	struct dns_name name = *asked;
 	out->count = 0;
-	out->is_house = false;
 	for (unsigned hop = 0; hop <= CONFIG_ALIASES_MAX; hop++) {
 		const struct config_group *of;
 		const struct config_forward_zone *forward = local_why_forward(c, group, &name, &of);
@@ -254,12 +210,6 @@ void local_why(const struct config *c, const struct config_group *group,
 				m.hosts_line);
 			return;
 		}
-		const struct dns_name before = name;
-		if (house_tell(out, c, &m, type, forward ? forward->name.labels : -1, &name)) {
-			if (dns_name_equal(&before, &name))
-				return;
-			continue;
-		}
 		if (m.record && !m.is_special) {
 			record_tell(out, &m, type);
 			struct rd rd = rd_init(m.record->rdata, m.record->rdata_len);
@@ -268,10 +218,8 @@ void local_why(const struct config *c, const struct config_group *group,
 				return;
 			continue;
 		}
-		const bool is_kept = wider_tell(out, &m, forward);
-		if (!is_kept && forward)
+		if (!wider_tell(out, &m, forward) && forward)
 			forward_tell(out, forward, of);
-		out->is_house = is_kept && (out->is_house || house_has(c, &name));
 		return;
 	}
 }

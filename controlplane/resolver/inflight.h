@@ -103,7 +103,6 @@ struct question {
 	uint8_t key_flags;
 	// Subnet of the clients, with as many bits as servers are sent; version 0: no subnet.
 	struct ip_address subnet;
-	bool is_home;   // a name of the house had part in the answer, so it is not kept
 	bool is_scoped; // the answer is for the first `scope` bits of it alone
 	uint8_t scope;
 	uint16_t hits;                   // clients that asked

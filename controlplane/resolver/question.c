@@ -12,7 +12,6 @@
 #include "question.h"
 
 #include "answer_policy/answer_records.h"
-#include "policy/house.h"
 #include "policy/safe_search.h"
 #include "resolver_check.h"
 #include "resolver_internal.h"
@@ -23,7 +22,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
@@ -231,34 +229,6 @@ static int reverse_follow(const struct view *view, const struct dns_query *query
 	return rewrite_add(w, target.wire, target.len, AAAA_TTL_MAX_S);
 }
 
-// The labels of the forward zone that the name is in; -1: it is in none.
-static int forward_labels_of(
-	const struct resolver *r, const struct view *view, const struct dns_name *name)
-{
-	const struct forward_zone *zone = views_zone(r->views, view, name);
-	return zone ? zone->name.labels : -1;
-}
-
-// Does `local.single_labels: complete` lead the name on?
-static bool completes(const struct resolver *r, const struct view *view,
-	const struct dns_name *name, uint16_t qtype, struct dns_name *out)
-{
-	return name->labels == 1
-	       && house_completes(
-		       r->set.config, name, qtype, forward_labels_of(r, view, name), out);
-}
-
-// Adds a CNAME from a single label to the name with the domain of the house.
-static int single_follow(const struct resolver *r, const struct view *view,
-	const struct dns_query *query, struct rewrite *w)
-{
-	struct dns_name target;
-
-	if (!completes(r, view, last_of(query, w), query->qtype, &target))
-		return 0;
-	return rewrite_add(w, target.wire, target.len, HOUSE_TTL_S);
-}
-
 // Adds the local CNAMEs of the last name.
 static int locals_follow(const struct resolver *r, const struct view *view,
 	const struct dns_query *query, struct rewrite *w)
@@ -283,8 +253,7 @@ static int follow(const struct resolver *r, const struct view *view, const struc
 		if (locals_follow(r, view, query, w) < 0)
 			return -EINVAL;
 		known = w->count;
-		if (safe_follow(view, query, w) < 0 || reverse_follow(view, query, w) < 0
-			|| single_follow(r, view, query, w) < 0)
+		if (safe_follow(view, query, w) < 0 || reverse_follow(view, query, w) < 0)
 			return -EINVAL;
 	} while (w->count > known);
 	return 0;
@@ -520,7 +489,6 @@ static bool goes_elsewhere(const struct question *q, const struct dns_name *name
 	const struct forward_zone *zone = question_zone(r, q->def, name, q->query.qtype);
 
 	return (zone && zone->set != q->forward) || resolver_local_alias(r, q->def, name)
-	       || house_has(r->set.config, name)
 	       || resolver_is_local(r, q->def, name, question_asked_type(q));
 }
 
@@ -567,7 +535,7 @@ static bool may_go_elsewhere(const struct resolver *r, const struct view *asked,
 {
 	const struct forward_zone *zone = question_zone(r, asked, name, qtype);
 
-	if ((zone && zone->set != set) || house_has(r->set.config, name)
+	if ((zone && zone->set != set)
 		|| (r->answer_policy && answer_policy_knows_local(r->answer_policy, name, qtype)))
 		return true;
 	for (unsigned i = 0; i < VIEWS_MAX; i++) {
@@ -633,20 +601,6 @@ static bool question_is_flushed(const struct question *q, uint64_t since_ms, uin
 	       || (q->rewrite && resolver_flush_covers(r, question_asked(q), since_ms, now_ms));
 }
 
-// Is the question's own name one of the house, so that lists and rebinding protection say nothing
-// of its answer, as with local data? Not a name of others that leads to one.
-static bool question_is_own(const struct question *q)
-{
-	const struct rewrite *w = q->rewrite;
-	struct dns_name target;
-
-	return q->is_home
-	       && (!w
-		       || (completes(q->owner, q->def, &q->query.name, q->query.qtype, &target)
-			       && w->count && !w->before
-			       && dns_name_equal(&w->alias[0].target, &target)));
-}
-
 // Checks an answer, caches it if it may, and sends it to every waiter. `by`: NULL: no server gave
 // it.
 static void answer_keep(struct question *q, const struct dns_answer *answer, bool keep,
@@ -654,10 +608,9 @@ static void answer_keep(struct question *q, const struct dns_answer *answer, boo
 {
 	struct resolver *r = q->owner;
 	const struct dns_answer_view view = dns_answer_view_of(answer);
-	struct answer_match finding = {.count = 0};
+	struct answer_match finding;
 
-	if (!question_is_own(q))
-		resolver_check_reply(r, q->def, &q->query, answer, &finding);
+	resolver_check_reply(r, q->def, &q->query, answer, &finding);
 	if (keep)
 		store_answer(r, q, answer, &finding, now_ms, now_ms);
 	struct resolver_answer a = resolver_answer_fresh(r, &view, 0);
@@ -727,21 +680,12 @@ static void question_l1_store(
 	value_store(q, &asked, &target);
 }
 
-// A lease may come for the name that weir asked for: that it has no answer counts for now.
-static bool may_come(const struct question *q, const struct dns_answer *answer)
-{
-	const struct resolver *r = q->owner;
-	return answer->kind != DNS_ANSWER_POSITIVE
-	       && house_may_lease(r->set.config, question_asked(q));
-}
-
 // Keeps the answer and sends it to every waiter; the question ends.
 static void question_take(
 	struct question *q, const struct dns_answer *answer, const struct question_reply *reply)
 {
 	struct resolver *r = q->owner;
-	bool keep = !q->def->no_cache && !q->is_home && !may_come(q, answer)
-		    && views_same_servers(r->views, q->def, q->turn)
+	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
 		    && !question_is_flushed(q, q->born_ms, reply->at_ms);
 
 	failures_clear(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet));
@@ -781,41 +725,6 @@ static bool question_answer_local(struct question *q)
 	else
 		question_take(q, &answer, &(struct question_reply){NULL, 0, NULL, clock_mono_ms()});
 	return true;
-}
-
-// Answers from the names of the house, if they have the name that weir asks for; then the question
-// ends. Nothing is kept of it.
-static bool question_answer_house(struct question *q)
-{
-	struct resolver *r = q->owner;
-	uint8_t msg[DNS_HEADER_LEN + 4 * DNS_NAME_MAX + 256], made[DNS_MESSAGE_MAX];
-	struct dns_query query = q->query;
-	struct dns_answer answer;
-
-	query.name = *question_asked(q);
-	query.qtype = question_asked_type(q);
-	resolver_answer_question(msg, &query);
-	size_t len = house_answer(r->set.config, lease_names_now(&r->leases), &query,
-		forward_labels_of(r, q->def, &query.name), time(NULL), msg, sizeof(msg));
-	if (!len)
-		return false;
-	question_note(q, TRACE_local, 0);
-	q->is_home = true;
-	const uint8_t *reply = question_dns64_made(q, msg, &len, made);
-	if (question_read(q, reply, len, &answer) < 0)
-		question_refuse(q, DNS_EDE_OTHER);
-	else
-		question_take(q, &answer, &(struct question_reply){NULL, 0, NULL, clock_mono_ms()});
-	return true;
-}
-
-// Answers without a server, if weir itself has the name that it asks for.
-static bool question_answer_own(struct question *q)
-{
-	struct dns_name target;
-
-	q->is_home |= completes(q->owner, q->def, &q->query.name, q->query.qtype, &target);
-	return (q->rewrite && question_answer_local(q)) || question_answer_house(q);
 }
 
 // Writes the answer's CNAMEs as a message. Returns its length; 0: too long.
@@ -1061,7 +970,7 @@ static bool question_follow(struct question *q, const uint8_t *msg, size_t len, 
 	}
 	r->count.followed++;
 	question_note(q, TRACE_followed, turn.cnames);
-	if (!question_answer_own(q) && (q->def->no_cache || !question_l1_look(q)))
+	if (!question_answer_local(q) && (q->def->no_cache || !question_l1_look(q)))
 		question_ask(q);
 	return true;
 }
@@ -1383,7 +1292,7 @@ void question_start(struct question *q, uint64_t now_ms)
 		no_aaaa_answer(q);
 		break;
 	case DIRECT_ASK:
-		if (question_answer_own(q))
+		if (q->rewrite && question_answer_local(q))
 			break;
 		if (q->def->no_cache || !question_l1_look(q))
 			question_ask(q);

@@ -2,7 +2,6 @@
 #include "resolver_check.h"
 
 #include "answer_policy/answer_records.h"
-#include "policy/house.h"
 #include "resolver_store.h"
 
 #include <event2/event.h>
@@ -48,7 +47,6 @@ static bool resolver_leads_home(const struct resolver *r, const struct view *vie
 		if (record.type == DNS_TYPE_CNAME
 			&& answer_record_target(&records, &record, &target)
 			&& (resolver_local_alias(r, view, &target)
-				|| house_has(r->set.config, &target)
 				|| resolver_is_local(r, view, &target, qtype)))
 			return true;
 	return false;

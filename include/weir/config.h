@@ -257,13 +257,7 @@ struct config_local_zone {
 	bool forward; // ask the upstreams; false: NXDOMAIN
 };
 
-// Questions for the addresses of names with one label that are no local data.
-enum config_single_labels { SINGLE_LABELS_FORWARD, SINGLE_LABELS_HOME, SINGLE_LABELS_COMPLETE };
-
 struct config_local {
-	char *domain;          // "" if there is none
-	struct dns_name house; // `domain`; no labels: there is none
-	enum config_single_labels single_labels;
 	uint32_t ttl_s;     // for hosts files, and for records that give no TTL
 	bool special_names; // RFC 6761 and so on (controlplane/policy/special_names.h)
 	bool test_names;    // ask the upstreams about names below `test`
@@ -272,8 +266,8 @@ struct config_local {
 	bool hosts_ptr;     // addresses in hosts files have PTR records
 	unsigned record_count, hosts_file_count, zone_count;
 	struct config_record *records;
-	char **hosts_files;              // absolute
-	struct config_local_zone *zones; // one of `house`, too, unless a forward zone has that name
+	char **hosts_files; // absolute
+	struct config_local_zone *zones;
 };
 
 // How the servers of one list share its questions, in place of what `upstreams` says.

@@ -176,20 +176,3 @@ TEST_WITH(test_many, setup, NULL)
 	record(&new, "x.b.example", "1");
 	expect("all");
 }
-
-TEST_WITH(test_single_labels, setup, NULL)
-{
-	name_set(&new.config.local.house, "lan");
-	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
-	assert_int_equal(changes.count, 0);
-	new.config.local.single_labels = SINGLE_LABELS_COMPLETE;
-	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
-	assert_int_equal(changes.count, 1);
-	assert_int_equal(changes.one[0].kind, FLUSH_ALL);
-	old.config.local.single_labels = SINGLE_LABELS_COMPLETE; // another domain behind them
-	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
-	assert_int_equal(changes.one[0].kind, FLUSH_ALL);
-	old.config.local.house = new.config.local.house;
-	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
-	assert_int_equal(changes.count, 0);
-}

@@ -203,41 +203,6 @@ TEST_WITH(test_own_name_elsewhere, setup, teardown)
 	expect("dns.example", DNS_TYPE_AAAA, "");
 }
 
-// Where leases may have names the resolver answers; what has records, or an empty zone's SOA, stays
-// the image's.
-TEST_WITH(test_house, setup, teardown)
-{
-	config.local.house = name_of("lan");
-	zone("lan", false);
-	zone("1.168.192.in-addr.arpa", false);
-	zone("iot.lan", false);
-	everyone("nas.lan", "A", "192.0.2.1");
-	everyone("x.deep.lan", "A", "192.0.2.2");
-	hosts("192.168.1.9 web.lan\n");
-	build();
-	expect("laptop.lan", DNS_TYPE_A, "RESOLVE");
-	expect("nas.lan", DNS_TYPE_A, "1");
-	expect("web.lan", DNS_TYPE_A, "1");
-	expect("deep.lan", DNS_TYPE_A, "NODATA");
-	expect("lan", DNS_TYPE_A, "NODATA");
-	expect("x.iot.lan", DNS_TYPE_A, "NXDOMAIN");
-	expect("5.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
-	expect("9.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "1");
-	expect("1.168.192.in-addr.arpa", DNS_TYPE_PTR, "NODATA");
-	expect("5.0.0.10.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
-	expect("10.in-addr.arpa", DNS_TYPE_SOA, "1");
-	expect("5.0.31.172.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
-	expect("5.0.0.127.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
-	expect("x.onion", DNS_TYPE_A, "NXDOMAIN");
-	record(own, &group.record_count, "nas.lan", "A", "192.0.2.3");
-	build();
-	expect_group("laptop.lan", DNS_TYPE_A, "RESOLVE");
-	expect_group("5.0.0.10.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
-	everyone("*.lan", "A", "192.0.2.4"); // the operator's own come first
-	build();
-	expect("laptop.lan", DNS_TYPE_A, "1");
-}
-
 TEST_WITH(test_special_switches, setup, teardown)
 {
 	config.local.test_names = true;

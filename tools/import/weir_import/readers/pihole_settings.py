@@ -299,7 +299,8 @@ def domain(r, node):
     at_home = node.parent.word("local", "true") == "true" if node.name == "name" else True
     if at_home:
         r.state.domains.append((node, found))
-    dnsmasq.home_domain(r, node, found, at_home)
+    else:
+        node.needless("weir gives no names to DHCP clients, and resolves the domain as any other")
     return None
 
 
