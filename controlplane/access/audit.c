@@ -2,7 +2,7 @@
 #include "audit.h"
 
 #include "audit_text.h"
-#include "base/json_out.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <fcntl.h>

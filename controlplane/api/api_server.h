@@ -9,7 +9,7 @@
 #include "api_listener.h"
 #include "api_reasons.h"
 #include "base/job_runner.h"
-#include "base/json_out.h"
+#include "base/json.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
 #include "ready_hold.h"

@@ -13,7 +13,7 @@
 // name with `_total`) or NAMED("another"). A metric whose name ends with `_total` is a counter,
 // every other one a gauge. A metric in seconds of a field in `_us` or `_ms` is divided.
 
-#include "json_out.h"
+#include "json.h"
 
 #include <weir/attr.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "events.h"
 
-#include "base/json_out.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "http_server.h"
 
 #include "base/age_list.h"
-#include "base/json_out.h"
+#include "base/json.h"
 #include "base/source_key.h"
 #include "base/url_fields.h"
 #include "tls/tls_server.h"

@@ -9,7 +9,7 @@
 // An item is a row of texts, in the form in which GET shows them; "" is what it does not have. Its
 // first texts, the keys, identify it.
 
-#include "base/json_in.h"
+#include "base/json.h"
 #include "verb.h"
 
 enum { PUT_FIELDS_MAX = 8, PUT_ROOM_MAX = 3 * HTTP_BODY_MAX };

@@ -3,7 +3,7 @@
 
 // The explanation as JSON (docs/how-to/why.md). Of a struct why with its steps.
 
-#include "base/json_out.h"
+#include "base/json.h"
 #include "why.h"
 
 void why_out(struct json_out *o, struct json_node *root, const struct why *w);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "event_webhook.h"
 
-#include "base/json_out.h"
+#include "base/json.h"
 #include "events/events.h"
 #include "querylog/sinks/webhook.h"
 #include "querylog/sinks/webhook_text.h"

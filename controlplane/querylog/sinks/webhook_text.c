@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "webhook_text.h"
 
-#include "base/json_out.h"
+#include "base/json.h"
 #include "base/rdata_text.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/base/json_in.h"
+#include "controlplane/base/json.h"
 #include "tests/unit/unit.h"
 
 static struct json_in *read_text(const char *text)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/base/json_out.h"
+#include "controlplane/base/json.h"
 #include "tests/unit/unit.h"
 
 TEST(test_document)

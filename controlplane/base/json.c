@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "json_out.h"
-
-#include "json_in.h"
+#include "json.h"
 
 #include <jansson.h>
 
