@@ -78,12 +78,25 @@ static int texts_compare(const char *const *a, const char *const *b, unsigned co
 	return rc;
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct put_item *x = *(struct put_item *const *)a, *y = *(struct put_item *const *)b;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
 static int by_keys(const void *a, const void *b, void *arg)
 {
 	const struct put_item *x = *(struct put_item *const *)a, *y = *(struct put_item *const *)b;
 	const struct put_kind *kind = arg;
 	const int rc = texts_compare(x->text, y->text, kind->keys);
 	return rc ? rc : (int)y->is_managed - (int)x->is_managed;
+}
+
+static void items_sort(const struct put *p, struct put_items *items)
+{
+	if (items->count)
+		qsort_r(items->item, items->count, sizeof(struct put_item *), by_keys,
+			(void *)(uintptr_t)p->kind);
 }
 
 // The first item in force that has these keys, one of the managed part before others; the count of
@@ -205,10 +218,7 @@ static bool news_add(struct put *p, const struct put_asked *asked, unsigned at)
 	struct put_item *before = i < p->old.count ? p->old.item[i] : NULL;
 	if (before && !before->is_managed && p->kind->beats_files)
 		before = NULL;
-	bool is_twice = before && before->is_wanted;
-	for (unsigned k = 0; !is_twice && k < p->news.count; k++)
-		is_twice = texts_compare(p->news.item[k]->text, asked->text, p->kind->keys) == 0;
-	if (is_twice)
+	if (before && before->is_wanted)
 		return refuse(p, at, ": is there twice");
 	struct put_item *one = put_items_add(&p->news, asked->text, true);
 	if (!one) {
@@ -219,6 +229,21 @@ static bool news_add(struct put *p, const struct put_asked *asked, unsigned at)
 	one->before = before;
 	if (before)
 		before->is_wanted = true;
+	return true;
+}
+
+// Refuses two new items that have the same keys. False: replied with an error.
+static bool news_differ(struct put *p)
+{
+	struct put_items *news = &p->news;
+	items_sort(p, news);
+	for (unsigned i = 1; i < news->count; i++) {
+		const struct put_item *a = news->item[i - 1], *b = news->item[i];
+		if (texts_compare(a->text, b->text, p->kind->keys) == 0)
+			return refuse(p, a->at > b->at ? a->at : b->at, ": is there twice");
+	}
+	if (news->count)
+		qsort(news->item, news->count, sizeof(struct put_item *), by_place);
 	return true;
 }
 
@@ -270,7 +295,7 @@ static bool body_take(struct put *p, const struct json_in *body)
 	for (size_t i = 0; i < json_in_count(list); i++)
 		if (!object_take(p, json_in_at(list, i), (unsigned)i))
 			return false;
-	return true;
+	return news_differ(p);
 }
 
 // Reads what is in force, and then the body. False: replied with an error.
@@ -288,9 +313,7 @@ static bool all_read(struct put *p)
 		verb_fail(p->verb, -ENOMEM);
 		return false;
 	}
-	if (p->old.count)
-		qsort_r(p->old.item, p->old.count, sizeof(struct put_item *), by_keys,
-			(void *)(uintptr_t)p->kind);
+	items_sort(p, &p->old);
 	char why[JSON_IN_WHY_MAX];
 	struct json_in *body = json_in_read(text, len, why);
 	heap_free(text);
