@@ -729,17 +729,12 @@ static int host_take(
 {
 	struct hosts_import *h = arg;
 	const struct local_seed *d = h->data;
-	struct special_name special;
 	struct dns_name reverse;
 	(void)line;
 	if (h->names == LOCAL_HOSTS_NAMES_MAX)
 		return -E2BIG;
 	h->names++;
-	// RFC 6761 6.3: never anything but the loopback address. Debian gives a machine's own name
-	// 127.0.1.1, which says nothing about its services.
-	if (special_name_of(&d->special, name, &special)
-		&& (special.way == SPECIAL_LOOPBACK
-			|| (special.way == SPECIAL_OWN && hosts_is_localhost(a))))
+	if (special_skips_hosts(&d->special, name, a))
 		return 0;
 	struct local_item item = {.name = name,
 		.voice = LOCAL_HOSTS,

@@ -59,7 +59,7 @@ struct met {
 
 struct hosts_look {
 	const struct dns_name *name;
-	bool is_own; // the name of the box: loopback addresses do not count
+	const struct special_settings *special;
 	uint32_t line;
 };
 
@@ -68,21 +68,22 @@ static int host_look(
 {
 	struct hosts_look *look = arg;
 	struct dns_name reverse;
-	bool hit = dns_name_equal(name, look->name) && !(look->is_own && hosts_is_localhost(a));
+	bool hit = dns_name_equal(name, look->name);
 	if (!hit && own) {
 		hosts_reverse_name(a, &reverse);
 		hit = dns_name_equal(&reverse, look->name);
 	}
+	hit = hit && !special_skips_hosts(look->special, name, a);
 	if (hit)
 		look->line = line;
 	return hit;
 }
 
-static bool hosts_meet(
-	const struct config *c, const struct dns_name *name, bool is_own, struct met *m)
+static bool hosts_meet(const struct config *c, const struct special_settings *special,
+	const struct dns_name *name, struct met *m)
 {
 	for (unsigned i = 0; i < c->local.hosts_file_count; i++) {
-		struct hosts_look look = {.name = name, .is_own = is_own};
+		struct hosts_look look = {.name = name, .special = special};
 		struct hosts_counts counts = {0};
 		if (hosts_file_read(c->local.hosts_files[i], host_look, &look, &counts) != 1)
 			continue;
@@ -108,12 +109,11 @@ static void meet(const struct config *c, const struct config_group *g, const str
 	bool files, struct met *m)
 {
 	const struct special_settings settings = special_settings_of(c);
-	const bool is_own = settings.own.len > 0 && dns_name_equal(name, &settings.own);
 	*m = (struct met){.labels = -1};
 	if (g)
 		record_meet(m, record_of(g->records, g->record_count, name), g);
 	record_meet(m, record_of(c->local.records, c->local.record_count, name), NULL);
-	if (files && m->labels <= name->labels && hosts_meet(c, name, is_own, m)) {
+	if (files && m->labels <= name->labels && hosts_meet(c, &settings, name, m)) {
 		m->labels = name->labels + 1;
 		m->record = NULL;
 	}

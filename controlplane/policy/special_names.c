@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/bytes.h>
+#include <weir/hosts_file.h>
 
 // The SVCB records of this box.
 
@@ -219,6 +220,15 @@ bool special_name_of(
 		found = true;
 	}
 	return found;
+}
+
+bool special_skips_hosts(const struct special_settings *s, const struct dns_name *name,
+	const struct ip_address *address)
+{
+	struct special_name one;
+	return special_name_of(s, name, &one)
+	       && (one.way == SPECIAL_LOOPBACK
+		       || (one.way == SPECIAL_OWN && hosts_is_localhost(address)));
 }
 
 struct special_settings special_settings_of(const struct config *c)

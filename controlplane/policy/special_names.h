@@ -64,6 +64,11 @@ ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *zone, struc
 ATTR_MUST_CHECK bool special_name_of(
 	const struct special_settings *s, const struct dns_name *name, struct special_name *out);
 
+// Does an address of a hosts file not count for the name? A loopback name keeps its own address
+// (RFC 6761 6.3), and 127.0.0.1 at the box's own name says nothing about its services.
+ATTR_MUST_CHECK bool special_skips_hosts(const struct special_settings *s,
+	const struct dns_name *name, const struct ip_address *address);
+
 // The encrypted services of this box as SVCB records of `_dns.resolver.arpa` (RFC 9462), from which
 // clients that ask over UDP learn to use DNS over TLS (RFC 7858) or HTTPS (RFC 8484).
 //

@@ -40,7 +40,8 @@ static int setup(void **)
 	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
 	snprintf(hosts, sizeof(hosts), "%s/hosts", folder);
 	text_to_file(file, text);
-	text_to_file(hosts, "# of hosts\n127.0.1.1 dns.lan\n192.0.2.9 host.lan\n");
+	text_to_file(hosts, "# of hosts\n127.0.1.1 dns.lan\n192.0.2.9 host.lan\n"
+			    "127.0.0.1 dns.lan\n192.0.2.8 a.localhost\n");
 	config = config_file_load(file);
 	config->dot.enabled = true; // without the certificate that a file needs
 	return 0;
@@ -87,6 +88,9 @@ TEST(test_steps)
 	expect(NULL, "x.free.lan", DNS_TYPE_A, "");
 	expect(NULL, "a.onion", DNS_TYPE_A, "special-use name onion (RFC 7686)");
 	expect(NULL, "dns.lan", DNS_TYPE_A, "special-use name dns.lan (tls.name)");
+	expect(NULL, "a.localhost", DNS_TYPE_A, "special-use name localhost");
+	expect(NULL, "8.2.0.192.in-addr.arpa", DNS_TYPE_PTR, "special-use name 2.0.192");
+	expect(NULL, "1.0.0.127.in-addr.arpa", DNS_TYPE_PTR, "special-use name");
 	expect(NULL, "mask-h2.icloud.com", DNS_TYPE_A, "(local.relay_canary)");
 	expect(NULL, "1.168.192.in-addr.arpa", DNS_TYPE_PTR, "(RFC 6303)");
 	expect(NULL, "1.10.in-addr.arpa", DNS_TYPE_PTR, "asks 10.0.0.3:53");
