@@ -14,7 +14,7 @@
 // sure to be; the others come in portions of few repeats each, and when the time or the size is
 // used up, the rest is refused and counted. A text that several lists have, inverted or not, is
 // compiled once. A portion in progress is not interrupted: 2 s at most.
-// What a name costs is bounded, too: each pattern has a price, a count that is the same on every
+// The cost of a name is bounded, too: each pattern has a price, a count that is the same on every
 // machine (pattern_positions.h), and the operator's own together, and those of lists together, may
 // cost so much. The operator's own are taken first, then those that cost least.
 // Immutable then, shared by all threads; each thread needs a scratch of its own. A usual name costs
@@ -94,6 +94,6 @@ ATTR_MUST_CHECK int answer_pattern_scratch_new(
 void answer_pattern_scratch_free(struct answer_pattern_scratch *s); // NULL is fine
 
 // Adds the lists with a pattern that applies to *lists: its text matches, or not where it inverts.
-// What was refused applies to no name, inverted or not. NULL patterns apply to nothing.
+// A refused pattern applies to no name, inverted or not. NULL patterns apply to nothing.
 void answer_patterns_match(const struct answer_patterns *p, struct answer_pattern_scratch *s,
 	const char *text, size_t len, struct rule_set *lists);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What a class, an alternative or an escape costs a scan, beside characters that stand for
+// The cost of a class, an alternative or an escape in a scan, beside characters that stand for
 // themselves and cost nothing: each is a state that a name may keep alive. So is each copy of a
 // repeat, and one without an end keeps all behind it alive.
 // Where a pattern has many of them, they multiply.
@@ -41,7 +41,7 @@ static void add(struct count *c, uint64_t positions, uint64_t price)
 	c->sum[c->depth].price += price;
 }
 
-// What was last is repeated without an end. False: too deep.
+// Repeats the last position without an end. False: too deep.
 static bool loop(struct count *c)
 {
 	unsigned *all = &c->sum[c->depth].loops;

@@ -16,7 +16,7 @@ unsigned pattern_positions(const char *text, unsigned max);
 // Takes ".*" from both ends, where it matches whatever is left: what is matched stays the same.
 void pattern_trim(char *text);
 
-// What it may cost to scan a name, whatever the name, once it is trimmed: characters that stand for
+// The largest cost of a scan of any name by a trimmed pattern: characters that stand for
 // themselves, and ^ and $, cost nothing, a class, a dot or an alternative 1, a ? 2, another repeat
 // 8 and its copies; what is over 12 of a pattern costs three times as much, as the states that a
 // name keeps alive multiply. The same on every machine, unlike a time. The dearest patterns that

@@ -110,7 +110,7 @@ static void texts_try(struct prove *p, char *const *pattern, unsigned count, boo
 	}
 }
 
-// What those cost that are there already, whatever becomes of them.
+// Counts the cost of the patterns in force, also of those that the change removes.
 static void known_spend(void *arg, const char *, char *const *pattern, unsigned count)
 {
 	texts_try(arg, pattern, count, true);

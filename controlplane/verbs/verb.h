@@ -34,11 +34,11 @@ struct json_node *verb_root(struct verb *v);
 void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
 // Does the edited part have the text that is in force?
 bool verb_is_so(const struct verb *v);
-// Replies with what the reply has, and ends the verb: nothing changes.
+// Sends `reply`, and ends the verb: nothing changes.
 void verb_done(struct verb *v);
 // Replies with "unchanged", as all is already as the request wants it, and ends the verb.
 void verb_unchanged(struct verb *v);
-// verb_unchanged for a removal of what is not there, with "note": what there is none of.
+// verb_unchanged for the removal of an item that is not there; "note" names the item.
 void verb_absent(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
 // Replies that a change of the model failed (no memory, too many items), and ends the verb.
 void verb_fail(struct verb *v, int err);
@@ -47,7 +47,7 @@ void verb_fail(struct verb *v, int err);
 ATTR_MUST_CHECK bool verb_is_of_file(
 	struct verb *v, const struct config_item *item, const char *what, const char *advice);
 // Applies the edited part, replies, and ends the verb. The text goes into the history, cut with
-// "..." where it is too long, so it must begin with what matters most. The reply has "warning" if
+// "..." where it is too long, so the most important words come first. The reply has "warning" if
 // the change is in force except for a part (a list whose file cannot be read).
 void verb_apply(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
 // Checks the edited part as verb_apply does, replies, and ends the verb: nothing changes.

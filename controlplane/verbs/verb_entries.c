@@ -159,7 +159,7 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		asked.reply ? " --reply " : "", asked.reply ? asked.reply : "", asked.name);
 }
 
-// What to do about an entry of a file. An allow entry beats a deny entry of the same name, not the
+// Advice about an entry of a file. An allow entry beats a deny entry of the same name, not the
 // other way round.
 static const char *file_advice(const struct entry_asked *asked, char out[ADVICE_MAX])
 {

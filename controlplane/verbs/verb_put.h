@@ -6,8 +6,8 @@
 // nothing. Items of files stay: an item of the body that a file has is neither added nor counted as
 // one more.
 //
-// An item is a row of texts, in the form in which GET shows them; "" is what it does not have. Its
-// first texts, the keys, identify it.
+// An item is a row of texts, in the form in which GET shows them; "" stands for a key that it
+// lacks. Its first texts, the keys, identify it.
 
 #include "base/json.h"
 #include "verb.h"

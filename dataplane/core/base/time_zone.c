@@ -27,7 +27,7 @@ struct yearly_day {
 	int32_t time_s; // behind 0:00 by the clock before the change; may be another day
 };
 
-// What comes behind the last transition.
+// The rule for times after the last transition.
 struct yearly {
 	bool is_given, has_summer;
 	int32_t standard_s, summer_s; // offsets

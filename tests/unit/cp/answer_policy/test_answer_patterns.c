@@ -146,8 +146,8 @@ static struct answer_pattern *many(unsigned count, char (*text)[32])
 	return pattern;
 }
 
-// A text is compiled once for those that match it and those that invert it. What is refused applies
-// to no name.
+// A text is compiled once for those that match it and those that invert it. A refused
+// pattern applies to no name.
 TEST(test_inverted)
 {
 	const struct answer_pattern pattern[] = {
@@ -330,7 +330,7 @@ static bool library_finds(const char *text, const char *name)
 	return found;
 }
 
-// What matches anything is left out at the ends where that changes nothing.
+// A part that matches anything is left out at the ends where that changes nothing.
 TEST(test_any_at_the_ends)
 {
 	static const char *const text[] = {"^.*\\.zip$", "tracker\\..*", ".*", "x\\.*y", ".*?ads$",

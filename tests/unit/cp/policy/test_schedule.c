@@ -27,7 +27,7 @@ static struct config_schedule make(const char *text)
 	return s;
 }
 
-// What the words say, without any of the module's arithmetic: a window is painted on the week.
+// Paints a window on the week, without any of the module's arithmetic.
 static void paint(const struct config_schedule *s, bool week[7 * 1440])
 {
 	memset(week, 0, 7 * 1440 * sizeof(*week));
