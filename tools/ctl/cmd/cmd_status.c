@@ -82,7 +82,8 @@ static void files_print(struct problems *p, const struct json_node *n)
 		"    Correct it (weirctl config check), then weirctl config apply.\n");
 	problem(p, !is_bad && json_flag(n, "differs"), n,
 		"  warning: the file on disk differs from version {version:u}, which is in force\n"
-		"    Compare them with weirctl config diff, then weirctl config apply.\n");
+		"    See the edit with weirctl config diff, and correct it if it was rolled back;\n"
+		"    then weirctl config apply.\n");
 	problem(p, *json_text(n, "skipped"), n,
 		"  warning: a newer version was not used at the start: {skipped}\n"
 		"    See weirctl config history, then weirctl config apply.\n");
