@@ -11,6 +11,7 @@
 #include "api_clients.h"
 #include "api_param.h"
 #include "base/rdata_text.h"
+#include "policy/schedule.h"
 #include "rules/rules_job.h"
 #include "why_cached.h"
 
@@ -87,9 +88,8 @@ static void when_fill(struct why *w, const struct api_deps *d, const struct conf
 	struct why_client *c = &w->client;
 	const struct config_schedules *s =
 		config_group_schedules(config, c->group ? &config->groups[c->group - 1] : NULL);
-	char text[32];
+	char text[SCHEDULE_CHANGE_TEXT_MAX];
 	struct group_now now;
-	struct tm tm;
 	if (!d->group_now)
 		return;
 	d->group_now(d->reload_arg, c->group, &now);
@@ -101,8 +101,7 @@ static void when_fill(struct why *w, const struct api_deps *d, const struct conf
 		if (now.mask.active >> i & 1)
 			words_add(c->when, s->one[i].pause ? "paused by schedule " : "schedule ",
 				s->one[i].name);
-	if (now.next_change && localtime_r(&now.next_change, &tm)
-		&& strftime(text, sizeof(text), "%a %H:%M", &tm))
+	if (now.next_change && schedules_change_text(s, time(NULL), text))
 		words_add(c->when, "schedules change next on ", text);
 }
 

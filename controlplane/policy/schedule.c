@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "schedule.h"
 
+#include <stdio.h>
+
 enum { DAYS = 7, WEEK_MIN = DAYS * CONFIG_DAY_MIN };
 
 static bool local_time(const struct config_schedule *s, time_t t, struct tm *tm)
@@ -105,13 +107,39 @@ uint32_t schedules_active(const struct config_schedules *s, time_t now)
 	return active;
 }
 
-time_t schedules_change(const struct config_schedules *s, time_t now)
+// The schedule that changes first, at *out. NULL: none changes.
+static const struct config_schedule *first_to_change(
+	const struct config_schedules *s, time_t now, time_t *out)
 {
-	time_t first = 0;
+	const struct config_schedule *first = NULL;
+	*out = 0;
 	for (unsigned i = 0; i < s->count; i++) {
-		time_t t = schedule_change(&s->one[i], now);
-		if (t && (!first || t < first))
-			first = t;
+		const time_t t = schedule_change(&s->one[i], now);
+		if (t && (!first || t < *out)) {
+			*out = t;
+			first = &s->one[i];
+		}
 	}
 	return first;
+}
+
+time_t schedules_change(const struct config_schedules *s, time_t now)
+{
+	time_t at;
+	(void)first_to_change(s, now, &at);
+	return at;
+}
+
+bool schedules_change_text(
+	const struct config_schedules *s, time_t now, char out[SCHEDULE_CHANGE_TEXT_MAX])
+{
+	time_t at;
+	const struct config_schedule *first = first_to_change(s, now, &at);
+	struct tm there, here;
+	if (!first || !local_time(first, at, &there) || !localtime_r(&at, &here))
+		return false;
+	const size_t len = strftime(out, SCHEDULE_CHANGE_TEXT_MAX, "%a %H:%M", &there);
+	if (first->time_zone && there.tm_gmtoff != here.tm_gmtoff)
+		snprintf(out + len, SCHEDULE_CHANGE_TEXT_MAX - len, " %s", first->time_zone);
+	return len > 0;
 }

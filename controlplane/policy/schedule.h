@@ -22,3 +22,9 @@ static_assert(CONFIG_SCHEDULES_MAX <= 32);
 uint32_t schedules_active(const struct config_schedules *s, time_t now);
 // The first change of any of them.
 time_t schedules_change(const struct config_schedules *s, time_t now);
+// Writes when that is, by the clock of the zone of the schedule that changes: "Fri 06:00". The name
+// of the zone follows if the machine's clock then shows another time: "Fri 06:00 Asia/Tokyo".
+// False: no schedule changes.
+enum { SCHEDULE_CHANGE_TEXT_MAX = 32 + CONFIG_TIME_ZONE_MAX };
+ATTR_MUST_CHECK bool schedules_change_text(
+	const struct config_schedules *s, time_t now, char out[SCHEDULE_CHANGE_TEXT_MAX]);

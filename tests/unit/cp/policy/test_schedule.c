@@ -191,6 +191,27 @@ TEST(test_skipped_and_twice)
 	assert_int_equal(schedule_change(&s, BERLIN_SPRING - 600), BERLIN_SPRING);
 }
 
+// The change is at 21:00 in Berlin, which is 4:00 of the next day in Tokyo.
+TEST(test_change_text)
+{
+	struct config_schedule one[] = {make("all 23:00 24:00"), make("tue 04:00 05:00")};
+	const struct config_schedules s = {ARRAY_LEN(one), one};
+	const time_t monday = 1774828800; // 2026-03-30 00:00 UTC
+	char name[] = "Asia/Tokyo", text[SCHEDULE_CHANGE_TEXT_MAX];
+	zone_set("CET-1CEST,M3.5.0,M10.5.0/3");
+	assert_true(schedules_change_text(&s, monday + 12 * 3600, text));
+	assert_string_equal(text, "Mon 23:00");
+	one[1].zone = zone_of(name);
+	one[1].time_zone = name;
+	assert_true(schedules_change_text(&s, monday + 12 * 3600, text));
+	assert_string_equal(text, "Tue 04:00 Asia/Tokyo");
+	zone_set("JST-9");
+	assert_true(schedules_change_text(&s, monday + 16 * 3600, text));
+	assert_string_equal(text, "Tue 04:00");
+	time_zone_free(one[1].zone);
+	assert_false(schedules_change_text(&(struct config_schedules){0}, monday, text));
+}
+
 TEST(test_several)
 {
 	struct config_schedule one[] = {
