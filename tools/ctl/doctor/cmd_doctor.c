@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `weirctl doctor`: runs all checks of the machine, or one. Exit status: 0 nothing is wrong, or
-// --report; 1 something is wrong; 2 there is no such check.
+// --report, or --save has saved the report; 1 something is wrong, or the report is not saved; 2 there
+// is no such check.
 
 #include "doctor_checks.h"
 #include "doctor_report.h"
+#include "doctor_save.h"
 #include "lib/config_prove.h"
 #include "lib/json_doc.h"
 #include "lib/program.h"
@@ -14,11 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/build.h>
+#include <weir/config_tools.h>
 #include <weir/config/versions.h>
 
 // The two processes, their units, and the versions of both and of this program.
 
 static const char *const units[] = {"weir-dataplane", "weir-controlplane"};
+// What starts `weirctl doctor --save`, each day and for the page.
+static const char *const own_units[] = {"weir-doctor.timer", "weir-doctor.path"};
 enum { SYSTEMCTL_MS = 5000, SHOWN_MAX = 1024 };
 
 // Adds the command that starts a process, with systemd or without.
@@ -112,6 +117,20 @@ static void unit_report(struct doctor *d, const char *unit, const char *shown)
 	}
 }
 
+// Checks a unit by its full name, and reports it by `name`.
+static void unit_check(struct doctor *d, const char *name, const char *unit)
+{
+	char shown[SHOWN_MAX];
+	const char *const args[] = {"/usr/bin/systemctl", "show",
+		"--property=LoadState,ActiveState,UnitFileState,Result", unit, NULL};
+	const int rc = program_read(args, SYSTEMCTL_MS, shown, sizeof(shown));
+	if (rc == 0)
+		unit_report(d, name, shown);
+	else
+		doctor_add(d, DOCTOR_UNKNOWN, "%s: `systemctl show`: %s", name,
+			rc < 0 ? strerror(-rc) : "it fails");
+}
+
 static void doctor_check_units(struct doctor *d)
 {
 	if (!sysroot_exists("/run/systemd/system")) {
@@ -119,17 +138,12 @@ static void doctor_check_units(struct doctor *d)
 		return;
 	}
 	for (unsigned i = 0; i < ARRAY_LEN(units); i++) {
-		char shown[SHOWN_MAX], unit[64];
+		char unit[64];
 		snprintf(unit, sizeof(unit), "%s.service", units[i]);
-		const char *const args[] = {"/usr/bin/systemctl", "show",
-			"--property=LoadState,ActiveState,UnitFileState,Result", unit, NULL};
-		int rc = program_read(args, SYSTEMCTL_MS, shown, sizeof(shown));
-		if (rc == 0)
-			unit_report(d, units[i], shown);
-		else
-			doctor_add(d, DOCTOR_UNKNOWN, "%s: `systemctl show`: %s", units[i],
-				rc < 0 ? strerror(-rc) : "it fails");
+		unit_check(d, units[i], unit);
 	}
+	for (unsigned i = 0; i < ARRAY_LEN(own_units); i++)
+		unit_check(d, own_units[i], own_units[i]);
 }
 
 // Warns of a process whose program on disk was replaced: it still runs the old version.
@@ -286,15 +300,11 @@ static void doctor_begin(struct doctor *d, struct ctl *c)
 	doctor_users_find(d);
 }
 
-static void counts_print(const struct doctor *d, struct json_node *root)
+static void counts_print(const struct doctor *d)
 {
 	const unsigned *n = d->count;
-	if (!root) {
-		printf("\n%u ok, %u warnings, %u wrong, %u not checked\n", n[DOCTOR_OK],
-			n[DOCTOR_WARNING], n[DOCTOR_WRONG], n[DOCTOR_UNKNOWN]);
-		return;
-	}
-	doctor_counts_put(d, root);
+	printf("\n%u ok, %u warnings, %u wrong, %u not checked\n", n[DOCTOR_OK],
+		n[DOCTOR_WARNING], n[DOCTOR_WRONG], n[DOCTOR_UNKNOWN]);
 }
 
 unsigned doctor_try(const struct ctl *c, const char *config_path, const char *const names[])
@@ -313,7 +323,7 @@ unsigned doctor_try(const struct ctl *c, const char *config_path, const char *co
 			if (strcmp(*names, d.check) == 0)
 				checks[i].run(&d);
 		}
-	counts_print(&d, NULL);
+	counts_print(&d);
 	config_free(its.config);
 	return d.count[DOCTOR_WRONG];
 }
@@ -354,9 +364,19 @@ static int report_run(struct doctor *d)
 	return CTL_OK;
 }
 
-static int checks_run(struct doctor *d, unsigned first, unsigned end)
+// Saves the report where the control plane reads it; without `folder` it is not to be saved.
+static int report_save(const char *folder, const struct json_node *report)
 {
-	struct json_doc *doc = d->c->json ? json_doc_new() : NULL;
+	char why[DOCTOR_SAVE_WHY_MAX];
+	if (!folder || doctor_save(folder, report, why) == 0)
+		return CTL_OK;
+	fprintf(stderr, "weirctl: the report is not saved: %s\n", why);
+	return CTL_FAILED;
+}
+
+static int checks_run(struct doctor *d, unsigned first, unsigned end, const char *folder)
+{
+	struct json_doc *doc = d->c->json || folder ? json_doc_new() : NULL;
 	struct json_node *root = doc ? json_doc_root(doc) : NULL;
 	d->list = root ? json_put_array(root, "findings") : NULL;
 	for (unsigned i = first; i < end; i++) {
@@ -364,35 +384,51 @@ static int checks_run(struct doctor *d, unsigned first, unsigned end)
 		checks[i].run(d);
 		fflush(stdout);
 	}
-	counts_print(d, root);
-	if (doc)
-		json_doc_end(doc);
-	return d->count[DOCTOR_WRONG] ? CTL_FAILED : CTL_OK;
+	if (root)
+		doctor_counts_put(d, root);
+	if (d->c->json)
+		json_doc_print(doc);
+	else
+		counts_print(d);
+	const int rc = report_save(folder, root);
+	json_doc_free(doc);
+	return !folder && d->count[DOCTOR_WRONG] ? CTL_FAILED : rc;
 }
 
 static int cmd_doctor(struct ctl *c)
 {
 	struct doctor d;
+	struct config_places places;
 	unsigned first = 0, end = ARRAY_LEN(checks);
 	for (unsigned i = 0; c->operand && i < ARRAY_LEN(checks); i++)
 		if (strcmp(c->operand, checks[i].name) == 0)
 			first = i, end = i + 1;
 	if (c->operand && end - first != 1)
 		return names_print();
-	if (c->operand && c->report) {
-		fputs("weirctl: doctor --report takes no check\n", stderr);
+	if ((c->operand != NULL) + c->report + c->save > 1) {
+		fputs("weirctl: doctor takes a check, --report or --save\n", stderr);
 		return CTL_USAGE;
 	}
+	if (c->save) {
+		char why[CONFIG_WHY_MAX];
+		if (config_places_find(c->config_path, &places, why) < 0)
+			fprintf(stderr, "weirctl: %s; the report goes to %s\n", why,
+				places.state_directory);
+		doctor_request_take(places.state_directory);
+	}
 	doctor_begin(&d, c);
-	const int rc = c->report ? report_run(&d) : checks_run(&d, first, end);
+	const int rc = c->report ? report_run(&d)
+				 : checks_run(&d, first, end,
+					   c->save ? places.state_directory : NULL);
 	if (d.has_view)
 		view_free(&d.view);
 	return rc;
 }
 
 CTL_COMMANDS = {
-	{"doctor", NULL, 0, 1, CTL_OPT_REPORT | CTL_OPT_LOCAL, cmd_doctor, "[CHECK|--report]",
+	{"doctor", NULL, 0, 1, CTL_OPT_REPORT | CTL_OPT_SAVE | CTL_OPT_LOCAL, cmd_doctor, "[CHECK|--report|--save]",
 		"Check the machine for weir, and print the command that mends each finding; needs "
 		"no running weir. Exit status 1: something is wrong. --report: say for a public "
-		"bug report which machine it is, without names, addresses and paths."},
+		"bug report which machine it is, without names, addresses and paths. --save: leave "
+		"the findings for the page, as root; exit status 0 if they are saved."},
 };

@@ -43,13 +43,13 @@ void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, 
 	d->count[verdict]++;
 	if (d->is_report || (d->is_trial && verdict == DOCTOR_OK))
 		return;
-	if (!d->c->json) {
+	if (!d->c->json)
 		printf("%s%-8s%s %s: %s%s\n", color_of(verdict), verdict_words[verdict],
 			term_color(TERM_PLAIN), d->check,
 			verdict == DOCTOR_UNKNOWN ? "not checked: " : "",
 			term_text(text, shown, sizeof(shown)));
+	if (!d->list)
 		return;
-	}
 	d->last = json_put_object(d->list, NULL);
 	json_put_text(d->last, "verdict", verdict_words[verdict]);
 	json_put_text(d->last, "check", d->check);
@@ -65,10 +65,10 @@ void doctor_do(struct doctor *d, const char *fmt, ...)
 	va_end(args);
 	if (d->is_report)
 		return;
-	if (d->c->json)
-		json_put_text(d->last, "do", text);
-	else
+	if (!d->c->json)
 		printf("  do: %s\n", term_text(text, shown, sizeof(shown)));
+	if (d->last)
+		json_put_text(d->last, "do", text);
 }
 
 bool doctor_lacks_config(struct doctor *d)

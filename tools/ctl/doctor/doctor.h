@@ -12,9 +12,9 @@
 #include "lib/view.h"
 
 #include <sys/types.h>
+#include <weir/doctor_file.h>
 
 enum doctor_verdict { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_WRONG, DOCTOR_UNKNOWN, DOCTOR_VERDICTS };
-enum { DOCTOR_TEXT_MAX = 1536 };
 
 struct doctor {
 	const struct ctl *c;
@@ -29,7 +29,7 @@ struct doctor {
 	bool runs;                     // a process runs
 	bool is_trial;                 // doctor_try(): findings that are ok are only counted
 	bool is_report;                // --report: all findings are only counted
-	struct json_node *list, *last; // --json: all findings, the newest finding
+	struct json_node *list, *last; // --json, --save: all findings, the newest finding
 	unsigned count[DOCTOR_VERDICTS];
 };
 

@@ -75,6 +75,7 @@ enum {
 	CTL_OPT_REPLY = 1ull << 34,
 	CTL_OPT_INVERT = 1ull << 35,
 	CTL_OPT_UNTIL = 1ull << 36,
+	CTL_OPT_SAVE = 1ull << 37,
 };
 
 // Users that the control plane may run as, beside root and the caller.
@@ -92,7 +93,7 @@ struct ctl {
 	const char *interval, *seconds_text; // --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes, allow, report, known, invert;
+		watch, yes, allow, report, known, invert, save;
 	uint64_t given;              // CTL_OPT_* of the given options
 	unsigned seconds;            // --seconds, 0: no number; 3 if not given
 	const char *const *operands; // all operands after the words

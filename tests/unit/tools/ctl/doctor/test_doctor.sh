@@ -127,12 +127,14 @@ want processes warning 'the data plane is down' 'systemctl start weir-dataplane'
 want units unknown 'No such file'
 systemctl_says loaded active enabled
 want units ok 'weir-controlplane: active, and started at boot'
+want units ok 'weir-doctor.path: active, and started at boot'
 systemctl_says loaded failed enabled
 want units wrong 'weir-dataplane: failed (exit-code)' 'journalctl -u weir-dataplane'
 systemctl_says loaded active disabled
 want units warning 'not started at boot' 'systemctl enable weir-dataplane'
 systemctl_says loaded inactive enabled
 want units warning 'weir-dataplane: inactive' 'systemctl start weir-dataplane'
+want units warning 'weir-doctor.timer: inactive' 'systemctl start weir-doctor.timer'
 systemctl_says not-found inactive ''
 want units warning 'not installed (not-found)' 'apt-get install weir'
 printf '#!/bin/sh\nexit 3\n' >"$WEIR_ROOT/usr/bin/systemctl"
@@ -683,5 +685,44 @@ assert v.count("wrong") == d["wrong"] == 1 and v.count("ok") == d["ok"] and v.co
 assert all("do" in f for f in d["findings"] if f["verdict"] in ("wrong", "warning")), d' || bad=$((bad + 1))
 "$weirctl" -c "$config" doctor nonsense 2>"$dir/out"
 [ $? = 2 ] && grep -q 'doctor takes one of: config processes' "$dir/out" || { echo "not ok: a check of no name"; bad=$((bad + 1)); }
+# --save: the findings in the state directory, for its group, whatever is found.
+saved=$dir/state/doctor
+save() { "$weirctl" -c "$config" doctor --save "$@" >"$dir/out" 2>&1; }
+expect() { # TEXT COMMAND...
+	text=$1
+	shift
+	"$@" >"$dir/said" 2>&1 && return
+	bad=$((bad + 1))
+	echo "not ok: $text"
+	sed 's/^/  /' "$dir/said" "$dir/out"
+}
+good
+chown 7:77 "$dir/state" && touch "$dir/state/doctor.request" && echo kept >"$dir/other" && ln -s "$dir/other" "$saved"
+sed -i 's#ads.txt#missing.txt#' "$config" # which is wrong
+expect "saved, with something wrong" save
+expect "as root's file, for the group of the directory" [ "$(stat -c '%a %u:%g %F' "$saved")" = '640 0:77 regular file' ]
+expect "in place of a link, not behind it" grep -qx kept "$dir/other"
+expect "nothing is left beside it" [ "$(ls "$dir/state")" = doctor ]
+expect "the report" jq -e '.format == 1 and (.checked_unix_s - now | fabs) < 60 and .wrong > 0 and .left_out == 0
+	and ([.findings[].verdict] | . == sort_by(. == "ok")) and any(.findings[]; .check == "files" and .verdict == "wrong" and .do)
+	and (.ok + .warnings + .wrong + .not_checked) == (.findings | length)' "$saved"
+expect "is what it prints" [ "$(jq '.findings | length' "$saved")" = "$(grep -cE '^(ok|warning|wrong|unknown) ' "$dir/out")" ]
+long=$(printf '"%.0s' $(seq 200)) # two bytes of JSON each
+sed -i '/^blocking/d' "$config"
+{
+	echo "blocking: {lists: [{name: l0, path: $dir/missing.txt}"
+	for i in $(seq 253); do echo ", {name: l$i, path: '$dir/$long$i'}"; done
+	echo ']}'
+} >>"$config"
+expect "saved, with more than there is room for" save
+expect "which it counts" jq -e '.wrong >= 254 and (.findings | length) == 128 and all(.findings[]; .verdict != "ok")
+	and (.ok + .warnings + .wrong + .not_checked) == (.findings | length) + .left_out' "$saved"
+expect "within the bound" [ "$(stat -c %s "$saved")" -le 131072 ]
+cp "$saved" "$dir/before" && mkdir "$dir/state/doctor.tmp"
+expect "a folder in the way is an error" eval '! save && grep -q "the report is not saved: .*/doctor: Is a directory" "$dir/out"'
+expect "the report before stays" cmp "$saved" "$dir/before"
+rm -r "$dir/state"
+expect "so is no state directory" eval '! save && grep -q "the report is not saved: .*/doctor: No such file" "$dir/out"'
+expect "no check beside it" eval 'save ports; [ $? = 2 ]'
 echo "$bad bad"
 [ $bad = 0 ]

@@ -167,7 +167,7 @@ class Report(unittest.TestCase):
 
     def test_it_takes_no_check(self):
         done = self.doctor("doctor", "--report", "ports")
-        self.assertEqual((2, "weirctl: doctor --report takes no check\n"), (done.returncode, done.stderr))
+        self.assertEqual((2, "weirctl: doctor takes a check, --report or --save\n"), (done.returncode, done.stderr))
 
 
 if __name__ == "__main__":
