@@ -79,6 +79,9 @@ drwxr-x--- root/root ./etc/weir/
 -rw-r--r-- root/root ./lib/systemd/system/weir-dataplane.service
 -rw-r--r-- root/root ./lib/systemd/system/weir-controlplane.service
 -rw-r--r-- root/root ./lib/systemd/system/weir-nic@.service
+-rw-r--r-- root/root ./lib/systemd/system/weir-doctor.service
+-rw-r--r-- root/root ./lib/systemd/system/weir-doctor.timer
+-rw-r--r-- root/root ./lib/systemd/system/weir-doctor.path
 -rw-r--r-- root/root ./lib/systemd/system/dev-hugepages\\x2dweir.mount
 -rw-r--r-- root/root ./lib/udev/rules.d/60-weir-nic.rules
 -rw-r--r-- root/root ./usr/lib/sysusers.d/weir.conf
@@ -165,9 +168,15 @@ check "a member of weir-stats sees the counters" as carol stats --interval 0
 check "and changes nothing" refused as carol config reload
 verb_of_dp() { inside setpriv --reuid weir-dp --regid weir --init-groups weirctl "$@"; }
 check "nor does the data plane's user" refused verb_of_dp config reload
-for unit in weir-dataplane weir-controlplane; do
-	check "$unit starts at boot" inside systemctl is-enabled $unit.service
+for unit in weir-dataplane.service weir-controlplane.service weir-doctor.timer weir-doctor.path; do
+	check "$unit starts at boot" inside systemctl is-enabled $unit
 done
+for unit in weir-doctor.timer weir-doctor.path; do
+	check "$unit is started" grep -q "start $unit" "$calls"
+done
+check "root leaves findings" eval 'touch "$debian/var/lib/weir/doctor.request" && inside weirctl doctor --save'
+same "which the control plane alone reads" '640 root:weir' "$(mode_in /var/lib/weir/doctor)"
+check "and shows" eval 'curl -s --unix-socket "$debian/run/weir/control/control.sock" http://weir/v1/doctor | jq -e ".state == \"saved\" and .requested_unix_s == 0 and (.findings | length) > 20"'
 check "the mount of huge pages comes with them" inside test -L \
 	'/etc/systemd/system/weir-dataplane.service.wants/dev-hugepages\x2dweir.mount'
 check "no library is missing" inside sh -c '! ldd /usr/sbin/weir-* /usr/bin/weirctl /usr/bin/rulec /usr/libexec/weir/* | grep "not found"'
@@ -189,7 +198,7 @@ before="$(pid_in dataplane) $(pid_in controlplane)"
 inside gpasswd -a weir-dp weir-admin >/dev/null
 check "a newer version" again_as 9.1 's/^  l0_mb: 64/  l0_mb: 65/'
 check "upgrade" apt install /weir-9.1.deb
-same "both restarted, the data plane first" 'weir-dataplane.service weir-controlplane.service' \
+same "both restarted, the data plane first" 'weir-dataplane.service weir-controlplane.service weir-doctor.timer weir-doctor.path' \
 	"$(sed -n 's/.* restart //p' "$calls" | tr '\n' ' ' | sed 's/ $//')"
 same "the data plane's user is no operator any more" "weir weir-stats" "$(inside id -nG weir-dp)"
 check "with other processes" test "$before" != "$(pid_in dataplane) $(pid_in controlplane)"

@@ -25,6 +25,10 @@ check "before weir and the network" grep -qx "Before=weir-dataplane.service netw
 # What docs/reference/errors.md tells operators of the supervisor.
 check "the watchdog's time is as docs/reference/errors.md says" grep -q "watchdog of the shipped unit restarts .* hangs for 30 s" \
 	"${0%/*}/../../docs/reference/errors.md"
+doctor=$build/tools/systemd/weir-doctor
+check "the check of the machine is saved" grep -qx "ExecStart=$bin/weirctl -c $etc/weir/weir.yaml doctor --save" "$doctor.service"
+check "when the page asks" grep -qx "PathExists=/var/lib/weir/doctor.request" "$doctor.path"
+check "and each day" grep -qx "OnUnitActiveSec=1d" "$doctor.timer"
 for name in controlplane dataplane; do
 	unit=$build/tools/systemd/weir-$name.service
 	check "a $name that ends is started again" grep -qx "Restart=always" "$unit"

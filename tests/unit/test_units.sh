@@ -9,11 +9,15 @@ bad=0
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 # Where nothing is installed, `verify` finds neither the programs nor their pages.
-for name in controlplane dataplane; do
+for name in controlplane.service dataplane.service doctor.service doctor.timer doctor.path; do
 	sed -e 's#^\(Exec[A-Za-z]*=[-+]*\)[^ ]*#\1/bin/true#' -e '/^Documentation=/d' \
-		"$build/tools/systemd/weir-$name.service" >"$dir/weir-$name.service"
+		"$build/tools/systemd/weir-$name" >"$dir/weir-$name"
 done
-for unit in weir-controlplane:20 weir-dataplane:40; do
+for unit in weir-doctor.timer weir-doctor.path; do
+	said=$(systemd-analyze verify --man=no "$dir/$unit" 2>&1 | grep weir-doctor)
+	[ -z "$said" ] || { bad=1; echo "not ok: $unit: $said"; }
+done
+for unit in weir-controlplane:20 weir-dataplane:40 weir-doctor:40; do
 	file=$dir/${unit%:*}.service most=${unit#*:}
 	said=$(systemd-analyze verify --man=no "$file" 2>&1 | grep "${unit%:*}")
 	[ -z "$said" ] || { bad=1; echo "not ok: ${unit%:*}: $said"; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `weirctl doctor`: runs all checks of the machine, or one. Exit status: 0 nothing is wrong, or
-// --report, or --save has saved the report; 1 something is wrong, or the report is not saved; 2 there
-// is no such check.
+// --report, or --save has saved the report; 1 something is wrong, or the report is not saved; 2
+// there is no such check.
 
 #include "doctor_checks.h"
 #include "doctor_report.h"
@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/build.h>
-#include <weir/config_tools.h>
 #include <weir/config/versions.h>
+#include <weir/config_tools.h>
 
 // The two processes, their units, and the versions of both and of this program.
 
@@ -303,8 +303,8 @@ static void doctor_begin(struct doctor *d, struct ctl *c)
 static void counts_print(const struct doctor *d)
 {
 	const unsigned *n = d->count;
-	printf("\n%u ok, %u warnings, %u wrong, %u not checked\n", n[DOCTOR_OK],
-		n[DOCTOR_WARNING], n[DOCTOR_WRONG], n[DOCTOR_UNKNOWN]);
+	printf("\n%u ok, %u warnings, %u wrong, %u not checked\n", n[DOCTOR_OK], n[DOCTOR_WARNING],
+		n[DOCTOR_WRONG], n[DOCTOR_UNKNOWN]);
 }
 
 unsigned doctor_try(const struct ctl *c, const char *config_path, const char *const names[])
@@ -417,16 +417,17 @@ static int cmd_doctor(struct ctl *c)
 		doctor_request_take(places.state_directory);
 	}
 	doctor_begin(&d, c);
-	const int rc = c->report ? report_run(&d)
-				 : checks_run(&d, first, end,
-					   c->save ? places.state_directory : NULL);
+	const int rc =
+		c->report ? report_run(&d)
+			  : checks_run(&d, first, end, c->save ? places.state_directory : NULL);
 	if (d.has_view)
 		view_free(&d.view);
 	return rc;
 }
 
 CTL_COMMANDS = {
-	{"doctor", NULL, 0, 1, CTL_OPT_REPORT | CTL_OPT_SAVE | CTL_OPT_LOCAL, cmd_doctor, "[CHECK|--report|--save]",
+	{"doctor", NULL, 0, 1, CTL_OPT_REPORT | CTL_OPT_SAVE | CTL_OPT_LOCAL, cmd_doctor,
+		"[CHECK|--report|--save]",
 		"Check the machine for weir, and print the command that mends each finding; needs "
 		"no running weir. Exit status 1: something is wrong. --report: say for a public "
 		"bug report which machine it is, without names, addresses and paths. --save: leave "
