@@ -162,6 +162,21 @@ check "in a narrow window a row is a card, the verdict first" browse login narro
 check "the menu has the views of every day in sight, others under Inside" browse login "do:$(menu).endsWith(',This box,Inside')" "do:(document.querySelector('nav summary').click(), true)" \
 	"do:$(menu).endsWith(',Inside,Memory,Packet path')" "do:location.hash = '#/cache', true" "do:$(menu).endsWith(',Inside')" "do:location.hash = '#/path', true" "do:$(menu).endsWith(',Inside,Memory,Packet path')"
 check "Now says the version" browse login "do:document.querySelector('main').textContent.includes('weir $(weirctl --version | cut -d" " -f2)')"
+# day FILTER: of the reply about this day
+day() { curl -s --unix-socket /run/weir/control/control.sock "http://weir/v1/log/top?limit=100&seconds=$(($(date +%s) - $(date -d 0:00 +%s)))" | jq "$1"; }
+# figure TEXT: the number behind it
+figure() { sed -n "s/.*$1\([0-9,]*\).*/\1/p" $tmp/browser | tr -d ,; }
+between() { [ "$1" -le "$2" ] && [ "$2" -le "$3" ]; }
+ours='[.groups.items[] | select(.text == "everyone").queries] | add // 0'
+client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
+check "the query store has queries of everyone" eventually eval '[ "$(day "$ours")" -gt 0 ]'
+all=$(day .names.queries) blocked=$(day .blocked.queries) others=$(day "$ours")
+check "Now, a group and a client have the totals of today" browse login "do:$(tile 'Queries today[0-9,]*') && $(tile 'Share of these.*')" "print:document.querySelector('main').textContent.replace(/\\s+/g, ' ')" \
+	"do:location.hash = '#/groups', true" "do:/Today[0-9,]+ queries/.test(document.querySelector('[aria-label=\"Group everyone\"]')?.textContent)" "print:document.querySelector('[aria-label=\"Group everyone\"]').textContent.replace(/Today/, 'Of everyone ')" \
+	"do:location.hash = '#/client/198.18.0.2', true" "do:$(tile 'Today[0-9,]+ queries, [0-9,]+ blocked .*')"
+check "those of the query store: $(figure 'Queries today')" between "$all" "$(figure 'Queries today')" "$(day .names.queries)"
+check "$(figure 'Blocked today') of them blocked" between "$blocked" "$(figure 'Blocked today')" "$(day .blocked.queries)"
+check "$(figure 'Of everyone ') of everyone" between "$others" "$(figure 'Of everyone ')" "$(day "$ours")"
 posted() { echo "do:(import('/api.js').then((m) => m.post('$1', { server: '127.0.0.1:5301' })), true)"; }
 drained() { echo "[...document.querySelectorAll('main td')].some((t) => t.textContent.includes('drained'))"; }
 check "what happens is seen at Now before the next minute" browse login "do:location.hash = '#/now', true" "do:!!document.querySelector('main td')" \
@@ -200,7 +215,12 @@ check "resume from the header" browse login "do:$(pressed 'Block again')" "do:$(
 	"do:document.querySelector('#pause').hidden && document.activeElement.textContent === 'Pause'"
 check "is blocked again" eventually blocks blocked.test
 check "a group's pause, which Groups shows at once" browse login "do:location.hash = '#/groups', true" "do:$(pressed Pause)" "do:$(for_whom kids)" "do:$(pressed 'Pause 15 min')" \
-	"do:$(header 'Paused for kids')" "do:document.querySelector('[aria-label=\"Group kids\"]').textContent.includes('Paused, ')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
+	"do:$(header 'Paused for kids')" "do:document.querySelector('[aria-label=\"Group kids\"]')?.textContent.includes('Paused, ')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
+# later PATH: holds its first reply back until window.go(), whose promise ends after it
+later() { echo "(() => { const f = fetch; let held = null; window.fetch = (u, o) => (held || !u.startsWith('/v1$1') ? f(u, o) : (held = f(u, o), held.then((r) => new Promise((pass) => { window.go = () => { pass(r); return new Promise((done) => setTimeout(() => done(true), 500)); }; })))); return true; })()"; }
+check "also where a look that began before it ends after it" browse login "do:!!document.querySelector('.tile')" "do:$(later /entries)" "do:location.hash = '#/groups', true" "do:!!window.go" "do:$(pressed Pause)" "do:$(for_whom kids)" \
+	"do:$(pressed 'Pause 15 min')" "do:document.querySelector('[aria-label=\"Group kids\"]')?.textContent.includes('Paused, ')" "do:go()" "do:document.querySelector('[aria-label=\"Group kids\"]').textContent.includes('Paused, ')" \
+	"do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
 check "the header shows a pause by another page" browse login "do:!!document.querySelector('.tile')" "do:(import('/api.js').then((m) => m.post('/blocklist/pause', { minutes: 5, group: 'kids' })), true)" \
 	"do:$(header 'Paused for kids')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
 check "ask about a name and allow it" browse login "do:$(typed Name wanted.blocked.test)" "$ask" "do:$(about)?.includes('blocked.list')" \

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The clients of a day; and one client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
-import { h, row, figure, fill, named, tiles, facts, field, choice, action, complain, table, number, percent, when, moment } from './dom.js';
+import { h, row, figure, fill, named, tiles, facts, field, choice, action, complain, table, number, percent, when, moment, clock } from './dom.js';
 import { change, get, loads, mayAdmin } from './api.js';
 import { overridesGet, overridesShow } from './override.js';
 import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
+import { midnight, share } from './today.js';
 import { _ } from './words.js';
 
 const DAY_S = 86400;
@@ -48,6 +49,12 @@ function dayShow(box, day, filter, hand, signal) {
   return draw;
 }
 
+// Of the hours of its day, those since midnight. An hour begins by UTC, so midnight may lie within one, which is left out.
+function todayOf(hours) {
+  const from = Math.ceil(midnight() / 3.6e6) * 3600, sum = (key) => hours.filter((x) => x.unix_s >= from).reduce((n, x) => n + x[key], 0);
+  return _`${share({ queries: sum('queries'), blocked: sum('blocked') })} since ${clock(from)}`;
+}
+
 export async function show(box, signal, encoded) {
   const argument = decodeURIComponent(encoded), filter = { client: argument };
   const who = h('input', { required: true, maxLength: 80, value: argument, placeholder: _`address or name` });
@@ -89,7 +96,7 @@ export async function show(box, signal, encoded) {
     draw();
     fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null, ...[...new Set(failures)].map((f) => h('p', { class: 'bad' }, f)),
       tiles([[_`Name`, it?.client_name || latest?.client_name || '–'], [_`Address`, address], [_`MAC address`, it?.mac || '–'], [_`Group`, group?.name ?? '–'], [_`Queries in 24 hours`, day ? number(day.names.queries) : '–'],
-        [_`Blocked`, day ? percent(day.blocked.queries, day.names.queries) : '–'], [_`Did not exist`, day ? percent(day.nxdomain.queries, day.names.queries) : '–'],
+        [_`Blocked`, day ? percent(day.blocked.queries, day.names.queries) : '–'], [_`Did not exist`, day ? percent(day.nxdomain.queries, day.names.queries) : '–'], [_`Today`, day ? todayOf(day.hours) : '–'],
         [_`First seen in 24 hours`, seen(it?.first_unix_s)], [_`Last seen`, seen(it?.last_unix_s ?? latest?.time_us / 1e6)]]),
       dayBox, group && groupShow(address, group, groups, look),
       h('h2', {}, _`The latest queries`), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, _`Search and follow its queries`)), about, latestBox);

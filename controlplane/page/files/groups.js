@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses, and what changes them.
-import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, moment, span, when, say } from './dom.js';
+import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, moment, span, text, when, say } from './dom.js';
 import { change, get, mayAdmin, mayOperate, post } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { overridesGet, overridesShow } from './override.js';
 import { pause, resume, whenPaused } from './pause.js';
+import { GROUPS_MOST, ofGroup, today } from './today.js';
 import { cellsOf, dayName, DAYS, isWhole, schedulesOf, weekGrid } from './week.js';
 import { _, count } from './words.js';
 
@@ -151,6 +152,13 @@ function schedules(g, known, paint, look) {
     ...(mayAdmin() && isOwn(g, known) ? [{ title: _`Actions`, of: (s) => row(isPlain(s) && action(_`Paint`, () => paint.show(s)), action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` })) }] : [])], g.schedules);
 }
 
+// The query store may take its time.
+function todayShow(g, day) {
+  const words = text('…');
+  day.then((t) => { words.data = ofGroup(t, g.name); }).catch(() => { words.data = _`not known`; });
+  return words;
+}
+
 // `known`: the replies that tell of all groups.
 function one(g, known, look) {
   const { all } = known, paint = mayAdmin() && week(g, known, look), again = (group) => action(_`Block again`, () => resume(group));
@@ -158,7 +166,7 @@ function one(g, known, look) {
   return h('section', { 'aria-label': _`Group ${g.name}` }, h('h2', {}, g.name),
     h('p', {}, stateShow(g, all)),
     facts([[_`Clients`, everyone(g) ? _`all that are in no group` : [...g.clients, ...(g.client_names ?? []), ...(g.vlans ?? []).map((v) => `VLAN ${v}`)].join(', ') || _`none`],
-      [_`Lists`, g.all_lists ? _`all: ${g.lists.join(', ')}` : g.lists.join(', ') || _`none`], [_`Own entries`, _`${number(g.allow)} allowed, ${number(g.deny)} blocked`],
+      [_`Today`, todayShow(g, known.day)], [_`Lists`, g.all_lists ? _`all: ${g.lists.join(', ')}` : g.lists.join(', ') || _`none`], [_`Own entries`, _`${number(g.allow)} allowed, ${number(g.deny)} blocked`],
       [_`Blocked services`, (g.services ?? []).join(', ')], [_`Safe search`, safe], [_`Blocked names get`, `${g.block.mode}, TTL ${g.block.ttl} s`],
       [_`Next change`, g.next_change_unix_s ? moment(g.next_change_unix_s) : '']]),
     g.schedules.length ? schedules(g, known, paint, look) : null,
@@ -184,12 +192,17 @@ function move(groups, look) {
 }
 
 export async function show(box, signal) {
+  let looks = 0, drawn = 0; // a look may end after one that began later
   const result = h('div');
+  const day = today(signal, GROUPS_MOST);
+  day.catch(() => {}); // said in each group
   const services = mayOperate() ? (await get('/services', {}, { signal })).services.map((s) => s.name) : [];
   const look = async () => {
+    const mine = ++looks;
     const [{ groups }, all, { entries }, overrides] = await Promise.all([get('/groups'), get('/blocklist'), get('/entries'), overridesGet()]);
-    if (signal.aborted) return;
-    const known = { groups, all, entries, overrides, services };
+    if (signal.aborted || mine < drawn) return; // a later look has been drawn: it knows more
+    drawn = mine;
+    const known = { groups, all, entries, overrides, services, day };
     fill(result, mayAdmin() && groups.length > 1 && [h('h2', {}, _`Clients`), move(groups, look)], mayAdmin() && create(look),
       overridesShow(overrides.filter((o) => o.unset && /^groups\[[^\]]*\]$/.test(o.path)).map((o) => o.path), look),
       h('div', { class: 'columns wide' }, groups.map((g) => one(g, known, look))));

@@ -5,6 +5,7 @@ import { get, every, events, minutesOf } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
 import { blockingShow, pausesDiffer } from './pause.js';
+import { today } from './today.js';
 import { _ } from './words.js';
 
 const KEPT = 150, LOOK_MS = 10000, APART_MS = 2000, MINUTE_MS = 60000;
@@ -42,12 +43,12 @@ function ask(signal) {
 }
 
 export async function show(box, signal) {
-  const problems = h('div'), now = h('div'), upstreams = h('div'), version = h('p', { class: 'soft' });
+  const problems = h('div'), now = h('div'), totals = h('div'), upstreams = h('div'), version = h('p', { class: 'soft' });
   const graph = chart(_`Queries a second over the last five minutes`, [
     { title: _`from the cache`, colour: '--hit', unit: rate }, { title: _`blocked`, colour: '--blocked', unit: rate },
     { title: _`asked on`, colour: '--miss', unit: rate }, { title: _`failed`, colour: '--failed', unit: rate }], signal, 2 * KEPT);
   const day = chart(_`Queries a second over the last day`, [{ title: _`queries`, colour: '--hit', unit: rate }], signal, 86400, 140);
-  box.append(h('h1', {}, _`Now`), problems, ...ask(signal), h('h2', {}, _`Queries`), now, graph.box, h('h2', {}, _`Last 24 hours`), day.box, h('h2', {}, _`Upstream servers`), upstreams, version);
+  box.append(h('h1', {}, _`Now`), problems, ...ask(signal), h('h2', {}, _`Queries`), now, graph.box, h('h2', {}, _`Today`), totals, h('h2', {}, _`Last 24 hours`), day.box, h('h2', {}, _`Upstream servers`), upstreams, version);
 
   const old = (words) => h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, `${words} ${_`What is below is old.`}`));
   let wrong = null, found = null, status = {}; // what is said of the stream, and of the rest
@@ -75,6 +76,12 @@ export async function show(box, signal) {
     version.textContent = `weir ${status.version}${status.updates?.available ? _`; version ${status.updates.version} is there` : ''}`;
   };
   const lookDay = async () => day.set(perMinute(await minutes()));
+  const lookToday = async () => {
+    const t = await today(signal).catch((e) => ({ words: e.message }));
+    if (signal.aborted) return;
+    fill(totals, !t.words && tiles([[_`Queries today`, number(t.queries)], [_`Blocked today`, number(t.blocked)], [_`Share of these`, percent(t.blocked, t.queries)]]),
+      h('p', { class: 'soft' }, t.words ?? _`By the query store, ${t.span}.`));
+  };
   let last = null;
   const series = [[], [], [], [], []];
   // The reply of /status is the largest: the page gets it again only while it shows its note.
@@ -118,11 +125,12 @@ export async function show(box, signal) {
     wrong = old(_`The stream of samples has broken; the page opens it again.`);
     problemsFill();
   });
-  every(MINUTE_MS, signal, () => lookStatus().then(look).then(lookDay).catch(failed));
+  every(MINUTE_MS, signal, () => lookStatus().then(look).then(lookDay).then(lookToday).catch(failed));
   await lookStatus().catch(() => {}); // what is wrong is said by the next look
   await look().catch(failed);
   seen ??= null; // without a sample an event may have come since
   await lookDay().catch(() => {});
+  await lookToday();
 }
 
 // Queries a second from a counter each minute, the oldest first; null where a life of the process began.

@@ -13,6 +13,7 @@ const ENGLISH = {
   'The backup has *** for {1} secrets: unpack it, write them in, and pack it again.': { one: 'The backup has *** for {1} secret: unpack it, write it in, and pack it again.' },
   '{1} are added.': { one: '{1} is added.' },
   '{1} more records are not shown.': { one: '{1} more record is not shown.' },
+  '{1} queries, {2} blocked ({3})': { one: '{1} query, {2} blocked ({3})' },
   '{1} of {2} queries': { one: '{1} of {2} query' },
   'blocks {1} names': { one: 'blocks {1} name' },
   '{1} names in force.': { one: '{1} name in force.' },
