@@ -49,10 +49,12 @@ struct api_sockets {
 };
 
 // A managed part that POST /config/restore gets in parts (verbs/verb_restore.c), one at a time.
+enum { RESTORE_ID_MAX = 33 };
 struct api_restore {
 	char *text;       // NULL: no part is here
 	unsigned len, of; // bytes that are here, and those of all
-	char who[HTTP_WHO_MAX];
+	unsigned version; // the one in force that its sender has seen; 0: any
+	char who[HTTP_WHO_MAX], id[RESTORE_ID_MAX];
 	struct event *end; // gives the text up
 	uint64_t since_ms, refused;
 };

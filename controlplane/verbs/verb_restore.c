@@ -4,9 +4,14 @@
 // A request has at most HTTP_BODY_MAX bytes of body, and a managed part CONFIG_MANAGED_MAX. So a
 // longer text comes in several requests, each with the bytes before it (`at`) and those of all
 // (`of`): no client without the role of an admin makes weir keep one. weir keeps the parts of one
-// text, and gives them up after RESTORE_MS.
+// text, and gives them up after RESTORE_MS. The reply to the first part has an `id`, which later
+// parts carry, so that two windows of one user do not mix their texts: the text that began last
+// goes on. With `version` in the first part the text is refused once another version of the
+// configuration is in force, because the user has not seen what it would take back.
 
+#include "access/access_text.h"
 #include "base/loop.h"
+#include "tls/tls_crypto.h"
 #include "verb.h"
 
 #include <event2/event.h>
@@ -17,7 +22,8 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
-enum { RESTORE_MS = 60000 };
+enum { RESTORE_MS = 60000, ID_LEN = 16 };
+static_assert(2 * ID_LEN + 1 == RESTORE_ID_MAX);
 
 static void parts_drop(struct api_restore *r)
 {
@@ -37,12 +43,17 @@ static void on_end(evutil_socket_t, short, void *arg)
 static bool part_check(struct api_restore *r, struct http_exchange *x, unsigned at, unsigned of)
 {
 	const size_t len = http_body_len(x);
+	const char *id = http_param(x, "id");
 	const bool is_busy = r->text && strcmp(r->who, http_who(x)) != 0;
 	r->refused += is_busy;
 	if (len == 0)
 		api_refuse(x, 400, "the body is empty: send the managed part of a backup, as YAML");
 	else if (is_busy)
 		api_refuse(x, 503, "%s sends a restore: try again in a minute", r->who);
+	else if (at && (!r->text || !id || strcmp(id, r->id) != 0))
+		api_refuse(x, 409,
+			"id: must be that of the reply to the first part, unless another restore "
+			"has begun since: send all parts again");
 	else if (at && (at != r->len || of != r->of))
 		api_refuse(x, 409, "the part does not follow: send all parts again");
 	else if (len > of - at)
@@ -52,18 +63,29 @@ static bool part_check(struct api_restore *r, struct http_exchange *x, unsigned 
 	return false;
 }
 
-static bool part_add(struct api_restore *r, struct http_exchange *x, unsigned at, unsigned of)
+static bool id_make(char out[RESTORE_ID_MAX])
+{
+	uint8_t id[ID_LEN];
+	const bool made = tls_secret_make(id, sizeof(id));
+	access_hex_write(id, sizeof(id), out);
+	return made;
+}
+
+// `version`: that of the first part; 0: the part names no version.
+static bool part_add(
+	struct api_restore *r, struct http_exchange *x, unsigned at, unsigned of, unsigned version)
 {
 	const struct timeval life = {.tv_sec = RESTORE_MS / 1000};
 	if (!at) {
 		parts_drop(r);
 		r->text = heap_malloc((size_t)of + 1);
-		if (!r->text || event_add(r->end, &life) < 0) {
+		if (!r->text || !id_make(r->id) || event_add(r->end, &life) < 0) {
 			parts_drop(r);
 			http_reply(x, 500, NULL);
 			return false;
 		}
 		r->of = of;
+		r->version = version;
 		r->since_ms = clock_mono_ms();
 		snprintf(r->who, sizeof(r->who), "%s", http_who(x));
 	}
@@ -112,6 +134,21 @@ static int text_read(
 	return -EINVAL;
 }
 
+// Is the version that the first part named still in force? Else replies.
+static bool version_check(const struct api *a, struct http_exchange *x)
+{
+	const struct versions_status *s =
+		a->deps.versions ? a->deps.versions(a->deps.reload_arg) : NULL;
+	const unsigned version = a->restore.version;
+	if (!version || !s || s->in_force.number == version)
+		return true;
+	api_refuse(x, 409,
+		"version: the configuration has changed since version %u: look again at what the "
+		"restore changes",
+		version);
+	return false;
+}
+
 static void restore(struct api *a, struct http_exchange *x, const char *text, size_t len)
 {
 	struct config_managed *m = NULL;
@@ -141,20 +178,24 @@ static void restore(struct api *a, struct http_exchange *x, const char *text, si
 static void serve_restore(struct api *a, struct http_exchange *x)
 {
 	struct api_restore *r = &a->restore;
-	unsigned at = 0, of = (unsigned)http_body_len(x);
+	unsigned at = 0, of = (unsigned)http_body_len(x), version = 0;
 	if ((http_param(x, "at") && !api_param_number(x, "at", CONFIG_MANAGED_MAX, &at))
 		|| (http_param(x, "of") && !api_param_number(x, "of", CONFIG_MANAGED_MAX, &of))
-		|| !part_check(r, x, at, of) || !part_add(r, x, at, of))
+		|| (http_param(x, "version")
+			&& !api_param_number(x, "version", INT32_MAX, &version))
+		|| !part_check(r, x, at, of) || !part_add(r, x, at, of, version))
 		return;
 	if (r->len < r->of) {
 		struct json_out *o = json_out_new();
 		json_out_bool(o, json_out_root(o), "ok", true);
 		json_out_count(o, json_out_root(o), "bytes", r->len);
+		json_out_text(o, json_out_root(o), "id", r->id);
 		http_reply(x, 200, json_out_finish(o));
 		return;
 	}
 	r->text[r->len] = '\0';
-	restore(a, x, r->text, r->len);
+	if (version_check(a, x))
+		restore(a, x, r->text, r->len);
 	parts_drop(r);
 }
 
@@ -191,7 +232,8 @@ static void restore_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_restore_part = {
-	.endpoint = {{"/config/restore", serve_restore, API_POST, CONTROL_ADMIN, "at of why"}},
+	.endpoint = {{"/config/restore", serve_restore, API_POST, CONTROL_ADMIN,
+		"at of id version why"}},
 	.tables = restore_tables,
 	.open = restore_open,
 	.close = restore_close,

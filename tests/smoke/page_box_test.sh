@@ -94,6 +94,15 @@ same "by one version" $((before + 1)) "$(version)"
 check "of which the audit log tells" eval 'weirctl audit | grep -q "config restore"'
 check "which goes back" weirctl config rollback $before
 check "to the new entry" eval 'weirctl entries | grep -q new.test'
+deny() { echo "do:import('/api.js').then((m) => m.post('/entries/add', { name: '$1', verdict: 'deny' })).then(() => true)"; }
+check "a change after the choice of the file is not taken back unseen: the page shows it, and asks again" browse login "$there" "$ready" "$(choose $tmp/box1.tar)" "do:$(in_page 'What box1.tar changes')" "$(deny late.test)" \
+	"do:$(press Restore)" "do:$(said 'has changed since version')" "do:$(in_page 'late.test')" "do:$(press Restore)" "do:$(said 'restored as one version')"
+check "is gone then" eval '! weirctl entries | grep -q late.test'
+for i in {1..830}; do echo "# $(printf '.%.0s' {1..70})"; done >$tmp/padding
+cp $managed $tmp/managed.short && cat $tmp/padding $tmp/managed.short >$managed && echo 'entries: [{name: large.test, verdict: deny}]' >>$managed
+pack $tmp/large.tar $tmp/packed && cp $tmp/managed.short $managed
+check "the page restores a part of $(stat -c %s $tmp/large.tar) bytes" browse login "$there" "$ready" "$(choose $tmp/large.tar)" "do:$(in_page 'What large.tar changes')" "do:$(press Restore)" "do:$(said 'restored as one version')"
+check "all of it is in force" eval 'weirctl entries | grep -q large.test'
 head -c 512 /dev/zero >$tmp/none.tar
 check "no backup" browse login "$there" "$ready" "$(choose $tmp/none.tar)" "do:$(said 'is no backup of weir')"
 check "what is not there in the archive" eval 'rm $managed && pack $tmp/bare.tar $tmp/packed'
@@ -117,11 +126,18 @@ same "nothing has changed" $before "$(version)"
 { head -c 60000 $tmp/long && echo && echo 'entries: [{name: parts.test, verdict: deny}]'; } >$tmp/text
 of="of=$(stat -c %s $tmp/text)"
 head -c 50000 $tmp/text >$tmp/first && tail -c +50001 $tmp/text >$tmp/second
+id_of() { jq -r .id $tmp/body; }
 same "a part" 200 "$(post @$tmp/first "?$of")"
+first=$(id_of)
+same "that of another window" 200 "$(post @$tmp/first "?$of")"
+id=$(id_of)
+same "after which the first window does not go on" 409 "$(post @$tmp/second "?at=50000&$of&id=$first")"
+check "as another restore has begun" says 'another restore has begun'
+same "nor does one without an id" 409 "$(post @$tmp/second "?at=50000&$of")"
 same "one at a time" 503 "$(curl -s --unix-socket /run/weir/control/control.sock -o $tmp/body -w '%{http_code}' --data-binary 'entries: []' http://weir/v1/config/restore)"
 check "by whom" says 'token other sends a restore'
-same "no gap" 409 "$(post @$tmp/second "?at=49999&$of")"
-same "the other part" 200 "$(post @$tmp/second "?at=50000&$of")"
+same "no gap" 409 "$(post @$tmp/second "?at=49999&$of&id=$id")"
+same "the other part" 200 "$(post @$tmp/second "?at=50000&$of&id=$id")"
 check "all of it is in force" eval 'weirctl entries | grep -q parts.test'
 
 nothing="do:document.querySelectorAll('main caption').length === 2 && !document.querySelector('main :is(button, form):not(thead *, .tools *)')"

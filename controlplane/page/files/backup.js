@@ -6,7 +6,7 @@ import { get, post } from './api.js';
 import { _, count } from './words.js';
 
 const BLOCK = 512, NAME_MAX = 100, PREFIX_MAX = 155;
-const FILE_MAX = 32 << 20, PART_BYTES = 60000, NAMES_SHOWN = 8;
+const FILE_MAX = 32 << 20, PART_BYTES = 60000, NAMES_SHOWN = 8, CONFLICT = 409;
 const MANAGED = '/config/managed.yaml'; // in the state directory: what the page and weirctl have changed
 const MASK = /(?<!\*)\*{3}(?!\*)/g; // in place of a secret
 const INCLUDE = /^include\s*:(.*(?:\n[ \t-].*)*)/m; // the key's value, over its lines
@@ -110,11 +110,11 @@ function differences(now, then) {
 
 const some = (names) => names.length > 0 && `${number(names.length)}: ${names.slice(0, NAMES_SHOWN).join(', ')}${names.length > NAMES_SHOWN ? ', …' : ''}`;
 
-// A body of a request has 64 KiB at most.
-async function send(text) {
+// A body of a request has 64 KiB at most. `version`: the one that the user has seen the changes of; 0: it has no number.
+async function send(text, version) {
   const all = bytesOf(text), of = all.length > PART_BYTES ? all.length : '';
   let reply = {};
-  for (let at = 0; at < all.length; at += PART_BYTES) reply = await post('/config/restore', { at: at || '', of }, { body: all.subarray(at, at + PART_BYTES), headers: { 'Content-Type': 'application/yaml' } });
+  for (let at = 0; at < all.length; at += PART_BYTES) reply = await post('/config/restore', { at: at || '', of, id: reply.id, version: at ? '' : version || '' }, { body: all.subarray(at, at + PART_BYTES), headers: { 'Content-Type': 'application/yaml' } });
   return reply;
 }
 
@@ -122,11 +122,14 @@ async function send(text) {
 export async function chosen(file, box) {
   fill(box);
   if (file.size > FILE_MAX) throw new Error(_`The page restores no file of more than 32 MiB: use weirctl restore on the box.`);
-  const then = managedOf(new Uint8Array(await file.arrayBuffer())), { files } = await get('/config/show');
+  const then = managedOf(new Uint8Array(await file.arrayBuffer())), { files, number: version } = await get('/config/show');
   const now = files.length > 1 && files.at(-1).path.endsWith(MANAGED) ? files.at(-1).text : '';
   const rows = differences(itemsOf(now), itemsOf(then)), masked = then.match(MASK)?.length;
   const restore = async () => {
-    const reply = await send(then);
+    const reply = await send(then, version).catch(async (e) => {
+      if (e.status === CONFLICT) await chosen(file, box); // what it changes by now
+      throw e;
+    });
     fill(box);
     return _`${file.name} is restored as one version.` + notes(reply);
   };

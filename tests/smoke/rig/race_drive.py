@@ -351,7 +351,8 @@ class Drive:
         for path in ("blocking.ttl", "blocking.services"):
             self.post("/config/clear", good, path=path)
         self.post("/config/restore", good, "entries: [{", of=40 + n)
-        self.post("/config/restore", good, f"entries: [{{name: back{n}.test, verdict: deny}}]\n")
+        self.post("/config/restore", (409, 503), "x", at=11, of=40 + n, id=f"{n:032x}")
+        self.post("/config/restore", good, f"entries: [{{name: back{n}.test, verdict: deny}}]\n", version=1 + n)
 
     def access(self):
         name = {"name": f"t{self.serial % 5}"}

@@ -344,6 +344,15 @@ static void restore_refused(const char *query, const char *body, int status, con
 	assert_int_equal(verbs_double.applied, applied);
 }
 
+// The id in the reply to a first part.
+static const char *restore_id(void)
+{
+	const char *at = strstr(reply, "\"id\":\"");
+	assert_non_null(at);
+	assert_int_equal(strspn(at + 6, "0123456789abcdef"), 32);
+	return text_from("%.32s", at + 6);
+}
+
 TEST(test_restore)
 {
 	static const char head[] = "entries: [{name: a.test, ", tail[] = "verdict: deny}]\n";
@@ -357,19 +366,43 @@ TEST(test_restore)
 	restore_refused("?of=1048577", "x", 400, "of: must be 1 to 1048576");
 	restore_refused("?of=2", "xxx", 400, "of: is less");
 	restore_refused("?at=5&of=9", "x", 409, "send all parts again");
+	restore_refused("?version=none", "x", 400, "version: must be");
 
 	assert_reply("POST /entries/add?name=other.test&verdict=deny", 200, "\"ok\":true");
 	assert_int_equal(restore(of, head), 200);
-	assert_non_null(strstr(reply, "{\"ok\":true,\"bytes\":25}"));
-	restore_refused(text_from("%s&at=24", of), tail, 409, "send all parts again");
-	assert_int_equal(restore(text_from("%s&at=25&why=back", of), tail), 200);
+	assert_non_null(strstr(reply, "{\"ok\":true,\"bytes\":25,\"id\":\""));
+	const char *first = restore_id();
+	assert_int_equal(restore(of, head), 200);
+	const char *id = restore_id();
+	assert_string_not_equal(id, first);
+	restore_refused(text_from("%s&at=25", of), tail, 409, "id: must be");
+	restore_refused(text_from("%s&at=25&id=%s", of, first), tail, 409, "id: must be");
+	restore_refused(text_from("%s&at=24&id=%s", of, id), tail, 409, "does not follow");
+	assert_int_equal(restore(text_from("%s&at=25&why=back&id=%s", of, id), tail), 200);
 	assert_string_equal(verbs_double.what, "config restore");
 	assert_string_equal(verbs_double.why, "back");
 	managed_has("{name: \"a.test\", verdict: \"deny\"}", true);
 	managed_has("other.test", false);
 	assert_int_equal(restore("", verbs_double.managed), 200);
 	assert_non_null(strstr(reply, "\"unchanged\":true"));
-	restore_refused(text_from("%s&at=25", of), tail, 409, "send all parts again");
+	restore_refused(text_from("%s&at=25&id=%s", of, id), tail, 409, "id: must be");
+	assert_reply("POST /entries/remove?name=a.test", 200, "\"ok\":true");
+}
+
+TEST(test_restore_of_a_version)
+{
+	static const char head[] = "entries: [{name: a.test, ", tail[] = "verdict: deny}]\n";
+	const char *of = text_from("?of=%zu", strlen(head) + strlen(tail));
+	versions_double.in_force.number = 7;
+	assert_int_equal(restore(text_from("%s&version=7", of), head), 200);
+	const char *id = restore_id();
+	versions_double.in_force.number = 8;
+	restore_refused(text_from("%s&at=25&id=%s", of, id), tail, 409, "since version 7");
+	restore_refused("?version=7", "entries: []", 409, "since version 7");
+	assert_int_equal(restore(text_from("%s&version=8", of), head), 200);
+	id = restore_id();
+	assert_int_equal(restore(text_from("%s&at=25&id=%s", of, id), tail), 200);
+	managed_has("{name: \"a.test\", verdict: \"deny\"}", true);
 	assert_reply("POST /entries/remove?name=a.test", 200, "\"ok\":true");
 }
 
@@ -842,6 +875,7 @@ static int setup(void **)
 	config.group_count = 1;
 	return api_rig_open((struct api_deps){.config_apply = apply_double,
 		.managed_text = managed_text_double,
+		.versions = versions_of_double,
 		.config_bundle = bundle_double});
 }
 

@@ -43,6 +43,13 @@ static int apply_double(void *, const struct apply_request *r, api_config_done d
 	return 0;
 }
 
+static struct versions_status versions_double;
+
+static const struct versions_status *versions_of_double(void *)
+{
+	return &versions_double;
+}
+
 static const char *managed_text_double(void *)
 {
 	return verbs_double.managed;
