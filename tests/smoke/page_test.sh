@@ -146,12 +146,12 @@ by_select() { echo "(() => { const l = [...box.querySelectorAll('label')].find((
 check "by a select in a narrow window" browse login "do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache'" "do:$sorting" "do:![...box.querySelectorAll('select')].some((s) => s.checkVisibility())" \
 	narrow "do:$(by_select Name)" "do:$(in_rows '=c,a,b9,b10,d,e,f,g,h,Z')" "do:$(press 'Other way round')" "do:$(in_rows 'Z,h,g,f,e,d,b10,b9,a,=c')" wide:360
 # top_days FROM TO: those of so many days ago
-top_days() { echo "(() => { const day = (ago) => new Date(Date.now() - 864e5 * ago).toLocaleDateString('sv'), [over, from, to] = document.querySelectorAll('main select, main input'); if (!to) return false; over.value = 'days'; over.dispatchEvent(new Event('change')); [from.value, to.value] = [day($1), day($2)]; return true; })()"; }
+top_days() { echo "(() => { const day = (ago) => new Date(Date.now() - 864e5 * ago).toLocaleDateString('sv'), [from, to] = document.querySelectorAll('main input[type=date]'); if (!to) return false; [from.value, to.value] = [day($1), day($2)]; return true; })()"; }
 in_german="Promise.all(['/dom.js', '/words.js', '/csv.js'].map((m) => import(m))).then(([d, w, c]) => [d.number(12345), d.percent(1, 8), w._\`\${w.count(1)} names in force.\`, w._\`\${w.count(2)} names in force.\`,
 	c.csvOf(d.table('', [d.named('Actions', (r) => r), d.figure(w._\`Names\`, (r) => d.number(r)), d.named(w._\`Actions\`, (r) => r)], [12345]).querySelector('table'))].join('|'))"
 check "in German by the browser's choice, with its numbers and plurals, and in English by the user's, which stays" browse speaks:de-AT login "do:$in_german.then((t) => t === '12.345|12,5 %|1 Name aktiv.|2 Namen aktiv.|\"Actions\",\"Namen\"\r\n\"12345\",\"12345\"\r\n')" \
 	"german${axe:+:$axe}" "do:(location.reload(), true)" "do:document.querySelector('main h1')?.textContent === 'Packet path' && document.documentElement.lang === 'en'"
-check "the history from one day to another, and where the store begins" browse login "do:location.hash = '#/top', true" "do:$(top_days 1 0)" "do:$(press Show)" "do:$(row rowed.blocked.test) === 'Allow'" \
+check "the history from one day to another, and where the store begins" browse login "do:location.hash = '#/top/days', true" "do:$(top_days 1 0)" "do:$(press Show)" "do:$(row rowed.blocked.test) === 'Allow'" \
 	"do:/The query store begins \\d/.test(document.querySelector('main').textContent)" "do:$(top_days 9 2)" "do:$(press Show)" "do:document.querySelector('main caption')?.textContent === 'Names of 0 queries'" \
 	"do:$(top_days 0 2)" "do:$(press Show)" "do:$(said 'must not be after')" "do:$(top_days 60 2)" "do:$(press Show)" "do:$(said '31 days at most')"
 # of_card TEXT: the cells of a row from the top down, by the titles that are seen beside them; `wide` for one that is wider than the window

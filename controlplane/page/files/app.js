@@ -104,6 +104,9 @@ skip.addEventListener('click', (e) => {
   e.preventDefault();
   document.getElementById('main').focus();
 });
-window.addEventListener('hashchange', () => { if (leave) show().then(() => document.getElementById('main').focus()); });
+window.addEventListener('hashchange', () => { if (leave) show().then(() => {
+  scrollTo(0, 0); // the header stays in sight
+  document.getElementById('main').focus({ preventScroll: true });
+}); });
 whenLoggedOut(loginShow);
 begin();

@@ -40,7 +40,7 @@ function clientsShow(day, look) {
 
 // What the query store has of its day. Gives what draws the tables again.
 function dayShow(box, day, filter, hand, signal) {
-  const hours = h('div'), tables = h('div', { class: 'columns' });
+  const hours = h('div'), tables = h('div', { class: 'columns wide' });
   const draw = () => fill(tables, one(_`Asked most`, 'names', day.names, filter, hand), one(_`Blocked most`, 'blocked', day.blocked, filter, hand), one(_`Lists that blocked`, 'lists', day.lists),
     one(_`Names that do not exist`, 'nxdomain', day.nxdomain, filter, hand));
   box.append(h('p', { class: 'soft' }, coverage(day)), h('h2', {}, _`Last 24 hours`), hours, tables);

@@ -46,10 +46,11 @@ export function facts(list) {
 export const mark = (kind, words) => h('span', { class: `mark ${kind}` }, words);
 
 export function say(words) {
-  const box = document.getElementById('said');
+  const box = document.getElementById('said'), clear = () => { box.textContent = ''; };
   box.textContent = words;
+  box.onclick = clear; // it may lie over a button
   clearTimeout(say.timer);
-  say.timer = setTimeout(() => { box.textContent = ''; }, 8000);
+  say.timer = setTimeout(clear, 8000);
 }
 
 // Of an action that failed; not of one that ended with its view.

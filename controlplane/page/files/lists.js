@@ -55,8 +55,8 @@ export async function show(box, signal) {
   await look();
 }
 
-// Has weir still to ask for the list for the first time, or is it about to?
-const isLoading = (l) => l.url && !l.last_try_unix_s && !!l.next_try_unix_s;
+// Has weir still to ask for the list for the first time, or is it about to? A copy of before counts.
+const isLoading = (l) => l.url && !l.last_try_unix_s && !l.last_good_unix_s && !!l.next_try_unix_s;
 
 function stateShow(l, isOff) {
   if (isOff) return mark('warn', _`off`);

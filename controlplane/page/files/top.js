@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who asks most, and for what: the last minutes from memory, longer spans from the query store.
-import { h, row, fill, table, figure, choice, field, action, number, percent, span, when } from './dom.js';
+import { h, row, fill, table, figure, field, action, number, percent, span, when } from './dom.js';
 import { get, loads } from './api.js';
 import { chart } from './chart.js';
 import { csvButton } from './csv.js';
@@ -57,13 +57,13 @@ function days() {
 }
 
 export async function show(box, signal, argument) {
-  const over = choice(SPANS, argument), result = h('div'), note = h('p', { class: 'soft' }), load = loads(result, signal);
-  const tables = h('div', { class: 'columns' }), chosen = days(), stored = h('p', { class: 'soft' });
+  const over = SPANS.some(([v]) => v === argument) ? argument : '', result = h('div'), note = h('p', { class: 'soft' }), load = loads(result, signal);
+  const tables = h('div', { class: 'columns wide' }), chosen = days(), stored = h('p', { class: 'soft' });
   let t = {};
   const hand = byHand(signal, () => hand.look().then(draw));
   const draw = () => fill(tables, KINDS.filter(([k]) => t[k]).map(([k, title]) => one(title, k, t[k], {}, hand)));
   const look = () => load(async (mine) => {
-    const params = over.value === 'days' ? chosen.params() : over.value && { seconds: over.value };
+    const params = over === 'days' ? chosen.params() : over && { seconds: over };
     [t] = await Promise.all([params ? get('/log/top', { ...params, limit: 20 }, { signal: mine }) : get('/top', { limit: 20 }, { signal: mine }), hand.look()]);
     note.textContent = params ? coverage(t) : _`Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
     draw();
@@ -74,13 +74,8 @@ export async function show(box, signal, argument) {
       hoursShow(day, t.hours, Number(params.seconds), mine);
     }
   });
-  const seen = row(chosen.fields, action(_`Show`, look));
-  seen.hidden = over.value !== 'days';
-  over.addEventListener('change', () => {
-    seen.hidden = over.value !== 'days';
-    look().catch((e) => { if (e.name !== 'AbortError') note.textContent = e.message; });
-  });
-  box.append(h('h1', {}, _`Top`), row(field(_`Over`, over), seen), stored, note, result);
+  const spans = SPANS.map(([v, title]) => h('li', {}, h('a', { href: `#/top/${v}`, 'aria-current': v === over ? 'true' : null }, title)));
+  box.append(h('h1', {}, _`Top`), h('nav', { 'aria-label': _`Over` }, h('ul', {}, spans)), over === 'days' ? row(chosen.fields, action(_`Show`, look)) : '', stored, note, result);
   get('/log/search', { oldest_first: 1, limit: 1 }, { signal }).then(({ rows }) => {
     if (rows.length) stored.textContent = _`The query store begins ${when(rows[0].time_us / 1e6)}.`;
   }).catch(() => {}); // a store that is off has no beginning
