@@ -3,13 +3,17 @@
 // GET /services: services that can be blocked. /status has groups, too. The data plane's statistics
 // count queries by group number.
 
+#include "api_param.h"
 #include "api_server.h"
 #include "policy/schedule.h"
 #include "policy/services_table.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/config/managed.h>
+#include <weir/heap_site.h>
 
 // Adds "all_lists" and "lists" of a group; `g` NULL: of everyone else.
 static void lists_out(struct json_out *o, struct json_node *n, const struct config *c,
@@ -174,8 +178,9 @@ static void now_out(struct json_out *o, struct json_node *n, const struct group_
 	json_out_count(o, n, "next_change_unix_s", (uint64_t)now->next_change);
 }
 
-static void detail_out(
-	struct json_out *o, struct json_node *list, const struct api *a, unsigned group)
+// Returns the object for the group's own values; NULL: without `has_own`, or for everyone else.
+static struct json_node *detail_out(struct json_out *o, struct json_node *list, const struct api *a,
+	unsigned group, bool has_own)
 {
 	static const struct config_group nobody;
 	const struct api_deps *d = &a->deps;
@@ -200,22 +205,78 @@ static void detail_out(
 	struct json_node *schedules = json_out_array(o, n, "schedules");
 	for (unsigned i = 0; i < s->count; i++)
 		schedule_out(o, schedules, c, &s->one[i], now.mask.active >> i & 1, time(NULL));
+	return has_own && g ? json_out_object(o, n, "own") : NULL;
 }
 
-// Replies with the groups and what holds for each at present.
+enum { OWN_DEPTH_MAX = 8 }; // more than the keys of a group have
+
+// Writes the groups' own values into their objects.
+struct own_out {
+	struct json_out *o;
+	const struct config *c;
+	struct json_node **own; // objects of the groups, by number
+	unsigned depth;
+	struct json_node *at[OWN_DEPTH_MAX]; // open objects and lists
+};
+
+static bool own_group(void *arg, const char *name)
+{
+	struct own_out *out = arg;
+	const struct config_group *g = config_group_by_name(out->c, name);
+	if (!g)
+		return false;
+	out->depth = 0;
+	out->at[0] = out->own[g - out->c->groups + 1];
+	return true;
+}
+
+static void own_open(void *arg, const char *key, bool is_list)
+{
+	struct own_out *out = arg;
+	struct json_node *in = out->at[out->depth];
+	assert(out->depth + 1 < OWN_DEPTH_MAX);
+	out->at[++out->depth] =
+		is_list ? json_out_array(out->o, in, key) : json_out_object(out->o, in, key);
+}
+
+static void own_text(void *arg, const char *key, const char *text)
+{
+	struct own_out *out = arg;
+	json_out_text(out->o, out->at[out->depth], key, text);
+}
+
+static void own_close(void *arg)
+{
+	struct own_out *out = arg;
+	out->depth--;
+}
+
+// Replies with the groups and what holds for each at present. `own=1`: also with the values that
+// each has of its own, in the form of a file, which PUT takes.
 static void serve_groups(struct api *a, struct http_exchange *x)
 {
+	static const struct config_own_use use = {own_group, own_open, own_text, own_close};
 	const struct api_deps *d = &a->deps;
-	if (!d->group_now) {
+	bool has_own;
+	if (!api_param_flag(x, "own", &has_own))
+		return;
+	if (!d->group_now || (has_own && !d->config_bundle)) {
 		api_refuse(x, 503, "there are no groups yet");
 		return;
 	}
+	const struct config *c = d->config_current(d->reload_arg);
+	struct json_node *node[CONFIG_GROUPS_MAX + 1];
 	struct json_out *o = json_out_new();
 	struct json_node *list = json_out_array(o, json_out_root(o), "groups");
-	unsigned count = d->config_current(d->reload_arg)->group_count;
-	for (unsigned i = 0; i <= count; i++)
-		detail_out(o, list, a, i);
-	http_reply(x, 200, json_out_finish(o));
+	struct own_out own = {.o = o, .c = c, .own = node};
+	for (unsigned i = 0; i <= c->group_count; i++)
+		node[i] = detail_out(o, list, a, i, has_own);
+	if (!has_own || config_groups_own(d->config_bundle(d->reload_arg), &use, &own) == 0) {
+		http_reply(x, 200, json_out_finish(o));
+		return;
+	}
+	heap_free(json_out_finish(o));
+	http_reply(x, 500, NULL);
 }
 
 struct domains_out {
@@ -246,7 +307,7 @@ static void serve_services(struct api *, struct http_exchange *x)
 }
 
 const struct api_part api_groups_part = {
-	.endpoint = {{"/groups", serve_groups, API_GET, CONTROL_READ, ""},
+	.endpoint = {{"/groups", serve_groups, API_GET, CONTROL_READ, "own"},
 		{"/services", serve_services, API_GET, CONTROL_READ, ""}},
 	.status = groups_out,
 };

@@ -211,6 +211,11 @@ bool json_in_flag(const struct json_in *v)
 	return json_is_true(in_value(v));
 }
 
+char *json_in_dump(const struct json_in *v)
+{
+	return json_dumps(in_value(v), JSON_ENCODE_ANY);
+}
+
 const char *json_in_other(const struct json_in *object,
 	bool (*knows)(const void *arg, const char *key), const void *arg)
 {

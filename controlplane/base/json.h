@@ -78,6 +78,7 @@ const struct json_in *json_in_at(const struct json_in *list, size_t i);
 const char *json_in_text(const struct json_in *v);
 int64_t json_in_number(const struct json_in *v);
 bool json_in_flag(const struct json_in *v);
+char *json_in_dump(const struct json_in *v); // JSON text, for free(); NULL: no memory
 // A key of the object that `knows` does not know; NULL: it knows all.
 const char *json_in_other(const struct json_in *object,
 	bool (*knows)(const void *arg, const char *key), const void *arg);

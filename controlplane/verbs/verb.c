@@ -176,6 +176,13 @@ static void why_write(const char *why, char out[CONFIG_WHY_MAX])
 		memmove(begin, end + 1, strlen(end + 1) + 1);
 }
 
+void verb_refuse_config(struct verb *v, const char *why)
+{
+	char shown[CONFIG_WHY_MAX];
+	why_write(why, shown);
+	verb_refuse(v, 400, "%s", shown);
+}
+
 static void on_applied(void *arg, int err, const char *why, const char *needs_restart)
 {
 	struct verb *v = arg;

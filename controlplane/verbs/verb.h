@@ -32,6 +32,8 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x);
 struct json_node *verb_root(struct verb *v);
 // Replies with an error, and ends the verb.
 void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
+// Replies with 400 and an error of the configuration, without its place in the managed part.
+void verb_refuse_config(struct verb *v, const char *why);
 // Does the edited part have the text that is in force?
 bool verb_is_so(const struct verb *v);
 // Sends `reply`, and ends the verb: nothing changes.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // POST /groups/add, /groups/remove and /groups/move: the clients that the managed part adds to
-// groups.
+// groups; PUT /groups: all groups at once.
 
-#include "verb.h"
+#include "base/url_fields.h"
+#include "verb_put.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -128,8 +129,132 @@ static void serve_move(struct api *a, struct http_exchange *x)
 		finish(v, &asked, before, "move");
 }
 
+static bool knows_beside(const void *, const char *key)
+{
+	return strcmp(key, "groups") == 0;
+}
+
+static bool knows_key(const void *, const char *key)
+{
+	return url_field_is_of(
+		"name own group blocking prefixes macs clients vlan_count vlans client_name_count "
+		"client_names all_lists lists allow deny services safe_search block block_all "
+		"paused pause_left_s next_change_unix_s schedules",
+		"", key);
+}
+
+// Why the item is none of a group; NULL: it is.
+static const char *item_wrong(const struct json_in *item)
+{
+	const enum json_in_kind own = json_in_kind(json_in_get(item, "own"));
+	if (json_in_kind(item) != JSON_IN_OBJECT)
+		return ": must be an object";
+	const char *name = json_in_text(json_in_get(item, "name"));
+	if (!*name)
+		return ".name: must be a text";
+	if (own != JSON_IN_NONE && strcmp(name, CONFIG_EVERYONE) == 0)
+		return ".own: set what holds for everyone in `blocking`";
+	return own == JSON_IN_NONE || own == JSON_IN_OBJECT ? NULL : ".own: must be an object";
+}
+
+// Prints an item of the body as one of a file. False: no memory.
+static bool item_print(const struct json_in *item, const char *between, FILE *out)
+{
+	const struct json_in *own = json_in_get(item, "own");
+	char *name = json_in_dump(json_in_get(item, "name"));
+	char *rest = json_in_kind(own) == JSON_IN_OBJECT ? json_in_dump(own) : NULL;
+	const bool ok = name && (rest || json_in_kind(own) != JSON_IN_OBJECT);
+	if (ok)
+		fprintf(out, "%s{\"name\": %s%s%s", between, name, rest ? ", " : "",
+			rest ? rest + 1 : "}");
+	heap_free(name);
+	heap_free(rest);
+	return ok;
+}
+
+// Prints the groups of the body as a file has them. False: replied with an error.
+static bool groups_print(struct verb *v, const struct json_in *body, FILE *out)
+{
+	const struct json_in *list = json_in_get(body, "groups");
+	const char *between = "", *beside = json_in_other(body, knows_beside, NULL);
+	if (json_in_kind(list) != JSON_IN_LIST) {
+		verb_refuse(v, 400, "groups: must be a list in the object that is the body");
+		return false;
+	}
+	if (beside) {
+		verb_refuse(v, 400, "%.64s: no such key", beside);
+		return false;
+	}
+	fputs("{\"groups\": [", out);
+	for (size_t i = 0; i < json_in_count(list); i++) {
+		const struct json_in *item = json_in_at(list, i);
+		const char *wrong = item_wrong(item);
+		const char *other = wrong ? NULL : json_in_other(item, knows_key, NULL);
+		if (wrong || other) {
+			verb_refuse(v, 400, "groups[%zu]%s%.64s%s", i, wrong ? wrong : ".",
+				other ? other : "", other ? ": no such key" : "");
+			return false;
+		}
+		if (strcmp(json_in_text(json_in_get(item, "name")), CONFIG_EVERYONE) == 0)
+			continue;
+		if (!item_print(item, between, out)) {
+			verb_fail(v, -ENOMEM);
+			return false;
+		}
+		between = ", ";
+	}
+	fputs("]}", out);
+	return true;
+}
+
+// The groups of the body as a text of the configuration, for free(). NULL: replied with an error.
+static char *groups_text(struct verb *v)
+{
+	char why[JSON_IN_WHY_MAX], *text = NULL;
+	size_t len;
+	char *sent = http_body_take(v->exchange, &len);
+	struct json_in *body = sent ? json_in_read(sent, len, why) : NULL;
+	FILE *out = body ? open_memstream(&text, &len) : NULL;
+	if (sent && !body)
+		verb_refuse(v, 400, "the body is no JSON: %s", why);
+	else if (!out)
+		verb_fail(v, -ENOMEM);
+	bool ok = out && groups_print(v, body, out);
+	if (out && fclose(out) != 0 && ok) {
+		verb_fail(v, -ENOMEM);
+		ok = false;
+	}
+	json_in_free(body);
+	heap_free(sent);
+	if (!ok)
+		FREE_AND_NULL(text);
+	return text;
+}
+
+// Makes the groups those of the body.
+static void serve_put(struct api *a, struct http_exchange *x)
+{
+	struct config_put_counts counts;
+	char why[CONFIG_WHY_MAX];
+	bool is_check;
+	struct verb *v = api_param_flag(x, "check", &is_check) ? verb_begin(a, x) : NULL;
+	char *text = v ? groups_text(v) : NULL;
+	if (!text)
+		return;
+	const int rc = config_managed_groups_put(
+		v->managed, a->deps.config_bundle(a->deps.reload_arg), text, &counts, why);
+	heap_free(text);
+	if (rc == -EINVAL)
+		verb_refuse_config(v, why);
+	else if (rc < 0)
+		verb_fail(v, rc);
+	else
+		put_finish(v, "groups", &counts, is_check);
+}
+
 const struct api_part api_members_part = {
-	.endpoint = {{"/groups/add", serve_add, API_POST, CONTROL_ADMIN, "client! group! why"},
+	.endpoint = {{"/groups", serve_put, API_PUT, CONTROL_ADMIN, "check why"},
+		{"/groups/add", serve_add, API_POST, CONTROL_ADMIN, "client! group! why"},
 		{"/groups/remove", serve_remove, API_POST, CONTROL_ADMIN, "client! group why"},
 		{"/groups/move", serve_move, API_POST, CONTROL_ADMIN, "client! group! why"}},
 };

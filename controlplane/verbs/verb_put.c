@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// PUT /entries, /lists and /local: all items of the managed part at once.
+// PUT /entries, /lists, /local and /groups: all items of the managed part at once.
 
 #include "verb_put.h"
 
@@ -11,17 +11,13 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
-struct put_counts {
-	unsigned added, changed, removed, unchanged, in_file;
-};
-
 struct put {
 	struct verb *verb;
 	const struct put_kind *kind;
 	struct put_items old;    // what is in force, by keys
 	struct put_items news;   // items of the body that are not in force so
 	struct put_asked *asked; // the one that is being read
-	struct put_counts counts;
+	struct config_put_counts counts;
 	bool is_check;
 };
 
@@ -359,23 +355,20 @@ static bool all_edit(struct put *p)
 	return rc >= 0;
 }
 
-// Replies, after the change where there is one.
-static void finish(struct put *p)
+void put_finish(struct verb *v, const char *name, const struct config_put_counts *n, bool is_check)
 {
-	struct verb *v = p->verb;
 	struct json_node *root = verb_root(v);
-	const struct put_counts *n = &p->counts;
 	const bool is_change = (n->added || n->changed || n->removed) && !verb_is_so(v);
 	json_out_bool(v->reply, root, "changed", is_change);
-	json_out_bool(v->reply, root, "check", p->is_check);
+	json_out_bool(v->reply, root, "check", is_check);
 	struct json_node *counts = json_out_object(v->reply, root, "counts");
 	JSON_COUNTS(v->reply, counts, n, added, changed, removed, unchanged, in_file);
 	if (!is_change)
 		verb_done(v);
-	else if (p->is_check)
+	else if (is_check)
 		verb_try(v);
 	else
-		verb_apply(v, "put %s: %u added, %u changed, %u removed", p->kind->name, n->added,
+		verb_apply(v, "put %s: %u added, %u changed, %u removed", name, n->added,
 			n->changed, n->removed);
 }
 
@@ -385,7 +378,7 @@ static void serve(struct api *a, struct http_exchange *x, const struct put_kind 
 	if (!api_param_flag(x, "check", &p.is_check) || !(p.verb = verb_begin(a, x)))
 		return;
 	if (all_read(&p) && all_edit(&p))
-		finish(&p);
+		put_finish(p.verb, kind->name, &p.counts, p.is_check);
 	heap_free(p.asked);
 	items_free(&p.old);
 	items_free(&p.news);

@@ -73,3 +73,6 @@ struct put_kind {
 };
 
 extern const struct put_kind put_entries, put_lists, put_local;
+
+// Replies to a PUT of the list `name`, after the change where there is one, and ends the verb.
+void put_finish(struct verb *v, const char *name, const struct config_put_counts *n, bool is_check);

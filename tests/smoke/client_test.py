@@ -181,6 +181,29 @@ def test_put_records(lab):
     puts("local", {"records": []}, removed=1)
 
 
+def test_put_groups(lab):
+    client().config_override(json.dumps({"clients": [{"name": "tablet", "addresses": ["198.18.0.20"]}]}))
+    one = {"clients": ["198.18.0.12", "02:00:00:00:00:07", "198.18.4.0/24", "tablet"], "client_names": ["one"], "services": ["tiktok"],
+           "safe_search": {"google": True}, "blocking": True, "deny": ["ok.game.test"], "upstreams": ["127.0.0.1:5301"],
+           "schedules": [{"name": "night", "from": "21:00", "to": "07:00", "days": ["mon"], "block_all": True, "time_zone": "Asia/Tokyo"}]}
+    filed, put = {"name": "filed"}, {"name": "put", "own": one}
+    puts("groups", {"groups": [filed, put]}, added=1, unchanged=1)
+    assert client().groups_put(client().groups(own=1))["changed"] is False
+    made = next(g for g in client().groups(own=1)["groups"] if g["name"] == "put")
+    assert made["own"]["clients"] == one["clients"] and made["own"]["schedules"][0]["time_zone"] == "Asia/Tokyo"
+    becomes(OK, lab.result, "ok.game.test", client=KID)
+    client().groups_add(KID, "put")
+    becomes(BLOCKED, lab.result, "ok.game.test", client=KID)
+    assert client().groups_put(client().groups(own=1))["changed"] is False
+    puts("groups", {"groups": [{"name": "filed", "own": {"clients": ["198.18.0.8", KID]}}, put]}, changed=2)
+    becomes(OK, lab.result, "ok.game.test", client=KID)
+    refused("is in group", lambda: client().groups_put({"groups": [filed, {"name": "put", "own": {"clients": [KID]}}]}, check=1))
+    refused("no service", lambda: client().groups_put({"groups": [{"name": "put", "own": {**one, "services": ["none"]}}]}))
+    puts("groups", {"groups": [{"name": "filed", "own": {"clients": ["198.18.0.8"], "deny": ["filed.test"]}}]}, changed=1, removed=1)
+    client().config_unset("clients[tablet]")
+    assert client().config_overrides() == {"overrides": []}
+
+
 def test_restore(lab):
     client().config_restore("entries: [{name: ok.back.test, verdict: deny, why: für Anna}]\n", why="a new box")
     becomes(BLOCKED, lab.result, "ok.back.test")

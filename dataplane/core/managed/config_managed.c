@@ -2,7 +2,7 @@
 // The model is the tree of the text (config_tree.h). Values of records are equal if their RDATA is:
 // two verbs may write one value differently.
 
-#include "core/config/config_override.h"
+#include "managed_model.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -69,6 +69,12 @@ static const struct config_node *value_of(
 	if (n->kind == CONFIG_NODE_MAPPING)
 		return fields_have(f->keys, n, depth + 1) ? n : NULL;
 	return n->kind == CONFIG_NODE_TEXT || n->count || depth >= EMPTY_LISTS_DEPTH ? n : NULL;
+}
+
+const struct config_node *managed_value(
+	const struct config_field *f, const struct config_node *mapping)
+{
+	return value_of(f, mapping, EMPTY_LISTS_DEPTH);
 }
 
 static bool fields_have(const struct config_field *f, const struct config_node *mapping, int depth)
@@ -155,10 +161,6 @@ static void config_print(const struct config_node *root, FILE *out)
 	block_print(config_schema, root, 0, out);
 }
 
-struct config_managed {
-	struct config_tree tree; // the root is a mapping
-};
-
 // Gives the tree of an empty text a mapping as its root.
 static int root_make(struct config_tree *t)
 {
@@ -168,8 +170,7 @@ static int root_make(struct config_tree *t)
 	return t->root ? 0 : -ENOMEM;
 }
 
-// Reads a text, of which errors speak as `path`, into a model.
-static int parse(
+int managed_parse(
 	const char *path, const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
 {
 	struct config_errors *errors = heap_calloc(1, sizeof(*errors));
@@ -206,7 +207,7 @@ static int parse(
 
 int config_managed_parse(const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
 {
-	return parse("managed.yaml", text, out, why);
+	return managed_parse("managed.yaml", text, out, why);
 }
 
 void config_managed_free(struct config_managed *m)
@@ -630,7 +631,7 @@ int config_managed_record_remove(struct config_managed *m, const struct managed_
 int config_managed_override(struct config_managed *m, const char *text, char why[CONFIG_WHY_MAX])
 {
 	struct config_managed *change;
-	int rc = parse("the change", text, &change, why);
+	int rc = managed_parse("the change", text, &change, why);
 	if (rc < 0)
 		return rc;
 	const char *bad = config_override_bad(change->tree.root, config_schema);
@@ -705,7 +706,7 @@ static struct config_path_step set_print(const char *path, const char *value, FI
 	return last;
 }
 
-static bool has_name_alone(const struct config_node *item)
+bool managed_has_name_alone(const struct config_node *item)
 {
 	for (unsigned i = 1; i < item->count; i++)
 		if (item->child[i]->kind == CONFIG_NODE_TEXT || item->child[i]->count)
@@ -730,15 +731,16 @@ static void names_remove(struct config_managed *m, const char *path)
 		if (end[-1] != ']') // a key, or inside the name of an item
 			continue;
 		const struct config_node *item = override_find(m, around, &parent);
-		if (!item || !has_name_alone(item) || strcmp(item->child[0]->key, "name") != 0)
+		if (!item || !managed_has_name_alone(item)
+			|| strcmp(item->child[0]->key, "name") != 0)
 			return;
 		config_child_remove(parent, item);
 	}
 }
 
-// Removes the paths of `unset` that are `path` or below it. Returns their number.
-static unsigned unset_clear(struct config_node *unset, const char *path)
+unsigned managed_unset_clear(struct config_managed *m, const char *path)
 {
+	struct config_node *unset = config_node_list(m->tree.root, "unset");
 	const size_t len = strlen(path);
 	unsigned removed = 0;
 	for (unsigned i = config_list_count(unset); i-- > 0;) {
@@ -765,12 +767,11 @@ static bool override_remove(struct config_managed *m, const char *path)
 int config_managed_override_clear(
 	struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX])
 {
-	struct config_node *unset = config_node_list(m->tree.root, "unset");
 	if (!config_path_check(path, why))
 		return -EINVAL;
 	const bool was_set = override_remove(m, path);
 	snprintf(why, CONFIG_WHY_MAX, "%.200s is not set", path);
-	return unset_clear(unset, path) || was_set ? 0 : -ENOENT;
+	return managed_unset_clear(m, path) || was_set ? 0 : -ENOENT;
 }
 
 int config_managed_unset(struct config_managed *m, const char *path, char why[CONFIG_WHY_MAX])
@@ -781,7 +782,7 @@ int config_managed_unset(struct config_managed *m, const char *path, char why[CO
 		return -EINVAL;
 	if (!unset)
 		return -ENOMEM;
-	const bool was_set = override_remove(m, path), was_unset = unset_clear(unset, path);
+	const bool was_set = override_remove(m, path), was_unset = managed_unset_clear(m, path);
 	if (unset->count == CONFIG_UNSET_MAX)
 		return -E2BIG;
 	struct config_node *item = config_node_new(t, CONFIG_NODE_TEXT, NULL);
@@ -869,7 +870,7 @@ static int values_walk(struct override_walk *w, const struct config_field *field
 		for (unsigned i = 0; f->is_named && i < n->count && rc == 0; i++) {
 			const char *name = config_node_text(n->child[i], f->keys[0].key);
 			const size_t at = path_add(w, name ? name : "", true);
-			rc = name && has_name_alone(n->child[i])
+			rc = name && managed_has_name_alone(n->child[i])
 				     ? value_use(w, f->keys,
 					     config_node_find(n->child[i], f->keys[0].key))
 				     : values_walk(w, f->keys, n->child[i], name != NULL);

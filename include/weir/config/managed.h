@@ -113,9 +113,37 @@ typedef void config_override_use(void *arg, const char *path, const char *value)
 ATTR_MUST_CHECK int config_managed_overrides(
 	const struct config_managed *m, config_override_use *use, void *arg);
 
+struct config_bundle;
+
+// All groups, with the values that each has of its own in the texts, none that it inherits, and the
+// clients that verbs have added. Groups have no secrets.
+
+// Calls `group` with each name in the order of the texts; where that returns true, the others with
+// each value of the group: `text` with a value, `open` and `close` around a list or a mapping.
+// `key` NULL: an item of a list. Parses the texts: some milliseconds. -EINVAL, -ENOMEM.
+struct config_own_use {
+	bool (*group)(void *arg, const char *name);
+	void (*open)(void *arg, const char *key, bool is_list);
+	void (*text)(void *arg, const char *key, const char *text);
+	void (*close)(void *arg);
+};
+ATTR_MUST_CHECK int config_groups_own(
+	const struct config_bundle *b, const struct config_own_use *use, void *arg);
+
+// Items of a list that is put as a whole. `in_file`: of a file, and not in the list that is put.
+struct config_put_counts {
+	unsigned added, changed, removed, unchanged, in_file;
+};
+// Makes the groups those of `text`, which has the key `groups` as a file has it, as YAML or JSON;
+// an item with its name alone stays as it is. A group of `b`, the texts in force, that `text` lacks
+// is removed unless a file has it. A value of a file that differs is overridden, or unset. -EINVAL
+// with `why`; -E2BIG, -ENOMEM: the model is half changed.
+ATTR_MUST_CHECK int config_managed_groups_put(struct config_managed *m,
+	const struct config_bundle *b, const char *text, struct config_put_counts *out,
+	char why[CONFIG_WHY_MAX]);
+
 // Items of files that verbs do not edit.
 
-struct config_bundle;
 // Which of the keys and items at these paths have the operator's files; `has_managed`: or the
 // managed part. Parses the texts: some milliseconds.
 void config_paths_find(const struct config_bundle *b, bool has_managed, const char *const *path,

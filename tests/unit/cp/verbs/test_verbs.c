@@ -690,6 +690,21 @@ TEST(test_put_others_refused)
 			"\"ttl_s\":\"1\"}]}",
 			"records[0].ttl_s: must be a whole number"},
 		{"/local", "{\"records\":[],\"left_out\":1}", "left_out: some are missing"},
+		{"/groups", "{\"groups\":[{\"name\":1}]}", "groups[0].name: must be a text"},
+		{"/groups", "{\"groups\":[\"kids\"]}", "groups[0]: must be an object"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\",\"mac\":[]}]}",
+			"groups[0].mac: no such key"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\",\"own\":[]}]}",
+			"groups[0].own: must be an object"},
+		{"/groups", "{\"groups\":[{\"name\":\"everyone\",\"own\":{}}]}",
+			"groups[0].own: set what holds for everyone in `blocking`"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\",\"clients\":[\"192.0.2.1\"]}]}",
+			"groups \\\"a\\\": own: is missing"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\",\"own\":{\"macs\":[]}}]}", "macs"},
+		{"/groups", "{\"groups\":[{\"name\":\"a\",\"own\":{\"name\":\"b\"}}]}", "twice"},
+		{"/groups", "{\"groups\":[],\"left_out\":0}", "left_out: no such key"},
+		{"/groups", "{\"groups\":{}}", "groups: must be a list"},
+		{"/groups", "{\"groups\":[", "the body is no JSON"},
 	};
 	puts_refused(bad, ARRAY_LEN(bad));
 }
@@ -853,6 +868,30 @@ TEST(test_put_same_text)
 	assert_int_equal(verbs_double.applied, applied + 1);
 	config.dated.count = 0;
 	verbs_double.managed[0] = '\0';
+}
+
+// The group `kids` is of a file. Keys that only report count for nothing.
+TEST(test_put_groups)
+{
+	assert_put("/groups",
+		"{\"groups\":[{\"name\":\"everyone\",\"group\":0},"
+		"{\"name\":\"kids\",\"clients\":[\"192.0.2.99\"],\"services\":[\"vk\"]},"
+		"{\"name\":\"new\",\"own\":{\"clients\":[\"192.0.2.8\",\"tab\"],"
+		"\"client_names\":[\"tab\"],\"blocking\":false,\"vlans\":[7]}}]}",
+		200, SUMMARY("true", "1", "0", "0", "1", "0"));
+	managed_has("- {name: \"new\", blocking: \"false\", clients: [\"192.0.2.8\", \"tab\"], "
+		    "vlans: [\"7\"], client_names: [\"tab\"]}",
+		true);
+	managed_has("kids", false);
+	verbs_double.managed[0] = '\0';
+	assert_put("/groups?check=1",
+		"{\"groups\":[{\"name\":\"kids\",\"own\":{\"clients\":[\"192.0.2.7\"]}}]}", 200,
+		"\"changed\":1,\"removed\":0");
+	assert_string_equal(verbs_double.managed, "");
+	assert_put("/groups",
+		"{\"groups\":[{\"name\":\"kids\",\"own\":{\"clients\":[\"192.0.2.9\"]}}]}", 200,
+		SUMMARY("false", "0", "0", "0", "1", "0"));
+	assert_put("/groups", "{\"groups\":[]}", 200, SUMMARY("false", "0", "0", "0", "0", "1"));
 }
 
 // What the configuration refuses, a check finds too, and puts nothing in force.

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The inside of struct config_managed (weir/config/managed.h), for the files of this folder.
+
+#include "core/config/config_override.h"
+
+#include <weir/config/managed.h>
+
+struct config_managed {
+	struct config_tree tree; // the root is a mapping
+};
+
+// Reads a text, of which errors speak as `path`, into a model. Errors of config_managed_parse.
+ATTR_MUST_CHECK int managed_parse(
+	const char *path, const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX]);
+// The value of a key of an item, which may be an empty list; NULL: it has no value.
+const struct config_node *managed_value(
+	const struct config_field *f, const struct config_node *mapping);
+// Has the item no value but that of its first key?
+bool managed_has_name_alone(const struct config_node *item);
+// Removes the paths of `unset` that are `path` or below it. Returns their number.
+unsigned managed_unset_clear(struct config_managed *m, const char *path);
