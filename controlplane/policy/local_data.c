@@ -56,6 +56,8 @@ struct local_items {
 	size_t used, bytes_room;
 };
 
+struct local_seed;
+
 static int items_new(struct local_items **out)
 {
 	*out = heap_calloc(1, sizeof(**out));
@@ -248,22 +250,32 @@ static const struct item *next_of(
 	return NULL;
 }
 
+// Those of the name itself.
+static struct covering covering_at(
+	const struct local_items *b, const uint8_t *wire, size_t len, unsigned wanted)
+{
+	struct covering c = {.first = item_find(b, wire, len), .wanted = wanted};
+	if (c.first && !(c.first->covers & wanted))
+		c.first = next_of(b, &c, c.first);
+	return c;
+}
+
 static struct covering covering_of(const struct local_items *b, const struct dns_name *name)
 {
 	const uint8_t *wire = name->wire;
 	size_t len = name->len;
-	struct covering c = {.wanted = RULE_COVERS_SELF};
-	for (;;) {
-		c.first = item_find(b, wire, len);
-		if (c.first && !(c.first->covers & c.wanted))
-			c.first = next_of(b, &c, c.first);
-		if (c.first || wire[0] == 0)
-			return c;
+	struct covering c = covering_at(b, wire, len, RULE_COVERS_SELF);
+	while (!c.first && wire[0] != 0) {
 		len -= wire[0] + (size_t)1;
 		wire += wire[0] + 1;
-		c.wanted = RULE_COVERS_BELOW;
+		c = covering_at(b, wire, len, RULE_COVERS_BELOW);
 	}
+	return c;
 }
+
+// Defined below: is what the items of `own` lack resolved?
+static bool lacks_are_resolved(
+	const struct local_seed *d, const struct local_items *b, const struct covering *own);
 
 // Follows an alias to what its last target is. -ELOOP: to no end.
 static int trail_follow(const struct local_items *b, const struct item *alias,
@@ -286,17 +298,18 @@ static int trail_follow(const struct local_items *b, const struct item *alias,
 }
 
 // A circle is the control plane's to refuse.
-static bool leads_to_others(const struct local_items *b, const struct item *alias)
+static bool leads_to_others(
+	const struct local_seed *d, const struct local_items *b, const struct item *alias)
 {
 	struct list_chain chain;
 	struct covering end;
 	return trail_follow(b, alias, &chain, &end) < 0 || !end.first
-	       || end.first->reply == RULE_REPLY_RESOLVE;
+	       || end.first->reply == RULE_REPLY_RESOLVE || lacks_are_resolved(d, b, &end);
 }
 
 // When all is in: sorts, lets the loudest speak, and finds out which CNAMEs lead to local data
 // (RULE_REPLY_DATA, the image follows them) and which to names of others (RULE_REPLY_RESOLVE).
-static void items_merge(struct local_items *b)
+static void items_merge(const struct local_seed *d, struct local_items *b)
 {
 	size_t kept = 0;
 	if (b->count)
@@ -307,13 +320,16 @@ static void items_merge(struct local_items *b)
 	}
 	b->count = kept;
 	for (size_t i = 0; i < b->count; i++)
-		if (b->item[i].rtype == DNS_TYPE_CNAME && leads_to_others(b, &b->item[i]))
+		if (b->item[i].rtype == DNS_TYPE_CNAME && leads_to_others(d, b, &b->item[i]))
 			b->item[i].reply = RULE_REPLY_RESOLVE;
 }
 
-static struct list_rule rule_of(const struct local_items *b, const struct item *i)
+static struct list_rule rule_of(
+	const struct local_seed *d, const struct local_items *b, const struct item *i)
 {
 	bool data = i->reply == RULE_REPLY_DATA;
+	const struct covering same = covering_at(b, b->bytes + i->name, i->name_len, i->covers);
+	const uint16_t only = lacks_are_resolved(d, b, &same) ? i->rtype : 0;
 	return (struct list_rule){
 		.what = LIST_RULE_NAME,
 		.kind =
@@ -321,9 +337,9 @@ static struct list_rule rule_of(const struct local_items *b, const struct item *
 				.rule_class = RULE_CLASS_LOCAL,
 				.covers = i->covers,
 				.reply = i->reply,
-				.types = {.count = i->but_type != 0,
+				.types = {.count = i->but_type || only,
 					.except = i->but_type != 0,
-					.type = {i->but_type}},
+					.type = {i->but_type ? i->but_type : only}},
 			},
 		.rtype = data ? i->rtype : 0,
 		.rdata_len = data ? i->rdata_len : 0,
@@ -359,13 +375,13 @@ static int alias_rules(const struct local_items *b, const struct item *alias, st
 
 // Passes on the remaining items, in the order of names. A result other than 0 stops, and is
 // returned.
-static int items_rules(const struct local_items *b, unsigned first_voice, unsigned last_voice,
-	list_rule_take take, void *arg)
+static int items_rules(const struct local_seed *d, const struct local_items *b,
+	unsigned first_voice, unsigned last_voice, list_rule_take take, void *arg)
 {
 	int rc = 0;
 	for (size_t k = 0; k < b->count && rc == 0; k++) {
 		const struct item *i = &b->item[k];
-		struct list_rule rule = rule_of(b, i);
+		struct list_rule rule = rule_of(d, b, i);
 		struct dns_name name = {.len = i->name_len, .labels = i->labels};
 		if (i->voice < first_voice || i->voice > last_voice)
 			continue;
@@ -385,7 +401,7 @@ struct local_seed {
 	struct designated designated;
 	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // service addresses
 	unsigned address_count;
-	bool hosts_ptr;
+	bool hosts_ptr, forwards_missing;
 	uint32_t ttl_s;
 	unsigned hosts_count, zone_count;
 	char *hosts[CONFIG_HOSTS_FILES_MAX];
@@ -413,6 +429,56 @@ static bool is_zone(const struct local_seed *d, const struct dns_name *name)
 {
 	return d->zone_count
 	       && bsearch(name, d->zones, d->zone_count, sizeof(d->zones[0]), by_wire);
+}
+
+static bool has_type(const struct local_items *b, const struct covering *c, uint16_t type)
+{
+	for (const struct item *i = c->first; i; i = next_of(b, c, i))
+		if (i->rtype == type)
+			return true;
+	return false;
+}
+
+static bool are_records(const struct local_items *b, const struct covering *c)
+{
+	for (const struct item *i = c->first; i; i = next_of(b, c, i))
+		if (i->voice > LOCAL_HOSTS || i->reply != RULE_REPLY_DATA || !i->rtype
+			|| i->rtype == DNS_TYPE_CNAME)
+			return false;
+	return true;
+}
+
+// A zone whose unknown names do not exist, or a special-use name itself.
+static bool is_closed(const struct local_seed *d, const struct dns_name *name)
+{
+	struct special_name special;
+	return is_zone(d, name)
+	       || (special_name_of(&d->special, name, &special)
+		       && special.name.labels == name->labels);
+}
+
+// The items are records alone, and nothing local above their name speaks of what they lack: no
+// closed name, and no wildcard with a type that they have not.
+static bool lacks_are_resolved(
+	const struct local_seed *d, const struct local_items *b, const struct covering *own)
+{
+	struct dns_name up = {.len = own->first->name_len, .labels = own->first->labels};
+	if (!d->forwards_missing || !are_records(b, own))
+		return false;
+	memcpy(up.wire, b->bytes + own->first->name, up.len);
+	while (!is_closed(d, &up)) {
+		if (up.labels == 0)
+			return true;
+		up = parent_of(&up);
+		const struct covering above = covering_at(b, up.wire, up.len, RULE_COVERS_BELOW);
+		for (const struct item *i = above.first; i; i = next_of(b, &above, i)) {
+			if (i->reply == RULE_REPLY_RESOLVE && i->rtype != DNS_TYPE_CNAME)
+				return true;
+			if (!has_type(b, own, i->rtype))
+				return false;
+		}
+	}
+	return false;
 }
 
 static int say(struct local_items *b, unsigned voice, const struct dns_name *name, unsigned covers,
@@ -686,6 +752,7 @@ static int seed_init(struct local_seed *s, const struct config *c)
 	s->address_count = c->dataplane.address_count;
 	memcpy(s->addresses, c->dataplane.addresses, sizeof(s->addresses));
 	s->hosts_ptr = l->hosts_ptr;
+	s->forwards_missing = l->missing_forward;
 	s->ttl_s = l->ttl_s;
 	for (; s->hosts_count < l->hosts_file_count; s->hosts_count++) {
 		s->hosts[s->hosts_count] = heap_strdup(l->hosts_files[s->hosts_count]);
@@ -932,8 +999,8 @@ int local_data_rules(void *arg, list_rule_take take, void *take_arg)
 	if (s->hosts)
 		rc = seed_hosts(&s->data->seed, b, &s->unread);
 	if (rc == 0) {
-		items_merge(b);
-		rc = items_rules(b, s->first_voice, s->last_voice, take, take_arg);
+		items_merge(&s->data->seed, b);
+		rc = items_rules(&s->data->seed, b, s->first_voice, s->last_voice, take, take_arg);
 	}
 	items_free(b);
 	return rc;

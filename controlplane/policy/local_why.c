@@ -161,7 +161,8 @@ static void forward_tell(
 		dns_name_to_text(&z->name, name), servers);
 }
 
-static void record_tell(struct local_why *w, const struct met *m, uint16_t type)
+static void record_tell(
+	const struct config *c, struct local_why *w, const struct met *m, uint16_t type)
 {
 	char name[DNS_NAME_TEXT_MAX], target[DNS_NAME_TEXT_MAX] = "";
 	const struct config_record *r = m->record;
@@ -172,8 +173,9 @@ static void record_tell(struct local_why *w, const struct met *m, uint16_t type)
 	tell(w, LOCAL_WHY_RECORD, m->of, "local record %s%.250s %s%s%.250s%s",
 		r->wildcard ? "*." : "", dns_name_to_text(&r->name, name),
 		rdata_parse_type_text(r->type), target[0] ? " " : "", target,
-		!target[0] && r->type != type ? " (and others; none of a type asked is NODATA)"
-					      : "");
+		target[0] || r->type == type ? ""
+		: c->local.missing_forward   ? " (and others)"
+					     : " (and others; none of a type asked is NODATA)");
 }
 
 // Reports the remaining item; a forward zone at or below it overrides.
@@ -211,7 +213,7 @@ void local_why(const struct config *c, const struct config_group *group,
 			return;
 		}
 		if (m.record && !m.is_special) {
-			record_tell(out, &m, type);
+			record_tell(c, out, &m, type);
 			struct rd rd = rd_init(m.record->rdata, m.record->rdata_len);
 			if (m.record->type != DNS_TYPE_CNAME || type == DNS_TYPE_CNAME
 				|| dns_name_read(&rd, &name) < 0)

@@ -856,8 +856,8 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	if (a.ttl_s > v->stored_ttl_s)
 		a.ttl_s = v->stored_ttl_s;
 	a.auth_ttl_s = v->auth_ttl_s;
-	a.authenticated =
-		question_may_have_ad(q) && !q->rewrite && get_u16(v->msg + 2) & DNS_FLAG_AD;
+	a.authenticated = question_may_have_ad(q) && !q->rewrite && !a.is_stripped
+			  && get_u16(v->msg + 2) & DNS_FLAG_AD;
 	a.insecure = value_is_insecure(q, v);
 	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms, now_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
@@ -1204,9 +1204,32 @@ static void question_validate(struct question *q)
 	validate(q, question_asked_type(q), on_verdict);
 }
 
+// Has the name that weir asks for local records, of other types than the one asked?
+static bool has_local_records(const struct question *q)
+{
+	static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_PTR, DNS_TYPE_MX,
+		DNS_TYPE_TXT, DNS_TYPE_SRV, DNS_TYPE_CAA, DNS_TYPE_SVCB, DNS_TYPE_HTTPS};
+	const struct resolver *r = q->owner;
+	const struct dns_name *name = question_asked(q);
+	if (!r->set.missing_forward || resolver_is_local(r, q->def, name, question_asked_type(q)))
+		return false;
+	for (unsigned i = 0; i < ARRAY_LEN(types); i++)
+		if (resolver_is_local(r, q->def, name, types[i]))
+			return true;
+	return false;
+}
+
 int question_read(const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out)
 {
-	return question_read_hops(q, msg, len, 0, out);
+	int rc = question_read_hops(q, msg, len, 0, out);
+	// NXDOMAIN would be for all types (RFC 8020).
+	if (rc == 0 && out->kind == DNS_ANSWER_NXDOMAIN && out->reply_cnames == 0
+		&& has_local_records(q)) {
+		out->kind = DNS_ANSWER_NODATA;
+		out->rcode = DNS_RCODE_NOERROR;
+		out->is_stripped = true;
+	}
+	return rc;
 }
 
 void question_finish(struct question *q, enum refresh_end end)

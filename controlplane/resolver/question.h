@@ -20,8 +20,8 @@ void question_ask(struct question *q);
 void question_finish(struct question *q, enum refresh_end end);
 // Arms the question's timer again, for a client that joined after all had been served.
 void question_wait_again(struct question *q, uint64_t now_ms);
-// Reads a reply to the name that weir asked for as an answer to the question. Returns what
-// dns_answer_read does.
+// Reads a reply to the name that weir asked for as an answer to the question. NXDOMAIN for a name
+// with local records of other types is read as NODATA. Returns what dns_answer_read does.
 ATTR_MUST_CHECK int question_read(
 	const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out);
 

@@ -58,6 +58,7 @@ struct resolver_settings {
 	uint32_t stale_ttl_s, client_ttl_cap_s;
 	bool any_minimal, rotate;
 	bool validates;
+	bool missing_forward; // local.missing_types
 	bool sends_subnet;    // some server is sent clients' subnets
 	bool stale_immediate; // workers serve expired records at once
 	uint64_t dnssec;      // config_dnssec.hash

@@ -994,6 +994,7 @@ static void settings_apply(struct resolver *r, const struct config *c)
 		.stale_ttl_s = c->cache.stale_ttl_s,
 		.any_minimal = c->access.any_minimal,
 		.rotate = c->cache.rotate,
+		.missing_forward = c->local.missing_forward,
 		.sends_subnet = config_sends_subnet(c),
 		.stale_immediate = c->cache.stale_immediate,
 		.client_ttl_cap_s = c->cache.client_ttl_cap_s,

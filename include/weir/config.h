@@ -258,12 +258,13 @@ struct config_local_zone {
 };
 
 struct config_local {
-	uint32_t ttl_s;     // for hosts files, and for records that give no TTL
-	bool special_names; // RFC 6761 and so on (controlplane/policy/special_names.h)
-	bool test_names;    // ask the upstreams about names below `test`
-	bool doh_canary;    // use-application-dns.net does not exist
-	bool relay_canary;  // the names of iCloud Private Relay do not exist
-	bool hosts_ptr;     // addresses in hosts files have PTR records
+	uint32_t ttl_s;       // for hosts files, and for records that give no TTL
+	bool special_names;   // RFC 6761 and so on (controlplane/policy/special_names.h)
+	bool test_names;      // ask the upstreams about names below `test`
+	bool doh_canary;      // use-application-dns.net does not exist
+	bool relay_canary;    // the names of iCloud Private Relay do not exist
+	bool hosts_ptr;       // addresses in hosts files have PTR records
+	bool missing_forward; // resolve the types of which a record's name has none
 	unsigned record_count, hosts_file_count, zone_count;
 	struct config_record *records;
 	char **hosts_files; // absolute

@@ -74,7 +74,7 @@ struct dns_answer {
 	uint8_t cname_count;
 	uint8_t reply_cnames; // how many of these CNAMEs the reply had
 	bool is_open;
-	bool is_stripped;             // some record is not as the server sent it (svc_strip)
+	bool is_stripped;             // not all is as the server sent it (svc_strip)
 	bool authenticated, insecure; // for the caller to set: a read leaves them off
 	uint16_t ttl_off[DNS_ANSWER_TTLS_MAX];
 	uint8_t bytes[DNS_MESSAGE_MAX]; // each TTL inside is within the limits as well

@@ -134,6 +134,33 @@ def test_private_relay(lab):
         assert "(local.relay_canary)" in lab.weirctl("why", "mask.icloud.com")
 
 
+def test_types_that_a_name_lacks(lab):
+    records = [{"name": "ok-3000.nas.test", "type": "A", "value": "192.168.7.30"}, {"name": "*.wild.test", "type": "A", "value": "192.168.7.31"},
+               cname("alias.test", "ok-3000.nas.test"), {"name": "nx-3000.nas.test", "type": "A", "value": "192.168.7.32"}]
+    lab.configure(local={"test_names": True, "zones": [], "hosts_files": [], "records": records})
+    becomes("192.168.7.31", lab.short, "ok-3000.x.wild.test")
+    assert lab.ask("ok-3000.nas.test", "AAAA").rcode == "NOERROR" and not lab.ask("ok-3000.nas.test", "AAAA").texts
+    assert lab.ask("ok-3000.x.wild.test", "AAAA").texts == []
+    assert lab.up1.asked("ok-3000.nas.test") == 0
+    with lab.configured(local={"missing_types": "forward"}):
+        becomes(True, lambda: bool(lab.ask("ok-3000.nas.test", "AAAA").texts))
+        assert lab.short("ok-3000.nas.test") == "192.168.7.30"
+        assert lab.up1.asked("ok-3000.nas.test") >= 1
+        assert lab.short("ok-3000.x.wild.test") == "192.168.7.31"
+        six = lab.short("ok-3000.nas.test", "AAAA")
+        assert lab.short("ok-3000.x.wild.test", "AAAA") == six
+        assert lab.short("alias.test") == "ok-3000.nas.test. 192.168.7.30"
+        assert lab.short("alias.test", "AAAA") == f"ok-3000.nas.test. {six}"
+        assert lab.short("nx-3000.nas.test") == "192.168.7.32"
+        assert lab.result("nx-3000.nas.test", "AAAA") == "NOERROR"  # the name exists
+        assert "(local.missing_types: forward)" in lab.weirctl("why", "ok-3000.nas.test", "AAAA")
+        assert "missing_types" not in lab.weirctl("why", "ok-3000.nas.test", "A")
+        with lab.configured(blocking={"deny": ["ok-3000.nas.test"], "mode": "nxdomain"}):
+            becomes("NXDOMAIN", lab.result, "ok-3000.nas.test", "AAAA")
+            assert lab.short("ok-3000.nas.test") == "192.168.7.30"
+    becomes([], lambda: lab.ask("ok-3000.nas.test", "AAAA").texts)
+
+
 def test_without_local_data_the_name_is_asked_upstream(lab):
     lab.configure(local={"test_names": None, "special_names": False, "doh_canary": False})
     becomes(OK, lab.short, "ok-3000.nas.lan")

@@ -411,13 +411,28 @@ static void headline(struct why *w)
 		add(out, "; but its answer failed DNSSEC validation");
 }
 
+// Has local data the name for other types alone (local.missing_types)?
+static bool lacks_type(const struct why *w)
+{
+	if (w->decider >= 0 && w->hit[w->decider].kind.rule_class == RULE_CLASS_LOCAL)
+		return false;
+	for (unsigned i = 0; i < w->hits; i++)
+		if (w->hit[i].kind.rule_class == RULE_CLASS_LOCAL && w->hit[i].state == WHY_NO_TYPE
+			&& !w->hit[i].kind.types.except)
+			return true;
+	return false;
+}
+
 void why_steps(struct why *w)
 {
 	w->steps = 0;
 	client_step(w);
 	time_step(w);
 	if (w->local[0])
-		step(w, WHY_STAGE_LOCAL, false, "%s", w->local);
+		step(w, WHY_STAGE_LOCAL, false, "%s%s", w->local,
+			lacks_type(w) ? "; has none of this type, which goes on to lists and "
+					"upstreams (local.missing_types: forward)"
+				      : "");
 	for (unsigned i = 0; i < w->entries; i++)
 		step(w, WHY_STAGE_ENTRY, false, "%s", w->entry[i].text);
 	for (enum why_stage s = WHY_STAGE_LOCAL; s <= WHY_STAGE_BLOCK; s++) {

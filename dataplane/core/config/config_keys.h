@@ -294,7 +294,11 @@
 		"exist, which makes Apple devices use this resolver in place of iCloud "        \
 		"Private Relay.")                                                               \
 	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                          \
-		"Whether addresses in hosts files get PTR records.")
+		"Whether addresses in hosts files get PTR records.")                            \
+	X(local, missing_types, missing_forward, CHOICE, missing_types, "nodata", 0, 0, LIVE,   \
+		"What a name of `local.records`, `local_records` or a hosts file is for types " \
+		"of which it has no record. `nodata`: it has none. `forward`: weir resolves "   \
+		"them ([local.md](../how-to/local.md#types-that-a-name-lacks)).")
 
 #define CONFIG_KEYS(X)              \
 	CONFIG_KEYS_RUNTIME(X)      \
@@ -361,6 +365,8 @@
 	X(ttl_preset, "weir", TTL_PRESET_WEIR)                          \
 	X(ttl_preset, "reference", TTL_PRESET_REFERENCE)                \
 	X(stale_bound, "window", STALE_BOUND_WINDOW)                    \
+	X(missing_types, "nodata", 0)                                   \
+	X(missing_types, "forward", 1)                                  \
 	X(rrset_order, "keep", 0)                                       \
 	X(rrset_order, "rotate", 1)                                     \
 	X(access_denied, "drop", 0)                                     \

@@ -23,7 +23,7 @@ TEST(test_defaults)
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->local.ttl_s, 300);
 	assert_true(c->local.special_names && c->local.doh_canary && c->local.hosts_ptr);
-	assert_false(c->local.relay_canary);
+	assert_false(c->local.relay_canary || c->local.missing_forward);
 	assert_false(c->local.test_names);
 	assert_int_equal(c->local.record_count + c->local.zone_count + c->local.hosts_file_count
 				 + c->forward_count,

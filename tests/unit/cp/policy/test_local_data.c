@@ -29,6 +29,55 @@ TEST_WITH(test_records, setup, teardown)
 	expect("svc.lan", DNS_TYPE_HTTPS, "1");
 }
 
+// local.missing_types: forward. A rule is for the types that its name has, where nothing else
+// local speaks of the others.
+TEST_WITH(test_missing_types, setup, teardown)
+{
+	everyone("nas.example", "A", "192.0.2.1");
+	everyone("nas.example", "MX", "10 mail.example");
+	everyone("*.apps.example", "A", "192.0.2.2");
+	everyone("one.apps.example", "AAAA", "2001:db8::1");
+	everyone("two.apps.example", "A", "192.0.2.3");
+	everyone("www.example", "CNAME", "nas.example");
+	everyone("*.star.example", "CNAME", "nas.example");
+	everyone("one.star.example", "A", "192.0.2.4");
+	everyone("lan", "A", "192.0.2.5");
+	everyone("nas.lan", "A", "192.0.2.6");
+	everyone("*.w.lan", "A", "192.0.2.7");
+	everyone("to.lan", "CNAME", "nas.lan");
+	everyone("nas.guest.lan", "A", "192.0.2.8");
+	everyone("nas.home.arpa", "A", "192.0.2.9");
+	hosts("192.0.2.10 web.example\n127.0.0.1 ads.example\n");
+	zone("lan", false);
+	zone("guest.lan", true);
+	build();
+	expect("nas.example", DNS_TYPE_AAAA, "0");
+	expect("web.example", DNS_TYPE_AAAA, "0");
+	config.local.missing_forward = true;
+	build();
+	expect("nas.example", DNS_TYPE_A, "1");
+	expect("nas.example", DNS_TYPE_MX, "1");
+	expect("nas.example", DNS_TYPE_AAAA, "");
+	expect("x.apps.example", DNS_TYPE_A, "1");
+	expect("x.apps.example", DNS_TYPE_AAAA, "");
+	expect("one.apps.example", DNS_TYPE_A, "0"); // the wildcard has this type
+	expect("one.apps.example", DNS_TYPE_TXT, "0");
+	expect("two.apps.example", DNS_TYPE_A, "1");
+	expect("two.apps.example", DNS_TYPE_AAAA, "");
+	expect("www.example", DNS_TYPE_A, "RESOLVE"); // its target's other types are others'
+	expect("one.star.example", DNS_TYPE_AAAA, "0");
+	expect("lan", DNS_TYPE_AAAA, "0");
+	expect("nas.lan", DNS_TYPE_AAAA, "0");
+	expect("x.w.lan", DNS_TYPE_AAAA, "0");
+	expect_answer(NULL, "to.lan", DNS_TYPE_A, "0: @ CNAME nas.lan, nas.lan A");
+	expect("nas.guest.lan", DNS_TYPE_A, "1");
+	expect("nas.guest.lan", DNS_TYPE_AAAA, "RESOLVE");
+	expect("nas.home.arpa", DNS_TYPE_AAAA, "0");
+	expect("web.example", DNS_TYPE_A, "1");
+	expect("web.example", DNS_TYPE_AAAA, "");
+	expect("ads.example", DNS_TYPE_AAAA, "0"); // exists without an address
+}
+
 TEST_WITH(test_zones, setup, teardown)
 {
 	everyone("lan", "TXT", "ours");
