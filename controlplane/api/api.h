@@ -105,6 +105,8 @@ struct api_deps { // everything here outlives the API
 	const struct config *(*config_current)(void *reload_arg);
 	// The groups of the published policy image, by number; NULL: there are no groups.
 	const struct policy_group *(*groups_current)(void *reload_arg);
+	// Addresses of host names in that image; NULL: there are no groups.
+	const struct group_hosts *(*groups_hosts)(void *reload_arg);
 	// The present state of group `group` of the configuration in force (0: everyone else). The
 	// function is NULL if groups_current is.
 	void (*group_now)(void *reload_arg, unsigned group, struct group_now *out);

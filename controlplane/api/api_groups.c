@@ -5,6 +5,7 @@
 
 #include "api_param.h"
 #include "api_server.h"
+#include "policy/group_hosts.h"
 #include "policy/schedule.h"
 #include "policy/services_table.h"
 
@@ -73,6 +74,11 @@ static void members_out(struct json_out *o, struct json_node *n, const struct co
 		json_out_text(o, list, NULL, ip_address_text(&g->clients[i], true, text));
 	for (unsigned i = 0; i < g->mac_count && i < API_ITEMS_MAX; i++)
 		json_out_text(o, list, NULL, config_mac_text(&g->macs[i], text));
+	for (unsigned i = 0; i < g->host_count && i < API_ITEMS_MAX; i++) {
+		char host[sizeof(CONFIG_HOST_MARK) + CONFIG_CLIENT_NAME_MAX];
+		snprintf(host, sizeof(host), CONFIG_HOST_MARK "%s", g->hosts[i]);
+		json_out_text(o, list, NULL, host);
+	}
 	json_out_count(o, n, "vlan_count", g->vlan_count);
 	list = json_out_array(o, n, "vlans");
 	for (unsigned i = 0; i < g->vlan_count && i < API_ITEMS_MAX; i++)
@@ -196,6 +202,8 @@ static struct json_node *detail_out(struct json_out *o, struct json_node *list, 
 	json_out_text(o, n, "name", config_group_name(g));
 	json_out_bool(o, n, "blocking", c->blocking.enabled && (!g || g->blocking));
 	members_out(o, n, g ? g : &nobody);
+	json_out_count(o, n, "host_addresses",
+		d->groups_hosts ? group_hosts_of(d->groups_hosts(d->reload_arg), group) : 0);
 	lists_out(o, n, c, g);
 	entries_out(o, n, c, g);
 	services_out(o, n, config_group_services(c, g));

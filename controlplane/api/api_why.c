@@ -126,6 +126,9 @@ static int view_gather(struct why_call *c, struct why *w)
 	if (!image)
 		return -ENOENT;
 	why_client_find(config, &c->asked, &w->client);
+	if (d->groups_hosts && c->asked.has_address)
+		why_client_host(
+			config, d->groups_hosts(d->reload_arg), &c->asked.address, &w->client);
 	called_fill(c, &w->client);
 	if (d->groups_current) {
 		c->policy = d->groups_current(d->reload_arg)[w->client.group];

@@ -142,6 +142,7 @@ static void deps_fill(struct app *a)
 		.config_path = a->started->path,
 		.config_current = app_config,
 		.groups_current = app_groups_current,
+		.groups_hosts = app_groups_hosts,
 		.group_now = app_group_now,
 		.group_pause = app_group_pause,
 		.metrics = &a->started->metrics,

@@ -20,6 +20,7 @@
 #include "frontend/frontend_tcp_shared.h"
 #include "l1/local_changes.h"
 #include "memory/toggles.h"
+#include "policy/group_hosts.h"
 #include "policy/group_masks.h"
 #include "policy/policy_build.h"
 #include "querylog/clickhouse/clickhouse.h"
@@ -98,6 +99,8 @@ struct app_groups {                                  // the groups as last publi
 	struct group_mask mask[POLICY_GROUPS_MAX]; // masks in `image`
 	struct group_pauses pauses;
 	struct group_moment moment; // moment that masks are made for
+	struct group_hosts hosts;   // addresses of host names in `image`
+	struct event *hosts_look;   // timer: has the client book others?
 	struct event *look;         // timer: a schedule or a pause changes a mask
 	struct event *again;        // timer: has the data plane activated the image?
 	struct again lag_again;     // when the image is published again
@@ -282,6 +285,8 @@ int app_groups_publish(struct app *a, const struct config *c);
 // may number the lists differently.
 void app_groups_republish(void *app);
 const struct policy_group *app_groups_current(void *app);
+enum { GROUP_HOSTS_LOOK_S = 5 }; // seconds between looks for other addresses of host names
+const struct group_hosts *app_groups_hosts(void *app); // of the image in force
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);

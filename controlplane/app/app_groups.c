@@ -89,6 +89,40 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	look_arm(a, c);
 }
 
+struct hosts_find {
+	const struct config *config;
+	struct group_hosts *out;
+};
+
+static void host_take(void *arg, const struct client_entry *e)
+{
+	const struct hosts_find *f = arg;
+	struct ip_address a = {
+		.version = e->address.version, .prefix_len = e->address.version == 4 ? 32 : 128};
+	memcpy(a.bytes, e->address.bytes, sizeof(a.bytes));
+	group_hosts_add(f->config, &a, e->name, f->out);
+}
+
+static void hosts_find(const struct app *a, const struct config *c, struct group_hosts *out)
+{
+	struct hosts_find f = {.config = c, .out = out};
+	memset(out, 0, sizeof(*out));
+	if (group_hosts_has_names(c))
+		client_book_each(client_names_book(a->client_names), time(NULL), host_take, &f);
+	group_hosts_sort(out);
+}
+
+// The client book has learnt or lost the address of a name that is a client of a group.
+static void on_hosts(evutil_socket_t, short, void *arg)
+{
+	struct app *a = arg;
+	struct group_hosts now;
+
+	hosts_find(a, a->current, &now);
+	if (!group_hosts_same(&now, &a->groups.hosts))
+		(void)!app_groups_publish(a, a->current);
+}
+
 // Publishes groups again that could not be published. An image that the data plane does not
 // activate is published again under a new generation: the file of its region may be damaged or
 // gone, and a data plane that starts without it answers no client.
@@ -116,18 +150,22 @@ static void on_again(evutil_socket_t, short, void *arg)
 
 int app_groups_open(struct app *a)
 {
-	const struct timeval second = {.tv_sec = 1};
+	const struct timeval second = {.tv_sec = 1}, hosts = {.tv_sec = GROUP_HOSTS_LOOK_S};
 
 	tzset();
 	a->groups.look = evtimer_new(loop_base(a->service), on_look, a);
 	a->groups.again = event_new(loop_base(a->service), -1, EV_PERSIST, on_again, a);
-	if (!a->groups.look || !a->groups.again)
+	a->groups.hosts_look = event_new(loop_base(a->service), -1, EV_PERSIST, on_hosts, a);
+	if (!a->groups.look || !a->groups.again || !a->groups.hosts_look)
 		return -ENOMEM;
-	return event_add(a->groups.again, &second) ? -EIO : 0;
+	return event_add(a->groups.again, &second) || event_add(a->groups.hosts_look, &hosts) ? -EIO
+											      : 0;
 }
 
 void app_groups_close(struct app *a)
 {
+	if (a->groups.hosts_look)
+		event_free(a->groups.hosts_look);
 	if (a->groups.again)
 		event_free(a->groups.again);
 	if (a->groups.look)
@@ -173,8 +211,39 @@ static void groups_fill(const struct app *a, const struct config *c, const struc
 	}
 }
 
+const struct group_hosts *app_groups_hosts(void *app)
+{
+	const struct app *a = app;
+	return &a->groups.hosts;
+}
+
+// Makes the image, with the present addresses of host names.
+static int image_build(const struct app *a, const struct config *c,
+	const struct policy_group *group, struct group_hosts *hosts, struct policy_image *out)
+{
+	struct config joined;
+	hosts_find(a, c, hosts);
+	int rc = group_hosts_join(c, hosts, &joined);
+	if (rc < 0)
+		return rc;
+	rc = policy_build(&joined, group, out);
+	group_hosts_end(&joined);
+	return rc;
+}
+
+static void hosts_log(const struct group_hosts *before, const struct group_hosts *now)
+{
+	if (!group_hosts_same(before, now))
+		log_info("groups: host names in groups have %u addresses", now->count);
+	if (now->left_out && now->left_out != before->left_out)
+		log_warning("groups: %u addresses of host names are left out: groups have at most "
+			    "%d of them, and %d prefixes in all",
+			now->left_out, GROUP_HOSTS_MAX, POLICY_PREFIXES_MAX);
+}
+
 int app_groups_publish(struct app *a, const struct config *c)
 {
+	struct group_hosts hosts;
 	struct policy_group group[POLICY_GROUPS_MAX];
 	struct group_mask now[POLICY_GROUPS_MAX];
 	struct policy_image image = {0}, *last = &a->groups.image;
@@ -183,7 +252,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 	masks_fill(a, c, now);
 	look_arm(a, c);
 	groups_fill(a, c, now, group);
-	int rc = policy_build(c, group, &image);
+	int rc = image_build(a, c, group, &hosts, &image);
 	bool same = rc == 0 && last->head && last->size == image.size
 		    && memcmp(last->head, image.head, image.size) == 0;
 	// If the image cannot be published the next one gets its generation.
@@ -200,6 +269,8 @@ int app_groups_publish(struct app *a, const struct config *c)
 		return rc;
 	}
 	memcpy(a->groups.mask, now, sizeof(now));
+	hosts_log(&a->groups.hosts, &hosts);
+	a->groups.hosts = hosts;
 	if (!same) {
 		FREE_AND_NULL(last->head);
 		*last = image;

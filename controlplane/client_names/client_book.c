@@ -236,6 +236,20 @@ bool client_book_named(
 	return found;
 }
 
+void client_book_each(struct client_book *b, int64_t now_s,
+	void (*take)(void *arg, const struct client_entry *e), void *arg)
+{
+	if (!b)
+		return;
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
+		const struct client_entry *e = &b->entry[i];
+		if (e->address.version && *e->name && !has_ended(e, now_s))
+			take(arg, e);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
 void client_book_ask(struct client_book *b, bool on)
 {
 	pthread_mutex_lock(&b->lock);

@@ -14,7 +14,8 @@
 // worse source than all in the set is refused. Names are made by client_name_clean: printable
 // ASCII, at most CLIENT_NAME_MAX - 1 bytes.
 //
-// Any thread; one lock, held for one set, or for the table by sweep, status and client_book_named.
+// Any thread; one lock, held for one set, or for the table by sweep, status, client_book_named and
+// client_book_each.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -67,6 +68,11 @@ bool client_book_find_or_ask(struct client_book *b, unsigned version, const uint
 // Finds the address of a name, in any letter case, from the best source.
 bool client_book_named(
 	struct client_book *b, const char *name, int64_t now_s, struct client_entry *out);
+
+// Hands on each entry with a name that has not ended, under the lock: `take` must not call the
+// book. `b` may be NULL.
+void client_book_each(struct client_book *b, int64_t now_s,
+	void (*take)(void *arg, const struct client_entry *e), void *arg);
 
 // The servers for PTR have changed; `on`: there are servers. Drops the former servers' entries and
 // the addresses that wait.

@@ -41,7 +41,7 @@ static uint64_t groups_at(const struct config *c, const struct ip_address *prefi
 		if (within == 0)
 			continue;
 		if (within < g->client_count || g->mac_count || g->vlan_count
-			|| g->client_name_count)
+			|| g->client_name_count || g->host_count)
 			return 0;
 		groups |= UINT64_C(1) << (i + 1);
 		is_covered = is_covered || has_client(g, prefix);

@@ -250,7 +250,7 @@ static const struct item *next_of(
 	return NULL;
 }
 
-// Those of the name itself.
+// Finds the items of this very name.
 static struct covering covering_at(
 	const struct local_items *b, const uint8_t *wire, size_t len, unsigned wanted)
 {

@@ -308,6 +308,8 @@ struct config_ipv6 {
 
 // Bytes of one name; names in all groups together.
 enum { CONFIG_CLIENT_NAME_MAX = 63, CONFIG_CLIENT_NAMES_MAX = 256 };
+#define CONFIG_HOST_MARK "host:"        // begins a client of a group that is a host name
+enum { CONFIG_GROUP_HOSTS_MAX = 1024 }; // host names in all groups together
 
 // Clients with settings of their own. A group's number is its place in the list, from 1 on.
 struct config_group {
@@ -320,6 +322,9 @@ struct config_group {
 	uint16_t *vlans; // 1 to CONFIG_VLAN_MAX, none in two groups; a prefix beats a VLAN
 	unsigned client_name_count;
 	char **client_names; // labels in lower case, none in two groups; a name beats a MAC
+	unsigned host_count;
+	char **hosts; // host names in lower case, none in two groups; their addresses are found
+		      // while weir runs (policy/group_hosts.h)
 	struct config_block block;
 	struct config_entries allow, deny; // beside everyone's entries
 	// Only what the group sets itself; config_group_services and others also return what it

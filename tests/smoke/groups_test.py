@@ -6,7 +6,7 @@ import re
 import socket
 import struct
 
-from testing import ahead, becomes, client_namespace, main, run, wait
+from testing import TMP, ahead, becomes, client_namespace, main, run, wait
 
 LAB = {"upstreams": 2, "clients": ["198.18.0.3", "198.18.0.4"]}
 ANYONE, THIRD, FOURTH = "198.18.0.2", "198.18.0.3", "198.18.0.4"
@@ -180,6 +180,21 @@ def test_group_by_vlan(lab):
     assert (why["client"]["found_by"], why["client"]["group"], why["verdict"]) == ("vlan", "lan10", "blocked")
     assert "must be a VLAN number" in lab.weirctl("why", "ok-3104.cached.test", "--vlan", "4095", status=1)
     assert re.search("^ *lan10 +0 +0 +1 ", lab.weirctl("groups"), re.M)
+
+
+def test_group_by_host_name(lab):
+    leases = TMP / "leases"
+    leases.write_text(f"0 02:00:5e:10:00:07 {THIRD} Pad *\n")
+    lab.configure(client_names={"lease_files": [str(leases)]}, clients=[],
+                  groups=[{"name": "hosts", "clients": ["host:pad"], "deny": ["ok-3106.cached.test"], "block": {"mode": "null"}}])
+    becomes("0.0.0.0", lab.short, "ok-3106.cached.test", client=THIRD, patience=20)
+    assert lab.short("ok-3106.cached.test", client=FOURTH) == OK
+    assert (group := lab.get("groups")["groups"][1])["clients"] == ["host:pad"] and group["host_addresses"] == 1
+    why = lab.get("why", name="ok-3106.cached.test", client=THIRD)
+    assert (why["client"]["found_by"], why["client"]["by"], why["client"]["group"]) == ("host", "pad", "hosts")
+    leases.write_text(f"0 02:00:5e:10:00:07 {FOURTH} pad *\n")  # the device has another address now
+    becomes("0.0.0.0", lab.short, "ok-3106.cached.test", client=FOURTH, patience=20)
+    assert lab.short("ok-3106.cached.test", client=THIRD) == OK
 
 
 if __name__ == "__main__":

@@ -137,12 +137,13 @@ def test_private_relay(lab):
 def test_types_that_a_name_lacks(lab):
     records = [{"name": "ok-3000.nas.test", "type": "A", "value": "192.168.7.30"}, {"name": "*.wild.test", "type": "A", "value": "192.168.7.31"},
                cname("alias.test", "ok-3000.nas.test"), {"name": "nx-3000.nas.test", "type": "A", "value": "192.168.7.32"}]
-    lab.configure(local={"test_names": True, "zones": [], "hosts_files": [], "records": records})
+    local = {"test_names": True, "zones": [], "hosts_files": [], "records": records}
+    lab.configure(local=local)
     becomes("192.168.7.31", lab.short, "ok-3000.x.wild.test")
     assert lab.ask("ok-3000.nas.test", "AAAA").rcode == "NOERROR" and not lab.ask("ok-3000.nas.test", "AAAA").texts
     assert lab.ask("ok-3000.x.wild.test", "AAAA").texts == []
     assert lab.up1.asked("ok-3000.nas.test") == 0
-    with lab.configured(local={"missing_types": "forward"}):
+    with lab.configured(local={**local, "missing_types": "forward"}):
         becomes(True, lambda: bool(lab.ask("ok-3000.nas.test", "AAAA").texts))
         assert lab.short("ok-3000.nas.test") == "192.168.7.30"
         assert lab.up1.asked("ok-3000.nas.test") >= 1

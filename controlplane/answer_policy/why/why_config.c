@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_config.h"
 
+#include "policy/group_hosts.h"
 #include "policy/local_why.h"
 #include "policy/special_names.h"
 
@@ -140,6 +141,13 @@ static void client_name(const struct config *c, const struct why_asked *a, struc
 		snprintf(out->called, sizeof(out->called), "%s", known->name);
 }
 
+static void group_fill(const struct config *c, struct why_client *out)
+{
+	const struct config_group *g = out->group ? &c->groups[out->group - 1] : NULL;
+	snprintf(out->name, sizeof(out->name), "%s", g ? g->name : "");
+	out->blocking = !g || g->blocking;
+}
+
 void why_client_find(const struct config *c, const struct why_asked *asked, struct why_client *out)
 {
 	*out = (struct why_client){.found = WHY_FOUND_NOBODY, .blocking = true};
@@ -155,9 +163,21 @@ void why_client_find(const struct config *c, const struct why_asked *asked, stru
 		if (asked->vlan && out->group == 0)
 			find_by_vlan(c, asked->vlan, out);
 	}
-	const struct config_group *g = out->group ? &c->groups[out->group - 1] : NULL;
-	snprintf(out->name, sizeof(out->name), "%s", g ? g->name : "");
-	out->blocking = !g || g->blocking;
+	group_fill(c, out);
+}
+
+void why_client_host(const struct config *c, const struct group_hosts *hosts,
+	const struct ip_address *a, struct why_client *out)
+{
+	const struct group_host *h = group_hosts_at(hosts, a);
+	if (!h || h->group > c->group_count || h->host >= c->groups[h->group - 1].host_count
+		|| (out->found != WHY_FOUND_REST && out->found != WHY_FOUND_PREFIX
+			&& out->found != WHY_FOUND_VLAN))
+		return;
+	out->found = WHY_FOUND_HOST;
+	out->group = h->group;
+	snprintf(out->by, sizeof(out->by), "%s", c->groups[h->group - 1].hosts[h->host]);
+	group_fill(c, out);
 }
 
 static bool pattern_fits(const struct why *w, const struct config_dated_entry *e)

@@ -27,6 +27,11 @@ ATTR_MUST_CHECK int why_asked_parse(
 // (policy.h): its MAC address, then the longest prefix, then the VLAN of its frames.
 void why_client_find(const struct config *c, const struct why_asked *asked, struct why_client *out);
 
+// Corrects that by the addresses of host names: such an address beats prefixes and VLANs.
+struct group_hosts;
+void why_client_host(const struct config *c, const struct group_hosts *hosts,
+	const struct ip_address *a, struct why_client *out);
+
 // Which of `entries` in the configuration name the name of the question: for their reasons and
 // their ends, which the rule image does not have. Entries in effect count that are everyone's or of
 // the client's group: at the name or above it, or a pattern that a hit has. Once the hits are

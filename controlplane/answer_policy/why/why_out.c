@@ -13,6 +13,7 @@ static const char *const found_name[] = {
 	[WHY_FOUND_PREFIX] = "prefix",
 	[WHY_FOUND_MAC] = "mac",
 	[WHY_FOUND_VLAN] = "vlan",
+	[WHY_FOUND_HOST] = "host",
 	[WHY_FOUND_GROUP] = "group",
 };
 

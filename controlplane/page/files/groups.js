@@ -33,7 +33,7 @@ function stateShow(g, all) {
 const at = (g) => (everyone(g) ? 'blocking' : `groups[${g.name}]`);
 const keysText = (g, keys) => JSON.stringify(everyone(g) ? { blocking: keys } : { groups: [{ name: g.name, ...keys }] });
 const listText = (input) => JSON.stringify(input.value.split(',').map((t) => t.trim()).filter((t) => t));
-const clientsInput = (value = '') => h('input', { required: true, size: 28, value, placeholder: _`addresses, MACs or names, by commas` });
+const clientsInput = (value = '') => h('input', { required: true, size: 28, value, placeholder: _`addresses, MACs, names, host:NAME, by commas` });
 
 // The keys of a group that stand in place of a file's. A group that is in no file has none.
 function overridden(g, overrides) {
@@ -182,7 +182,7 @@ function create(look) {
 }
 
 function move(groups, look) {
-  const client = h('input', { required: true, maxLength: 80, size: 28, placeholder: _`address, prefix, MAC or name` });
+  const client = h('input', { required: true, maxLength: 80, size: 28, placeholder: _`address, prefix, MAC, name, host:NAME` });
   const group = choice(groups.filter((g) => !everyone(g)).map((g) => g.name), '');
   const send = (path, words, asks = false) => async () => {
     if (!client.reportValidity() || (asks && !confirm(_`Take ${client.value} out of ${group.value}?`))) return '';

@@ -134,6 +134,58 @@ static int all_labels_apply(const struct config_doc *doc, struct config *out)
 	return rc;
 }
 
+// Clients of groups by their host names, "host:laptop".
+
+static bool is_host(const char *text)
+{
+	return strncmp(text, CONFIG_HOST_MARK, strlen(CONFIG_HOST_MARK)) == 0;
+}
+
+// A host name in lower case, without the mark and a final dot.
+static bool host_take(const char *text, char out[CONFIG_CLIENT_NAME_MAX + 1])
+{
+	const char *name = text + strlen(CONFIG_HOST_MARK);
+	size_t len = strlen(name);
+	if (len > 1 && name[len - 1] == '.')
+		len--;
+	if (len == 0 || len > CONFIG_CLIENT_NAME_MAX || name[0] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		out[i] = (char)ascii_lower((uint8_t)name[i]);
+	out[len] = '\0';
+	return strspn(out, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == len;
+}
+
+static int host_add(const struct config_doc *doc, const char *key, const char *text, unsigned group,
+	struct config *c)
+{
+	struct config_group *g = &c->groups[group];
+	char host[CONFIG_CLIENT_NAME_MAX + 1];
+	if (!host_take(text, host))
+		return config_refuse(doc, key,
+			"must be \"" CONFIG_HOST_MARK
+			"\" and a host name: 1 to %d letters, digits, \"-\", \"_\", \".\"",
+			CONFIG_CLIENT_NAME_MAX);
+	unsigned all = 0;
+	for (unsigned i = 0; i < c->group_count; i++)
+		for (unsigned k = 0; k < c->groups[i].host_count; k++, all++)
+			if (strcmp(c->groups[i].hosts[k], host) == 0)
+				return config_refuse(doc, key, "\"%s\" is in group \"%s\" already",
+					host, c->groups[i].name);
+	if (all == CONFIG_GROUP_HOSTS_MAX)
+		return config_refuse(
+			doc, key, "more than %d host names in all groups", CONFIG_GROUP_HOSTS_MAX);
+	char **grown = heap_reallocarray(g->hosts, g->host_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	g->hosts = grown;
+	g->hosts[g->host_count] = heap_strdup(host);
+	if (!g->hosts[g->host_count])
+		return -ENOMEM;
+	g->host_count++;
+	return 0;
+}
+
 // A prefix or MAC of a group, and its place in the file, for the error about a duplicate.
 struct member {
 	struct ip_address prefix; // version 0: a MAC in the first bytes
@@ -184,7 +236,7 @@ static int named_add(
 	if (!found)
 		return config_refuse(doc, key,
 			"is not an IP address, with or without /prefix length, nor a MAC, nor the "
-			"name of one of `clients`");
+			"name of one of `clients`, nor \"" CONFIG_HOST_MARK "\" and a host name");
 	const struct config_client *c = *found;
 	int rc = 0;
 	for (unsigned i = 0; rc == 0 && i < c->address_count; i++)
@@ -194,11 +246,13 @@ static int named_add(
 	return rc;
 }
 
-static int entry_add(
-	const struct config_doc *doc, struct members *m, const char *key, const char *text)
+static int entry_add(const struct config_doc *doc, struct members *m, const char *key,
+	const char *text, struct config *c)
 {
 	struct ip_address a;
 	struct config_mac mac;
+	if (is_host(text))
+		return host_add(doc, key, text, m->from.group, c);
 	if (ip_address_parse(text, &a) == 0) {
 		int rc = config_prefix_check(doc, key, &a);
 		return rc < 0 ? rc : member_add(m, &a, NULL);
@@ -301,7 +355,8 @@ static int members_store(const struct members *m, struct config *c)
 	return 0;
 }
 
-static int group_fill(const struct config_doc *doc, unsigned group, struct members *m)
+static int group_fill(
+	const struct config_doc *doc, unsigned group, struct config *c, struct members *m)
 {
 	const struct config_node *g = config_node_item(doc->tree.root, "groups", group);
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
@@ -323,13 +378,12 @@ static int group_fill(const struct config_doc *doc, unsigned group, struct membe
 		m->from = (struct member){.group = group, .item = k};
 		config_item_key(key, list, k, NULL);
 		rc = config_worse(
-			rc, entry_add(doc, m, key, config_node_item_text(g, "clients", k)));
+			rc, entry_add(doc, m, key, config_node_item_text(g, "clients", k), c));
 	}
 	return rc;
 }
 
-static int added_fill(
-	const struct config_doc *doc, unsigned i, const struct config *c, struct members *m)
+static int added_fill(const struct config_doc *doc, unsigned i, struct config *c, struct members *m)
 {
 	const struct config_node *added = config_node_item(doc->tree.root, "group_members", i);
 	char key[CONFIG_PATH_MAX];
@@ -344,14 +398,14 @@ static int added_fill(
 	if (!config_node_text(added, "client"))
 		return config_refuse(doc, key, "has no value");
 	m->from = (struct member){.group = group - 1, .item = i, .is_added = true};
-	return entry_add(doc, m, key, config_node_text(added, "client"));
+	return entry_add(doc, m, key, config_node_text(added, "client"), c);
 }
 
 static int members_fill(const struct config_doc *doc, struct config *out, struct members *m)
 {
 	int rc = 0;
 	for (unsigned i = 0; i < out->group_count; i++)
-		rc = config_worse(rc, group_fill(doc, i, m));
+		rc = config_worse(rc, group_fill(doc, i, out, m));
 	for (unsigned i = 0; i < config_node_count(doc->tree.root, "group_members"); i++)
 		rc = config_worse(rc, added_fill(doc, i, out, m));
 	if (rc == 0)
@@ -561,6 +615,9 @@ static void groups_free(struct config *c)
 		for (unsigned k = 0; k < g->client_name_count; k++)
 			FREE_AND_NULL(g->client_names[k]);
 		FREE_AND_NULL(g->client_names);
+		for (unsigned k = 0; k < g->host_count; k++)
+			FREE_AND_NULL(g->hosts[k]);
+		FREE_AND_NULL(g->hosts);
 		FREE_AND_NULL(g->name);
 	}
 	FREE_AND_NULL(c->groups);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/ascii.h>
 #include <weir/config/managed.h>
 #include <weir/config/versions.h>
 #include <weir/dns_name.h>
@@ -47,6 +48,9 @@ char *config_client_text(const char *text, char out[CONFIG_ITEM_GROUP_MAX])
 	if (config_mac_parse(text, &mac) == 0)
 		return config_mac_text(&mac, out);
 	snprintf(out, CONFIG_ITEM_GROUP_MAX, "%s", text);
+	if (strncmp(out, CONFIG_HOST_MARK, strlen(CONFIG_HOST_MARK)) == 0)
+		for (char *p = out; *p; p++)
+			*p = (char)ascii_lower((uint8_t)*p);
 	return out;
 }
 

@@ -69,6 +69,25 @@ TEST(test_vlans)
 	assert_int_equal(c->groups[2].vlan_count, 0);
 }
 
+TEST(test_host_names)
+{
+	struct config *c = config_text_load(
+		MINIMAL "groups:\n- {name: kids, clients: ['host:Laptop', 'host:tv.lan.']}\n"
+			"- {name: guests, clients: [192.0.2.1]}\n"
+			"group_members: [{client: 'host:pad', group: guests}]\n");
+	assert_int_equal(c->groups[0].host_count, 2);
+	assert_string_equal(c->groups[0].hosts[0], "laptop");
+	assert_string_equal(c->groups[0].hosts[1], "tv.lan");
+	assert_int_equal(c->groups[1].host_count, 1);
+	assert_string_equal(c->groups[1].hosts[0], "pad");
+	config_free(c);
+	config_text_refused(
+		MINIMAL "groups:\n- {name: kids, clients: ['host:a b']}\n", "and a host name");
+	config_text_refused(MINIMAL "groups:\n- {name: kids, clients: ['host:pad']}\n"
+				    "- {name: guests, clients: ['host:PAD']}\n",
+		"\"pad\" is in group \"kids\" already");
+}
+
 TEST(test_client_names)
 {
 	struct config *c = config_text_load(
