@@ -74,6 +74,8 @@ static void members_out(struct json_out *o, struct json_node *n, const struct co
 		json_out_text(o, list, NULL, ip_address_text(&g->clients[i], true, text));
 	for (unsigned i = 0; i < g->mac_count && i < API_ITEMS_MAX; i++)
 		json_out_text(o, list, NULL, config_mac_text(&g->macs[i], text));
+	for (unsigned i = 0; i < g->iid_count && i < API_ITEMS_MAX; i++)
+		json_out_text(o, list, NULL, config_iid_text(&g->iids[i], text));
 	for (unsigned i = 0; i < g->host_count && i < API_ITEMS_MAX; i++) {
 		char host[sizeof(CONFIG_HOST_MARK) + CONFIG_CLIENT_NAME_MAX];
 		snprintf(host, sizeof(host), CONFIG_HOST_MARK "%s", g->hosts[i]);

@@ -79,16 +79,22 @@ static unsigned leaf_of_address(
 	return version == 4 ? policy_leaf_v4(r, bytes) : policy_leaf_v6(r, bytes);
 }
 
-// The client's leaf (policy.h): its group by MAC address, where groups have such, else by IP
-// address. An IPv4 address mapped into IPv6 counts as IPv4.
+// The client's leaf (policy.h): its group by MAC address, where groups have such, else by the
+// lower half of its IPv6 address, else by IP address. An IPv4 address mapped into IPv6 counts as
+// IPv4.
 static unsigned leaf_of(
 	struct frontend_policy *fp, const union client_address *client, uint64_t now_ms)
 {
 	const struct policy_reader *r = &fp->reader;
 	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];
-	unsigned leaf = leaf_of_address(fp, client);
+	unsigned leaf = leaf_of_address(fp, client), version;
 	unsigned group = policy_group_of(leaf);
+	const uint8_t *bytes = client_bytes(client, &version);
 
+	if (r->has_iids && version == 6) {
+		leaf = leaf - group + policy_group_iid(r, bytes, group);
+		group = policy_group_of(leaf);
+	}
 	if (r->has_macs && frontend_neighbour_mac(&fp->neighbours, &client->any, now_ms, mac))
 		leaf = leaf - group + policy_group_mac(r, mac, group);
 	return leaf;

@@ -40,7 +40,7 @@ static uint64_t groups_at(const struct config *c, const struct ip_address *prefi
 		const unsigned within = clients_within(g, prefix);
 		if (within == 0)
 			continue;
-		if (within < g->client_count || g->mac_count || g->vlan_count
+		if (within < g->client_count || g->mac_count || g->iid_count || g->vlan_count
 			|| g->client_name_count || g->host_count)
 			return 0;
 		groups |= UINT64_C(1) << (i + 1);

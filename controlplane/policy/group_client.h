@@ -6,7 +6,8 @@
 // or a prefix is one for the groups whose clients are exactly there, or for none.
 //
 // A term is the name of a group, or an address or prefix of which some group has the whole as one
-// of its clients, and each group that has a client in it has all of its clients there, and no MAC,
+// of its clients, and each group that has a client in it has all of its clients there as addresses
+// and prefixes, and nothing else: no MAC, interface identifier, host name,
 // VLAN or client name. Then it means all groups with a client in it. Any other term means no group.
 // A term with `~` takes its groups away; an address that means no group takes all away, as the rule
 // may not be for that address.

@@ -28,11 +28,11 @@ struct policy_prefixes {
 	struct policy_prefix *one;
 };
 
-// The perfect hash tables of the policy image: one for each length of IPv6 prefixes, and one for
-// MAC addresses, which pass as prefixes of 48 bits. Keys fall into
-// buckets of some four; the buckets, the fullest first, each look for a pilot that leads their keys
-// to slots that are still free. Two keys of one bucket that no pilot can part, about one build in
-// two, ask for another seed.
+// The perfect hash tables of the policy image: one for each length of IPv6 prefixes, one for MAC
+// addresses, which pass as prefixes of 48 bits, and one for interface identifiers, as prefixes
+// of 64. Keys fall into buckets of some four; the buckets, the fullest first, each look for a pilot
+// that leads their keys to slots that are still free. Two keys of one bucket that no pilot can
+// part, about one build in two, ask for another seed.
 struct policy_v6 { // tables of all lengths, one after the other
 	uint16_t *pilot;
 	uint64_t *slot; // words
@@ -43,6 +43,7 @@ enum { KEYS_PER_PILOT = 4, SEEDS_MAX = 256 };
 // The prefixes of groups, and of the lists of access with what their words stand for.
 static_assert(2 * (POLICY_PREFIXES_MAX + 4 * CONFIG_ACCESS_MAX) <= POLICY_V6_SLOTS_MAX);
 static_assert(2 * POLICY_MACS_MAX <= POLICY_V6_SLOTS_MAX);
+static_assert(2 * POLICY_IIDS_MAX <= POLICY_V6_SLOTS_MAX);
 static_assert(POLICY_V6_SLOTS_MAX * POLICY_V6_WIDE_WORDS <= 1 << 16);
 
 // The longest that covers `a`, or -1.
@@ -374,6 +375,7 @@ static void v6_free(struct policy_v6 *v)
 static_assert((int)CONFIG_GROUPS_MAX + 1 == (int)POLICY_GROUPS_MAX);
 static_assert((int)CONFIG_PREFIXES_MAX == (int)POLICY_PREFIXES_MAX);
 static_assert((int)CONFIG_MACS_MAX == (int)POLICY_MACS_MAX);
+static_assert((int)CONFIG_IIDS_MAX == (int)POLICY_IIDS_MAX);
 static_assert((int)CONFIG_VLANS == (int)POLICY_VLANS);
 
 struct v4_table {
@@ -399,6 +401,30 @@ static int macs_collect(
 			struct ip_address *a = &(*address)[out->count];
 			a->prefix_len = 8 * POLICY_MAC_LEN;
 			memcpy(a->bytes, c->groups[i].macs[k].bytes, POLICY_MAC_LEN);
+			out->one[out->count++] = (struct policy_prefix){a, (uint8_t)(i + 1)};
+		}
+	qsort(out->one, out->count, sizeof(*out->one), prefix_order);
+	return 0;
+}
+
+// Interface identifiers as prefixes of their length, which are `*address`.
+static int iids_collect(
+	const struct config *c, struct policy_prefixes *out, struct ip_address **address)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < c->group_count; i++)
+		n += c->groups[i].iid_count;
+	if (n > POLICY_IIDS_MAX)
+		return -E2BIG;
+	out->one = heap_calloc(n + 1, sizeof(*out->one));
+	*address = heap_calloc(n + 1, sizeof **address);
+	if (!out->one || !*address)
+		return -ENOMEM;
+	for (unsigned i = 0; i < c->group_count; i++)
+		for (unsigned k = 0; k < c->groups[i].iid_count; k++) {
+			struct ip_address *a = &(*address)[out->count];
+			a->prefix_len = 8 * POLICY_IID_LEN;
+			memcpy(a->bytes, c->groups[i].iids[k].bytes, POLICY_IID_LEN);
 			out->one[out->count++] = (struct policy_prefix){a, (uint8_t)(i + 1)};
 		}
 	qsort(out->one, out->count, sizeof(*out->one), prefix_order);
@@ -485,26 +511,42 @@ static void tables_copy(uint8_t *pilots, uint8_t *slots, const struct policy_v6 
 	memcpy(slots, v->slot, v->word_count * sizeof(*v->slot));
 }
 
-static int assemble(struct policy_head *h, const struct v4_table *v4, const struct policy_v6 *v6,
-	const struct policy_v6 *mac, struct policy_image *out)
+// The tables of the image, in their order.
+struct parts {
+	struct policy_prefixes v4, v6, mac, iid;
+	struct ip_address *mac_address, *iid_address;
+	struct v4_table t;
+	struct policy_v6 tables[3]; // prefixes of IPv6, MAC addresses, identifiers
+};
+
+static int assemble(struct policy_head *h, const struct parts *p, struct policy_image *out)
 {
-	size_t v4_bytes = (POLICY_V4_TOP + (size_t)v4->blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
-	h->v4_blocks = v4->blocks;
+	struct policy_v6_table *of[] = {h->v6, &h->mac, &h->iid};
+	const unsigned counts[] = {h->v6_length_count, h->mac_count > 0, h->iid_count > 0};
+	const size_t v4_bytes =
+		(POLICY_V4_TOP + (size_t)p->t.blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
+	uint64_t pilots[ARRAY_LEN(of)], slots[ARRAY_LEN(of)];
+	h->v4_blocks = p->t.blocks;
 	h->v4_off = lines(sizeof(*h));
-	uint64_t pilots = h->v4_off + lines(v4_bytes);
-	uint64_t mac_pilots = pilots + v6->pilot_count * sizeof(uint16_t);
-	uint64_t slots = lines(mac_pilots + mac->pilot_count * sizeof(uint16_t));
-	uint64_t mac_slots = slots + v6->word_count * sizeof(uint64_t);
-	h->size = mac_slots + mac->word_count * sizeof(uint64_t);
-	tables_shift(h->v6, h->v6_length_count, pilots, slots);
-	tables_shift(&h->mac, h->mac_count > 0, mac_pilots, mac_slots);
+	uint64_t at = h->v4_off + lines(v4_bytes);
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
+		pilots[i] = at;
+		at += p->tables[i].pilot_count * sizeof(uint16_t);
+	}
+	at = lines(at);
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
+		slots[i] = at;
+		at += p->tables[i].word_count * sizeof(uint64_t);
+		tables_shift(of[i], counts[i], pilots[i], slots[i]);
+	}
+	h->size = at;
 	uint8_t *base = heap_aligned_alloc(CACHE_LINE, lines(h->size));
 	if (!base)
 		return -ENOMEM;
 	memset(base, 0, lines(h->size));
-	memcpy(base + h->v4_off, v4->entry, v4_bytes);
-	tables_copy(base + pilots, base + slots, v6);
-	tables_copy(base + mac_pilots, base + mac_slots, mac);
+	memcpy(base + h->v4_off, p->t.entry, v4_bytes);
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++)
+		tables_copy(base + pilots[i], base + slots[i], &p->tables[i]);
 	h->body_sum = contenthash(base + sizeof(*h), h->size - sizeof(*h));
 	h->head_sum = contenthash(h, offsetof(struct policy_head, head_sum));
 	memcpy(base, h, sizeof(*h));
@@ -549,13 +591,6 @@ static void head_fill(
 			h->vlan[c->groups[i].vlans[k] % POLICY_VLANS] = (uint8_t)(i + 1);
 }
 
-struct parts {
-	struct policy_prefixes v4, v6, mac;
-	struct ip_address *mac_address;
-	struct v4_table t;
-	struct policy_v6 v6_tables, mac_tables;
-};
-
 static int parts_build(struct parts *p, const struct config *config, struct policy_head *h)
 {
 	uint32_t lengths;
@@ -565,13 +600,18 @@ static int parts_build(struct parts *p, const struct config *config, struct poli
 	if (rc == 0)
 		rc = macs_collect(config, &p->mac, &p->mac_address);
 	if (rc == 0)
+		rc = iids_collect(config, &p->iid, &p->iid_address);
+	if (rc == 0)
 		rc = v4_build(&p->v4, leaf_other(config), &p->t);
 	if (rc == 0)
-		rc = v6_build(&p->v6, h->v6, &h->v6_length_count, &p->v6_tables);
+		rc = v6_build(&p->v6, h->v6, &h->v6_length_count, &p->tables[0]);
 	if (rc == 0)
-		rc = v6_build(&p->mac, &h->mac, &lengths, &p->mac_tables);
+		rc = v6_build(&p->mac, &h->mac, &lengths, &p->tables[1]);
+	if (rc == 0)
+		rc = v6_build(&p->iid, &h->iid, &lengths, &p->tables[2]);
 	h->prefix_count = p->v4.count + p->v6.count;
 	h->mac_count = p->mac.count;
+	h->iid_count = p->iid.count;
 	return rc;
 }
 
@@ -580,10 +620,12 @@ static void parts_free(struct parts *p)
 	FREE_AND_NULL(p->v4.one);
 	FREE_AND_NULL(p->v6.one);
 	FREE_AND_NULL(p->mac.one);
+	FREE_AND_NULL(p->iid.one);
 	FREE_AND_NULL(p->mac_address);
+	FREE_AND_NULL(p->iid_address);
 	FREE_AND_NULL(p->t.entry);
-	v6_free(&p->v6_tables);
-	v6_free(&p->mac_tables);
+	for (unsigned i = 0; i < ARRAY_LEN(p->tables); i++)
+		v6_free(&p->tables[i]);
 }
 
 int policy_build(
@@ -596,7 +638,7 @@ int policy_build(
 	int rc = parts_build(&p, config, &h);
 	if (rc == 0) {
 		head_fill(&h, config, group);
-		rc = assemble(&h, &p.t, &p.v6_tables, &p.mac_tables, out);
+		rc = assemble(&h, &p, out);
 	}
 	parts_free(&p);
 	return rc;

@@ -237,7 +237,8 @@ ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 	return likely_(any < POLICY_LEAVES) ? any : find_whole(b, leaf);
 }
 
-// A MAC address beats the IP address, and the IP address beats the VLAN. `leaf` (policy.h) comes
+// A MAC address beats the interface identifier, that beats the IP address, and the IP address the
+// VLAN. `leaf` (policy.h) comes
 // with the group by IP address.
 
 // A client in the table of MAC addresses is in that group, whatever its IP address.
@@ -250,6 +251,20 @@ ATTR_INLINE void group_by_mac(const struct batch *b, uint8_t leaf[])
 		unsigned was = leaf[i], by_address = policy_group_of(was);
 		unsigned group = policy_group_mac(&b->tables->policy, mac, by_address);
 		leaf[i] = (uint8_t)(was - by_address + group);
+	}
+}
+
+// A client whose interface identifier is in the table is in that group, whatever its prefix.
+static __attribute__((noinline)) void group_by_iid(const struct batch *b, uint8_t leaf[])
+{
+	const struct policy_reader *r = &b->tables->policy;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct packet *p = b->pkt[i];
+		if (p->ip_version != 6)
+			continue;
+		unsigned was = leaf[i], before = policy_group_of(was);
+		unsigned group = policy_group_iid(r, packet_source(p), before);
+		leaf[i] = (uint8_t)(was - before + group);
 	}
 }
 
@@ -275,6 +290,8 @@ static void by_group(struct batch *b, uint8_t leaf[])
 {
 	_Atomic uint64_t *counters = b->w->stats->group;
 	const unsigned count = b->count;
+	if (unlikely_(b->tables->policy.has_iids))
+		group_by_iid(b, leaf);
 	if (b->tables->policy.has_macs)
 		group_by_mac(b, leaf);
 	if (unlikely_(b->tables->policy.has_vlans))

@@ -36,6 +36,7 @@ enum {
 	CONFIG_GROUPS_MAX = 63,           // groups of the file; group 0 is everyone else
 	CONFIG_PREFIXES_MAX = 4096,       // prefixes of clients in all groups together
 	CONFIG_MACS_MAX = 4096,           // MAC addresses of clients in all groups together
+	CONFIG_IIDS_MAX = 4096,           // interface identifiers of clients in all groups
 	CONFIG_CLIENTS_MAX = 4096,        // clients with a name
 	CONFIG_PATTERN_MAX = 1024,        // bytes of a regular expression
 	CONFIG_GROUP_ENTRIES_MAX = 10000, // entries of one group's `allow`, and of its `deny`
@@ -63,6 +64,15 @@ ATTR_MUST_CHECK int config_mac_parse(const char *text, struct config_mac *out);
 ATTR_MUST_CHECK int config_vlan_parse(const char *text, uint16_t *out);
 enum { CONFIG_MAC_TEXT_MAX = 18 };
 char *config_mac_text(const struct config_mac *mac, char out[CONFIG_MAC_TEXT_MAX]);
+
+// The lower 64 bits of an IPv6 address (RFC 4291 2.5.1). As text an address and its mask, as
+// ip6tables and OpenWrt have it: "::1234:56ff:fe78:9abc/::ffff:ffff:ffff:ffff"; "/-64" is read,
+// too.
+struct config_iid {
+	uint8_t bytes[8];
+};
+ATTR_MUST_CHECK int config_iid_parse(const char *text, struct config_iid *out); // -EINVAL
+char *config_iid_text(const struct config_iid *iid, char out[SOCKET_ADDRESS_TEXT_MAX]);
 
 enum poll_mode { POLL_ADAPTIVE, POLL_BUSY, POLL_MONITOR };
 enum ttl_preset { TTL_PRESET_WEIR, TTL_PRESET_REFERENCE };
@@ -317,7 +327,9 @@ struct config_group {
 	unsigned client_count;
 	struct ip_address *clients; // prefixes without host bits, none in two groups
 	unsigned mac_count;
-	struct config_mac *macs; // unicast, none in two groups; a MAC beats a prefix
+	struct config_mac *macs; // unicast, none in two groups; a MAC beats an identifier
+	unsigned iid_count;
+	struct config_iid *iids; // none in two groups; an identifier beats a prefix
 	unsigned vlan_count;
 	uint16_t *vlans; // 1 to CONFIG_VLAN_MAX, none in two groups; a prefix beats a VLAN
 	unsigned client_name_count;

@@ -24,6 +24,8 @@ enum {
 	POLICY_PREFIXES_MAX = 4096,
 	POLICY_MACS_MAX = 4096,
 	POLICY_MAC_LEN = 6,
+	POLICY_IIDS_MAX = 4096, // interface identifiers: the lower halves of IPv6 addresses
+	POLICY_IID_LEN = 8,
 	POLICY_VLANS = 4096, // numbers of 802.1Q; 0: no tag
 	POLICY_V4_TOP = 65536,
 	POLICY_V4_BITS = 4, // bits of each level but the first
@@ -41,7 +43,7 @@ enum {
 	POLICY_BALANCERS_MAX = 64,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
-#define POLICY_VERSION 7
+#define POLICY_VERSION 8
 
 // The access of a client, in the upper bits of a leaf; the fourth value counts as the third.
 enum policy_access {
@@ -74,9 +76,9 @@ static_assert(sizeof(struct policy_group) == 88);
 
 // A key is as in the packet, masked; in a spare slot that of some other one. No slot lies in two
 // lines.
-struct policy_v6_narrow { // prefixes up to POLICY_V6_NARROW, and MAC addresses
+struct policy_v6_narrow { // prefixes up to POLICY_V6_NARROW, MAC addresses, interface identifiers
 	uint64_t key;     // a MAC address is followed by zeros
-	uint64_t leaf;    // a MAC address has its group here
+	uint64_t leaf;    // a MAC address and an identifier have their group here
 };
 static_assert(sizeof(struct policy_v6_narrow) == POLICY_V6_NARROW_WORDS * sizeof(uint64_t));
 
@@ -116,8 +118,10 @@ struct policy_head {
 	uint8_t other_leaf; // leaf of an address that no prefix covers
 	uint8_t has_access; // 1: not everyone is POLICY_ASK
 	uint8_t refuse;     // 1: POLICY_DENIED gets REFUSED; 0: nothing
-	uint8_t balancer_count, reserved[4];
+	uint8_t balancer_count;
+	uint32_t iid_count;
 	struct policy_v6_table mac;                   // only if mac_count is not 0
+	struct policy_v6_table iid;                   // only if iid_count is not 0
 	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // ascending lengths
 	struct policy_group group[POLICY_GROUPS_MAX];
 	uint8_t vlan[POLICY_VLANS]; // the group of each; 0 without one
@@ -126,7 +130,10 @@ struct policy_head {
 	uint64_t head_sum; // contenthash of this struct up to here
 };
 static_assert(sizeof(struct policy_head) % 8 == 0);
+static_assert(offsetof(struct policy_head, iid_count) == 76);
 static_assert(offsetof(struct policy_head, mac) == 80);
+static_assert(offsetof(struct policy_head, iid) == 120);
+static_assert(offsetof(struct policy_head, v6) == 160);
 
 struct policy_v6_reader {
 	uint64_t bits[2]; // mask of the length
@@ -141,14 +148,14 @@ struct policy_reader {
 	uint64_t v4_mask; // for the distance of a block from the first one
 	uint32_t group_count;
 	uint32_t v6_length_count, v6_narrow_count; // all, of which the first are narrow
-	bool has_macs;
+	bool has_macs, has_iids;
 	bool has_vlans;     // some VLAN is in a group
 	bool has_block_all; // some group
 	bool has_access;    // some clients are not POLICY_ASK
 	bool refuse;
 	uint8_t other_leaf;
 	struct policy_limit limit;
-	struct policy_v6_reader mac;
+	struct policy_v6_reader mac, iid;
 	struct policy_v6_reader v6[POLICY_V6_LENGTHS]; // lengths over POLICY_V6_TOP_BITS
 	uint16_t v6_top[POLICY_V6_TOP];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
@@ -315,6 +322,15 @@ ATTR_INLINE unsigned policy_group_mac(
 	uint64_t whole;
 	memcpy(&whole, mac, sizeof(whole));
 	return (unsigned)policy_look_narrow(&r->mac, whole, group) & (POLICY_GROUPS_MAX - 1);
+}
+
+// Only if has_iids. `address`: 16 bytes. `group`: by prefix.
+ATTR_INLINE unsigned policy_group_iid(
+	const struct policy_reader *r, const uint8_t *address, unsigned group)
+{
+	uint64_t lower;
+	memcpy(&lower, address + POLICY_IID_LEN, sizeof(lower));
+	return (unsigned)policy_look_narrow(&r->iid, lower, group) & (POLICY_GROUPS_MAX - 1);
 }
 
 // `group`: by MAC address or prefix; unless it is 0, it beats the group of this VLAN.

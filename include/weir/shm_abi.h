@@ -20,7 +20,7 @@
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, watch_msg.h,
 // shm_stats.h, stats_tables.h, l0_table.h, policy.h, rule_image.h or hops.h.
 // Unequal versions refuse each other.
-#define SHM_ABI_VERSION 25
+#define SHM_ABI_VERSION 26
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {

@@ -184,13 +184,24 @@ static bool vlan_add(struct config_group *g, const char *text)
 	return true;
 }
 
+static bool iid_add(struct config_group *g, const char *text)
+{
+	struct config_iid iid;
+	if (config_iid_parse(text, &iid) != 0)
+		return false;
+	g->iids = realloc(g->iids, (g->iid_count + 1) * sizeof(*g->iids));
+	assert_non_null(g->iids);
+	g->iids[g->iid_count++] = iid;
+	return true;
+}
+
 static void client_add(struct config_group *g, const char *text, size_t len)
 {
 	char one[64];
 	assert_true(len < sizeof(one));
 	memcpy(one, text, len);
 	one[len] = 0;
-	if (mac_add(g, one) || vlan_add(g, one))
+	if (mac_add(g, one) || vlan_add(g, one) || iid_add(g, one))
 		return;
 	g->clients = realloc(g->clients, (g->client_count + 1) * sizeof(*g->clients));
 	assert_non_null(g->clients);
@@ -230,6 +241,7 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 	for (unsigned i = 0; i < count; i++) {
 		free(groups[i].clients);
 		free(groups[i].macs);
+		free(groups[i].iids);
 		free(groups[i].vlans);
 	}
 }

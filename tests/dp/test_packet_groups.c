@@ -176,6 +176,38 @@ PACKET_TEST(test_macs)
 	assert_int_equal(harness_ask_missed(h, &q).group, LAB);
 }
 
+// The lower half of an IPv6 address beats its prefix under every prefix, and the MAC beats it.
+PACKET_TEST(test_interface_identifiers)
+{
+	static const char *const with_iids[] = {"fd53:1::/64 ::9/-64 198.18.1.0/24",
+		"fd53:2::/64 02:00:00:00:01:02 ::1234:56ff:fe78:9abc/-64"};
+	static const uint8_t mac[][6] = {{2, 0, 0, 0, 1, 1}, {2, 0, 0, 0, 1, 2}};
+	static const struct {
+		const char *address;
+		unsigned mac, version, group;
+	} cases[] = {
+		{"fd53:2::9", 0, 6, KIDS},
+		{"fd53:9::9", 0, 6, KIDS},
+		{"fd53:1::1234:56ff:fe78:9abc", 0, 6, LAB},
+		{"fd53:1::1234:56ff:fe78:9abd", 0, 6, KIDS},
+		{"fd53:9::1234:56ff:fe78:9abd", 0, 6, 0},
+		{"fd53:9::1:0:0:9", 0, 6, 0},
+		{"fd53:9::9", 1, 6, LAB},
+		{"198.18.1.9", 0, 4, KIDS},
+		{"198.18.2.9", 0, 4, 0},
+	};
+	harness_groups(h, with_iids, 2, groups);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct wire_query q = {.name = "cold.example",
+			.src = cases[i].address,
+			.version = cases[i].version,
+			.mac = mac[cases[i].mac]};
+		const struct msg_miss m = harness_ask_missed(h, &q);
+		assert_int_equal(m.group, cases[i].group);
+		assert_int_equal(m.view, groups[cases[i].group].view);
+	}
+}
+
 // Those of one batch are each in the group of their own MAC address.
 PACKET_TEST(test_macs_of_a_batch)
 {

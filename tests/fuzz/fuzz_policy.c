@@ -63,6 +63,10 @@ static void seal(uint8_t *image, size_t len)
 	h.mac.length %= 130;
 	if (h.mac.length != 129)
 		h.mac.length = 8 * POLICY_MAC_LEN;
+	h.iid_count %= 2;
+	seal_table(&h.iid, len);
+	if (h.iid.length % 4)
+		h.iid.length = 8 * POLICY_IID_LEN;
 	h.balancer_count %= POLICY_BALANCERS_MAX + 2;
 	for (unsigned i = 0; i < POLICY_BALANCERS_MAX; i++) {
 		struct policy_balancer *b = &h.balancer[i];
@@ -89,6 +93,8 @@ static void ask(const struct policy_reader *r, const uint8_t *data, size_t len)
 		FUZZ_CHECK(
 			r->balancer_count <= POLICY_BALANCERS_MAX && (!any || r->balancer_count));
 		FUZZ_CHECK(policy_group_vlan(r, get_u16(address), 0) < r->group_count);
+		if (r->has_iids)
+			FUZZ_CHECK(policy_group_iid(r, address, 0) < POLICY_GROUPS_MAX);
 		if (r->has_macs)
 			FUZZ_CHECK(policy_group_mac(r, address, 0) < POLICY_GROUPS_MAX);
 	}

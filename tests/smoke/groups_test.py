@@ -187,14 +187,25 @@ def test_group_by_host_name(lab):
     leases.write_text(f"0 02:00:5e:10:00:07 {THIRD} Pad *\n")
     lab.configure(client_names={"lease_files": [str(leases)]}, clients=[],
                   groups=[{"name": "hosts", "clients": ["host:pad"], "deny": ["ok-3106.cached.test"], "block": {"mode": "null"}}])
-    becomes("0.0.0.0", lab.short, "ok-3106.cached.test", client=THIRD, patience=20)
+    becomes("0.0.0.0", lab.short, "ok-3106.cached.test", client=THIRD)
     assert lab.short("ok-3106.cached.test", client=FOURTH) == OK
     assert (group := lab.get("groups")["groups"][1])["clients"] == ["host:pad"] and group["host_addresses"] == 1
     why = lab.get("why", name="ok-3106.cached.test", client=THIRD)
     assert (why["client"]["found_by"], why["client"]["by"], why["client"]["group"]) == ("host", "pad", "hosts")
     leases.write_text(f"0 02:00:5e:10:00:07 {FOURTH} pad *\n")  # the device has another address now
-    becomes("0.0.0.0", lab.short, "ok-3106.cached.test", client=FOURTH, patience=20)
+    becomes("0.0.0.0", lab.short, "ok-3106.cached.test", client=FOURTH)
     assert lab.short("ok-3106.cached.test", client=THIRD) == OK
+
+
+def test_group_by_interface_part_of_ipv6(lab):
+    member = "::3/::ffff:ffff:ffff:ffff"
+    lab.configure(clients=[], groups=[{"name": "part", "clients": [member], "deny": ["ok-3107.cached.test"], "block": {"mode": "null"}},
+                                      {"name": "prefix", "clients": ["fd53::/64"], "blocking": False}])
+    becomes("part", lambda: lab.get("why", name="x.test", client="2001:db8:9::3")["client"]["group"])
+    why = lab.get("why", name="ok-3107.cached.test", client="fd53::3")  # the part beats the prefix
+    assert (why["client"]["found_by"], why["client"]["by"], why["verdict"]) == ("iid", member, "blocked")
+    assert lab.get("why", name="x.test", client="fd53::4")["client"]["group"] == "prefix"
+    assert lab.get("groups")["groups"][1]["clients"] == [member]
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ enum why_found {
 	WHY_FOUND_MAC,
 	WHY_FOUND_VLAN,
 	WHY_FOUND_HOST,
+	WHY_FOUND_IID,
 	WHY_FOUND_GROUP, // the group was named
 };
 

@@ -82,6 +82,26 @@ static bool find_by_mac(
 	return false;
 }
 
+static bool find_by_iid(const struct config *c, const struct ip_address *a, struct why_client *out)
+{
+	for (unsigned i = 0; a->version == 6 && i < c->group_count; i++) {
+		const struct config_group *g = &c->groups[i];
+		for (unsigned k = 0; k < g->iid_count; k++) {
+			if (memcmp(g->iids[k].bytes, a->bytes + sizeof(g->iids[k].bytes),
+				    sizeof(g->iids[k].bytes))
+				!= 0)
+				continue;
+			char text[SOCKET_ADDRESS_TEXT_MAX];
+			out->found = WHY_FOUND_IID;
+			out->group = i + 1;
+			snprintf(
+				out->by, sizeof(out->by), "%s", config_iid_text(&g->iids[k], text));
+			return true;
+		}
+	}
+	return false;
+}
+
 static void find_by_address(
 	const struct config *c, const struct ip_address *a, struct why_client *out)
 {
@@ -158,7 +178,7 @@ void why_client_find(const struct config *c, const struct why_asked *asked, stru
 		out->found = WHY_FOUND_GROUP;
 		out->group = asked->group;
 	} else if (!asked->has_mac || !find_by_mac(c, &asked->mac, out)) {
-		if (asked->has_address)
+		if (asked->has_address && !find_by_iid(c, &asked->address, out))
 			find_by_address(c, &asked->address, out);
 		if (asked->vlan && out->group == 0)
 			find_by_vlan(c, asked->vlan, out);

@@ -24,7 +24,8 @@ ATTR_MUST_CHECK int why_asked_parse(
 	const struct config *c, const struct why_text *t, struct why_asked *out, const char **bad);
 
 // The group that a client is in, and how that was found, in the order that the policy image has
-// (policy.h): its MAC address, then the longest prefix, then the VLAN of its frames.
+// (policy.h): its MAC address, then its interface identifier, the longest prefix, and the VLAN of
+// its frames.
 void why_client_find(const struct config *c, const struct why_asked *asked, struct why_client *out);
 
 // Corrects that by the addresses of host names: such an address beats prefixes and VLANs.

@@ -14,6 +14,7 @@ static const char *const found_name[] = {
 	[WHY_FOUND_MAC] = "mac",
 	[WHY_FOUND_VLAN] = "vlan",
 	[WHY_FOUND_HOST] = "host",
+	[WHY_FOUND_IID] = "iid",
 	[WHY_FOUND_GROUP] = "group",
 };
 

@@ -229,7 +229,8 @@ static void client_step(struct why *w)
 	static const char *const found_by[] = {[WHY_FOUND_PREFIX] = "prefix",
 		[WHY_FOUND_MAC] = "MAC address",
 		[WHY_FOUND_VLAN] = "VLAN",
-		[WHY_FOUND_HOST] = "host name"};
+		[WHY_FOUND_HOST] = "host name",
+		[WHY_FOUND_IID] = "interface identifier"};
 	char group[WHY_TEXT_MAX];
 	snprintf(group, sizeof(group), "%s%s", *c->name ? "group " : "no group, as everyone else",
 		c->name);

@@ -188,10 +188,13 @@ static int host_add(const struct config_doc *doc, const char *key, const char *t
 
 // A prefix or MAC of a group, and its place in the file, for the error about a duplicate.
 struct member {
-	struct ip_address prefix; // version 0: a MAC in the first bytes
+	// Version 0: a MAC in the first bytes; MEMBER_IID: an interface identifier there.
+	struct ip_address prefix;
 	unsigned group, item;
 	bool is_added; // `item` is an item of `group_members`, not of `groups[].clients`
 };
+
+enum { MEMBER_IID = 64 };
 
 struct members {
 	const struct config_client **clients; // sorted by name
@@ -221,6 +224,17 @@ static int member_add(
 	return 0;
 }
 
+static int iid_add(const struct config_doc *doc, struct members *m, const char *key,
+	const struct config_iid *iid)
+{
+	static const uint8_t zero[8];
+	struct ip_address a = {.version = MEMBER_IID};
+	if (memcmp(iid->bytes, zero, sizeof(zero)) == 0)
+		return config_refuse(doc, key, "no client has an interface identifier of zeros");
+	memcpy(a.bytes, iid->bytes, sizeof(iid->bytes));
+	return member_add(m, &a, NULL);
+}
+
 static int by_text(const void *text, const void *entry)
 {
 	const struct config_client *const *c = entry;
@@ -235,7 +249,9 @@ static int named_add(
 		bsearch(text, m->clients, m->client_count, sizeof(*m->clients), by_text);
 	if (!found)
 		return config_refuse(doc, key,
-			"is not an IP address, with or without /prefix length, nor a MAC, nor the "
+			"is not an IP address, with or without /prefix length, nor a MAC, nor an "
+			"interface identifier (::1234:56ff:fe78:9abc/::ffff:ffff:ffff:ffff), nor "
+			"the "
 			"name of one of `clients`, nor \"" CONFIG_HOST_MARK "\" and a host name");
 	const struct config_client *c = *found;
 	int rc = 0;
@@ -251,8 +267,11 @@ static int entry_add(const struct config_doc *doc, struct members *m, const char
 {
 	struct ip_address a;
 	struct config_mac mac;
+	struct config_iid iid;
 	if (is_host(text))
 		return host_add(doc, key, text, m->from.group, c);
+	if (config_iid_parse(text, &iid) == 0)
+		return iid_add(doc, m, key, &iid);
 	if (ip_address_parse(text, &a) == 0) {
 		int rc = config_prefix_check(doc, key, &a);
 		return rc < 0 ? rc : member_add(m, &a, NULL);
@@ -289,12 +308,15 @@ static int again_refuse(const struct config_doc *doc, const struct config *c,
 {
 	char key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX], place[CONFIG_WHY_MAX / 2] = "";
 	struct config_mac mac;
+	struct config_iid iid;
 	memcpy(&mac, again->prefix.bytes, sizeof(mac));
+	memcpy(&iid, again->prefix.bytes, sizeof(iid));
 	if (again->is_added)
 		config_place_text(doc, member_key(first, key), place, sizeof(place));
 	return config_refuse(doc, member_key(again, key), "%s is in group \"%s\" already%s%s",
-		again->prefix.version ? ip_address_text(&again->prefix, true, text)
-				      : config_mac_text(&mac, text),
+		again->prefix.version == MEMBER_IID ? config_iid_text(&iid, text)
+		: again->prefix.version             ? ip_address_text(&again->prefix, true, text)
+						    : config_mac_text(&mac, text),
 		c->groups[first->group].name, *place ? ": " : "", place);
 }
 
@@ -313,13 +335,20 @@ static int members_check(
 
 static int caps_check(const struct config_doc *doc, const struct members *m)
 {
-	unsigned macs = 0;
-	for (unsigned i = 0; i < m->count; i++)
+	unsigned macs = 0, iids = 0;
+	for (unsigned i = 0; i < m->count; i++) {
 		macs += m->one[i].prefix.version == 0;
-	if (m->count - macs > CONFIG_PREFIXES_MAX)
+		iids += m->one[i].prefix.version == MEMBER_IID;
+	}
+	if (m->count - macs - iids > CONFIG_PREFIXES_MAX)
 		return config_refuse(doc, "groups",
 			"%u prefixes of clients in all groups, at most %d are possible",
-			m->count - macs, CONFIG_PREFIXES_MAX);
+			m->count - macs - iids, CONFIG_PREFIXES_MAX);
+	if (iids > CONFIG_IIDS_MAX)
+		return config_refuse(doc, "groups",
+			"%u interface identifiers of clients in all groups, at most %d are "
+			"possible",
+			iids, CONFIG_IIDS_MAX);
 	if (macs > CONFIG_MACS_MAX)
 		return config_refuse(doc, "groups",
 			"%u MACs of clients in all groups, at most %d are possible", macs,
@@ -332,7 +361,9 @@ static int members_store(const struct members *m, struct config *c)
 {
 	for (unsigned i = 0; i < m->count; i++) {
 		struct config_group *g = &c->groups[m->one[i].group];
-		if (m->one[i].prefix.version)
+		if (m->one[i].prefix.version == MEMBER_IID)
+			g->iid_count++;
+		else if (m->one[i].prefix.version)
 			g->client_count++;
 		else
 			g->mac_count++;
@@ -341,13 +372,16 @@ static int members_store(const struct members *m, struct config *c)
 		struct config_group *g = &c->groups[i];
 		g->clients = heap_calloc(g->client_count + 1, sizeof(*g->clients));
 		g->macs = heap_calloc(g->mac_count + 1, sizeof(*g->macs));
-		g->client_count = g->mac_count = 0;
-		if (!g->clients || !g->macs)
+		g->iids = heap_calloc(g->iid_count + 1, sizeof(*g->iids));
+		g->client_count = g->mac_count = g->iid_count = 0;
+		if (!g->clients || !g->macs || !g->iids)
 			return -ENOMEM;
 	}
 	for (unsigned i = 0; i < m->count; i++) {
 		struct config_group *g = &c->groups[m->one[i].group];
-		if (m->one[i].prefix.version)
+		if (m->one[i].prefix.version == MEMBER_IID)
+			memcpy(&g->iids[g->iid_count++], m->one[i].prefix.bytes, sizeof(*g->iids));
+		else if (m->one[i].prefix.version)
 			g->clients[g->client_count++] = m->one[i].prefix;
 		else
 			memcpy(&g->macs[g->mac_count++], m->one[i].prefix.bytes, sizeof(*g->macs));
@@ -611,6 +645,7 @@ static void groups_free(struct config *c)
 		FREE_AND_NULL(g->lists);
 		FREE_AND_NULL(g->clients);
 		FREE_AND_NULL(g->macs);
+		FREE_AND_NULL(g->iids);
 		FREE_AND_NULL(g->vlans);
 		for (unsigned k = 0; k < g->client_name_count; k++)
 			FREE_AND_NULL(g->client_names[k]);

@@ -171,3 +171,32 @@ char *config_mac_text(const struct config_mac *mac, char out[CONFIG_MAC_TEXT_MAX
 		o[4], o[5]);
 	return out;
 }
+
+static const char iid_mask[] = "::ffff:ffff:ffff:ffff";
+
+int config_iid_parse(const char *text, struct config_iid *out)
+{
+	static const uint8_t zero[8];
+	const char *slash = strchr(text, '/');
+	struct ip_address a, mask, wanted;
+	if (!slash || bare_address_parse(text, (size_t)(slash - text), &a) < 0 || a.version != 6
+		|| memcmp(a.bytes, zero, sizeof(zero)) != 0)
+		return -EINVAL;
+	if (strcmp(slash + 1, "-64") != 0
+		&& (bare_address_parse(slash + 1, strlen(slash + 1), &mask) < 0
+			|| bare_address_parse(iid_mask, strlen(iid_mask), &wanted) < 0
+			|| memcmp(&mask, &wanted, sizeof(mask)) != 0))
+		return -EINVAL;
+	memcpy(out->bytes, a.bytes + 8, sizeof(out->bytes));
+	return 0;
+}
+
+char *config_iid_text(const struct config_iid *iid, char out[SOCKET_ADDRESS_TEXT_MAX])
+{
+	struct ip_address a = {.version = 6, .prefix_len = 128};
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	memcpy(a.bytes + 8, iid->bytes, sizeof(iid->bytes));
+	ip_address_text(&a, false, text);
+	snprintf(out, SOCKET_ADDRESS_TEXT_MAX, "%.40s/%s", text, iid_mask);
+	return out;
+}

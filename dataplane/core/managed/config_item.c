@@ -43,6 +43,9 @@ char *config_client_text(const char *text, char out[CONFIG_ITEM_GROUP_MAX])
 	static_assert((int)SOCKET_ADDRESS_TEXT_MAX <= (int)CONFIG_ITEM_GROUP_MAX);
 	struct ip_address a;
 	struct config_mac mac;
+	struct config_iid iid;
+	if (config_iid_parse(text, &iid) == 0)
+		return config_iid_text(&iid, out);
 	if (ip_address_parse(text, &a) == 0)
 		return ip_address_text(&a, a.prefix_len < (a.version == 4 ? 32 : 128), out);
 	if (config_mac_parse(text, &mac) == 0)

@@ -31,8 +31,10 @@ static int head_check(const struct policy_head *h, size_t size, char why[128])
 	if (h->size < sizeof(*h) || h->size > size)
 		return refuse(why, "policy image: cut short");
 	if (h->group_count < 1 || h->group_count > POLICY_GROUPS_MAX
-		|| h->v6_length_count > POLICY_V6_LENGTHS || h->mac_count > POLICY_MACS_MAX)
-		return refuse(why, "policy image: too many groups, lengths or MAC addresses");
+		|| h->v6_length_count > POLICY_V6_LENGTHS || h->mac_count > POLICY_MACS_MAX
+		|| h->iid_count > POLICY_IIDS_MAX)
+		return refuse(why,
+			"policy image: too many groups, lengths, MAC addresses or identifiers");
 	if (h->limit.rate > POLICY_RATE_MAX || h->limit.network_rate > POLICY_RATE_MAX
 		|| h->limit.burst_s > POLICY_BURST_MAX_S)
 		return refuse(why, "policy image: a limit that no bucket can hold");
@@ -89,7 +91,11 @@ static int geometry_check(const struct policy_head *h, char why[128])
 		return refuse(why, "policy image: IPv4 table outside of it");
 	if (h->mac_count && h->mac.length != 8 * POLICY_MAC_LEN)
 		return refuse(why, "policy image: MAC addresses of another length");
+	if (h->iid_count && h->iid.length != 8 * POLICY_IID_LEN)
+		return refuse(why, "policy image: interface identifiers of another length");
 	int rc = h->mac_count ? table_check(h, &h->mac, why) : 0;
+	if (rc == 0 && h->iid_count)
+		rc = table_check(h, &h->iid, why);
 	for (unsigned i = 0; rc == 0 && i < h->v6_length_count; i++) {
 		if (i > 0 && h->v6[i].length <= h->v6[i - 1].length)
 			return refuse(why, "policy image: lengths of prefixes out of order");
@@ -175,6 +181,7 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		.v4_mask = (h.v4_blocks - UINT64_C(1)) * POLICY_V4_BLOCK * sizeof(uint16_t),
 		.group_count = h.group_count,
 		.has_macs = h.mac_count > 0,
+		.has_iids = h.iid_count > 0,
 		.has_access = h.has_access != 0,
 		.refuse = h.refuse != 0,
 		.other_leaf = h.other_leaf,
@@ -182,6 +189,8 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 	};
 	if (h.mac_count)
 		table_use(&r->mac, &h.mac, base);
+	if (h.iid_count)
+		table_use(&r->iid, &h.iid, base);
 	v6_use(r, &h, base);
 	r->balancer_count = h.balancer_count;
 	memcpy(r->balancer, h.balancer, sizeof(r->balancer));

@@ -69,6 +69,38 @@ TEST(test_vlans)
 	assert_int_equal(c->groups[2].vlan_count, 0);
 }
 
+TEST(test_interface_identifiers)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	struct config *c = config_text_load(
+		MINIMAL "groups:\n- {name: kids, clients: "
+			"['::1234:56ff:fe78:9abc/::ffff:ffff:ffff:ffff', '::7/-64', 'fd53::/64']}\n"
+			"- {name: guests, clients: [192.0.2.1]}\n");
+	const struct config_group *g = &c->groups[0];
+	assert_int_equal(g->iid_count, 2);
+	assert_int_equal(g->client_count, 1);
+	assert_string_equal(
+		config_iid_text(&g->iids[0], text), "::1234:56ff:fe78:9abc/::ffff:ffff:ffff:ffff");
+	assert_string_equal(config_iid_text(&g->iids[1], text), "::7/::ffff:ffff:ffff:ffff");
+	config_free(c);
+	static const struct {
+		const char *client, *why;
+	} bad[] = {
+		{"fd53::7/::ffff:ffff:ffff:ffff", "interface identifier"},
+		{"::7/::ffff:ffff:ffff", "interface identifier"},
+		{"::7/-63", "interface identifier"},
+		{"192.0.2.1/-64", "interface identifier"},
+		{"::/-64", "identifier of zeros"},
+		{"::7/-64', '::0007/-64", "::7/::ffff:ffff:ffff:ffff is in group \"kids\" already"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		char all[512];
+		snprintf(all, sizeof(all), MINIMAL "groups:\n- {name: kids, clients: ['%s']}\n",
+			bad[i].client);
+		config_text_refused(all, bad[i].why);
+	}
+}
+
 TEST(test_host_names)
 {
 	struct config *c = config_text_load(

@@ -19,6 +19,7 @@ struct world {
 	struct config_group group[CONFIG_GROUPS_MAX];
 	struct ip_address prefix[CONFIG_GROUPS_MAX][CONFIG_PREFIXES_MAX];
 	struct config_mac mac[CONFIG_GROUPS_MAX][CONFIG_MACS_MAX];
+	struct config_iid iid[CONFIG_GROUPS_MAX][CONFIG_IIDS_MAX];
 	uint16_t vlan[CONFIG_GROUPS_MAX][CONFIG_VLANS];
 	struct policy_group what[POLICY_GROUPS_MAX];
 	struct policy_image image;
@@ -36,6 +37,7 @@ static inline void world_clear(unsigned groups)
 	for (unsigned i = 0; i < groups; i++) {
 		w.group[i].clients = w.prefix[i];
 		w.group[i].macs = w.mac[i];
+		w.group[i].iids = w.iid[i];
 		w.group[i].vlans = w.vlan[i];
 		w.what[i + 1].view = (uint16_t)(i + 100);
 		w.what[i + 1].lists[0] = i;

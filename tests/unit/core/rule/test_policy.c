@@ -196,6 +196,58 @@ TEST(test_macs_too_many_or_equal)
 	assert_int_equal(policy_build(&w.config, w.what, &image), -E2BIG);
 }
 
+static void add_iid(unsigned group, uint64_t bytes)
+{
+	memcpy(w.iid[group][w.group[group].iid_count++].bytes, &bytes, POLICY_IID_LEN);
+}
+
+static unsigned look_iid(uint64_t upper, uint64_t lower, unsigned group)
+{
+	const uint64_t address[2] = {upper, lower};
+	return policy_group_iid(&w.reader, (const uint8_t *)(const void *)address, group);
+}
+
+// Under each prefix each is found, and no other; beside MAC addresses and prefixes, which have
+// tables of their own.
+TEST(test_iids)
+{
+	static const unsigned counts[] = {1, 2, 3, 8, 100, POLICY_IIDS_MAX};
+	for (unsigned c = 0; c < ARRAY_LEN(counts); c++) {
+		const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
+		world_clear(2);
+		add_text(0, "198.18.7.9");
+		add_mac(0, 2);
+		build();
+		assert_false(w.reader.has_iids);
+		free(w.image.head);
+		for (unsigned i = 0; i < counts[c]; i++)
+			add_iid(i % 2, 2 + i * step);
+		add_text(1, "fd53::/48");
+		add_text(1, "2001:db8::7");
+		build();
+		assert_true(w.reader.has_iids && w.reader.has_macs);
+		for (unsigned i = 0; i < counts[c]; i++)
+			for (uint64_t upper = 0; upper < 3; upper++)
+				assert_int_equal(look_iid(upper, 2 + i * step, 7), i % 2 + 1);
+		for (unsigned i = 0; i < counts[c]; i++)
+			for (unsigned bit = 0; bit < 64; bit += 13)
+				assert_int_equal(
+					look_iid(1, (2 + i * step) ^ UINT64_C(1) << bit, 7), 7);
+		assert_int_equal(look_mac(2, 7), 1);
+		assert_int_equal(group_of("fd53::1"), 2);
+		assert_int_equal(group_of("2001:db8::7"), 2);
+		free(w.image.head);
+	}
+	add_iid(0, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		struct policy_image image;
+		assert_int_equal(policy_build(&w.config, w.what, &image), -E2BIG);
+		world_clear(2); // two equal ones
+		add_iid(0, 2);
+		add_iid(1, 2);
+	}
+}
+
 // Each number that a group has, and no other; and a group by address or MAC stays.
 TEST(test_vlans)
 {
@@ -314,6 +366,7 @@ TEST(test_lies)
 	add_text(1, "fd53::/48");
 	add_text(0, "fd53::7");
 	add_mac(0, 2);
+	add_iid(0, 2);
 	build();
 	const struct policy_head good = *w.image.head;
 #define LIE(field, value)                      \
@@ -361,6 +414,12 @@ TEST(test_lies)
 	LIE(mac.slot_off, good.size);
 	LIE(mac.pilots, 0);
 	LIE(mac.pilot_off, UINT64_MAX - 1);
+	LIE(iid_count, POLICY_IIDS_MAX + 1);
+	LIE(iid.length, 48);
+	LIE(iid.slots, good.iid.slots * 8);
+	LIE(iid.slot_off, good.size);
+	LIE(iid.pilots, 0);
+	LIE(iid.pilot_off, UINT64_MAX - 1);
 	LIE(vlan[0], 3);
 	LIE(vlan[POLICY_VLANS - 1], 255);
 	LIE(version, POLICY_VERSION + 1);
