@@ -212,6 +212,7 @@ static struct json_node *detail_out(struct json_out *o, struct json_node *list, 
 	safe_search_out(o, n, config_group_safe_search(c, g));
 	block_out(o, n, &block);
 	now_out(o, n, &now);
+	json_out_bool(o, n, "own_schedules", !g || g->has_schedules);
 	struct json_node *schedules = json_out_array(o, n, "schedules");
 	for (unsigned i = 0; i < s->count; i++)
 		schedule_out(o, schedules, c, &s->one[i], now.mask.active >> i & 1, time(NULL));

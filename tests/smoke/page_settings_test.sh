@@ -97,6 +97,9 @@ asking=$!
 who=rob check "a device that asks is seen" browse login "do:(crypto.getRandomValues = (b) => b.fill(7), true)" "$devices" "$there" "do:document.querySelector('main').textContent.includes('check-07070707.example.com')" \
 	"do:$(press 'Wait for the device')" "do:[...document.querySelectorAll('main [role=status]')].some((s) => s.textContent.includes('198.18.0.2 asks this box.'))"
 kill $asking
+check "the query log off" weirctl config set query_log.enabled false
+who=rob check "is said, and no more of the device" browse login "$devices" "$there" "do:$(press 'Wait for the device')" "do:[...document.querySelectorAll('main [role=status]')].some((s) => s.textContent.startsWith('The query log is off'))"
+check "on again" weirctl config clear query_log.enabled
 sed -i 's/^\(dot\|doh\): {enabled: true}/\1: {enabled: false}/' $config
 check "TLS and HTTPS off" taken_over weirctl config reload
 check "have no profile then" browse login "$devices" "$there" "do:document.querySelector('main').textContent.includes('serves DNS neither over TLS') && !$(press 'Profile with TLS')"

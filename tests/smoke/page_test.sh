@@ -12,10 +12,12 @@ cat >>$config <<CONFIG
 groups:
 - {name: kids, clients: [198.18.0.9], deny: [game.test]}
 - {name: rest, clients: [198.18.0.10], schedules: [{name: always, from: '00:00', to: '24:00', pause: true}]}
+- {name: same, clients: [198.18.0.11], schedules: [{name: dusk, from: '20:00', to: '20:01', services: [steam]}]}
+- {name: heir, clients: [198.18.0.12]}
 entries: [{name: entry.file.test, verdict: deny}]
 CONFIG
 echo off.test >$tmp/filed.off
-sed -i "s#^blocking:\$#blocking:\n  update: {allow_private: true}\n  disabled_lists: [filed.off]#; s#^  lists:\$#  lists:\n    - {name: filed.off, path: $tmp/filed.off}#; \
+sed -i "s#^blocking:\$#blocking:\n  schedules: [{name: dusk, from: '20:00', to: '20:01', services: [steam]}]\n  update: {allow_private: true}\n  disabled_lists: [filed.off]#; s#^  lists:\$#  lists:\n    - {name: filed.off, path: $tmp/filed.off}#; \
 	s#^local:\$#local:\n  records: [{name: box.file.test, type: A, value: 192.0.2.1}]#" $config
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
@@ -129,7 +131,7 @@ check "Queries and Top save what is seen as CSV, without formulas" browse login 
 	"do:$names_csv.then((t) => t === ['Name', \"'=a\", \"'+a\", \"'-a\", \"'@a\", 'a\"\"b', '1234'].map((c) => '\"' + c + '\"\\r\\n').join(''))"
 # A table of its own: in_rows gives the names that are seen, heads presses a heading, filters types.
 sorting='window.rows = [["b10", 2048, 1e9], ["b9", 500, 1.1e9], ["a", 3e6, 0], ["Z", 0, 1.05e9], ["=c", 7e5, 1.2e9], ...["d", "e", "f", "g", "h"].map((n) => [n, 1, 1])], window.draw = async () => { const d = await import("/dom.js"), { csvButton } = await import("/csv.js"); window.box ??= document.querySelector("main").appendChild(d.h("section"));
-	d.fill(box, d.table(`Sorted ${Math.random()} rows`, [d.named("Name", (r) => r[0]), d.figure("Size", (r) => d.bytes(r[1])), { title: "When", of: (r) => d.when(r[2]) }, { title: "Actions", of: () => d.action("Go", () => "") }], rows), csvButton("sorted", box)); return true; }, draw()'
+	d.fill(box, d.table(`Sorted ${Math.random()} rows`, [d.named("Name", (r) => r[0]), d.figure("Size", (r) => d.bytes(r[1])), { title: "When", of: (r) => d.when(r[2]) }, { title: "Actions", of: () => d.action("Go", () => "") }], rows, "", { key: "sorted" }), csvButton("sorted", box)); return true; }, draw()'
 in_rows() { echo "[...box.querySelector('tbody').rows].map((r) => r.cells[0].textContent).join() === '$1'"; }
 heads() { echo "(() => { const b = [...box.querySelectorAll('th button')].find((e) => e.textContent === '$1'); b.focus(); b.click(); return true; })()"; }
 ordered() { echo "[...box.querySelectorAll('th')].map((t) => t.ariaSort ?? '').join() === '$1'"; }
@@ -142,6 +144,9 @@ check "a table sorts by names, numbers and dates, filters, saves what is seen, a
 	"do:$(in_rows b10) && document.activeElement === box.querySelector('input') && document.activeElement.value === 'b1' && document.activeElement.selectionStart === 1" \
 	"do:$(filters 'ki')" "do:$(in_rows '=c,b10')" "do:$(press 'Save as CSV')" 'saved:"Name","Size","When"' "do:import('/csv.js').then((m) => m.csvOf(box.querySelector('table')).split('\\r\\n').map((l) => l.split(',')[0]).join() === '\"Name\",\"\'=c\",\"b10\",')" \
 	"do:$(filters none)" "do:$(in_rows 'No row has this text.')" "do:$(filters '')" "do:location.hash = '#/lists', true" "do:!!document.querySelector('main table')"
+twins='window.twins = async () => { const d = await import("/dom.js"); window.box ??= document.querySelector("main").appendChild(d.h("section")); d.fill(box, ["kids-1", "kids-2"].map((g) => d.table(`Entries of ${g}`, [d.named("Name", (r) => r)], ["b", "a"]))); return true; }, twins()'
+in_twins() { echo "[...box.querySelectorAll('table')].map((t) => [...t.tBodies[0].rows].map((r) => r.textContent).join('')).join() === '$1'"; }
+check "two tables whose captions differ in a number are sorted apart" browse login "do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache'" "do:$twins" "do:$(heads Name)" "do:twins()" "do:$(in_twins ab,ba)"
 by_select() { echo "(() => { const l = [...box.querySelectorAll('label')].find((e) => e.firstChild.textContent === 'Sort by'); if (!l?.checkVisibility()) return false; l.lastChild.value = '$1'; l.lastChild.dispatchEvent(new Event('change')); return true; })()"; }
 check "by a select in a narrow window" browse login "do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache'" "do:$sorting" "do:![...box.querySelectorAll('select')].some((s) => s.checkVisibility())" \
 	narrow "do:$(by_select Name)" "do:$(in_rows '=c,a,b9,b10,d,e,f,g,h,Z')" "do:$(press 'Other way round')" "do:$(in_rows 'Z,h,g,f,e,d,b10,b9,a,=c')" wide:360
@@ -154,6 +159,8 @@ check "in German by the browser's choice, with its numbers and plurals, and in E
 check "the history from one day to another, and where the store begins" browse login "do:location.hash = '#/top/days', true" "do:$(top_days 1 0)" "do:$(press Show)" "do:$(row rowed.blocked.test) === 'Allow'" \
 	"do:/The query store begins \\d/.test(document.querySelector('main').textContent)" "do:$(top_days 9 2)" "do:$(press Show)" "do:document.querySelector('main caption')?.textContent === 'Names of 0 queries'" \
 	"do:$(top_days 0 2)" "do:$(press Show)" "do:$(said 'must not be after')" "do:$(top_days 60 2)" "do:$(press Show)" "do:$(said '31 days at most')"
+check "the last month by one press in Top" browse login "do:location.hash = '#/top', true" "do:(() => { const a = [...document.querySelectorAll('main a')].find((e) => e.textContent === 'the last 30 days'); a?.click(); return !!a; })()" \
+	"do:document.querySelector('main nav [aria-current]')?.textContent === 'the last 30 days' && $(row rowed.blocked.test) === 'Allow'"
 # of_card TEXT: the cells of a row from the top down, by the titles that are seen beside them; `wide` for one that is wider than the window
 of_card() { echo "[...([...document.querySelectorAll('main tr')].find((r) => r.textContent.includes('$1'))?.cells ?? [])].map((c) => [c.getBoundingClientRect(), getComputedStyle(c, '::before').content]).sort((a, b) => a[0].top - b[0].top).map(([r, t]) => (r.right > innerWidth ? 'wide' : JSON.parse(t))).join()"; }
 menu() { echo "[...document.querySelectorAll('nav a, nav summary')].filter((e) => e.checkVisibility()).map((e) => e.textContent).join()"; }
@@ -272,14 +279,29 @@ check "paint a week by mouse and keys" browse login "do:location.hash = '#/group
 	key:ArrowUp "do:document.activeElement.ariaLabel === 'Sat 23:30'" key:ArrowRight "do:document.activeElement.ariaLabel === 'Sat 23:30'" key:ArrowDown key:ArrowLeft key:ArrowLeft key:ArrowLeft key:ArrowLeft key:ArrowLeft key:Space \
 	"do:$(of_group kids 'Mon, Tue, Wed, Thu, Sun 21:00 to 24:00')" "drag:$(half kids 'Sat 00:00') to $(half kids 'Sat 23:30')" "drag:$(half kids 'Mon 00:00') to $(half kids 'Fri 06:30')" \
 	"drag:$(half kids 'Mon 00:00') to $(half kids 'Mon 06:30')" "drag:$(half kids 'Mon 00:00') to $(half kids 'Mon 06:30')" "do:$(of_group kids 'Mon, Tue, Wed, Thu, Sun 21:00 to 07:00; Sat 00:00 to 24:00')" \
-	"do:$(group_typed kids 'Name of the schedule' sleep)" "do:$(in_group kids 'Set week')" "do:$(said 'sleep is set.')" "do:$(of_group kids 'Nothing is painted.')" "do:$(of_group kids 'sleep-2')"
-check "which weirctl has" eval 'weirctl --json groups | jq -e "[.groups[] | select(.name == \"kids\").schedules[] | select(.block_all) | .name + \" \" + .from + \" \" + .to + \" \" + (.days | join(\",\"))] == [\"sleep 21:00 07:00 mon,tue,wed,thu,sun\", \"sleep-2 00:00 24:00 sat\"]"'
-check "paint it again by finger in a narrow window, with a service" browse login narrow "do:location.hash = '#/groups', true" "do:$(in_group kids Paint sleep-2)" "do:$(of_group kids 'Mon, Tue, Wed, Thu, Sun 21:00 to 07:00; Sat 00:00 to 24:00')" \
+	"do:$(group_typed kids 'Name of the schedule' sleep)" "do:$(in_group kids 'Set week')" "do:$(said 'sleep is set.')" "do:$(of_group kids 'Nothing is painted.')" "do:$(of_group kids 'sleep~2')"
+check "which weirctl has" eval 'weirctl --json groups | jq -e "[.groups[] | select(.name == \"kids\").schedules[] | select(.block_all) | .name + \" \" + .from + \" \" + .to + \" \" + (.days | join(\",\"))] == [\"sleep 21:00 07:00 mon,tue,wed,thu,sun\", \"sleep~2 00:00 24:00 sat\"]"'
+check "paint it again by finger in a narrow window, with a service" browse login narrow "do:location.hash = '#/groups', true" "do:$(in_group kids Paint sleep~2)" "do:$(of_group kids 'Mon, Tue, Wed, Thu, Sun 21:00 to 07:00; Sat 00:00 to 24:00')" \
 	"do:$(unfolded kids)" wide:360 "finger:$(half kids 'Sat 00:00') to $(half kids 'Sat 23:30')" "do:(() => { const s = [...document.querySelectorAll('[aria-label=\"Group kids\"] select[multiple]')].at(-1); s.value = 'tiktok'; return true; })()" \
 	"do:(() => { const w = [...document.querySelectorAll('[aria-label=\"Group kids\"] label')].filter((e) => e.firstChild.textContent === 'What').at(-1).lastChild; w.value = 'services'; w.dispatchEvent(new Event('change')); return true; })()" \
-	"do:$(in_group kids 'Set week')" "do:$(said 'sleep is set.')" "do:!$(of_group kids sleep-2) && $(of_group kids 'blocks tiktok')"
+	"do:$(in_group kids 'Set week')" "do:$(said 'sleep is set.')" "do:!$(of_group kids sleep~2) && $(of_group kids 'blocks tiktok')"
 check "which weirctl has, and no other" eval 'weirctl --json groups | jq -e "any(.groups[]; .name == \"kids\" and (.schedules | length == 1 and .[0].services == [\"tiktok\"] and (.[0].block_all | not)))"'
 check "it goes" browse login "do:(window.confirm = () => true, location.hash = '#/groups', true)" "do:$(in_group kids Remove sleep)" "do:$(said 'sleep is removed.')"
+# week_typed GROUP LABEL VALUE: in the form of the week
+week_typed() { echo "(() => { const l = [...document.querySelectorAll('[aria-label=\"Group $1\"] .painted')].at(-1)?.closest('form').querySelectorAll('label'), f = [...l ?? []].find((e) => e.firstChild.textContent === '$2'); if (f) f.lastChild.value = '$3'; return !!f; })()"; }
+two_parts="drag:$(half kids 'Mon 21:00') to $(half kids 'Thu 23:30')" parts_seen="do:$(of_group kids 'Mon, Tue, Wed, Thu 21:00 to 24:00; Sat 00:00 to 24:00')"
+check "paint a week with a time zone" browse login "do:location.hash = '#/groups', true" "do:$(unfolded kids)" "$two_parts" "drag:$(half kids 'Sat 00:00') to $(half kids 'Sat 23:30')" "$parts_seen" \
+	"do:$(week_typed kids 'Name of the schedule' nap)" "do:$(week_typed kids 'Time zone' Asia/Kathmandu)" "do:$(in_group kids 'Set week')" "do:$(said 'nap is set.')"
+zones() { weirctl --json groups | jq -rc '[.groups[] | select(.name == "kids").schedules[] | .name + " " + .time_zone] | sort'; }
+same "in all of it" '["nap Asia/Kathmandu","nap~2 Asia/Kathmandu"]' "$(zones)"
+check "one by hand, of another name than it looks" weirctl schedule set nap-2 12:00-13:00 block_all mon --group kids
+check "and without a time zone" browse login "do:location.hash = '#/groups', true" "do:$(in_group kids Paint nap~2)" "$parts_seen" "do:$(week_typed kids 'Time zone' '')" "do:$(in_group kids 'Set week')" "do:$(said 'nap is set.')"
+same "in none of it; the one by hand stays" '["nap ","nap-2 ","nap~2 "]' "$(zones)"
+check "which is painted alone" browse login "do:location.hash = '#/groups', true" "do:$(in_group kids Paint nap-2)" "do:$(of_group kids 'Mon 12:00 to 13:00') && !$(of_group kids '24:00; Sat')"
+check "all three go" eval 'for name in nap "nap~2" nap-2; do weirctl schedule remove $name --group kids || exit; done >/dev/null'
+check "a group of the file has a Remove of its own schedule, though everyone has the same, and no button for those of everyone" browse login "do:location.hash = '#/groups', true" \
+	"do:$(of_group same dusk) && $(of_group heir dusk) && !$(in_group heir Remove dusk)" "do:(window.confirm = () => true, $(in_group same Remove dusk))" "do:$(said 'dusk is removed.')" \
+	"do:$(in_group same 'schedules as the file says')" "do:$(said 'counts again')"
 check "a bedtime" browse login "do:location.hash = '#/groups', true" "do:$(group_typed teens From 00:00)" "do:$(group_typed teens To 23:59)" \
 	"do:$(group_typed teens 'Time zone' Asia/Kathmandu)" "do:$(in_group teens 'Set schedule')" "do:$(said 'bedtime is set.')" "do:$(of_group teens 'daily 00:00 to 23:59, Asia/Kathmandu')"
 check "blocks all" eventually blocks ok.www.test

@@ -52,7 +52,7 @@ function users(look) {
   };
   const show = ({ users: all, sessions }) => fill(list, table(_`Users with a password; sessions: ${number(sessions)}`, [named(_`User`, (u) => u.name), { title: _`Role`, of: (u) => u.role },
     { title: _`Actions`, of: (u) => row(h('button', { type: 'button', onclick: () => edit(u) }, _`Change`),
-      action(_`Remove`, () => change(look, _`${u.name} is removed.`, '/password/remove', { name: u.name }), { ask: _`Remove the user ${u.name}? Sessions of ${u.name} end.` })) }], all));
+      action(_`Remove`, () => change(look, _`${u.name} is removed.`, '/password/remove', { name: u.name }), { ask: _`Remove the user ${u.name}? Sessions of ${u.name} end.` })) }], all, undefined, { key: 'users' }));
   return { show, box: h('section', { 'aria-label': _`Users` }, h('h2', {}, _`Users`), list,
     form([field(_`User`, who), field(_`Role`, role), field(_`Password, 10 characters or more`, password)], _`Set user`, set)) };
 }

@@ -35,7 +35,7 @@ function clientsShow(day, look) {
   return table(_`Clients of the last 24 hours: ${number(day.client_count)}`, [named(_`Client`, link), named(_`Address`, (c) => c.address), { title: _`MAC address`, tight: true, of: (c) => c.mac || '–' },
     figure(_`Queries`, (c) => number(c.queries)), figure(_`Blocked`, (c) => percent(c.blocked, c.queries)), figure(_`Did not exist`, (c) => percent(c.missing, c.queries)),
     { title: _`First seen`, tight: true, of: (c) => seen(c.first_unix_s) }, { title: _`Last seen`, tight: true, of: (c) => seen(c.last_unix_s) },
-    ...(mayAdmin() ? [{ title: _`Actions`, of: (c) => nameButton(c, look) }] : [])], day.clients);
+    ...(mayAdmin() ? [{ title: _`Actions`, of: (c) => nameButton(c, look) }] : [])], day.clients, undefined, { key: 'clients' });
 }
 
 // What the query store has of its day. Gives what draws the tables again.

@@ -617,6 +617,7 @@ export default {
   'Private DNS asks over TLS at port 853, where this box does not serve it.': 'Privates DNS fragt über TLS an Port 853, den diese Box nicht bietet.',
   'Waiting for the device …': 'Warten auf das Gerät …',
   '{1} asks this box.': '{1} fragt diese Box.',
+  'The query log is off, so weir cannot see who asks. An admin turns it on in Settings, Log queries.': 'Das Anfrageprotokoll ist aus, daher sieht weir nicht, wer fragt. Ein Administrator schaltet es in den Einstellungen ein: Anfragen protokollieren.',
   'No query for the name came in a minute. The device asks another server.': 'In einer Minute kam keine Anfrage nach dem Namen. Das Gerät fragt einen anderen Server.',
   'Test a device': 'Ein Gerät prüfen',
   'Press the button.': 'Die Taste drücken.',

@@ -105,6 +105,10 @@ function test(signal) {
   const wait = async () => {
     const ended = new AbortController(), most = AbortSignal.timeout(TEST_MS);
     let client = '';
+    if (!(await get('/log', {}, { signal })).enabled) {
+      fill(result, mark('warn', _`The query log is off, so weir cannot see who asks. An admin turns it on in Settings, Log queries.`));
+      return;
+    }
     fill(result, mark('soft', _`Waiting for the device …`));
     await lines('/log/tail', { name }, AbortSignal.any([signal, most, ended.signal]), (q) => {
       if (!q.qname) return;

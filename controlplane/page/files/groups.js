@@ -63,9 +63,10 @@ function schedule(g, services, look) {
   });
 }
 
-// The schedules of a painted week: NAME, and where there are more NAME-2 and so on.
-const numbered = (name, i) => (i ? `${name}-${i + 1}` : name);
-const family = (list, name) => list.filter((s) => s.name === name || (s.name.startsWith(`${name}-`) && /^\d+$/.test(s.name.slice(name.length + 1))));
+// The schedules of a painted week: NAME, and where there are more NAME~2 and so on. By hand a second one is called otherwise.
+const PART = /~\d+$/;
+const numbered = (name, i) => (i ? `${name}~${i + 1}` : name);
+const family = (list, name) => list.filter((s) => s.name === name || (PART.test(s.name) && s.name.replace(PART, '') === name));
 // Does it block everything, some services or nothing, and no more?
 const isPlain = (s) => s.name !== 'family time' && !s.lists.length && !s.domains;
 
@@ -73,7 +74,7 @@ const isPlain = (s) => s.name !== 'family time' && !s.lists.length && !s.domains
 function week(g, known, look) {
   const cells = painted.get(g.name) ?? cellsOf([]), does = effect(known.services), says = h('p', { class: 'soft', role: 'status' });
   const name = h('input', { required: true, maxLength: NAME_MAX - 3, size: 10, value: 'bedtime' });
-  const own = isOwn(g, known) ? g.schedules : [];
+  const own = g.own_schedules ? g.schedules : []; // others are those of everyone
   const tell = () => {
     says.textContent = cells.includes(true) ? schedulesOf(cells).map((s) => _`${days(s.days)} ${s.from} to ${s.to}`).join('; ') : _`Nothing is painted.`;
   };
@@ -85,7 +86,12 @@ function week(g, known, look) {
     const rows = schedulesOf(cells).map((s, i) => ({ name: numbered(name.value, i), ...s, ...NOTHING, ...does.keys() }));
     if (!rows.length) throw new Error(_`Paint the hours first.`);
     const reply = await post('/config/override', { yaml: keysText(g, { schedules: rows }), replace: `${at(g)}.schedules[${name.value}]` });
-    for (const s of family(own, name.value)) if (!rows.some((r) => r.name === s.name)) await post('/config/unset', { path: `${at(g)}.schedules[${s.name}]` });
+    // The first one has been replaced; of the others, keys that are not set stay.
+    for (const s of family(own, name.value).filter((o) => o.name !== name.value)) {
+      const next = rows.find((r) => r.name === s.name), path = `${at(g)}.schedules[${s.name}]`;
+      if (!next) await post('/config/unset', { path });
+      else if (s.time_zone && !next.time_zone) await post('/config/unset', { path: `${path}.time_zone` });
+    }
     painted.delete(g.name);
     await look();
     return _`${name.value} is set.` + notes(reply);
@@ -100,7 +106,7 @@ function week(g, known, look) {
   h('p', { class: 'soft' }, _`Paint by mouse or finger, or by the arrow keys and Space; with Shift an arrow key paints on. Paint again to clear. For exact minutes use the form above.`),
   form([field(_`Name of the schedule`, name), does.fields, grid], _`Set week`, set));
   const show = (s) => {
-    const base = s.name.replace(/-\d+$/, ''), of = own.some((o) => o.name === base) ? base : s.name, all = family(own, of);
+    const base = s.name.replace(PART, ''), of = own.some((o) => o.name === base) ? base : s.name, all = family(own, of);
     cells.splice(0, cells.length, ...cellsOf(all));
     name.value = of;
     does.zone.value = s.time_zone ?? '';
@@ -141,15 +147,11 @@ function controls(g, known, paint, look) {
     entriesShow(_`Entries of ${g.name}`, known.entries.filter((e) => e.group === (everyone(g) ? '' : g.name)), look), addEntry(look, g.name));
 }
 
-// Has the group schedules of its own, and not those of everyone? Equal ones are its own where the page or weirctl has set one.
-const isOwn = (g, { groups, overrides }) => everyone(g) || JSON.stringify(g.schedules) !== JSON.stringify(groups[0].schedules)
-  || overrides.some((o) => !o.unset && o.path.startsWith(`${at(g)}.schedules[`));
-
 function schedules(g, known, paint, look) {
   const path = (s) => (s.name === 'family time' ? 'family_time' : `schedules[${s.name}]`);
   return table(_`Schedules of ${g.name}`, [{ title: _`Name`, of: (s) => s.name }, { title: _`When`, of: (s) => _`${days(s.days)} ${s.from} to ${s.to}` + (s.time_zone ? `, ${s.time_zone}` : '') },
     { title: _`Does`, of: (s) => does(s) }, { title: _`Applies`, of: (s) => (s.active ? mark('warn', _`until ${moment(s.changes_unix_s)}`) : s.changes_unix_s ? _`from ${moment(s.changes_unix_s)}` : _`no`) },
-    ...(mayAdmin() && isOwn(g, known) ? [{ title: _`Actions`, of: (s) => row(isPlain(s) && action(_`Paint`, () => paint.show(s)), action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` })) }] : [])], g.schedules);
+    ...(mayAdmin() && g.own_schedules ? [{ title: _`Actions`, of: (s) => row(isPlain(s) && action(_`Paint`, () => paint.show(s)), action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` })) }] : [])], g.schedules);
 }
 
 // The query store may take its time.

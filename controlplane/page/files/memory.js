@@ -34,7 +34,7 @@ export async function show(box, signal) {
       figure(_`Share of the heap`, (a) => percent(a.bytes, mem.process.allocated))], [...mem.accounts].sort((a, b) => b.bytes - a.bytes)),
     h('h2', {}, _`Slopes`), table(_`What grew over ${span(growth.span_ms / 1000)}, ${number(growth.samples)} samples`, [named(_`What`, (s) => s.name), figure(_`Size`, (s) => (s.bytes === undefined ? _`${number(s.used)} of ${number(s.cap)}` : bytes(s.bytes))),
       figure(_`In an hour`, (s) => slope(s, s.bytes === undefined ? number : bytes))], [...growth.bytes, ...growth.tables].filter((s) => s.known && s.per_hour !== 0).sort((a, b) => Math.abs(b.per_hour) - Math.abs(a.per_hour)).slice(0, 30),
-    _`Nothing grew, or the process is too young to tell.`),
+    _`Nothing grew, or the process is too young to tell.`, { key: 'slopes' }),
     h('h2', {}, _`Tables`), table(_`Tables: each has a bound`, [named(_`Table`, (t) => t.name), figure(_`Bytes`, (t) => bytes(t.bytes)),
       figure(_`Used`, (t) => number(t.used)), figure(_`Cap`, (t) => (t.cap ? number(t.cap) : '–')),
       figure(_`Full`, (t) => (t.cap ? percent(t.used, t.cap) : '–')), figure(_`Evicted`, (t) => (t.evicted === undefined ? '' : number(t.evicted))),

@@ -4,11 +4,8 @@ import { choice, field, figures, h, number, text } from './dom.js';
 import { _, locale } from './words.js';
 
 const FEW = 8; // rows that are seen at a glance
-const kept = new Map(); // what the user chose of a table, by its caption: {column, down, words}
+const kept = new Map(); // what the user chose of a table, by its key: {column, down, words}
 window.addEventListener('hashchange', () => kept.clear());
-
-// A redraw may change the numbers of a caption.
-const keyOf = (caption) => caption.replace(/(?<!\w)[\d.,]+(?!\w)/g, '');
 
 const collator = new Intl.Collator(locale(), { numeric: true, sensitivity: 'base' });
 const isNone = (key) => key === '' || key === '–';
@@ -52,9 +49,9 @@ function tools(caption, columns, state, arrange) {
 
 // columns: [{title, number, name, tight, short, of: row => text, node or nothing}]. In a narrow window page.css makes a card
 // of each row, and a table of blocks loses the roles that its elements have: they are written down. `sorts`: may the user
-// choose the order?
-export function table(caption, columns, rows, empty = _`Nothing here.`, { sorts = true } = {}) {
-  const key = keyOf(caption), state = kept.get(key) ?? { column: '', down: false, words: '' };
+// choose the order? `key`: of what the user chooses, where a redraw may change the caption; of each table of a view another one.
+export function table(caption, columns, rows, empty = _`Nothing here.`, { sorts = true, key = caption } = {}) {
+  const state = kept.get(key) ?? { column: '', down: false, words: '' };
   const drawn = rows.map((row) => rowOf(columns, row)), body = h('tbody', { role: 'rowgroup' }), count = h('span', { class: 'soft', role: 'status' });
   const has = sorts && rows.length > 1, filters = sorts && (rows.length > FEW || state.words !== '');
   kept.set(key, state);

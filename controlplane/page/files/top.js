@@ -27,7 +27,7 @@ export function one(title, kind, part, more = {}, hand = null) {
     figure(_`Queries`, (i) => number(i.queries)), figure(_`Share`, (i) => percent(i.queries, part.queries))];
   if (['clients', 'groups'].includes(kind) && part.items.some((i) => i.blocked !== undefined)) columns.push(figure(_`Blocked`, (i) => percent(i.blocked, i.queries)));
   if (hand && ['names', 'blocked', 'nxdomain', 'slow'].includes(kind)) columns.push(...hand.column((i) => ({ name: i.text, client: more.client, blocked: isBlocked(kind, i) })));
-  const box = h('section', {}, h('h2', {}, title), table(_`${title} of ${count(part.queries)} queries`, columns, part.items));
+  const box = h('section', {}, h('h2', {}, title), table(_`${title} of ${count(part.queries)} queries`, columns, part.items, undefined, { key: title }));
   box.append(row(csvButton(title.toLowerCase().replaceAll(' ', '-'), box)));
   return box;
 }

@@ -346,7 +346,7 @@ TEST(test_groups)
 {
 	assert_reply("GET /groups", 200, "{\"groups\":[{\"group\":0,\"name\":\"everyone\",",
 		"\"services\":[\"tiktok\"],\"safe_search\":{\"bing\":",
-		"\"pause_left_s\":61,\"next_change_unix_s\":1774742400,",
+		"\"pause_left_s\":61,\"next_change_unix_s\":1774742400,\"own_schedules\":true,",
 		"{\"name\":\"bed\",\"days\":[\"mon\",\"sun\"],",
 		"\"from\":\"22:30\",\"to\":\"06:05\",",
 		"\"domains\":0,\"active\":true,\"changes_unix_s\":");
