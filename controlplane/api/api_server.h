@@ -90,6 +90,7 @@ struct api {
 	uint64_t looks, stats_look;
 	bool has_stats;
 	uint64_t dumped_ms;                   // when the last heap dump ended; 0: never
+	uint64_t doctor_ms;                   // when a check was last asked for; 0: never
 	uint64_t rate_ms;                     // when the heap profile's rate last changed; 0: never
 	struct api_listener listener;         // metrics.listen
 	struct http_rate rate, listener_rate; // limits of the control socket, of metrics.listen
@@ -214,6 +215,7 @@ struct api_part {
 	X(restore)        \
 	X(events)         \
 	X(updates)        \
+	X(doctor)         \
 	X(live)           \
 	X(heap)           \
 	X(profile)        \

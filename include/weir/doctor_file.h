@@ -16,5 +16,5 @@ enum {
 	DOCTOR_FORMAT = 1,
 	DOCTOR_REPORT_MAX = 128 << 10, // bytes of the file
 	DOCTOR_FINDINGS_MAX = 256,
-	DOCTOR_TEXT_MAX = 1536 // of a text or a command, its zero byte included
+	DOCTOR_TEXT_MAX = 1536 // bytes of a text or a command, with its zero byte
 };

@@ -318,6 +318,7 @@ class Drive:
     def drain(self):
         self.post("/drain")
         self.post("/undrain")
+        self.post("/doctor/run", (200, 409, 429, 503))  # 409: no systemd; 503: searches run
 
     def put(self):
         for path in self.puts:
