@@ -28,7 +28,7 @@ of_tokens() { echo "(() => { const f = document.querySelector('[aria-label=Token
 
 weirctl upstream drain 127.0.0.1:5301 >/dev/null
 check "version, times, events and log are those of weirctl" browse login "$there" "$ready" "do:$(in_page "$(weirctl --json status | jq -r '.controlplane | .version + ", commit " + .commit')")" \
-	"do:$(in_page 'weirctl doctor') && /Control planesince .*, [0-9]+ (s|min) ago/.test(document.querySelector('main .facts').textContent) && /Data planesince/.test(document.querySelector('main .facts').textContent)" \
+	"do:$(in_page 'Not checked yet.') && $(in_page 'weirctl doctor --save') && /Control planesince .*, [0-9]+ (s|min) ago/.test(document.querySelector('main .facts').textContent) && /Data planesince/.test(document.querySelector('main .facts').textContent)" \
 	"print:[...[...document.querySelectorAll('main table')].find((t) => t.caption.textContent === 'Events').tBodies[0].rows].map((r) => r.cells[2].textContent).join('\n')" \
 	"do:(() => { const t = [...document.querySelectorAll('main table')].at(-1); return t.caption.textContent === 'Audit log' && t.textContent.includes('POST /upstream/drain?server=127.0.0.1:5301') && t.textContent.includes('/session'); })()"
 cp $tmp/browser $tmp/events
@@ -145,6 +145,35 @@ for role in read operate; do
 	echo 'a long password' | weirctl password set who-$role --role $role >/dev/null
 	who=who-$role check "a user of role $role sees version, problems and events alone" browse login "$there" "$nothing" "do:$(in_page 'drained') && $(in_page 'commit')"
 done
+# What doctor found. In place of systemd, which does not run here, this script starts the check that the page asks for.
+report=/run/weir/lab/state/doctor
+asks() { curl -s --unix-socket /run/weir/control/control.sock -o $tmp/body -w '%{http_code}' "$@"; }
+same "without systemd nobody can ask for a check" 409 "$(asks -X POST http://weir/v1/doctor/run)"
+check "which names the command" says 'sudo weirctl doctor --save'
+check "doctor saves what it finds" eval 'weirctl doctor --save >$tmp/doctor && [ "$(stat -c %a $report)" = 640 ]'
+problems=$(jq '[.findings[] | select(.verdict != "ok")] | length' $report) ok=$(jq .ok $report)
+first=$(jq -r '[.findings[] | select(.verdict != "ok")] | (map(select(.verdict == "wrong")) + map(select(.verdict == "warning")) + map(select(.verdict == "unknown")))[0].text' $report)
+command=$(jq -r 'first(.findings[] | select(.do)).do' $report)
+check "it has found something" test "$problems" -gt 1 -a "$ok" -gt 1 -a -n "$command"
+of_table() { echo "[...document.querySelectorAll('[aria-label=\"Check of the machine\"] table')].find((t) => t.caption.textContent === '$1')?.tBodies[0].rows"; }
+shown="do:$(of_table Findings)?.length === $problems && $(of_table 'In order')?.length === $ok"
+check "the page shows it, what is wrong first: $first" browse login "$there" "$shown" "do:$(of_table Findings)[0].textContent.includes($(jq -n --arg t "$first" '$t'))" \
+	"do:/Checked .*, [0-9]+ (s|min) ago/.test(document.querySelector('main').textContent) && $(in_page "$ok in order")" \
+	"do:[...document.querySelectorAll('main td code')].some((c) => c.textContent === $(jq -n --arg t "$command" '$t'))" wide:360 "do:$(press Copy)" "do:$(said Copied.)"
+who=who-read check "a user of role read sees the same, and no button" browse login "$there" "$shown" "do:!document.querySelector('main :is(button, form):not(thead *, .tools *)')"
+mkdir -p /run/systemd/system
+token=$(weirctl token create looker --role read 2>/dev/null)
+same "nor may that role ask" 403 "$(bearer -X POST ${url}v1/doctor/run)"
+before=$(jq .checked_unix_s $report)
+(eventually test -e $report.request && weirctl doctor --save >/dev/null 2>&1) &
+who=who-operate check "an operator has it checked now" browse login "$there" "$shown" "do:$(press 'Check now')" "do:$(said 'The machine is checked.')"
+check "by a new report" test "$(jq .checked_unix_s $report)" -gt "$before" -a ! -e $report.request
+same "one each minute" 429 "$(asks -D $tmp/head -X POST http://weir/v1/doctor/run)"
+check "which the reply says" eval 'says "one each 60 s" && grep -qi "^Retry-After: 60" $tmp/head'
+check "the audit log has who asked" eval 'weirctl audit | grep "doctor/run" | grep -q who-operate'
+head -c 200 $report >$tmp/cut && cp $tmp/cut $report
+check "a damaged report is named" browse login "$there" "do:$(in_page "$report is no report")" "do:!$(of_table Findings)"
+rmdir /run/systemd/system
 check "the data plane stops" "$lab" stop dataplane
 check "which the view says" browse login "$there" "$ready" "do:/Data planedown/.test(document.querySelector('main .facts').textContent) && $(in_page 'Start the data plane')"
 check "a change of one's own password ends the session" browse login "$there" "$ready" "do:$(of_users ann admin 'a longer password')" "do:$(said 'ann has the password')" "do:!!document.querySelector('.login')"

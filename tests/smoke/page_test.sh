@@ -58,6 +58,7 @@ check "who can log in" test "$(https -d 'user=hinted' -d 'password=a long passwo
 
 # axe-core comes by npm (tools/test): without it, the views are checked without its rules.
 axe=$("$root/tools/test" axe) || echo "  no axe-core: the rules of accessibility are left out"
+weirctl doctor --save >/dev/null # This box shows it
 check "log in, every view in three sizes, by keyboard" browse login first ${axe:+axe:}${axe:-views} keys hostile
 read -r _ size took < <(grep ^first $tmp/browser)
 check "the first view is under 150 KB: ${size-} bytes" test "${size:-999999}" -lt 150000

@@ -7,7 +7,7 @@ PAGE = "controlplane/page/files/"
 # What looks like a text and is none.
 NO_TEXTS = {"AbortError", "Retry-After", "Redis", "columns wide", "family time", "The view was left.", "main h1, main h2", "(prefers-color-scheme: dark)",
             'a[href], button, input, select, textarea, [tabindex="0"]', "sudo weirctl password set NAME --role admin", "--role read", "--role operate",
-            "sudo weirctl restore --force FILE", "sudo weirctl config reload", "sudo weirctl doctor", "Content-Type", "DNS of {1}", "Configuration",
+            "sudo weirctl restore --force FILE", "sudo weirctl config reload", "sudo weirctl doctor --save", "Content-Type", "DNS of {1}", "Configuration",
             "form, thead, .tools", "row tools", "row narrow"}
 DOCUMENT = '<?xml version="1.0"'  # a template of a file that is no page
 LOOKS_LIKE_TEXT = re.compile(r"^\W*[A-Z][a-z]+\b|\w\w[,.;:]? [a-z]{2}")

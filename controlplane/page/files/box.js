@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The box: its version, what is wrong, events; for an admin a backup, users, tokens and the audit log.
+// The box: its version, what is wrong, the check of the machine, events; for an admin a backup, users, tokens and the audit log.
 import { h, row, fill, named, table, figure, field, form, choice, action, complain, facts, mark, number, say, span, when } from './dom.js';
 import { change, get, mayAdmin, post } from './api.js';
+import { doctor } from './doctor.js';
 import { problemsShow } from './now.js';
 import { _, pieces } from './words.js';
 
@@ -102,13 +103,14 @@ export async function show(box, signal) {
     programs.show(tokens);
     fill(audit, auditShow(log.entries));
   };
+  const machine = doctor(signal);
   const people = mayAdmin() && users(look), programs = mayAdmin() && tokens(look, signal);
   box.append(h('h1', {}, _`This box`), about, h('h2', {}, _`What is wrong`), problems,
-    h('p', { class: 'soft' }, pieces`A command on the box checks the machine (cores, huge pages, ports, files): ${h('code', {}, 'sudo weirctl doctor')}`), errors,
+    machine.box, errors,
     ...(mayAdmin() ? [backup(), people.box, programs.box] : []), h('h2', {}, _`What happened`), events,
     ...(mayAdmin() ? [h('h2', {}, _`Changes and refused requests`), audit] : []));
   const [status, dataplane, ready, up, failures, happened] = await Promise.all([get('/status', {}, { signal }), get('/dataplane', {}, { signal }), get('/ready', { for: 'human' }, { signal }),
-    get('/upstreams', {}, { signal }), get('/errors', {}, { signal }), get('/events', { follow: 0 }, { signal })]);
+    get('/upstreams', {}, { signal }), get('/errors', {}, { signal }), get('/events', { follow: 0 }, { signal }), machine.look()]);
   fill(about, aboutShow(status, dataplane));
   fill(problems, problemsShow(ready, status, up.upstreams));
   fill(errors, errorsShow(failures.errors));

@@ -15,6 +15,7 @@ const ENGLISH = {
   '{1} more records are not shown.': { one: '{1} more record is not shown.' },
   '{1} queries, {2} blocked ({3})': { one: '{1} query, {2} blocked ({3})' },
   '{1} of {2} queries': { one: '{1} of {2} query' },
+  '{1} findings are left out: weirctl doctor shows all.': { one: '{1} finding is left out: weirctl doctor shows all.' },
   'blocks {1} names': { one: 'blocks {1} name' },
   '{1} names in force.': { one: '{1} name in force.' },
   '{1} queries were too many to show.': { one: '{1} query was too many to show.' },
