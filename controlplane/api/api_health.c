@@ -4,6 +4,7 @@
 #include "api/metrics/metrics.h"
 #include "api_param.h"
 #include "api_tables.h"
+#include "base/clock_grace.h"
 #include "events/events.h"
 #include "memory/memory_meter.h"
 
@@ -83,6 +84,19 @@ static void dataplane_look(struct api_reasons *r, const struct api_look *l)
 		buffers_look(r, c);
 }
 
+static void clock_look(struct api_reasons *r)
+{
+	const uint64_t left_ms = clock_grace_left_ms();
+	if (left_ms)
+		api_reason_add(r, API_REASON_clock, "",
+			"the clock is behind: for up to %" PRIu64
+			" s dates of signatures and certificates are not checked",
+			(left_ms + 999) / 1000);
+	else if (clock_is_behind())
+		api_reason_add(r, API_REASON_clock, "",
+			"the clock is behind: signatures and certificates are checked by it");
+}
+
 // One reason for all failing lists, because a load balancer reads the reply every second.
 static void failing_look(struct api_reasons *r, const struct rules_status *rules)
 {
@@ -147,6 +161,7 @@ void api_reasons_find(const struct api_look *l, struct api_reasons *r)
 		api_reason_block(
 			r, API_REASON_serving, "the control plane is starting or stopping");
 	dataplane_look(r, l);
+	clock_look(r);
 	rest_look(r, l);
 	memory_look(r, l);
 }

@@ -5,6 +5,7 @@
 #include "api/metrics/metrics.h"
 #include "api_listener.h"
 #include "api_tables.h"
+#include "base/clock_grace.h"
 #include "memory/process.h"
 
 #include <stdio.h>
@@ -85,6 +86,15 @@ static void dataplane_out(struct metrics_text *t, const struct api_look *l)
 		metrics_ports(t, s);
 		metrics_groups(t, s, a->deps.config_current(a->deps.reload_arg));
 	}
+}
+
+static void clock_out(struct metrics_text *t)
+{
+	metrics_one(t, METRICS_GAUGE, "weir_clock_behind",
+		"Whether the clock is before a moment that has passed.", clock_is_behind());
+	metrics_family(t, METRICS_GAUGE, "weir_clock_grace_left_seconds",
+		"How long dates of signatures and certificates are not checked yet; 0: they are.");
+	metrics_real(t, NULL, (double)clock_grace_left_ms() * 1e-3);
 }
 
 static void publish_out(struct metrics_text *t, const struct api *a)
@@ -194,6 +204,7 @@ static void service_out(struct metrics_text *t, const struct api_look *l)
 	metrics_lag(t, &l->resolver->lag, &l->frontends.lag, &lag);
 	http_out(t, a);
 	publish_out(t, a);
+	clock_out(t);
 }
 
 // Writes metrics of the previous scrape, because this scrape has not ended.

@@ -34,6 +34,8 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 	X(verdict_gap, warning, "Report it as a bug, with the output of weirctl stats.")          \
 	X(buffers_missing, warning,                                                               \
 		"Restart weir-dataplane before buffers run out, and report it as a bug.")         \
+	X(clock, warning,                                                                         \
+		"Set it: timedatectl set-ntp true, or date -s; weirctl doctor checks it.")        \
 	X(upstreams, warning,                                                                     \
 		"Check the path to the servers: weirctl upstream test, weirctl upstreams.")       \
 	X(upstream_sets, warning,                                                                 \

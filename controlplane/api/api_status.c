@@ -5,6 +5,7 @@
 #include "api_rules.h"
 #include "api_tables.h"
 #include "api_upstreams.h"
+#include "base/clock_grace.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -144,6 +145,13 @@ static void bounds_out(struct json_out *o, struct json_node *root, const struct 
 	}
 }
 
+static void clock_out(struct json_out *o, struct json_node *root)
+{
+	struct json_node *n = json_out_object(o, root, "clock");
+	json_out_bool(o, n, "behind", clock_is_behind());
+	json_out_count(o, n, "grace_left_ms", clock_grace_left_ms());
+}
+
 static void status_reply(const struct api_look *l)
 {
 	const struct api *a = l->api;
@@ -164,6 +172,7 @@ static void status_reply(const struct api_look *l)
 	counts_json(o, root, "loop_lag_", lag_rows(), &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
 	counts_json(o, json_out_object(o, root, "wall_clock"), "", step_rows(), &s->step);
+	clock_out(o, root);
 	JSON_COUNTS(o, root, s, upstream_sets, upstream_sets_down);
 	for (const struct api_part *const *p = api_parts; *p; p++)
 		if ((*p)->status)

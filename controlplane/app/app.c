@@ -209,6 +209,7 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 	a->read = a->started;
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
 	log_set_format((enum log_format)a->started->runtime.log_format);
+	app_clock_open(a);
 	rc = app_privilege_confine((enum sandbox_mode)a->started->runtime.seccomp, why);
 	if (rc < 0)
 		return rc;
@@ -218,7 +219,7 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 	app_recursion_warn(a->started);
 	rc = app_files_raise(a->started, &a->tcp_files, why);
 	if (rc == 0)
-		a->current = toggles_lay(&a->toggles, a->started);
+		a->current = app_lay(&a->toggles, a->started);
 	if (rc == 0 && !a->current)
 		rc = -ENOMEM;
 	if (rc == 0)
@@ -312,6 +313,7 @@ static void on_started(void *app, const char *why)
 	watchdog_begin(a);
 	started_event(a);
 	app_versions_serve(a);
+	app_clock_start(a);
 	if (verb_ends_open(&a->ends, &a->deps) < 0)
 		log_error("entries do not end by themselves: no memory; restart weir-controlplane");
 	log_info("serving, incarnation %016llx, version %s",
@@ -359,6 +361,7 @@ void app_close(struct app *a)
 		if (a->signals[i])
 			event_free(a->signals[i]);
 	app_versions_close(a, a->is_stopped);
+	app_clock_close(a);
 	loop_free(a->service);
 	list_notify_free(a->notify); // after the service loop, whose mailbox may have had its call
 	app_frontends_loops_free(a);

@@ -13,6 +13,7 @@
 // restart: those that differ from the start.
 
 #include "api/api.h"
+#include "base/clock_grace.h"
 #include "base/config_files.h"
 #include "base/wheel.h"
 #include "client_names/client_names.h"
@@ -136,6 +137,16 @@ struct app_memory;   // app_memory.c
 struct memory_meter;
 enum { APP_OUTPUTS_MAX = 4 };
 
+struct app_clock { // the grace of the clock, and what is saved for the next one
+	struct clock_saved saved;
+	char path[SHM_PATH_MAX];
+	struct wheel_timer look;
+	bool was_on;    // at the last look
+	bool is_strict; // nothing has the settings of the grace, or learned by them
+	bool is_saving;
+	uint64_t began_ms, saved_ms, tried_ms; // clock_mono_ms
+};
+
 struct app {
 	struct config *started; // configuration of the start, whose settings that need a restart
 				// are in force
@@ -198,11 +209,21 @@ struct app {
 	struct app_flushes flushes;
 	struct wheel_timer alive_look; // timer of the watchdog message
 	uint64_t alive_ms;             // time of the last watchdog message
+	struct app_clock clock;
 };
 
 ATTR_MUST_CHECK int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_run(struct app *a); // runs until a signal; 0 or -errno
 void app_close(struct app *a);              // NULL is fine
+
+// app_clock.c. app_clock_open reads and writes a file, and decides whether the grace is on, before
+// anything has the configuration; app_clock_start once the process serves.
+void app_clock_open(struct app *a);
+void app_clock_start(struct app *a);
+void app_clock_close(struct app *a); // saves the time; after the loops
+// `read` with the toggles, and with the settings of the grace while it is on; for free(). It points
+// into `read`. NULL: no memory.
+struct config *app_lay(const struct toggles *toggles, const struct config *read);
 
 // app_resolvers.c. app_resolvers_open opens all but the threads, which start once all else is open
 // and end before anything is closed.

@@ -496,7 +496,7 @@ static int message_send(struct reload *r)
 {
 	struct reload_message *m = &r->message;
 
-	m->next = toggles_lay(&m->toggles, m->read ? m->read : r->app->read);
+	m->next = app_lay(&m->toggles, m->read ? m->read : r->app->read);
 	if (!m->next) {
 		snprintf(r->why, sizeof(r->why), "no memory");
 		return -ENOMEM;

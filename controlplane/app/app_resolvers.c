@@ -19,7 +19,7 @@
 // the cache stays valid; all resolvers use equal numbers.
 static int views_open(struct app *a, struct app_resolver *r, char why[APP_WHY_MAX])
 {
-	const struct config *c = a->started;
+	const struct config *c = a->current;
 	struct policy_group known[POLICY_GROUPS_MAX];
 	unsigned count = POLICY_GROUPS_MAX;
 
@@ -90,7 +90,7 @@ static int one_open(struct app *a, unsigned i, char why[APP_WHY_MAX])
 		.recursor = r->recursor,
 		.notify = a->notify,
 		.lookups = r->lookups};
-	return resolver_open(&a->resolvers.one[i], &given, a->started, why);
+	return resolver_open(&a->resolvers.one[i], &given, a->current, why);
 }
 
 int app_resolvers_open(struct app *a, char why[APP_WHY_MAX])

@@ -1074,6 +1074,7 @@ struct validator_settings question_trusted(const struct config_dnssec *d)
 		.keys = d->keys,
 		.negative = d->negative,
 		.negative_count = d->negative_count,
+		.any_date = d->any_date,
 		.hash = d->hash,
 	};
 }

@@ -51,6 +51,9 @@ struct tls_target {
 	const char *ca_file; // PEM; NULL: the system's authorities
 	const char *alpn;    // "dot"
 	bool only_1_3;       // no TLS 1.2
+	// The grace is on (clock_grace.h): dates of certificates and of lists of revoked ones do
+	// not count while it is. Its connections end with it, and it keeps no sessions.
+	bool any_date;
 	unsigned pin_count;
 	const uint8_t (*pin)[CONFIG_PIN_LEN]; // SHA-256 of public keys (SPKI, RFC 7858 4.2)
 };
@@ -63,6 +66,8 @@ void tls_peer_free(struct tls_peer *p); // NULL is fine; its connections may go 
 // Do both take the same servers for good, with the same authorities?
 bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b);
 unsigned tls_peer_sessions(const struct tls_peer *p);
+// Was it made for the grace, which has ended? No connection of it is good any more.
+bool tls_peer_is_over(const struct tls_peer *p);
 void tls_peer_hold(struct tls_peer *p); // once more; tls_peer_free gives it back
 
 // For a library that makes connections by itself, each from an SSL_CTX of its own: what the peer

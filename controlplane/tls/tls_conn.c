@@ -219,7 +219,9 @@ static int certificate_check(struct tls_conn *c)
 
 	if (!x || SSL_get_verify_result(c->ssl) != X509_V_OK)
 		return mistrust(c, TLS_FAILURE_certificate, "no certificate");
-	if (X509_cmp_current_time(X509_get0_notAfter(x)) <= 0)
+	if (tls_peer_is_over(c->peer))
+		return mistrust(c, TLS_FAILURE_certificate, "the grace of the clock has ended");
+	if (!tls_peer_in_time(c->peer, x))
 		return mistrust(c, TLS_FAILURE_certificate, "certificate has expired");
 	c->is_done = tls_peer_pinned(c->peer, x);
 	return c->is_done ? 1 : mistrust(c, TLS_FAILURE_pin, tls_why_pin);
@@ -267,6 +269,12 @@ int tls_conn_handshake(struct tls_conn *c)
 	return result == -EAGAIN ? -EAGAIN : handshake_failed(c, result);
 }
 
+// Nothing that the server has sent, or gets, counts once its certificate's dates do.
+static bool grace_is_over(const struct tls_conn *c)
+{
+	return c->peer && tls_peer_is_over(c->peer);
+}
+
 // A message of TLS itself ends a call of SSL_read without bytes (SSL_MODE_AUTO_RETRY is off),
 // though the next record may be here already. So that this ends, a connection has only so many of
 // them.
@@ -276,7 +284,7 @@ ssize_t tls_conn_read(struct tls_conn *c, void *buf, size_t len)
 	uintptr_t seen;
 	ssize_t rc;
 
-	if (c->is_over)
+	if (c->is_over || grace_is_over(c))
 		return 0;
 	do {
 		seen = steps(c->ssl);
@@ -295,7 +303,7 @@ ssize_t tls_conn_write(struct tls_conn *c, const void *buf, size_t len)
 {
 	size_t n = 0;
 
-	if (c->is_over)
+	if (c->is_over || grace_is_over(c))
 		return -EPIPE;
 	ERR_clear_error();
 	errno = 0;
@@ -361,7 +369,7 @@ const char *tls_conn_about(const struct tls_conn *c, char out[TLS_ABOUT_MAX])
 bool tls_lent_is_good(const SSL *ssl)
 {
 	const X509 *x = SSL_get0_peer_certificate(ssl);
-	return x && X509_cmp_current_time(X509_get0_notAfter(x)) > 0;
+	return x && tls_peer_in_time(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)), x);
 }
 
 bool tls_lent_is_resumed(const SSL *ssl)
@@ -373,6 +381,8 @@ bool tls_lent_is_resumed(const SSL *ssl)
 static int on_certificate(X509_STORE_CTX *x, void *peer)
 {
 	struct tls_peer *p = peer;
+	if (tls_peer_any_date(p))
+		X509_STORE_CTX_set_flags(x, X509_V_FLAG_NO_CHECK_TIME);
 	bool is_good = tls_peer_chain_verify(x);
 
 	p->verdict = TLS_FAILURE_COUNT;

@@ -25,7 +25,7 @@ struct tls_peer {
 	struct ip_address address;
 	unsigned char alpn[32]; // begins with its length
 	unsigned alpn_len, pin_count, sessions;
-	bool only_1_3;
+	bool only_1_3, any_date;
 	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
 	struct ssl_session_st *session[TLS_SESSIONS_EACH]; // the latest one last
 	enum tls_failure verdict; // a lent context's; TLS_FAILURE_COUNT: good, or not known yet
@@ -60,6 +60,10 @@ struct tls_chain_bounds {
 bool tls_chain_fits(struct x509_store_ctx_st *x, const struct tls_chain_bounds *b);
 // Checks a server's chain: its bounds, and OpenSSL's own verdict.
 bool tls_peer_chain_verify(struct x509_store_ctx_st *x);
+// Dates of the peer's certificates do not count now.
+bool tls_peer_any_date(const struct tls_peer *p);
+// The certificate has not expired, or dates do not count.
+bool tls_peer_in_time(const struct tls_peer *p, const struct x509_st *x);
 
 // Ends the connection. -EPROTO.
 int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why);

@@ -2,6 +2,7 @@
 // Servers that weir connects to: OpenSSL's memory, the verdict on their chains of certificates, the
 // authorities that vouch for them, and peers with their sessions.
 
+#include "base/clock_grace.h"
 #include "base/config_files.h"
 #include "tls_internal.h"
 
@@ -129,6 +130,21 @@ static bool has_lists(X509_STORE *store)
 	return has;
 }
 
+bool tls_peer_is_over(const struct tls_peer *p)
+{
+	return p->any_date && !clock_grace_is_on();
+}
+
+bool tls_peer_any_date(const struct tls_peer *p)
+{
+	return p->any_date && clock_grace_is_on();
+}
+
+bool tls_peer_in_time(const struct tls_peer *p, const X509 *x)
+{
+	return tls_peer_any_date(p) || X509_cmp_current_time(X509_get0_notAfter(x)) > 0;
+}
+
 bool tls_peer_chain_verify(X509_STORE_CTX *x)
 {
 	static const struct tls_chain_bounds bounds = {32 << 10, 10, 2048};
@@ -158,6 +174,10 @@ void tls_peer_forget(struct tls_peer *p)
 
 void tls_peer_keep(struct tls_peer *p, SSL_SESSION *session)
 {
+	if (p->any_date) { // what resumes it would not be checked
+		SSL_SESSION_free(session);
+		return;
+	}
 	if (p->sessions == TLS_SESSIONS_EACH) {
 		SSL_SESSION_free(p->session[0]);
 		memmove(p->session, p->session + 1, --p->sessions * sizeof(p->session[0]));
@@ -319,6 +339,7 @@ int tls_peer_new(struct tls_peer **out, const struct tls_target *target, char wh
 	p->name = name;
 	p->address = target->address;
 	p->only_1_3 = target->only_1_3;
+	p->any_date = target->any_date;
 	p->alpn_len = (unsigned)snprintf((char *)p->alpn, sizeof(p->alpn), "%c%.30s",
 		(int)strnlen(target->alpn, 30), target->alpn);
 	p->pin_count = target->pin_count < CONFIG_PINS_MAX ? target->pin_count : CONFIG_PINS_MAX;
@@ -355,7 +376,8 @@ bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b)
 	       && strcmp(a->name ? a->name : "", b->name ? b->name : "") == 0
 	       && a->address.version == b->address.version
 	       && memcmp(a->address.bytes, b->address.bytes, sizeof(a->address.bytes)) == 0
-	       && a->only_1_3 == b->only_1_3 && memcmp(a->alpn, b->alpn, sizeof(a->alpn)) == 0;
+	       && a->only_1_3 == b->only_1_3 && a->any_date == b->any_date
+	       && memcmp(a->alpn, b->alpn, sizeof(a->alpn)) == 0;
 }
 
 unsigned tls_peer_sessions(const struct tls_peer *p)
@@ -462,6 +484,9 @@ struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
 		SSL_free(ssl);
 		return NULL;
 	}
+	// certificate_check asks again whether the grace is on.
+	if (tls_peer_any_date(p))
+		X509_VERIFY_PARAM_set_flags(SSL_get0_param(ssl), X509_V_FLAG_NO_CHECK_TIME);
 	session_offer(ssl, p, c);
 	return ssl;
 }

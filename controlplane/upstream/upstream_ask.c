@@ -2,6 +2,7 @@
 // An ask: which server gets its next query, the legs that are its queries, what follows a reply or
 // the end of a wait, and the end.
 
+#include "base/clock_grace.h"
 #include "upstream_internal.h"
 #include "upstream_udp.h"
 
@@ -842,7 +843,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	leg->answered = leg->sends == 1;
 	upstream_note(a, TRACE_reply, upstream_leg_index(leg), 0, took_us);
 	a->answered_by = s ? s->number : LOG_NO_UPSTREAM;
-	a->trusts_ad = s && s->config.trust_ad;
+	a->trusts_ad = s && s->config.trust_ad && !clock_grace_is_on();
 	a->replied_ms = now_us / 1000;
 	enum upstream_take take = a->callbacks->reply(a, msg, len);
 	if (take == UPSTREAM_IGNORED) {

@@ -305,6 +305,9 @@ static enum upstream_https_failure classify(const struct upstream_https_query *q
 	if (err < 0 && !is_long) {
 		f = UPSTREAM_HTTPS_connection;
 		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "%s", result->why);
+	} else if (tls_peer_is_over(q->pool->peer)) {
+		f = UPSTREAM_HTTPS_connection;
+		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "%s", "the grace of the clock has ended");
 	} else if (result->status != 200) { // an error page may be of any length
 		f = UPSTREAM_HTTPS_status;
 		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "HTTP status %u", result->status);
@@ -695,7 +698,8 @@ static bool query_sent(struct upstream_https_query *q, const struct ssl_st *tls)
 	struct upstream *s = server_of(h);
 	bool again = q->sent_ms != 0;
 
-	if (tls && !tls_lent_is_good(tls)) { // no other query is to use it
+	if ((tls && !tls_lent_is_good(tls)) || tls_peer_is_over(h->peer)) {
+		// no other query is to use it
 		const struct upstream_https_socket *made = socket_of_query(q);
 		q->is_expired = true;
 		if (made)

@@ -2,6 +2,7 @@
 // Legs over TCP and TLS, and what their connections show of a server. `upstream_tcp_calls` is what
 // the connections (upstream_stream.h) call.
 
+#include "base/clock_grace.h"
 #include "upstream_https.h"
 #include "upstream_internal.h"
 #include "upstream_stream.h"
@@ -390,6 +391,7 @@ void upstream_tls_open(struct upstreams *u, struct upstream *s, const char *ca_f
 		.address = s->config.address.ip,
 		.ca_file = ca_file && *ca_file ? ca_file : NULL,
 		.alpn = t->path[0] ? "h2" : "dot",
+		.any_date = clock_grace_is_on(),
 		.pin_count = t->pin_count,
 		.pin = t->pin,
 	};

@@ -2,6 +2,7 @@
 // Questions to the validator: the contexts of libunbound, a question's life, and replies that lead
 // on.
 
+#include "base/clock_grace.h"
 #include "base/loop.h"
 #include "base/table_registry.h"
 #include "lists/zone_suffix.h"
@@ -584,6 +585,7 @@ static int context_open(struct validator_context *c, uint16_t view)
 	}
 	library_be_patient(c->library, VALIDATOR_PATIENCE_MS);
 	c->view = view;
+	c->any_date = v->set.any_date;
 	return 0;
 }
 
@@ -671,12 +673,15 @@ static void question_end(struct validation *q)
 	question_free(q->context->owner, q);
 }
 
-static enum validator_end end_of(const struct library_answer *a)
+static enum validator_end end_of(const struct validator_context *c, const struct library_answer *a)
 {
 	static const enum validator_end ends[] = {[LIBRARY_INSECURE] = VALIDATOR_INSECURE,
 		[LIBRARY_BOGUS] = VALIDATOR_BOGUS,
 		[LIBRARY_SECURE] = VALIDATOR_SECURE};
-	return a->rcode != 0 || a->len < DNS_HEADER_LEN ? VALIDATOR_FAILED : ends[a->security];
+	if (a->rcode != 0 || a->len < DNS_HEADER_LEN || (c->any_date && !clock_grace_is_on()))
+		return VALIDATOR_FAILED;
+	return c->any_date && a->security == LIBRARY_SECURE ? VALIDATOR_INSECURE
+							    : ends[a->security];
 }
 
 static void verdict_count(struct validators_status *count, enum validator_end end)
@@ -697,7 +702,7 @@ static void on_answer(void *arg, const struct library_answer *answer)
 	void *to = q->arg;
 	char why[VALIDATOR_WHY_MAX] = "";
 	struct validator_verdict verdict = {
-		.end = end_of(answer), .msg = answer->msg, .len = answer->len, .why = why};
+		.end = end_of(c, answer), .msg = answer->msg, .len = answer->len, .why = why};
 
 	if (verdict.end == VALIDATOR_BOGUS && validator_key_is_missing(c, answer->why))
 		verdict.end = VALIDATOR_FAILED;

@@ -76,6 +76,9 @@ struct validator_settings {
 	const char *keys;    // DNSKEY records, a line each; may be NULL
 	const struct dns_name *negative;
 	unsigned negative_count; // negative trust anchors (RFC 7646)
+	// Dates of signatures do not count while the grace is on (clock_grace.h), and nothing is
+	// VALIDATOR_SECURE; after it all questions are VALIDATOR_FAILED.
+	bool any_date;
 	uint64_t hash; // a hash of all that, and of the servers; another hash retires contexts
 };
 

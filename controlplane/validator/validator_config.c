@@ -71,6 +71,8 @@ int validator_config_write(const struct validator_settings *s, uint16_t port,
 		VALIDATOR_QUESTIONS_MAX);
 	fprintf(f, "edns-client-string: 127.0.0.1/32 %s\n", token);
 	validator_anchors_write(f, s);
+	if (s->any_date)
+		fputs("val-override-date: \"-1\"\n", f);
 	fprintf(f,
 		"forward-zone:\nname: \".\"\nforward-addr: 127.0.0.1@%u\nforward-no-cache: yes\n",
 		port);

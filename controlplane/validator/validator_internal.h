@@ -33,7 +33,7 @@ struct validator_context {
 	struct validators *owner;
 	struct library *library; // NULL: a free place
 	uint16_t view;
-	bool retired;
+	bool retired, any_date; // any_date: of the settings that it was made with
 	uint16_t port;
 	int fd; // the library's server
 	struct event *readable;

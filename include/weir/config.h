@@ -307,6 +307,8 @@ struct config_dnssec {
 	unsigned negative_count;
 	struct dns_name *negative; // names at and below which nothing is validated
 	uint64_t hash;             // over `negative` and the trust anchors; 0: no validation
+	uint32_t clock_grace_s;    // 600; 0: no grace
+	bool any_date; // dates of signatures do not count; never in a file (app_clock.c)
 };
 
 // How questions for AAAA are answered.

@@ -126,7 +126,9 @@ struct config_client_names {
 	X(dataplane_went, warning)      \
 	X(control_locked, warning)      \
 	X(update_available, info)       \
-	X(update_refused, warning)
+	X(update_refused, warning)      \
+	X(clock_grace_began, warning)   \
+	X(clock_grace_ended, info)
 
 enum event_kind {
 #define X(name, severity) EVENT_##name,

@@ -177,7 +177,7 @@ def clock_configuration(box, anchor, authority):
     box.do("update-ca-certificates 2>&1")
     lists = f"[{{name: far, url: 'https://{CLIENT}:8443/far.txt'}}]"
     box.configure(vmtest.machine.config(lists=lists, upstream=f"{CLIENT}:{DNS_PORT}",
-                                        more="dnssec: {validate: true, anchors: /etc/weir/anchor.key}\nquery_log: {requests: {enabled: true}}"))
+                                        more="dnssec: {validate: true, anchors: /etc/weir/anchor.key, clock_grace: 0}\nquery_log: {requests: {enabled: true}}"))
 
 
 def secure(box):

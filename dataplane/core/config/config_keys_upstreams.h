@@ -104,4 +104,9 @@
 	X(dnssec, anchors, anchors, TEXT, none, "/usr/share/dns/root.key", 1, 200, LIVE,         \
 		"Absolute path of the file of trust anchors: DNSKEY or DS records, or a file "   \
 		"that `unbound-anchor` keeps by RFC 5011, of which the valid keys count. The "   \
-		"default is of the package dns-root-data.")
+		"default is of the package dns-root-data.")                                      \
+	X(dnssec, clock_grace, clock_grace_s, NUMBER, none, "600", 0, 3600, RESTART,             \
+		"Seconds after a start with a clock that is behind for which weir does not "     \
+		"check dates of signatures and of upstream servers' certificates, once for "     \
+		"each boot. `0`: it always does. See "                                           \
+		"[dnssec.md](../how-to/dnssec.md#a-clock-that-is-not-right-yet).")

@@ -278,6 +278,15 @@ static void updates_print(const struct json_node *n)
 	say_if(n, "why", "updates         THE LAST CHECK FAILED: {why}\n");
 }
 
+static void clock_print(const struct json_node *n)
+{
+	if (json_count(n, "grace_left_ms"))
+		say(n, "THE CLOCK IS BEHIND: dates of signatures and certificates are not checked "
+		       "for up to {grace_left_ms:t}\n");
+	else if (json_flag(n, "behind"))
+		printf("THE CLOCK IS BEHIND: signatures and certificates are checked by it\n");
+}
+
 static void control_print(const struct view *v)
 {
 	const struct json_node *root = json_doc_root(v->control);
@@ -294,6 +303,7 @@ static void control_print(const struct view *v)
 	show_texts(json_get(rules, "failing"), "  NOT updated: ");
 	blocking_print(json_get(root, "blocking"));
 	say(root, "cache           {l0_entries:n} answers\n");
+	clock_print(json_get(root, "clock"));
 	say_if(json_get(root, "wall_clock"), "steps",
 		"  the wall clock jumped forward {steps:n} times, by {stepped_ms:t} in total: "
 		"cached answers aged by as much\n");

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "clock_grace.h"
+
+#include "state_file.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+
+// `evident_s` is set before `until_ms`, which goes from a moment to 0 and never back.
+static _Atomic int64_t evident_s;
+static _Atomic uint64_t until_ms;
+
+int64_t clock_evident_s(const struct clock_evidence *e)
+{
+	return e->saved.unix_s > e->built_s ? e->saved.unix_s : e->built_s;
+}
+
+uint64_t clock_grace_decide(const struct clock_evidence *e, uint64_t ms)
+{
+	const uint64_t most_ms = e->now_ms + ms;
+
+	if (ms == 0 || !e->boot[0] || e->now_s >= clock_evident_s(e))
+		return 0;
+	if (strcmp(e->boot, e->saved.boot) != 0)
+		return most_ms;
+	if (e->saved.until_ms <= e->now_ms)
+		return 0;
+	return e->saved.until_ms < most_ms ? e->saved.until_ms : most_ms;
+}
+
+void clock_grace_begin(uint64_t at_ms, int64_t time_s)
+{
+	atomic_store(&evident_s, time_s);
+	atomic_store(&until_ms, at_ms);
+}
+
+bool clock_is_behind(void)
+{
+	return time(NULL) < atomic_load(&evident_s);
+}
+
+uint64_t clock_grace_left_ms(void)
+{
+	const uint64_t at_ms = atomic_load(&until_ms), now_ms = clock_mono_ms();
+
+	if (at_ms == 0)
+		return 0;
+	if (now_ms < at_ms && clock_is_behind())
+		return at_ms - now_ms;
+	atomic_store(&until_ms, 0);
+	return 0;
+}
+
+bool clock_grace_is_on(void)
+{
+	return clock_grace_left_ms() > 0;
+}
+
+// The saved file.
+
+static const char kind[] = "weir-clock";
+enum { SAVED_VERSION = 1 };
+
+void clock_saved_read(struct clock_saved *out, const char *path)
+{
+	struct state_file f;
+
+	*out = (struct clock_saved){0};
+	if (state_file_read(&f, path, kind, SAVED_VERSION) < 0
+		|| !state_file_get(&f, "boot", out->boot, sizeof(out->boot)))
+		return;
+	const uint64_t unix_s = state_file_get_number(&f, "unix_s");
+	out->unix_s = unix_s <= INT64_MAX ? (int64_t)unix_s : 0;
+	out->until_ms = state_file_get_number(&f, "until_ms");
+}
+
+int clock_saved_write(const struct clock_saved *s, const char *path, char why[CLOCK_WHY_MAX])
+{
+	static_assert(CLOCK_WHY_MAX == (int)STATE_FILE_WHY_MAX);
+	struct state_file f;
+
+	state_file_begin(&f, kind, SAVED_VERSION);
+	state_file_text(&f, "boot", s->boot);
+	state_file_number(&f, "unix_s", s->unix_s > 0 ? (uint64_t)s->unix_s : 0);
+	state_file_number(&f, "until_ms", s->until_ms);
+	return state_file_write(&f, path, why);
+}

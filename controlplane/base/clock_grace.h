@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The grace of a clock that is not right yet. A machine without a battery clock boots in 1970, or
+// at a time of long ago. Signatures of DNSSEC and certificates of upstream servers are outside
+// their dates then, and a time service needs names before it can set the clock. During the grace
+// weir does not check these dates; it checks names, chains, pins, keys and signatures as always.
+//
+// Evidence. The clock is behind if it is before the date of the program's file, or before the time
+// that weir itself saved in its state directory: both moments have passed. Only a program that
+// writes files of this machine, or sets its clock, makes such evidence; no packet does. The
+// kernel's word that nothing keeps the clock (STA_UNSYNC) is no evidence: it is true of every
+// machine without a time service, an attacker who drops the packets of NTP keeps it true, and the
+// unit's ProtectClock forbids the call. So a clock that is behind, but after the saved time, is not
+// found.
+//
+// A false time server that sets the clock back while weir runs gets no grace by it: weir decides
+// when it starts, once for each boot of the machine. The saved file names the boot and the end of
+// its grace, and is written before the grace begins; without that file, or without the id of the
+// boot, there is no grace. The grace ends at the first look at a clock that has reached the
+// evidence, and at its end by CLOCK_BOOTTIME at the latest. It never begins again in this process.
+//
+// The saved time is itself wrong if the clock was ahead when weir saved it. Such evidence lasts for
+// one boot: after the grace weir saves what the clock shows. A program's file with a date in the
+// future is evidence at each boot until then.
+//
+// Any thread; clock_grace_begin before other threads run.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { CLOCK_BOOT_MAX = 40 };
+
+// What is saved. Unix time in seconds; clock_mono_ms.
+struct clock_saved {
+	char boot[CLOCK_BOOT_MAX]; // id of the boot in which it was saved; "": nothing is saved
+	int64_t unix_s;
+	uint64_t until_ms; // end of that boot's grace; 0: it has none, or no more
+};
+
+struct clock_evidence {
+	int64_t now_s, built_s; // built_s 0: not known
+	uint64_t now_ms;
+	const char *boot; // id of this boot; "": not known
+	struct clock_saved saved;
+};
+
+// The time that has passed for certain: the later one of the two moments.
+int64_t clock_evident_s(const struct clock_evidence *e);
+// When a grace of `ms` from now on, or the one that this boot has already, ends; 0: there is none.
+uint64_t clock_grace_decide(const struct clock_evidence *e, uint64_t ms);
+
+// Begins the grace: until_ms of clock_grace_decide; 0: there is none, and the evidence alone is
+// kept.
+void clock_grace_begin(uint64_t until_ms, int64_t evident_s);
+// Is it on? False is the last word: it stays false.
+bool clock_grace_is_on(void);
+uint64_t clock_grace_left_ms(void); // 0: it is off
+bool clock_is_behind(void);         // the clock is before the evidence, with a grace or without
+
+// The file of what is saved. Blocking file I/O of one page. A file that is absent or damaged reads
+// as zeros. -errno with `why`.
+enum { CLOCK_WHY_MAX = 256 };
+void clock_saved_read(struct clock_saved *out, const char *path);
+ATTR_MUST_CHECK int clock_saved_write(
+	const struct clock_saved *s, const char *path, char why[CLOCK_WHY_MAX]);
