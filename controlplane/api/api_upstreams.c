@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // GET /upstreams: every server of every set. POST /upstream/drain, /upstream/undrain: takes a
-// server out of use, and back into use. POST /upstream/test: a server's reply to a query.
+// server out of use, and back into use. POST /upstream/test: a server's reply to a query; POST
+// /upstreams/test: that of a server which is in no set.
 
 #include "api_upstreams.h"
 
@@ -18,7 +19,10 @@
 #include <weir/clock.h>
 #include <weir/dns_proto.h>
 #include <weir/heap_site.h>
+#include <weir/known.h>
 #include <weir/text.h>
+
+enum { API_SERVER_TEXT_MAX = 512 };
 
 static uint64_t seconds_since(uint64_t then_ms, uint64_t now_ms)
 {
@@ -59,7 +63,7 @@ struct upstreams_look {
 	const struct api *api;
 	struct events *events; // outlives the API
 	struct http_exchange *exchange;
-	char server[RESOLVERS_SERVER_MAX];
+	char server[API_SERVER_TEXT_MAX];
 	bool is_drained;
 };
 
@@ -281,7 +285,7 @@ static struct upstreams_look *server_begin(
 	}
 	struct upstreams_look *l = look_begin(a, x, deadline_ms);
 	if (l)
-		memcpy(l->server, server, sizeof(l->server));
+		memcpy(l->server, server, sizeof(server));
 	return l;
 }
 
@@ -348,6 +352,19 @@ static void tried_out(struct json_out *o, struct json_node *root, const char *tr
 	JSON_COUNTS(o, n, t, bytes, took_us);
 }
 
+static void tries_out(struct json_out *o, struct json_node *root,
+	const struct upstream_tried t[UPSTREAM_TRANSPORTS])
+{
+	if (t[1].is_https) {
+		tried_out(o, root, "https", &t[1]);
+	} else if (t[1].is_tls) {
+		tried_out(o, root, "tls", &t[1]);
+	} else {
+		tried_out(o, root, "udp", &t[0]);
+		tried_out(o, root, "tcp", &t[1]);
+	}
+}
+
 static void on_tried(void *arg, const struct resolvers_tried *t)
 {
 	struct upstreams_look *l = arg;
@@ -362,13 +379,7 @@ static void on_tried(void *arg, const struct resolvers_tried *t)
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "server", l->server);
-	if (!t->tried[1].is_tls)
-		tried_out(o, root, "udp", &t->tried[0]);
-	tried_out(o, root,
-		t->tried[1].is_https ? "https"
-		: t->tried[1].is_tls ? "tls"
-				     : "tcp",
-		&t->tried[1]);
+	tries_out(o, root, t->tried);
 	look_end(l, o);
 }
 
@@ -381,9 +392,59 @@ static void serve_test(struct api *a, struct http_exchange *x)
 			resolvers_try(a->deps.resolvers, l->server, a->deps.service, on_tried, l));
 }
 
+// Signed: the answer has RRSIG records; AD: the server says that it has validated the answer.
+static void on_candidate(void *arg, const struct resolvers_tried *t)
+{
+	struct upstreams_look *l = arg;
+	if (t->err == -EBUSY)
+		api_refuse(l->exchange, 503, "another server is being tested: try again");
+	else if (t->err < 0)
+		api_busy(l->exchange, t->err);
+	if (t->err < 0) {
+		heap_free(l);
+		return;
+	}
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_text(o, root, "server", l->server);
+	tries_out(o, root, t->tried);
+	json_out_bool(o, root, "signed", t->tried[0].is_signed || t->tried[1].is_signed);
+	json_out_bool(o, root, "ad", (t->tried[0].flags | t->tried[1].flags) & DNS_FLAG_AD);
+	look_end(l, o);
+}
+
+// Asks a server that weir does not use one question over UDP and one over TCP, or over TLS or
+// HTTPS. The name of a public resolver stands for its first server.
+static void serve_candidate(struct api *a, struct http_exchange *x)
+{
+	const struct api_deps *d = &a->deps;
+	const struct config *c = d->config_current(d->reload_arg);
+	const char *server = http_param(x, "server");
+	const char *const *known = known_resolver(server, false);
+	struct config_upstream s;
+	char why[CONFIG_WHY_MAX];
+	if (known)
+		server = known[0];
+	if (strlen(server) >= API_SERVER_TEXT_MAX) {
+		api_refuse(x, 400, "server: must have 1 to %d bytes", API_SERVER_TEXT_MAX - 1);
+		return;
+	}
+	if (config_server_parse(c, server, &s, why) < 0) {
+		api_refuse(x, 400, "server: %s", why);
+		return;
+	}
+	struct upstreams_look *l = look_begin(a, x, API_FLUSH_MS);
+	if (!l)
+		return;
+	snprintf(l->server, sizeof(l->server), "%s", server);
+	look_refused(l, resolvers_try_candidate(
+				d->resolvers, &c->upstreams, &s, d->service, on_candidate, l));
+}
+
 const struct api_part api_upstreams_part = {
 	.endpoint = {{"/upstreams", serve_upstreams, API_GET, CONTROL_READ, ""},
 		{"/upstream/drain", serve_drain, API_POST, CONTROL_OPERATE, "server!"},
 		{"/upstream/undrain", serve_undrain, API_POST, CONTROL_OPERATE, "server!"},
-		{"/upstream/test", serve_test, API_POST, CONTROL_OPERATE, "server!"}},
+		{"/upstream/test", serve_test, API_POST, CONTROL_OPERATE, "server!"},
+		{"/upstreams/test", serve_candidate, API_POST, CONTROL_ADMIN, "server!"}},
 };

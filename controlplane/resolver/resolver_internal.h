@@ -24,6 +24,7 @@
 #include "resolver.h"
 #include "resolver_client.h"
 #include "upstream/subnet_key.h"
+#include "upstream/upstream_candidate.h"
 
 #include <weir/dns_answer.h>
 #include <weir/dns_identity.h>
@@ -77,12 +78,13 @@ struct resolver {
 	const struct link_server *link;
 	struct worker_rings *worker_rings;
 	struct l0_writer *l0;
-	struct views *views;              // views and their upstreams
-	struct upstream_port *port;       // the views'; NULL: sockets alone
-	struct recursor *recursor;        // a server of the views; NULL: no recursion
-	struct upstream_lookups *lookups; // NULL: not the first resolver
-	uint64_t hosts_turn;              // host_board_turn whose addresses the views have
-	unsigned port_worker;             // worker that the latest query through the port went to
+	struct views *views;                 // views and their upstreams
+	struct upstream_port *port;          // the views'; NULL: sockets alone
+	struct recursor *recursor;           // a server of the views; NULL: no recursion
+	struct upstream_lookups *lookups;    // NULL: not the first resolver
+	struct upstream_candidate candidate; // the first resolver's
+	uint64_t hosts_turn;                 // host_board_turn whose addresses the views have
+	unsigned port_worker; // worker that the latest query through the port went to
 	struct upstream_callbacks callbacks; // callbacks of every upstream query
 	struct l1 *l1;
 	struct l1_sweep *l1_sweep;

@@ -612,10 +612,11 @@ static void try_deliver(void *block)
 	c->done(c->arg, &c->tried);
 }
 
+// `size`: of the call's block, which begins with a server_call.
 static struct server_call *call_new(
-	struct resolvers *all, const char *server, struct loop *reply_to, void *arg)
+	struct resolvers *all, size_t size, const char *server, struct loop *reply_to, void *arg)
 {
-	struct server_call *c = heap_calloc(1, sizeof(*c));
+	struct server_call *c = heap_calloc(1, size);
 	if (!c)
 		return NULL;
 	c->ask.reply_to = reply_to;
@@ -628,7 +629,7 @@ static struct server_call *call_new(
 int resolvers_drain(struct resolvers *all, const char *server, bool is_drained,
 	struct loop *reply_to, void (*done)(void *arg, unsigned sets), void *arg)
 {
-	struct server_call *c = call_new(all, server, reply_to, arg);
+	struct server_call *c = call_new(all, sizeof(*c), server, reply_to, arg);
 	if (c) {
 		c->ask.work = drain_work;
 		c->ask.deliver = drain_deliver;
@@ -641,9 +642,40 @@ int resolvers_drain(struct resolvers *all, const char *server, bool is_drained,
 int resolvers_try(struct resolvers *all, const char *server, struct loop *reply_to,
 	void (*done)(void *arg, const struct resolvers_tried *t), void *arg)
 {
-	struct server_call *c = call_new(all, server, reply_to, arg);
+	struct server_call *c = call_new(all, sizeof(*c), server, reply_to, arg);
 	if (c) {
 		c->ask.work = try_work;
+		c->ask.deliver = try_deliver;
+		c->done = done;
+	}
+	return loop_ask(resolver_loop(all->one[0]), c);
+}
+
+struct candidate_call {
+	struct server_call call;
+	struct upstream_wish wish;
+};
+
+static void candidate_work(void *block)
+{
+	struct candidate_call *c = block;
+	struct resolver *r = c->call.resolver;
+	const int rc = upstream_candidate_try(
+		&r->candidate, resolver_loop(r), &c->wish, on_tried, &c->call);
+	if (rc == 0)
+		return;
+	c->call.tried.err = rc;
+	loop_answer(&c->call.ask);
+}
+
+int resolvers_try_candidate(struct resolvers *all, const struct config_upstreams *config,
+	const struct config_upstream *server, struct loop *reply_to,
+	void (*done)(void *arg, const struct resolvers_tried *t), void *arg)
+{
+	struct server_call *c = call_new(all, sizeof(struct candidate_call), "", reply_to, arg);
+	if (c) {
+		upstream_wish_fill(&((struct candidate_call *)c)->wish, config, server);
+		c->ask.work = candidate_work;
 		c->ask.deliver = try_deliver;
 		c->done = done;
 	}
@@ -659,4 +691,5 @@ static void set_try_stop(void *arg, const struct views_set *set)
 void resolvers_try_stop(struct resolvers *all)
 {
 	views_sets(all->one[0]->views, set_try_stop, NULL);
+	upstream_candidate_stop(&all->one[0]->candidate);
 }

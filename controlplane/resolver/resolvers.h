@@ -166,7 +166,7 @@ enum { RESOLVERS_SERVER_MAX = 64 }; // bytes of a server's name or address, with
 ATTR_MUST_CHECK int resolvers_drain(struct resolvers *all, const char *server, bool is_drained,
 	struct loop *reply_to, void (*done)(void *arg, unsigned sets), void *arg);
 
-// Ends a try in progress, once the resolvers' threads have ended.
+// Ends the tries in progress, once the resolvers' threads have ended.
 void resolvers_try_stop(struct resolvers *all);
 // Calls upstreams_try for the first set that has the server; `err`: its result.
 struct resolvers_tried {
@@ -175,6 +175,11 @@ struct resolvers_tried {
 };
 ATTR_MUST_CHECK int resolvers_try(struct resolvers *all, const char *server, struct loop *reply_to,
 	void (*done)(void *arg, const struct resolvers_tried *t), void *arg);
+// Calls upstream_candidate_try for a server of config_server_parse; `err`: its result. Copies what
+// it needs.
+ATTR_MUST_CHECK int resolvers_try_candidate(struct resolvers *all,
+	const struct config_upstreams *config, const struct config_upstream *server,
+	struct loop *reply_to, void (*done)(void *arg, const struct resolvers_tried *t), void *arg);
 
 // Decides whether L0 is emptied in the background: if it was filled under another hash than
 // `everyone` (view_everyone_hash of the configuration), but not with `same_servers`: app_reload.c

@@ -159,6 +159,9 @@ struct upstream_shared {
 	struct upstream_book *book; // numbers the servers for the query log. NULL: no numbers
 	struct upstream_port *port; // NULL: sockets alone
 	const struct socket_address *recursion; // address of recursion; NULL: no recursion
+	// The set shares no state of its servers with other sets, logs nothing of them, and its
+	// tries ask for DNSSEC (upstream_candidate.h).
+	bool is_apart;
 };
 ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
 	const struct config_upstreams *config);
@@ -360,6 +363,7 @@ struct upstream_tried {
 	bool is_sent, is_answered;
 	bool is_tls;    // set in [1]: over TLS, and [0] is not tried
 	bool is_https;  // set in [1]: over HTTPS, which is over TLS too
+	bool is_signed; // the set is apart, and the answer has RRSIG records
 	uint16_t flags; // flags of the reply's header
 	uint32_t bytes;
 	uint64_t took_us;

@@ -716,7 +716,7 @@ void upstream_ask_start(
 		.cd = request->cd,
 		.dnssec_ok = request->dnssec_ok,
 		.is_check = request->is_check,
-		.case_off = request->is_check,
+		.case_off = request->is_check || u->is_apart,
 		.plain = request->is_check ? UINT32_MAX : 0,
 		.only = request->only,
 		.tcp_wanted = by_tcp ? 1u << (request->only - 1) : 0,

@@ -21,6 +21,7 @@
 // ends with the list of servers or with the set at the latest.
 
 #include "route/host_board.h"
+#include "upstream_candidate.h"
 #include "upstream_internal.h"
 #include "upstream_stream.h"
 
@@ -241,6 +242,7 @@ static enum upstream_take on_try_reply(struct upstream_ask *a, const uint8_t *ms
 		.flags = get_u16(msg + 2), // it matched the question, so it has a header
 		.bytes = (uint32_t)len,
 		.took_us = clock_mono_us() - t->began_us,
+		.is_signed = t->owner->is_apart && upstream_answer_is_signed(msg, len),
 	};
 	upstream_ask_stop(a);
 	try_next(t);
@@ -275,12 +277,16 @@ static void try_begin(struct upstream_try *t)
 	static const struct upstream_callbacks callbacks = {
 		.reply = on_try_reply, .ended = on_try_ended};
 	struct upstream_request request = {.callbacks = &callbacks,
-		.is_check = true,
+		.is_check = !t->owner->is_apart,
+		.dnssec_ok = t->owner->is_apart,
 		.by_tcp = t->transport == 1,
 		.only = t->server + 1};
+	// A set apart has no connection yet.
+	const bool is_new = t->owner->is_apart && t->is_tls;
 
 	t->began_us = clock_mono_us();
-	request.deadline_ms = t->began_us / 1000 + UPSTREAM_TRY_MS;
+	request.deadline_ms =
+		t->began_us / 1000 + UPSTREAM_TRY_MS + (is_new ? UPSTREAM_STREAM_HANDSHAKE_MS : 0);
 	request.question = checks_question(t->owner->checks, &request.question_len);
 	upstream_ask_start(t->owner, &t->ask, &request);
 }

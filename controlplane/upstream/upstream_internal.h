@@ -223,7 +223,7 @@ struct upstreams {
 	const struct socket_address *recursion; // NULL: no recursion
 	struct rng rng;
 	struct keyhash_secret secret; // secret for hashes of zones and names
-	bool is_for_zones;
+	bool is_for_zones, is_apart;
 	uint64_t generation;
 	unsigned count, first_timeout_ms, max_sends, backoff_s;
 	enum upstream_policy policy;

@@ -38,6 +38,7 @@ static void server_set(struct upstreams *u, struct upstream *s, const struct con
 	s->address_len =
 		peer_of(c->is_recursion && u->recursion ? u->recursion : &c->address, &s->address);
 	upstream_tls_open(u, s, ca_file);
+	s->tls.logged_ms = u->is_apart ? clock_mono_ms() : 0;
 }
 
 static void sockets_configure(struct upstreams *u)
@@ -56,7 +57,8 @@ static void sockets_configure(struct upstreams *u)
 }
 
 // The server keeps its state and its record, or gets a record.
-static void server_continue(struct upstream *s, struct upstream *old, unsigned count)
+static void server_continue(
+	const struct upstreams *u, struct upstream *s, struct upstream *old, unsigned count)
 {
 	const struct upstream fresh = *s;
 	union upstream_peer configured;
@@ -74,7 +76,7 @@ static void server_continue(struct upstream *s, struct upstream *old, unsigned c
 		upstream_tls_continue(s, &old[k].tls);
 		break;
 	}
-	if (!s->is_recorded && !s->is_nowhere) {
+	if (!s->is_recorded && !s->is_nowhere && !u->is_apart) {
 		peer_of(&s->config.address, &configured);
 		s->health = upstream_health_acquire(&configured);
 		s->is_recorded = s->health != NULL;
@@ -133,7 +135,7 @@ static void list_apply(struct upstreams *u, const struct config_upstreams *confi
 	for (unsigned i = 0; i < u->count; i++) {
 		struct upstream *s = &u->server[i];
 		server_set(u, s, &list->server[i], config->ca_file);
-		server_continue(s, old, old_count);
+		server_continue(u, s, old, old_count);
 		s->number = upstream_book_number(u->book, s->name);
 	}
 	if (old)
@@ -208,6 +210,7 @@ int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
 	u->book = shared->book;
 	u->port = shared->port;
 	u->recursion = shared->recursion;
+	u->is_apart = shared->is_apart;
 	rng_bytes(&u->rng, u->secret.bytes, sizeof(u->secret.bytes));
 	int rc = upstream_sockets_new(&u->sockets, u->loop, &u->rng, upstream_leg_readable);
 	if (rc == 0 && u->port)

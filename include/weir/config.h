@@ -436,6 +436,11 @@ const char *config_group_name(const struct config_group *group); // NULL: CONFIG
 bool config_address_is_host(const struct ip_address *a); // not multicast, broadcast, unspecified
 // Does weir itself serve DNS at this address? A query to it would loop.
 bool config_address_is_own(const struct config *c, const struct socket_address *a);
+// Reads a server as `upstreams.servers` writes its address, before it is in that list. Refuses what
+// the list refuses, a host name alone, and an IPv4 address in IPv6, which would pass as none of
+// weir's own. `out`: without a name, of weight 1. -EINVAL, with `why`.
+ATTR_MUST_CHECK int config_server_parse(const struct config *c, const char *text,
+	struct config_upstream *out, char why[CONFIG_WHY_MAX]);
 // Finds the servers that are given by a host name, one for each name and port, in the order of the
 // file. Returns their number; the first CONFIG_HOSTS_MAX are in `out`.
 unsigned config_hosts(const struct config *c, const struct config_upstream *out[CONFIG_HOSTS_MAX]);

@@ -5,7 +5,7 @@ stalls, lies, closes and changes its certificate."""
 import itertools
 import subprocess
 
-from testing import ROOT, TMP, authority, becomes, certificate, main, serve, together, unbound
+from testing import ROOT, TMP, ahead, authority, becomes, certificate, main, serve, together, unbound
 
 SCRIPTED, CLEAR = "192.0.2.81", 53
 NAMED = f"""tls ours {{ cert-file "{TMP}/good.pem"; key-file "{TMP}/good.key"; }};
@@ -95,6 +95,28 @@ def test_servers_start(lab):
     global script
     script = serve("/usr/bin/python3", ROOT / "tests/smoke/rig/dot_upstream.py", "127.0.0.5", 853, TMP / "good.pem",
                    TMP / "good.key", TMP / "script.log", on=[("127.0.0.5", 853)], stdin=subprocess.PIPE, text=True)
+
+
+def test_servers_that_weir_does_not_ask(lab):
+    ask_server(lab, "tls://dns.test@127.0.0.5")
+    before = {key: it(lab)[key] for key in ("sent", "tcp_opened", "tls")}
+    for url, transport in (("tls://dns.test@127.0.0.1", "tls"), ("https://dns.test@127.0.0.1/dns-query", "https"),
+                           ("https://dns.test@127.0.0.4/dns-query", "https"),
+                           ("tls://dns.test@127.0.0.5", "tls")):
+        found = lab.post("upstreams/test", server=url)
+        assert found[transport]["answered"], (url, found)
+        assert set(found) == {"server", transport, "signed", "ad"}
+    for url, transport, why in (("tls://else.test@127.0.0.1", "tls", "another name"),
+                                ("https://else.test@127.0.0.4/dns-query", "https", "another name"),
+                                ("https://dns.test@127.0.0.4/nowhere", "https", "HTTP status 404"),
+                                ("tls://dns.test@127.0.0.9", "tls", "")):
+        found = lab.post("upstreams/test", server=url)[transport]
+        assert not found["answered"] and why in found.get("why", ""), (url, found)
+    ahead(10)  # as many tests at once are refused
+    assert "TLS: " in lab.weirctl("upstream test tls://dns.test@127.0.0.1")
+    assert "TLS: no reply: the certificate" in lab.weirctl("upstream test tls://else.test@127.0.0.1", status=1)
+    assert "clear text" in lab.refused("upstreams/test", server="127.0.0.1:5301")  # upstreams.strict
+    assert {key: it(lab)[key] for key in before} == before
 
 
 def test_bind_over_tls(lab):

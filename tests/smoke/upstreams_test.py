@@ -4,7 +4,7 @@
 import itertools
 import re
 
-from testing import LONG, ahead, becomes, main, wait
+from testing import LONG, Refused, ahead, becomes, main, together, wait
 
 LAB = {"upstreams": 2}
 OK = "198.18.200.1"
@@ -63,6 +63,52 @@ def test_test(lab):
     assert 'no server "up9"' in lab.weirctl("upstream test up9", status=1)
     assert 'did you mean "up5301"?' in lab.weirctl("upstream test up531", status=1)
     becomes("up", of, lab, "up5302", "state")
+
+
+def counted(lab):
+    """What weir counts of its servers, but for checks, which come by themselves."""
+    keys = "name", "state", "sent", "answered", "timeouts", "failures", "tcp_opened", "refused"
+    return [[one[key] for key in keys] for one in lab.get("upstreams")["upstreams"]]
+
+
+def test_a_server_that_weir_does_not_ask(lab):
+    servers(lab, 5301, policy="failover", check="off")
+    before = counted(lab)
+    found = lab.post("upstreams/test", server="127.0.0.1:5302")
+    assert (found["udp"]["rcode"], found["tcp"]["rcode"]) == ("NOERROR", "NOERROR")
+    assert [found["signed"], found["ad"], "tls" in found] == [False, False, False]
+    assert "DNSSEC records: no" in lab.weirctl("upstream test 127.0.0.1:5302")
+    with lab.up2.silent():
+        assert "UDP: no reply" in lab.weirctl("upstream test 127.0.0.1:5302", status=1)
+        assert lab.short("ok.meanwhile.test") == OK
+    lab.post("upstreams/test", server="127.0.0.1:5301")  # one of weir's own, apart from it
+    after = counted(lab)
+    assert [one[:2] for one in after] == [one[:2] for one in before]
+    assert after[0][2] - before[0][2] == 1  # the question meanwhile
+    assert after[0][4:] == before[0][4:]
+
+
+def test_a_test_is_refused(lab):
+    for server, why in (("198.18.0.53", "is an address of this service: queries would loop"), ("127.0.0.1:0", "is not an IP address"),
+                        ("[::ffff:127.0.0.1]:5301", "is an IPv4 address in IPv6"), ("tls://dns.example", "is a host name alone"),
+                        ("https://192.0.2.1", "needs the path"), ("[fe80::1%lo]:53", "is not an IP address"),
+                        ("quic://192.0.2.1", "no such protocol")):
+        assert f"server: {why}" in lab.refused("upstreams/test", server=server)
+
+
+def test_tests_are_bounded(lab):
+    def outcome():
+        try:
+            lab.post("upstreams/test", server="127.0.0.1:5302")
+            return "done"
+        except Refused as refusal:
+            return refusal.text
+    ahead(10)  # those before are forgotten
+    with lab.up2.silent():
+        at_once = together(outcome, outcome, outcome)
+    assert sorted(at_once) == ["another server is being tested: try again"] * 2 + ["done"]
+    assert {outcome() for _ in range(20)} == {"done", "too busy: try again"}
+    servers(lab, 5301, 5302, policy="failover")
 
 
 def test_drain(lab):

@@ -93,7 +93,7 @@ def operands(usage):
 
 LIVE_OPTIONS = {"--group": "groups", "--client": "clients", "--verdict": "verdicts"}
 LIVE_OPERANDS = {"GROUP": "groups", "CLIENT": "clients", "LIST": "lists", "SERVICE": "services", "ZONE": "zones", "CHECK": "checks",
-                 "NAME|ADDRESS": "servers"}
+                 "NAME|ADDRESS": "servers", "NAME|SERVER": "servers"}
 NEW = {"group create": "GROUP", "forward-zone add": "ZONE"}  # a name that is not there yet
 
 

@@ -372,6 +372,45 @@ int config_server_apply(const struct config_doc *doc, const struct config_node *
 	return server_fill(doc, node, list, out, servers, i, &servers[i]);
 }
 
+// ::ffff:0:0/96 (RFC 4291 2.5.5.2): the kernel would send to the IPv4 address in it.
+static bool is_mapped(const struct ip_address *a)
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+	return a->version == 6 && memcmp(a->bytes, prefix, sizeof(prefix)) == 0;
+}
+
+static int candidate_check(const struct config_doc *doc, const char *key, const struct config *c,
+	const struct config_upstream *s)
+{
+	if (c->upstreams.strict && !s->tls.is_on)
+		return config_refuse(
+			doc, key, "would be asked in clear text, but `upstreams.strict` is true");
+	if (s->host[0])
+		return config_refuse(doc, key,
+			"is a host name alone: a test needs its address, \"tls://%.60s@ADDRESS\"",
+			s->host);
+	if (is_mapped(&s->address.ip))
+		return config_refuse(doc, key, "is an IPv4 address in IPv6: write it as IPv4");
+	return server_check(doc, key, c, NULL, 0, &s->address);
+}
+
+int config_server_parse(const struct config *c, const char *text, struct config_upstream *out,
+	char why[CONFIG_WHY_MAX])
+{
+	static const char key[] = "server", head[] = "config: server: ", tail[] = " (server:1:1)";
+	struct config_errors errors = {0};
+	const struct config_doc doc = {.path = key, .errors = &errors};
+	*out = (struct config_upstream){.weight = 1};
+	int rc = server_address(&doc, key, text, out);
+	if (rc == 0)
+		rc = candidate_check(&doc, key, c, out);
+	if (rc == 0)
+		return 0;
+	const char *reason = errors.text[0] + strlen(head);
+	snprintf(why, CONFIG_WHY_MAX, "%.*s", (int)(strlen(reason) - strlen(tail)), reason);
+	return rc;
+}
+
 int config_servers_strict(const struct config_doc *doc, const char *list, const struct config *c,
 	const struct config_upstream *servers, unsigned count)
 {

@@ -305,6 +305,7 @@ class Drive:
         server = f"127.0.0.1:{5301 + self.rng.randrange(2)}"
         for verb in ("drain", "test", "undrain"):
             self.post(f"/upstream/{verb}", (200, 404, 503), server=server)
+        self.post("/upstreams/test", (200, 503), server=server)
 
     def versions(self):
         _, body = call("GET", "/config/history")

@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/config.h>
+#include <weir/known.h>
 
 static void percent_cell(struct table *t, const struct json_node *n, const char *key)
 {
@@ -158,21 +160,66 @@ static void test_print(const struct json_node *root)
 	tried_print("TCP", json_get(root, "tcp"));
 }
 
+static void candidate_print(const struct json_node *root)
+{
+	say(root, "{server}, by a connection of its own:\n");
+	test_print(root);
+	printf("DNSSEC records: %s; AD, the server validates: %s\n",
+		json_flag(root, "signed") ? "yes" : "no", json_flag(root, "ad") ? "yes" : "no");
+}
+
+static int test_show(
+	struct ctl *c, struct json_doc *doc, void (*print)(const struct json_node *root))
+{
+	static const char *const ways[] = {"udp", "tcp", "tls", "https"};
+	bool answers = false;
+	for (size_t i = 0; doc && i < ARRAY_LEN(ways); i++)
+		answers |= json_flag(json_get(json_doc_root(doc), ways[i]), "answered");
+	const int rc = show_doc(c, doc, print);
+	return rc == CTL_OK && !answers ? CTL_FAILED : rc;
+}
+
+// Tests a server that weir does not use, or each server of a public resolver.
+static int candidates_test(struct ctl *c)
+{
+	const char *const one[] = {c->operand, NULL};
+	const char *const *server = known_resolver(c->operand, false);
+	int rc = CTL_OK;
+	for (server = server ? server : one; *server; server++) {
+		const struct http_param params[] = {{"server", *server}, {NULL, NULL}};
+		struct json_doc *doc =
+			http_call_or_fail(c, true, "/upstreams/test", params, HTTP_FLUSH_MS);
+		if (test_show(c, doc, candidate_print) != CTL_OK)
+			rc = CTL_FAILED;
+	}
+	return rc;
+}
+
+// Is the text a server's address, or the name of a public resolver?
+static bool is_candidate(const char *text)
+{
+	struct socket_address a;
+	return known_resolver(text, false) || strstr(text, "://")
+	       || socket_address_parse(text, 53, &a) == 0;
+}
+
+// A server of weir's own comes first, whatever it is called.
 static int cmd_upstream_test(struct ctl *c)
 {
 	const struct http_param params[] = {{"server", c->operand}, {NULL, NULL}};
+	char why[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, true, "/upstream/test", params, HTTP_FLUSH_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const struct json_node *root = json_doc_root(doc);
-	bool answers = json_flag(json_get(root, "udp"), "answered")
-		       || json_flag(json_get(root, "tcp"), "answered")
-		       || json_flag(json_get(root, "tls"), "answered")
-		       || json_flag(json_get(root, "https"), "answered");
-	int rc = show_doc(c, doc, test_print);
-	return rc == CTL_OK && !answers ? CTL_FAILED : rc;
+	const enum http_outcome outcome =
+		http_call(c, true, "/upstream/test", params, HTTP_FLUSH_MS, &doc, why);
+	if (outcome == HTTP_OK)
+		return test_show(c, doc, test_print);
+	json_doc_free(doc);
+	if (outcome == HTTP_REFUSED && is_candidate(c->operand))
+		return candidates_test(c);
+	http_fail(c, outcome, why);
+	return CTL_FAILED;
 }
 
 static const struct {
@@ -278,9 +325,11 @@ CTL_COMMANDS = {
 	{"upstreams", NULL, 0, 0, 0, cmd_upstreams, "",
 		"List the upstream servers of every set: state, share of the queries, round trips, "
 		"errors."},
-	{"upstream", "test", 1, 1, 0, cmd_upstream_test, "NAME|ADDRESS",
-		"Send an upstream server a query by UDP and one over TCP. Exit status 1: it does "
-		"not answer."},
+	{"upstream", "test", 1, 1, 0, cmd_upstream_test, "NAME|SERVER",
+		"Send a server a query by UDP and one over TCP, or over TLS or HTTPS, also one "
+		"that "
+		"weir does not use: 9.9.9.9, tls://NAME@ADDRESS, https://NAME@ADDRESS/PATH, quad9. "
+		"Exit status 1: it does not answer."},
 	{"upstream", "drain", 1, 1, 0, cmd_upstream_drain, "NAME|ADDRESS",
 		"Send an upstream server no more questions, until undrain or a restart."},
 	{"upstream", "undrain", 1, 1, 0, cmd_upstream_undrain, "NAME|ADDRESS",

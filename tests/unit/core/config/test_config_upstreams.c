@@ -278,3 +278,72 @@ TEST(test_refused)
 	};
 	EACH_REFUSED(config_text_refused, BEFORE "%s", bad);
 }
+
+// A server that is to be tried before it is in the list.
+TEST(test_a_candidate)
+{
+	static const struct {
+		const char *text, *why; // `why` NULL: it is taken
+		uint16_t port;
+		bool is_tls;
+	} cases[] = {
+		{"9.9.9.9", NULL, 53, false},
+		{"9.9.9.9:5353", NULL, 5353, false},
+		{"[2620:fe::fe]:53", NULL, 53, false},
+		{"127.0.0.1:5301", NULL, 5301, false},
+		{"tls://9.9.9.9", NULL, 853, true},
+		{"TLS://dns.quad9.net@9.9.9.9:8853", NULL, 8853, true},
+		{"https://dns.quad9.net@[2620:fe::fe]/dns-query", NULL, 443, true},
+		{"", "is not an IP address", 0, false},
+		{"9.9.9.9:0", "is not an IP address", 0, false},
+		{"9.9.9.9:65536", "is not an IP address", 0, false},
+		{"9.9.9", "is not an IP address", 0, false},
+		{"fe80::1%eth0", "is not an IP address", 0, false},
+		{"tls://[fe80::1%25eth0]", "needs an IP address or a host name", 0, false},
+		{"tls://dns.quad9.net@9.9.9.9:0", "needs an IP address", 0, false},
+		{"tls://dns quad9@9.9.9.9", "the name before \"@\" is not that of a host", 0,
+			false},
+		{"tls://", "needs an IP address", 0, false},
+		{"tls://dns.quad9.net", "\"tls://dns.quad9.net@ADDRESS\"", 0, false},
+		{"dns.quad9.net", "is a host name alone", 0, false},
+		{"https://dns.quad9.net@9.9.9.9", "needs the path", 0, false},
+		{"https://dns.quad9.net@9.9.9.9/q?dns=", "needs the path", 0, false},
+		{"https://dns.quad9.net@9.9.9.9/\r\nHost: x", "needs the path", 0, false},
+		{"quic://9.9.9.9", "no such protocol", 0, false},
+		{"224.0.0.1", "no host can have this address", 0, false},
+		{"0.0.0.0:5301", "no host can have this address", 0, false},
+		{"[::]:53", "no host can have this address", 0, false},
+		{"192.0.2.53", "is an address of this service", 0, false},
+		{"tls://192.0.2.53:53", "is an address of this service", 0, false},
+		{"127.0.0.53", "is an address of this service", 0, false},
+		{"[::ffff:192.0.2.53]:53", "is an IPv4 address in IPv6", 0, false},
+		{"::ffff:9.9.9.9", "is an IPv4 address in IPv6", 0, false},
+	};
+	struct config *c = config_text_load("dataplane:\n  ports:\n  - device: net_null0\n"
+					    "  service_addresses: [192.0.2.53, 127.0.0.53]\n"
+					    "upstreams:\n  servers: [{address: 9.9.9.9}]\n");
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct config_upstream s;
+		char why[CONFIG_WHY_MAX] = "";
+		const int rc = config_server_parse(c, cases[i].text, &s, why);
+		if (rc != (cases[i].why ? -EINVAL : 0)
+			|| (cases[i].why && !strstr(why, cases[i].why)))
+			fail_msg("%s: %d %s", cases[i].text, rc, why);
+		if (cases[i].why && (strstr(why, "config:") || strstr(why, "1:1")))
+			fail_msg("%s names a file: %s", cases[i].text, why);
+		if (!cases[i].why
+			&& (s.address.port != cases[i].port || s.tls.is_on != cases[i].is_tls))
+			fail_msg("%s: port %u", cases[i].text, s.address.port);
+	}
+	c->upstreams.strict = true;
+	struct config_upstream s;
+	char why[CONFIG_WHY_MAX];
+	assert_int_equal(config_server_parse(c, "1.1.1.1", &s, why), -EINVAL);
+	assert_non_null(strstr(why, "clear text"));
+	assert_int_equal(config_server_parse(c, "tls://1.1.1.1", &s, why), 0);
+	// Text that does not fit is refused too.
+	static char longest[2048];
+	memset(longest, 'a', sizeof(longest) - 1);
+	memcpy(longest, "https://", 8);
+	assert_int_equal(config_server_parse(c, longest, &s, why), -EINVAL);
+}

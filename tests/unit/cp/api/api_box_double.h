@@ -164,6 +164,27 @@ int resolvers_try(struct resolvers *, const char *server, struct loop *,
 	return 0;
 }
 
+int resolvers_try_candidate(struct resolvers *, const struct config_upstreams *of,
+	const struct config_upstream *server, struct loop *,
+	void (*done)(void *arg, const struct resolvers_tried *t), void *arg)
+{
+	assert_non_null(of);
+	const struct resolvers_tried t = {.err = server->address.port == 1   ? -EBUSY
+						 : server->address.port == 2 ? -EAGAIN
+									     : 0,
+		.tried = {{.is_tls = server->tls.is_on},
+			{.is_tls = server->tls.is_on,
+				.is_https = server->tls.path[0],
+				.is_sent = true,
+				.is_answered = server->tls.is_on,
+				.is_signed = server->tls.is_on,
+				.flags = server->tls.is_on ? DNS_FLAG_AD : 0,
+				.bytes = 40,
+				.took_us = 1234}}};
+	done(arg, &t);
+	return 0;
+}
+
 // A server given by a host name.
 static inline void hosts_double_check(void)
 {
@@ -214,6 +235,22 @@ static inline void upstreams_double_check(void)
 		"true,\"answered\":false}}");
 	assert_reply("POST /upstream/test?server=none", 404, "no server");
 	assert_reply("POST /upstream/test?server=busy", 503, "");
+	assert_reply("POST /upstreams/test?server=tls://dns.example@192.0.2.1", 200,
+		"{\"server\":\"tls://dns.example@192.0.2.1\",\"tls\":{\"sent\":true,\"answered\":"
+		"true,\"rcode\":\"NOERROR\",\"truncated\":false,\"bytes\":40,\"took_us\":1234},"
+		"\"signed\":true,\"ad\":true}");
+	assert_reply("POST /upstreams/test?server=192.0.2.1", 200,
+		"\"udp\":{\"sent\":false,\"answered\":false},\"tcp\":{\"sent\":true,",
+		"\"signed\":false,\"ad\":false}");
+	assert_reply("POST /upstreams/test?server=quad9", 200,
+		"\"server\":\"tls://dns.quad9.net@9.9.9.9\",\"tls\":");
+	assert_reply("POST /upstreams/test?server=https://192.0.2.1/q", 200, "\"https\":{");
+	assert_reply("POST /upstreams/test?server=near", 400, "server: is a host name alone");
+	assert_reply("POST /upstreams/test?server=192.0.2.1:0", 400, "server: is not an IP");
+	assert_reply("POST /upstreams/test?server=192.0.2.1:1", 503, "another server is being");
+	assert_reply("POST /upstreams/test?server=192.0.2.1:2", 503, "too busy: try again");
+	assert_reply("POST /upstreams/test", 400, "server: is missing");
+	assert_reply("GET /upstreams/test?server=192.0.2.1", 405, "");
 }
 
 // A question and a reload are pending, beside the build and the fetch of rules_tasks.

@@ -2,6 +2,7 @@
 
 // Queries to a server over HTTPS, which is a process of its own (doh_https_server.py). The clock
 // stands still, as stream_rig.h says.
+#include "controlplane/upstream/upstream_candidate.h"
 #include "controlplane/upstream/upstream_https.h"
 #include "https_stream.h"
 #include "tests/unit/unit.h"
@@ -332,3 +333,32 @@ TEST_WITH(test_memory_comes_back, https_stream_setup, https_stream_teardown)
 }
 
 TEST_GROUP(https_stream_start, NULL)
+
+static struct upstream_candidate candidate;
+
+static void candidate_try(const struct upstream_wish *wish)
+{
+	unsigned trials = tried_count + 1;
+	assert_int_equal(upstream_candidate_try(&candidate, rig.loop, wish, on_tried, NULL), 0);
+	while (!candidate.end.link)
+		turn();
+	clock_turn(10);
+	assert_int_equal(tried_count, trials);
+	assert_null(candidate.set);
+}
+
+// A server that is in no set: over a connection of its own, which ends with the try.
+TEST_WITH(test_a_candidate, https_stream_setup, https_stream_teardown)
+{
+	static struct upstream_wish wish;
+	upstream_wish_fill(&wish, &rig.config, &rig.config.server[0]);
+	candidate_try(&wish);
+	assert_true(tried.is_https && tried.is_answered);
+	struct upstream_status s = server_status();
+	assert_int_equal(s.tls_handshakes + s.https.replies + s.checks, 0);
+	snprintf(wish.config.server[0].tls.name, sizeof(wish.config.server[0].tls.name),
+		"else.example");
+	candidate_try(&wish);
+	assert_true(!tried.is_answered && strstr(tried.why, "another name"));
+	assert_int_equal(server_status().tls_failed[TLS_FAILURE_name], 0);
+}
