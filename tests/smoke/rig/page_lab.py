@@ -3,7 +3,7 @@
 """A house with an office, a week of queries and a server that is down: what a lab needs so that the page has something to show.
 
 usage: page_lab.py config FILE FOLDER      adds clients, groups, lists, records and servers to the lab's configuration FILE
-       page_lab.py week STORE              writes the query store's files of the last seven days, without the hour that runs
+       page_lab.py week STORE [HOURS]      writes the query store's files of the last seven days or so many hours, without the hour that runs
        page_lab.py addresses               the clients' addresses, one a line
        page_lab.py ask SERVICE SECONDS     asks as these clients do, from their addresses
        page_lab.py lists FOLDER PORT       hands out the lists of FOLDER over HTTP on loopback
@@ -125,10 +125,10 @@ class Hour:
         self.db.close()
 
 
-def week(store):
+def week(store, hours=166):
     store, rng, this_hour = pathlib.Path(store), random.Random(1), int(time.time()) // 3600
     store.mkdir(parents=True, exist_ok=True)
-    for hour in range(this_hour - 166, this_hour):
+    for hour in range(this_hour - int(hours), this_hour):
         file = Hour(store, hour)
         awake = 0.15 + max(0.0, math.sin((hour % 24 - 6) / 18 * math.pi)) * (0.8 + 0.4 * rng.random())
         for i in range(160):
