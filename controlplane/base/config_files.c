@@ -64,6 +64,9 @@ static void paths_of(const struct config *c, const char *path[CONFIG_FILES])
 		path[CONFIG_FILES_ALONE + i] = i < c->blocking.tsig_key_count
 						       ? c->blocking.tsig_keys[i].secret_file
 						       : NULL;
+	const struct config_time_zones *zones = &c->time_zones;
+	for (unsigned i = 0; i < CONFIG_TIME_ZONES_MAX; i++)
+		path[CONFIG_FILES_ZONES + i] = i < zones->count ? zones->one[i].path : NULL;
 	const struct config_include *in = &c->include;
 	for (unsigned i = 0; i < CONFIG_INCLUDED_MAX; i++)
 		path[CONFIG_FILES_INCLUDED + i] = i < in->file_count ? in->files[i] : NULL;

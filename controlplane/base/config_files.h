@@ -3,9 +3,9 @@
 
 // The files that a configuration was read from: the main file, included files and the folders in
 // which more files could match a pattern of `include`, files of secrets, the authorities of
-// upstream servers, the trust anchors, and the root hints. While these files have not changed, a
-// reload has nothing to read. Lists and hosts files are not among them: the rules check those
-// (struct rules_seen).
+// upstream servers, the trust anchors, the root hints, and the time zones of schedules. While these
+// files have not changed, a reload has nothing to read. Lists and hosts files are not among them:
+// the rules check those (struct rules_seen).
 //
 // A few calls of stat, no memory. Any thread, but one at a time for each `f`.
 
@@ -42,7 +42,8 @@ struct file_seen file_seen_settled(
 
 enum {
 	CONFIG_FILES_ALONE = 8,
-	CONFIG_FILES_INCLUDED = CONFIG_FILES_ALONE + CONFIG_TSIG_KEYS_MAX, // first included file
+	CONFIG_FILES_ZONES = CONFIG_FILES_ALONE + CONFIG_TSIG_KEYS_MAX,     // first time zone
+	CONFIG_FILES_INCLUDED = CONFIG_FILES_ZONES + CONFIG_TIME_ZONES_MAX, // first included file
 	CONFIG_FILES_FOLDERS = CONFIG_FILES_INCLUDED + CONFIG_INCLUDED_MAX,
 	CONFIG_FILES = CONFIG_FILES_FOLDERS + CONFIG_INCLUDE_MAX
 };

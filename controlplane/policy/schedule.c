@@ -107,7 +107,7 @@ uint32_t schedules_active(const struct config_schedules *s, time_t now)
 	return active;
 }
 
-// The schedule that changes first, at *out. NULL: none changes.
+// The schedule that changes first, at *out. NULL: no schedule changes.
 static const struct config_schedule *first_to_change(
 	const struct config_schedules *s, time_t now, time_t *out)
 {

@@ -405,6 +405,7 @@ struct config {
 	struct config_forward_zone *forwards;
 	struct config_group *groups;
 	struct config_dated dated; // the key `entries`
+	struct config_time_zones time_zones;
 	struct config_control control;
 	bool resolver_off, http_single; // runtime toggles set them (controlplane/memory/toggles.h)
 };

@@ -47,25 +47,35 @@ enum {
 	CONFIG_SCHEDULE_NAME_MAX = 23, // bytes; fits a rule image's title behind a group's name
 	CONFIG_GROUP_NAME_MAX = 31,    // bytes; also fits in `$client` of a rule (RULE_CLIENT_MAX)
 	CONFIG_SCHEDULE_DOMAINS_MAX = 1000,
-	CONFIG_TIME_ZONE_MAX = 64, // bytes of a zone's name
+	CONFIG_TIME_ZONE_MAX = 64,  // bytes of a zone's name
+	CONFIG_TIME_ZONES_MAX = 64, // different zones of all schedules
 	CONFIG_DAY_MIN = 24 * 60,
 };
 
 // A window of local time, the machine's or that of a time zone, on some days of the week, and its
 // effect. Windows of one group, or of everyone, may overlap: their effects add up.
 struct config_schedule {
-	char *name;             // unique in its group, or for everyone
-	uint8_t days;           // days on which it begins; bit 0: Monday, bit 6: Sunday
-	uint16_t from_min;      // minute of the day, below CONFIG_DAY_MIN
-	uint16_t to_min;        // 1..CONFIG_DAY_MIN; below from_min: on the day after
-	char *time_zone;        // "Europe/Berlin"; NULL: the machine's
-	struct time_zone *zone; // what the file of that name says
-	bool pause;             // lifts permanent blocking, not the blocking of schedules
-	bool block_all;         // blocks every name but local data and what an allow rule names
+	char *name;                   // unique in its group, or for everyone
+	uint8_t days;                 // days on which it begins; bit 0: Monday, bit 6: Sunday
+	uint16_t from_min;            // minute of the day, below CONFIG_DAY_MIN
+	uint16_t to_min;              // 1..CONFIG_DAY_MIN; below from_min: on the day after
+	char *time_zone;              // "Europe/Berlin"; NULL: the machine's
+	const struct time_zone *zone; // borrowed; NULL: the machine's
+	bool pause;                   // lifts permanent blocking, not the blocking of schedules
+	bool block_all; // blocks every name but local data and what an allow rule names
 	struct service_set services;
 	unsigned list_count, domain_count;
 	unsigned *lists;          // indices of blocking.lists
 	struct dns_name *domains; // each stands for all names below it, too
+};
+
+// The zones of all schedules, each once.
+struct config_time_zones {
+	unsigned count;
+	struct config_time_zone {
+		char *path; // file of the zone
+		struct time_zone *zone;
+	} one[CONFIG_TIME_ZONES_MAX];
 };
 
 struct config_schedules {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "config_filter.h"
 #include "config_include.h"
 #include "config_keys.h"
 #include "config_schema.h"
@@ -145,6 +146,7 @@ void config_free(struct config *c)
 	for (unsigned i = ARRAY_LEN(steps); i-- > 0;)
 		if (steps[i].step->free)
 			steps[i].step->free(c);
+	config_time_zones_free(&c->time_zones);
 	config_include_free(c);
 	FREE_AND_NULL(c->path);
 	heap_free(c);

@@ -575,8 +575,7 @@ static int config_lists_apply(const struct config_doc *doc, struct config *out)
 		rc = titles_check(doc, out);
 	if (rc == 0) // changes the numbers of lists
 		rc = disabled_apply(doc, b, &out->blocking);
-	rc = config_worse(
-		rc, config_filter_apply(doc, "blocking", b, &out->blocking, &out->blocking.filter));
+	rc = config_worse(rc, config_filter_apply(doc, "blocking", b, out, &out->blocking.filter));
 	rc = config_worse(rc, entries_apply(doc, b, out));
 	rc = config_worse(rc, config_types_apply(doc, "blocking.types",
 				      config_node_list(b, "types"), false, &out->blocking.types));

@@ -97,13 +97,40 @@ static int window_apply(const struct config_doc *doc, const char *base,
 	return config_worse(days, rc);
 }
 
+// Reads the zone of a file, unless another schedule has it.
+static int zone_take(const struct config_doc *doc, const char *key, const char *path,
+	struct config_time_zones *zones, const struct time_zone **out)
+{
+	char bytes[TIME_ZONE_FILE_MAX + 1];
+	for (unsigned i = 0; i < zones->count; i++) {
+		if (strcmp(zones->one[i].path, path) == 0) {
+			*out = zones->one[i].zone;
+			return 0;
+		}
+	}
+	if (zones->count == CONFIG_TIME_ZONES_MAX)
+		return config_refuse(doc, key, "all schedules have %d time zones at most",
+			CONFIG_TIME_ZONES_MAX);
+	const int len = config_file_read(path, bytes, TIME_ZONE_FILE_MAX);
+	if (len < 0)
+		return config_refuse(
+			doc, key, "%s cannot be read: %s (package tzdata)", path, strerror(-len));
+	struct config_time_zone *one = &zones->one[zones->count];
+	const int rc = time_zone_parse(bytes, (size_t)len, &one->zone);
+	if (rc < 0)
+		return rc == -EBADMSG ? config_refuse(doc, key, "%s has no time zone", path) : rc;
+	zones->count++;
+	*out = one->zone;
+	one->path = heap_strdup(path);
+	return one->path ? 0 : -ENOMEM;
+}
+
 static int zone_apply(const struct config_doc *doc, const char *base,
-	const struct config_node *node, struct config_schedule *s)
+	const struct config_node *node, struct config_time_zones *zones, struct config_schedule *s)
 {
 	char key[CONFIG_PATH_MAX], path[sizeof(ZONES_FOLDER) + CONFIG_TIME_ZONE_MAX];
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789_+-/"; // no dot, so no path out of the folder
-	char bytes[TIME_ZONE_FILE_MAX + 1];
 	if (!config_node_text(node, "time_zone"))
 		return 0;
 	int rc = config_text_take(doc, config_sub_key(key, base, "time_zone"),
@@ -113,12 +140,7 @@ static int zone_apply(const struct config_doc *doc, const char *base,
 	if (s->time_zone[0] == '/' || s->time_zone[strspn(s->time_zone, letters)])
 		return config_refuse(doc, key, "must be a name such as Europe/Berlin");
 	snprintf(path, sizeof(path), ZONES_FOLDER "%s", s->time_zone);
-	int len = config_file_read(path, bytes, TIME_ZONE_FILE_MAX);
-	if (len < 0)
-		return config_refuse(
-			doc, key, "%s cannot be read: %s (package tzdata)", path, strerror(-len));
-	rc = time_zone_parse(bytes, (size_t)len, &s->zone);
-	return rc == -EBADMSG ? config_refuse(doc, key, "%s has no time zone", path) : rc;
+	return zone_take(doc, key, path, zones, &s->zone);
 }
 
 static int flags_apply(const struct config_doc *doc, const char *base,
@@ -206,19 +228,17 @@ static int name_apply(const struct config_doc *doc, const char *base, const char
 }
 
 static int schedule_apply(const struct config_doc *doc, const char *base, const char *name,
-	const struct config_node *node, const struct config_blocking *blocking,
-	struct config_schedules *out)
+	const struct config_node *node, struct config *c, struct config_schedules *out)
 {
 	struct config_schedule *s = &out->one[out->count++];
 	int rc = name_apply(doc, base, name, out, &s->name);
 	rc = config_worse(rc, window_apply(doc, base, node, s));
-	rc = config_worse(rc, zone_apply(doc, base, node, s));
-	return config_worse(rc, effects_apply(doc, base, node, blocking, s));
+	rc = config_worse(rc, zone_apply(doc, base, node, &c->time_zones, s));
+	return config_worse(rc, effects_apply(doc, base, node, &c->blocking, s));
 }
 
 static int family_time_apply(const struct config_doc *doc, const char *owner,
-	const struct config_node *node, const struct config_blocking *blocking,
-	struct config_schedules *out)
+	const struct config_node *node, struct config *c, struct config_schedules *out)
 {
 	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	const struct {
@@ -231,12 +251,11 @@ static int family_time_apply(const struct config_doc *doc, const char *owner,
 		if (foreign[i].text)
 			return config_refuse(
 				doc, config_sub_key(key, base, foreign[i].of), "unknown key");
-	return schedule_apply(doc, base, FAMILY_TIME, node, blocking, out);
+	return schedule_apply(doc, base, FAMILY_TIME, node, c, out);
 }
 
 static int schedules_apply(const struct config_doc *doc, const char *owner,
-	const struct config_node *node, const struct config_blocking *blocking,
-	struct config_schedules *out)
+	const struct config_node *node, struct config *c, struct config_schedules *out)
 {
 	char list[CONFIG_PATH_MAX], base[CONFIG_PATH_MAX];
 	unsigned count = config_node_count(node, "schedules")
@@ -249,13 +268,13 @@ static int schedules_apply(const struct config_doc *doc, const char *owner,
 		return -ENOMEM;
 	if (config_node_mapping(node, "family_time"))
 		rc = family_time_apply(
-			doc, owner, config_node_mapping(node, "family_time"), blocking, out);
+			doc, owner, config_node_mapping(node, "family_time"), c, out);
 	config_sub_key(list, owner, "schedules");
 	for (unsigned i = 0; i < config_node_count(node, "schedules"); i++) {
 		const struct config_node *one = config_node_item(node, "schedules", i);
 		config_item_key(base, list, i, NULL);
-		rc = config_worse(rc, schedule_apply(doc, base, config_node_text(one, "name"), one,
-					      blocking, out));
+		rc = config_worse(
+			rc, schedule_apply(doc, base, config_node_text(one, "name"), one, c, out));
 	}
 	return rc;
 }
@@ -267,7 +286,6 @@ static void schedules_free(struct config_schedules *s)
 		FREE_AND_NULL(s->one[i].lists);
 		FREE_AND_NULL(s->one[i].domains);
 		FREE_AND_NULL(s->one[i].time_zone);
-		time_zone_free(s->one[i].zone);
 	}
 	FREE_AND_NULL(s->one);
 }
@@ -362,8 +380,7 @@ static int safe_search_apply(const struct config_doc *doc, const char *owner,
 }
 
 int config_filter_apply(const struct config_doc *doc, const char *owner,
-	const struct config_node *node, const struct config_blocking *blocking,
-	struct config_filter *out)
+	const struct config_node *node, struct config *c, struct config_filter *out)
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = services_apply(doc, config_sub_key(key, owner, "services"),
@@ -371,7 +388,16 @@ int config_filter_apply(const struct config_doc *doc, const char *owner,
 	const struct config_node *safe = config_node_mapping(node, "safe_search");
 	if (safe)
 		rc = config_worse(rc, safe_search_apply(doc, owner, safe, &out->safe_search));
-	return config_worse(rc, schedules_apply(doc, owner, node, blocking, &out->schedules));
+	return config_worse(rc, schedules_apply(doc, owner, node, c, &out->schedules));
+}
+
+void config_time_zones_free(struct config_time_zones *zones)
+{
+	for (unsigned i = 0; i < zones->count; i++) {
+		FREE_AND_NULL(zones->one[i].path);
+		time_zone_free(zones->one[i].zone);
+	}
+	zones->count = 0;
 }
 
 void config_filter_free(struct config_filter *f)

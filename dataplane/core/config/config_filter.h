@@ -9,11 +9,12 @@
 #include <weir/config.h>
 
 // `owner`: "blocking" or "groups[3]", for messages. Must come after config_lists_step has read the
-// lists. -EINVAL by config_refuse, -ENOMEM; `out` may then be half filled.
+// lists. `c`: has the lists, and gets the time zones. -EINVAL by config_refuse, -ENOMEM; `out` may
+// then be half filled.
 ATTR_MUST_CHECK int config_filter_apply(const struct config_doc *doc, const char *owner,
-	const struct config_node *node, const struct config_blocking *blocking,
-	struct config_filter *out);
+	const struct config_node *node, struct config *c, struct config_filter *out);
 void config_filter_free(struct config_filter *f);
+void config_time_zones_free(struct config_time_zones *zones);
 
 // Reads names of lists as indices of blocking.lists, without disabled lists; *out is allocated.
 ATTR_MUST_CHECK int config_list_names_apply(const struct config_doc *doc, const char *list,

@@ -589,7 +589,7 @@ static int group_apply(
 	rc = config_worse(rc, entries_apply(doc, owner, node, g));
 	rc = config_worse(rc, config_block_apply(doc, owner, config_node_mapping(node, "block"),
 				      &c->blocking, &g->block));
-	rc = config_worse(rc, config_filter_apply(doc, owner, node, &c->blocking, &g->filter));
+	rc = config_worse(rc, config_filter_apply(doc, owner, node, c, &g->filter));
 	if (rc == 0)
 		rc = useless_check(doc, owner, node, g);
 	rc = config_worse(rc, upstreams_apply(doc, node, i, c, g));

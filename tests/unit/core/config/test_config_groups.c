@@ -222,9 +222,11 @@ TEST(test_schedules)
 		"[adult]}, "
 		"{name: bed, from: '21:30', to: '07:00', time_zone: Asia/Kathmandu, block_all: "
 		"true}, "
-		"{name: noon, from: '12:00', to: '00:00', pause: true}]"));
+		"{name: noon, from: '12:00', to: '00:00', pause: true},"
+		"{name: tea, from: '12:00', to: '13:00', time_zone: Asia/Kathmandu, pause: true},"
+		"{name: utc, from: '12:00', to: '13:00', time_zone: UTC, pause: true}]"));
 	const struct config_schedules *s = config_group_schedules(c, &c->groups[0]);
-	assert_int_equal(s->count, 4);
+	assert_int_equal(s->count, 6);
 	assert_string_equal(s->one[0].name, "family time");
 	assert_int_equal(s->one[0].days, 0x40);
 	assert_int_equal(s->one[0].from_min, 18 * 60);
@@ -239,6 +241,9 @@ TEST(test_schedules)
 	assert_string_equal(s->one[2].time_zone, "Asia/Kathmandu");
 	assert_int_equal(time_zone_offset(s->one[2].zone, 1774746000), 20700); // 5:45
 	assert_null(s->one[3].time_zone);
+	assert_int_equal(c->time_zones.count, 2);
+	assert_ptr_equal(s->one[4].zone, s->one[2].zone);
+	assert_string_equal(c->time_zones.one[1].path, "/usr/share/zoneinfo/UTC");
 	assert_true(s->one[3].pause && s->one[3].to_min == CONFIG_DAY_MIN);
 }
 

@@ -31,6 +31,9 @@ static int make_files(void **)
 	config.blocking.tsig_key_count = CONFIG_TSIG_KEYS_MAX;
 	for (unsigned i = 0; i < CONFIG_TSIG_KEYS_MAX; i++)
 		strcpy(keys[i].secret_file, path[CONFIG_FILES_ALONE + i]);
+	config.time_zones.count = CONFIG_TIME_ZONES_MAX;
+	for (unsigned i = 0; i < CONFIG_TIME_ZONES_MAX; i++)
+		config.time_zones.one[i].path = path[CONFIG_FILES_ZONES + i];
 	for (unsigned i = 0; i < CONFIG_INCLUDED_MAX; i++)
 		included[i] = path[CONFIG_FILES_INCLUDED + i];
 	for (unsigned i = 0; i < CONFIG_INCLUDE_MAX; i++) {

@@ -201,14 +201,15 @@ TEST(test_change_text)
 	zone_set("CET-1CEST,M3.5.0,M10.5.0/3");
 	assert_true(schedules_change_text(&s, monday + 12 * 3600, text));
 	assert_string_equal(text, "Mon 23:00");
-	one[1].zone = zone_of(name);
+	struct time_zone *tokyo = zone_of(name);
+	one[1].zone = tokyo;
 	one[1].time_zone = name;
 	assert_true(schedules_change_text(&s, monday + 12 * 3600, text));
 	assert_string_equal(text, "Tue 04:00 Asia/Tokyo");
 	zone_set("JST-9");
 	assert_true(schedules_change_text(&s, monday + 16 * 3600, text));
 	assert_string_equal(text, "Tue 04:00");
-	time_zone_free(one[1].zone);
+	time_zone_free(tokyo);
 	assert_false(schedules_change_text(&(struct config_schedules){0}, monday, text));
 }
 
