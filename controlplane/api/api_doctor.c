@@ -4,7 +4,7 @@
 // that does. A helper thread reads and writes the files.
 
 #include "api_server.h"
-#include "base/json_in.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
