@@ -307,7 +307,8 @@ int app_groups_publish(struct app *a, const struct config *c);
 void app_groups_republish(void *app);
 const struct policy_group *app_groups_current(void *app);
 enum { GROUP_HOSTS_LOOK_S = 5 }; // seconds between looks for other addresses of host names
-const struct group_hosts *app_groups_hosts(void *app); // of the image in force
+// Addresses of host names in that image.
+const struct group_hosts *app_groups_hosts(void *app);
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);

@@ -20,7 +20,7 @@ struct group_host {
 
 struct group_hosts {
 	unsigned count, left_out;
-	struct group_host one[GROUP_HOSTS_MAX]; // in the order of addresses, none twice
+	struct group_host one[GROUP_HOSTS_MAX]; // sorted by address, none twice
 };
 
 bool group_hosts_has_names(const struct config *c); // a host name is in some group

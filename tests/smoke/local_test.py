@@ -142,18 +142,18 @@ def test_types_that_a_name_lacks(lab):
     becomes("192.168.7.31", lab.short, "ok-3000.x.wild.test")
     assert lab.ask("ok-3000.nas.test", "AAAA").rcode == "NOERROR" and not lab.ask("ok-3000.nas.test", "AAAA").texts
     assert lab.ask("ok-3000.x.wild.test", "AAAA").texts == []
-    assert lab.up1.asked("ok-3000.nas.test") == 0
+    assert lab.up1.asked("ok-3000.nas.test", "AAAA") == 0
     with lab.configured(local={**local, "missing_types": "forward"}):
         becomes(True, lambda: bool(lab.ask("ok-3000.nas.test", "AAAA").texts))
         assert lab.short("ok-3000.nas.test") == "192.168.7.30"
-        assert lab.up1.asked("ok-3000.nas.test") >= 1
+        assert lab.up1.asked("ok-3000.nas.test", "AAAA") >= 1
         assert lab.short("ok-3000.x.wild.test") == "192.168.7.31"
         six = lab.short("ok-3000.nas.test", "AAAA")
         assert lab.short("ok-3000.x.wild.test", "AAAA") == six
         assert lab.short("alias.test") == "ok-3000.nas.test. 192.168.7.30"
         assert lab.short("alias.test", "AAAA") == f"ok-3000.nas.test. {six}"
         assert lab.short("nx-3000.nas.test") == "192.168.7.32"
-        assert lab.result("nx-3000.nas.test", "AAAA") == "NOERROR"  # the name exists
+        assert lab.result("nx-3000.nas.test", "AAAA") == "NODATA"  # the name exists
         assert "(local.missing_types: forward)" in lab.weirctl("why", "ok-3000.nas.test", "AAAA")
         assert "missing_types" not in lab.weirctl("why", "ok-3000.nas.test", "A")
         with lab.configured(blocking={"deny": ["ok-3000.nas.test"], "mode": "nxdomain"}):

@@ -358,6 +358,14 @@ TEST(test_balancers)
 	w.config.proxy_protocol.from_count = 0;
 }
 
+#define LIE(field, value)                      \
+	do {                                   \
+		w.image.head->field = (value); \
+		seal(&w.image);                \
+		refused(w.image.size);         \
+		*w.image.head = good;          \
+	} while (0)
+
 // A head whose sums fit, but whose numbers lie: each is refused.
 TEST(test_lies)
 {
@@ -366,16 +374,8 @@ TEST(test_lies)
 	add_text(1, "fd53::/48");
 	add_text(0, "fd53::7");
 	add_mac(0, 2);
-	add_iid(0, 2);
 	build();
 	const struct policy_head good = *w.image.head;
-#define LIE(field, value)                      \
-	do {                                   \
-		w.image.head->field = (value); \
-		seal(&w.image);                \
-		refused(w.image.size);         \
-		*w.image.head = good;          \
-	} while (0)
 	LIE(group_count, 0);
 	LIE(group_count, POLICY_GROUPS_MAX + 1);
 	LIE(v4_off, 0);
@@ -414,20 +414,29 @@ TEST(test_lies)
 	LIE(mac.slot_off, good.size);
 	LIE(mac.pilots, 0);
 	LIE(mac.pilot_off, UINT64_MAX - 1);
+	LIE(vlan[0], 3);
+	LIE(vlan[POLICY_VLANS - 1], 255);
+	LIE(version, POLICY_VERSION + 1);
+	LIE(magic, 7);
+	LIE(size, 8);
+	free(w.image.head);
+}
+
+TEST(test_lies_of_identifiers)
+{
+	world_clear(1);
+	add_iid(0, 2);
+	build();
+	const struct policy_head good = *w.image.head;
 	LIE(iid_count, POLICY_IIDS_MAX + 1);
 	LIE(iid.length, 48);
 	LIE(iid.slots, good.iid.slots * 8);
 	LIE(iid.slot_off, good.size);
 	LIE(iid.pilots, 0);
 	LIE(iid.pilot_off, UINT64_MAX - 1);
-	LIE(vlan[0], 3);
-	LIE(vlan[POLICY_VLANS - 1], 255);
-	LIE(version, POLICY_VERSION + 1);
-	LIE(magic, 7);
-	LIE(size, 8);
-#undef LIE
 	free(w.image.head);
 }
+#undef LIE
 
 TEST(test_greatest_limits)
 {

@@ -14,8 +14,10 @@ static void own_rule(struct answer_policy_fixture *f, const char *text, enum rul
 	static const uint8_t address[4] = {192, 0, 2, 66};
 	const struct dns_name name = fixture_name(text);
 	struct list_rule rule =
-		rule_of_name(strcmp(text, "host.lan") ? RULE_CLASS_BLOCK : RULE_CLASS_LOCAL, &name);
+		rule_of_name(strstr(text, ".lan") ? RULE_CLASS_LOCAL : RULE_CLASS_BLOCK, &name);
 	rule.kind.reply = (uint8_t)reply;
+	if (strcmp(text, "half.lan") == 0) // as local.missing_types: forward has it
+		rule.kind.types = (struct rule_types){.count = 1, .type = {DNS_TYPE_A}};
 	if (reply == RULE_REPLY_DATA) {
 		rule.rtype = DNS_TYPE_A;
 		rule.ttl_s = 60;
@@ -60,6 +62,7 @@ static void image_make(struct answer_policy_fixture *f)
 	fixture_rule(f, RULE_CLASS_ALLOW, "/^good[.]/");
 	fixture_source(f, "local");
 	own_rule(f, "host.lan", RULE_REPLY_DATA);
+	own_rule(f, "half.lan", RULE_REPLY_DATA);
 	fixture_check(f);
 }
 
@@ -175,6 +178,21 @@ TEST_WITH(test_replies_by_answers, setup, teardown)
 	assert_int_equal(dp.dropped, 2); // but the worker knows that it waits no more
 	expect_type(2, "never.shop.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
 	assert_int_equal(ede_of_answer(), DNS_EDE_FILTERED);
+}
+
+// A name with local records exists, whatever a server says of its other types.
+TEST_WITH(test_missing_types, setup, teardown)
+{
+	fake[0].mode = fake[1].mode = FAKE_NO_NAME;
+	expect_type(1, "half.lan", DNS_TYPE_MX, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	rig.config.local.missing_forward = true;
+	rig_reload();
+	expect_type(1, "half.lan", DNS_TYPE_AAAA, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	assert_int_equal(get_u16(got.dns + 6), 0);
+	assert_int_equal(get_u16(got.dns + 8), 1); // the SOA
+	assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_AD, 0);
+	expect_type(1, "half.lan", DNS_TYPE_AAAA, DNS_RCODE_NOERROR, ANSWER_CACHED);
+	expect_type(1, "none.lan", DNS_TYPE_AAAA, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
 }
 
 static void expect_led(const char *name, const char *records)
