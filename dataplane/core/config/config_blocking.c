@@ -422,15 +422,15 @@ static int list_tsig_apply(
 	return b->lists[i].tsig ? 0 : config_refuse(doc, key, "no key of blocking.tsig_keys");
 }
 
-// The last part of the path, or the host without a path.
-static const char *list_name_find(const struct config_list *list, char found[CONFIG_TITLE_MAX + 1])
+const char *config_list_name(
+	const char *list_path, const char *list_url, char found[CONFIG_TITLE_MAX + 1])
 {
 	struct url url;
-	if (list->path)
-		return strrchr(list->path, '/') + 1;
-	bool was_url = url_parse_list(list->url, &url) == 0; // list_place_apply took it
-	assert(was_url);
-	(void)was_url;
+	const char *slash = list_path ? strrchr(list_path, '/') : NULL;
+	if (list_path)
+		return slash ? slash + 1 : list_path;
+	if (!list_url || url_parse_list(list_url, &url) != 0)
+		return NULL;
 	const char *from = url.path;
 	size_t len = url.path_len;
 	for (size_t i = 0; i < url.path_len; i++) {
@@ -453,8 +453,9 @@ static int list_name_apply(
 	char key[CONFIG_PATH_MAX], found[CONFIG_TITLE_MAX + 1];
 	struct config_list *list = &b->lists[i];
 	config_item_key(key, "blocking.lists", i, "name");
-	int rc = config_text_take(
-		doc, key, text ? text : list_name_find(list, found), CONFIG_TITLE_MAX, &list->name);
+	int rc = config_text_take(doc, key,
+		text ? text : config_list_name(list->path, list->url, found), CONFIG_TITLE_MAX,
+		&list->name);
 	for (unsigned j = 0; rc == 0 && j < i; j++)
 		if (b->lists[j].name && strcmp(b->lists[j].name, list->name) == 0)
 			rc = config_refuse(doc, key, "the name \"%s\" is given twice", list->name);

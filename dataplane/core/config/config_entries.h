@@ -41,6 +41,10 @@ ATTR_MUST_CHECK int config_types_apply(const struct config_doc *doc, const char 
 	const struct config_node *items, bool may_except, struct rule_types *out);
 
 enum { CONFIG_TITLE_MAX = 63 };
+// The name of a list that has no key `name`: the last part of its path, or of that of its URL, or
+// the URL's host. NULL: it has neither. Either may be NULL.
+const char *config_list_name(
+	const char *list_path, const char *list_url, char found[CONFIG_TITLE_MAX + 1]);
 
 // Writes "blocking.lists[3].name"; `of` may be NULL. Returns `key`.
 const char *config_item_key(

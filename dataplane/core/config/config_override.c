@@ -2,6 +2,8 @@
 
 #include "config_override.h"
 
+#include "config_entries.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,12 +132,22 @@ static const char *item_name(const struct config_field *f, const struct config_n
 	return item->kind == CONFIG_NODE_TEXT ? item->text : NULL;
 }
 
+// Is that the item of the name? A list without a name has that of its file.
+static bool is_named(const struct config_field *f, const struct config_node *item, const char *name)
+{
+	char found[CONFIG_TITLE_MAX + 1];
+	const char *has = item_name(f, item);
+	if (!has && f->is_named)
+		has = config_list_name(
+			config_node_text(item, "path"), config_node_text(item, "url"), found);
+	return has && strcmp(has, name) == 0;
+}
+
 static struct config_node *item_find(
 	const struct config_field *f, const struct config_node *list, const char *name)
 {
 	for (unsigned i = 0; name && list->kind == CONFIG_NODE_LIST && i < list->count; i++) {
-		const char *has = item_name(f, list->child[i]);
-		if (has && strcmp(has, name) == 0)
+		if (is_named(f, list->child[i], name))
 			return list->child[i];
 	}
 	return NULL;

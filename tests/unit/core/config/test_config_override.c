@@ -89,6 +89,30 @@ TEST(test_unset)
 	assert_int_equal(c->groups[1].clients[0].bytes[3], 12);
 }
 
+// A list without a name has that of its file.
+TEST(test_unset_list)
+{
+	static const char text[] = MINIMAL
+		"blocking: {lists: [{path: /l/ads.txt}, {url: 'https://a.example/x/bad.txt'}, "
+		"{url: 'https://b.example/'}]}\n";
+	static const struct {
+		const char *managed, *left;
+	} cases[] = {{"unset: ['blocking.lists[ads.txt]']\n", "bad.txt b.example "},
+		{"unset: ['blocking.lists[bad.txt]']\n", "ads.txt b.example "},
+		{"unset: ['blocking.lists[b.example]']\n", "ads.txt bad.txt "},
+		{"unset: ['blocking.lists[l]']\n", "ads.txt bad.txt b.example "}};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct config_errors errors = {0};
+		struct config *c = NULL;
+		char names[100] = "", *p = names;
+		assert_int_equal(load(text, cases[i].managed, &c, &errors), 0);
+		unit_at_end(config_free_at_end, c);
+		for (unsigned k = 0; k < c->blocking.list_count; k++)
+			p += sprintf(p, "%s ", c->blocking.lists[k].name);
+		assert_string_equal(names, cases[i].left);
+	}
+}
+
 TEST(test_refused)
 {
 	static const struct refusal bad[] = {
