@@ -62,18 +62,47 @@ check "which are 336 hours" is query_log.store.hours 336
 check "taken back" back hours
 check "no text stays changed" eval '! weirctl --json config overrides | jq -e ".overrides[]"'
 
-check "add a server and test it" browse login "$settings" "do:$(put 'Its address' 127.0.0.1:5302)" "do:$(send 'Its address')" "do:$(said '127.0.0.1:5302 is added. 127.0.0.1:5302: UDP: NOERROR in ')" \
+# choose BUTTON: of those that choose servers
+choose() { echo "(() => { const b = [...document.querySelectorAll('[aria-label=\"Choose servers\"] button')].find((e) => e.textContent === '$1'); b?.click(); return !!b; })()"; }
+# own OVER ADDRESS: a server of one's own
+own() { printf '%s\n' "do:$(put Resolver own)" "do:$(put Over "$1")" "do:$(put 'Its address' "$2")"; }
+mapfile -t second < <(own '' 127.0.0.1:5302)
+asks() { short ok.moved$SRANDOM.test A >/dev/null && up_log "$1" | grep -q 'ok\.moved'; }
+check "add a server and test it" browse login "$settings" "${second[@]}" "do:$(choose Add)" "do:$(said '127.0.0.1:5302 is added. 127.0.0.1:5302: UDP: NOERROR in ')" \
 	"do:$(press Test 127.0.0.1:5301)" "do:$(said '127.0.0.1:5301: UDP: ')"
 check "remove that of the file" browse login "$settings" "do:$(press Remove 127.0.0.1:5301)" "do:$(said '127.0.0.1:5301 is removed')" \
 	"do:$(press 'Test' 127.0.0.1:5302)" "do:![...document.querySelectorAll('main td')].some((t) => t.textContent.includes(':5301'))"
-asks() { short ok.moved$SRANDOM.test A >/dev/null && up_log "$1" | grep -q 'ok\.moved'; }
 check "the new one is asked" asks $tmp/up2.log
 check "all back" browse login "$settings" "do:$(press '127.0.0.1:5301 as the file says')" "do:$(said 'counts again')" "do:$(press Remove 127.0.0.1:5302)" "do:$(said '127.0.0.1:5302 is removed')"
 check "the old one is asked" asks $tmp/up.log
-check "a public resolver by its name, which nothing answers for here" browse login "$settings" "do:$(send 'Public resolver')" "do:$(said 'TLS: no reply')"
+check "a test of a server that weir does not ask, and then that one alone" browse login "$settings" "${second[@]}" "do:$(choose Test)" "do:$(said '127.0.0.1:5302: UDP: NOERROR in ')" \
+	"do:![...document.querySelectorAll('main td')].some((t) => t.textContent.includes(':5302'))" "do:$(choose 'Use only these')" "do:$(said 'weir asks only 127.0.0.1:5302.')"
+same "weir asks it alone" 127.0.0.1:5302 "$(weirctl --json upstreams | jq -r '.upstreams[].address')"
+check "back" browse login "$settings" "do:$(press 'servers as the file says')" "do:$(said 'counts again')"
+same "weir asks that of the file" 127.0.0.1:5301 "$(weirctl --json upstreams | jq -r '.upstreams[].address')"
+$python "$smoke_dir/rig/dot_upstream.py" 127.0.0.1 8853 $dir/dns.pem $dir/dns.key $tmp/dot.log < <(sleep 1000) &
+check "the authority of the server over TLS" taken_over weirctl config set upstreams.ca_file $dir/ca.pem
+mapfile -t tls < <(own tls 127.0.0.1:8853)
+check "a wrong name is said before anything is changed" browse login "$settings" "${tls[@]}" "do:$(put 'Name in its certificate' else.example)" "do:$(choose Test)" "do:$(said 'TLS: no reply (the certificate is for another name)')"
+check "to TLS, with a test" browse login "$settings" "${tls[@]}" "do:$(put 'Name in its certificate' a.dns.example)" "do:$(choose Test)" "do:$(said 'TLS: NOERROR in ')" \
+	"do:$(choose 'Use only these')" "do:$(said 'weir asks only tls://a.dns.example@127.0.0.1:8853.')"
+gets() { [ "$(short "$1" A)" = "$2" ]; }
+check "as a query shows" eventually gets ok.encrypted.test 192.0.2.81
+check "back to the file" browse login "$settings" "do:$(press 'servers as the file says')" "do:$(said 'counts again')"
+check "a zone with a server of its own" browse login "$settings" "${second[@]}" "do:$(put For zone)" "do:$(put Zone corp.test)" "do:$(choose 'Use only these')" "do:$(said 'zone corp.test: weir asks only 127.0.0.1:5302.')"
+short ok.in.corp.test A >/dev/null
+check "weir asks it" grep -q 'ok\.in\.corp' <(up_log $tmp/up2.log)
+weirctl group create kids 198.18.0.99 >/dev/null
+check "a group with a server of its own" browse login "$settings" "${second[@]}" "do:$(put For 'group kids')" "do:$(choose 'Use only these')" "do:$(said 'group kids: weir asks only 127.0.0.1:5302.')" \
+	"do:[...document.querySelectorAll('[aria-label=\"Upstream servers of groups and zones\"] tbody tr')].length === 2"
+same "as weirctl has it" 'everyone, zone corp.test, group kids' "$(weirctl --json upstreams | jq -r '[.upstreams[].set] | unique_by(.) | sort_by(. != "everyone", . != "zone corp.test") | join(", ")')"
+check "neither has any more" browse login "$settings" "do:$(press 'Remove all' 'zone corp.test')" "do:$(said 'zone corp.test has no servers')" "do:$(press 'Remove all' 'group kids')" "do:$(said 'group kids has no servers')"
+same "everyone alone" everyone "$(weirctl --json upstreams | jq -r '.upstreams[].set')"
+check "a public resolver by its name, which nothing answers for here" browse login "$settings" "do:$(choose Test)" "do:$(said 'tls://dns.quad9.net@149.112.112.112: TLS: no')" "do:$(choose Add)" "do:$(said 'quad9 over TLS is added.')"
 check "has the servers of weirctl" eval 'weirctl --json upstreams | jq -e "[.upstreams[] | select(.via == \"tls\") | .name] | sort == [\"149.112.112.112:853\", \"9.9.9.9:853\"]"'
 check "remove one" browse login "$settings" "do:$(press Remove 149.112.112.112)" "do:$(said 'is removed')"
-check "a server over HTTPS" browse login "$settings" "do:$(put 'Own server: over' https)" "do:$(put 'Its address' 2001:db8::1)" "do:$(put 'Name in its certificate' dns.example)" "do:$(send 'Its address')" \
+mapfile -t https < <(own https 2001:db8::1)
+check "a server over HTTPS" browse login "$settings" "${https[@]}" "do:$(put 'Name in its certificate' dns.example)" "do:$(choose Add)" \
 	"do:$(said 'https://dns.example@[2001:db8::1]/dns-query is added.')"
 left=$((($(date +%s -d "$(openssl x509 -in $dir/server.pem -noout -enddate | cut -d= -f2)") - $(date +%s) + 1800) / 3600))
 check "the certificate ends in $left h" browse login "$settings" "do:[...document.querySelectorAll('[aria-label=\"Certificate of this page\"] tbody tr')].map((r) => r.lastChild.textContent).join() === '$left h'"

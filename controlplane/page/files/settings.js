@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Settings: upstream servers, and the keys that people change most, by their values in force.
-import { h, row, fill, table, facts, figure, field, form, choice, action, mark, number, micros, span, when, say } from './dom.js';
-import { change, get, mayAdmin, mayOperate, post } from './api.js';
+import { h, fill, table, facts, field, form, choice, mark, span, when, say } from './dom.js';
+import { change, get, mayAdmin, post } from './api.js';
 import { overridesGet, overridesShow } from './override.js';
+import { chooser, othersShow, serversShow } from './servers.js';
 import { _ } from './words.js';
 
 // {section: [[path, title, what its words mean or the units in one of the control]]}
@@ -18,6 +19,9 @@ const KEYS = {
 };
 const SOON_S = 14 * 86400; // a certificate that ends by then is marked
 
+// Of a list of servers, or of a zone: the path at which all of it goes back to the file.
+const listOf = (path, all) => (/^(?:groups\[[^\]]*\]\.)?forward_zones\[[^\]]*\]|^groups\[[^\]]*\]\.upstreams\b/.exec(path)?.[0]
+  ?? (/^upstreams\.servers\b/.test(path) && (all.includes('upstreams.servers') ? 'upstreams.servers' : path)));
 const shown = (v, meaning) => (v.words.length ? meaning[v.value] ?? v.value : +(v.value / (meaning ?? 1)).toFixed(2));
 
 // The addresses that a blocked name gets: only with that mode.
@@ -47,60 +51,9 @@ function control([path, title, meaning], known, look) {
 
 function keysShow(section, known, look) {
   const paths = new Set([...KEYS[section].map(([path]) => path), ...(section === _`Blocking` ? ['blocking.ipv4', 'blocking.ipv6'] : [])]);
+  const changed = known.overrides.filter((o) => o.of_file || o.unset || !/^(groups|forward_zones)\[/.test(o.path)).map((o) => o.path);
   return [mayAdmin() ? KEYS[section].flatMap((k) => control(k, known, look)) : facts(KEYS[section].map(([path, title, meaning]) => [title, shown(known.values.get(path), meaning)])),
-    overridesShow(known.overrides.map((o) => o.path).filter((p) => paths.has(p) || (section === _`Upstream servers` && /^upstreams\.servers\b/.test(p))), look)];
-}
-
-const testWords = (r) => ['udp', 'tcp', 'tls', 'https'].filter((t) => r[t]).map((t) =>
-  `${t.toUpperCase()}: ${r[t].answered ? _`${r[t].rcode} in ${micros(r[t].took_us)}` : _`no reply` + (r[t].why ? ` (${r[t].why})` : '')}`).join('; ');
-const test = async (name) => `${name}: ${testWords(await post('/upstream/test', { server: name }))}.`;
-
-// A server of a file counts as absent then.
-const remove = (s, look) => action(_`Remove`, () => (s.removable ? change(look, _`${s.server} is removed.`, '/upstreams/remove', { server: s.server })
-  : change(look, _`${s.server} is removed.`, '/config/unset', { path: `upstreams.servers[${s.server}]` })), { ask: _`Remove the server ${s.name}?` });
-
-function serversShow(known, look) {
-  const own = new Map(known.servers.map((s) => [s.name, s]));
-  return table(_`Upstream servers of everyone`, [
-    { title: _`Server`, name: true, of: (u) => h('div', {}, h('strong', {}, u.name), h('div', { class: 'soft' }, _`over ${{ tls: 'TLS', https: 'HTTPS' }[u.via] ?? _`UDP and TCP`}`)) },
-    { title: _`State`, of: (u) => mark(u.state === 'up' ? 'good' : 'bad', u.state) },
-    ...(mayOperate() ? [{ title: _`Actions`, of: (u) => row(action(_`Test`, () => test(u.name)), own.has(u.name) && remove(own.get(u.name), look)) }] : []),
-    figure(_`Median`, (u) => (u.p50_us ? micros(u.p50_us) : '–')), figure(_`Share`, (u) => `${u.share_percent} %`), figure(_`Timeouts`, (u) => number(u.timeouts))],
-  known.upstreams, _`weir asks no upstream server.`);
-}
-
-// One after the other, as each is a change of the configuration, and then a test of each.
-async function add(title, list, look) {
-  const refused = [];
-  for (const server of list) await post('/upstreams/add', { server }).catch((e) => { refused.push(e); });
-  if (refused.length === list.length) throw refused[0];
-  const { servers } = await look();
-  if (refused.length) throw refused[0];
-  const words = [_`${title} is added.`]; // weir makes one test at a time
-  for (const s of servers.filter((s) => list.includes(s.server))) words.push(await test(s.name).catch((e) => `${s.name}: ${e.message}.`));
-  return words.join(' ');
-}
-
-// As upstreams.servers has it.
-function serverText(kind, address, name, path) {
-  const at = kind && /:.*:/.test(address) && !address.startsWith('[') ? `[${address}]` : address;
-  return kind ? `${kind}://${name ? `${name}@` : ''}${at}${kind === 'https' ? path.replace(/^\/?/, '/') : ''}` : address;
-}
-
-function addServer(known, look) {
-  const resolvers = known.resolvers.flatMap((r) => [[r.ipv4, ''], [r.ipv6, _`, by IPv6`]].map(([list, how]) => ({ title: _`${r.name} over TLS` + how, list })));
-  const which = choice(resolvers.map((r, i) => [String(i), r.title]), '0');
-  const kind = choice([['', _`UDP and TCP`], ['tls', 'TLS'], ['https', 'HTTPS']], ''), address = h('input', { required: true, maxLength: 200, placeholder: '192.0.2.53' });
-  const name = h('input', { maxLength: 253, placeholder: 'dns.example' }), path = h('input', { maxLength: 200, value: '/dns-query' });
-  const nameField = field(_`Name in its certificate`, name), pathField = field(_`Path`, path);
-  const show = () => { nameField.hidden = !kind.value; pathField.hidden = kind.value !== 'https'; };
-  kind.addEventListener('change', show);
-  show();
-  return [form(field(_`Public resolver`, which), _`Add resolver`, () => add(resolvers[which.value].title, resolvers[which.value].list, look)),
-    form([field(_`Own server: over`, kind), field(_`Its address`, address), nameField, pathField], _`Add server`, () => {
-      const server = serverText(kind.value, address.value.trim(), name.value.trim(), path.value.trim());
-      return add(server, [server], look);
-    })];
+    overridesShow(changed.map((p) => (paths.has(p) ? p : section === _`Upstream servers` && listOf(p, changed))).filter((p) => p), look)];
 }
 
 const certificatesShow = (access) => [table(_`Certificate of this page`, [{ title: _`Names`, name: true, of: (c) => c.names || '–' }, { title: _`Valid until`, of: (c) => when(c.until) },
@@ -112,11 +65,11 @@ export async function show(box, signal) {
   const look = async () => {
     const [{ upstreams }, { servers, known: resolvers }, { values }, { reload, access }, { groups }, overrides] = await Promise.all([get('/upstreams'),
       mayAdmin() ? get('/upstreams/servers') : { servers: [], known: [] }, get('/config/values'), get('/status'), get('/groups'), overridesGet()]);
-    const known = { upstreams: upstreams.filter((u) => u.set === 'everyone'), servers, resolvers, overrides, values: new Map(values.map((v) => [v.path, v])),
+    const known = { upstreams, servers, groups: groups.slice(1).map((g) => g.name), resolvers, overrides, values: new Map(values.map((v) => [v.path, v])),
       waits: reload.needs_restart.split(', '), block: groups[0].block };
     if (signal.aborted) return known;
     const [first, ...rest] = Object.keys(KEYS);
-    fill(result, h('h2', {}, first), serversShow(known, look), mayAdmin() && addServer(known, look), keysShow(first, known, look),
+    fill(result, h('h2', {}, first), serversShow(known, look), mayAdmin() && chooser(known, look), othersShow(known, look), keysShow(first, known, look),
       h('div', { class: 'columns' }, rest.map((s) => h('section', { 'aria-label': s }, h('h2', {}, s), keysShow(s, known, look)))),
       h('h2', {}, _`Certificate`), certificatesShow(access));
     return known;

@@ -211,6 +211,12 @@ TEST(test_one_key)
 		{"groups[kids].schedules[bed].days", "[mon]",
 			"{name: \"kids\", schedules: [{name: \"bed\", days: [\"mon\"]}]}"},
 		{"upstreams.servers", "9.9.9.9", "servers:\n      - {address: \"9.9.9.9\"}"},
+		{"upstreams.servers", "[{\"address\":\"tls://dns.example@9.9.9.9\"}]",
+			"servers:\n      - {address: \"tls://dns.example@9.9.9.9\"}"},
+		{"groups[kids].upstreams", "[{\"address\":\"https://[2001:db8::1]/q\"}]",
+			"upstreams: [{address: \"https://[2001:db8::1]/q\"}]"},
+		{"forward_zones[b.lan].servers", "[\"192.0.2.1\",\"tls://a@192.0.2.2\"]",
+			"servers: [\"192.0.2.1\", \"tls://a@192.0.2.2\"]"},
 		{"upstreams.servers[https://[::1]/x].weight", "2",
 			"{address: \"https://[::1]/x\", weight: \"2\"}"},
 		{"forward_zones[a.lan].servers", "[2001:db8::1]:53",
@@ -288,6 +294,24 @@ TEST(test_a_list_of_items_is_replaced)
 	assert_string_equal(c->upstreams.server[0].name, "8.8.8.8:53");
 	free(text);
 	config_managed_free(m);
+}
+
+// As the page takes a group's servers back, whether or not a file has some.
+TEST(test_a_list_that_is_set_is_removed)
+{
+	static const char path[] = "groups[kids].upstreams";
+	char why[CONFIG_WHY_MAX];
+	for (int of_file = 0; of_file < 2; of_file++) {
+		struct config_managed *m = parse("");
+		assert_int_equal(config_managed_set(m, path, "1.1.1.1,1.0.0.1", why), 0);
+		const int rc = of_file ? config_managed_unset(m, path, why)
+				       : config_managed_override_clear(m, path, why);
+		assert_int_equal(rc, 0);
+		char *text = config_managed_text(m, "");
+		assert_null(strstr(text, "1.1.1.1"));
+		free(text);
+		config_managed_free(m);
+	}
 }
 
 // The commands' own items come after what is set and unset.
