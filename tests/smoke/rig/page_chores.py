@@ -241,14 +241,15 @@ def kids_group(p):
         p.choose("Service", service, "Group kids")
         p.press("Block service", "Group kids")
         p.sees(f"{service} is blocked for kids.")
-    p.press("Set schedule", "Group kids")
-    p.sees("bedtime is set.")
     p.press("Safe search on", "Group kids")
     p.sees("Safe search is on for kids.")
     effect("services", lambda: blocked("www.tiktok.com") and blocked("discord.com", CONSOLE) and resolves("www.tiktok.com", LAPTOP))
     effect("safe search", lambda: any("forcesafesearch" in d for d in asks(TABLET, "www.google.com")))
-    kids = next(g for g in weirctl("groups")["groups"] if g["name"] == "kids")
-    effect("bedtime", lambda: [(s["from"], s["to"], s["block_all"]) for s in kids["schedules"]] == [("21:00", "07:00", True)])
+    p.press("Set schedule", "Group kids")
+    p.sees("bedtime is set.")
+    bed, = next(g for g in weirctl("groups")["groups"] if g["name"] == "kids")["schedules"]
+    assert (bed["from"], bed["to"], bed["block_all"]) == ("21:00", "07:00", True)
+    effect("bedtime", lambda: blocked("www.example.com") == bed["active"])  # by the hour of the run
     return "queries of two devices, `weirctl groups`"
 
 
@@ -264,13 +265,13 @@ def undo(p):
     now = version()
     before = next(v["before"] for v in weirctl("config", "history")["versions"] if v["number"] == now)
     weirctl("deny", "mistake.example")
-    effect("a change", lambda: blocked("mistake.example"))
+    effect("a change", lambda: blocked("mistake.example", LAPTOP))
     assert before and version() == now + 1
     p.count()
     p.press("Configuration")
     p.press("Go back to it", f"{now}")
     p.sees(f"Version {now} is in force again.")
-    effect("undone", lambda: resolves("mistake.example"))
+    effect("undone", lambda: resolves("mistake.example", LAPTOP))
     return "a query resolves again"
 
 
@@ -293,7 +294,7 @@ def last_month(p):
     total = sum(sqlite3.connect(f"file:{f}?mode=ro", uri=True).execute("SELECT total(weight) FROM rows WHERE time + (SELECT middle_us FROM file) >= ?", (since,)).fetchone()[0]
                 for f in (LAB / "state/log").glob("*.sqlite"))
     shown = p.value("+[...document.querySelectorAll('main caption')].find((e) => /^Names of/.test(e.textContent)).textContent.replaceAll(/\\D/g, '')")
-    effect(f"{shown} queries of {total}", lambda: abs(shown - total) < 200)
+    effect(f"{shown} queries of {total}", lambda: abs(shown - total) < total / 1000)  # the month goes on
     return f"{shown:,} queries, as in the files of the query store"
 
 
@@ -321,13 +322,13 @@ def back_up(p):
 
 def restore(p):
     weirctl("deny", "late.example")
-    effect("a change", lambda: blocked("late.example"))
+    effect("a change", lambda: blocked("late.example", LAPTOP))
     p.count()
     p.press("This box")
     p.open("Restore from a backup")
     p.press("Restore", "Backup")
     p.sees("is restored as one version")
-    effect("restored", lambda: resolves("late.example") and any(c["client_name"] == "anna-laptop" for c in weirctl("clients")["clients"]))
+    effect("restored", lambda: resolves("late.example", LAPTOP) and any(c["client_name"] == "anna-laptop" for c in weirctl("clients")["clients"]))
     p.file.unlink()
     return "a query resolves again, `weirctl clients`"
 
