@@ -286,6 +286,10 @@ static void serve_names(struct api *a, struct http_exchange *x)
 	json_out_count(o, root, "ptr_answered", s.answered);
 	json_out_count(o, root, "ptr_failed", s.failed);
 	json_out_count(o, root, "ptr_refused", s.book.not_asked);
+	json_out_text(o, root, "domain", config_of(a)->local.domain);
+	json_out_count(o, root, "lease_answered", s.leases.names);
+	json_out_count(o, root, "lease_conflicts", s.leases.conflicts);
+	json_out_count(o, root, "lease_refused", lease_counts_refused(&s.leases));
 	struct json_node *list = json_out_array(o, root, "files");
 	for (unsigned i = 0; i < s.file_count; i++) {
 		struct json_node *n = json_out_object(o, list, NULL);
@@ -315,6 +319,16 @@ static void clients_tables(struct api *a, struct table_registry *tables)
 				.refused = s.book.refused,
 				.bytes = s.book.bytes,
 				.has = TABLE_EVICTS | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "lease_names",
+				       .owner = "query log",
+				       .eviction = "refuse",
+				       .lifetime = "until a lease file changes",
+				       .kind = TABLE_FIXED,
+				       .cap = LEASE_NAMES_MAX,
+				       .used = s.leases.names,
+				       .refused = lease_counts_refused(&s.leases),
+				       .bytes = s.lease_bytes,
+				       .has = TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "client_ptr_waits",
 				       .owner = "query log",
 				       .eviction = "refuse",

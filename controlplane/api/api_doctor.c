@@ -148,7 +148,7 @@ static void report_out(struct json_out *o, struct json_node *root, const struct 
 	}
 }
 
-// When the request was made that systemd has not taken yet; 0: there is none.
+// When the request was made that systemd has not taken yet; 0: it has taken all.
 static int64_t requested_at(const char *folder)
 {
 	char path[PATH_MAX];

@@ -263,6 +263,7 @@ static void on_alive_look(void *arg)
 		a->alive_ms = now_ms;
 		sd_notify_alive(now_ms);
 	}
+	app_leases_look(a);
 	wheel_start(loop_wheel(a->service), &a->alive_look, ALIVE_LOOK_MS, now_ms);
 }
 
@@ -354,6 +355,7 @@ void app_close(struct app *a)
 	app_frontends_close(a);
 	app_resolvers_close(a);
 	app_log_close(a);
+	lease_names_release(a->leases);
 	upstream_book_close(a->book);
 	publisher_close(a->publisher);
 	shm_paths_close(&a->paths);

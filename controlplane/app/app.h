@@ -207,6 +207,7 @@ struct app {
 	struct api_reload last_reload;           // result of the last reload of the file
 	struct app_groups groups;
 	struct app_flushes flushes;
+	struct lease_names *leases;    // held: the table whose names were flushed
 	struct wheel_timer alive_look; // timer of the watchdog message
 	uint64_t alive_ms;             // time of the last watchdog message
 	struct app_clock clock;
@@ -286,6 +287,8 @@ ATTR_MUST_CHECK int app_outputs_reload(
 	struct app *a, const struct config *before, const struct config *c);
 void app_outputs_close(struct app *a);
 ATTR_MUST_CHECK int app_log_start(struct app *a);
+// Flushes names of leases that have begun to count. On the service loop, now and then.
+void app_leases_look(struct app *a);
 void app_log_names(struct app *a, const struct config *c, uint64_t policy_generation);
 void app_log_stop(struct app *a);
 void app_log_close(struct app *a);

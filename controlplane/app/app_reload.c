@@ -76,9 +76,41 @@ static void flush_next(struct app *a)
 	}
 }
 
-static void flush_changes(struct app *a, const struct config *before, const struct config *after)
+static void flush_add(struct app *a, struct local_changes *changes)
 {
 	struct app_flushes *q = &a->flushes;
+
+	if (q->count + changes->count > LOCAL_CHANGES_MAX) {
+		// Flushes of earlier reloads are still waiting: flushes everything instead.
+		q->count = 0;
+		changes->count = 1;
+		changes->one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
+	}
+	memcpy(q->what + q->count, changes->one, changes->count * sizeof(q->what[0]));
+	q->count += changes->count;
+	flush_next(a);
+}
+
+void app_leases_look(struct app *a)
+{
+	const struct config *c = a->current;
+	struct lease_names *after = NULL;
+	struct local_changes changes;
+
+	(void)lease_names_now(&after);
+	if (after == a->leases || (after && !lease_names_are_of(after, &c->local.house))) {
+		lease_names_release(after); // the next look has the table of the configuration
+		return;
+	}
+	local_changes_leases(c, a->leases, after, time(NULL), &changes);
+	lease_names_release(a->leases);
+	a->leases = after;
+	if (changes.count)
+		flush_add(a, &changes);
+}
+
+static void flush_changes(struct app *a, const struct config *before, const struct config *after)
+{
 	struct local_changes changes;
 
 	if (local_changes_find(before, after, &changes) < 0)
@@ -87,15 +119,7 @@ static void flush_changes(struct app *a, const struct config *before, const stru
 		log_info("local data: %u names changed; flushing all names below their common "
 			 "parent",
 			changes.names);
-	if (q->count + changes.count > LOCAL_CHANGES_MAX) {
-		// Flushes of earlier reloads are still waiting: flushes everything instead.
-		q->count = 0;
-		changes.count = 1;
-		changes.one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
-	}
-	memcpy(q->what + q->count, changes.one, changes.count * sizeof(q->what[0]));
-	q->count += changes.count;
-	flush_next(a);
+	flush_add(a, &changes);
 }
 
 void app_reload_wrong(struct reload *r, int err, const char *joint, const char *fmt, ...)

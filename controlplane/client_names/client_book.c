@@ -30,6 +30,7 @@ struct client_book {
 	_Atomic bool asks;
 	_Atomic unsigned entries; // written under the lock; 0: a lookup need not lock
 	uint64_t evicted, refused, not_asked;
+	uint32_t file; // under the lock
 	unsigned wanted_first, wanted_count;
 	struct client_ip wanted[CLIENT_BOOK_WANTED];
 	struct client_entry entry[CLIENT_BOOK_MAX]; // set after set; version 0: free
@@ -133,6 +134,7 @@ static bool entry_put(struct client_book *b, const struct client_entry *e, int64
 		b->entries++;
 	}
 	*old = *e;
+	old->file = b->file;
 	return true;
 }
 
@@ -140,6 +142,13 @@ void client_book_put(struct client_book *b, const struct client_entry *e, int64_
 {
 	pthread_mutex_lock(&b->lock);
 	(void)!entry_put(b, e, now_s);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void client_book_file(struct client_book *b, uint32_t number)
+{
+	pthread_mutex_lock(&b->lock);
+	b->file = number;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -245,6 +254,18 @@ void client_book_each(struct client_book *b, int64_t now_s,
 	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
 		const struct client_entry *e = &b->entry[i];
 		if (e->address.version && *e->name && !has_ended(e, now_s))
+			take(arg, e);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+void client_book_leases(struct client_book *b, int64_t now_s,
+	void (*take)(void *arg, const struct client_entry *e), void *arg)
+{
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
+		const struct client_entry *e = &b->entry[i];
+		if (e->address.version && e->from == CLIENT_FROM_LEASE && !has_ended(e, now_s))
 			take(arg, e);
 	}
 	pthread_mutex_unlock(&b->lock);

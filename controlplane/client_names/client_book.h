@@ -42,8 +42,10 @@ struct client_entry {
 	char name[CLIENT_NAME_MAX]; // "": no name
 	uint8_t mac[6];
 	bool has_mac;
+	bool is_cut;    // the name in the file is longer
 	uint8_t from;   // enum client_name_from
 	uint32_t pass;  // pass that found it, for an entry of a file
+	uint32_t file;  // number of the file that was read then (client_book_file)
 	int64_t ends_s; // unix seconds; 0: never
 };
 
@@ -53,6 +55,8 @@ ATTR_MUST_CHECK int client_book_open(struct client_book **out); // -ENOMEM, -err
 void client_book_close(struct client_book *b);                  // NULL is fine
 
 void client_book_put(struct client_book *b, const struct client_entry *e, int64_t now_s);
+// The number of the file whose entries come next; on the thread that puts them.
+void client_book_file(struct client_book *b, uint32_t number);
 // Drops the lease of pass `pass`: a later line of the file says that it has ended.
 void client_book_drop(struct client_book *b, const struct client_ip *a, uint32_t pass);
 // Drops entries that another pass over the files found.
@@ -72,6 +76,10 @@ bool client_book_named(
 // Hands on each entry with a name that has not ended, under the lock: `take` must not call the
 // book. `b` may be NULL.
 void client_book_each(struct client_book *b, int64_t now_s,
+	void (*take)(void *arg, const struct client_entry *e), void *arg);
+
+// Passes each lease that has not ended to `take`, under the lock.
+void client_book_leases(struct client_book *b, int64_t now_s,
 	void (*take)(void *arg, const struct client_entry *e), void *arg);
 
 // The servers for PTR have changed; `on`: there are servers. Drops the former servers' entries and

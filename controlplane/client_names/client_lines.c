@@ -72,6 +72,7 @@ static bool mac_parse(struct list_text t, uint8_t out[6])
 static void parse_put(struct client_parse *p, struct client_entry *e, struct list_text name)
 {
 	e->pass = p->pass;
+	e->is_cut = name.len - (name.len && name.at[name.len - 1] == '.') >= CLIENT_NAME_MAX;
 	if ((e->ends_s && e->ends_s <= p->now_s) || !name.len
 		|| !client_name_clean(name.at, name.len, e->name)) {
 		client_book_drop(p->book, &e->address, p->pass);

@@ -36,6 +36,16 @@ struct settings {
 	unsigned files, servers;
 	struct watched file[CLIENT_FILES_MAX];
 	struct socket_address server[CONFIG_CLIENT_PTR_MAX];
+	struct dns_name domain; // the leases' names stand below it; no labels: no domain
+	struct lease_own own;
+};
+
+// The leases of the table, on their way to the names that weir answers.
+struct leases {
+	const struct settings *settings;
+	unsigned count;
+	struct lease_given *given;     // [CLIENT_BOOK_MAX]
+	char (*name)[CLIENT_NAME_MAX]; // [CLIENT_BOOK_MAX]
 };
 
 struct client_names {
@@ -84,10 +94,48 @@ static void settings_make(struct settings *s, const struct config *c)
 	for (unsigned i = 0; i < k->lease_file_count; i++)
 		leases_add(s, k->lease_files[i], false);
 	memcpy(s->server, k->ptr_servers, sizeof(s->server));
+	s->domain = c->local.house;
+	lease_own_find(c, &s->own);
 }
 
-// Reads all files as one pass. A file that cannot be read gives no names.
-static void files_read(struct client_names *n)
+static void lease_take(void *arg, const struct client_entry *e)
+{
+	struct leases *l = arg;
+	struct lease_given *g = &l->given[l->count];
+	memcpy(l->name[l->count], e->name, sizeof(e->name));
+	*g = (struct lease_given){.name = e->is_cut ? "" : l->name[l->count], // "" is refused
+		.path = l->settings->file[e->file].report.path,
+		.address = {.version = e->address.version},
+		.ends_s = e->ends_s};
+	memcpy(g->address.bytes, e->address.bytes, sizeof(g->address.bytes));
+	l->count++;
+}
+
+// False: no memory; the table that is published stays.
+static bool leases_publish(const struct client_names *n, time_t now_s)
+{
+	const struct settings *s = &n->settings;
+	struct lease_names *table = NULL;
+	struct leases l = {.settings = s};
+	if (s->domain.labels) {
+		l.given = heap_calloc(CLIENT_BOOK_MAX, sizeof(l.given[0]));
+		l.name = heap_calloc(CLIENT_BOOK_MAX, sizeof(l.name[0]));
+	}
+	if (l.given && l.name) {
+		client_book_leases(n->book, now_s, lease_take, &l);
+		(void)!lease_names_make(&s->domain, &s->own, l.given, l.count, &table);
+	}
+	heap_free(l.given);
+	heap_free(l.name);
+	if (s->domain.labels && !table)
+		return false;
+	lease_names_publish(table);
+	return true;
+}
+
+// Reads all files as one pass. A file that cannot be read gives no names. False: they are to be
+// read again, as memory was short.
+static bool files_read(struct client_names *n)
 {
 	struct settings *s = &n->settings;
 	const time_t now_s = time(NULL);
@@ -96,6 +144,7 @@ static void files_read(struct client_names *n)
 		struct watched *w = &s->file[i];
 		const struct file_seen before = file_seen_now(w->report.path);
 		struct client_file_counts counts;
+		client_book_file(n->book, i);
 		int rc =
 			client_file_read(n->book, w->kind, w->report.path, n->pass, now_s, &counts);
 		w->seen = file_seen_settled(&before, w->report.path, now_s);
@@ -111,6 +160,7 @@ static void files_read(struct client_names *n)
 		pthread_mutex_unlock(&n->lock);
 	}
 	client_book_sweep(n->book, n->pass);
+	return leases_publish(n, now_s);
 }
 
 // Whether a file has changed. The state of a missing file is all zeros: missing before and now is
@@ -208,9 +258,10 @@ static void *run(void *arg)
 	while (tick_wait(n)) {
 		const uint64_t now_ms = clock_mono_ms();
 		if (now_ms >= n->look_ms) {
-			if (n->look_ms == 0 || files_changed(&n->settings))
-				files_read(n);
-			n->look_ms = now_ms + CLIENT_NAMES_LOOK_MS;
+			bool is_done = n->look_ms > 0 && !files_changed(&n->settings);
+			if (!is_done)
+				is_done = files_read(n);
+			n->look_ms = is_done ? now_ms + CLIENT_NAMES_LOOK_MS : 0;
 		}
 		addresses_ask(n);
 	}
@@ -265,6 +316,7 @@ void client_names_close(struct client_names *n)
 	pthread_cond_signal(&n->wake);
 	pthread_mutex_unlock(&n->lock);
 	pthread_join(n->thread, NULL);
+	lease_names_publish(NULL);
 	client_book_close(n->book);
 	pthread_cond_destroy(&n->wake);
 	pthread_mutex_destroy(&n->lock);
@@ -281,6 +333,9 @@ void client_names_status(struct client_names *n, struct client_names_status *out
 	*out = (struct client_names_status){
 		.asked = n->asked, .answered = n->answered, .failed = n->failed};
 	client_book_status(n->book, &out->book);
+	struct lease_names *held = NULL;
+	out->leases = lease_names_counts(lease_names_now(&held), &out->lease_bytes);
+	lease_names_release(held);
 	pthread_mutex_lock(&n->lock);
 	out->servers = n->settings.servers;
 	for (unsigned i = 0; i < n->settings.files; i++) {

@@ -8,12 +8,16 @@
 // in the log without a name: at most CLIENT_NAMES_ASKS a second, the next server when one does not
 // answer. Without servers it sends no packet.
 //
+// With `local.domain` it publishes the names of leases as weir answers them (lease_names.h), after
+// each reading; none without a domain, and after the end.
+//
 // Names from PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and an
 // address without a name for CLIENT_PTR_NONE_S. All of them are dropped when the servers change.
 //
 // client_names_open, _configure and _close on one thread; the rest on any.
 
 #include "client_book.h"
+#include "policy/lease_names.h"
 
 #include <weir/config.h>
 
@@ -47,5 +51,7 @@ struct client_names_status {
 	unsigned file_count, servers;
 	struct client_names_file file[CLIENT_FILES_MAX]; // not the usual ones that are missing
 	uint64_t asked, answered, failed;                // PTR queries
+	struct lease_counts leases;                      // that weir answers, and does not
+	size_t lease_bytes;
 };
 void client_names_status(struct client_names *n, struct client_names_status *out);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_changes.h"
 
+#include "policy/house.h"
 #include "upstream/views.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
+#include <weir/hosts_file.h>
 #include <weir/keyhash.h>
 
 // One statement about a name: a record, a local zone or a forwarding zone.
@@ -143,11 +145,29 @@ static void follow_back(const struct config *after, struct local_changes *out)
 	}
 }
 
+static void all_differs(struct local_changes *out)
+{
+	out->count = out->names = 1;
+	out->one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
+}
+
+// Do names with a single label get other answers?
+static bool singles_differ(const struct config_local *a, const struct config_local *b)
+{
+	return a->single_labels != b->single_labels
+	       || (a->single_labels == SINGLE_LABELS_COMPLETE
+		       && !dns_name_equal(&a->house, &b->house));
+}
+
 int local_changes_find(
 	const struct config *before, const struct config *after, struct local_changes *out)
 {
 	struct saying old = {0}, new = {0};
 	out->count = out->names = 0;
+	if (singles_differ(&before->local, &after->local)) {
+		all_differs(out);
+		return 0;
+	}
 	int rc = saying_make(before, &old);
 	if (rc == 0)
 		rc = saying_make(after, &new);
@@ -157,9 +177,78 @@ int local_changes_find(
 	}
 	heap_free(old.one);
 	heap_free(new.one);
-	if (rc < 0) {
-		out->count = out->names = 1;
-		out->one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
-	}
+	if (rc < 0)
+		all_differs(out);
 	return rc;
+}
+
+static bool covers(const struct dns_name *zone, const struct dns_name *name, bool below)
+{
+	return dns_name_is_under(name, zone) || (below && dns_name_is_under(zone, name));
+}
+
+static bool forwards(const struct config_forward_zone *zones, unsigned count,
+	const struct dns_name *name, bool below)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (covers(&zones[i].name, name, below))
+			return true;
+	return false;
+}
+
+// May servers be asked for the name, or for one below it, while no lease has it?
+static bool is_asked(const struct config *c, const struct dns_name *name, bool below)
+{
+	struct dns_name zone;
+	bool is = !house_keeps(c, name, -1, &zone)
+		  || forwards(c->forwards, c->forward_count, name, below);
+	for (unsigned i = 0; i < c->group_count && !is; i++)
+		is = forwards(c->groups[i].forwards, c->groups[i].forward_count, name, below);
+	for (unsigned i = 0; i < c->local.zone_count && !is; i++)
+		is = c->local.zones[i].forward && covers(&c->local.zones[i].name, name, below);
+	return is;
+}
+
+static void begins(
+	const struct config *c, const struct dns_name *name, bool below, struct local_changes *out)
+{
+	if (is_asked(c, name, below))
+		differs(out, name, below);
+}
+
+// False: they are too many to name.
+static bool leases_begin(const struct config *c, const struct lease_names *before,
+	const struct lease_names *after, int64_t now_s, struct local_changes *out)
+{
+	const struct lease_name *l;
+	for (unsigned i = 0; (l = lease_names_nth(after, i)) != NULL; i++) {
+		struct dns_name host, single, reverse;
+		if (!house_host(c, l, &host, &single))
+			continue;
+		hosts_reverse_name(&l->address, &reverse);
+		if (!lease_names_find(before, l->label, 4, now_s)
+			&& !lease_names_find(before, l->label, 6, now_s))
+			begins(c, &host, false, out);
+		if (!lease_names_at(before, &l->address, now_s))
+			begins(c, &reverse, false, out);
+		if (out->names > LOCAL_CHANGES_MAX)
+			return false;
+	}
+	return true;
+}
+
+void local_changes_leases(const struct config *c, const struct lease_names *before,
+	const struct lease_names *after, int64_t now_s, struct local_changes *out)
+{
+	struct dns_name zone;
+	out->count = out->names = 0;
+	if (!lease_names_are_of(before, &c->local.house))
+		before = NULL;
+	if (!leases_begin(c, before, after, now_s, out)) {
+		out->count = out->names = 0;
+		begins(c, &c->local.house, true, out);
+		for (unsigned i = 0; house_reverse_at(i, &zone); i++)
+			begins(c, &zone, true, out);
+	}
+	follow_back(c, out);
 }

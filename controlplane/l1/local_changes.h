@@ -3,7 +3,7 @@
 
 // Names that two configurations define differently, as flushes: a forwarding or local zone with all
 // names below it, a record's name (a wildcard's with all names below it), and a local CNAME that
-// leads to one of these.
+// leads to one of these. Other answers for names with a single label are one flush of everything.
 //
 // Definitions of a group need no flush: they are part of the group's view, so a changed one has
 // another view number and other keys in L1, and no cached answer is served under them (views.h).
@@ -23,6 +23,15 @@ struct local_changes {
 	struct flush one[LOCAL_CHANGES_MAX];
 	unsigned names; // names that differ
 };
+
+// The names of leases that have begun to count with the table `after` (NULL: no table): servers may
+// have said that they do not exist. Many are flushes of the domain and the reverse zones. Names
+// that a closed zone or special-use name decides without leases are in no cache. The answer of a
+// lease is never cached, so one that ends needs none. `now_s`: unix seconds. `after` is of the
+// domain of `c`.
+struct lease_names;
+void local_changes_leases(const struct config *c, const struct lease_names *before,
+	const struct lease_names *after, int64_t now_s, struct local_changes *out);
 
 // -ENOMEM: *out is one flush of everything.
 ATTR_MUST_CHECK int local_changes_find(

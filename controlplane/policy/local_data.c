@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_data.h"
 
+#include "house.h"
 #include "lists/list_rule.h"
 #include "special_names.h"
 
@@ -16,15 +17,17 @@
 // Items of local data on their way to rules: the sources are merged, so that one is left at each
 // name.
 //
-// Sources ("voices") by precedence: a group's own records, records, hosts files, local zones,
-// forwarding zones, special-use names. An item of a higher one for a name itself, or for the names
-// below it, removes the others' items for the same. Of different names the nearest decides, as in
-// the image. Bytes are kept once each; some 32 and the name's for each item. One thread, no I/O.
+// Sources ("voices") by precedence: a group's own records, records, hosts files, names of leases,
+// local zones, forwarding zones, special-use names. An item of a higher one for a name itself, or
+// for the names below it, removes the others' items for the same. Of different names the nearest
+// decides, as in the image. Bytes are kept once each; some 32 and the name's for each item. One
+// thread, no I/O.
 
 enum local_voice {
 	LOCAL_OWN_RECORD,
 	LOCAL_RECORD,
 	LOCAL_HOSTS,
+	LOCAL_HOUSE,
 	LOCAL_ZONE,
 	LOCAL_FORWARD,
 	LOCAL_SPECIAL,
@@ -36,6 +39,7 @@ struct local_item {
 	const struct dns_name *name;
 	uint8_t voice, covers, reply;
 	uint16_t but_type; // the rule is not for this type; 0: for all
+	bool but_hosts;    // the rule is not for the types of a lease's name
 	uint16_t rtype, rdata_len;
 	const uint8_t *rdata;
 	uint32_t ttl_s;
@@ -47,9 +51,11 @@ struct item {
 	uint32_t ttl_s;
 	uint16_t rtype, rdata_len, but_type;
 	uint8_t name_len, labels, voice, covers, reply;
+	bool but_hosts;
 };
 
 struct local_items {
+	bool has_house; // the domain of the house is a zone: no forward zone of the group has it
 	struct item *item;
 	size_t count, room;
 	uint8_t *bytes;
@@ -89,6 +95,7 @@ static int items_copy(const struct local_items *from, struct local_items **out)
 		memcpy(b->item, from->item, from->count * sizeof(b->item[0]));
 	if (from->used)
 		memcpy(b->bytes, from->bytes, from->used);
+	b->has_house = from->has_house;
 	b->count = b->room = from->count;
 	b->used = b->bytes_room = from->used;
 	*out = b;
@@ -144,6 +151,7 @@ static int items_add(struct local_items *b, const struct local_item *i)
 		.rtype = i->rtype,
 		.rdata_len = i->rdata_len,
 		.but_type = i->but_type,
+		.but_hosts = i->but_hosts,
 		.name_len = i->name->len,
 		.labels = i->name->labels,
 		.voice = i->voice,
@@ -327,6 +335,8 @@ static void items_merge(const struct local_seed *d, struct local_items *b)
 static struct list_rule rule_of(
 	const struct local_seed *d, const struct local_items *b, const struct item *i)
 {
+	static const struct rule_types but_hosts = {
+		.count = 3, .except = 1, .type = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_ANY}};
 	bool data = i->reply == RULE_REPLY_DATA;
 	const struct covering same = covering_at(b, b->bytes + i->name, i->name_len, i->covers);
 	const uint16_t only = lacks_are_resolved(d, b, &same) ? i->rtype : 0;
@@ -337,9 +347,12 @@ static struct list_rule rule_of(
 				.rule_class = RULE_CLASS_LOCAL,
 				.covers = i->covers,
 				.reply = i->reply,
-				.types = {.count = i->but_type || only,
-					.except = i->but_type != 0,
-					.type = {i->but_type ? i->but_type : only}},
+				.types =
+					i->but_hosts
+						? but_hosts
+						: (struct rule_types){.count = i->but_type || only,
+							.except = i->but_type != 0,
+							.type = {i->but_type ? i->but_type : only}},
 			},
 		.rtype = data ? i->rtype : 0,
 		.rdata_len = data ? i->rdata_len : 0,
@@ -406,6 +419,8 @@ struct local_seed {
 	unsigned hosts_count, zone_count;
 	char *hosts[CONFIG_HOSTS_FILES_MAX];
 	struct dns_name *zones; // zones whose unknown names do not exist, in order
+	struct dns_name house;  // `local.domain`; no labels: no domain
+	bool house_is_zone; // the domain is one of `zones` for a group without a forward zone of it
 };
 
 enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3
@@ -425,10 +440,12 @@ static struct dns_name parent_of(const struct dns_name *name)
 	return up;
 }
 
-static bool is_zone(const struct local_seed *d, const struct dns_name *name)
+static bool is_zone(
+	const struct local_seed *d, const struct local_items *b, const struct dns_name *name)
 {
-	return d->zone_count
-	       && bsearch(name, d->zones, d->zone_count, sizeof(d->zones[0]), by_wire);
+	return (b->has_house && dns_name_equal(name, &d->house))
+	       || (d->zone_count
+		       && bsearch(name, d->zones, d->zone_count, sizeof(d->zones[0]), by_wire));
 }
 
 static bool has_type(const struct local_items *b, const struct covering *c, uint16_t type)
@@ -449,10 +466,11 @@ static bool are_records(const struct local_items *b, const struct covering *c)
 }
 
 // A zone whose unknown names do not exist, or a special-use name itself.
-static bool is_closed(const struct local_seed *d, const struct dns_name *name)
+static bool is_closed(
+	const struct local_seed *d, const struct local_items *b, const struct dns_name *name)
 {
 	struct special_name special;
-	return is_zone(d, name)
+	return is_zone(d, b, name)
 	       || (special_name_of(&d->special, name, &special)
 		       && special.name.labels == name->labels);
 }
@@ -466,7 +484,7 @@ static bool lacks_are_resolved(
 	if (!d->forwards_missing || !are_records(b, own))
 		return false;
 	memcpy(up.wire, b->bytes + own->first->name, up.len);
-	while (!is_closed(d, &up)) {
+	while (!is_closed(d, b, &up)) {
 		if (up.labels == 0)
 			return true;
 		up = parent_of(&up);
@@ -492,6 +510,18 @@ static int say(struct local_items *b, unsigned voice, const struct dns_name *nam
 	return items_add(b, &item);
 }
 
+// That a name exists, and has nothing. A lease may have it: the types of that are left open.
+static int say_empty(struct local_items *b, const struct local_seed *d, const struct dns_name *name)
+{
+	const struct local_item item = {.name = name,
+		.voice = LOCAL_ZONE,
+		.covers = RULE_COVERS_SELF,
+		.reply = RULE_REPLY_NODATA,
+		.but_hosts = d->house.labels && name->labels == d->house.labels + 1
+			     && dns_name_is_under(name, &d->house)};
+	return items_add(b, &item);
+}
+
 // The names between this one and the zone above it exist, as it does; so does a wildcard's.
 static int say_between(const struct local_seed *d, struct local_items *b,
 	const struct dns_name *name, bool wildcard)
@@ -499,13 +529,13 @@ static int say_between(const struct local_seed *d, struct local_items *b,
 	struct dns_name up = wildcard ? *name : parent_of(name);
 	unsigned between = 0;
 	int rc = 0;
-	for (; up.labels > 0 && !is_zone(d, &up); up = parent_of(&up))
+	for (; up.labels > 0 && !is_zone(d, b, &up); up = parent_of(&up))
 		between++;
 	if (up.labels == 0)
 		return 0;
 	up = wildcard ? *name : parent_of(name);
 	for (; between > 0 && rc == 0; between--, up = parent_of(&up))
-		rc = say(b, LOCAL_ZONE, &up, RULE_COVERS_SELF, RULE_REPLY_NODATA, 0);
+		rc = say_empty(b, d, &up);
 	return rc;
 }
 
@@ -535,26 +565,39 @@ static int records_say(const struct local_seed *d, struct local_items *b, unsign
 	return rc;
 }
 
+static int zone_say(struct local_items *b, const struct dns_name *zone)
+{
+	int rc = say(b, LOCAL_ZONE, zone, RULE_COVERS_SELF, RULE_REPLY_NODATA, 0);
+	return rc < 0 ? rc : say(b, LOCAL_ZONE, zone, RULE_COVERS_BELOW, RULE_REPLY_NXDOMAIN, 0);
+}
+
 static int zones_say(struct local_items *b, const struct local_seed *d)
 {
-	int rc = 0;
-	for (unsigned i = 0; i < d->zone_count && rc == 0; i++) {
-		rc = say(b, LOCAL_ZONE, &d->zones[i], RULE_COVERS_SELF, RULE_REPLY_NODATA, 0);
-		if (rc == 0)
-			rc = say(b, LOCAL_ZONE, &d->zones[i], RULE_COVERS_BELOW,
-				RULE_REPLY_NXDOMAIN, 0);
-	}
+	int rc = b->has_house ? zone_say(b, &d->house) : 0;
+	for (unsigned i = 0; i < d->zone_count && rc == 0; i++)
+		rc = zone_say(b, &d->zones[i]);
 	return rc;
+}
+
+// The labels of the nearest wildcard that covers names below this one; -1: no wildcard.
+static int wildcard_labels(
+	const struct config_record *records, unsigned count, const struct dns_name *name)
+{
+	int labels = -1;
+	for (unsigned i = 0; i < count; i++)
+		if (records[i].wildcard && records[i].name.labels > labels
+			&& dns_name_is_under(name, &records[i].name))
+			labels = records[i].name.labels;
+	return labels;
 }
 
 static bool has_wildcard_above(
 	const struct config_record *records, unsigned count, const struct dns_name *name)
 {
-	for (unsigned i = 0; i < count; i++)
-		if (records[i].wildcard && records[i].name.labels < name->labels
-			&& dns_name_is_under(name, &records[i].name))
-			return true;
-	return false;
+	struct dns_name up = {.len = 1};
+	if (name->labels)
+		up = parent_of(name);
+	return wildcard_labels(records, count, &up) >= 0 && name->labels;
 }
 
 // Gives the names of everyone, and those of a group, if not NULL.
@@ -576,7 +619,7 @@ static int resolve_say(
 		      || (g && has_wildcard_above(g->records, g->record_count, name));
 	struct dns_name up = *name;
 	for (; up.labels > 0 && !needed; up = parent_of(&up))
-		needed = is_zone(s->data, &up);
+		needed = is_zone(s->data, b, &up);
 	return needed ? say(b, voice, name, RULE_COVERS_ALL, RULE_REPLY_RESOLVE, 0) : 0;
 }
 
@@ -586,6 +629,54 @@ static int forwards_say(const struct sayer *s, struct local_items *b,
 	int rc = 0;
 	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = resolve_say(s, b, LOCAL_FORWARD, &zones[i].name);
+	return rc;
+}
+
+static int forward_labels(
+	const struct config_forward_zone *zones, unsigned count, const struct dns_name *name)
+{
+	int labels = -1;
+	for (unsigned i = 0; i < count; i++)
+		if (zones[i].name.labels > labels && dns_name_is_under(name, &zones[i].name))
+			labels = zones[i].name.labels;
+	return labels;
+}
+
+static int max_of(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+// Leaves the names below this one to the resolver (house.h), but only where a closed zone or a
+// special-use name decides them: elsewhere they come to it anyway, and block lists count.
+static int leases_say(const struct sayer *s, struct local_items *b, const struct dns_name *name)
+{
+	const struct config *c = s->config;
+	const struct config_group *g = s->group;
+	struct dns_name zone;
+	const int forward = max_of(forward_labels(c->forwards, c->forward_count, name),
+		g ? forward_labels(g->forwards, g->forward_count, name) : -1);
+	const int wildcard = max_of(wildcard_labels(c->local.records, c->local.record_count, name),
+		g ? wildcard_labels(g->records, g->record_count, name) : -1);
+	if (!house_keeps(c, name, forward, &zone) || wildcard >= zone.labels)
+		return 0;
+	return say(b, LOCAL_HOUSE, name, RULE_COVERS_BELOW, RULE_REPLY_RESOLVE, 0);
+}
+
+// Names that leases may have: below the domain, and reverse names of private addresses, in local
+// zones too.
+static int house_say(const struct sayer *s, struct local_items *b)
+{
+	const struct local_seed *d = s->data;
+	struct dns_name name;
+	if (!d->house.labels)
+		return 0;
+	int rc = leases_say(s, b, &d->house);
+	for (unsigned i = 0; rc == 0 && house_reverse_at(i, &name); i++)
+		rc = leases_say(s, b, &name);
+	for (unsigned i = 0; i < d->zone_count && rc == 0; i++)
+		if (house_is_reverse(&d->zones[i]))
+			rc = leases_say(s, b, &d->zones[i]);
 	return rc;
 }
 
@@ -712,6 +803,14 @@ static int specials_say(struct local_items *b, const struct local_seed *d)
 	return rc;
 }
 
+static bool forwards_house(const struct local_seed *d, const struct config_group *g)
+{
+	for (unsigned i = 0; i < g->forward_count; i++)
+		if (dns_name_equal(&g->forwards[i].name, &d->house))
+			return true;
+	return false;
+}
+
 // All that is said for a group (NULL: for everyone else), without hosts files. -ENOMEM, -E2BIG.
 static int seed_make(const struct local_seed *d, const struct config *c,
 	const struct config_group *g, struct local_items **out)
@@ -721,12 +820,15 @@ static int seed_make(const struct local_seed *d, const struct config *c,
 	int rc = items_new(&b);
 	if (rc < 0)
 		return rc;
+	b->has_house = d->house_is_zone && !(g && forwards_house(d, g));
 	if (g)
 		rc = records_say(d, b, LOCAL_OWN_RECORD, g->records, g->record_count);
 	if (rc == 0 && g)
 		rc = forwards_say(&s, b, g->forwards, g->forward_count);
 	if (rc == 0)
 		rc = records_say(d, b, LOCAL_RECORD, c->local.records, c->local.record_count);
+	if (rc == 0)
+		rc = house_say(&s, b);
 	if (rc == 0)
 		rc = zones_say(b, d);
 	for (unsigned i = 0; i < c->local.zone_count && rc == 0; i++)
@@ -762,8 +864,11 @@ static int seed_init(struct local_seed *s, const struct config *c)
 	s->zones = heap_calloc(l->zone_count + 1, sizeof(s->zones[0]));
 	if (!s->zones)
 		return -ENOMEM;
+	s->house = l->house;
 	for (unsigned i = 0; i < l->zone_count; i++)
-		if (!l->zones[i].forward)
+		if (l->zones[i].is_house)
+			s->house_is_zone = true;
+		else if (!l->zones[i].forward)
 			s->zones[s->zone_count++] = l->zones[i].name;
 	qsort(s->zones, s->zone_count, sizeof(s->zones[0]), by_wire);
 	return 0;

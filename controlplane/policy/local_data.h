@@ -12,6 +12,9 @@
 // local names below it exists (RFC 8020): NODATA. Forward zones are rules where an item above them
 // would decide otherwise: RULE_REPLY_RESOLVE.
 //
+// Where leases may have names (house.h) the rule is RULE_REPLY_RESOLVE, nearer than local zones and
+// special-use names.
+//
 // Copies of the configuration; hosts files are read each time that rules are requested, on a helper
 // thread. One that cannot be read is logged and contributes nothing.
 

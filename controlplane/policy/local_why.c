@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_why.h"
 
+#include "house.h"
 #include "special_names.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <weir/hosts_file.h>
 #include <weir/rdata_parse.h>
 
@@ -55,6 +57,7 @@ struct met {
 	struct special_name special;
 	char hosts_path[256];
 	uint32_t hosts_line;
+	char lease[LOCAL_WHY_TEXT_MAX]; // "": it met no lease
 };
 
 struct hosts_look {
@@ -94,6 +97,60 @@ static bool hosts_meet(const struct config *c, const struct special_settings *sp
 	return false;
 }
 
+static int forward_labels(
+	const struct config *c, const struct config_group *g, const struct dns_name *name)
+{
+	const struct config_group *of;
+	const struct config_forward_zone *z = local_why_forward(c, g, name, &of);
+	return z ? z->name.labels : -1;
+}
+
+// Has the operator that name: in a record, a hosts file, or as a special-use name?
+static bool is_operators(const struct config *c, const struct config_group *g,
+	const struct dns_name *name, bool files)
+{
+	const struct special_settings settings = special_settings_of(c);
+	struct special_name special;
+	struct met unused;
+	return record_of(c->local.records, c->local.record_count, name)
+	       || (g && record_of(g->records, g->record_count, name))
+	       || (special_name_of(&settings, name, &special)
+		       && dns_name_equal(&special.name, name))
+	       || (files && hosts_meet(c, &settings, name, &unused));
+}
+
+// The lease that answers for the name, like lease_of in resolver_check.c.
+static const struct lease_name *lease_of(const struct config *c, const struct config_group *g,
+	const struct lease_names *leases, const struct dns_name *name, bool files)
+{
+	const time_t now_s = time(NULL);
+	struct dns_name host, single;
+	const struct lease_name *l =
+		house_lease(c, leases, name, forward_labels(c, g, name), now_s);
+	if (!l || !house_host(c, l, &host, &single)
+		|| !house_lease(c, leases, &host, forward_labels(c, g, &host), now_s)
+		|| is_operators(c, g, &host, files) || is_operators(c, g, &single, files))
+		return NULL;
+	return l;
+}
+
+// A lease of the name; a record or a wildcard comes first.
+static void lease_meet(const struct config *c, const struct config_group *g,
+	const struct dns_name *name, bool files, struct met *m)
+{
+	struct lease_names *held = NULL;
+	const struct lease_names *leases = lease_names_now(&held);
+	const struct lease_name *l = m->labels < 0 ? lease_of(c, g, leases, name, files) : NULL;
+	char address[SOCKET_ADDRESS_TEXT_MAX];
+	if (l) {
+		m->labels = name->labels + 1;
+		snprintf(m->lease, sizeof(m->lease), "DHCP lease of %.*s, %s, in %s", l->label[0],
+			(const char *)l->label + 1, ip_address_text(&l->address, false, address),
+			lease_names_path(leases, l));
+	}
+	lease_names_release(held);
+}
+
 static void record_meet(struct met *m, const struct config_record *r, const struct config_group *g)
 {
 	int labels = r ? r->name.labels + !r->wildcard : -1;
@@ -117,6 +174,7 @@ static void meet(const struct config *c, const struct config_group *g, const str
 		m->labels = name->labels + 1;
 		m->record = NULL;
 	}
+	lease_meet(c, g, name, files, m);
 	for (unsigned i = 0; i < c->local.zone_count; i++) {
 		const struct config_local_zone *z = &c->local.zones[i];
 		if (z->name.labels > m->labels && dns_name_is_under(name, &z->name)) {
@@ -189,7 +247,8 @@ static bool wider_tell(
 			dns_name_to_text(&m->special.name, name), m->special.source);
 		return true;
 	}
-	if (!m->is_special && m->zone && !m->zone->forward && m->labels >= near) {
+	if (!m->is_special && m->zone && !m->zone->forward
+		&& m->labels >= near + m->zone->is_house) {
 		tell(w, LOCAL_WHY_ZONE, NULL, "local zone %.300s: has no such name",
 			dns_name_to_text(&m->zone->name, name));
 		return true;
@@ -197,11 +256,34 @@ static bool wider_tell(
 	return false;
 }
 
+// A lease, or a single label that nothing else speaks of. False: neither. With `*name` another one
+// it goes on.
+static bool house_tell(struct local_why *w, const struct config *c, const struct met *m,
+	uint16_t type, int forward_labels, struct dns_name *name)
+{
+	const bool is_free = m->labels < 0 && !m->is_special;
+	struct dns_name longer = *name;
+	char text[DNS_NAME_TEXT_MAX];
+	if (*m->lease)
+		tell(w, LOCAL_WHY_LEASE, NULL, "%s", m->lease);
+	else if (is_free && house_keeps_single(c, name, type, forward_labels))
+		tell(w, LOCAL_WHY_SINGLE, NULL, "single label: kept at home, does not exist");
+	else if (is_free && house_completes(c, name, type, forward_labels, &longer))
+		tell(w, LOCAL_WHY_SINGLE, NULL, "single label: answered as %.300s",
+			dns_name_to_text(&longer, text));
+	else
+		return false;
+	w->is_house = true;
+	*name = longer;
+	return true;
+}
+
 void local_why(const struct config *c, const struct config_group *group,
 	const struct dns_name *asked, uint16_t type, bool files, struct local_why *out)
 {
 	struct dns_name name = *asked;
 	out->count = 0;
+	out->is_house = false;
 	for (unsigned hop = 0; hop <= CONFIG_ALIASES_MAX; hop++) {
 		const struct config_group *of;
 		const struct config_forward_zone *forward = local_why_forward(c, group, &name, &of);
@@ -212,6 +294,12 @@ void local_why(const struct config *c, const struct config_group *group,
 				m.hosts_line);
 			return;
 		}
+		const struct dns_name before = name;
+		if (house_tell(out, c, &m, type, forward ? forward->name.labels : -1, &name)) {
+			if (dns_name_equal(&before, &name))
+				return;
+			continue;
+		}
 		if (m.record && !m.is_special) {
 			record_tell(c, out, &m, type);
 			struct rd rd = rd_init(m.record->rdata, m.record->rdata_len);
@@ -220,8 +308,10 @@ void local_why(const struct config *c, const struct config_group *group,
 				return;
 			continue;
 		}
-		if (!wider_tell(out, &m, forward) && forward)
+		const bool is_kept = wider_tell(out, &m, forward);
+		if (!is_kept && forward)
 			forward_tell(out, forward, of);
+		out->is_house = is_kept && (out->is_house || house_has(c, &name));
 		return;
 	}
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Explains the part of local data in a question: for `weirctl why`. From the configuration and, if
-// requested, from the present hosts files, which is not for a loop. One text for each step, in
-// order: the record, zone, line or special-use name that decides; after a CNAME the steps of its
+// Explains the part of local data in a question: for `weirctl why`. From the configuration, the
+// names of leases (lease_names.h) and, if requested, the present hosts files, which is not for a
+// loop. One text for each step, in order: the record, zone, line, lease or special-use name that
+// decides; after a CNAME the steps of its
 // target; last the forward zone that the name is resolved by. Printable ASCII.
 
 #include <weir/config.h>
@@ -13,6 +14,8 @@ enum { LOCAL_WHY_TEXT_MAX = 640, LOCAL_WHY_STEPS_MAX = 2 * CONFIG_ALIASES_MAX + 
 enum local_why_kind {
 	LOCAL_WHY_RECORD,
 	LOCAL_WHY_HOSTS,
+	LOCAL_WHY_LEASE,
+	LOCAL_WHY_SINGLE, // local.single_labels
 	LOCAL_WHY_ZONE,
 	LOCAL_WHY_SPECIAL,
 	LOCAL_WHY_FORWARD,
@@ -26,6 +29,7 @@ struct local_why_step {
 
 struct local_why {
 	unsigned count; // 0: local data says nothing of it
+	bool is_house;  // the resolver answers by house.h, without a rule of the image
 	struct local_why_step step[LOCAL_WHY_STEPS_MAX];
 };
 

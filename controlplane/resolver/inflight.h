@@ -103,7 +103,9 @@ struct question {
 	uint8_t key_flags;
 	// Subnet of the clients, with as many bits as servers are sent; version 0: no subnet.
 	struct ip_address subnet;
-	bool is_scoped; // the answer is for the first `scope` bits of it alone
+	bool is_completed; // `local.single_labels` made the name longer: the answer is not kept
+	bool is_own;       // local data or a lease is the answer's end, and no server's
+	bool is_scoped;    // the answer is for the first `scope` bits of it alone
 	uint8_t scope;
 	uint16_t hits;                   // clients that asked
 	struct refresh_request *request; // renewal that asks; NULL: clients ask

@@ -12,6 +12,7 @@
 #include "question.h"
 
 #include "answer_policy/answer_records.h"
+#include "policy/house.h"
 #include "policy/safe_search.h"
 #include "resolver_check.h"
 #include "resolver_internal.h"
@@ -31,6 +32,7 @@ struct question_reply {
 	size_t len;
 	const struct upstream_ask *by; // ask whose server answered; NULL: not known
 	uint64_t at_ms;
+	bool is_brief; // not to be kept: a lease may come, change or end
 };
 
 enum { LOOK_MS = 500 }; // longest time between two checks of the waiters
@@ -229,6 +231,26 @@ static int reverse_follow(const struct view *view, const struct dns_query *query
 	return rewrite_add(w, target.wire, target.len, AAAA_TTL_MAX_S);
 }
 
+// Does `local.single_labels: complete` lead the name on?
+static bool completes(const struct resolver *r, const struct view *view,
+	const struct dns_name *name, uint16_t qtype, struct dns_name *out)
+{
+	return name->labels == 1
+	       && house_completes(
+		       r->set.config, name, qtype, resolver_forward_labels(r, view, name), out);
+}
+
+// Adds a CNAME from a single label to the name with the domain of the house.
+static int single_follow(const struct resolver *r, const struct view *view,
+	const struct dns_query *query, struct rewrite *w)
+{
+	struct dns_name target;
+
+	if (!completes(r, view, last_of(query, w), query->qtype, &target))
+		return 0;
+	return rewrite_add(w, target.wire, target.len, HOUSE_TTL_S);
+}
+
 // Adds the local CNAMEs of the last name.
 static int locals_follow(const struct resolver *r, const struct view *view,
 	const struct dns_query *query, struct rewrite *w)
@@ -253,7 +275,8 @@ static int follow(const struct resolver *r, const struct view *view, const struc
 		if (locals_follow(r, view, query, w) < 0)
 			return -EINVAL;
 		known = w->count;
-		if (safe_follow(view, query, w) < 0 || reverse_follow(view, query, w) < 0)
+		if (safe_follow(view, query, w) < 0 || reverse_follow(view, query, w) < 0
+			|| single_follow(r, view, query, w) < 0)
 			return -EINVAL;
 	} while (w->count > known);
 	return 0;
@@ -489,6 +512,7 @@ static bool goes_elsewhere(const struct question *q, const struct dns_name *name
 	const struct forward_zone *zone = question_zone(r, q->def, name, q->query.qtype);
 
 	return (zone && zone->set != q->forward) || resolver_local_alias(r, q->def, name)
+	       || resolver_is_house(r, q->def, name)
 	       || resolver_is_local(r, q->def, name, question_asked_type(q));
 }
 
@@ -541,7 +565,8 @@ static bool may_go_elsewhere(const struct resolver *r, const struct view *asked,
 	for (unsigned i = 0; i < VIEWS_MAX; i++) {
 		const struct view *view = views_at(r->views, i);
 		if (view && view_asks_as(view) == asked->number
-			&& question_renames(r, view, name, qtype))
+			&& (question_renames(r, view, name, qtype)
+				|| resolver_is_house(r, view, name)))
 			return true;
 	}
 	return false;
@@ -601,6 +626,13 @@ static bool question_is_flushed(const struct question *q, uint64_t since_ms, uin
 	       || (q->rewrite && resolver_flush_covers(r, question_asked(q), since_ms, now_ms));
 }
 
+// Is the question's own name local data or a lease's, so that lists and rebinding protection say
+// nothing of its answer? Not a name of others that leads to one.
+static bool question_is_own(const struct question *q)
+{
+	return q->is_own && (!q->rewrite || (q->is_completed && !q->rewrite->before));
+}
+
 // Checks an answer, caches it if it may, and sends it to every waiter. `by`: NULL: no server gave
 // it.
 static void answer_keep(struct question *q, const struct dns_answer *answer, bool keep,
@@ -608,9 +640,10 @@ static void answer_keep(struct question *q, const struct dns_answer *answer, boo
 {
 	struct resolver *r = q->owner;
 	const struct dns_answer_view view = dns_answer_view_of(answer);
-	struct answer_match finding;
+	struct answer_match finding = {.count = 0};
 
-	resolver_check_reply(r, q->def, &q->query, answer, &finding);
+	if (!question_is_own(q))
+		resolver_check_reply(r, q->def, &q->query, answer, &finding);
 	if (keep)
 		store_answer(r, q, answer, &finding, now_ms, now_ms);
 	struct resolver_answer a = resolver_answer_fresh(r, &view, 0);
@@ -685,7 +718,8 @@ static void question_take(
 	struct question *q, const struct dns_answer *answer, const struct question_reply *reply)
 {
 	struct resolver *r = q->owner;
-	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
+	bool keep = !q->def->no_cache && !q->is_completed && !reply->is_brief
+		    && views_same_servers(r->views, q->def, q->turn)
 		    && !question_is_flushed(q, q->born_ms, reply->at_ms);
 
 	failures_clear(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet));
@@ -695,6 +729,22 @@ static void question_take(
 		question_l1_store(
 			q, answer, reply->msg, reply->len); // all waiters have been served
 	question_finish(q, REFRESH_DONE);
+}
+
+// Reads the answer of the first `hops` CNAMEs alone; 0: all of it.
+static int question_read_hops(const struct question *q, const uint8_t *msg, size_t len,
+	unsigned hops, const struct dns_answer_rules *rules, struct dns_answer *out)
+{
+	const struct rewrite *w = q->rewrite;
+	struct dns_chain chain = {.asked = question_asked(q)};
+
+	if (w) {
+		chain.before = w->before;
+		chain.before_len = w->before_len;
+		chain.alias = w->alias;
+		chain.count = w->count;
+	}
+	return dns_answer_read_chain(msg, len, &chain, &q->query, hops, rules, out);
 }
 
 // Answers from local data, if the name that weir asks for is local; then the question ends. False:
@@ -719,12 +769,59 @@ static bool question_answer_local(struct question *q)
 	resolver_answer_question(msg, &query);
 	size_t len = answer_policy_local(r->answer_policy, &query, &group, msg, sizeof(msg));
 	const uint8_t *reply = question_dns64_made(q, msg, &len, made);
+	q->is_own = true;
 	if (question_read(q, reply, len, &answer) < 0 || answer.truncated
 		|| answer.kind == DNS_ANSWER_FAILURE)
 		question_refuse(q, DNS_EDE_OTHER);
 	else
-		question_take(q, &answer, &(struct question_reply){NULL, 0, NULL, clock_mono_ms()});
+		question_take(q, &answer, &(struct question_reply){.at_ms = clock_mono_ms()});
 	return true;
+}
+
+// Answers from the names of the house, if they have the name that weir asks for; then the question
+// ends. Nothing is kept of it, and no cache.min_ttl makes it longer.
+static bool question_answer_house(struct question *q)
+{
+	struct resolver *r = q->owner;
+	uint8_t msg[DNS_HEADER_LEN + 4 * DNS_NAME_MAX + 256], made[DNS_MESSAGE_MAX];
+	struct dns_query query = q->query;
+	struct dns_answer_rules rules = r->set.ttl.limits;
+	struct dns_answer answer;
+
+	query.name = *question_asked(q);
+	query.qtype = question_asked_type(q);
+	rules.min_s = 0;
+	resolver_answer_question(msg, &query);
+	size_t len = resolver_house_answer(r, q->def, &query, msg, sizeof(msg));
+	if (!len)
+		return false;
+	question_note(q, TRACE_local, 0);
+	q->is_own = true;
+	const uint8_t *reply = question_dns64_made(q, msg, &len, made);
+	if (question_read_hops(q, reply, len, 0, &rules, &answer) < 0)
+		question_refuse(q, DNS_EDE_OTHER);
+	else
+		question_take(q, &answer,
+			&(struct question_reply){.at_ms = clock_mono_ms(), .is_brief = true});
+	return true;
+}
+
+// Has `local.single_labels: complete` made a longer name of the question's, by nobody's CNAME?
+static bool is_completed(const struct question *q)
+{
+	const struct rewrite *w = q->rewrite;
+	struct dns_name target;
+
+	return w && w->count && !w->before
+	       && completes(q->owner, q->def, &q->query.name, q->query.qtype, &target)
+	       && dns_name_equal(&w->alias[0].target, &target);
+}
+
+// Answers without a server, if weir itself has the name that it asks for.
+static bool question_answer_own(struct question *q)
+{
+	q->is_completed |= is_completed(q);
+	return (q->rewrite && question_answer_local(q)) || question_answer_house(q);
 }
 
 // Writes the answer's CNAMEs as a message. Returns its length; 0: too long.
@@ -754,23 +851,6 @@ static void question_l1_unlock(struct question *q)
 		l1_unlock(r->l1, &text);
 	}
 	q->locked_until_ms = 0;
-}
-
-// Reads the answer of the first `hops` CNAMEs alone; 0: all of it.
-static int question_read_hops(const struct question *q, const uint8_t *msg, size_t len,
-	unsigned hops, struct dns_answer *out)
-{
-	const struct resolver *r = q->owner;
-	const struct rewrite *w = q->rewrite;
-	struct dns_chain chain = {.asked = question_asked(q)};
-
-	if (w) {
-		chain.before = w->before;
-		chain.before_len = w->before_len;
-		chain.alias = w->alias;
-		chain.count = w->count;
-	}
-	return dns_answer_read_chain(msg, len, &chain, &q->query, hops, &r->set.ttl.limits, out);
 }
 
 // No server had an answer: sends the stale record, or SERVFAIL. The question ends.
@@ -960,7 +1040,9 @@ static bool question_follow(struct question *q, const uint8_t *msg, size_t len, 
 	question_l1_unlock(q);
 	size_t before_len = 0;
 	if (!is_no_chain
-		&& (turn.hops == 0 || question_read_hops(q, msg, len, turn.hops, answer) == 0))
+		&& (turn.hops == 0
+			|| question_read_hops(q, msg, len, turn.hops, &r->set.ttl.limits, answer)
+				   == 0))
 		before_len = before_write(q, answer, age_s, before);
 	if (before_len == 0
 		|| !question_direct_on(q, &turn.name, turn.cnames, before, before_len)) {
@@ -970,7 +1052,7 @@ static bool question_follow(struct question *q, const uint8_t *msg, size_t len, 
 	}
 	r->count.followed++;
 	question_note(q, TRACE_followed, turn.cnames);
-	if (!question_answer_local(q) && (q->def->no_cache || !question_l1_look(q)))
+	if (!question_answer_own(q) && (q->def->no_cache || !question_l1_look(q)))
 		question_ask(q);
 	return true;
 }
@@ -1152,7 +1234,7 @@ static void accept_answer(struct question *q, const struct validator_verdict *v)
 	question_note(q, TRACE_validated, q->is_secure);
 	answer.authenticated = q->is_secure && !q->rewrite && !answer.is_stripped;
 	answer.insecure = v->end == VALIDATOR_INSECURE && !q->dns64_ttl_s && !q->rewrite;
-	question_take(q, &answer, &(struct question_reply){msg, len, NULL, clock_mono_ms()});
+	question_take(q, &answer, &(struct question_reply){msg, len, NULL, clock_mono_ms(), false});
 }
 
 // Takes the name's CNAME as a reply to the question, and follows it.
@@ -1222,7 +1304,8 @@ static bool has_local_records(const struct question *q)
 
 int question_read(const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out)
 {
-	int rc = question_read_hops(q, msg, len, 0, out);
+	const struct resolver *r = q->owner;
+	int rc = question_read_hops(q, msg, len, 0, &r->set.ttl.limits, out);
 	// NXDOMAIN would be for all types (RFC 8020).
 	if (rc == 0 && out->kind == DNS_ANSWER_NXDOMAIN && out->reply_cnames == 0
 		&& has_local_records(q)) {
@@ -1316,7 +1399,7 @@ void question_start(struct question *q, uint64_t now_ms)
 		no_aaaa_answer(q);
 		break;
 	case DIRECT_ASK:
-		if (q->rewrite && question_answer_local(q))
+		if (question_answer_own(q))
 			break;
 		if (q->def->no_cache || !question_l1_look(q))
 			question_ask(q);
@@ -1401,7 +1484,7 @@ enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg
 	q->is_secure = ask->trusts_ad && !r->set.validates && !q->dns64_ttl_s
 		       && get_u16(msg + 2) & DNS_FLAG_AD;
 	answer.authenticated = q->is_secure && !q->rewrite && !answer.is_stripped;
-	question_take(q, &answer, &(struct question_reply){msg, len, ask, ask->replied_ms});
+	question_take(q, &answer, &(struct question_reply){msg, len, ask, ask->replied_ms, false});
 	return UPSTREAM_TAKEN;
 }
 

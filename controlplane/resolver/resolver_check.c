@@ -2,6 +2,7 @@
 #include "resolver_check.h"
 
 #include "answer_policy/answer_records.h"
+#include "policy/house.h"
 #include "resolver_store.h"
 
 #include <event2/event.h>
@@ -9,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
@@ -30,6 +32,62 @@ bool resolver_local_alias(
 	return views_rewrite(r->views, view, name, &w) < 0 || w.count > 0;
 }
 
+int resolver_forward_labels(
+	const struct resolver *r, const struct view *view, const struct dns_name *name)
+{
+	const struct forward_zone *zone = views_zone(r->views, view, name);
+	return zone ? zone->name.labels : -1;
+}
+
+// Do the operator's records, hosts files or special-use names have that name?
+static bool is_operators(
+	const struct resolver *r, const struct view *view, const struct dns_name *name)
+{
+	return resolver_local_alias(r, view, name) || resolver_is_local(r, view, name, DNS_TYPE_A);
+}
+
+// The lease that answers for the name: not where the operator has that name, or the one that the
+// lease's PTR would say, or its label alone.
+static const struct lease_name *lease_of(const struct resolver *r, const struct view *view,
+	const struct dns_name *name, time_t now_s)
+{
+	const struct config *c = r->set.config;
+	struct dns_name host, single;
+	const struct lease_name *l =
+		house_lease(c, r->leases, name, resolver_forward_labels(r, view, name), now_s);
+	if (!l || !r->answer_policy || !house_host(c, l, &host, &single)
+		|| !house_lease(c, r->leases, &host, resolver_forward_labels(r, view, &host), now_s)
+		|| is_operators(r, view, &host) || is_operators(r, view, &single))
+		return NULL;
+	return l;
+}
+
+size_t resolver_house_answer(struct resolver *r, const struct view *view, const struct dns_query *q,
+	uint8_t *msg, size_t cap)
+{
+	const time_t now_s = time(NULL);
+	const struct lease_names *leases = lease_names_now(&r->leases);
+	const struct lease_name *l = lease_of(r, view, &q->name, now_s);
+	const struct house_question of = {.query = q,
+		.forward_labels = resolver_forward_labels(r, view, &q->name),
+		.lease = l,
+		.exists = !l && house_has(r->set.config, &q->name)
+			  && resolver_is_local(r, view, &q->name, DNS_TYPE_TXT)
+			  && !resolver_is_local(r, view, &q->name, DNS_TYPE_A),
+		.now_s = now_s};
+
+	return house_answer(r->set.config, leases, &of, msg, cap);
+}
+
+bool resolver_is_house(
+	const struct resolver *r, const struct view *view, const struct dns_name *name)
+{
+	struct dns_name zone;
+	return house_has(r->set.config, name)
+	       && (house_keeps(r->set.config, name, resolver_forward_labels(r, view, name), &zone)
+		       || lease_of(r, view, name, time(NULL)));
+}
+
 // Does a cached answer to `name` lead to a name with local data or a local CNAME?
 static bool resolver_leads_home(const struct resolver *r, const struct view *view,
 	const struct dns_name *name, uint16_t qtype, const struct dns_answer_view *answer)
@@ -47,6 +105,7 @@ static bool resolver_leads_home(const struct resolver *r, const struct view *vie
 		if (record.type == DNS_TYPE_CNAME
 			&& answer_record_target(&records, &record, &target)
 			&& (resolver_local_alias(r, view, &target)
+				|| resolver_is_house(r, view, &target)
 				|| resolver_is_local(r, view, &target, qtype)))
 			return true;
 	return false;

@@ -35,6 +35,16 @@ void resolver_check_tables(const struct resolver *r, struct table_registry *tabl
 // group's.
 bool resolver_is_local(const struct resolver *r, const struct view *view,
 	const struct dns_name *name, uint16_t qtype);
+// The labels of the forward zone that the name is in; -1: it is in none.
+int resolver_forward_labels(
+	const struct resolver *r, const struct view *view, const struct dns_name *name);
+// The answer of the house (house.h) to `q`, whose question is in `msg` behind the room for the
+// header. Its length; 0: the name is to be resolved.
+size_t resolver_house_answer(struct resolver *r, const struct view *view, const struct dns_query *q,
+	uint8_t *msg, size_t cap);
+// Would it have one to some type?
+bool resolver_is_house(
+	const struct resolver *r, const struct view *view, const struct dns_name *name);
 // Has the name a local CNAME, or a loop of CNAMEs?
 bool resolver_local_alias(
 	const struct resolver *r, const struct view *view, const struct dns_name *name);

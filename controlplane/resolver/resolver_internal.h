@@ -67,6 +67,7 @@ struct resolver_settings {
 	uint32_t answer_deadline_ms;
 	uint16_t udp_reply_size;
 	struct dns_identity identity;
+	const struct config *config; // for names of the house (house.h)
 };
 
 struct resolver {
@@ -115,6 +116,7 @@ struct resolver {
 	struct traces *traces;
 	struct ring_mesh_end *clients; // the frontends
 	struct list_notify *notify;    // NULL: NOTIFY is not implemented
+	struct lease_names *leases;    // held; NULL: there are none (lease_names_now)
 	// A waiter's reply, from the header on; sent before the next waiter's is written.
 	uint8_t reply[DNS_MESSAGE_MAX];
 };

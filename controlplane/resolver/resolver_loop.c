@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "base/rng.h"
 #include "l1/flush.h"
+#include "policy/lease_names.h"
 #include "question.h"
 #include "resolver_check.h"
 #include "resolver_internal.h"
@@ -1001,6 +1002,7 @@ static void settings_apply(struct resolver *r, const struct config *c)
 		.waiters = c->limits.waiters,
 		.answer_deadline_ms = c->limits.answer_deadline_ms,
 		.udp_reply_size = c->limits.udp_reply_size,
+		.config = c,
 	};
 	r->set.ttl.limits.svc_strip = c->blocking.https_strip;
 	config_identity_take(c, &r->set.identity);
@@ -1119,6 +1121,7 @@ void resolver_close(struct resolver *r)
 	timer_free(r->beat);
 	timer_free(r->move);
 	resolver_refresh_close(r);
+	lease_names_release(r->leases);
 	traces_free(r->traces);
 	l1_free(r->l1);
 	l1_sweep_free(r->l1_sweep);

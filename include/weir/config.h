@@ -264,10 +264,17 @@ struct config_record {
 // The answer for names without a local record in a local zone.
 struct config_local_zone {
 	struct dns_name name;
-	bool forward; // ask the upstreams; false: NXDOMAIN
+	bool forward;  // ask the upstreams; false: NXDOMAIN
+	bool is_house; // made of `local.domain`: a group's forward zone of that name goes first
 };
 
+// Questions for the addresses of names with one label that are no local data.
+enum config_single_labels { SINGLE_LABELS_FORWARD, SINGLE_LABELS_HOME, SINGLE_LABELS_COMPLETE };
+
 struct config_local {
+	char *domain;          // "" if there is none
+	struct dns_name house; // `domain`; no labels: there is none
+	enum config_single_labels single_labels;
 	uint32_t ttl_s;       // for hosts files, and for records that give no TTL
 	bool special_names;   // RFC 6761 and so on (controlplane/policy/special_names.h)
 	bool test_names;      // ask the upstreams about names below `test`
@@ -277,8 +284,8 @@ struct config_local {
 	bool missing_forward; // resolve the types of which a record's name has none
 	unsigned record_count, hosts_file_count, zone_count;
 	struct config_record *records;
-	char **hosts_files; // absolute
-	struct config_local_zone *zones;
+	char **hosts_files;              // absolute
+	struct config_local_zone *zones; // one of `house`, too, unless a forward zone has that name
 };
 
 // How the servers of one list share its questions, in place of what `upstreams` says.

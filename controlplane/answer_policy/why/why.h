@@ -194,6 +194,7 @@ struct why {
 	struct why_bogus bogus;    // set for WHY_CACHE_NOTHING
 	uint16_t view;
 	char zone[WHY_TEXT_MAX], upstreams[WHY_TEXT_MAX];
+	bool is_house; // a lease or local.single_labels answers, or a zone where leases may be
 	char local[WHY_TEXT_MAX]; // what local data says, from the configuration; "": nothing
 
 	// The client's reply; "": the result of the resolution.

@@ -308,6 +308,10 @@ void why_check(struct why *w)
 	w->verdict = verdict_at(w, w->decider);
 	w->next_verdict = verdict_at(w, w->next);
 	all_block(w);
+	// The image leaves names that leases may have to the resolver.
+	w->is_house &= w->verdict == WHY_PASSED || w->verdict == WHY_REWRITTEN;
+	if (w->is_house)
+		w->verdict = WHY_LOCAL;
 	w->typed = is_typed(w);
 	// A name that is not resolved needs no server.
 	w->safe &= w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED

@@ -265,6 +265,7 @@ static void local_find(struct why *w, const struct config *c, const struct confi
 	size_t len = 0;
 	local_why(c, g, &w->name[0], w->qtype, false, &local);
 	w->local[0] = 0;
+	w->is_house = local.is_house;
 	for (unsigned i = 0; i < local.count && len < sizeof(w->local); i++)
 		if (local.step[i].kind != LOCAL_WHY_FORWARD)
 			len += (size_t)snprintf(w->local + len, sizeof(w->local) - len, "%s%s%s",

@@ -63,7 +63,8 @@ void why_reply(struct why *w, const struct dns_block *group)
 		w->ede = DNS_EDE_FILTERED;
 		return;
 	}
-	if (w->decider < 0 || w->verdict == WHY_ALLOWED || w->verdict == WHY_REWRITTEN)
+	if (w->decider < 0 || w->is_house || w->verdict == WHY_ALLOWED
+		|| w->verdict == WHY_REWRITTEN)
 		return;
 	const struct why_hit *h = &w->hit[w->decider];
 	// The records of a rule are for the name that it is at.
@@ -395,7 +396,10 @@ static void headline(struct why *w)
 {
 	char text[WHY_TEXT_MAX];
 	char *out = w->headline;
-	if (w->decider >= 0)
+	*out = '\0';
+	if (w->is_house)
+		add(out, "%s %s", verdict_words(w->verdict), w->local);
+	else if (w->decider >= 0)
 		snprintf(out, WHY_TEXT_MAX, "%s %s", verdict_words(w->verdict),
 			why_hit_text(w, (unsigned)w->decider, text));
 	else if (w->all_blocked)

@@ -276,28 +276,37 @@
 		"Age in seconds from which on weir deletes an answer that had fewer than "        \
 		"`sweep_min_hits` hits a minute when it was stored. 0: off.")
 
-#define CONFIG_KEYS_LOCAL(X)                                                                    \
-	X(local, ttl, ttl_s, NUMBER, none, "300", 0, 604800, LIVE,                              \
-		"TTL of records that give none, and of records from hosts files, in seconds.")  \
-	X(local, special_names, special_names, BOOL, none, "true", 0, 0, LIVE,                  \
-		"Whether weir answers special-use names itself (localhost, invalid, onion, "    \
-		"home.arpa, reverse zones of private addresses and so on) and never asks a "    \
-		"server about them.")                                                           \
-	X(local, test_names, test_names, BOOL, none, "false", 0, 0, LIVE,                       \
-		"`true`: weir asks the upstreams about names below `test` in spite of "         \
-		"`special_names`.")                                                             \
-	X(local, doh_canary, doh_canary, BOOL, none, "true", 0, 0, LIVE,                        \
-		"Whether weir says that `use-application-dns.net` does not exist, which makes " \
-		"browsers use this resolver.")                                                  \
-	X(local, relay_canary, relay_canary, BOOL, none, "false", 0, 0, LIVE,                   \
-		"Whether weir says that `mask.icloud.com` and `mask-h2.icloud.com` do not "     \
-		"exist, which makes Apple devices use this resolver in place of iCloud "        \
-		"Private Relay.")                                                               \
-	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                          \
-		"Whether addresses in hosts files get PTR records.")                            \
-	X(local, missing_types, missing_forward, CHOICE, missing_types, "nodata", 0, 0, LIVE,   \
-		"What a name of `local.records`, `local_records` or a hosts file is for types " \
-		"of which it has no record. `nodata`: it has none. `forward`: weir resolves "   \
+#define CONFIG_KEYS_LOCAL(X)                                                                      \
+	X(local, ttl, ttl_s, NUMBER, none, "300", 0, 604800, LIVE,                                \
+		"TTL of records that give none, and of records from hosts files, in seconds.")    \
+	X(local, special_names, special_names, BOOL, none, "true", 0, 0, LIVE,                    \
+		"Whether weir answers special-use names itself (localhost, invalid, onion, "      \
+		"home.arpa, reverse zones of private addresses and so on) and never asks a "      \
+		"server about them.")                                                             \
+	X(local, test_names, test_names, BOOL, none, "false", 0, 0, LIVE,                         \
+		"`true`: weir asks the upstreams about names below `test` in spite of "           \
+		"`special_names`.")                                                               \
+	X(local, doh_canary, doh_canary, BOOL, none, "true", 0, 0, LIVE,                          \
+		"Whether weir says that `use-application-dns.net` does not exist, which makes "   \
+		"browsers use this resolver.")                                                    \
+	X(local, relay_canary, relay_canary, BOOL, none, "false", 0, 0, LIVE,                     \
+		"Whether weir says that `mask.icloud.com` and `mask-h2.icloud.com` do not "       \
+		"exist, which makes Apple devices use this resolver in place of iCloud "          \
+		"Private Relay.")                                                                 \
+	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                            \
+		"Whether addresses in hosts files get PTR records.")                              \
+	X(local, domain, domain, TEXT, none, "", 0, 189, LIVE,                                    \
+		"Domain of the house, such as `lan`: weir answers the names of DHCP leases "      \
+		"(`client_names`) below it, and other names of it do not exist, unless "          \
+		"`zones` or `forward_zones` name it "                                             \
+		"([local.md](../how-to/local.md#names-of-leases)). Empty: leases have no names.") \
+	X(local, single_labels, single_labels, CHOICE, single_labels, "forward", 0, 0, LIVE,      \
+		"The answer to a question for the addresses of a name without a dot that is "     \
+		"no local data: `forward` asks the servers; `home` says that it does not "        \
+		"exist; `complete` answers by the name with `domain` behind it.")                 \
+	X(local, missing_types, missing_forward, CHOICE, missing_types, "nodata", 0, 0, LIVE,     \
+		"What a name of `local.records`, `local_records` or a hosts file is for types "   \
+		"of which it has no record. `nodata`: it has none. `forward`: weir resolves "     \
 		"them ([local.md](../how-to/local.md#types-that-a-name-lacks)).")
 
 #define CONFIG_KEYS(X)              \
@@ -334,6 +343,9 @@
 	CONFIG_CHOICES_EVENTS(X)                                        \
 	CONFIG_CHOICES_UPSTREAMS(X)                                     \
 	CONFIG_CHOICES_TLS(X)                                           \
+	X(single_labels, "forward", SINGLE_LABELS_FORWARD)              \
+	X(single_labels, "home", SINGLE_LABELS_HOME)                    \
+	X(single_labels, "complete", SINGLE_LABELS_COMPLETE)            \
 	X(request_format, "text", REQUESTS_TEXT)                        \
 	X(request_format, "json", REQUESTS_JSON)                        \
 	X(webhook_form, "generic", WEBHOOK_GENERIC)                     \

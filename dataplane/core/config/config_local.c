@@ -322,9 +322,8 @@ static int zones_apply(
 	const struct config_doc *doc, const struct config_node *node, struct config_local *l)
 {
 	int rc = 0;
-	if (config_node_count(node, "zones") == 0)
-		return 0;
-	l->zones = heap_calloc(config_node_count(node, "zones"), sizeof(*l->zones));
+	// One more: see house_zone_add.
+	l->zones = heap_calloc(config_node_count(node, "zones") + (size_t)1, sizeof(*l->zones));
 	if (!l->zones)
 		return -ENOMEM;
 	l->zone_count = config_node_count(node, "zones");
@@ -337,12 +336,22 @@ static int zones_apply(
 	return rc;
 }
 
+static int domain_apply(const struct config_doc *doc, struct config_local *l)
+{
+	if (l->domain && *l->domain)
+		return name_take(doc, "local.domain", l->domain, &l->house);
+	if (l->single_labels == SINGLE_LABELS_COMPLETE)
+		return config_refuse(doc, "local.single_labels", "needs local.domain");
+	return 0;
+}
+
 static int local_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_local *l = &out->local;
 	int rc = records_apply(doc, "local.records",
 		config_node_list(config_section(doc, "local"), "records"), l->ttl_s, &l->records,
 		&l->record_count);
+	rc = config_worse(rc, domain_apply(doc, l));
 	rc = config_worse(rc, hosts_apply(doc, config_section(doc, "local"), l));
 	return config_worse(rc, zones_apply(doc, config_section(doc, "local"), l));
 }
@@ -376,9 +385,28 @@ static void local_free(struct config *c)
 		records_free(c->groups[i].records, c->groups[i].record_count);
 }
 
+// The domain of the house is a local zone, too, if no zone has its name: what is not here does not
+// exist. A group's own forward zone of that name goes before it.
+static int house_zone_add(const struct config_doc *, struct config *c)
+{
+	struct config_local *l = &c->local;
+	bool has = l->house.labels == 0;
+	for (unsigned i = 0; i < l->zone_count && !has; i++)
+		has = dns_name_equal(&l->zones[i].name, &l->house);
+	for (unsigned i = 0; i < c->forward_count && !has; i++)
+		has = dns_name_equal(&c->forwards[i].name, &l->house);
+	if (!has)
+		l->zones[l->zone_count++] =
+			(struct config_local_zone){.name = l->house, .is_house = true};
+	return 0;
+}
+
 // The section `local`: the operator's own records and zones.
 const struct config_step config_local_step = {.apply = local_apply};
 
 // Refuses a duplicate, a CNAME beside another record of its name (RFC 1034 3.6.2), and a circle of
 // CNAMEs. Frees the records of groups as well.
 const struct config_step config_records_step = {.apply = records_check, .free = local_free};
+
+// Behind the forward zones.
+const struct config_step config_house_step = {.apply = house_zone_add};

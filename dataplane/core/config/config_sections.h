@@ -48,6 +48,7 @@ struct config_step {
 	X(dated, CONFIG_STEP(groups))                        \
 	X(records, CONFIG_STEP(groups) | CONFIG_STEP(local)) \
 	X(forwards, 0)                                       \
+	X(house, CONFIG_STEP(local) | CONFIG_STEP(forwards)) \
 	X(values, CONFIG_STEP(keys))                         \
 	X(mbufs, CONFIG_STEP(keys) | CONFIG_STEP(dataplane) | CONFIG_STEP(upstreams))
 #define X(name, needs) extern const struct config_step config_##name##_step;

@@ -30,7 +30,8 @@ static const struct {
 	{MEM_ACCOUNT_upstream,
 		"forward recursor route routes tls unbound upstream validator view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
-	{MEM_ACCOUNT_query_log, "client log query querylog resolver_log sql tail top topk watch"},
+	{MEM_ACCOUNT_query_log,
+		"client lease log query querylog resolver_log sql tail top topk watch"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
 	{MEM_ACCOUNT_http, "access api audit event events http job json lockouts passwords "
 			   "sessions tokens updates url_fields verb why"},

@@ -226,7 +226,7 @@ static void charge_log(struct mem_plan *p, const struct config *c)
 		(uint64_t)LOG_BATCHES * OF_LOG_BATCH, "log_batches log_sources log_neighbours");
 	charge(p, MEM_PLAN_CONTROLPLANE, "query store, top lists", "query_log.enabled", LOG_FIXED,
 		"query_store_files query_store_texts sqlite_pages query_store_queue log_readers "
-		"top_sketches client_names client_ptr_waits watch");
+		"top_sketches client_names lease_names client_ptr_waits watch");
 	if (c->query_log.dnstap.socket[0])
 		charge(p, MEM_PLAN_CONTROLPLANE, "dnstap, queries that wait", "query_log.dnstap",
 			(uint64_t)(config_resolvers(c, NULL) + config_frontends(c, NULL))

@@ -75,6 +75,27 @@ TEST(test_taken)
 	assert_string_equal(name_of(&c->groups[0].forwards[0].name), "lan");
 }
 
+// The domain of the house is a local zone, unless a zone or a forward zone has its name.
+TEST(test_house)
+{
+	struct config *c =
+		config_text_load(whole("local: {domain: Lan., single_labels: complete}\n"));
+	assert_string_equal(name_of(&c->local.house), "lan");
+	assert_int_equal(c->local.single_labels, SINGLE_LABELS_COMPLETE);
+	assert_int_equal(c->local.zone_count, 1);
+	assert_string_equal(name_of(&c->local.zones[0].name), "lan");
+	assert_false(c->local.zones[0].forward);
+	c = config_text_load(
+		whole("local: {domain: lan, zones: [{name: lan, unknown: forward}]}\n"));
+	assert_int_equal(c->local.zone_count, 1);
+	assert_true(c->local.zones[0].forward);
+	c = config_text_load(whole("local: {domain: lan, zones: [{name: a.lan}]}\n"
+				   "forward_zones: [{name: lan, servers: [1.1.1.1]}]\n"));
+	assert_int_equal(c->local.zone_count, 1);
+	c = config_text_load(whole("local: {single_labels: home}\n"));
+	assert_int_equal(c->local.house.labels + c->local.zone_count, 0);
+}
+
 #define RECORDS(text)   "local: {records: [" text "]}\n"
 #define CNAME(name, to) "{name: " name ", type: CNAME, value: " to "},"
 
@@ -123,6 +144,11 @@ TEST(test_refused)
 			"8:27: local.zones \"a\": unknown: must be one of"},
 		{"local: {zones: [{name: a}, {name: A}]}\n",
 			"8:29: local.zones \"A\": name: given twice"},
+		{"local: {domain: a..b}\n", "8:9: local.domain: is not a"},
+		{"local: {domain: .}\n", "8:9: local.domain: is the root"},
+		{"local: {single_labels: complete}\n",
+			"8:9: local.single_labels: needs local.domain"},
+		{"local: {single_labels: x}\n", "8:9: local.single_labels: must be one of"},
 		{"local: {hosts_files: [/a, /a]}\n", "8:27: local.hosts_files[1]: given twice"},
 		{"forward_zones: [{name: a}]\n",
 			"8:17: forward_zones \"a\": servers: at least one"},

@@ -60,6 +60,55 @@ TEST_WITH(test_files, setup, teardown)
 	unlink(path);
 }
 
+static bool is_served(const char *name)
+{
+	struct lease_names *held = NULL;
+	uint8_t label[64] = {(uint8_t)strlen(name)};
+	memcpy(label + 1, name, label[0]);
+	const struct lease_names *leases = lease_names_now(&held);
+	const struct lease_name *l = lease_names_find(leases, label, 4, time(NULL));
+	const bool is = l && strcmp(lease_names_path(leases, l), path) == 0;
+	lease_names_release(held);
+	return is;
+}
+
+// With a domain weir answers the names of leases; a client cannot be wpad.
+TEST_WITH(test_published, setup, teardown)
+{
+	struct client_names_status s;
+	char longest[65] = "";
+	leases_write("laptop");
+	assert_int_equal(client_names_configure(names, &config), 0);
+	WAIT_FOR(is_called(7, "laptop"));
+	assert_false(is_served("laptop"));
+	assert_int_equal(dns_name_from_text("lan", 3, &config.local.house), 0);
+	assert_int_equal(client_names_configure(names, &config), 0);
+	WAIT_FOR(is_served("laptop"));
+	client_names_status(names, &s);
+	assert_int_equal(s.leases.names, 1);
+	assert_true(s.lease_bytes > 0);
+	leases_write("wpad");
+	WAIT_FOR(is_called(7, "wpad"));
+	WAIT_FOR(!is_served("laptop"));
+	assert_false(is_served("wpad"));
+	client_names_status(names, &s);
+	assert_int_equal(s.leases.reserved, 1);
+	memset(longest, 'a', 64); // too long a label is no name, and not a shorter one
+	leases_write(longest);
+	longest[63] = '\0';
+	WAIT_FOR(is_called(7, longest));
+	WAIT_FOR((client_names_status(names, &s), s.leases.bad_name == 1));
+	assert_false(is_served(longest));
+	leases_write(longest);
+	WAIT_FOR(is_served(longest));
+	leases_write("tv");
+	WAIT_FOR(is_served("tv"));
+	config.local.house = (struct dns_name){0};
+	assert_int_equal(client_names_configure(names, &config), 0);
+	WAIT_FOR(!is_served("tv"));
+	unlink(path);
+}
+
 static void kea_write(const char *at, const char *lines)
 {
 	text_to_file(at, text_from("address,hwaddr,client_id,valid_lifetime,expire,subnet_id,"

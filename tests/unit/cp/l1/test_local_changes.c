@@ -3,6 +3,7 @@
 // What a reload of local data flushes.
 
 #include "controlplane/l1/local_changes.h"
+#include "controlplane/policy/lease_names.h"
 #include "tests/unit/unit.h"
 
 enum { MOST = 40 };
@@ -175,4 +176,94 @@ TEST_WITH(test_many, setup, NULL)
 	expect("*.lan");
 	record(&new, "x.b.example", "1");
 	expect("all");
+}
+
+TEST_WITH(test_single_labels, setup, NULL)
+{
+	name_set(&new.config.local.house, "lan");
+	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
+	assert_int_equal(changes.count, 0);
+	new.config.local.single_labels = SINGLE_LABELS_COMPLETE;
+	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
+	assert_int_equal(changes.count, 1);
+	assert_int_equal(changes.one[0].kind, FLUSH_ALL);
+	old.config.local.single_labels = SINGLE_LABELS_COMPLETE; // another domain behind them
+	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
+	assert_int_equal(changes.one[0].kind, FLUSH_ALL);
+	old.config.local.house = new.config.local.house;
+	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
+	assert_int_equal(changes.count, 0);
+}
+
+enum { NOW = 1000 };
+
+static struct lease_names *leases_of(const char *domain, unsigned count, int64_t ends_s)
+{
+	static const struct lease_own own = {0};
+	static char name[MOST][16];
+	struct lease_given g[MOST];
+	struct lease_names *t;
+	const struct dns_name house = name_of_text(domain);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name[i], sizeof(name[i]), "h%u", i);
+		g[i] = (struct lease_given){name[i], "/a", address_of_text("192.168.1.1"), ends_s};
+		g[i].address.bytes[3] = (uint8_t)i;
+	}
+	assert_int_equal(lease_names_make(&house, &own, g, count, &t), 0);
+	return t;
+}
+
+// Flushes of the names that begin to count when `count` leases of the domain follow `before`; frees
+// `before`.
+static struct lease_names *leases_expect(
+	struct lease_names *before, unsigned count, const char *wanted)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	char got[1024] = "";
+	struct lease_names *after = leases_of("lan", count, 0);
+	local_changes_leases(&new.config, before, after, NOW, &changes);
+	for (unsigned i = 0; i < changes.count; i++)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s%s", *got ? " " : "",
+			changes.one[i].kind == FLUSH_NAME ? "" : "*.",
+			dns_name_to_text(&changes.one[i].name, text));
+	assert_string_equal(got, wanted);
+	lease_names_release(before);
+	return after;
+}
+
+TEST_WITH(test_leases, setup, NULL)
+{
+	new.config.local.house = name_of_text("lan");
+	new.config.local.special_names = true;
+	forward(&new, "lan", "192.0.2.1");
+	record(&new, "www.lan", "h1.lan");
+	struct lease_names *t = leases_expect(NULL, 1, "h0.lan");
+	t = leases_expect(t, 2, "h1.lan www.lan"); // and what leads there
+	t = leases_expect(t, 2, "");
+	t = leases_expect(t, 1, ""); // a lease's answer is not cached
+	forward(&new, "168.192.in-addr.arpa", "192.0.2.1");
+	t = leases_expect(t, 2, "h1.lan 1.1.168.192.in-addr.arpa www.lan");
+	t = leases_expect(t, 30, "*.lan *.168.192.in-addr.arpa");
+	lease_names_release(t);
+	t = leases_expect(
+		leases_of("lan", 1, NOW), 1, "h0.lan 0.1.168.192.in-addr.arpa"); // had ended
+	lease_names_release(t);
+	lease_names_release(
+		leases_expect(leases_of("home", 1, 0), 1, "h0.lan 0.1.168.192.in-addr.arpa"));
+}
+
+// Of a closed domain and reverse zones of special-use names nothing else was ever cached, but by a
+// group that asks servers for it.
+TEST_WITH(test_leases_of_closed_zones, setup, NULL)
+{
+	struct config_forward_zone own = {.name = name_of_text("lan")};
+	struct config_group group = {.forwards = &own, .forward_count = 1};
+	new.config.local.house = name_of_text("lan");
+	new.config.local.special_names = true;
+	zone(&new, "lan", false);
+	lease_names_release(leases_expect(NULL, 1, ""));
+	lease_names_release(leases_expect(NULL, 30, ""));
+	new.config.groups = &group;
+	new.config.group_count = 1;
+	lease_names_release(leases_expect(NULL, 1, "h0.lan"));
 }

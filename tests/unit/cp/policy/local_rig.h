@@ -59,6 +59,14 @@ static inline void zone(const char *name, bool forward)
 		(struct config_local_zone){.name = name_of(name), .forward = forward};
 }
 
+// The domain, and the zone that the configuration makes of it.
+static inline void house(const char *name)
+{
+	config.local.house = name_of(name);
+	zones[config.local.zone_count++] =
+		(struct config_local_zone){.name = name_of(name), .is_house = true};
+}
+
 static inline void forward(const char *name)
 {
 	forwards[config.forward_count++].name = name_of(name);

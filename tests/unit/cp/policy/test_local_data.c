@@ -252,6 +252,88 @@ TEST_WITH(test_own_name_elsewhere, setup, teardown)
 	expect("dns.example", DNS_TYPE_AAAA, "");
 }
 
+// Where leases may have names the resolver answers; what has records, or an empty zone's SOA, stays
+// the image's.
+TEST_WITH(test_house, setup, teardown)
+{
+	house("lan");
+	zone("1.168.192.in-addr.arpa", false);
+	zone("iot.lan", false);
+	everyone("nas.lan", "A", "192.0.2.1");
+	everyone("x.deep.lan", "A", "192.0.2.2");
+	hosts("192.168.1.9 web.lan\n");
+	build();
+	expect("laptop.lan", DNS_TYPE_A, "RESOLVE");
+	expect("nas.lan", DNS_TYPE_A, "1");
+	expect("web.lan", DNS_TYPE_A, "1");
+	expect("deep.lan", DNS_TYPE_A, "RESOLVE"); // a lease may have the name
+	expect("deep.lan", DNS_TYPE_AAAA, "RESOLVE");
+	expect("deep.lan", DNS_TYPE_TXT, "NODATA");
+	expect("y.deep.lan", DNS_TYPE_A, "RESOLVE");
+	expect("lan", DNS_TYPE_A, "NODATA");
+	expect("x.iot.lan", DNS_TYPE_A, "NXDOMAIN");
+	expect("5.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
+	expect("9.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "1");
+	expect("1.168.192.in-addr.arpa", DNS_TYPE_PTR, "NODATA");
+	expect("5.0.0.10.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
+	expect("10.in-addr.arpa", DNS_TYPE_SOA, "1");
+	expect("5.0.31.172.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
+	expect("5.0.0.127.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("x.onion", DNS_TYPE_A, "NXDOMAIN");
+	record(own, &group.record_count, "nas.lan", "A", "192.0.2.3");
+	build();
+	expect_group("laptop.lan", DNS_TYPE_A, "RESOLVE");
+	expect_group("5.0.0.10.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
+	everyone("*.lan", "A", "192.0.2.4"); // the operator's own come first
+	build();
+	expect("laptop.lan", DNS_TYPE_A, "1");
+}
+
+// Block lists count for names of an open or forwarded domain: no rule speaks for the leases.
+TEST_WITH(test_open_house, setup, teardown)
+{
+	config.local.house = name_of("lan");
+	config.local.special_names = false;
+	zone("lan", true);
+	forward("168.192.in-addr.arpa");
+	build();
+	expect("laptop.lan", DNS_TYPE_A, "");
+	expect("5.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "");
+	expect("5.0.0.10.in-addr.arpa", DNS_TYPE_PTR, "");
+	config.local.zone_count = 0;
+	forward("lan");
+	build();
+	expect("laptop.lan", DNS_TYPE_A, "");
+	everyone("*.example", "A", "192.0.2.4"); // nearer than any closed zone
+	config.local.house = name_of("home.example");
+	zone("home.example", true);
+	build();
+	expect("laptop.home.example", DNS_TYPE_A, "RESOLVE"); // by the zone, as without leases
+	config.local.zone_count = 0;
+	build();
+	expect("laptop.home.example", DNS_TYPE_A, "1");
+}
+
+// The zone of the domain is none for a group that forwards that name.
+TEST_WITH(test_forwarded_house_of_a_group, setup, teardown)
+{
+	house("lan");
+	everyone("x.deep.lan", "A", "192.0.2.2");
+	own_forwards[group.forward_count++].name = name_of("lan");
+	build();
+	expect("laptop.lan", DNS_TYPE_A, "RESOLVE");
+	expect("deep.lan", DNS_TYPE_TXT, "NODATA");
+	expect("lan", DNS_TYPE_A, "NODATA");
+	expect_group("laptop.lan", DNS_TYPE_A, "");
+	expect_group("deep.lan", DNS_TYPE_TXT, "");
+	expect_group("lan", DNS_TYPE_A, "");
+	expect_group("x.deep.lan", DNS_TYPE_A, "1");
+	own_forwards[0].name = name_of("corp.lan");
+	build();
+	expect_group("laptop.lan", DNS_TYPE_A, "RESOLVE");
+	expect_group("lan", DNS_TYPE_A, "NODATA");
+}
+
 TEST_WITH(test_special_switches, setup, teardown)
 {
 	config.local.test_names = true;

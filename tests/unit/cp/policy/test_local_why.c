@@ -2,6 +2,7 @@
 
 // Local data in `weirctl why`.
 
+#include "controlplane/policy/lease_names.h"
 #include "controlplane/policy/local_why.h"
 #include "tests/unit/core/config/config_text.h"
 
@@ -97,6 +98,46 @@ TEST(test_steps)
 	const char *line = text_from("hosts file %s line 3", hosts);
 	expect(NULL, "host.lan", DNS_TYPE_A, line);
 	expect(NULL, "9.2.0.192.in-addr.arpa", DNS_TYPE_PTR, line);
+}
+
+TEST(test_house)
+{
+	struct lease_names *table;
+	const struct lease_own own = {0};
+	const struct lease_given g[] = {
+		{"laptop", "/var/leases", address_of_text("192.168.1.5"), 0},
+		{"nas", "/var/leases", address_of_text("192.168.1.6"), 0}};
+	config->local.house = name_of_text("lan");
+	assert_int_equal(lease_names_make(&config->local.house, &own, g, ARRAY_LEN(g), &table), 0);
+	lease_names_publish(table);
+	expect(NULL, "laptop.lan", DNS_TYPE_A, "DHCP lease of laptop, 192.168.1.5, in /var/leases");
+	assert_true(why.is_house);
+	expect(NULL, "5.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "DHCP lease of laptop");
+	expect(NULL, "nas.lan", DNS_TYPE_A, "local record nas.lan A");
+	assert_false(why.is_house);
+	expect(NULL, "none.lan", DNS_TYPE_A, "local zone lan: has no such name");
+	assert_true(why.is_house);
+	expect(NULL, "7.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "(RFC 6303)");
+	assert_true(why.is_house);
+	expect(NULL, "a.onion", DNS_TYPE_A, "special-use name onion");
+	assert_false(why.is_house);
+	expect(NULL, "laptop", DNS_TYPE_A, "");
+	config->local.single_labels = SINGLE_LABELS_HOME;
+	expect(NULL, "laptop", DNS_TYPE_A, "single label: kept at home");
+	assert_true(why.is_house);
+	expect(NULL, "laptop", DNS_TYPE_NS, "");
+	config->local.single_labels = SINGLE_LABELS_COMPLETE;
+	expect(NULL, "laptop", DNS_TYPE_A,
+		"single label: answered as laptop.lan; DHCP lease of laptop");
+	expect(NULL, "nas", DNS_TYPE_A,
+		"single label: answered as nas.lan; local record nas.lan A");
+	assert_true(why.is_house);
+	expect(NULL, "localhost", DNS_TYPE_A, "special-use name localhost");
+	config->local.single_labels = SINGLE_LABELS_FORWARD;
+	expect(NULL, "6.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "(RFC 6303)"); // nas.lan is a record
+	lease_names_publish(NULL);
+	expect(NULL, "laptop.lan", DNS_TYPE_A, "local zone lan: has no such name");
+	config->local.house = (struct dns_name){0};
 }
 
 TEST_GROUP(setup, teardown)

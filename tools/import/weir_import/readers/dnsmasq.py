@@ -232,6 +232,19 @@ def hosts_dir(r, node):
     node.differently("weir reads the files that are there at the import: add new ones to local.hosts_files", "local.hosts_files")
 
 
+def home_domain(r, node, found, is_closed):
+    """The domain of names of leases. Others in it go to the servers, unless a line keeps them here."""
+    if len(found) > 189:
+        return node.impossible("names of leases would be too long below it")
+    if not is_closed:
+        r.model.open_zones.add(found)
+    return r.model.value(node, "local", "domain", f"'{found}'")
+
+
+def single_labels(r, node):
+    return r.model.value(node, "local", "single_labels", "home")
+
+
 def domain(r, node):
     name, *limits = comma_parts(node.text)
     if name == "#":
@@ -241,8 +254,7 @@ def domain(r, node):
         return node.impossible(f"`{name[:200]}` {why}, so it is left out")
     if not limits:
         r.state.domain = found
-        return node.differently("weir gives no names to DHCP clients; with client_names.lease_files it shows those of dnsmasq's "
-                                "leases", "client_names")
+        return home_domain(r, node, found, False)
     if "local" in limits[1:]:
         r.model.name(node, r.model.closed_zones, found)
         network = names.prefix(limits[0])
@@ -437,8 +449,7 @@ KEYS = {
     "umbrella": impossible(IDENTIFIES + ": use the addresses and names of Umbrella as servers over TLS or HTTPS", PRIVACY),
     "dumpfile": impossible("weir writes no packets to a file: query_log.dnstap gives queries and replies as on the wire", PRIVACY),
     "dumpmask": needless("without dumpfile it does nothing", PRIVACY),
-    "domain-needed": impossible("weir asks the upstreams about names without a dot, too; to keep them here, add the pattern "
-                                "`/^[^.]+$/` to blocking.deny", PRIVACY),
+    "domain-needed": takes(single_labels, PRIVACY),
     "bogus-priv": needless("weir answers reverse names of private addresses itself (local.special_names)", PRIVACY),
     # Blocking
     "address": takes(address, BLOCKING),

@@ -299,8 +299,7 @@ def domain(r, node):
     at_home = node.parent.word("local", "true") == "true" if node.name == "name" else True
     if at_home:
         r.state.domains.append((node, found))
-    else:
-        node.needless("weir gives no names to DHCP clients, and resolves the domain as any other")
+    dnsmasq.home_domain(r, node, found, at_home)
     return None
 
 

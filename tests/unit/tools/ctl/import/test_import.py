@@ -775,8 +775,10 @@ class Pihole(unittest.TestCase):
                          [("7.2.0.192.in-addr.arpa", "PTR", None), ("a.example", "CNAME", 60), ("b.example", "CNAME", 60),
                           ("nas", "A", None), ("nas.home.example", "A", None), ("nas.other.example", "A", None)])
         self.assertIn("home.example", m.closed_zones)
+        self.assertEqual(m.values["local", "domain"][0], "'home.example'")
         m = self.read(pihole_toml="dns.domain = {name = 'home.example', local = false}\n").model
         self.assertNotIn("home.example", m.closed_zones)
+        self.assertIn("home.example", m.open_zones)
 
     def test_reverse_servers(self):
         reading = self.read(pihole_toml="dns.revServers = ['true,172.16.0.0/12,192.0.2.1#54,lan', 'true,192.0.2.9,192.0.2.1', "
@@ -790,7 +792,8 @@ class Pihole(unittest.TestCase):
         self.assertIn("lan", m.negative_anchors)
         self.assertEqual(reading.account.in_order()[0].key, "names without a dot")
         reading = self.read(pihole_toml="dns.revServers = ['true,192.0.2.0/24,192.0.2.1,lan']\ndns.domainNeeded = true\n")
-        self.assertEqual([(e.key, e.topic) for e in reading.account.in_order()], [("dns.domainNeeded", "privacy")])
+        self.assertEqual(reading.account.in_order(), [])
+        self.assertEqual(reading.model.values["local", "single_labels"][0], "home")
 
     def test_cache_and_rate(self):
         values = self.read(pihole_toml="dns.cache.optimizer = 7200\ndns.rateLimit = {count = 0, interval = 0}\n").model.values

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Names of leases among others: the operator's before them, TTL, and what of their domain is
+// checked and cached. The server says 192.0.2.1, which rebinding protection blocks.
+#include "controlplane/policy/lease_names.h"
+#include "policy_rig.h"
+
+static struct answer_policy_fixture image;
+static struct config_local_zone zone;
+
+static void local_add(const char *name)
+{
+	static const uint8_t address[] = {192, 0, 2, 20};
+	const struct dns_name owner = name_of_text(name);
+	struct list_rule rule = rule_of_name(RULE_CLASS_LOCAL, &owner);
+	rule.kind.reply = RULE_REPLY_DATA;
+	rule.rtype = DNS_TYPE_A;
+	rule.ttl_s = 44;
+	rule.rdata = address;
+	rule.rdata_len = sizeof(address);
+	assert_int_equal(rule_builder_rule(image.builder, &rule), 0);
+}
+
+// With NULL no lease.
+static void leases_publish(const char *third)
+{
+	static const struct lease_own own = {0};
+	struct lease_names *table;
+	const struct lease_given g[] = {{"laptop", "/a", address_of_text("192.168.1.5"), 0},
+		{"nas", "/a", address_of_text("192.168.1.66"), 0},
+		{"desk", "/a", address_of_text("192.168.1.67"), 0},
+		{third, "/a", address_of_text("192.168.1.68"), 0}};
+	assert_int_equal(
+		lease_names_make(&rig.config.local.house, &own, g, third ? 4 : 3, &table), 0);
+	lease_names_publish(table);
+}
+
+static int setup(void **state)
+{
+	static const char *const has[] = {"local data", "rebinding"};
+	struct config_local *l = &rig.config.local;
+	fixture_begin(&image);
+	fixture_source(&image, "local data");
+	local_add("nas.lan");
+	local_add("desk");
+	fixture_source(&image, "rebinding");
+	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.1");
+	fixture_check(&image);
+	rig_setup(state);
+	rig_box_stop();
+	zone = (struct config_local_zone){.name = name_of_text("lan"), .forward = true};
+	l->house = zone.name;
+	l->zones = &zone;
+	l->zone_count = 1;
+	l->single_labels = SINGLE_LABELS_COMPLETE;
+	rig.config.cache.min_ttl_s = 600;
+	rig.config.upstreams.count = 1;
+	fake[0].ttl_s = 300;
+	rig_box_start();
+	groups_configure(1);
+	const struct policy_group group = group_with(&image, has, 2, DNS_BLOCK_NXDOMAIN);
+	rig_policy((struct policy_group[]){group, group});
+	rig_pause(0, 0);
+	judge_by(&image);
+	leases_publish(NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	lease_names_publish(NULL);
+	int rc = rig_teardown(state);
+	fixture_close(&image);
+	return rc;
+}
+
+static uint32_t ttl_of_lease(void)
+{
+	static const uint8_t address[] = {0, 4, 192, 168, 1, 5};
+	const uint8_t *at = memmem(got.dns, sizeof(got.dns), address, sizeof(address));
+	assert_non_null(at);
+	return get_u32(at - 4);
+}
+
+// Blocked: so a server was asked, and what it said was checked.
+static void is_blocked(const char *name, uint16_t id)
+{
+	ask(name, id);
+	expect_answer(id, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	assert_int_equal(get_u16(got.dns + 6), 0);
+}
+
+TEST_WITH(test_lease, setup, teardown)
+{
+	resolves("laptop.lan", 1, ANSWER_UPSTREAM);
+	expect_records("laptop.lan A 192.168.1.5\n");
+	assert_int_equal(ttl_of_lease(), 60); // in spite of cache.min_ttl
+	resolves("laptop", 2, ANSWER_UPSTREAM);
+	expect_records("laptop CNAME laptop.lan.\nlaptop.lan A 192.168.1.5\n");
+	assert_int_equal(rig_asked(), 0);
+}
+
+// With the domain or alone: neither an address nor a PTR.
+TEST_WITH(test_name_of_the_operator, setup, teardown)
+{
+	resolves("nas.lan", 1, ANSWER_UPSTREAM);
+	expect_records("nas.lan A 192.0.2.1\n"); // what workers answer does not come here
+	is_blocked("desk.lan", 2);
+	expect_asked(0, 2, "desk.lan");
+	rig_ask((struct fake_miss){
+		.name = "66.1.168.192.in-addr.arpa", .type = DNS_TYPE_PTR, .id = 3});
+	WAIT_FOR(rig_asked() == 3);
+}
+
+// A name that is no lease's is a server's, also when weir has made it longer.
+TEST_WITH(test_no_lease, setup, teardown)
+{
+	is_blocked("other.lan", 1);
+	is_blocked("other", 2);
+	expect_asked(0, 2, "other.lan");
+	is_blocked("other.lan", 3);
+	assert_int_equal(rig_asked(), 2); // cached
+	leases_publish("late");
+	resolves("late.lan", 4, ANSWER_UPSTREAM);
+	expect_records("late.lan A 192.168.1.68\n");
+}
