@@ -190,11 +190,12 @@ static int request_work(void *arg, const _Atomic bool *)
 	const int fd = own_file_open(path, O_WRONLY | O_CREAT, 0640);
 	if (fd < 0)
 		return fd;
-	const int err = futimens(fd, NULL) < 0 ? -errno : 0;
+	struct stat st = {0};
+	const int err = futimens(fd, NULL) < 0 || fstat(fd, &st) < 0 ? -errno : 0;
 	close(fd);
 	struct json_out *o = json_out_new();
 	json_out_bool(o, json_out_root(o), "ok", true);
-	json_out_signed(o, json_out_root(o), "requested_unix_s", requested_at(c->folder));
+	json_out_signed(o, json_out_root(o), "requested_unix_s", st.st_mtime);
 	c->text = json_out_finish(o);
 	return err;
 }

@@ -407,8 +407,9 @@ void upstream_tls_open(struct upstreams *u, struct upstream *s, const char *ca_f
 			s->tls.https = upstream_https_new(u, &s->config, s->tls.peer);
 		return;
 	}
-	log_error("upstream %s is not asked: authorities of upstreams.ca_file: %s", s->name,
-		s->tls.why);
+	if (!u->is_apart)
+		log_error("upstream %s is not asked: authorities of upstreams.ca_file: %s", s->name,
+			s->tls.why);
 }
 
 void upstream_tls_continue(struct upstream *s, struct upstream_tls *old)

@@ -137,9 +137,9 @@ static bool knows_beside(const void *, const char *key)
 static bool knows_key(const void *, const char *key)
 {
 	return url_field_is_of(
-		"name own group blocking prefixes macs clients vlan_count vlans client_name_count "
-		"client_names all_lists lists allow deny services safe_search block block_all "
-		"paused pause_left_s next_change_unix_s schedules",
+		"name own group blocking prefixes macs host_addresses clients vlan_count vlans "
+		"client_name_count client_names all_lists lists allow deny services safe_search "
+		"block block_all paused pause_left_s next_change_unix_s own_schedules schedules",
 		"", key);
 }
 
@@ -157,16 +157,20 @@ static const char *item_wrong(const struct json_in *item)
 	return own == JSON_IN_NONE || own == JSON_IN_OBJECT ? NULL : ".own: must be an object";
 }
 
-// Prints an item of the body as one of a file. False: no memory.
+// Prints an item of the body as one of a file. An empty `own` has an empty list there, as an item
+// with a name alone stays as it is. False: no memory.
 static bool item_print(const struct json_in *item, const char *between, FILE *out)
 {
 	const struct json_in *own = json_in_get(item, "own");
 	char *name = json_in_dump(json_in_get(item, "name"));
 	char *rest = json_in_kind(own) == JSON_IN_OBJECT ? json_in_dump(own) : NULL;
 	const bool ok = name && (rest || json_in_kind(own) != JSON_IN_OBJECT);
+	const bool is_empty = ok && rest && strcmp(rest, "{}") == 0;
 	if (ok)
 		fprintf(out, "%s{\"name\": %s%s%s", between, name, rest ? ", " : "",
-			rest ? rest + 1 : "}");
+			is_empty ? "\"clients\": []}"
+			: rest   ? rest + 1
+				 : "}");
 	heap_free(name);
 	heap_free(rest);
 	return ok;

@@ -175,7 +175,7 @@ for unit in weir-doctor.timer weir-doctor.path; do
 	check "$unit is started" grep -q "start $unit" "$calls"
 done
 check "root leaves findings" eval 'touch "$debian/var/lib/weir/doctor.request" && inside weirctl doctor --save'
-same "which the control plane alone reads" '640 root:weir' "$(mode_in /var/lib/weir/doctor)"
+same "which root wrote for the group of the folder" '640 root:weir' "$(mode_in /var/lib/weir/doctor)"
 check "and shows" eval 'curl -s --unix-socket "$debian/run/weir/control/control.sock" http://weir/v1/doctor | jq -e ".state == \"saved\" and .requested_unix_s == 0 and (.findings | length) > 20"'
 check "the mount of huge pages comes with them" inside test -L \
 	'/etc/systemd/system/weir-dataplane.service.wants/dev-hugepages\x2dweir.mount'

@@ -27,12 +27,12 @@ function findings(r) {
 export function doctor(signal) {
   const about = h('div'), list = h('div');
   const look = async () => {
-    const r = await get('/doctor', {}, { signal });
+    const r = await get('/doctor', {}, { signal }).catch((e) => { if (e.name === 'AbortError') throw e; fill(about, h('p', { class: 'bad' }, e.message)); });
+    if (!r) return;
     fill(about, h('p', {}, r.state === 'saved' ? _`Checked ${when(r.checked_unix_s)}, ${span(r.age_s)} ago.` : r.state === 'none' ? _`Not checked yet.` : h('span', { class: 'bad' }, r.why)),
       r.can_run ? mayOperate() && row(action(_`Check now`, run))
         : h('p', { class: 'soft' }, pieces`A command on the box checks the machine (cores, huge pages, ports, files): ${h('code', {}, 'sudo weirctl doctor --save')}`));
     fill(list, r.state === 'saved' && findings(r));
-    return r;
   };
   const run = async () => {
     const { requested_unix_s: asked } = await post('/doctor/run');
