@@ -240,7 +240,7 @@ TEST(test_of_file)
 	assert_string_equal(put(unset, "{\"groups\": [" GUESTS "]}", "1 0 0 0 1"), "");
 }
 
-// An empty list is no value of the group's own, beside other keys and alone.
+// An empty list is no value of the group's own.
 TEST(test_emptied)
 {
 	static char none[] = "";
@@ -249,11 +249,6 @@ TEST(test_emptied)
 	char *a = put(none, text, "0 1 0 1 0");
 	assert_string_equal(a, "unset:\n  - \"groups[kids].deny\"\n");
 	put(a, text, "0 0 0 2 0");
-	static char guests[] = "{\"groups\": [{\"name\": \"kids\"},"
-			       "{\"name\": \"guests\", \"clients\": []}]}";
-	a = put(none, guests, "0 1 0 1 0");
-	assert_string_equal(a, "unset:\n  - \"groups[guests].clients\"\n");
-	put(a, guests, "0 0 0 2 0");
 }
 
 TEST(test_refused)
