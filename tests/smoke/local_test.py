@@ -154,8 +154,8 @@ def test_types_that_a_name_lacks(lab):
         assert lab.short("alias.test", "AAAA") == f"ok-3000.nas.test. {six}"
         assert lab.short("nx-3000.nas.test") == "192.168.7.32"
         assert lab.result("nx-3000.nas.test", "AAAA") == "NODATA"  # the name exists
-        assert "(local.missing_types: forward)" in lab.weirctl("why", "ok-3000.nas.test", "AAAA")
-        assert "missing_types" not in lab.weirctl("why", "ok-3000.nas.test", "A")
+        assert "(local.missing_types: forward)" in lab.weirctl("why", "ok-3000.nas.test", "--type", "AAAA")
+        assert "missing_types" not in lab.weirctl("why", "ok-3000.nas.test", "--type", "A")
         with lab.configured(blocking={"deny": ["ok-3000.nas.test"], "mode": "nxdomain"}):
             becomes("NXDOMAIN", lab.result, "ok-3000.nas.test", "AAAA")
             assert lab.short("ok-3000.nas.test") == "192.168.7.30"
