@@ -3,8 +3,6 @@
 
 #include "special_names.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
@@ -12,20 +10,39 @@
 
 enum { IPV4_LABELS = 6, IPV6_LABELS = 34, SECONDS_MIN = 1 };
 
+#define REVERSE(count, text)                                         \
+	{                                                            \
+		.len = sizeof(text), .labels = (count), .wire = text \
+	}
+#define REVERSE_172(n) REVERSE(4, "\002" n "\003172\007in-addr\004arpa")
+
+static const struct dns_name reverse[] = {
+	REVERSE(3, "\00210\007in-addr\004arpa"),
+	REVERSE_172("16"),
+	REVERSE_172("17"),
+	REVERSE_172("18"),
+	REVERSE_172("19"),
+	REVERSE_172("20"),
+	REVERSE_172("21"),
+	REVERSE_172("22"),
+	REVERSE_172("23"),
+	REVERSE_172("24"),
+	REVERSE_172("25"),
+	REVERSE_172("26"),
+	REVERSE_172("27"),
+	REVERSE_172("28"),
+	REVERSE_172("29"),
+	REVERSE_172("30"),
+	REVERSE_172("31"),
+	REVERSE(4, "\003168\003192\007in-addr\004arpa"),
+	REVERSE(4, "\001d\001f\003ip6\004arpa"),
+};
+
 bool house_reverse_at(unsigned i, struct dns_name *out)
 {
-	char text[32] = "d.f.ip6.arpa";
-	if (i > 18)
+	if (i >= ARRAY_LEN(reverse))
 		return false;
-	if (i == 0)
-		snprintf(text, sizeof(text), "10.in-addr.arpa");
-	else if (i <= 16)
-		snprintf(text, sizeof(text), "%u.172.in-addr.arpa", 15 + i);
-	else if (i == 17)
-		snprintf(text, sizeof(text), "168.192.in-addr.arpa");
-	int rc = dns_name_from_text(text, strlen(text), out);
-	assert(rc == 0);
-	(void)rc;
+	*out = reverse[i];
 	return true;
 }
 
@@ -38,12 +55,11 @@ static bool is_below_domain(const struct config *c, const struct dns_name *name)
 bool house_is_reverse(const struct dns_name *name)
 {
 	static const uint8_t arpa[] = "\4arpa";
-	struct dns_name zone;
 	if (name->len <= sizeof(arpa)
 		|| memcmp(name->wire + name->len - sizeof(arpa), arpa, sizeof(arpa)) != 0)
 		return false;
-	for (unsigned i = 0; house_reverse_at(i, &zone); i++)
-		if (dns_name_is_under(name, &zone))
+	for (unsigned i = 0; i < ARRAY_LEN(reverse); i++)
+		if (dns_name_is_under(name, &reverse[i]))
 			return true;
 	return false;
 }
@@ -104,11 +120,14 @@ static const struct config_local_zone *zone_of(const struct config *c, const str
 const struct lease_name *house_lease(const struct config *c, const struct lease_names *leases,
 	const struct dns_name *name, int forward_labels, int64_t now_s)
 {
-	const struct config_local_zone *z = zone_of(c, name);
+	const struct config_local_zone *z;
 	const struct lease_name *l;
 	struct ip_address address;
 	if (!house_has(c, name) || !lease_names_are_of(leases, &c->local.house)
-		|| forward_labels >= name->labels || (z && z->name.labels >= name->labels))
+		|| forward_labels >= name->labels)
+		return NULL;
+	z = zone_of(c, name);
+	if (z && z->name.labels >= name->labels)
 		return NULL;
 	if (!is_below_domain(c, name))
 		return reverse_read(name, &address) ? lease_names_at(leases, &address, now_s)

@@ -95,7 +95,7 @@ static bool is_of_house(const struct ip_address *a)
 {
 	const uint8_t *b = a->bytes;
 	if (a->version == 6)
-		return (b[0] & 0xfe) == 0xfc;
+		return b[0] == 0xfd; // the half of fc00::/7 in use (RFC 4193 3.1)
 	return a->version == 4
 	       && (b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16)
 		       || (b[0] == 192 && b[1] == 168));

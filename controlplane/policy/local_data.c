@@ -62,7 +62,21 @@ struct local_items {
 	size_t used, bytes_room;
 };
 
-struct local_seed;
+// What the configuration and hosts files say of names, as items. A seed is what the sources of one
+// configuration have in common. Files are read on a helper thread.
+struct local_seed {
+	struct special_settings special;
+	struct designated designated;
+	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // service addresses
+	unsigned address_count;
+	bool hosts_ptr, forwards_missing;
+	uint32_t ttl_s;
+	unsigned hosts_count, zone_count;
+	char *hosts[CONFIG_HOSTS_FILES_MAX];
+	struct dns_name *zones; // zones whose unknown names do not exist, in order
+	struct dns_name house;  // `local.domain`; no labels: no domain
+	bool house_is_zone; // the domain is one of `zones` for a group without a forward zone of it
+};
 
 static int items_new(struct local_items **out)
 {
@@ -281,7 +295,7 @@ static struct covering covering_of(const struct local_items *b, const struct dns
 	return c;
 }
 
-// Defined below: is what the items of `own` lack resolved?
+// Defined below, for `missing_types: forward`: is what the items of `own` lack resolved?
 static bool lacks_are_resolved(
 	const struct local_seed *d, const struct local_items *b, const struct covering *own);
 
@@ -312,7 +326,8 @@ static bool leads_to_others(
 	struct list_chain chain;
 	struct covering end;
 	return trail_follow(b, alias, &chain, &end) < 0 || !end.first
-	       || end.first->reply == RULE_REPLY_RESOLVE || lacks_are_resolved(d, b, &end);
+	       || end.first->reply == RULE_REPLY_RESOLVE
+	       || (d->forwards_missing && lacks_are_resolved(d, b, &end));
 }
 
 // When all is in: sorts, lets the loudest speak, and finds out which CNAMEs lead to local data
@@ -338,8 +353,12 @@ static struct list_rule rule_of(
 	static const struct rule_types but_hosts = {
 		.count = 3, .except = 1, .type = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_ANY}};
 	bool data = i->reply == RULE_REPLY_DATA;
-	const struct covering same = covering_at(b, b->bytes + i->name, i->name_len, i->covers);
-	const uint16_t only = lacks_are_resolved(d, b, &same) ? i->rtype : 0;
+	uint16_t only = 0; // not 0: the rule is for this type alone
+	if (d->forwards_missing) {
+		const struct covering same =
+			covering_at(b, b->bytes + i->name, i->name_len, i->covers);
+		only = lacks_are_resolved(d, b, &same) ? i->rtype : 0;
+	}
 	return (struct list_rule){
 		.what = LIST_RULE_NAME,
 		.kind =
@@ -407,22 +426,6 @@ static int items_rules(const struct local_seed *d, const struct local_items *b,
 	return rc;
 }
 
-// What the configuration and hosts files say of names, as items. A seed is what the sources of one
-// configuration have in common. Files are read on a helper thread.
-struct local_seed {
-	struct special_settings special;
-	struct designated designated;
-	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // service addresses
-	unsigned address_count;
-	bool hosts_ptr, forwards_missing;
-	uint32_t ttl_s;
-	unsigned hosts_count, zone_count;
-	char *hosts[CONFIG_HOSTS_FILES_MAX];
-	struct dns_name *zones; // zones whose unknown names do not exist, in order
-	struct dns_name house;  // `local.domain`; no labels: no domain
-	bool house_is_zone; // the domain is one of `zones` for a group without a forward zone of it
-};
-
 enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3
 
 static int by_wire(const void *x, const void *y)
@@ -481,7 +484,7 @@ static bool lacks_are_resolved(
 	const struct local_seed *d, const struct local_items *b, const struct covering *own)
 {
 	struct dns_name up = {.len = own->first->name_len, .labels = own->first->labels};
-	if (!d->forwards_missing || !are_records(b, own))
+	if (!are_records(b, own))
 		return false;
 	memcpy(up.wire, b->bytes + own->first->name, up.len);
 	while (!is_closed(d, b, &up)) {
@@ -490,6 +493,8 @@ static bool lacks_are_resolved(
 		up = parent_of(&up);
 		const struct covering above = covering_at(b, up.wire, up.len, RULE_COVERS_BELOW);
 		for (const struct item *i = above.first; i; i = next_of(b, &above, i)) {
+			if (i->voice == LOCAL_HOUSE) // only where a closed name is above
+				return false;
 			if (i->reply == RULE_REPLY_RESOLVE && i->rtype != DNS_TYPE_CNAME)
 				return true;
 			if (!has_type(b, own, i->rtype))

@@ -558,6 +558,7 @@ static bool may_go_elsewhere(const struct resolver *r, const struct view *asked,
 	const struct forward_set *set, const struct dns_name *name, uint16_t qtype)
 {
 	const struct forward_zone *zone = question_zone(r, asked, name, qtype);
+	const bool in_house = house_has(r->set.config, name);
 
 	if ((zone && zone->set != set)
 		|| (r->answer_policy && answer_policy_knows_local(r->answer_policy, name, qtype)))
@@ -566,7 +567,7 @@ static bool may_go_elsewhere(const struct resolver *r, const struct view *asked,
 		const struct view *view = views_at(r->views, i);
 		if (view && view_asks_as(view) == asked->number
 			&& (question_renames(r, view, name, qtype)
-				|| resolver_is_house(r, view, name)))
+				|| (in_house && resolver_is_house(r, view, name))))
 			return true;
 	}
 	return false;
@@ -1290,16 +1291,10 @@ static void question_validate(struct question *q)
 // Has the name that weir asks for local records, of other types than the one asked?
 static bool has_local_records(const struct question *q)
 {
-	static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_PTR, DNS_TYPE_MX,
-		DNS_TYPE_TXT, DNS_TYPE_SRV, DNS_TYPE_CAA, DNS_TYPE_SVCB, DNS_TYPE_HTTPS};
 	const struct resolver *r = q->owner;
 	const struct dns_name *name = question_asked(q);
-	if (!r->set.missing_forward || resolver_is_local(r, q->def, name, question_asked_type(q)))
-		return false;
-	for (unsigned i = 0; i < ARRAY_LEN(types); i++)
-		if (resolver_is_local(r, q->def, name, types[i]))
-			return true;
-	return false;
+	return r->set.missing_forward && !resolver_is_local(r, q->def, name, question_asked_type(q))
+	       && resolver_has_local(r, q->def, name);
 }
 
 int question_read(const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out)

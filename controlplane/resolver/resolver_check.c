@@ -39,11 +39,35 @@ int resolver_forward_labels(
 	return zone ? zone->name.labels : -1;
 }
 
+bool resolver_has_local(
+	const struct resolver *r, const struct view *view, const struct dns_name *name)
+{
+	static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_PTR, DNS_TYPE_MX,
+		DNS_TYPE_TXT, DNS_TYPE_SRV, DNS_TYPE_CAA, DNS_TYPE_SVCB, DNS_TYPE_HTTPS};
+
+	// Else what is local for one type is for all.
+	const size_t count = r->set.missing_forward ? ARRAY_LEN(types) : 1;
+	for (size_t i = 0; i < count; i++)
+		if (resolver_is_local(r, view, name, types[i]))
+			return true;
+	return false;
+}
+
+// Does the name exist without anything, but for leases? No record has HINFO, so a rule for it is
+// one for all types; the image leaves only those of leases out of one (local_data.c).
+static bool is_but_for_leases(
+	const struct resolver *r, const struct view *view, const struct dns_name *name)
+{
+	return !resolver_is_local(r, view, name, DNS_TYPE_A)
+	       && resolver_is_local(r, view, name, DNS_TYPE_HINFO);
+}
+
 // Do the operator's records, hosts files or special-use names have that name?
 static bool is_operators(
 	const struct resolver *r, const struct view *view, const struct dns_name *name)
 {
-	return resolver_local_alias(r, view, name) || resolver_is_local(r, view, name, DNS_TYPE_A);
+	return resolver_local_alias(r, view, name)
+	       || (resolver_has_local(r, view, name) && !is_but_for_leases(r, view, name));
 }
 
 // The lease that answers for the name: not where the operator has that name, or the one that the
@@ -72,8 +96,7 @@ size_t resolver_house_answer(struct resolver *r, const struct view *view, const 
 		.forward_labels = resolver_forward_labels(r, view, &q->name),
 		.lease = l,
 		.exists = !l && house_has(r->set.config, &q->name)
-			  && resolver_is_local(r, view, &q->name, DNS_TYPE_TXT)
-			  && !resolver_is_local(r, view, &q->name, DNS_TYPE_A),
+			  && is_but_for_leases(r, view, &q->name),
 		.now_s = now_s};
 
 	return house_answer(r->set.config, leases, &of, msg, cap);

@@ -35,6 +35,9 @@ void resolver_check_tables(const struct resolver *r, struct table_registry *tabl
 // group's.
 bool resolver_is_local(const struct resolver *r, const struct view *view,
 	const struct dns_name *name, uint16_t qtype);
+// Is that so for any type that a record can have?
+bool resolver_has_local(
+	const struct resolver *r, const struct view *view, const struct dns_name *name);
 // The labels of the forward zone that the name is in; -1: it is in none.
 int resolver_forward_labels(
 	const struct resolver *r, const struct view *view, const struct dns_name *name);

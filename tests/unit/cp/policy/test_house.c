@@ -133,6 +133,24 @@ TEST_WITH(test_reverse, setup, teardown)
 	expect("5.0.31.172.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
 }
 
+TEST(test_reverse_zones)
+{
+	struct dns_name zone, expected;
+	char text[32];
+	unsigned i = 0;
+	for (; house_reverse_at(i, &zone); i++) {
+		snprintf(text, sizeof(text), "%u.172.in-addr.arpa", 15 + i);
+		expected = name_of_text(i == 0    ? "10.in-addr.arpa"
+					: i == 17 ? "168.192.in-addr.arpa"
+					: i == 18 ? "d.f.ip6.arpa"
+						  : text);
+		assert_true(dns_name_equal(&zone, &expected));
+		assert_int_equal(zone.labels, expected.labels);
+		assert_true(house_is_reverse(&zone));
+	}
+	assert_int_equal(i, 19);
+}
+
 // No name but the one spelling of an address stands for it.
 TEST_WITH(test_bad_reverse, setup, teardown)
 {

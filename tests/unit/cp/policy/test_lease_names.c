@@ -90,7 +90,7 @@ TEST_WITH(test_addresses, NULL, teardown)
 {
 	static const char *const bad[] = {"9.9.9.9", "127.0.0.1", "0.0.0.0", "172.32.0.1",
 		"172.15.0.1", "192.169.0.1", "169.254.0.1", "100.64.0.1", "224.0.0.1", "::1",
-		"2001:db8::1", "fe80::1", "::ffff:192.168.1.1"};
+		"2001:db8::1", "fe80::1", "fc00::1", "::ffff:192.168.1.1"};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
 		const struct lease_given g = given("laptop", bad[i], 0);
 		make(&g, 1);

@@ -289,6 +289,37 @@ TEST_WITH(test_house, setup, teardown)
 	expect("laptop.lan", DNS_TYPE_A, "1");
 }
 
+// As in any closed zone, though leases may have names there.
+TEST_WITH(test_missing_types_of_a_house, setup, teardown)
+{
+	config.local.missing_forward = true;
+	house("lan");
+	zone("open.lan", true);
+	everyone("nas.lan", "A", "192.0.2.1");
+	everyone("mail.lan", "TXT", "here");
+	everyone("to.lan", "CNAME", "nas.lan");
+	everyone("*.w.lan", "A", "192.0.2.2");
+	everyone("nas.open.lan", "A", "192.0.2.3");
+	everyone("nas", "AAAA", "2001:db8::1");
+	everyone("9.1.168.192.in-addr.arpa", "PTR", "nas.lan");
+	hosts("192.168.1.8 web.lan\n");
+	build();
+	expect("nas.lan", DNS_TYPE_A, "1");
+	expect("nas.lan", DNS_TYPE_AAAA, "0");
+	expect("mail.lan", DNS_TYPE_A, "0");
+	expect("web.lan", DNS_TYPE_AAAA, "0");
+	expect_answer(NULL, "to.lan", DNS_TYPE_A, "0: @ CNAME nas.lan, nas.lan A");
+	expect("x.w.lan", DNS_TYPE_AAAA, "0");
+	expect("laptop.lan", DNS_TYPE_A, "RESOLVE");
+	expect("nas.open.lan", DNS_TYPE_AAAA, "RESOLVE");
+	expect("nas", DNS_TYPE_A, "");
+	expect("9.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "1");
+	expect("9.1.168.192.in-addr.arpa", DNS_TYPE_TXT, "0");
+	expect("8.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "1");
+	expect("8.1.168.192.in-addr.arpa", DNS_TYPE_TXT, "0");
+	expect("7.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
+}
+
 // Block lists count for names of an open or forwarded domain: no rule speaks for the leases.
 TEST_WITH(test_open_house, setup, teardown)
 {

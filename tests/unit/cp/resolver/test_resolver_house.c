@@ -8,17 +8,25 @@
 static struct answer_policy_fixture image;
 static struct config_local_zone zone;
 
-static void local_add(const char *name)
+// `types.count` 0: the rule is for all.
+static void local_add(const char *name, enum rule_reply reply, struct rule_types types)
 {
-	static const uint8_t address[] = {192, 0, 2, 20};
+	static const uint8_t rdata[16] = {3, 't', 'w', 'o'};
 	const struct dns_name owner = name_of_text(name);
 	struct list_rule rule = rule_of_name(RULE_CLASS_LOCAL, &owner);
-	rule.kind.reply = RULE_REPLY_DATA;
-	rule.rtype = DNS_TYPE_A;
+	const bool data = reply == RULE_REPLY_DATA;
+	rule.kind.reply = reply;
+	rule.kind.types = types;
+	rule.rtype = !data ? 0 : types.count ? types.type[0] : DNS_TYPE_A;
 	rule.ttl_s = 44;
-	rule.rdata = address;
-	rule.rdata_len = sizeof(address);
+	rule.rdata = data ? rdata : NULL;
+	rule.rdata_len = !data ? 0 : rule.rtype == DNS_TYPE_AAAA ? 16 : 4;
 	assert_int_equal(rule_builder_rule(image.builder, &rule), 0);
+}
+
+static struct rule_types only(uint16_t type)
+{
+	return (struct rule_types){.count = 1, .type = {type}};
 }
 
 // With NULL no lease.
@@ -29,20 +37,32 @@ static void leases_publish(const char *third)
 	const struct lease_given g[] = {{"laptop", "/a", address_of_text("192.168.1.5"), 0},
 		{"nas", "/a", address_of_text("192.168.1.66"), 0},
 		{"desk", "/a", address_of_text("192.168.1.67"), 0},
+		{"six", "/a", address_of_text("192.168.1.69"), 0},
+		{"mail", "/a", address_of_text("192.168.1.70"), 0},
+		{"deep", "/a", address_of_text("192.168.1.71"), 0},
 		{third, "/a", address_of_text("192.168.1.68"), 0}};
 	assert_int_equal(
-		lease_names_make(&rig.config.local.house, &own, g, third ? 4 : 3, &table), 0);
+		lease_names_make(&rig.config.local.house, &own, g, third ? 7 : 6, &table), 0);
 	lease_names_publish(table);
 }
 
-static int setup(void **state)
+static int start(void **state, bool missing_forward)
 {
 	static const char *const has[] = {"local data", "rebinding"};
 	struct config_local *l = &rig.config.local;
 	fixture_begin(&image);
 	fixture_source(&image, "local data");
-	local_add("nas.lan");
-	local_add("desk");
+	const struct rule_types all = {0},
+				but_hosts = {.count = 3,
+					.except = 1,
+					.type = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_ANY}};
+	local_add("nas.lan", RULE_REPLY_DATA, all);
+	local_add("desk", RULE_REPLY_DATA, all);
+	local_add("six.lan", RULE_REPLY_DATA, only(DNS_TYPE_AAAA));
+	local_add("mail", RULE_REPLY_DATA, only(DNS_TYPE_TXT));
+	local_add("text.lan", RULE_REPLY_DATA, only(DNS_TYPE_TXT));
+	local_add("deep.lan", RULE_REPLY_NODATA, but_hosts);
+	local_add("empty.lan", RULE_REPLY_NODATA, but_hosts);
 	fixture_source(&image, "rebinding");
 	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.1");
 	fixture_check(&image);
@@ -53,6 +73,7 @@ static int setup(void **state)
 	l->zones = &zone;
 	l->zone_count = 1;
 	l->single_labels = SINGLE_LABELS_COMPLETE;
+	l->missing_forward = missing_forward;
 	rig.config.cache.min_ttl_s = 600;
 	rig.config.upstreams.count = 1;
 	fake[0].ttl_s = 300;
@@ -64,6 +85,16 @@ static int setup(void **state)
 	judge_by(&image);
 	leases_publish(NULL);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return start(state, false);
+}
+
+static int setup_missing(void **state)
+{
+	return start(state, true);
 }
 
 static int teardown(void **state)
@@ -123,4 +154,19 @@ TEST_WITH(test_no_lease, setup, teardown)
 	leases_publish("late");
 	resolves("late.lan", 4, ANSWER_UPSTREAM);
 	expect_records("late.lan A 192.168.1.68\n");
+}
+
+// A record of any type keeps the name from leases, also where the types that it lacks are others'.
+TEST_WITH(test_missing_types, setup_missing, teardown)
+{
+	is_blocked("six.lan", 1);
+	is_blocked("mail.lan", 2);
+	is_blocked("text.lan", 3);
+	assert_int_equal(rig_asked(), 3);
+	resolves("deep.lan", 4, ANSWER_UPSTREAM);
+	expect_records("deep.lan A 192.168.1.71\n");
+	ask("empty.lan", 5);
+	expect_answer(5, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	assert_int_equal(get_u16(got.dns + 6), 0);
+	assert_int_equal(rig_asked(), 3);
 }
