@@ -143,7 +143,8 @@ def test_types_that_a_name_lacks(lab):
     assert lab.ask("ok-3000.nas.test", "AAAA").rcode == "NOERROR" and not lab.ask("ok-3000.nas.test", "AAAA").texts
     assert lab.ask("ok-3000.x.wild.test", "AAAA").texts == []
     assert lab.up1.asked("ok-3000.nas.test", "AAAA") == 0
-    with lab.configured(local={**local, "missing_types": "forward"}):
+    forwards = {**local, "missing_types": "forward"}
+    with lab.configured(local=forwards):
         becomes(True, lambda: bool(lab.ask("ok-3000.nas.test", "AAAA").texts))
         assert lab.short("ok-3000.nas.test") == "192.168.7.30"
         assert lab.up1.asked("ok-3000.nas.test", "AAAA") >= 1

@@ -15,7 +15,7 @@ page_configure() {
 
 # Steps of page_browser.py, and their run by user $who, ann by default.
 # press BUTTON [ROW]: that of a row of a table
-press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1' && !e.ariaDisabled && (e.closest('tr') ?? e).textContent.includes('${2-}')); if (b) b.click(); return !!b; })()"; }
+press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1' && (e.closest('tr') ?? e).textContent.includes('${2-}')); if (b) b.click(); return !!b; })()"; }
 typed() { echo "(() => { const l = [...document.querySelectorAll('main label')].filter((e) => e.firstChild.textContent === '$1')[${3:-0}]; if (l) l.lastChild.value = '$2'; return !!l; })()"; }
 said() { echo "document.getElementById('said').textContent.includes('$1')"; }
 browse() { $python -B "$smoke_dir/rig/page_browser.py" $url "${who:-ann}" 'a long password' "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
