@@ -22,8 +22,9 @@ def leases(*lines):
     os.rename(TMP / "next", LEASES)
 
 
-def configure(lab, single_labels="forward", domain="lan", zones=None, deny=(), rebinding=True, **changes):
-    local = {"test_names": True, "domain": domain, "single_labels": single_labels, "records": RECORDS, "zones": zones}
+def configure(lab, single_labels="forward", domain="lan", zones=None, deny=(), rebinding=True, missing=None, **changes):
+    local = {"test_names": True, "domain": domain, "single_labels": single_labels, "records": RECORDS, "zones": zones,
+             "missing_types": missing}
     lab.configure(local=local, client_names={"usual_files": False, "lease_files": [str(LEASES)]},
                   blocking={"rebinding": {"enabled": rebinding}, "deny": list(deny)}, **changes)
 
@@ -69,6 +70,18 @@ def test_record_below_a_lease(lab):
     assert lab.short("tv.lan") == "192.168.1.6"
     assert lab.short("x.tv.lan", "TXT") == '"below"'
     assert [lab.result(*q) for q in (("tv.lan", "TXT"), ("room.lan",), ("room.lan", "TXT"))] == ["NODATA"] * 3
+
+
+def test_missing_types(lab):
+    """Types that a record of the domain lacks are nobody else's: no server is asked, and no lease takes the name."""
+    configure(lab, missing="forward")
+    becomes(True, lambda: "(local.missing_types: forward)" in lab.weirctl("why", "bench", "--type", "AAAA"))
+    assert [lab.result(*q) for q in (("nas.lan", "AAAA"), ("nas.lan", "MX"), ("x.room.lan",), ("room.lan",))] == ["NODATA"] * 4
+    assert [lab.short(name) for name in ("nas.lan", "tv.lan")] == ["192.168.1.200", "192.168.1.6"]
+    assert lab.result("20.1.168.192.in-addr.arpa", "TXT") == "NODATA"
+    assert lab.result("66.1.168.192.in-addr.arpa", "PTR") == "NXDOMAIN"
+    assert asked(lab, "nas.lan", "x.room.lan", "room.lan", "20.1.168.192.in-addr.arpa") == []
+    configure(lab)
 
 
 def test_name_of_others_that_leads_here(lab):
