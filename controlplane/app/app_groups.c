@@ -108,11 +108,11 @@ static void hosts_find(const struct app *a, const struct config *c, struct group
 	struct hosts_find f = {.config = c, .out = out};
 	memset(out, 0, sizeof(*out));
 	if (group_hosts_has_names(c))
-		client_book_each(client_names_book(a->client_names), time(NULL), host_take, &f);
+		client_book_given(client_names_book(a->client_names), time(NULL), host_take, &f);
 	group_hosts_sort(out);
 }
 
-// The client book has learnt or lost the address of a name that is a client of a group.
+// A hosts file or a lease gives or takes the address of a name that is a client of a group.
 static void on_hosts(evutil_socket_t, short, void *arg)
 {
 	struct app *a = arg;
@@ -236,9 +236,9 @@ static void hosts_log(const struct group_hosts *before, const struct group_hosts
 	if (!group_hosts_same(before, now))
 		log_info("groups: host names in groups have %u addresses", now->count);
 	if (now->left_out && now->left_out != before->left_out)
-		log_warning("groups: %u addresses of host names are left out: groups have at most "
-			    "%d of them, and %d prefixes in all",
-			now->left_out, GROUP_HOSTS_MAX, POLICY_PREFIXES_MAX);
+		log_warning("groups: %u addresses of host names are left out: a name has at most "
+			    "%d, all names %d, and groups %d prefixes in all",
+			now->left_out, GROUP_HOST_EACH_MAX, GROUP_HOSTS_MAX, POLICY_PREFIXES_MAX);
 }
 
 int app_groups_publish(struct app *a, const struct config *c)

@@ -245,7 +245,7 @@ bool client_book_named(
 	return found;
 }
 
-void client_book_each(struct client_book *b, int64_t now_s,
+void client_book_given(struct client_book *b, int64_t now_s,
 	void (*take)(void *arg, const struct client_entry *e), void *arg)
 {
 	if (!b)
@@ -253,7 +253,8 @@ void client_book_each(struct client_book *b, int64_t now_s,
 	pthread_mutex_lock(&b->lock);
 	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
 		const struct client_entry *e = &b->entry[i];
-		if (e->address.version && *e->name && !has_ended(e, now_s))
+		if (e->address.version && *e->name && e->from != CLIENT_FROM_PTR
+			&& !has_ended(e, now_s))
 			take(arg, e);
 	}
 	pthread_mutex_unlock(&b->lock);

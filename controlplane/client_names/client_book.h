@@ -15,7 +15,7 @@
 // ASCII, at most CLIENT_NAME_MAX - 1 bytes.
 //
 // Any thread; one lock, held for one set, or for the table by sweep, status, client_book_named and
-// client_book_each.
+// client_book_given.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,9 +73,10 @@ bool client_book_find_or_ask(struct client_book *b, unsigned version, const uint
 bool client_book_named(
 	struct client_book *b, const char *name, int64_t now_s, struct client_entry *out);
 
-// Hands on each entry with a name that has not ended, under the lock: `take` must not call the
-// book. `b` may be NULL.
-void client_book_each(struct client_book *b, int64_t now_s,
+// Hands on each entry with a name of a hosts file or of a lease that has not ended, under the lock:
+// `take` must not call the book. Names of PTR records are left out: each ends with its TTL, before
+// weir asks again. `b` may be NULL.
+void client_book_given(struct client_book *b, int64_t now_s,
 	void (*take)(void *arg, const struct client_entry *e), void *arg);
 
 // Passes each lease that has not ended to `take`, under the lock.

@@ -42,19 +42,25 @@ void group_hosts_add(const struct config *c, const struct ip_address *a, const c
 	struct group_hosts *out)
 {
 	struct group_host one = {.address = *a};
+	unsigned at = 0; // place of the name among those of all groups
 	for (unsigned i = 0; i < c->group_count && !one.group; i++)
-		for (unsigned k = 0; k < c->groups[i].host_count && !one.group; k++)
-			if (is_named(name, c->groups[i].hosts[k])) {
-				one.group = (uint8_t)(i + 1);
-				one.host = (uint16_t)k;
+		for (unsigned k = 0; k < c->groups[i].host_count && !one.group; k++) {
+			if (!is_named(name, c->groups[i].hosts[k])) {
+				at++;
+				continue;
 			}
+			one.group = (uint16_t)(i + 1);
+			one.host = (uint16_t)k;
+		}
 	if (!one.group || !config_address_is_host(a) || hosts_is_localhost(a)
 		|| is_whole_client(c, a))
 		return;
-	if (out->count >= room(c))
+	if (out->of[at] == GROUP_HOST_EACH_MAX || out->count >= room(c)) {
 		out->left_out++;
-	else
-		out->one[out->count++] = one;
+		return;
+	}
+	out->of[at]++;
+	out->one[out->count++] = one;
 }
 
 static int by_address(const void *x, const void *y)

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Addresses of the host names that are clients of groups, as known at one moment. A name without a
-// dot is also that of each host whose first label it is.
+// Addresses of the host names that are clients of groups, as hosts files and leases give them at
+// one moment. A name without a dot is also that of each host whose first label it is.
 //
 // An address that a group has itself, whole, stays in that group. Prefixes of groups and addresses
-// of host names are at most POLICY_PREFIXES_MAX together; those beyond, and beyond
-// GROUP_HOSTS_MAX, are left out and counted. Any thread; no state.
+// of host names are at most POLICY_PREFIXES_MAX together; those beyond, beyond GROUP_HOSTS_MAX, and
+// beyond GROUP_HOST_EACH_MAX of one name, so that a device with many leases pushes out no other
+// name, are left out and counted. Any thread; no state.
 
 #include <weir/config.h>
 
-enum { GROUP_HOSTS_MAX = 1024 };
+enum { GROUP_HOSTS_MAX = 1024, GROUP_HOST_EACH_MAX = 64 };
 
 struct group_host {
 	struct ip_address address; // whole
-	uint8_t group;             // 1 + its place in the configuration
+	uint16_t group;            // 1 + its place in the configuration
 	uint16_t host;             // place in that group's `hosts`
 };
+// group_hosts_same compares bytes.
+static_assert(sizeof(struct group_host) == sizeof(struct ip_address) + 2 * sizeof(uint16_t));
 
 struct group_hosts {
 	unsigned count, left_out;
+	uint8_t of[CONFIG_GROUP_HOSTS_MAX]; // addresses of each host name, in the order of groups
 	struct group_host one[GROUP_HOSTS_MAX]; // sorted by address, none twice
 };
 

@@ -327,8 +327,13 @@ struct config_ipv6 {
 
 // Bytes of one name; names in all groups together.
 enum { CONFIG_CLIENT_NAME_MAX = 63, CONFIG_CLIENT_NAMES_MAX = 256 };
-#define CONFIG_HOST_MARK "host:"        // begins a client of a group that is a host name
-enum { CONFIG_GROUP_HOSTS_MAX = 1024 }; // host names in all groups together
+#define CONFIG_HOST_MARK "host:" // begins a client of a group that is a host name
+enum {
+	CONFIG_GROUP_HOSTS_MAX = 1024, // host names in all groups together
+	// Entries of one list of clients.
+	CONFIG_MEMBERS_MAX =
+		CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX + CONFIG_IIDS_MAX + CONFIG_GROUP_HOSTS_MAX,
+};
 
 // Clients with settings of their own. A group's number is its place in the list, from 1 on.
 struct config_group {

@@ -8,8 +8,8 @@ import struct
 
 from testing import TMP, ahead, becomes, client_namespace, main, run, wait
 
-LAB = {"upstreams": 2, "clients": ["198.18.0.3", "198.18.0.4"]}
-ANYONE, THIRD, FOURTH = "198.18.0.2", "198.18.0.3", "198.18.0.4"
+LAB = {"upstreams": 2, "clients": ["198.18.0.3", "198.18.0.4", "fd53::3", "fd53::4"]}
+ANYONE, THIRD, FOURTH, THIRD6, FOURTH6 = "198.18.0.2", "198.18.0.3", "198.18.0.4", "fd53::3", "fd53::4"
 NAME, OK, DENIED = "ok-3000.cached.test", "198.18.200.1", "198.18.99.99"
 FIRST, SECOND = {"address": "127.0.0.1:5301"}, {"address": "127.0.0.1:5302"}
 OWN = {"name": "own", "clients": ["198.18.0.3/32"], "upstreams": [SECOND]}
@@ -205,6 +205,9 @@ def test_group_by_interface_part_of_ipv6(lab):
     why = lab.get("why", name="ok-3107.cached.test", client="fd53::3")  # the part beats the prefix
     assert (why["client"]["found_by"], why["client"]["by"], why["verdict"]) == ("iid", member, "blocked")
     assert lab.get("why", name="x.test", client="fd53::4")["client"]["group"] == "prefix"
+    for over in "udp", "tcp":  # a worker and the control plane
+        becomes("0.0.0.0", lab.short, "ok-3107.cached.test", client=THIRD6, family=6, over=over)
+        assert lab.short("ok-3107.cached.test", client=FOURTH6, family=6, over=over) == OK
     assert lab.get("groups")["groups"][1]["clients"] == [member]
 
 

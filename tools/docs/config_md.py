@@ -369,7 +369,7 @@ LISTS = {
          "Forward zones for this group alone. They come before everyone's zone of the same name."),
         ("name", "1 to {CONFIG_GROUP_NAME_MAX} bytes", "none: required", None, "live",
          "Unique name of the group, not `everyone`. At most {CONFIG_GROUPS_MAX} groups."),
-        ("clients", "IP address, with or without `/prefix`, MAC, [interface part of IPv6](../how-to/groups.md#by-the-interface-part-of-ipv6) (`::7/::ffff:ffff:ffff:ffff`), name of one of `clients`, or `host:NAME` ([a host name](../how-to/groups.md#by-host-name))", "`[]`", "CONFIG_PREFIXES_MAX", "live",
+        ("clients", "IP address, with or without `/prefix`, MAC, [interface part of IPv6](../how-to/groups.md#by-the-interface-part-of-ipv6) (`::7/::ffff:ffff:ffff:ffff`), name of one of `clients`, or `host:NAME` ([a host name](../how-to/groups.md#by-host-name) of hosts files and leases)", "`[]`", "CONFIG_PREFIXES_MAX", "live",
          "Clients of the group. A MAC decides before any prefix. Prefixes may lie within each other, in one group or in several; weir refuses equal ones and IPv4 written as IPv6 (`::ffff:192.0.2.1`). The bound is for all "
          "groups together; an equal bound holds for MACs. A group needs one of these, of `vlans` or of `client_names`."),
         ("vlans", "VLAN number, 1 to {CONFIG_VLAN_MAX}", "`[]`", "CONFIG_VLAN_MAX", "live",

@@ -242,18 +242,8 @@ static int by_text(const void *text, const void *entry)
 }
 
 // Adds all addresses and MACs of a named client.
-static int named_add(
-	const struct config_doc *doc, struct members *m, const char *key, const char *text)
+static int named_add(struct members *m, const struct config_client *c)
 {
-	const struct config_client **found =
-		bsearch(text, m->clients, m->client_count, sizeof(*m->clients), by_text);
-	if (!found)
-		return config_refuse(doc, key,
-			"is not an IP address, with or without /prefix length, nor a MAC, nor an "
-			"interface identifier (::1234:56ff:fe78:9abc/::ffff:ffff:ffff:ffff), nor "
-			"the "
-			"name of one of `clients`, nor \"" CONFIG_HOST_MARK "\" and a host name");
-	const struct config_client *c = *found;
 	int rc = 0;
 	for (unsigned i = 0; rc == 0 && i < c->address_count; i++)
 		rc = member_add(m, &c->addresses[i], NULL);
@@ -268,6 +258,11 @@ static int entry_add(const struct config_doc *doc, struct members *m, const char
 	struct ip_address a;
 	struct config_mac mac;
 	struct config_iid iid;
+	// A name of `clients` may look like a host name or an interface identifier.
+	const struct config_client **named =
+		bsearch(text, m->clients, m->client_count, sizeof(*m->clients), by_text);
+	if (named)
+		return named_add(m, *named);
 	if (is_host(text))
 		return host_add(doc, key, text, m->from.group, c);
 	if (config_iid_parse(text, &iid) == 0)
@@ -280,7 +275,10 @@ static int entry_add(const struct config_doc *doc, struct members *m, const char
 		int rc = config_mac_check(doc, key, &mac);
 		return rc < 0 ? rc : member_add(m, NULL, &mac);
 	}
-	return named_add(doc, m, key, text);
+	return config_refuse(doc, key,
+		"is not an IP address, with or without /prefix length, nor a MAC, nor an "
+		"interface identifier (::1234:56ff:fe78:9abc/::ffff:ffff:ffff:ffff), nor the "
+		"name of one of `clients`, nor \"" CONFIG_HOST_MARK "\" and a host name");
 }
 
 static int by_member(const void *a, const void *b)

@@ -51,9 +51,13 @@ char *config_client_text(const char *text, char out[CONFIG_ITEM_GROUP_MAX])
 	if (config_mac_parse(text, &mac) == 0)
 		return config_mac_text(&mac, out);
 	snprintf(out, CONFIG_ITEM_GROUP_MAX, "%s", text);
-	if (strncmp(out, CONFIG_HOST_MARK, strlen(CONFIG_HOST_MARK)) == 0)
-		for (char *p = out; *p; p++)
-			*p = (char)ascii_lower((uint8_t)*p);
+	const size_t mark = strlen(CONFIG_HOST_MARK), len = strlen(out);
+	if (strncmp(out, CONFIG_HOST_MARK, mark) != 0)
+		return out;
+	for (char *p = out; *p; p++)
+		*p = (char)ascii_lower((uint8_t)*p);
+	if (len > mark + 1 && out[len - 1] == '.')
+		out[len - 1] = '\0';
 	return out;
 }
 

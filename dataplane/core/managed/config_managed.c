@@ -244,7 +244,7 @@ struct list {
 };
 
 static const struct list entries = {NULL, "entries", CONFIG_DATED_MAX},
-			 members = {NULL, "group_members", CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX},
+			 members = {NULL, "group_members", CONFIG_MEMBERS_MAX},
 			 lists = {"blocking", "lists", CONFIG_LISTS_MAX},
 			 disabled = {"blocking", "disabled_lists", CONFIG_LISTS_MAX},
 			 records = {"local", "records", CONFIG_RECORDS_MAX},

@@ -182,6 +182,7 @@ struct config_item_place {
 // some milliseconds.
 bool config_item_find(const struct config_bundle *b, const struct config_item *item,
 	struct config_item_place *out);
-// Writes the canonical text of a group's client: of an address, a prefix or a MAC address; any
-// other text is copied. Two texts for one client give one canonical text. Returns `out`.
+// Writes the canonical text of a group's client: of an address, a prefix, a MAC address or a host
+// name (lower case, no final dot); any other text is copied. Two texts for one client give one
+// canonical text. Returns `out`.
 char *config_client_text(const char *text, char out[CONFIG_ITEM_GROUP_MAX]);

@@ -120,6 +120,21 @@ TEST(test_host_names)
 		"\"pad\" is in group \"kids\" already");
 }
 
+// A name of `clients` that looks like a host name or an interface identifier goes before those.
+TEST(test_named_like_host)
+{
+	struct config *c = config_text_load(MINIMAL
+		"clients:\n- {name: 'host:tablet', addresses: [192.0.2.7]}\n"
+		"- {name: '::7/-64', macs: ['02:00:5e:10:00:07']}\n"
+		"groups:\n- {name: kids, clients: ['host:tablet', 'host:tablet2', '::7/-64']}\n");
+	assert_int_equal(c->groups[0].client_count, 1);
+	assert_int_equal(c->groups[0].mac_count, 1);
+	assert_int_equal(c->groups[0].iid_count, 0);
+	assert_int_equal(c->groups[0].host_count, 1);
+	assert_string_equal(c->groups[0].hosts[0], "tablet2");
+	config_free(c);
+}
+
 TEST(test_client_names)
 {
 	struct config *c = config_text_load(
@@ -266,6 +281,25 @@ TEST(test_caps)
 			"9:1: groups: 4097 MACs of clients in all groups, at most "
 			"4096 are possible");
 	}
+}
+
+// As many as may be of each kind, in one list.
+TEST(test_all_kinds_full)
+{
+	static char text[sizeof(MINIMAL) + 64 + CONFIG_MEMBERS_MAX * 40];
+	char *p = stpcpy(text, MINIMAL "groups:\n- {name: a, clients: [");
+	for (unsigned i = 0; i < CONFIG_PREFIXES_MAX; i++)
+		p += sprintf(p, "10.%u.%u.0/24, ", i / 256, i % 256);
+	for (unsigned i = 0; i < CONFIG_MACS_MAX; i++)
+		p += sprintf(p, "'02:00:00:00:%02x:%02x', ", i / 256, i % 256);
+	for (unsigned i = 1; i <= CONFIG_IIDS_MAX; i++)
+		p += sprintf(p, "'::%x/-64', ", i);
+	for (unsigned i = 0; i < CONFIG_GROUP_HOSTS_MAX; i++)
+		p += sprintf(p, "'host:h%u', ", i);
+	stpcpy(p, "]}\n");
+	const struct config *c = config_text_load(text);
+	assert_int_equal(c->groups[0].iid_count, CONFIG_IIDS_MAX);
+	assert_int_equal(c->groups[0].host_count, CONFIG_GROUP_HOSTS_MAX);
 }
 
 // Group i has allow and deny entries and domains of two schedules.

@@ -304,7 +304,8 @@ static char main_text[] = "blocking:\n"
 			  "upstreams: {servers: [{address: 9.9.9.9}]}\n"
 			  "groups:\n"
 			  "- {name: kids, clients: ['02-00-5E-10-00-01'], allow: [game.example]}\n";
-static char part_text[] = "group_members: [{group: kids, client: 192.0.2.9/32}]\n"
+static char part_text[] = "group_members: [{group: kids, client: 192.0.2.9/32}, "
+			  "{group: kids, client: 'host:Pad.'}]\n"
 			  "entries: [{name: x.example, verdict: allow, group: kids}]\n"
 			  "local: {records: [{name: '*.lan', type: a, value: 192.0.2.1}]}\n";
 
@@ -333,6 +334,8 @@ TEST(test_places)
 		{{CONFIG_ITEM_RECORD, "lan", NULL, NULL, NULL}, NULL},
 		{{CONFIG_ITEM_MEMBER, "02:00:5e:10:00:01", NULL, NULL, NULL}, "/etc/a.yaml:7:26"},
 		{{CONFIG_ITEM_MEMBER, "192.0.2.9", NULL, NULL, NULL}, "/etc/b.yaml:1:17"},
+		{{CONFIG_ITEM_MEMBER, "host:pad", NULL, NULL, NULL}, "/etc/b.yaml:1:54"},
+		{{CONFIG_ITEM_MEMBER, "HOST:pad", NULL, NULL, NULL}, NULL},
 		{{CONFIG_ITEM_SERVER, "9.9.9.9", NULL, NULL, NULL}, "/etc/a.yaml:5:23"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -43,14 +43,19 @@ static struct ip_address address(const char *text)
 	return a;
 }
 
-static void known(const char *text, const char *name, int64_t ends_s)
+static void known_from(
+	enum client_name_from from, const char *text, const char *name, int64_t ends_s)
 {
 	const struct ip_address a = address(text);
-	struct client_entry e = {
-		.address.version = a.version, .from = CLIENT_FROM_LEASE, .ends_s = ends_s};
+	struct client_entry e = {.address.version = a.version, .from = from, .ends_s = ends_s};
 	memcpy(e.address.bytes, a.bytes, sizeof(a.bytes));
 	snprintf(e.name, sizeof(e.name), "%s", name);
 	client_book_put(book, &e, NOW_S);
+}
+
+static void known(const char *text, const char *name, int64_t ends_s)
+{
+	known_from(CLIENT_FROM_LEASE, text, name, ends_s);
 }
 
 static void entry_add(void *arg, const struct client_entry *e)
@@ -64,7 +69,7 @@ static void entry_add(void *arg, const struct client_entry *e)
 static void find(int64_t now_s, struct group_hosts *out)
 {
 	memset(out, 0, sizeof(*out));
-	client_book_each(book, now_s, entry_add, out);
+	client_book_given(book, now_s, entry_add, out);
 	group_hosts_sort(out);
 }
 
@@ -86,8 +91,12 @@ TEST_WITH(test_names, setup, teardown)
 	known("192.0.2.6", "tv", NOW_S); // the lease has ended
 	known("192.0.2.7", "tv", NOW_S + 10);
 	known("127.0.0.1", "laptop", 0);
+	known_from(CLIENT_FROM_HOSTS, "192.0.2.8", "tv", 0);
+	known_from(CLIENT_FROM_PTR, "192.0.2.10", "tv", NOW_S + 60); // would come and go
 	find(NOW_S, &hosts);
-	assert_int_equal(hosts.count, 4);
+	assert_int_equal(hosts.count, 5);
+	assert_int_equal(group_of("192.0.2.8"), 2);
+	assert_int_equal(group_of("192.0.2.10"), 0);
 	assert_int_equal(group_of("192.0.2.1"), 1);
 	assert_int_equal(group_of("2001:db8::1"), 1);
 	assert_int_equal(group_of("192.0.2.3"), 1);
@@ -96,7 +105,7 @@ TEST_WITH(test_names, setup, teardown)
 	assert_int_equal(group_hosts_of(&hosts, 1), 3);
 	static struct group_hosts later;
 	find(NOW_S + 10, &later);
-	assert_int_equal(later.count, 2);
+	assert_int_equal(later.count, 3);
 	assert_false(group_hosts_same(&hosts, &later));
 	find(NOW_S, &later);
 	assert_true(group_hosts_same(&hosts, &later));
@@ -131,15 +140,39 @@ TEST_WITH(test_given_addresses, setup, teardown)
 	free(image.head);
 }
 
-TEST_WITH(test_caps, setup, teardown)
+// A name with too many addresses pushes out no other name, of its group or another.
+TEST_WITH(test_cap_of_name, setup, teardown)
 {
 	char text[32];
-	for (unsigned i = 0; i < 1100; i++) {
-		snprintf(text, sizeof(text), "10.0.%u.%u", i / 250, 1 + i % 250);
-		known(text, "tv", 0);
+	for (unsigned i = 1; i <= 200; i++) {
+		snprintf(text, sizeof(text), "10.0.0.%u", i);
+		known(text, "console.lan", 0);
 	}
+	known("192.0.2.1", "laptop", 0);
+	known("192.0.2.2", "tv", 0);
 	find(NOW_S, &hosts);
-	assert_int_equal(hosts.count + hosts.left_out, 1100);
+	assert_int_equal(group_hosts_of(&hosts, 1), GROUP_HOST_EACH_MAX + 1);
+	assert_int_equal(hosts.left_out, 200 - GROUP_HOST_EACH_MAX);
+	assert_int_equal(group_of("192.0.2.1"), 1);
+	assert_int_equal(group_of("192.0.2.2"), 2);
+}
+
+TEST_WITH(test_caps, setup, teardown)
+{
+	enum { NAMES = 22, EACH = 50 };
+	static char name[NAMES][8];
+	static char *names[NAMES];
+	char text[32];
+	for (unsigned i = 0; i < NAMES * EACH; i++) {
+		names[i / EACH] = name[i / EACH];
+		snprintf(name[i / EACH], sizeof(name[0]), "pad%u", i / EACH);
+		snprintf(text, sizeof(text), "10.0.%u.%u", i / 250, 1 + i % 250);
+		known(text, name[i / EACH], 0);
+	}
+	groups[1].hosts = names;
+	groups[1].host_count = NAMES;
+	find(NOW_S, &hosts);
+	assert_int_equal(hosts.count + hosts.left_out, NAMES * EACH);
 	assert_int_equal(hosts.count, GROUP_HOSTS_MAX);
 	for (unsigned i = 0; i < POLICY_PREFIXES_MAX - 3; i++) {
 		snprintf(text, sizeof(text), "172.%u.%u.0/24", i / 256, i % 256);
