@@ -73,7 +73,7 @@ def test_record_below_a_lease(lab):
 
 
 def test_missing_types(lab):
-    """Types that a record of the domain lacks are nobody else's: no server is asked, and no lease takes the name."""
+    """Types that a record of the domain lacks are nobody else's: weir asks no server, and no lease takes the name."""
     configure(lab, missing="forward")
     becomes(True, lambda: "(local.missing_types: forward)" in lab.weirctl("why", "bench", "--type", "AAAA"))
     assert [lab.result(*q) for q in (("nas.lan", "AAAA"), ("nas.lan", "MX"), ("x.room.lan",), ("room.lan",))] == ["NODATA"] * 4
