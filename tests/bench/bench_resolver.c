@@ -65,6 +65,7 @@ static bool config_open(char why[APP_WHY_MAX])
 	if (fclose(f) != 0 || config_load(path, &app.started, why) < 0)
 		return false;
 	app.started->controlplane.resolvers = resolvers;
+	app.current = app.started;
 	return true;
 }
 

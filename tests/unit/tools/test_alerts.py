@@ -53,6 +53,7 @@ CASES = {
                            (f"weir_blocking_groups_paused{{{BOX}}}", "0+0x3000", "0+0x3000")],
     "WeirBlockingOff": reason("rules_held"),
     "WeirHugepagesApart": reason("hugepages"),
+    "WeirClockBehind": reason("clock"),
     "WeirReloadFailed": is_one(f"weir_config_last_reload_successful{{{BOX}}}", "0", "1"),
     "WeirConfigTakenBack": [(f"weir_config_taken_back_total{{{BOX}}}", "0+0x100 1+0x60", "1+0x3000")],
     "WeirConfigNotTakenBack": reason("config_health"),

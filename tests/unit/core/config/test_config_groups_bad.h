@@ -16,7 +16,7 @@
 {MINIMAL "clients: [{name: 192.0.2.1, addresses: [192.0.2.1]}]\n", "8:12: clients \"192.0.2.1\": name: is an address; give a name"},
 {MINIMAL "clients: [{name: '02:00:5e:10:00:01', addresses: [192.0.2.1]}]\n", "8:12: clients \"02:00:5e:10:00:01\": name: is an address; give a name"},
 {MINIMAL "clients: [{name: a, addresses: [192.0.2.1]}, {name: b, addresses: [192.0.2.2]}, {name: a, addresses: [192.0.2.3]}]\n", "8:82: clients \"a\": name: the name \"a\" is given twice"},
-{MINIMAL "groups: [{name: g, clients: [tablet]}]\n", "8:30: groups \"g\": clients[0]: is not an IP address, with or without /prefix length, nor a MAC, nor the name of one of `clients`"},
+{MINIMAL "groups: [{name: g, clients: [tablet]}]\n", "8:30: groups \"g\": clients[0]: is not an IP address, with or without /prefix length, nor a MAC, nor an interface identifier (::1234:56ff:fe78:9abc/::ffff:ffff:ffff:ffff), nor the name of one of `clients`"},
 {MINIMAL "groups: [{name: g, clients: ['03:00:00:00:00:01']}]\n", "8:30: groups \"g\": clients[0]: no interface can have this address"},
 {MINIMAL "clients: [{name: t, macs: ['02:00:00:00:00:01']}]\ngroups: [{name: g, clients: [t]}, {name: h, clients: [192.0.2.1, 02-00-00-00-00-01]}]\n", "9:66: groups \"h\": clients[1]: 02:00:00:00:00:01 is in group \"g\" already"},
 {MINIMAL "clients: [{name: t, addresses: [192.0.2.1]}]\ngroups: [{name: g, clients: [t, t]}]\n", "9:33: groups \"g\": clients[1]: 192.0.2.1/32 is in group \"g\" already"},
