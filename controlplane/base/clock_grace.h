@@ -32,7 +32,7 @@
 
 enum { CLOCK_BOOT_MAX = 40 };
 
-// What is saved. Unix time in seconds; clock_mono_ms.
+// The content of the saved file. Moments by the wall clock end in _s, by clock_mono_ms in _ms.
 struct clock_saved {
 	char boot[CLOCK_BOOT_MAX]; // id of the boot in which it was saved; "": nothing is saved
 	int64_t unix_s;

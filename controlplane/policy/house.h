@@ -8,8 +8,8 @@
 // closed zone or a special-use name would decide, but leases may be, it has RULE_REPLY_RESOLVE
 // (local_data.c), so such a question comes to the resolver, which asks here: a lease's name is
 // answered by the lease; of the others a name in a local zone or special-use zone does not exist,
-// unless a forward zone at or below that zone has it; what is left is resolved, as without leases.
-// Nothing of it is cached: it counts as soon as a table is published.
+// unless a forward zone at or below that zone has it. All other names are resolved, as without
+// leases. No answer of a lease is cached: a lease counts as soon as its table is published.
 //
 // `forward_labels`: labels of the forward zone that the name is in for its client; -1: it is in
 // none. Pure functions, any thread; no allocation.

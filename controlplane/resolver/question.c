@@ -807,7 +807,8 @@ static bool question_answer_house(struct question *q)
 	return true;
 }
 
-// Has `local.single_labels: complete` made a longer name of the question's, by nobody's CNAME?
+// Is the first CNAME that the question follows the one to its name with `local.domain` behind it
+// (`local.single_labels: complete`), with no server's CNAME before it?
 static bool is_completed(const struct question *q)
 {
 	const struct rewrite *w = q->rewrite;

@@ -385,8 +385,8 @@ static void local_free(struct config *c)
 		records_free(c->groups[i].records, c->groups[i].record_count);
 }
 
-// The domain of the house is a local zone, too, if no zone has its name: what is not here does not
-// exist. A group's own forward zone of that name goes before it.
+// The domain of the house is a local zone, too, if no zone has its name: a name that weir has no
+// data for does not exist. A group's own forward zone of that name goes before it.
 static int house_zone_add(const struct config_doc *, struct config *c)
 {
 	struct config_local *l = &c->local;

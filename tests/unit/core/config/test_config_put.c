@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// All groups at once: what is read and put back changes nothing, and a put is whole.
+// All groups at once: groups that are read and put back change nothing, and a put is whole.
 
 #include "config_text.h"
 

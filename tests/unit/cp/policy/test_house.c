@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What weir answers for names of the house: leases, what has none, names left to others, single
-// labels; and what is malformed among reverse names.
+// Answers for names of the house: leases, names without a lease, names left to others, single
+// labels; and malformed reverse names.
 
 #include "controlplane/policy/house.h"
 #include "tests/unit/unit.h"

@@ -252,8 +252,8 @@ TEST_WITH(test_own_name_elsewhere, setup, teardown)
 	expect("dns.example", DNS_TYPE_AAAA, "");
 }
 
-// Where leases may have names the resolver answers; what has records, or an empty zone's SOA, stays
-// the image's.
+// The resolver answers names that leases may have; the image answers names with records, and an
+// empty zone's SOA.
 TEST_WITH(test_house, setup, teardown)
 {
 	house("lan");
