@@ -88,6 +88,22 @@ static void report_out(struct json_out *o, struct json_node *root, const struct 
 	hours_out(o, root, c->report);
 }
 
+// A table for one reply. NULL: no memory.
+static struct frontend_neighbours *neighbours_new(void)
+{
+	struct frontend_neighbours *n = heap_calloc(1, sizeof(*n));
+	if (n)
+		frontend_neighbours_open(n);
+	return n;
+}
+
+static void neighbours_free(struct frontend_neighbours *n)
+{
+	if (n)
+		frontend_neighbours_close(n);
+	heap_free(n);
+}
+
 // Replies with the fields about the span, then with those that c->out adds.
 static void reply_out(struct log_top *c)
 {
@@ -102,13 +118,10 @@ static void reply_out(struct log_top *c)
 	json_out_text(o, root, "unknown_client", c->unknown_client);
 	json_out_count(o, root, "unreadable_files", r->unreadable);
 	json_out_count(o, root, "left_out", left_out);
-	c->neighbours = heap_calloc(1, sizeof(*c->neighbours));
-	if (c->neighbours)
-		frontend_neighbours_open(c->neighbours);
+	c->neighbours = neighbours_new();
 	c->out(o, root, c);
-	if (c->neighbours)
-		frontend_neighbours_close(c->neighbours);
-	FREE_AND_NULL(c->neighbours);
+	neighbours_free(c->neighbours);
+	c->neighbours = NULL;
 	http_reply(c->exchange, 200, json_out_finish(o));
 }
 
@@ -200,15 +213,36 @@ struct client_book *api_client_book(const struct api *a)
 						     : NULL;
 }
 
-static bool mac_find(struct frontend_neighbours *neighbours, const struct ip_address *ip,
-	uint8_t mac[FRONTEND_NEIGHBOUR_MAC])
+// `neighbours` NULL: only a lease has it. `lease`: the address's entry in the book.
+static enum api_mac_from mac_find(struct frontend_neighbours *neighbours,
+	const struct ip_address *ip, const struct client_entry *lease, struct config_mac *out)
 {
 	struct sockaddr_storage address;
 	socklen_t len;
+	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];
 	const struct socket_address at = {.ip = *ip, .port = 53};
-	return neighbours && socket_address_to_sockaddr(&at, &address, &len)
-	       && frontend_neighbour_mac(
-		       neighbours, (const struct sockaddr *)&address, clock_mono_ms(), mac);
+	if (neighbours && socket_address_to_sockaddr(&at, &address, &len)
+		&& frontend_neighbour_mac(
+			neighbours, (const struct sockaddr *)&address, clock_mono_ms(), mac)) {
+		memcpy(out->bytes, mac, sizeof(out->bytes));
+		return API_MAC_NEIGHBOUR;
+	}
+	if (!lease->has_mac)
+		return API_MAC_UNKNOWN;
+	memcpy(out->bytes, lease->mac, sizeof(out->bytes));
+	return API_MAC_LEASE;
+}
+
+enum api_mac_from api_client_mac(
+	const struct api *a, const struct ip_address *ip, struct config_mac *out)
+{
+	struct client_entry lease = {0};
+	struct frontend_neighbours *n = neighbours_new();
+	(void)!client_book_find(client_names_book(a->deps.client_names), ip->version, ip->bytes,
+		time(NULL), &lease);
+	const enum api_mac_from from = mac_find(n, ip, &lease, out);
+	neighbours_free(n);
+	return from;
 }
 
 void api_client_out(struct json_out *o, struct json_node *n, const struct api *a,
@@ -218,16 +252,12 @@ void api_client_out(struct json_out *o, struct json_node *n, const struct api *a
 	struct client_entry found = {0};
 	struct config_mac mac = {0};
 	struct ip_address ip;
-	uint8_t bytes[FRONTEND_NEIGHBOUR_MAC];
 	char text[CONFIG_MAC_TEXT_MAX] = "";
 	if (api_anonymize(a) == LOG_CLIENTS_WHOLE && ip_address_parse(address, &ip) == 0) {
 		const struct config *c = config_of(a);
 		(void)!client_book_find(
 			api_client_book(a), ip.version, ip.bytes, time(NULL), &found);
-		bool has_mac = mac_find(neighbours, &ip, bytes);
-		if (has_mac || found.has_mac)
-			memcpy(mac.bytes, has_mac ? bytes : found.mac, sizeof(mac.bytes));
-		if (has_mac || found.has_mac) {
+		if (mac_find(neighbours, &ip, &found, &mac)) {
 			config_mac_text(&mac, text);
 			known = config_client_by_mac(c, &mac);
 		}

@@ -129,6 +129,10 @@ static int view_gather(struct why_call *c, struct why *w)
 	if (d->groups_hosts && c->asked.has_address)
 		why_client_host(
 			config, d->groups_hosts(d->reload_arg), &c->asked.address, &w->client);
+	// No group has it: shown as any other MAC address of a client.
+	if (w->client.found != WHY_FOUND_MAC && c->asked.mac_from != WHY_FROM_ASKED
+		&& api_anonymize(c->api) != LOG_CLIENTS_WHOLE)
+		w->client.mac[0] = '\0';
 	called_fill(c, &w->client);
 	if (d->groups_current) {
 		c->policy = d->groups_current(d->reload_arg)[w->client.group];
@@ -205,6 +209,27 @@ static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked 
 	return false;
 }
 
+// Adds the MAC address that weir knows of the address asked about, else the address of the lease
+// that has the MAC address: workers go by both.
+static void asked_complete(const struct api *a, struct why_asked *asked)
+{
+	const struct config *config = a->deps.config_current(a->deps.reload_arg);
+	struct client_entry lease;
+	if (why_asked_needs_mac(config, asked)) {
+		const enum api_mac_from from = api_client_mac(a, &asked->address, &asked->mac);
+		asked->has_mac = from != API_MAC_UNKNOWN;
+		asked->mac_from = from == API_MAC_LEASE ? WHY_FROM_LEASE : WHY_FROM_NEIGHBOUR;
+	} else if (why_asked_needs_address(config, asked)
+		   && client_book_of_mac(
+			   api_client_book(a), asked->mac.bytes, time(NULL), &lease)) {
+		asked->has_address = true;
+		asked->address_from = WHY_FROM_LEASE;
+		asked->address = (struct ip_address){.version = lease.address.version,
+			.prefix_len = lease.address.version == 4 ? 32 : 128};
+		memcpy(asked->address.bytes, lease.address.bytes, sizeof(asked->address.bytes));
+	}
+}
+
 // Finds the view, which the key of the cached answer needs. The explanation itself is made when the
 // answer has come, by the configuration and the rule image of that moment.
 static int question_make(struct why_call *c, struct cache_question *q)
@@ -228,6 +253,7 @@ static void serve_why(struct api *a, struct http_exchange *x)
 	const char *type = http_param(x, "type");
 	if (!api_param_name(x, &q.name) || !asked_take(a, x, &asked))
 		return;
+	asked_complete(a, &asked);
 	if (type && !dns_type_from_text(type, &q.qtype)) {
 		api_refuse(x, 400, "type: is not a record type");
 		return;

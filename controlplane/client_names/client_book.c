@@ -245,6 +245,26 @@ bool client_book_named(
 	return found;
 }
 
+bool client_book_of_mac(
+	struct client_book *b, const uint8_t mac[6], int64_t now_s, struct client_entry *out)
+{
+	bool found = false;
+	if (!b)
+		return false;
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
+		const struct client_entry *e = &b->entry[i];
+		if (!e->address.version || !e->has_mac || has_ended(e, now_s)
+			|| (found && e->address.version >= out->address.version)
+			|| memcmp(e->mac, mac, sizeof(e->mac)) != 0)
+			continue;
+		*out = *e;
+		found = true;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return found;
+}
+
 void client_book_given(struct client_book *b, int64_t now_s,
 	void (*take)(void *arg, const struct client_entry *e), void *arg)
 {

@@ -14,8 +14,8 @@
 // worse source than all in the set is refused. Names are made by client_name_clean: printable
 // ASCII, at most CLIENT_NAME_MAX - 1 bytes.
 //
-// Any thread; one lock, held for one set, or for the table by sweep, status, client_book_named and
-// client_book_given.
+// Any thread; one lock, held for one set, or for the table by sweep, status, client_book_named,
+// client_book_of_mac and client_book_given.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,6 +72,10 @@ bool client_book_find_or_ask(struct client_book *b, unsigned version, const uint
 // Finds the address of a name, in any letter case, from the best source.
 bool client_book_named(
 	struct client_book *b, const char *name, int64_t now_s, struct client_entry *out);
+
+// Finds a lease that has not ended by its MAC address, one of IPv4 first. `b` may be NULL.
+bool client_book_of_mac(
+	struct client_book *b, const uint8_t mac[6], int64_t now_s, struct client_entry *out);
 
 // Hands on each entry with a name of a hosts file or of a lease that has not ended, under the lock:
 // `take` must not call the book. Names of PTR records are left out: each ends with its TTL, before

@@ -143,11 +143,42 @@ def test_pause_for_everyone_leaves_a_schedule_that_blocks_all(lab):
     becomes("", lab.short, NAME, client=FOURTH)
 
 
+def group_of(lab, **asked):
+    client = lab.get("why", name="x.test", **asked)["client"]
+    return client["group"], client["found_by"], client["by"], client["mac_from"]
+
+
 def test_group_by_mac(lab):
     mac = re.search("ether ([^ ]*)", lab.client("ip", "-o", "link", "show", "dev", "wt0"))[1]
     lab.configure(groups=[{"name": "card", "clients": [mac], "deny": ["ok-3103.cached.test"], "block": {"mode": "null"}},
                           {"name": "address", "clients": [THIRD], "blocking": False}])
     becomes("0.0.0.0", lab.short, "ok-3103.cached.test", client=THIRD)  # whatever the address
+    for client in (THIRD, FOURTH, FOURTH6):  # an explanation by the address says what a client gets
+        lab.ask("ok-3103.cached.test", client=client, family=6 if ":" in client else 4, over="tcp")  # the kernel learns the MAC address
+        found = lab.get("why", name="ok-3103.cached.test", client=client)
+        assert (found["verdict"], found["client"]["group"], found["client"]["found_by"]) == ("blocked", "card", "mac"), found
+        assert (found["client"]["by"], found["client"]["mac_from"], found["client"]["asked"]) == (mac, "neighbour", client)
+    said = f"client     {THIRD} is in group card by MAC address {mac}, known from the kernel's neighbours"
+    assert said in lab.weirctl("why", "ok-3103.cached.test", "--client", THIRD)
+    said = "198.18.0.77 is in no group, as everyone else; its MAC address is not known, and a group with it would come first"
+    assert said in lab.weirctl("why", "ok-3103.cached.test", "--client", "198.18.0.77")
+
+
+def test_why_by_what_a_lease_has(lab):
+    leases, mac = TMP / "leases", "02:00:5e:10:00:77"
+    leases.write_text(f"0 {mac} 198.18.0.77 Pad *\n")
+    names = {"lease_files": [str(leases)]}
+    lab.configure(client_names=names, groups=[{"name": "pads", "clients": [mac]}, {"name": "net", "clients": ["198.18.0.0/24"]}])
+    for client in ("198.18.0.77", "pad"):
+        becomes(("pads", "mac", mac, "lease"), group_of, lab, client=client)
+    lab.configure(client_names=names, groups=[{"name": "net", "clients": ["198.18.0.0/24"]}], clients=[{"name": "tablet", "macs": [mac]}])
+    becomes(("net", "prefix", "198.18.0.0/24", "asked"), group_of, lab, client="tablet")
+    lab.configure(client_names=names, groups=[{"name": "hosts", "clients": ["host:pad"]}], clients=[{"name": "tablet", "macs": [mac]}])
+    for asked in ({"client": "tablet"}, {"mac": mac}):
+        becomes(("hosts", "host", "pad", "asked"), group_of, lab, **asked)
+    leases.write_text("")
+    becomes(("", "rest", "", "asked"), group_of, lab, client="tablet")
+    assert "its address is not known" in lab.weirctl("why", "x.test", "--client", "tablet")
 
 
 def ask_tagged(vlan, source, name):

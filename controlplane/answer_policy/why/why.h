@@ -104,6 +104,14 @@ enum why_found {
 	WHY_FOUND_GROUP, // the group was named
 };
 
+// Where an address or a MAC address of the client is from.
+enum why_from {
+	WHY_FROM_ASKED,     // the request, or the configuration's client of that name
+	WHY_FROM_NEIGHBOUR, // the kernel's neighbours
+	WHY_FROM_LEASE,
+	WHY_FROMS
+};
+
 struct why_client {
 	enum why_found found;
 	unsigned group;          // number; 0: everyone else
@@ -111,10 +119,14 @@ struct why_client {
 	bool blocks_all;         // a schedule leaves only local data and what an allow rule names,
 				 // and no pause lifts that
 	char name[WHY_WORD_MAX]; // the group's; "" for everyone else
-	char client[WHY_WORD_MAX]; // address, MAC and VLAN as asked
+	char client[WHY_WORD_MAX]; // address, MAC and VLAN as asked, and the address of a lease
 	char called[WHY_WORD_MAX]; // the client's name, in the configuration or found; or ""
 	char by[WHY_WORD_MAX];     // the prefix, MAC or VLAN that was found
-	char when[WHY_TEXT_MAX];   // schedules and pauses in force; may be ""
+	char mac[WHY_WORD_MAX];    // the MAC address that counted; "": not known
+	enum why_from mac_from;
+	// The MAC address or the address is not known, and may be in a group.
+	bool lacks_mac, lacks_address;
+	char when[WHY_TEXT_MAX]; // schedules and pauses in force; may be ""
 };
 
 // One of `entries` in the configuration that names the name or a parent of it.

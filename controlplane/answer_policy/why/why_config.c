@@ -59,6 +59,24 @@ int why_asked_parse(
 	return 0;
 }
 
+bool why_asked_needs_mac(const struct config *c, const struct why_asked *asked)
+{
+	bool any = false;
+	for (unsigned i = 0; i < c->group_count; i++)
+		any = any || c->groups[i].mac_count;
+	return any && asked->has_address && !asked->has_mac && !asked->has_group;
+}
+
+bool why_asked_needs_address(const struct config *c, const struct why_asked *asked)
+{
+	bool any = false;
+	for (unsigned i = 0; i < c->group_count; i++) {
+		const struct config_group *g = &c->groups[i];
+		any = any || g->client_count || g->iid_count || g->host_count;
+	}
+	return any && asked->has_mac && !asked->has_address && !asked->has_group;
+}
+
 static bool prefix_has(const struct ip_address *prefix, const struct ip_address *a)
 {
 	return prefix->version == a->version
@@ -136,21 +154,25 @@ static void find_by_vlan(const struct config *c, unsigned vlan, struct why_clien
 	}
 }
 
-// Fills in the client as asked, and its name in the configuration.
+// Fills in the client as asked, and its name in the configuration. A MAC address that weir found
+// has a place of its own.
 static void client_name(const struct config *c, const struct why_asked *a, struct why_client *out)
 {
 	const struct config_client *known = NULL;
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	if (a->has_mac) {
 		known = config_client_by_mac(c, &a->mac);
-		config_mac_text(&a->mac, out->client);
+		config_mac_text(&a->mac, out->mac);
+		out->mac_from = a->mac_from;
 	}
+	if (a->has_mac && a->mac_from == WHY_FROM_ASKED)
+		snprintf(out->client, sizeof(out->client), "%s", out->mac);
 	if (a->has_address) {
 		known = known ? known : config_client_by_address(c, &a->address);
 		ip_address_text(&a->address, false, text);
 		size_t len = strlen(out->client);
-		snprintf(out->client + len, sizeof(out->client) - len, "%s%s", len ? ", " : "",
-			text);
+		snprintf(out->client + len, sizeof(out->client) - len, "%s%s%s", len ? ", " : "",
+			text, a->address_from == WHY_FROM_LEASE ? " (its lease)" : "");
 	}
 	if (a->vlan) {
 		size_t len = strlen(out->client);
@@ -182,7 +204,9 @@ void why_client_find(const struct config *c, const struct why_asked *asked, stru
 			find_by_address(c, &asked->address, out);
 		if (asked->vlan && out->group == 0)
 			find_by_vlan(c, asked->vlan, out);
+		out->lacks_address = why_asked_needs_address(c, asked);
 	}
+	out->lacks_mac = why_asked_needs_mac(c, asked);
 	group_fill(c, out);
 }
 

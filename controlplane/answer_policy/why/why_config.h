@@ -8,6 +8,7 @@
 
 struct why_asked {
 	bool has_address, has_mac, has_group;
+	enum why_from address_from, mac_from;
 	struct ip_address address;
 	struct config_mac mac;
 	unsigned group; // number
@@ -22,6 +23,10 @@ struct why_text {
 // -EINVAL and *bad: the parameter that is none.
 ATTR_MUST_CHECK int why_asked_parse(
 	const struct config *c, const struct why_text *t, struct why_asked *out, const char **bad);
+
+// Does the group depend on a MAC address or an address that the request does not have?
+bool why_asked_needs_mac(const struct config *c, const struct why_asked *asked);
+bool why_asked_needs_address(const struct config *c, const struct why_asked *asked);
 
 // The group that a client is in, and how that was found, in the order that the policy image has
 // (policy.h): its MAC address, then its interface identifier, the longest prefix, and the VLAN of

@@ -18,6 +18,12 @@ static const char *const found_name[] = {
 	[WHY_FOUND_GROUP] = "group",
 };
 
+static const char *const from_name[WHY_FROMS] = {
+	[WHY_FROM_ASKED] = "asked",
+	[WHY_FROM_NEIGHBOUR] = "neighbour",
+	[WHY_FROM_LEASE] = "lease",
+};
+
 static void client_out(struct json_out *o, struct json_node *root, const struct why *w)
 {
 	const struct why_client *c = &w->client;
@@ -28,6 +34,8 @@ static void client_out(struct json_out *o, struct json_node *root, const struct 
 	json_out_count(o, n, "group_number", c->group);
 	json_out_text(o, n, "found_by", found_name[c->found]);
 	json_out_text(o, n, "by", c->by);
+	json_out_text(o, n, "mac", c->mac);
+	json_out_text(o, n, "mac_from", *c->mac ? from_name[c->mac_from] : "");
 	json_out_bool(o, n, "blocking", w->enabled && c->blocking);
 	json_out_text(o, n, "schedule", c->when);
 	json_out_count(o, n, "pause_left_ms", w->paused_left_ms);

@@ -224,6 +224,24 @@ static enum why_stage stage_of(const struct why_hit *h)
 	return stages[h->kind.rule_class % RULE_CLASSES];
 }
 
+// What is known of the MAC address or the address, where it may change the group.
+static void client_known(const struct why_client *c, char out[WHY_TEXT_MAX])
+{
+	static const char *const from[WHY_FROMS] = {
+		[WHY_FROM_NEIGHBOUR] = "the kernel's neighbours", [WHY_FROM_LEASE] = "its lease"};
+	const bool is_found = *c->mac && from[c->mac_from];
+	out[0] = 0;
+	if (is_found && c->found == WHY_FOUND_MAC)
+		add(out, ", known from %s", from[c->mac_from]);
+	else if (is_found)
+		add(out, "; no group has its MAC address %s, known from %s", c->mac,
+			from[c->mac_from]);
+	if (c->lacks_mac)
+		add(out, "; its MAC address is not known, and a group with it would come first");
+	if (c->lacks_address)
+		add(out, "; its address is not known, and a group with it would come first");
+}
+
 static void client_step(struct why *w)
 {
 	const struct why_client *c = &w->client;
@@ -232,7 +250,8 @@ static void client_step(struct why *w)
 		[WHY_FOUND_VLAN] = "VLAN",
 		[WHY_FOUND_HOST] = "host name",
 		[WHY_FOUND_IID] = "interface identifier"};
-	char group[WHY_TEXT_MAX];
+	char group[WHY_TEXT_MAX], known[WHY_TEXT_MAX];
+	client_known(c, known);
 	snprintf(group, sizeof(group), "%s%s", *c->name ? "group " : "no group, as everyone else",
 		c->name);
 	switch (c->found) {
@@ -240,14 +259,14 @@ static void client_step(struct why *w)
 		step(w, WHY_STAGE_CLIENT, false, "none named: a client in no group");
 		break;
 	case WHY_FOUND_REST:
-		step(w, WHY_STAGE_CLIENT, false, "%s is in %s", c->client, group);
+		step(w, WHY_STAGE_CLIENT, false, "%s is in %s%s", c->client, group, known);
 		break;
 	case WHY_FOUND_GROUP:
 		step(w, WHY_STAGE_CLIENT, false, "%s, as named", group);
 		break;
 	default:
-		step(w, WHY_STAGE_CLIENT, false, "%s is in %s by %s %s", c->client, group,
-			found_by[c->found], c->by);
+		step(w, WHY_STAGE_CLIENT, false, "%s is in %s by %s %s%s", c->client, group,
+			found_by[c->found], c->by, known);
 	}
 }
 

@@ -97,6 +97,27 @@ TEST_WITH(test_named, setup, teardown)
 	assert_false(client_book_named(NULL, "laptop.lan", now, &found));
 }
 
+// The lease of a MAC address, one of IPv4 before one of IPv6.
+TEST_WITH(test_of_mac, setup, teardown)
+{
+	static const uint8_t mac[6] = {2, 0, 0x5e, 0x10, 0, 7}, other[6] = {2, 0, 0x5e, 0x10, 0, 8};
+	struct client_entry four = entry(7, "pad", CLIENT_FROM_LEASE, now + 60), six = four, found;
+	assert_false(client_book_of_mac(book, mac, now, &found));
+	four.has_mac = true;
+	memcpy(four.mac, mac, sizeof(mac));
+	six = four;
+	six.address = (struct client_ip){.version = 6, .bytes = {0xfd, 0x53}};
+	put(&six);
+	assert_true(client_book_of_mac(book, mac, now, &found));
+	assert_int_equal(found.address.version, 6);
+	put(&four);
+	assert_true(client_book_of_mac(book, mac, now, &found));
+	assert_int_equal(found.address.version, 4);
+	assert_false(client_book_of_mac(book, other, now, &found));
+	assert_false(client_book_of_mac(book, mac, now + 60, &found));
+	assert_false(client_book_of_mac(NULL, mac, now, &found));
+}
+
 TEST_WITH(test_bounds, setup, teardown)
 {
 	struct client_book_status s;

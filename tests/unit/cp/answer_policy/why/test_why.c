@@ -232,6 +232,45 @@ TEST(test_words)
 	assert_string_equal(step_text(w, WHY_STAGE_NEXT), "without that rule: not blocked");
 }
 
+// Where the MAC address is from, and what is not known and might change the group.
+TEST(test_words_of_the_client)
+{
+	static const struct {
+		struct why_client client;
+		const char *text;
+	} said[] = {
+		{{.found = WHY_FOUND_MAC, .name = "kids", .by = "02:00:5e:10:00:01"},
+			"198.18.0.3 is in group kids by MAC address 02:00:5e:10:00:01"},
+		{{.found = WHY_FOUND_MAC,
+			 .name = "kids",
+			 .by = "02:00:5e:10:00:01",
+			 .mac = "02:00:5e:10:00:01",
+			 .mac_from = WHY_FROM_NEIGHBOUR},
+			"198.18.0.3 is in group kids by MAC address 02:00:5e:10:00:01, known from "
+			"the kernel's neighbours"},
+		{{.found = WHY_FOUND_HOST,
+			 .name = "kids",
+			 .by = "pad",
+			 .mac = "02:00:5e:10:00:02",
+			 .mac_from = WHY_FROM_LEASE},
+			"198.18.0.3 is in group kids by host name pad; no group has its MAC "
+			"address 02:00:5e:10:00:02, known from its lease"},
+		{{.found = WHY_FOUND_REST, .lacks_mac = true},
+			"198.18.0.3 is in no group, as everyone else; its MAC address is not "
+			"known, and a group with it would come first"},
+		{{.found = WHY_FOUND_REST, .lacks_address = true},
+			"198.18.0.3 is in no group, as everyone else; its address is not known, "
+			"and a group with it would come first"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(said); i++) {
+		struct why *w = why_of(&situations[1]);
+		w->client = said[i].client;
+		strcpy(w->client.client, "198.18.0.3");
+		why_steps(w);
+		assert_string_equal(step_text(w, WHY_STAGE_CLIENT), said[i].text);
+	}
+}
+
 // A name that no rule blocks, and whose answer the validator refused.
 TEST(test_bogus)
 {

@@ -149,6 +149,52 @@ TEST(test_group)
 		"02:00:5e:10:00:02, fd53:2::1, VLAN 4094");
 }
 
+// What weir found beside the request: the MAC address of the address, or the address of the MAC
+// address; and what may be missing.
+TEST(test_found_beside)
+{
+	struct why_asked asked;
+	struct why_client out;
+	const char *bad;
+	assert_int_equal(parse("198.18.0.5", NULL, NULL, NULL, &asked, &bad), 0);
+	assert_true(why_asked_needs_mac(&config, &asked));
+	assert_false(why_asked_needs_address(&config, &asked));
+	why_client_find(&config, &asked, &out);
+	assert_true(out.lacks_mac && !out.lacks_address);
+	assert_string_equal(out.mac, "");
+	asked.has_mac = true;
+	asked.mac = tv[0];
+	asked.mac_from = WHY_FROM_NEIGHBOUR;
+	why_client_find(&config, &asked, &out);
+	assert_int_equal(out.found, WHY_FOUND_MAC);
+	assert_string_equal(out.name, "tv");
+	assert_string_equal(out.client, "198.18.0.5");
+	assert_string_equal(out.mac, "02:00:5e:10:00:01");
+	assert_int_equal(out.mac_from, WHY_FROM_NEIGHBOUR);
+	assert_false(out.lacks_mac || why_asked_needs_mac(&config, &asked));
+
+	assert_int_equal(parse(NULL, "02:00:5e:10:00:09", NULL, NULL, &asked, &bad), 0);
+	assert_true(why_asked_needs_address(&config, &asked));
+	assert_false(why_asked_needs_mac(&config, &asked));
+	why_client_find(&config, &asked, &out);
+	assert_true(out.lacks_address && !out.lacks_mac);
+	asked.has_address = true;
+	asked.address = address_of_text("198.18.0.5");
+	asked.address_from = WHY_FROM_LEASE;
+	why_client_find(&config, &asked, &out);
+	assert_int_equal(out.found, WHY_FOUND_PREFIX);
+	assert_string_equal(out.client, "02:00:5e:10:00:09, 198.18.0.5 (its lease)");
+	assert_false(out.lacks_address);
+
+	// A named group needs nothing more, and without a group by MAC address none is looked for.
+	assert_int_equal(parse("198.18.0.5", NULL, NULL, "tv", &asked, &bad), 0);
+	assert_false(why_asked_needs_mac(&config, &asked));
+	assert_int_equal(parse("198.18.0.5", NULL, NULL, NULL, &asked, &bad), 0);
+	groups[2].mac_count = 0;
+	assert_false(why_asked_needs_mac(&config, &asked));
+	groups[2].mac_count = 1;
+}
+
 TEST(test_bad)
 {
 	static const char *const addresses[] = {
