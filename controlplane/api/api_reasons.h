@@ -45,7 +45,7 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 	X(rules, warning, "Read the error with weirctl errors, then weirctl blocklist reload.")   \
 	X(rules_held, info, "End the hold with weirctl blocklist reload.")                        \
 	X(blocking_off, info, "Set blocking.enabled to true, then weirctl config reload.")        \
-	X(blocking_paused, info, "End it with weirctl blocklist resume, or wait.")                \
+	X(blocking_paused, info, "End it with weirctl resume, or wait.")                          \
 	X(reload, warning, "Correct the file as the text says, then weirctl config reload.")      \
 	X(config_versions, warning,                                                               \
 		"Check the state directory's space and rights, or the secret that is missing.")   \

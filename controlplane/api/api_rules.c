@@ -153,6 +153,21 @@ void api_rules_pauses_out(struct json_out *o, struct json_node *root, const stru
 	}
 }
 
+void api_rules_blocked_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	const struct api_deps *d = &a->deps;
+	struct json_node *list = json_out_array(o, root, "blocked_groups");
+	const struct config *c = d->config_current(d->reload_arg);
+	const bool may = rules_pause_left_s(d->rules) && !rules_pause_lifts_block_all(d->rules);
+	for (unsigned i = 0; may && d->group_now && i <= c->group_count; i++) {
+		struct group_now now;
+		d->group_now(d->reload_arg, i, &now);
+		if (now.mask.block_all)
+			json_out_text(
+				o, list, NULL, config_group_name(i ? &c->groups[i - 1] : NULL));
+	}
+}
+
 // The status of the lists. `a` NULL: leaves out what needs the configuration or the query log.
 static char *rules_text(const struct api *a, const struct rules_status *r)
 {
@@ -269,21 +284,6 @@ static void pause_done(
 	pause_out(x, name ? name : "", 60 * (uint64_t)minutes, note);
 }
 
-// Adds groups in a schedule with block_all, which the pause for everyone does not lift.
-static void blocked_out(struct json_out *o, struct json_node *root, const struct api *a)
-{
-	const struct api_deps *d = &a->deps;
-	struct json_node *list = json_out_array(o, root, "blocked_groups");
-	const struct config *c = d->config_current(d->reload_arg);
-	for (unsigned i = 0; d->group_now && i <= c->group_count; i++) {
-		struct group_now now;
-		d->group_now(d->reload_arg, i, &now);
-		if (now.mask.block_all)
-			json_out_text(
-				o, list, NULL, config_group_name(i ? &c->groups[i - 1] : NULL));
-	}
-}
-
 // Pauses blocking for the group that the request names, or ends the pause with 0 minutes. False:
 // the request names no group, and the reply is not sent.
 static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes)
@@ -320,8 +320,7 @@ static void serve_blocklist_pause(struct api *a, struct http_exchange *x)
 		snprintf(note, sizeof(note), "a restart will not know of it: %s", strerror(-ret));
 	struct json_out *o = json_out_new();
 	struct json_node *root = pause_fill(o, "", rules_pause_left_s(a->deps.rules), note);
-	if (!lifts_block_all)
-		blocked_out(o, root, a);
+	api_rules_blocked_out(o, root, a);
 	http_reply(x, 200, json_out_finish(o));
 }
 
@@ -336,23 +335,14 @@ static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 		pause_done(a, x, 0, "");
 }
 
-// Adds reasons of severity info, which explain why a name is not blocked.
-static void rules_degraded(struct api_reasons *out, const struct api_look *l)
+// Adds the pauses, and which groups a schedule with block_all keeps blocked.
+static void pauses_degraded(
+	struct api_reasons *out, const struct api_deps *d, const struct config *c)
 {
-	const struct api_deps *d = &l->api->deps;
-	const struct config *c = d->config_current(d->reload_arg);
 	const uint32_t left_s = rules_pause_left_s(d->rules);
-	struct rules_status r;
-	rules_status(d->rules, &r);
-	if (r.held)
-		api_reason_add(out, API_REASON_rules_held, "",
-			"the rule image of a rollback is held: no list is fetched");
-	if (!c->blocking.enabled)
-		api_reason_add(out, API_REASON_blocking_off, "",
-			"blocking.enabled is false: no list blocks anything");
-	if (left_s)
-		api_reason_add(out, API_REASON_blocking_paused, "",
-			"blocking is paused for everyone, for %u s more", left_s);
+	const bool lifts_block_all = rules_pause_lifts_block_all(d->rules);
+	char blocked[API_REASON_TEXT_MAX / 2] = "";
+	size_t len = 0;
 	for (unsigned i = 0; d->group_now && i <= c->group_count; i++) {
 		struct group_now now;
 		d->group_now(d->reload_arg, i, &now);
@@ -361,7 +351,29 @@ static void rules_degraded(struct api_reasons *out, const struct api_look *l)
 			api_reason_add(out, API_REASON_blocking_paused, name,
 				"blocking is paused for %s, for %u s more", name,
 				(unsigned)now.pause_left_s);
+		if (now.mask.block_all && !lifts_block_all && len < sizeof(blocked))
+			len += (size_t)snprintf(blocked + len, sizeof(blocked) - len, "%s%s",
+				len ? ", " : "; a schedule still blocks everything for ", name);
 	}
+	if (left_s)
+		api_reason_add(out, API_REASON_blocking_paused, "",
+			"blocking is paused for everyone, for %u s more%s", left_s, blocked);
+}
+
+// Adds reasons of severity info, which explain why a name is not blocked.
+static void rules_degraded(struct api_reasons *out, const struct api_look *l)
+{
+	const struct api_deps *d = &l->api->deps;
+	const struct config *c = d->config_current(d->reload_arg);
+	struct rules_status r;
+	rules_status(d->rules, &r);
+	if (r.held)
+		api_reason_add(out, API_REASON_rules_held, "",
+			"the rule image of a rollback is held: no list is fetched");
+	if (!c->blocking.enabled)
+		api_reason_add(out, API_REASON_blocking_off, "",
+			"blocking.enabled is false: no list blocks anything");
+	pauses_degraded(out, d, c);
 }
 
 const struct api_part api_rules_part = {

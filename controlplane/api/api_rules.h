@@ -11,3 +11,6 @@ void api_rules_failing_out(struct json_out *o, struct json_node *n, const struct
 void api_rules_kinds_out(struct json_out *o, struct json_node *n, const struct rules_status *r);
 // Array "paused_groups".
 void api_rules_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
+// Array "blocked_groups": those in a schedule with block_all, which a pause for everyone does not
+// lift; empty without such a pause.
+void api_rules_blocked_out(struct json_out *o, struct json_node *root, const struct api *a);

@@ -25,6 +25,7 @@ static void blocking_out(struct json_out *o, struct json_node *root, const struc
 	json_out_bool(o, n, "pause_lifts_block_all", r.pause_lifts_block_all);
 	json_out_bool(o, n, "held", r.held);
 	api_rules_pauses_out(o, n, a);
+	api_rules_blocked_out(o, n, a);
 }
 
 static void reload_out(struct json_out *o, struct json_node *root, const struct api_reload *r)

@@ -11,7 +11,7 @@ import urllib.request
 
 from testing import TMP, becomes, main, run, wait
 
-LAB = {"config": {"groups": [{"name": "kids", "clients": ["198.18.77.0/24"]}], "metrics": {"listen": "127.0.0.1"}}}
+LAB = {"config": {"groups": [{"name": "kids", "clients": ["198.18.77.0/24"]}, {"name": "asleep", "clients": ["198.18.78.0/24"], "schedules": [{"name": "bed", "from": "00:00", "to": "24:00", "block_all": True}]}], "metrics": {"listen": "127.0.0.1"}}}
 REDIS = {"redis": {"mode": "standalone", "addresses": ["127.0.0.1:6390"], "timeout_ms": 1000, "lookup_timeout_ms": 200}}
 LIST = TMP / "blocked.list"
 numbers = itertools.count()
@@ -83,8 +83,12 @@ def test_pauses(lab):
     assert metric(lab, "weir_blocking_groups_paused") == 1
     assert metric(lab, "weir_blocking_pause_seconds") > 200
     assert news(lab) == {("blocking_paused", ""), ("blocking_paused", "kids")}
+    assert says(lab, "BLOCKED all the same, by a schedule: group asleep")
+    assert "a schedule still blocks everything for asleep" in next(one["text"] for one in lab.get("ready", **{"for": "human"})["reasons"] if one["about"] == "")
+    assert lab.get("status")["blocking"]["blocked_groups"] == ["asleep"]
     lab.post("blocklist/resume")
     lab.post("blocklist/resume", group="kids")
+    assert lab.get("status")["blocking"]["blocked_groups"] == []
     assert not says(lab, "PAUSED")
     assert news(lab) == set()
     assert [(event["group"], event["minutes"], event["who"].partition(",")[0]) for event in events_of(lab, "blocking_paused")] == \

@@ -233,7 +233,8 @@ static void blocking_print(const struct json_node *b)
 	if (b && !json_flag(b, "enabled"))
 		printf("  BLOCKING IS OFF (blocking.enabled)\n");
 	say_if(b, "pause_left_s",
-		"  PAUSED for everyone, {pause_left_s:s} left (weirctl blocklist resume)\n");
+		"  PAUSED for everyone, {pause_left_s:s} left (weirctl resume)\n");
+	show_texts(json_get(b, "blocked_groups"), "  BLOCKED all the same, by a schedule: group ");
 	say_each(json_get(b, "paused_groups"),
 		"  PAUSED for group {group}, {pause_left_s:s} left\n");
 	say_if(b, "held", "  HELD: the rules of a rollback, until weirctl blocklist reload\n");

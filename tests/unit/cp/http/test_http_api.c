@@ -186,7 +186,10 @@ TEST(test_hold)
 	assert_reply("POST /blocklist/pause?minutes=1440", 200,
 		"86400,\"note\":\"\",\"group\":\"\",\"blocked_groups\":[\"everyone\"]}");
 	assert_int_equal(hold.minutes, 1440);
-	assert_reply("POST /blocklist/pause?minutes=2&block_all=1", 200, "\"group\":\"\"}");
+	assert_reply("GET /status", 200, "\"blocked_groups\":[\"everyone\"]}");
+	assert_reply("GET /ready?for=human", 200,
+		"for 86400 s more; a schedule still blocks everything for everyone\"");
+	assert_reply("POST /blocklist/pause?minutes=2&block_all=1", 200, "\"blocked_groups\":[]}");
 	assert_true(hold.lifts_block_all);
 	assert_reply("POST /blocklist/resume", 200, "\"pause_left_s\":0,");
 	hold.rollback = -ENOENT;
