@@ -14,6 +14,7 @@ groups:
 - {name: rest, clients: [198.18.0.10], schedules: [{name: always, from: '00:00', to: '24:00', pause: true}]}
 - {name: same, clients: [198.18.0.11], schedules: [{name: dusk, from: '20:00', to: '20:01', services: [steam]}]}
 - {name: heir, clients: [198.18.0.12]}
+- {name: asleep, clients: [198.18.0.13], schedules: [{name: bed, from: '00:00', to: '24:00', block_all: true}]}
 entries: [{name: entry.file.test, verdict: deny}]
 CONFIG
 echo off.test >$tmp/filed.off
@@ -50,6 +51,9 @@ client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
 client kdig +timeout=1 +retry=0 @$service spared.blocked.test A >/dev/null
 client kdig +timeout=1 +retry=0 @$service rowed.blocked.test A >/dev/null
 client kdig +timeout=1 +retry=0 @$service =formula.blocked.test A >/dev/null
+client ip addr add 198.18.0.13/24 dev wt0
+in_bed() { client kdig +timeout=1 +retry=2 -b 198.18.0.13 @$service ok.bed.test A; }
+in_bed >/dev/null
 tile() { echo "[...document.querySelectorAll('main .tile')].some((t) => /^$1$/.test(t.textContent))"; }
 
 browse hint && hint=$(sed -n 's/^hint \(sudo \)\?weirctl //p' $tmp/browser)
@@ -116,6 +120,7 @@ check "and of its state" eval 'weirctl status | grep -q "^rules .* names from $k
 days() { echo "import('/chart.js').then((m) => m.tickTexts([$1].map(([d, h]) => new Date(2026, 10, d, h) / 1000)).join().replace(/\\n/g, ' ') === '$2')"; }
 check "charts that go over midnight have dates" browse login "do:$(days '[26, 18], [27, 0], [27, 6]' '18:00 26 Nov,00:00 27 Nov,06:00')" \
 	"do:$(days '[27, 6], [27, 12]' '06:00,12:00')" "do:$(days '[26, 0], [27, 0], [28, 0]' '26 Nov,27 Nov,28 Nov')"
+idle="do:!document.querySelector('main [aria-disabled]')" # no button is busy, which takes no press
 about() { echo "document.querySelector('main .about')?.textContent"; }
 check "the details of a name follow what is done" browse login "do:location.hash = '#/queries', true" "do:$(press spared.blocked.test)" "do:$(about)?.includes('blocked')" \
 	"do:$(press Allow)" "do:$(said 'is allowed')" "do:$(about)?.includes('allowed by') && !document.querySelector('main .about [aria-disabled]')"
@@ -123,6 +128,24 @@ check "a row's Allow in Queries, by which the panel and the rows follow" browse 
 	"do:$(press Allow rowed.blocked.test)" "do:$(said 'rowed.blocked.test is allowed for everyone for good. What decides for 198.18.0.2: allowed by')" \
 	"do:$(about)?.includes('allowed by') && $(row rowed.blocked.test) === 'rowed.blocked.test,Block'"
 check "is not blocked" eventually eval '! blocks rowed.blocked.test'
+check "what a bedtime blocks is said, and allowed for the client's group alone, in bed too" browse login "do:location.hash = '#/queries', true" "do:$(row ok.bed.test) === 'ok.bed.test,Allow,Allow for asleep'" \
+	"do:[...document.querySelectorAll('main tr')].some((r) => r.textContent.includes('ok.bed.test') && r.textContent.includes('blocked (schedule of asleep)'))" "do:$(press 'Allow for asleep' ok.bed.test)" \
+	"do:$(said 'ok.bed.test is allowed for asleep for good. What decides for 198.18.0.13: allowed by')" "do:$(said 'It is open even while a schedule blocks everything: bed (asleep).')" \
+	"do:$(row ok.bed.test) === 'ok.bed.test,Allow,Block for asleep' && document.querySelector('main tbody').textContent.includes('allowed by hand for asleep')"
+check "resolves there" eventually eval 'in_bed | grep -q NOERROR'
+check "by an entry of the group" eval 'weirctl --json entries | jq -e "[.entries[] | select(.name == \"ok.bed.test\")] | length == 1 and .[0].group == \"asleep\""'
+check "block it for the group, and allow it for everyone, of which the bedtime is said" browse login "do:location.hash = '#/queries', true" "do:$(press 'Block for asleep' ok.bed.test)" "do:$(said 'ok.bed.test is blocked for asleep for good.')" \
+	"$idle" "do:$(press Allow ok.bed.test)" "do:$(said 'ok.bed.test is allowed for everyone for good.') && $(said 'bed (asleep)')" "do:$(row ok.bed.test) === 'ok.bed.test,Block'"
+check "a client's day has the same buttons" browse login "do:location.hash = '#/client/198.18.0.13', true" "do:$(row ok.bed.test).startsWith('Block')"
+check "in the details, for everyone or the group" browse login "do:$(typed Name other.bed.test)" "do:$(typed 'Client (optional)' 198.18.0.13)" "do:(document.querySelector('main form').requestSubmit(), true)" \
+	"do:$(typed 'For whom' asleep)" "do:$(press Allow)" "do:$(said 'other.bed.test is allowed for asleep for good. It is open even while a schedule blocks everything: bed (asleep).')"
+# The place of the message is that of what lies under it.
+lets_through() { echo "(() => { const s = document.getElementById('said'), r = s.getBoundingClientRect(); return r.width > 0 && !s.contains(document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2)); })()"; }
+silent="do:document.getElementById('said').textContent === ''"
+message="do:(import('/dom.js').then((m) => m.say('a message')), true)"
+check "a message lets presses through, goes on the next one and with its view, and is away from what has the focus" browse login wide:390 "$message" "do:$(said 'a message')" "do:$(lets_through)" "do:(document.querySelector('main').click(), true)" "$silent" \
+	"$message" "do:$(said 'a message')" "do:location.hash = '#/queries', true" "$silent" wide:1280 "do:(document.querySelector('footer select').focus(), scrollTo(0, 1e6), true)" "$message" \
+	"do:$(lets_through) && document.getElementById('said').getBoundingClientRect().bottom < document.querySelector('footer select').getBoundingClientRect().top"
 check "Block in Top" browse login "do:location.hash = '#/top', true" "do:$(row rowed.blocked.test) === 'Block'" "do:$(press Block rowed.blocked.test)" "do:$(said 'rowed.blocked.test is blocked')" \
 	"do:$(row rowed.blocked.test) === 'Allow'"
 check "is blocked again" eventually blocks rowed.blocked.test
@@ -157,7 +180,6 @@ in_german="Promise.all(['/dom.js', '/words.js', '/csv.js'].map((m) => import(m))
 	c.csvOf(d.table('', [d.named('Actions', (r) => r), d.figure(w._\`Names\`, (r) => d.number(r)), d.named(w._\`Actions\`, (r) => r)], [12345]).querySelector('table'))].join('|'))"
 check "in German by the browser's choice, with its numbers and plurals, and in English by the user's, which stays" browse speaks:de-AT login "do:$in_german.then((t) => t === '12.345|12,5 %|1 Name aktiv.|2 Namen aktiv.|\"Actions\",\"Namen\"\r\n\"12345\",\"12345\"\r\n')" \
 	"german${axe:+:$axe}" "do:(location.reload(), true)" "do:document.querySelector('main h1')?.textContent === 'Packet path' && document.documentElement.lang === 'en'"
-idle="do:!document.querySelector('main [aria-disabled]')" # no button is busy, which takes no press
 check "the history from one day to another, and where the store begins" browse login "do:location.hash = '#/top/days', true" "do:$(top_days 1 0)" "$idle" "do:$(press Show)" "do:$(row rowed.blocked.test) === 'Allow'" \
 	"do:/The query store begins \\d/.test(document.querySelector('main').textContent)" "do:$(top_days 9 2)" "$idle" "do:$(press Show)" "do:document.querySelector('main caption')?.textContent === 'Names of 0 queries'" \
 	"do:$(top_days 0 2)" "$idle" "do:$(press Show)" "do:$(said 'must not be after')" "do:$(top_days 60 2)" "$idle" "do:$(press Show)" "do:$(said '31 days at most')"
@@ -217,18 +239,23 @@ counts_down() { echo "/^0[45]:\\d\\d\$/.test(document.querySelector('header [rol
 for_whom() { echo "(() => { const s = document.querySelector('#pause select'); if (s) s.value = '$1'; return s?.value === '$1'; })()"; }
 ask="do:(document.querySelector('main form').requestSubmit(), true)"
 check "pause from the header, with a countdown in another view" browse login "do:$(header Blocking.)" "do:$(pressed Pause)" "do:$(pressed 'Pause 5 min')" "do:$(said 'paused for everyone for 5 min')" \
+	"do:$(said 'A schedule still blocks everything for asleep.') && $(header 'A schedule still blocks everything for asleep.')" \
+	"do:/a schedule still blocks everything for asleep.*with Block again, or wait/.test(document.querySelector('.problems')?.textContent)" \
 	"do:location.hash = '#/cache', true" "do:document.querySelector('main h1')?.textContent === 'Cache' && $(header 'Paused for everyone') && $(counts_down)" \
 	"do:(window.was = document.querySelector('header [role=timer]').textContent, true)" "do:document.querySelector('header [role=timer]').textContent !== window.was"
 check "nothing is blocked" eventually eval '! blocks blocked.test'
 check "resume from the header" browse login "do:$(pressed 'Block again')" "do:$(said 'goes on')" "do:$(header Blocking.)" \
 	"do:document.querySelector('#pause').hidden && document.activeElement.textContent === 'Pause'"
 check "is blocked again" eventually blocks blocked.test
-check "a group's pause, which Groups shows at once" browse login "do:location.hash = '#/groups', true" "do:$(pressed Pause)" "do:$(for_whom kids)" "do:$(pressed 'Pause 15 min')" \
+spans() { echo "[...document.querySelectorAll('$1 button')].map((b) => b.textContent).filter((t) => t.startsWith('Pause ')).join()"; }
+check "the same spans in the header, Groups and Lists" browse login "do:location.hash = '#/groups', true" "do:$(pressed Pause)" "do:$(spans '#pause') === 'Pause 5 min,Pause 30 min,Pause 2 h'" \
+	"do:$(spans '[aria-label=\"Group kids\"]') === $(spans '#pause')" "do:location.hash = '#/lists', true" "do:$(spans main) === $(spans '#pause')"
+check "a group's pause, which Groups shows at once" browse login "do:location.hash = '#/groups', true" "do:$(pressed Pause)" "do:$(for_whom kids)" "do:$(pressed 'Pause 30 min')" \
 	"do:$(header 'Paused for kids')" "do:document.querySelector('[aria-label=\"Group kids\"]')?.textContent.includes('Paused, ')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
 # later PATH: holds its first reply back until window.go(), whose promise ends after it
 later() { echo "(() => { const f = fetch; let held = null; window.fetch = (u, o) => (held || !u.startsWith('/v1$1') ? f(u, o) : (held = f(u, o), held.then((r) => new Promise((pass) => { window.go = () => { pass(r); return new Promise((done) => setTimeout(() => done(true), 500)); }; })))); return true; })()"; }
 check "also where a look that began before it ends after it" browse login "do:!!document.querySelector('.tile')" "do:$(later /entries)" "do:location.hash = '#/groups', true" "do:!!window.go" "do:$(pressed Pause)" "do:$(for_whom kids)" \
-	"do:$(pressed 'Pause 15 min')" "do:document.querySelector('[aria-label=\"Group kids\"]')?.textContent.includes('Paused, ')" "do:go()" "do:document.querySelector('[aria-label=\"Group kids\"]').textContent.includes('Paused, ')" \
+	"do:$(pressed 'Pause 30 min')" "do:document.querySelector('[aria-label=\"Group kids\"]')?.textContent.includes('Paused, ')" "do:go()" "do:document.querySelector('[aria-label=\"Group kids\"]').textContent.includes('Paused, ')" \
 	"do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"
 check "the header shows a pause by another page" browse login "do:!!document.querySelector('.tile')" "do:(import('/api.js').then((m) => m.post('/blocklist/pause', { minutes: 5, group: 'kids' })), true)" \
 	"do:$(header 'Paused for kids')" "do:$(pressed 'Block again for kids')" "do:$(header Blocking.)"

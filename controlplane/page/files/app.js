@@ -104,9 +104,12 @@ skip.addEventListener('click', (e) => {
   e.preventDefault();
   document.getElementById('main').focus();
 });
-window.addEventListener('hashchange', () => { if (leave) show().then(() => {
-  scrollTo(0, 0); // the header stays in sight
-  document.getElementById('main').focus({ preventScroll: true });
-}); });
+window.addEventListener('hashchange', () => {
+  say('');
+  if (leave) show().then(() => {
+    scrollTo(0, 0); // the header stays in sight
+    document.getElementById('main').focus({ preventScroll: true });
+  });
+});
 whenLoggedOut(loginShow);
 begin();

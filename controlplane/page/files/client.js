@@ -39,7 +39,8 @@ function clientsShow(day, look) {
 }
 
 // What the query store has of its day. Gives what draws the tables again.
-function dayShow(box, day, filter, hand, signal) {
+function dayShow(box, day, filter, { column }, group, signal) {
+  const hand = { column: (of) => column((i) => ({ ...of(i), group })) };
   const hours = h('div'), tables = h('div', { class: 'columns wide' });
   const draw = () => fill(tables, one(_`Asked most`, 'names', day.names, filter, hand), one(_`Blocked most`, 'blocked', day.blocked, filter, hand), one(_`Lists that blocked`, 'lists', day.lists),
     one(_`Names that do not exist`, 'nxdomain', day.nxdomain, filter, hand));
@@ -100,7 +101,7 @@ export async function show(box, signal, encoded) {
         [_`First seen in 24 hours`, seen(it?.first_unix_s)], [_`Last seen`, seen(it?.last_unix_s ?? latest?.time_us / 1e6)]]),
       dayBox, group && groupShow(address, group, groups, look),
       h('h2', {}, _`The latest queries`), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, _`Search and follow its queries`)), about, latestBox);
-    if (day) dayDraw = dayShow(dayBox, day, filter, hand, mine);
+    if (day) dayDraw = dayShow(dayBox, day, filter, hand, group?.group ? group.name : '', mine);
   });
   await (argument ? look() : lookAll());
 }

@@ -45,13 +45,16 @@ export function facts(list) {
 
 export const mark = (kind, words) => h('span', { class: `mark ${kind}` }, words);
 
+// Shows and reads out a message, until the next press, the next view, or for 8 s; '' takes it away. It lies at the end of the
+// window away from what has the focus, and lets presses through.
 export function say(words) {
-  const box = document.getElementById('said'), clear = () => { box.textContent = ''; };
+  const box = document.getElementById('said'), at = document.activeElement.getBoundingClientRect();
+  box.classList.toggle('above', document.activeElement !== document.body && at.height < innerHeight / 2 && at.top + at.bottom > innerHeight);
   box.textContent = words;
-  box.onclick = clear; // it may lie over a button
   clearTimeout(say.timer);
-  say.timer = setTimeout(clear, 8000);
+  say.timer = setTimeout(say, 8000, '');
 }
+document.addEventListener('click', () => say(''), { capture: true });
 
 // Of an action that failed; not of one that ended with its view.
 export function complain(e) {

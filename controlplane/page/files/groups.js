@@ -4,7 +4,7 @@ import { h, row, fill, table, facts, field, form, choice, action, mark, notes, n
 import { change, get, mayAdmin, mayOperate, post } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { overridesGet, overridesShow } from './override.js';
-import { pause, resume, whenPaused } from './pause.js';
+import { pauseButtons, resume, whenPaused } from './pause.js';
 import { GROUPS_MOST, ofGroup, today } from './today.js';
 import { cellsOf, dayName, DAYS, isWhole, schedulesOf, weekGrid } from './week.js';
 import { _, count } from './words.js';
@@ -173,7 +173,7 @@ function one(g, known, look) {
       [_`Next change`, g.next_change_unix_s ? moment(g.next_change_unix_s) : '']]),
     g.schedules.length ? schedules(g, known, paint, look) : null,
     overridesShow(overridden(g, known.overrides), look),
-    mayOperate() && [row(g.pause_left_s ? again(g.name) : everyone(g) ? (paused(all) ? again() : null) : [5, 30, 120].map((m) => action(_`Pause ${span(m * 60)}`, () => pause(m, g.name)))),
+    mayOperate() && [row(g.pause_left_s ? again(g.name) : everyone(g) ? (paused(all) ? again() : null) : pauseButtons(() => g.name)),
       controls(g, known, paint, look)]);
 }
 

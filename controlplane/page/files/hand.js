@@ -1,34 +1,61 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Allow and Block in the rows of a table: entries by hand, for everyone and for good.
+// Entries by hand: Allow and Block in the rows of a table, for everyone or for the group of the row's client.
 import { row, action, h } from './dom.js';
 import { change, get, mayOperate } from './api.js';
 import { _ } from './words.js';
 
 const isWide = (name) => !/[^.]\../.test(name); // the root, or a name right below it
 
+// What an entry that allows does not leave to the schedules of these clients. `group`: '' is everyone.
+async function lifted(group, signal) {
+  const { groups } = await get('/groups', {}, { signal });
+  const beds = groups.filter((g) => (!group || g.name === group) && g.blocking)
+    .map((g) => [g.name, g.schedules.filter((s) => s.block_all).map((s) => s.name).join(', ')]).filter(([, names]) => names);
+  return beds.length ? _` It is open even while a schedule blocks everything: ${beds.map(([name, names]) => `${names} (${name})`).join('; ')}.` : '';
+}
+
+// Adds an entry, and gives what to say of it. `lasts`: its seconds and what they are called; `about`: what to say after it.
+export async function entryAdd(again, { name, verdict, group = '', lasts: [seconds, time] = ['', _`for good`], why }, signal, about = async () => '') {
+  const whom = group || _`everyone`;
+  const words = await change(again, verdict === 'allow' ? _`${name} is allowed for ${whom} ${time}.` : _`${name} is blocked for ${whom} ${time}.`, '/entries/add', { name, verdict, group, seconds, why });
+  return words + await about() + (verdict === 'allow' ? await lifted(group, signal) : '');
+}
+
 // `changed` shows what the buttons have changed; it calls `look` first.
 export function byHand(signal, changed) {
-  let verdicts = new Map(); // of names, with all below them
-  const verdictOf = (name) => {
-    for (let rest = name; rest; rest = rest.slice(rest.indexOf('.') + 1 || rest.length)) if (verdicts.has(rest)) return verdicts.get(rest);
+  let entries = new Map(); // of names, with all below them
+  // The nearest one of these groups decides; of two of the same name, the one that allows.
+  const verdictOf = (name, ...groups) => {
+    for (let rest = name; rest; rest = rest.slice(rest.indexOf('.') + 1 || rest.length)) {
+      const found = (entries.get(rest) ?? []).filter((e) => groups.includes(e.group));
+      if (found.length) return found.some((e) => e.verdict === 'allow') ? 'allow' : 'deny';
+    }
     return '';
   };
-  const button = (title, verdict, name, client) => action(title, async () => {
-    const words = await change(() => changed(name), verdict === 'allow' ? _`${name} is allowed for everyone for good.` : _`${name} is blocked for everyone for good.`, '/entries/add', { name, verdict });
-    const why = await get('/why', { name, client }, { signal });
-    return `${words} ${client ? _`What decides for ${client}: ${why.headline}.` : _`What decides: ${why.headline}.`}`;
-  }, { 'aria-label': `${title} ${name}`, ask: isWide(name) && (verdict === 'allow' ? _`Allow ${name} and all names below it for everyone?` : _`Block ${name} and all names below it for everyone?`) });
+  const button = (verdict, name, client, group) => {
+    const isAllow = verdict === 'allow', whom = group || _`everyone`;
+    const title = group ? (isAllow ? _`Allow for ${group}` : _`Block for ${group}`) : isAllow ? _`Allow` : _`Block`;
+    return action(title, () => entryAdd(() => changed(name), { name, verdict, group }, signal, async () => {
+      const why = await get('/why', { name, client }, { signal });
+      return ` ${client ? _`What decides for ${client}: ${why.headline}.` : _`What decides: ${why.headline}.`}`;
+    }), { 'aria-label': `${title} ${name}`, ask: isWide(name) && (isAllow ? _`Allow ${name} and all names below it for ${whom}?` : _`Block ${name} and all names below it for ${whom}?`) });
+  };
+  // An entry by hand, and a button for each verdict that does not count for the group already. `seen`: what a query got.
+  const buttons = ({ name, client }, group, seen) => {
+    const counts = verdictOf(name, '', group) || seen, own = verdictOf(name, group), whom = group || _`everyone`;
+    const isBeaten = group && entries.get(name)?.some((e) => !e.group && e.verdict === 'allow'); // by that of everyone
+    return [counts !== 'allow' && button('allow', name, client, group), counts !== 'deny' && !isBeaten && button('deny', name, client, group),
+      own && h('span', { class: 'soft' }, own === 'allow' ? _`allowed by hand for ${whom}` : _`blocked by hand for ${whom}`)];
+  };
   return {
     async look() {
       if (!mayOperate()) return;
-      const own = (await get('/entries', {}, { signal })).entries.filter((e) => !e.group && !e.type && !e.ended);
-      verdicts = new Map(['deny', 'allow'].flatMap((v) => own.filter((e) => e.verdict === v).map((e) => [e.name, v])));
+      entries = Map.groupBy((await get('/entries', {}, { signal })).entries.filter((e) => !e.type && !e.ended), (e) => e.name);
     },
-    // The column of the buttons. `of` gives {name, client, blocked: true, false, or undefined where that is not clear}, or nothing.
+    // The column of the buttons. `of` gives {name, client, group, blocked: true, false, or undefined where that is not clear}.
     column: (of) => (mayOperate() ? [{ title: _`Actions`, of: (r) => {
-      const { name, client, blocked } = of(r), verdict = verdictOf(name) || { true: 'deny', false: 'allow' }[blocked];
-      return row(verdict !== 'allow' && button(_`Allow`, 'allow', name, client), verdict !== 'deny' && button(_`Block`, 'deny', name, client),
-        verdictOf(name) && h('span', { class: 'soft' }, verdict === 'allow' ? _`allowed by hand` : _`blocked by hand`));
+      const it = of(r), seen = { true: 'deny', false: 'allow' }[it.blocked];
+      return row(buttons(it, '', seen), it.group && buttons(it, it.group, seen));
     } }] : []),
   };
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
-import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, moment, bytes, span } from './dom.js';
+import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, moment, bytes } from './dom.js';
 import { change, every, get, mayAdmin, mayOperate, post } from './api.js';
-import { pause, resume, whenPaused } from './pause.js';
+import { pauseButtons, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
 import { coverage } from './top.js';
 import { _, count } from './words.js';
@@ -26,7 +26,7 @@ export async function show(box, signal) {
       mayOperate() && row(
         action(_`Fetch all now`, async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
         paused ? action(_`Block again`, () => resume())
-          : [5, 30, 120].map((m) => action(_`Pause ${span(m * 60)}`, () => pause(m))),
+          : pauseButtons(() => ''),
         status.has_previous ? action(_`Back to the lists before`, async () => { await post('/blocklist/rollback'); await look(); return _`The lists before are in force, until the next fetch by hand.`; }) : null));
     listsShow = () => fill(lists, table(_`Lists`, [
       named(_`List`, (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || ''))),

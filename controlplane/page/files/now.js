@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is so now: problems in words first, then rates, charts, upstream servers and memory.
 import { h, fill, named, table, figure, tiles, field, mark, number, rate, percent, bytes, micros, complain } from './dom.js';
-import { get, every, events, minutesOf } from './api.js';
+import { get, every, events, mayOperate, minutesOf } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
 import { blockingShow, pausesDiffer } from './pause.js';
@@ -13,11 +13,13 @@ const KEPT = 150, LOOK_MS = 10000, APART_MS = 2000, MINUTE_MS = 60000;
 // `ready`: GET /ready for a human; `status`: GET /status; `servers`: those of GET /upstreams.
 export function problemsShow(ready, status, servers) {
   const clock = (r) => ({ ...r, text: status.clock.grace_left_ms ? _`The clock of this box is behind. For up to ${Math.ceil(status.clock.grace_left_ms / 1000)} s weir does not check dates of signatures and certificates.` : _`The clock of this box is behind, so signatures and certificates fail.`, advice: _`Set the clock, or let a time service set it.` });
+  const pause = (r) => ({ ...r, advice: mayOperate() ? _`End it at the top of this page with ${r.about ? _`Block again for ${r.about}` : _`Block again`}, or wait.` : _`It ends by itself.` });
+  const mended = { clock: status.clock && clock, blocking_paused: pause };
   const item = (r) => h('li', { class: r.blocks ? 'blocking' : undefined }, h('div', {}, r.text), r.advice ? h('div', { class: 'soft' }, r.advice) : null);
   const reasons = [...ready.reasons.filter((r) => r.blocks), ...ready.reasons.filter((r) => !r.blocks)];
   for (const u of servers.filter((s) => s.state === 'down')) reasons.push({ text: _`The upstream server ${u.name} is down.`, advice: servers.some((s) => s.set === u.set && s.state === 'up') ? _`weir asks the others meanwhile, and tries it again.` : _`weir serves what is in its cache, and tries the server again.` });
   if (status.config_version?.differs) reasons.push({ text: _`The file on disk differs from version ${status.config_version.version} in force.`, advice: _`See Configuration.` });
-  return reasons.length ? h('ul', { class: 'problems' }, reasons.map((r) => item(r.id === 'clock' && status.clock ? clock(r) : r))) : h('p', {}, mark('good', _`Everything works.`));
+  return reasons.length ? h('ul', { class: 'problems' }, reasons.map((r) => item(mended[r.id]?.(r) ?? r))) : h('p', {}, mark('good', _`Everything works.`));
 }
 
 function upstreamsShow(list) {

@@ -4,19 +4,33 @@ import { h, fill, field, choice, action, mark, span, complain } from './dom.js';
 import { get, post, every, mayOperate } from './api.js';
 import { _, pieces } from './words.js';
 
-const MINUTES = [5, 15, 60], MINUTE_MS = 60000, SECOND_MS = 1000;
+const MINUTES = [5, 30, 120], MINUTE_MS = 60000, SECOND_MS = 1000;
 const box = document.getElementById('blocking'), panel = document.getElementById('pause');
 const state = h('div', { class: 'row' });
 const toggle = h('button', { type: 'button', 'aria-controls': panel.id, 'aria-expanded': 'false', onclick: () => (panel.hidden ? open().catch(complain) : close()) }, _`Pause`);
-let pauses = []; // those of now: {group, endMs, left}; the group '' is everyone
+let pauses = []; // those of now: {group, endMs, left, blocked}; the group '' is everyone
 
-async function told(path, params, words) {
-  await post(path, params);
+async function told(path, params) {
+  const reply = await post(path, params);
   document.dispatchEvent(new Event('pauses'));
-  return words;
+  return reply;
 }
-export const pause = (minutes, group = '') => told('/blocklist/pause', { minutes, group }, _`Blocking is paused for ${group || _`everyone`} for ${span(60 * minutes)}.`);
-export const resume = (group = '') => told('/blocklist/resume', { group }, _`Blocking goes on.`);
+// What a pause for everyone does not lift. `groups`: those in a schedule that blocks everything.
+const stays = (groups) => (groups?.length ? _` A schedule still blocks everything for ${groups.map((g) => (g === 'everyone' ? _`all that are in no group` : g)).join(', ')}.` : '');
+async function pause(minutes, group = '') {
+  const { blocked_groups: blocked } = await told('/blocklist/pause', { minutes, group });
+  return _`Blocking is paused for ${group || _`everyone`} for ${span(60 * minutes)}.` + stays(blocked);
+}
+export async function resume(group = '') {
+  await told('/blocklist/resume', { group });
+  return _`Blocking goes on.`;
+}
+// A button for each span; `whom` gives the group. `done` is called once it is paused.
+export const pauseButtons = (whom, done = () => {}) => MINUTES.map((m) => action(_`Pause ${span(60 * m)}`, async () => {
+  const words = await pause(m, whom());
+  done();
+  return words;
+}));
 // Calls `look` after each pause and resume of this page.
 export const whenPaused = (signal, look) => document.addEventListener('pauses', () => look().catch(complain), { signal });
 
@@ -31,11 +45,7 @@ function close() {
 async function open() {
   const { groups } = await get('/groups');
   const whom = choice([['', _`everyone`], ...groups.filter((g) => g.group !== 0).map((g) => g.name)], '');
-  fill(panel, field(_`Pause blocking for`, whom), ...MINUTES.map((m) => action(_`Pause ${span(60 * m)}`, async () => {
-    const words = await pause(m, whom.value);
-    close();
-    return words;
-  })));
+  fill(panel, field(_`Pause blocking for`, whom), ...pauseButtons(() => whom.value, close));
   shut(false);
   whom.focus();
 }
@@ -48,7 +58,7 @@ function leftText(endMs) {
 
 function pauseShow(p) {
   p.left = h('span', { role: 'timer' }, leftText(p.endMs));
-  const words = mark('warn', pieces`Paused for ${p.group || _`everyone`}, ${p.left} left.`);
+  const words = mark('warn', [pieces`Paused for ${p.group || _`everyone`}, ${p.left} left.`, stays(p.blocked)]);
   return [words, mayOperate() && action(p.group ? _`Block again for ${p.group}` : _`Block again`, async () => {
     const said = await resume(p.group);
     toggle.focus();
@@ -61,8 +71,8 @@ export function blockingShow(blocking) {
   box.hidden = !blocking;
   toggle.hidden = !mayOperate();
   if (!blocking) shut(true);
-  const { enabled, pause_left_s: left, paused_groups: groups } = blocking ?? { paused_groups: [] };
-  pauses = [...(left ? [{ group: '', pause_left_s: left }] : []), ...groups].map((p) => ({ group: p.group, endMs: Date.now() + SECOND_MS * p.pause_left_s }));
+  const { enabled, pause_left_s: left, paused_groups: groups, blocked_groups: blocked } = blocking ?? { paused_groups: [] };
+  pauses = [...(left ? [{ group: '', pause_left_s: left, blocked }] : []), ...groups].map((p) => ({ ...p, endMs: Date.now() + SECOND_MS * p.pause_left_s }));
   fill(state, ...pauses.flatMap(pauseShow), pauses.length ? null : enabled ? mark('good', _`Blocking.`) : mark('warn', _`Not blocking.`));
 }
 // Whether /ready has other pauses than the header.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
 import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, rcode, complain } from './dom.js';
-import { change, get, lines, loads, mayOperate } from './api.js';
+import { get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 import { csvButton } from './csv.js';
-import { byHand } from './hand.js';
+import { byHand, entryAdd } from './hand.js';
 import { _, count, locale } from './words.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
@@ -17,17 +17,19 @@ function time(us) {
   const at = new Date(us / 1000), date = at.toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
   return at.toLocaleString(locale(), { ...date, hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
 }
+// What blocked it. Only a schedule that blocks everything leaves no list in the record.
+const by = (q) => q.list || (q.verdict !== 'blocked' ? '' : q.client_group ? _`schedule of ${q.client_group}` : _`schedule`);
 const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.client);
 
 export function columns(open, hand) {
   return [
     { title: _`Time`, tight: true, of: (q) => h('time', { dateTime: new Date(q.time_us / 1000).toISOString() }, time(q.time_us)) },
     named(_`Name`, (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname)),
-    { title: _`Verdict`, short: true, of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (q.list ? ` (${q.list})` : '')) },
+    { title: _`Verdict`, short: true, of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (by(q) && ` (${by(q)})`)) },
     { title: _`Type`, of: (q) => q.qtype },
     { title: _`Client`, of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
     { title: _`Answer`, of: (q) => (q.answered ? rcode(q.rcode) : _`none`) },
-    figure(_`Took`, (q) => micros(q.total_us)), ...hand.column((q) => ({ name: q.qname, client: q.client, blocked: q.blocked }))];
+    figure(_`Took`, (q) => micros(q.total_us)), ...hand.column((q) => ({ name: q.qname, client: q.client, group: q.client_group, blocked: q.blocked }))];
 }
 
 // Gives what opens a query's details in `place`, in place of those before, and the buttons of the rows (hand.js). `draw`
@@ -38,15 +40,16 @@ export function detailsIn(place, signal, draw = () => {}) {
   const close = () => load(async () => { shown = null; fill(place); });
   const open = (q) => {
     shown = q;
-    return load((mine) => details(place, mine, close, () => Promise.all([open(q), look()]), q)).catch(complain);
+    const again = () => Promise.all([open(q), look()]);
+    return load((mine) => details(place, mine, { close, again, add: (entry) => entryAdd(again, entry, signal) }, q)).catch(complain);
   };
   const hand = byHand(signal, (name) => Promise.all([look(), shown?.qname === name && open(shown)]));
   const look = () => hand.look().then(draw);
   return { open, hand };
 }
 
-// What is known of one name, and what can be done about it; `again` shows what came of that.
-async function details(place, signal, close, again, { qname: name, client: forClient, qtype: type }) {
+// What is known of one name, and what can be done about it; `again` shows what came of that, and `add` adds an entry.
+async function details(place, signal, { close, again, add }, { qname: name, client: forClient, qtype: type }) {
   const why = await get('/why', { name, client: forClient, type }, { signal }).catch((e) => {
     if (signal.aborted) throw e;
     return { headline: e.message, steps: [] };
@@ -55,8 +58,7 @@ async function details(place, signal, close, again, { qname: name, client: forCl
   const reason = h('input', { maxLength: 120 });
   const group = why.client?.group && why.client.group !== 'everyone' ? why.client.group : '';
   const only = choice([['', _`everyone`], ...(group ? [[group, _`group ${group}`]] : [])], '');
-  const entry = (verdict) => () => change(again, verdict === 'allow' ? _`${name} is allowed ${lasts.selectedOptions[0].text}.` : _`${name} is blocked ${lasts.selectedOptions[0].text}.`,
-    '/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
+  const entry = (verdict) => () => add({ name, verdict, group: only.value, lasts: [lasts.value, lasts.selectedOptions[0].text], why: reason.value });
   const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': _`Trace` });
   const aside = h('section', { class: 'about', 'aria-label': _`About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
     facts((why.steps ?? []).map((s) => [s.decides ? _`${s.step} (decides)` : s.step, s.text])),

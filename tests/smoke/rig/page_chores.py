@@ -256,7 +256,7 @@ def kids_group(p):
 def block_a_name(p):
     p.type("Name", "casino.example", enter=True)
     p.press("Block", "About casino.example")
-    p.sees("casino.example is blocked for good.")
+    p.sees("casino.example is blocked for everyone for good.")
     effect("blocked", lambda: blocked("casino.example"))
     return "a query is blocked"
 
