@@ -4,6 +4,7 @@
 // /services/block and /services/allow.
 
 #include "verb.h"
+#include "verb_words.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,16 +42,15 @@ static void path_out(struct verb *v, const char *path, bool of_file)
 	json_out_bool(v->reply, verb_root(v), "of_file", of_file);
 }
 
-// Applies a change of a path, whose URL may have a password.
-static void apply_at(struct verb *v, const char *what, const char *path)
+// Applies a change of a path. `what` became of it: "set".
+static void apply_at(struct verb *v, const char *path, const char *what)
 {
-	if (verb_is_so(v)) {
+	char words[PATH_SHOWN_MAX];
+	verb_words_path(path, words, sizeof(words));
+	if (verb_is_so(v))
 		verb_unchanged(v);
-		return;
-	}
-	char *shown = config_mask(path, strlen(path));
-	verb_apply(v, "config %s %s", what, shown ? shown : "");
-	heap_free(shown);
+	else
+		verb_apply(v, "%s %s", words, what);
 }
 
 // `new`: refuses to change a key of an item that is there. False: replied with an error.
@@ -87,7 +87,7 @@ static void serve_set(struct api *a, struct http_exchange *x)
 	if (!new_check(v, path, is_new))
 		return;
 	path_out(v, path, is_of_file(v, path));
-	apply_at(v, "set", path);
+	apply_at(v, path, "set");
 }
 
 // Lets what the files say at a path count again.
@@ -106,7 +106,7 @@ static void serve_clear(struct api *a, struct http_exchange *x)
 	if (err < 0)
 		return;
 	path_out(v, path, is_of_file(v, path));
-	apply_at(v, "clear", path);
+	apply_at(v, path, "as the file says");
 }
 
 // Lets a key or item of the files count as absent, or takes one of the overrides back.
@@ -133,7 +133,14 @@ static void serve_unset(struct api *a, struct http_exchange *x)
 	if (err < 0)
 		return;
 	path_out(v, path, of_file);
-	apply_at(v, "unset", path);
+	apply_at(v, path, "removed");
+}
+
+static void override_apply(struct verb *v, const char *yaml)
+{
+	char what[CONFIG_VERSION_WHAT_MAX];
+	verb_words_override(yaml, what);
+	verb_apply(v, "%s", what);
 }
 
 // Sets several keys at once, in the form of a file, in place of what is at the path `replace`.
@@ -152,7 +159,7 @@ static void serve_override(struct api *a, struct http_exchange *x)
 	else if (verb_is_so(v))
 		verb_unchanged(v);
 	else
-		verb_apply(v, "config override");
+		override_apply(v, yaml);
 }
 
 struct row {

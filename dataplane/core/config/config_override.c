@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 // Keys of whole texts alone; keys whose items verbs add and remove one by one; and secrets, for
 // an override is shown to admins and kept in the audit log.
@@ -132,6 +133,22 @@ static const char *item_name(const struct config_field *f, const struct config_n
 	return item->kind == CONFIG_NODE_TEXT ? item->text : NULL;
 }
 
+// The length of a domain name without the dot of the root.
+static size_t zone_len(const char *name)
+{
+	const size_t len = strlen(name);
+	return len && name[len - 1] == '.' ? len - 1 : len;
+}
+
+// Zones are named in any case of letters (RFC 4343).
+static bool is_same_name(const struct config_field *f, const char *a, const char *b)
+{
+	if (!f->is_zone)
+		return strcmp(a, b) == 0;
+	const size_t len = zone_len(a);
+	return len == zone_len(b) && strncasecmp(a, b, len) == 0;
+}
+
 // Is that the item of the name? A list without a name has that of its file.
 static bool is_named(const struct config_field *f, const struct config_node *item, const char *name)
 {
@@ -140,7 +157,7 @@ static bool is_named(const struct config_field *f, const struct config_node *ite
 	if (!has && f->is_named)
 		has = config_list_name(
 			config_node_text(item, "path"), config_node_text(item, "url"), found);
-	return has && strcmp(has, name) == 0;
+	return has && is_same_name(f, has, name);
 }
 
 static struct config_node *item_find(

@@ -36,6 +36,12 @@
 		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_, .keys = item_##_keys, \
 		.is_named = true, .text_key = #text_key_                                   \
 	}
+// Items that differ by the domain name at their first key, `name`.
+#define ZONES(key_, item_, max_, text_key_)                                                \
+	{                                                                                  \
+		.key = #key_, .kind = CONFIG_NODE_LIST, .max = max_, .keys = item_##_keys, \
+		.is_named = true, .is_zone = true, .text_key = text_key_                   \
+	}
 #define KEYS(key_, mapping_)                                                       \
 	{                                                                          \
 		.key = #key_, .kind = CONFIG_NODE_MAPPING, .keys = mapping_##_keys \
@@ -201,7 +207,7 @@ static const struct config_field zone_keys[] = {TEXT(name), TEXT(unknown), END};
 static const struct config_field local_keys[] = {
 	CONFIG_KEYS_LOCAL(ROW) ITEMS(records, record, CONFIG_RECORDS_MAX),
 	TEXTS(hosts_files, CONFIG_HOSTS_FILES_MAX),
-	NAMED_BY(zones, name, zone, CONFIG_LOCAL_ZONES_MAX),
+	ZONES(zones, zone, CONFIG_LOCAL_ZONES_MAX, "name"),
 	END,
 };
 
@@ -253,7 +259,7 @@ static const struct config_field group_keys[] = {TEXT(name), TEXT(disable_cache)
 	TEXTS(deny, CONFIG_GROUP_ENTRIES_MAX), KEYS(block, block), FILTER,
 	TEXTS(lists, CONFIG_LISTS_MAX), NAMED_BY(upstreams, address, server, CONFIG_UPSTREAMS_MAX),
 	ITEMS(local_records, record, CONFIG_RECORDS_MAX),
-	NAMED(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX), END};
+	ZONES(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX, NULL), END};
 
 static const struct config_field entry_keys[] = {TEXT(name), TEXT(verdict), TEXT(invert),
 	TEXTS(types, CONFIG_BLOCKED_TYPES_MAX), TEXT(reply), TEXT(group), TEXT(until), TEXT(why),
@@ -292,7 +298,7 @@ const struct config_field config_schema[] = {
 	KEYS(client_names, client_names),
 	KEYS(events, events),
 	KEYS(updates, updates),
-	NAMED(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX),
+	ZONES(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX, NULL),
 	NAMED(groups, group, CONFIG_GROUPS_MAX),
 	ITEMS(entries, entry, CONFIG_DATED_MAX),
 	ITEMS(group_members, member, CONFIG_MEMBERS_MAX),

@@ -13,6 +13,7 @@ struct config_field {
 	unsigned max;                    // items of a list
 	const struct config_field *keys; // keys of a mapping or its items; NULL: items are texts
 	bool is_named;                   // no two items have the same text at their first key
+	bool is_zone;                    // that text is a domain name, in any case of letters
 	const char *text_key;            // key that a text in place of an item means; or NULL
 };
 

@@ -6,6 +6,7 @@
 
 #include <weir/config/managed.h>
 #include <weir/config/versions.h>
+#include <weir/config_tools.h>
 
 static char main_path[] = "/etc/weir.yaml", managed_path[] = "/m/managed.yaml";
 static const char files[] = MINIMAL
@@ -294,6 +295,27 @@ TEST(test_a_list_of_items_is_replaced)
 	assert_string_equal(c->upstreams.server[0].name, "8.8.8.8:53");
 	free(text);
 	config_managed_free(m);
+}
+
+// A zone in capitals is the one of the page, which shows it in lower case (RFC 4343).
+TEST(test_a_zone_in_capitals)
+{
+	static const char unset[] = "unset: ['forward_zones[corp.example]']\n";
+	static const char file[] =
+		MINIMAL "forward_zones: [{name: CORP.Example., servers: [192.0.2.1]}]\n";
+	char *bytes = strdup(file);
+	const char *path = "forward_zones[corp.example]";
+	const struct config_bundle b = {
+		.main = {.path = main_path, .bytes = bytes, .len = strlen(file)}};
+	struct config_errors errors = {0};
+	struct config *c = NULL;
+	bool is_there = false;
+	config_paths_find(&b, false, &path, 1, &is_there);
+	free(bytes);
+	assert_true(is_there);
+	assert_int_equal(load(file, unset, &c, &errors), 0);
+	assert_int_equal(c->forward_count, 0);
+	config_free(c);
 }
 
 // As the page takes a group's servers back, whether or not a file has some.

@@ -270,19 +270,55 @@ TEST(test_members)
 	assert_string_equal(verbs_double.managed, "");
 }
 
+// The history says what a person would say.
+TEST(test_words_of_a_change)
+{
+	static const struct {
+		const char *request, *what;
+	} changes[] = {
+		{"override?yaml=groups:%20%5B%7Bname:%20kids,schedules:%20%5B%7Bname:%20bed,from:%"
+		 "20'21:00',"
+		 "to:%20'07:00',days:%20%5Bmon%5D,block_all:%20true%7D%5D%7D%5D",
+			"group kids: schedule bed set"},
+		{"override?yaml=groups:%20%5B%7Bname:%20kids,safe_search:%20%7Ball:%20true%7D%7D%"
+		 "5D",
+			"group kids: safe search set"},
+		{"override?yaml=cache:%20%7Bmin_ttl:%209,stale:%20immediate%7D",
+			"cache.min_ttl, cache.stale set"},
+		{"override?yaml=blocking:%20%7Bsafe_search:%20%7Ball:%20true%7D%7D",
+			"everyone: safe search set"},
+		{"set?path=forward_zones%5Bcorp.example%5D.servers&yaml=192.0.2.1",
+			"zone corp.example: servers set"},
+		{"clear?path=forward_zones%5Bcorp.example%5D",
+			"zone corp.example as the file says"},
+		{"clear?path=groups%5Bkids%5D.schedules%5Bbed%5D",
+			"group kids: schedule bed as the file says"},
+		{"clear?path=groups", "groups as the file says"},
+		{"clear?path=cache", "cache as the file says"},
+		{"clear?path=blocking", "blocking as the file says"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(changes); i++) {
+		assert_reply(text_from("POST /config/%s", changes[i].request), 200, "\"ok\":true");
+		assert_string_equal(verbs_double.what, changes[i].what);
+	}
+	assert_string_equal(verbs_double.managed, "");
+}
+
 TEST(test_settings)
 {
 	assert_reply("POST /config/set?path=blocking.mode&yaml=nodata", 200,
 		"\"path\":\"blocking.mode\",\"of_file\":false");
-	assert_string_equal(verbs_double.what, "config set blocking.mode"); // no value
+	assert_string_equal(verbs_double.what, "blocking.mode set"); // no value
 	managed_has("mode: \"nodata\"", true);
 	assert_reply("POST /config/set?path=groups%5Bkids%5D.services&yaml=tiktok,steam", 200,
 		"\"of_file\":false");
+	assert_string_equal(verbs_double.what, "group kids: services set");
 	managed_has("{name: \"kids\", services: [\"tiktok\", \"steam\"]}", true);
 	assert_reply("GET /config/overrides", 200,
 		"{\"path\":\"groups[kids].services\",\"unset\":false,\"value\":"
 		"\"[\\\"tiktok\\\", \\\"steam\\\"]\",\"of_file\":false}");
 	assert_reply("POST /config/unset?path=groups%5Bkids%5D", 200, "\"of_file\":true");
+	assert_string_equal(verbs_double.what, "group kids removed");
 	managed_has("  - \"groups[kids]\"", true);
 	assert_reply("GET /config/overrides", 200,
 		"{\"path\":\"groups[kids]\",\"unset\":true,\"value\":\"\",\"of_file\":true}");
@@ -304,8 +340,7 @@ TEST(test_settings)
 		"POST /config/unset?path=upstreams.servers%5Bhttps://u:p@a/%5D", 200, "has up");
 	assert_reply("POST /config/set?path=upstreams.servers%5Bhttps://u:p@a/%5D.weight&yaml=2",
 		200, "\"ok\":true");
-	assert_string_equal(
-		verbs_double.what, "config set upstreams.servers[https://***@a/].weight");
+	assert_string_equal(verbs_double.what, "upstreams.servers[https://***@a/].weight set");
 	assert_reply("POST /config/clear?path=upstreams", 200, "\"ok\":true");
 	assert_reply("POST /config/override?yaml=cache:%20%7Bmin_ttl:%207%7D&replace=cache.max_ttl",
 		200, "\"ok\":true");
