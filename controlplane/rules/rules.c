@@ -1135,7 +1135,11 @@ void rules_status(struct rules *r, struct rules_status *out)
 	*out = r->status;
 	out->building = r->job != NULL;
 	out->held = r->kept.held;
+	struct stat previous;
 	out->has_previous = access(r->previous_path, R_OK) == 0;
+	out->previous_unix_s = out->has_previous && stat(r->previous_path, &previous) == 0
+				       ? (uint64_t)previous.st_mtime
+				       : 0;
 	out->pause_until_unix_s = r->kept.pause_until_unix_s;
 	out->pause_lifts_block_all = rules_pause_lifts_block_all(r);
 	rules_fetch_describe(r->fetch, r->list, r->status.list_count);

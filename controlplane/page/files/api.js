@@ -97,11 +97,11 @@ export async function whoAmI() {
 export const mayOperate = () => role !== 'read';
 export const mayAdmin = () => role === 'admin';
 
-// Makes a change, looks again, and gives what to say of it.
+// Makes a change, looks again, and gives what to say of it. `note`: that there was nothing to change.
 export async function change(look, words, path, params) {
   const reply = await post(path, params);
   await look();
-  return words + notes(reply);
+  return ((reply.unchanged && reply.note) || words) + notes(reply);
 }
 
 // A line of JSON at a time, until the view is left. Ends with an error, or quietly by `signal`.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The box: its version, what is wrong, the check of the machine, events; for an admin a backup, users, tokens and the audit log.
-import { h, row, fill, named, table, figure, field, form, choice, action, complain, facts, mark, number, say, span, when } from './dom.js';
+import { h, row, fill, named, table, figure, field, form, choice, action, complain, facts, mark, number, say, SECONDS, span, when } from './dom.js';
 import { change, get, mayAdmin, post } from './api.js';
 import { doctor } from './doctor.js';
 import { problemsShow } from './now.js';
@@ -23,16 +23,16 @@ function aboutShow(status, dataplane) {
 }
 
 const errorsShow = (errors) => table(_`Warnings and errors in the log`, [
-  { title: _`Last`, tight: true, of: (e) => when(e.last_unix_ms / 1000) }, figure(_`Times`, (e) => number(e.count)), named(_`Text`, (e) => e.text), { title: _`Process`, of: (e) => e.process }],
+  { title: _`Last`, tight: true, of: (e) => when(e.last_unix_ms / 1000, SECONDS) }, figure(_`Times`, (e) => number(e.count)), named(_`Text`, (e) => e.text), { title: _`Process`, of: (e) => e.process }],
 errors.sort((a, b) => b.last_unix_ms - a.last_unix_ms), _`None.`);
 
-const eventsShow = (events) => table(_`Events`, [{ title: _`When`, tight: true, of: (e) => when(e.unix_ms / 1000) }, { title: _`Severity`, of: (e) => severity(e.severity) },
+const eventsShow = (events) => table(_`Events`, [{ title: _`When`, tight: true, of: (e) => when(e.unix_ms / 1000, SECONDS) }, { title: _`Severity`, of: (e) => severity(e.severity) },
   named(_`What`, (e) => e.text), { title: _`Kind`, of: (e) => e.kind }], events.slice(-EVENTS).reverse(), _`None since the start of the control plane.`);
 
 function auditShow(entries) {
   const what = (e) => (e.what ? e.what + (e.version ? _` (version ${e.version})` : '') : `${e.method} ${e.path}${e.query ? `?${e.query}` : ''}`);
   const result = (e) => (e.refused ? mark('warn', e.refused) : e.status ? h('span', { class: e.status >= 400 ? 'bad' : undefined }, String(e.status)) : e.what ? '' : _`begins`);
-  return table(_`Audit log`, [{ title: _`When`, tight: true, of: (e) => when(e.unix_s) }, { title: _`Result`, short: true, of: result }, { title: _`Who`, of: (e) => e.who || _`nobody` },
+  return table(_`Audit log`, [{ title: _`When`, tight: true, of: (e) => when(e.unix_s, SECONDS) }, { title: _`Result`, short: true, of: result }, { title: _`Who`, of: (e) => e.who || _`nobody` },
     named(_`What`, what), { title: _`From`, of: (e) => e.from ?? '' }], entries.reverse());
 }
 

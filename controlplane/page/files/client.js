@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The clients of a day; and one client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
-import { h, row, figure, fill, named, tiles, facts, field, choice, action, complain, table, number, percent, when, moment, clock } from './dom.js';
+import { h, row, figure, fill, named, tiles, facts, field, choice, action, complain, table, number, percent, when, clock } from './dom.js';
 import { change, get, loads, mayAdmin } from './api.js';
 import { overridesGet, overridesShow } from './override.js';
 import { columns, detailsIn } from './queries.js';
@@ -19,7 +19,7 @@ function groupShow(client, of, groups, look) {
     mayAdmin() && to.length ? row(field(_`Another group`, to), action(_`Move`, () => change(look, _`${client} is moved to ${to.value}.`, '/groups/move', { client, group: to.value }))) : null);
 }
 
-const seen = (unix_s) => (unix_s ? moment(unix_s) : '–');
+const seen = (unix_s) => (unix_s ? when(unix_s) : '–');
 
 // Gives the client of a row a name in the configuration, or takes that back.
 function nameButton(c, look) {

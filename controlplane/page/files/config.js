@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Versions of the configuration: which one is in force, what differs, apply and way back.
-import { h, row, fill, named, table, figure, action, facts, mark, when, notes } from './dom.js';
-import { get, mayAdmin, post } from './api.js';
+import { h, row, fill, named, table, figure, action, facts, mark, notes, SECONDS, when } from './dom.js';
+import { every, get, mayAdmin, post } from './api.js';
 import { _ } from './words.js';
 
 function diffShow(words) {
@@ -13,6 +13,10 @@ function diffShow(words) {
 const keys = (r) => [[_`In force at once`, r.live], [_`In force after a restart of weir-controlplane`, r.restart_controlplane],
   [_`In force after a restart of weir-dataplane`, r.restart_dataplane]].filter(([, names]) => names).map(([how, names]) => ` ${how}: ${names}.`).join('');
 
+const SETTLING_MS = 2000;
+const isOpen = (v) => v.result === 'pending'; // its health is watched
+const colours = { applied: 'good', taken_back: 'bad', fallen: 'bad', pending: 'warn' };
+
 export async function show(box, signal) {
   const state = h('div'), history = h('div'), about = h('div');
   const showText = (title, node) => { fill(about, h('section', { class: 'about', 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, _`Close`))); about.scrollIntoView({ block: 'nearest' }); };
@@ -20,10 +24,21 @@ export async function show(box, signal) {
     const d = await get('/config/diff', { from, to });
     showText(title, h('div', {}, d.diff ? diffShow(d.diff) : h('p', {}, _`No difference.`), keys(d) ? h('p', {}, keys(d)) : null));
   };
+  let isSettling = false;
+  const backTo = async (number) => {
+    const reply = await post('/config/rollback', { version: number });
+    fill(about); // a difference from what was in force
+    await look();
+    return _`Version ${number} is in force again.` + keys(reply) + notes({ warning: reply.warning });
+  };
+  // The way back: at the version in force to the one before, at the others to themselves.
+  const back = (v, now) => (v.number !== now ? action(_`Go back to it`, () => backTo(v.number), { ask: _`Put version ${v.number} in force?` })
+    : v.before ? action(_`Undo this change`, () => backTo(v.before), { ask: _`Undo "${v.what}"? Version ${v.before} is in force again then.` }) : null);
   const look = async () => {
     const hist = await get('/config/history');
     if (signal.aborted) return;
     const now = hist.version;
+    isSettling = hist.versions.some(isOpen);
     fill(state,
       facts([[_`In force`, now ? _`version ${now}` : _`the file, without a history`]]),
       hist.differs ? h('p', {}, mark('warn', _`The file on disk differs from what is in force.`)) : h('p', {}, mark('good', _`The file on disk is what is in force.`)),
@@ -31,18 +46,14 @@ export async function show(box, signal) {
       mayAdmin() && row(action(_`Show differences`, () => diff(now, '', _`From the version in force to the file`)),
         action(_`Apply the file`, async () => { const r = await post('/config/apply'); fill(about); await look(); return _`Applied. Its health is watched for 10 seconds.` + keys(r) + notes({ warning: r.warning }); }, { class: 'main' })));
     fill(history, table(_`The last versions`, [figure(_`Version`, (v) => (v.number === now ? h('strong', {}, _`${v.number} (in force)`) : v.number)),
-      { title: _`When`, tight: true, of: (v) => when(v.unix_s) },
-      { title: _`Result`, short: true, of: (v) => h('span', { class: v.result === 'applied' ? 'good' : v.result === 'taken_back' || v.result === 'fallen' ? 'bad' : undefined }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
+      { title: _`When`, tight: true, of: (v) => when(v.unix_s, SECONDS) },
+      { title: _`Result`, short: true, of: (v) => h('span', { class: colours[v.result] }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
       { title: _`Who`, of: (v) => v.who }, named(_`What`, (v) => v.what), named(_`Why`, (v) => v.why ?? ''),
       ...(mayAdmin() ? [{ title: _`Actions`, of: (v) => row(action(_`Show`, async () => { const t = await get('/config/show', { version: v.number }); showText(_`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
         v.before ? action(_`What changed`, () => diff(v.before, v.number, _`What version ${v.number} changed`)) : null,
-        v.number === now ? null : action(_`Go back to it`, async () => {
-          const reply = await post('/config/rollback', { version: v.number });
-          fill(about); // a difference from what was in force
-          await look();
-          return _`Version ${v.number} is in force again.` + keys(reply) + notes({ warning: reply.warning });
-        }, { ask: _`Put version ${v.number} in force?` })) }] : [])], hist.versions, _`There is no version yet.`));
+        back(v, now)) }] : [])], hist.versions, _`There is no version yet.`));
   };
   box.append(h('h1', {}, _`Configuration`), state, about, h('h2', {}, _`History`), history);
+  every(SETTLING_MS, signal, async () => { if (isSettling) await look(); });
   await look();
 }

@@ -153,9 +153,17 @@ export function span(seconds) {
   if (s < 172800) return `${Math.round(s / 3600)} h`;
   return `${Math.round(s / 86400)} d`;
 }
-export const when = (unix_s) => figured(unix_s, unix_s ? new Date(unix_s * 1000).toLocaleString(locale()) : _`never`);
-export const moment = (unix_s) => figured(unix_s, new Date(unix_s * 1000).toLocaleString(locale(), { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }));
-export const clock = (unix_s) => figured(unix_s, new Date(unix_s * 1000).toLocaleTimeString(locale()));
+// All dates and times of the page: "30 Nov, 07:05", with the year where it is half a year away. `fine`: SECONDS, or less.
+const YEAR_AFTER_MS = 182 * 86400000, TIME = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+export const SECONDS = { second: '2-digit' };
+const ofDay = (at) => ({ day: 'numeric', month: 'short', year: Math.abs(at - Date.now()) > YEAR_AFTER_MS ? 'numeric' : undefined });
+function dated(unix_s, parts) {
+  const at = new Date(unix_s * 1000);
+  return figured(unix_s, at.toLocaleString(locale(), parts(at)));
+}
+export const when = (unix_s, fine = {}) => (unix_s ? dated(unix_s, (at) => ({ ...ofDay(at), ...TIME, ...fine })) : figured(unix_s, _`never`));
+export const date = (unix_s) => dated(unix_s, ofDay);
+export const clock = (unix_s, fine = {}) => dated(unix_s, () => ({ ...TIME, ...fine }));
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'];
 export const rcode = (n) => (n === 16 ? 'BADVERS' : n === 23 ? 'BADCOOKIE' : RCODES[n] ?? `RCODE${n}`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses, and what changes them.
-import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, moment, span, text, when, say } from './dom.js';
+import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, span, text, when, say } from './dom.js';
 import { change, get, mayAdmin, mayOperate, post } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { overridesGet, overridesShow } from './override.js';
@@ -150,7 +150,7 @@ function controls(g, known, paint, look) {
 function schedules(g, known, paint, look) {
   const path = (s) => (s.name === 'family time' ? 'family_time' : `schedules[${s.name}]`);
   return table(_`Schedules of ${g.name}`, [{ title: _`Name`, of: (s) => s.name }, { title: _`When`, of: (s) => _`${days(s.days)} ${s.from} to ${s.to}` + (s.time_zone ? `, ${s.time_zone}` : '') },
-    { title: _`Does`, of: (s) => does(s) }, { title: _`Applies`, of: (s) => (s.active ? mark('warn', _`until ${moment(s.changes_unix_s)}`) : s.changes_unix_s ? _`from ${moment(s.changes_unix_s)}` : _`no`) },
+    { title: _`Does`, of: (s) => does(s) }, { title: _`Applies`, of: (s) => (s.active ? mark('warn', _`until ${when(s.changes_unix_s)}`) : s.changes_unix_s ? _`from ${when(s.changes_unix_s)}` : _`no`) },
     ...(mayAdmin() && g.own_schedules ? [{ title: _`Actions`, of: (s) => row(isPlain(s) && action(_`Paint`, () => paint.show(s)), action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` })) }] : [])], g.schedules);
 }
 
@@ -159,6 +159,12 @@ function todayShow(g, day) {
   const words = text('…');
   day.then((t) => { words.data = ofGroup(t, g.name); }).catch(() => { words.data = _`not known`; });
   return words;
+}
+
+// The group's own servers, as far as no other group has the same, and for an admin the way to choose them.
+function serversOf(g, upstreams) {
+  const set = everyone(g) ? 'everyone' : `group ${g.name}`, words = upstreams.filter((u) => u.set === set).map((u) => u.name).join(', ');
+  return mayAdmin() ? h('div', {}, words && `${words}. `, h('a', { href: `#/settings/${everyone(g) ? '' : encodeURIComponent(set)}` }, _`Choose servers of ${g.name}`)) : words;
 }
 
 // `known`: the replies that tell of all groups.
@@ -170,7 +176,7 @@ function one(g, known, look) {
     facts([[_`Clients`, everyone(g) ? _`all that are in no group` : [...g.clients, ...(g.client_names ?? []), ...(g.vlans ?? []).map((v) => `VLAN ${v}`)].join(', ') || _`none`],
       [_`Today`, todayShow(g, known.day)], [_`Lists`, g.all_lists ? _`all: ${g.lists.join(', ')}` : g.lists.join(', ') || _`none`], [_`Own entries`, _`${number(g.allow)} allowed, ${number(g.deny)} blocked`],
       [_`Blocked services`, (g.services ?? []).join(', ')], [_`Safe search`, safe], [_`Blocked names get`, `${g.block.mode}, TTL ${g.block.ttl} s`],
-      [_`Next change`, g.next_change_unix_s ? moment(g.next_change_unix_s) : '']]),
+      [_`Upstream servers`, serversOf(g, known.upstreams)], [_`Next change`, g.next_change_unix_s ? when(g.next_change_unix_s) : '']]),
     g.schedules.length ? schedules(g, known, paint, look) : null,
     overridesShow(overridden(g, known.overrides), look),
     mayOperate() && [row(g.pause_left_s ? again(g.name) : everyone(g) ? (paused(all) ? again() : null) : pauseButtons(() => g.name)),
@@ -201,10 +207,10 @@ export async function show(box, signal) {
   const services = mayOperate() ? (await get('/services', {}, { signal })).services.map((s) => s.name) : [];
   const look = async () => {
     const mine = ++looks;
-    const [{ groups }, all, { entries }, overrides] = await Promise.all([get('/groups'), get('/blocklist'), get('/entries'), overridesGet()]);
+    const [{ groups }, all, { entries }, overrides, { upstreams }] = await Promise.all([get('/groups'), get('/blocklist'), get('/entries'), overridesGet(), get('/upstreams')]);
     if (signal.aborted || mine < drawn) return; // a later look has been drawn: it knows more
     drawn = mine;
-    const known = { groups, all, entries, overrides, services, day };
+    const known = { groups, all, entries, overrides, services, day, upstreams };
     fill(result, mayAdmin() && groups.length > 1 && [h('h2', {}, _`Clients`), move(groups, look)], mayAdmin() && create(look),
       overridesShow(overrides.filter((o) => o.unset && /^groups\[[^\]]*\]$/.test(o.path)).map((o) => o.path), look),
       h('div', { class: 'columns wide' }, groups.map((g) => one(g, known, look))));

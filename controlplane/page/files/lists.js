@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
-import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, moment, bytes } from './dom.js';
+import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, bytes } from './dom.js';
 import { change, every, get, mayAdmin, mayOperate, post } from './api.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
@@ -22,12 +22,12 @@ export async function show(box, signal) {
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
     const paused = status.pause_until_unix_s > Date.now() / 1000;
     fill(state,
-      h('p', {}, paused ? mark('warn', _`Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', _`An earlier state of the lists is held.`) : mark('good', _`${count(status.names)} names in force.`), ' ', _`From ${kinds(status)}.`),
+      h('p', {}, paused ? mark('warn', _`Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', _`Older names are held until "Fetch all now".`) : mark('good', _`${count(status.names)} names in force.`), ' ', _`From ${kinds(status)}.`),
       mayOperate() && row(
         action(_`Fetch all now`, async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
         paused ? action(_`Block again`, () => resume())
           : pauseButtons(() => ''),
-        status.has_previous ? action(_`Back to the lists before`, async () => { await post('/blocklist/rollback'); await look(); return _`The lists before are in force, until the next fetch by hand.`; }) : null));
+        status.has_previous ? backTo(when(status.previous_unix_s), look) : null));
     listsShow = () => fill(lists, table(_`Lists`, [
       named(_`List`, (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || ''))),
       { title: _`Kind`, of: (l) => l.kind },
@@ -55,6 +55,13 @@ export async function show(box, signal) {
   await look();
 }
 
+// The image of before, and that of now in its place as the one to go back to.
+const backTo = (time, look) => action(_`Back to the names of ${time}`, async () => {
+  await post('/blocklist/rollback');
+  await look();
+  return _`The names of ${time} are in force, until "Fetch all now".`;
+}, { ask: _`Put the names in force that weir made of the lists and of the entries by hand at ${time}? They stay until you press "Fetch all now": until then weir fetches no list, and lists and entries that you change do not count. No list and no entry is removed.` });
+
 // Has weir still to ask for the list for the first time, or is it about to? A copy of before counts.
 const isLoading = (l) => l.url && !l.last_try_unix_s && !l.last_good_unix_s && !!l.next_try_unix_s;
 
@@ -72,8 +79,8 @@ function merged(loaded, defined) {
 
 function fetched(l) {
   if (!l.url) return l.path ? _`a file` : '–';
-  const next = l.next_try_unix_s ? h('div', { class: 'soft' }, _`next: ${moment(l.next_try_unix_s)}`) : null;
-  return h('div', {}, l.last_good_unix_s ? moment(l.last_good_unix_s) : _`never`, next);
+  const next = l.next_try_unix_s ? h('div', { class: 'soft' }, _`next: ${when(l.next_try_unix_s)}`) : null;
+  return h('div', {}, l.last_good_unix_s ? when(l.last_good_unix_s) : _`never`, next);
 }
 
 function actions(defined, look) {

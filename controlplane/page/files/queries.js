@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
-import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, rcode, complain } from './dom.js';
+import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, rcode, complain, clock, when, SECONDS } from './dom.js';
 import { get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 import { csvButton } from './csv.js';
 import { byHand, entryAdd } from './hand.js';
-import { _, count, locale } from './words.js';
+import { _, count } from './words.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
 const VERDICTS = [['', _`any`], ['blocked', _`blocked`], ['hit', _`from the cache`], ['hit_stale', _`from the cache, stale`], ['miss', _`asked on`], ['local', _`local`]];
@@ -14,8 +14,8 @@ export const LASTS = [['', _`for good`], ['600', _`for 10 minutes`], ['7200', _`
 
 // With the date if it is not today.
 function time(us) {
-  const at = new Date(us / 1000), date = at.toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
-  return at.toLocaleString(locale(), { ...date, hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
+  const isToday = new Date(us / 1000).toDateString() === new Date().toDateString();
+  return (isToday ? clock : when)(us / 1e6, { ...SECONDS, fractionalSecondDigits: 1 });
 }
 // What blocked it. Only a schedule that blocks everything leaves no list in the record.
 const by = (q) => q.list || (q.verdict !== 'blocked' ? '' : q.client_group ? _`schedule of ${q.client_group}` : _`schedule`);

@@ -74,12 +74,13 @@ function overText(kind, text) {
 }
 
 // Resolver and transport are chosen, tested, and then set: the controls stay together, as none of them is sent alone.
-export function chooser(known, look) {
+// `set`: whom it is for at first, "group kids".
+export function chooser(known, look, set = '') {
   const resolvers = known.resolvers.flatMap((r) => [[r.ipv4, ''], [r.ipv6, _`, by IPv6`]].map(([list, how]) => ({ title: r.name + how, list })));
   const which = choice([...resolvers.map((r, i) => [String(i), r.title]), ['own', _`own server`]], '0');
   const kind = choice([['tls', 'TLS'], ['https', 'HTTPS'], ['', _`UDP and TCP`]], 'tls');
   const address = h('input', { maxLength: 400, placeholder: '192.0.2.53' }), name = h('input', { maxLength: 253, placeholder: 'dns.example' }), path = h('input', { maxLength: 200, value: '/dns-query' });
-  const whom = choice([['', _`everyone`], ...known.groups.map((g) => [`group ${g}`, _`group ${g}`]), ['zone', _`a zone`]], ''), zone = h('input', { maxLength: 253, placeholder: 'corp.example' });
+  const whom = choice([['', _`everyone`], ...known.groups.map((g) => [`group ${g}`, _`group ${g}`]), ['zone', _`a zone`]], set), zone = h('input', { maxLength: 253, placeholder: 'corp.example' });
   const own = [field(_`Its address`, address), field(_`Name in its certificate`, name), field(_`Path`, path)], zoneField = field(_`Zone`, zone);
   const list = () => {
     if (which.value !== 'own') return resolvers[which.value].list.map((s) => overText(kind.value, s));
@@ -89,9 +90,9 @@ export function chooser(known, look) {
   };
   const title = () => (which.value === 'own' ? list().join(', ') : _`${which.selectedOptions[0].textContent} over ${kind.selectedOptions[0].textContent}`);
   const only = () => {
-    const set = whom.value === 'zone' ? `zone ${zone.value.trim()}` : whom.value;
-    if (set === 'zone ') throw new Error(_`Give the zone's name.`);
-    return change(look, set ? _`${set}: weir asks only ${title()}.` : _`weir asks only ${title()}.`, '/config/set', { path: set ? pathOf(set).servers : 'upstreams.servers', yaml: JSON.stringify(list().map((s) => (set.startsWith('zone') ? s : { address: s }))) });
+    const whose = whom.value === 'zone' ? `zone ${zone.value.trim()}` : whom.value;
+    if (whose === 'zone ') throw new Error(_`Give the zone's name.`);
+    return change(look, whose ? _`${whose}: weir asks only ${title()}.` : _`weir asks only ${title()}.`, '/config/set', { path: whose ? pathOf(whose).servers : 'upstreams.servers', yaml: JSON.stringify(list().map((s) => (whose.startsWith('zone') ? s : { address: s }))) });
   };
   const result = h('p', { class: 'soft' }), more = action(_`Add`, () => add(title(), list(), look));
   const show = () => {
@@ -102,6 +103,6 @@ export function chooser(known, look) {
   };
   for (const c of [which, kind, whom]) c.addEventListener('change', show);
   show();
-  return h('section', { 'aria-label': _`Choose servers` }, row(field(_`Resolver`, which), field(_`Over`, kind), own, field(_`For`, whom), zoneField,
+  return h('section', { 'aria-label': _`Choose servers`, 'data-for': set }, row(field(_`Resolver`, which), field(_`Over`, kind), own, field(_`For`, whom), zoneField,
     action(_`Test`, async () => (result.textContent = await testNew(list()))), more, action(_`Use only these`, only)), result);
 }

@@ -49,19 +49,29 @@ function control([path, title, meaning], known, look) {
   }), known.waits.includes(path) && h('p', {}, mark('warn', _`In force after a restart of weir-controlplane.`))];
 }
 
+// The keys with their values in force, for other views. `values`: GET /config/values; `reload`: of GET /status.
+export function settingsShow(keys, { values, reload, overrides }, look) {
+  const known = { values: new Map(values.map((v) => [v.path, v])), waits: reload.needs_restart.split(', ') };
+  return keysOf(keys, known, overrides.map((o) => o.path).filter((p) => keys.some(([path]) => path === p)), look);
+}
+
+// `changed`: the paths that do not count as a file says.
+const keysOf = (keys, known, changed, look) => [mayAdmin() ? keys.flatMap((k) => control(k, known, look))
+  : facts(keys.map(([path, title, meaning]) => [title, shown(known.values.get(path), meaning)])), overridesShow(changed, look)];
+
 function keysShow(section, known, look) {
   const paths = new Set([...KEYS[section].map(([path]) => path), ...(section === _`Blocking` ? ['blocking.ipv4', 'blocking.ipv6'] : [])]);
   const changed = known.overrides.filter((o) => o.of_file || o.unset || !/^(groups|forward_zones)\[/.test(o.path)).map((o) => o.path);
-  return [mayAdmin() ? KEYS[section].flatMap((k) => control(k, known, look)) : facts(KEYS[section].map(([path, title, meaning]) => [title, shown(known.values.get(path), meaning)])),
-    overridesShow(changed.map((p) => (paths.has(p) ? p : section === _`Upstream servers` && listOf(p, changed))).filter((p) => p), look)];
+  return keysOf(KEYS[section], known, changed.map((p) => (paths.has(p) ? p : section === _`Upstream servers` && listOf(p, changed))).filter((p) => p), look);
 }
 
 const certificatesShow = (access) => [table(_`Certificate of this page`, [{ title: _`Names`, name: true, of: (c) => c.names || '–' }, { title: _`Valid until`, of: (c) => when(c.until) },
   { title: _`Left`, of: (c) => mark(c.left_s > SOON_S ? 'good' : 'bad', c.left_s ? span(c.left_s) : _`expired`) }], access.certificates),
 access.certificates_error && h('p', { class: 'bad' }, access.certificates_error)];
 
-export async function show(box, signal) {
-  const result = h('div');
+// `argument`: the set of servers that are to be chosen, "group kids".
+export async function show(box, signal, argument = '') {
+  const result = h('div'), set = decodeURIComponent(argument);
   const look = async () => {
     const [{ upstreams }, { servers, known: resolvers }, { values }, { reload, access }, { groups }, overrides] = await Promise.all([get('/upstreams'),
       mayAdmin() ? get('/upstreams/servers') : { servers: [], known: [] }, get('/config/values'), get('/status'), get('/groups'), overridesGet()]);
@@ -69,11 +79,12 @@ export async function show(box, signal) {
       waits: reload.needs_restart.split(', '), block: groups[0].block };
     if (signal.aborted) return known;
     const [first, ...rest] = Object.keys(KEYS);
-    fill(result, h('h2', {}, first), serversShow(known, look), mayAdmin() && chooser(known, look), othersShow(known, look), keysShow(first, known, look),
+    fill(result, h('h2', {}, first), serversShow(known, look), mayAdmin() && chooser(known, look, set), othersShow(known, look), keysShow(first, known, look),
       h('div', { class: 'columns' }, rest.map((s) => h('section', { 'aria-label': s }, h('h2', {}, s), keysShow(s, known, look)))),
       h('h2', {}, _`Certificate`), certificatesShow(access));
     return known;
   };
   box.append(h('h1', {}, _`Settings`), result);
   await look().catch((e) => { say(e.message); throw e; });
+  if (set) box.querySelector('[data-for]')?.scrollIntoView({ block: 'nearest' });
 }

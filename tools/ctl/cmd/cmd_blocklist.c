@@ -112,7 +112,9 @@ static void rules_print(const struct json_node *root)
 	say(root, "image       {names:n} names, {image_bytes:b}, of ");
 	printf("%s", when_text(json_count(root, "loaded_unix_s"), when));
 	say_if(root, "from_disk", ", from disk");
-	say_if(root, "has_previous", "; the previous one is kept");
+	if (json_flag(root, "has_previous"))
+		printf("; the one of %s is kept for a rollback",
+			when_text(json_count(root, "previous_unix_s"), when));
 	printf("\nfrom        ");
 	view_print_kinds(root);
 	say(root, "\nlast reload {outcome}");

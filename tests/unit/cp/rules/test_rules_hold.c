@@ -68,10 +68,12 @@ TEST_WITH(test_rollback_holds_until_a_reload_by_hand, make_env, remove_env)
 	run_rules();
 	reload(1, false);
 	assert_false(env.last.has_previous);
+	assert_int_equal(env.last.previous_unix_s, 0);
 	assert_int_equal(hold(CALL_ROLLBACK, 0), -ENOENT);
 	write_list(0, "second.example\n");
 	reload(1, false);
 	assert_true(env.last.has_previous);
+	assert_true(env.last.previous_unix_s + 60 > (uint64_t)time(NULL));
 	assert_true(blocked("second.example"));
 
 	uint64_t published = generation();
