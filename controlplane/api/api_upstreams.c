@@ -276,16 +276,21 @@ static void no_server(struct upstreams_look *l)
 static struct upstreams_look *server_begin(
 	struct api *a, struct http_exchange *x, unsigned deadline_ms)
 {
-	char server[RESOLVERS_SERVER_MAX];
+	char server[API_SERVER_TEXT_MAX];
 	if (!api_param_text(x, "server", server, sizeof(server)))
 		return NULL;
-	if (!*server) {
+	const size_t len = strlen(server);
+	if (len == 0) {
 		api_refuse(x, 400, "server: is empty");
+		return NULL;
+	}
+	if (len >= RESOLVERS_SERVER_MAX) {
+		api_refuse(x, 404, "no server of weir has a name or an address of %zu bytes", len);
 		return NULL;
 	}
 	struct upstreams_look *l = look_begin(a, x, deadline_ms);
 	if (l)
-		memcpy(l->server, server, sizeof(server));
+		memcpy(l->server, server, len + 1);
 	return l;
 }
 

@@ -115,6 +115,8 @@ def test_servers_that_weir_does_not_ask(lab):
     ahead(10)  # as many tests at once are refused
     assert "TLS: " in lab.weirctl("upstream test tls://dns.test@127.0.0.1")
     assert "TLS: no reply: the certificate" in lab.weirctl("upstream test tls://else.test@127.0.0.1", status=1)
+    nowhere = f"https://dns.test@127.0.0.4/{'n' * 80}"  # longer than a server in use can be called
+    assert "HTTP status 404" in lab.weirctl(f"upstream test {nowhere}", status=1)
     assert "clear text" in lab.refused("upstreams/test", server="127.0.0.1:5301")  # upstreams.strict
     assert {key: it(lab)[key] for key in before} == before
 

@@ -203,7 +203,8 @@ static bool is_candidate(const char *text)
 	       || socket_address_parse(text, 53, &a) == 0;
 }
 
-// A server of weir's own comes first, whatever it is called.
+// A server of weir's own comes first, whatever it is called. If weir has it and refuses the test,
+// that is the result.
 static int cmd_upstream_test(struct ctl *c)
 {
 	const struct http_param params[] = {{"server", c->operand}, {NULL, NULL}};
@@ -216,7 +217,7 @@ static int cmd_upstream_test(struct ctl *c)
 	if (outcome == HTTP_OK)
 		return test_show(c, doc, test_print);
 	json_doc_free(doc);
-	if (outcome == HTTP_REFUSED && is_candidate(c->operand))
+	if (outcome == HTTP_MISSING && is_candidate(c->operand))
 		return candidates_test(c);
 	http_fail(c, outcome, why);
 	return CTL_FAILED;

@@ -290,6 +290,8 @@ static enum http_outcome outcome_of_status(
 		snprintf(why, HTTP_WHY_MAX, "status %ld", status);
 	if (status == 504)
 		return HTTP_SILENT;
+	if (status == 404)
+		return HTTP_MISSING;
 	return status >= 400 && status < 600 ? HTTP_REFUSED : HTTP_BROKEN;
 }
 

@@ -22,6 +22,7 @@ enum {
 enum http_outcome {
 	HTTP_OK,        // 200
 	HTTP_REFUSED,   // answered with another status; `why` has its "error"
+	HTTP_MISSING,   // answered with 404: no such thing, or no such path; as HTTP_REFUSED
 	HTTP_NOBODY,    // no process listens: the control plane is down
 	HTTP_SILENT,    // it listens, but does not answer in time, or returns 504
 	HTTP_DENIED,    // no permission on the socket
@@ -44,8 +45,8 @@ struct http_param {
 	const char *name, *value;
 };
 
-// Makes a call. `doc` is set with HTTP_OK, and with HTTP_REFUSED if the reply has a body; else
-// NULL. `params` ends with a NULL name, or is NULL.
+// Makes a call. `doc` is set with HTTP_OK, and with HTTP_REFUSED and HTTP_MISSING if the reply has
+// a body; else NULL. `params` ends with a NULL name, or is NULL.
 ATTR_MUST_CHECK enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, struct json_doc **doc,
 	char why[HTTP_WHY_MAX]);

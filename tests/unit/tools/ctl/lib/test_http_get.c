@@ -100,6 +100,8 @@ TEST(test_other_outcomes)
 	} cases[] = {
 		{"HTTP/1.1 400 X\r\nContent-Length: 15\r\n\r\n{\"error\": \"no\"}", HTTP_REFUSED,
 			"no"},
+		{"HTTP/1.1 404 X\r\nContent-Length: 15\r\n\r\n{\"error\": \"no\"}", HTTP_MISSING,
+			"no"},
 		{"HTTP/1.1 500 X\r\nContent-Length: 3\r\n\r\nxyz", HTTP_REFUSED, "status 500"},
 		{"HTTP/1.1 504 X\r\nContent-Length: 0\r\n\r\n", HTTP_SILENT, "status 504"},
 		{"HTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nxyz", HTTP_BROKEN, "status 200"},
