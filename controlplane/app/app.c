@@ -170,6 +170,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		snprintf(why, APP_WHY_MAX, "lists: %s", strerror(-rc));
 		return rc;
 	}
+	app_groups_load(a);
 	app_publish_config(a, c);
 	resolvers_groups(&a->resolvers, c, a->groups.view);
 	rc = app_groups_open(a);

@@ -295,6 +295,8 @@ void app_log_close(struct app *a);
 // Service loop's thread: publishes the settings of `c` for the present moment, for which the next
 // app_groups_publish makes its masks too.
 void app_publish_config(struct app *a, const struct config *c);
+// Reads the pauses of groups from before the restart; before the first app_publish_config.
+void app_groups_load(struct app *a);
 ATTR_MUST_CHECK int app_groups_open(struct app *a); // before the first app_groups_publish
 void app_groups_close(struct app *a);
 // For the control API: app_group_now reads the present state of a group; app_group_pause pauses a

@@ -76,7 +76,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	tzset(); // the machine's time zone may have changed
 	group_moment_now(&a->groups.moment);
-	group_pauses_sweep(&a->groups.pauses, c, a->groups.moment.mono_ms);
+	group_pauses_sweep(&a->groups.pauses, c, &a->groups.moment);
 	masks_fill(a, c, now);
 	for (unsigned i = 0; i <= c->group_count; i++) {
 		if (group_mask_same(&now[i], &a->groups.mask[i]))
@@ -148,6 +148,22 @@ static void on_again(evutil_socket_t, short, void *arg)
 		log_error("groups not published: %s; weir tries again", why);
 }
 
+static const char *pauses_path(const struct app *a, char path[SHM_PATH_MAX])
+{
+	snprintf(path, SHM_PATH_MAX, "%s/pauses.state", a->started->runtime.state_directory);
+	return path;
+}
+
+void app_groups_load(struct app *a)
+{
+	char path[SHM_PATH_MAX];
+	group_moment_now(&a->groups.moment);
+	int err = group_pauses_load(
+		&a->groups.pauses, a->started, pauses_path(a, path), &a->groups.moment);
+	if (err && err != -ENOENT)
+		log_warning("groups: %s not usable: no group is paused", path);
+}
+
 int app_groups_open(struct app *a)
 {
 	const struct timeval second = {.tv_sec = 1}, hosts = {.tv_sec = GROUP_HOSTS_LOOK_S};
@@ -191,10 +207,15 @@ int app_group_pause(void *app, const char *name, unsigned minutes)
 	struct app *a = app;
 	const struct config *c = a->current;
 	struct group_pauses *p = &a->groups.pauses;
-	int err = minutes ? group_pause_begin(p, c, name, minutes, clock_mono_ms())
-			  : group_pause_end(p, c, name, clock_mono_ms());
+	char path[SHM_PATH_MAX], why[STATE_FILE_WHY_MAX];
+	struct group_moment now;
+	group_moment_now(&now);
+	int err = minutes ? group_pause_begin(p, c, name, minutes, &now)
+			  : group_pause_end(p, c, name, &now);
 	if (err)
 		return err;
+	if (group_pauses_save(p, pauses_path(a, path), why) < 0)
+		log_warning("groups: %s: a restart does not know of this pause, or its end", why);
 	app_publish_config(a, c);
 	return app_groups_publish(a, c);
 }

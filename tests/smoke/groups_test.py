@@ -125,6 +125,11 @@ def test_groups_with_rules_of_their_own(lab):
 def test_pause_of_a_group(lab):
     lab.post("blocklist/pause", minutes=5, group="bed")
     becomes(OK, lab.short, NAME, client=FOURTH)
+    lab.stop("controlplane")
+    lab.start("controlplane")
+    wait(lab.activated)
+    assert [pause["group"] for pause in lab.get("blocklist")["paused_groups"]] == ["bed"]
+    becomes(OK, lab.short, NAME, client=FOURTH)
     lab.post("blocklist/resume", group="bed")
     becomes("", lab.short, NAME, client=FOURTH)
     assert 'no group "nobody"; groups: everyone, ' in lab.refused("blocklist/pause", minutes=5, group="nobody")
