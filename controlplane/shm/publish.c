@@ -731,7 +731,7 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	p->policy_generation = atomic_load(&p->dir->current[REGION_POLICY]) >> 1;
 	publish_unlink_old(p, "policy", p->policy_generation);
 	publish_hops_reset(p);
-	publish_unlink_old(p, "rule_image", atomic_load(&p->dir->current[REGION_RULE_IMAGE]) >> 1);
+	publish_unlink_old(p, "rule_image", p->rules ? p->rules->generation : 0);
 	publish_unlink_old(p, "names", UINT64_MAX); // the former name of "rule_image"
 	(void)publisher_probe_readers(p);
 	*out = p;
@@ -1338,9 +1338,9 @@ static void publish_hops_reset(struct publisher *p)
 
 // Rule images.
 
-// Maps the current rule image of the last life, if it is whole; else no image is current.
-// Generations count on from the highest one that the last life may have used, so that a worker
-// never sees one number for two images.
+// Maps the current rule image of the last life, if it is whole. If not, the directory still names
+// it until the next one is published: generations count on from that number, in further lives too,
+// so that a worker never sees one number for two images.
 static void publish_rules_recover(struct publisher *p)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX] = "no memory";
@@ -1362,7 +1362,6 @@ static void publish_rules_recover(struct publisher *p)
 		return;
 	}
 	log_warning("rule image of an earlier run not usable: %s", why);
-	atomic_store(&p->dir->current[REGION_RULE_IMAGE], 0);
 	heap_free(r);
 }
 

@@ -94,6 +94,27 @@ TEST_WITH(test_directory_outlives_a_restart, setup, teardown)
 	assert_int_equal(s.rule_image_generation, 2);
 }
 
+// Generations count on from an unusable image, also in a life that publishes none.
+TEST_WITH(test_damaged_rule_image, setup, teardown)
+{
+	struct publish_status s;
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(publish_image(), 0);
+	publisher_close(p);
+	assert_int_equal(truncate(text_from("%s/rule_image.5", paths.mem), 100), 0);
+	for (unsigned life = 0; life < 2; life++) {
+		open_now();
+		publish_status(p, &s);
+		assert_int_equal(s.rule_image_generation, 0);
+		assert_false(file_there("rule_image", 5));
+		publisher_close(p);
+	}
+	open_now();
+	assert_int_equal(publish_image(), 0);
+	publish_status(p, &s);
+	assert_int_equal(s.rule_image_generation, 6);
+}
+
 TEST_WITH(test_l0_is_kept_unless_its_size_changes, setup, teardown)
 {
 	struct region l0;
