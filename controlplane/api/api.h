@@ -73,7 +73,7 @@ struct api_change {
 struct api_deps { // everything here outlives the API
 	struct loop *service;
 	struct resolvers *resolvers;
-	const struct frontends *frontends;
+	struct frontends *frontends;
 	struct querylog *log;              // NULL: no query log
 	struct top *top;                   // may be NULL
 	struct tail *tail;                 // may be NULL

@@ -255,9 +255,27 @@ const struct api_part api_health_part = {
 
 enum ready_for { FOR_BALANCER, FOR_ANYCAST, FOR_HUMAN };
 
+// Has an operator taken the box out of service?
+static bool is_out(const struct api *a)
+{
+	return a->drain.state != DRAIN_OFF;
+}
+
 static bool answers_clients(const struct api *a, const struct api_reasons *r)
 {
-	return r->blocking == (a->is_drained ? 1U : 0U);
+	return r->blocking == (is_out(a) ? 1U : 0U);
+}
+
+static void drain_follow(struct api *a)
+{
+	static const enum frontend_tcp_drain does[] = {
+		[DRAIN_OFF] = FRONTEND_TCP_STAYS,
+		[DRAIN_GRACE] = FRONTEND_TCP_STAYS,
+		[DRAIN_PARTS] = FRONTEND_TCP_PARTS,
+		[DRAIN_CUTS] = FRONTEND_TCP_CUTS,
+		[DRAIN_DONE] = FRONTEND_TCP_CUTS,
+	};
+	frontends_drain(a->deps.frontends, does[a->drain.state]);
 }
 
 void api_reasons(struct api *a, const struct resolver_status *s, const struct frontends_status *f,
@@ -267,6 +285,9 @@ void api_reasons(struct api *a, const struct resolver_status *s, const struct fr
 	a->looks++;
 	api_reasons_find(&l, out);
 	ready_hold_see(&a->hold, clock_mono_ms(), answers_clients(a, out));
+	a->drain_leaving = a->drain.state == DRAIN_GRACE ? f->tcp.open : f->tcp.leaving;
+	if (drain_see(&a->drain, clock_mono_ms(), f->tcp.leaving))
+		drain_follow(a);
 	a->reasons_left_out += out->left_out;
 	a->is_ready = out->blocking == 0;
 	memset(a->reason_count, 0, sizeof(a->reason_count));
@@ -341,6 +362,15 @@ static void conditions_out(struct json_out *o, struct json_node *root, struct js
 	}
 }
 
+static void drain_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	json_out_bool(o, root, "drained", a->drain.state == DRAIN_DONE);
+	struct json_node *n = json_out_object(o, root, "drain");
+	json_out_text(o, n, "state", drain_name(&a->drain));
+	json_out_count(o, n, "grace_left_ms", drain_grace_left_ms(&a->drain, clock_mono_ms()));
+	json_out_count(o, n, "connections", a->drain_leaving);
+}
+
 static void hold_out(struct json_out *o, struct json_node *root, const struct api *a)
 {
 	const uint64_t back_ms = ready_hold_back_in_ms(&a->hold, clock_mono_ms());
@@ -393,7 +423,7 @@ static void ready_reply(const struct api_look *l)
 	unsigned news = 0; // reasons that impair nothing
 	api_reasons_find(l, &r);
 	const bool is_ready =
-		whom == FOR_ANYCAST ? a->hold.is_announced && !a->is_drained : r.blocking == 0;
+		whom == FOR_ANYCAST ? a->hold.is_announced && !is_out(a) : r.blocking == 0;
 	for (unsigned i = 0; i < r.count; i++) {
 		const bool is_why = r.one[i].is_blocking && !is_ready;
 		const bool is_news =
@@ -410,7 +440,7 @@ static void ready_reply(const struct api_look *l)
 	if (whom != FOR_BALANCER)
 		hold_out(o, root, a);
 	json_out_bool(o, root, "ready", is_ready);
-	json_out_bool(o, root, "drained", a->is_drained);
+	drain_out(o, root, a);
 	const bool is_strict = strict && *strict == '1';
 	const bool good = is_ready && !(is_strict && r.count > news);
 	http_reply(l->exchange, good ? 200 : 503, json_out_finish(o));
@@ -425,29 +455,37 @@ static void serve_ready(struct api *a, struct http_exchange *x)
 		api_look(a, x, ready_reply);
 }
 
-static void drain_set(struct api *a, struct http_exchange *x, bool is_drained)
+static void drain_reply(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
-	a->is_drained = is_drained;
-	json_out_bool(o, json_out_root(o), "drained", is_drained);
+	drain_out(o, json_out_root(o), a);
 	http_reply(x, 200, json_out_finish(o));
 }
 
-// Makes this box say that it is not ready; it goes on answering.
+// Makes this box say that it is not ready, and ends connections of clients after a grace, of 10 s
+// unless `grace_s` gives another; it goes on answering.
 static void serve_drain(struct api *a, struct http_exchange *x)
 {
-	drain_set(a, x, true);
+	unsigned grace_s = DRAIN_GRACE_S;
+	if (http_param(x, "grace_s")
+		&& !api_param_number(x, "grace_s", DRAIN_GRACE_MAX_S, &grace_s))
+		return;
+	drain_begin(&a->drain, clock_mono_ms(), grace_s);
+	drain_reply(a, x);
 }
 
 // Ends the drain of this box.
 static void serve_undrain(struct api *a, struct http_exchange *x)
 {
-	drain_set(a, x, false);
+	a->drain = (struct drain){0};
+	a->drain_leaving = 0;
+	drain_follow(a);
+	drain_reply(a, x);
 }
 
 static void drained_look(struct api_reasons *r, const struct api_look *l)
 {
-	if (l->api->is_drained)
+	if (is_out(l->api))
 		api_reason_block(
 			r, API_REASON_drained, "an operator has taken this box out of service");
 }
@@ -457,8 +495,7 @@ static void ready_metrics(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_ready",
 		"1: /ready says that the box may get queries, by profile.");
 	metrics_count(t, METRICS_LABELS({"for", "balancer"}), a->is_ready);
-	metrics_count(
-		t, METRICS_LABELS({"for", "anycast"}), a->hold.is_announced && !a->is_drained);
+	metrics_count(t, METRICS_LABELS({"for", "anycast"}), a->hold.is_announced && !is_out(a));
 	metrics_family(t, METRICS_GAUGE, "weir_reason",
 		"Reasons of /ready that hold, by id (docs/reference/reasons.md).");
 	for (unsigned i = 0; i < API_REASON_IDS; i++)
@@ -478,7 +515,7 @@ static void ready_status(struct json_out *o, struct json_node *root, const struc
 	const struct api *a = l->api;
 	struct json_node *n = json_out_object(o, root, "readiness");
 	json_out_bool(o, n, "ready", a->is_ready);
-	json_out_bool(o, n, "drained", a->is_drained);
+	drain_out(o, n, a);
 	struct json_node *ids = json_out_array(o, n, "reasons");
 	for (unsigned i = 0; i < API_REASON_IDS; i++)
 		if (a->reason_count[i])
@@ -487,7 +524,7 @@ static void ready_status(struct json_out *o, struct json_node *root, const struc
 
 const struct api_part api_ready_part = {
 	.endpoint = {{"/ready", serve_ready, API_ALWAYS | API_NETWORK, CONTROL_READ, "for strict"},
-		{"/drain", serve_drain, API_POST, CONTROL_OPERATE, ""},
+		{"/drain", serve_drain, API_POST, CONTROL_OPERATE, "grace_s"},
 		{"/undrain", serve_undrain, API_POST, CONTROL_OPERATE, ""}},
 	.status = ready_status,
 	.degraded = drained_look,

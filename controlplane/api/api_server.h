@@ -10,6 +10,7 @@
 #include "api_reasons.h"
 #include "base/job_runner.h"
 #include "base/json.h"
+#include "drain.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
 #include "ready_hold.h"
@@ -75,7 +76,8 @@ struct api {
 	LIST_HEAD(, api_events_reader) event_readers; // api_events.c
 	unsigned event_reader_count;
 	uint64_t event_readers_refused, event_readers_cut;
-	bool is_drained; // set by an operator, until undrained or the process ends
+	struct drain drain;     // begun by an operator, until undrained or the process ends
+	unsigned drain_leaving; // connections that it had yet to end at the last api_reasons()
 	// Results of the last api_reasons().
 	bool is_ready;
 	unsigned reason_count[API_REASON_IDS];

@@ -319,7 +319,7 @@ static void on_drained(void *arg, unsigned sets)
 	look_end(l, o);
 }
 
-static void drain_begin(struct api *a, struct http_exchange *x, bool is_drained)
+static void drain_call(struct api *a, struct http_exchange *x, bool is_drained)
 {
 	struct upstreams_look *l = server_begin(a, x, API_SHORT_MS);
 	if (!l)
@@ -332,13 +332,13 @@ static void drain_begin(struct api *a, struct http_exchange *x, bool is_drained)
 // Sends no more questions to a server.
 static void serve_drain(struct api *a, struct http_exchange *x)
 {
-	drain_begin(a, x, true);
+	drain_call(a, x, true);
 }
 
 // Sends questions to a server again.
 static void serve_undrain(struct api *a, struct http_exchange *x)
 {
-	drain_begin(a, x, false);
+	drain_call(a, x, false);
 }
 
 static void tried_out(struct json_out *o, struct json_node *root, const char *transport,

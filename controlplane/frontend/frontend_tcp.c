@@ -335,6 +335,25 @@ void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_se
 	conn_feed(t);
 }
 
+void frontend_tcp_drain(struct frontend_tcp *t)
+{
+	const enum frontend_tcp_drain drain =
+		(enum frontend_tcp_drain)atomic_load(&t->shared->drain);
+	const bool begins = t->drain == FRONTEND_TCP_STAYS, ends = drain == FRONTEND_TCP_STAYS;
+	struct frontend_conn *c;
+
+	if (drain == t->drain)
+		return;
+	t->drain = drain;
+	if (begins || ends)
+		t->count.leaving = begins ? t->count.open : 0;
+	TAILQ_FOREACH (c, &t->by_use, by_use) {
+		c->is_leaving = begins || (c->is_leaving && !ends);
+		c->turn_ms = 0; // each has its turn to end, no check of its reader
+		conn_arm(c);
+	}
+}
+
 // State and tables.
 
 // How long the connection that stalled longest has kept its bytes.
@@ -445,6 +464,9 @@ void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_statu
 {
 	*out = t->count;
 	out->pending = (unsigned)t->pending.own;
+	if (t->drain == FRONTEND_TCP_STAYS
+		&& atomic_load_explicit(&t->shared->drain, memory_order_relaxed))
+		out->leaving = t->count.open; // the drain has not reached this loop yet
 	out->buffered = t->buffered.own;
 	certificates_tell(t->shared, &out->tls);
 	doh_status(t->doh, &out->doh);

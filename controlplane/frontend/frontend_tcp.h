@@ -45,6 +45,8 @@
 //   operator sets them (RFC 9210 4.2): it gets its answers, keepalive announces the end, and the
 //   server waits for the client's close (CONN_PARTING_MS): an immediate close with unread queries
 //   would be a reset, which can lose replies that the client has not read.
+// * A drain of the box (weirctl drain): connections end in the same way, those that are idle at
+//   once. A client that comes meanwhile has CONN_DRAINED_MS for its questions.
 // At most TCP_ENDS_A_TICK expired connections end in each tick of the wheel, the others in later
 // ticks: other work does not wait for ten thousand that a lower tcp.idle_timeout ends. An iteration
 // of the loop accepts 64 new connections, 256 messages, and 32 of one connection, so that answers
@@ -103,6 +105,7 @@ struct frontend_tcp;
 	X(flood, "more resets or frames of HTTP/2 than a client needs")    \
 	X(queries, "had its tcp.connection_queries")                       \
 	X(age, "open for tcp.connection_age")                              \
+	X(drained, "the box is drained")                                   \
 	X(evicted, "idle longest, when tcp.connections were open")         \
 	X(evicted_client, "idle longest, when its client had too many")    \
 	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full")  \
@@ -135,6 +138,13 @@ enum frontend_tcp_accept_error {
 };
 extern const char *const frontend_tcp_accept_error_names[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
 enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err); // err: an errno
+
+// What a drain of the box does to connections, by the time that it has lasted (api/drain.h).
+enum frontend_tcp_drain {
+	FRONTEND_TCP_STAYS, // no drain, or the routes to the box are not withdrawn yet
+	FRONTEND_TCP_PARTS, // each ends once it has answered what it was asked
+	FRONTEND_TCP_CUTS,  // connections from before the drain end at once; new ones as above
+};
 
 enum frontend_tcp_kind {
 	FRONTEND_TCP_CLEAR,
@@ -196,6 +206,7 @@ const char *frontend_tcp_listen_error(int err); // text of frontend_tcp_listener
 	X(FIRST, bool, enabled, SAME, NONE, "Whether weir listens on TCP.")                      \
 	X(SUM, unsigned, open, SAME, NAMED("connections"), "TCP connections of clients.")        \
 	X(FIRST, unsigned, open_max, SAME, NONE, "Most connections at once.")                    \
+	X(SUM, unsigned, leaving, SAME, SAME, "TCP connections that a drain has yet to end.")    \
 	X(FIRST, unsigned, cap, NAMED("open_cap"), NAMED("connections_cap"),                     \
 		"Most TCP connections of clients.")                                              \
 	X(FIRST, unsigned, clients, SAME, SAME, "Clients with a connection.")                    \
@@ -278,6 +289,8 @@ void frontend_tcp_files(struct frontend_tcp *t, unsigned files);
 // On the loop's thread. Times hold for all connections, lower caps for new ones; a kind that is
 // turned off loses all its connections. The port of TCP/53 stays what it was.
 void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_settings *set);
+// On the loop's thread: begins what frontend_tcp_shared_drain() has set, for all connections.
+void frontend_tcp_drain(struct frontend_tcp *t);
 // On the loop's thread.
 void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out);
 void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *tables);

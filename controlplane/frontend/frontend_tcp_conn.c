@@ -449,6 +449,7 @@ static bool conn_leaves_unread(const struct frontend_conn *c, enum frontend_tcp_
 {
 	static const bool is_ours[FRONTEND_TCP_END_COUNT] = {
 		[FRONTEND_TCP_END_idle] = true,
+		[FRONTEND_TCP_END_drained] = true,
 		[FRONTEND_TCP_END_slow_query] = true,
 		[FRONTEND_TCP_END_slow_handshake] = true,
 		[FRONTEND_TCP_END_slow_reader] = true,
@@ -543,6 +544,7 @@ void conn_close(struct frontend_conn *c, enum frontend_tcp_end why)
 	close(c->fd);
 	age_remove(&t->ages, &c->age);
 	t->count.open--;
+	t->count.leaving -= c->is_leaving;
 	t->count.ended[why]++;
 	heap_free(c);
 	conn_feed(t);
@@ -668,11 +670,31 @@ static enum frontend_tcp_end conn_read(struct frontend_conn *c)
 
 // Deadlines of a connection.
 
-// When tcp.connection_age is over; UINT64_MAX: no limit, or the connection is ending (`last`).
+// When a drain of the box ends the connection; UINT64_MAX: no drain.
+static uint64_t conn_drain_end(const struct frontend_conn *c)
+{
+	if (c->tcp->drain == FRONTEND_TCP_STAYS)
+		return UINT64_MAX;
+	return c->is_leaving ? 0 : c->age.since_ms + CONN_DRAINED_MS;
+}
+
+// When tcp.connection_age is over, or a drain ends the connection; UINT64_MAX: no limit, or the
+// connection is ending (`last`).
 static uint64_t conn_age_end(const struct frontend_conn *c)
 {
-	uint32_t most_s = c->tcp->set.connection_age_s;
-	return most_s && !c->last ? c->age.since_ms + UINT64_C(1000) * most_s : UINT64_MAX;
+	const uint64_t most_ms = UINT64_C(1000) * c->tcp->set.connection_age_s;
+	const uint64_t age_end = most_ms ? c->age.since_ms + most_ms : UINT64_MAX;
+	const uint64_t drain_end = conn_drain_end(c);
+	if (c->last)
+		return UINT64_MAX;
+	return drain_end < age_end ? drain_end : age_end;
+}
+
+// Must the connection end at its turn, whatever it does?
+static bool conn_is_cut(const struct frontend_conn *c)
+{
+	return !c->tcp->serves[c->kind].enabled
+	       || (c->is_leaving && c->tcp->drain == FRONTEND_TCP_CUTS);
 }
 
 // Does weir end the connection, by a limit or a refused request? Then its client is to read the
@@ -680,7 +702,8 @@ static uint64_t conn_age_end(const struct frontend_conn *c)
 static bool conn_is_spent(const struct frontend_conn *c)
 {
 	return c->last == FRONTEND_TCP_END_queries || c->last == FRONTEND_TCP_END_age
-	       || c->last == FRONTEND_TCP_END_http || c->last == FRONTEND_TCP_END_flood;
+	       || c->last == FRONTEND_TCP_END_drained || c->last == FRONTEND_TCP_END_http
+	       || c->last == FRONTEND_TCP_END_flood;
 }
 
 unsigned conn_idle_ms(const struct frontend_conn *c)
@@ -688,7 +711,7 @@ unsigned conn_idle_ms(const struct frontend_conn *c)
 	uint64_t now_ms = clock_mono_ms(), end_ms = conn_age_end(c);
 	unsigned idle_ms = tcp_idle_ms(c->tcp);
 
-	if (conn_is_spent(c) || end_ms <= now_ms)
+	if (conn_is_spent(c) || end_ms <= now_ms || c->tcp->drain != FRONTEND_TCP_STAYS)
 		return 0;
 	return end_ms - now_ms < idle_ms ? (unsigned)(end_ms - now_ms) : idle_ms;
 }
@@ -707,7 +730,7 @@ static uint64_t conn_deadline(const struct frontend_conn *c)
 {
 	uint64_t at = UINT64_MAX, age_end = conn_age_end(c);
 
-	if (!c->tcp->serves[c->kind].enabled)
+	if (conn_is_cut(c))
 		return 0;
 	if (c->shaking) // a handshake has this time in all, however often bytes come
 		return c->age.since_ms + c->tcp->set.query_timeout_s * 1000;
@@ -843,7 +866,8 @@ void conn_answered(struct frontend_conn *c, enum frontend_tcp_end end)
 // Unread queries are not answered: a client must expect that (RFC 7766 6.2.4).
 static enum frontend_tcp_end conn_grow_old(struct frontend_conn *c)
 {
-	c->last = FRONTEND_TCP_END_age;
+	c->last = clock_mono_ms() >= conn_drain_end(c) ? FRONTEND_TCP_END_drained
+						       : FRONTEND_TCP_END_age;
 	c->held = false;
 	conn_wait_end(c);
 	if (c->speaks->part)
@@ -910,8 +934,9 @@ static void conn_timer(void *arg)
 		end = FRONTEND_TCP_OPEN;
 	else if (conn_waits_to_end(c, now_ms))
 		return;
-	else if (!c->tcp->serves[c->kind].enabled)
-		end = FRONTEND_TCP_END_stopped;
+	else if (conn_is_cut(c))
+		end = c->tcp->serves[c->kind].enabled ? FRONTEND_TCP_END_drained
+						      : FRONTEND_TCP_END_stopped;
 	else if (c->shaking)
 		end = FRONTEND_TCP_END_slow_handshake;
 	else if (c->parting)

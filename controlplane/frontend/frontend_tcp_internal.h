@@ -69,6 +69,7 @@ struct frontend_tcp {
 	struct event resume;      // for `ready`, in the next iteration
 	struct wheel_timer retry; // for listeners that failed or are paused
 	bool accept_paused;
+	enum frontend_tcp_drain drain; // that its connections follow
 	unsigned accepts_left; // accepts that this iteration may still make (TCP_ACCEPTS_A_TURN)
 	int turn_left;       // messages until the next turn; `resume` restores TCP_MESSAGES_A_TURN
 	uint64_t ends_tick;  // the first tick with room for an end
@@ -131,6 +132,7 @@ enum {
 	CONN_ON_ITS_WAY = 4096, // bytes in the kernel that weir's end of a connection does not drop
 	CONN_PARTING_MS = 2000, // time for the client to close, when all is answered
 	CONN_LOOK_MS = 500,     // interval of checks whether the client has read
+	CONN_DRAINED_MS = 5000, // life of a connection that comes during a drain
 	CONN_MESSAGES_A_TURN = 32,
 };
 
@@ -163,6 +165,7 @@ struct frontend_conn {
 		starving; // waiting: in the list `ready`, or, if starving, in `starved`
 	struct age_link age;
 	bool gave_place, gave_client_place; // the connection that replaces it has its place
+	bool is_leaving;                    // open since before the drain, which has yet to end it
 	bool keepalive;                     // the client asked how long it may be silent
 	uint64_t used_ms;                   // time of its last question or reply
 	uint64_t turn_ms;                   // when it ends or is checked; 0: not set

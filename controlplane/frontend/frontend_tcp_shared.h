@@ -40,6 +40,7 @@ struct frontend_tcp_shared {
 	struct frontend_sockets sockets;
 	_Atomic unsigned open;     // places for connections that are taken
 	_Atomic unsigned clients;  // clients in the table
+	_Atomic unsigned drain;    // enum frontend_tcp_drain
 	pthread_mutex_t tls_lock;  // protects tls and tls_why
 	struct tls_server *tls;    // certificates in force; NULL: no certificates
 	char tls_why[TLS_WHY_MAX]; // error of the newest files; "": no error

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontends.h"
 
+#include "frontend_tcp_shared.h"
 #include "shm/publish.h"
 
 #include <assert.h>
@@ -165,4 +166,26 @@ void frontends_configure(struct frontends *all, const struct config *config, uns
 unsigned frontends_late(const struct frontends *all)
 {
 	return atomic_load_explicit(&all->change.wait.late, memory_order_acquire);
+}
+
+// Runs on a frontend's own loop. A later drain is sent again, or seen here.
+static void drain_work(void *arg)
+{
+	struct frontends_drain *d = arg;
+	atomic_store(&d->is_sent, false);
+	frontend_tcp_drain(d->tcp);
+}
+
+void frontends_drain(struct frontends *all, enum frontend_tcp_drain drain)
+{
+	if (!all->tcp_shared)
+		return;
+	atomic_store(&all->tcp_shared->drain, drain);
+	for (unsigned i = 0; i < all->count; i++) {
+		struct frontends_drain *d = &all->drain[i];
+		if (!all->one[i].tcp || atomic_exchange(&d->is_sent, true))
+			continue;
+		d->tcp = all->one[i].tcp;
+		loop_call_back(all->one[i].loop, &d->go, drain_work, d);
+	}
 }

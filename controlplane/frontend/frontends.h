@@ -47,6 +47,13 @@ struct frontends_change {
 	} part[FRONTENDS_MAX];
 };
 
+// A drain on its way to one loop. frontends.c's.
+struct frontends_drain {
+	struct frontend_tcp *tcp;
+	struct loop_return go;
+	_Atomic bool is_sent; // the loop has yet to look
+};
+
 struct frontends {
 	unsigned count; // 1 or more
 	struct frontends_one one[FRONTENDS_MAX];
@@ -54,6 +61,7 @@ struct frontends {
 	struct frontend_shared *shared;
 	struct frontend_tcp_shared *tcp_shared;
 	struct frontends_change change;
+	struct frontends_drain drain[FRONTENDS_MAX];
 };
 
 // The load of one frontend.
@@ -85,6 +93,10 @@ void frontends_configure(struct frontends *all, const struct config *config, uns
 	struct loop *reply_to, void (*then)(void *arg), void *arg);
 // Frontends that were left out and have yet to take the configuration, a bit of each. Any thread.
 unsigned frontends_late(const struct frontends *all);
+
+// What a drain of the box does to connections from now on. A frontend that hangs does it when it
+// goes on. Service loop.
+void frontends_drain(struct frontends *all, enum frontend_tcp_drain drain);
 
 // frontends_merge.c: adds the status of another frontend to `sum`.
 void frontends_merge_status(struct frontends_status *sum, const struct frontends_status *one);

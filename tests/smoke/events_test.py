@@ -110,17 +110,33 @@ def test_profiles_of_ready_and_drain(lab):
     assert human(lab)["reasons"][0]["id"] == "drained"
     lab.weirctl("ready", status=1)
     status = lab.weirctl("status")
-    assert "\nDRAINED " in status
+    assert "\nDRAINING " in status
     problems = status.split("\n")[3:6]  # behind both processes and their version
     assert problems[0].startswith("PROBLEMS") and "weirctl undrain" in "".join(problems), problems
     seen(lab, last, "alarm_raised", "info", alarm="^drained$")
+    assert "draining, " in lab.weirctl("wait drained --for 0s", status=1)
     assert lab.short("ok-1.back.test") == OK
-    lab.weirctl("wait drained")
     waiter = threading.Thread(target=lab.weirctl, args=("wait ready",))
     waiter.start()
     lab.weirctl("undrain")
     waiter.join()
     assert ready(lab, None) == 200
+
+
+def test_drain_ends_connections_and_loses_no_answer(lab):
+    idle = lab.connect("tcp")
+    assert "connections end in " in lab.weirctl("drain --grace 60")
+    assert re.search("^after .* drained$", lab.weirctl("drain --grace 1 --wait --for 30s"), re.M)
+    idle.settimeout(PATIENCE)
+    assert idle.recv(1) == b""  # an end, no reset
+    idle.close()
+    assert [lab.short("ok-1.back.test", over=over) for over in ("udp", "tcp")] == [OK, OK]
+    assert lab.get("status")["readiness"]["drain"] == {"state": "drained", "grace_left_ms": 0, "connections": 0}
+    assert lab.get("tcp")["ended"]["drained"] == 1
+    assert "drained: /ready is 503" in lab.weirctl("drain")
+    lab.weirctl("undrain")
+    assert lab.short("ok-1.back.test", over="tcp") == OK
+    lab.weirctl("wait drained --for 0s", status=1)
 
 
 def test_status_fits_a_terminal(lab):

@@ -74,6 +74,8 @@ const struct ctl_option ctl_options[] = {
 		"with all that a function calls"),
 	FLAG("--dry-run", NULL, CTL_OPT_DRY_RUN, dry_run, "only say what would change"),
 	FLAG("--keep", NULL, CTL_OPT_KEEP, keep, "never go back by itself"),
+	TEXT("--grace", NULL, CTL_OPT_DRAIN, grace, "S", "seconds until connections end"),
+	FLAG("--wait", NULL, CTL_OPT_DRAIN, wait, "return when it is done"),
 	FLAG("--once", NULL, CTL_OPT_ONCE, once, "until the next boot"),
 	FLAG("--watch", "-w", CTL_OPT_WATCH, watch, "on the whole screen, until q"),
 	FLAG("--follow", "-f", CTL_OPT_FOLLOW, follow, "go on, until interrupted"),

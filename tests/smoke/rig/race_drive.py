@@ -317,7 +317,7 @@ class Drive:
             self.post("/config/rollback", busy, version=str(self.rng.choice(numbers)), keep="1")
 
     def drain(self):
-        self.post("/drain")
+        self.post("/drain", grace_s="1")
         self.post("/undrain")
         self.post("/doctor/run", (200, 409, 429, 503))  # 409: no systemd; 503: searches run
 

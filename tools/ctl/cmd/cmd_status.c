@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The state of the box (`weirctl status`), whether it should get queries (`ready`, `drain`,
-// `undrain`), and recent errors (`errors`).
+// The state of the box (`weirctl status`), whether it should get queries (`ready`), and
+// recent errors (`errors`).
 
 #include "lib/http_get.h"
 #include "lib/say.h"
@@ -261,8 +261,13 @@ static void upstreams_note(const struct json_node *root)
 static void events_print(const struct json_node *root)
 {
 	const struct json_node *outputs = json_get(root, "event_outputs");
-	if (json_flag(json_get(root, "readiness"), "drained"))
+	const struct json_node *readiness = json_get(root, "readiness");
+	const struct json_node *drain = json_get(readiness, "drain");
+	if (json_flag(readiness, "drained"))
 		printf("DRAINED         /ready is 503 (weirctl undrain)\n");
+	else if (strcmp(json_text(drain, "state"), "draining") == 0)
+		say(drain, "DRAINING        /ready is 503, {connections:n} connections left "
+			   "(weirctl undrain)\n");
 	for (size_t i = 0; i < json_length(outputs); i++) {
 		const struct json_node *n = json_at(outputs, i);
 		if (strcmp(json_text(n, "state"), "failing") == 0)
@@ -431,22 +436,6 @@ static int cmd_ready(struct ctl *c)
 	return is_ready ? CTL_OK : CTL_FAILED;
 }
 
-static void drained_print(const struct json_node *root)
-{
-	printf(json_flag(root, "drained") ? "drained: /ready is 503; weirctl undrain ends it\n"
-					  : "not drained\n");
-}
-
-static int cmd_drain(struct ctl *c)
-{
-	return show_call(c, true, "/drain", NULL, HTTP_SHORT_MS, drained_print);
-}
-
-static int cmd_undrain(struct ctl *c)
-{
-	return show_call(c, true, "/undrain", NULL, HTTP_SHORT_MS, drained_print);
-}
-
 static void errors_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"id", "id", cell_text},
@@ -480,10 +469,6 @@ CTL_COMMANDS = {
 		"Check that this box answers clients. Exit status 1 and the reasons if not; "
 		"--strict: also if anything is degraded; --for anycast: with a hold-down; --for "
 		"human: with since when, and what to do."},
-	{"drain", NULL, 0, 0, 0, cmd_drain, "",
-		"Make /ready say 503, so that balancers send queries elsewhere; weir goes on "
-		"answering. A restart of the control plane ends it."},
-	{"undrain", NULL, 0, 0, 0, cmd_undrain, "", "End weirctl drain."},
 	{"errors", NULL, 0, 0, 0, cmd_errors, "",
 		"List errors and warnings of both processes by kind, newest first, with their "
 		"ids."},

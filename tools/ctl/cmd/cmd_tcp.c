@@ -37,6 +37,7 @@ static const struct cell_counter ends[] = {
 	{"http", "not HTTP, or a request refused before its end"},
 	{"flood", "more resets or empty frames of HTTP/2 than a client needs"},
 	{"age", "open for tcp.connection_age"},
+	{"drained", "the box was drained"},
 	{"evicted", "longest idle, closed for a new connection"},
 	{"evicted_client", "longest idle of its client, closed for a new one"},
 	{"evicted_memory", "longest stalled, closed as tcp.buffer_kb was used up"},

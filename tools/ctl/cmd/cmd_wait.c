@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Waits for a condition. It asks again at a bounded pace, because a box has only eight streams of
-// events, and goes on while the control plane restarts.
+// Waits for a condition (`wait`), and for the end of a drain (`drain`, `undrain`). It asks again at
+// a bounded pace, because a box has only eight streams of events, and goes on while the control
+// plane restarts.
 
 #include "lib/figure.h"
 #include "lib/http_get.h"
+#include "lib/say.h"
+#include "lib/show.h"
 #include "lib/stats_out.h"
 #include "lib/view.h"
 #include "lib/wait_condition.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 
@@ -164,7 +168,47 @@ static int cmd_wait(struct ctl *c)
 	return wait_run(&w);
 }
 
+static void drain_print(const struct json_node *root)
+{
+	const struct json_node *n = json_get(root, "drain");
+	if (json_flag(root, "drained"))
+		printf("drained: /ready is 503; weirctl undrain ends it\n");
+	else if (strcmp(json_text(n, "state"), "serving") == 0)
+		printf("not drained\n");
+	else if (json_count(n, "grace_left_ms"))
+		say(n, "draining: /ready is 503, connections end in {grace_left_ms:t}; weirctl "
+		       "undrain ends it\n");
+	else
+		say(n, "draining: /ready is 503, {connections:n} connections are left; weirctl "
+		       "undrain ends it\n");
+}
+
+static int cmd_drain(struct ctl *c)
+{
+	const struct http_param params[] = {{"grace_s", c->grace}, {NULL, NULL}};
+	struct waiter w = {.ctl = c, .begin_ms = clock_ms_of(CLOCK_MONOTONIC)};
+	// The longest drain with this grace is some 25 s more (api/drain.h).
+	w.for_ms = FOR_MS + (c->grace ? strtoull(c->grace, NULL, 10) * 1000 : 0);
+	(void)wait_parse(&w.condition, (const char *const[]){"drained"}, 1, w.seen);
+	if (c->purpose && (!c->wait || !wait_for_parse(c->purpose, &w.for_ms)))
+		return usage(c, "--for takes 500ms, 60s, 5m or 1h, at most 24h, and needs --wait");
+	const int rc = show_call(c, true, "/drain", params, HTTP_SHORT_MS, drain_print);
+	return rc == CTL_OK && c->wait ? wait_run(&w) : rc;
+}
+
+static int cmd_undrain(struct ctl *c)
+{
+	return show_call(c, true, "/undrain", NULL, HTTP_SHORT_MS, drain_print);
+}
+
 CTL_COMMANDS = {
+	{"drain", NULL, 0, 0, CTL_OPT_DRAIN | CTL_OPT_FOR, cmd_drain,
+		"[--grace S] [--wait [--for T]]",
+		"Make /ready say 503, so that balancers send queries elsewhere, and after S "
+		"seconds (10) end connections of clients; weir goes on answering. --wait: return "
+		"when the box is drained, after T at most (60s and the grace). weirctl undrain or "
+		"a restart of the control plane ends it."},
+	{"undrain", NULL, 0, 0, 0, cmd_undrain, "", "End weirctl drain."},
 	{"wait", NULL, 1, 4, CTL_OPT_FOR | CTL_OPT_SINCE, cmd_wait,
 		"generations|ready|drained|lists|list NAME|upstream SERVER up|down|drained|event "
 		"KIND|counter PATH OP VALUE [--for T] [--since N]",

@@ -76,6 +76,7 @@ enum {
 	CTL_OPT_INVERT = 1ull << 35,
 	CTL_OPT_UNTIL = 1ull << 36,
 	CTL_OPT_SAVE = 1ull << 37,
+	CTL_OPT_DRAIN = 1ull << 38, // --grace, --wait
 };
 
 // Users that the control plane may run as, beside root and the caller.
@@ -93,7 +94,7 @@ struct ctl {
 	const char *interval, *seconds_text; // --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes, allow, report, known, invert, save;
+		watch, yes, allow, report, known, invert, save, wait;
 	uint64_t given;              // CTL_OPT_* of the given options
 	unsigned seconds;            // --seconds, 0: no number; 3 if not given
 	const char *const *operands; // all operands after the words
@@ -105,8 +106,8 @@ struct ctl {
 	const char *role, *expires;              // or NULL
 	struct remote_options remote_options;
 	const char *name, *part, *rcode, *verdict, *validation, *since, *until, *limit, *format,
-		*output, *load, *purpose, *reason,
-		*reply; // options (--for: purpose, --why: reason), or NULL
+		*output, *load, *purpose, *reason, *reply,
+		*grace; // options (--for: purpose, --why: reason), or NULL
 
 	const char *interface, *address, *lists, *upstreams, *password_file; // setup's, or NULL
 

@@ -290,13 +290,24 @@ static bool upstream_met(
 	return all && met == all;
 }
 
-static bool ready_met(const char *key, const struct json_node *root, char seen[WAIT_TEXT_MAX])
+static bool ready_met(const struct json_node *root, char seen[WAIT_TEXT_MAX])
 {
 	const char *why = json_item_text(json_get(root, "why"), 0);
-	const bool is_met = json_flag(root, key);
-	snprintf(seen, WAIT_TEXT_MAX, "%s%s%.*s", json_flag(root, "ready") ? "ready" : "not ready",
-		*why ? ": " : "", WAIT_TEXT_MAX / 2, why);
+	const bool is_met = json_flag(root, "ready");
+	snprintf(seen, WAIT_TEXT_MAX, "%s%s%.*s", is_met ? "ready" : "not ready", *why ? ": " : "",
+		WAIT_TEXT_MAX / 2, why);
 	return is_met;
+}
+
+static bool drained_met(const struct json_node *root, char seen[WAIT_TEXT_MAX])
+{
+	const struct json_node *drain = json_get(root, "drain");
+	const bool is_met = json_flag(root, "drained");
+	if (is_met || !drain)
+		return seen_put(seen, is_met, is_met ? "drained" : "no state of a drain");
+	snprintf(seen, WAIT_TEXT_MAX, "%.*s, %llu connections left", KEY_MAX,
+		json_text(drain, "state"), json_count(drain, "connections"));
+	return false;
 }
 
 static const struct json_node *item_find(const struct json_node *list, const char *item)
@@ -397,9 +408,9 @@ bool wait_is_met(
 	case WAIT_UPSTREAM:
 		return upstream_met(w, root, seen);
 	case WAIT_READY:
-		return ready_met("ready", root, seen);
+		return ready_met(root, seen);
 	case WAIT_DRAINED:
-		return ready_met("drained", root, seen);
+		return drained_met(root, seen);
 	case WAIT_COUNTER:
 		return counter_met(w, root, seen);
 	default:

@@ -110,6 +110,10 @@ int rules_reload(struct rules *, bool force, rules_done done, void *arg)
 }
 
 // The frontends' reply, sent at once: the API asks on the loop that gets the reply.
+void frontends_drain(struct frontends *, enum frontend_tcp_drain)
+{
+}
+
 int frontends_report(const struct frontends *, struct loop *,
 	void (*done)(void *arg, const struct frontends_status *s), void *arg)
 {

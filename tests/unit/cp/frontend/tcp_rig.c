@@ -158,11 +158,16 @@ static struct frontend_tcp_settings settings(void)
 		.names = tcp_rig_names};
 }
 
-void tcp_rig_certify(struct tls_server *certificates)
+static struct frontend_tcp_shared *shared_made(void)
 {
 	if (!shared)
 		assert_int_equal(frontend_tcp_shared_new(&shared, 1), 0);
-	frontend_tcp_shared_certify(shared, certificates, "");
+	return shared;
+}
+
+void tcp_rig_certify(struct tls_server *certificates)
+{
+	frontend_tcp_shared_certify(shared_made(), certificates, "");
 }
 
 void tcp_rig_start_files(unsigned files)
@@ -172,7 +177,7 @@ void tcp_rig_start_files(unsigned files)
 		.end = engine_end,
 		.admits = engine_admits,
 		.since_ms = engine_since_ms,
-		.shared = shared};
+		.shared = shared_made()};
 	unsigned pid = (unsigned)getpid();
 
 	// An address that no other test has, so that nobody has the port.
@@ -217,6 +222,17 @@ static void on_configure(void *)
 void tcp_rig_configure(void)
 {
 	on_loop(on_configure, NULL);
+}
+
+static void on_drain(void *)
+{
+	frontend_tcp_drain(server);
+}
+
+void tcp_rig_drain(enum frontend_tcp_drain drain)
+{
+	atomic_store(&shared->drain, drain);
+	on_loop(on_drain, NULL);
 }
 
 static void on_status(void *out)

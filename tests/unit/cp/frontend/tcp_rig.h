@@ -37,6 +37,7 @@ int tcp_rig_start_one(void); // and a client of 127.0.0.1
 void tcp_rig_start_files(unsigned files);
 void tcp_rig_stop(void);
 void tcp_rig_configure(void); // tcp_config
+void tcp_rig_drain(enum frontend_tcp_drain drain);
 // With that key of tcp_config.
 #define TCP_RIG_START(key, value)     ((void)(tcp_config.key = (value)), tcp_rig_start())
 #define TCP_RIG_CONFIGURE(key, value) ((void)(tcp_config.key = (value)), tcp_rig_configure())

@@ -168,3 +168,18 @@ TEST_WITH(test_unknown_names_leave_turns_to_others, tcp_rig_each_start, tcp_rig_
 }
 
 TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)
+
+TEST_WITH(test_an_idle_client_hears_of_a_drain, tcp_rig_each_start, tcp_rig_each_end)
+{
+	uint32_t value;
+
+	struct dot d = http2_start();
+	http2_post(d, 1, TCP_ECHO);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
+	tcp_rig_drain(FRONTEND_TCP_PARTS);
+	(void)http2_next(d, GOAWAY, 0, &value);
+	assert_int_equal(value, 1);
+	assert_true(tls_side_ended(d.side));
+	dot_close(d);
+	tcp_rig_until(ended[FRONTEND_TCP_END_drained], 1);
+}

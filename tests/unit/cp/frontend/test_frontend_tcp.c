@@ -142,6 +142,15 @@ TEST_WITH(test_keepalive, tcp_rig_each_start, tcp_rig_each_end)
 	static const uint8_t option[] = {0, 6, 0, 11, 0, 2, 0, 200};
 	assert_memory_equal(reply + 21, option, sizeof(option));
 	close(fd);
+	tcp_rig_drain(FRONTEND_TCP_PARTS); // a client that comes during a drain
+	fd = tcp_connect(1, 0);
+	tcp_send(fd, query, sizeof(query));
+	assert_int_equal(tcp_reply(fd, reply), 32);
+	tcp_ask(fd, 3, TCP_OPT);
+	assert_int_equal(tcp_reply(fd, reply), 29);
+	assert_memory_equal(reply + 21, option, 6);
+	assert_int_equal(get_u16(reply + 27), 0);
+	close(fd);
 }
 
 TEST_WITH(test_no_reply, tcp_rig_each_start, tcp_rig_each_end)

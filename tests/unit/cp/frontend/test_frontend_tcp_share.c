@@ -231,3 +231,46 @@ TEST_WITH(test_age_of_a_held_one, tcp_rig_each_start, tcp_rig_each_end)
 	assert_int_equal(tcp_rig_asked(), 1);
 	tcp_rig_until(buffered, 0);
 }
+
+// A drain ends idle connections at once, and the others with their answers. A client that comes
+// meanwhile is served for a while.
+TEST_WITH(test_drain, tcp_rig_each_start, tcp_rig_each_end)
+{
+	int idle = tcp_rig_start_one(), busy = tcp_connect(1, 0);
+	ASK_UNTIL(busy, 1, TCP_LATER, pending, 1);
+	tcp_rig_until(open, 2);
+	tcp_rig_drain(FRONTEND_TCP_PARTS);
+	at_its_end(idle);
+	CLOSE_UNTIL(idle, leaving, 1);
+	assert_int_equal(recv(busy, &(uint8_t){0}, 1, MSG_DONTWAIT), -1);
+	int fresh = tcp_connect(1, 0);
+	tcp_echo(fresh, 2);
+	tcp_rig_release();
+	tcp_reply_is(busy, 1, TCP_LATER_LEN);
+	at_its_end(busy);
+	CLOSE_UNTIL(busy, leaving, 0);
+	tcp_rig_until(ended[FRONTEND_TCP_END_drained], 2);
+	tcp_echo(fresh, 3);
+	clock_ahead_by_ms(5000);
+	at_its_end(fresh);
+	CLOSE_UNTIL(fresh, ended[FRONTEND_TCP_END_drained], 3);
+}
+
+// What still waits at the end of the drain's time is closed, and a new client is not. The end of
+// the drain leaves all as they were.
+TEST_WITH(test_drain_at_its_deadline, tcp_rig_each_start, tcp_rig_each_end)
+{
+	int fd = tcp_rig_start_one();
+	ASK_UNTIL(fd, 1, TCP_LATER, pending, 1);
+	tcp_rig_drain(FRONTEND_TCP_PARTS);
+	tcp_rig_until(leaving, 1);
+	int fresh = tcp_connect(1, 0);
+	tcp_rig_until(open, 2);
+	tcp_rig_drain(FRONTEND_TCP_CUTS);
+	CLOSED_UNTIL(fd, leaving, 0);
+	tcp_echo(fresh, 2);
+	tcp_rig_drain(FRONTEND_TCP_STAYS);
+	clock_ahead_by_ms(5000);
+	tcp_echo(fresh, 3);
+	CLOSE_UNTIL(fresh, ended[FRONTEND_TCP_END_drained], 1);
+}

@@ -21,6 +21,7 @@ static int setup(void **)
 	X(udp.bad_proxy, 2, 5, 7)                                  \
 	X(udp.forwarded_full, 0, 6, 6)                             \
 	X(tcp.open, 20, 30, 50)                                    \
+	X(tcp.leaving, 2, 3, 5)                                    \
 	X(tcp.ended[FRONTEND_TCP_END_idle], 1, 6, 7)               \
 	X(lag.p99_us, 40, 900, 900)                                \
 	X(lag.samples, 7, 8, 15)
@@ -96,6 +97,7 @@ TEST_WITH(every_figure_is_merged, setup, NULL)
 		MERGE_KEPT(struct frontends_status, each),
 		MERGE_GAP(struct frontends_status, tcp.enabled, tcp.open),
 		MERGE_GAP(struct frontends_status, tcp.busiest.bytes[15], tcp.accept_errors[0]),
+		MERGE_GAP(struct frontends_status, tcp.pending_cap, tcp.buffered),
 		MERGE_GAP(struct frontends_status, tcp.idle_ms, tcp.accepted),
 		MERGE_GAP(struct frontends_status, tcp.tls.shaking_max, tcp.tls.handshakes),
 		MERGE_GAP(struct frontends_status, tcp.tls.certificates,
