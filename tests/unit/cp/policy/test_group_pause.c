@@ -82,7 +82,7 @@ TEST_WITH(test_restart, setup, NULL)
 	struct config_group three[] = {groups[0], groups[1], {.name = blanks}};
 	struct config config3 = {.group_count = 3, .groups = three};
 	struct group_moment now = {.wall = {.tv_sec = MIDNIGHT + 120}, .mono_ms = BOOT_MS};
-	char path[] = "pauses.XXXXXX", why[STATE_FILE_WHY_MAX];
+	char path[] = "/tmp/weir-pauses-XXXXXX", why[STATE_FILE_WHY_MAX];
 	close(mkstemp(path));
 	assert_int_equal(group_pause_begin(&pauses, &config3, kids, 1, at(0)), 0);
 	assert_int_equal(group_pause_begin(&pauses, &config3, off, 10, at(0)), 0);
@@ -114,7 +114,7 @@ TEST_WITH(test_restart, setup, NULL)
 // The most groups with the longest names fit in the file.
 TEST_WITH(test_file_holds_all, setup, NULL)
 {
-	char path[] = "pauses.XXXXXX", why[STATE_FILE_WHY_MAX];
+	char path[] = "/tmp/weir-pauses-XXXXXX", why[STATE_FILE_WHY_MAX];
 	close(mkstemp(path));
 	pauses.count = GROUP_PAUSES_MAX;
 	for (unsigned i = 0; i < GROUP_PAUSES_MAX; i++) {
