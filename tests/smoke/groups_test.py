@@ -201,6 +201,15 @@ def ask_tagged(vlan, source, name):
                 return wire.tag_of(extra), socket.inet_ntoa(frame[-4:])
 
 
+def test_name_of_a_client_in_any_case(lab):
+    lab.configure(clients=[{"name": "host:Tablet", "addresses": [THIRD]}], groups=[{"name": "kids", "clients": ["198.18.0.99"]}])
+    lab.weirctl("group", "add", "HOST:TABLET", "kids")
+    becomes(("kids", "prefix", f"{THIRD}/32", ""), group_of, lab, client=THIRD)
+    assert group_of(lab, client="HOST:tablet") == group_of(lab, client=THIRD)
+    lab.weirctl("group", "remove", "host:Tablet")
+    becomes("", lambda: group_of(lab, client=THIRD)[0])
+
+
 def test_group_by_vlan(lab):
     lab.configure(groups=[{"name": "lan10", "vlans": [10], "deny": ["ok-3104.cached.test"], "block": {"mode": "null"}},
                           {"name": "address", "clients": ["198.18.0.11"], "blocking": False}])

@@ -307,7 +307,7 @@ LISTS = {
          "weir does not resolve names for Redis."),
     ],
     "clients": [
-        ("name", "1 to 63 bytes", "none: required", None, "live", "Unique name of the client. At most {CONFIG_CLIENTS_MAX} clients."),
+        ("name", "1 to 63 bytes", "none: required", None, "live", "Unique name of the client, in any letter case. At most {CONFIG_CLIENTS_MAX} clients."),
         ("addresses", "IP address, with or without `/prefix`", "`[]`", "CONFIG_PREFIXES_MAX", "live", "Addresses of the client. A client needs `addresses`, `macs` or both."),
         ("macs", "MAC (`02:00:5e:10:00:01`)", "`[]`", "CONFIG_MACS_MAX", "live",
          "MAC addresses of the client. weir sees them only on its own segment: every frame from behind a router has the router's."),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names that weir answers itself.
-import { h, fill, named, table, figure, field, form, choice, action, number } from './dom.js';
+import { h, fill, named, table, figure, field, form, choice, action } from './dom.js';
 import { change, get, mayAdmin } from './api.js';
 import { overridesGet } from './override.js';
 import { settingsShow } from './settings.js';

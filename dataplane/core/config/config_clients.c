@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/heap_site.h>
 
 static bool is_zero(const void *bytes, size_t len)
@@ -93,7 +94,7 @@ static int client_apply(const struct config_doc *doc, const struct config_node *
 static int by_client_name(const void *a, const void *b)
 {
 	const struct config_client *const *x = a, *const *y = b;
-	int order = strcmp((*x)->name, (*y)->name);
+	int order = strcasecmp((*x)->name, (*y)->name);
 	return order ? order : (*x > *y) - (*x < *y);
 }
 
@@ -114,7 +115,7 @@ static int names_check(const struct config_doc *doc, const struct config *c)
 		return -ENOMEM;
 	const struct config_client *again = NULL;
 	for (unsigned i = 1; !again && i < c->client_count; i++)
-		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+		if (strcasecmp(sorted[i - 1]->name, sorted[i]->name) == 0)
 			again = sorted[i];
 	heap_free(sorted);
 	if (!again)

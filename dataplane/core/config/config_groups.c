@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/ascii.h>
 #include <weir/heap_site.h>
 #include <weir/text.h>
@@ -238,7 +239,7 @@ static int iid_add(const struct config_doc *doc, struct members *m, const char *
 static int by_text(const void *text, const void *entry)
 {
 	const struct config_client *const *c = entry;
-	return strcmp(text, (*c)->name);
+	return strcasecmp(text, (*c)->name);
 }
 
 // Adds all addresses and MACs of a named client.

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/ascii.h>
 #include <weir/config/managed.h>
 #include <weir/config/versions.h>
@@ -64,7 +65,7 @@ char *config_client_text(const char *text, char out[CONFIG_ITEM_GROUP_MAX])
 static bool same_client(const char *a, const char *b)
 {
 	char x[CONFIG_ITEM_GROUP_MAX], y[CONFIG_ITEM_GROUP_MAX];
-	return strcmp(config_client_text(a, x), config_client_text(b, y)) == 0;
+	return strcasecmp(config_client_text(a, x), config_client_text(b, y)) == 0;
 }
 
 static bool texts_find(struct search *s, const char *verdict, const char *list,

@@ -424,11 +424,22 @@ unsigned config_managed_entries_end(struct config_managed *m, int64_t now)
 	return ended;
 }
 
+// The number of a client's item; the names of clients are alike in any letter case.
+static unsigned member_find(const struct config_node *list, const char *client)
+{
+	for (unsigned i = 0; i < config_list_count(list); i++) {
+		const char *own = config_node_text(list->child[i], "client");
+		if (own && strcasecmp(own, client) == 0)
+			return i;
+	}
+	return config_list_count(list);
+}
+
 int config_managed_member_add(struct config_managed *m, const char *group, const char *client)
 {
 	const struct item_text texts[] = {{"group", group}, {"client", client}};
 	const struct config_node *list = list_of(m, &members);
-	if (item_find(list, "client", client) < config_list_count(list))
+	if (member_find(list, client) < config_list_count(list))
 		return -EEXIST;
 	return item_add(m, &members, texts, ARRAY_LEN(texts));
 }
@@ -436,12 +447,8 @@ int config_managed_member_add(struct config_managed *m, const char *group, const
 int config_managed_member_remove(struct config_managed *m, const char *group, const char *client)
 {
 	struct config_node *list = list_of(m, &members);
-	unsigned i = 0;
-	while (i < config_list_count(list)
-		&& !(has_text(list->child[i], "client", client)
-			&& (!group || has_text(list->child[i], "group", group))))
-		i++;
-	if (i == config_list_count(list))
+	const unsigned i = member_find(list, client);
+	if (i == config_list_count(list) || (group && !has_text(list->child[i], "group", group)))
 		return -ENOENT;
 	config_node_remove(list, i);
 	return 0;
@@ -450,7 +457,7 @@ int config_managed_member_remove(struct config_managed *m, const char *group, co
 const char *config_managed_member_group(const struct config_managed *m, const char *client)
 {
 	const struct config_node *list = list_of(m, &members);
-	const unsigned i = item_find(list, "client", client);
+	const unsigned i = member_find(list, client);
 	return i < config_list_count(list) ? config_node_text(list->child[i], "group") : NULL;
 }
 

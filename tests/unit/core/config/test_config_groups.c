@@ -132,6 +132,26 @@ TEST(test_named_like_host)
 	assert_string_equal(c->groups[0].hosts[0], "tablet2");
 }
 
+// Names compare without regard to letter case (RFC 4343), also those of clients.
+TEST(test_named_in_any_case)
+{
+	struct config *c = config_text_load(
+		MINIMAL "clients:\n- {name: 'host:Tablet', addresses: [192.0.2.7]}\n"
+			"- {name: Phone, addresses: [192.0.2.8]}\n"
+			"groups:\n- {name: kids, clients: ['host:TABLET', PHONE]}\n");
+	assert_int_equal(c->groups[0].client_count, 2);
+	assert_int_equal(c->groups[0].host_count, 0);
+	// As `weirctl group add` writes it.
+	c = config_text_load(MINIMAL "clients:\n- {name: 'host:Tablet', addresses: [192.0.2.7]}\n"
+				     "groups:\n- {name: kids, clients: [192.0.2.9]}\n"
+				     "group_members: [{client: 'host:tablet', group: kids}]\n");
+	assert_int_equal(c->groups[0].client_count, 2);
+	assert_int_equal(c->groups[0].host_count, 0);
+	config_text_refused(MINIMAL "clients:\n- {name: Phone, addresses: [192.0.2.7]}\n"
+				    "- {name: phone, addresses: [192.0.2.8]}\n",
+		"the name \"phone\" is given twice");
+}
+
 TEST(test_client_names)
 {
 	struct config *c = config_text_load(

@@ -192,6 +192,11 @@ TEST(test_members_and_servers)
 	assert_null(config_managed_member_group(m, "192.0.2.8"));
 	assert_int_equal(config_managed_member_remove(m, "guests", "192.0.2.9"), -ENOENT);
 	assert_int_equal(config_managed_member_add(m, "guests", "tablet"), 0);
+	assert_int_equal(config_managed_member_add(m, "kids", "Tablet"), -EEXIST);
+	assert_string_equal(config_managed_member_group(m, "TABLET"), "guests");
+	assert_int_equal(config_managed_member_remove(m, "kids", "TABLET"), -ENOENT);
+	assert_int_equal(config_managed_member_remove(m, "guests", "TABLET"), 0);
+	assert_int_equal(config_managed_member_add(m, "guests", "tablet"), 0);
 	assert_int_equal(config_managed_member_remove(m, NULL, "192.0.2.9"), 0);
 	assert_int_equal(config_managed_server_add(m, "9.9.9.9@853", "dns.quad9.net"), 0);
 	assert_int_equal(config_managed_server_add(m, "9.9.9.9@853", NULL), -EEXIST);
