@@ -56,9 +56,13 @@ begin=$(now_ms)
 person() { # ANSWERS... -- COMMAND: at a terminal
 	WEIR_ROOT=/run/root $python "$smoke_dir/rig/person.py" "$@"
 }
-# shellcheck disable=SC2046
-must "step 2: the defaults but for the list and a password" person '[eth0]: =' '[198.18.7.53/24]: =' "[oisd-small]: =$etc/ads.txt" \
-	'[198.18.7.1]: =' 'no page]: =correct horse battery' 'again: =correct horse battery' 'no [no]: =yes' -- $(step 2)
+home() { # the list alone is no default
+	# shellcheck disable=SC2046
+	person '[eth0]: =' '[198.18.7.53/24]: =' "[oisd-small]: =$etc/ads.txt" '[198.18.7.1]: =' 'no page]: =' 'no [no]: =yes' -- $(step 2) | tee $tmp/screen
+	return "${PIPESTATUS[0]}"
+}
+must "step 2: the defaults but for the list" home
+password=$(tr -d '\r' <$tmp/screen | sed -n 's/^password: \([a-z2-9-]*\) .*/\1/p')
 lookup=$(step 3)
 same "step 3: a kdig" "kdig @ADDRESS www.debian.org" "$lookup"
 # shellcheck disable=SC2086
@@ -68,7 +72,9 @@ echo "from step 2 to the answer: $((($(now_ms) - begin) / 1000)) s"
 check "queries reach the workers" eval '[ "$(weirctl --json xdp status | jq .ports[0].counters.steered)" -gt 0 ]'
 check "the page" eval "curl -sk https://198.18.7.53:9953/ | grep -qi '<html'"
 same "for the user" admin "$(weirctl --json password list | jq -r '.users[].name')"
-check "its password is nowhere in the file" eval "! grep -q 'correct horse' $etc/*"
+check "with the password that setup has made and shown" test ${#password} = 19
+same "which logs in" 200 "$(curl -sk -o /dev/null -w '%{http_code}' -d user=admin -d "password=$password" -H 'Origin: https://198.18.7.53:9953' https://198.18.7.53:9953/v1/session)"
+check "and is nowhere in the file" eval '! grep -q -- "$password" $etc/*'
 same "the change is a version" true "$(weirctl --json config history | jq '.versions | length >= 2')"
 check "the file from before is kept" grep -q net_tap0 $config.before
 

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -350,6 +351,10 @@ static int password_set(struct setup *s)
 			"weir runs, but the password is not set: %s (weirctl password set %s)", why,
 			PAGE_USER " --role admin");
 	printf("the page: https://%s/, user " PAGE_USER "\n", s->page_at);
+	if (s->made_password)
+		printf("password: %s (keep it: weir does not show it again; weirctl password "
+		       "set " PAGE_USER " sets another)\n",
+			s->password);
 	return CTL_OK;
 }
 
@@ -364,7 +369,9 @@ static int start(struct setup *s)
 	if (ctl_open(s->c) != CTL_OK || !version_make(s, why))
 		return go_back(s, why);
 	if (!sysroot_exists("/run/systemd/system")) {
-		printf("systemd does not manage this machine: restart both processes\n");
+		printf("systemd does not manage this machine: restart both processes%s\n",
+			*s->password ? ", then weirctl password set " PAGE_USER " --role admin"
+				     : "");
 		return CTL_OK;
 	}
 	if (!units_restart(why) || !up_wait(s, why))
@@ -489,16 +496,47 @@ static int password_of_file(struct setup *s)
 			       PASSWORD_MIN);
 }
 
+// Does Enter make a page? A machine that serves already stays as it is, and so does a control API
+// that an operator has opened. The certificate and the user need these two programs.
+static bool makes_page(const struct setup *s)
+{
+	return !s->has_page && !s->is_serving && !s->has_listen
+	       && sysroot_exists("/usr/bin/openssl") && sysroot_exists("/run/systemd/system");
+}
+
+// Makes a password of 80 bits: "abcd-efgh-ijkm-npqr".
+static int password_make(struct setup *s)
+{
+	static const char letters[32] = "abcdefghijkmnpqrstuvwxyz23456789";
+	uint8_t bytes[16];
+	char *out = s->password;
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return ctl_fail(s->c, "getrandom: %s; nothing is changed", strerror(errno));
+	for (unsigned i = 0; i < sizeof(bytes); i++) {
+		if (i && i % 4 == 0)
+			*out++ = '-';
+		*out++ = letters[bytes[i] % sizeof(letters)];
+	}
+	*out = '\0';
+	explicit_bzero(bytes, sizeof(bytes));
+	s->made_password = true;
+	return CTL_OK;
+}
+
 static int password_ask(struct setup *s)
 {
 	char again[SETUP_PASSWORD_MAX];
+	const bool makes = makes_page(s);
+	const char *prompt =
+		s->has_page ? "5/5 Password of the page, 10 characters or more [keep]: "
+		: makes ? "5/5 Password of the page, 10 characters or more [weir makes one; none: "
+			  "no page]: "
+			: "5/5 Password of the page, 10 characters or more [none: no page]: ";
 	for (unsigned i = 0; i < TRIES; i++) {
-		if (!prompt_secret(
-			    s->has_page ? "5/5 Password of the page, 10 characters or more [keep]: "
-					: "5/5 Password of the page, 10 characters or more [none: "
-					  "no page]: ",
-			    s->password, sizeof(s->password)))
+		if (!prompt_secret(prompt, s->password, sizeof(s->password)))
 			return ctl_fail(s->c, "no answer; nothing is changed");
+		if (!*s->password && makes)
+			return password_make(s);
 		if (!*s->password || strcmp(s->password, s->has_page ? "keep" : "none") == 0) {
 			*s->password = '\0';
 			return CTL_OK;

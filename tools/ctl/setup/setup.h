@@ -42,4 +42,5 @@ struct setup {
 	enum upstream_mode mode_next;
 	char page_at[SOCKET_ADDRESS_TEXT_MAX]; // first address of control.listen
 	char password[SETUP_PASSWORD_MAX];     // "": no page
+	bool made_password;                    // setup made it, and shows it at the end
 };
