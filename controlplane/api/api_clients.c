@@ -320,6 +320,9 @@ static void serve_names(struct api *a, struct http_exchange *x)
 	json_out_count(o, root, "lease_answered", s.leases.names);
 	json_out_count(o, root, "lease_conflicts", s.leases.conflicts);
 	json_out_count(o, root, "lease_refused", lease_counts_refused(&s.leases));
+	json_out_count(o, root, "router_answered", s.router.names);
+	json_out_count(o, root, "router_conflicts", s.router.conflicts);
+	json_out_count(o, root, "router_refused", lease_counts_refused(&s.router));
 	struct json_node *list = json_out_array(o, root, "files");
 	for (unsigned i = 0; i < s.file_count; i++) {
 		struct json_node *n = json_out_object(o, list, NULL);
@@ -352,11 +355,12 @@ static void clients_tables(struct api *a, struct table_registry *tables)
 	table_register(tables, &(struct table_info){.name = "lease_names",
 				       .owner = "query log",
 				       .eviction = "refuse",
-				       .lifetime = "until a lease file changes",
+				       .lifetime = "until a lease file or a name by PTR changes",
 				       .kind = TABLE_FIXED,
 				       .cap = LEASE_NAMES_MAX,
-				       .used = s.leases.names,
-				       .refused = lease_counts_refused(&s.leases),
+				       .used = s.leases.names + s.router.names,
+				       .refused = lease_counts_refused(&s.leases)
+						  + lease_counts_refused(&s.router),
 				       .bytes = s.lease_bytes,
 				       .has = TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "client_ptr_waits",

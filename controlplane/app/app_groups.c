@@ -112,7 +112,8 @@ static void hosts_find(const struct app *a, const struct config *c, struct group
 	group_hosts_sort(out);
 }
 
-// A hosts file or a lease gives or takes the address of a name that is a client of a group.
+// A hosts file, a lease or a PTR record gives or takes the address of a name that is a client of a
+// group.
 static void on_hosts(evutil_socket_t, short, void *arg)
 {
 	struct app *a = arg;

@@ -29,8 +29,10 @@ struct client_book {
 	struct keyhash_secret secret;
 	_Atomic bool asks;
 	_Atomic unsigned entries; // written under the lock; 0: a lookup need not lock
+	bool uses_ptr;            // this and all below under the lock
 	uint64_t evicted, refused, not_asked;
-	uint32_t file; // under the lock
+	uint32_t file;
+	unsigned due_at; // where client_book_due goes on
 	unsigned wanted_first, wanted_count;
 	struct client_ip wanted[CLIENT_BOOK_WANTED];
 	struct client_entry entry[CLIENT_BOOK_MAX]; // set after set; version 0: free
@@ -83,13 +85,18 @@ static bool has_ended(const struct client_entry *e, int64_t now_s)
 	return e->ends_s && e->ends_s <= now_s;
 }
 
+static unsigned rank_of(const struct client_entry *e)
+{
+	return e->from + (e->from == CLIENT_FROM_PTR && !*e->name);
+}
+
 // Is `a` evicted before `b`?
 static bool is_worse(const struct client_entry *a, const struct client_entry *b, int64_t now_s)
 {
 	if (has_ended(a, now_s) != has_ended(b, now_s))
 		return has_ended(a, now_s);
-	if (a->from != b->from)
-		return a->from > b->from;
+	if (rank_of(a) != rank_of(b))
+		return rank_of(a) > rank_of(b);
 	return a->ends_s && (!b->ends_s || a->ends_s < b->ends_s);
 }
 
@@ -110,7 +117,7 @@ static struct client_entry *place_find(
 		if (is_worse(&set[i], worst, now_s))
 			worst = &set[i];
 	}
-	if (!has_ended(worst, now_s) && worst->from < e->from) {
+	if (!has_ended(worst, now_s) && rank_of(worst) < rank_of(e)) {
 		b->refused++;
 		return NULL;
 	}
@@ -133,8 +140,11 @@ static bool entry_put(struct client_book *b, const struct client_entry *e, int64
 			return false;
 		b->entries++;
 	}
+	const int64_t seen_s = e->seen_s ? e->seen_s : old->seen_s;
 	*old = *e;
-	old->file = b->file;
+	old->seen_s = seen_s;
+	if (e->from != CLIENT_FROM_PTR)
+		old->file = b->file;
 	return true;
 }
 
@@ -183,8 +193,10 @@ static bool is_private(const struct client_ip *a)
 // Notes an address for a PTR query. An entry without a name keeps it from being noted again.
 static void wanted_note(struct client_book *b, const struct client_ip *a, int64_t now_s)
 {
-	const struct client_entry waits = {
-		.address = *a, .from = CLIENT_FROM_PTR, .ends_s = now_s + ASK_WAIT_S};
+	const struct client_entry waits = {.address = *a,
+		.from = CLIENT_FROM_PTR,
+		.ends_s = now_s + ASK_WAIT_S,
+		.seen_s = now_s};
 	if (!is_private(a))
 		return;
 	if (b->wanted_count == CLIENT_BOOK_WANTED) {
@@ -203,9 +215,11 @@ static bool find(struct client_book *b, unsigned version, const uint8_t bytes[16
 		return false;
 	memcpy(a.bytes, bytes, version == 6 ? 16 : 4);
 	pthread_mutex_lock(&b->lock);
-	const struct client_entry *e = entry_find(b, &a);
+	struct client_entry *e = entry_find(b, &a);
 	if (e && has_ended(e, now_s))
 		e = NULL;
+	if (e && asks)
+		e->seen_s = now_s;
 	if (e)
 		*out = *e;
 	else if (asks && b->asks)
@@ -265,30 +279,71 @@ bool client_book_of_mac(
 	return found;
 }
 
-void client_book_given(struct client_book *b, int64_t now_s,
+static void entries_give(struct client_book *b, enum client_name_from first, int64_t now_s,
 	void (*take)(void *arg, const struct client_entry *e), void *arg)
 {
-	if (!b)
-		return;
 	pthread_mutex_lock(&b->lock);
+	const unsigned last = b->uses_ptr ? CLIENT_FROM_PTR : CLIENT_FROM_LEASE;
 	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
 		const struct client_entry *e = &b->entry[i];
-		if (e->address.version && *e->name && e->from != CLIENT_FROM_PTR
+		if (e->address.version && *e->name && e->from >= first && e->from <= last
 			&& !has_ended(e, now_s))
 			take(arg, e);
 	}
 	pthread_mutex_unlock(&b->lock);
 }
 
-void client_book_leases(struct client_book *b, int64_t now_s,
+void client_book_given(struct client_book *b, int64_t now_s,
 	void (*take)(void *arg, const struct client_entry *e), void *arg)
 {
+	if (b)
+		entries_give(b, CLIENT_FROM_HOSTS, now_s, take, arg);
+}
+
+void client_book_house(struct client_book *b, int64_t now_s,
+	void (*take)(void *arg, const struct client_entry *e), void *arg)
+{
+	entries_give(b, CLIENT_FROM_LEASE, now_s, take, arg);
+}
+
+void client_book_use_ptr(struct client_book *b, bool on)
+{
 	pthread_mutex_lock(&b->lock);
-	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
-		const struct client_entry *e = &b->entry[i];
-		if (e->address.version && e->from == CLIENT_FROM_LEASE && !has_ended(e, now_s))
-			take(arg, e);
+	b->uses_ptr = on;
+	pthread_mutex_unlock(&b->lock);
+}
+
+static bool is_due(const struct client_entry *e, int64_t now_s)
+{
+	return e->address.version && e->from == CLIENT_FROM_PTR && *e->name && e->due_s <= now_s
+	       && e->seen_s + CLIENT_UNSEEN_S > now_s;
+}
+
+unsigned client_book_due(struct client_book *b, int64_t now_s, struct client_ip *out, unsigned most)
+{
+	unsigned count = 0;
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; b->uses_ptr && i < CLIENT_BOOK_MAX && count < most; i++) {
+		const struct client_entry *e = &b->entry[b->due_at];
+		b->due_at = (b->due_at + 1) % CLIENT_BOOK_MAX;
+		if (is_due(e, now_s))
+			out[count++] = e->address;
 	}
+	pthread_mutex_unlock(&b->lock);
+	return count;
+}
+
+void client_book_unanswered(
+	struct client_book *b, const struct client_ip *a, int64_t now_s, int64_t until_s)
+{
+	const struct client_entry none = {
+		.address = *a, .from = CLIENT_FROM_PTR, .ends_s = until_s};
+	pthread_mutex_lock(&b->lock);
+	struct client_entry *e = entry_find(b, a);
+	if (e && e->from == CLIENT_FROM_PTR && *e->name && !has_ended(e, now_s))
+		e->due_s = until_s;
+	else
+		(void)!entry_put(b, &none, now_s);
 	pthread_mutex_unlock(&b->lock);
 }
 

@@ -7,7 +7,11 @@
 // The best source of an address wins: hosts, then leases, then PTR. An entry of a file lives until
 // a pass over all files no longer finds it (client_book_sweep), a lease's entry at most until the
 // lease ends, a PTR entry until its TTL ends. PTR entries without a name are negative answers, and
-// questions that wait.
+// questions that wait; they are worse than those with one.
+//
+// While names of PTR are in use beyond the log (client_book_use_ptr), weir asks for such a name
+// again once its TTL has ended, as long as its client was in the log within CLIENT_UNSEEN_S. The
+// name stays until a server answers: CLIENT_STALE_S at most.
 //
 // One table of CLIENT_BOOK_MAX entries in sets of CLIENT_BOOK_WAYS: a put costs one set. In a full
 // set an entry of the worst source is evicted, the one that ends first (`evicted`); an entry of a
@@ -26,7 +30,9 @@ enum {
 	CLIENT_BOOK_MAX = 8192,
 	CLIENT_BOOK_WAYS = 8,
 	CLIENT_NAME_MAX = 64,
-	CLIENT_BOOK_WANTED = 64 // addresses that wait for a PTR query
+	CLIENT_BOOK_WANTED = 64, // addresses that wait for a PTR query
+	CLIENT_UNSEEN_S = 86400,
+	CLIENT_STALE_S = 3600
 };
 
 enum client_name_from { CLIENT_FROM_HOSTS, CLIENT_FROM_LEASE, CLIENT_FROM_PTR, CLIENT_FROM_COUNT };
@@ -42,11 +48,13 @@ struct client_entry {
 	char name[CLIENT_NAME_MAX]; // "": no name
 	uint8_t mac[6];
 	bool has_mac;
-	bool is_cut;    // the name in the file is longer
-	uint8_t from;   // enum client_name_from
-	uint32_t pass;  // pass that found it, for an entry of a file
-	uint32_t file;  // number of the file that was read then (client_book_file)
+	bool is_cut;   // the name in the file is longer
+	uint8_t from;  // enum client_name_from
+	uint32_t pass; // pass that found it, for an entry of a file
+	uint32_t file; // number of the file that was read then (client_book_file), or of the server
 	int64_t ends_s; // unix seconds; 0: never
+	int64_t due_s;  // end of the TTL of a PTR record
+	int64_t seen_s; // the log looked a PTR entry up; the book's own
 };
 
 struct client_book;
@@ -77,15 +85,24 @@ bool client_book_named(
 bool client_book_of_mac(
 	struct client_book *b, const uint8_t mac[6], int64_t now_s, struct client_entry *out);
 
-// Hands on each entry with a name of a hosts file or of a lease that has not ended, under the lock:
-// `take` must not call the book. Names of PTR records are left out: each ends with its TTL, before
-// weir asks again. `b` may be NULL.
+// Hands on each entry with a name that has not ended, under the lock: `take` must not call the
+// book. Names of PTR records only while they are in use: else each ends before weir asks again. `b`
+// may be NULL.
 void client_book_given(struct client_book *b, int64_t now_s,
 	void (*take)(void *arg, const struct client_entry *e), void *arg);
 
-// Passes each lease that has not ended to `take`, under the lock.
-void client_book_leases(struct client_book *b, int64_t now_s,
+// Like client_book_given, without names of hosts files.
+void client_book_house(struct client_book *b, int64_t now_s,
 	void (*take)(void *arg, const struct client_entry *e), void *arg);
+
+void client_book_use_ptr(struct client_book *b, bool on);
+// Addresses whose PTR names are due, at most `most`, in turn; 0 while these names are not in use.
+unsigned client_book_due(
+	struct client_book *b, int64_t now_s, struct client_ip *out, unsigned most);
+// No server answered: a name that has not ended stays, and is due at `until_s`; an address without
+// one has none until then.
+void client_book_unanswered(
+	struct client_book *b, const struct client_ip *a, int64_t now_s, int64_t until_s);
 
 // The servers for PTR have changed; `on`: there are servers. Drops the former servers' entries and
 // the addresses that wait.

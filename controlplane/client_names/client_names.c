@@ -4,6 +4,7 @@
 #include "base/config_files.h"
 #include "client_file.h"
 #include "client_ptr.h"
+#include "policy/group_hosts.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +16,11 @@
 #include <weir/heap_site.h>
 #include <weir/thread.h>
 
-enum { TICK_MS = 1000 };
+enum {
+	TICK_MS = 1000,
+	// Ends of PTR names move with each answer: the table says so well before its own pass.
+	PTR_PUBLISH_MS = CLIENT_STALE_S * 1000 / 4
+};
 
 // Where Debian's packages have their leases.
 static const char *const usual_leases[] = {"/var/lib/misc/dnsmasq.leases",
@@ -36,6 +41,7 @@ struct settings {
 	unsigned files, servers;
 	struct watched file[CLIENT_FILES_MAX];
 	struct socket_address server[CONFIG_CLIENT_PTR_MAX];
+	bool uses_ptr;
 	struct dns_name domain; // the leases' names stand below it; no labels: no domain
 	struct lease_own own;
 };
@@ -43,6 +49,7 @@ struct settings {
 // The leases of the table, on their way to the names that weir answers.
 struct leases {
 	const struct settings *settings;
+	char server[CONFIG_CLIENT_PTR_MAX][SOCKET_ADDRESS_TEXT_MAX];
 	unsigned count;
 	struct lease_given *given;     // [CLIENT_BOOK_MAX]
 	char (*name)[CLIENT_NAME_MAX]; // [CLIENT_BOOK_MAX]
@@ -59,6 +66,7 @@ struct client_names {
 	struct settings settings; // used by the thread; reports of files under the lock
 	uint32_t pass;            // used by the thread
 	uint64_t look_ms;         // when to check the files next; 0: read them
+	uint64_t publish_ms;      // when to publish PTR names next; 0: one has changed
 	_Atomic uint64_t asked, answered, failed;
 };
 
@@ -96,6 +104,8 @@ static void settings_make(struct settings *s, const struct config *c)
 	memcpy(s->server, k->ptr_servers, sizeof(s->server));
 	s->domain = c->local.house;
 	lease_own_find(c, &s->own);
+	s->uses_ptr = c->local.router_names && s->servers
+		      && (s->domain.labels || group_hosts_has_names(c));
 }
 
 static void lease_take(void *arg, const struct client_entry *e)
@@ -104,15 +114,16 @@ static void lease_take(void *arg, const struct client_entry *e)
 	struct lease_given *g = &l->given[l->count];
 	memcpy(l->name[l->count], e->name, sizeof(e->name));
 	*g = (struct lease_given){.name = e->is_cut ? "" : l->name[l->count], // "" is refused
-		.path = l->settings->file[e->file].report.path,
 		.address = {.version = e->address.version},
-		.ends_s = e->ends_s};
+		.ends_s = e->ends_s,
+		.is_ptr = e->from == CLIENT_FROM_PTR};
+	g->path = g->is_ptr ? l->server[e->file] : l->settings->file[e->file].report.path;
 	memcpy(g->address.bytes, e->address.bytes, sizeof(g->address.bytes));
 	l->count++;
 }
 
 // False: no memory; the table that is published stays.
-static bool leases_publish(const struct client_names *n, time_t now_s)
+static bool leases_publish(struct client_names *n, time_t now_s)
 {
 	const struct settings *s = &n->settings;
 	struct lease_names *table = NULL;
@@ -121,8 +132,10 @@ static bool leases_publish(const struct client_names *n, time_t now_s)
 		l.given = heap_calloc(CLIENT_BOOK_MAX, sizeof(l.given[0]));
 		l.name = heap_calloc(CLIENT_BOOK_MAX, sizeof(l.name[0]));
 	}
+	for (unsigned i = 0; i < s->servers; i++)
+		(void)ip_address_text(&s->server[i].ip, false, l.server[i]);
 	if (l.given && l.name) {
-		client_book_leases(n->book, now_s, lease_take, &l);
+		client_book_house(n->book, now_s, lease_take, &l);
 		(void)!lease_names_make(&s->domain, &s->own, l.given, l.count, &table);
 	}
 	heap_free(l.given);
@@ -130,6 +143,7 @@ static bool leases_publish(const struct client_names *n, time_t now_s)
 	if (s->domain.labels && !table)
 		return false;
 	lease_names_publish(table);
+	n->publish_ms = clock_mono_ms() + PTR_PUBLISH_MS;
 	return true;
 }
 
@@ -183,40 +197,71 @@ static int64_t kept_s(int err, uint32_t ttl_s)
 {
 	if (err == -ENOENT)
 		return CLIENT_PTR_NONE_S;
-	if (err)
-		return CLIENT_PTR_FAILED_S;
 	return ttl_s < CLIENT_PTR_LEAST_S  ? CLIENT_PTR_LEAST_S
 	       : ttl_s > CLIENT_PTR_MOST_S ? CLIENT_PTR_MOST_S
 					   : ttl_s;
 }
 
-static void address_ask(struct client_names *n, const struct client_ip *a)
+// Asks the servers in turn. The error of the last; e->name and e->file are the answer's.
+static int servers_ask(struct client_names *n, struct client_entry *e, uint32_t *ttl_s)
 {
 	const struct settings *s = &n->settings;
-	struct client_entry e = {.address = *a, .from = CLIENT_FROM_PTR};
-	uint32_t ttl_s = 0;
+	struct ip_address address = {.version = e->address.version};
 	int err = -ETIMEDOUT;
+	memcpy(address.bytes, e->address.bytes, sizeof(address.bytes));
+	lease_names_asks(&address);
+	for (unsigned i = 0; i < s->servers && err && err != -ENOENT && err != -ECANCELED; i++) {
+		e->file = i;
+		err = client_ptr_ask(&s->server[i], &e->address, &n->stop, e->name, ttl_s);
+	}
+	lease_names_asks(NULL);
+	return err;
+}
+
+static void address_ask(struct client_names *n, const struct client_ip *a)
+{
+	struct client_entry e = {.address = *a, .from = CLIENT_FROM_PTR}, before;
+	uint32_t ttl_s = 0;
 	n->asked++;
-	for (unsigned i = 0; i < s->servers && err && err != -ENOENT && err != -ECANCELED; i++)
-		err = client_ptr_ask(&s->server[i], a, &n->stop, e.name, &ttl_s);
+	const int err = servers_ask(n, &e, &ttl_s);
 	if (err == -ECANCELED)
 		return;
-	n->answered += err == 0 || err == -ENOENT;
-	n->failed += err && err != -ENOENT;
+	const time_t now_s = time(NULL);
+	if (err && err != -ENOENT) {
+		n->failed++;
+		client_book_unanswered(n->book, a, now_s, now_s + CLIENT_PTR_FAILED_S);
+		return;
+	}
+	n->answered++;
 	if (err)
 		*e.name = '\0';
-	const time_t now_s = time(NULL);
-	e.ends_s = now_s + kept_s(err, ttl_s);
+	e.is_cut = strlen(e.name) >= CLIENT_NAME_MAX - 4; // room for a byte as \xNN
+	e.due_s = now_s + kept_s(err, ttl_s);
+	e.ends_s = e.due_s + (n->settings.uses_ptr && !err ? CLIENT_STALE_S : 0);
+	if (!client_book_find(n->book, a->version, a->bytes, now_s, &before))
+		*before.name = '\0';
+	if (strcmp(before.name, e.name) != 0)
+		n->publish_ms = 0;
 	client_book_put(n->book, &e, now_s);
 }
 
+// Names that are due and new addresses by turns, so that neither keeps out the other.
 static void addresses_ask(struct client_names *n)
 {
-	struct client_ip a;
-	for (unsigned i = 0; i < CLIENT_NAMES_ASKS && n->settings.servers && !n->stop
-			     && client_book_wanted(n->book, time(NULL), &a);
-		i++)
+	struct client_ip due[CLIENT_NAMES_ASKS], a;
+	unsigned dues, taken = 0;
+	if (!n->settings.servers)
+		return;
+	dues = client_book_due(n->book, time(NULL), due, CLIENT_NAMES_ASKS);
+	for (unsigned i = 0; i < CLIENT_NAMES_ASKS && !n->stop; i++) {
+		const bool is_dues = i % 2 == 0 && taken < dues;
+		if (is_dues || !client_book_wanted(n->book, time(NULL), &a)) {
+			if (taken == dues)
+				return;
+			a = due[taken++];
+		}
 		address_ask(n, &a);
+	}
 }
 
 static bool servers_same(const struct settings *a, const struct settings *b)
@@ -246,6 +291,7 @@ static bool tick_wait(struct client_names *n)
 		n->look_ms = 0;
 		if (asks_others)
 			client_book_ask(n->book, n->settings.servers > 0);
+		client_book_use_ptr(n->book, n->settings.uses_ptr);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return !n->stop;
@@ -264,6 +310,8 @@ static void *run(void *arg)
 			n->look_ms = is_done ? now_ms + CLIENT_NAMES_LOOK_MS : 0;
 		}
 		addresses_ask(n);
+		if (n->settings.uses_ptr && clock_mono_ms() >= n->publish_ms)
+			(void)!leases_publish(n, time(NULL));
 	}
 	return NULL;
 }
@@ -334,7 +382,10 @@ void client_names_status(struct client_names *n, struct client_names_status *out
 		.asked = n->asked, .answered = n->answered, .failed = n->failed};
 	client_book_status(n->book, &out->book);
 	struct lease_names *held = NULL;
-	out->leases = lease_names_counts(lease_names_now(&held), &out->lease_bytes);
+	const struct lease_names *t = lease_names_now(&held);
+	out->leases = lease_names_counts(t, false);
+	out->router = lease_names_counts(t, true);
+	out->lease_bytes = lease_names_bytes(t);
 	lease_names_release(held);
 	pthread_mutex_lock(&n->lock);
 	out->servers = n->settings.servers;

@@ -9,7 +9,9 @@
 // answer. Without servers it sends no packet.
 //
 // With `local.domain` it publishes the names of leases as weir answers them (lease_names.h), after
-// each reading; none without a domain, and after the end.
+// each reading; none without a domain, and after the end. With `local.router_names` those of PTR
+// records, too, within a second of the server's answer, and asks for them again when their TTL ends
+// (client_book.h).
 //
 // Names from PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and an
 // address without a name for CLIENT_PTR_NONE_S. All of them are dropped when the servers change.
@@ -51,7 +53,7 @@ struct client_names_status {
 	unsigned file_count, servers;
 	struct client_names_file file[CLIENT_FILES_MAX]; // not the usual ones that are missing
 	uint64_t asked, answered, failed;                // PTR queries
-	struct lease_counts leases;                      // that weir answers, and does not
-	size_t lease_bytes;
+	struct lease_counts leases, router;              // that weir answers, and does not
+	size_t lease_bytes;                              // what the table of these holds
 };
 void client_names_status(struct client_names *n, struct client_names_status *out);

@@ -17,12 +17,16 @@ enum { LEASE_FILES_MAX = 64 };
 struct lease_names {
 	_Atomic unsigned holds;
 	struct dns_name domain;
-	struct lease_counts counts;
+	struct lease_counts counts[2]; // first leases, then PTR records
+	unsigned names;                // leases and PTR records
 	unsigned files;
 	char path[LEASE_FILES_MAX][LEASE_PATH_MAX];
-	struct lease_name *by_label; // [counts.names], by label and version
-	uint16_t *by_address;        // [counts.names], places in by_label
+	struct lease_name *by_label; // [names], by label and version
+	uint16_t *by_address;        // [names], places in by_label
 };
+
+// The address whose PTR record weir asks a server for (address_mark); 0: there is none.
+static _Atomic uint64_t asked_mark;
 
 // Under the lock, but for the load of who looks whether it is still theirs.
 static struct {
@@ -115,19 +119,20 @@ static uint32_t file_number(struct lease_names *t, const char *path)
 static void lease_take(struct lease_names *t, const struct dns_name *domain,
 	const struct lease_own *own, const struct lease_given *g)
 {
-	struct lease_name one = {.address = g->address, .ends_s = g->ends_s};
+	struct lease_name one = {.address = g->address, .ends_s = g->ends_s, .is_ptr = g->is_ptr};
+	struct lease_counts *counts = &t->counts[g->is_ptr];
 	one.address.prefix_len = g->address.version == 4 ? 32 : 128;
 	if (!label_take(g->name, domain, one.label)) {
-		t->counts.bad_name++;
+		counts->bad_name++;
 	} else if (is_reserved(one.label, own)) {
-		t->counts.reserved++;
+		counts->reserved++;
 	} else if (!is_of_house(&g->address)) {
-		t->counts.bad_address++;
-	} else if (t->counts.names == LEASE_NAMES_MAX) {
-		t->counts.over++;
+		counts->bad_address++;
+	} else if (t->names == LEASE_NAMES_MAX) {
+		counts->over++;
 	} else {
 		one.file = file_number(t, g->path);
-		t->by_label[t->counts.names++] = one;
+		t->by_label[t->names++] = one;
 	}
 }
 
@@ -144,7 +149,9 @@ static int by_label(const void *x, const void *y)
 	int order = label_order(a, b->label, b->address.version);
 	if (order)
 		return order;
-	if (a->ends_s != b->ends_s)
+	if (a->is_ptr != b->is_ptr)
+		return a->is_ptr ? 1 : -1;
+	if (a->ends_s != b->ends_s && !a->is_ptr)
 		return !a->ends_s ? -1 : !b->ends_s ? 1 : a->ends_s > b->ends_s ? -1 : 1;
 	return memcmp(a->address.bytes, b->address.bytes, sizeof(a->address.bytes));
 }
@@ -166,14 +173,18 @@ static int by_address(const void *x, const void *y, void *table)
 static void winners_keep(struct lease_names *t)
 {
 	unsigned kept = 0;
-	for (unsigned i = 0; i < t->counts.names; i++) {
+	for (unsigned i = 0; i < t->names; i++) {
 		const struct lease_name *l = &t->by_label[i];
-		if (kept && label_order(&t->by_label[kept - 1], l->label, l->address.version) == 0)
-			t->counts.conflicts++;
-		else
-			t->by_label[kept++] = *l;
+		struct lease_counts *counts = &t->counts[l->is_ptr];
+		if (kept
+			&& label_order(&t->by_label[kept - 1], l->label, l->address.version) == 0) {
+			counts->conflicts++;
+			continue;
+		}
+		counts->names++;
+		t->by_label[kept++] = *l;
 	}
-	t->counts.names = kept;
+	t->names = kept;
 }
 
 int lease_names_make(const struct dns_name *domain, const struct lease_own *own,
@@ -193,11 +204,11 @@ int lease_names_make(const struct dns_name *domain, const struct lease_own *own,
 	}
 	for (unsigned i = 0; i < count && domain->labels; i++)
 		lease_take(t, domain, own, &given[i]);
-	qsort(t->by_label, t->counts.names, sizeof(t->by_label[0]), by_label);
+	qsort(t->by_label, t->names, sizeof(t->by_label[0]), by_label);
 	winners_keep(t);
-	for (unsigned i = 0; i < t->counts.names; i++)
+	for (unsigned i = 0; i < t->names; i++)
 		t->by_address[i] = (uint16_t)i;
-	qsort_r(t->by_address, t->counts.names, sizeof(t->by_address[0]), by_address, t);
+	qsort_r(t->by_address, t->names, sizeof(t->by_address[0]), by_address, t);
 	*out = t;
 	return 0;
 }
@@ -249,7 +260,7 @@ static const struct lease_name *living(const struct lease_name *l, int64_t now_s
 const struct lease_name *lease_names_find(
 	const struct lease_names *t, const uint8_t *label, unsigned version, int64_t now_s)
 {
-	unsigned low = 0, high = t ? t->counts.names : 0;
+	unsigned low = 0, high = t ? t->names : 0;
 	while (low < high) {
 		const unsigned mid = low + (high - low) / 2;
 		const int order = label_order(&t->by_label[mid], label, version);
@@ -263,16 +274,30 @@ const struct lease_name *lease_names_find(
 	return NULL;
 }
 
+// Never 0.
+static uint64_t address_mark(const struct ip_address *a)
+{
+	uint64_t half[2];
+	memcpy(half, a->bytes, sizeof(half));
+	return (half[0] ^ half[1]) | 1;
+}
+
+void lease_names_asks(const struct ip_address *address)
+{
+	asked_mark = address ? address_mark(address) : 0;
+}
+
 const struct lease_name *lease_names_at(
 	const struct lease_names *t, const struct ip_address *address, int64_t now_s)
 {
-	unsigned low = 0, high = t ? t->counts.names : 0;
+	unsigned low = 0, high = t ? t->names : 0;
 	while (low < high) {
 		const unsigned mid = low + (high - low) / 2;
 		const struct lease_name *l = &t->by_label[t->by_address[mid]];
 		const int order = address_order(&l->address, address);
 		if (order == 0)
-			return living(l, now_s);
+			return l->is_ptr && asked_mark == address_mark(address) ? NULL
+										: living(l, now_s);
 		if (order < 0)
 			low = mid + 1;
 		else
@@ -283,7 +308,7 @@ const struct lease_name *lease_names_at(
 
 const struct lease_name *lease_names_nth(const struct lease_names *t, unsigned i)
 {
-	return t && i < t->counts.names ? &t->by_label[i] : NULL;
+	return t && i < t->names ? &t->by_label[i] : NULL;
 }
 
 const char *lease_names_path(const struct lease_names *t, const struct lease_name *l)
@@ -291,11 +316,12 @@ const char *lease_names_path(const struct lease_names *t, const struct lease_nam
 	return l->file < t->files ? t->path[l->file] : "";
 }
 
-struct lease_counts lease_names_counts(const struct lease_names *t, size_t *bytes)
+struct lease_counts lease_names_counts(const struct lease_names *t, bool is_ptr)
 {
-	*bytes = t ? sizeof(*t)
-				 + t->counts.names
-					   * (sizeof(t->by_label[0]) + sizeof(t->by_address[0]))
-		   : 0;
-	return t ? t->counts : (struct lease_counts){0};
+	return t ? t->counts[is_ptr] : (struct lease_counts){0};
+}
+
+size_t lease_names_bytes(const struct lease_names *t)
+{
+	return t ? sizeof(*t) + t->names * (sizeof(t->by_label[0]) + sizeof(t->by_address[0])) : 0;
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Names of DHCP leases that weir answers below `local.domain` (docs/how-to/local.md), as a table
-// that never changes: client_names makes a new one when a lease file has changed, and publishes it.
+// Names of DHCP leases, and of PTR records of the router, that weir answers below `local.domain`
+// (docs/how-to/local.md), as a table that never changes: client_names makes a new one when a name
+// has changed, and publishes it. "Lease" stands for both, unless a PTR record is named.
 //
 // A client chooses the name that its lease has, so what it may be is narrow: one label of letters,
 // digits and hyphens, alone or directly below the domain; no name by which programs find a proxy or
 // a tunnel (`wpad`, `isatap`), no `localhost`, no name of this machine. The address is private (RFC
 // 1918, RFC 4193). Of two leases of one family with the same name that counts which ends last, and
-// one that never ends before all; of two that end together the lower address.
+// one that never ends before all; of two that end together the lower address. A lease counts before
+// a PTR record of the same name and family, and of two PTR records that of the lower address: their
+// ends move with each query.
 //
 // At most LEASE_NAMES_MAX names, some 110 bytes each. lease_names_make allocates, on the thread
 // that reads the files. lease_names_publish: that thread. lease_names_now: any thread; its lock is
@@ -20,28 +23,30 @@
 
 enum { LEASE_NAMES_MAX = 8192, LEASE_LABEL_MAX = 63, LEASE_PATH_MAX = 256 };
 
-// A lease of a file.
+// A lease of a file, or a PTR record.
 struct lease_given {
 	const char *name; // untrusted; NUL-terminated
-	const char *path; // the file
+	const char *path; // the file; the server's address for a PTR record
 	struct ip_address address;
 	int64_t ends_s; // 0: it never ends
+	bool is_ptr;
 };
 
 struct lease_name {
 	uint8_t label[1 + LEASE_LABEL_MAX]; // length and lower case, like a label of a name
 	struct ip_address address;
 	int64_t ends_s;
-	uint32_t file; // number of its file (lease_names_path)
+	uint32_t file; // number of its file or server (lease_names_path)
+	bool is_ptr;
 };
 
 struct lease_counts {
 	unsigned names;     // names that weir answers
-	unsigned conflicts; // leases whose name another lease has
+	unsigned conflicts; // another lease has the name
 	unsigned bad_name;  // no label of a host, or of another domain
 	unsigned reserved;  // wpad and so on
 	unsigned bad_address;
-	unsigned over; // leases that found no room
+	unsigned over; // there was no room
 };
 
 static inline unsigned lease_counts_refused(const struct lease_counts *c)
@@ -77,8 +82,13 @@ const struct lease_name *lease_names_find(
 	const struct lease_names *t, const uint8_t *label, unsigned version, int64_t now_s);
 const struct lease_name *lease_names_at(
 	const struct lease_names *t, const struct ip_address *address, int64_t now_s);
+// A server is about to be asked for the PTR record of the address (NULL: no longer): till then
+// lease_names_at has no PTR record of it, so that a server which asks weir gets no echo. One
+// thread.
+void lease_names_asks(const struct ip_address *address);
 // Number i of the table, from 0 on; NULL: there are no more.
 const struct lease_name *lease_names_nth(const struct lease_names *t, unsigned i);
 const char *lease_names_path(const struct lease_names *t, const struct lease_name *l);
-// Zeros for NULL; `bytes`: what the table holds.
-struct lease_counts lease_names_counts(const struct lease_names *t, size_t *bytes);
+// What the table counts of leases, or of PTR records; zeros for NULL.
+struct lease_counts lease_names_counts(const struct lease_names *t, bool is_ptr);
+size_t lease_names_bytes(const struct lease_names *t); // what the table holds

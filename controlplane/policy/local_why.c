@@ -144,9 +144,10 @@ static void lease_meet(const struct config *c, const struct config_group *g,
 	char address[SOCKET_ADDRESS_TEXT_MAX];
 	if (l) {
 		m->labels = name->labels + 1;
-		snprintf(m->lease, sizeof(m->lease), "DHCP lease of %.*s, %s, in %s", l->label[0],
+		snprintf(m->lease, sizeof(m->lease), "%s of %.*s, %s, %s %s",
+			l->is_ptr ? "PTR record" : "DHCP lease", l->label[0],
 			(const char *)l->label + 1, ip_address_text(&l->address, false, address),
-			lease_names_path(leases, l));
+			l->is_ptr ? "at" : "in", lease_names_path(leases, l));
 	}
 	lease_names_release(held);
 }

@@ -281,6 +281,7 @@ struct config_local {
 	bool doh_canary;      // use-application-dns.net does not exist
 	bool relay_canary;    // the names of iCloud Private Relay do not exist
 	bool hosts_ptr;       // addresses in hosts files have PTR records
+	bool router_names;    // names of clients by PTR are names of the house
 	bool missing_forward; // resolve the types of which a record's name has none
 	unsigned record_count, hosts_file_count, zone_count;
 	struct config_record *records;

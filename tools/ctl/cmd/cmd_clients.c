@@ -94,9 +94,12 @@ static void sources_print(const struct json_node *root)
 		  "PTR\n");
 	say(root, "PTR: {ptr_servers:n} servers; {ptr_asked:n} asked, {ptr_answered:n} answered, "
 		  "{ptr_failed:n} failed, {ptr_refused:n} not asked\n");
-	if (*json_text(root, "domain"))
+	if (*json_text(root, "domain")) {
 		say(root, "leases below {domain}: {lease_answered:n} answered, {lease_conflicts:n} "
 			  "with the name of another, {lease_refused:n} refused\n");
+		say(root, "PTR below {domain}: {router_answered:n} answered, {router_conflicts:n} "
+			  "with the name of another, {router_refused:n} refused\n");
+	}
 	for (size_t i = 0; i < json_length(files); i++)
 		file_print(json_at(files, i));
 }

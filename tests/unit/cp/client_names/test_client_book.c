@@ -5,7 +5,7 @@
 #include "tests/unit/unit.h"
 
 static struct client_book *book;
-static const int64_t now = 1000;
+static const int64_t now = 1000000;
 
 static struct client_entry entry(
 	unsigned last, const char *name, enum client_name_from from, int64_t ends_s)
@@ -183,6 +183,92 @@ TEST_WITH(test_wanted, setup, teardown)
 	assert_false(client_book_wanted(book, now, &a));
 	assert_string_equal(name_at(2, now), "of-lease");
 	assert_string_equal(name_at(3, now), "");
+}
+
+static void count(void *arg, const struct client_entry *e)
+{
+	unsigned *of = arg;
+	of[e->from]++;
+}
+
+static void seen(unsigned last, int64_t at_s)
+{
+	struct client_entry found;
+	const uint8_t bytes[16] = {192, 168, 0, (uint8_t)last};
+	assert_true(client_book_find_or_ask(book, 4, bytes, at_s, &found));
+}
+
+// Names of PTR that are in use are given, and due when their TTL ends, while the client is there.
+TEST_WITH(test_due, setup, teardown)
+{
+	unsigned given[CLIENT_FROM_COUNT] = {0}, house[CLIENT_FROM_COUNT] = {0};
+	struct client_ip due[4];
+	struct client_entry e = entry(1, "of-lease", CLIENT_FROM_LEASE, now + 60);
+	put(&e);
+	e = entry(2, "of-hosts", CLIENT_FROM_HOSTS, 0);
+	put(&e);
+	for (unsigned last = 3; last < 6; last++) {
+		e = entry(last, last == 5 ? "" : "of-ptr", CLIENT_FROM_PTR, now + 660);
+		e.due_s = now + 60;
+		put(&e);
+	}
+	client_book_given(book, now, count, given);
+	assert_int_equal(given[CLIENT_FROM_PTR], 0);
+	seen(3, now);
+	assert_int_equal(client_book_due(book, now + 60, due, 4), 0);
+	client_book_use_ptr(book, true);
+	client_book_given(book, now, count, given);
+	assert_int_equal(given[CLIENT_FROM_PTR], 2);
+	client_book_house(book, now, count, house);
+	assert_int_equal(house[CLIENT_FROM_PTR] + house[CLIENT_FROM_LEASE], 3);
+	assert_int_equal(house[CLIENT_FROM_HOSTS], 0);
+	assert_int_equal(client_book_due(book, now + 59, due, 4), 0);
+	assert_int_equal(client_book_due(book, now + 60, due, 4), 1); // 4 is not in the log
+	assert_int_equal(due[0].bytes[3], 3);
+	seen(4, now + 60);
+	assert_int_equal(client_book_due(book, now + 60, due, 4), 2);
+	assert_int_equal(client_book_due(book, now + CLIENT_UNSEEN_S, due, 4), 1);
+	assert_int_equal(due[0].bytes[3], 4);
+	// In turn, so that all get theirs.
+	assert_int_equal(client_book_due(book, now + 60, due, 1), 1);
+	assert_int_equal(client_book_due(book, now + 60, due + 1, 1), 1);
+	assert_int_not_equal(due[0].bytes[3], due[1].bytes[3]);
+}
+
+// A name outlives servers that do not answer until its own end; the client that was seen stays so.
+TEST_WITH(test_unanswered, setup, teardown)
+{
+	const struct client_ip a = {.version = 4, .bytes = {192, 168, 0, 3}};
+	struct client_ip due[2];
+	struct client_entry e = entry(3, "of-ptr", CLIENT_FROM_PTR, now + 660);
+	client_book_use_ptr(book, true);
+	put(&e);
+	seen(3, now);
+	client_book_unanswered(book, &a, now, now + 60);
+	assert_string_equal(name_at(3, now), "of-ptr");
+	assert_int_equal(client_book_due(book, now + 59, due, 2), 0);
+	assert_int_equal(client_book_due(book, now + 60, due, 2), 1);
+	e.due_s = now + 90;
+	put(&e);
+	assert_int_equal(client_book_due(book, now + 90, due, 2), 1);
+	client_book_unanswered(book, &a, now + 660, now + 720);
+	assert_string_equal(name_at(3, now + 660), "");
+	assert_int_equal(client_book_due(book, now + 720, due, 2), 0);
+}
+
+// A flood of addresses without a name evicts no name of PTR, even one that ends first.
+TEST_WITH(test_flood, setup, teardown)
+{
+	struct client_entry e = entry(3, "of-ptr", CLIENT_FROM_PTR, now + 60);
+	put(&e);
+	for (unsigned i = 0; i < 4 * CLIENT_BOOK_MAX; i++) {
+		e = entry(0, "", CLIENT_FROM_PTR, now + 3600);
+		e.address.bytes[0] = 10;
+		e.address.bytes[2] = (uint8_t)(i >> 8);
+		e.address.bytes[3] = (uint8_t)i;
+		put(&e);
+	}
+	assert_string_equal(name_at(3, now), "of-ptr");
 }
 
 TEST(test_names_are_cleaned)

@@ -4,6 +4,7 @@
 
 #include "controlplane/client_names/client_names.h"
 #include "ptr_server.h"
+#include "tests/unit/clock_shift.h"
 
 static struct client_names *names;
 static struct config config;
@@ -60,16 +61,21 @@ TEST_WITH(test_files, setup, teardown)
 	unlink(path);
 }
 
-static bool is_served(const char *name)
+static bool is_at(const char *name, const char *where)
 {
 	struct lease_names *held = NULL;
 	uint8_t label[64] = {(uint8_t)strlen(name)};
 	memcpy(label + 1, name, label[0]);
 	const struct lease_names *leases = lease_names_now(&held);
 	const struct lease_name *l = lease_names_find(leases, label, 4, time(NULL));
-	const bool is = l && strcmp(lease_names_path(leases, l), path) == 0;
+	const bool is = l && strcmp(lease_names_path(leases, l), where) == 0;
 	lease_names_release(held);
 	return is;
+}
+
+static bool is_served(const char *name)
+{
+	return is_at(name, path);
 }
 
 // With a domain weir answers the names of leases; a client cannot be wpad.
@@ -171,5 +177,40 @@ TEST_WITH(test_ptr, setup, teardown)
 	assert_int_equal(client_names_configure(names, &config), 0);
 	WAIT_FOR(is_called(8, "")); // with its server
 	ptr_server_stop(&silent);
+	ptr_server_stop(&server);
+}
+
+// Names of PTR are answered, and asked for again when their TTL ends: what the router says then
+// counts, and a router that is silent takes no name away.
+TEST_WITH(test_router_names, setup, teardown)
+{
+	struct client_names_status s;
+	struct ptr_server server;
+	config.client_names.ptr_servers[0] = ptr_server_start(&server, PTR_NAME);
+	config.client_names.ptr_server_count = 1;
+	config.client_names.lease_file_count = 0;
+	assert_int_equal(dns_name_from_text("lan", 3, &config.local.house), 0);
+	assert_int_equal(client_names_configure(names, &config), 0);
+	WAIT_FOR(is_called(8, "box.lan"));
+	assert_false(is_at("box", "127.0.0.1")); // local.router_names is off
+	config.local.router_names = true;
+	assert_int_equal(client_names_configure(names, &config), 0);
+	WAIT_FOR(is_at("box", "127.0.0.1"));
+	client_names_status(names, &s);
+	assert_int_equal(s.router.names, 1);
+	assert_int_equal(s.leases.names, 0);
+	assert_int_equal(server.asked, 1);
+	clock_step_ms(91 * 1000);
+	WAIT_FOR(server.asked == 2);
+	WAIT_FOR(is_at("box", "127.0.0.1"));
+	server.mode = PTR_SERVFAIL;
+	clock_step_ms(91 * 1000);
+	WAIT_FOR((client_names_status(names, &s), s.failed > 0));
+	assert_true(is_called(8, "box.lan"));
+	assert_true(is_at("box", "127.0.0.1"));
+	server.mode = PTR_NXDOMAIN;
+	clock_step_ms(61 * 1000);
+	WAIT_FOR(!is_at("box", "127.0.0.1"));
+	assert_true(is_called(8, ""));
 	ptr_server_stop(&server);
 }

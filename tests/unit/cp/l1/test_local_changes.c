@@ -206,7 +206,8 @@ static struct lease_names *leases_of(const char *domain, unsigned count, int64_t
 	const struct dns_name house = name_of_text(domain);
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(name[i], sizeof(name[i]), "h%u", i);
-		g[i] = (struct lease_given){name[i], "/a", address_of_text("192.168.1.1"), ends_s};
+		g[i] = (struct lease_given){
+			name[i], "/a", address_of_text("192.168.1.1"), ends_s, false};
 		g[i].address.bytes[3] = (uint8_t)i;
 	}
 	assert_int_equal(lease_names_make(&house, &own, g, count, &t), 0);

@@ -110,6 +110,9 @@ TEST_WITH(test_names, setup, teardown)
 	find(NOW_S, &later);
 	assert_true(group_hosts_same(&hosts, &later));
 	assert_true(group_hosts_has_names(&config));
+	client_book_use_ptr(book, true); // weir asks again before it ends
+	find(NOW_S, &later);
+	assert_int_equal(later.count, 6);
 }
 
 // An address that the operator has put into a group stays there; a prefix does not hold it.

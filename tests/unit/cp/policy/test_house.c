@@ -24,10 +24,10 @@ static int setup(void **)
 {
 	static const struct lease_own own = {0};
 	struct lease_given g[] = {
-		{"laptop", "/a", address_of_text("192.168.1.5"), NOW + 7200},
-		{"laptop", "/b", address_of_text("fd00::5"), NOW + 30},
-		{"tv", "/b", address_of_text("10.0.0.7"), 0},
-		{"six", "/b", address_of_text("fd00::6"), 0},
+		{"laptop", "/a", address_of_text("192.168.1.5"), NOW + 7200, false},
+		{"laptop", "/b", address_of_text("fd00::5"), NOW + 30, false},
+		{"tv", "/b", address_of_text("10.0.0.7"), 0, false},
+		{"six", "/b", address_of_text("fd00::6"), 0, false},
 	};
 	memset(&config, 0, sizeof(config));
 	config.local.zones = zones;

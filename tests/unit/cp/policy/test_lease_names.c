@@ -37,8 +37,7 @@ static const char *address_of(const char *label, unsigned version, int64_t now_s
 
 static struct lease_counts counts(void)
 {
-	size_t bytes;
-	return lease_names_counts(table, &bytes);
+	return lease_names_counts(table, false);
 }
 
 TEST_WITH(test_names, NULL, teardown)
@@ -120,6 +119,44 @@ TEST_WITH(test_conflicts, NULL, teardown)
 	assert_string_equal(lease_names_path(table, lease_names_at(table, &winner, 1)), "/leases");
 }
 
+// A lease counts before the router's name, whichever ends later; of two of the router's that of the
+// lower address, however their ends move.
+TEST_WITH(test_router, NULL, teardown)
+{
+	struct lease_given g[] = {given("tv", "192.168.1.5", 900), given("tv", "192.168.1.9", 100),
+		given("pad", "192.168.1.7", 900), given("pad.lan", "192.168.1.6", 100),
+		given("pad", "fd00::6", 100), given("www.bank.example", "192.168.1.8", 100)};
+	for (unsigned i = 0; i < ARRAY_LEN(g); i++)
+		g[i].is_ptr = i != 1;
+	make(g, ARRAY_LEN(g));
+	assert_string_equal(address_of("tv", 4, 1), "192.168.1.9");
+	assert_string_equal(address_of("pad", 4, 1), "192.168.1.6");
+	assert_string_equal(address_of("pad", 6, 1), "fd00::6");
+	assert_string_equal(address_of("pad", 4, 100), "");
+	assert_string_equal(address_of("www", 4, 1), "");
+	assert_int_equal(counts().names, 1);
+	assert_int_equal(counts().conflicts, 0);
+	const struct lease_counts router = lease_names_counts(table, true);
+	assert_int_equal(router.names, 2);
+	assert_int_equal(router.conflicts, 2);
+	assert_int_equal(router.bad_name, 1);
+}
+
+// While weir asks the router about an address, the router gets no name of it from weir.
+TEST_WITH(test_no_echo, NULL, teardown)
+{
+	struct lease_given g[] = {given("tv", "192.168.1.5", 0), given("pad", "fd00::6", 0)};
+	g[0].is_ptr = true;
+	make(g, ARRAY_LEN(g));
+	lease_names_asks(&g[0].address);
+	assert_null(lease_names_at(table, &g[0].address, 1));
+	assert_string_equal(address_of("tv", 4, 1), "192.168.1.5");
+	lease_names_asks(&g[1].address);
+	assert_non_null(lease_names_at(table, &g[0].address, 1));
+	assert_non_null(lease_names_at(table, &g[1].address, 1)); // a lease
+	lease_names_asks(NULL);
+}
+
 TEST_WITH(test_ends, NULL, teardown)
 {
 	const struct lease_given g = given("tv", "192.168.1.5", 100);
@@ -134,7 +171,6 @@ TEST_WITH(test_full, NULL, teardown)
 	enum { MANY = LEASE_NAMES_MAX + 5 };
 	static struct lease_given g[MANY];
 	static char name[MANY][16];
-	size_t bytes;
 	for (unsigned i = 0; i < MANY; i++) {
 		snprintf(name[i], sizeof(name[i]), "h%u", i);
 		g[i] = given(name[i], "10.0.0.0", 0);
@@ -147,8 +183,7 @@ TEST_WITH(test_full, NULL, teardown)
 	assert_string_equal(address_of("h8191", 4, 1), "10.0.31.255");
 	assert_string_equal(address_of("h8192", 4, 1), "");
 	assert_non_null(lease_names_at(table, &g[4097].address, 1));
-	(void)lease_names_counts(table, &bytes);
-	assert_in_range(bytes, LEASE_NAMES_MAX * 60, LEASE_NAMES_MAX * 120);
+	assert_in_range(lease_names_bytes(table), LEASE_NAMES_MAX * 60, LEASE_NAMES_MAX * 120);
 }
 
 TEST_WITH(test_own_names, NULL, teardown)
@@ -214,9 +249,8 @@ TEST_WITH(test_published, NULL, teardown)
 	make(g, 2);
 	lease_names_publish(table);
 	table = NULL;
-	size_t bytes;
-	assert_int_equal(lease_names_counts(held, &bytes).names, 1); // still held
-	assert_int_equal(lease_names_counts(lease_names_now(&held), &bytes).names, 2);
+	assert_int_equal(lease_names_counts(held, false).names, 1); // still held
+	assert_int_equal(lease_names_counts(lease_names_now(&held), false).names, 2);
 	lease_names_publish(NULL);
 	assert_null(lease_names_now(&held));
 	assert_null(lease_names_now(&other));

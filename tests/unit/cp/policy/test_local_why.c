@@ -105,14 +105,16 @@ TEST(test_house)
 	struct lease_names *table;
 	const struct lease_own own = {0};
 	const struct lease_given g[] = {
-		{"laptop", "/var/leases", address_of_text("192.168.1.5"), 0},
-		{"nas", "/var/leases", address_of_text("192.168.1.6"), 0}};
+		{"laptop", "/var/leases", address_of_text("192.168.1.5"), 0, false},
+		{"nas", "/var/leases", address_of_text("192.168.1.6"), 0, false},
+		{"tv", "192.168.1.1", address_of_text("192.168.1.8"), 0, true}};
 	config->local.house = name_of_text("lan");
 	assert_int_equal(lease_names_make(&config->local.house, &own, g, ARRAY_LEN(g), &table), 0);
 	lease_names_publish(table);
 	expect(NULL, "laptop.lan", DNS_TYPE_A, "DHCP lease of laptop, 192.168.1.5, in /var/leases");
 	assert_true(why.is_house);
 	expect(NULL, "5.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "DHCP lease of laptop");
+	expect(NULL, "tv.lan", DNS_TYPE_A, "PTR record of tv, 192.168.1.8, at 192.168.1.1");
 	expect(NULL, "nas.lan", DNS_TYPE_A, "local record nas.lan A");
 	assert_false(why.is_house);
 	expect(NULL, "none.lan", DNS_TYPE_A, "local zone lan: has no such name");

@@ -34,13 +34,13 @@ static void leases_publish(const char *third)
 {
 	static const struct lease_own own = {0};
 	struct lease_names *table;
-	const struct lease_given g[] = {{"laptop", "/a", address_of_text("192.168.1.5"), 0},
-		{"nas", "/a", address_of_text("192.168.1.66"), 0},
-		{"desk", "/a", address_of_text("192.168.1.67"), 0},
-		{"six", "/a", address_of_text("192.168.1.69"), 0},
-		{"mail", "/a", address_of_text("192.168.1.70"), 0},
-		{"deep", "/a", address_of_text("192.168.1.71"), 0},
-		{third, "/a", address_of_text("192.168.1.68"), 0}};
+	const struct lease_given g[] = {{"laptop", "/a", address_of_text("192.168.1.5"), 0, false},
+		{"nas", "/a", address_of_text("192.168.1.66"), 0, false},
+		{"desk", "/a", address_of_text("192.168.1.67"), 0, false},
+		{"six", "/a", address_of_text("192.168.1.69"), 0, false},
+		{"mail", "/a", address_of_text("192.168.1.70"), 0, false},
+		{"deep", "/a", address_of_text("192.168.1.71"), 0, false},
+		{third, "/a", address_of_text("192.168.1.68"), 0, false}};
 	assert_int_equal(
 		lease_names_make(&rig.config.local.house, &own, g, third ? 7 : 6, &table), 0);
 	lease_names_publish(table);
