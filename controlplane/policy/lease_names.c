@@ -25,7 +25,7 @@ struct lease_names {
 	uint16_t *by_address;        // [names], places in by_label
 };
 
-// The address whose PTR record weir asks a server for (address_mark); 0: there is none.
+// The address whose PTR record weir asks a server for (address_mark), or 0.
 static _Atomic uint64_t asked_mark;
 
 // Under the lock, but for the load of who looks whether it is still theirs.

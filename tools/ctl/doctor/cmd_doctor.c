@@ -12,6 +12,7 @@
 #include "lib/sysroot.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -193,11 +194,18 @@ static void doctor_check_versions(struct doctor *d)
 		replaced_check(d, "data plane", units[0], d->dp_pid);
 	else
 		version_check(d, "data plane", units[0], d->dp_pid, d->view.stats->version);
-	if (status)
+	if (status && d->cp_pid) {
 		version_check(
 			d, "control plane", units[1], d->cp_pid, json_text(status, "version"));
-	else
+	} else if (status) {
+		doctor_add(d, DOCTOR_WARNING,
+			"the control plane names process %" PRIu64
+			" as its own, which does not run weir-controlplane here",
+			d->cp_said_pid);
+		doctor_do(d, "systemctl status %s # the process that systemd started", units[1]);
+	} else {
 		doctor_add(d, DOCTOR_UNKNOWN, "no control plane answers");
+	}
 }
 
 static void check_config(struct doctor *d);

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const verdict_words[DOCTOR_VERDICTS] = {"ok", "warning", "wrong", "unknown"};
 
@@ -147,6 +149,31 @@ static void user_find(struct passwd_user *out, const char *name, pid_t pid)
 	out->gid = (gid_t)gid;
 }
 
+// Does the process run the control plane's program? Errors of a process that this user may not
+// inspect count as yes: there is nothing to see of it either.
+static bool runs_controlplane(pid_t pid)
+{
+	static const char program[] = "weir-controlplane";
+	char path[SYSROOT_PATH_MAX], to[512];
+	const ssize_t len =
+		readlink(sysroot_path(path, "/proc/%d/exe", (int)pid), to, sizeof(to) - 1);
+	if (len < 0)
+		return errno == EACCES || errno == EPERM;
+	to[len] = '\0';
+	const char *base = strrchr(to, '/');
+	return base && strncmp(base + 1, program, sizeof(program) - 1) == 0
+	       && (base[sizeof(program)] == '\0' || base[sizeof(program)] == ' '); // " (deleted)"
+}
+
+// The process that /status names. The control plane is not trusted with the choice: doctor reads of
+// that process as root, and advises by its user.
+static void controlplane_find(struct doctor *d)
+{
+	const uint64_t said = json_count(doctor_status(d), "pid");
+	d->cp_said_pid = said;
+	d->cp_pid = said > 0 && said <= INT_MAX && runs_controlplane((pid_t)said) ? (pid_t)said : 0;
+}
+
 void doctor_users_find(struct doctor *d)
 {
 	const struct view *v = &d->view;
@@ -158,7 +185,7 @@ void doctor_users_find(struct doctor *d)
 	d->dp_pid = is_dp_up ? (pid_t)v->stats->pid : 0;
 	d->is_hidden = v->dataplane == PROCESS_UNKNOWN || v->controlplane == PROCESS_UNKNOWN;
 	d->runs = v->dataplane != PROCESS_DOWN || v->controlplane != PROCESS_DOWN;
-	d->cp_pid = (pid_t)json_count(doctor_status(d), "pid");
+	controlplane_find(d);
 	user_find(&d->dp, "weir-dp", d->dp_pid);
 	user_find(&d->cp, "weir-cp", d->cp_pid);
 }

@@ -660,6 +660,25 @@ CONTROL
 holder=$!
 for _ in $(seq 50); do "$weirctl" -c "$config" doctor processes | grep -q 'control plane is up' && break; sleep 0.1; done
 want upstreams wrong 'tested (alone) does not answer' 'weirctl upstream test tested'
+# The control plane may name any process: doctor takes no user, limits or program of another one.
+chown 7 "$dir/state"
+file proc/1/status 'Uid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\nVmSwap:\t64 kB\n'
+file proc/1/limits 'Max core file size 0 0 bytes\n'
+for program in /usr/lib/systemd/systemd /tmp/weir-controlplane-not; do
+	ln -sfn $program "$WEIR_ROOT/proc/1/exe"
+	want versions warning 'names process 1 as its own, which does not run weir-controlplane' 'systemctl status weir-controlplane'
+	want limits unknown 'no control plane is running'
+	for check in files swap; do "$weirctl" -c "$config" doctor $check; done | grep -qE 'the user 7|in swap' && {
+		echo "not ok: the user or memory of another process"
+		bad=$((bad + 1))
+	}
+done
+for program in /usr/lib/weir/weir-controlplane '/usr/lib/weir/weir-controlplane (deleted)'; do
+	ln -sfn "$program" "$WEIR_ROOT/proc/1/exe"
+	want limits ok 'weir-controlplane: no core dumps'
+	want swap warning 'of the control plane lie in swap' 'swapoff -a'
+done
+chown 0 "$dir/state"
 want upstreams warning 'late (all) did not answer the last queries' 'weirctl upstream test late'
 want upstreams warning 'gone (all) does not answer' 'weirctl upstream test gone'
 want upstreams ok 'well (all) answers'
