@@ -9,11 +9,14 @@
 enum { APP_WATCH_S = 10, VERSION_JOBS_MAX = 8 };
 #define APP_MANAGED_HEAD "# weirctl edits this part of the configuration. Do not edit it by hand.\n"
 
+// On a secondary (config_sync.primary) a request without `shared` that changes a shared section is
+// refused with -EPERM.
 struct apply_request {
-	const char *who;      // "uid 0", "token NAME", "user NAME", "signal", "start", "timer"
-	const char *what;     // the verb: "config apply", "allow ads.example"
-	const char *why;      // the operator's reason; NULL or "": not given
+	const char *who;  // "uid 0", "token NAME", "user NAME", "signal", "start", "timer", "sync"
+	const char *what; // the verb: "config apply", "allow ads.example"
+	const char *why;  // the operator's reason; NULL or "": not given
 	const char *managed;  // the managed part's new text; NULL: unchanged
+	const char *shared;   // the shared part's new text, "" removes it; NULL: unchanged
 	bool from_disk;       // main and included files are read again; false: the texts in force
 	unsigned rollback_to; // take the texts of this version, the managed part too; 0: do not
 	bool is_internal;     // no watch begins; it only inherits a running one

@@ -384,6 +384,17 @@ struct config_updates {
 	uint8_t public_key[CONFIG_UPDATE_KEY_LEN]; // bytes of `key`
 };
 
+// Where a secondary takes the shared part of its configuration from (weir/config/shared.h).
+struct config_sync {
+	char *primary;    // URL with https, without a path; "": this box is no secondary
+	char *token_file; // absolute, credential:, env: or ""
+	char *token;      // of token_file; "" if it was not read. Never printed
+	char *ca_file;    // absolute; "": the system's authorities
+	char *name;       // "": the host name
+	uint32_t own;     // bits of enum config_shared_section: sections of its own
+	uint32_t ignored; // such bits: sections of its files that the shared part replaces
+};
+
 struct config {
 	char *path;         // the main file
 	uint64_t text_hash; // hash over the text of all files (keyhash.h); 0: from memory
@@ -415,6 +426,7 @@ struct config {
 	struct config_query_log query_log;
 	struct config_events events;
 	struct config_updates updates;
+	struct config_sync sync;
 	struct config_forward_zone *forwards;
 	struct config_group *groups;
 	struct config_dated dated; // the key `entries`

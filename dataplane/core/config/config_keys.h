@@ -339,7 +339,8 @@
 	CONFIG_KEYS_QUERY_LOG(X)    \
 	CONFIG_KEYS_CLIENT_NAMES(X) \
 	CONFIG_KEYS_EVENTS(X)       \
-	CONFIG_KEYS_UPDATES(X)
+	CONFIG_KEYS_UPDATES(X)      \
+	CONFIG_KEYS_SYNC(X)
 
 // X(choices, word, value)
 #define CONFIG_CHOICES(X)                                               \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The keys of the control plane's threads, of the control API and of the update notice, in the form
-// that config_keys.h explains.
+// The keys of the control plane's threads, of the control API, of the update notice and of the
+// primary's configuration, in the form that config_keys.h explains.
 
 #define CONFIG_KEYS_CONTROLPLANE(X)                                                             \
 	X(controlplane, resolvers, resolvers, CHOICE, threads, "1", 0, 0, RESTART,              \
@@ -41,6 +41,20 @@
 		"Seconds between two fetches.")                                                   \
 	X(updates, jitter, jitter_s, NUMBER, none, "3600", 0, 86400, LIVE,                        \
 		"Seconds of a random delay before each fetch, the first one after a start too.")
+
+#define CONFIG_KEYS_SYNC(X)                                                                       \
+	X(sync, primary, primary, TEXT, none, "", 0, 300, LIVE,                                   \
+		"URL of the control API of the box that this box takes its shared sections "      \
+		"from, with https and without a path. Empty: this box is no secondary.")          \
+	X(sync, token_file, token_file, TEXT, none, "", 0, 200, LIVE,                             \
+		"Absolute path of a file whose first line is a token of the primary; or "         \
+		"[credential:NAME or env:NAME](config-files.md#secrets). weir reads it with "     \
+		"the configuration. `primary` needs it.")                                         \
+	X(sync, ca_file, ca_file, TEXT, none, "", 0, 200, LIVE,                                   \
+		"Absolute path of a PEM file with the authorities of the primary's certificate. " \
+		"Empty: those of the system.")                                                    \
+	X(sync, name, name, TEXT, none, "", 0, 63, LIVE,                                          \
+		"How this box names itself to the primary. Empty: the host name.")
 
 #define CONFIG_CHOICES_CONTROLPLANE(X) \
 	X(threads, "1", 1)             \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <weir/config.h>
 #include <weir/config/managed.h>
+#include <weir/config/shared.h>
 #include <weir/text.h>
 
 // Fields: a key with one text; with a list of texts, or of mappings; with a mapping.
@@ -155,6 +156,9 @@ PLAIN(identity, CONFIG_KEYS_IDENTITY)
 PLAIN(updates, CONFIG_KEYS_UPDATES)
 PLAIN(ipv6, CONFIG_KEYS_IPV6)
 
+static const struct config_field sync_keys[] = {
+	CONFIG_KEYS_SYNC(ROW) TEXTS(own, CONFIG_SHARED_COUNT), END};
+
 static const struct config_field metrics_keys[] = {
 	CONFIG_KEYS_METRICS(ROW) TEXTS(allow, CONFIG_METRICS_ALLOW_MAX),
 	TEXTS(hosts, CONFIG_METRICS_HOSTS_MAX),
@@ -298,6 +302,7 @@ const struct config_field config_schema[] = {
 	KEYS(client_names, client_names),
 	KEYS(events, events),
 	KEYS(updates, updates),
+	KEYS(sync, sync),
 	ZONES(forward_zones, forward, CONFIG_FORWARD_ZONES_MAX, NULL),
 	NAMED(groups, group, CONFIG_GROUPS_MAX),
 	ITEMS(entries, entry, CONFIG_DATED_MAX),

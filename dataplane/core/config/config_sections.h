@@ -37,6 +37,7 @@ struct config_step {
 	X(events, 0)                                         \
 	X(query_log, 0)                                      \
 	X(updates, 0)                                        \
+	X(sync, 0)                                           \
 	X(dataplane, 0)                                      \
 	X(upstreams, 0)                                      \
 	X(access, 0)                                         \

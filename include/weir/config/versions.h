@@ -4,13 +4,13 @@
 // Versions of the configuration in <runtime.state_directory>/config/, and which one a start uses.
 //
 // A version is a file `N.version`: a number, who made it, when, by what and why, its result,
-// and a bundle of the texts: the main file, each included file, the managed part. It may hold
-// secrets: only the control plane's user reads it. Beside each version there is `N.blotted` for the
-// data plane, in the same format, with other words in place of the secrets unless the texts load
-// with their secrets alone. The file `current` has
-// the number of the version in force. `stopped` is there from a clean stop of the control plane
-// until the next control plane serves. Only the control plane writes to the folder
-// (controlplane/versions/), each file by a rename; both processes read by these functions.
+// and a bundle of the texts: the main file, each included file, the shared part (config/shared.h),
+// the managed part. It may hold secrets: only the control plane's user reads it. Beside each
+// version there is `N.blotted` for the data plane, in the same format, with other words in place of
+// the secrets unless the texts load with their secrets alone. The file `current` has the number of
+// the version in force. `stopped` is there from a clean stop of the control plane until the next
+// control plane serves. Only the control plane writes to the folder (controlplane/versions/), each
+// file by a rename; both processes read by these functions.
 //
 // Whatever the files hold, a reader ends with an error that names the file: a file is read only
 // if it is plain, of the folder's owner or root, not writable by others, at most
@@ -44,6 +44,7 @@ struct config_bundle {
 	struct config_text main;
 	unsigned included_count;
 	struct config_text *included; // ordered by `include`
+	struct config_text shared;    // after the included files; bytes NULL: no such part
 	struct config_text managed;   // the last part; bytes NULL: no such part
 	unsigned folder_count;
 	char **folders; // that patterns of `include` search

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The section `sync`, and the names of the shared sections.
+
+#include "config_entries.h"
+#include "config_file.h"
+#include "config_sections.h"
+#include "config_shared_own.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/config/shared.h>
+#include <weir/heap_site.h>
+#include <weir/url.h>
+
+const char *const config_shared_sections[CONFIG_SHARED_COUNT] = {
+#define X(name) [CONFIG_SHARED_##name] = #name,
+	CONFIG_SHARED_SECTIONS(X)
+#undef X
+};
+static_assert(CONFIG_SHARED_COUNT <= 32);
+
+int config_shared_find(const char *key)
+{
+	for (int i = 0; i < CONFIG_SHARED_COUNT; i++)
+		if (strcmp(config_shared_sections[i], key) == 0)
+			return i;
+	return -1;
+}
+
+char *config_shared_names(uint32_t sections, char out[CONFIG_SHARED_NAMES_MAX])
+{
+	size_t len = 0;
+	out[0] = '\0';
+	for (unsigned i = 0; i < CONFIG_SHARED_COUNT; i++)
+		if (sections & 1u << i)
+			len += (size_t)snprintf(out + len, CONFIG_SHARED_NAMES_MAX - len, "%s%s",
+				len ? ", " : "", config_shared_sections[i]);
+	return out;
+}
+
+uint32_t config_shared_own(const struct config_node *root)
+{
+	const struct config_node *sync = config_node_mapping(root, "sync");
+	uint32_t own = 0;
+	for (unsigned i = 0; i < config_node_count(sync, "own"); i++) {
+		const char *name = config_node_item_text(sync, "own", i);
+		const int section = name ? config_shared_find(name) : -1;
+		own |= section < 0 ? 0 : 1u << section;
+	}
+	return own;
+}
+
+static int own_check(const struct config_doc *doc, const struct config_node *sync)
+{
+	char key[CONFIG_PATH_MAX], names[CONFIG_SHARED_NAMES_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < config_node_count(sync, "own"); i++) {
+		const char *name = config_node_item_text(sync, "own", i);
+		if (!name || config_shared_find(name) < 0)
+			rc = config_refuse(doc, config_item_key(key, "sync.own", i, NULL),
+				"is no shared section; those are %s",
+				config_shared_names(UINT32_MAX, names));
+	}
+	return rc;
+}
+
+static int primary_check(const struct config_doc *doc, const char *text)
+{
+	struct url url;
+	if (!*text)
+		return 0;
+	if (url_parse(text, &url) < 0 || !url.https)
+		return config_refuse(doc, "sync.primary", "is not a URL with https");
+	if (url.userinfo_len || url.has_query || url.path_len > 1)
+		return config_refuse(doc, "sync.primary",
+			"must be without a user, a path and a query: https://box1.example:9953");
+	return 0;
+}
+
+static int ca_check(const struct config_doc *doc, const char *path)
+{
+	return *path && *path != '/'
+		       ? config_refuse(doc, "sync.ca_file", "must be an absolute path")
+		       : 0;
+}
+
+static int token_take(const struct config_doc *doc, struct config_sync *s)
+{
+	static const char key[] = "sync.token_file";
+	if (*s->primary && !*s->token_file)
+		return config_refuse(doc, key, "`sync.primary` needs it");
+	if (*s->token_file)
+		return config_password_read(doc, key, s->token_file, &s->token);
+	s->token = heap_strdup("");
+	return s->token ? 0 : -ENOMEM;
+}
+
+static int sync_apply(const struct config_doc *doc, struct config *out)
+{
+	struct config_sync *s = &out->sync;
+	int rc = own_check(doc, config_section(doc, "sync"));
+	s->own = config_shared_own(doc->tree.root);
+	rc = config_worse(rc, primary_check(doc, s->primary));
+	rc = config_worse(rc, ca_check(doc, s->ca_file));
+	return config_worse(rc, token_take(doc, s));
+}
+
+static void sync_free(struct config *c)
+{
+	if (c->sync.token)
+		explicit_bzero(c->sync.token, strlen(c->sync.token));
+	FREE_AND_NULL(c->sync.token);
+}
+
+// The section `sync`. No message has the token.
+const struct config_step config_sync_step = {.apply = sync_apply, .free = sync_free};

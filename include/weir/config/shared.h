@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The shared part of the configuration: the sections that belong to no machine, as one text. A box
+// with the key `sync.primary` takes it from the primary, and keeps it in each version between the
+// included files and the managed part (config/versions.h). The sections of the shared part count in
+// place of those of the box's own files, but `sync.own` names sections that the box keeps.
+// The managed part applies over the shared part.
+//
+// Any thread; no globals. Parses texts: some milliseconds.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+#include <weir/config.h>
+
+struct config_bundle;
+
+enum { CONFIG_SHARED_MAX = 3 << 20 }; // bytes; leaves room for the box's own files in a version
+
+// The sections of the shared part. All other sections are each box's own. Own bits of
+// config_sync.own count from the first one on.
+#define CONFIG_SHARED_SECTIONS(X) \
+	X(blocking)               \
+	X(upstreams)              \
+	X(dnssec)                 \
+	X(ipv6)                   \
+	X(clients)                \
+	X(local)                  \
+	X(forward_zones)          \
+	X(groups)                 \
+	X(entries)                \
+	X(group_members)
+enum config_shared_section {
+#define X(name) CONFIG_SHARED_##name,
+	CONFIG_SHARED_SECTIONS(X)
+#undef X
+		CONFIG_SHARED_COUNT
+};
+extern const char *const config_shared_sections[CONFIG_SHARED_COUNT]; // names
+int config_shared_find(const char *key); // number of the section; -1: each box's own
+
+enum { CONFIG_SHARED_NAMES_MAX = 128 };
+// Writes the names of the sections of a mask: "blocking, groups".
+char *config_shared_names(uint32_t sections, char out[CONFIG_SHARED_NAMES_MAX]);
+
+// Prints the shared sections of the texts as they count: those of the files, the shared part and
+// the managed part with its overrides. Equal trees give equal texts, and the text of a bundle that
+// has it as its shared part is the same again. Never empty. For free(). -EINVAL: the texts do not
+// load; -EFBIG: over CONFIG_SHARED_MAX; -ENOMEM.
+ATTR_MUST_CHECK int config_shared_text(const struct config_bundle *b, char **out);
+// Checks untrusted text: it parses and has shared sections alone. -EINVAL, -EFBIG, -ENOMEM, with
+// `why`.
+ATTR_MUST_CHECK int config_shared_check(const char *text, size_t len, char why[CONFIG_WHY_MAX]);
+// Makes `text` the shared part under the name `path`, and takes items, overrides and unset paths of
+// shared sections, but those of the bundle's `sync.own`, out of the managed part. NULL or "":
+// removes the shared part. -EINVAL, -EFBIG, -ENOMEM, with `why`: unchanged.
+ATTR_MUST_CHECK int config_bundle_share(
+	struct config_bundle *b, const char *path, const char *text, char why[CONFIG_WHY_MAX]);
