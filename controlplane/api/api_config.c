@@ -21,8 +21,8 @@ struct versions_call {
 	struct http_exchange *exchange;
 	void (*make)(struct versions_call *c);
 	char folder[CONFIG_VERSION_FOLDER_MAX];
-	char *path;                 // the configuration file's path
-	struct config_text managed; // the managed part in force; bytes NULL: it is empty
+	char *path;                // the configuration file's path
+	struct config_bundle kept; // the shared and the managed part in force
 	struct versions_status now;
 	unsigned from, to; // 0: the file on disk
 	unsigned status;
@@ -96,9 +96,9 @@ static int bundle_get(struct versions_call *c, unsigned number, struct config_bu
 			snprintf(why, sizeof(why),
 				"no version %u; weirctl config history lists versions", number);
 	} else {
-		// The managed part belongs to the file: an apply reads both.
-		rc = config_bundle_read(c->path, c->managed.bytes ? &c->managed : NULL,
-			CONFIG_SECRETS_NONE, out, &config, &errors);
+		// These parts belong to the file: an apply reads all.
+		rc = config_bundle_read(
+			c->path, &c->kept, CONFIG_SECRETS_NONE, out, &config, &errors);
 		if (rc < 0)
 			config_errors_tell(&errors, why);
 		config_free(config);
@@ -131,6 +131,7 @@ static void show_make(struct versions_call *c)
 	file_out(o, list, &b.main);
 	for (unsigned i = 0; i < b.included_count; i++)
 		file_out(o, list, &b.included[i]);
+	file_out(o, list, &b.shared);
 	file_out(o, list, &b.managed);
 	config_bundle_free(&b);
 	c->body = json_out_finish(o);
@@ -177,7 +178,9 @@ static void diff_make(struct versions_call *c)
 		config_bundle_free(&a);
 		return;
 	}
-	if (!c->to && config_bundle_manage(&b, a.managed.path, a.managed.bytes) < 0)
+	if (!c->to
+		&& (config_bundle_manage(&b, a.managed.path, a.managed.bytes) < 0
+			|| config_text_replace(&b.shared, a.shared.path, a.shared.bytes) < 0))
 		refuse(c, 500, strerror(ENOMEM));
 	name_of(c->from, from);
 	name_of(c->to, to);
@@ -211,22 +214,19 @@ static void call_done(void *arg, int err)
 		refuse(c, 503, "too busy: try again");
 	http_reply(c->exchange, c->status, c->body);
 	FREE_AND_NULL(c->path);
-	FREE_AND_NULL(c->managed.path);
-	FREE_AND_NULL(c->managed.bytes);
+	config_bundle_free(&c->kept);
 	heap_free(c);
 }
 
-// Copies the managed part in force, because a helper thread must not read the original.
-static int managed_copy(const struct api *a, struct config_text *out)
+// Copies the parts in force, because a helper thread must not read the originals.
+static int kept_copy(const struct api *a, struct config_bundle *out)
 {
 	const struct config_bundle *b =
 		a->deps.config_bundle ? a->deps.config_bundle(a->deps.reload_arg) : NULL;
-	if (!b || !b->managed.bytes)
+	if (!b)
 		return 0;
-	*out = (struct config_text){.path = heap_strdup(b->managed.path),
-		.bytes = heap_strndup(b->managed.bytes, b->managed.len),
-		.len = b->managed.len};
-	return out->path && out->bytes ? 0 : -ENOMEM;
+	return config_bundle_copy(
+		&(struct config_bundle){.shared = b->shared, .managed = b->managed}, out);
 }
 
 static void call(struct api *a, struct http_exchange *x, void (*make)(struct versions_call *c),
@@ -248,7 +248,7 @@ static void call(struct api *a, struct http_exchange *x, void (*make)(struct ver
 		.path = heap_strdup(a->deps.config_path)};
 	snprintf(c->folder, sizeof(c->folder), "%s", s->folder);
 	http_defer(x, API_FLUSH_MS);
-	int rc = managed_copy(a, &c->managed);
+	int rc = kept_copy(a, &c->kept);
 	if (rc == 0)
 		rc = c->path ? job_runner_start(a->whys, http_right(x), call_work, call_done, c)
 			     : -ENOMEM;
@@ -339,16 +339,17 @@ static char *errors_text(const char *why)
 	return json_out_finish(o);
 }
 
+unsigned api_change_status(int err)
+{
+	return err == -ETIMEDOUT ? 503 : err == -ENOENT ? 404 : err == -EPERM ? 409 : 400;
+}
+
 // `rc` above 0: the configuration is in force, and `why` warns of the part that is not.
 static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
 {
 	struct config_call *c = arg;
 	if (rc < 0) {
-		http_reply(c->exchange,
-			rc == -ETIMEDOUT ? 503
-			: rc == -ENOENT  ? 404
-					 : 400,
-			errors_text(why));
+		http_reply(c->exchange, api_change_status(rc), errors_text(why));
 		heap_free(c);
 		return;
 	}

@@ -156,6 +156,8 @@ const struct stats_copy *api_stats_read(struct api *a, char why[SHM_WHY_MAX]);
 void api_reasons_find(const struct api_look *l, struct api_reasons *out);
 // Adds the keys that a change affects: `live`, `restart_controlplane`, `restart_dataplane`.
 void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c);
+// The status of the reply to a change that was refused with -errno (app_apply.h).
+unsigned api_change_status(int err);
 // Adds a certificate to a list: `names`, `until`, in seconds since 1970, and `left_s`.
 void api_certificate_out(
 	struct json_out *o, struct json_node *list, const struct tls_certificate_about *c);

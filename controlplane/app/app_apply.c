@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/config/shared.h>
 #include <weir/log.h>
 #include <weir/pattern_prove.h>
 
@@ -271,6 +272,14 @@ static int rollback_read(struct app_versions *v, unsigned number)
 	return rc < 0 ? refuse(p, rc, why) : 0;
 }
 
+static int share(struct app_versions *v, const char *text)
+{
+	struct apply *p = &v->apply;
+	char why[CONFIG_WHY_MAX];
+	const int rc = config_bundle_share(&p->bundle, v->shared_path, text, why);
+	return rc < 0 ? refuse(p, rc, why) : 0;
+}
+
 // Reads the texts of the candidate and makes its configuration.
 static int candidate_read(struct app *a, const struct apply_request *r)
 {
@@ -284,12 +293,16 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 		const struct config_text text = {.path = v->managed_path,
 			.bytes = (char *)(uintptr_t)managed,
 			.len = strlen(managed)};
-		return config_bundle_read(a->started->path, *managed ? &text : NULL,
-			CONFIG_SECRETS_ALL, &p->bundle, &p->config, &p->errors);
+		const struct config_bundle kept = {.shared = v->bundle.shared,
+			.managed = *managed ? text : (struct config_text){0}};
+		return config_bundle_read(a->started->path, &kept, CONFIG_SECRETS_ALL, &p->bundle,
+			&p->config, &p->errors);
 	} else {
 		rc = config_bundle_copy(&v->bundle, &p->bundle);
 		if (rc == 0)
 			rc = config_bundle_manage(&p->bundle, v->managed_path, managed);
+		if (rc == 0 && r->shared)
+			rc = share(v, r->shared);
 	}
 	return rc < 0 ? rc
 		      : config_bundle_load(&p->bundle, CONFIG_SECRETS_ALL, &p->config, &p->errors);
@@ -308,6 +321,28 @@ static int machine_prove(const struct app *a, struct apply *p)
 	config_free(p->config);
 	p->config = NULL;
 	return -EINVAL;
+}
+
+// Refuses a change of shared sections on a box that takes them from a primary, before and after the
+// change. The way back and the end of entries go on.
+static int shared_check(const struct app *a, struct apply *p, const struct apply_request *r)
+{
+	const struct config_sync *s = &p->config->sync;
+	char names[CONFIG_SHARED_NAMES_MAX], why[CONFIG_WHY_MAX];
+	uint32_t differ;
+	if (r->shared || r->is_internal || p->is_back || !*s->primary || !*a->read->sync.primary)
+		return 0;
+	int rc = config_shared_differ(&a->versions->bundle, &p->bundle, &differ);
+	if (rc == 0 && !(differ & ~s->own))
+		return 0;
+	snprintf(why, sizeof(why),
+		"this box takes %s from %s: change it there, or keep the section with `sync.own`",
+		config_shared_names(differ & ~s->own, names), s->primary);
+	if (rc == 0)
+		rc = refuse(p, -EPERM, why);
+	config_free(p->config);
+	p->config = NULL;
+	return rc;
 }
 
 static void candidate_describe(struct app *a, const struct apply_request *r)
@@ -333,6 +368,7 @@ static int candidate_make(struct app *a, const struct apply_request *r)
 {
 	struct apply *p = &a->versions->apply;
 	int rc = candidate_read(a, r);
+	rc = rc < 0 ? rc : shared_check(a, p, r);
 	rc = rc < 0 ? rc : machine_prove(a, p);
 	if (rc < 0 && p->errors.count == 0)
 		(void)refuse(p, rc, strerror(-rc));

@@ -14,6 +14,9 @@
 // A candidate with the texts of the version in force makes no version, but its secrets, lists and
 // certificates are read again.
 //
+// The shared part (weir/config/shared.h) is replaced by a request with `shared`. Any other request
+// that changes shared sections is refused with -EPERM while the box has a primary.
+//
 // The managed part is a text of the same format, the last included part of each version. Verbs
 // alone change it: they copy app_managed_text(), edit the copy, and pass it to app_apply() in
 // `managed`. It must not have `version`, `include` or `runtime`, and begins with APP_MANAGED_HEAD.

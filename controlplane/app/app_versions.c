@@ -209,6 +209,7 @@ int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX])
 	v->start.bundle = (struct config_bundle){0}; // v->bundle owns it
 	v->start.config = NULL;                      // a->started owns it
 	snprintf(v->managed_path, sizeof(v->managed_path), "%s/managed.yaml", v->folder);
+	snprintf(v->shared_path, sizeof(v->shared_path), "%s/shared.yaml", v->folder);
 	v->status.folder = v->folder;
 	if (!start.differs)
 		config_files_note(&a->read_files, a->started, began_unix_s);
@@ -453,9 +454,8 @@ static int disk_work(struct version_job *job)
 	struct config_errors errors;
 	struct config_bundle b;
 	struct config *c = NULL;
-	const struct config_text *managed = job->bundle.managed.bytes ? &job->bundle.managed : NULL;
 	const char *path = job->app->started->path; // valid for the life of the process
-	if (config_bundle_read(path, managed, CONFIG_SECRETS_NONE, &b, &c, &errors) < 0) {
+	if (config_bundle_read(path, &job->bundle, CONFIG_SECRETS_NONE, &b, &c, &errors) < 0) {
 		config_errors_tell(&errors, job->why);
 		return 0;
 	}
@@ -494,7 +494,8 @@ void app_versions_look(struct app *a)
 	struct version_job *job = app_versions_job_new(a, disk_work, disk_done);
 	if (!job)
 		return;
-	const struct config_bundle read = {.managed = v->bundle.managed};
+	const struct config_bundle read = {
+		.shared = v->bundle.shared, .managed = v->bundle.managed};
 	if (config_bundle_copy(&read, &job->bundle) < 0) {
 		app_versions_job_free(job);
 		return;

@@ -59,6 +59,7 @@ struct app_versions {
 	unsigned queued;
 	bool is_job_running;
 	char managed_path[CONFIG_VERSION_FOLDER_MAX + 16];
+	char shared_path[CONFIG_VERSION_FOLDER_MAX + 16];
 	char folder[CONFIG_VERSION_FOLDER_MAX];
 	struct config_bundle bundle; // texts in force
 	struct config_start start;   // how the start chose its version; without the texts

@@ -190,7 +190,7 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 		char shown[CONFIG_WHY_MAX];
 		why_write(why, shown);
 		log_info("control: %s refused: %s", v->path, why);
-		http_reply(v->exchange, err == -ETIMEDOUT ? 503 : 400, json_out_error("%s", shown));
+		http_reply(v->exchange, api_change_status(err), json_out_error("%s", shown));
 		verb_end(v);
 		return;
 	}

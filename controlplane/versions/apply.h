@@ -9,8 +9,6 @@
 enum { APP_WATCH_S = 10, VERSION_JOBS_MAX = 8 };
 #define APP_MANAGED_HEAD "# weirctl edits this part of the configuration. Do not edit it by hand.\n"
 
-// On a secondary (config_sync.primary) a request without `shared` that changes a shared section is
-// refused with -EPERM.
 struct apply_request {
 	const char *who;  // "uid 0", "token NAME", "user NAME", "signal", "start", "timer", "sync"
 	const char *what; // the verb: "config apply", "allow ads.example"

@@ -299,6 +299,8 @@ static int bundles_write(
 	for (unsigned i = 0; rc == 0 && i < b->included_count; i++)
 		if (!included_find(a, b->included[i].path))
 			rc = text_write(o, NULL, &b->included[i]);
+	if (rc == 0 && (a->shared.bytes || b->shared.bytes))
+		rc = text_write(o, &a->shared, &b->shared);
 	if (rc == 0 && (a->managed.bytes || b->managed.bytes))
 		rc = text_write(o, &a->managed, &b->managed);
 	return rc;

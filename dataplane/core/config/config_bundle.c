@@ -2,7 +2,6 @@
 // The texts of a configuration in memory.
 
 #include "config_include.h"
-#include "config_override.h"
 #include "config_schema.h"
 #include "config_sections.h"
 
@@ -25,6 +24,7 @@ static void text_free(struct config_text *t)
 void config_bundle_free(struct config_bundle *b)
 {
 	text_free(&b->main);
+	text_free(&b->shared);
 	text_free(&b->managed);
 	while (b->included_count)
 		text_free(&b->included[--b->included_count]);
@@ -72,6 +72,8 @@ int config_bundle_copy(const struct config_bundle *b, struct config_bundle *out)
 	if (rc == 0)
 		rc = text_copy(&b->main, &out->main);
 	if (rc == 0)
+		rc = text_copy(&b->shared, &out->shared);
+	if (rc == 0)
 		rc = text_copy(&b->managed, &out->managed);
 	for (unsigned i = 0; rc == 0 && i < b->included_count; i++)
 		rc = text_copy(&b->included[i], &out->included[out->included_count++]);
@@ -82,17 +84,22 @@ int config_bundle_copy(const struct config_bundle *b, struct config_bundle *out)
 	return rc;
 }
 
-int config_bundle_manage(struct config_bundle *b, const char *path, const char *text)
+int config_text_replace(struct config_text *t, const char *path, const char *text)
 {
-	struct config_text managed = {0};
+	struct config_text made = {0};
 	const size_t len = text ? strlen(text) : 0;
-	if (len && text_set(&managed, path, text, len) < 0) {
-		text_free(&managed);
+	if (len && text_set(&made, path, text, len) < 0) {
+		text_free(&made);
 		return -ENOMEM;
 	}
-	text_free(&b->managed);
-	b->managed = managed;
+	text_free(t);
+	*t = made;
 	return 0;
+}
+
+int config_bundle_manage(struct config_bundle *b, const char *path, const char *text)
+{
+	return config_text_replace(&b->managed, path, text);
 }
 
 static void text_digest(struct contenthash_state *s, const struct config_text *t)
@@ -111,8 +118,10 @@ static uint64_t digest(const struct config_bundle *b, bool is_whole)
 	text_digest(&s, &b->main);
 	for (unsigned i = 0; i < b->included_count; i++)
 		text_digest(&s, &b->included[i]);
-	if (is_whole)
+	if (is_whole) {
+		text_digest(&s, &b->shared);
 		text_digest(&s, &b->managed);
+	}
 	return contenthash_finish(&s);
 }
 
@@ -126,13 +135,26 @@ uint64_t config_bundle_digest(const struct config_bundle *b)
 	return digest(b, true);
 }
 
+static const char *text_shown(const struct config_text *t)
+{
+	return t->shown ? t->shown : t->path;
+}
+
+static const struct config_text *text_or_null(const struct config_text *t)
+{
+	return t->bytes ? t : NULL;
+}
+
 static int doc_begin(struct config_doc *doc, const struct config_bundle *b,
 	enum config_secrets_kind secrets, struct config_errors *errors)
 {
 	config_doc_begin(doc, b->main.path, secrets, errors);
 	doc->given = b;
-	doc->managed = b->managed.bytes ? &b->managed : NULL;
-	return config_doc_take(doc, &b->main);
+	doc->shared = text_or_null(&b->shared);
+	doc->managed = text_or_null(&b->managed);
+	const int rc = config_doc_take(doc, &b->main);
+	doc->path = text_shown(&b->main);
+	return rc;
 }
 
 int config_bundle_load(const struct config_bundle *b, enum config_secrets_kind secrets,
@@ -148,17 +170,23 @@ int config_bundle_load(const struct config_bundle *b, enum config_secrets_kind s
 	return rc;
 }
 
+// Makes the tree of texts that loaded before, without errors.
+static int tree_make(
+	struct config_doc *doc, const struct config_bundle *b, struct config_errors *errors)
+{
+	int rc = doc_begin(doc, b, CONFIG_SECRETS_NONE, errors);
+	if (rc == 0)
+		rc = config_schema_read(doc);
+	if (rc == 0)
+		rc = config_schema_check(doc);
+	return rc == 0 ? config_include_read(doc) : rc;
+}
+
 int config_bundle_tree(const struct config_bundle *b, config_tree_use *use, void *arg)
 {
 	struct config_errors errors;
 	struct config_doc doc;
-	int rc = doc_begin(&doc, b, CONFIG_SECRETS_NONE, &errors);
-	if (rc == 0)
-		rc = config_schema_read(&doc);
-	if (rc == 0)
-		rc = config_schema_check(&doc);
-	if (rc == 0)
-		rc = config_include_read(&doc);
+	int rc = tree_make(&doc, b, &errors);
 	if (rc == 0)
 		use(arg, doc.tree.root);
 	config_doc_free(&doc);
@@ -179,8 +207,10 @@ static int bundle_of(const struct config_doc *doc, struct config_bundle *out)
 		rc = text_of(doc, &out->main);
 	for (unsigned i = 0; rc == 0 && i < doc->part_count; i++) {
 		const struct config_part *part = &doc->parts[i];
-		rc = text_of(&part->doc,
-			part->is_managed ? &out->managed : &out->included[out->included_count++]);
+		rc = text_of(&part->doc, part->kind == CONFIG_PART_MANAGED ? &out->managed
+					 : part->kind == CONFIG_PART_SHARED
+						 ? &out->shared
+						 : &out->included[out->included_count++]);
 	}
 	for (unsigned i = 0; rc == 0 && i < doc->folder_count; i++)
 		rc = folder_add(out, doc->folders[i]);
@@ -189,13 +219,14 @@ static int bundle_of(const struct config_doc *doc, struct config_bundle *out)
 	return rc;
 }
 
-int config_bundle_read(const char *path, const struct config_text *managed,
+int config_bundle_read(const char *path, const struct config_bundle *kept,
 	enum config_secrets_kind secrets, struct config_bundle *out, struct config **config,
 	struct config_errors *errors)
 {
 	struct config_doc doc;
 	config_doc_begin(&doc, path, secrets, errors);
-	doc.managed = managed && managed->bytes ? managed : NULL;
+	doc.shared = kept ? text_or_null(&kept->shared) : NULL;
+	doc.managed = kept ? text_or_null(&kept->managed) : NULL;
 	int rc = config_doc_read(&doc);
 	if (rc == 0)
 		rc = config_from_doc(&doc, config);
@@ -217,50 +248,16 @@ static bool is_known(const struct config_errors *known, const char *text)
 	return false;
 }
 
-static const char *text_shown(const struct config_text *t)
-{
-	return t->shown ? t->shown : t->path;
-}
-
-// The tree of a text that was loaded before, without errors.
-static bool text_tree(struct config_doc *doc)
-{
-	return config_schema_read(doc) == 0 && config_schema_check(doc) == 0;
-}
-
-// Adds an error about a key of a loaded configuration, with its place in the bundle's texts. The
-// document that it makes for this borrows the texts.
+// Adds an error about a key of a loaded configuration, with its place in the bundle's texts.
 static void place_refuse(const struct config_bundle *b, struct config_errors *errors,
 	const char *key, const char *reason)
 {
-	struct config_part parts[CONFIG_INCLUDED_MAX + 1];
-	struct config_errors none = {0};
-	struct config_doc doc = {.path = text_shown(&b->main),
-		.text = (uint8_t *)b->main.bytes,
-		.len = b->main.len,
-		.errors = &none,
-		.parts = parts,
-		.part_count = b->included_count + (b->managed.bytes != NULL)};
-	const bool is_whole = text_tree(&doc);
-	for (unsigned i = 0; i < doc.part_count; i++) {
-		const struct config_text *t = i < b->included_count ? &b->included[i] : &b->managed;
-		parts[i].doc = (struct config_doc){.path = text_shown(t),
-			.text = (uint8_t *)t->bytes,
-			.len = t->len,
-			.errors = &none,
-			.number = (uint16_t)(i + 1),
-			.is_included = true};
-		if (!is_whole || !text_tree(&parts[i].doc))
-			continue;
-		if (t == &b->managed)
-			(void)!config_override_apply(&doc, &parts[i].doc);
-		(void)!config_schema_merge(&doc, &parts[i].doc);
-	}
+	struct config_errors unused;
+	struct config_doc doc;
+	(void)!tree_make(&doc, b, &unused); // without memory the place is the file
 	doc.errors = errors;
 	(void)config_refuse(&doc, key, "%s", reason);
-	config_tree_free(&doc.tree);
-	for (unsigned i = 0; i < doc.part_count; i++)
-		config_tree_free(&parts[i].doc.tree);
+	config_doc_free(&doc);
 }
 
 void config_proof_refuse(const struct config_proof *p, const char *key, const char *fmt, ...)

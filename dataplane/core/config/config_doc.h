@@ -32,18 +32,24 @@ struct config_doc {
 	bool leaves_absent;  // credentials and variables that this process lacks count as fine
 	bool is_included;    // a part: only a plain file, which may be empty
 	const struct config_bundle *given; // included texts; NULL: files are read
+	const struct config_text *shared;  // the part after the files; NULL: no such part
 	const struct config_text *managed; // the last part; NULL: no such part
-	struct config_part *parts;         // CONFIG_INCLUDED_MAX + 1 parts, or NULL
+	struct config_part *parts;         // CONFIG_PARTS_MAX, or NULL
 	unsigned part_count;
 	char *folders[CONFIG_INCLUDE_MAX]; // absolute; patterns of `include` search them
 	bool includes_absolute;            // an entry of `include` is an absolute path
 	unsigned folder_count;
+	uint32_t own;     // `sync.own` of the files, as bits of enum config_shared_section
+	uint32_t ignored; // such bits: sections of the files that the shared part replaces
 };
 
-struct config_part { // an included file; it has no parts
+enum config_part_kind { CONFIG_PART_FILE, CONFIG_PART_SHARED, CONFIG_PART_MANAGED };
+enum { CONFIG_PARTS_MAX = CONFIG_INCLUDED_MAX + 2 };
+
+struct config_part { // an included file, the shared part, or the managed part; it has no parts
 	struct config_doc doc;
-	char *path;      // doc.path, escaped for messages
-	bool is_managed; // the managed part, which is no file
+	char *path; // doc.path, escaped for messages
+	enum config_part_kind kind;
 };
 
 // File 0 is the document's own, files 1 to part_count are its parts.

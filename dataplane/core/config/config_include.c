@@ -4,6 +4,7 @@
 #include "config_entries.h"
 #include "config_override.h"
 #include "config_schema.h"
+#include "config_shared_own.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -43,12 +44,13 @@ static int part_keys_check(const struct config_doc *part)
 	return rc;
 }
 
-static int part_load(struct config_doc *part, bool is_managed)
+static int part_load(struct config_doc *part, enum config_part_kind kind)
 {
 	int rc = config_schema_read(part);
 	if (rc == 0)
-		rc = part_keys_check(part);
-	if (rc == 0 && !is_managed)
+		rc = kind == CONFIG_PART_SHARED ? config_shared_refuse(part)
+						: part_keys_check(part);
+	if (rc == 0 && kind == CONFIG_PART_FILE)
 		rc = config_override_refuse(part);
 	return rc == 0 ? config_schema_check(part) : rc;
 }
@@ -91,7 +93,9 @@ static int part_given(struct config_part *part, const struct config_text *text)
 {
 	char shown[SHOWN_MAX];
 	int rc = config_doc_take(&part->doc, text);
-	part->path = rc == 0 ? heap_strdup(text_escape(text->path, shown, sizeof(shown))) : NULL;
+	if (rc == 0)
+		part->path = heap_strdup(
+			text->shown ? text->shown : text_escape(text->path, shown, sizeof(shown)));
 	part->doc.path = part->path;
 	return rc == 0 && !part->path ? -ENOMEM : rc;
 }
@@ -101,7 +105,10 @@ static int part_take(struct include *in, const char *name, const struct config_t
 {
 	struct config_doc *doc = in->doc;
 	struct config_part *part = &doc->parts[doc->part_count];
-	part->is_managed = text && text == doc->managed;
+	part->kind = !text                  ? CONFIG_PART_FILE
+		     : text == doc->managed ? CONFIG_PART_MANAGED
+		     : text == doc->shared  ? CONFIG_PART_SHARED
+					    : CONFIG_PART_FILE;
 	part->doc = (struct config_doc){.errors = doc->errors,
 		.number = (uint16_t)(doc->part_count + 1),
 		.leaves_secrets = doc->leaves_secrets,
@@ -110,13 +117,17 @@ static int part_take(struct include *in, const char *name, const struct config_t
 	if (rc == 0)
 		rc = part_check(in, &part->doc);
 	if (rc == 0)
-		rc = part_load(&part->doc, part->is_managed);
+		rc = part_load(&part->doc, part->kind);
 	if (rc < 0) {
 		config_doc_free(&part->doc);
 		FREE_AND_NULL(part->path);
 		return rc;
 	}
-	if (part->is_managed)
+	if (part->kind == CONFIG_PART_SHARED) {
+		(void)config_shared_drop(part->doc.tree.root, doc->own);
+		doc->ignored = config_shared_drop(doc->tree.root, ~doc->own);
+	}
+	if (part->kind == CONFIG_PART_MANAGED)
 		rc = config_override_apply(doc, &part->doc);
 	if (rc == 0)
 		rc = config_schema_merge(doc, &part->doc);
@@ -261,13 +272,17 @@ int config_include_read(struct config_doc *doc)
 {
 	const bool has_list = !config_node_is_empty(config_node_find(doc->tree.root, "include"));
 	int rc = config_override_refuse(doc);
-	if (rc < 0 || (!has_list && !doc->managed && !doc->given))
+	doc->own = config_shared_own(doc->tree.root);
+	if (rc < 0 || (!has_list && !doc->shared && !doc->managed && !doc->given))
 		return rc;
-	doc->parts = heap_calloc(CONFIG_INCLUDED_MAX + 1, sizeof(*doc->parts));
+	doc->parts = heap_calloc(CONFIG_PARTS_MAX, sizeof(*doc->parts));
 	if (!doc->parts)
 		return -ENOMEM;
 	struct include in = {.doc = doc, .key = "include"};
 	rc = doc->given ? given_read(&in, doc->given) : entries_read(&in);
+	doc->own = config_shared_own(doc->tree.root);
+	if (doc->shared && rc != -ENOMEM)
+		rc = config_worse(rc, part_take(&in, NULL, doc->shared));
 	if (doc->managed && rc != -ENOMEM)
 		rc = config_worse(rc, part_take(&in, NULL, doc->managed));
 	return rc;
@@ -285,7 +300,7 @@ int config_include_keep(const struct config_doc *doc, struct config *out)
 		const struct config_doc *part = &doc->parts[i].doc;
 		hash[0] = contenthash(part->text, part->len);
 		hash[1] = contenthash(hash, sizeof(hash));
-		if (doc->parts[i].is_managed)
+		if (doc->parts[i].kind != CONFIG_PART_FILE)
 			continue;
 		in->files[i] = heap_strdup(part->absolute);
 		if (!in->files[i])

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <strings.h>
 
-// Keys of whole texts alone; keys whose items verbs add and remove one by one; and secrets, for
-// an override is shown to admins and kept in the audit log.
+// Keys of whole texts alone; keys whose items verbs add and remove one by one; secrets, for an
+// override is shown to admins and kept in the audit log; and sync.own, by which overrides count.
 static bool is_fixed(const char *key)
 {
 	static const char *const keys[] = {"version", "include", "runtime", "entries",
-		"group_members", "overrides", "unset", "cookies", "webhooks"};
+		"group_members", "overrides", "unset", "cookies", "webhooks", "own"};
 	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
 		if (strcmp(key, keys[i]) == 0)
 			return true;

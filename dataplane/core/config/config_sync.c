@@ -3,6 +3,7 @@
 
 #include "config_entries.h"
 #include "config_file.h"
+#include "config_override.h"
 #include "config_sections.h"
 #include "config_shared_own.h"
 
@@ -49,6 +50,31 @@ uint32_t config_shared_own(const struct config_node *root)
 		own |= section < 0 ? 0 : 1u << section;
 	}
 	return own;
+}
+
+int config_shared_refuse(const struct config_doc *part)
+{
+	const struct config_node *root = part->tree.root;
+	int rc = 0;
+	for (unsigned i = 0;
+		!config_node_is_empty(root) && root->kind == CONFIG_NODE_MAPPING && i < root->count;
+		i++)
+		if (config_shared_find(root->child[i]->key) < 0)
+			rc = config_refuse(part, root->child[i]->key, "is no shared section");
+	return rc;
+}
+
+uint32_t config_shared_drop(struct config_node *root, uint32_t sections)
+{
+	uint32_t dropped = 0;
+	for (unsigned i = 0; i < CONFIG_SHARED_COUNT; i++) {
+		const struct config_node *n = config_node_find(root, config_shared_sections[i]);
+		if (!n || !(sections & 1u << i))
+			continue;
+		dropped |= config_node_is_empty(n) ? 0 : 1u << i;
+		config_child_remove(root, n);
+	}
+	return dropped;
 }
 
 static int own_check(const struct config_doc *doc, const struct config_node *sync)
@@ -100,7 +126,8 @@ static int sync_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_sync *s = &out->sync;
 	int rc = own_check(doc, config_section(doc, "sync"));
-	s->own = config_shared_own(doc->tree.root);
+	s->own = doc->own;
+	s->ignored = doc->ignored;
 	rc = config_worse(rc, primary_check(doc, s->primary));
 	rc = config_worse(rc, ca_check(doc, s->ca_file));
 	return config_worse(rc, token_take(doc, s));

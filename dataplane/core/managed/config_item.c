@@ -2,7 +2,8 @@
 
 // The place of an item in a file. Reads each file alone, so that the place is as in its errors.
 
-#include "core/config/config_override.h"
+#include "core/config/config_shared_own.h"
+#include "managed_model.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -212,7 +213,8 @@ static bool node_find(struct search *s)
 	}
 }
 
-static bool text_find(const struct config_text *t, struct search *s)
+// `drop`: shared sections of the text that do not count.
+static bool text_find(const struct config_text *t, struct search *s, uint32_t drop)
 {
 	struct config_errors *errors = heap_calloc(1, sizeof(*errors));
 	struct config_doc doc = {.path = t->path,
@@ -223,6 +225,7 @@ static bool text_find(const struct config_text *t, struct search *s)
 		.is_included = true};
 	bool is_found = false;
 	if (errors && config_schema_read(&doc) == 0 && config_schema_check(&doc) == 0) {
+		(void)config_shared_drop(doc.tree.root, drop);
 		s->root = doc.tree.root;
 		is_found = node_find(s);
 	}
@@ -237,11 +240,15 @@ bool config_item_find(const struct config_bundle *b, const struct config_item *i
 	struct config_item_place *out)
 {
 	struct search s = {.item = item, .out = out};
+	uint32_t own = 0;
 	*out = (struct config_item_place){0};
-	bool is_found = b->main.bytes && text_find(&b->main, &s);
+	if (b->shared.bytes && managed_own_find(b, &own) < 0)
+		return false;
+	const uint32_t drop = b->shared.bytes ? ~own : 0;
+	bool is_found = b->main.bytes && text_find(&b->main, &s, drop);
 	for (unsigned i = 0; !is_found && i < b->included_count; i++)
-		is_found = text_find(&b->included[i], &s);
-	return is_found;
+		is_found = text_find(&b->included[i], &s, drop);
+	return is_found || (b->shared.bytes && text_find(&b->shared, &s, own));
 }
 
 struct path_search {

@@ -130,35 +130,40 @@ static void flow_print(const struct config_field *f, const struct config_node *n
 	fputc(']', out);
 }
 
-static void block_print(
-	const struct config_field *f, const struct config_node *mapping, int depth, FILE *out)
+static void block_print(const struct config_field *f, const struct config_node *mapping, int depth,
+	bool keeps_empty, FILE *out)
 {
-	for (; f->key; f++) {
-		const struct config_node *n = value_of(f, mapping, depth);
-		if (!n)
-			continue;
-		fprintf(out, "%*s%s:", 2 * depth, "", f->key);
-		if (n->kind == CONFIG_NODE_TEXT) {
-			fputc(' ', out);
-			text_print(n->text, out);
-		} else if (n->kind == CONFIG_NODE_LIST && n->count == 0) {
-			fputs(" []", out);
-		}
+	for (; f->key; f++)
+		managed_field_print(f, mapping, depth, keeps_empty, out);
+}
+
+void managed_field_print(const struct config_field *f, const struct config_node *mapping, int depth,
+	bool keeps_empty, FILE *out)
+{
+	const struct config_node *n = value_of(f, mapping, keeps_empty ? EMPTY_LISTS_DEPTH : depth);
+	if (!n)
+		return;
+	fprintf(out, "%*s%s:", 2 * depth, "", f->key);
+	if (n->kind == CONFIG_NODE_TEXT) {
+		fputc(' ', out);
+		text_print(n->text, out);
+	} else if (n->kind == CONFIG_NODE_LIST && n->count == 0) {
+		fputs(" []", out);
+	}
+	fputc('\n', out);
+	if (n->kind == CONFIG_NODE_MAPPING)
+		block_print(f->keys, n, depth + 1, keeps_empty, out);
+	for (unsigned i = 0; n->kind == CONFIG_NODE_LIST && i < n->count; i++) {
+		fprintf(out, "%*s- ", 2 * depth + 2, "");
+		item_print(f, n->child[i], out);
 		fputc('\n', out);
-		if (n->kind == CONFIG_NODE_MAPPING)
-			block_print(f->keys, n, depth + 1, out);
-		for (unsigned i = 0; n->kind == CONFIG_NODE_LIST && i < n->count; i++) {
-			fprintf(out, "%*s- ", 2 * depth + 2, "");
-			item_print(f, n->child[i], out);
-			fputc('\n', out);
-		}
 	}
 }
 
 // The stream has the errors.
 static void config_print(const struct config_node *root, FILE *out)
 {
-	block_print(config_schema, root, 0, out);
+	block_print(config_schema, root, 0, false, out);
 }
 
 // Gives the tree of an empty text a mapping as its root.
@@ -170,8 +175,8 @@ static int root_make(struct config_tree *t)
 	return t->root ? 0 : -ENOMEM;
 }
 
-int managed_parse(
-	const char *path, const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
+int managed_parse(const char *path, const char *text, size_t max, struct config_managed **out,
+	char why[CONFIG_WHY_MAX])
 {
 	struct config_errors *errors = heap_calloc(1, sizeof(*errors));
 	struct config_managed *m = heap_calloc(1, sizeof(*m));
@@ -179,8 +184,8 @@ int managed_parse(
 		.path = path, .len = strlen(text), .errors = errors, .is_included = true};
 	int rc = -ENOMEM;
 	snprintf(why, CONFIG_WHY_MAX, "%s: out of memory", path);
-	if (doc.len > CONFIG_MANAGED_MAX) {
-		snprintf(why, CONFIG_WHY_MAX, "%s: more than %d bytes", path, CONFIG_MANAGED_MAX);
+	if (doc.len > max) {
+		snprintf(why, CONFIG_WHY_MAX, "%s: more than %zu bytes", path, max);
 		rc = -EFBIG;
 	} else if (errors && m && (doc.text = (uint8_t *)heap_strdup(text)) != NULL) {
 		rc = config_schema_read(&doc);
@@ -207,7 +212,7 @@ int managed_parse(
 
 int config_managed_parse(const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
 {
-	return managed_parse("managed.yaml", text, out, why);
+	return managed_parse("managed.yaml", text, CONFIG_MANAGED_MAX, out, why);
 }
 
 void config_managed_free(struct config_managed *m)
@@ -638,7 +643,7 @@ int config_managed_record_remove(struct config_managed *m, const struct managed_
 int config_managed_override(struct config_managed *m, const char *text, char why[CONFIG_WHY_MAX])
 {
 	struct config_managed *change;
-	int rc = managed_parse("the change", text, &change, why);
+	int rc = managed_parse("the change", text, CONFIG_MANAGED_MAX, &change, why);
 	if (rc < 0)
 		return rc;
 	const char *bad = config_override_bad(change->tree.root, config_schema);

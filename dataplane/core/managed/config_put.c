@@ -272,7 +272,7 @@ int config_managed_groups_put(struct config_managed *m, const struct config_bund
 	struct groups own = {0}, filed = {0};
 	struct config_managed *change;
 	*out = (struct config_put_counts){0};
-	int rc = managed_parse("managed.yaml", text, &change, why);
+	int rc = managed_parse("managed.yaml", text, CONFIG_MANAGED_MAX, &change, why);
 	if (rc < 0)
 		return rc;
 	const struct config_node *wanted = config_node_list(change->tree.root, "groups");

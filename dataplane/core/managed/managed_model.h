@@ -5,15 +5,23 @@
 
 #include "core/config/config_override.h"
 
+#include <stdio.h>
 #include <weir/config/managed.h>
 
 struct config_managed {
 	struct config_tree tree; // the root is a mapping
 };
 
-// Reads a text, of which errors speak as `path`, into a model. Errors of config_managed_parse.
-ATTR_MUST_CHECK int managed_parse(
-	const char *path, const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX]);
+// Reads a text of at most `max` bytes, of which errors speak as `path`, into a model. Errors of
+// config_managed_parse.
+ATTR_MUST_CHECK int managed_parse(const char *path, const char *text, size_t max,
+	struct config_managed **out, char why[CONFIG_WHY_MAX]);
+// Prints one key of a mapping as YAML, if it has a value. `keeps_empty`: an empty list is a value
+// at any depth. The stream has the errors.
+void managed_field_print(const struct config_field *f, const struct config_node *mapping, int depth,
+	bool keeps_empty, FILE *out);
+// The sections that the operator's files keep of their own (config_sync.own). -EINVAL, -ENOMEM.
+ATTR_MUST_CHECK int managed_own_find(const struct config_bundle *b, uint32_t *own);
 // The value of a key of an item, which may be an empty list; NULL: it has no value.
 const struct config_node *managed_value(
 	const struct config_field *f, const struct config_node *mapping);

@@ -254,6 +254,8 @@ int config_bundle_blot(const struct config_bundle *b, struct config_bundle *out,
 	if (rc == 0)
 		rc = text_blot(&out->main, blots);
 	if (rc == 0)
+		rc = text_blot(&out->shared, blots);
+	if (rc == 0)
 		rc = text_blot(&out->managed, blots);
 	for (unsigned i = 0; rc == 0 && i < out->included_count; i++)
 		rc = text_blot(&out->included[i], blots);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/config/shared.h>
 #include <weir/config/versions.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
@@ -115,8 +116,8 @@ static void disk_digests_find(
 }
 
 // The version of this text that weir went back from; 0: there is no such version, or a newer
-// version of the text was applied. Versions with another managed part do not count as bad: that
-// part may have been the fault.
+// version of the text was applied. Versions with another shared or managed part do not count as
+// bad: that part may have been the fault.
 static unsigned taken_back_as(const struct search *s, const struct disk_digests *d)
 {
 	const char *folder = s->out->folder;
@@ -156,11 +157,11 @@ static void disk_use(struct config_start *out, struct config_bundle *b, struct c
 static int disk_look(const struct search *s, const char *path, char why[CONFIG_WHY_MAX])
 {
 	struct config_start *out = s->out;
-	const struct config_text *managed = out->config ? &out->bundle.managed : NULL;
+	const struct config_bundle *kept = out->config ? &out->bundle : NULL;
 	struct config_errors errors;
 	struct config_bundle b;
 	struct config *c = NULL;
-	int rc = config_bundle_read(path, managed, CONFIG_SECRETS_NONE, &b, &c, &errors);
+	int rc = config_bundle_read(path, kept, CONFIG_SECRETS_NONE, &b, &c, &errors);
 	if (rc < 0) {
 		config_errors_tell(&errors, out->config ? out->disk_why : why);
 		out->differs = true;
@@ -253,7 +254,7 @@ int config_start(const char *path, enum config_secrets_kind secrets, struct conf
 	return rc;
 }
 
-int config_version_managed(const char *path, struct config_text *out, char why[CONFIG_WHY_MAX])
+int config_version_kept(const char *path, struct config_bundle *out, char why[CONFIG_WHY_MAX])
 {
 	struct config_places places;
 	struct config_version v;
@@ -261,7 +262,7 @@ int config_version_managed(const char *path, struct config_text *out, char why[C
 	char folder[CONFIG_VERSION_FOLDER_MAX], unread[CONFIG_WHY_MAX], *absolute = NULL;
 	struct stat st;
 	unsigned number = 0;
-	*out = (struct config_text){0};
+	*out = (struct config_bundle){0};
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) // a pipe can be read only once
 		return 0;
 	(void)!config_places_find(path, &places, unread);
@@ -274,8 +275,9 @@ int config_version_managed(const char *path, struct config_text *out, char why[C
 	if (rc == 0 && number)
 		rc = config_version_read(folder, number, &v, &b, why);
 	if (rc == 0 && b.main.path && strcmp(b.main.path, absolute) == 0) {
-		*out = b.managed;
-		b.managed = (struct config_text){0};
+		out->shared = b.shared;
+		out->managed = b.managed;
+		b.shared = b.managed = (struct config_text){0};
 	}
 	config_bundle_free(&b);
 	heap_free(absolute);
@@ -284,8 +286,12 @@ int config_version_managed(const char *path, struct config_text *out, char why[C
 
 void config_start_log(const struct config_start *s, const char *path)
 {
+	char names[CONFIG_SHARED_NAMES_MAX];
 	if (s->skipped[0])
 		log_warning("configuration: version not used: %s", s->skipped);
+	if (s->config->sync.ignored)
+		log_warning("configuration: the shared part replaces %s of this box's files",
+			config_shared_names(s->config->sync.ignored, names));
 	if (s->version.number == 0) {
 		log_info("configuration: %s, which is no version yet", path);
 		return;

@@ -71,6 +71,8 @@ static void version_write(
 	wr_u32(w, b->folder_count);
 	for (unsigned i = 0; i < b->folder_count; i++)
 		words_write(w, b->folders[i]);
+	if (b->shared.bytes) // at the end: a version without it is as an older weir writes it
+		text_write(w, &b->shared);
 }
 
 static size_t text_size(const struct config_text *t)
@@ -82,7 +84,7 @@ static size_t text_size(const struct config_text *t)
 static size_t size_most(const struct config_version *v, const struct config_bundle *b)
 {
 	size_t size = HEAD_LEN + sizeof(*v) + (FIELDS + 2) * sizeof(uint32_t) + text_size(&b->main)
-		      + text_size(&b->managed);
+		      + text_size(&b->shared) + text_size(&b->managed);
 	for (unsigned i = 0; i < b->included_count; i++)
 		size += text_size(&b->included[i]);
 	for (unsigned i = 0; i < b->folder_count; i++)
@@ -214,6 +216,8 @@ static int bundle_take(struct rd *r, struct config_bundle *b)
 		rc = included_take(r, b);
 	if (rc == 0)
 		rc = folders_take(r, b);
+	if (rc == 0 && rd_left(r))
+		rc = text_take(r, &b->shared);
 	return rc == 0 && rd_left(r) ? -EBADMSG : rc;
 }
 

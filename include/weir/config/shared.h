@@ -53,7 +53,11 @@ ATTR_MUST_CHECK int config_shared_text(const struct config_bundle *b, char **out
 // `why`.
 ATTR_MUST_CHECK int config_shared_check(const char *text, size_t len, char why[CONFIG_WHY_MAX]);
 // Makes `text` the shared part under the name `path`, and takes items, overrides and unset paths of
-// shared sections, but those of the bundle's `sync.own`, out of the managed part. NULL or "":
+// shared sections, but those of the files' `sync.own`, out of the managed part. NULL or "":
 // removes the shared part. -EINVAL, -EFBIG, -ENOMEM, with `why`: unchanged.
 ATTR_MUST_CHECK int config_bundle_share(
 	struct config_bundle *b, const char *path, const char *text, char why[CONFIG_WHY_MAX]);
+// Finds the shared sections that the shared and the managed parts of two bundles do not have
+// alike, as bits. Another shared part counts as all sections. -EINVAL, -ENOMEM.
+ATTR_MUST_CHECK int config_shared_differ(
+	const struct config_bundle *a, const struct config_bundle *b, uint32_t *sections);

@@ -56,6 +56,9 @@ uint64_t config_bundle_disk_digest(const struct config_bundle *b);
 uint64_t config_bundle_digest(const struct config_bundle *b); // covers all its texts
 // Makes a copy; -ENOMEM: `out` is all zero.
 ATTR_MUST_CHECK int config_bundle_copy(const struct config_bundle *b, struct config_bundle *out);
+// Replaces one of the bundle's texts by `text` under the name `path`; NULL or "": removes it.
+// -ENOMEM: unchanged.
+ATTR_MUST_CHECK int config_text_replace(struct config_text *t, const char *path, const char *text);
 // Replaces the managed part by `text` under the name `path`; NULL or "": removes it. -ENOMEM:
 // unchanged.
 ATTR_MUST_CHECK int config_bundle_manage(
@@ -65,9 +68,9 @@ ATTR_MUST_CHECK int config_bundle_manage(
 // config_load. -EINVAL with all errors, -ENOMEM.
 ATTR_MUST_CHECK int config_bundle_load(const struct config_bundle *b,
 	enum config_secrets_kind secrets, struct config **out, struct config_errors *errors);
-// Reads the files on disk, adds the managed part `managed` (NULL: no managed part), and loads
-// them. `out` and `config` are set together. -errno as config_load.
-ATTR_MUST_CHECK int config_bundle_read(const char *path, const struct config_text *managed,
+// Reads the files on disk, adds the shared and the managed part of `kept` (NULL: neither), and
+// loads them. `out` and `config` are set together. -errno as config_load.
+ATTR_MUST_CHECK int config_bundle_read(const char *path, const struct config_bundle *kept,
 	enum config_secrets_kind secrets, struct config_bundle *out, struct config **config,
 	struct config_errors *errors);
 
@@ -139,11 +142,11 @@ ATTR_MUST_CHECK int config_version_read_any(const char *folder, unsigned number,
 ATTR_MUST_CHECK int config_version_current(
 	const char *folder, unsigned *number, char why[CONFIG_WHY_MAX]);
 
-// Reads the managed part of the version in force, which an apply of the file at `path` would use.
-// All zero: the version has no managed part, or is of another main file, or `path` is no plain
-// file. The caller frees its path and bytes. -errno with `why`: it cannot be read.
-ATTR_MUST_CHECK int config_version_managed(
-	const char *path, struct config_text *out, char why[CONFIG_WHY_MAX]);
+// Reads the shared and the managed part of the version in force, which an apply of the file at
+// `path` would use. All zero: the version has neither, or is of another main file, or `path` is no
+// plain file. For config_bundle_free. -errno with `why`: they cannot be read.
+ATTR_MUST_CHECK int config_version_kept(
+	const char *path, struct config_bundle *out, char why[CONFIG_WHY_MAX]);
 
 // What a start uses.
 struct config_start {

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/config/shared.h>
 #include <weir/config/versions.h>
 #include <weir/hosts_file.h>
 
@@ -100,6 +101,20 @@ static unsigned hosts_check(const struct config *config, struct json_node *warni
 	return found;
 }
 
+// Warns of sections of the files that the shared part replaces. Returns the number of warnings.
+static unsigned ignored_check(const struct config *config, struct json_node *warnings)
+{
+	char names[CONFIG_SHARED_NAMES_MAX], text[CONFIG_WHY_MAX];
+	if (!config->sync.ignored)
+		return 0;
+	snprintf(text, sizeof(text),
+		"weir ignores %s of these files: the shared part of the configuration replaces "
+		"them (`sync.own` keeps sections)",
+		config_shared_names(config->sync.ignored, names));
+	warning_print(warnings, text);
+	return 1;
+}
+
 // Prints all warnings, or adds them to `warnings`. Returns their number.
 static unsigned warnings_find(
 	const struct config *config, const char *unread, struct json_node *warnings)
@@ -113,11 +128,12 @@ static unsigned warnings_find(
 					"from recursion what the servers refuse as bogus");
 	if (*unread) {
 		char text[CONFIG_WHY_MAX + 64];
-		snprintf(text, sizeof(text), "the managed part is not checked: %s", unread);
+		snprintf(text, sizeof(text), "the shared and the managed part are not checked: %s",
+			unread);
 		warning_print(warnings, text);
 	}
-	return lists_check(config, warnings) + hosts_check(config, warnings) + is_unproven
-	       + (*unread != '\0');
+	return lists_check(config, warnings) + hosts_check(config, warnings)
+	       + ignored_check(config, warnings) + is_unproven + (*unread != '\0');
 }
 
 static int errors_print(const struct ctl *c, const struct config_errors *e)
@@ -171,18 +187,17 @@ static void good_print(
 		warnings ? ", but see the warnings above" : "");
 }
 
-// Reads the files as an apply would, with the managed part of the version in force. `unread`: why
-// the managed part cannot be read, or "".
-static int managed_load(struct ctl *c, const char *path, struct config_bundle *out,
+// Reads the files as an apply would, with the shared and the managed part of the version in force.
+// `unread`: why these cannot be read, or "".
+static int kept_load(struct ctl *c, const char *path, struct config_bundle *out,
 	struct config_errors *errors, char unread[CONFIG_WHY_MAX])
 {
-	struct config_text managed;
-	if (config_version_managed(path, &managed, unread) == 0)
+	struct config_bundle kept;
+	if (config_version_kept(path, &kept, unread) == 0)
 		unread[0] = '\0';
 	const int rc =
-		config_bundle_read(path, &managed, CONFIG_SECRETS_FOUND, out, &c->config, errors);
-	free(managed.path);
-	free(managed.bytes);
+		config_bundle_read(path, &kept, CONFIG_SECRETS_FOUND, out, &c->config, errors);
+	config_bundle_free(&kept);
 	return rc;
 }
 
@@ -192,7 +207,7 @@ static int cmd_config_check(struct ctl *c)
 	struct config_errors errors;
 	struct config_bundle texts = {0};
 	char unread[CONFIG_WHY_MAX];
-	const int rc = managed_load(c, path, &texts, &errors, unread);
+	const int rc = kept_load(c, path, &texts, &errors, unread);
 	const bool has_managed = texts.managed.bytes != NULL;
 	if (rc == 0) {
 		const struct config_proof proof = {.texts = &texts, .errors = &errors};

@@ -94,27 +94,27 @@ TEST_WITH(test_start_managed_taken_back, setup, teardown)
 	assert_int_equal(starts("two.test", 0).taken_back_as, 0);
 }
 
-TEST_WITH(test_managed, setup, teardown)
+TEST_WITH(test_kept, setup, teardown)
 {
-	struct config_text t;
-	assert_int_equal(config_version_managed(file, &t, why), 0);
-	assert_null(t.bytes); // no history
+	struct config_bundle b;
+	assert_int_equal(config_version_kept(file, &b, why), 0);
+	assert_null(b.managed.bytes); // no history
 	store(1, CONFIG_VERSION_applied);
 	managed_store(CONFIG_VERSION_applied);
 	current("1\n");
-	assert_int_equal(config_version_managed(file, &t, why), 0);
-	assert_null(t.bytes); // the version in force has none
+	assert_int_equal(config_version_kept(file, &b, why), 0);
+	assert_null(b.managed.bytes); // the version in force has none
 	current("2\n");
-	assert_int_equal(config_version_managed(file, &t, why), 0);
-	assert_string_equal(t.path, "/m/managed.yaml");
-	assert_string_equal(t.bytes, "blocking: {deny: [m.test]}\n");
-	free(t.path);
-	free(t.bytes);
+	assert_int_equal(config_version_kept(file, &b, why), 0);
+	assert_string_equal(b.managed.path, "/m/managed.yaml");
+	assert_string_equal(b.managed.bytes, "blocking: {deny: [m.test]}\n");
+	assert_null(b.shared.bytes);
+	config_bundle_free(&b);
 	write_text("other.yaml", text_from("runtime: {state_directory: %s}\n", state));
-	assert_int_equal(config_version_managed(text_from("%s/other.yaml", folder), &t, why), 0);
-	assert_null(t.bytes); // that is of another file
+	assert_int_equal(config_version_kept(text_from("%s/other.yaml", folder), &b, why), 0);
+	assert_null(b.managed.bytes); // that is of another file
 	write_text("state/config/2.version", "damaged");
-	assert_int_equal(config_version_managed(file, &t, why), -EBADMSG);
+	assert_int_equal(config_version_kept(file, &b, why), -EBADMSG);
 	assert_non_null(strstr(why, "2.version: damaged"));
 }
 
