@@ -16,11 +16,11 @@ static_assert(sizeof(prefix) - 1 + 2 * SECRET_LEN == TOKEN_TEXT_LEN);
 static_assert((int)TOKEN_DIGEST_LEN == (int)TLS_SHA256_LEN);
 static_assert((int)TOKENS_WHY_MAX == (int)ACCESS_FILE_WHY_MAX);
 
-const char *const control_role_names[] = {"none", "read", "operate", "admin"};
+const char *const control_role_names[] = {"none", "sync", "read", "operate", "admin"};
 
 enum control_role control_role_find(const char *text)
 {
-	for (unsigned i = CONTROL_READ; text && i <= CONTROL_ADMIN; i++)
+	for (unsigned i = CONTROL_SYNC; text && i <= CONTROL_ADMIN; i++)
 		if (strcmp(text, control_role_names[i]) == 0)
 			return (enum control_role)i;
 	return CONTROL_NONE;

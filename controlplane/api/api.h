@@ -33,6 +33,7 @@
 #include "resolver/resolvers.h"
 #include "rules/rules.h"
 #include "shm/publish.h"
+#include "sync/sync.h"
 #include "updates/updates.h"
 #include "versions/apply.h"
 
@@ -89,6 +90,7 @@ struct api_deps { // everything here outlives the API
 	struct events *events;                     // may be NULL
 	struct event_outs *event_outs;             // may be NULL
 	const struct updates *updates;             // may be NULL
+	struct sync *sync;                         // may be NULL
 	const struct event_conditions *conditions; // may be NULL
 	const char *socket_path;                   // <run>/control/control.sock
 	const char *group;                         // "" or NULL: no group

@@ -72,7 +72,13 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 	X(redis_sweep, warning,                                                                   \
 		"Read its error in weirctl status, and check the rights of weir's Redis user.")   \
 	X(sink, warning, "Check the receiver that weirctl log status names.")                     \
-	X(event_output, warning, "Check the receiver that weirctl status names.")
+	X(event_output, warning, "Check the receiver that weirctl status names.")                 \
+	X(sync_primary, warning,                                                                  \
+		"Check the way to the primary and its control.listen: weirctl fleet status.")     \
+	X(sync_version, warning,                                                                  \
+		"Correct what the text names, on the primary: it needs another version.")         \
+	X(sync_primaries, warning,                                                                \
+		"Point all boxes at one primary; weirctl fleet promote makes a box the primary.")
 
 enum api_reason_id {
 #define X(id, severity, advice) API_REASON_##id,

@@ -100,7 +100,7 @@ static struct audit_entry entry_at(
 // an API_OPEN endpoint calls api_change_begin itself once it knows the user.
 static bool is_audited(const struct api_endpoint *e)
 {
-	return e->flags & (API_POST | API_AUDIT) && !(e->flags & API_OPEN);
+	return e->flags & (API_POST | API_AUDIT) && !(e->flags & (API_OPEN | API_REPORT));
 }
 
 // A request that the endpoint refused has changed nothing.
@@ -217,6 +217,8 @@ static bool is_off(const struct api *a)
 
 static bool is_allowed(const struct api_endpoint *e, enum control_role role)
 {
+	if (e->role == CONTROL_SYNC)
+		return role == CONTROL_SYNC || role == CONTROL_ADMIN;
 	return role >= (e->role == CONTROL_NONE ? CONTROL_ADMIN : e->role);
 }
 

@@ -84,6 +84,7 @@ struct api {
 	uint64_t reasons_left_out;
 	struct ready_hold hold;
 	struct api_live *live;     // api_live.c; NULL: no reader so far
+	struct api_fleet *fleet;   // api_fleet.c; NULL: no secondary so far
 	struct api_watch *watcher; // NULL: no watch runs
 	uint64_t watches_refused;
 	struct stats_copy *stats; // the data plane's statistics; NULL: not allocated so far
@@ -125,6 +126,7 @@ enum api_endpoint_flags {
 	API_NETWORK = 1 << 2,        // served by metrics.listen as well
 	API_AUDIT = 1 << 3,          // has audit entries though it changes nothing
 	API_OPEN = 1 << 4,           // the login itself: served over the network without a user
+	API_REPORT = 1 << 6,         // a POST that changes nothing of the box: no audit entries
 	API_PUT = 1 << 5 | API_POST, // changes something, by PUT: the body is all that shall be
 };
 
@@ -132,7 +134,8 @@ struct api_endpoint {
 	const char *path;
 	void (*handle)(struct api *a, struct http_exchange *x);
 	unsigned flags;
-	enum control_role role; // lowest role that may call it; CONTROL_NONE: an admin
+	// Lowest role that may call it; CONTROL_NONE: an admin; CONTROL_SYNC: that and an admin.
+	enum control_role role;
 	// Names of parameters, with blanks between, and a form's fields as "form:NAME"; NULL: it
 	// has no parameter. A request without one that has "!" behind it gets 400, and no handler.
 	const char *params;
@@ -219,6 +222,7 @@ struct api_part {
 	X(restore)        \
 	X(events)         \
 	X(updates)        \
+	X(fleet)          \
 	X(doctor)         \
 	X(live)           \
 	X(heap)           \

@@ -136,6 +136,7 @@ static void deps_fill(struct app *a)
 		.events = app_events_of(a->events),
 		.event_outs = a->event_outs,
 		.updates = a->updates,
+		.sync = a->sync,
 		.conditions = app_events_conditions(a->events),
 		.socket_path = a->socket_path,
 		.group = a->started->runtime.group,
@@ -364,6 +365,7 @@ void app_close(struct app *a)
 		if (a->signals[i])
 			event_free(a->signals[i]);
 	app_versions_close(a, a->is_stopped);
+	sync_close(a->sync); // after the last apply, which may be its
 	app_clock_close(a);
 	loop_free(a->service);
 	list_notify_free(a->notify); // after the service loop, whose mailbox may have had its call

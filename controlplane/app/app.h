@@ -35,6 +35,7 @@
 #include "querylog/store/query_store.h"
 #include "route/routes.h"
 #include "shm/again.h"
+#include "sync/sync.h"
 #include "tls/tls_server.h"
 #include "updates/updates.h"
 
@@ -193,6 +194,7 @@ struct app {
 	struct webhook *webhooks;      // NULL: off
 	struct event_outs *event_outs;
 	struct updates *updates;
+	struct sync *sync;
 	struct sink_thread *output[APP_OUTPUTS_MAX];
 	unsigned outputs;
 	char box[4 * HOST_NAME_MAX_BYTES + 1]; // name of this box in the query log

@@ -4,6 +4,7 @@
 // notice.
 
 #include "app.h"
+#include "app_apply.h"
 #include "app_events.h"
 #include "http/bootstrap.h"
 #include "querylog/querylog_names.h"
@@ -319,6 +320,27 @@ static int updates_begin(struct app *a)
 	return rc;
 }
 
+static bool is_ready(void *app)
+{
+	const struct app *a = app;
+	return app_events_reasons(a->events)->blocking == 0;
+}
+
+static int sync_begin(struct app *a)
+{
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	const struct sync_hooks hooks = {.apply = app_apply,
+		.versions = app_versions_status,
+		.bundle = app_bundle,
+		.is_ready = is_ready,
+		.arg = a};
+	int rc = sync_open(&a->sync, a->service, app_events_of(a->events),
+		a->started->runtime.state_directory, &hooks);
+	if (rc == 0)
+		sync_configure(a->sync, a->started, server, name_servers(a->started, server));
+	return rc;
+}
+
 int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const char *what = "query_log.requests";
@@ -339,6 +361,10 @@ int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 		what = "updates";
 		rc = updates_begin(a);
 	}
+	if (rc == 0) {
+		what = "sync";
+		rc = sync_begin(a);
+	}
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "%s: %s", what, strerror(-rc));
 	return rc;
@@ -352,6 +378,7 @@ int app_outputs_reload(struct app *a, const struct config *before, const struct 
 	if (a->webhooks)
 		webhook_name_servers(a->webhooks, server, count);
 	updates_configure(a->updates, c, server, count);
+	sync_configure(a->sync, c, server, count);
 	if (count == name_servers(before, former) && memcmp(server, former, sizeof(server)) == 0
 		&& !config_events_differ(&before->events, &c->events))
 		return 0;

@@ -168,7 +168,7 @@ static void serve_token_create(struct api *a, struct http_exchange *x)
 	if (!name)
 		return;
 	if (wanted.role == CONTROL_NONE) {
-		api_refuse(x, 400, "role: takes read, operate or admin");
+		api_refuse(x, 400, "role: takes sync, read, operate or admin");
 		return;
 	}
 	if (http_param(x, "expires") && !api_param_number(x, "expires", EXPIRES_MAX_S, &expires_s))
@@ -457,7 +457,7 @@ static void serve_password_set(struct api *a, struct http_exchange *x)
 		return;
 	const char *password = http_form(x, "password");
 	const size_t len = password ? strlen(password) : 0;
-	if (role == CONTROL_NONE) {
+	if (role < CONTROL_READ) {
 		api_refuse(x, 400, "role: takes read, operate or admin");
 		return;
 	}

@@ -52,7 +52,13 @@ enum {
 
 // What a user of the control API may do; each role includes the one before it. An endpoint without
 // a role needs an admin.
-enum control_role { CONTROL_NONE, CONTROL_READ, CONTROL_OPERATE, CONTROL_ADMIN };
+enum control_role {
+	CONTROL_NONE,
+	CONTROL_SYNC, // a secondary's polls (controlplane/sync/sync.h), and nothing else
+	CONTROL_READ,
+	CONTROL_OPERATE,
+	CONTROL_ADMIN
+};
 
 // The control API over HTTPS (controlplane/remote/api_control.c).
 struct config_control {

@@ -127,6 +127,8 @@ struct config_client_names {
 	X(control_locked, warning)      \
 	X(update_available, info)       \
 	X(update_refused, warning)      \
+	X(sync_taken, info)             \
+	X(sync_refused, warning)        \
 	X(clock_grace_began, warning)   \
 	X(clock_grace_ended, info)
 

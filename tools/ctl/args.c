@@ -55,7 +55,7 @@ const struct ctl_option ctl_options[] = {
 	TEXT("--load", NULL, CTL_OPT_LOAD, load, "COMMAND", "the load to run meanwhile"),
 	TEXT("--for", NULL, CTL_OPT_FOR, purpose, "T", "for how long, or for whom"),
 	TEXT("--why", NULL, CTL_OPT_WHY, reason, "TEXT", "the reason, for the record"),
-	TEXT("--role", NULL, CTL_OPT_ROLE, role, "ROLE", "read, operate or admin"),
+	TEXT("--role", NULL, CTL_OPT_ROLE, role, "ROLE", "sync, read, operate or admin"),
 	TEXT("--expires", NULL, CTL_OPT_EXPIRES, expires, "T", "when it ends"),
 	TEXT("--interface", NULL, CTL_OPT_SETUP, interface, "NAME", "the interface to answer on"),
 	TEXT("--address", NULL, CTL_OPT_SETUP, address, "A[,A...]", "the addresses to answer on"),

@@ -23,7 +23,7 @@ static const char *const order[] = {"status", "stats", "ready", "wait", "drain",
 	"upstream undrain", "tcp", "token", "password", "audit", "log tail", "log status",
 	"query-log", "top", "clients", "toggles", "set", "bisect", "heap", "profile", "threads",
 	"connections", "mem slope", "mem history", "xdp", "doctor", "setup", "nic", "import",
-	"backup", "restore", "config", "version", "complete"};
+	"backup", "restore", "config", "fleet", "version", "complete"};
 
 const struct ctl_command **ctl_commands;
 unsigned ctl_command_count;
@@ -73,7 +73,7 @@ const struct ctl_topic ctl_topics[] = {
 	{"resolve", "Cache, local records, upstream servers",
 		"cache refresh local forward-zone upstreams upstream"},
 	{"config", "Change the configuration, back it up, put it back",
-		"setup config reload backup restore import"},
+		"setup config reload backup restore import fleet"},
 	{"access", "Tokens, passwords and the audit log", "token password audit"},
 	{"machine", "Prepare, check and measure the machine",
 		"doctor nic ports drops xdp selftest version"},

@@ -63,7 +63,7 @@ VERSION_OF_LIBRARY = re.compile(
 ROOMS = {
     "controlplane": [
         "base", "events", "versions", "lists", "rule_image", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "client_names", "querylog", "route", "tls", "access", "transfer",
-        "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "lists/fetch", "rules", "updates", "resolver",
+        "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "lists/fetch", "rules", "sync", "updates", "resolver",
         "doh", "frontend", "api/metrics", "api", "verbs", "page", "remote", "app",
     ],
     "dataplane": [

@@ -19,6 +19,7 @@
 #include "querylog/store/query_store.h"
 #include "resolver/resolver.h"
 #include "rules/rules.h"
+#include "sync/sync.h"
 #include "updates/updates.h"
 
 #include <weir/stats_read.h>
@@ -52,6 +53,9 @@ void metrics_mappings(struct metrics_text *t, const struct mem_kinds *controlpla
 void metrics_growth(struct metrics_text *t, const struct memory_report *r);
 void metrics_alarms(struct metrics_text *t, const struct judge_status *s);
 void metrics_updates(struct metrics_text *t, const struct updates_status *s);
+// `boxes` NULL: no secondary polled this box.
+void metrics_sync(
+	struct metrics_text *t, const struct sync_status *s, const struct sync_boxes *boxes);
 void metrics_events(struct metrics_text *t, const struct events *e, uint64_t readers_cut);
 struct sink_status; // querylog/sinks/sink_thread.h
 void metrics_event_outputs(struct metrics_text *t, const struct sink_status *s, unsigned count);

@@ -159,9 +159,11 @@ static int certificates_take(
 
 static enum control_role role_of(const char *text)
 {
-	static const char *const word[] = {
-		[CONTROL_READ] = "read", [CONTROL_OPERATE] = "operate", [CONTROL_ADMIN] = "admin"};
-	for (unsigned i = CONTROL_READ; text && i < ARRAY_LEN(word); i++)
+	static const char *const word[] = {[CONTROL_SYNC] = "sync",
+		[CONTROL_READ] = "read",
+		[CONTROL_OPERATE] = "operate",
+		[CONTROL_ADMIN] = "admin"};
+	for (unsigned i = CONTROL_SYNC; text && i < ARRAY_LEN(word); i++)
 		if (strcmp(text, word[i]) == 0)
 			return (enum control_role)i;
 	return CONTROL_NONE;
@@ -178,7 +180,7 @@ static int client_take(const struct config_doc *doc, unsigned i, const struct co
 	one->role = role_of(config_node_text(r, "role"));
 	if (one->role == CONTROL_NONE)
 		return config_refuse(doc, config_item_key(key, section_clients, i, "role"),
-			"is not read, operate or admin");
+			"is not sync, read, operate or admin");
 	for (unsigned at = 0; at < c->client_count; at++)
 		if (strcasecmp(c->client[at].name, config_node_text(r, "name")) == 0)
 			return config_refuse(doc, config_item_key(key, section_clients, i, "name"),

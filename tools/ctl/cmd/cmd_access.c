@@ -45,7 +45,7 @@ static int cmd_token_create(struct ctl *c)
 {
 	char expires[32];
 	if (!c->role) {
-		ctl_fail(c, "token create takes --role read, operate or admin");
+		ctl_fail(c, "token create takes --role sync, read, operate or admin");
 		return CTL_USAGE;
 	}
 	if (c->expires && !expires_parse(c->expires, expires, sizeof(expires))) {
@@ -193,7 +193,7 @@ static int cmd_password_remove(struct ctl *c)
 
 CTL_COMMANDS = {
 	{"token", "create", 1, 1, CTL_OPT_ROLE | CTL_OPT_EXPIRES, cmd_token_create,
-		"NAME --role read|operate|admin [--expires T]",
+		"NAME --role sync|read|operate|admin [--expires T]",
 		"Make a token for the control API over the network, and print it once. T: 12h, "
 		"30d, or 2027-01-31; else it never expires."},
 	{"token", "list", 0, 0, 0, cmd_token_list, "",

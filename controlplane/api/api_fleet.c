@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoints of boxes with one configuration (sync/sync.h): POST /sync holds the polls of
+// secondaries, GET /fleet shows the boxes, POST /fleet/promote makes this box the primary.
+//
+// A held poll is a stream, so that it takes no place of the server's exchanges. Its one line is
+// sent once there is another version, or when `wait` is over; then the secondary hangs up. Bounds:
+// HELD_MAX polls, LIFE_MS after its line for a secondary that does not hang up, and SENT_MAX bytes
+// that wait for all secondaries together: one more gets its line at a later look.
+
+#include "api/metrics/metrics.h"
+#include "api_lines.h"
+#include "api_param.h"
+#include "api_server.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/heap_site.h>
+
+enum {
+	HELD_MAX = 256,
+	LOOK_MS = 250,
+	LIFE_MS = 10000,
+	SENT_MAX = 16 << 20,
+	PROMOTE_MS = 10000,
+};
+
+struct held {
+	LIST_ENTRY(held) link;
+	struct api_lines out;
+	char digest[SYNC_DIGEST_LEN + 1]; // that the secondary has
+	uint64_t epoch, since_ms, until_ms;
+	bool is_sent; // until_ms is when weir hangs up
+};
+
+struct api_fleet {
+	struct api *api;
+	struct event *look;
+	LIST_HEAD(, held) polls;
+	unsigned count, most;
+	uint64_t refused, cut, sent;
+	// The line with a text, made once for all secondaries; NULL: not made.
+	char *line;
+	size_t len;
+	unsigned version;
+	uint64_t epoch;
+};
+
+static void line_drop(struct api_fleet *f)
+{
+	FREE_AND_NULL(f->line);
+	f->len = 0;
+}
+
+static void held_end(struct api_fleet *f, struct held *h)
+{
+	f->count--;
+	LIST_REMOVE(h, link);
+	api_lines_end(&h->out);
+	heap_free(h);
+	if (f->count > 0)
+		return;
+	(void)event_del(f->look);
+	line_drop(f);
+}
+
+// Makes the line of the version that is handed out. False: no memory.
+static bool line_make(struct api_fleet *f, const struct sync_offer *o)
+{
+	if (f->line && f->version == o->version && f->epoch == o->epoch)
+		return true;
+	line_drop(f);
+	f->line = sync_line_write(o);
+	f->len = f->line ? strlen(f->line) : 0;
+	f->version = o->version;
+	f->epoch = o->epoch;
+	return f->line != NULL;
+}
+
+static size_t pending_sum(const struct api_fleet *f)
+{
+	const struct held *h;
+	size_t sum = 0;
+	LIST_FOREACH (h, &f->polls, link)
+		sum += h->is_sent ? http_stream_pending(h->out.stream) : 0;
+	return sum;
+}
+
+static bool unchanged_send(struct held *h, const struct sync_offer *o)
+{
+	struct sync_offer same = *o;
+	same.text = NULL;
+	char *line = sync_line_write(&same);
+	const bool ok = line && api_lines_put(&h->out, line, strlen(line));
+	heap_free(line);
+	return ok;
+}
+
+// Sends the line if there is another version or `wait` is over. False: no memory.
+static bool held_answer(
+	struct api_fleet *f, struct held *h, const struct sync_offer *o, uint64_t now_ms)
+{
+	const bool differs = strcmp(o->digest, h->digest) != 0;
+	bool ok = true;
+	if (h->is_sent)
+		return true;
+	if (!differs && o->epoch == h->epoch && now_ms < h->until_ms)
+		return true;
+	if (differs) {
+		const size_t pending = pending_sum(f);
+		ok = line_make(f, o);
+		if (ok && pending > 0 && pending + f->len > SENT_MAX)
+			return true;
+		ok = ok && api_lines_put(&h->out, f->line, f->len);
+		f->sent++;
+	} else {
+		ok = unchanged_send(h, o);
+	}
+	h->is_sent = true;
+	h->until_ms = now_ms + LIFE_MS;
+	return ok;
+}
+
+static void on_look(int, short, void *arg)
+{
+	struct api_fleet *f = arg;
+	const uint64_t now_ms = clock_mono_ms();
+	const struct sync_offer *o = sync_offered(f->api->deps.sync);
+	for (struct held *h = LIST_FIRST(&f->polls), *next; h; h = next) {
+		next = LIST_NEXT(h, link);
+		const enum api_lines_state state = api_lines_look(&h->out, SENT_MAX, now_ms);
+		const bool is_gone = state == API_LINES_GONE;
+		const bool is_late =
+			state == API_LINES_STUCK || (h->is_sent && now_ms >= h->until_ms);
+		f->cut += is_late && !is_gone;
+		if (is_gone || is_late || (o && !held_answer(f, h, o, now_ms)))
+			held_end(f, h);
+	}
+}
+
+static struct api_fleet *fleet_of(struct api *a)
+{
+	if (a->fleet)
+		return a->fleet;
+	struct api_fleet *f = heap_calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->api = a;
+	LIST_INIT(&f->polls);
+	f->look = event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_look, f);
+	if (!f->look) {
+		heap_free(f);
+		return NULL;
+	}
+	return a->fleet = f;
+}
+
+static void held_begin(struct api_fleet *f, struct http_exchange *x, const struct sync_report *r,
+	const struct sync_offer *o, unsigned wait_s)
+{
+	static const struct timeval every = {.tv_usec = LOOK_MS * 1000};
+	struct held *h = heap_calloc(1, sizeof(*h));
+	if (!h || api_lines_init(&h->out, f->api->deps.service, NULL, NULL) < 0) {
+		heap_free(h);
+		http_reply(x, 500, NULL);
+		return;
+	}
+	memcpy(h->digest, r->digest, sizeof(h->digest));
+	h->epoch = r->epoch;
+	h->since_ms = clock_mono_ms();
+	h->until_ms = h->since_ms + wait_s * UINT64_C(1000);
+	if (!api_lines_begin(&h->out, x, API_LINES_JSON)) {
+		api_lines_end(&h->out);
+		heap_free(h);
+		return;
+	}
+	LIST_INSERT_HEAD(&f->polls, h, link);
+	if (f->count++ == 0)
+		(void)event_add(f->look, &every);
+	f->most = f->count > f->most ? f->count : f->most;
+	if (!held_answer(f, h, o, h->since_ms))
+		held_end(f, h);
+}
+
+static bool held_admit(struct api_fleet *f, struct http_exchange *x)
+{
+	static const char what[] = "held polls";
+	const struct held *h;
+	struct api_places places = {0};
+	LIST_FOREACH (h, &f->polls, link)
+		api_places_count(&places, &h->out, x);
+	if (f->count == HELD_MAX)
+		api_refuse(x, 503, "%d %s are there already", HELD_MAX, what);
+	else if (api_places_admit(&places, x, HELD_MAX, what))
+		return true;
+	f->refused++;
+	return false;
+}
+
+static const char *field(const void *arg, const char *name)
+{
+	return http_form(arg, name);
+}
+
+// Takes a secondary's report, and sends it another version once there is one.
+static void serve_sync(struct api *a, struct http_exchange *x)
+{
+	struct api_fleet *f = fleet_of(a);
+	struct sync_report r;
+	char why[SYNC_WHY_MAX];
+	unsigned wait_s = 0;
+	if (http_param(x, "wait") && !api_param_number(x, "wait", SYNC_WAIT_S, &wait_s))
+		return;
+	if (!f || !a->deps.sync) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	if (sync_form_read(field, x, &r, why) < 0) {
+		api_refuse(x, 400, "%s", why);
+		return;
+	}
+	if (!held_admit(f, x))
+		return;
+	const int rc = sync_noted(a->deps.sync, &r, http_from(x), why);
+	const struct sync_offer *o = rc == 0 ? sync_offered(a->deps.sync) : NULL;
+	if (rc == -EPERM)
+		api_refuse(x, 409, "%s", why);
+	else if (rc < 0)
+		http_reply(x, 500, NULL);
+	else if (!o)
+		api_refuse(x, 503, "the health of no version has held here so far: try again");
+	else
+		held_begin(f, x, &r, o, wait_s);
+}
+
+static void box_out(struct json_out *o, struct json_node *list, const struct sync_boxes *b,
+	unsigned i, const char *digest)
+{
+	const struct sync_box *box = &b->box[i];
+	const struct sync_report *r = &box->report;
+	const uint64_t now_ms = clock_mono_ms();
+	struct json_node *n = json_out_object(o, list, NULL);
+	json_out_text(o, n, "name", r->box);
+	json_out_text(o, n, "from", box->from);
+	json_out_count(o, n, "seen_ms", now_ms - box->seen_ms);
+	json_out_bool(o, n, "away", sync_box_is_away(box, now_ms));
+	json_out_bool(o, n, "twin", sync_boxes_has_twin(b, i, now_ms));
+	json_out_count(o, n, "epoch", r->epoch);
+	json_out_count(o, n, "version", r->version);
+	json_out_bool(o, n, "current",
+		digest && strcmp(r->digest, digest) == 0 && r->result == SYNC_held);
+	json_out_text(o, n, "result", sync_result_names[r->result]);
+	json_out_text(o, n, "reason", r->reason);
+	json_out_bool(o, n, "ready", r->is_ready);
+	json_out_signed(o, n, "clock_ms", box->clock_ms);
+	json_out_text(o, n, "software", r->software);
+}
+
+static void secondary_out(struct json_out *o, struct json_node *root, const struct sync_status *s)
+{
+	struct json_node *n = json_out_object(o, root, "secondary");
+	json_out_text(o, n, "url", s->url);
+	json_out_text(o, n, "primary", s->memory.primary);
+	json_out_count(o, n, "version", s->version);
+	json_out_text(o, n, "result", sync_result_names[s->result]);
+	json_out_text(o, n, "reason",
+		s->result == SYNC_refused || s->result == SYNC_taken_back ? s->memory.reason : "");
+	json_out_signed(o, n, "good_unix_s", s->good_unix_s);
+	json_out_count(o, n, "silent_ms", s->silent_ms);
+	json_out_text(o, n, "why", s->why);
+	JSON_COUNTS(o, n, s, taken, refused, taken_back);
+}
+
+static void primary_out(
+	struct json_out *o, struct json_node *root, struct sync *sync, const struct sync_status *s)
+{
+	const struct sync_boxes *b = sync_boxes_of(sync);
+	const struct sync_offer *offer = b ? sync_offered(sync) : NULL;
+	struct json_node *n = json_out_object(o, root, "primary");
+	json_out_count(o, n, "version", offer ? offer->version : 0);
+	json_out_text(o, n, "rival", s->rival);
+	json_out_count(o, n, "rival_epoch", s->rival_epoch);
+	struct json_node *list = json_out_array(o, n, "boxes");
+	for (unsigned i = 0; b && i < b->count; i++)
+		box_out(o, list, b, i, offer ? offer->digest : NULL);
+}
+
+// Shows this box, and the secondaries that poll it.
+static void serve_fleet(struct api *a, struct http_exchange *x)
+{
+	struct sync_status s;
+	if (!a->deps.sync) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	sync_status(a->deps.sync, &s);
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_text(o, root, "box", s.box);
+	json_out_count(o, root, "epoch", s.is_secondary ? s.memory.epoch : s.epoch);
+	json_out_text(o, root, "store_why", s.store_why);
+	if (s.is_secondary)
+		secondary_out(o, root, &s);
+	else
+		primary_out(o, root, a->deps.sync, &s);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+struct promotion {
+	struct http_exchange *x;
+	struct sync *sync;
+};
+
+static void on_promoted(void *arg, int err, const char *why)
+{
+	struct promotion *p = arg;
+	struct sync_status s;
+	if (!http_is_live(p->x)) {
+		http_reply(p->x, 503, NULL);
+	} else if (err < 0) {
+		api_refuse(p->x, 503, "not promoted: the state file: %s", why);
+	} else {
+		struct json_out *o = json_out_new();
+		sync_status(p->sync, &s);
+		json_out_text(o, json_out_root(o), "box", s.box);
+		json_out_count(o, json_out_root(o), "epoch", s.epoch);
+		http_reply(p->x, 200, json_out_finish(o));
+	}
+	heap_free(p);
+}
+
+// Raises the epoch, so that boxes follow this one.
+static void serve_promote(struct api *a, struct http_exchange *x)
+{
+	struct promotion *p = a->deps.sync ? heap_calloc(1, sizeof(*p)) : NULL;
+	if (!p) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	*p = (struct promotion){x, a->deps.sync};
+	http_defer(x, PROMOTE_MS);
+	const int rc = sync_promote(a->deps.sync, on_promoted, p);
+	if (rc == 0)
+		return;
+	heap_free(p);
+	if (rc == -EPERM)
+		api_refuse(x, 409, "this box is a secondary: unset sync.primary first");
+	else
+		api_busy(x, rc);
+}
+
+static void fleet_degraded(struct api_reasons *reasons, const struct api_look *l)
+{
+	struct sync_status s;
+	if (!l->api->deps.sync)
+		return;
+	sync_status(l->api->deps.sync, &s);
+	if (s.is_epoch_refused)
+		api_reason_add(reasons, API_REASON_sync_primaries, "", "%s", s.why);
+	else if (*s.rival && !s.is_secondary && s.rival_epoch > s.epoch)
+		api_reason_add(reasons, API_REASON_sync_primaries, "",
+			"%s has epoch %" PRIu64 ", this box has epoch %" PRIu64
+			": no version is handed out",
+			s.rival, s.rival_epoch, s.epoch);
+	else if (s.is_secondary && s.silent_ms >= SYNC_SILENT_MS)
+		api_reason_add(reasons, API_REASON_sync_primary, "",
+			"no good reply of %s for %" PRIu64 " minutes: %s", s.url,
+			s.silent_ms / 60000, s.why);
+	if (s.is_secondary && (s.result == SYNC_refused || s.result == SYNC_taken_back))
+		api_reason_add(reasons, API_REASON_sync_version, "", "version %u of %s: %s",
+			s.version, s.memory.primary, s.memory.reason);
+}
+
+static void fleet_metrics(struct metrics_text *t, const struct api *a)
+{
+	struct sync_status s;
+	if (!a->deps.sync)
+		return;
+	sync_status(a->deps.sync, &s);
+	metrics_sync(t, &s, sync_boxes_of(a->deps.sync));
+}
+
+static void fleet_tables(struct api *a, struct table_registry *tables)
+{
+	static const struct api_fleet none;
+	const struct api_fleet *f = a->fleet ? a->fleet : &none;
+	const struct sync_boxes *b = a->deps.sync ? sync_boxes_of(a->deps.sync) : NULL;
+	const struct held *h;
+	uint64_t since_ms = 0;
+	LIST_FOREACH (h, &f->polls, link)
+		since_ms = h->since_ms; // the newest come first
+	table_register(tables,
+		&(struct table_info){.name = "sync_polls",
+			.owner = "control API",
+			.eviction = "refuse; close a stalled secondary",
+			.lifetime = "wait of the poll",
+			.kind = TABLE_WORK,
+			.cap = HELD_MAX,
+			.used = f->count,
+			.high = f->most,
+			.bytes = f->count * sizeof(*h) + (a->fleet ? sizeof(*f) : 0) + f->len,
+			.evicted = f->cut,
+			.refused = f->refused,
+			.oldest_ms = table_age(since_ms, clock_mono_ms()),
+			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "sync_boxes",
+				       .owner = "sync",
+				       .eviction = "the box not seen for longest",
+				       .lifetime = "7 days after the last poll",
+				       .kind = TABLE_CACHE,
+				       .cap = SYNC_BOXES_MAX,
+				       .used = b ? b->count : 0,
+				       .bytes = b ? sizeof(*b) : 0,
+				       .evicted = b ? b->evicted : 0,
+				       .has = TABLE_EVICTS});
+}
+
+static void fleet_close(struct api *a)
+{
+	struct api_fleet *f = a->fleet;
+	if (!f)
+		return;
+	while (!LIST_EMPTY(&f->polls))
+		held_end(f, LIST_FIRST(&f->polls));
+	event_free(f->look);
+	heap_free(f);
+	a->fleet = NULL;
+}
+
+const struct api_part api_fleet_part = {
+	.endpoint = {{"/sync", serve_sync, API_POST | API_REPORT, CONTROL_SYNC,
+			     "wait form:protocol form:box form:epoch form:primary form:digest "
+			     "form:version form:result form:reason form:ready form:unix_ms "
+			     "form:software"},
+		{"/fleet", serve_fleet, API_GET, CONTROL_READ, ""},
+		{"/fleet/promote", serve_promote, API_POST, CONTROL_ADMIN, ""}},
+	.degraded = fleet_degraded,
+	.metrics = fleet_metrics,
+	.tables = fleet_tables,
+	.close = fleet_close,
+};

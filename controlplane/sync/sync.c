@@ -1,0 +1,647 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sync.h"
+
+#include "base/rng.h"
+#include "sync_thread.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/build.h>
+#include <weir/clock.h>
+#include <weir/heap_site.h>
+#include <weir/log.h>
+
+// Pauses between polls: the least one, and that while a version is being taken.
+static_assert(SYNC_WAIT_S == 30, "poll_begin writes it");
+enum { NEXT_MS = 100, PACE_MS = 1000, PENDING_MS = 1000 };
+
+const char *const sync_poll_names[SYNC_POLL_ENDS] = {
+#define X(name, text) #name,
+	SYNC_POLLS(X)
+#undef X
+};
+
+struct settings {
+	char url[SYNC_URL_MAX]; // sync.primary; "": this box is no secondary
+	char token[SYNC_TOKEN_MAX], ca_file[PATH_MAX], box[SYNC_NAME_MAX + 1];
+	unsigned server_count;
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+};
+
+struct sync {
+	struct loop *service;
+	struct events *events;
+	struct sync_hooks hooks;
+	struct sync_thread *thread;
+	struct event *timer;
+	struct rng rng;
+	struct settings set;
+	unsigned generation; // of the settings
+	char path[PATH_MAX];
+	struct sync_memory memory;
+	char store_why[STATE_FILE_WHY_MAX];
+	bool is_closing, is_promoting;
+	unsigned jobs; // of the thread
+	// The secondary's.
+	bool is_polling, is_applying;
+	uint64_t poll_begun_ms, poll_due_ms, good_ms;
+	int64_t good_unix_s;
+	unsigned failures; // polls in a row
+	char why[SYNC_WHY_MAX];
+	bool is_epoch_refused;
+	struct sync_offer offer; // the version that is being taken
+	unsigned watched;        // number of this box's version whose health is watched; 0: none
+	unsigned version;        // the primary's number of the version in force here; 0: unknown
+	unsigned digest_of;      // version of this box that `digest` is of
+	char digest[SYNC_DIGEST_LEN + 1]; // of the shared part in force; "": none
+	uint64_t polls[SYNC_POLL_ENDS], taken, refused, taken_back;
+	// The primary's.
+	struct sync_boxes *boxes;
+	struct sync_offer out;
+	unsigned out_of; // version of this box that `out` is of
+	char rival[SYNC_NAME_MAX + 1];
+	uint64_t rival_epoch;
+	void (*promoted)(void *arg, int err, const char *why);
+	void *promoted_arg;
+	struct sync_memory before; // the promotion
+};
+
+static bool is_secondary(const struct sync *s)
+{
+	return s->set.url[0] != '\0';
+}
+
+static uint64_t own_epoch(const struct sync *s)
+{
+	return s->memory.epoch ? s->memory.epoch : 1;
+}
+
+static void memory_free(struct sync *s)
+{
+	sync_offer_free(&s->offer);
+	sync_offer_free(&s->out);
+	explicit_bzero(s->set.token, sizeof(s->set.token));
+	heap_free(s->boxes);
+	heap_free(s);
+}
+
+static int job_run(struct sync *s, struct sync_job *j)
+{
+	const int rc = sync_thread_run(s->thread, j);
+	s->jobs += rc == 0;
+	return rc;
+}
+
+// A job is back. True: `s` was closed meanwhile, and is freed with its last job.
+static bool job_ended(struct sync *s)
+{
+	s->jobs--;
+	if (s->is_closing && s->jobs == 0)
+		memory_free(s);
+	return s->is_closing;
+}
+
+// The state file. Its writes run one after the other; the last one has the latest memory.
+
+static void take_apply(struct sync *s);
+
+static void promote_end(struct sync *s, int err, const char *why)
+{
+	s->is_promoting = false;
+	if (err < 0)
+		s->memory = s->before;
+	s->promoted(s->promoted_arg, err, why);
+}
+
+static void save_done(struct sync_job *j)
+{
+	struct sync_save *save = (struct sync_save *)j;
+	struct sync *s = j->arg;
+	if (s->is_closing && s->is_promoting)
+		promote_end(s, -ECANCELED, "weir stops");
+	if (job_ended(s)) {
+		heap_free(save);
+		return;
+	}
+	if (save->err < 0 && !*s->store_why)
+		log_warning("sync: the state is not kept over a restart: %s", save->why);
+	snprintf(s->store_why, sizeof(s->store_why), "%s", save->err < 0 ? save->why : "");
+	if (s->is_promoting)
+		promote_end(s, save->err, save->why);
+	else if (s->offer.text && !s->is_applying && !s->watched)
+		take_apply(s);
+	heap_free(save);
+}
+
+static int save(struct sync *s)
+{
+	struct sync_save *j = heap_calloc(1, sizeof(*j));
+	if (!j)
+		return -ENOMEM;
+	j->job = (struct sync_job){.work = sync_save_work, .done = save_done, .arg = s};
+	j->memory = s->memory;
+	snprintf(j->path, sizeof(j->path), "%s", s->path);
+	const int rc = job_run(s, &j->job);
+	if (rc < 0)
+		heap_free(j);
+	return rc;
+}
+
+static void save_soon(struct sync *s)
+{
+	const int rc = save(s);
+	if (rc < 0)
+		log_warning("sync: the state is not kept over a restart: %s", strerror(-rc));
+}
+
+// The secondary: what it has in force.
+
+static void timer_set(struct sync *s, uint64_t after_ms)
+{
+	const struct timeval tv = {
+		.tv_sec = (time_t)(after_ms / 1000), .tv_usec = (long)(after_ms % 1000) * 1000};
+	(void)event_add(s->timer, &tv);
+}
+
+static const struct config_version *version_of(const struct sync *s)
+{
+	return &s->hooks.versions(s->hooks.arg)->in_force;
+}
+
+static const char *digest_in_force(struct sync *s)
+{
+	const unsigned number = version_of(s)->number;
+	const struct config_text *t = &s->hooks.bundle(s->hooks.arg)->shared;
+	if (s->digest_of == number && number)
+		return s->digest;
+	if (!t->bytes || !sync_digest(t->bytes, t->len, s->digest))
+		s->digest[0] = '\0';
+	s->digest_of = number;
+	return s->digest;
+}
+
+static bool is_pending(const struct sync *s)
+{
+	return s->offer.text || s->is_applying || s->watched;
+}
+
+static enum sync_result result_of(const struct sync *s)
+{
+	return is_pending(s)              ? SYNC_pending
+	       : !*s->memory.refused      ? s->version ? SYNC_held : SYNC_none
+	       : s->memory.was_taken_back ? SYNC_taken_back
+					  : SYNC_refused;
+}
+
+static unsigned result_version(const struct sync *s)
+{
+	return is_pending(s)        ? s->offer.version
+	       : *s->memory.refused ? s->memory.refused_version
+				    : s->version;
+}
+
+// The digest of the version that this box has decided about: the primary holds the poll as long as
+// it has no other one.
+static const char *digest_known(struct sync *s)
+{
+	return is_pending(s)        ? s->memory.trying
+	       : *s->memory.refused ? s->memory.refused
+				    : digest_in_force(s);
+}
+
+// The end of a version that was taken.
+
+static void offer_drop(struct sync *s)
+{
+	sync_offer_free(&s->offer);
+	s->watched = 0;
+	s->poll_due_ms = 0; // report it at once
+	timer_set(s, 0);
+}
+
+static void refuse(struct sync *s, bool was_taken_back, const char *reason)
+{
+	char version[24];
+	sync_try_refuse(&s->memory, s->offer.version, was_taken_back, reason);
+	s->refused += !was_taken_back;
+	s->taken_back += was_taken_back;
+	snprintf(version, sizeof(version), "%u", s->memory.refused_version);
+	log_warning("sync: version %u of %s %s: %s; not taken again until the primary has another",
+		s->memory.refused_version, s->memory.primary,
+		was_taken_back ? "was taken back" : "is refused", s->memory.reason);
+	events_add(s->events, EVENT_sync_refused,
+		EVENT_FIELDS({"version", version}, {"primary", s->memory.primary}),
+		"version %s of %s %s: %s", version, s->memory.primary,
+		was_taken_back ? "was taken back" : "is refused", s->memory.reason);
+	save_soon(s);
+	offer_drop(s);
+}
+
+static void hold(struct sync *s)
+{
+	char version[24];
+	snprintf(version, sizeof(version), "%u", s->offer.version);
+	s->version = s->offer.version;
+	s->taken++;
+	sync_try_hold(&s->memory);
+	log_info("sync: version %s of %s is taken", version, s->memory.primary);
+	events_add(s->events, EVENT_sync_taken,
+		EVENT_FIELDS({"version", version}, {"primary", s->memory.primary}),
+		"version %s of %s is taken", version, s->memory.primary);
+	save_soon(s);
+	offer_drop(s);
+}
+
+// Looks whether the watch of the version has ended.
+static void verdict_look(struct sync *s)
+{
+	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
+	char why[SYNC_WHY_MAX];
+	if (!s->watched)
+		return;
+	if (v->last_taken_back == s->watched) {
+		snprintf(why, sizeof(why), "%s", v->taken_back_why);
+		refuse(s, true, why);
+	} else if (v->watch_left_s == 0) {
+		hold(s);
+	}
+}
+
+static void applied(void *arg, int err, const char *why, const char *)
+{
+	struct sync *s = arg;
+	s->is_applying = false;
+	if (err < 0) {
+		refuse(s, false, *why ? why : strerror(-err));
+		return;
+	}
+	if (err > 0)
+		log_warning("sync: version %u of %s is in force, but: %s", s->offer.version,
+			s->memory.primary, why);
+	// Without a version of its own, as when the texts are those in force, nothing is watched.
+	s->watched = version_of(s)->number ? version_of(s)->number : UINT_MAX;
+	timer_set(s, PENDING_MS);
+}
+
+static void take_apply(struct sync *s)
+{
+	char what[CONFIG_VERSION_WHAT_MAX];
+	snprintf(what, sizeof(what), "sync version %u of %.40s", s->offer.version, s->offer.box);
+	const struct apply_request r = {.who = "sync", .what = what, .shared = s->offer.text};
+	s->is_applying = true;
+	const int rc = s->hooks.apply(s->hooks.arg, &r, applied, s);
+	if (rc == 0)
+		return;
+	s->is_applying = false;
+	// Another change runs, or there is no memory: the next poll brings the version again.
+	sync_try_undo(&s->memory);
+	offer_drop(s);
+	s->poll_due_ms = clock_mono_ms() + PACE_MS;
+	timer_set(s, PACE_MS);
+}
+
+// Decides about the version of a good reply.
+static void take(struct sync *s, struct sync_offer *o)
+{
+	const bool is_new_epoch = sync_epoch_note(&s->memory, o);
+	const bool is_in_force = strcmp(o->digest, digest_in_force(s)) == 0;
+	if (is_in_force)
+		s->version = o->version;
+	if (is_in_force && (*s->memory.refused || *s->memory.trying)) {
+		sync_try_hold(&s->memory);
+		save_soon(s);
+	} else if (o->is_unchanged || is_in_force || strcmp(o->digest, s->memory.refused) == 0) {
+		if (is_new_epoch)
+			save_soon(s);
+	} else {
+		s->offer = *o;
+		*o = (struct sync_offer){0};
+		if (!sync_try_begin(&s->memory, &s->offer)) {
+			refuse(s, true, "the control plane ended twice while it took this version");
+		} else if (*s->offer.text_why) {
+			refuse(s, false, s->offer.text_why);
+		} else if (save(s) < 0) {
+			sync_try_undo(&s->memory);
+			offer_drop(s);
+		}
+	}
+}
+
+static enum sync_poll_end poll_ended(struct sync *s, struct sync_poll *p)
+{
+	s->is_epoch_refused = false;
+	if (p->err < 0)
+		return p->err == -EACCES                        ? SYNC_POLL_denied
+		       : p->err == -EPROTO || p->err == -EINVAL ? SYNC_POLL_malformed
+								: SYNC_POLL_failed;
+	if (!sync_epoch_check(&s->memory, &p->offer, p->why)) {
+		s->is_epoch_refused = true;
+		return SYNC_POLL_epoch;
+	}
+	const enum sync_poll_end end =
+		p->offer.is_unchanged ? SYNC_POLL_unchanged : SYNC_POLL_taken;
+	s->good_ms = clock_mono_ms();
+	s->good_unix_s = time(NULL);
+	if (!is_pending(s))
+		take(s, &p->offer);
+	return end;
+}
+
+static void next_poll(struct sync *s, bool is_good)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	uint16_t random = rng_u16(&s->rng);
+	s->failures = is_good ? 0 : s->failures + 1;
+	const uint64_t after_ms = !is_good ? sync_backoff_ms(s->failures, random)
+				  : is_pending(s) || now_ms - s->poll_begun_ms < PACE_MS ? PACE_MS
+											 : NEXT_MS;
+	s->poll_due_ms = now_ms + after_ms;
+	timer_set(s, after_ms < PENDING_MS || !is_pending(s) ? after_ms : PENDING_MS);
+}
+
+static void poll_done(struct sync_job *j)
+{
+	struct sync_poll *p = (struct sync_poll *)j;
+	struct sync *s = j->arg;
+	if (job_ended(s)) {
+		sync_offer_free(&p->offer);
+		heap_free(p);
+		return;
+	}
+	s->is_polling = false;
+	if (p->generation != s->generation) {
+		if (is_secondary(s))
+			timer_set(s, 0);
+	} else {
+		const enum sync_poll_end end = poll_ended(s, p);
+		const bool is_good = end == SYNC_POLL_taken || end == SYNC_POLL_unchanged;
+		s->polls[end]++;
+		if (!is_good && strcmp(s->why, p->why) != 0)
+			log_warning("sync: %s: %s", s->set.url, p->why);
+		else if (is_good && *s->why)
+			log_info("sync: %s: good again", s->set.url);
+		snprintf(s->why, sizeof(s->why), "%s", is_good ? "" : p->why);
+		next_poll(s, is_good);
+	}
+	sync_offer_free(&p->offer);
+	heap_free(p);
+}
+
+static void report_make(struct sync *s, struct sync_report *r)
+{
+	*r = (struct sync_report){.epoch = s->memory.epoch,
+		.version = result_version(s),
+		.result = result_of(s),
+		.is_ready = s->hooks.is_ready(s->hooks.arg),
+		.unix_ms = (int64_t)clock_ms_of(CLOCK_REALTIME)};
+	memcpy(r->box, s->set.box, sizeof(r->box));
+	memcpy(r->primary, s->memory.primary, sizeof(r->primary));
+	snprintf(r->digest, sizeof(r->digest), "%s", digest_known(s));
+	if (r->result == SYNC_refused || r->result == SYNC_taken_back)
+		memcpy(r->reason, s->memory.reason, sizeof(r->reason));
+	snprintf(r->software, sizeof(r->software), "%s", build_this()->version);
+}
+
+static int poll_begin(struct sync *s)
+{
+	struct sync_report r;
+	struct sync_poll *p = heap_calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->job = (struct sync_job){.work = sync_poll_work, .done = poll_done, .arg = s};
+	p->generation = s->generation;
+	snprintf(p->url, sizeof(p->url), "%.*s/v1/sync%s", SYNC_URL_MAX - 32, s->set.url,
+		is_pending(s) ? "" : "?wait=30");
+	memcpy(p->token, s->set.token, sizeof(p->token));
+	memcpy(p->ca_file, s->set.ca_file, sizeof(p->ca_file));
+	p->server_count = s->set.server_count;
+	memcpy(p->server, s->set.server, sizeof(p->server));
+	report_make(s, &r);
+	int rc = sync_form_write(&r, p->form) ? 0 : -E2BIG;
+	rc = rc < 0 ? rc : job_run(s, &p->job);
+	s->is_polling = rc == 0;
+	s->poll_begun_ms = clock_mono_ms();
+	if (rc < 0)
+		heap_free(p);
+	return rc;
+}
+
+static void on_timer(evutil_socket_t, short, void *arg)
+{
+	struct sync *s = arg;
+	const uint64_t now_ms = clock_mono_ms();
+	verdict_look(s);
+	if (is_secondary(s) && !s->is_polling && now_ms >= s->poll_due_ms) {
+		const int rc = poll_begin(s);
+		if (rc < 0) {
+			log_warning("sync: no poll: %s", strerror(-rc));
+			next_poll(s, false);
+		}
+		if (rc < 0)
+			return;
+	}
+	if (is_pending(s))
+		timer_set(s, PENDING_MS);
+	else if (is_secondary(s) && !s->is_polling)
+		timer_set(s, s->poll_due_ms > now_ms ? s->poll_due_ms - now_ms : 0);
+}
+
+// The module as a whole.
+
+int sync_open(struct sync **out, struct loop *service, struct events *events,
+	const char *state_directory, const struct sync_hooks *hooks)
+{
+	struct sync *s = heap_calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->service = service;
+	s->events = events;
+	s->hooks = *hooks;
+	snprintf(s->path, sizeof(s->path), "%s/sync", state_directory);
+	s->timer = event_new(loop_base(service), -1, 0, on_timer, s);
+	if (!s->timer || sync_thread_open(&s->thread, service) < 0) {
+		sync_close(s);
+		return -ENOMEM;
+	}
+	const int rc = sync_memory_read(&s->memory, s->path);
+	if (rc < 0 && rc != -ENOENT)
+		log_warning("sync: %s cannot be used: %s", s->path, strerror(-rc));
+	*out = s;
+	return 0;
+}
+
+void sync_close(struct sync *s)
+{
+	if (!s)
+		return;
+	s->is_closing = true;
+	s->jobs++; // keeps `s` while the thread's jobs end
+	sync_thread_close(s->thread);
+	if (s->timer)
+		event_free(s->timer);
+	(void)job_ended(s);
+}
+
+// The host name without characters that a name may not have.
+static void name_default(char out[SYNC_NAME_MAX + 1])
+{
+	if (gethostname(out, SYNC_NAME_MAX + 1) < 0)
+		out[0] = '\0';
+	out[SYNC_NAME_MAX] = '\0';
+	if (!sync_name_is_good(out))
+		snprintf(out, SYNC_NAME_MAX + 1, "weir");
+}
+
+static void settings_make(const struct config *c, const struct socket_address *servers,
+	unsigned server_count, struct settings *out)
+{
+	const struct config_sync *from = &c->sync;
+	*out = (struct settings){.server_count = server_count};
+	snprintf(out->url, sizeof(out->url), "%s", from->primary);
+	snprintf(out->token, sizeof(out->token), "%s", from->token);
+	snprintf(out->ca_file, sizeof(out->ca_file), "%s", from->ca_file);
+	snprintf(out->box, sizeof(out->box), "%s", from->name);
+	if (!*out->box)
+		name_default(out->box);
+	if (server_count)
+		memcpy(out->server, servers, server_count * sizeof(out->server[0]));
+}
+
+void sync_configure(struct sync *s, const struct config *c, const struct socket_address *servers,
+	unsigned server_count)
+{
+	struct settings n;
+	settings_make(c, servers, server_count, &n);
+	const bool was_secondary = is_secondary(s);
+	const bool is_same = memcmp(&n, &s->set, sizeof(n)) == 0;
+	s->set = n;
+	explicit_bzero(n.token, sizeof(n.token));
+	if (is_same)
+		return;
+	s->generation++;
+	if (!is_secondary(s) || !was_secondary) {
+		s->good_ms = clock_mono_ms();
+		s->why[0] = s->rival[0] = '\0';
+		s->is_epoch_refused = false;
+		s->failures = 0;
+	}
+	if (s->is_polling)
+		sync_thread_cut(s->thread);
+	s->poll_due_ms = 0;
+	if (is_secondary(s))
+		timer_set(s, 0);
+}
+
+void sync_status(const struct sync *s, struct sync_status *out)
+{
+	*out = (struct sync_status){.box = s->set.box,
+		.is_secondary = is_secondary(s),
+		.url = s->set.url,
+		.memory = s->memory,
+		.epoch = own_epoch(s),
+		.version = result_version(s),
+		.result = result_of(s),
+		.good_unix_s = s->good_unix_s,
+		.silent_ms = is_secondary(s) ? clock_mono_ms() - s->good_ms : 0,
+		.is_epoch_refused = s->is_epoch_refused,
+		.why = s->why,
+		.store_why = s->store_why,
+		.rival = s->rival,
+		.rival_epoch = s->rival_epoch,
+		.taken = s->taken,
+		.refused = s->refused,
+		.taken_back = s->taken_back,
+		.bytes = sizeof(*s) + (s->boxes ? sizeof(*s->boxes) : 0) + s->out.len
+			 + s->offer.len};
+	memcpy(out->polls, s->polls, sizeof(out->polls));
+}
+
+const struct sync_boxes *sync_boxes_of(const struct sync *s)
+{
+	return s->boxes;
+}
+
+// The primary.
+
+int sync_noted(
+	struct sync *s, const struct sync_report *r, const char *from, char why[SYNC_WHY_MAX])
+{
+	if (is_secondary(s)) {
+		snprintf(why, SYNC_WHY_MAX, "%s is a secondary of %.300s: point sync.primary there",
+			s->set.box, s->set.url);
+		return -EPERM;
+	}
+	if (!s->boxes)
+		s->boxes = heap_calloc(1, sizeof(*s->boxes));
+	if (!s->boxes)
+		return -ENOMEM;
+	sync_boxes_note(s->boxes, r, from, clock_mono_ms(), (int64_t)clock_ms_of(CLOCK_REALTIME));
+	if (r->epoch > own_epoch(s) && r->epoch > s->rival_epoch) {
+		s->rival_epoch = r->epoch;
+		snprintf(s->rival, sizeof(s->rival), "%s", *r->primary ? r->primary : r->box);
+		log_warning("sync: %s follows %s with epoch %" PRIu64
+			    ", this box has epoch %" PRIu64 ": no version is handed out",
+			r->box, s->rival, s->rival_epoch, own_epoch(s));
+	}
+	if (s->rival_epoch <= own_epoch(s))
+		return 0;
+	snprintf(why, SYNC_WHY_MAX,
+		"%s has epoch %" PRIu64 ", but %s has epoch %" PRIu64 ": %s is the primary",
+		s->set.box, own_epoch(s), s->rival, s->rival_epoch, s->rival);
+	return -EPERM;
+}
+
+const struct sync_offer *sync_offered(struct sync *s)
+{
+	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
+	struct sync_offer *o = &s->out;
+	const bool is_held = v->watch_left_s == 0;
+	char *text = NULL;
+	if (is_held && (!o->text || s->out_of != v->in_force.number)) {
+		const int rc = config_shared_text(s->hooks.bundle(s->hooks.arg), &text);
+		if (rc == 0 && sync_digest(text, strlen(text), o->digest)) {
+			heap_free(o->text);
+			o->text = text;
+			o->len = strlen(text);
+			o->version = v->in_force.number;
+			s->out_of = v->in_force.number;
+		} else {
+			log_warning("sync: version %u is not handed out: %s", v->in_force.number,
+				rc == 0 ? strerror(ENOMEM) : strerror(-rc));
+			heap_free(rc == 0 ? text : NULL);
+		}
+	}
+	o->epoch = own_epoch(s);
+	memcpy(o->box, s->set.box, sizeof(o->box));
+	return o->text ? o : NULL;
+}
+
+int sync_promote(struct sync *s, void (*done)(void *arg, int err, const char *why), void *arg)
+{
+	if (is_secondary(s))
+		return -EPERM;
+	if (s->is_promoting)
+		return -EBUSY;
+	const uint64_t epoch = own_epoch(s);
+	s->before = s->memory;
+	s->memory = (struct sync_memory){
+		.epoch = (s->rival_epoch > epoch ? s->rival_epoch : epoch) + 1};
+	snprintf(s->memory.primary, sizeof(s->memory.primary), "%s", s->set.box);
+	s->promoted = done;
+	s->promoted_arg = arg;
+	s->is_promoting = true;
+	const int rc = save(s);
+	if (rc == 0)
+		return 0;
+	s->is_promoting = false;
+	s->memory = s->before;
+	return rc;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One configuration for several boxes. A box with `sync.primary` is a secondary: it takes the
+// shared part of the configuration (weir/config/shared.h) from its primary, as a version like any
+// other, whose health is watched and which weir takes back if that falls. A box without it is a
+// primary for boxes that name it.
+//
+// The secondary polls: it posts what it has, and the primary replies once it has another text, or
+// after SYNC_WAIT_S. A primary hands a version out once that version's own health watch has ended
+// well. A version that a secondary refused or took back is not taken again until the primary has
+// another one. A primary that is away changes nothing.
+//
+// The service loop's thread; the helper thread weir-sync polls and writes the state file.
+
+#include "base/loop.h"
+#include "events/events.h"
+#include "sync_boxes.h"
+#include "sync_memory.h"
+#include "versions/apply.h"
+
+enum { SYNC_SILENT_MS = 5 * 60 * 1000 }; // no good poll for so long: reason sync_primary
+
+// What came of the secondary's polls. X(name, text)
+#define SYNC_POLLS(X)                                                  \
+	X(taken, "a new version came")                                 \
+	X(unchanged, "the primary has no other version")               \
+	X(failed, "no reply came")                                     \
+	X(denied, "the primary refused the poll")                      \
+	X(malformed, "the reply was malformed or of another protocol") \
+	X(epoch, "the primary has an older epoch, or there are two of them")
+
+enum sync_poll_end {
+#define X(name, text) SYNC_POLL_##name,
+	SYNC_POLLS(X)
+#undef X
+		SYNC_POLL_ENDS
+};
+extern const char *const sync_poll_names[SYNC_POLL_ENDS];
+
+struct sync;
+
+struct sync_hooks { // app_apply.h has these
+	int (*apply)(void *arg, const struct apply_request *r,
+		void (*done)(void *arg, int err, const char *why, const char *needs_restart),
+		void *done_arg);
+	const struct versions_status *(*versions)(void *arg);
+	const struct config_bundle *(*bundle)(void *arg);
+	bool (*is_ready)(void *arg); // clients get answers
+	void *arg;
+};
+
+// Reads the state file. -ENOMEM.
+ATTR_MUST_CHECK int sync_open(struct sync **out, struct loop *service, struct events *events,
+	const char *state_directory, const struct sync_hooks *hooks);
+void sync_close(struct sync *s); // waits a second at most; NULL is fine
+// `c` is in force. Copies what it needs. `servers` resolve the host of the URL.
+void sync_configure(struct sync *s, const struct config *c, const struct socket_address *servers,
+	unsigned server_count);
+
+struct sync_status {
+	const char *box;           // this box's name
+	bool is_secondary;         // the configuration names a primary
+	const char *url;           // sync.primary; ""
+	struct sync_memory memory; // epoch, primary, the version refused
+	uint64_t epoch;            // of this box as a primary, at least 1
+	unsigned version;          // the primary's number of the version that `result` is of
+	enum sync_result result;
+	int64_t good_unix_s;   // last good poll; 0: none
+	uint64_t silent_ms;    // since the last good poll, or since this box is a secondary
+	bool is_epoch_refused; // the last poll found a second primary; `why` names both
+	const char *why;       // why the last poll was not good; ""
+	const char *store_why; // why the state file could not be written; ""
+	const char *rival;     // the box with a higher epoch than this primary; ""
+	uint64_t rival_epoch;
+	uint64_t polls[SYNC_POLL_ENDS];
+	uint64_t taken, refused, taken_back; // versions
+	uint64_t bytes;
+};
+void sync_status(const struct sync *s, struct sync_status *out);
+const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box polled yet
+
+// The primary's side, for the endpoint.
+
+// Notes a secondary's report. 0; -EPERM: this box hands nothing out, as `why` says: it is a
+// secondary itself, or there is a primary with a higher epoch; -ENOMEM.
+ATTR_MUST_CHECK int sync_noted(
+	struct sync *s, const struct sync_report *r, const char *from, char why[SYNC_WHY_MAX]);
+// What this primary hands out, with `text`; NULL: no version's health has held so far, or no
+// memory. Valid until the next call.
+const struct sync_offer *sync_offered(struct sync *s);
+// Raises the epoch, so that boxes follow this one instead of the primary before. -EPERM: this box
+// is a secondary; -EBUSY; -ENOMEM or -errno of a thread: `done` is not called. Else `done` with 0,
+// or -errno of the disk.
+ATTR_MUST_CHECK int sync_promote(
+	struct sync *s, void (*done)(void *arg, int err, const char *why), void *arg);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The secondaries that polled this primary, by name and address. Two boxes with one name have two
+// rows, and each row says so while both poll. A value; the service loop's thread. Bounds:
+// SYNC_BOXES_MAX rows, the one that was seen longest ago makes room for a new one; a row goes
+// SYNC_BOX_LIFE_MS after its last poll.
+
+#include "sync_reply.h"
+
+enum {
+	SYNC_BOXES_MAX = 256,
+	SYNC_BOX_LIFE_MS = 7 * 86400 * 1000,
+	SYNC_BOX_FROM_MAX = 64,
+	SYNC_BOX_AWAY_MS = 3 * SYNC_WAIT_S * 1000, // no poll for so long: the box is away
+};
+
+struct sync_box {
+	struct sync_report report;
+	char from[SYNC_BOX_FROM_MAX]; // address
+	uint64_t seen_ms;             // clock_mono_ms of the last poll
+	int64_t clock_ms;             // its clock minus this box's, by the last poll
+};
+
+struct sync_boxes {
+	unsigned count;
+	uint64_t evicted;
+	struct sync_box box[SYNC_BOXES_MAX];
+};
+
+void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const char *from,
+	uint64_t now_ms, int64_t unix_ms);
+// Another row has the name of row `i`, and both are not away.
+bool sync_boxes_has_twin(const struct sync_boxes *b, unsigned i, uint64_t now_ms);
+bool sync_box_is_away(const struct sync_box *b, uint64_t now_ms);

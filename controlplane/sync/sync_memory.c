@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sync_memory.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KIND "weir-sync"
+enum { VERSION = 1 };
+
+int sync_memory_read(struct sync_memory *out, const char *path)
+{
+	struct state_file f;
+	*out = (struct sync_memory){0};
+	const int rc = state_file_read(&f, path, KIND, VERSION);
+	if (rc < 0)
+		return rc;
+	struct sync_memory m = {.epoch = state_file_get_number(&f, "epoch"),
+		.tries = (unsigned)state_file_get_number(&f, "tries"),
+		.refused_version = (unsigned)state_file_get_number(&f, "refused_version"),
+		.was_taken_back = state_file_get_number(&f, "taken_back") != 0};
+	if (!state_file_get(&f, "primary", m.primary, sizeof(m.primary))
+		|| !state_file_get(&f, "trying", m.trying, sizeof(m.trying))
+		|| !state_file_get(&f, "refused", m.refused, sizeof(m.refused))
+		|| !state_file_get(&f, "reason", m.reason, sizeof(m.reason)))
+		return -EPROTO;
+	*out = m;
+	return 0;
+}
+
+int sync_memory_write(const struct sync_memory *m, const char *path, char why[STATE_FILE_WHY_MAX])
+{
+	struct state_file f;
+	state_file_begin(&f, KIND, VERSION);
+	state_file_number(&f, "epoch", m->epoch);
+	state_file_text(&f, "primary", m->primary);
+	state_file_text(&f, "trying", m->trying);
+	state_file_number(&f, "tries", m->tries);
+	state_file_text(&f, "refused", m->refused);
+	state_file_number(&f, "refused_version", m->refused_version);
+	state_file_number(&f, "taken_back", m->was_taken_back);
+	state_file_text(&f, "reason", m->reason);
+	return state_file_write(&f, path, why);
+}
+
+bool sync_epoch_check(
+	const struct sync_memory *m, const struct sync_offer *o, char why[SYNC_WHY_MAX])
+{
+	if (o->epoch > m->epoch || (o->epoch == m->epoch && strcmp(o->box, m->primary) == 0))
+		return true;
+	if (o->epoch < m->epoch)
+		snprintf(why, SYNC_WHY_MAX,
+			"%s has epoch %" PRIu64 ", but this box follows %s with epoch %" PRIu64
+			": %s was the primary before a promotion",
+			o->box, o->epoch, *m->primary ? m->primary : "itself", m->epoch, o->box);
+	else
+		snprintf(why, SYNC_WHY_MAX,
+			"%s and %s both are primaries with epoch %" PRIu64
+			": run weirctl fleet promote on the one that is to be the primary",
+			o->box, m->primary, m->epoch);
+	return false;
+}
+
+bool sync_epoch_note(struct sync_memory *m, const struct sync_offer *o)
+{
+	if (m->epoch == o->epoch && strcmp(m->primary, o->box) == 0)
+		return false;
+	m->epoch = o->epoch;
+	snprintf(m->primary, sizeof(m->primary), "%s", o->box);
+	return true;
+}
+
+bool sync_try_begin(struct sync_memory *m, const struct sync_offer *o)
+{
+	const bool again = strcmp(m->trying, o->digest) == 0;
+	m->tries = again ? m->tries + 1 : 1;
+	snprintf(m->trying, sizeof(m->trying), "%s", o->digest);
+	return m->tries <= SYNC_TRIES_MAX;
+}
+
+void sync_try_undo(struct sync_memory *m)
+{
+	m->trying[0] = '\0';
+	m->tries = 0;
+}
+
+void sync_try_refuse(
+	struct sync_memory *m, unsigned version, bool was_taken_back, const char *reason)
+{
+	memcpy(m->refused, m->trying, sizeof(m->refused));
+	m->refused_version = version;
+	m->was_taken_back = was_taken_back;
+	snprintf(m->reason, sizeof(m->reason), "%s", reason);
+	for (char *c = m->reason; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = *c == '\n' ? ' ' : '?';
+	sync_try_undo(m);
+}
+
+void sync_try_hold(struct sync_memory *m)
+{
+	m->refused[0] = m->reason[0] = '\0';
+	m->refused_version = 0;
+	sync_try_undo(m);
+}
+
+unsigned sync_backoff_ms(unsigned failures, uint16_t random)
+{
+	unsigned ms = SYNC_BACKOFF_MS;
+	for (unsigned i = 1; i < failures && ms < SYNC_BACKOFF_MAX_MS; i++)
+		ms *= 2;
+	ms = ms < SYNC_BACKOFF_MAX_MS ? ms : SYNC_BACKOFF_MAX_MS;
+	return ms / 2 + (unsigned)((uint64_t)ms / 2 * random / UINT16_MAX);
+}

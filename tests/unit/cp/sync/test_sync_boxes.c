@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The table of a primary's secondaries: its bound, twins, and boxes that are away or long gone.
+
+#include "controlplane/sync/sync_boxes.h"
+#include "tests/unit/unit.h"
+
+static struct sync_boxes boxes;
+
+static void poll_of(const char *name, const char *from, uint64_t now_ms)
+{
+	struct sync_report r = {.unix_ms = 5000};
+	snprintf(r.box, sizeof(r.box), "%s", name);
+	sync_boxes_note(&boxes, &r, from, now_ms, 3000);
+}
+
+static int start(void **)
+{
+	memset(&boxes, 0, sizeof(boxes));
+	return 0;
+}
+
+TEST_WITH(a_box_has_one_row, start, NULL)
+{
+	poll_of("box2", "192.0.2.2", 1000);
+	poll_of("box2", "192.0.2.2", 2000);
+	assert_int_equal(boxes.count, 1);
+	assert_int_equal(boxes.box[0].seen_ms, 2000);
+	assert_int_equal(boxes.box[0].clock_ms, 2000);
+	assert_false(sync_box_is_away(&boxes.box[0], 2000 + SYNC_BOX_AWAY_MS - 1));
+	assert_true(sync_box_is_away(&boxes.box[0], 2000 + SYNC_BOX_AWAY_MS));
+}
+
+TEST_WITH(two_boxes_with_one_name_are_twins_while_both_poll, start, NULL)
+{
+	poll_of("box2", "192.0.2.2", 1000);
+	poll_of("box3", "192.0.2.3", 1000);
+	poll_of("box2", "192.0.2.4", 1000);
+	assert_int_equal(boxes.count, 3);
+	assert_true(sync_boxes_has_twin(&boxes, 0, 1000));
+	assert_false(sync_boxes_has_twin(&boxes, 1, 1000));
+	assert_true(sync_boxes_has_twin(&boxes, 2, 1000));
+	poll_of("box2", "192.0.2.4", 1000 + SYNC_BOX_AWAY_MS);
+	assert_false(sync_boxes_has_twin(&boxes, 2, 1000 + SYNC_BOX_AWAY_MS));
+}
+
+TEST_WITH(the_box_not_seen_for_longest_makes_room, start, NULL)
+{
+	char name[16];
+	for (unsigned i = 0; i <= SYNC_BOXES_MAX; i++) {
+		snprintf(name, sizeof(name), "box%u", i);
+		poll_of(name, "192.0.2.2", 1000 + i);
+	}
+	assert_int_equal(boxes.count, SYNC_BOXES_MAX);
+	assert_int_equal(boxes.evicted, 1);
+	for (unsigned i = 0; i < boxes.count; i++)
+		assert_string_not_equal(boxes.box[i].report.box, "box0");
+}
+
+TEST_WITH(a_box_goes_after_its_time, start, NULL)
+{
+	poll_of("box2", "192.0.2.2", 1000);
+	poll_of("box3", "192.0.2.3", 2000);
+	poll_of("box4", "192.0.2.4", 1000 + SYNC_BOX_LIFE_MS);
+	assert_int_equal(boxes.count, 2);
+}

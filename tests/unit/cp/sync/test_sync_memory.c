@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a secondary remembers: epochs never go down, a version that was refused is known after a
+// restart, and a version with which the process dies is tried twice.
+
+#include "controlplane/sync/sync_memory.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <limits.h>
+
+static char why[SYNC_WHY_MAX];
+
+static struct sync_offer offer(const char *box, uint64_t epoch, char digit)
+{
+	struct sync_offer o = {.epoch = epoch, .version = 4};
+	snprintf(o.box, sizeof(o.box), "%s", box);
+	memset(o.digest, digit, SYNC_DIGEST_LEN);
+	return o;
+}
+
+static bool follows(const struct sync_memory *m, const char *box, uint64_t epoch)
+{
+	const struct sync_offer o = offer(box, epoch, 'a');
+	return sync_epoch_check(m, &o, why);
+}
+
+TEST(an_epoch_never_goes_down)
+{
+	struct sync_memory m = {0};
+	struct sync_offer o = offer("box1", 2, 'a');
+	assert_true(follows(&m, "box1", 1));
+	assert_true(sync_epoch_note(&m, &o));
+	assert_false(sync_epoch_note(&m, &o));
+	assert_true(follows(&m, "box1", 2));
+	assert_false(follows(&m, "box1", 1));
+	assert_false(follows(&m, "box3", 2));
+	assert_non_null(strstr(why, "box1"));
+	assert_non_null(strstr(why, "box3"));
+	assert_true(follows(&m, "box3", 3));
+}
+
+TEST(a_refused_version_has_its_reason)
+{
+	struct sync_memory m = {0};
+	const struct sync_offer o = offer("box1", 1, 'b');
+	char reason[SYNC_REASON_MAX + 40];
+	memset(reason, 'x', sizeof(reason));
+	memcpy(reason, "first\nG\xc3\xa4ste", 13);
+	reason[sizeof(reason) - 1] = '\0';
+	assert_true(sync_try_begin(&m, &o));
+	assert_string_equal(m.trying, o.digest);
+	sync_try_refuse(&m, 4, false, reason);
+	assert_string_equal(m.refused, o.digest);
+	assert_string_equal(m.trying, "");
+	assert_int_equal(strlen(m.reason), SYNC_REASON_MAX);
+	assert_memory_equal(m.reason, "first G??ste", 12);
+	sync_try_hold(&m);
+	assert_string_equal(m.refused, "");
+}
+
+TEST(a_version_is_tried_twice_over_deaths)
+{
+	struct sync_memory m = {0};
+	const struct sync_offer o = offer("box1", 1, 'b'), other = offer("box1", 1, 'c');
+	assert_true(sync_try_begin(&m, &o));
+	assert_true(sync_try_begin(&m, &o));
+	assert_false(sync_try_begin(&m, &o));
+	assert_true(sync_try_begin(&m, &other));
+	sync_try_undo(&m);
+	assert_true(sync_try_begin(&m, &other));
+	assert_int_equal(m.tries, 1);
+}
+
+TEST_WITH(the_file_has_all_of_it, own_folder_setup, own_folder_teardown)
+{
+	char path[PATH_MAX], file_why[STATE_FILE_WHY_MAX];
+	struct sync_memory m = {.epoch = 5,
+				   .primary = "box1",
+				   .tries = 1,
+				   .refused_version = 9,
+				   .was_taken_back = true,
+				   .reason = "health fell: no answers"},
+			   got;
+	memset(m.trying, 'a', SYNC_DIGEST_LEN);
+	memset(m.refused, 'b', SYNC_DIGEST_LEN);
+	snprintf(path, sizeof(path), "%s/sync", own_folder);
+	assert_int_equal(sync_memory_read(&got, path), -ENOENT);
+	assert_int_equal(sync_memory_write(&m, path, file_why), 0);
+	assert_int_equal(sync_memory_read(&got, path), 0);
+	assert_memory_equal(&got, &m, sizeof(m));
+	FILE *f = fopen(path, "r+");
+	fputs("x", f);
+	fclose(f);
+	assert_int_equal(sync_memory_read(&got, path), -EPROTO);
+	assert_int_equal(got.epoch, 0);
+}
+
+TEST(pauses_double_up_to_a_minute)
+{
+	assert_int_equal(sync_backoff_ms(1, 0), 500);
+	assert_int_equal(sync_backoff_ms(1, UINT16_MAX), 1000);
+	assert_int_equal(sync_backoff_ms(4, UINT16_MAX), 8000);
+	assert_int_equal(sync_backoff_ms(1000000, UINT16_MAX), SYNC_BACKOFF_MAX_MS);
+	assert_int_equal(sync_backoff_ms(7, 0), SYNC_BACKOFF_MAX_MS / 2);
+}
