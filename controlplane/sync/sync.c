@@ -89,7 +89,7 @@ static void memory_free(struct sync *s)
 	sync_offer_free(&s->offer);
 	sync_offer_free(&s->out);
 	explicit_bzero(s->set.token, sizeof(s->set.token));
-	heap_free(s->boxes);
+	FREE_AND_NULL(s->boxes);
 	heap_free(s);
 }
 
@@ -608,7 +608,7 @@ const struct sync_offer *sync_offered(struct sync *s)
 	if (is_held && (!o->text || s->out_of != v->in_force.number)) {
 		const int rc = config_shared_text(s->hooks.bundle(s->hooks.arg), &text);
 		if (rc == 0 && sync_digest(text, strlen(text), o->digest)) {
-			heap_free(o->text);
+			FREE_AND_NULL(o->text);
 			o->text = text;
 			o->len = strlen(text);
 			o->version = v->in_force.number;

@@ -263,6 +263,6 @@ int sync_line_read(const char *line, size_t len, struct sync_offer *out, char wh
 
 void sync_offer_free(struct sync_offer *o)
 {
-	heap_free(o->text);
+	FREE_AND_NULL(o->text);
 	*o = (struct sync_offer){0};
 }

@@ -83,6 +83,7 @@ status
 tcp
 threads
 token list
+fleet status
 password list
 heap status
 nic status

@@ -34,7 +34,7 @@ static const struct {
 		"client lease log query querylog resolver_log sql tail top topk watch"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
 	{MEM_ACCOUNT_http, "access api audit event events http job json lockouts passwords "
-			   "sessions tokens updates url_fields verb why"},
+			   "sessions sync tokens updates url_fields verb why"},
 	{MEM_ACCOUNT_frontend, "doh frontend frontends ring_mesh tcp"},
 	{MEM_ACCOUNT_config, "bootstrap config diff net_address pattern time_zone version"},
 	{MEM_ACCOUNT_stats,

@@ -321,6 +321,10 @@ class Drive:
         self.post("/undrain")
         self.post("/doctor/run", (200, 409, 429, 503))  # 409: no systemd; 503: searches run
 
+    def fleet(self):
+        self.post("/sync", (400,))  # without a form
+        self.post("/fleet/promote", (200, 503))
+
     def put(self):
         for path in self.puts:
             _, state = call("GET", path + "?own=1" * (path == "/groups"))
@@ -367,7 +371,8 @@ class Drive:
 
     def operate(self):
         acts = [self.reload_plain, self.reload_broken, self.hang_up, self.toggle, self.flush, self.lists, self.hold, self.pause,
-                self.drops, self.heap, self.upstreams, self.versions, self.drain, self.edit, self.put, self.access]
+                self.drops, self.heap, self.upstreams, self.versions, self.drain, self.edit, self.put, self.access,
+                self.fleet]
         turns = acts + [self.reload_until_refused]  # first each once, so that a short run has them all
         while not self.stop.wait(0.05):
             if not turns:

@@ -45,7 +45,7 @@ TEST(a_refused_version_has_its_reason)
 	const struct sync_offer o = offer("box1", 1, 'b');
 	char reason[SYNC_REASON_MAX + 40];
 	memset(reason, 'x', sizeof(reason));
-	memcpy(reason, "first\nG\xc3\xa4ste", 13);
+	memcpy(reason, "first\nG\xc3\xa4ste", 12);
 	reason[sizeof(reason) - 1] = '\0';
 	assert_true(sync_try_begin(&m, &o));
 	assert_string_equal(m.trying, o.digest);

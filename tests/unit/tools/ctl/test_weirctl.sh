@@ -74,7 +74,7 @@ want 2 '' '--since must be before --until' $c top --since 1h --until 2h
 want 2 '' '--watch takes no --limit' $c top --watch --until 1h
 want 1 '' 'no terminal; --yes' $c setup </dev/null
 want 2 '' 'that command does not take such an option' $c setup --all
-want 2 '' 'takes --role read, operate or admin' $c token create ops
+want 2 '' 'takes --role sync, read, operate or admin' $c token create ops
 want 2 '' '--expires takes' $c token create ops --role read --expires soon
 want 2 '' '--expires takes' $c token create ops --role read --expires 2020-01-01
 want 2 '' 'takes --role read, operate or admin' $c password set eve

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Two boxes with one configuration: a change of the primary arrives at the secondary, a version that the secondary refuses or takes
+# back is reported with its reason, a primary that is away and a secondary that is killed change nothing, and promotions decide.
+. "$(dirname "$0")/_init.sh"
+
+upstream 5301 $tmp/up.log
+first=$upstream
+box() { local number=$1 && shift && "$lab" --name "$number" exec "$@"; }
+folder() { echo /run/weir-"$1"/lab; }
+ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "$(folder "$number")/weir.yaml" "$@"; }
+fleet() { ctl "$1" --json fleet status | jq -r "$2"; }
+result() { box "$1" kdig +timeout=1 +retry=0 "@198.18.$1.53" "$2" A | rcode_of; }
+is() { [ "$(result "$1" "$2")" = "$3" ]; }
+held() { [ "$(fleet 1 '.primary.boxes[] | select(.name == "box2") | "\(.current) \(.result)"')" = "true held" ]; }
+reported() { [ "$(fleet 1 '.primary.boxes[] | select(.name == "box2") | .result')" = "$1" ]; }
+reason() { fleet 1 '.primary.boxes[] | select(.name == "box2") | .reason'; }
+watched() { [ "$(ctl "$1" --json status | jq .controlplane.config_version.watch_left_s)" -gt 0 ]; }
+# The health watch of a version takes 10 s, first of the primary, then of the secondary.
+settles() { # settles NUMBER...: box by box, its watch ends
+	local number
+	for number; do
+		eventually watched "$number" || return
+		ahead 11
+	done
+}
+has_reason() { ctl "$1" --json ready | jq -e --arg id "$2" '[.. | objects | select(.id? == $id)] | length > 0'; }
+restart() { "$lab" --name "$1" stop controlplane && "$lab" --name "$1" start controlplane; }
+
+for number in 1 2; do must "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301; done
+dir=$(folder 1)/control
+mkdir -m 700 $dir
+. "$smoke_dir/certificates.sh"
+{ authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null
+for number in 1 2; do
+	cat >>"$(folder $number)/weir.yaml" <<END
+control:
+  listen: ["127.0.0.1:996$number"]
+  certificates: [{cert: $dir/server.pem, key: $dir/server.key}]
+sync:
+  name: box$number
+END
+	must "box $number gets control.listen" restart $number
+done
+umask 077
+token() { ctl "$1" token create "$2" --role sync 2>>$tmp/token.said; }
+must "a token with the role sync" eval 'token 1 box2 >$dir/box2.token'
+must "one of box 2" eval 'token 2 box1 >$dir/box1.token'
+post() { # post BOX TOKEN PATH FIELD...: the status of the reply, whose body is in $tmp/body
+	local number=$1 token=$2 path=$3 && shift 3
+	curl -s -m 10 -o $tmp/body -w '%{http_code}' --cacert $dir/ca.pem -H "Authorization: Bearer $(cat $dir/$token.token)" \
+		"${@/#/--data-urlencode=}" "https://127.0.0.1:996$number/v1/$path"
+}
+report() { # report BOX TOKEN EPOCH
+	post "$1" "$2" sync protocol=1 box=probe epoch="$3" primary=box9 digest= version=0 result=none reason= ready=1 unix_ms=1 software=x
+}
+for path in status fleet 'config/history'; do
+	same "which may not GET /$path" 403 "$(curl -s -o $tmp/body -w '%{http_code}' --cacert $dir/ca.pem \
+		-H "Authorization: Bearer $(cat $dir/box2.token)" "https://127.0.0.1:9961/v1/$path")"
+done
+same "nor promote" 403 "$(post 1 box2 fleet/promote a=b)"
+same "nor post nonsense" 400 "$(post 1 box2 sync protocol=1 box=x)"
+must "a token to read" eval 'ctl 1 token create eye --role read >$dir/eye.token 2>/dev/null'
+same "whose role may not have the shared part" 403 "$(report 1 eye 0)"
+
+echo "# a change of the primary arrives"
+sed -i "s|^  name: box2|&\n  primary: https://127.0.0.1:9961\n  token_file: $dir/box2.token\n  ca_file: $dir/ca.pem|" "$(folder 2)/weir.yaml"
+apply() { # apply BOX: its file, in the background, while the clock goes on
+	ctl "$1" config apply >$tmp/apply.$1 2>&1 &
+	settles "$1"
+	wait $! || { cat $tmp/apply.$1 && false; }
+}
+must "box 2 gets a primary" apply 2
+must "it takes the primary's configuration" eventually eval 'ahead 2; held'
+same "by sync" sync "$(ctl 2 --json config history | jq -r 'first(.versions[] | select(.what | startswith("sync"))).who')"
+check "a name resolves" eventually is 2 ok-1.fleet.test NOERROR
+must "box 1 blocks it" ctl 1 deny ok-1.fleet.test
+must "box 1 does" eventually is 1 ok-1.fleet.test NXDOMAIN
+must "its health holds" settles 1
+must "then box 2 blocks it, too" eventually is 2 ok-1.fleet.test NXDOMAIN
+must "and holds" eventually eval 'ahead 2; held'
+check "fleet status says so" eval 'ctl 1 fleet status >$tmp/said && grep -Eq "^box2 .* current " $tmp/said'
+check "and on box 2" eval 'ctl 2 fleet status >$tmp/said && grep -q "a secondary" $tmp/said && grep -q held $tmp/said'
+check "there is an event" eval 'ctl 2 --json events | grep -q sync_taken'
+check "box 2 refuses a change of its own" eval '! ctl 2 deny other.test >$tmp/said 2>&1'
+check "and names the primary" grep -q 127.0.0.1:9961 $tmp/said
+
+echo "# the primary is away"
+must "box 1 stops" "$lab" --name 1 stop controlplane
+check "box 2 says why" eventually eval '[ -n "$(fleet 2 .secondary.why)" ]'
+check "it blocks" is 2 ok-1.fleet.test NXDOMAIN
+must "box 2 restarts meanwhile" restart 2
+check "and still blocks" eventually is 2 ok-1.fleet.test NXDOMAIN
+ahead 310
+check "after five minutes it is a reason" eventually has_reason 2 sync_primary
+must "box 1 is back" "$lab" --name 1 start controlplane
+must "box 2 sees it" eventually eval 'ahead 5; held'
+check "and the reason is gone" eventually eval '! has_reason 2 sync_primary'
+
+echo "# a version that box 2 refuses"
+printf '  own: [blocking]\n' >$tmp/own
+sed -i "/^  name: box2/r $tmp/own" "$(folder 2)/weir.yaml"
+must "box 2 keeps its lists" apply 2
+must "it holds with them" eventually eval 'ahead 2; held'
+echo more.test >$dir/more.txt
+sed -i "s|^  lists:|&\n    - name: more\n      path: $dir/more.txt|" "$(folder 1)/weir.yaml"
+printf 'groups:\n  - name: kids\n    clients: [198.18.7.0/24]\n    lists: [more]\n' >>"$(folder 1)/weir.yaml"
+must "box 1 gets a group with a list that box 2 lacks" apply 1
+must "box 2 refuses it" eventually reported refused
+check "with the reason" eval 'reason | grep -q more'
+check "which is a reason of box 2" eventually has_reason 2 sync_version
+check "box 2 is as before" is 2 ok-1.fleet.test NXDOMAIN
+refused() { ctl 2 --json metrics 2>/dev/null | jq -r '.' >/dev/null 2>&1; fleet 2 .secondary.refused; }
+before=$(refused)
+ahead 100
+sleep 2
+same "and does not try again" "$before" "$(refused)"
+sed -i '/^groups:/,$d' "$(folder 1)/weir.yaml"
+must "box 1 without the group" apply 1
+must "box 2 holds again" eventually eval 'ahead 2; held'
+
+echo "# box 2 is killed while it takes a version"
+must "box 1 blocks another name" ctl 1 deny ok-2.fleet.test
+must "its health holds" settles 1
+must "box 2 takes it" eventually watched 2
+must "and is killed" "$lab" --name 2 kill controlplane
+must "it starts" "$lab" --name 2 start controlplane
+must "and holds the version in the end" eventually eval 'ahead 5; held'
+check "it blocks that name" eventually is 2 ok-2.fleet.test NXDOMAIN
+
+echo "# promotion"
+must "box 2 becomes the primary" ctl 2 fleet promote
+same "with an epoch of its own" "2 null" "$(fleet 2 '"\(.epoch) \(.secondary)"')"
+sed -i "s|^  name: box1|&\n  primary: https://127.0.0.1:9962\n  token_file: $dir/box1.token\n  ca_file: $dir/ca.pem|" "$(folder 1)/weir.yaml"
+must "box 1 follows it" apply 1
+follows() { [ "$(fleet 1 '"\(.epoch) \(.secondary.primary) \(.secondary.result)"')" = "2 box2 held" ]; }
+must "and has its epoch" eventually eval 'ahead 5; follows'
+must "box 1 restarts" restart 1
+check "and knows the epoch" eventually follows
+same "box 2 hands nothing out after a higher epoch" 409 "$(report 2 box1 9)"
+check "and names both" eval 'grep -q "box2 has epoch 2, but box9 has epoch 9" $tmp/body'
+check "which is a reason" eventually has_reason 2 sync_primaries
+must "until it is promoted" ctl 2 fleet promote
+same "to a higher one" 10 "$(fleet 2 .epoch)"
+must "which box 1 follows" eventually eval '[ "$(fleet 1 .epoch)" = 10 ]'
+for number in 1 2; do "$lab" --name $number down >/dev/null; done
+finish
