@@ -96,7 +96,7 @@ static int bundle_get(struct versions_call *c, unsigned number, struct config_bu
 			snprintf(why, sizeof(why),
 				"no version %u; weirctl config history lists versions", number);
 	} else {
-		// These parts belong to the file: an apply reads all.
+		// The shared and the managed part belong to the file: an apply reads all.
 		rc = config_bundle_read(
 			c->path, &c->kept, CONFIG_SECRETS_NONE, out, &config, &errors);
 		if (rc < 0)

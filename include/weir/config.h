@@ -388,7 +388,7 @@ struct config_updates {
 struct config_sync {
 	char *primary;    // URL with https, without a path; "": this box is no secondary
 	char *token_file; // absolute, credential:, env: or ""
-	char *token;      // of token_file; "" if it was not read. Never printed
+	char *token;      // text of token_file; "" if it was not read. Never printed
 	char *ca_file;    // absolute; "": the system's authorities
 	char *name;       // "": the host name
 	uint32_t own;     // bits of enum config_shared_section: sections of its own

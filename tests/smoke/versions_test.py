@@ -253,6 +253,28 @@ def test_keep_ends_the_watch(lab):
     assert of(lab, now, "reason") == "is kept, as asked"
 
 
+def test_secondary_refuses_changes_of_shared_sections(lab):
+    token = TMP / "sync.token"
+    token.write_text("a.secret\n")
+    FILE.write_text(plain + f"sync: {{primary: 'https://127.0.0.1:9', token_file: {token}, own: [local]}}\n")
+    lab.weirctl("config apply --keep")
+    for command, section in (("deny shared.test", "entries"), ("config set blocking.mode refused", "blocking"),
+                             ("config unset upstreams.servers", "upstreams")):
+        said = lab.weirctl(command, status=1)
+        assert f"this box takes {section} from https://127.0.0.1:9: change it there" in said, said
+    try:
+        lab.post("config/set", path="ipv6.filter_aaaa", yaml="true")
+        raise AssertionError("the change is not refused")
+    except Refused as error:
+        assert error.status == 409
+    lab.weirctl("config set cache.failure_ttl 2")  # a section of its own
+    lab.weirctl("local add own.test A 192.0.2.8")
+    becomes("192.0.2.8", lab.result, "own.test")
+    FILE.write_text(plain)
+    lab.weirctl("config apply --keep")
+    lab.weirctl("local remove own.test")
+
+
 def test_missing_list_is_a_warning(lab):
     global plain
     away = TMP / "away.list"

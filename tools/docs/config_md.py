@@ -48,8 +48,8 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
   [config-tcp.md](config-tcp.md), `upstreams`, `forward_zones`, `dnssec` and `ipv6` in
   [config-upstreams.md](config-upstreams.md), `query_log` and those below it in
-  [config-query-log.md](config-query-log.md), `metrics`, `control`, `client_names`, `events` and
-  `updates` in [config-control.md](config-control.md).
+  [config-query-log.md](config-query-log.md), `metrics`, `control`, `client_names`, `events`,
+  `updates` and `sync` in [config-control.md](config-control.md).
 """
 
 INTRO_LOG = """# The configuration file: query_log
@@ -59,7 +59,7 @@ Look up a key of the query log here. [config.md](config.md) has the keys of the 
 this page from `dataplane/core/config/config_keys_log.h`: edit there.
 """
 
-INTRO_CONTROL = """# The configuration file: metrics, control, names of clients, events, updates
+INTRO_CONTROL = """# The configuration file: metrics, control, names of clients, events, updates, sync
 
 Look up a key of what other programs read and control here. [config.md](config.md) has the keys of
 the other sections, [config-files.md](config-files.md) the rules for the whole file.
@@ -116,6 +116,7 @@ SECTIONS = {
     "client_names": "Where names of clients come from, besides `clients` ([clients.md](../how-to/clients.md)).",
     "events": "Where events go besides `weirctl events` ([events.md](../how-to/events.md#send-them-elsewhere)).",
     "updates": "The notice of a newer version ([updates.md](../how-to/updates.md)).",
+    "sync": "The box that this box takes its shared sections from ([config-sync.md](config-sync.md)).",
     "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
     "entries": "A list. Allow and deny entries for some query types, with a reply, an inverted pattern, an end or a reason. `weirctl allow` and `weirctl deny` write such entries "
                "([change-without-editing.md](../how-to/change-without-editing.md)).",
@@ -257,6 +258,10 @@ LISTS = {
     "dnssec": [
         ("negative_anchors", "domain name", "`[]`", "CONFIG_NEGATIVE_MAX", "live",
          "Negative trust anchors (RFC 7646): names at and below which weir validates nothing, such as private zones with servers of their own."),
+    ],
+    "sync": [
+        ("own", "shared section", "`[]`", "SHARED_SECTIONS", "live",
+         "Shared sections that this box keeps of its own. `weirctl config set` cannot change this key."),
     ],
     "metrics": [
         ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",
@@ -446,7 +451,8 @@ def bounds():
     text = "".join((root / "include" / "weir" / h).read_text() for h in headers)
     found = dict(re.findall(r"(CONFIG_\w+_MAX|DNS_COOKIE_SECRETS_MAX) = (\d+)", text))
     types = record_types()
-    return found | {"RECORD_TYPES": f"{', '.join(types[:-1])} or {types[-1]}", "CONFIG_SERVICES_MAX": str(len(re.findall(r"X\(\"", header("service_names.h"))))}
+    return found | {"RECORD_TYPES": f"{', '.join(types[:-1])} or {types[-1]}", "CONFIG_SERVICES_MAX": str(len(re.findall(r"X\(\"", header("service_names.h")))),
+                            "SHARED_SECTIONS": str(len(re.findall(r"^\tX\(\w+\)", header("config/shared.h"), re.M)))}
 
 
 def record_types():
@@ -512,7 +518,7 @@ def page(intro, sections):
 
 def pages():
     log = [name for name in SECTIONS if name.startswith("query_log")]
-    control = ["metrics", "control", "client_names", "events", "updates"]
+    control = ["metrics", "control", "client_names", "events", "updates", "sync"]
     tcp = ["tcp", "tls", "dot", "doh", "proxy_protocol"]
     upstreams = ["upstreams", "forward_zones", "dnssec", "ipv6"]
     return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + control + tcp + upstreams]),

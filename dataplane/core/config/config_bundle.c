@@ -254,7 +254,7 @@ static void place_refuse(const struct config_bundle *b, struct config_errors *er
 {
 	struct config_errors unused;
 	struct config_doc doc;
-	(void)!tree_make(&doc, b, &unused); // without memory the place is the file
+	(void)!tree_make(&doc, b, &unused); // no memory: the place is the file
 	doc.errors = errors;
 	(void)config_refuse(&doc, key, "%s", reason);
 	config_doc_free(&doc);
