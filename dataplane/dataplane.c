@@ -106,7 +106,7 @@ static struct config *startup_config(const char *path, char why[CONFIG_WHY_MAX])
 	}
 	log_init("weir-dataplane", (enum log_level)start.config->runtime.log_level);
 	log_set_format((enum log_format)start.config->runtime.log_format);
-	config_start_log(&start, path);
+	config_start_log(&start, path, start.config);
 	config_start_free(&start);
 	return start.config;
 }

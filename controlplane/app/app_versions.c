@@ -304,7 +304,7 @@ void app_versions_begin(struct app *a)
 	struct app_versions *v = a->versions;
 	struct config_version *now = &v->status.in_force;
 	char why[CONFIG_WHY_MAX];
-	config_start_log(&v->start, a->started->path);
+	config_start_log(&v->start, a->started->path, a->started);
 	if (version_store_open(v->folder, a->started->runtime.state_directory, why) < 0) {
 		store_failed(v, why);
 		return;

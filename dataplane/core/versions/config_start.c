@@ -284,14 +284,14 @@ int config_version_kept(const char *path, struct config_bundle *out, char why[CO
 	return rc;
 }
 
-void config_start_log(const struct config_start *s, const char *path)
+void config_start_log(const struct config_start *s, const char *path, const struct config *c)
 {
 	char names[CONFIG_SHARED_NAMES_MAX];
 	if (s->skipped[0])
 		log_warning("configuration: version not used: %s", s->skipped);
-	if (s->config->sync.ignored)
+	if (c->sync.ignored)
 		log_warning("configuration: the shared part replaces %s of this box's files",
-			config_shared_names(s->config->sync.ignored, names));
+			config_shared_names(c->sync.ignored, names));
 	if (s->version.number == 0) {
 		log_info("configuration: %s, which is no version yet", path);
 		return;
