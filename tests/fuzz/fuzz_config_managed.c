@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The managed part: whatever the text, a model or one line that says what is wrong. What a model
-// prints is a model that prints the same, also after each verb.
+// prints is a model that prints the same, also after each verb. A shared part is such a text, too.
 
 #include "fuzz.h"
 
 #include <weir/config/managed.h>
+#include <weir/config/shared.h>
 
 enum { TEXT_MAX = 64 * 1024 };
 
@@ -97,6 +98,9 @@ FUZZ_BODY(data, len)
 	const size_t n = len < TEXT_MAX ? len : TEXT_MAX;
 	memcpy(text, data, n);
 	text[n] = '\0';
+	const int shared = config_shared_check((const char *)data, n, why);
+	FUZZ_CHECK(shared == 0 || (shared == -EINVAL && why[0]));
+	why[0] = '\0';
 	const int rc = config_managed_parse(text, &m, why);
 	FUZZ_CHECK(rc == 0 ? m != NULL : m == NULL && rc == -EINVAL && why[0]);
 	if (rc < 0)

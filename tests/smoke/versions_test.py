@@ -259,11 +259,11 @@ def test_secondary_refuses_changes_of_shared_sections(lab):
     FILE.write_text(plain + f"sync: {{primary: 'https://127.0.0.1:9', token_file: {token}, own: [local]}}\n")
     lab.weirctl("config apply --keep")
     for command, section in (("deny shared.test", "entries"), ("config set blocking.mode refused", "blocking"),
-                             ("config unset upstreams.servers", "upstreams")):
+                             ("config set dnssec.validate true", "dnssec")):
         said = lab.weirctl(command, status=1)
         assert f"this box takes {section} from https://127.0.0.1:9: change it there" in said, said
     try:
-        lab.post("config/set", path="ipv6.filter_aaaa", yaml="true")
+        lab.post("services/block", service="tiktok")
         raise AssertionError("the change is not refused")
     except Refused as error:
         assert error.status == 409
