@@ -410,6 +410,8 @@ static void report_make(struct sync *s, struct sync_report *r)
 	snprintf(r->software, sizeof(r->software), "%s", build_this()->version);
 }
 
+// The first poll, one after a failure and those while a version is being taken have a reply at
+// once.
 static int poll_begin(struct sync *s)
 {
 	struct sync_report r;
@@ -419,7 +421,7 @@ static int poll_begin(struct sync *s)
 	p->job = (struct sync_job){.work = sync_poll_work, .done = poll_done, .arg = s};
 	p->generation = s->generation;
 	snprintf(p->url, sizeof(p->url), "%.*s/v1/sync%s", SYNC_URL_MAX - 32, s->set.url,
-		is_pending(s) ? "" : "?wait=30");
+		is_pending(s) || s->failures || !s->good_unix_s ? "" : "?wait=30");
 	memcpy(p->token, s->set.token, sizeof(p->token));
 	memcpy(p->ca_file, s->set.ca_file, sizeof(p->ca_file));
 	p->server_count = s->set.server_count;
@@ -527,6 +529,7 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	if (is_same)
 		return;
 	s->generation++;
+	s->good_unix_s = 0;
 	if (!is_secondary(s) || !was_secondary) {
 		s->good_ms = clock_mono_ms();
 		s->why[0] = s->rival[0] = '\0';

@@ -207,7 +207,10 @@ static int text_read(const struct json_in *v, struct sync_offer *out, char why[S
 	if (!out->text)
 		return -ENOMEM;
 	out->len = len;
-	return config_shared_check(text, len, out->text_why) == -ENOMEM ? -ENOMEM : 0;
+	const int rc = config_shared_check(text, len, out->text_why);
+	if (rc == 0)
+		out->text_why[0] = '\0';
+	return rc == -ENOMEM ? rc : 0;
 }
 
 static int values_read(const struct json_in *v, struct sync_offer *out, char why[SYNC_WHY_MAX])

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The cycle of a secondary, with polls and writes of the state file that end as the test says, and
+// what a primary hands out.
+
+#include "controlplane/sync/sync.h"
+#include "controlplane/sync/sync_thread.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <event2/event.h>
+
+#include <weir/heap_site.h>
+
+#define TEXT "blocking:\n  deny: [\"a.test\"]\n"
+
+static char url[] = "https://box1.test:9953", other[] = "https://box3.test:9953", none[] = "";
+static char token[] = "t", name[] = "box2", text[] = TEXT;
+static struct loop *loop;
+static struct events *events;
+static struct sync *box;
+static struct config config;
+static struct config_bundle bundle;
+static struct versions_status versions;
+static struct sync_status status;
+static struct sync_job *jobs[8];
+static unsigned job_count;
+static char applied[256];
+static int apply_rc;
+static void (*apply_done)(void *arg, int err, const char *why, const char *restart);
+static void *apply_arg;
+
+int __wrap_sync_thread_run(struct sync_thread *t, struct sync_job *j);
+int __wrap_sync_thread_run(struct sync_thread *, struct sync_job *j)
+{
+	assert_true(job_count < sizeof(jobs) / sizeof(jobs[0]));
+	jobs[job_count++] = j;
+	return 0;
+}
+
+static int apply(void *, const struct apply_request *r,
+	void (*done)(void *, int, const char *, const char *), void *arg)
+{
+	assert_string_equal(r->who, "sync");
+	snprintf(applied, sizeof(applied), "%s", r->shared);
+	apply_done = done;
+	apply_arg = arg;
+	return apply_rc;
+}
+
+static const struct versions_status *versions_of(void *)
+{
+	return &versions;
+}
+
+static const struct config_bundle *bundle_of(void *)
+{
+	return &bundle;
+}
+
+static bool is_ready(void *)
+{
+	return true;
+}
+
+static void open_again(void)
+{
+	const struct sync_hooks hooks = {apply, versions_of, bundle_of, is_ready, NULL};
+	assert_int_equal(sync_open(&box, loop, events, own_folder, &hooks), 0);
+	sync_configure(box, &config, NULL, 0);
+}
+
+static int start(void **state)
+{
+	assert_int_equal(own_folder_setup(state), 0);
+	assert_int_equal(loop_new("test", &loop), 0);
+	assert_int_equal(events_open(&events), 0);
+	config = (struct config){
+		.sync = {.primary = url, .token = token, .ca_file = none, .name = name}};
+	versions = (struct versions_status){.in_force.number = 1};
+	bundle = (struct config_bundle){0};
+	applied[0] = '\0';
+	apply_rc = 0;
+	open_again();
+	return 0;
+}
+
+// Ends the oldest job.
+static void job_end(void)
+{
+	struct sync_job *j = jobs[0];
+	memmove(jobs, jobs + 1, --job_count * sizeof(jobs[0]));
+	j->done(j);
+}
+
+static int stop(void **state)
+{
+	sync_close(box);
+	while (job_count)
+		job_end();
+	events_close(events);
+	loop_free(loop);
+	return own_folder_teardown(state);
+}
+
+// The next poll, and its form; the timer begins it.
+static struct sync_poll *poll_next(void)
+{
+	while (job_count == 0 || jobs[0]->work == sync_save_work)
+		if (job_count)
+			job_end();
+		else
+			event_base_loop(loop_base(loop), EVLOOP_ONCE);
+	assert_ptr_equal(jobs[0]->work, sync_poll_work);
+	return (struct sync_poll *)jobs[0];
+}
+
+static void poll_says(const char *what)
+{
+	if (!strstr(poll_next()->form, what))
+		fail_msg("no %s in %s", what, poll_next()->form);
+}
+
+static void reply(const char *from, uint64_t epoch, unsigned version, const char *yaml)
+{
+	struct sync_poll *p = poll_next();
+	p->status = 200;
+	p->offer = (struct sync_offer){.epoch = epoch, .version = version, .len = strlen(yaml)};
+	snprintf(p->offer.box, sizeof(p->offer.box), "%s", from);
+	assert_true(sync_digest(yaml, strlen(yaml), p->offer.digest));
+	p->offer.text = heap_strdup(yaml);
+	job_end();
+}
+
+// The version of the reply is saved, and is with the apply.
+static void reply_is_applied(unsigned version)
+{
+	reply("box1", 1, version, TEXT);
+	assert_string_equal(applied, ""); // not before the state is on disk
+	assert_ptr_equal(jobs[0]->work, sync_save_work);
+	job_end();
+	assert_string_equal(applied, TEXT);
+	applied[0] = '\0';
+}
+
+static void in_force(void)
+{
+	versions.in_force.number = 2;
+	versions.watch_left_s = 10;
+	bundle.shared = (struct config_text){.bytes = text, .len = strlen(TEXT)};
+	apply_done(apply_arg, 0, "", "");
+}
+
+TEST_WITH(a_version_is_held_once_its_watch_ended, start, stop)
+{
+	poll_says("result=none");
+	reply_is_applied(5);
+	in_force();
+	poll_says("version=5&result=pending");
+	assert_null(strstr(poll_next()->url, "wait"));
+	versions.watch_left_s = 0;
+	reply("box1", 1, 5, TEXT);
+	poll_says("version=5&result=held");
+	assert_non_null(strstr(poll_next()->url, "wait=30"));
+	sync_status(box, &status);
+	assert_int_equal(status.taken, 1);
+	assert_string_equal(status.memory.primary, "box1");
+	assert_string_equal(applied, "");
+}
+
+TEST_WITH(a_refused_version_is_reported_and_not_taken_again, start, stop)
+{
+	reply_is_applied(5);
+	apply_done(apply_arg, -EINVAL, "groups: list \"more\" is not defined", "");
+	poll_says("version=5&result=refused&reason=groups");
+	reply("box1", 1, 6, TEXT); // the same text as another version
+	poll_says("result=refused");
+	assert_string_equal(applied, "");
+	reply("box1", 1, 7, "blocking:\n  deny: [\"b.test\"]\n");
+	job_end();
+	assert_string_not_equal(applied, "");
+}
+
+TEST_WITH(a_version_that_is_taken_back_is_reported, start, stop)
+{
+	reply_is_applied(5);
+	in_force();
+	versions.in_force.number = 3;
+	versions.last_taken_back = 2;
+	versions.watch_left_s = 0;
+	snprintf(versions.taken_back_why, sizeof(versions.taken_back_why), "no answers");
+	bundle.shared = (struct config_text){0};
+	reply("box1", 1, 5, TEXT);
+	poll_says("version=5&result=taken_back&reason=no");
+	sync_status(box, &status);
+	assert_int_equal(status.taken_back, 1);
+}
+
+TEST_WITH(a_version_waits_while_another_change_runs, start, stop)
+{
+	apply_rc = -EBUSY;
+	reply_is_applied(5);
+	apply_rc = 0;
+	poll_says("result=none");
+	reply_is_applied(5);
+}
+
+TEST_WITH(a_text_that_is_no_shared_part_is_refused, start, stop)
+{
+	struct sync_poll *p = poll_next();
+	p->offer = (struct sync_offer){.box = "box1",
+		.epoch = 1,
+		.version = 5,
+		.text = heap_strdup("x"),
+		.text_why = "no section"};
+	assert_true(sync_digest("x", 1, p->offer.digest));
+	job_end();
+	poll_says("result=refused&reason=no");
+	assert_string_equal(applied, "");
+}
+
+TEST_WITH(a_primary_with_an_older_epoch_is_not_followed, start, stop)
+{
+	reply("box1", 3, 5, TEXT);
+	job_end();
+	in_force();
+	versions.watch_left_s = 0;
+	reply("box3", 2, 9, "blocking:\n  enabled: false\n");
+	sync_status(box, &status);
+	assert_true(status.is_epoch_refused);
+	assert_non_null(strstr(status.why, "box1"));
+	assert_non_null(strstr(status.why, "box3"));
+	assert_string_equal(applied, TEXT);
+}
+
+TEST_WITH(new_settings_drop_the_reply_of_the_primary_before, start, stop)
+{
+	struct sync_poll *p = poll_next();
+	config.sync.primary = other;
+	sync_configure(box, &config, NULL, 0);
+	assert_ptr_equal(poll_next(), p);
+	reply("box1", 1, 5, TEXT);
+	assert_non_null(strstr(poll_next()->url, "box3.test"));
+	sync_status(box, &status);
+	assert_string_equal(status.memory.primary, "");
+}
+
+static int promoted_err = 1;
+
+static void promoted(void *, int err, const char *)
+{
+	promoted_err = err;
+}
+
+TEST_WITH(a_primary_hands_out_until_another_is_promoted, start, stop)
+{
+	struct sync_report r = {.box = "box3", .epoch = 1, .primary = "box2"};
+	char why[SYNC_WHY_MAX];
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM); // a secondary
+	config.sync.primary = none;
+	sync_configure(box, &config, NULL, 0);
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), 0);
+	r.epoch = 4;
+	snprintf(r.primary, sizeof(r.primary), "box9");
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
+	assert_non_null(strstr(why, "box9"));
+	while (job_count)
+		job_end();
+	assert_int_equal(sync_promote(box, promoted, NULL), 0);
+	assert_int_equal(sync_promote(box, promoted, NULL), -EBUSY);
+	job_end();
+	assert_int_equal(promoted_err, 0);
+	sync_status(box, &status);
+	assert_int_equal(status.epoch, 5);
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), 0);
+}
+
+TEST_WITH(a_version_goes_out_after_its_watch, start, stop)
+{
+	versions.watch_left_s = 3;
+	assert_null(sync_offered(box));
+}
