@@ -134,7 +134,7 @@ FILTER = {
     "schedules": ("`name`, `days`, `from`, `to`, `time_zone`, and its effect: `services`, `domains`, `lists`, `block_all`, `pause`",
                   "CONFIG_SCHEDULES_MAX",
                   "Windows of local time: the machine's, or with `time_zone` that of a zone of the machine's tz database, such as `Europe/Berlin`. `days` (default: all): list of `mon` to `sun`, `weekdays`, `weekend`. `from`, `to`: `HH:MM`; a "
-                  "window whose `to` is not later than `from` ends on the next day. `block_all`: blocks all names without an allow entry."),
+                  "window whose `to` is not later than `from` ends on the next day. `block_all`: blocks all names without an allow entry for a name; patterns do not count."),
     "family_time": ("`days`, `from`, `to`, `time_zone`, `services`, `domains`, `lists`", None,
                     "A schedule of this name; it counts with the others."),
 }

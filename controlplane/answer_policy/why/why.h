@@ -89,7 +89,7 @@ enum why_verdict {
 	WHY_BLOCKED_ANSWER, // because of the cached answer's records
 	WHY_DROPPED,        // not answered at all
 	WHY_LOCAL,          // answered from local data
-	WHY_REWRITTEN,      // local data leads to a name of others, which is resolved
+	WHY_REWRITTEN,      // local data leaves the name, or leads to one, that others have
 	WHY_VERDICTS
 };
 

@@ -245,11 +245,11 @@ static enum why_verdict verdict_at(const struct why *w, int hit)
 	return hit < 0 ? WHY_PASSED : verdict_of(&w->hit[hit]);
 }
 
-// Blocks a name without an allow rule during a schedule with block_all.
+// Blocks a name without an allow rule during a schedule with block_all. A pattern allows none: the
+// packet path cannot match it, and blocks.
 static void all_block(struct why *w)
 {
-	bool left = w->decider < 0 || w->verdict == WHY_REWRITTEN
-		    || subject(&w->hit[w->decider]) != SUBJECT_NAME;
+	bool left = w->decider < 0 || subject(&w->hit[w->decider]) != SUBJECT_NAME;
 	w->all_blocked = w->client.blocks_all && left;
 	if (!w->all_blocked)
 		return;

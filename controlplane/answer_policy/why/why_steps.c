@@ -283,7 +283,11 @@ static void time_step(struct why *w)
 	if (!c->blocking && *c->name)
 		add(text, "%snothing is blocked in group %s", *text ? "; " : "", c->name);
 	if (c->blocks_all)
-		add(text, "%sonly local data and what is allowed is answered", *text ? "; " : "");
+		add(text,
+			"%sonly local data and names that a rule at the name allows are answered, "
+			"no "
+			"pattern counts",
+			*text ? "; " : "");
 	if (*c->when)
 		add(text, "%s%s", *text ? "; " : "", c->when);
 	step(w, WHY_STAGE_TIME, w->all_blocked, "%s", *text ? text : "no pause, no schedule");
@@ -389,7 +393,7 @@ static const char *verdict_words(enum why_verdict v)
 		[WHY_BLOCKED_ANSWER] = "blocked for what the answer leads to, by",
 		[WHY_DROPPED] = "dropped without an answer by",
 		[WHY_LOCAL] = "answered from local data, by",
-		[WHY_REWRITTEN] = "led to another name by",
+		[WHY_REWRITTEN] = "resolved because of",
 	};
 	return words[v];
 }

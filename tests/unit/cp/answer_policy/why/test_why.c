@@ -84,7 +84,7 @@ TEST(test_all_blocked)
 		{RULE(ADS, SAFE, "example"), WHY_BLOCKED, -1},
 		{PATTERN(FINE, ALLOW, "[.]example"), WHY_BLOCKED, -1},
 		{RULE(FINE, ALLOW, "example"), WHY_ALLOWED, 0},
-		{RULE(LOCAL, LOCAL, "www.example", .reply = RULE_REPLY_RESOLVE), WHY_BLOCKED, -1},
+		{RULE(LOCAL, LOCAL, "www.example", .reply = RULE_REPLY_RESOLVE), WHY_REWRITTEN, 0},
 		{RULE(ADS, BLOCK, "www.example", .reply = RULE_REPLY_DROP), WHY_DROPPED, 0},
 		{RULE(LOCAL, LOCAL, "www.example", .reply = RULE_REPLY_DATA), WHY_LOCAL, 0},
 	};
