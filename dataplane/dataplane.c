@@ -8,6 +8,7 @@
 #include "port/mbuf_pool.h"
 #include "port/memif_left.h"
 #include "port/port.h"
+#include "port/port_claim.h"
 #include "port/rte_site.h"
 #include "port/steering.h"
 #include "prefault.h"
@@ -507,6 +508,8 @@ static int prepare_machine(struct dataplane *dp, char why[WHY_MAX])
 	int rc = mem_plan_check(dp->config, MEM_PLAN_DATAPLANE, &dp->paths, why);
 	if (rc >= 0)
 		rc = exception_free(&dp->config->dataplane, why);
+	if (rc == 0)
+		rc = port_claim(&dp->config->dataplane, why);
 	if (rc == 0)
 		rc = steering_prepare(&dp->steering, &dp->config->dataplane, dp->paths.run, why);
 	return rc;

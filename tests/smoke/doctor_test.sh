@@ -28,6 +28,18 @@ made=$(cat /sys/class/net/weir0/address) alias=$(cat /sys/class/net/weir0/ifalia
 sed 's#directory: /run/weir$#directory: /run/other#; s#iface=[^"'\'']*#iface=other0#' $config >/dev/shm/other.yaml
 same "a second one is refused" 1 "$(elsewhere "$WEIR_BUILD/dataplane/weir-dataplane" -c /dev/shm/other.yaml >$tmp/second.log 2>&1; echo $?)"
 check "which says why" grep -q "weir0: another process is attached to it ($alias)" $tmp/second.log
+ip link add both0 type veth peer name both1
+sed 's#directory: /run/weir$#directory: /run/other#; s#device: .*#device: "net_af_packet0,iface=both0"#; s#exception: .*#exception: otherx0#' \
+	$config >/dev/shm/packet.yaml
+elsewhere "$WEIR_BUILD/dataplane/weir-dataplane" -c /dev/shm/packet.yaml >$tmp/packet.log 2>&1 &
+third=$!
+holds() { grep -q " 88b5 " /proc/net/packet; }
+check "one over af_packet has its interface" eventually holds
+sed -i 's#/run/other#/run/another#; s#otherx0#anotherx0#' /dev/shm/packet.yaml
+same "another on that interface is refused" 1 "$(elsewhere "$WEIR_BUILD/dataplane/weir-dataplane" -c /dev/shm/packet.yaml >$tmp/fourth.log 2>&1; echo $?)"
+check "which says why" grep -q "iface=both0: another data plane has this interface" $tmp/fourth.log
+kill $third; wait $third
+ip link del both0
 same "the first keeps what is its own" "$made $alias" "$(cat /sys/class/net/weir0/address) $(cat /sys/class/net/weir0/ifalias)"
 check "and the kernel is reached through it" client ping -c 1 -W 5 $service
 ip link set dev weir0 address 02:00:00:00:00:01 alias 'weir exception of 0123456789abcdef'
