@@ -3,6 +3,8 @@
 // GET /services: services that can be blocked. /status has groups, too. The data plane's statistics
 // count queries by group number.
 
+#include "api_clients.h"
+#include "api_member_names.h"
 #include "api_param.h"
 #include "api_server.h"
 #include "policy/group_hosts.h"
@@ -62,6 +64,23 @@ static void groups_out(struct json_out *o, struct json_node *root, const struct 
 	const struct policy_group *policy = d->groups_current(d->reload_arg);
 	for (unsigned i = 0; i < c->group_count; i++)
 		group_out(o, json_out_object(o, list, NULL), c, i, &policy[i + 1]);
+}
+
+// Adds the names of the MAC addresses in "clients".
+static void member_names_out(struct json_out *o, struct json_node *n, const struct config_group *g,
+	const struct member_names *names)
+{
+	char text[CONFIG_MAC_TEXT_MAX];
+	struct json_node *list = json_out_array(o, n, "member_names");
+	for (unsigned i = 0; i < g->mac_count && i < API_ITEMS_MAX; i++) {
+		const struct member_name *name = member_name_of(names, &g->macs[i]);
+		if (!name)
+			continue;
+		struct json_node *one = json_out_object(o, list, NULL);
+		json_out_text(o, one, "client", config_mac_text(&g->macs[i], text));
+		json_out_text(o, one, "name", name->name);
+		json_out_text(o, one, "name_from", name->from);
+	}
 }
 
 static void members_out(struct json_out *o, struct json_node *n, const struct config_group *g)
@@ -188,7 +207,7 @@ static void now_out(struct json_out *o, struct json_node *n, const struct group_
 
 // Returns the object for the group's own values; NULL: without `has_own`, or for everyone else.
 static struct json_node *detail_out(struct json_out *o, struct json_node *list, const struct api *a,
-	unsigned group, bool has_own)
+	unsigned group, bool has_own, const struct member_names *names)
 {
 	static const struct config_group nobody;
 	const struct api_deps *d = &a->deps;
@@ -204,6 +223,7 @@ static struct json_node *detail_out(struct json_out *o, struct json_node *list, 
 	json_out_text(o, n, "name", config_group_name(g));
 	json_out_bool(o, n, "blocking", c->blocking.enabled && (!g || g->blocking));
 	members_out(o, n, g ? g : &nobody);
+	member_names_out(o, n, g ? g : &nobody, names);
 	json_out_count(o, n, "host_addresses",
 		d->groups_hosts ? group_hosts_of(d->groups_hosts(d->reload_arg), group) : 0);
 	lists_out(o, n, c, g);
@@ -234,11 +254,9 @@ static bool own_group(void *arg, const char *name)
 {
 	struct own_out *out = arg;
 	const struct config_group *g = config_group_by_name(out->c, name);
-	if (!g)
-		return false;
 	out->depth = 0;
-	out->at[0] = out->own[g - out->c->groups + 1];
-	return true;
+	out->at[0] = g ? out->own[g - out->c->groups + 1] : NULL;
+	return out->at[0] != NULL;
 }
 
 static void own_open(void *arg, const char *key, bool is_list)
@@ -262,12 +280,19 @@ static void own_close(void *arg)
 	out->depth--;
 }
 
-// Replies with the groups and what holds for each at present. `own=1`: also with the values that
-// each has of its own, in the form of a file, which PUT takes.
+// Is the group shown? `only` NULL: all are.
+static bool is_shown(const struct config *c, unsigned group, const char *only)
+{
+	return !only || strcmp(only, config_group_name(group ? &c->groups[group - 1] : NULL)) == 0;
+}
+
+// Replies with the groups, or the one that `group` names, and what holds for each at present.
+// `own=1`: also with the values that each has of its own, in the form of a file, which PUT takes.
 static void serve_groups(struct api *a, struct http_exchange *x)
 {
 	static const struct config_own_use use = {own_group, own_open, own_text, own_close};
 	const struct api_deps *d = &a->deps;
+	const char *only = http_param(x, "group");
 	bool has_own;
 	if (!api_param_flag(x, "own", &has_own))
 		return;
@@ -276,12 +301,19 @@ static void serve_groups(struct api *a, struct http_exchange *x)
 		return;
 	}
 	const struct config *c = d->config_current(d->reload_arg);
-	struct json_node *node[CONFIG_GROUPS_MAX + 1];
+	if (only && strcmp(only, CONFIG_EVERYONE) != 0 && !config_group_by_name(c, only)) {
+		api_param_refuse_group(a, x, only);
+		return;
+	}
+	struct json_node *node[CONFIG_GROUPS_MAX + 1] = {0};
+	struct member_names *names = member_names_new(c, api_client_book(a));
 	struct json_out *o = json_out_new();
 	struct json_node *list = json_out_array(o, json_out_root(o), "groups");
 	struct own_out own = {.o = o, .c = c, .own = node};
 	for (unsigned i = 0; i <= c->group_count; i++)
-		node[i] = detail_out(o, list, a, i, has_own);
+		if (is_shown(c, i, only))
+			node[i] = detail_out(o, list, a, i, has_own, names);
+	member_names_free(names);
 	if (!has_own || config_groups_own(d->config_bundle(d->reload_arg), &use, &own) == 0) {
 		http_reply(x, 200, json_out_finish(o));
 		return;
@@ -318,7 +350,7 @@ static void serve_services(struct api *, struct http_exchange *x)
 }
 
 const struct api_part api_groups_part = {
-	.endpoint = {{"/groups", serve_groups, API_GET, CONTROL_READ, "own"},
+	.endpoint = {{"/groups", serve_groups, API_GET, CONTROL_READ, "own group"},
 		{"/services", serve_services, API_GET, CONTROL_READ, ""}},
 	.status = groups_out,
 };

@@ -138,7 +138,8 @@ static bool knows_key(const void *, const char *key)
 {
 	return url_field_is_of(
 		"name own group blocking prefixes macs host_addresses clients vlan_count vlans "
-		"client_name_count client_names all_lists lists allow deny services safe_search "
+		"client_name_count client_names member_names all_lists lists allow deny services "
+		"safe_search "
 		"block block_all paused pause_left_s next_change_unix_s own_schedules schedules",
 		"", key);
 }

@@ -201,6 +201,20 @@ def ask_tagged(vlan, source, name):
                 return wire.tag_of(extra), socket.inet_ntoa(frame[-4:])
 
 
+def test_names_of_members_by_mac(lab):
+    leases, named, leased, bare = TMP / "leases", "02:00:5e:10:00:71", "02:00:5e:10:00:72", "02:00:5e:10:00:73"
+    leases.write_text(f"0 {leased} 198.18.0.72 pad *\n0 {named} 198.18.0.71 other *\n")
+    lab.configure(client_names={"lease_files": [str(leases)]}, clients=[{"name": "Tablet", "macs": [named]}],
+                  groups=[{"name": "kids", "clients": [named, leased, bare, THIRD], "vlans": [7]}, {"name": "other", "clients": [FOURTH]}])
+    names = [{"client": named, "name": "Tablet", "name_from": "clients"}, {"client": leased, "name": "pad", "name_from": "lease"}]
+    becomes(names, lambda: lab.get("groups")["groups"][1]["member_names"])
+    kids, = lab.get("groups", group="kids", own=1)["groups"]
+    assert kids["clients"] == [f"{THIRD}/32", named, leased, bare] and kids["own"]["vlans"] == ["7"]
+    said = lab.weirctl("groups", "kids")
+    assert f"\nTablet ({named})\npad ({leased})\n{bare}\nVLAN 7\n" in said and "other" not in said
+    assert 'no group "kid"; did you mean "kids"' in lab.weirctl("groups", "kid", status=1)
+
+
 def test_name_of_a_client_in_any_case(lab):
     lab.configure(clients=[{"name": "host:Tablet", "addresses": [THIRD]}], groups=[{"name": "kids", "clients": ["198.18.0.99"]}])
     lab.weirctl("group", "add", "HOST:TABLET", "kids")

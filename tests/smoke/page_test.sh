@@ -9,8 +9,9 @@ lab_up
 . "$smoke_dir/page_lab.sh"
 page_configure ''
 cat >>$config <<CONFIG
+clients: [{name: tablet, macs: ['02:00:5e:10:00:71']}]
 groups:
-- {name: kids, clients: [198.18.0.9], deny: [game.test]}
+- {name: kids, clients: [198.18.0.9, '02:00:5e:10:00:71'], deny: [game.test]}
 - {name: rest, clients: [198.18.0.10], schedules: [{name: always, from: '00:00', to: '24:00', pause: true}]}
 - {name: same, clients: [198.18.0.11], schedules: [{name: dusk, from: '20:00', to: '20:01', services: [steam]}]}
 - {name: heir, clients: [198.18.0.12]}
@@ -69,6 +70,7 @@ check "the first view is under 150 KB: ${size-} bytes" test "${size:-999999}" -l
 echo "  first view: $took ms"
 check "a client's group by the configuration, odd arguments, a failed reply" browse login "do:location.hash = '#/client/198.18.0.9', true" \
 	"do:$(tile Groupkids)" \
+	"do:location.hash = '#/groups', true" "do:!!document.querySelector('[aria-label=\"Group kids\"]')?.textContent.includes('198.18.0.9/32, tablet (02:00:5e:10:00:71)')" \
 	"do:location.hash = '#/client/%', true" "do:!!document.querySelector('main [role=alert]')" \
 	"do:location.hash = '#/queries/name=a%26client%3Dx%2By.test', true" "do:document.querySelector('main input')?.value === 'a&client=x+y.test' && !!document.querySelector('main table')" \
 	"do:(() => { const f = fetch; window.fetch = (u, o) => (u.startsWith('/v1/upstreams') ? Promise.reject(new TypeError()) : f(u, o)); window.mend = () => { window.fetch = f; }; return true; })()" \

@@ -83,6 +83,8 @@ export async function show(box, signal, encoded) {
       part('/log/top', { ...filter, seconds: DAY_S, limit: 10 }, null), part('/groups', {}, { groups: [] })]);
     const latest = found.rows[0], it = day?.clients.items[0], address = it?.text || latest?.client || argument;
     const why = await part('/why', { name: latest?.qname ?? 'example.com', client: address }, {}); // for its group, by the configuration
+    // A MAC address or an interface part comes before any address: another group needs just that.
+    const member = ['mac', 'iid'].includes(why.client?.found_by) ? why.client.by : address;
     const group = groups.find((g) => g.group === why.client?.group_number), about = h('div'), dayBox = h('div'), latestBox = h('div');
     const { open, hand } = detailsIn(about, mine, () => draw());
     let dayDraw = () => {};
@@ -99,7 +101,7 @@ export async function show(box, signal, encoded) {
       tiles([[_`Name`, it?.client_name || latest?.client_name || '–'], [_`Address`, address], [_`MAC address`, it?.mac || '–'], [_`Group`, group?.name ?? '–'], [_`Queries in 24 hours`, day ? number(day.names.queries) : '–'],
         [_`Blocked`, day ? percent(day.blocked.queries, day.names.queries) : '–'], [_`Did not exist`, day ? percent(day.nxdomain.queries, day.names.queries) : '–'], [_`Today`, day ? todayOf(day.hours) : '–'],
         [_`First seen in 24 hours`, seen(it?.first_unix_s)], [_`Last seen`, seen(it?.last_unix_s ?? latest?.time_us / 1e6)]]),
-      dayBox, group && groupShow(address, group, groups, look),
+      dayBox, group && groupShow(member, group, groups, look),
       h('h2', {}, _`The latest queries`), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, _`Search and follow its queries`)), about, latestBox);
     if (day) dayDraw = dayShow(dayBox, day, filter, hand, group?.group ? group.name : '', mine);
   });

@@ -167,13 +167,19 @@ function serversOf(g, upstreams) {
   return mayAdmin() ? h('div', {}, words && `${words}. `, h('a', { href: `#/settings/${everyone(g) ? '' : encodeURIComponent(set)}` }, _`Choose servers of ${g.name}`)) : words;
 }
 
+// A client as its group has it, behind the name that weir knows for its MAC address.
+const member = (g, client) => {
+  const known = (g.member_names ?? []).find((m) => m.client === client);
+  return known ? `${known.name} (${client})` : client;
+};
+
 // `known`: the replies that tell of all groups.
 function one(g, known, look) {
   const { all } = known, paint = mayAdmin() && week(g, known, look), again = (group) => action(_`Block again`, () => resume(group));
   const safe = Object.entries(g.safe_search ?? {}).filter(([, v]) => v).map(([k, v]) => `${k}: ${v}`).join(', ');
   return h('section', { 'aria-label': _`Group ${g.name}` }, h('h2', {}, g.name),
     h('p', {}, stateShow(g, all)),
-    facts([[_`Clients`, everyone(g) ? _`all that are in no group` : [...g.clients, ...(g.client_names ?? []), ...(g.vlans ?? []).map((v) => `VLAN ${v}`)].join(', ') || _`none`],
+    facts([[_`Clients`, everyone(g) ? _`all that are in no group` : [...g.clients.map((c) => member(g, c)), ...(g.client_names ?? []), ...(g.vlans ?? []).map((v) => `VLAN ${v}`)].join(', ') || _`none`],
       [_`Today`, todayShow(g, known.day)], [_`Lists`, g.all_lists ? _`all: ${g.lists.join(', ')}` : g.lists.join(', ') || _`none`], [_`Own entries`, _`${number(g.allow)} allowed, ${number(g.deny)} blocked`],
       [_`Blocked services`, (g.services ?? []).join(', ')], [_`Safe search`, safe], [_`Blocked names get`, `${g.block.mode}, TTL ${g.block.ttl} s`],
       [_`Upstream servers`, serversOf(g, known.upstreams)], [_`Next change`, g.next_change_unix_s ? when(g.next_change_unix_s) : '']]),

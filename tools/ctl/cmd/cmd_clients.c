@@ -250,6 +250,50 @@ static void all_print(const struct json_node *root)
 		schedules_print(groups);
 }
 
+// The name of a client, of those that weir has found; "": it has found none.
+static const char *member_name(const struct json_node *g, const char *client)
+{
+	const struct json_node *names = json_get(g, "member_names");
+	for (size_t i = 0; i < json_length(names); i++)
+		if (strcmp(json_text(json_at(names, i), "client"), client) == 0)
+			return json_text(json_at(names, i), "name");
+	return "";
+}
+
+// Prints who is in a group, a line each.
+static void members_print(const struct json_node *g)
+{
+	const struct json_node *clients = json_get(g, "clients"), *vlans = json_get(g, "vlans"),
+			       *names = json_get(g, "client_names");
+	const uint64_t counted = json_count(g, "prefixes") + json_count(g, "macs");
+	char text[TEXT_MAX];
+	double vlan;
+	if (json_length(clients) + json_length(vlans) + json_length(names))
+		printf("\nclients\n");
+	for (size_t i = 0; i < json_length(clients); i++) {
+		const char *client = json_item_text(clients, i), *name = member_name(g, client);
+		printf("%s%s", term_text(name, text, sizeof(text)), *name ? " (" : "");
+		printf("%s%s\n", term_text(client, text, sizeof(text)), *name ? ")" : "");
+	}
+	for (size_t i = 0; i < json_length(vlans); i++)
+		if (json_number(json_at(vlans, i), &vlan))
+			printf("VLAN %.0f\n", vlan);
+	for (size_t i = 0; i < json_length(names); i++)
+		printf("calls weir by %s\n",
+			term_text(json_item_text(names, i), text, sizeof(text)));
+	if (counted > json_length(clients))
+		printf("and more: %llu addresses, prefixes and MAC addresses in all\n",
+			(unsigned long long)counted);
+}
+
+static void one_print(const struct json_node *root)
+{
+	groups_print(json_get(root, "groups"));
+	members_print(json_at(json_get(root, "groups"), 0));
+	if (json_length(json_get(json_at(json_get(root, "groups"), 0), "schedules")))
+		schedules_print(json_get(root, "groups"));
+}
+
 static void domains_cell(struct table *t, const struct json_node *s, const char *key)
 {
 	table_cell_count(t, json_length(json_get(s, key)));
@@ -269,7 +313,9 @@ static void services_print(const struct json_node *root)
 
 static int cmd_groups(struct ctl *c)
 {
-	return show_call(c, false, "/groups", NULL, HTTP_SHORT_MS, all_print);
+	const struct http_param params[] = {{"group", c->operand}, {NULL, NULL}};
+	return show_call(
+		c, false, "/groups", params, HTTP_SHORT_MS, c->operand ? one_print : all_print);
 }
 
 static int cmd_services(struct ctl *c)
@@ -278,9 +324,9 @@ static int cmd_services(struct ctl *c)
 }
 
 CTL_COMMANDS = {
-	{"groups", NULL, 0, 0, 0, cmd_groups, "",
+	{"groups", NULL, 0, 1, 0, cmd_groups, "[GROUP]",
 		"List the groups of clients: their lists and services, and the schedules in "
-		"force."},
+		"force; with GROUP the clients of that one, too."},
 	{"services", NULL, 0, 0, 0, cmd_services, "",
 		"List the services that can be blocked by name."},
 	{"clients", "names", 0, 0, 0, cmd_client_names, "",
