@@ -117,7 +117,7 @@ static inline bool rules_list_failing(const struct rules_list_status *l)
 	X(FIRST, bool, held, SAME, SAME, "Whether the rule image in use comes from a rollback.")   \
 	X(FIRST, bool, has_previous, SAME, NONE, "Whether there is an image to roll back to.")     \
 	X(FIRST, uint64_t, previous_unix_s, SAME, NONE,                                            \
-		"When the image to roll back to was made; 0: there is none.")                      \
+		"When the image to roll back to was made; 0: no such image.")                      \
 	X(FIRST, uint64_t, pause_until_unix_s, SAME, NAMED("paused_until_timestamp_seconds"),      \
 		"When the pause of blocking ends; 0: blocking is not paused.")                     \
 	X(FIRST, bool, pause_lifts_block_all, SAME, NONE,                                          \
