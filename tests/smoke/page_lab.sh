@@ -17,8 +17,16 @@ page_configure() {
 # press BUTTON [ROW]: that of a row of a table
 press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1' && (e.closest('tr') ?? e).textContent.includes('${2-}')); if (b) b.click(); return !!b; })()"; }
 typed() { echo "(() => { const l = [...document.querySelectorAll('main label')].filter((e) => e.firstChild.textContent === '$1')[${3:-0}]; if (l) l.lastChild.value = '$2'; return !!l; })()"; }
+# put LABEL VALUE: in the first control of this label
+put() { echo "(() => { const i = [...document.querySelectorAll('main label')].find((e) => e.firstChild.textContent === '$1')?.lastChild; if (i) { i.value = '$2'; i.dispatchEvent(new Event('change')); } return !!i; })()"; }
+# send LABEL: the form of this control
+send() { echo "(() => { const l = [...document.querySelectorAll('main label')].find((e) => e.firstChild.textContent === '$1'); l?.closest('form').requestSubmit(); return !!l; })()"; }
 said() { echo "document.getElementById('said').textContent.includes('$1')"; }
 browse() { $python -B "$smoke_dir/rig/page_browser.py" $url "${who:-ann}" 'a long password' "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
+
+# Of a key of the configuration
+value() { weirctl --json config get "$1" | jq -re '.values[0].value'; }
+is() { [ "$(value "$1")" = "$2" ]; }
 
 page_user() { echo 'a long password' | weirctl password set ann --role admin; }
 

@@ -23,16 +23,10 @@ page_user >/dev/null
 upstream 5302 $tmp/up2.log
 
 settings="do:(window.confirm = () => true, location.hash = '#/settings', true)"
-# put LABEL VALUE: in the first control of this label
-put() { echo "(() => { const i = [...document.querySelectorAll('main label')].find((e) => e.firstChild.textContent === '$1')?.lastChild; if (i) { i.value = '$2'; i.dispatchEvent(new Event('change')); } return !!i; })()"; }
-# send LABEL: the form of this control
-send() { echo "(() => { const l = [...document.querySelectorAll('main label')].find((e) => e.firstChild.textContent === '$1'); l?.closest('form').requestSubmit(); return !!l; })()"; }
 # sets LABEL VALUE WORDS: and what the page says then
 sets() { browse login "$settings" "do:$(put "$1" "$2")" "do:$(send "$1")" "do:$(said "$1: $3.")" "do:document.querySelector('main').textContent.includes('as the file says')"; }
 back() { browse login "$settings" "do:$(press "$1 as the file says")" "do:$(said 'counts again')"; }
 gets() { [ "$(short "$1" A)" = "$2" ]; }
-value() { weirctl --json config get "$1" | jq -re '.values[0].value'; }
-is() { [ "$(value "$1")" = "$2" ]; }
 
 check "a blocked name gets 0.0.0.0" sets 'A blocked name gets' null '0.0.0.0 and ::'
 check "as a query shows" eventually gets blocked.test 0.0.0.0
@@ -98,40 +92,6 @@ check "a group with a server of its own" browse login "$settings" "${second[@]}"
 same "as weirctl has it" 'everyone, zone corp.test, group kids' "$(weirctl --json upstreams | jq -r '[.upstreams[].set] | unique_by(.) | sort_by(. != "everyone", . != "zone corp.test") | join(", ")')"
 check "neither has any more" browse login "$settings" "do:$(press 'Remove all' 'zone corp.test')" "do:$(said 'zone corp.test has no servers')" "do:$(press 'Remove all' 'group kids')" "do:$(said 'group kids has no servers')"
 same "everyone alone" everyone "$(weirctl --json upstreams | jq -r '.upstreams[].set')"
-echo "forward_zones: [{name: CAPS.Test, servers: ['127.0.0.1:5302']}]" >>$config
-check "a zone that the file has in capitals" taken_over weirctl config apply --why capitals
-check "loses its servers by the name that the page shows" browse login "$settings" "do:$(press 'Remove all' 'zone caps.test')" "do:$(said 'zone caps.test has no servers')"
-same "everyone alone" everyone "$(weirctl --json upstreams | jq -r '.upstreams[].set')"
-check "of which the history says" eval 'weirctl --json config history | jq -e ".versions[0].what == \"zone caps.test removed\""'
-view() { echo "do:(window.confirm = (q) => (window.asked = q, true), location.hash = '#/$1', true)"; }
-newest="document.querySelectorAll('main tbody tr')[0]?.textContent"
-apply="do:import('/api.js').then((m) => m.post('/config/set', { path: 'cache.min_ttl', yaml: 61 })).then(() => { location.hash = '#/config'; return true; })"
-check "a version under watch settles by itself, and the newest change is undone where it stands" browse login "$(view local)" "$apply" "do:$newest?.includes('cache.min_ttl set') && $newest.includes('pending')" \
-	"do:$newest.includes('applied')" "do:$(press 'Undo this change')" "do:$(said 'is in force again.')" "do:asked.startsWith('Undo \"cache.min_ttl set\"?')"
-same "as it was" 0 "$(value cache.min_ttl)"
-check "a difference has room in a narrow window" browse narrow login "$(view config)" "do:$(press 'What changed')" "do:(() => { const p = document.querySelector('main .about pre'); return !!p && p.scrollWidth <= p.clientWidth; })()"
-check "a group says where its servers are chosen" browse login "$(view groups)" "do:(() => { const a = document.querySelector('[aria-label=\"Group kids\"] .facts a'); a?.click(); return !!a; })()" \
-	"do:[...document.querySelectorAll('[aria-label=\"Choose servers\"] select')].some((s) => s.value === 'group kids')"
-answers() { browse login "$(view local)" "do:$(put "$1" "$2")" "do:$(send "$1")" "do:$(said "$1: ")" "do:document.querySelector('main').textContent.includes('as the file says')"; }
-check "other types of local names" answers 'Other types of a local name' forward
-check "go to the servers" is local.missing_types forward
-check "names without a dot" answers 'A name without a dot that is not local' home
-check "stay at home" is local.single_labels home
-check "both back" eval 'weirctl config clear local.missing_types && weirctl config clear local.single_labels'
-ink() { echo "getComputedStyle($1).color"; }
-check "a value is no hint" browse login "$(view local)" "do:(() => { const i = document.querySelector('main input'); return !!i && $(ink i) === $(ink document.body) && $(ink "i, '::placeholder'") !== $(ink document.body) && getComputedStyle(i, '::placeholder').fontStyle === 'italic'; })()"
-form='[0-9]{1,2} [A-Z][a-z]{2}'
-check "dates have one form" browse login "$(view config)" "do:import('/dom.js').then((m) => /^$form 2023, [0-9]{2}:[0-9]{2}\$/.test(m.when(1.7e9)) && /^$form\$/.test(m.date(Date.now() / 1000)) && /^[0-9]{2}:[0-9]{2}\$/.test(m.clock(1.7e9)))" \
-	"do:/^$form, [0-9]{2}:[0-9]{2}:[0-9]{2}\$/.test(document.querySelectorAll('main tbody td')[1]?.textContent)"
-held() { weirctl --json blocklist status | jq -e ".held == $1"; }
-echo later.test >>/run/smoke/blocked.list
-check "a change of a list" weirctl blocklist reload
-check "later.test is blocked" eventually blocks later.test
-check "the names of before come back after a question" browse login "$(view lists)" "do:(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent.startsWith('Back to the names of ')); b?.click(); return !!b; })()" \
-	"do:$(said 'are in force, until')" "do:asked.includes('until then weir fetches no list')" "do:document.querySelector('main').textContent.includes('Older names are held')"
-check "and stay" held true
-check "until a fetch" browse login "$(view lists)" "do:$(press 'Fetch all now')" "do:$(said 'up to date')"
-check "which ends it" held false
 check "a public resolver by its name, which nothing answers for here" browse login "$settings" "do:$(choose Test)" "do:$(said 'tls://dns.quad9.net@149.112.112.112: TLS: no')" "do:$(choose Add)" "do:$(said 'quad9 over TLS is added.')"
 check "has the servers of weirctl" eval 'weirctl --json upstreams | jq -e "[.upstreams[] | select(.via == \"tls\") | .name] | sort == [\"149.112.112.112:853\", \"9.9.9.9:853\"]"'
 check "remove one" browse login "$settings" "do:$(press Remove 149.112.112.112)" "do:$(said 'is removed')"

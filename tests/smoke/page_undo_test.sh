@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Ways back on the page in headless Chromium: a version undone, the names of before, a zone's servers; local names of other types,
+# the form of dates and of what is typed.
+. "$(dirname "$0")/_init.sh"
+
+if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
+	echo "skipped: no chromium, or no python3-websocket"
+	exit 77
+fi
+lab_up
+. "$smoke_dir/page_lab.sh"
+page_configure 'page: true'
+"$lab" stop controlplane >/dev/null
+check "restarted" "$lab" start controlplane
+page_user >/dev/null
+upstream 5302 $tmp/up2.log
+weirctl group create kids 198.18.0.99 >/dev/null
+
+settings="do:(window.confirm = () => true, location.hash = '#/settings', true)"
+echo "forward_zones: [{name: CAPS.Test, servers: ['127.0.0.1:5302']}]" >>$config
+check "a zone that the file has in capitals" taken_over weirctl config apply --why capitals
+check "loses its servers by the name that the page shows" browse login "$settings" "do:$(press 'Remove all' 'zone caps.test')" "do:$(said 'zone caps.test has no servers')"
+same "everyone alone" everyone "$(weirctl --json upstreams | jq -r '.upstreams[].set')"
+check "of which the history says" eval 'weirctl --json config history | jq -e ".versions[0].what == \"zone caps.test removed\""'
+view() { echo "do:(window.confirm = (q) => (window.asked = q, true), location.hash = '#/$1', true)"; }
+newest="document.querySelectorAll('main tbody tr')[0]?.textContent"
+apply="do:import('/api.js').then((m) => m.post('/config/set', { path: 'cache.min_ttl', yaml: 61 })).then(() => { location.hash = '#/config'; return true; })"
+check "a version under watch settles by itself, and the newest change is undone where it stands" browse login "$(view local)" "$apply" "do:$newest?.includes('cache.min_ttl set') && $newest.includes('pending')" \
+	"do:$newest.includes('applied')" "do:$(press 'Undo this change')" "do:$(said 'is in force again.')" "do:asked.startsWith('Undo \"cache.min_ttl set\"?')"
+same "as it was" 0 "$(value cache.min_ttl)"
+check "a difference has room in a narrow window" browse narrow login "$(view config)" "do:$(press 'What changed')" "do:(() => { const p = document.querySelector('main .about pre'); return !!p && p.scrollWidth <= p.clientWidth; })()"
+check "a group says where its servers are chosen" browse login "$(view groups)" "do:(() => { const a = document.querySelector('[aria-label=\"Group kids\"] .facts a'); a?.click(); return !!a; })()" \
+	"do:[...document.querySelectorAll('[aria-label=\"Choose servers\"] select')].some((s) => s.value === 'group kids')"
+answers() { browse login "$(view local)" "do:$(put "$1" "$2")" "do:$(send "$1")" "do:$(said "$1: ")" "do:document.querySelector('main').textContent.includes('as the file says')"; }
+check "other types of local names" answers 'Other types of a local name' forward
+check "go to the servers" is local.missing_types forward
+check "names without a dot" answers 'A name without a dot that is not local' home
+check "stay at home" is local.single_labels home
+check "both back" eval 'weirctl config clear local.missing_types && weirctl config clear local.single_labels'
+ink() { echo "getComputedStyle($1).color"; }
+check "a value is no hint" browse login "$(view local)" "do:(() => { const i = document.querySelector('main input'); return !!i && $(ink i) === $(ink document.body) && $(ink "i, '::placeholder'") !== $(ink document.body) && getComputedStyle(i, '::placeholder').fontStyle === 'italic'; })()"
+form='[0-9]{1,2} [A-Z][a-z]{2}'
+check "dates have one form" browse login "$(view config)" "do:import('/dom.js').then((m) => /^$form 2023, [0-9]{2}:[0-9]{2}\$/.test(m.when(1.7e9)) && /^$form\$/.test(m.date(Date.now() / 1000)) && /^[0-9]{2}:[0-9]{2}\$/.test(m.clock(1.7e9)))" \
+	"do:/^$form, [0-9]{2}:[0-9]{2}:[0-9]{2}\$/.test(document.querySelectorAll('main tbody td')[1]?.textContent)"
+held() { weirctl --json blocklist status | jq -e ".held == $1"; }
+echo later.test >>/run/smoke/blocked.list
+check "a change of a list" weirctl blocklist reload
+check "later.test is blocked" eventually blocks later.test
+check "the names of before come back after a question" browse login "$(view lists)" "do:(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent.startsWith('Back to the names of ')); b?.click(); return !!b; })()" \
+	"do:$(said 'are in force, until')" "do:asked.includes('until then weir fetches no list')" "do:document.querySelector('main').textContent.includes('Older names are held')"
+check "and stay" held true
+check "until a fetch" browse login "$(view lists)" "do:$(press 'Fetch all now')" "do:$(said 'up to date')"
+check "which ends it" held false
+finish
