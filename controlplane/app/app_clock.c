@@ -93,8 +93,7 @@ void app_clock_open(struct app *a)
 	e.built_s = stat("/proc/self/exe", &st) == 0 ? st.st_mtime : 0;
 	k->began_ms = k->saved_ms = e.now_ms;
 	k->is_strict = true;
-	k->saved = e.saved;
-	memcpy(k->saved.boot, boot, sizeof(k->saved.boot));
+	clock_saved_begin(&e, &k->saved);
 	const uint64_t until_ms =
 		clock_grace_decide(&e, UINT64_C(1000) * a->started->dnssec.clock_grace_s);
 	if (until_ms) {
@@ -136,6 +135,8 @@ static void save(struct app *a)
 		return;
 	k->saved.unix_s = time(NULL);
 	k->saved.until_ms = 0;
+	if (k->saved.unix_s >= k->saved.built_s)
+		k->saved.boots = 0;
 	k->saved_ms = clock_mono_ms();
 	k->is_saving = job_runner_start(a->versions->runner, 0, save_work, save_done, k) == 0;
 }

@@ -13,9 +13,30 @@
 static _Atomic int64_t evident_s;
 static _Atomic uint64_t until_ms;
 
+static uint64_t boots_of(const struct clock_evidence *e)
+{
+	const struct clock_saved *s = &e->saved;
+
+	if (e->now_s >= e->built_s)
+		return 0;
+	if (s->built_s != e->built_s)
+		return 1;
+	const bool is_other = strcmp(e->boot, s->boot) != 0;
+	return s->boots > CLOCK_BUILT_BOOTS ? s->boots : s->boots + (is_other || s->boots == 0);
+}
+
+void clock_saved_begin(const struct clock_evidence *e, struct clock_saved *out)
+{
+	*out = (struct clock_saved){
+		.unix_s = e->saved.unix_s, .built_s = e->built_s, .boots = boots_of(e)};
+	memcpy(out->boot, e->boot, strnlen(e->boot, sizeof(out->boot) - 1));
+}
+
 int64_t clock_evident_s(const struct clock_evidence *e)
 {
-	return e->saved.unix_s > e->built_s ? e->saved.unix_s : e->built_s;
+	const bool counts = boots_of(e) <= CLOCK_BUILT_BOOTS;
+
+	return counts && e->built_s > e->saved.unix_s ? e->built_s : e->saved.unix_s;
 }
 
 uint64_t clock_grace_decide(const struct clock_evidence *e, uint64_t ms)
@@ -75,6 +96,9 @@ void clock_saved_read(struct clock_saved *out, const char *path)
 	const uint64_t unix_s = state_file_get_number(&f, "unix_s");
 	out->unix_s = unix_s <= INT64_MAX ? (int64_t)unix_s : 0;
 	out->until_ms = state_file_get_number(&f, "until_ms");
+	const uint64_t built_s = state_file_get_number(&f, "built_s");
+	out->built_s = built_s <= INT64_MAX ? (int64_t)built_s : 0;
+	out->boots = state_file_get_number(&f, "boots");
 }
 
 int clock_saved_write(const struct clock_saved *s, const char *path, char why[CLOCK_WHY_MAX])
@@ -86,5 +110,7 @@ int clock_saved_write(const struct clock_saved *s, const char *path, char why[CL
 	state_file_text(&f, "boot", s->boot);
 	state_file_number(&f, "unix_s", s->unix_s > 0 ? (uint64_t)s->unix_s : 0);
 	state_file_number(&f, "until_ms", s->until_ms);
+	state_file_number(&f, "built_s", s->built_s > 0 ? (uint64_t)s->built_s : 0);
+	state_file_number(&f, "boots", s->boots);
 	return state_file_write(&f, path, why);
 }

@@ -21,8 +21,9 @@
 // evidence, and at its end by CLOCK_BOOTTIME at the latest. It never begins again in this process.
 //
 // The saved time is itself wrong if the clock was ahead when weir saved it. Such evidence lasts for
-// one boot: after the grace weir saves what the clock shows. A program's file with a date in the
-// future is evidence at each boot until then.
+// one boot: after the grace weir saves what the clock shows. The date of the program's file is
+// evidence for CLOCK_BUILT_BOOTS boots until a clock has reached it: a date in the future gives no
+// grace at each boot, and a machine that first boots without a network still gets another one.
 //
 // Any thread; clock_grace_begin before other threads run.
 
@@ -30,13 +31,15 @@
 #include <stdint.h>
 #include <weir/attr.h>
 
-enum { CLOCK_BOOT_MAX = 40 };
+enum { CLOCK_BOOT_MAX = 40, CLOCK_BUILT_BOOTS = 3 };
 
 // The content of the saved file. Moments by the wall clock end in _s, by clock_mono_ms in _ms.
 struct clock_saved {
 	char boot[CLOCK_BOOT_MAX]; // id of the boot in which it was saved; "": nothing is saved
 	int64_t unix_s;
 	uint64_t until_ms; // end of that boot's grace; 0: it has none, or no more
+	int64_t built_s;   // date of the program's file
+	uint64_t boots;    // boots in a row with a clock before that date
 };
 
 struct clock_evidence {
@@ -46,7 +49,10 @@ struct clock_evidence {
 	struct clock_saved saved;
 };
 
-// The time that has passed for certain: the later one of the two moments.
+// What to save for this boot: no grace yet, and `boots` with this one.
+void clock_saved_begin(const struct clock_evidence *e, struct clock_saved *out);
+// The time that has passed for certain: the later one of the two moments. The program's date does
+// not count in more than CLOCK_BUILT_BOOTS boots.
 int64_t clock_evident_s(const struct clock_evidence *e);
 // When a grace of `ms` from now on, or the one that this boot has already, ends; 0: there is none.
 uint64_t clock_grace_decide(const struct clock_evidence *e, uint64_t ms);

@@ -80,6 +80,7 @@ echo "# a clock that is right"
 strict "the clock being right" before
 same "no grace" 0 "$(left)"
 check "the time is saved" grep -q "^boot $(cat /proc/sys/kernel/random/boot_id)$" $state
+check "and the date of the program" grep -q "^built_s $(stat -Lc %Y "/proc/$(cut -d" " -f1 /run/weir/lab/controlplane.pid)/exe")$" $state
 
 echo "# a boot with a clock that is behind"
 redis-cli -p 6401 flushall >/dev/null

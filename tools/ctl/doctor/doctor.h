@@ -25,7 +25,7 @@ struct doctor {
 	// Users of the two processes: a running process's, else the package's, else root.
 	struct passwd_user dp, cp;
 	pid_t dp_pid, cp_pid;          // 0: not running, or not known
-	uint64_t cp_said_pid;          // of /status; cp_pid is 0 if it runs another program
+	uint64_t cp_said_pid;          // the pid in /status; cp_pid is 0 if it runs another program
 	bool is_hidden;                // this user may not see whether a process runs
 	bool runs;                     // a process runs
 	bool is_trial;                 // doctor_try(): findings that are ok are only counted

@@ -47,6 +47,40 @@ TEST(test_a_boot_has_one_grace_with_one_end)
 	assert_int_equal(clock_grace_decide(&e, GRACE_MS), NOW_MS + GRACE_MS);
 }
 
+// A date in the future does not give a grace at each boot; a new date counts again, and so does one
+// that a clock has reached.
+TEST(test_the_date_of_the_program_counts_in_few_boots)
+{
+	static const char *const boots[] = {"first", "second", "third", "fourth", "fifth"};
+	struct clock_evidence e = evidence(NOW_S + 9, 0, "");
+	for (unsigned i = 0; i < ARRAY_LEN(boots); i++) {
+		const bool counts = i < CLOCK_BUILT_BOOTS;
+		e.boot = boots[i];
+		assert_int_equal(clock_grace_decide(&e, GRACE_MS), counts ? NOW_MS + GRACE_MS : 0);
+		clock_saved_begin(&e, &e.saved);
+		e.saved.until_ms = counts ? NOW_MS + GRACE_MS : 0;
+		// A restart in the same boot finds the same.
+		assert_int_equal(clock_evident_s(&e), counts ? NOW_S + 9 : 0);
+		assert_int_equal(clock_grace_decide(&e, GRACE_MS), counts ? NOW_MS + GRACE_MS : 0);
+		clock_saved_begin(&e, &e.saved);
+		assert_string_equal(e.saved.boot, boots[i]);
+		assert_int_equal(e.saved.unix_s, 0);
+	}
+	e.boot = "sixth";
+	e.saved.unix_s = NOW_S + 1; // the saved time counts as always
+	assert_int_equal(clock_grace_decide(&e, GRACE_MS), NOW_MS + GRACE_MS);
+	e.saved.unix_s = 0;
+	e.built_s++; // another program
+	assert_int_equal(clock_grace_decide(&e, GRACE_MS), NOW_MS + GRACE_MS);
+	e.built_s--;
+	e.now_s = NOW_S + 9;
+	clock_saved_begin(&e, &e.saved);
+	assert_int_equal(e.saved.boots, 0);
+	e.boot = "seventh";
+	e.now_s = NOW_S;
+	assert_int_equal(clock_grace_decide(&e, GRACE_MS), NOW_MS + GRACE_MS);
+}
+
 TEST(test_no_grace_where_it_is_off_or_the_boot_is_not_known)
 {
 	struct clock_evidence e = evidence(NOW_S + 1, NOW_S + 1, "last");
@@ -89,13 +123,20 @@ TEST(test_evidence_without_a_grace_is_kept)
 
 TEST(test_what_is_saved_is_read)
 {
-	struct clock_saved s = {.boot = "0b1e", .unix_s = 1800000000, .until_ms = 77}, got;
+	struct clock_saved s = {.boot = "0b1e",
+				   .unix_s = 1800000000,
+				   .until_ms = 77,
+				   .built_s = 5,
+				   .boots = 2},
+			   got;
 	char why[CLOCK_WHY_MAX];
 	assert_int_equal(clock_saved_write(&s, path, why), 0);
 	clock_saved_read(&got, path);
 	assert_string_equal(got.boot, "0b1e");
 	assert_int_equal(got.unix_s, 1800000000);
 	assert_int_equal(got.until_ms, 77);
+	assert_int_equal(got.built_s, 5);
+	assert_int_equal(got.boots, 2);
 	FILE *f = fopen(path, "a");
 	assert_non_null(f);
 	assert_true(fputs("damage\n", f) >= 0 && fclose(f) == 0);
