@@ -383,50 +383,48 @@ struct v4_table {
 	unsigned blocks;
 };
 
-// MAC addresses as prefixes of their length, which are `*address`.
-static int macs_collect(
-	const struct config *c, struct policy_prefixes *out, struct ip_address **address)
+// Addresses of one kind in a group: `count` of them, `len` bytes each.
+struct of_group {
+	unsigned count, len;
+	const uint8_t *bytes;
+};
+
+static struct of_group macs_of(const struct config_group *g)
 {
-	unsigned n = 0;
-	for (unsigned i = 0; i < c->group_count; i++)
-		n += c->groups[i].mac_count;
-	if (n > POLICY_MACS_MAX)
-		return -E2BIG;
-	out->one = heap_calloc(n + 1, sizeof(*out->one));
-	*address = heap_calloc(n + 1, sizeof **address);
-	if (!out->one || !*address)
-		return -ENOMEM;
-	for (unsigned i = 0; i < c->group_count; i++)
-		for (unsigned k = 0; k < c->groups[i].mac_count; k++) {
-			struct ip_address *a = &(*address)[out->count];
-			a->prefix_len = 8 * POLICY_MAC_LEN;
-			memcpy(a->bytes, c->groups[i].macs[k].bytes, POLICY_MAC_LEN);
-			out->one[out->count++] = (struct policy_prefix){a, (uint8_t)(i + 1)};
-		}
-	qsort(out->one, out->count, sizeof(*out->one), prefix_order);
-	return 0;
+	return (struct of_group){g->mac_count, POLICY_MAC_LEN, g->macs ? g->macs->bytes : NULL};
 }
 
-// Interface identifiers as prefixes of their length, which are `*address`.
-static int iids_collect(
-	const struct config *c, struct policy_prefixes *out, struct ip_address **address)
+static struct of_group iids_of(const struct config_group *g)
+{
+	return (struct of_group){g->iid_count, POLICY_IID_LEN, g->iids ? g->iids->bytes : NULL};
+}
+
+static_assert(sizeof(struct config_mac) == POLICY_MAC_LEN);
+static_assert(sizeof(struct config_iid) == POLICY_IID_LEN);
+
+// MAC addresses or interface identifiers as prefixes of their length, which are `*address`.
+static int links_collect(const struct config *c,
+	struct of_group (*of)(const struct config_group *g), unsigned most,
+	struct policy_prefixes *out, struct ip_address **address)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < c->group_count; i++)
-		n += c->groups[i].iid_count;
-	if (n > POLICY_IIDS_MAX)
+		n += of(&c->groups[i]).count;
+	if (n > most)
 		return -E2BIG;
 	out->one = heap_calloc(n + 1, sizeof(*out->one));
 	*address = heap_calloc(n + 1, sizeof **address);
 	if (!out->one || !*address)
 		return -ENOMEM;
-	for (unsigned i = 0; i < c->group_count; i++)
-		for (unsigned k = 0; k < c->groups[i].iid_count; k++) {
+	for (unsigned i = 0; i < c->group_count; i++) {
+		const struct of_group g = of(&c->groups[i]);
+		for (unsigned k = 0; k < g.count; k++) {
 			struct ip_address *a = &(*address)[out->count];
-			a->prefix_len = 8 * POLICY_IID_LEN;
-			memcpy(a->bytes, c->groups[i].iids[k].bytes, POLICY_IID_LEN);
+			a->prefix_len = (uint8_t)(8 * g.len);
+			memcpy(a->bytes, g.bytes + (size_t)k * g.len, g.len);
 			out->one[out->count++] = (struct policy_prefix){a, (uint8_t)(i + 1)};
 		}
+	}
 	qsort(out->one, out->count, sizeof(*out->one), prefix_order);
 	return 0;
 }
@@ -598,9 +596,9 @@ static int parts_build(struct parts *p, const struct config *config, struct poli
 	if (rc == 0)
 		rc = prefixes_collect(config, 6, &p->v6);
 	if (rc == 0)
-		rc = macs_collect(config, &p->mac, &p->mac_address);
+		rc = links_collect(config, macs_of, POLICY_MACS_MAX, &p->mac, &p->mac_address);
 	if (rc == 0)
-		rc = iids_collect(config, &p->iid, &p->iid_address);
+		rc = links_collect(config, iids_of, POLICY_IIDS_MAX, &p->iid, &p->iid_address);
 	if (rc == 0)
 		rc = v4_build(&p->v4, leaf_other(config), &p->t);
 	if (rc == 0)
