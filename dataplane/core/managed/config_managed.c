@@ -74,7 +74,8 @@ static const struct config_node *value_of(
 const struct config_node *managed_value(
 	const struct config_field *f, const struct config_node *mapping)
 {
-	return value_of(f, mapping, EMPTY_LISTS_DEPTH);
+	const struct config_node *n = value_of(f, mapping, EMPTY_LISTS_DEPTH);
+	return n && n->kind == CONFIG_NODE_LIST && n->count == 0 ? NULL : n;
 }
 
 static bool fields_have(const struct config_field *f, const struct config_node *mapping, int depth)

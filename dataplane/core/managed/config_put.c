@@ -69,14 +69,6 @@ static int groups_read(const struct config_bundle *b, bool has_managed, struct g
 	return rc < 0 ? rc : out->rc;
 }
 
-// The value of a key of the mapping. NULL: it has none, or an empty list, which says the same.
-static const struct config_node *value_of(
-	const struct config_field *f, const struct config_node *mapping)
-{
-	const struct config_node *n = managed_value(f, mapping);
-	return n && n->kind == CONFIG_NODE_LIST && n->count == 0 ? NULL : n;
-}
-
 static void mapping_walk(const struct config_field *f, const struct config_node *mapping,
 	const struct config_own_use *use, void *arg);
 
@@ -106,7 +98,7 @@ static void mapping_walk(const struct config_field *f, const struct config_node 
 	const struct config_own_use *use, void *arg)
 {
 	for (; f->key; f++) {
-		const struct config_node *n = value_of(f, mapping);
+		const struct config_node *n = managed_value(f, mapping);
 		if (n)
 			value_walk(f, n, use, arg);
 	}
@@ -150,7 +142,7 @@ static bool mapping_same(
 {
 	bool is_same = true;
 	for (; is_same && f->key; f++)
-		is_same = value_same(f, value_of(f, a), value_of(f, b));
+		is_same = value_same(f, managed_value(f, a), managed_value(f, b));
 	return is_same;
 }
 
@@ -204,8 +196,8 @@ static int group_set(struct config_managed *m, const struct config_node *wanted,
 	int rc = item ? config_node_text_add(t, item, "name", name) : -ENOMEM;
 	rest_clear(m, name, path);
 	for (const struct config_field *f = group_fields() + 1; rc == 0 && f->key; f++) {
-		const struct config_node *has = filed ? value_of(f, filed) : NULL,
-					 *want = value_of(f, wanted);
+		const struct config_node *has = filed ? managed_value(f, filed) : NULL,
+					 *want = managed_value(f, wanted);
 		if (value_same(f, has, want))
 			continue;
 		snprintf(path + len, sizeof(path) - (size_t)len, ".%s", f->key);

@@ -22,7 +22,7 @@ void managed_field_print(const struct config_field *f, const struct config_node 
 	bool keeps_empty, FILE *out);
 // The sections that the operator's files keep of their own (config_sync.own). -EINVAL, -ENOMEM.
 ATTR_MUST_CHECK int managed_own_find(const struct config_bundle *b, uint32_t *own);
-// The value of a key of an item, which may be an empty list; NULL: it has no value.
+// The value of a key of an item; NULL: it has none, or an empty list, which says the same.
 const struct config_node *managed_value(
 	const struct config_field *f, const struct config_node *mapping);
 // Has the item no value but that of its first key?
