@@ -82,6 +82,7 @@ drwxr-x--- root/root ./etc/weir/
 -rw-r--r-- root/root ./lib/systemd/system/weir-doctor.service
 -rw-r--r-- root/root ./lib/systemd/system/weir-doctor.timer
 -rw-r--r-- root/root ./lib/systemd/system/weir-doctor.path
+-rw-r--r-- root/root ./lib/systemd/system/weir-announce.service
 -rw-r--r-- root/root ./lib/systemd/system/dev-hugepages\\x2dweir.mount
 -rw-r--r-- root/root ./lib/udev/rules.d/60-weir-nic.rules
 -rw-r--r-- root/root ./usr/lib/sysusers.d/weir.conf
@@ -89,6 +90,7 @@ drwxr-x--- root/root ./etc/weir/
 -rw-r--r-- root/root ./usr/lib/weir/import/weir_import/main.py
 -rw-r--r-- root/root ./usr/lib/weir/import/weir_import/readers/pihole.py
 -rw-r--r-- root/root ./usr/lib/tmpfiles.d/weir.conf
+-rwxr-xr-x root/root ./usr/lib/weir/weir-announce
 -rw-r--r-- root/root ./usr/lib/sysctl.d/10-weir.conf
 -rw-r--r-- root/root ./usr/share/bash-completion/completions/weirctl
 -rw-r--r-- root/root ./usr/share/doc/weir/copyright
