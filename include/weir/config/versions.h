@@ -175,6 +175,7 @@ struct config_start {
 ATTR_MUST_CHECK int config_start(const char *path, enum config_secrets_kind secrets,
 	struct config_start *out, char why[CONFIG_WHY_MAX]);
 // Logs which version a process starts with, and a warning if the file on disk differs or is
-// broken, a version could not be used, or the shared part replaces sections. `c`: its configuration.
+// broken, a version could not be used, or the shared part replaces sections. `c`: the configuration
+// that the start found.
 void config_start_log(const struct config_start *s, const char *path, const struct config *c);
 void config_start_free(struct config_start *s); // the caller frees `config`

@@ -61,8 +61,7 @@ TEST(a_proof_names_file_and_place)
 	char path[] = "/managed.yaml", bytes[] = "tls:\n  certificates: []\n";
 	const struct config_bundle kept = {
 		.managed = {.path = path, .bytes = bytes, .len = strlen(bytes)}};
-	assert_int_equal(
-		config_bundle_read(file, &kept, CONFIG_SECRETS_ALL, &b, &c, &errors), 0);
+	assert_int_equal(config_bundle_read(file, &kept, CONFIG_SECRETS_ALL, &b, &c, &errors), 0);
 	const struct config_proof proof = {.texts = &b, .errors = &errors};
 	config_machine_prove(c, "", &proof);
 	config_proof_refuse(&proof, "tls.certificates", "cannot be used");
