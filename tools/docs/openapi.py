@@ -26,7 +26,7 @@ ALSO_JSON = ("/events",)  # with follow=0
 TEXTS = {"/metrics": "text/plain", "/debug/heap": "text/plain", "/profile/cpu": "application/octet-stream",
          "/profile/alloc": "application/octet-stream", "/profile/threads": "application/octet-stream"}
 BODIES = {"/config/restore": "application/yaml"}  # what is no form
-ROLES = ["none", "read", "operate", "admin"]
+ROLES = ["none", "sync", "read", "operate", "admin"]
 
 # The command of json.md that prints a reply, where its words are not the path; of some an object within is the reply.
 PRINTS = {"/blocklist": "blocklist status", "/log": "log status", "/mem": "mem accounts", "/refresh": "refresh stats", "/stats": "stats",
@@ -189,7 +189,7 @@ def document(root):
         "openapi": "3.1.0",
         "info": {"title": "weir control API", "version": "1", "license": {"name": "BSD-3-Clause"},
                  "description": "Made by tools/docs/openapi.py from the tables of endpoints. Stable: later versions only add. "
-                                "x-weir-role is the lowest role that an endpoint takes: none, read, operate or admin."},
+                                "x-weir-role is the lowest role that an endpoint takes: none, read, operate or admin; sync: that one or admin."},
         "servers": [{"url": "https://localhost:9953"}],
         "security": [{"token": []}, {"session": []}, {"certificate": []}],
         "paths": paths,
