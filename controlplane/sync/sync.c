@@ -44,12 +44,12 @@ struct sync {
 	struct event *timer;
 	struct rng rng;
 	struct settings set;
-	unsigned generation; // of the settings
+	unsigned generation; // raised with each change of the settings
 	char path[PATH_MAX];
 	struct sync_memory memory;
 	char store_why[STATE_FILE_WHY_MAX];
 	bool is_closing, is_promoting;
-	unsigned jobs; // of the thread
+	unsigned jobs; // jobs that the thread has
 	// The secondary's.
 	bool is_polling, is_applying;
 	uint64_t poll_begun_ms, poll_due_ms, good_ms;
@@ -58,10 +58,10 @@ struct sync {
 	char why[SYNC_WHY_MAX];
 	bool is_epoch_refused;
 	struct sync_offer offer; // the version that is being taken
-	unsigned watched;        // number of this box's version whose health is watched; 0: none
-	unsigned version;        // the primary's number of the version in force here; 0: unknown
-	unsigned digest_of;      // version of this box that `digest` is of
-	char digest[SYNC_DIGEST_LEN + 1]; // of the shared part in force; "": none
+	unsigned watched;   // number of this box's version whose health is watched; 0: no watch
+	unsigned version;   // the primary's number of the version in force here; 0: unknown
+	unsigned digest_of; // version of this box that `digest` is of
+	char digest[SYNC_DIGEST_LEN + 1]; // digest of the shared part in force; "": no such part
 	uint64_t polls[SYNC_POLL_ENDS], taken, refused, taken_back;
 	// The primary's.
 	struct sync_boxes *boxes;
@@ -286,7 +286,7 @@ static void applied(void *arg, int err, const char *why, const char *)
 	if (err > 0)
 		log_warning("sync: version %u of %s is in force, but: %s", s->offer.version,
 			s->memory.primary, why);
-	// Without a version of its own, as when the texts are those in force, nothing is watched.
+	// Number 0: versions cannot be stored, and a watch ends all the same.
 	s->watched = version_of(s)->number ? version_of(s)->number : UINT_MAX;
 	timer_set(s, PENDING_MS);
 }

@@ -63,10 +63,10 @@ struct sync_status {
 	bool is_secondary;         // the configuration names a primary
 	const char *url;           // sync.primary; ""
 	struct sync_memory memory; // epoch, primary, the version refused
-	uint64_t epoch;            // of this box as a primary, at least 1
+	uint64_t epoch;            // the epoch of this box as a primary, at least 1
 	unsigned version;          // the primary's number of the version that `result` is of
 	enum sync_result result;
-	int64_t good_unix_s;   // last good poll; 0: none
+	int64_t good_unix_s;   // last good poll; 0: no poll was good
 	uint64_t silent_ms;    // since the last good poll, or since this box is a secondary
 	bool is_epoch_refused; // the last poll found a second primary; `why` names both
 	const char *why;       // why the last poll was not good; ""

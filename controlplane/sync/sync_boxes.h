@@ -19,7 +19,7 @@ struct sync_box {
 	struct sync_report report;
 	char from[SYNC_BOX_FROM_MAX]; // address
 	uint64_t seen_ms;             // clock_mono_ms of the last poll
-	int64_t clock_ms;             // its clock minus this box's, by the last poll
+	int64_t clock_ms;             // the box's clock minus this box's, by the last poll
 };
 
 struct sync_boxes {

@@ -12,23 +12,23 @@
 #include "sync_reply.h"
 
 enum {
-	SYNC_TRIES_MAX = 2, // of a version during which the process ended
+	SYNC_TRIES_MAX = 2, // tries of a version during which the process ended
 	SYNC_BACKOFF_MS = 1000,
 	SYNC_BACKOFF_MAX_MS = 60000,
 };
 
 struct sync_memory {
 	uint64_t epoch;                    // 0: this box never had one
-	char primary[SYNC_NAME_MAX + 1];   // the box with that epoch; "": none
-	char trying[SYNC_DIGEST_LEN + 1];  // the version that is being taken; "": none
-	unsigned tries;                    // of `trying`, this one too
-	char refused[SYNC_DIGEST_LEN + 1]; // not taken again; "": none
+	char primary[SYNC_NAME_MAX + 1];   // the box with that epoch; "": no primary
+	char trying[SYNC_DIGEST_LEN + 1];  // the version that is being taken; "": no version
+	unsigned tries;                    // tries of `trying`, the present one too
+	char refused[SYNC_DIGEST_LEN + 1]; // version not taken again; "": no version
 	unsigned refused_version;          // the primary's number of it
 	bool was_taken_back;
 	char reason[SYNC_REASON_MAX + 1]; // why it was refused or taken back
 };
 
-// -ENOENT: there is none yet; other -errno of state_file_read. `out` is empty then.
+// -ENOENT: no file yet; other -errno of state_file_read. `out` is empty then.
 ATTR_MUST_CHECK int sync_memory_read(struct sync_memory *out, const char *path);
 ATTR_MUST_CHECK int sync_memory_write(
 	const struct sync_memory *m, const char *path, char why[STATE_FILE_WHY_MAX]);

@@ -86,7 +86,7 @@ bool sync_form_write(const struct sync_report *r, char out[SYNC_FORM_MAX])
 struct fields {
 	const char *(*field)(const void *arg, const char *name);
 	const void *arg;
-	const char *wrong; // the first field that is; NULL: none
+	const char *wrong; // the first wrong field; NULL: all are right
 };
 
 static const char *get(struct fields *f, const char *name)

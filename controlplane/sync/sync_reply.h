@@ -45,9 +45,9 @@ extern const char *const sync_result_names[SYNC_RESULTS];
 struct sync_report {
 	char box[SYNC_NAME_MAX + 1];
 	uint64_t epoch;                   // the highest that this box has seen
-	char primary[SYNC_NAME_MAX + 1];  // the box that had it; "": none
-	char digest[SYNC_DIGEST_LEN + 1]; // of the shared part in force; "": none
-	unsigned version;                 // the primary's version that `result` is of; 0: none
+	char primary[SYNC_NAME_MAX + 1];  // the box that had it; "": no primary
+	char digest[SYNC_DIGEST_LEN + 1]; // digest of the shared part in force; "": no such part
+	unsigned version; // the primary's version that `result` is about; 0: no version
 	enum sync_result result;
 	char reason[SYNC_REASON_MAX + 1]; // why `version` was refused or taken back
 	bool is_ready;
