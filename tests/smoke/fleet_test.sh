@@ -75,7 +75,10 @@ apply() { # apply BOX: its file, while the clock goes on
 	local apply
 	ctl "$1" config apply >$tmp/apply.$1 2>&1 &
 	apply=$!
-	while kill -0 $apply 2>/dev/null; do ahead 3 && sleep 0.5; done
+	while kill -0 $apply 2>/dev/null; do
+		! watched "$1" || ahead 4 # a connection of the API lives for 30 s
+		sleep 0.3
+	done
 	wait $apply || { cat $tmp/apply.$1 && false; }
 }
 must "box 2 gets a primary" apply 2
