@@ -60,7 +60,7 @@ struct member_names *member_names_new(const struct config *c, struct client_book
 		for (unsigned k = 0; k < c->clients[i].mac_count; k++)
 			name_set(n, &c->clients[i].macs[k], c->clients[i].name, "clients");
 	if (book)
-		client_book_leases(book, time(NULL), lease_take, n);
+		client_book_house(book, time(NULL), lease_take, n);
 	return n;
 }
 
