@@ -340,7 +340,7 @@ TEST(test_places)
 		{{CONFIG_ITEM_MEMBER, "02:00:5e:10:00:01", NULL, NULL, NULL}, "/etc/a.yaml:7:26"},
 		{{CONFIG_ITEM_MEMBER, "192.0.2.9", NULL, NULL, NULL}, "/etc/b.yaml:1:17"},
 		{{CONFIG_ITEM_MEMBER, "host:pad", NULL, NULL, NULL}, "/etc/b.yaml:1:54"},
-		{{CONFIG_ITEM_MEMBER, "HOST:pad", NULL, NULL, NULL}, NULL},
+		{{CONFIG_ITEM_MEMBER, "HOST:pad", NULL, NULL, NULL}, "/etc/b.yaml:1:54"},
 		{{CONFIG_ITEM_SERVER, "9.9.9.9", NULL, NULL, NULL}, "/etc/a.yaml:5:23"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -187,7 +187,7 @@ TEST(test_hold)
 		"86400,\"note\":\"\",\"group\":\"\",\"blocked_groups\":[\"everyone\"]}");
 	assert_int_equal(hold.minutes, 1440);
 	assert_reply("GET /status", 200, "\"blocked_groups\":[\"everyone\"]}");
-	assert_reply("GET /ready?for=human", 200,
+	assert_reply("GET /ready?for=human", 503,
 		"for 86400 s more; a schedule still blocks everything for everyone\"");
 	assert_reply("POST /blocklist/pause?minutes=2&block_all=1", 200, "\"blocked_groups\":[]}");
 	assert_true(hold.lifts_block_all);
