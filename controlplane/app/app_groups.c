@@ -97,6 +97,8 @@ struct hosts_find {
 static void host_take(void *arg, const struct client_entry *e)
 {
 	const struct hosts_find *f = arg;
+	if (e->from == CLIENT_FROM_PTR)
+		return; // a device says its own name to the router, and would choose its group
 	struct ip_address a = {
 		.version = e->address.version, .prefix_len = e->address.version == 4 ? 32 : 128};
 	memcpy(a.bytes, e->address.bytes, sizeof(a.bytes));
@@ -112,7 +114,7 @@ static void hosts_find(const struct app *a, const struct config *c, struct group
 	group_hosts_sort(out);
 }
 
-// A hosts file, a lease or a PTR record gives or takes the address of a name that is a client of a
+// A hosts file or a lease gives or takes the address of a name that is a client of a
 // group.
 static void on_hosts(evutil_socket_t, short, void *arg)
 {

@@ -4,7 +4,6 @@
 #include "base/config_files.h"
 #include "client_file.h"
 #include "client_ptr.h"
-#include "policy/group_hosts.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -104,8 +103,7 @@ static void settings_make(struct settings *s, const struct config *c)
 	memcpy(s->server, k->ptr_servers, sizeof(s->server));
 	s->domain = c->local.house;
 	lease_own_find(c, &s->own);
-	s->uses_ptr = c->local.router_names && s->servers
-		      && (s->domain.labels || group_hosts_has_names(c));
+	s->uses_ptr = c->local.router_names && s->servers && s->domain.labels;
 }
 
 static void lease_take(void *arg, const struct client_entry *e)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Addresses of the host names that are clients of groups, as hosts files, leases and PTR records
-// give them at one moment. A name without a dot is also that of each host whose first label it is.
+// Addresses of the host names that are clients of groups, as hosts files and leases give them at
+// one moment. A name without a dot is also that of each host whose first label it is.
 //
 // An address that a group has itself, whole, stays in that group. Prefixes of groups and addresses
 // of host names are at most POLICY_PREFIXES_MAX together; those beyond, beyond GROUP_HOSTS_MAX, and

@@ -135,7 +135,10 @@ const struct lease_name *house_lease(const struct config *c, const struct lease_
 	if (name->labels != c->local.house.labels + 1)
 		return NULL;
 	l = lease_names_find(leases, name->wire, 4, now_s);
-	return l ? l : lease_names_find(leases, name->wire, 6, now_s);
+	l = l ? l : lease_names_find(leases, name->wire, 6, now_s);
+	// A forwarding zone asks the server itself, which knows all types and addresses of the
+	// name.
+	return l && l->is_ptr && (forward_labels > 0 || (z && z->forward)) ? NULL : l;
 }
 
 bool house_host(const struct config *c, const struct lease_name *l, struct dns_name *host,

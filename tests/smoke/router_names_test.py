@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Names that only the router knows, by PTR, as names of the house: AAAA and PTR, behind the operator's names and those of leases,
-only in the domain; clients host:NAME of groups; the key that turns it off."""
+only in the domain; neither in groups nor before a forwarding zone; the key that turns it off."""
 import os
 
 from testing import TMP, becomes, main, wait
@@ -93,10 +93,20 @@ def test_lease_first(lab):
     becomes(TABLET, lab.result, "tablet.lan", "AAAA")
 
 
-def test_client_of_a_group(lab):
-    configure(lab, groups=[{"name": "kids", "clients": ["host:tablet"], "deny": ["ok.game.test"]}])
-    becomes("NXDOMAIN", from_client, lab, TABLET, "ok.game.test")
-    assert from_client(lab, NAS, "ok.game.test") == "198.18.200.1"
+def test_no_client_of_a_group(lab):
+    """A device chooses the name that it tells the router, so no group takes it."""
+    configure(lab, groups=[{"name": "kids", "clients": ["host:tablet", NAS], "deny": ["ok.game.test"]}])
+    becomes("NXDOMAIN", from_client, lab, NAS, "ok.game.test")
+    assert from_client(lab, TABLET, "ok.game.test") == "198.18.200.1"
+
+
+def test_forward_zone(lab):
+    """The zone's server is the router itself: it is asked, as for types that weir knows nothing of."""
+    configure(lab)
+    becomes(TABLET, lab.result, "tablet.lan", "AAAA")
+    configure(lab, forward_zones=[{"name": "lan", "servers": ["127.0.0.1:5390"]}])
+    becomes("NXDOMAIN", lab.result, "tablet.lan", "AAAA")
+    assert lab.result(reverse(TABLET), "PTR") == "NXDOMAIN"
 
 
 def test_key(lab):

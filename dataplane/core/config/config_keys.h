@@ -302,8 +302,8 @@
 		"([local.md](../how-to/local.md#names-of-leases)). Empty: leases have no names.") \
 	X(local, router_names, router_names, BOOL, none, "true", 0, 0, LIVE,                      \
 		"Whether weir answers the names of clients that only the router knows, by PTR "   \
-		"(`client_names.ptr_servers`), like those of leases below `domain`, and takes "   \
-		"them for clients `host:NAME` of groups.")                                        \
+		"(`client_names.ptr_servers`), like those of leases below `domain`. A zone of "   \
+		"`forward_zones` comes before them.")                                             \
 	X(local, single_labels, single_labels, CHOICE, single_labels, "forward", 0, 0, LIVE,      \
 		"The answer to a question for the addresses of a name without a dot that is "     \
 		"no local data: `forward` asks the servers; `home` says that it does not "        \
