@@ -101,7 +101,7 @@ def test_no_client_of_a_group(lab):
 
 
 def test_forward_zone(lab):
-    """The zone's server is the router itself: it is asked, as for types that weir knows nothing of."""
+    """The zone's server is the router itself, which knows all types."""
     configure(lab)
     becomes(TABLET, lab.result, "tablet.lan", "AAAA")
     configure(lab, forward_zones=[{"name": "lan", "servers": ["127.0.0.1:5390"]}])
