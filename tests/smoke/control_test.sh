@@ -39,7 +39,7 @@ check "it listens" eventually listens
 
 umask 077
 token() { weirctl token create "$@" 2>>$tmp/token.said; }
-for role in read operate admin; do token $role --role $role >$dir/$role.token; done
+for role in sync read operate admin; do token $role --role $role >$dir/$role.token; done
 check "a token has its prefix" grep -Eqx 'weir_[0-9a-f]{64}' $dir/read.token
 check "one that expires" eval 'token short --role admin --expires 1s >$dir/expired.token'
 check "one that is revoked" eval 'token gone --role admin >$dir/revoked.token && weirctl token revoke gone'
@@ -50,7 +50,7 @@ check "no copy of a new token is left in it" eval '! in_memory $dir/admin.token'
 printf 'weir_%064d\n' 0 >$dir/unknown.token
 check "a name is used once" eval '! token read --role read && grep -q "valid already" $tmp/token.said'
 check "a role that is none" eval '! weirctl token create x --role root'
-check "the list has them" eval '[ "$(weirctl --json token list | jq ".tokens | length")" = 5 ]'
+check "the list has them" eval '[ "$(weirctl --json token list | jq ".tokens | length")" = 6 ]'
 check "the file has no token" eval '[ -s $state/tokens ] && ! grep -q weir_ $state/tokens'
 same "and is its owner's alone" 600 "$(stat -c %a $state/tokens)"
 

@@ -171,7 +171,7 @@ class Shell(unittest.TestCase):
         yield ["reload", "--"], ["--keep"], ["--all"]
         yield ["--host", "box", "cache", ""], ["get", "flush"], ["status"]
         yield ["why", "--client", "config", "--"], ["--group", "--mac"], ["--dry-run"]
-        yield ["token", "create", "ops", "--role", ""], ["read", "operate", "admin"], ["--json"]
+        yield ["token", "create", "ops", "--role", ""], ["sync", "read", "operate", "admin"], ["--json"]
         yield ["import", ""], ["pihole", "unbound"], []
 
     # A running weir whose first group is named by an attacker.
