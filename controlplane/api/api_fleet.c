@@ -206,6 +206,16 @@ static const char *field(const void *arg, const char *name)
 	return http_form(arg, name);
 }
 
+static void nothing_refuse(struct api *a, struct http_exchange *x)
+{
+	struct sync_status s;
+	sync_status(a->deps.sync, &s);
+	if (*s.out_why)
+		api_refuse(x, 503, "the version in force is not handed out: %s", s.out_why);
+	else
+		api_refuse(x, 503, "the health of no version has held here so far: try again");
+}
+
 // Takes a secondary's report, and sends it another version once there is one.
 static void serve_sync(struct api *a, struct http_exchange *x)
 {
@@ -232,7 +242,7 @@ static void serve_sync(struct api *a, struct http_exchange *x)
 	else if (rc < 0)
 		http_reply(x, 500, NULL);
 	else if (!o)
-		api_refuse(x, 503, "the health of no version has held here so far: try again");
+		nothing_refuse(a, x);
 	else
 		held_begin(f, x, &r, o, wait_s);
 }
@@ -349,6 +359,8 @@ static void serve_promote(struct api *a, struct http_exchange *x)
 	heap_free(p);
 	if (rc == -EPERM)
 		api_refuse(x, 409, "this box is a secondary: unset sync.primary first");
+	else if (rc == -ERANGE)
+		api_refuse(x, 409, "no epoch is left: remove <state_directory>/sync on all boxes");
 	else
 		api_busy(x, rc);
 }
@@ -361,15 +373,18 @@ static void fleet_degraded(struct api_reasons *reasons, const struct api_look *l
 	sync_status(l->api->deps.sync, &s);
 	if (s.is_epoch_refused)
 		api_reason_add(reasons, API_REASON_sync_primaries, "", "%s", s.why);
-	else if (*s.rival && !s.is_secondary && s.rival_epoch > s.epoch)
+	else if (*s.rival && !s.is_secondary)
 		api_reason_add(reasons, API_REASON_sync_primaries, "",
 			"%s has epoch %" PRIu64 ", this box has epoch %" PRIu64
-			": no version is handed out",
+			": boxes that follow it get no version here",
 			s.rival, s.rival_epoch, s.epoch);
 	else if (s.is_secondary && s.silent_ms >= SYNC_SILENT_MS)
 		api_reason_add(reasons, API_REASON_sync_primary, "",
 			"no good reply of %s for %" PRIu64 " minutes: %s", s.url,
 			s.silent_ms / 60000, s.why);
+	if (!s.is_secondary && *s.out_why)
+		api_reason_add(reasons, API_REASON_sync_version, "",
+			"the version in force is not handed out: %s", s.out_why);
 	if (s.is_secondary && (s.result == SYNC_refused || s.result == SYNC_taken_back))
 		api_reason_add(reasons, API_REASON_sync_version, "", "version %u of %s: %s",
 			s.version, s.memory.primary, s.memory.reason);

@@ -22,6 +22,8 @@
 // Pauses between polls: the least one, and that while a version is being taken.
 static_assert(SYNC_WAIT_S == 30, "poll_begin writes it");
 enum { NEXT_MS = 100, PACE_MS = 1000, PENDING_MS = 1000 };
+// The pause after a try without a verdict is that of so many failed polls, and more: 8 s to 60 s.
+enum { SYNC_PUT_OFF_FROM = 4 };
 
 const char *const sync_poll_names[SYNC_POLL_ENDS] = {
 #define X(name, text) #name,
@@ -57,6 +59,8 @@ struct sync {
 	unsigned failures; // polls in a row
 	char why[SYNC_WHY_MAX];
 	bool is_epoch_refused;
+	unsigned put_offs;       // tries in a row that ended without a verdict
+	uint64_t put_off_ms;     // no version is taken before this time
 	struct sync_offer offer; // the version that is being taken
 	unsigned watched;   // number of this box's version whose health is watched; 0: no watch
 	unsigned version;   // the primary's number of the version in force here; 0: unknown
@@ -66,9 +70,10 @@ struct sync {
 	// The primary's.
 	struct sync_boxes *boxes;
 	struct sync_offer out;
-	unsigned out_of; // version of this box that `out` is of
+	unsigned out_of;            // version of this box that `out` and `out_why` are of
+	char out_why[SYNC_WHY_MAX]; // why that version has no text to hand out; ""
 	char rival[SYNC_NAME_MAX + 1];
-	uint64_t rival_epoch;
+	uint64_t rival_epoch, rival_ms; // rival_ms: the last report about it
 	void (*promoted)(void *arg, int err, const char *why);
 	void *promoted_arg;
 	struct sync_memory before; // the promotion
@@ -111,7 +116,7 @@ static bool job_ended(struct sync *s)
 
 // The state file. Its writes run one after the other; the last one has the latest memory.
 
-static void take_apply(struct sync *s);
+static void try_saved(struct sync *s, unsigned generation);
 
 static void promote_end(struct sync *s, int err, const char *why)
 {
@@ -125,7 +130,7 @@ static void save_done(struct sync_job *j)
 {
 	struct sync_save *save = (struct sync_save *)j;
 	struct sync *s = j->arg;
-	if (s->is_closing && s->is_promoting)
+	if (s->is_closing && save->of == SYNC_SAVE_PROMOTION)
 		promote_end(s, -ECANCELED, "weir stops");
 	if (job_ended(s)) {
 		heap_free(save);
@@ -134,20 +139,22 @@ static void save_done(struct sync_job *j)
 	if (save->err < 0 && !*s->store_why)
 		log_warning("sync: the state is not kept over a restart: %s", save->why);
 	snprintf(s->store_why, sizeof(s->store_why), "%s", save->err < 0 ? save->why : "");
-	if (s->is_promoting)
+	if (save->of == SYNC_SAVE_PROMOTION)
 		promote_end(s, save->err, save->why);
-	else if (s->offer.text && !s->is_applying && !s->watched)
-		take_apply(s);
+	else if (save->of == SYNC_SAVE_TRY)
+		try_saved(s, save->generation);
 	heap_free(save);
 }
 
-static int save(struct sync *s)
+static int save(struct sync *s, enum sync_save_of of)
 {
 	struct sync_save *j = heap_calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
 	j->job = (struct sync_job){.work = sync_save_work, .done = save_done, .arg = s};
 	j->memory = s->memory;
+	j->of = of;
+	j->generation = s->generation;
 	snprintf(j->path, sizeof(j->path), "%s", s->path);
 	const int rc = job_run(s, &j->job);
 	if (rc < 0)
@@ -157,7 +164,7 @@ static int save(struct sync *s)
 
 static void save_soon(struct sync *s)
 {
-	const int rc = save(s);
+	const int rc = save(s, SYNC_SAVE_MEMORY);
 	if (rc < 0)
 		log_warning("sync: the state is not kept over a restart: %s", strerror(-rc));
 }
@@ -174,6 +181,19 @@ static void timer_set(struct sync *s, uint64_t after_ms)
 static const struct config_version *version_of(const struct sync *s)
 {
 	return &s->hooks.versions(s->hooks.arg)->in_force;
+}
+
+// The version in force was found good: its watch has begun and ended well. Versions that cannot be
+// stored have the number 0 and no result.
+static bool is_good(const struct versions_status *v)
+{
+	return v->watch_left_s == 0
+	       && (!v->in_force.number || v->in_force.result == CONFIG_VERSION_applied);
+}
+
+static bool has_fallen(const struct versions_status *v)
+{
+	return v->watch_left_s == 0 && v->in_force.result == CONFIG_VERSION_fallen;
 }
 
 static const char *digest_in_force(struct sync *s)
@@ -233,6 +253,7 @@ static void refuse(struct sync *s, bool was_taken_back, const char *reason)
 	sync_try_refuse(&s->memory, s->offer.version, was_taken_back, reason);
 	s->refused += !was_taken_back;
 	s->taken_back += was_taken_back;
+	s->put_offs = 0;
 	snprintf(version, sizeof(version), "%u", s->memory.refused_version);
 	log_warning("sync: version %u of %s %s: %s; not taken again until the primary has another",
 		s->memory.refused_version, s->memory.primary,
@@ -260,6 +281,18 @@ static void hold(struct sync *s)
 	offer_drop(s);
 }
 
+// Ends the try without a verdict: the version is taken again after a pause.
+static void put_off(struct sync *s, const char *why, uint64_t after_ms)
+{
+	snprintf(s->why, sizeof(s->why), "version %u of %s cannot be taken now: %s",
+		s->offer.version, s->memory.primary, why);
+	sync_try_undo(&s->memory);
+	save_soon(s);
+	offer_drop(s);
+	s->put_off_ms = s->poll_due_ms = clock_mono_ms() + after_ms;
+	timer_set(s, after_ms);
+}
+
 // Looks whether the watch of the version has ended.
 static void verdict_look(struct sync *s)
 {
@@ -267,28 +300,54 @@ static void verdict_look(struct sync *s)
 	char why[SYNC_WHY_MAX];
 	if (!s->watched)
 		return;
-	if (v->last_taken_back == s->watched) {
-		snprintf(why, sizeof(why), "%s", v->taken_back_why);
+	if (strcmp(digest_in_force(s), s->memory.trying) != 0) {
+		snprintf(why, sizeof(why), "%s",
+			v->last_taken_back >= s->watched
+				? v->taken_back_why
+				: "another change replaced it while its health was watched");
 		refuse(s, true, why);
-	} else if (v->watch_left_s == 0) {
+	} else if (has_fallen(v)) {
+		snprintf(why, sizeof(why), "%s", v->in_force.reason);
+		refuse(s, true, why);
+	} else if (is_good(v)) {
 		hold(s);
 	}
+}
+
+static void watch(struct sync *s)
+{
+	// Number 0: versions cannot be stored, and a watch ends all the same.
+	s->watched = version_of(s)->number ? version_of(s)->number : UINT_MAX;
+	timer_set(s, PENDING_MS);
+}
+
+// The apply refused the configuration itself: a later try would end the same.
+static bool is_verdict(int err)
+{
+	return err == -EINVAL || err == -EFBIG || err == -EPROTO;
 }
 
 static void applied(void *arg, int err, const char *why, const char *)
 {
 	struct sync *s = arg;
 	s->is_applying = false;
+	why = *why ? why : strerror(err < 0 ? -err : err);
+	if (is_verdict(err)) {
+		refuse(s, false, why);
+		return;
+	}
 	if (err < 0) {
-		refuse(s, false, *why ? why : strerror(-err));
+		log_warning("sync: version %u of %s cannot be taken now: %s; weir tries again",
+			s->offer.version, s->memory.primary, why);
+		s->put_offs++;
+		put_off(s, why, sync_backoff_ms(SYNC_PUT_OFF_FROM + s->put_offs, rng_u16(&s->rng)));
 		return;
 	}
 	if (err > 0)
 		log_warning("sync: version %u of %s is in force, but: %s", s->offer.version,
 			s->memory.primary, why);
-	// Number 0: versions cannot be stored, and a watch ends all the same.
-	s->watched = version_of(s)->number ? version_of(s)->number : UINT_MAX;
-	timer_set(s, PENDING_MS);
+	s->put_offs = 0;
+	watch(s);
 }
 
 static void take_apply(struct sync *s)
@@ -301,38 +360,62 @@ static void take_apply(struct sync *s)
 	if (rc == 0)
 		return;
 	s->is_applying = false;
-	// Another change runs, or there is no memory: the next poll brings the version again.
+	put_off(s, rc == -EBUSY ? "another change runs" : strerror(-rc), PACE_MS);
+}
+
+// The state file names the version that is being taken: it is applied, unless the settings have
+// changed meanwhile.
+static void try_saved(struct sync *s, unsigned generation)
+{
+	if (is_secondary(s) && generation == s->generation) {
+		take_apply(s);
+		return;
+	}
 	sync_try_undo(&s->memory);
+	save_soon(s);
 	offer_drop(s);
-	s->poll_due_ms = clock_mono_ms() + PACE_MS;
-	timer_set(s, PACE_MS);
+}
+
+static void try_begin(struct sync *s)
+{
+	if (!sync_try_begin(&s->memory, &s->offer)) {
+		refuse(s, true, "the control plane ended twice while it took this version");
+	} else if (*s->offer.text_why) {
+		refuse(s, false, s->offer.text_why);
+	} else if (save(s, SYNC_SAVE_TRY) < 0) {
+		sync_try_undo(&s->memory);
+		offer_drop(s);
+	}
+}
+
+// The primary's version is in force here already. After a restart its watch may go on.
+static void take_in_force(struct sync *s, const struct sync_offer *o)
+{
+	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
+	s->version = o->version;
+	if (*s->memory.trying && !is_good(v) && strcmp(o->digest, s->memory.trying) == 0) {
+		s->offer.version = o->version;
+		watch(s);
+	} else if (is_good(v) && (*s->memory.refused || *s->memory.trying)) {
+		sync_try_hold(&s->memory);
+		save_soon(s);
+	}
 }
 
 // Decides about the version of a good reply.
 static void take(struct sync *s, struct sync_offer *o)
 {
 	const bool is_new_epoch = sync_epoch_note(&s->memory, o);
-	const bool is_in_force = strcmp(o->digest, digest_in_force(s)) == 0;
-	if (is_in_force)
-		s->version = o->version;
-	if (is_in_force && (*s->memory.refused || *s->memory.trying)) {
-		sync_try_hold(&s->memory);
-		save_soon(s);
-	} else if (o->is_unchanged || is_in_force || strcmp(o->digest, s->memory.refused) == 0) {
-		if (is_new_epoch)
-			save_soon(s);
-	} else {
+	if (strcmp(o->digest, digest_in_force(s)) == 0) {
+		take_in_force(s, o);
+	} else if (!o->is_unchanged && strcmp(o->digest, s->memory.refused) != 0
+		   && clock_mono_ms() >= s->put_off_ms) {
 		s->offer = *o;
 		*o = (struct sync_offer){0};
-		if (!sync_try_begin(&s->memory, &s->offer)) {
-			refuse(s, true, "the control plane ended twice while it took this version");
-		} else if (*s->offer.text_why) {
-			refuse(s, false, s->offer.text_why);
-		} else if (save(s) < 0) {
-			sync_try_undo(&s->memory);
-			offer_drop(s);
-		}
+		try_begin(s);
 	}
+	if (is_new_epoch && !is_pending(s)) // else the try saves it
+		save_soon(s);
 }
 
 static enum sync_poll_end poll_ended(struct sync *s, struct sync_poll *p)
@@ -360,9 +443,11 @@ static void next_poll(struct sync *s, bool is_good)
 	const uint64_t now_ms = clock_mono_ms();
 	uint16_t random = rng_u16(&s->rng);
 	s->failures = is_good ? 0 : s->failures + 1;
-	const uint64_t after_ms = !is_good ? sync_backoff_ms(s->failures, random)
-				  : is_pending(s) || now_ms - s->poll_begun_ms < PACE_MS ? PACE_MS
-											 : NEXT_MS;
+	uint64_t after_ms = !is_good ? sync_backoff_ms(s->failures, random)
+			    : is_pending(s) || now_ms - s->poll_begun_ms < PACE_MS ? PACE_MS
+										   : NEXT_MS;
+	if (now_ms + after_ms < s->put_off_ms)
+		after_ms = s->put_off_ms - now_ms;
 	s->poll_due_ms = now_ms + after_ms;
 	timer_set(s, after_ms < PENDING_MS || !is_pending(s) ? after_ms : PENDING_MS);
 }
@@ -388,7 +473,8 @@ static void poll_done(struct sync_job *j)
 			log_warning("sync: %s: %s", s->set.url, p->why);
 		else if (is_good && *s->why)
 			log_info("sync: %s: good again", s->set.url);
-		snprintf(s->why, sizeof(s->why), "%s", is_good ? "" : p->why);
+		if (!is_good || clock_mono_ms() >= s->put_off_ms)
+			snprintf(s->why, sizeof(s->why), "%s", is_good ? "" : p->why);
 		next_poll(s, is_good);
 	}
 	sync_offer_free(&p->offer);
@@ -530,6 +616,7 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 		return;
 	s->generation++;
 	s->good_unix_s = 0;
+	s->put_off_ms = s->put_offs = 0;
 	if (!is_secondary(s) || !was_secondary) {
 		s->good_ms = clock_mono_ms();
 		s->why[0] = s->rival[0] = '\0';
@@ -541,6 +628,13 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	s->poll_due_ms = 0;
 	if (is_secondary(s))
 		timer_set(s, 0);
+}
+
+// A box that polls this one has seen a higher epoch, and polled lately.
+static bool rival_is_there(const struct sync *s)
+{
+	return *s->rival && s->rival_epoch > own_epoch(s)
+	       && clock_mono_ms() - s->rival_ms < SYNC_BOX_AWAY_MS;
 }
 
 void sync_status(const struct sync *s, struct sync_status *out)
@@ -557,8 +651,9 @@ void sync_status(const struct sync *s, struct sync_status *out)
 		.is_epoch_refused = s->is_epoch_refused,
 		.why = s->why,
 		.store_why = s->store_why,
-		.rival = s->rival,
-		.rival_epoch = s->rival_epoch,
+		.out_why = s->out_why,
+		.rival = rival_is_there(s) ? s->rival : "",
+		.rival_epoch = rival_is_there(s) ? s->rival_epoch : 0,
 		.taken = s->taken,
 		.refused = s->refused,
 		.taken_back = s->taken_back,
@@ -574,6 +669,26 @@ const struct sync_boxes *sync_boxes_of(const struct sync *s)
 
 // The primary.
 
+// Refuses the poll of a box with a higher epoch. Only that poll: a report must not keep versions
+// from other boxes.
+static int rival_refuse(struct sync *s, const struct sync_report *r, char why[SYNC_WHY_MAX])
+{
+	const char *name = *r->primary ? r->primary : r->box;
+	if (!rival_is_there(s) || r->epoch > s->rival_epoch) {
+		s->rival_epoch = r->epoch;
+		snprintf(s->rival, sizeof(s->rival), "%s", name);
+		log_warning("sync: %s follows %s with epoch %" PRIu64
+			    ", this box has epoch %" PRIu64 ": it gets no version here",
+			r->box, name, r->epoch, own_epoch(s));
+	}
+	if (r->epoch == s->rival_epoch)
+		s->rival_ms = clock_mono_ms();
+	snprintf(why, SYNC_WHY_MAX,
+		"%s has epoch %" PRIu64 ", but %s has epoch %" PRIu64 ": %s is the primary",
+		s->set.box, own_epoch(s), name, r->epoch, name);
+	return -EPERM;
+}
+
 int sync_noted(
 	struct sync *s, const struct sync_report *r, const char *from, char why[SYNC_WHY_MAX])
 {
@@ -587,41 +702,42 @@ int sync_noted(
 	if (!s->boxes)
 		return -ENOMEM;
 	sync_boxes_note(s->boxes, r, from, clock_mono_ms(), (int64_t)clock_ms_of(CLOCK_REALTIME));
-	if (r->epoch > own_epoch(s) && r->epoch > s->rival_epoch) {
-		s->rival_epoch = r->epoch;
-		snprintf(s->rival, sizeof(s->rival), "%s", *r->primary ? r->primary : r->box);
-		log_warning("sync: %s follows %s with epoch %" PRIu64
-			    ", this box has epoch %" PRIu64 ": no version is handed out",
-			r->box, s->rival, s->rival_epoch, own_epoch(s));
+	return r->epoch > own_epoch(s) ? rival_refuse(s, r, why) : 0;
+}
+
+// Makes the text of the version in force. An error other than no memory lasts as long as the
+// version.
+static void out_make(struct sync *s, unsigned number)
+{
+	struct sync_offer *o = &s->out;
+	char *text = NULL;
+	int rc = config_shared_text(s->hooks.bundle(s->hooks.arg), &text);
+	if (rc == 0 && !sync_digest(text, strlen(text), o->digest))
+		rc = -ENOMEM;
+	if (rc == 0) {
+		FREE_AND_NULL(o->text);
+		o->text = text;
+		o->len = strlen(text);
+		o->version = number;
+	} else {
+		heap_free(text);
+		log_warning("sync: version %u is not handed out: %s", number, strerror(-rc));
 	}
-	if (s->rival_epoch <= own_epoch(s))
-		return 0;
-	snprintf(why, SYNC_WHY_MAX,
-		"%s has epoch %" PRIu64 ", but %s has epoch %" PRIu64 ": %s is the primary",
-		s->set.box, own_epoch(s), s->rival, s->rival_epoch, s->rival);
-	return -EPERM;
+	if (rc == -ENOMEM)
+		return;
+	s->out_of = number;
+	snprintf(s->out_why, sizeof(s->out_why), "%s",
+		rc == -EFBIG ? "its shared part is over 3 MiB"
+		: rc < 0     ? strerror(-rc)
+			     : "");
 }
 
 const struct sync_offer *sync_offered(struct sync *s)
 {
 	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
 	struct sync_offer *o = &s->out;
-	const bool is_held = v->watch_left_s == 0;
-	char *text = NULL;
-	if (is_held && (!o->text || s->out_of != v->in_force.number)) {
-		const int rc = config_shared_text(s->hooks.bundle(s->hooks.arg), &text);
-		if (rc == 0 && sync_digest(text, strlen(text), o->digest)) {
-			FREE_AND_NULL(o->text);
-			o->text = text;
-			o->len = strlen(text);
-			o->version = v->in_force.number;
-			s->out_of = v->in_force.number;
-		} else {
-			log_warning("sync: version %u is not handed out: %s", v->in_force.number,
-				rc == 0 ? strerror(ENOMEM) : strerror(-rc));
-			heap_free(rc == 0 ? text : NULL);
-		}
-	}
+	if (is_good(v) && (s->out_of != v->in_force.number || (!o->text && !*s->out_why)))
+		out_make(s, v->in_force.number);
 	o->epoch = own_epoch(s);
 	memcpy(o->box, s->set.box, sizeof(o->box));
 	return o->text ? o : NULL;
@@ -633,15 +749,20 @@ int sync_promote(struct sync *s, void (*done)(void *arg, int err, const char *wh
 		return -EPERM;
 	if (s->is_promoting)
 		return -EBUSY;
-	const uint64_t epoch = own_epoch(s);
+	const uint64_t own = own_epoch(s);
+	const bool is_over = rival_is_there(s) && s->rival_epoch < SYNC_EPOCH_MAX;
+	const uint64_t epoch = (is_over ? s->rival_epoch : own) + 1;
+	if (epoch > SYNC_EPOCH_MAX)
+		return -ERANGE;
+	sync_try_undo(&s->memory);
+	offer_drop(s);
 	s->before = s->memory;
-	s->memory = (struct sync_memory){
-		.epoch = (s->rival_epoch > epoch ? s->rival_epoch : epoch) + 1};
+	s->memory = (struct sync_memory){.epoch = epoch};
 	snprintf(s->memory.primary, sizeof(s->memory.primary), "%s", s->set.box);
 	s->promoted = done;
 	s->promoted_arg = arg;
 	s->is_promoting = true;
-	const int rc = save(s);
+	const int rc = save(s, SYNC_SAVE_PROMOTION);
 	if (rc == 0)
 		return 0;
 	s->is_promoting = false;

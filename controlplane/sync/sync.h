@@ -71,7 +71,8 @@ struct sync_status {
 	bool is_epoch_refused; // the last poll found a second primary; `why` names both
 	const char *why;       // why the last poll was not good; ""
 	const char *store_why; // why the state file could not be written; ""
-	const char *rival;     // the box with a higher epoch than this primary; ""
+	const char *out_why;   // why the version in force cannot be handed out; ""
+	const char *rival; // a box has polled lately that follows this one, with a higher epoch; ""
 	uint64_t rival_epoch;
 	uint64_t polls[SYNC_POLL_ENDS];
 	uint64_t taken, refused, taken_back; // versions
@@ -82,15 +83,15 @@ const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box po
 
 // The primary's side, for the endpoint.
 
-// Notes a secondary's report. 0; -EPERM: this box hands nothing out, as `why` says: it is a
-// secondary itself, or there is a primary with a higher epoch; -ENOMEM.
+// Notes a secondary's report. 0; -EPERM: the secondary gets nothing, as `why` says: this box is a
+// secondary itself, or the other one has seen a higher epoch; -ENOMEM.
 ATTR_MUST_CHECK int sync_noted(
 	struct sync *s, const struct sync_report *r, const char *from, char why[SYNC_WHY_MAX]);
-// What this primary hands out, with `text`; NULL: no version's health has held so far, or no
-// memory. Valid until the next call.
+// What this primary hands out, with `text`; NULL: no version's health has held so far, it
+// cannot be handed out (out_why), or no memory. Valid until the next call.
 const struct sync_offer *sync_offered(struct sync *s);
 // Raises the epoch, so that boxes follow this one instead of the primary before. -EPERM: this box
-// is a secondary; -EBUSY; -ENOMEM or -errno of a thread: `done` is not called. Else `done` with 0,
-// or -errno of the disk.
+// is a secondary; -ERANGE: no epoch is left; -EBUSY; -ENOMEM or -errno of a thread: `done` is not
+// called. Else `done` with 0, or -errno of the disk.
 ATTR_MUST_CHECK int sync_promote(
 	struct sync *s, void (*done)(void *arg, int err, const char *why), void *arg);

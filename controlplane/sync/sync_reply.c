@@ -147,8 +147,10 @@ int sync_form_read(const char *(*field)(const void *arg, const char *name), cons
 	get_text(&f, "box", out->box, sizeof(out->box));
 	if (!f.wrong && !sync_name_is_good(out->box))
 		f.wrong = "box";
-	out->epoch = get_number(&f, "epoch", INT64_MAX);
+	out->epoch = get_number(&f, "epoch", SYNC_EPOCH_MAX);
 	get_text(&f, "primary", out->primary, sizeof(out->primary));
+	if (!f.wrong && *out->primary && !sync_name_is_good(out->primary))
+		f.wrong = "primary";
 	get_text(&f, "digest", out->digest, sizeof(out->digest));
 	if (!f.wrong && *out->digest && !digest_is_good(out->digest))
 		f.wrong = "digest";
@@ -227,7 +229,7 @@ static int values_read(const struct json_in *v, struct sync_offer *out, char why
 			protocol, SYNC_PROTOCOL);
 		return -EPROTO;
 	}
-	if (epoch < 1)
+	if (epoch < 1 || epoch > SYNC_EPOCH_MAX)
 		return wrong(why, "epoch");
 	if (version < 0 || version > UINT32_MAX)
 		return wrong(why, "version");

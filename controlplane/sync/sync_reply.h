@@ -20,6 +20,7 @@ enum {
 	SYNC_WAIT_S = 30,       // how long a primary may hold a poll
 	SYNC_FORM_MAX = 2048,   // bytes of the form
 	SYNC_WHY_MAX = 512,
+	SYNC_EPOCH_MAX = 1 << 30,
 	// A JSON text has at most six bytes for each byte; a text of YAML has few that need more
 	// than two.
 	SYNC_LINE_MAX = 2 * CONFIG_SHARED_MAX + 4096,

@@ -232,9 +232,8 @@ static int exchange(struct exchange *e, struct sync_poll *p, const char *address
 	return rc == 0 ? -EIO : rc;
 }
 
-void sync_poll_work(struct sync_job *j, struct sync_thread *t)
+static void poll_run(struct sync_poll *p, struct sync_thread *t)
 {
-	struct sync_poll *p = (struct sync_poll *)j;
 	struct exchange e = {.thread = t};
 	struct http_url host;
 	struct bootstrap ask = {.stop = &t->stop,
@@ -254,6 +253,12 @@ void sync_poll_work(struct sync_job *j, struct sync_thread *t)
 	}
 	p->err = exchange(&e, p, addresses);
 	heap_free(e.bytes);
+}
+
+void sync_poll_work(struct sync_job *j, struct sync_thread *t)
+{
+	struct sync_poll *p = (struct sync_poll *)j;
+	poll_run(p, t);
 	explicit_bzero(p->token, sizeof(p->token));
 }
 

@@ -53,8 +53,16 @@ struct sync_poll {
 };
 void sync_poll_work(struct sync_job *j, struct sync_thread *t);
 
+enum sync_save_of {
+	SYNC_SAVE_MEMORY,
+	SYNC_SAVE_TRY, // the version is applied once it is on disk
+	SYNC_SAVE_PROMOTION,
+};
+
 struct sync_save {
 	struct sync_job job;
+	enum sync_save_of of;
+	unsigned generation; // the owner's
 	struct sync_memory memory;
 	char path[4096];
 	int err;

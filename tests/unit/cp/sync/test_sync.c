@@ -76,7 +76,8 @@ static int start(void **state)
 	assert_int_equal(events_open(&events), 0);
 	config = (struct config){
 		.sync = {.primary = url, .token = token, .ca_file = none, .name = name}};
-	versions = (struct versions_status){.in_force.number = 1};
+	versions = (struct versions_status){
+		.in_force = {.number = 1, .result = CONFIG_VERSION_applied}};
 	bundle = (struct config_bundle){0};
 	applied[0] = '\0';
 	apply_rc = 0;
@@ -89,6 +90,8 @@ static void job_end(void)
 {
 	struct sync_job *j = jobs[0];
 	memmove(jobs, jobs + 1, --job_count * sizeof(jobs[0]));
+	if (j->work == sync_save_work)
+		j->work(j, NULL);
 	j->done(j);
 }
 
@@ -145,9 +148,24 @@ static void reply_is_applied(unsigned version)
 static void in_force(void)
 {
 	versions.in_force.number = 2;
-	versions.watch_left_s = 10;
+	versions.in_force.result = CONFIG_VERSION_pending; // its watch begins a little later
 	bundle.shared = (struct config_text){.bytes = text, .len = strlen(TEXT)};
 	apply_done(apply_arg, 0, "", "");
+}
+
+static void watch_ends(enum config_version_result result)
+{
+	versions.watch_left_s = 0;
+	versions.in_force.result = result;
+}
+
+// Another process: its memory is that of the state file.
+static void restart(void)
+{
+	sync_close(box);
+	while (job_count)
+		job_end();
+	open_again();
 }
 
 TEST_WITH(a_version_is_held_once_its_watch_ended, start, stop)
@@ -157,7 +175,10 @@ TEST_WITH(a_version_is_held_once_its_watch_ended, start, stop)
 	in_force();
 	poll_says("version=5&result=pending");
 	assert_null(strstr(poll_next()->url, "wait"));
-	versions.watch_left_s = 0;
+	versions.watch_left_s = 10;
+	reply("box1", 1, 5, TEXT);
+	poll_says("version=5&result=pending");
+	watch_ends(CONFIG_VERSION_applied);
 	reply("box1", 1, 5, TEXT);
 	poll_says("version=5&result=held");
 	assert_non_null(strstr(poll_next()->url, "wait=30"));
@@ -184,9 +205,9 @@ TEST_WITH(a_version_that_is_taken_back_is_reported, start, stop)
 {
 	reply_is_applied(5);
 	in_force();
-	versions.in_force.number = 3;
-	versions.last_taken_back = 2;
-	versions.watch_left_s = 0;
+	versions.in_force.number = 4; // version 3 was another change during the watch
+	versions.last_taken_back = 3;
+	watch_ends(CONFIG_VERSION_applied);
 	snprintf(versions.taken_back_why, sizeof(versions.taken_back_why), "no answers");
 	bundle.shared = (struct config_text){0};
 	reply("box1", 1, 5, TEXT);
@@ -202,6 +223,73 @@ TEST_WITH(a_version_waits_while_another_change_runs, start, stop)
 	apply_rc = 0;
 	poll_says("result=none");
 	reply_is_applied(5);
+}
+
+TEST_WITH(an_error_that_is_no_verdict_refuses_nothing, start, stop)
+{
+	reply_is_applied(5);
+	apply_done(apply_arg, -ETIMEDOUT, "a thread hangs", "");
+	assert_int_equal(job_count, 1); // no poll for now
+	assert_ptr_equal(jobs[0]->work, sync_save_work);
+	sync_status(box, &status);
+	assert_int_equal(status.refused, 0);
+	assert_string_equal(status.memory.refused, "");
+	assert_string_equal(status.memory.trying, "");
+	assert_non_null(strstr(status.why, "a thread hangs"));
+}
+
+TEST_WITH(a_version_is_not_tried_again_at_once, start, stop)
+{
+	reply_is_applied(5);
+	struct sync_poll *p = poll_next(); // it runs while the apply ends
+	apply_done(apply_arg, -ENOMEM, "", "");
+	assert_ptr_equal(poll_next(), p);
+	reply("box1", 1, 5, TEXT);
+	assert_string_equal(applied, "");
+	sync_status(box, &status);
+	assert_non_null(strstr(status.why, "memory"));
+}
+
+TEST_WITH(a_restart_goes_on_with_the_watch, start, stop)
+{
+	reply_is_applied(5);
+	in_force();
+	restart();
+	versions.in_force.result = CONFIG_VERSION_watched_again;
+	versions.watch_left_s = 10;
+	reply("box1", 1, 5, TEXT);
+	poll_says("version=5&result=pending");
+	sync_status(box, &status);
+	assert_int_equal(status.memory.tries, 1);
+	watch_ends(CONFIG_VERSION_applied);
+	reply("box1", 1, 5, TEXT);
+	poll_says("version=5&result=held");
+	sync_status(box, &status);
+	assert_string_equal(status.memory.trying, "");
+}
+
+TEST_WITH(a_version_that_fell_and_stays_is_not_held, start, stop)
+{
+	reply_is_applied(5);
+	in_force();
+	watch_ends(CONFIG_VERSION_fallen);
+	snprintf(versions.in_force.reason, sizeof(versions.in_force.reason), "no answers");
+	reply("box1", 1, 5, TEXT);
+	poll_says("version=5&result=taken_back&reason=no");
+	reply("box1", 1, 5, TEXT);
+	poll_says("version=5&result=taken_back&reason=no");
+}
+
+TEST_WITH(settings_that_change_while_the_state_is_saved_drop_the_version, start, stop)
+{
+	reply("box1", 1, 5, TEXT);
+	config.sync.primary = none;
+	sync_configure(box, &config, NULL, 0);
+	while (job_count)
+		job_end();
+	assert_string_equal(applied, "");
+	sync_status(box, &status);
+	assert_int_equal(status.result, SYNC_none);
 }
 
 TEST_WITH(a_text_that_is_no_shared_part_is_refused, start, stop)
@@ -223,7 +311,7 @@ TEST_WITH(a_primary_with_an_older_epoch_is_not_followed, start, stop)
 	reply("box1", 3, 5, TEXT);
 	job_end();
 	in_force();
-	versions.watch_left_s = 0;
+	watch_ends(CONFIG_VERSION_applied);
 	reply("box3", 2, 9, "blocking:\n  enabled: false\n");
 	sync_status(box, &status);
 	assert_true(status.is_epoch_refused);
@@ -251,31 +339,81 @@ static void promoted(void *, int err, const char *)
 	promoted_err = err;
 }
 
-TEST_WITH(a_primary_hands_out_until_another_is_promoted, start, stop)
+static void primary_make(void)
+{
+	config.sync.primary = none;
+	sync_configure(box, &config, NULL, 0);
+	while (job_count)
+		job_end();
+}
+
+TEST_WITH(a_higher_epoch_refuses_the_box_that_has_it, start, stop)
 {
 	struct sync_report r = {.box = "box3", .epoch = 1, .primary = "box2"};
 	char why[SYNC_WHY_MAX];
 	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM); // a secondary
-	config.sync.primary = none;
-	sync_configure(box, &config, NULL, 0);
+	primary_make();
 	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), 0);
 	r.epoch = 4;
 	snprintf(r.primary, sizeof(r.primary), "box9");
 	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
 	assert_non_null(strstr(why, "box9"));
-	while (job_count)
-		job_end();
+	sync_status(box, &status);
+	assert_string_equal(status.rival, "box9");
+	const struct sync_report same = {.box = "box4", .epoch = 1, .primary = "box2"};
+	assert_int_equal(sync_noted(box, &same, "192.0.2.4", why), 0);
 	assert_int_equal(sync_promote(box, promoted, NULL), 0);
 	assert_int_equal(sync_promote(box, promoted, NULL), -EBUSY);
 	job_end();
 	assert_int_equal(promoted_err, 0);
 	sync_status(box, &status);
 	assert_int_equal(status.epoch, 5);
+	assert_string_equal(status.rival, "");
 	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), 0);
+}
+
+TEST_WITH(the_highest_epoch_is_not_gone_beyond, start, stop)
+{
+	const struct sync_report r = {.box = "box3", .epoch = SYNC_EPOCH_MAX, .primary = "box9"};
+	char why[SYNC_WHY_MAX];
+	primary_make();
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
+	assert_int_equal(sync_promote(box, promoted, NULL), 0);
+	job_end();
+	sync_status(box, &status);
+	assert_int_equal(status.epoch, 2);
+}
+
+TEST_WITH(only_its_own_save_ends_a_promotion, start, stop)
+{
+	reply("box1", 1, 5, TEXT);
+	config.sync.primary = none;
+	sync_configure(box, &config, NULL, 0);
+	promoted_err = 1;
+	assert_int_equal(sync_promote(box, promoted, NULL), 0);
+	job_end();
+	assert_int_equal(promoted_err, 1);
+	job_end();
+	assert_int_equal(promoted_err, 0);
+	assert_string_equal(applied, "");
 }
 
 TEST_WITH(a_version_goes_out_after_its_watch, start, stop)
 {
 	versions.watch_left_s = 3;
 	assert_null(sync_offered(box));
+	watch_ends(CONFIG_VERSION_pending); // it has not begun
+	assert_null(sync_offered(box));
+	watch_ends(CONFIG_VERSION_fallen);
+	assert_null(sync_offered(box));
+}
+
+TEST_WITH(a_text_that_cannot_be_made_is_tried_once, start, stop)
+{
+	static char bad[] = "a: [", path[] = "weir.yaml";
+	bundle.main =
+		(struct config_text){.path = path, .shown = path, .bytes = bad, .len = strlen(bad)};
+	assert_null(sync_offered(box));
+	sync_status(box, &status);
+	assert_string_not_equal(status.out_why, "");
 }

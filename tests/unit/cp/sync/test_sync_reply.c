@@ -66,6 +66,8 @@ TEST(a_form_with_a_wrong_field_names_it)
 	} wrong[] = {{"box=box2", "box=box%0a", "box"}, {"box=box2", "box=", "box"},
 		{"box=box2", "other=1", "box"}, {"epoch=7", "epoch=-7", "epoch"},
 		{"epoch=7", "epoch=99999999999999999999", "epoch"},
+		{"epoch=7", "epoch=1073741825", "epoch"},
+		{"primary=box1", "primary=a%20b", "primary"},
 		{"digest=aaaa", "digest=zzzz", "digest"}, {"digest=aaaa", "digest=aaa", "digest"},
 		{"version=12", "version=4294967296", "version"},
 		{"result=refused", "result=x", "result"}, {"ready=1", "ready=2", "ready"},
@@ -139,9 +141,10 @@ TEST(a_wrong_line_is_refused)
 	static const struct {
 		const char *from, *to;
 	} wrong[] = {{"{", "["}, {"\"protocol\":1", "\"protocol\":2"},
-		{"\"epoch\":3", "\"epoch\":0"}, {"\"version\":9", "\"version\":-1"},
-		{"box1", "box 1"}, {"\"unchanged\":false", "\"x\":1"}, {"a.test", "b.test"},
-		{"\"text\"", "\"texts\""}, {"\"digest\":\"", "\"digest\":\"0"}};
+		{"\"epoch\":3", "\"epoch\":0"}, {"\"epoch\":3", "\"epoch\":1073741825"},
+		{"\"version\":9", "\"version\":-1"}, {"box1", "box 1"},
+		{"\"unchanged\":false", "\"x\":1"}, {"a.test", "b.test"}, {"\"text\"", "\"texts\""},
+		{"\"digest\":\"", "\"digest\":\"0"}};
 	struct sync_offer o = offer_make("blocking:\n  deny: [\"a.test\"]\n"), got;
 	char *line = sync_line_write(&o), *text = malloc(strlen(line) + 64);
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
