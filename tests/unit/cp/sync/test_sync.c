@@ -23,13 +23,25 @@ static struct config_bundle bundle;
 static struct versions_status versions;
 static struct sync_status status;
 static struct sync_job *jobs[8];
-static unsigned job_count;
+static unsigned job_count, bundles_asked;
 static char applied[256];
 static int apply_rc;
 static void (*apply_done)(void *arg, int err, const char *why, const char *restart);
 static void *apply_arg;
 
 int __wrap_sync_thread_run(struct sync_thread *t, struct sync_job *j);
+int __wrap_clock_gettime(clockid_t id, struct timespec *out);
+int __real_clock_gettime(clockid_t id, struct timespec *out);
+
+static int ahead_ms;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+{
+	const int rc = __real_clock_gettime(id, out);
+	out->tv_sec += id == CLOCK_BOOTTIME ? ahead_ms / 1000 : 0;
+	return rc;
+}
+
 int __wrap_sync_thread_run(struct sync_thread *, struct sync_job *j)
 {
 	assert_true(job_count < sizeof(jobs) / sizeof(jobs[0]));
@@ -54,6 +66,7 @@ static const struct versions_status *versions_of(void *)
 
 static const struct config_bundle *bundle_of(void *)
 {
+	bundles_asked++;
 	return &bundle;
 }
 
@@ -81,6 +94,7 @@ static int start(void **state)
 	bundle = (struct config_bundle){0};
 	applied[0] = '\0';
 	apply_rc = 0;
+	ahead_ms = 0;
 	open_again();
 	return 0;
 }
@@ -372,6 +386,20 @@ TEST_WITH(a_higher_epoch_refuses_the_box_that_has_it, start, stop)
 	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), 0);
 }
 
+TEST_WITH(a_higher_epoch_is_forgotten_when_its_box_stays_away, start, stop)
+{
+	const struct sync_report r = {.box = "box3", .epoch = 7, .primary = "box9"};
+	char why[SYNC_WHY_MAX];
+	primary_make();
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
+	ahead_ms = SYNC_BOX_AWAY_MS;
+	sync_status(box, &status);
+	assert_string_equal(status.rival, "");
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
+	sync_status(box, &status);
+	assert_string_equal(status.rival, "box9");
+}
+
 TEST_WITH(the_highest_epoch_is_not_gone_beyond, start, stop)
 {
 	const struct sync_report r = {.box = "box3", .epoch = SYNC_EPOCH_MAX, .primary = "box9"};
@@ -416,4 +444,7 @@ TEST_WITH(a_text_that_cannot_be_made_is_tried_once, start, stop)
 	assert_null(sync_offered(box));
 	sync_status(box, &status);
 	assert_string_not_equal(status.out_why, "");
+	const unsigned before = bundles_asked;
+	assert_null(sync_offered(box));
+	assert_int_equal(bundles_asked, before);
 }
