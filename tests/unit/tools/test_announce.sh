@@ -11,6 +11,7 @@ cat >"$dir/weirctl" <<'FAKE'
 case $(cat "${0%/*}/reply") in
 ready) echo '{"ready": true}' ;;
 not) echo '{"ready": false}' && exit 1 ;;
+hangs) exec sleep 60 ;;
 *) exit 1 ;; # the control plane is down
 esac
 FAKE
@@ -50,8 +51,29 @@ say down # and for long
 did "down up down up down"
 say ready
 did "down up down up down up"
-kill "$pid" # TERM
+say hangs # it counts as one that is down
+from=$(date +%s)
 did "down up down up down up down"
+took=$(($(date +%s) - from))
+if [ $took -lt 4 ] || [ $took -gt 7 ]; then
+	echo "withdrawn after $took s of silence, not 5" >&2
+	exit 1
+fi
+say ready
+did "down up down up down up down up"
+kill "$pid" # TERM
+did "down up down up down up down up down"
 wait "$pid"
+
+# A router that has restarted is told again.
+: >"$dir/done"
+AGAIN_S=2 WEIRCTL=$dir/weirctl ANNOUNCE="echo up >>$dir/done" WITHDRAW="echo down >>$dir/done" "$announce" >"$dir/again" 2>&1 &
+pid=$!
+did "down up up up"
+say not
+did "down up up up down down"
+kill "$pid"
+wait "$pid"
+[ "$(xargs <"$dir/again")" = "withdrawn announced withdrawn" ] || { cat "$dir/again" && exit 1; }
 grep -q 'announced: the command failed' "$dir/log"
 echo ok
