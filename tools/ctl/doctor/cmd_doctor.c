@@ -197,6 +197,11 @@ static void doctor_check_versions(struct doctor *d)
 	if (status && d->cp_pid) {
 		version_check(
 			d, "control plane", units[1], d->cp_pid, json_text(status, "version"));
+	} else if (status && d->cp_is_elsewhere) {
+		doctor_add(d, DOCTOR_UNKNOWN,
+			"the control plane names process %" PRIu64
+			" as its own, which is not its number here; run doctor in its container",
+			d->cp_said_pid);
 	} else if (status) {
 		doctor_add(d, DOCTOR_WARNING,
 			"the control plane names process %" PRIu64

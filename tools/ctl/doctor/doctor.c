@@ -165,13 +165,30 @@ static bool runs_controlplane(pid_t pid)
 	       && (base[sizeof(program)] == '\0' || base[sizeof(program)] == ' '); // " (deleted)"
 }
 
+// Is the number of a process that does not run the control plane one of another PID namespace, such
+// as a container's? Here it then is no process, a kernel thread, or a process of a third namespace;
+// process 1 is the first one of each.
+static bool is_elsewhere(pid_t pid)
+{
+	char path[SYSROOT_PATH_MAX], exe[1], own[64] = "", its[64] = "";
+	if (pid == 1
+		|| readlink(sysroot_path(path, "/proc/%d/exe", (int)pid), exe, sizeof(exe)) < 0)
+		return true;
+	return readlink(sysroot_path(path, "/proc/self/ns/pid"), own, sizeof(own) - 1) > 0
+	       && readlink(sysroot_path(path, "/proc/%d/ns/pid", (int)pid), its, sizeof(its) - 1)
+			  > 0
+	       && strcmp(own, its) != 0;
+}
+
 // The process that /status names. The control plane is not trusted with the choice: doctor reads of
 // that process as root, and advises by its user.
 static void controlplane_find(struct doctor *d)
 {
 	const uint64_t said = json_count(doctor_status(d), "pid");
+	const pid_t pid = said <= INT_MAX ? (pid_t)said : 0;
 	d->cp_said_pid = said;
-	d->cp_pid = said > 0 && said <= INT_MAX && runs_controlplane((pid_t)said) ? (pid_t)said : 0;
+	d->cp_pid = pid && runs_controlplane(pid) ? pid : 0;
+	d->cp_is_elsewhere = pid && !d->cp_pid && is_elsewhere(pid);
 }
 
 void doctor_users_find(struct doctor *d)

@@ -26,6 +26,7 @@ struct doctor {
 	struct passwd_user dp, cp;
 	pid_t dp_pid, cp_pid;          // 0: not running, or not known
 	uint64_t cp_said_pid;          // the pid in /status; cp_pid is 0 if it runs another program
+	bool cp_is_elsewhere;          // cp_said_pid is of another PID namespace
 	bool is_hidden;                // this user may not see whether a process runs
 	bool runs;                     // a process runs
 	bool is_trial;                 // doctor_try(): findings that are ok are only counted

@@ -635,7 +635,7 @@ good
 import fcntl, http.server, json, socketserver, sys, threading
 ROWS = [("tested", "alone", "suspect", 9), ("late", "all", "suspect", 9), ("gone", "all", "down", 9), ("well", "all", "up", 9),
         ("new", "all", "up", 0), ("off", "all", "drained", 0)]
-REPLIES = {"/status": {"pid": 1}, "/upstreams": {"upstreams": [dict(zip(("name", "set", "state", "answered"), r)) for r in ROWS]},
+REPLIES = {"/status": {"pid": 12}, "/upstreams": {"upstreams": [dict(zip(("name", "set", "state", "answered"), r)) for r in ROWS]},
            "/upstream/test": {"udp": {"answered": False}}}
 
 
@@ -662,19 +662,29 @@ for _ in $(seq 50); do "$weirctl" -c "$config" doctor processes | grep -q 'contr
 want upstreams wrong 'tested (alone) does not answer' 'weirctl upstream test tested'
 # The control plane may name any process: doctor takes no user, limits or program of another one.
 chown 7 "$dir/state"
-file proc/1/status 'Uid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\nVmSwap:\t64 kB\n'
-file proc/1/limits 'Max core file size 0 0 bytes\n'
+file proc/12/status 'Uid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\nVmSwap:\t64 kB\n'
+file proc/12/limits 'Max core file size 0 0 bytes\n'
 for program in /usr/lib/systemd/systemd /tmp/weir-controlplane-not; do
-	ln -sfn $program "$WEIR_ROOT/proc/1/exe"
-	want versions warning 'names process 1 as its own, which does not run weir-controlplane' 'systemctl status weir-controlplane'
+	ln -sfn $program "$WEIR_ROOT/proc/12/exe"
+	want versions warning 'names process 12 as its own, which does not run weir-controlplane' 'systemctl status weir-controlplane'
 	want limits unknown 'no control plane is running'
 	for check in files swap; do "$weirctl" -c "$config" doctor $check; done | grep -qE 'the user 7|in swap' && {
 		echo "not ok: the user or memory of another process"
 		bad=$((bad + 1))
 	}
 done
+# The number may be that of its own PID namespace, as in a container.
+elsewhere='names process 12 as its own, which is not its number here'
+mkdir -p "$WEIR_ROOT/proc/self/ns" "$WEIR_ROOT/proc/12/ns"
+ln -s 'pid:[1]' "$WEIR_ROOT/proc/self/ns/pid"
+ln -s 'pid:[1]' "$WEIR_ROOT/proc/12/ns/pid"
+want versions warning 'names process 12 as its own, which does not run weir-controlplane' 'systemctl status weir-controlplane'
+ln -sfn 'pid:[2]' "$WEIR_ROOT/proc/12/ns/pid"
+want versions unknown "$elsewhere"
+rm "$WEIR_ROOT/proc/12/exe" # a kernel thread
+want versions unknown "$elsewhere"
 for program in /usr/lib/weir/weir-controlplane '/usr/lib/weir/weir-controlplane (deleted)'; do
-	ln -sfn "$program" "$WEIR_ROOT/proc/1/exe"
+	ln -sfn "$program" "$WEIR_ROOT/proc/12/exe"
 	want limits ok 'weir-controlplane: no core dumps'
 	want swap warning 'of the control plane lie in swap' 'swapoff -a'
 done
