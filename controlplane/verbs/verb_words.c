@@ -74,6 +74,8 @@ static void add(void *arg, const char *path, const char *value)
 	char *out = arg, words[CONFIG_VERSION_WHAT_MAX];
 	verb_words_path(path, words, sizeof(words));
 	const size_t len = strlen(out), own = strlen(words);
+	if (!own) // no memory for the words
+		return;
 	for (const char *at = out; (at = strstr(at, words)) != NULL; at++)
 		if ((at == out || at[-1] == ' ') && (!at[own] || at[own] == ','))
 			return;
