@@ -72,6 +72,13 @@ check "weirctl restore takes it" eval 'weirctl -c $tmp/new/weir.yaml restore $sa
 check "each file as it was" eval 'cmp $config $tmp/new/weir.yaml && diff -r $(dirname $config)/$included $tmp/new/$included'
 same "for weir's group, and nobody else" 640 "$(stat -c %a $tmp/new/weir.yaml)"
 
+# On a secondary /config/show has what the primary shares, too, before the managed part.
+shared="window.fetch = ((f) => async (...a) => { const r = await f(...a); if (!a[0].endsWith('/config/show')) return r; const b = await r.json(), m = b.files.at(-1); b.files.splice(-1, 0, { path: m.path.replace('managed', 'shared'), text: 'entries: []\\n' }); return new Response(JSON.stringify(b), r); })(fetch)"
+mkdir $tmp/secondary
+check "back up a secondary" browse login "downloads:$tmp/secondary" "$there" "$ready" "do:($shared, true)" "do:$(press 'Download backup')" "do:$(said 'with *** for 1 secret')" "do:new Promise((r) => setTimeout(() => r(true), 1000))"
+same "with the shared part" 'entries: []' "$(tar -xOf $tmp/secondary/weir-*.tar state/config/shared.yaml)"
+check "and the managed one" cmp <(tar -xOf $tmp/secondary/weir-*.tar state/config/managed.yaml) <(tar -xOf $saved state/config/managed.yaml)
+
 # The way back of the managed part, on the page and by the API.
 pack() { tar --create --file $1 --directory $2 weir-backup config state; }
 choose() { echo "do:(() => { const i = document.querySelector('[aria-label=Backup] input[type=file]'), d = new DataTransfer(); d.items.add(new File([Uint8Array.from(atob('$(base64 -w0 $1)'), (c) => c.charCodeAt(0))], '$(basename $1)')); i.files = d.files; i.dispatchEvent(new Event('change')); return true; })()"; }

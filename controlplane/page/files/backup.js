@@ -8,6 +8,7 @@ import { _, count } from './words.js';
 const BLOCK = 512, NAME_MAX = 100, PREFIX_MAX = 155;
 const FILE_MAX = 32 << 20, PART_BYTES = 60000, NAMES_SHOWN = 8, CONFLICT = 409;
 const MANAGED = '/config/managed.yaml'; // in the state directory: what the page and weirctl have changed
+const SHARED = '/config/shared.yaml'; // there too, on a secondary of a fleet: what its primary shares
 const MASK = /(?<!\*)\*{3}(?!\*)/g; // in place of a secret
 const INCLUDE = /^include\s*:(.*(?:\n[ \t-].*)*)/m; // the key's value, over its lines
 const bytesOf = (s) => new TextEncoder().encode(s);
@@ -42,14 +43,15 @@ function member(path, text, isFolder = false) {
   return all;
 }
 
-// `files`: those of GET /config/show, the main file first.
+// `files`: those of GET /config/show, the main file first, the shared and the managed part last.
 function archive(files) {
   if (/(^|[\s[,"'])\//.test((INCLUDE.exec(files[0].text)?.[1] ?? '').replace(/#.*/g, ''))) throw new Error(_`${files[0].path} includes files by an absolute path, which a restore refuses: name them relative to it.`);
-  const cut = files[0].path.lastIndexOf('/') + 1, folder = files[0].path.slice(0, cut), folders = new Set(), parts = [member('weir-backup', `weir-backup 1\n${files[0].path.slice(cut)}\n`)];
+  const cut = files[0].path.lastIndexOf('/') + 1, folder = files[0].path.slice(0, cut), folders = new Set(), state = files.at(-1).path.replace(/\/config\/(managed|shared)\.yaml$/, '');
+  const parts = [member('weir-backup', `weir-backup 1\n${files[0].path.slice(cut)}\n`)];
   files.forEach((f, i) => {
-    const isManaged = i > 0 && i === files.length - 1 && f.path.endsWith(MANAGED);
-    if (!isManaged && (!f.path.startsWith(folder) || f.path.slice(cut).split('/').includes('..'))) throw new Error(_`${f.path} is not below ${folder}: a restore could not put it back. Move it there.`);
-    const path = isManaged ? `state${MANAGED}` : `config/${f.path.slice(cut)}`;
+    const part = i > 0 && [SHARED, MANAGED].find((p) => f.path === state + p);
+    if (!part && (!f.path.startsWith(folder) || f.path.slice(cut).split('/').includes('..'))) throw new Error(_`${f.path} is not below ${folder}: a restore could not put it back. Move it there.`);
+    const path = part ? `state${part}` : `config/${f.path.slice(cut)}`;
     for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
       const above = path.slice(0, at);
       if (!folders.has(above)) parts.push(member(above, '', true));

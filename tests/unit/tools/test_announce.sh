@@ -65,7 +65,7 @@ kill "$pid" # TERM
 did "down up down up down up down up down"
 wait "$pid"
 
-# A router that has restarted is told again.
+# BIRD or FRR that has restarted gets the command again.
 : >"$dir/done"
 AGAIN_S=2 WEIRCTL=$dir/weirctl ANNOUNCE="echo up >>$dir/done" WITHDRAW="echo down >>$dir/done" "$announce" >"$dir/again" 2>&1 &
 pid=$!
