@@ -52,7 +52,7 @@ export function say(words) {
   box.classList.toggle('above', document.activeElement !== document.body && at.height < innerHeight / 2 && at.top + at.bottom > innerHeight);
   box.textContent = words;
   clearTimeout(say.timer);
-  say.timer = setTimeout(say, 8000, '');
+  if (words) say.timer = setTimeout(say, 8000, '');
 }
 document.addEventListener('click', () => say(''), { capture: true });
 

@@ -35,10 +35,16 @@ export function byHand(signal, changed) {
   const button = (verdict, name, client, group) => {
     const isAllow = verdict === 'allow', whom = group || _`everyone`;
     const title = group ? (isAllow ? _`Allow for ${group}` : _`Block for ${group}`) : isAllow ? _`Allow` : _`Block`;
-    return action(title, () => entryAdd(() => changed(name), { name, verdict, group }, signal, async () => {
+    // The button of the other verdict comes to this place: by the keyboard a second press would take the first one back.
+    const again = () => {
+      if (b === document.activeElement) b.closest('tr').querySelector('a, button').focus({ preventScroll: true });
+      return changed(name);
+    };
+    const b = action(title, () => entryAdd(again, { name, verdict, group }, signal, async () => {
       const why = await get('/why', { name, client }, { signal });
       return ` ${client ? _`What decides for ${client}: ${why.headline}.` : _`What decides: ${why.headline}.`}`;
     }), { 'aria-label': `${title} ${name}`, ask: isWide(name) && (isAllow ? _`Allow ${name} and all names below it for ${whom}?` : _`Block ${name} and all names below it for ${whom}?`) });
+    return b;
   };
   // An entry by hand, and a button for each verdict that does not count for the group already. `seen`: what a query got.
   const buttons = ({ name, client }, group, seen) => {
