@@ -379,6 +379,7 @@ void client_names_status(struct client_names *n, struct client_names_status *out
 	*out = (struct client_names_status){
 		.asked = n->asked, .answered = n->answered, .failed = n->failed};
 	client_book_status(n->book, &out->book);
+	out->book.bytes += sizeof(*n);
 	struct lease_names *held = NULL;
 	const struct lease_names *t = lease_names_now(&held);
 	out->leases = lease_names_counts(t, false);
