@@ -108,10 +108,10 @@ static int job_run(struct sync *s, struct sync_job *j)
 // A job is back. True: `s` was closed meanwhile, and is freed with its last job.
 static bool job_ended(struct sync *s)
 {
-	s->jobs--;
-	if (s->is_closing && s->jobs == 0)
+	const bool is_closing = s->is_closing;
+	if (--s->jobs == 0 && is_closing)
 		memory_free(s);
-	return s->is_closing;
+	return is_closing;
 }
 
 // The state file. Its writes run one after the other; the last one has the latest memory.
