@@ -9,7 +9,7 @@ lab_up
 . "$smoke_dir/page_lab.sh"
 page_configure ''
 cat >>$config <<CONFIG
-clients: [{name: tablet, macs: ['02:00:5e:10:00:71']}]
+clients: [{name: console, macs: ['02:00:5e:10:00:71']}]
 groups:
 - {name: kids, clients: [198.18.0.9, '02:00:5e:10:00:71'], deny: [game.test]}
 - {name: rest, clients: [198.18.0.10], schedules: [{name: always, from: '00:00', to: '24:00', pause: true}]}
@@ -70,7 +70,7 @@ check "the first view is under 150 KB: ${size-} bytes" test "${size:-999999}" -l
 echo "  first view: $took ms"
 check "a client's group by the configuration, odd arguments, a failed reply" browse login "do:location.hash = '#/client/198.18.0.9', true" \
 	"do:$(tile Groupkids)" \
-	"do:location.hash = '#/groups', true" "do:!!document.querySelector('[aria-label=\"Group kids\"]')?.textContent.includes('198.18.0.9/32, tablet (02:00:5e:10:00:71)')" \
+	"do:location.hash = '#/groups', true" "do:!!document.querySelector('[aria-label=\"Group kids\"]')?.textContent.includes('198.18.0.9/32, console (02:00:5e:10:00:71)')" \
 	"do:location.hash = '#/client/%', true" "do:!!document.querySelector('main [role=alert]')" \
 	"do:location.hash = '#/queries/name=a%26client%3Dx%2By.test', true" "do:document.querySelector('main input')?.value === 'a&client=x+y.test' && !!document.querySelector('main table')" \
 	"do:(() => { const f = fetch; window.fetch = (u, o) => (u.startsWith('/v1/upstreams') ? Promise.reject(new TypeError()) : f(u, o)); window.mend = () => { window.fetch = f; }; return true; })()" \
@@ -145,7 +145,7 @@ check "in the details, for everyone or the group" browse login "do:$(typed Name 
 lets_through() { echo "(() => { const s = document.getElementById('said'), r = s.getBoundingClientRect(); return r.width > 0 && !s.contains(document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2)); })()"; }
 silent="do:document.getElementById('said').textContent === ''"
 message="do:(import('/dom.js').then((m) => m.say('a message')), true)"
-check "a message lets presses through, goes on the next one and with its view, and is away from what has the focus" browse login wide:390 "$message" "do:$(said 'a message')" "do:$(lets_through)" "do:(document.querySelector('main').click(), true)" "$silent" \
+check "a message lets presses through, goes on the next one and with its view, and is away from what has the focus" browse login "do:location.hash = '#/lists', true" wide:390 "$message" "do:$(said 'a message')" "do:$(lets_through)" "do:(document.querySelector('main').click(), true)" "$silent" \
 	"$message" "do:$(said 'a message')" "do:location.hash = '#/queries', true" "$silent" wide:1280 "do:(document.querySelector('footer select').focus(), scrollTo(0, 1e6), true)" "$message" \
 	"do:$(lets_through) && document.getElementById('said').getBoundingClientRect().bottom < document.querySelector('footer select').getBoundingClientRect().top"
 check "Block in Top" browse login "do:location.hash = '#/top', true" "do:$(row rowed.blocked.test) === 'Block'" "do:$(press Block rowed.blocked.test)" "do:$(said 'rowed.blocked.test is blocked')" \
