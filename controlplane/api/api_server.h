@@ -85,6 +85,7 @@ struct api {
 	struct ready_hold hold;
 	struct api_live *live;     // api_live.c; NULL: no reader so far
 	struct api_fleet *fleet;   // api_fleet.c; NULL: no secondary so far
+	struct api_lists *lists;   // api_lists.c; NULL: no secondary asked for a list so far
 	struct api_watch *watcher; // NULL: no watch runs
 	uint64_t watches_refused;
 	struct stats_copy *stats; // the data plane's statistics; NULL: not allocated so far

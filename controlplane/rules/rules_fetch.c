@@ -5,6 +5,7 @@
 #include "http/bootstrap.h"
 #include "lists/fetch/list_axfr.h"
 #include "lists/fetch/list_notify.h"
+#include "lists/fetch/list_primary.h"
 #include "lists/fetch/list_update.h"
 #include "rule_image/rule_build.h"
 #include "rules.h"
@@ -19,6 +20,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/config.h>
+#include <weir/config/shared.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
@@ -30,6 +32,9 @@
 
 enum { FETCH_TRIES_MAX = 10, FETCH_RETRY_S = 10, FETCH_RETRY_MAX_S = 3600 };
 #define FETCH_NEVER UINT64_MAX
+// A secondary is due once the primary is sure to have asked the list's server. If the primary has
+// no newer copy then, the secondary asks it a few times more before it asks that server itself.
+enum { PRIMARY_FIRST_S = 60, PRIMARY_AGAIN_S = 600, PRIMARY_TRIES = 6, PRIMARY_TRIES_NEW = 3 };
 
 struct fetched { // one list
 	char *url;
@@ -44,6 +49,7 @@ struct fetched { // one list
 	uint64_t notified_ms; // due by a NOTIFY (list_notify.h); 0: no NOTIFY since its last fetch
 	uint64_t try_unix_s, good_unix_s;
 	unsigned http_status, failures;
+	unsigned waits; // times in a row that the primary had no newer copy
 	struct list_fetch_counts counts;
 	char why[LIST_FETCH_WHY_MAX];
 };
@@ -55,6 +61,7 @@ struct fetch_set {
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
 	unsigned key_count;
 	struct config_tsig_key *key; // [key_count], wiped at the end
+	struct list_primary primary; // `url` NULL: this box takes no lists from a primary
 	struct fetched *list;        // [count]
 	struct list_update *update;  // [count], of a round
 };
@@ -72,7 +79,38 @@ static void fetch_set_free(struct fetch_set *s)
 	if (s->key)
 		explicit_bzero(s->key, s->key_count * sizeof(s->key[0]));
 	FREE_AND_NULL(s->key);
+	if (s->primary.token)
+		explicit_bzero(s->primary.token, strlen(s->primary.token));
+	FREE_AND_NULL(s->primary.url);
+	FREE_AND_NULL(s->primary.token);
+	FREE_AND_NULL(s->primary.ca_file);
 	heap_free(s);
+}
+
+static const struct config_sync *primary_of(const struct config *c)
+{
+	const bool is_own = c->sync.own & 1u << CONFIG_SHARED_blocking;
+	return c->sync.primary && *c->sync.primary && !is_own ? &c->sync : NULL;
+}
+
+static bool primary_copy(struct fetch_set *s, const struct config *c)
+{
+	const struct config_sync *from = primary_of(c);
+	if (!from)
+		return true;
+	s->primary = (struct list_primary){
+		heap_strdup(from->primary), heap_strdup(from->token), heap_strdup(from->ca_file)};
+	return s->primary.url && s->primary.token && s->primary.ca_file;
+}
+
+static bool has_primary_of(const struct fetch_set *s, const struct config *c)
+{
+	const struct config_sync *from = primary_of(c);
+	return !from == !s->primary.url
+	       && (!from
+		       || (strcmp(from->primary, s->primary.url) == 0
+			       && strcmp(from->token, s->primary.token) == 0
+			       && strcmp(from->ca_file, s->primary.ca_file) == 0));
 }
 
 // Room for `lists`; none is in it.
@@ -105,16 +143,24 @@ static uint64_t below(struct rng *rng, uint64_t bound)
 	return bound ? x % bound : 0;
 }
 
-static uint64_t interval_ms(struct rng *rng, const struct config_update *u)
+static uint64_t interval_ms(struct rng *rng, const struct fetch_set *s)
 {
+	const struct config_update *u = &s->settings;
 	if (!u->interval_s)
 		return FETCH_NEVER;
-	return 1000ull * (u->interval_s + below(rng, u->jitter_s + 1ull));
+	const uint64_t later_s = s->primary.url ? u->jitter_s + PRIMARY_FIRST_S : 0;
+	return 1000ull * (u->interval_s + later_s + below(rng, u->jitter_s + 1ull));
+}
+
+// A date in the future is no date.
+static uint64_t age_of(uint64_t good_unix_s, uint64_t now_s)
+{
+	return good_unix_s <= now_s ? (now_s - good_unix_s) * 1000 : FETCH_NEVER;
 }
 
 // Sets up a new list: its stored state says when it is due. A transfer that the list's key has not
 // signed, or that came from another server, is due at once.
-static void list_begin(const char *state_directory, struct rng *rng, const struct config_update *u,
+static void list_begin(const char *state_directory, struct rng *rng, const struct fetch_set *set,
 	struct fetched *l)
 {
 	struct list_store_paths p;
@@ -127,9 +173,8 @@ static void list_begin(const char *state_directory, struct rng *rng, const struc
 	l->good_unix_s = s.good_unix_s;
 	if ((l->key || l->tls) && !list_axfr_is_good(s.etag, l->key, l->tls))
 		return;
-	uint64_t wait_ms = interval_ms(rng, u);
-	// A date in the future is no date.
-	uint64_t age_ms = s.good_unix_s <= now_s ? (now_s - s.good_unix_s) * 1000 : FETCH_NEVER;
+	uint64_t wait_ms = interval_ms(rng, set);
+	uint64_t age_ms = age_of(s.good_unix_s, now_s);
 	if (wait_ms == FETCH_NEVER)
 		l->next_ms = FETCH_NEVER;
 	else if (age_ms < wait_ms)
@@ -221,12 +266,13 @@ static struct fetch_set *fetch_set_new(struct fetch_set *before, const struct co
 	s->text_hash = c->text_hash;
 	s->settings = c->blocking.update;
 	servers_copy(s, c);
-	if (!keys_copy(s, c)) {
+	if (!keys_copy(s, c) || !primary_copy(s, c)) {
 		fetch_set_free(s);
 		return NULL;
 	}
 	bool same_interval = before && before->settings.interval_s == s->settings.interval_s
-			     && before->settings.jitter_s == s->settings.jitter_s;
+			     && before->settings.jitter_s == s->settings.jitter_s
+			     && !before->primary.url == !s->primary.url;
 	bool alike = before && fetches_alike(before, s) && fetch_set_has_keys(before, c);
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
 		const struct config_list *from = &c->blocking.lists[i];
@@ -250,7 +296,7 @@ static struct fetch_set *fetch_set_new(struct fetch_set *before, const struct co
 		rule_title_make(l->title, from->name);
 		bool same_proof = known && proofs_alike(known->key, known->tls, l->key, l->tls);
 		if (!known || (same_proof && !same_interval && !l->failures))
-			list_begin(state_directory, rng, &s->settings, l);
+			list_begin(state_directory, rng, s, l);
 		else if (!same_proof || (l->failures && !(alike && read_alike(known, l))))
 			l->next_ms = clock_mono_ms(); // the setting may be what was wrong
 	}
@@ -267,7 +313,7 @@ static uint64_t retry_ms(struct rng *rng, unsigned failures)
 // When to fetch it next, after a fetch. Failures that a NOTIFY began leave the next fetch by the
 // interval where it was planned. Never before the time that the server asks for.
 static void plan_next(
-	struct rng *rng, const struct config_update *u, struct fetched *l, uint64_t retry_after_s)
+	struct rng *rng, const struct fetch_set *s, struct fetched *l, uint64_t retry_after_s)
 {
 	const uint64_t now_ms = clock_mono_ms(), least_ms = now_ms + retry_after_s * 1000;
 	if (l->failures > 0 && l->failures < FETCH_TRIES_MAX) {
@@ -275,10 +321,28 @@ static void plan_next(
 		l->next_ms = l->next_ms > least_ms ? l->next_ms : least_ms;
 		return;
 	}
-	const uint64_t wait_ms = interval_ms(rng, u);
+	const uint64_t wait_ms = interval_ms(rng, s);
+	// The primary's copy may be older than this moment.
+	const uint64_t age_ms = l->failures == 0 ? age_of(l->good_unix_s, (uint64_t)time(NULL)) : 0;
 	if (l->failures == 0 || l->planned_ms <= now_ms)
-		l->planned_ms = wait_ms == FETCH_NEVER ? FETCH_NEVER : now_ms + wait_ms;
+		l->planned_ms = wait_ms == FETCH_NEVER ? FETCH_NEVER
+				: age_ms < wait_ms     ? now_ms + wait_ms - age_ms
+						       : now_ms + PRIMARY_AGAIN_S * 1000ull;
 	l->next_ms = l->planned_ms > least_ms ? l->planned_ms : least_ms;
+}
+
+// The primary has no newer copy.
+static void plan_wait(struct rng *rng, struct fetched *l)
+{
+	const uint64_t wait_ms =
+		l->stored ? PRIMARY_AGAIN_S * 1000ull : retry_ms(rng, l->waits + 1);
+	l->waits++;
+	l->next_ms = clock_mono_ms() + wait_ms;
+}
+
+static bool asks_primary_alone(const struct fetch_set *s, const struct fetched *l)
+{
+	return s->primary.url && l->waits < (l->stored ? PRIMARY_TRIES : PRIMARY_TRIES_NEW);
 }
 
 // A server by name may have any address: only one that is an address is known by it.
@@ -341,7 +405,8 @@ static void count(struct list_fetch_counts *c, const struct list_update *from)
 {
 	c->unchanged += from->outcome == LIST_UPDATE_UNCHANGED;
 	c->differences += from->outcome == LIST_UPDATE_CHANGED && from->changes;
-	c->whole += from->outcome == LIST_UPDATE_CHANGED && !from->changes;
+	c->whole += from->outcome == LIST_UPDATE_CHANGED && !from->changes && !from->is_of_primary;
+	c->primary += from->outcome == LIST_UPDATE_CHANGED && from->is_of_primary;
 	c->failed += from->outcome == LIST_UPDATE_FAILED;
 }
 
@@ -353,7 +418,12 @@ static struct fetched *fetch_set_update(
 	struct fetched *l = set_find(s, from->url);
 	if (!l || from->outcome == LIST_UPDATE_NONE)
 		return NULL;
+	if (from->outcome == LIST_UPDATE_WAITS) {
+		plan_wait(rng, l);
+		return NULL;
+	}
 	count(&l->counts, from);
+	l->waits = 0;
 	l->try_unix_s = from->try_unix_s;
 	l->good_unix_s = from->good_unix_s;
 	l->http_status = from->http_status;
@@ -369,7 +439,7 @@ static struct fetched *fetch_set_update(
 		from->notified && from->outcome == LIST_UPDATE_UNCHANGED && !l->failures;
 	l->failures = failed ? l->failures + 1 : 0;
 	if (!is_look)
-		plan_next(rng, &s->settings, l, from->retry_after_s);
+		plan_next(rng, s, l, from->retry_after_s);
 	if (!proofs_alike(l->key, l->tls, from->key, from->tls))
 		l->next_ms = clock_mono_ms(); // a reload has given it others meanwhile
 	return l;
@@ -413,7 +483,7 @@ static bool is_same(const struct fetch_set *s, const struct config *c)
 {
 	return c->text_hash && c->text_hash == s->text_hash
 	       && memcmp(&c->blocking.update, &s->settings, sizeof(s->settings)) == 0
-	       && fetch_set_has_keys(s, c); // which are in files of their own
+	       && fetch_set_has_keys(s, c) && has_primary_of(s, c); // secrets in files of their own
 }
 
 static void on_notified(void *arg)
@@ -507,6 +577,7 @@ static void *work(void *arg)
 	char why[LIST_STORE_WHY_MAX];
 	const struct list_update_options options = {.state_directory = f->state_directory,
 		.update = &s->settings,
+		.primary = s->primary.url ? &s->primary : NULL,
 		.server_count = s->server_count,
 		.servers = s->server,
 		.stop = &f->stop};
@@ -530,7 +601,8 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 			.tls = l->tls,
 			.wanted = all || fetch_due_ms(l) <= now_ms,
 			.notified = !all && l->next_ms > now_ms,
-			.force = force};
+			.force = force,
+			.primary_alone = !all && asks_primary_alone(s, l)};
 	}
 	f->round = (struct fetch_round){.set = s, .by_hand = all, .force = force};
 	int rc = thread_start(&f->thread, "weir-lists", work, f);

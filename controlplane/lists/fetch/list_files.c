@@ -22,13 +22,17 @@ static_assert((int)LIST_STORE_WHY_MAX == (int)STATE_FILE_WHY_MAX);
 enum { READ_SIZE = 1 << 16, STORED_VERSION = 1 };
 static const char stored_kind[] = "weir-list-state";
 
-int list_store_paths(struct list_store_paths *out, const char *state_directory, const char *url)
+int list_store_paths_of(struct list_store_paths *out, const char *state_directory, uint64_t id)
 {
-	uint64_t id = list_file_id(url);
 	bool fits = list_file_path(out->list, PATH_MAX, state_directory, id, ".list")
 		    && list_file_path(out->state, PATH_MAX, state_directory, id, ".state")
 		    && list_file_path(out->temporary, PATH_MAX, state_directory, id, ".tmp");
 	return fits ? 0 : -ENAMETOOLONG;
+}
+
+int list_store_paths(struct list_store_paths *out, const char *state_directory, const char *url)
+{
+	return list_store_paths_of(out, state_directory, list_file_id(url));
 }
 
 int list_store_open(const char *state_directory, char why[LIST_STORE_WHY_MAX])

@@ -23,6 +23,9 @@ struct list_store_paths {
 // -ENAMETOOLONG.
 ATTR_MUST_CHECK int list_store_paths(
 	struct list_store_paths *out, const char *state_directory, const char *url);
+// list_store_paths of the list with this id (weir/list_file.h).
+ATTR_MUST_CHECK int list_store_paths_of(
+	struct list_store_paths *out, const char *state_directory, uint64_t id);
 // Makes the folder. -errno.
 ATTR_MUST_CHECK int list_store_open(const char *state_directory, char why[LIST_STORE_WHY_MAX]);
 

@@ -5,6 +5,7 @@
 #include "base/net_public.h"
 #include "http/http_server.h"
 #include "list_axfr.h"
+#include "list_primary.h"
 #include "rule_image/rule_compile.h"
 
 #include <errno.h>
@@ -312,10 +313,11 @@ static int refuse(struct list_update *l, int err, enum list_reject most)
 
 // The body in `fd` becomes the list, unless it equals the stored one.
 static int body_take(struct list_update *l, const struct list_store_paths *p, int fd,
-	const struct list_fetch_result *fetched, const struct list_stored *before)
+	const struct list_fetch_result *fetched, const struct list_stored *before,
+	uint64_t good_unix_s)
 {
 	char why[LIST_STORE_WHY_MAX];
-	struct list_stored s = {.good_unix_s = l->try_unix_s};
+	struct list_stored s = {.good_unix_s = good_unix_s};
 	enum list_reject most = 0;
 	int err = list_store_hash(fd, &s.size, &s.content_hash);
 	if (!err)
@@ -397,28 +399,78 @@ static void files_close(const struct files *f, bool is_taken)
 		(void)unlink(f->paths->temporary);
 }
 
-static int fetch(const struct list_fetch_request *request, struct list_update *l, struct files *f)
+// The list's server confirmed the list at `good_unix_s`.
+static int confirmed(struct list_update *l, struct files *f,
+	const struct list_fetch_result *fetched, uint64_t good_unix_s)
 {
 	char why[LIST_STORE_WHY_MAX];
+	int err = 0;
+	if (!fetched->not_modified) {
+		err = body_take(l, f->paths, f->fd, fetched, &f->before, good_unix_s);
+	} else {
+		l->outcome = LIST_UPDATE_UNCHANGED;
+		f->before.good_unix_s = good_unix_s;
+		err = l->notified ? 0 : list_store_write_state(f->paths, &f->before, why);
+		if (err)
+			snprintf(l->why, sizeof(l->why), "%.159s", why);
+	}
+	l->good_unix_s = err ? l->good_unix_s : good_unix_s;
+	return err;
+}
+
+static int fetch(const struct list_fetch_request *request, struct list_update *l, struct files *f)
+{
 	struct list_fetch_result fetched;
 	int err = list_fetch(request, &fetched);
 	l->http_status = fetched.http_status;
 	l->retry_after_s = fetched.retry_after_s;
 	l->changes = fetched.changes;
-	if (err) {
-		snprintf(l->why, sizeof(l->why), "%s", fetched.why);
-		return err;
-	}
-	if (!fetched.not_modified)
-		return body_take(l, f->paths, f->fd, &fetched, &f->before);
-	l->outcome = LIST_UPDATE_UNCHANGED;
-	if (l->notified)
-		return 0;
-	f->before.good_unix_s = l->try_unix_s;
-	err = list_store_write_state(f->paths, &f->before, why);
-	if (err)
-		snprintf(l->why, sizeof(l->why), "%.159s", why);
+	l->why[0] = '\0'; // that of the primary
+	if (!err)
+		return confirmed(l, f, &fetched, l->try_unix_s);
+	snprintf(l->why, sizeof(l->why), "%s", fetched.why);
 	return err;
+}
+
+// Has this list the same content on each box that takes it from the primary? A transfer that
+// proves its server is each box's own.
+static bool may_be_of_primary(const struct list_update_options *o, const struct list_update *l)
+{
+	return o->primary && !l->force && !l->notified && !l->key && !l->tls;
+}
+
+// A date in the primary's future counts as this box's present.
+static int fetch_of_primary(const struct list_primary *p, const struct list_fetch_request *request,
+	struct list_update *l, struct files *f)
+{
+	struct list_fetch_result fetched;
+	struct list_stored got;
+	int err = list_primary_fetch(p, request, &f->before, &got, &fetched);
+	l->http_status = fetched.http_status;
+	if (!err && fetched.not_modified && got.content_hash != f->before.content_hash)
+		err = -EPROTO;
+	snprintf(l->why, sizeof(l->why), "%s", err ? fetched.why : "");
+	if (!err)
+		err = confirmed(l, f, &fetched,
+			got.good_unix_s < l->try_unix_s ? got.good_unix_s : l->try_unix_s);
+	l->is_of_primary = !err;
+	if (err && (ftruncate(f->fd, 0) < 0 || lseek(f->fd, 0, SEEK_SET) < 0))
+		return -errno;
+	return err;
+}
+
+static int fetch_by(const struct list_update_options *o, const struct list_fetch_request *request,
+	struct list_update *l, struct files *f)
+{
+	if (may_be_of_primary(o, l)) {
+		if (fetch_of_primary(o->primary, request, l, f) == 0)
+			return 0;
+		if (l->primary_alone) {
+			l->outcome = LIST_UPDATE_WAITS;
+			return 0;
+		}
+	}
+	return fetch(request, l, f);
 }
 
 // A server may send many NOTIFY: each costs one question while the zone stays the same. Files are
@@ -441,7 +493,10 @@ static int ask(const struct list_update_options *o, struct list_update *l,
 		request.etag = f.before.etag;
 		request.last_modified = f.before.last_modified;
 	}
-	err = err < 0 ? refuse(l, err, 0) : fetch(&request, l, &f);
+	if (err < 0)
+		err = refuse(l, err, 0);
+	else
+		err = fetch_by(o, &request, l, &f);
 	files_close(&f, err == 0 && l->outcome == LIST_UPDATE_CHANGED);
 	return err;
 }
@@ -457,9 +512,7 @@ static void update(const struct list_update_options *o, struct list_update *l)
 		refuse(l, err, 0);
 	else
 		err = ask(o, l, &p);
-	if (err >= 0)
-		l->good_unix_s = l->try_unix_s;
-	else
+	if (err < 0)
 		l->outcome = LIST_UPDATE_FAILED;
 	url_shown(l->url, shown, sizeof(shown));
 	if (err < 0)
@@ -468,7 +521,8 @@ static void update(const struct list_update_options *o, struct list_update *l)
 		log_info("lists: %s: %llu bytes, by %llu changed lines", shown,
 			(unsigned long long)l->bytes, (unsigned long long)l->changes);
 	else if (l->outcome == LIST_UPDATE_CHANGED)
-		log_info("lists: %s: %llu bytes", shown, (unsigned long long)l->bytes);
+		log_info("lists: %s: %llu bytes%s", shown, (unsigned long long)l->bytes,
+			l->is_of_primary ? ", from the primary" : "");
 }
 
 struct crew {

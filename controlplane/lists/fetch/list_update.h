@@ -75,14 +75,16 @@ enum list_update_outcome {
 	LIST_UPDATE_NONE, // not asked for
 	LIST_UPDATE_UNCHANGED,
 	LIST_UPDATE_CHANGED,
+	LIST_UPDATE_WAITS,  // the primary has no newer copy, and the list's server was not asked
 	LIST_UPDATE_FAILED, // the present file stays
 };
 
 // What came of a fetch, as it is counted. X(name, text)
-#define LIST_FETCHES(X)                                 \
-	X(unchanged, "the server had nothing new")      \
-	X(differences, "by differences alone, of IXFR") \
-	X(whole, "the whole list")                      \
+#define LIST_FETCHES(X)                                     \
+	X(unchanged, "the server had nothing new")          \
+	X(differences, "by differences alone, of IXFR")     \
+	X(whole, "the whole list")                          \
+	X(primary, "the whole list, as the primary has it") \
 	X(failed, "the present copy stays")
 
 struct list_fetch_counts {
@@ -100,6 +102,7 @@ struct list_update {
 	bool wanted;                       // ask for it
 	bool notified;                     // wanted for a NOTIFY alone
 	bool force;                        // even if it did not change, and take it if it is empty
+	bool primary_alone;                // asks the primary, and no server of the list
 	_Atomic uint64_t since_ms;         // when its fetch began; 0 while none runs. Any thread
 	enum list_update_outcome outcome;
 	unsigned http_status;
@@ -107,17 +110,20 @@ struct list_update {
 	uint64_t try_unix_s, good_unix_s; // this attempt; the present file, or 0
 	uint64_t bytes;                   // size of a changed list
 	uint64_t changes;                 // lines that a difference changed; 0: the list came whole
+	bool is_of_primary;               // the primary's copy was taken
 	char why[LIST_FETCH_WHY_MAX];
 };
 
 struct list_update_options {
 	const char *state_directory;
 	const struct config_update *update;
-	unsigned server_count; // name servers for the hosts
+	const struct list_primary *primary; // comes before servers of lists; NULL: no primary
+	unsigned server_count;              // name servers for the hosts
 	const struct socket_address *servers;
 	const _Atomic bool *stop;
 };
 
-// Fetches the lists that are wanted. Returns how many changed.
+// Fetches the lists that are wanted: from the primary where there is one, unless a list's transfer
+// proves its server or the list is forced, or due by a NOTIFY alone. Returns how many changed.
 unsigned list_update_all(
 	const struct list_update_options *options, struct list_update *list, unsigned count);

@@ -138,11 +138,28 @@ static void say_slowly(struct fake_http *f, int fd)
 	}
 }
 
+// What a primary has of a list; its reply has no end of its own.
+static void say_primary(struct fake_http *f, int fd)
+{
+	char body[sizeof(f->primary)];
+	pthread_mutex_lock(&f->lock);
+	strcpy(body, f->primary);
+	pthread_mutex_unlock(&f->lock);
+	if (*body)
+		say_text(fd, "HTTP/1.0 200 OK\r\n\r\n");
+	if (*body)
+		fake_listener_say(fd, body, strlen(body));
+	else
+		reply(fd, "404 Not Found", "", "", 0);
+}
+
 static void answer(struct fake_http *f, int fd, const char *request, const char *path)
 {
 	char to[128];
 	if (strcmp(path, "/list") == 0)
 		say_list(f, fd, request);
+	else if (strcmp(path, "/v1/sync/list") == 0)
+		say_primary(f, fd);
 	else if (strcmp(path, "/truncated") == 0)
 		say_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nads.example\n");
 	else if (strcmp(path, "/chunk") == 0)
@@ -234,6 +251,13 @@ void fake_http_body(struct fake_http *f, const char *body, const char *etag)
 	pthread_mutex_lock(&f->lock);
 	strcpy(f->body, body);
 	strcpy(f->etag, etag);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void fake_http_primary(struct fake_http *f, const char *reply)
+{
+	pthread_mutex_lock(&f->lock);
+	strcpy(f->primary, reply);
 	pthread_mutex_unlock(&f->lock);
 }
 

@@ -277,6 +277,33 @@ TEST_WITH(test_no_list_left_to_wait_for, start, stop)
 	reload(1, false);
 }
 
+static void call_nothing(void *)
+{
+}
+
+// A new list of a secondary: it asks the primary a few times, then the list's own server.
+TEST_WITH(test_a_secondary_asks_its_primary_first, start, stop)
+{
+	static char base[64], token[] = "secret", none[] = "";
+	snprintf(base, sizeof(base), "http://127.0.0.1:%u", http.port);
+	env.config.sync = (struct config_sync){.primary = base, .token = token, .ca_file = none};
+	run_rules();
+	for (unsigned i = 1; i <= 3; i++) {
+		WAIT_FOR(http.requests == i);
+		clock_ahead_by_ms(60000);
+		on_service(call_nothing, NULL, 0);
+	}
+	wait_blocked("ads.example");
+	assert_int_equal(http.requests, 5);
+	reload(1, false);
+	assert_int_equal(fetched()->fetches.whole, 1);
+
+	// By hand weir asks its own server, too, unless the primary has a newer copy.
+	fake_http_body(&http, "new.example\n", "\"v2\"");
+	RELOAD(1, false, RULES_PUBLISHED);
+	assert_true(blocked("new.example"));
+}
+
 static struct {
 	_Atomic bool called;
 	bool failed;
