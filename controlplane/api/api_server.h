@@ -224,6 +224,7 @@ struct api_part {
 	X(events)         \
 	X(updates)        \
 	X(fleet)          \
+	X(lists)          \
 	X(doctor)         \
 	X(live)           \
 	X(heap)           \

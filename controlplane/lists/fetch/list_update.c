@@ -445,6 +445,7 @@ static int fetch_of_primary(const struct list_primary *p, const struct list_fetc
 {
 	struct list_fetch_result fetched;
 	struct list_stored got;
+	char shown[SHOWN_MAX];
 	int err = list_primary_fetch(p, request, &f->before, &got, &fetched);
 	l->http_status = fetched.http_status;
 	if (!err && fetched.not_modified && got.content_hash != f->before.content_hash)
@@ -454,6 +455,9 @@ static int fetch_of_primary(const struct list_primary *p, const struct list_fetc
 		err = confirmed(l, f, &fetched,
 			got.good_unix_s < l->try_unix_s ? got.good_unix_s : l->try_unix_s);
 	l->is_of_primary = !err;
+	if (err && err != -ENOENT)
+		log_info("lists: %s: not taken from the primary: %s",
+			url_shown(l->url, shown, sizeof(shown)), l->why);
 	if (err && (ftruncate(f->fd, 0) < 0 || lseek(f->fd, 0, SEEK_SET) < 0))
 		return -errno;
 	return err;
