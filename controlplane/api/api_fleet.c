@@ -450,7 +450,7 @@ const struct api_part api_fleet_part = {
 	.endpoint = {{"/sync", serve_sync, API_POST | API_REPORT, CONTROL_SYNC,
 			     "wait form:protocol form:box form:epoch form:primary form:digest "
 			     "form:version form:result form:reason form:ready form:unix_ms "
-			     "form:software"},
+			     "form:software form:*"},
 		{"/fleet", serve_fleet, API_GET, CONTROL_READ, ""},
 		{"/fleet/promote", serve_promote, API_POST, CONTROL_ADMIN, ""}},
 	.degraded = fleet_degraded,

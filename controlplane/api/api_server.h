@@ -139,6 +139,7 @@ struct api_endpoint {
 	enum control_role role;
 	// Names of parameters, with blanks between, and a form's fields as "form:NAME"; NULL: it
 	// has no parameter. A request without one that has "!" behind it gets 400, and no handler.
+	// With "form:*" other fields of a form are ignored.
 	const char *params;
 };
 

@@ -74,8 +74,9 @@ bool url_field_is_of(const char *names, const char *kind, const char *name)
 	const size_t kind_len = strlen(kind), len = strchr(name, ':') ? 0 : strlen(name);
 	for (const char *at = names; len && at && *at;) {
 		const size_t n = strcspn(at, " !");
-		if (n == kind_len + len && memcmp(at, kind, kind_len) == 0
-			&& memcmp(at + kind_len, name, len) == 0)
+		if (n > kind_len && memcmp(at, kind, kind_len) == 0
+			&& ((n == kind_len + len && memcmp(at + kind_len, name, len) == 0)
+				|| (n == kind_len + 1 && at[kind_len] == '*')))
 			return true;
 		at += n + strspn(at + n, " !");
 	}

@@ -27,7 +27,8 @@ ATTR_MUST_CHECK int url_fields_read(struct url_fields *out, const char *text, si
 // NULL: no field has that name.
 const char *url_fields_get(const struct url_fields *f, const char *name);
 // Whether `names`, with blanks between, has `kind` and `name` together, with "!" behind it or
-// without. `kind`: "" for a query, "form:" for a form. `names` NULL: no name.
+// without; "*" in place of the name has each name without a colon. `kind`: "" for a query, "form:"
+// for a form. `names` NULL: no name.
 bool url_field_is_of(const char *names, const char *kind, const char *name);
 // The first field's name that is not one of `names`. NULL: all are.
 const char *url_fields_other(const struct url_fields *f, const char *names, const char *kind);

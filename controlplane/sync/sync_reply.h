@@ -3,7 +3,11 @@
 
 // The two messages between a secondary and its primary: the form that a secondary posts to
 // /v1/sync, and the line of JSON that the primary replies with. Both sides treat the other's bytes
-// as untrusted. Pure; any thread.
+// as untrusted, and ignore fields that they do not know: at most URL_FIELDS_MAX in a form, at most
+// SYNC_LINE_MAX bytes in a reply. So a new field needs no new protocol, as long as both sides do
+// well without it, and a weir of this version and of the next one talk. Raise SYNC_PROTOCOL only if
+// a field gets another meaning: boxes with different numbers take nothing from each other. Pure;
+// any thread.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +16,7 @@
 #include <weir/config/shared.h>
 
 enum {
-	SYNC_PROTOCOL = 1,
+	SYNC_PROTOCOL = 2,
 	SYNC_NAME_MAX = 63,     // bytes of a box's name
 	SYNC_DIGEST_LEN = 64,   // hexadecimal digits of a SHA-256
 	SYNC_REASON_MAX = 256,  // bytes of the reason for a refusal

@@ -58,14 +58,14 @@ post() { # post BOX TOKEN PATH FIELD...: the status of the reply, whose body is 
 		"${fields[@]}" "https://127.0.0.1:996$number/v1/$path"
 }
 report() { # report BOX TOKEN EPOCH
-	post "$1" "$2" sync protocol=1 box=probe epoch="$3" primary=box9 digest= version=0 result=none reason= ready=1 unix_ms=1 software=x
+	post "$1" "$2" sync protocol=2 box=probe epoch="$3" primary=box9 digest= version=0 result=none reason= ready=1 unix_ms=1 software=x later=1
 }
 for path in status fleet 'config/history'; do
 	same "which may not GET /$path" 403 "$(curl -s -o $tmp/body -w '%{http_code}' --cacert $dir/ca.pem \
 		-H "Authorization: Bearer $(cat $dir/box2.token)" "https://127.0.0.1:9961/v1/$path")"
 done
 same "nor promote" 403 "$(post 1 box2 fleet/promote a=b)"
-same "nor post nonsense" 400 "$(post 1 box2 sync protocol=1 box=x)"
+same "nor post nonsense" 400 "$(post 1 box2 sync protocol=2 box=x)"
 must "a token to read" eval 'ctl 1 token create eye --role read >$dir/eye.token 2>/dev/null'
 same "whose role may not have the shared part" 403 "$(report 1 eye 0)"
 

@@ -162,7 +162,7 @@ def operation(path, method, role, params, handler, commands):
             "parameters": [{"name": (name := p.rstrip("!")), "in": "query", "required": p.endswith("!"),
                             "schema": schemas.get(name, {"type": "string"})} for p in params if ":" not in p],
             "responses": replies(path, handler, {} if method == "put" else commands)}
-    form = [p.split(":")[1] for p in params if ":" in p]
+    form = [p.split(":")[1] for p in params if ":" in p and not p.endswith("*")]
     if form:
         schema = {"type": "object", "required": form, "properties": {p: {"type": "string"} for p in form}}
         made["requestBody"] = {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}

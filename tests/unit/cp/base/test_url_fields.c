@@ -68,6 +68,10 @@ TEST(test_names)
 	unit_at_end(end, NULL);
 	assert_true(url_field_is_of(names, "", "group"));
 	assert_true(url_field_is_of(names, "form:", "password"));
+	assert_false(url_field_is_of(names, "form:", "other"));
+	assert_true(url_field_is_of("name form:a form:*", "form:", "other"));
+	assert_false(url_field_is_of("name form:a form:*", "", "other"));
+	assert_false(url_field_is_of("name form:a form:*", "form:", "form:other"));
 	assert_false(url_field_is_of(names, "", "password"));
 	assert_false(url_field_is_of(names, "", "form:password"));
 	assert_false(url_field_is_of(names, "", "nam"));

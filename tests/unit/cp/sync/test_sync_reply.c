@@ -89,8 +89,19 @@ TEST(a_form_with_a_wrong_field_names_it)
 TEST(another_protocol_is_named)
 {
 	struct sync_report got;
-	assert_int_equal(read_form("protocol=2&box=box2", &got), -EPROTO);
-	assert_non_null(strstr(why, "protocol 2"));
+	assert_int_equal(read_form("protocol=3&box=box2", &got), -EPROTO);
+	assert_non_null(strstr(why, "protocol 3"));
+}
+
+TEST(fields_of_a_later_weir_are_ignored)
+{
+	const struct sync_report r = report_make();
+	struct sync_report got;
+	char form[SYNC_FORM_MAX], text[SYNC_FORM_MAX + 64];
+	assert_true(sync_form_write(&r, form));
+	snprintf(text, sizeof(text), "load=7&%s&later=a%%20b", form);
+	assert_int_equal(read_form(text, &got), 0);
+	assert_memory_equal(&got, &r, sizeof(r));
 }
 
 static struct sync_offer offer_make(const char *text)
@@ -125,6 +136,21 @@ TEST(a_line_is_read_as_it_was_written)
 	free(line);
 }
 
+TEST(a_line_with_more_fields_is_read)
+{
+	static const char more[] = "\"later\":{\"list\":[1,null]},\"protocol\"";
+	struct sync_offer o = offer_make("blocking:\n  deny: [\"a.test\"]\n"), got;
+	char *line = sync_line_write(&o), *text = malloc(strlen(line) + sizeof(more));
+	const char *at = strstr(line, "\"protocol\"");
+	sprintf(text, "%.*s%s%s", (int)(at - line), line, more, at + strlen("\"protocol\""));
+	assert_int_equal(sync_line_read(text, strlen(text), &got, why), 0);
+	assert_string_equal(got.text, o.text);
+	sync_offer_free(&got);
+	sync_offer_free(&o);
+	free(text);
+	free(line);
+}
+
 TEST(a_text_that_is_no_shared_part_is_an_offer_to_refuse)
 {
 	struct sync_offer o = offer_make("runtime:\n  user: root\n"), got;
@@ -140,7 +166,7 @@ TEST(a_wrong_line_is_refused)
 {
 	static const struct {
 		const char *from, *to;
-	} wrong[] = {{"{", "["}, {"\"protocol\":1", "\"protocol\":2"},
+	} wrong[] = {{"{", "["}, {"\"protocol\":2", "\"protocol\":1"},
 		{"\"epoch\":3", "\"epoch\":0"}, {"\"epoch\":3", "\"epoch\":1073741825"},
 		{"\"version\":9", "\"version\":-1"}, {"box1", "box 1"},
 		{"\"unchanged\":false", "\"x\":1"}, {"a.test", "b.test"}, {"\"text\"", "\"texts\""},
