@@ -48,6 +48,7 @@ struct api_fleet {
 	size_t len;
 	unsigned version;
 	uint64_t epoch;
+	char signature[SYNC_SIGNATURE_LEN + 1];
 };
 
 static void line_drop(struct api_fleet *f)
@@ -71,13 +72,15 @@ static void held_end(struct api_fleet *f, struct held *h)
 // Makes the line of the version that is handed out. False: no memory.
 static bool line_make(struct api_fleet *f, const struct sync_offer *o)
 {
-	if (f->line && f->version == o->version && f->epoch == o->epoch)
+	if (f->line && f->version == o->version && f->epoch == o->epoch
+		&& strcmp(f->signature, o->signature) == 0)
 		return true;
 	line_drop(f);
 	f->line = sync_line_write(o);
 	f->len = f->line ? strlen(f->line) : 0;
 	f->version = o->version;
 	f->epoch = o->epoch;
+	memcpy(f->signature, o->signature, sizeof(f->signature));
 	return f->line != NULL;
 }
 
@@ -385,6 +388,8 @@ static void fleet_degraded(struct api_reasons *reasons, const struct api_look *l
 	if (!s.is_secondary && *s.out_why)
 		api_reason_add(reasons, API_REASON_sync_version, "",
 			"the version in force is not handed out: %s", s.out_why);
+	if (s.is_untrusted)
+		api_reason_add(reasons, API_REASON_sync_version, "", "%s: %s", s.url, s.why);
 	if (s.is_secondary && (s.result == SYNC_refused || s.result == SYNC_taken_back))
 		api_reason_add(reasons, API_REASON_sync_version, "", "version %u of %s: %s",
 			s.version, s.memory.primary, s.memory.reason);

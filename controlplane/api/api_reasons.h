@@ -76,7 +76,7 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 	X(sync_primary, warning,                                                                  \
 		"Check the way to the primary and its control.listen: weirctl fleet status.")     \
 	X(sync_version, warning,                                                                  \
-		"Correct what the text names, on the primary: it needs another version.")         \
+		"Correct what the text names: the primary needs another version or a signature.") \
 	X(sync_primaries, warning,                                                                \
 		"Point all boxes at one primary; weirctl fleet promote makes a box the primary.")
 

@@ -2,6 +2,7 @@
 #include "sync.h"
 
 #include "base/rng.h"
+#include "sync_sign.h"
 #include "sync_thread.h"
 
 #include <event2/event.h>
@@ -36,6 +37,10 @@ struct settings {
 	char token[SYNC_TOKEN_MAX], ca_file[PATH_MAX], box[SYNC_NAME_MAX + 1];
 	unsigned server_count;
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	bool has_key; // `key` is this box's private key
+	uint8_t key[CONFIG_SYNC_KEY_LEN];
+	unsigned trusted_count; // 0: versions need no signature
+	uint8_t trusted[CONFIG_TRUSTED_KEYS_MAX][CONFIG_SYNC_KEY_LEN];
 };
 
 struct sync {
@@ -58,7 +63,7 @@ struct sync {
 	int64_t good_unix_s;
 	unsigned failures; // polls in a row
 	char why[SYNC_WHY_MAX];
-	bool is_epoch_refused;
+	bool is_epoch_refused, is_untrusted;
 	unsigned put_offs;       // tries in a row that ended without a verdict
 	uint64_t put_off_ms;     // no version is taken before this time
 	struct sync_offer offer; // the version that is being taken
@@ -93,7 +98,7 @@ static void memory_free(struct sync *s)
 {
 	sync_offer_free(&s->offer);
 	sync_offer_free(&s->out);
-	explicit_bzero(s->set.token, sizeof(s->set.token));
+	explicit_bzero(&s->set, sizeof(s->set));
 	FREE_AND_NULL(s->boxes);
 	heap_free(s);
 }
@@ -405,7 +410,9 @@ static void take_in_force(struct sync *s, const struct sync_offer *o)
 // Decides about the version of a good reply.
 static void take(struct sync *s, struct sync_offer *o)
 {
-	const bool is_new_epoch = sync_epoch_note(&s->memory, o);
+	bool is_new = sync_epoch_note(&s->memory, o);
+	if (s->set.trusted_count)
+		is_new = sync_newest_note(&s->memory, o) || is_new;
 	if (strcmp(o->digest, digest_in_force(s)) == 0) {
 		take_in_force(s, o);
 	} else if (!o->is_unchanged && strcmp(o->digest, s->memory.refused) != 0
@@ -414,13 +421,20 @@ static void take(struct sync *s, struct sync_offer *o)
 		*o = (struct sync_offer){0};
 		try_begin(s);
 	}
-	if (is_new_epoch && !is_pending(s)) // else the try saves it
+	if (is_new && !is_pending(s)) // else the try saves it
 		save_soon(s);
+}
+
+static bool is_trusted(const struct sync *s, const struct sync_offer *o, char why[SYNC_WHY_MAX])
+{
+	return !s->set.trusted_count
+	       || (sync_signature_check(o, s->set.trusted, s->set.trusted_count, why)
+		       && sync_newest_check(&s->memory, o, why));
 }
 
 static enum sync_poll_end poll_ended(struct sync *s, struct sync_poll *p)
 {
-	s->is_epoch_refused = false;
+	s->is_epoch_refused = s->is_untrusted = false;
 	if (p->err < 0)
 		return p->err == -EACCES                        ? SYNC_POLL_denied
 		       : p->err == -EPROTO || p->err == -EINVAL ? SYNC_POLL_malformed
@@ -428,6 +442,10 @@ static enum sync_poll_end poll_ended(struct sync *s, struct sync_poll *p)
 	if (!sync_epoch_check(&s->memory, &p->offer, p->why)) {
 		s->is_epoch_refused = true;
 		return SYNC_POLL_epoch;
+	}
+	if (!is_trusted(s, &p->offer, p->why)) {
+		s->is_untrusted = true;
+		return SYNC_POLL_signature;
 	}
 	const enum sync_poll_end end =
 		p->offer.is_unchanged ? SYNC_POLL_unchanged : SYNC_POLL_taken;
@@ -599,6 +617,10 @@ static void settings_make(const struct config *c, const struct socket_address *s
 	snprintf(out->box, sizeof(out->box), "%s", from->name);
 	if (!*out->box)
 		name_default(out->box);
+	out->has_key = from->has_sign_key;
+	memcpy(out->key, from->sign_key, sizeof(out->key));
+	out->trusted_count = from->trusted_count;
+	memcpy(out->trusted, from->trusted, from->trusted_count * sizeof(out->trusted[0]));
 	if (server_count)
 		memcpy(out->server, servers, server_count * sizeof(out->server[0]));
 }
@@ -611,16 +633,17 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	const bool was_secondary = is_secondary(s);
 	const bool is_same = memcmp(&n, &s->set, sizeof(n)) == 0;
 	s->set = n;
-	explicit_bzero(n.token, sizeof(n.token));
+	explicit_bzero(&n, sizeof(n));
 	if (is_same)
 		return;
 	s->generation++;
+	s->out.signature[0] = '\0';
 	s->good_unix_s = 0;
 	s->put_off_ms = s->put_offs = 0;
 	if (!is_secondary(s) || !was_secondary) {
 		s->good_ms = clock_mono_ms();
 		s->why[0] = s->rival[0] = '\0';
-		s->is_epoch_refused = false;
+		s->is_epoch_refused = s->is_untrusted = false;
 		s->failures = 0;
 	}
 	if (s->is_polling)
@@ -649,6 +672,7 @@ void sync_status(const struct sync *s, struct sync_status *out)
 		.good_unix_s = s->good_unix_s,
 		.silent_ms = is_secondary(s) ? clock_mono_ms() - s->good_ms : 0,
 		.is_epoch_refused = s->is_epoch_refused,
+		.is_untrusted = s->is_untrusted,
 		.why = s->why,
 		.store_why = s->store_why,
 		.out_why = s->out_why,
@@ -719,6 +743,7 @@ static void out_make(struct sync *s, unsigned number)
 		o->text = text;
 		o->len = strlen(text);
 		o->version = number;
+		o->signature[0] = '\0';
 	} else {
 		heap_free(text);
 		log_warning("sync: version %u is not handed out: %s", number, strerror(-rc));
@@ -738,8 +763,12 @@ const struct sync_offer *sync_offered(struct sync *s)
 	struct sync_offer *o = &s->out;
 	if (is_good(v) && (s->out_of != v->in_force.number || (!o->text && !*s->out_why)))
 		out_make(s, v->in_force.number);
+	if (o->epoch != own_epoch(s))
+		o->signature[0] = '\0';
 	o->epoch = own_epoch(s);
 	memcpy(o->box, s->set.box, sizeof(o->box));
+	if (o->text && s->set.has_key && !*o->signature && !sync_sign(o, s->set.key))
+		return NULL;
 	return o->text ? o : NULL;
 }
 

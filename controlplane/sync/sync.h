@@ -22,13 +22,14 @@
 enum { SYNC_SILENT_MS = 5 * 60 * 1000 }; // no good poll for so long: reason sync_primary
 
 // What came of the secondary's polls. X(name, text)
-#define SYNC_POLLS(X)                                                  \
-	X(taken, "a new version came")                                 \
-	X(unchanged, "the primary has no other version")               \
-	X(failed, "no reply came")                                     \
-	X(denied, "the primary refused the poll")                      \
-	X(malformed, "the reply was malformed or of another protocol") \
-	X(epoch, "the primary has an older epoch, or there are two of them")
+#define SYNC_POLLS(X)                                                        \
+	X(taken, "a new version came")                                       \
+	X(unchanged, "the primary has no other version")                     \
+	X(failed, "no reply came")                                           \
+	X(denied, "the primary refused the poll")                            \
+	X(malformed, "the reply was malformed or of another protocol")       \
+	X(epoch, "the primary has an older epoch, or there are two of them") \
+	X(signature, "no trusted key signed the reply, or its version is older than one taken")
 
 enum sync_poll_end {
 #define X(name, text) SYNC_POLL_##name,
@@ -69,6 +70,7 @@ struct sync_status {
 	int64_t good_unix_s;   // last good poll; 0: no poll was good
 	uint64_t silent_ms;    // since the last good poll, or since this box is a secondary
 	bool is_epoch_refused; // the last poll found a second primary; `why` names both
+	bool is_untrusted;     // the last poll ended with SYNC_POLL_signature; `why` says why
 	const char *why;       // why the last poll was not good; ""
 	const char *store_why; // why the state file could not be written; ""
 	const char *out_why;   // why the version in force cannot be handed out; ""
@@ -88,7 +90,8 @@ const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box po
 ATTR_MUST_CHECK int sync_noted(
 	struct sync *s, const struct sync_report *r, const char *from, char why[SYNC_WHY_MAX]);
 // What this primary hands out, with `text`; NULL: no version's health has held so far, it
-// cannot be handed out (out_why), or no memory. Valid until the next call.
+// cannot be handed out (out_why), or no memory. It is signed if sync.sign_key_file is set. Valid
+// until the next call.
 const struct sync_offer *sync_offered(struct sync *s);
 // Raises the epoch, so that boxes follow this one instead of the primary before. -EPERM: this box
 // is a secondary; -ERANGE: no epoch is left; -EBUSY; -ENOMEM or -errno of a thread: `done` is not

@@ -17,6 +17,7 @@ int sync_memory_read(struct sync_memory *out, const char *path)
 	if (rc < 0)
 		return rc;
 	struct sync_memory m = {.epoch = state_file_get_number(&f, "epoch"),
+		.newest = (unsigned)state_file_get_number(&f, "newest"),
 		.tries = (unsigned)state_file_get_number(&f, "tries"),
 		.refused_version = (unsigned)state_file_get_number(&f, "refused_version"),
 		.was_taken_back = state_file_get_number(&f, "taken_back") != 0};
@@ -35,6 +36,7 @@ int sync_memory_write(const struct sync_memory *m, const char *path, char why[ST
 	state_file_begin(&f, KIND, VERSION);
 	state_file_number(&f, "epoch", m->epoch);
 	state_file_text(&f, "primary", m->primary);
+	state_file_number(&f, "newest", m->newest);
 	state_file_text(&f, "trying", m->trying);
 	state_file_number(&f, "tries", m->tries);
 	state_file_text(&f, "refused", m->refused);
@@ -67,8 +69,28 @@ bool sync_epoch_note(struct sync_memory *m, const struct sync_offer *o)
 	if (m->epoch == o->epoch && strcmp(m->primary, o->box) == 0)
 		return false;
 	m->epoch = o->epoch;
+	m->newest = 0;
 	snprintf(m->primary, sizeof(m->primary), "%s", o->box);
 	return true;
+}
+
+bool sync_newest_check(
+	const struct sync_memory *m, const struct sync_offer *o, char why[SYNC_WHY_MAX])
+{
+	if (o->epoch != m->epoch || o->version >= m->newest)
+		return true;
+	snprintf(why, SYNC_WHY_MAX,
+		"version %u of %s is older than version %u, which this box took with epoch %" PRIu64
+		": if %s has lost its versions, run weirctl fleet promote there",
+		o->version, o->box, m->newest, m->epoch, o->box);
+	return false;
+}
+
+bool sync_newest_note(struct sync_memory *m, const struct sync_offer *o)
+{
+	const bool differs = m->newest != o->version;
+	m->newest = o->version;
+	return differs;
 }
 
 bool sync_try_begin(struct sync_memory *m, const struct sync_offer *o)

@@ -18,8 +18,9 @@ enum {
 };
 
 struct sync_memory {
-	uint64_t epoch;                    // 0: this box never had one
-	char primary[SYNC_NAME_MAX + 1];   // the box with that epoch; "": no primary
+	uint64_t epoch;                  // 0: this box never had one
+	char primary[SYNC_NAME_MAX + 1]; // the box with that epoch; "": no primary
+	unsigned newest; // number of the newest signed version taken of that epoch; 0: none
 	char trying[SYNC_DIGEST_LEN + 1];  // the version that is being taken; "": no version
 	unsigned tries;                    // tries of `trying`, the present one too
 	char refused[SYNC_DIGEST_LEN + 1]; // version not taken again; "": no version
@@ -38,6 +39,13 @@ ATTR_MUST_CHECK bool sync_epoch_check(
 	const struct sync_memory *m, const struct sync_offer *o, char why[SYNC_WHY_MAX]);
 // Notes the offer's epoch and primary. True: they differ from before.
 bool sync_epoch_note(struct sync_memory *m, const struct sync_offer *o);
+// May this box take a signed version with the number of the offer, which passed sync_epoch_check?
+// False: it is older than one taken before, as someone sends it who has recorded it; `why` names
+// both.
+ATTR_MUST_CHECK bool sync_newest_check(
+	const struct sync_memory *m, const struct sync_offer *o, char why[SYNC_WHY_MAX]);
+// Notes its number, after sync_epoch_note. True: it differs from before.
+bool sync_newest_note(struct sync_memory *m, const struct sync_offer *o);
 // Notes that the version of the offer is being taken. False: the process ended SYNC_TRIES_MAX times
 // while it took this version; the caller refuses it.
 bool sync_try_begin(struct sync_memory *m, const struct sync_offer *o);

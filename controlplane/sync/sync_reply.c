@@ -18,13 +18,18 @@ const char *const sync_result_names[SYNC_RESULTS] = {
 #undef X
 };
 
+void sync_hex_write(const uint8_t *bytes, size_t len, char *out)
+{
+	for (size_t i = 0; i < len; i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
 bool sync_digest(const char *text, size_t len, char out[SYNC_DIGEST_LEN + 1])
 {
 	uint8_t digest[TLS_SHA256_LEN];
 	if (!tls_sha256(text, len, digest))
 		return false;
-	for (unsigned i = 0; i < TLS_SHA256_LEN; i++)
-		snprintf(out + 2 * (size_t)i, 3, "%02x", digest[i]);
+	sync_hex_write(digest, sizeof(digest), out);
 	return true;
 }
 
@@ -35,9 +40,14 @@ bool sync_name_is_good(const char *name)
 	return len > 0 && len <= SYNC_NAME_MAX && name[len] == '\0';
 }
 
+static bool is_hex(const char *text, size_t len)
+{
+	return strspn(text, "0123456789abcdef") == len && text[len] == '\0';
+}
+
 static bool digest_is_good(const char *text)
 {
-	return strspn(text, "0123456789abcdef") == SYNC_DIGEST_LEN && text[SYNC_DIGEST_LEN] == '\0';
+	return is_hex(text, SYNC_DIGEST_LEN);
 }
 
 // The form.
@@ -176,6 +186,8 @@ char *sync_line_write(const struct sync_offer *offer)
 	json_out_count(o, root, "epoch", offer->epoch);
 	json_out_count(o, root, "version", offer->version);
 	json_out_text(o, root, "digest", offer->digest);
+	if (*offer->signature)
+		json_out_text(o, root, "signature", offer->signature);
 	json_out_bool(o, root, "unchanged", !offer->text);
 	if (offer->text)
 		json_out_text(o, root, "text", offer->text);
@@ -222,6 +234,7 @@ static int values_read(const struct json_in *v, struct sync_offer *out, char why
 	const int64_t version = json_in_number(json_in_get(v, "version"));
 	const char *box = json_in_text(json_in_get(v, "box"));
 	const char *digest = json_in_text(json_in_get(v, "digest"));
+	const char *signature = json_in_text(json_in_get(v, "signature"));
 	if (protocol != SYNC_PROTOCOL) {
 		snprintf(why, SYNC_WHY_MAX,
 			"the primary speaks protocol %" PRId64 ", this box %d: install one version "
@@ -237,6 +250,8 @@ static int values_read(const struct json_in *v, struct sync_offer *out, char why
 		return wrong(why, "box");
 	if (!digest_is_good(digest))
 		return wrong(why, "digest");
+	if (*signature && !is_hex(signature, SYNC_SIGNATURE_LEN))
+		return wrong(why, "signature");
 	if (json_in_kind(json_in_get(v, "unchanged")) != JSON_IN_FLAG)
 		return wrong(why, "unchanged");
 	*out = (struct sync_offer){.epoch = (uint64_t)epoch,
@@ -244,6 +259,7 @@ static int values_read(const struct json_in *v, struct sync_offer *out, char why
 		.is_unchanged = json_in_flag(json_in_get(v, "unchanged"))};
 	snprintf(out->box, sizeof(out->box), "%s", box);
 	snprintf(out->digest, sizeof(out->digest), "%s", digest);
+	snprintf(out->signature, sizeof(out->signature), "%s", signature);
 	return out->is_unchanged ? 0 : text_read(v, out, why);
 }
 

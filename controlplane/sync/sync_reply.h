@@ -17,12 +17,13 @@
 
 enum {
 	SYNC_PROTOCOL = 2,
-	SYNC_NAME_MAX = 63,     // bytes of a box's name
-	SYNC_DIGEST_LEN = 64,   // hexadecimal digits of a SHA-256
-	SYNC_REASON_MAX = 256,  // bytes of the reason for a refusal
-	SYNC_SOFTWARE_MAX = 63, // bytes of a version of weir
-	SYNC_WAIT_S = 30,       // how long a primary may hold a poll
-	SYNC_FORM_MAX = 2048,   // bytes of the form
+	SYNC_NAME_MAX = 63,       // bytes of a box's name
+	SYNC_DIGEST_LEN = 64,     // hexadecimal digits of a SHA-256
+	SYNC_SIGNATURE_LEN = 128, // hexadecimal digits of an Ed25519 signature
+	SYNC_REASON_MAX = 256,    // bytes of the reason for a refusal
+	SYNC_SOFTWARE_MAX = 63,   // bytes of a version of weir
+	SYNC_WAIT_S = 30,         // how long a primary may hold a poll
+	SYNC_FORM_MAX = 2048,     // bytes of the form
 	SYNC_WHY_MAX = 512,
 	SYNC_EPOCH_MAX = 1 << 30,
 	// A JSON text has at most six bytes for each byte; a text of YAML has few that need more
@@ -71,10 +72,11 @@ ATTR_MUST_CHECK int sync_form_read(const char *(*field)(const void *arg, const c
 struct sync_offer {
 	char box[SYNC_NAME_MAX + 1]; // the primary's name
 	uint64_t epoch;
-	unsigned version;                 // the primary's number of it
-	char digest[SYNC_DIGEST_LEN + 1]; // SHA-256 of `text`
-	bool is_unchanged;                // the secondary has it: no text
-	char *text;                       // for free(); NULL with is_unchanged
+	unsigned version;                       // the primary's number of it
+	char digest[SYNC_DIGEST_LEN + 1];       // SHA-256 of `text`
+	char signature[SYNC_SIGNATURE_LEN + 1]; // sync_sign.h; "": not signed
+	bool is_unchanged;                      // the secondary has it: no text
+	char *text;                             // for free(); NULL with is_unchanged
 	size_t len;
 	char text_why[CONFIG_WHY_MAX]; // why the text is no shared part; "": it is one
 };
@@ -90,5 +92,7 @@ void sync_offer_free(struct sync_offer *o); // it is empty afterwards
 
 // The SHA-256 of a text as hexadecimal digits. False: OpenSSL has no memory.
 ATTR_MUST_CHECK bool sync_digest(const char *text, size_t len, char out[SYNC_DIGEST_LEN + 1]);
+// Writes `len` bytes as hexadecimal digits, and a zero.
+void sync_hex_write(const uint8_t *bytes, size_t len, char *out);
 // Letters, digits, "-", "_" and "."; 1 to SYNC_NAME_MAX bytes.
 bool sync_name_is_good(const char *name);

@@ -49,6 +49,22 @@ bool tls_ed25519_verify(const uint8_t key[TLS_ED25519_KEY_LEN],
 	return is_right;
 }
 
+bool tls_ed25519_sign(const uint8_t key[TLS_ED25519_KEY_LEN], const void *bytes, size_t len,
+	uint8_t out[TLS_ED25519_SIGNATURE_LEN])
+{
+	size_t out_len = TLS_ED25519_SIGNATURE_LEN;
+	ERR_set_mark();
+	EVP_PKEY *k =
+		EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, TLS_ED25519_KEY_LEN);
+	EVP_MD_CTX *c = k ? EVP_MD_CTX_new() : NULL;
+	const bool ok = c && EVP_DigestSignInit(c, NULL, NULL, NULL, k) == 1
+			&& EVP_DigestSign(c, out, &out_len, bytes, len) == 1;
+	EVP_MD_CTX_free(c);
+	EVP_PKEY_free(k);
+	ERR_pop_to_mark();
+	return ok;
+}
+
 struct tls_hmac *tls_hmac_new(const char *digest, const uint8_t *key, size_t len)
 {
 	EVP_PKEY *k = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, key, len);

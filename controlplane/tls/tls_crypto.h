@@ -42,3 +42,6 @@ enum { TLS_ED25519_KEY_LEN = 32, TLS_ED25519_SIGNATURE_LEN = 64 };
 // False: the signature is another key's or of other bytes, the key is none, or no memory.
 ATTR_MUST_CHECK bool tls_ed25519_verify(const uint8_t key[TLS_ED25519_KEY_LEN],
 	const uint8_t signature[TLS_ED25519_SIGNATURE_LEN], const void *bytes, size_t len);
+// `key`: the private key, not the public one. False: no memory.
+ATTR_MUST_CHECK bool tls_ed25519_sign(const uint8_t key[TLS_ED25519_KEY_LEN], const void *bytes,
+	size_t len, uint8_t out[TLS_ED25519_SIGNATURE_LEN]);

@@ -385,12 +385,19 @@ struct config_updates {
 };
 
 // Where a secondary takes the shared part of its configuration from (weir/config/shared.h).
+enum { CONFIG_SYNC_KEY_LEN = 32, CONFIG_TRUSTED_KEYS_MAX = 8 };
+
 struct config_sync {
-	char *primary;    // URL with https, without a path; "": this box is no secondary
-	char *token_file; // absolute, credential:, env: or ""
-	char *token;      // text of token_file; "" if it was not read. Never printed
-	char *ca_file;    // absolute; "": the system's authorities
-	char *name;       // "": the host name
+	char *primary;       // URL with https, without a path; "": this box is no secondary
+	char *token_file;    // absolute, credential:, env: or ""
+	char *token;         // text of token_file; "" if it was not read. Never printed
+	char *ca_file;       // absolute; "": the system's authorities
+	char *name;          // "": the host name
+	char *sign_key_file; // absolute, credential:, env: or ""
+	bool has_sign_key;   // sign_key_file was read
+	uint8_t sign_key[CONFIG_SYNC_KEY_LEN]; // Ed25519 private key. Never printed
+	unsigned trusted_count;
+	uint8_t trusted[CONFIG_TRUSTED_KEYS_MAX][CONFIG_SYNC_KEY_LEN]; // Ed25519 public keys
 	uint32_t own;     // bits of enum config_shared_section: sections of its own
 	uint32_t ignored; // such bits: sections of its files that the shared part replaces
 };

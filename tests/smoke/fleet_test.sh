@@ -96,6 +96,28 @@ check "there is an event" eval 'ctl 2 --json events | grep -q sync_taken'
 check "box 2 refuses a change of its own" eval '! ctl 2 deny other.test >$tmp/said 2>&1'
 check "and names the primary" grep -q 127.0.0.1:9961 $tmp/said
 
+echo "# signed versions"
+public() { openssl pkey -in $dir/$1.key -pubout | sed -n 2p; }
+for name in first second; do must "a key" openssl genpkey -algorithm ed25519 -out $dir/$name.key; done
+chmod 644 $dir/first.key $dir/second.key # of a lab
+sed -i "s|^  name: box2|&\n  trusted_keys: [$(public first)]|" "$(folder 2)/weir.yaml"
+must "box 2 trusts a key" apply 2
+check "it says what the primary lacks" eventually eval 'ahead 5; fleet 2 .secondary.why | grep -q "is not signed: set sync.sign_key_file"'
+check "as a reason" has_reason 2 sync_version
+must "box 1 blocks another name" ctl 1 deny ok-2.fleet.test
+must "which its health holds with" settles 1
+ahead 60
+same "box 2 takes nothing unsigned" NOERROR "$(result 2 ok-2.fleet.test)"
+sed -i "s|^  name: box1|&\n  sign_key_file: $dir/second.key|" "$(folder 1)/weir.yaml"
+must "box 1 signs with another key" apply 1
+check "box 2 says so" eventually eval 'ahead 20; fleet 2 .secondary.why | grep -q "is of no key in sync.trusted_keys"'
+same "and takes nothing" NOERROR "$(result 2 ok-2.fleet.test)"
+sed -i "s|$(public first)|&, $(public second)|" "$(folder 2)/weir.yaml"
+must "it trusts that key, too" apply 2
+must "then it blocks the name" eventually eval 'ahead 5; is 2 ok-2.fleet.test NXDOMAIN'
+must "and holds" eventually eval 'ahead 2; held'
+check "without a reason" eventually eval '! has_reason 2 sync_version'
+
 echo "# the primary is away"
 must "box 1 stops" "$lab" --name 1 stop controlplane
 check "box 2 says why" eventually eval '[ -n "$(fleet 2 .secondary.why)" ]'

@@ -262,6 +262,10 @@ LISTS = {
     "sync": [
         ("own", "shared section", "`[]`", "SHARED_SECTIONS", "live",
          "Shared sections that this box keeps of its own. `weirctl config set` cannot change this key."),
+        ("trusted_keys", "Ed25519 public key", "`[]`", "CONFIG_TRUSTED_KEYS_MAX", "live",
+         "Keys of the primaries that this box follows, each the line of base64 that `openssl pkey -pubout` prints, 60 characters. With such keys this box "
+         "takes only versions that one of them has signed, and none that is older than the newest it took "
+         "([Signed versions](../how-to/fleet.md#signed-versions)). Empty: versions need no signature."),
     ],
     "metrics": [
         ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The section `sync`, and the names of the shared sections.
 
+#include "config_ed25519.h"
 #include "config_entries.h"
 #include "config_file.h"
 #include "config_override.h"
@@ -122,6 +123,54 @@ static int token_take(const struct config_doc *doc, struct config_sync *s)
 	return s->token ? 0 : -ENOMEM;
 }
 
+static int trusted_take(const struct config_doc *doc, struct config_sync *s)
+{
+	const struct config_node *sync = config_section(doc, "sync");
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	s->trusted_count = 0;
+	for (unsigned i = 0; i < config_node_count(sync, "trusted_keys"); i++) {
+		const char *text = config_node_item_text(sync, "trusted_keys", i);
+		if (text && config_ed25519_public(text, s->trusted[s->trusted_count]))
+			s->trusted_count++;
+		else
+			rc = config_refuse(doc, config_item_key(key, "sync.trusted_keys", i, NULL),
+				"is no Ed25519 public key in base64: 60 characters that begin with "
+				"MCowBQYDK2VwAyEA");
+	}
+	return rc;
+}
+
+struct sign_key {
+	struct config_sync *sync;
+	bool was_read;
+};
+
+// Takes the one word of the file that is a key; the other words are the PEM's first and last line.
+static int sign_key_add(const struct config_secrets *from, const char *text, size_t len)
+{
+	struct sign_key *k = from->arg;
+	struct config_sync *s = k->sync;
+	k->was_read = true;
+	s->has_sign_key = s->has_sign_key || config_ed25519_private(text, len, s->sign_key);
+	return 0;
+}
+
+static int sign_key_take(const struct config_doc *doc, struct config_sync *s)
+{
+	static const char key[] = "sync.sign_key_file";
+	struct sign_key k = {.sync = s};
+	const struct config_secrets from = {doc, key, sign_key_add, &k};
+	s->has_sign_key = false;
+	if (!*s->sign_key_file)
+		return 0;
+	const int rc = config_secrets_read(&from, s->sign_key_file);
+	if (rc < 0 || s->has_sign_key || !k.was_read)
+		return rc;
+	return config_refuse(doc, key,
+		"has no Ed25519 private key: openssl genpkey -algorithm ed25519 makes one");
+}
+
 static int sync_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_sync *s = &out->sync;
@@ -130,6 +179,8 @@ static int sync_apply(const struct config_doc *doc, struct config *out)
 	s->ignored = doc->ignored;
 	rc = config_worse(rc, primary_check(doc, s->primary));
 	rc = config_worse(rc, ca_check(doc, s->ca_file));
+	rc = config_worse(rc, trusted_take(doc, s));
+	rc = config_worse(rc, sign_key_take(doc, s));
 	return config_worse(rc, token_take(doc, s));
 }
 
@@ -138,7 +189,8 @@ static void sync_free(struct config *c)
 	if (c->sync.token)
 		explicit_bzero(c->sync.token, strlen(c->sync.token));
 	FREE_AND_NULL(c->sync.token);
+	explicit_bzero(c->sync.sign_key, sizeof(c->sync.sign_key));
 }
 
-// The section `sync`. No message has the token.
+// The section `sync`. No message has the token or the private key.
 const struct config_step config_sync_step = {.apply = sync_apply, .free = sync_free};

@@ -364,6 +364,34 @@ TEST_WITH(test_places, setup, teardown)
 	config_bundle_free(&b);
 }
 
+// RFC 8032 7.1, TEST 1, as openssl pkey writes it.
+#define PRIVATE_KEY "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g"
+#define PUBLIC_KEY  "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+TEST(the_keys_of_signatures)
+{
+	const char *path = file_with(
+		"-----BEGIN PRIVATE KEY-----\n" PRIVATE_KEY "\n-----END PRIVATE KEY-----\n");
+	struct config *c = config_text_load(text_from(
+		MINIMAL "sync: {sign_key_file: %s, trusted_keys: [" PUBLIC_KEY "]}\n", path));
+	assert_true(c->sync.has_sign_key);
+	assert_int_equal(c->sync.sign_key[0], 0x9d);
+	assert_int_equal(c->sync.sign_key[31], 0x60);
+	assert_int_equal(c->sync.trusted_count, 1);
+	assert_int_equal(c->sync.trusted[0][0], 0xd7);
+	assert_int_equal(c->sync.trusted[0][31], 0x1a);
+	assert_int_equal(unlink(path), 0);
+	path = file_with("-----BEGIN PRIVATE KEY-----\n" PUBLIC_KEY "\n");
+	c = NULL;
+	assert_int_equal(
+		config_text_try(text_from(MINIMAL "sync: {sign_key_file: %s}\n", path), &c, why),
+		-EINVAL);
+	assert_non_null(strstr(why, "has no Ed25519 private key: openssl genpkey"));
+	assert_null(strstr(why, PUBLIC_KEY));
+	assert_int_equal(unlink(path), 0);
+	assert_false(config_text_load(MINIMAL)->sync.has_sign_key);
+}
+
 TEST(the_section_sync)
 {
 	static const struct {
@@ -376,6 +404,11 @@ TEST(the_section_sync)
 		{"sync: {primary: 'https://b.test:9953'}\n",
 			"sync.token_file: `sync.primary` needs it"},
 		{"sync: {ca_file: x.pem}\n", "sync.ca_file: must be an absolute path"},
+		{"sync: {trusted_keys: [" PUBLIC_KEY ", MCowBQYDK2VwAyEA]}\n",
+			"sync.trusted_keys[1]: is no Ed25519 public key in base64"},
+		{"sync: {sign_key_file: /dev/null}\n", "sync.sign_key_file: cannot be read"},
+		{"sync: {sign_key_file: box1.key}\n",
+			"sync.sign_key_file: must be an absolute path"},
 		{"sync: {own: [blocking, cache]}\n",
 			"sync.own[1]: is no shared section; those are blocking, upstreams, dnssec, "
 			"ipv6, clients, local, forward_zones, groups, entries, group_members"},

@@ -3,6 +3,7 @@
 // what a primary hands out.
 
 #include "controlplane/sync/sync.h"
+#include "controlplane/sync/sync_sign.h"
 #include "controlplane/sync/sync_thread.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
@@ -28,6 +29,15 @@ static char applied[256];
 static int apply_rc;
 static void (*apply_done)(void *arg, int err, const char *why, const char *restart);
 static void *apply_arg;
+
+// A private key and its public one (RFC 8032 7.1, TEST 1).
+static const uint8_t key[] = {0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a,
+	0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b,
+	0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60};
+static const uint8_t public[] = {0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe,
+	0xd3, 0xc9, 0x64, 0x07, 0x3a, 0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02,
+	0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a};
+static bool is_signed;
 
 int __wrap_sync_thread_run(struct sync_thread *t, struct sync_job *j);
 int __wrap_clock_gettime(clockid_t id, struct timespec *out);
@@ -95,6 +105,7 @@ static int start(void **state)
 	applied[0] = '\0';
 	apply_rc = 0;
 	ahead_ms = 0;
+	is_signed = false;
 	open_again();
 	return 0;
 }
@@ -145,6 +156,8 @@ static void reply(const char *from, uint64_t epoch, unsigned version, const char
 	snprintf(p->offer.box, sizeof(p->offer.box), "%s", from);
 	assert_true(sync_digest(yaml, strlen(yaml), p->offer.digest));
 	p->offer.text = heap_strdup(yaml);
+	if (is_signed)
+		assert_true(sync_sign(&p->offer, key));
 	job_end();
 }
 
@@ -334,6 +347,58 @@ TEST_WITH(a_primary_with_an_older_epoch_is_not_followed, start, stop)
 	assert_string_equal(applied, TEXT);
 }
 
+static void trust(void)
+{
+	config.sync.trusted_count = 1;
+	memcpy(config.sync.trusted[0], public, sizeof(public));
+	sync_configure(box, &config, NULL, 0);
+	(void)poll_next();
+	job_end(); // the poll before
+}
+
+static void is_untrusted(const char *what)
+{
+	assert_string_equal(applied, "");
+	sync_status(box, &status);
+	assert_true(status.is_untrusted);
+	assert_non_null(strstr(status.why, what));
+}
+
+TEST_WITH(an_unsigned_primary_changes_nothing, start, stop)
+{
+	trust();
+	reply("box9", 7, 5, TEXT);
+	is_untrusted("version 5 of box9 is not signed");
+	struct sync_poll *p = poll_next(); // it says that nothing has changed
+	p->offer = (struct sync_offer){.box = "box9", .epoch = 7, .is_unchanged = true};
+	memset(p->offer.digest, 'a', SYNC_DIGEST_LEN);
+	job_end();
+	is_untrusted("is not signed");
+	assert_int_equal(status.memory.epoch, 0);
+	assert_string_equal(status.memory.primary, "");
+	assert_int_equal(status.polls[SYNC_POLL_signature], 2);
+	assert_int_equal(status.good_unix_s, 0);
+	is_signed = true;
+	reply_is_applied(5);
+	sync_status(box, &status);
+	assert_false(status.is_untrusted);
+}
+
+TEST_WITH(an_older_version_is_not_taken_after_a_restart_either, start, stop)
+{
+	is_signed = true;
+	trust();
+	reply_is_applied(5);
+	in_force();
+	watch_ends(CONFIG_VERSION_applied);
+	restart();
+	reply("box1", 1, 4, "blocking:\n  enabled: false\n");
+	is_untrusted("version 4 of box1 is older than version 5");
+	reply("box1", 1, 6, "blocking:\n  enabled: false\n");
+	job_end();
+	assert_string_not_equal(applied, "");
+}
+
 TEST_WITH(new_settings_drop_the_reply_of_the_primary_before, start, stop)
 {
 	struct sync_poll *p = poll_next();
@@ -434,6 +499,24 @@ TEST_WITH(a_version_goes_out_after_its_watch, start, stop)
 	assert_null(sync_offered(box));
 	watch_ends(CONFIG_VERSION_fallen);
 	assert_null(sync_offered(box));
+}
+
+TEST_WITH(a_primary_signs_with_the_key_of_the_moment, start, stop)
+{
+	char why[SYNC_WHY_MAX];
+	config.sync.primary = none;
+	sync_configure(box, &config, NULL, 0);
+	job_end();
+	assert_string_equal(sync_offered(box)->signature, "");
+	config.sync.has_sign_key = true;
+	memcpy(config.sync.sign_key, key, sizeof(key));
+	sync_configure(box, &config, NULL, 0);
+	const struct sync_offer *o = sync_offered(box);
+	assert_true(sync_signature_check(o, &public, 1, why));
+	versions.in_force.number++;
+	o = sync_offered(box);
+	assert_int_equal(o->version, 2);
+	assert_true(sync_signature_check(o, &public, 1, why));
 }
 
 TEST_WITH(a_text_that_cannot_be_made_is_tried_once, start, stop)

@@ -39,6 +39,23 @@ TEST(an_epoch_never_goes_down)
 	assert_true(follows(&m, "box3", 3));
 }
 
+TEST(an_older_version_of_an_epoch_is_not_taken)
+{
+	struct sync_memory m = {0};
+	struct sync_offer o = offer("box1", 2, 'a');
+	assert_true(sync_epoch_note(&m, &o));
+	assert_true(sync_newest_note(&m, &o));
+	assert_false(sync_newest_note(&m, &o));
+	assert_true(sync_newest_check(&m, &o, why));
+	o.version = 3;
+	assert_false(sync_newest_check(&m, &o, why));
+	assert_non_null(strstr(why, "version 3 of box1 is older than version 4"));
+	o.epoch = 3; // after a promotion versions are counted anew
+	assert_true(sync_newest_check(&m, &o, why));
+	assert_true(sync_epoch_note(&m, &o));
+	assert_int_equal(m.newest, 0);
+}
+
 TEST(a_refused_version_has_its_reason)
 {
 	struct sync_memory m = {0};
@@ -75,6 +92,7 @@ TEST_WITH(the_file_has_all_of_it, own_folder_setup, own_folder_teardown)
 {
 	char path[PATH_MAX], file_why[STATE_FILE_WHY_MAX];
 	struct sync_memory m = {.epoch = 5,
+				   .newest = 8,
 				   .primary = "box1",
 				   .tries = 1,
 				   .refused_version = 9,
