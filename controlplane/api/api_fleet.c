@@ -22,7 +22,7 @@
 #include <weir/heap_site.h>
 
 enum {
-	HELD_MAX = 256,
+	HELD_MAX = 768,
 	LOOK_MS = 250,
 	LIFE_MS = 10000,
 	SENT_MAX = 16 << 20,

@@ -9,7 +9,7 @@
 #include "sync_reply.h"
 
 enum {
-	SYNC_BOXES_MAX = 256,
+	SYNC_BOXES_MAX = 768,
 	SYNC_BOX_LIFE_MS = 7 * 86400 * 1000,
 	SYNC_BOX_FROM_MAX = 64,
 	SYNC_BOX_AWAY_MS = 3 * SYNC_WAIT_S * 1000, // no poll for so long: the box is away

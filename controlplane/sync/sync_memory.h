@@ -20,7 +20,7 @@ enum {
 struct sync_memory {
 	uint64_t epoch;                  // 0: this box never had one
 	char primary[SYNC_NAME_MAX + 1]; // the box with that epoch; "": no primary
-	unsigned newest; // number of the newest signed version taken of that epoch; 0: none
+	unsigned newest; // number of the newest signed version taken of that epoch; 0: no version
 	char trying[SYNC_DIGEST_LEN + 1];  // the version that is being taken; "": no version
 	unsigned tries;                    // tries of `trying`, the present one too
 	char refused[SYNC_DIGEST_LEN + 1]; // version not taken again; "": no version

@@ -23,9 +23,9 @@
 	X(control, page, page, BOOL, none, "false", 0, 0, LIVE,                                  \
 		"Whether weir hands out its page for browsers at `/` of each address of "        \
 		"`control.listen`. Users log in by a name and a password (`weirctl password`).") \
-	X(control, connections, connections, NUMBER, none, "64", 4, 192, RESTART,                \
+	X(control, connections, connections, NUMBER, none, "64", 4, 768, RESTART,                \
 		"Connections that may be open at a time on each address of `control.listen`.")   \
-	X(control, source_connections, source_connections, NUMBER, none, "16", 1, 192, RESTART,  \
+	X(control, source_connections, source_connections, NUMBER, none, "16", 1, 768, RESTART,  \
 		"The same for each client address.")
 
 #define CONFIG_KEYS_UPDATES(X)                                                                    \

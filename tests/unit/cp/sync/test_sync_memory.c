@@ -50,7 +50,7 @@ TEST(an_older_version_of_an_epoch_is_not_taken)
 	o.version = 3;
 	assert_false(sync_newest_check(&m, &o, why));
 	assert_non_null(strstr(why, "version 3 of box1 is older than version 4"));
-	o.epoch = 3; // after a promotion versions are counted anew
+	o.epoch = 3; // after a promotion versions count from there
 	assert_true(sync_newest_check(&m, &o, why));
 	assert_true(sync_epoch_note(&m, &o));
 	assert_int_equal(m.newest, 0);
