@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints of boxes with one configuration (sync/sync.h): POST /sync holds the polls of
-// secondaries, GET /fleet shows the boxes, POST /fleet/promote makes this box the primary.
+// secondaries, GET /fleet shows the boxes and the roll-out, POST /fleet/stop and /fleet/apply stop
+// it and continue it, POST /fleet/promote makes this box the primary.
 //
 // A held poll is a stream, so that it takes no place of the server's exchanges. Its one line is
 // sent once there is another version, or when `wait` is over; then the secondary hangs up. Bounds:
@@ -32,6 +33,7 @@ enum {
 struct held {
 	LIST_ENTRY(held) link;
 	struct api_lines out;
+	char box[SYNC_NAME_MAX + 1], from[SYNC_BOX_FROM_MAX];
 	char digest[SYNC_DIGEST_LEN + 1]; // that the secondary has
 	uint64_t epoch, since_ms, until_ms;
 	bool is_sent; // until_ms is when weir hangs up
@@ -103,14 +105,16 @@ static bool unchanged_send(struct held *h, const struct sync_offer *o)
 	return ok;
 }
 
-// Sends the line if there is another version or `wait` is over. False: no memory.
+// Sends the line if there is another version, which the box may have in this wave, or `wait` is
+// over. False: no memory.
 static bool held_answer(
 	struct api_fleet *f, struct held *h, const struct sync_offer *o, uint64_t now_ms)
 {
-	const bool differs = strcmp(o->digest, h->digest) != 0;
 	bool ok = true;
 	if (h->is_sent)
 		return true;
+	const bool differs = strcmp(o->digest, h->digest) != 0
+			     && sync_may_have(f->api->deps.sync, o, h->box, h->from);
 	if (!differs && o->epoch == h->epoch && now_ms < h->until_ms)
 		return true;
 	if (differs) {
@@ -172,6 +176,8 @@ static void held_begin(struct api_fleet *f, struct http_exchange *x, const struc
 		http_reply(x, 500, NULL);
 		return;
 	}
+	memcpy(h->box, r->box, sizeof(h->box));
+	snprintf(h->from, sizeof(h->from), "%s", http_from(x));
 	memcpy(h->digest, r->digest, sizeof(h->digest));
 	h->epoch = r->epoch;
 	h->since_ms = clock_mono_ms();
@@ -271,6 +277,20 @@ static void box_out(struct json_out *o, struct json_node *list, const struct syn
 	json_out_bool(o, n, "ready", r->is_ready);
 	json_out_signed(o, n, "clock_ms", box->clock_ms);
 	json_out_text(o, n, "software", r->software);
+	json_out_count(o, n, "wave", box->wave);
+}
+
+static void rollout_out(
+	struct json_out *o, struct json_node *primary, const struct sync_waves_status *s)
+{
+	const struct sync_rollout_kept *k = s->kept;
+	struct json_node *n = json_out_object(o, primary, "rollout");
+	json_out_text(o, n, "state", sync_rollout_state_names[k->state]);
+	JSON_COUNTS(o, n, k, version, base_version, wave);
+	JSON_COUNTS(o, n, &s->n, waves, released, held, boxes);
+	json_out_count(o, n, "since_ms", s->since_ms);
+	json_out_text(o, n, "box", k->box);
+	json_out_text(o, n, "reason", k->reason);
 }
 
 static void secondary_out(struct json_out *o, struct json_node *root, const struct sync_status *s)
@@ -297,6 +317,7 @@ static void primary_out(
 	json_out_count(o, n, "version", offer ? offer->version : 0);
 	json_out_text(o, n, "rival", s->rival);
 	json_out_count(o, n, "rival_epoch", s->rival_epoch);
+	rollout_out(o, n, &s->rollout);
 	struct json_node *list = json_out_array(o, n, "boxes");
 	for (unsigned i = 0; b && i < b->count; i++)
 		box_out(o, list, b, i, offer ? offer->digest : NULL);
@@ -321,6 +342,50 @@ static void serve_fleet(struct api *a, struct http_exchange *x)
 	else
 		primary_out(o, root, a->deps.sync, &s);
 	http_reply(x, 200, json_out_finish(o));
+}
+
+// Replies to a change of the roll-out.
+static void rollout_reply(struct api *a, struct http_exchange *x, int rc, const char *none)
+{
+	struct sync_status s;
+	if (rc == -EPERM) {
+		api_refuse(x, 409, "this box is a secondary: its primary rolls versions out");
+		return;
+	}
+	if (rc < 0) {
+		api_refuse(x, 409, "%s", none);
+		return;
+	}
+	struct json_out *o = json_out_new();
+	sync_status(a->deps.sync, &s);
+	rollout_out(o, json_out_root(o), &s.rollout);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+// Stops the roll-out, or takes it back from all boxes.
+static void serve_stop(struct api *a, struct http_exchange *x)
+{
+	bool back = false;
+	if (!api_param_flag(x, "back", &back))
+		return;
+	if (!a->deps.sync)
+		http_reply(x, 500, NULL);
+	else
+		rollout_reply(a, x, sync_rollout_halt(a->deps.sync, back, http_who(x)),
+			"no version is being rolled out");
+}
+
+// Continues a roll-out that is stopped.
+static void serve_fleet_apply(struct api *a, struct http_exchange *x)
+{
+	bool all = false;
+	if (!api_param_flag(x, "all", &all))
+		return;
+	if (!a->deps.sync)
+		http_reply(x, 500, NULL);
+	else
+		rollout_reply(
+			a, x, sync_rollout_resume(a->deps.sync, all), "no roll-out is stopped");
 }
 
 struct promotion {
@@ -385,6 +450,13 @@ static void fleet_degraded(struct api_reasons *reasons, const struct api_look *l
 		api_reason_add(reasons, API_REASON_sync_primary, "",
 			"no good reply of %s for %" PRIu64 " minutes: %s", s.url,
 			s.silent_ms / 60000, s.why);
+	const struct sync_rollout_kept *k = s.rollout.kept;
+	if (k->state == SYNC_ROLLOUT_stopped || k->state == SYNC_ROLLOUT_taken_back)
+		api_reason_add(reasons, API_REASON_sync_rollout, "", "version %u %s: %s%s%s",
+			k->version,
+			k->state == SYNC_ROLLOUT_stopped ? "goes to no further box"
+							 : "is taken back from all boxes",
+			k->reason, *k->box ? " of " : "", k->box);
 	if (!s.is_secondary && *s.out_why)
 		api_reason_add(reasons, API_REASON_sync_version, "",
 			"the version in force is not handed out: %s", s.out_why);
@@ -457,6 +529,8 @@ const struct api_part api_fleet_part = {
 			     "form:version form:result form:reason form:ready form:unix_ms "
 			     "form:software form:*"},
 		{"/fleet", serve_fleet, API_GET, CONTROL_READ, ""},
+		{"/fleet/stop", serve_stop, API_POST, CONTROL_ADMIN, "back"},
+		{"/fleet/apply", serve_fleet_apply, API_POST, CONTROL_ADMIN, "all"},
 		{"/fleet/promote", serve_promote, API_POST, CONTROL_ADMIN, ""}},
 	.degraded = fleet_degraded,
 	.metrics = fleet_metrics,

@@ -36,3 +36,6 @@ const char *app_managed_text(void *app);
 const struct config_bundle *app_bundle(void *app);
 
 const struct versions_status *app_versions_status(void *app);
+// Another version has taken the place of version `number`, whose health fell on another box, as
+// `why` says. A start does not use its text on disk again.
+void app_versions_took_back(void *app, unsigned number, const char *why);

@@ -333,6 +333,7 @@ static int sync_begin(struct app *a)
 		.versions = app_versions_status,
 		.bundle = app_bundle,
 		.is_ready = is_ready,
+		.took_back = app_versions_took_back,
 		.arg = a};
 	int rc = sync_open(&a->sync, a->service, app_events_of(a->events),
 		a->started->runtime.state_directory, &hooks);

@@ -155,6 +155,16 @@ void app_versions_settle(struct app *a, unsigned number, enum config_version_res
 	app_versions_job_run(job);
 }
 
+void app_versions_took_back(void *app, unsigned number, const char *why)
+{
+	struct app *a = app;
+	struct versions_status *s = &a->versions->status;
+	s->taken_back++;
+	s->last_taken_back = number;
+	snprintf(s->taken_back_why, sizeof(s->taken_back_why), "%s", why);
+	app_versions_settle(a, number, CONFIG_VERSION_taken_back, why, false);
+}
+
 // The control plane crashed twice while it watched the health of this version: takes the version
 // back and chooses again.
 static int start_again(const char *path, struct config_start *start, char why[APP_WHY_MAX])

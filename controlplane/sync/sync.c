@@ -77,6 +77,7 @@ struct sync {
 	struct sync_offer out;
 	unsigned out_of;            // version of this box that `out` and `out_why` are of
 	char out_why[SYNC_WHY_MAX]; // why that version has no text to hand out; ""
+	struct sync_waves *waves;
 	char rival[SYNC_NAME_MAX + 1];
 	uint64_t rival_epoch, rival_ms; // rival_ms: the last report about it
 	void (*promoted)(void *arg, int err, const char *why);
@@ -158,6 +159,8 @@ static int save(struct sync *s, enum sync_save_of of)
 		return -ENOMEM;
 	j->job = (struct sync_job){.work = sync_save_work, .done = save_done, .arg = s};
 	j->memory = s->memory;
+	if (s->waves)
+		j->memory.rollout = *sync_waves_kept(s->waves);
 	j->of = of;
 	j->generation = s->generation;
 	snprintf(j->path, sizeof(j->path), "%s", s->path);
@@ -172,6 +175,11 @@ static void save_soon(struct sync *s)
 	const int rc = save(s, SYNC_SAVE_MEMORY);
 	if (rc < 0)
 		log_warning("sync: the state is not kept over a restart: %s", strerror(-rc));
+}
+
+static void waves_save(void *arg)
+{
+	save_soon(arg);
 }
 
 // The secondary: what it has in force.
@@ -562,6 +570,25 @@ static void on_timer(evutil_socket_t, short, void *arg)
 
 // The module as a whole.
 
+// The secondaries, if this box hands a version out.
+static struct sync_boxes *waves_look(void *arg)
+{
+	struct sync *s = arg;
+	return is_secondary(s) || !s->boxes || !sync_offered(s) ? NULL : s->boxes;
+}
+
+static int waves_open(struct sync *s)
+{
+	const struct sync_waves_hooks hooks = {.apply = s->hooks.apply,
+		.versions = s->hooks.versions,
+		.took_back = s->hooks.took_back,
+		.arg = s->hooks.arg,
+		.look = waves_look,
+		.save = waves_save,
+		.look_arg = s};
+	return sync_waves_open(&s->waves, s->service, s->events, &hooks, &s->memory.rollout);
+}
+
 int sync_open(struct sync **out, struct loop *service, struct events *events,
 	const char *state_directory, const struct sync_hooks *hooks)
 {
@@ -580,6 +607,10 @@ int sync_open(struct sync **out, struct loop *service, struct events *events,
 	const int rc = sync_memory_read(&s->memory, s->path);
 	if (rc < 0 && rc != -ENOENT)
 		log_warning("sync: %s cannot be used: %s", s->path, strerror(-rc));
+	if (waves_open(s) < 0) {
+		sync_close(s);
+		return -ENOMEM;
+	}
 	*out = s;
 	return 0;
 }
@@ -589,6 +620,8 @@ void sync_close(struct sync *s)
 	if (!s)
 		return;
 	s->is_closing = true;
+	sync_waves_close(s->waves);
+	s->waves = NULL;
 	s->jobs++; // keeps `s` while the thread's jobs end
 	sync_thread_close(s->thread);
 	if (s->timer)
@@ -633,6 +666,7 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	const bool was_secondary = is_secondary(s);
 	const bool is_same = memcmp(&n, &s->set, sizeof(n)) == 0;
 	s->set = n;
+	sync_waves_configure(s->waves, &c->sync.waves, !is_secondary(s));
 	explicit_bzero(&n, sizeof(n));
 	if (is_same)
 		return;
@@ -684,6 +718,7 @@ void sync_status(const struct sync *s, struct sync_status *out)
 		.bytes = sizeof(*s) + (s->boxes ? sizeof(*s->boxes) : 0) + s->out.len
 			 + s->offer.len};
 	memcpy(out->polls, s->polls, sizeof(out->polls));
+	sync_waves_status(s->waves, s->boxes, &out->rollout);
 }
 
 const struct sync_boxes *sync_boxes_of(const struct sync *s)
@@ -769,7 +804,32 @@ const struct sync_offer *sync_offered(struct sync *s)
 	memcpy(o->box, s->set.box, sizeof(o->box));
 	if (o->text && s->set.has_key && !*o->signature && !sync_sign(o, s->set.key))
 		return NULL;
-	return o->text ? o : NULL;
+	if (!o->text)
+		return NULL;
+	sync_waves_epoch(s->waves, o->epoch);
+	sync_waves_target(s->waves, s->boxes, o);
+	return o;
+}
+
+bool sync_may_have(
+	const struct sync *s, const struct sync_offer *o, const char *box, const char *from)
+{
+	const struct sync_box *b = sync_boxes_find(s->boxes, box, from);
+	return b && sync_waves_may_have(s->waves, b, o);
+}
+
+int sync_rollout_halt(struct sync *s, bool back, const char *who)
+{
+	if (is_secondary(s))
+		return -EPERM;
+	return sync_waves_stop(s->waves, back, who) ? 0 : -ENOENT;
+}
+
+int sync_rollout_resume(struct sync *s, bool all)
+{
+	if (is_secondary(s))
+		return -EPERM;
+	return sync_waves_continue(s->waves, s->boxes, all) ? 0 : -ENOENT;
 }
 
 int sync_promote(struct sync *s, void (*done)(void *arg, int err, const char *why), void *arg)

@@ -17,6 +17,7 @@
 #include "events/events.h"
 #include "sync_boxes.h"
 #include "sync_memory.h"
+#include "sync_waves.h"
 #include "versions/apply.h"
 
 enum { SYNC_SILENT_MS = 5 * 60 * 1000 }; // no good poll for so long: reason sync_primary
@@ -48,6 +49,8 @@ struct sync_hooks { // app_apply.h has these
 	const struct versions_status *(*versions)(void *arg);
 	const struct config_bundle *(*bundle)(void *arg);
 	bool (*is_ready)(void *arg); // clients get answers
+	// The version was taken back for a reason outside this box.
+	void (*took_back)(void *arg, unsigned number, const char *why);
 	void *arg;
 };
 
@@ -79,6 +82,7 @@ struct sync_status {
 	uint64_t polls[SYNC_POLL_ENDS];
 	uint64_t taken, refused, taken_back; // versions
 	uint64_t bytes;
+	struct sync_waves_status rollout; // of a primary
 };
 void sync_status(const struct sync *s, struct sync_status *out);
 const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box polled yet
@@ -93,6 +97,14 @@ ATTR_MUST_CHECK int sync_noted(
 // cannot be handed out (out_why), or no memory. It is signed if sync.sign_key_file is set. Valid
 // until the next call.
 const struct sync_offer *sync_offered(struct sync *s);
+// May the box that reports `r` from the address `from` have the version `o` in this wave?
+ATTR_MUST_CHECK bool sync_may_have(
+	const struct sync *s, const struct sync_offer *o, const char *box, const char *from);
+// Stops the roll-out; `back`: takes it back from all boxes. -EPERM: this box is a secondary;
+// -ENOENT: no roll-out is there.
+ATTR_MUST_CHECK int sync_rollout_halt(struct sync *s, bool back, const char *who);
+// Continues a roll-out that is stopped; `all`: with all boxes at once. As sync_rollout_halt.
+ATTR_MUST_CHECK int sync_rollout_resume(struct sync *s, bool all);
 // Raises the epoch, so that boxes follow this one instead of the primary before. -EPERM: this box
 // is a secondary; -ERANGE: no epoch is left; -EBUSY; -ENOMEM or -errno of a thread: `done` is not
 // called. Else `done` with 0, or -errno of the disk.

@@ -18,18 +18,28 @@ static void expired_drop(struct sync_boxes *b, uint64_t now_ms)
 			i++;
 }
 
+const struct sync_box *sync_boxes_find(
+	const struct sync_boxes *b, const char *name, const char *from)
+{
+	for (unsigned i = 0; b && i < b->count; i++)
+		if (strcmp(b->box[i].report.box, name) == 0 && strcmp(b->box[i].from, from) == 0)
+			return &b->box[i];
+	return NULL;
+}
+
 static struct sync_box *place_of(struct sync_boxes *b, const char *name, const char *from)
 {
+	const struct sync_box *known = sync_boxes_find(b, name, from);
 	struct sync_box *oldest = &b->box[0];
-	for (unsigned i = 0; i < b->count; i++) {
-		struct sync_box *one = &b->box[i];
-		if (strcmp(one->report.box, name) == 0 && strcmp(one->from, from) == 0)
-			return one;
-		oldest = one->seen_ms < oldest->seen_ms ? one : oldest;
-	}
+	if (known)
+		return &b->box[known - b->box];
+	for (unsigned i = 1; i < b->count; i++)
+		oldest = b->box[i].seen_ms < oldest->seen_ms ? &b->box[i] : oldest;
 	if (b->count < SYNC_BOXES_MAX)
-		return &b->box[b->count++];
-	b->evicted++;
+		oldest = &b->box[b->count++];
+	else
+		b->evicted++;
+	*oldest = (struct sync_box){0};
 	return oldest;
 }
 
@@ -38,7 +48,9 @@ void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const ch
 {
 	expired_drop(b, now_ms);
 	struct sync_box *to = place_of(b, r->box, from);
-	*to = (struct sync_box){.report = *r, .seen_ms = now_ms, .clock_ms = r->unix_ms - unix_ms};
+	to->report = *r;
+	to->seen_ms = now_ms;
+	to->clock_ms = r->unix_ms - unix_ms;
 	snprintf(to->from, sizeof(to->from), "%s", from);
 }
 

@@ -20,6 +20,11 @@ struct sync_box {
 	char from[SYNC_BOX_FROM_MAX]; // address
 	uint64_t seen_ms;             // clock_mono_ms of the last poll
 	int64_t clock_ms;             // the box's clock minus this box's, by the last poll
+	// The roll-out (sync_rollout.h).
+	unsigned wave;                // wave in which the box may have the version; 0: not yet
+	uint64_t offered_ms, held_ms; // since when; when it held the version last, or offered_ms
+	bool was_ready;               // at that time
+	bool is_skipped;              // it may have the version, but stops nothing
 };
 
 struct sync_boxes {
@@ -30,6 +35,9 @@ struct sync_boxes {
 
 void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const char *from,
 	uint64_t now_ms, int64_t unix_ms);
+// The row of a box; NULL: no such row, or `b` is NULL.
+const struct sync_box *sync_boxes_find(
+	const struct sync_boxes *b, const char *name, const char *from);
 // Another row has the name of row `i`, and both are not away.
 bool sync_boxes_has_twin(const struct sync_boxes *b, unsigned i, uint64_t now_ms);
 bool sync_box_is_away(const struct sync_box *b, uint64_t now_ms);

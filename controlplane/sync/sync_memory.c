@@ -9,6 +9,33 @@
 #define KIND "weir-sync"
 enum { VERSION = 1 };
 
+static bool rollout_read(const struct state_file *f, struct sync_rollout_kept *k)
+{
+	const uint64_t state = state_file_get_number(f, "rollout_state");
+	k->state = state < SYNC_ROLLOUT_STATES ? (enum sync_rollout_state)state : 0;
+	k->wave = (unsigned)state_file_get_number(f, "rollout_wave");
+	k->version = (unsigned)state_file_get_number(f, "rollout_version");
+	k->base_version = (unsigned)state_file_get_number(f, "rollout_base_version");
+	k->goes_back = state_file_get_number(f, "rollout_goes_back") != 0;
+	return state_file_get(f, "rollout_target", k->target, sizeof(k->target))
+	       && state_file_get(f, "rollout_base", k->base, sizeof(k->base))
+	       && state_file_get(f, "rollout_box", k->box, sizeof(k->box))
+	       && state_file_get(f, "rollout_reason", k->reason, sizeof(k->reason));
+}
+
+static void rollout_write(struct state_file *f, const struct sync_rollout_kept *k)
+{
+	state_file_number(f, "rollout_state", k->state);
+	state_file_number(f, "rollout_wave", k->wave);
+	state_file_number(f, "rollout_version", k->version);
+	state_file_number(f, "rollout_base_version", k->base_version);
+	state_file_number(f, "rollout_goes_back", k->goes_back);
+	state_file_text(f, "rollout_target", k->target);
+	state_file_text(f, "rollout_base", k->base);
+	state_file_text(f, "rollout_box", k->box);
+	state_file_text(f, "rollout_reason", k->reason);
+}
+
 int sync_memory_read(struct sync_memory *out, const char *path)
 {
 	struct state_file f;
@@ -24,7 +51,8 @@ int sync_memory_read(struct sync_memory *out, const char *path)
 	if (!state_file_get(&f, "primary", m.primary, sizeof(m.primary))
 		|| !state_file_get(&f, "trying", m.trying, sizeof(m.trying))
 		|| !state_file_get(&f, "refused", m.refused, sizeof(m.refused))
-		|| !state_file_get(&f, "reason", m.reason, sizeof(m.reason)))
+		|| !state_file_get(&f, "reason", m.reason, sizeof(m.reason))
+		|| !rollout_read(&f, &m.rollout))
 		return -EPROTO;
 	*out = m;
 	return 0;
@@ -43,6 +71,7 @@ int sync_memory_write(const struct sync_memory *m, const char *path, char why[ST
 	state_file_number(&f, "refused_version", m->refused_version);
 	state_file_number(&f, "taken_back", m->was_taken_back);
 	state_file_text(&f, "reason", m->reason);
+	rollout_write(&f, &m->rollout);
 	return state_file_write(&f, path, why);
 }
 

@@ -9,7 +9,7 @@
 // primaries with one epoch only the one that was followed first counts.
 
 #include "base/state_file.h"
-#include "sync_reply.h"
+#include "sync_rollout.h"
 
 enum {
 	SYNC_TRIES_MAX = 2, // tries of a version during which the process ended
@@ -27,6 +27,7 @@ struct sync_memory {
 	unsigned refused_version;          // the primary's number of it
 	bool was_taken_back;
 	char reason[SYNC_REASON_MAX + 1]; // why it was refused or taken back
+	struct sync_rollout_kept rollout; // of this box as a primary
 };
 
 // -ENOENT: no file yet; other -errno of state_file_read. `out` is empty then.

@@ -384,6 +384,23 @@ struct config_updates {
 	uint8_t public_key[CONFIG_UPDATE_KEY_LEN]; // bytes of `key`
 };
 
+// How a primary hands a version out: in waves. The boxes of a wave are counted with those before.
+enum {
+	CONFIG_WAVES_MAX = 8,
+	CONFIG_WAVE_BOXES_MAX = 1000,
+	CONFIG_CANARIES_MAX = 16,
+	CONFIG_BOX_NAME_MAX = 63
+};
+struct config_waves {
+	unsigned count; // 0: all boxes at once
+	struct {
+		uint16_t size; // boxes, or percent of them
+		bool is_percent;
+	} one[CONFIG_WAVES_MAX];
+	unsigned canary_count;
+	char canary[CONFIG_CANARIES_MAX][CONFIG_BOX_NAME_MAX + 1]; // names of boxes that come first
+};
+
 // Where a secondary takes the shared part of its configuration from (weir/config/shared.h).
 enum { CONFIG_SYNC_KEY_LEN = 32, CONFIG_TRUSTED_KEYS_MAX = 8 };
 
@@ -398,8 +415,9 @@ struct config_sync {
 	uint8_t sign_key[CONFIG_SYNC_KEY_LEN]; // Ed25519 private key. Never printed
 	unsigned trusted_count;
 	uint8_t trusted[CONFIG_TRUSTED_KEYS_MAX][CONFIG_SYNC_KEY_LEN]; // Ed25519 public keys
-	uint32_t own;     // bits of enum config_shared_section: sections of its own
-	uint32_t ignored; // such bits: sections of its files that the shared part replaces
+	uint32_t own;              // bits of enum config_shared_section: sections of its own
+	uint32_t ignored;          // such bits: sections of its files that the shared part replaces
+	struct config_waves waves; // [1, 25%], no canaries
 };
 
 struct config {

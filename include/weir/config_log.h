@@ -129,6 +129,8 @@ struct config_client_names {
 	X(update_refused, warning)      \
 	X(sync_taken, info)             \
 	X(sync_refused, warning)        \
+	X(sync_wave, info)              \
+	X(sync_rollout_stopped, error)  \
 	X(clock_grace_began, warning)   \
 	X(clock_grace_ended, info)
 

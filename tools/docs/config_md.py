@@ -266,6 +266,11 @@ LISTS = {
          "Keys of the primaries that this box follows, each the line of base64 that `openssl pkey -pubout` prints, 60 characters. With such keys this box "
          "takes only versions that one of them has signed, and none that is older than the newest it took "
          "([Signed versions](../how-to/fleet.md#signed-versions)). Empty: versions need no signature."),
+        ("waves", "number of boxes or percent of them", "`[1, 25%]`", "CONFIG_WAVES_MAX", "live",
+         "How many boxes take a new version of this primary together, the boxes of the waves before included; after the last wave all others do "
+         "([fleet-waves.md](../how-to/fleet-waves.md)). `[]`: all boxes at once."),
+        ("canaries", "`sync.name` of a box", "`[]`", "CONFIG_CANARIES_MAX", "live",
+         "Boxes that take a new version first, in this order. Empty: boxes that are ready, by name."),
     ],
     "metrics": [
         ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",

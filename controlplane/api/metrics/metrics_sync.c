@@ -42,6 +42,26 @@ static void primary_write(struct metrics_text *t, const struct sync_boxes *b)
 		"Of these, those that refused a version or took it back.", refused);
 }
 
+static void rollout_write(struct metrics_text *t, const struct sync_waves_status *s)
+{
+	metrics_family(
+		t, METRICS_GAUGE, "weir_sync_rollout_state", "1: the state of the roll-out.");
+	for (unsigned i = 0; i < SYNC_ROLLOUT_STATES; i++)
+		metrics_count(t, METRICS_LABELS({"state", sync_rollout_state_names[i]}),
+			i == s->kept->state);
+	metrics_one(t, METRICS_GAUGE, "weir_sync_rollout_wave", "The wave of the roll-out, from 1.",
+		s->kept->wave);
+	metrics_one(t, METRICS_GAUGE, "weir_sync_rollout_boxes",
+		"Boxes that poll and may have the version in this wave.", s->n.released);
+	metrics_one(t, METRICS_GAUGE, "weir_sync_rollout_boxes_held",
+		"Of these, those that hold it.", s->n.held);
+	metrics_family(
+		t, METRICS_COUNTER, "weir_sync_rollouts_total", "Roll-outs, by what came of them.");
+	metrics_count(t, METRICS_LABELS({"result", "done"}), s->ended);
+	metrics_count(t, METRICS_LABELS({"result", "stopped"}), s->stopped);
+	metrics_count(t, METRICS_LABELS({"result", "taken_back"}), s->back);
+}
+
 void metrics_sync(
 	struct metrics_text *t, const struct sync_status *s, const struct sync_boxes *boxes)
 {
@@ -52,4 +72,6 @@ void metrics_sync(
 		secondary_write(t, s);
 	if (boxes)
 		primary_write(t, boxes);
+	if (boxes && !s->is_secondary)
+		rollout_write(t, &s->rollout);
 }

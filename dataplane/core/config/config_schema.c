@@ -156,9 +156,13 @@ PLAIN(identity, CONFIG_KEYS_IDENTITY)
 PLAIN(updates, CONFIG_KEYS_UPDATES)
 PLAIN(ipv6, CONFIG_KEYS_IPV6)
 
-static const struct config_field sync_keys[] = {CONFIG_KEYS_SYNC(ROW)
-							TEXTS(own, CONFIG_SHARED_COUNT),
-	TEXTS(trusted_keys, CONFIG_TRUSTED_KEYS_MAX), END};
+static const struct config_field sync_keys[] = {
+	CONFIG_KEYS_SYNC(ROW) TEXTS(own, CONFIG_SHARED_COUNT),
+	TEXTS(waves, CONFIG_WAVES_MAX),
+	TEXTS(canaries, CONFIG_CANARIES_MAX),
+	TEXTS(trusted_keys, CONFIG_TRUSTED_KEYS_MAX),
+	END,
+};
 
 static const struct config_field metrics_keys[] = {
 	CONFIG_KEYS_METRICS(ROW) TEXTS(allow, CONFIG_METRICS_ALLOW_MAX),

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/config/shared.h>
 #include <weir/heap_site.h>
@@ -141,6 +142,39 @@ static int trusted_take(const struct config_doc *doc, struct config_sync *s)
 	return rc;
 }
 
+// Reads "5" or "25%". False: it is neither.
+static bool wave_read(const char *text, struct config_waves *w)
+{
+	const size_t digits = strspn(text, "0123456789");
+	const bool is_percent = text[digits] == '%';
+	const unsigned long size = digits && digits <= 4 ? strtoul(text, NULL, 10) : 0;
+	if (!size || size > (is_percent ? 100 : CONFIG_WAVE_BOXES_MAX)
+		|| text[digits + is_percent] != '\0')
+		return false;
+	w->one[w->count].size = (uint16_t)size;
+	w->one[w->count++].is_percent = is_percent;
+	return true;
+}
+
+static int waves_take(
+	const struct config_doc *doc, const struct config_node *sync, struct config_waves *w)
+{
+	const struct config_node *waves = config_node_find(sync, "waves");
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	if (!waves || waves->kind != CONFIG_NODE_LIST)
+		return wave_read("1", w) && wave_read("25%", w) ? 0 : -EINVAL;
+	for (unsigned i = 0; i < config_node_count(sync, "waves"); i++) {
+		const char *text = config_node_item_text(sync, "waves", i);
+		if (!text || !wave_read(text, w))
+			rc = config_refuse(doc, config_item_key(key, "sync.waves", i, NULL),
+				"is neither a number of boxes, 1 to %d, nor a percent, 1%% to "
+				"100%%",
+				CONFIG_WAVE_BOXES_MAX);
+	}
+	return rc;
+}
+
 struct sign_key {
 	struct config_sync *sync;
 	bool was_read;
@@ -171,10 +205,36 @@ static int sign_key_take(const struct config_doc *doc, struct config_sync *s)
 		"has no Ed25519 private key: openssl genpkey -algorithm ed25519 makes one");
 }
 
+static bool is_box_name(const char *name)
+{
+	const size_t len =
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+	return len > 0 && len <= CONFIG_BOX_NAME_MAX && name[len] == '\0';
+}
+
+static int canaries_take(
+	const struct config_doc *doc, const struct config_node *sync, struct config_waves *w)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < config_node_count(sync, "canaries"); i++) {
+		const char *name = config_node_item_text(sync, "canaries", i);
+		if (name && is_box_name(name))
+			snprintf(w->canary[w->canary_count++], sizeof(w->canary[0]), "%s", name);
+		else
+			rc = config_refuse(doc, config_item_key(key, "sync.canaries", i, NULL),
+				"is no name of a box");
+	}
+	return rc;
+}
+
 static int sync_apply(const struct config_doc *doc, struct config *out)
 {
 	struct config_sync *s = &out->sync;
-	int rc = own_check(doc, config_section(doc, "sync"));
+	const struct config_node *sync = config_section(doc, "sync");
+	int rc = own_check(doc, sync);
+	rc = config_worse(rc, waves_take(doc, sync, &s->waves));
+	rc = config_worse(rc, canaries_take(doc, sync, &s->waves));
 	s->own = doc->own;
 	s->ignored = doc->ignored;
 	rc = config_worse(rc, primary_check(doc, s->primary));

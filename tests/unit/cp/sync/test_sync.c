@@ -85,9 +85,13 @@ static bool is_ready(void *)
 	return true;
 }
 
+static void took_back(void *, unsigned, const char *)
+{
+}
+
 static void open_again(void)
 {
-	const struct sync_hooks hooks = {apply, versions_of, bundle_of, is_ready, NULL};
+	const struct sync_hooks hooks = {apply, versions_of, bundle_of, is_ready, took_back, NULL};
 	assert_int_equal(sync_open(&box, loop, events, own_folder, &hooks), 0);
 	sync_configure(box, &config, NULL, 0);
 }
