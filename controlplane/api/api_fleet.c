@@ -331,6 +331,8 @@ static void serve_fleet(struct api *a, struct http_exchange *x)
 		http_reply(x, 500, NULL);
 		return;
 	}
+	if (sync_boxes_of(a->deps.sync))
+		(void)sync_offered(a->deps.sync); // the roll-out is of the version in force
 	sync_status(a->deps.sync, &s);
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);

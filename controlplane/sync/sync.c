@@ -807,7 +807,8 @@ const struct sync_offer *sync_offered(struct sync *s)
 	if (!o->text)
 		return NULL;
 	sync_waves_epoch(s->waves, o->epoch);
-	sync_waves_target(s->waves, s->boxes, o);
+	if (!is_secondary(s))
+		sync_waves_target(s->waves, s->boxes, o);
 	return o;
 }
 

@@ -44,6 +44,7 @@ control:
   certificates: [{cert: $dir/server.pem, key: $dir/server.key}]
 sync:
   name: box$number
+  waves: []
 END
 	must "box $number gets control.listen" restart $number
 done

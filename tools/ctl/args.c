@@ -68,6 +68,7 @@ const struct ctl_option ctl_options[] = {
 	FLAG("--below", NULL, CTL_OPT_BELOW, below, "the name and all below it"),
 	FLAG("--all", NULL, CTL_OPT_ALL, all, "everything"),
 	FLAG("--rate", NULL, CTL_OPT_RATE, rate, "measure the rate"),
+	FLAG("--back", NULL, CTL_OPT_BACK, back, "take it back"),
 	FLAG("--force", NULL, CTL_OPT_FORCE, force, "do it all the same"),
 	FLAG("--strict", NULL, CTL_OPT_STRICT, strict, "fail if anything is degraded"),
 	FLAG("--cumulative", NULL, CTL_OPT_CUMULATIVE, cumulative,

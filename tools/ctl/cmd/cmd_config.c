@@ -2,6 +2,8 @@
 // `weirctl config`: checks and reloads the configuration, and manages its versions (apply, history,
 // show, diff, rollback).
 
+#include "cmd_config.h"
+
 #include "lib/config_prove.h"
 #include "lib/say.h"
 #include "lib/show.h"
@@ -394,7 +396,7 @@ static int change(struct ctl *c, const char *path, const struct http_param *para
 	return change_show(c, doc);
 }
 
-static int cmd_config_apply(struct ctl *c)
+int cmd_config_apply(struct ctl *c)
 {
 	const struct http_param params[] = {{"dry_run", c->dry_run ? "1" : NULL},
 		{"keep", c->keep ? "1" : NULL}, {"why", c->reason}, {NULL, NULL}};
@@ -472,7 +474,7 @@ static int cmd_config_show(struct ctl *c)
 	return show_call(c, false, "/config/show", params, HTTP_FLUSH_MS, show_print);
 }
 
-static void diff_print(const struct json_node *root)
+void config_diff_print(const struct json_node *root)
 {
 	const char *diff = json_text(root, "diff");
 	lines_print(diff);
@@ -485,7 +487,7 @@ static void diff_print(const struct json_node *root)
 static int cmd_config_diff(struct ctl *c)
 {
 	const struct http_param params[] = {{"from", c->operand}, {"to", c->type}, {NULL, NULL}};
-	return show_call(c, false, "/config/diff", params, HTTP_FLUSH_MS, diff_print);
+	return show_call(c, false, "/config/diff", params, HTTP_FLUSH_MS, config_diff_print);
 }
 
 CTL_COMMANDS = {

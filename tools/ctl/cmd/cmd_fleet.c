@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl fleet` shows the boxes that have one configuration, and makes a box the primary.
+// `weirctl fleet` shows the boxes that have one configuration, rolls a change out to them, and
+// makes a box the primary.
 
+#include "cmd_config.h"
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_cell.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static const char *state_of(const struct json_node *box)
 {
@@ -22,7 +25,7 @@ static const char *state_of(const struct json_node *box)
 static void boxes_print(const struct json_node *list)
 {
 	static const char *const heads[] = {"box", "address", "state", ">version", ">seen", "ready",
-		">clock", "weir", "reason", NULL};
+		">clock", "weir", ">wave", "reason", NULL};
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *box = json_at(list, i);
@@ -35,6 +38,7 @@ static void boxes_print(const struct json_node *list)
 		table_cell(t, "%s", json_flag(box, "ready") ? "yes" : "no");
 		table_cell(t, "%+.1f s", (double)json_signed(box, "clock_ms") / 1e3);
 		cell_text(t, box, "software");
+		cell_count(t, box, "wave");
 		cell_text(t, box, "reason");
 		table_row_end(t);
 	}
@@ -54,6 +58,26 @@ static void secondary_print(const struct json_node *s)
 	printf("\n");
 }
 
+// One line about the roll-out.
+static void rollout_print(const struct json_node *r)
+{
+	const char *state = json_text(r, "state");
+	const bool is_back = strcmp(state, "taken_back") == 0;
+	if (strcmp(state, "done") == 0) {
+		say(r, "version {version:u} may be on all boxes: {held:u} of {boxes:u} hold it\n");
+		return;
+	}
+	if (strcmp(state, "rolling") == 0) {
+		say(r, "version {version:u}, wave {wave:u} of {waves:u}: {held:u} of {released:u} "
+		       "boxes that may have it hold it, {boxes:u} boxes in all\n");
+		return;
+	}
+	say(r, is_back ? "version {version:u} TAKEN BACK to version {base_version:u}: "
+		       : "version {version:u} STOPPED in wave {wave:u} of {waves:u}: ");
+	say_if(r, "box", "{box}: ");
+	say(r, "{reason}\n");
+}
+
 static void primary_print(const struct json_node *p)
 {
 	say_if(p, "rival",
@@ -63,7 +87,9 @@ static void primary_print(const struct json_node *p)
 		printf("no box has polled this one in seven days\n");
 		return;
 	}
-	say(p, "handing out  version {version:u}\n\n");
+	say(p, "handing out  version {version:u}\nroll-out     ");
+	rollout_print(json_get(p, "rollout"));
+	printf("\n");
 	boxes_print(json_get(p, "boxes"));
 }
 
@@ -120,10 +146,140 @@ static int cmd_fleet_promote(struct ctl *c)
 		promoted_print);
 }
 
+// Follows a roll-out.
+
+static struct json_doc *fleet_get(const struct ctl *c)
+{
+	return http_call_or_fail(c, false, "/fleet", NULL, HTTP_SHORT_MS);
+}
+
+static const struct json_node *rollout_of(const struct json_doc *doc)
+{
+	return json_get(json_get(json_doc_root(doc), "primary"), "rollout");
+}
+
+static bool has_state(const struct json_node *rollout, const char *state)
+{
+	return strcmp(json_text(rollout, "state"), state) == 0;
+}
+
+static void step_print(const struct ctl *c, const struct json_node *rollout)
+{
+	if (c->json)
+		json_print_line(rollout);
+	else
+		rollout_print(rollout);
+	fflush(stdout);
+}
+
+// Prints each step until no more come. weir stops a roll-out on which a box hangs.
+static int rollout_follow(const struct ctl *c)
+{
+	const struct timespec space = {.tv_sec = 1};
+	uint64_t shown = UINT64_MAX;
+	for (;;) {
+		struct json_doc *doc = fleet_get(c);
+		if (!doc)
+			return CTL_FAILED;
+		const struct json_node *r = rollout_of(doc);
+		const bool is_rolling = has_state(r, "rolling") && json_count(r, "boxes") > 0;
+		const bool is_good = !r || has_state(r, "done") || has_state(r, "rolling");
+		const uint64_t step = json_count(r, "wave") << 32 | json_count(r, "released") << 16
+				      | json_count(r, "held");
+		if (r && json_count(r, "boxes") > 0 && (step != shown || !is_rolling))
+			step_print(c, r);
+		json_doc_free(doc);
+		if (!is_rolling)
+			return is_good ? CTL_OK : CTL_FAILED;
+		shown = step;
+		nanosleep(&space, NULL);
+	}
+}
+
+// Continues a roll-out that is stopped; with --all lets all boxes have the version.
+static int rollout_continue(const struct ctl *c)
+{
+	const struct http_param params[] = {{"all", c->all ? "1" : NULL}, {NULL, NULL}};
+	struct json_doc *doc = fleet_get(c);
+	const struct json_node *r = doc ? rollout_of(doc) : NULL;
+	const bool is_there = has_state(r, "stopped") || (c->all && has_state(r, "rolling"));
+	const bool is_good = doc != NULL;
+	json_doc_free(doc);
+	if (!is_there)
+		return is_good ? CTL_OK : CTL_FAILED;
+	doc = http_call_or_fail(c, true, "/fleet/apply", params, HTTP_SHORT_MS);
+	const int rc = doc ? CTL_OK : CTL_FAILED;
+	json_doc_free(doc);
+	return rc;
+}
+
+static int cmd_fleet_apply(struct ctl *c)
+{
+	if (cmd_config_apply(c) != CTL_OK)
+		return CTL_FAILED;
+	if (c->dry_run)
+		return CTL_OK;
+	return rollout_continue(c) == CTL_OK ? rollout_follow(c) : CTL_FAILED;
+}
+
+static void stopped_print(const struct json_node *root)
+{
+	rollout_print(json_get(root, "rollout"));
+}
+
+static int cmd_fleet_stop(struct ctl *c)
+{
+	const struct http_param params[] = {{"back", c->back ? "1" : NULL}, {NULL, NULL}};
+	return show_call(c, true, "/fleet/stop", params, HTTP_SHORT_MS, stopped_print);
+}
+
+static void differ_print(const struct json_node *root)
+{
+	const struct json_node *list = json_get(json_get(root, "primary"), "boxes");
+	unsigned shown = 0;
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *box = json_at(list, i);
+		if (json_flag(box, "current"))
+			continue;
+		say(box, "{name}: version {version:u}, {result}\n");
+		shown++;
+	}
+	if (!shown)
+		printf("no version is being rolled out, and all boxes have one configuration\n");
+}
+
+// Compares the version that is rolled out with the one before.
+static int cmd_fleet_diff(struct ctl *c)
+{
+	char from[24], to[24];
+	const struct http_param params[] = {{"from", from}, {"to", to}, {NULL, NULL}};
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = fleet_get(c);
+	if (!doc)
+		return CTL_FAILED;
+	const struct json_node *r = rollout_of(doc);
+	if (!has_state(r, "rolling") && !has_state(r, "stopped"))
+		return show_doc(c, doc, differ_print);
+	snprintf(from, sizeof(from), "%llu", (unsigned long long)json_count(r, "base_version"));
+	snprintf(to, sizeof(to), "%llu", (unsigned long long)json_count(r, "version"));
+	json_doc_free(doc);
+	return show_doc(c, http_call_or_fail(c, false, "/config/diff", params, HTTP_FLUSH_MS),
+		config_diff_print);
+}
+
 CTL_COMMANDS = {
 	{"fleet", "status", 0, 0, 0, cmd_fleet_status, "",
 		"Show this box's part in the fleet: of a primary, each box that takes its "
 		"configuration; of a secondary, its primary."},
+	{"fleet", "apply", 0, 0, CTL_OPT_DRY_RUN | CTL_OPT_KEEP | CTL_OPT_WHY | CTL_OPT_ALL,
+		cmd_fleet_apply, "[--dry-run] [--keep] [--all] [--why TEXT]",
+		"Run config apply on this primary and follow the roll-out, or continue a stopped "
+		"one; --all: on all boxes at once."},
+	{"fleet", "stop", 0, 0, CTL_OPT_BACK, cmd_fleet_stop, "[--back]",
+		"Stop the roll-out; --back: take the version back from all boxes."},
+	{"fleet", "diff", 0, 0, 0, cmd_fleet_diff, "",
+		"Show what the roll-out changes; while none runs, the boxes that differ."},
 	{"fleet", "promote", 0, 0, 0, cmd_fleet_promote, "",
 		"Make this box the primary: unset sync.primary, and raise the epoch."},
 };

@@ -77,6 +77,7 @@ enum {
 	CTL_OPT_UNTIL = 1ull << 36,
 	CTL_OPT_SAVE = 1ull << 37,
 	CTL_OPT_DRAIN = 1ull << 38, // --grace, --wait
+	CTL_OPT_BACK = 1ull << 39,
 };
 
 // Users that the control plane may run as, beside root and the caller.
@@ -94,7 +95,7 @@ struct ctl {
 	const char *interval, *seconds_text; // --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes, allow, report, known, invert, save, wait;
+		watch, yes, allow, report, known, invert, save, wait, back;
 	uint64_t given;              // CTL_OPT_* of the given options
 	unsigned seconds;            // --seconds, 0: no number; 3 if not given
 	const char *const *operands; // all operands after the words

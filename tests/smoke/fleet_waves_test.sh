@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Waves of a roll-out on three boxes: a good change reaches the canary first and then all; a change that breaks answers stays with
+# the canary, and all is as before by itself, with the reason in the fleet's status, in events and in the audit log.
+. "$(dirname "$0")/_init.sh"
+
+upstream 5301 $tmp/up.log
+box() { local number=$1 && shift && "$lab" --name "$number" exec "$@"; }
+folder() { echo /run/weir-"$1"/lab; }
+ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "$(folder "$number")/weir.yaml" "$@"; }
+fleet() { ctl "$1" --json fleet status | jq -r "$2"; }
+result() { box "$1" kdig +timeout=1 +retry=0 "@198.18.$1.53" "$2" A | rcode_of; }
+is() { [ "$(result "$1" "$2")" = "$3" ]; }
+has_reason() { ctl "$1" --json ready | jq -e --arg id "$2" '[.. | objects | select(.id? == $id)] | length > 0'; }
+
+rollout() { fleet 1 ".primary.rollout | $1"; }
+state_is() { [ "$(rollout .state)" = "$1" ]; }
+all_hold() { [ "$(rollout '"\(.state) \(.held) \(.boxes)"')" = "done 2 2" ]; }
+restart() { "$lab" --name "$1" stop controlplane && "$lab" --name "$1" start controlplane; }
+
+fleet_end() {
+	[ $bad = 0 ] || { tail -n 20 /run/weir-[123]/lab/controlplane.log && ctl 1 fleet status; }
+	for number in 1 2 3; do "$lab" --name $number down >/dev/null; done
+	finish
+}
+must() {
+	local was=$bad
+	check "$@"
+	[ $bad = "$was" ] || fleet_end
+}
+
+for number in 1 2 3; do must "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301; done
+dir=$(folder 1)/control
+mkdir -m 700 $dir
+. "$smoke_dir/certificates.sh"
+{ authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null
+for number in 1 2 3; do
+	cat >>"$(folder $number)/weir.yaml" <<END
+control:
+  listen: ["127.0.0.1:996$number"]
+  certificates: [{cert: $dir/server.pem, key: $dir/server.key}]
+sync:
+  name: box$number
+  canaries: [box3]
+END
+	must "box $number gets control.listen" restart $number
+done
+umask 077
+must "a token with the role sync" eval 'ctl 1 token create boxes --role sync >$dir/boxes.token 2>>$tmp/token.said'
+for number in 2 3; do
+	sed -i "s|^  name: box$number|&\n  primary: https://127.0.0.1:9961\n  token_file: $dir/boxes.token\n  ca_file: $dir/ca.pem|" \
+		"$(folder $number)/weir.yaml"
+	must "box $number gets a primary" ctl $number config apply
+done
+must "both hold the primary's version" eventually all_hold
+
+echo "# a good change goes from wave to wave"
+must "box 1 blocks a name" ctl 1 deny ok-1.fleet.test
+must "which begins a roll-out" eventually state_is rolling
+check "which the primary's status shows" eval 'ctl 1 fleet status | grep -q "wave 1 of 3"'
+check "and fleet diff what it changes" eval 'ctl 1 fleet diff | grep -q "ok-1.fleet.test"'
+check "the canary has it" eventually is 3 ok-1.fleet.test NXDOMAIN
+same "and box 2 does not have it yet" NOERROR "$(result 2 ok-1.fleet.test)"
+must "fleet apply follows it to its end" ctl 1 fleet apply
+check "all hold it" eventually all_hold
+check "box 2 has it, too" is 2 ok-1.fleet.test NXDOMAIN
+same "by one wave after the other" "box2 2, box3 1" "$(fleet 1 '.primary.boxes | sort_by(.name) | map("\(.name) \(.wave)") | join(", ")')"
+check "there is an event of each wave" eval '[ "$(ctl 1 --json events | grep -c sync_wave)" -ge 1 ]'
+
+echo "# a change that breaks answers"
+upstream 5302 $tmp/up2.log
+second=$upstream
+taken=$(fleet 2 .secondary.taken)
+sed -i 's|127.0.0.1:5301|127.0.0.1:5302|' "$(folder 1)/weir.yaml"
+must "box 1 gets another upstream server" ctl 1 config apply
+must "which goes to the canary" eventually state_is rolling
+kill $second
+ask() { for i in $(seq 60); do result 3 new-$i.fleet.test >/dev/null; [ -e $tmp/asked ] && return; done; }
+ask &
+must "it is taken back when the server ends" eventually state_is taken_back
+touch $tmp/asked
+same "because of the canary" box3 "$(rollout .box)"
+check "with its reason" eval '[ -n "$(rollout .reason)" ]'
+check "fleet status has it" eval 'ctl 1 fleet status | grep -q "TAKEN BACK.*box3"'
+check "so has an event" eval 'ctl 1 --json events | grep sync_rollout_stopped | grep -q box3'
+check "and the canary's" eval 'ctl 3 --json events | grep -q sync_refused'
+check "the reason holds" eval 'ctl 1 --json ready | grep -q sync_rollout'
+back() { [ "$(ctl 1 --json config history | jq -r ".versions[0] | \"\(.who) \(.why)\"" | cut -c1-9)" = "sync box3" ]; }
+must "box 1 is back by itself" eventually back
+check "which its audit log says" eval 'ctl 1 --json audit | grep -q "box3: taken back"'
+check "and the canary's says its own" eval 'ctl 3 --json audit | grep -q "take back version"'
+for number in 1 2 3; do check "box $number answers" eventually is $number again-$number.fleet.test NOERROR; done
+same "box 2 never had it" "$taken" "$(fleet 2 .secondary.taken)"
+check "all hold the version before" eventually eval '[ "$(fleet 1 "[.primary.boxes[] | select(.current)] | length")" = 2 ]'
+fleet_end
