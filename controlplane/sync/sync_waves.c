@@ -53,16 +53,15 @@ static void event_stopped(struct sync_waves *w)
 	const struct sync_rollout_kept *k = &w->rollout.kept;
 	const bool is_back = k->state == SYNC_ROLLOUT_taken_back;
 	const char *how = is_back ? "is taken back from all boxes" : "goes to no further box";
-	const char *of = *k->box ? " of " : "";
+	const char *box = *k->box ? k->box : "an operator";
 	char version[24];
 	snprintf(version, sizeof(version), "%u", k->version);
 	w->back += is_back;
 	w->stopped += !is_back;
-	log_warning("sync: version %s %s: %s%s%s", version, how, k->reason, of, k->box);
+	log_warning("sync: version %s %s, because of %s: %s", version, how, box, k->reason);
 	events_add(w->events, EVENT_sync_rollout_stopped,
 		EVENT_FIELDS({"version", version}, {"box", k->box}, {"reason", k->reason}),
-		"version %s %s, because of %s: %s", version, how, *k->box ? k->box : "an operator",
-		k->reason);
+		"version %s %s, because of %s: %s", version, how, box, k->reason);
 }
 
 static void step_tell(
@@ -124,8 +123,9 @@ static void go_back(struct sync_waves *w)
 		way_back_failed(w, "no version is stored");
 		return;
 	}
-	snprintf(what, sizeof(what), "take back version %u", k->version);
 	snprintf(why, sizeof(why), "%s%s%s", k->box, *k->box ? ": " : "", k->reason);
+	snprintf(what, sizeof(what), "take back version %u: %.50s", k->version,
+		why); // for the audit log
 	const struct apply_request r = {.who = "sync",
 		.what = what,
 		.why = why,

@@ -324,6 +324,8 @@ class Drive:
     def fleet(self):
         self.post("/sync", (400,))  # without a form
         self.post("/fleet/promote", (200, 503))
+        self.post("/fleet/stop", (200, 409), back="1")
+        self.post("/fleet/apply", (200, 409), all="1")
 
     def put(self):
         for path in self.puts:

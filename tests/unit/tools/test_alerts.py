@@ -71,6 +71,7 @@ CASES = {
     "WeirUpdateRefused": [(f'weir_update_checks_total{{{BOX},result="older"}}', "0+0x100 5+0x60", "5+0x3000")],
     "WeirSyncPrimary": reason("sync_primary"),
     "WeirSyncVersion": reason("sync_version"),
+    "WeirSyncRollout": reason("sync_rollout"),
     "WeirSyncPrimaries": reason("sync_primaries"),
     "WeirAuditLost": [(f"weir_audit_lost_total{{{BOX}}}", "0+0x100 5+0x60", "5+0x3000")],
     "WeirMemoryGrows": reason("memory_grows"),
