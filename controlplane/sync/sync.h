@@ -82,7 +82,7 @@ struct sync_status {
 	uint64_t polls[SYNC_POLL_ENDS];
 	uint64_t taken, refused, taken_back; // versions
 	uint64_t bytes;
-	struct sync_waves_status rollout; // of a primary
+	struct sync_waves_status rollout; // what a primary rolls out
 };
 void sync_status(const struct sync *s, struct sync_status *out);
 const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box polled yet

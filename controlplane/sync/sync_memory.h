@@ -27,7 +27,7 @@ struct sync_memory {
 	unsigned refused_version;          // the primary's number of it
 	bool was_taken_back;
 	char reason[SYNC_REASON_MAX + 1]; // why it was refused or taken back
-	struct sync_rollout_kept rollout; // of this box as a primary
+	struct sync_rollout_kept rollout; // what this box rolls out as a primary
 };
 
 // -ENOENT: no file yet; other -errno of state_file_read. `out` is empty then.

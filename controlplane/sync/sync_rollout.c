@@ -15,7 +15,7 @@ static bool is_target(const struct sync_rollout *r, const struct sync_box *b)
 	return strcmp(b->report.digest, r->kept.target) == 0;
 }
 
-// Its health held, and clients get answers if they got them before.
+// The health held there, and clients get answers if they got them before.
 static bool holds(const struct sync_rollout *r, const struct sync_box *b)
 {
 	return is_target(r, b) && b->report.result == SYNC_held

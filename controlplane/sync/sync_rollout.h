@@ -75,11 +75,11 @@ ATTR_MUST_CHECK bool sync_rollout_may_have(
 enum sync_rollout_step sync_rollout_look(struct sync_rollout *r, const struct config_waves *c,
 	struct sync_boxes *boxes, uint64_t epoch, uint64_t now_ms);
 
-// An operator stops the roll-out, or with `back` takes it back. False: none is there to stop.
+// An operator stops the roll-out, or with `back` takes it back. False: no roll-out goes on.
 ATTR_MUST_CHECK bool sync_rollout_stop(
 	struct sync_rollout *r, bool back, const char *who, uint64_t now_ms);
 // An operator continues a roll-out that is stopped; `all`: with all boxes at once, also one that
-// goes on. Boxes that have the version already no longer stop it. False: none is there.
+// goes on. Boxes that have the version already no longer stop it. False: no roll-out is stopped.
 ATTR_MUST_CHECK bool sync_rollout_continue(struct sync_rollout *r, const struct config_waves *c,
 	struct sync_boxes *boxes, bool all, uint64_t now_ms);
 // The way back has ended. `why` NULL: this box is back; else it failed, and the roll-out stops.

@@ -35,14 +35,14 @@ ATTR_MUST_CHECK int sync_waves_open(struct sync_waves **out, struct loop *servic
 void sync_waves_close(struct sync_waves *w); // NULL is fine
 // `is_primary` false: the roll-out is forgotten.
 void sync_waves_configure(struct sync_waves *w, const struct config_waves *c, bool is_primary);
-void sync_waves_epoch(struct sync_waves *w, uint64_t epoch); // of this box
+void sync_waves_epoch(struct sync_waves *w, uint64_t epoch); // the epoch of this box
 const struct sync_rollout_kept *sync_waves_kept(const struct sync_waves *w);
 
 // This box hands out `o`.
 void sync_waves_target(struct sync_waves *w, struct sync_boxes *boxes, const struct sync_offer *o);
 ATTR_MUST_CHECK bool sync_waves_may_have(
 	const struct sync_waves *w, const struct sync_box *b, const struct sync_offer *o);
-// As sync_rollout_stop and sync_rollout_continue.
+// Does what sync_rollout_stop and sync_rollout_continue do.
 ATTR_MUST_CHECK bool sync_waves_stop(struct sync_waves *w, bool back, const char *who);
 ATTR_MUST_CHECK bool sync_waves_continue(struct sync_waves *w, struct sync_boxes *boxes, bool all);
 

@@ -474,7 +474,7 @@ static int cmd_config_show(struct ctl *c)
 	return show_call(c, false, "/config/show", params, HTTP_FLUSH_MS, show_print);
 }
 
-void config_diff_print(const struct json_node *root)
+void cmd_config_diff_print(const struct json_node *root)
 {
 	const char *diff = json_text(root, "diff");
 	lines_print(diff);
@@ -487,7 +487,7 @@ void config_diff_print(const struct json_node *root)
 static int cmd_config_diff(struct ctl *c)
 {
 	const struct http_param params[] = {{"from", c->operand}, {"to", c->type}, {NULL, NULL}};
-	return show_call(c, false, "/config/diff", params, HTTP_FLUSH_MS, config_diff_print);
+	return show_call(c, false, "/config/diff", params, HTTP_FLUSH_MS, cmd_config_diff_print);
 }
 
 CTL_COMMANDS = {

@@ -8,4 +8,4 @@
 
 // Puts the files on disk in force as a version and waits for the verdict on its health.
 int cmd_config_apply(struct ctl *c);
-void config_diff_print(const struct json_node *root); // the reply of /config/diff
+void cmd_config_diff_print(const struct json_node *root); // the reply of /config/diff

@@ -265,7 +265,7 @@ static int cmd_fleet_diff(struct ctl *c)
 	snprintf(to, sizeof(to), "%llu", (unsigned long long)json_count(r, "version"));
 	json_doc_free(doc);
 	return show_doc(c, http_call_or_fail(c, false, "/config/diff", params, HTTP_FLUSH_MS),
-		config_diff_print);
+		cmd_config_diff_print);
 }
 
 CTL_COMMANDS = {
