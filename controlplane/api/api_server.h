@@ -83,10 +83,10 @@ struct api {
 	unsigned reason_count[API_REASON_IDS];
 	uint64_t reasons_left_out;
 	struct ready_hold hold;
-	struct api_live *live;     // api_live.c; NULL: no reader so far
-	struct api_fleet *fleet;   // api_fleet.c; NULL: no secondary so far
-	struct api_lists *lists;   // api_lists.c; NULL: no secondary asked for a list so far
-	struct api_watch *watcher; // NULL: no watch runs
+	struct api_live *live;             // api_live.c; NULL: no reader so far
+	struct api_fleet *fleet;           // api_fleet.c; NULL: no secondary so far
+	struct api_sync_lists *sync_lists; // api_sync_lists.c; NULL: no list was asked for
+	struct api_watch *watcher;         // NULL: no watch runs
 	uint64_t watches_refused;
 	struct stats_copy *stats; // the data plane's statistics; NULL: not allocated so far
 	// The number of looks so far, and the look that last read `stats`; has_stats: it could
@@ -225,7 +225,7 @@ struct api_part {
 	X(events)         \
 	X(updates)        \
 	X(fleet)          \
-	X(lists)          \
+	X(sync_lists)     \
 	X(doctor)         \
 	X(live)           \
 	X(heap)           \

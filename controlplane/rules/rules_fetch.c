@@ -87,10 +87,13 @@ static void fetch_set_free(struct fetch_set *s)
 	heap_free(s);
 }
 
+// NULL: lists come from their servers alone. A box that takes signed versions alone takes no list
+// either, as nobody signs those.
 static const struct config_sync *primary_of(const struct config *c)
 {
 	const bool is_own = c->sync.own & 1u << CONFIG_SHARED_blocking;
-	return c->sync.primary && *c->sync.primary && !is_own ? &c->sync : NULL;
+	const bool is_taken = !is_own && c->sync.trusted_count == 0;
+	return c->sync.primary && *c->sync.primary && is_taken ? &c->sync : NULL;
 }
 
 static bool primary_copy(struct fetch_set *s, const struct config *c)

@@ -40,7 +40,7 @@ sync:
   name: box$number
 END
 done
-cat $(folder 1)/weir.yaml
+
 must "box 1 has a list" sed -i "s|^  lists:|  update: {allow_private: true, interval: 3600, jitter: 0}\n&\n    - name: ads\n      url: http://127.0.0.1:5380/ads.txt|" "$(folder 1)/weir.yaml"
 for number in 1 2; do must "box $number has control.listen" restart $number; done
 must "box 1 blocks by it" eventually is 1 ads-1.fleet.test NXDOMAIN

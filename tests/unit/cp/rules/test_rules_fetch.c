@@ -304,6 +304,18 @@ TEST_WITH(test_a_secondary_asks_its_primary_first, start, stop)
 	assert_true(blocked("new.example"));
 }
 
+// Nobody signs lists, so a box that takes signed versions alone asks the list's server at once.
+TEST_WITH(test_a_secondary_of_signed_versions_asks_the_server, start, stop)
+{
+	static char base[64], token[] = "secret", none[] = "";
+	snprintf(base, sizeof(base), "http://127.0.0.1:%u", http.port);
+	env.config.sync = (struct config_sync){
+		.primary = base, .token = token, .ca_file = none, .trusted_count = 1};
+	run_rules();
+	wait_blocked("ads.example");
+	assert_int_equal(http.requests, 1);
+}
+
 static struct {
 	_Atomic bool called;
 	bool failed;

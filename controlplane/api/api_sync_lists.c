@@ -34,7 +34,7 @@ enum {
 
 struct transfer {
 	LIST_ENTRY(transfer) link;
-	struct api_lists *owner;
+	struct api_sync_lists *owner;
 	struct http_exchange *exchange; // NULL once the stream has begun
 	struct api_lines out;
 	bool is_busy;     // a helper thread has what follows
@@ -48,7 +48,7 @@ struct transfer {
 	char *piece; // [PIECE_LEN]
 };
 
-struct api_lists {
+struct api_sync_lists {
 	struct api *api;
 	struct job_runner *runner;
 	LIST_HEAD(, transfer) transfers;
@@ -205,11 +205,11 @@ static void on_open(void *arg, int err)
 	transfer_end(t);
 }
 
-static struct api_lists *lists_of(struct api *a)
+static struct api_sync_lists *lists_of(struct api *a)
 {
-	if (a->lists)
-		return a->lists;
-	struct api_lists *l = heap_calloc(1, sizeof(*l));
+	if (a->sync_lists)
+		return a->sync_lists;
+	struct api_sync_lists *l = heap_calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
 	l->api = a;
@@ -218,10 +218,10 @@ static struct api_lists *lists_of(struct api *a)
 		heap_free(l);
 		return NULL;
 	}
-	return a->lists = l;
+	return a->sync_lists = l;
 }
 
-static bool admit(struct api_lists *l, struct http_exchange *x)
+static bool admit(struct api_sync_lists *l, struct http_exchange *x)
 {
 	static const char what[] = "transfers of lists";
 	const struct transfer *t;
@@ -251,7 +251,7 @@ static void serve_list(struct api *a, struct http_exchange *x)
 {
 	const char *id = http_param(x, "id"), *hash = http_param(x, "hash");
 	const char *good = http_param(x, "good");
-	struct api_lists *l = lists_of(a);
+	struct api_sync_lists *l = lists_of(a);
 	struct transfer new = {.owner = l, .exchange = x, .fd = -1};
 	uint64_t number;
 	if (!number_read(id, 16, &number) || !number_read(hash, 16, &new.asked.content_hash)
@@ -281,8 +281,8 @@ static void serve_list(struct api *a, struct http_exchange *x)
 
 static void lists_tables(struct api *a, struct table_registry *tables)
 {
-	static const struct api_lists none;
-	const struct api_lists *l = a->lists ? a->lists : &none;
+	static const struct api_sync_lists none;
+	const struct api_sync_lists *l = a->sync_lists ? a->sync_lists : &none;
 	struct job_runner_counts jobs = {0};
 	if (l->runner)
 		job_runner_counts(l->runner, &jobs);
@@ -295,7 +295,7 @@ static void lists_tables(struct api *a, struct table_registry *tables)
 				       .used = l->count,
 				       .high = l->most,
 				       .bytes = l->count * (sizeof(struct transfer) + PIECE_LEN)
-						+ jobs.bytes + (a->lists ? sizeof(*l) : 0),
+						+ jobs.bytes + (a->sync_lists ? sizeof(*l) : 0),
 				       .evicted = l->cut,
 				       .refused = l->refused + jobs.refused,
 				       .has = TABLE_EVICTS | TABLE_REFUSES});
@@ -303,7 +303,7 @@ static void lists_tables(struct api *a, struct table_registry *tables)
 
 static void lists_close(struct api *a)
 {
-	struct api_lists *l = a->lists;
+	struct api_sync_lists *l = a->sync_lists;
 	if (!l)
 		return;
 	for (struct transfer *t = LIST_FIRST(&l->transfers), *next; t; t = next) {
@@ -313,10 +313,10 @@ static void lists_close(struct api *a)
 	}
 	job_runner_close(l->runner); // the rest end with their jobs
 	heap_free(l);
-	a->lists = NULL;
+	a->sync_lists = NULL;
 }
 
-const struct api_part api_lists_part = {
+const struct api_part api_sync_lists_part = {
 	.endpoint = {{"/sync/list", serve_list, API_GET, CONTROL_SYNC, "id! hash! good!"}},
 	.tables = lists_tables,
 	.close = lists_close,
