@@ -261,8 +261,7 @@ static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 	for (unsigned i = 0; rc == 0 && i < c->port_count; i++) {
 		if (!c->ports[i].exception[0])
 			continue;
-		rc = exception_addr_apply(
-			c->ports[i].exception, c->addresses, c->address_count, why);
+		rc = exception_addr_apply(c->ports[i].exception, c->addresses, c->own_count, why);
 		int marked =
 			rc ? 0 : exception_left_mark(c->ports[i].exception, dp->paths.instance);
 		if (marked)

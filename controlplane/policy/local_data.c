@@ -856,8 +856,9 @@ static int seed_init(struct local_seed *s, const struct config *c)
 	const struct config_local *l = &c->local;
 	s->special = special_settings_of(c);
 	special_designated(c, &s->designated);
-	s->address_count = c->dataplane.address_count;
-	memcpy(s->addresses, c->dataplane.addresses, sizeof(s->addresses));
+	for (unsigned i = 0; i < c->dataplane.address_count; i++)
+		if (config_address_is_public(&c->dataplane, i))
+			s->addresses[s->address_count++] = c->dataplane.addresses[i];
 	s->hosts_ptr = l->hosts_ptr;
 	s->forwards_missing = l->missing_forward;
 	s->ttl_s = l->ttl_s;

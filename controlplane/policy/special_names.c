@@ -29,18 +29,23 @@ static void param_begin(struct wr *w, enum svcb_key key, size_t len)
 	wr_u16(w, (uint16_t)len);
 }
 
+static bool is_hint(const struct config_dataplane *d, unsigned i, unsigned version)
+{
+	return d->addresses[i].version == version && config_address_is_public(d, i);
+}
+
 static void hints_write(struct wr *w, const struct config_dataplane *d, unsigned version)
 {
 	const size_t len = version == 4 ? 4 : 16;
 	size_t count = 0;
 
 	for (unsigned i = 0; i < d->address_count; i++)
-		count += d->addresses[i].version == version;
+		count += is_hint(d, i, version);
 	if (count == 0)
 		return;
 	param_begin(w, version == 4 ? SVCB_IPV4HINT : SVCB_IPV6HINT, count * len);
 	for (unsigned i = 0; i < d->address_count; i++)
-		if (d->addresses[i].version == version)
+		if (is_hint(d, i, version))
 			wr_bytes(w, d->addresses[i].bytes, len);
 }
 

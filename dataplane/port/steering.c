@@ -180,8 +180,8 @@ static bool someone_has(const struct ifaddrs *all, const struct ip_address *a)
 	return false;
 }
 
-// The kernel must answer ARP and neighbour discovery for the service addresses. Those that it
-// has, wherever, are the operator's and stay as they are.
+// The kernel must answer ARP and neighbour discovery for the box's own service addresses. Those
+// that it has, wherever, are the operator's and stay as they are.
 static int apply_addresses(const struct steering_port *p, const struct config_dataplane *dp,
 	char why[STEERING_WHY_MAX])
 {
@@ -189,7 +189,7 @@ static int apply_addresses(const struct steering_port *p, const struct config_da
 	if (getifaddrs(&all) != 0)
 		return refuse(-errno, why, p->interface, strerror(errno));
 	int rc = 0;
-	for (unsigned i = 0; rc == 0 && i < dp->address_count; i++) {
+	for (unsigned i = 0; rc == 0 && i < dp->own_count; i++) {
 		if (someone_has(all, &dp->addresses[i]))
 			continue;
 		char text[SOCKET_ADDRESS_TEXT_MAX];

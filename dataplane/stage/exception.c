@@ -72,6 +72,14 @@ static enum exception_class class_of_udp(const struct exception_view *v, const s
 	return udp->src_port == RTE_BE16(FRAME_DNS_PORT) ? EXCEPTION_answer : EXCEPTION_udp;
 }
 
+// An advertisement says which box has an address, as ARP does, and never comes from another network
+// (RFC 9568 5.1.1.3): without it a second box would take the address, too.
+static bool is_vrrp(uint8_t protocol, uint8_t hop_limit)
+{
+	enum { VRRP = 112, VRRP_HOP_LIMIT = 255 };
+	return protocol == VRRP && hop_limit == VRRP_HOP_LIMIT;
+}
+
 static enum exception_class class_of_ipv4(const struct exception_view *v, const struct packet *p)
 {
 	const struct rte_ipv4_hdr *ip =
@@ -82,6 +90,8 @@ static enum exception_class class_of_ipv4(const struct exception_view *v, const 
 		return class_of_tcp(v, p);
 	if (ip->next_proto_id == IPPROTO_UDP)
 		return class_of_udp(v, p);
+	if (is_vrrp(ip->next_proto_id, ip->time_to_live))
+		return EXCEPTION_neighbour;
 	return ip->next_proto_id == IPPROTO_ICMP ? EXCEPTION_icmp : EXCEPTION_other;
 }
 
@@ -106,6 +116,8 @@ static enum exception_class class_of_ipv6(const struct exception_view *v, const 
 		return class_of_tcp(v, p);
 	if (ip->proto == IPPROTO_UDP)
 		return class_of_udp(v, p);
+	if (is_vrrp(ip->proto, ip->hop_limits))
+		return EXCEPTION_neighbour;
 	return ip->proto == IPPROTO_ICMPV6 ? class_of_icmpv6(p, ip) : EXCEPTION_other;
 }
 

@@ -20,7 +20,7 @@
 
 #include "batch.h"
 
-// Places of EXCEPTION_WAITING for ARP and neighbour discovery, and for these and conversations.
+// Places of EXCEPTION_WAITING for EXCEPTION_neighbour, and for these and conversations.
 enum { EXCEPTION_FOR_NEIGHBOURS = 64, EXCEPTION_FOR_FLOWS = 128 };
 // Frames per iteration: at most this many, and none after one in EXCEPTION_SHARE of the time that
 // makes an iteration slow.
@@ -34,7 +34,7 @@ enum exception_class {
 	EXCEPTION_udp,       // all other UDP
 	EXCEPTION_other,     // routing protocols, fragments, not IP
 	EXCEPTION_icmp,      // ICMP and ICMPv6, but for the next
-	EXCEPTION_neighbour, // ARP, neighbour and router discovery: to be found at all
+	EXCEPTION_neighbour, // ARP, neighbour and router discovery, VRRP: to be found at all
 	EXCEPTION_asked, // UDP of two ends between which the kernel has sent some; counted as flow
 };
 static_assert((int)EXCEPTION_asked + 1 == (int)WORKER_EXCEPTION_CLASSES);

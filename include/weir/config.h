@@ -116,8 +116,10 @@ struct config_dataplane {
 	bool eal_hugepages; // false: --no-huge
 	unsigned port_count;
 	struct config_port ports[CONFIG_PORTS_MAX];
-	unsigned address_count;
-	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // service addresses
+	// All service addresses: the first `own_count` stay here, the others are virtual, which
+	// move between boxes (VRRP), and which another program puts on an interface.
+	unsigned address_count, own_count;
+	struct ip_address addresses[CONFIG_ADDRESSES_MAX];
 	enum poll_mode poll;
 	enum rx_csum_mode rx_csum;
 	enum rss_mode rss;
@@ -485,6 +487,9 @@ struct config_ipv6 config_group_ipv6(const struct config *c, const struct config
 const char *config_group_name(const struct config_group *group); // NULL: CONFIG_EVERYONE
 
 bool config_address_is_host(const struct ip_address *a); // not multicast, broadcast, unspecified
+// Should clients be given dp->addresses[i]? The box's own one only where no virtual one of that
+// version is: it goes with the box.
+bool config_address_is_public(const struct config_dataplane *dp, unsigned i);
 // Does weir itself serve DNS at this address? A query to it would loop.
 bool config_address_is_own(const struct config *c, const struct socket_address *a);
 // Reads a server as `upstreams.servers` writes its address, before it is in that list. Refuses what

@@ -95,6 +95,7 @@ drwxr-x--- root/root ./etc/weir/
 -rw-r--r-- root/root ./usr/share/bash-completion/completions/weirctl
 -rw-r--r-- root/root ./usr/share/doc/weir/copyright
 -rw-r--r-- root/root ./usr/share/doc/weir/examples/hugepages.conf
+-rw-r--r-- root/root ./usr/share/doc/weir/examples/keepalived.conf
 -rw-r--r-- root/root ./usr/share/doc/weir/examples/weir.yaml
 -rw-r--r-- root/root ./usr/share/doc/weir/weir.spdx.json
 -rw-r--r-- root/root ./usr/share/doc/weir/docs/how-to/install.md

@@ -170,6 +170,10 @@ LISTS = {
          "kernel share by AF_XDP (`eth0`), with further arguments of the DPDK driver after commas; see [af-xdp.md](../how-to/af-xdp.md)."),
         ("service_addresses", "IP address, with or without `/prefix`", "none: required", "CONFIG_ADDRESSES_MAX",
          "restart", "Addresses that weir serves; it adds them to the exception interface at start."),
+        ("virtual_addresses", "IP address, with or without `/prefix`", "`[]`", "CONFIG_ADDRESSES_MAX",
+         "restart", "Addresses that weir serves too, which move between boxes by VRRP; {CONFIG_ADDRESSES_MAX} at most with `service_addresses`. weir puts them on no interface: keepalived adds "
+         "them to the exception interface of the box that is the master, and the kernel of the others answers no ARP or neighbour solicitation for them "
+         "([keepalived.md](../how-to/keepalived.md)). Each port needs `exception` or `xdp`."),
     ],
     "blocking": [
         ("lists", "`name`, `path`, `url`, `format`, `allow`, `exact`, `force`, `tsig`, `ca_file`, `pin`", "`[]`", "CONFIG_LISTS_MAX", "live",

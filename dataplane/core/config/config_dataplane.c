@@ -274,6 +274,16 @@ bool config_address_equal(const struct ip_address *a, const struct ip_address *b
 	return a->version == b->version && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+bool config_address_is_public(const struct config_dataplane *dp, unsigned i)
+{
+	if (i >= dp->own_count)
+		return true;
+	for (unsigned v = dp->own_count; v < dp->address_count; v++)
+		if (dp->addresses[v].version == dp->addresses[i].version)
+			return false;
+	return true;
+}
+
 static int address_add(
 	const struct config_doc *doc, const char *key, const char *text, struct config_dataplane *d)
 {
@@ -286,25 +296,48 @@ static int address_add(
 	for (unsigned i = 0; i < d->address_count; i++)
 		if (config_address_equal(&d->addresses[i], &a))
 			return config_refuse(doc, key, "given twice");
+	if (d->address_count == CONFIG_ADDRESSES_MAX)
+		return config_refuse(doc, key, "is one more than 16, with service_addresses");
 	d->addresses[d->address_count++] = a;
+	return 0;
+}
+
+static int address_list_add(const struct config_doc *doc, const struct config_node *node,
+	const char *name, struct config_dataplane *d)
+{
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
+	snprintf(list, sizeof(list), "dataplane.%s", name);
+	for (unsigned i = 0; i < config_node_count(node, name); i++)
+		rc = config_worse(rc, address_add(doc, config_item_key(key, list, i, NULL),
+					      config_node_item_text(node, name, i), d));
+	return rc;
+}
+
+// weir itself answers ARP on a port that no kernel interface belongs to, as every box would.
+static int virtual_check(const struct config_doc *doc, const struct config_dataplane *d)
+{
+	if (d->address_count == d->own_count)
+		return 0;
+	for (unsigned i = 0; i < d->port_count; i++)
+		if (!d->ports[i].xdp && !(d->ports[i].exception && *d->ports[i].exception))
+			return config_refuse(doc, "dataplane.virtual_addresses",
+				"every port needs exception, or xdp: the kernel answers ARP for "
+				"these addresses where they are");
 	return 0;
 }
 
 static int addresses_apply(
 	const struct config_doc *doc, const struct config_node *node, struct config *out)
 {
+	struct config_dataplane *d = &out->dataplane;
 	if (config_node_count(node, "service_addresses") == 0)
 		return config_refuse(
 			doc, "dataplane.service_addresses", "at least one address is needed");
-	int rc = 0;
-	for (unsigned i = 0; i < config_node_count(node, "service_addresses"); i++) {
-		char key[CONFIG_PATH_MAX];
-		config_item_key(key, "dataplane.service_addresses", i, NULL);
-		rc = config_worse(rc,
-			address_add(doc, key, config_node_item_text(node, "service_addresses", i),
-				&out->dataplane));
-	}
-	return rc;
+	int rc = address_list_add(doc, node, "service_addresses", d);
+	d->own_count = d->address_count;
+	rc = config_worse(rc, address_list_add(doc, node, "virtual_addresses", d));
+	return config_worse(rc, virtual_check(doc, d));
 }
 
 static int dataplane_apply(const struct config_doc *doc, struct config *out)

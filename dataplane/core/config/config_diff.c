@@ -84,10 +84,19 @@ static bool ports_differ(const struct config_dataplane *a, const struct config_d
 	return false;
 }
 
-static bool addresses_differ(const struct config_dataplane *a, const struct config_dataplane *b)
+static bool own_addresses_differ(const struct config_dataplane *a, const struct config_dataplane *b)
 {
-	return a->address_count != b->address_count
-	       || memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0]))
+	return a->own_count != b->own_count
+	       || memcmp(a->addresses, b->addresses, a->own_count * sizeof(a->addresses[0])) != 0;
+}
+
+static bool virtual_addresses_differ(
+	const struct config_dataplane *a, const struct config_dataplane *b)
+{
+	const unsigned n = a->address_count - a->own_count;
+	return n != b->address_count - b->own_count
+	       || memcmp(a->addresses + a->own_count, b->addresses + b->own_count,
+			  n * sizeof(a->addresses[0]))
 			  != 0;
 }
 
@@ -154,8 +163,10 @@ static unsigned restart_names(const struct config *running, const struct config 
 		names_add(&d, "dataplane.ports",
 			has_xdp(&running->dataplane) == has_xdp(&loaded->dataplane) ? OF_DATAPLANE
 										    : BOTH);
-	if (addresses_differ(&running->dataplane, &loaded->dataplane))
+	if (own_addresses_differ(&running->dataplane, &loaded->dataplane))
 		names_add(&d, "dataplane.service_addresses", BOTH);
+	if (virtual_addresses_differ(&running->dataplane, &loaded->dataplane))
+		names_add(&d, "dataplane.virtual_addresses", BOTH);
 	if (webhooks_differ(&running->query_log, &loaded->query_log))
 		names_add(&d, "query_log.webhooks", OF_CONTROLPLANE);
 	if (has_clickhouse(running) != has_clickhouse(loaded))
@@ -201,8 +212,8 @@ static void live_begin(struct names *n, const struct config *running, const stru
 static void live_leaf(struct names *n, const char *path)
 {
 	static const char *const at_start[] = {"version", "include", "dataplane.worker_lcores",
-		"dataplane.ports", "dataplane.service_addresses", "query_log.webhooks",
-		"metrics.allow", "control.listen", "control.allow"};
+		"dataplane.ports", "dataplane.service_addresses", "dataplane.virtual_addresses",
+		"query_log.webhooks", "metrics.allow", "control.listen", "control.allow"};
 	for (unsigned i = 0; i < ARRAY_LEN(at_start); i++)
 		if (strcmp(at_start[i], path) == 0)
 			return;

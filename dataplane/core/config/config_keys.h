@@ -166,7 +166,7 @@
 		"rounded up to hundreds. Replies to the box's own connections and questions get " \
 		"this rate. Each other kind gets a share of it: other TCP a third, SYN a "        \
 		"quarter, UDP from port 53 an eighth, other UDP a fortieth, the rest a "          \
-		"fortieth, ICMP an eightieth, ARP and neighbour discovery an eightieth "          \
+		"fortieth, ICMP an eightieth, ARP, neighbour discovery and VRRP an eightieth "    \
 		"([floods.md](../explanation/floods.md)). weir drops the frames beyond. 0: all.")
 
 #define CONFIG_KEYS_FALLBACK(X)                                                                   \

@@ -93,6 +93,7 @@ static const struct config_field dataplane_keys[] = {
 	CONFIG_KEYS_DATAPLANE(ROW) TEXTS(worker_lcores, CONFIG_WORKERS_MAX),
 	NAMED(ports, port, CONFIG_PORTS_MAX),
 	TEXTS(service_addresses, CONFIG_ADDRESSES_MAX),
+	TEXTS(virtual_addresses, CONFIG_ADDRESSES_MAX),
 	END,
 };
 

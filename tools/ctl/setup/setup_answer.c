@@ -364,7 +364,7 @@ bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX])
 	s->has_listen = config->control.listen_count > 0;
 	if (s->has_listen)
 		socket_address_text(&config->control.listen[0], s->page_at);
-	s->address_count = dp->address_count;
+	s->address_count = dp->own_count;
 	memcpy(s->address, dp->addresses, sizeof(s->address));
 	config_free(config);
 	return true;
@@ -475,7 +475,7 @@ static bool address_read(
 
 static bool address_is_so(const struct setup *s, const struct config *c)
 {
-	return c->dataplane.address_count == s->address_count;
+	return c->dataplane.own_count == s->address_count;
 }
 
 static bool address_accept(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])

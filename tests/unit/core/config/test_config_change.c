@@ -68,6 +68,10 @@ TEST(test_restart)
 	c = change_of(MINIMAL, PORTS "  service_addresses: [203.0.113.54]\n" SERVERS);
 	assert_string_equal(c.controlplane, "dataplane.service_addresses");
 	assert_string_equal(c.dataplane, "dataplane.service_addresses");
+#define EXCEPTION "dataplane:\n  ports: [{device: net_null0, exception: weir0}]\n" ADDRESSES
+	c = change_of(EXCEPTION SERVERS, EXCEPTION "  virtual_addresses: [203.0.113.54]\n" SERVERS);
+	assert_string_equal(c.controlplane, "dataplane.virtual_addresses");
+	assert_string_equal(c.dataplane, "dataplane.virtual_addresses");
 	// Beside AF_XDP the control plane serves UDP, too.
 	c = change_of(MINIMAL, "dataplane:\n  ports:\n  - xdp: eth0\n" ADDRESSES SERVERS);
 	assert_string_equal(c.controlplane, "dataplane.ports");

@@ -79,6 +79,17 @@ TEST_WITH(test_ports_and_addresses, setup, NULL)
 		  "ipv6hint=2001:db8::53 dohpath=/dns-query{?dns}");
 }
 
+// The address that moves; the own one of a version in which none moves.
+TEST_WITH(test_virtual_addresses, setup, NULL)
+{
+	config.dot.enabled = true;
+	address("192.0.2.11");
+	address("2001:db8::11");
+	config.dataplane.own_count = 2;
+	address("192.0.2.53");
+	expect(0, "1 dns.example alpn=dot ipv4hint=192.0.2.53 ipv6hint=2001:db8::11");
+}
+
 TEST_WITH(test_no_name, setup, NULL)
 {
 	config.dot.enabled = config.doh.enabled = true;

@@ -212,6 +212,11 @@ TEST_WITH(test_own_name, setup, teardown)
 	build();
 	expect("dns.home.arpa", DNS_TYPE_A, "2");
 	expect("dns.home.arpa", DNS_TYPE_AAAA, "0"); // NODATA, not another box's address
+	config.dataplane.own_count = 1;              // the other one moves
+	build();
+	expect("dns.home.arpa", DNS_TYPE_A, "1");
+	config.dataplane.own_count = 2;
+	build();
 	expect("x.dns.home.arpa", DNS_TYPE_A, "NXDOMAIN");
 	own_address("2001:db8::53");
 	everyone("*.dns.home.arpa", "CNAME", "dns.home.arpa"); // clients with names of their own
