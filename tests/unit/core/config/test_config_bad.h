@@ -100,7 +100,7 @@
 {PORTS ADDRESSES "  virtual_addresses: [192.0.2.54]\n" SERVERS, "5:3: dataplane.virtual_addresses: every port needs exception, or xdp"},
 {"dataplane:\n  ports: [{xdp: eth0}, {device: net_null0}]\n" ADDRESSES "  virtual_addresses: [192.0.2.54]\n" SERVERS, "4:3: dataplane.virtual_addresses: every port needs exception, or xdp"},
 {"dataplane:\n  ports: [{xdp: eth0}]\n  service_addresses: [192.0.2.1]\n  virtual_addresses: [192.0.2.1]\n" SERVERS, "4:23: dataplane.virtual_addresses[0]: given twice"},
-{"dataplane:\n  ports: [{xdp: eth0}]\n  service_addresses: [::1, ::2, ::3, ::4, ::5, ::6, ::7, ::8]\n  virtual_addresses: [::9, ::a, ::b, ::c, ::d, ::e, ::f, 1::, 2::]\n" SERVERS, "4:63: dataplane.virtual_addresses[8]: is one more than 16"},
+{"dataplane:\n  ports: [{xdp: eth0}]\n  service_addresses: [1::1, 1::2, 1::3, 1::4, 1::5, 1::6, 1::7, 1::8]\n  virtual_addresses: [1::9, 1::a, 1::b, 1::c, 1::d, 1::e, 1::f, 2::1, 3::1]\n" SERVERS, "4:71: dataplane.virtual_addresses[8]: is one more than 16"},
 {PORTS ADDRESSES, "1:1: upstreams.servers: at least one server is needed"},
 {PORTS ADDRESSES "  worker_lcores: [0, 0]\n" SERVERS, "5:22: dataplane.worker_lcores[1]: given twice"},
 {PORTS ADDRESSES "  worker_lcores: [1, 2, 1]\n" SERVERS, "5:25: dataplane.worker_lcores[2]: given twice"},
