@@ -20,7 +20,8 @@
 #include <weir/heap_site.h>
 #include <weir/log.h>
 
-// Pauses between polls: the least one, and that while a version is being taken.
+// Pauses between polls: the least one, and that while a version is being taken, which doubles
+// twice: each poll is a TLS handshake, and all secondaries take a version at once.
 static_assert(SYNC_WAIT_S == 30, "poll_begin writes it");
 enum { NEXT_MS = 100, PACE_MS = 1000, PENDING_MS = 1000 };
 // The pause after a try without a verdict is that of so many failed polls, and more: 8 s to 60 s.
@@ -61,7 +62,8 @@ struct sync {
 	bool is_polling, is_applying;
 	uint64_t poll_begun_ms, poll_due_ms, good_ms;
 	int64_t good_unix_s;
-	unsigned failures; // polls in a row
+	unsigned failures;      // polls in a row
+	unsigned pending_polls; // good ones in a row while a version is being taken
 	char why[SYNC_WHY_MAX];
 	bool is_epoch_refused, is_untrusted;
 	unsigned put_offs;       // tries in a row that ended without a verdict
@@ -469,9 +471,14 @@ static void next_poll(struct sync *s, bool is_good)
 	const uint64_t now_ms = clock_mono_ms();
 	uint16_t random = rng_u16(&s->rng);
 	s->failures = is_good ? 0 : s->failures + 1;
-	uint64_t after_ms = !is_good ? sync_backoff_ms(s->failures, random)
-			    : is_pending(s) || now_ms - s->poll_begun_ms < PACE_MS ? PACE_MS
-										   : NEXT_MS;
+	s->pending_polls = is_good && is_pending(s) ? s->pending_polls + 1 : 0;
+	uint64_t after_ms = NEXT_MS;
+	if (!is_good)
+		after_ms = sync_backoff_ms(s->failures, random);
+	else if (s->pending_polls > 1)
+		after_ms = PACE_MS << (s->pending_polls == 2 ? 1 : 2);
+	else if (is_pending(s) || now_ms - s->poll_begun_ms < PACE_MS)
+		after_ms = PACE_MS;
 	if (now_ms + after_ms < s->put_off_ms)
 		after_ms = s->put_off_ms - now_ms;
 	s->poll_due_ms = now_ms + after_ms;

@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 
+#include <weir/clock.h>
 #include <weir/heap_site.h>
 
 #define TEXT "blocking:\n  deny: [\"a.test\"]\n"
@@ -219,6 +220,23 @@ TEST_WITH(a_version_is_held_once_its_watch_ended, start, stop)
 	assert_string_equal(applied, "");
 }
 
+TEST_WITH(polls_while_a_version_is_taken_become_rarer, start, stop)
+{
+	reply_is_applied(5);
+	in_force();
+	versions.watch_left_s = 10;
+	reply("box1", 1, 5, TEXT);
+	reply("box1", 1, 5, TEXT); // after a second
+	uint64_t since_ms = clock_mono_ms();
+	(void)poll_next();
+	assert_true(clock_mono_ms() - since_ms >= 1900);
+	reply("box1", 1, 5, TEXT);
+	since_ms = clock_mono_ms();
+	watch_ends(CONFIG_VERSION_applied); // what has ended is reported at once
+	poll_says("result=held");
+	assert_true(clock_mono_ms() - since_ms < 2000);
+}
+
 TEST_WITH(a_refused_version_is_reported_and_not_taken_again, start, stop)
 {
 	reply_is_applied(5);
@@ -356,8 +374,6 @@ static void trust(void)
 	config.sync.trusted_count = 1;
 	memcpy(config.sync.trusted[0], public, sizeof(public));
 	sync_configure(box, &config, NULL, 0);
-	(void)poll_next();
-	job_end(); // the poll before
 }
 
 static void is_untrusted(const char *what)
@@ -507,10 +523,12 @@ TEST_WITH(a_version_goes_out_after_its_watch, start, stop)
 
 TEST_WITH(a_primary_signs_with_the_key_of_the_moment, start, stop)
 {
+	static char good[] = TEXT, path[] = "weir.yaml";
 	char why[SYNC_WHY_MAX];
+	bundle.main = (struct config_text){
+		.path = path, .shown = path, .bytes = good, .len = strlen(good)};
 	config.sync.primary = none;
 	sync_configure(box, &config, NULL, 0);
-	job_end();
 	assert_string_equal(sync_offered(box)->signature, "");
 	config.sync.has_sign_key = true;
 	memcpy(config.sync.sign_key, key, sizeof(key));
