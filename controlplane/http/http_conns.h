@@ -19,7 +19,7 @@ struct event;
 struct event_base;
 struct http_conns;
 
-enum { HTTP_CONNS_LOOK_MS = 100, HTTP_CONNS_MAX = 256, HTTP_CONNS_INPUT_MAX = 128 << 10 };
+enum { HTTP_CONNS_LOOK_MS = 100, HTTP_CONNS_MAX = 768, HTTP_CONNS_INPUT_MAX = 128 << 10 };
 
 struct http_conns_settings {
 	struct event_base *base;

@@ -9,7 +9,7 @@ enum {
 	CONNECTIONS = 4,
 	LIFE_MS = 600,
 	BIG_LEN = 8 << 20,
-	FLOOD = 400,
+	FLOOD = 900,
 	OVERS = 2 * PATIENCE_MS / HTTP_CONNS_LOOK_MS
 };
 
