@@ -105,17 +105,17 @@ sed -i "s|^  name: box2|&\n  trusted_keys: [$(public first)]|" "$(folder 2)/weir
 must "box 2 trusts a key" apply 2
 check "it says what the primary lacks" eventually eval 'ahead 5; fleet 2 .secondary.why | grep -q "is not signed: set sync.sign_key_file"'
 check "as a reason" has_reason 2 sync_version
-must "box 1 blocks another name" ctl 1 deny ok-2.fleet.test
+must "box 1 blocks another name" ctl 1 deny ok-7.fleet.test
 must "which its health holds with" settles 1
 ahead 60
-same "box 2 takes nothing unsigned" NOERROR "$(result 2 ok-2.fleet.test)"
+same "box 2 takes nothing unsigned" NOERROR "$(result 2 ok-7.fleet.test)"
 sed -i "s|^  name: box1|&\n  sign_key_file: $dir/second.key|" "$(folder 1)/weir.yaml"
 must "box 1 signs with another key" apply 1
 check "box 2 says so" eventually eval 'ahead 20; fleet 2 .secondary.why | grep -q "is of no key in sync.trusted_keys"'
-same "and takes nothing" NOERROR "$(result 2 ok-2.fleet.test)"
+same "and takes nothing" NOERROR "$(result 2 ok-7.fleet.test)"
 sed -i "s|$(public first)|&, $(public second)|" "$(folder 2)/weir.yaml"
 must "it trusts that key, too" apply 2
-must "then it blocks the name" eventually eval 'ahead 5; is 2 ok-2.fleet.test NXDOMAIN'
+must "then it blocks the name" eventually eval 'ahead 5; is 2 ok-7.fleet.test NXDOMAIN'
 must "and holds" eventually eval 'ahead 2; held'
 check "without a reason" eventually eval '! has_reason 2 sync_version'
 
