@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints of boxes with one configuration (sync/sync.h): POST /sync holds the polls of
 // secondaries, GET /fleet shows the boxes and the roll-out, POST /fleet/stop and /fleet/apply stop
-// it and continue it, POST /fleet/promote makes this box the primary.
+// it and continue it. verbs/verb_fleet.c makes a box the primary.
 //
 // A held poll is a stream, so that it takes no place of the server's exchanges. Its one line is
 // sent once there is another version, or when `wait` is over; then the secondary hangs up. Bounds:
@@ -27,8 +27,8 @@ enum {
 	LOOK_MS = 250,
 	LIFE_MS = 10000,
 	SENT_MAX = 16 << 20,
-	PROMOTE_MS = 10000,
 };
+#define NONE_GOOD "the health of no version has held here so far"
 
 struct held {
 	LIST_ENTRY(held) link;
@@ -222,7 +222,7 @@ static void nothing_refuse(struct api *a, struct http_exchange *x)
 	if (*s.out_why)
 		api_refuse(x, 503, "the version in force is not handed out: %s", s.out_why);
 	else
-		api_refuse(x, 503, "the health of no version has held here so far: try again");
+		api_refuse(x, 503, NONE_GOOD ": try again");
 }
 
 // Takes a secondary's report, and sends it another version once there is one.
@@ -244,7 +244,7 @@ static void serve_sync(struct api *a, struct http_exchange *x)
 	}
 	if (!held_admit(f, x))
 		return;
-	const int rc = sync_noted(a->deps.sync, &r, http_from(x), why);
+	const int rc = sync_noted(a->deps.sync, &r, http_from(x), http_who(x), why);
 	const struct sync_offer *o = rc == 0 ? sync_offered(a->deps.sync) : NULL;
 	if (rc == -EPERM)
 		api_refuse(x, 409, "%s", why);
@@ -315,6 +315,7 @@ static void primary_out(
 	const struct sync_offer *offer = b ? sync_offered(sync) : NULL;
 	struct json_node *n = json_out_object(o, root, "primary");
 	json_out_count(o, n, "version", offer ? offer->version : 0);
+	json_out_text(o, n, "why", *s->out_why ? s->out_why : b && !offer ? NONE_GOOD : "");
 	json_out_text(o, n, "rival", s->rival);
 	json_out_count(o, n, "rival_epoch", s->rival_epoch);
 	rollout_out(o, n, &s->rollout);
@@ -388,51 +389,6 @@ static void serve_fleet_apply(struct api *a, struct http_exchange *x)
 	else
 		rollout_reply(
 			a, x, sync_rollout_resume(a->deps.sync, all), "no roll-out is stopped");
-}
-
-struct promotion {
-	struct http_exchange *x;
-	struct sync *sync;
-};
-
-static void on_promoted(void *arg, int err, const char *why)
-{
-	struct promotion *p = arg;
-	struct sync_status s;
-	if (!http_is_live(p->x)) {
-		http_reply(p->x, 503, NULL);
-	} else if (err < 0) {
-		api_refuse(p->x, 503, "not promoted: the state file: %s", why);
-	} else {
-		struct json_out *o = json_out_new();
-		sync_status(p->sync, &s);
-		json_out_text(o, json_out_root(o), "box", s.box);
-		json_out_count(o, json_out_root(o), "epoch", s.epoch);
-		http_reply(p->x, 200, json_out_finish(o));
-	}
-	heap_free(p);
-}
-
-// Raises the epoch, so that boxes follow this one.
-static void serve_promote(struct api *a, struct http_exchange *x)
-{
-	struct promotion *p = a->deps.sync ? heap_calloc(1, sizeof(*p)) : NULL;
-	if (!p) {
-		http_reply(x, 500, NULL);
-		return;
-	}
-	*p = (struct promotion){x, a->deps.sync};
-	http_defer(x, PROMOTE_MS);
-	const int rc = sync_promote(a->deps.sync, on_promoted, p);
-	if (rc == 0)
-		return;
-	heap_free(p);
-	if (rc == -EPERM)
-		api_refuse(x, 409, "this box is a secondary: unset sync.primary first");
-	else if (rc == -ERANGE)
-		api_refuse(x, 409, "no epoch is left: remove <state_directory>/sync on all boxes");
-	else
-		api_busy(x, rc);
 }
 
 static void fleet_degraded(struct api_reasons *reasons, const struct api_look *l)
@@ -532,8 +488,7 @@ const struct api_part api_fleet_part = {
 			     "form:software form:*"},
 		{"/fleet", serve_fleet, API_GET, CONTROL_READ, ""},
 		{"/fleet/stop", serve_stop, API_POST, CONTROL_ADMIN, "back"},
-		{"/fleet/apply", serve_fleet_apply, API_POST, CONTROL_ADMIN, "all"},
-		{"/fleet/promote", serve_promote, API_POST, CONTROL_ADMIN, ""}},
+		{"/fleet/apply", serve_fleet_apply, API_POST, CONTROL_ADMIN, "all"}},
 	.degraded = fleet_degraded,
 	.metrics = fleet_metrics,
 	.tables = fleet_tables,

@@ -222,6 +222,7 @@ struct api_part {
 	X(settings)       \
 	X(put)            \
 	X(restore)        \
+	X(fleet_verbs)    \
 	X(events)         \
 	X(updates)        \
 	X(fleet)          \

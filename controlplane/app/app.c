@@ -346,6 +346,7 @@ void app_close(struct app *a)
 	// Ending a watch calls the resolvers, and a version reaches its queue through the mailbox
 	// once its audit entry is written.
 	app_resolvers_settle(a);
+	sync_stop(a->sync);
 	app_frontends_stop(a);
 	app_log_stop(a);
 	query_store_close(a->store);

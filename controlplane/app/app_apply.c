@@ -119,6 +119,7 @@ static void in_force(struct app *a)
 	v->status.applied++;
 	v->status.skipped[0] = '\0';
 	v->disk_seen = (struct config_files){0};
+	sync_version_changed(a->sync);
 	if (p->is_back)
 		app_health_back(a);
 	struct version_job *job =
@@ -299,10 +300,10 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 			&p->config, &p->errors);
 	} else {
 		rc = config_bundle_copy(&v->bundle, &p->bundle);
-		if (rc == 0)
-			rc = config_bundle_manage(&p->bundle, v->managed_path, managed);
 		if (rc == 0 && r->shared)
 			rc = share(v, r->shared);
+		if (rc == 0 && r->managed)
+			rc = config_bundle_manage(&p->bundle, v->managed_path, r->managed);
 	}
 	return rc < 0 ? rc
 		      : config_bundle_load(&p->bundle, CONFIG_SECRETS_ALL, &p->config, &p->errors);

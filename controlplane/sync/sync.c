@@ -22,7 +22,6 @@
 
 // Pauses between polls: the least one, and that while a version is being taken, which doubles
 // twice: each poll is a TLS handshake, and all secondaries take a version at once.
-static_assert(SYNC_WAIT_S == 30, "poll_begin writes it");
 enum { NEXT_MS = 100, PACE_MS = 1000, PENDING_MS = 1000 };
 // The pause after a try without a verdict is that of so many failed polls, and more: 8 s to 60 s.
 enum { SYNC_PUT_OFF_FROM = 4 };
@@ -60,6 +59,8 @@ struct sync {
 	unsigned jobs; // jobs that the thread has
 	// The secondary's.
 	bool is_polling, is_applying;
+	bool is_clearing;  // an apply takes items of shared sections out of the managed part
+	uint64_t clear_of; // digest of this box's version that has none of them; 0: unknown
 	uint64_t poll_begun_ms, poll_due_ms, good_ms;
 	int64_t good_unix_s;
 	unsigned failures;      // polls in a row
@@ -108,7 +109,7 @@ static void memory_free(struct sync *s)
 
 static int job_run(struct sync *s, struct sync_job *j)
 {
-	const int rc = sync_thread_run(s->thread, j);
+	const int rc = s->is_closing ? -ECANCELED : sync_thread_run(s->thread, j);
 	s->jobs += rc == 0;
 	return rc;
 }
@@ -262,38 +263,41 @@ static void offer_drop(struct sync *s)
 	timer_set(s, 0);
 }
 
-static void refuse(struct sync *s, bool was_taken_back, const char *reason)
+// `what` became of the version: tells it, and keeps it.
+static void verdict_end(struct sync *s, enum event_kind kind, const char *what)
 {
 	char version[24];
-	sync_try_refuse(&s->memory, s->offer.version, was_taken_back, reason);
-	s->refused += !was_taken_back;
-	s->taken_back += was_taken_back;
-	s->put_offs = 0;
-	snprintf(version, sizeof(version), "%u", s->memory.refused_version);
-	log_warning("sync: version %u of %s %s: %s; not taken again until the primary has another",
-		s->memory.refused_version, s->memory.primary,
-		was_taken_back ? "was taken back" : "is refused", s->memory.reason);
-	events_add(s->events, EVENT_sync_refused,
+	snprintf(version, sizeof(version), "%u", s->offer.version);
+	events_add(s->events, kind,
 		EVENT_FIELDS({"version", version}, {"primary", s->memory.primary}),
-		"version %s of %s %s: %s", version, s->memory.primary,
-		was_taken_back ? "was taken back" : "is refused", s->memory.reason);
+		"version %s of %s %s", version, s->memory.primary, what);
+	s->put_offs = 0;
 	save_soon(s);
 	offer_drop(s);
 }
 
+static void refuse(struct sync *s, bool was_taken_back, const char *reason)
+{
+	char what[SYNC_REASON_MAX + 32];
+	sync_try_refuse(&s->memory, s->offer.version, was_taken_back, reason);
+	s->memory.refused_with = version_of(s)->digest;
+	s->refused += !was_taken_back;
+	s->taken_back += was_taken_back;
+	snprintf(what, sizeof(what), "%s: %s", was_taken_back ? "was taken back" : "is refused",
+		s->memory.reason);
+	log_warning("sync: version %u of %s %s; not taken again until the primary has another, or "
+		    "this box's configuration changes",
+		s->offer.version, s->memory.primary, what);
+	verdict_end(s, EVENT_sync_refused, what);
+}
+
 static void hold(struct sync *s)
 {
-	char version[24];
-	snprintf(version, sizeof(version), "%u", s->offer.version);
 	s->version = s->offer.version;
 	s->taken++;
 	sync_try_hold(&s->memory);
-	log_info("sync: version %s of %s is taken", version, s->memory.primary);
-	events_add(s->events, EVENT_sync_taken,
-		EVENT_FIELDS({"version", version}, {"primary", s->memory.primary}),
-		"version %s of %s is taken", version, s->memory.primary);
-	save_soon(s);
-	offer_drop(s);
+	log_info("sync: version %u of %s is taken", s->version, s->memory.primary);
+	verdict_end(s, EVENT_sync_taken, "is taken");
 }
 
 // Ends the try without a verdict: the version is taken again after a pause.
@@ -504,7 +508,7 @@ static void poll_done(struct sync_job *j)
 		s->polls[end]++;
 		if (!is_good && strcmp(s->why, p->why) != 0)
 			log_warning("sync: %s: %s", s->set.url, p->why);
-		else if (is_good && *s->why)
+		else if (is_good && s->failures)
 			log_info("sync: %s: good again", s->set.url);
 		if (!is_good || clock_mono_ms() >= s->put_off_ms)
 			snprintf(s->why, sizeof(s->why), "%s", is_good ? "" : p->why);
@@ -539,8 +543,9 @@ static int poll_begin(struct sync *s)
 		return -ENOMEM;
 	p->job = (struct sync_job){.work = sync_poll_work, .done = poll_done, .arg = s};
 	p->generation = s->generation;
-	snprintf(p->url, sizeof(p->url), "%.*s/v1/sync%s", SYNC_URL_MAX - 32, s->set.url,
-		is_pending(s) || s->failures || !s->good_unix_s ? "" : "?wait=30");
+	snprintf(p->url, sizeof(p->url), "%.*s/v1/sync", SYNC_URL_MAX - 32, s->set.url);
+	if (!is_pending(s) && !s->failures && s->good_unix_s)
+		snprintf(p->url + strlen(p->url), 32, "?wait=%d", SYNC_WAIT_S);
 	memcpy(p->token, s->set.token, sizeof(p->token));
 	memcpy(p->ca_file, s->set.ca_file, sizeof(p->ca_file));
 	p->server_count = s->set.server_count;
@@ -555,19 +560,87 @@ static int poll_begin(struct sync *s)
 	return rc;
 }
 
+// This box's own configuration.
+
+// Drops what the poll that runs finds, and polls again.
+static void poll_again(struct sync *s)
+{
+	s->generation++;
+	if (s->is_polling)
+		sync_thread_cut(s->thread);
+	s->poll_due_ms = 0;
+	timer_set(s, 0);
+}
+
+static void cleared(void *arg, int err, const char *why, const char *)
+{
+	struct sync *s = arg;
+	s->is_clearing = false;
+	if (err < 0)
+		log_warning("sync: what the managed part has of sections of the primary goes with "
+			    "its next version: %s",
+			*why ? why : strerror(-err));
+}
+
+// Takes the items of shared sections out of the managed part, which it has from the time when
+// `sync.own` kept these sections. The shared part has them as the primary does.
+static void managed_clear(struct sync *s)
+{
+	const struct config_bundle *b = s->hooks.bundle(s->hooks.arg);
+	const uint64_t digest = version_of(s)->digest;
+	if (!b->shared.bytes || s->clear_of == digest)
+		return;
+	if (config_shared_is_clear(b)) {
+		s->clear_of = digest;
+		return;
+	}
+	const struct apply_request r = {.who = "sync",
+		.what = "sync of sections that sync.own no longer keeps",
+		.shared = b->shared.bytes};
+	s->is_clearing = true;
+	const int rc = s->hooks.apply(s->hooks.arg, &r, cleared, s);
+	if (rc == 0) {
+		s->clear_of = digest; // an error is not tried again
+		return;
+	}
+	s->is_clearing = false;
+	timer_set(s, PACE_MS);
+}
+
+static void own_look(struct sync *s)
+{
+	if (!is_secondary(s) || is_pending(s) || s->is_clearing)
+		return;
+	if (*s->memory.refused && s->memory.refused_with != version_of(s)->digest) {
+		log_info("sync: version %u of %s is tried again: this box has another "
+			 "configuration",
+			s->memory.refused_version, s->memory.primary);
+		sync_refusal_forget(&s->memory);
+		save_soon(s);
+		poll_again(s);
+	}
+	managed_clear(s);
+}
+
+void sync_version_changed(struct sync *s)
+{
+	if (s && is_secondary(s))
+		timer_set(s, 0);
+}
+
 static void on_timer(evutil_socket_t, short, void *arg)
 {
 	struct sync *s = arg;
 	const uint64_t now_ms = clock_mono_ms();
 	verdict_look(s);
+	own_look(s);
 	if (is_secondary(s) && !s->is_polling && now_ms >= s->poll_due_ms) {
 		const int rc = poll_begin(s);
 		if (rc < 0) {
 			log_warning("sync: no poll: %s", strerror(-rc));
 			next_poll(s, false);
-		}
-		if (rc < 0)
 			return;
+		}
 	}
 	if (is_pending(s))
 		timer_set(s, PENDING_MS);
@@ -622,15 +695,23 @@ int sync_open(struct sync **out, struct loop *service, struct events *events,
 	return 0;
 }
 
-void sync_close(struct sync *s)
+void sync_stop(struct sync *s)
 {
-	if (!s)
+	if (!s || s->is_closing)
 		return;
 	s->is_closing = true;
 	sync_waves_close(s->waves);
 	s->waves = NULL;
 	s->jobs++; // keeps `s` while the thread's jobs end
 	sync_thread_close(s->thread);
+	loops_settle(&s->service, 1); // jobs on their way back
+}
+
+void sync_close(struct sync *s)
+{
+	if (!s)
+		return;
+	sync_stop(s);
 	if (s->timer)
 		event_free(s->timer);
 	(void)job_ended(s);
@@ -677,7 +758,6 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	explicit_bzero(&n, sizeof(n));
 	if (is_same)
 		return;
-	s->generation++;
 	s->out.signature[0] = '\0';
 	s->good_unix_s = 0;
 	s->put_off_ms = s->put_offs = 0;
@@ -687,11 +767,12 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 		s->is_epoch_refused = s->is_untrusted = false;
 		s->failures = 0;
 	}
-	if (s->is_polling)
-		sync_thread_cut(s->thread);
-	s->poll_due_ms = 0;
-	if (is_secondary(s))
-		timer_set(s, 0);
+	if (!is_secondary(s) && is_pending(s)) {
+		sync_try_undo(&s->memory);
+		save_soon(s);
+		offer_drop(s);
+	}
+	poll_again(s);
 }
 
 // A box that polls this one has seen a higher epoch, and polled lately.
@@ -755,8 +836,8 @@ static int rival_refuse(struct sync *s, const struct sync_report *r, char why[SY
 	return -EPERM;
 }
 
-int sync_noted(
-	struct sync *s, const struct sync_report *r, const char *from, char why[SYNC_WHY_MAX])
+int sync_noted(struct sync *s, const struct sync_report *r, const char *from, const char *who,
+	char why[SYNC_WHY_MAX])
 {
 	if (is_secondary(s)) {
 		snprintf(why, SYNC_WHY_MAX, "%s is a secondary of %.300s: point sync.primary there",
@@ -767,7 +848,8 @@ int sync_noted(
 		s->boxes = heap_calloc(1, sizeof(*s->boxes));
 	if (!s->boxes)
 		return -ENOMEM;
-	sync_boxes_note(s->boxes, r, from, clock_mono_ms(), (int64_t)clock_ms_of(CLOCK_REALTIME));
+	sync_boxes_note(
+		s->boxes, r, from, who, clock_mono_ms(), (int64_t)clock_ms_of(CLOCK_REALTIME));
 	return r->epoch > own_epoch(s) ? rival_refuse(s, r, why) : 0;
 }
 

@@ -9,7 +9,8 @@
 // The secondary polls: it posts what it has, and the primary replies once it has another text, or
 // after SYNC_WAIT_S. A primary hands a version out once that version's own health watch has ended
 // well. A version that a secondary refused or took back is not taken again until the primary has
-// another one. A primary that is away changes nothing.
+// another one, or another configuration is in force on the secondary. A primary that is away
+// changes nothing.
 //
 // The service loop's thread; the helper thread weir-sync polls and writes the state file.
 
@@ -57,10 +58,15 @@ struct sync_hooks { // app_apply.h has these
 // Reads the state file. -ENOMEM.
 ATTR_MUST_CHECK int sync_open(struct sync **out, struct loop *service, struct events *events,
 	const char *state_directory, const struct sync_hooks *hooks);
-void sync_close(struct sync *s); // waits a second at most; NULL is fine
+// Called when no loop runs: ends the helper thread and its jobs, in a second at most. NULL is fine.
+void sync_stop(struct sync *s);
+void sync_close(struct sync *s); // stops it, too; NULL is fine
 // `c` is in force. Copies what it needs. `servers` resolve the host of the URL.
 void sync_configure(struct sync *s, const struct config *c, const struct socket_address *servers,
 	unsigned server_count);
+// Another version is in force here. A refusal is forgotten with it, and what the managed part has
+// of sections that `sync.own` no longer keeps goes. NULL is fine.
+void sync_version_changed(struct sync *s);
 
 struct sync_status {
 	const char *box;           // this box's name
@@ -89,10 +95,11 @@ const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box po
 
 // The primary's side, for the endpoint.
 
-// Notes a secondary's report. 0; -EPERM: the secondary gets nothing, as `why` says: this box is a
-// secondary itself, or the other one has seen a higher epoch; -ENOMEM.
-ATTR_MUST_CHECK int sync_noted(
-	struct sync *s, const struct sync_report *r, const char *from, char why[SYNC_WHY_MAX]);
+// Notes a secondary's report, which came from an address by `who` (http_who). 0; -EPERM: the
+// secondary gets nothing, as `why` says: this box is a secondary itself, or the other one has seen
+// a higher epoch; -ENOMEM.
+ATTR_MUST_CHECK int sync_noted(struct sync *s, const struct sync_report *r, const char *from,
+	const char *who, char why[SYNC_WHY_MAX]);
 // What this primary hands out, with `text`; NULL: no version's health has held so far, it
 // cannot be handed out (out_why), or no memory. It is signed if sync.sign_key_file is set. Valid
 // until the next call.

@@ -27,24 +27,41 @@ const struct sync_box *sync_boxes_find(
 	return NULL;
 }
 
+static unsigned rows_of(const struct sync_boxes *b, const char *who)
+{
+	unsigned rows = 0;
+	for (unsigned i = 0; i < b->count; i++)
+		rows += strcmp(b->box[i].who, who) == 0;
+	return rows;
+}
+
+static struct sync_box *evict(struct sync_boxes *b)
+{
+	struct sync_box *out = NULL;
+	unsigned most = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct sync_box *one = &b->box[i];
+		const unsigned rows = rows_of(b, one->who);
+		if (rows > most || (rows == most && one->seen_ms < out->seen_ms))
+			out = one;
+		most = rows > most ? rows : most;
+	}
+	b->evicted++;
+	return out;
+}
+
 static struct sync_box *place_of(struct sync_boxes *b, const char *name, const char *from)
 {
 	const struct sync_box *known = sync_boxes_find(b, name, from);
-	struct sync_box *oldest = &b->box[0];
 	if (known)
 		return &b->box[known - b->box];
-	for (unsigned i = 1; i < b->count; i++)
-		oldest = b->box[i].seen_ms < oldest->seen_ms ? &b->box[i] : oldest;
-	if (b->count < SYNC_BOXES_MAX)
-		oldest = &b->box[b->count++];
-	else
-		b->evicted++;
-	*oldest = (struct sync_box){0};
-	return oldest;
+	struct sync_box *new = b->count < SYNC_BOXES_MAX ? &b->box[b->count++] : evict(b);
+	*new = (struct sync_box){0};
+	return new;
 }
 
 void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const char *from,
-	uint64_t now_ms, int64_t unix_ms)
+	const char *who, uint64_t now_ms, int64_t unix_ms)
 {
 	expired_drop(b, now_ms);
 	struct sync_box *to = place_of(b, r->box, from);
@@ -52,6 +69,7 @@ void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const ch
 	to->seen_ms = now_ms;
 	to->clock_ms = r->unix_ms - unix_ms;
 	snprintf(to->from, sizeof(to->from), "%s", from);
+	snprintf(to->who, sizeof(to->who), "%s", who);
 }
 
 bool sync_boxes_has_twin(const struct sync_boxes *b, unsigned i, uint64_t now_ms)

@@ -3,8 +3,9 @@
 
 // The secondaries that polled this primary, by name and address. Two boxes with one name have two
 // rows, and each row says so while both poll. A value; the service loop's thread. Bounds:
-// SYNC_BOXES_MAX rows, the one that was seen longest ago makes room for a new one; a row goes
-// SYNC_BOX_LIFE_MS after its last poll.
+// SYNC_BOXES_MAX rows; of those whose polls came by the token with the most rows, the one that was
+// seen longest ago makes room for a new one, so invented names cost their own token its rows. A row
+// goes SYNC_BOX_LIFE_MS after its last poll.
 
 #include "sync_reply.h"
 
@@ -12,12 +13,14 @@ enum {
 	SYNC_BOXES_MAX = 768,
 	SYNC_BOX_LIFE_MS = 7 * 86400 * 1000,
 	SYNC_BOX_FROM_MAX = 64,
+	SYNC_BOX_WHO_MAX = 80,
 	SYNC_BOX_AWAY_MS = 3 * SYNC_WAIT_S * 1000, // no poll for so long: the box is away
 };
 
 struct sync_box {
 	struct sync_report report;
 	char from[SYNC_BOX_FROM_MAX]; // address
+	char who[SYNC_BOX_WHO_MAX];   // "token NAME"
 	uint64_t seen_ms;             // clock_mono_ms of the last poll
 	int64_t clock_ms;             // the box's clock minus this box's, by the last poll
 	// The roll-out (sync_rollout.h).
@@ -34,7 +37,7 @@ struct sync_boxes {
 };
 
 void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const char *from,
-	uint64_t now_ms, int64_t unix_ms);
+	const char *who, uint64_t now_ms, int64_t unix_ms);
 // The row of a box; NULL: no such row, or `b` is NULL.
 const struct sync_box *sync_boxes_find(
 	const struct sync_boxes *b, const char *name, const char *from);

@@ -47,6 +47,7 @@ int sync_memory_read(struct sync_memory *out, const char *path)
 		.newest = (unsigned)state_file_get_number(&f, "newest"),
 		.tries = (unsigned)state_file_get_number(&f, "tries"),
 		.refused_version = (unsigned)state_file_get_number(&f, "refused_version"),
+		.refused_with = state_file_get_number(&f, "refused_with"),
 		.was_taken_back = state_file_get_number(&f, "taken_back") != 0};
 	if (!state_file_get(&f, "primary", m.primary, sizeof(m.primary))
 		|| !state_file_get(&f, "trying", m.trying, sizeof(m.trying))
@@ -69,6 +70,7 @@ int sync_memory_write(const struct sync_memory *m, const char *path, char why[ST
 	state_file_number(&f, "tries", m->tries);
 	state_file_text(&f, "refused", m->refused);
 	state_file_number(&f, "refused_version", m->refused_version);
+	state_file_number(&f, "refused_with", m->refused_with);
 	state_file_number(&f, "taken_back", m->was_taken_back);
 	state_file_text(&f, "reason", m->reason);
 	rollout_write(&f, &m->rollout);
@@ -149,10 +151,16 @@ void sync_try_refuse(
 	sync_try_undo(m);
 }
 
-void sync_try_hold(struct sync_memory *m)
+void sync_refusal_forget(struct sync_memory *m)
 {
 	m->refused[0] = m->reason[0] = '\0';
 	m->refused_version = 0;
+	m->refused_with = 0;
+}
+
+void sync_try_hold(struct sync_memory *m)
+{
+	sync_refusal_forget(m);
 	sync_try_undo(m);
 }
 

@@ -25,6 +25,7 @@ struct sync_memory {
 	unsigned tries;                    // tries of `trying`, the present one too
 	char refused[SYNC_DIGEST_LEN + 1]; // version not taken again; "": no version
 	unsigned refused_version;          // the primary's number of it
+	uint64_t refused_with;             // digest of this box's version that was in force then
 	bool was_taken_back;
 	char reason[SYNC_REASON_MAX + 1]; // why it was refused or taken back
 	struct sync_rollout_kept rollout; // what this box rolls out as a primary
@@ -57,6 +58,8 @@ void sync_try_undo(struct sync_memory *m);
 void sync_try_refuse(
 	struct sync_memory *m, unsigned version, bool was_taken_back, const char *reason);
 void sync_try_hold(struct sync_memory *m); // it is in force, and its health held
+// The version that was refused may be taken again.
+void sync_refusal_forget(struct sync_memory *m);
 
 // Milliseconds until the next poll after `failures` polls in a row that failed: 1 s, twice that and
 // so on up to 60 s, half of it by chance, so that secondaries do not come all at once.

@@ -23,7 +23,7 @@ struct sync_thread {
 	bool is_ending;
 	struct sync_job *first, **last;
 	struct sync_job *ended; // while the thread ends
-	// Ends the exchange that runs; the thread clears it before each job.
+	// Ends the exchange that runs; the thread sets it before each job.
 	_Atomic bool stop;
 };
 
@@ -43,7 +43,7 @@ static struct sync_job *job_take(struct sync_thread *t)
 	if (j) {
 		t->first = j->next;
 		t->last = t->first ? t->last : &t->first;
-		atomic_store(&t->stop, t->is_ending);
+		atomic_store(&t->stop, t->is_ending || j->is_cut);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return j;
@@ -109,6 +109,7 @@ int sync_thread_run(struct sync_thread *t, struct sync_job *j)
 		return rc;
 	t->is_started = true;
 	j->next = NULL;
+	j->is_cut = false;
 	pthread_mutex_lock(&t->lock);
 	*t->last = j;
 	t->last = &j->next;
@@ -119,7 +120,11 @@ int sync_thread_run(struct sync_thread *t, struct sync_job *j)
 
 void sync_thread_cut(struct sync_thread *t)
 {
+	pthread_mutex_lock(&t->lock);
+	for (struct sync_job *j = t->first; j; j = j->next)
+		j->is_cut = true;
 	atomic_store(&t->stop, true);
+	pthread_mutex_unlock(&t->lock);
 }
 
 // One exchange with the primary: the reply is a line, behind which the stream is of no use.

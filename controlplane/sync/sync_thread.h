@@ -22,6 +22,7 @@ struct sync_thread;
 struct sync_job {
 	struct loop_return back;
 	struct sync_job *next;
+	bool is_cut; // the thread's
 	void (*work)(struct sync_job *j, struct sync_thread *t);
 	void (*done)(struct sync_job *j);
 	void *arg; // the owner's
@@ -33,7 +34,7 @@ ATTR_MUST_CHECK int sync_thread_open(struct sync_thread **out, struct loop *serv
 void sync_thread_close(struct sync_thread *t);
 // -errno of creating the thread: `done` is not called.
 ATTR_MUST_CHECK int sync_thread_run(struct sync_thread *t, struct sync_job *j);
-// Cuts the poll that runs now: its settings have changed.
+// Cuts the poll that runs now and those that wait: their settings have changed.
 void sync_thread_cut(struct sync_thread *t);
 
 // A poll. The caller fills in all up to `server`.

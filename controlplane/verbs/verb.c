@@ -16,6 +16,7 @@ enum { WHAT_MAX = CONFIG_VERSION_WHAT_MAX };
 static void verb_end(struct verb *v)
 {
 	config_managed_free(v->managed);
+	FREE_AND_NULL(v->shared);
 	if (v->reply)
 		heap_free(json_out_finish(v->reply));
 	heap_free(v);
@@ -197,7 +198,10 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 	json_out_text(v->reply, verb_root(v), "needs_restart", needs_restart);
 	if (err > 0)
 		json_out_text(v->reply, verb_root(v), "warning", why);
-	verb_done(v);
+	if (v->applied)
+		v->applied(v);
+	else
+		verb_done(v);
 }
 
 static void managed_send(struct verb *v, const char *what, bool is_trial)
@@ -214,6 +218,7 @@ static void managed_send(struct verb *v, const char *what, bool is_trial)
 		.what = what,
 		.why = v->why,
 		.managed = text,
+		.shared = v->shared,
 		.is_trial = is_trial};
 	http_defer(v->exchange, API_BUILD_MS);
 	const int err = d->config_apply(d->reload_arg, &r, on_applied, v);

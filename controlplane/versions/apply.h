@@ -13,8 +13,10 @@ struct apply_request {
 	const char *who;  // "uid 0", "token NAME", "user NAME", "signal", "start", "timer", "sync"
 	const char *what; // the verb: "config apply", "allow ads.example"
 	const char *why;  // the operator's reason; NULL or "": not given
-	const char *managed;  // the managed part's new text; NULL: unchanged
-	const char *shared;   // the shared part's new text, "" removes it; NULL: unchanged
+	const char *managed; // the managed part's new text; NULL: unchanged
+	// The shared part's new text, "" removes it; NULL: unchanged. Without `managed`, items of
+	// shared sections go from the managed part.
+	const char *shared;
 	bool from_disk;       // main and included files are read again; false: the texts in force
 	unsigned rollback_to; // take the texts of this version, the managed part too; 0: do not
 	bool is_internal;     // no watch begins; it only inherits a running one

@@ -85,6 +85,8 @@ const struct ctl_option ctl_options[] = {
 	FLAG("--remove", NULL, CTL_OPT_REMOVE, remove, "end it"),
 	FLAG("--allow", NULL, CTL_OPT_ALLOW, allow, "its names are allowed, not blocked"),
 	FLAG("--report", NULL, CTL_OPT_REPORT, report, "for a public bug report"),
+	FLAG("--own-files", NULL, CTL_OPT_OWN_FILES, own_files,
+		"with its own files in place of what came from the primary"),
 	FLAG("--save", NULL, CTL_OPT_SAVE, save, "leave the findings for the page"),
 };
 const unsigned ctl_option_count = ARRAY_LEN(ctl_options);

@@ -2,6 +2,7 @@
 // The model is the tree of the text (config_tree.h). Values of records are equal if their RDATA is:
 // two verbs may write one value differently.
 
+#include "core/config/config_entries.h"
 #include "managed_model.h"
 
 #include <errno.h>
@@ -243,18 +244,12 @@ char *config_managed_text(const struct config_managed *m, const char *head)
 	return text;
 }
 
-// A list of items: the section that has it (NULL: the document), its key, and its largest count.
-struct list {
-	const char *section, *key;
-	unsigned max;
-};
-
-static const struct list entries = {NULL, "entries", CONFIG_DATED_MAX},
-			 members = {NULL, "group_members", CONFIG_MEMBERS_MAX},
-			 lists = {"blocking", "lists", CONFIG_LISTS_MAX},
-			 disabled = {"blocking", "disabled_lists", CONFIG_LISTS_MAX},
-			 records = {"local", "records", CONFIG_RECORDS_MAX},
-			 servers = {"upstreams", "servers", CONFIG_UPSTREAMS_MAX};
+static const struct managed_items entries = {NULL, "entries", CONFIG_DATED_MAX},
+				  members = {NULL, "group_members", CONFIG_MEMBERS_MAX},
+				  lists = {"blocking", "lists", CONFIG_LISTS_MAX},
+				  disabled = {"blocking", "disabled_lists", CONFIG_LISTS_MAX},
+				  records = {"local", "records", CONFIG_RECORDS_MAX},
+				  servers = {"upstreams", "servers", CONFIG_UPSTREAMS_MAX};
 
 // Are both NULL, or equal?
 static bool same_text(const char *a, const char *b)
@@ -262,12 +257,19 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+const struct managed_items *managed_items_at(unsigned i)
+{
+	static const struct managed_items *const made[] = {
+		&entries, &members, &lists, &disabled, &records, &servers};
+	return i < ARRAY_LEN(made) ? made[i] : NULL;
+}
+
 // Do verbs make that key, of a section or (NULL) of the document?
 static bool is_made(const char *section, const char *key)
 {
-	const struct list *made[] = {&entries, &members, &lists, &disabled, &records, &servers};
-	for (unsigned i = 0; i < ARRAY_LEN(made); i++)
-		if (same_text(made[i]->section, section) && strcmp(made[i]->key, key) == 0)
+	const struct managed_items *l;
+	for (unsigned i = 0; (l = managed_items_at(i)) != NULL; i++)
+		if (same_text(l->section, section) && strcmp(l->key, key) == 0)
 			return true;
 	return !section && (strcmp(key, "overrides") == 0 || strcmp(key, "unset") == 0);
 }
@@ -289,14 +291,15 @@ const char *config_managed_other(const struct config_managed *m)
 }
 
 // NULL: the text has no such list.
-static struct config_node *list_of(const struct config_managed *m, const struct list *l)
+static struct config_node *list_of(const struct config_managed *m, const struct managed_items *l)
 {
 	const struct config_node *root = m->tree.root;
 	return config_node_list(l->section ? config_node_mapping(root, l->section) : root, l->key);
 }
 
 // Adds an item to the list, which it makes if it is missing.
-static int item_append(struct config_managed *m, const struct list *l, struct config_node *item)
+static int item_append(
+	struct config_managed *m, const struct managed_items *l, struct config_node *item)
 {
 	struct config_tree *t = &m->tree;
 	struct config_node *at = t->root;
@@ -329,8 +332,8 @@ static int words_add(
 	return rc;
 }
 
-static int item_add(struct config_managed *m, const struct list *l, const struct item_text *texts,
-	unsigned count)
+static int item_add(struct config_managed *m, const struct managed_items *l,
+	const struct item_text *texts, unsigned count)
 {
 	if (config_list_count(list_of(m, l)) >= l->max)
 		return -E2BIG;
@@ -374,7 +377,7 @@ int config_managed_entry_set(struct config_managed *m, const struct managed_entr
 	const struct managed_entry any = {.name = e->name, .group = e->group};
 	const unsigned before = entry_find(list_of(m, &entries), &any);
 	const bool is_there = before < config_list_count(list_of(m, &entries));
-	const struct list room = {entries.section, entries.key, entries.max + is_there};
+	const struct managed_items room = {entries.section, entries.key, entries.max + is_there};
 	int rc = item_add(m, &room, texts, ARRAY_LEN(texts));
 	if (rc < 0)
 		return rc;
@@ -467,16 +470,21 @@ const char *config_managed_member_group(const struct config_managed *m, const ch
 	return i < config_list_count(list) ? config_node_text(list->child[i], "group") : NULL;
 }
 
-// Removes the item whose key has that text.
-static int item_remove(
-	struct config_managed *m, const struct list *l, const char *key, const char *text)
+// A list without a name has that of its file.
+static unsigned list_find(const struct config_node *list, const char *name)
 {
-	struct config_node *list = list_of(m, l);
-	const unsigned i = item_find(list, key, text);
-	if (i == config_list_count(list))
-		return -ENOENT;
-	config_node_remove(list, i);
-	return 0;
+	char found[CONFIG_TITLE_MAX + 1];
+	unsigned i = 0;
+	for (; i < config_list_count(list); i++) {
+		const struct config_node *one = list->child[i];
+		const char *own = config_node_text(one, "name");
+		own = own ? own
+			  : config_list_name(config_node_text(one, "path"),
+				  config_node_text(one, "url"), found);
+		if (same_text(own, name))
+			break;
+	}
+	return i;
 }
 
 int config_managed_list_add(struct config_managed *m, const struct managed_list *l)
@@ -484,7 +492,7 @@ int config_managed_list_add(struct config_managed *m, const struct managed_list 
 	const struct item_text texts[] = {{"name", l->name}, {"path", l->path}, {"url", l->url},
 		{"format", l->format}, {"allow", l->allow ? "true" : NULL}};
 	const struct config_node *list = list_of(m, &lists);
-	if (item_find(list, "name", l->name) < config_list_count(list))
+	if (list_find(list, l->name) < config_list_count(list))
 		return -EEXIST;
 	int rc = item_add(m, &lists, texts, ARRAY_LEN(texts));
 	if (rc == 0)
@@ -494,10 +502,13 @@ int config_managed_list_add(struct config_managed *m, const struct managed_list 
 
 int config_managed_list_remove(struct config_managed *m, const char *name)
 {
-	int rc = item_remove(m, &lists, "name", name);
-	if (rc == 0)
-		(void)!config_managed_list_enable(m, name);
-	return rc;
+	struct config_node *list = list_of(m, &lists);
+	const unsigned i = list_find(list, name);
+	if (i == config_list_count(list))
+		return -ENOENT;
+	config_node_remove(list, i);
+	(void)!config_managed_list_enable(m, name);
+	return 0;
 }
 
 static unsigned disabled_find(const struct config_node *list, const char *name)
@@ -542,7 +553,12 @@ int config_managed_server_add(struct config_managed *m, const char *address, con
 
 int config_managed_server_remove(struct config_managed *m, const char *address)
 {
-	return item_remove(m, &servers, "address", address);
+	struct config_node *list = list_of(m, &servers);
+	const unsigned i = item_find(list, "address", address);
+	if (i == config_list_count(list))
+		return -ENOENT;
+	config_node_remove(list, i);
+	return 0;
 }
 
 struct data {

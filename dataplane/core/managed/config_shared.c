@@ -54,6 +54,20 @@ int config_shared_text(const struct config_bundle *b, char **out)
 	return rc;
 }
 
+char *managed_shared_text(const struct config_managed *shared)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (!f)
+		return NULL;
+	sections_print(f, shared->tree.root);
+	if (fclose(f) == 0)
+		return text;
+	heap_free(text);
+	return NULL;
+}
+
 int config_shared_check(const char *text, size_t len, char why[CONFIG_WHY_MAX])
 {
 	struct config_managed *m = NULL;
@@ -127,6 +141,14 @@ static int managed_without(const struct config_bundle *b, char **out, char why[C
 	heap_free(head);
 	config_managed_free(m);
 	return *out ? 0 : -ENOMEM;
+}
+
+bool config_shared_is_clear(const struct config_bundle *b)
+{
+	char *managed = NULL, why[CONFIG_WHY_MAX];
+	const bool is_clear = managed_without(b, &managed, why) < 0 || !managed;
+	heap_free(managed);
+	return is_clear;
 }
 
 int config_bundle_share(

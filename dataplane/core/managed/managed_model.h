@@ -27,5 +27,14 @@ const struct config_node *managed_value(
 	const struct config_field *f, const struct config_node *mapping);
 // Has the item no value but that of its first key?
 bool managed_has_name_alone(const struct config_node *item);
+// A list whose items verbs edit: the section that has it (NULL: the document), its key, and its
+// largest count.
+struct managed_items {
+	const char *section, *key;
+	unsigned max;
+};
+const struct managed_items *managed_items_at(unsigned i); // NULL: no more
+// The text of a shared part, for free(); NULL: no memory.
+char *managed_shared_text(const struct config_managed *shared);
 // Removes the paths of `unset` that are `path` or below it. Returns their number.
 unsigned managed_unset_clear(struct config_managed *m, const char *path);

@@ -9,12 +9,14 @@
 //
 // Any thread; no globals. Parses texts: some milliseconds.
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
 #include <weir/config.h>
 
 struct config_bundle;
+struct config_managed;
 
 enum { CONFIG_SHARED_MAX = 3 << 20 }; // bytes; leaves room for the box's own files in a version
 
@@ -57,6 +59,22 @@ ATTR_MUST_CHECK int config_shared_check(const char *text, size_t len, char why[C
 // removes the shared part. -EINVAL, -EFBIG, -ENOMEM, with `why`: unchanged.
 ATTR_MUST_CHECK int config_bundle_share(
 	struct config_bundle *b, const char *path, const char *text, char why[CONFIG_WHY_MAX]);
+// Has the managed part nothing of shared sections, but those of the files' `sync.own`? True without
+// memory.
+bool config_shared_is_clear(const struct config_bundle *b);
+
+struct config_moved {
+	unsigned items;
+	char stays[CONFIG_SHARED_NAMES_MAX]; // lists that do not fit: "entries, local.records"; ""
+};
+// Moves the items that verbs edit out of the shared part of `b` into `m`, a model of its managed
+// part, in front of the items there: both parts together give the same configuration. Their names
+// get the spelling by which verbs find them. What `m` overrides of such lists becomes their items.
+// Sections of the files' `sync.own` stay, and a list with which `m` would have more than
+// CONFIG_MANAGED_MAX bytes. `shared`: the new text, for free(); NULL: nothing moves. -EINVAL with
+// `why`, -ENOMEM: `m` is half changed.
+ATTR_MUST_CHECK int config_shared_move(const struct config_bundle *b, struct config_managed *m,
+	char **shared, struct config_moved *out, char why[CONFIG_WHY_MAX]);
 // Finds the shared sections that the shared and the managed parts of two bundles do not have
 // alike, as bits. Another shared part counts as all sections. -EINVAL, -ENOMEM.
 ATTR_MUST_CHECK int config_shared_differ(

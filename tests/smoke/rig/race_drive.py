@@ -326,6 +326,7 @@ class Drive:
         self.post("/fleet/promote", (200, 503))
         self.post("/fleet/stop", (200, 409), back="1")
         self.post("/fleet/apply", (200, 409), all="1")
+        self.post("/fleet/leave", (200, 503))
 
     def put(self):
         for path in self.puts:

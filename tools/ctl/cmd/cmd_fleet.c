@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `weirctl fleet` shows the boxes that have one configuration, rolls a change out to them, and
-// makes a box the primary.
+// `weirctl fleet` shows the boxes that have one configuration, rolls a change out to them, makes a
+// box the primary, or takes it out of the fleet.
 
 #include "cmd_config.h"
 #include "lib/say.h"
@@ -87,7 +87,10 @@ static void primary_print(const struct json_node *p)
 		printf("no box has polled this one in seven days\n");
 		return;
 	}
-	say(p, "handing out  version {version:u}\nroll-out     ");
+	if (json_count(p, "version") > 0)
+		say(p, "handing out  version {version:u}\n");
+	say_if(p, "why", "the version in force is not handed out: {why}\n");
+	printf("roll-out     ");
 	rollout_print(json_get(p, "rollout"));
 	printf("\n");
 	boxes_print(json_get(p, "boxes"));
@@ -111,39 +114,43 @@ static int cmd_fleet_status(struct ctl *c)
 	return show_call(c, false, "/fleet", NULL, HTTP_SHORT_MS, fleet_print);
 }
 
+static void moved_print(const struct json_node *root)
+{
+	if (json_count(root, "moved") > 0)
+		say(root, "{moved:u} items that came from the primary can be changed here now\n");
+	say_if(root, "stays",
+		"{stays} stays as the primary has it, where verbs do not edit it: the managed part "
+		"has no room\n");
+}
+
 static void promoted_print(const struct json_node *root)
 {
+	(void)show_warning(root);
 	say(root,
 		"{box} is a primary with epoch {epoch:u}; point sync.primary of the other boxes at "
 		"it\n");
-}
-
-// Takes sync.primary out of the configuration in force where a file or an override has it.
-static int primary_unset(struct ctl *c)
-{
-	const struct http_param params[] = {
-		{"path", "sync.primary"}, {"why", "fleet promote"}, {NULL, NULL}};
-	struct json_doc *doc = http_call_or_fail(c, false, "/fleet", NULL, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const bool is_secondary = json_get(json_doc_root(doc), "secondary") != NULL;
-	json_doc_free(doc);
-	if (!is_secondary)
-		return CTL_OK;
-	doc = http_call_or_fail(c, true, "/config/unset", params, HTTP_BUILD_MS);
-	if (!doc)
-		return CTL_FAILED;
-	(void)show_warning(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
+	moved_print(root);
 }
 
 static int cmd_fleet_promote(struct ctl *c)
 {
-	if (ctl_open(c) != CTL_OK || primary_unset(c) != CTL_OK)
-		return CTL_FAILED;
-	return show_doc(c, http_call_or_fail(c, true, "/fleet/promote", NULL, HTTP_CACHE_FLUSH_MS),
-		promoted_print);
+	const struct http_param params[] = {{"why", c->reason}, {NULL, NULL}};
+	return show_call(c, true, "/fleet/promote", params, HTTP_BUILD_MS, promoted_print);
+}
+
+static void left_print(const struct json_node *root)
+{
+	(void)show_warning(root);
+	say_if(root, "note", "nothing changed: {note}\n");
+	say_if(root, "box", "{box} stands alone: it takes its configuration from no primary\n");
+	moved_print(root);
+}
+
+static int cmd_fleet_leave(struct ctl *c)
+{
+	const struct http_param params[] = {
+		{"own_files", c->own_files ? "1" : NULL}, {"why", c->reason}, {NULL, NULL}};
+	return show_call(c, true, "/fleet/leave", params, HTTP_BUILD_MS, left_print);
 }
 
 // Follows a roll-out.
@@ -280,6 +287,11 @@ CTL_COMMANDS = {
 		"Stop the roll-out; --back: take the version back from all boxes."},
 	{"fleet", "diff", 0, 0, 0, cmd_fleet_diff, "",
 		"Show what the roll-out changes; while none runs, the boxes that differ."},
-	{"fleet", "promote", 0, 0, 0, cmd_fleet_promote, "",
-		"Make this box the primary: unset sync.primary, and raise the epoch."},
+	{"fleet", "promote", 0, 0, CTL_OPT_WHY, cmd_fleet_promote, "[--why TEXT]",
+		"Make this box the primary: unset sync.primary, make what came from the primary "
+		"before editable here, and raise the epoch."},
+	{"fleet", "leave", 0, 0, CTL_OPT_OWN_FILES | CTL_OPT_WHY, cmd_fleet_leave,
+		"[--own-files] [--why TEXT]",
+		"Unset sync.primary, and keep the configuration that the box has, or with "
+		"--own-files go back to the box's own files."},
 };

@@ -78,6 +78,7 @@ enum {
 	CTL_OPT_SAVE = 1ull << 37,
 	CTL_OPT_DRAIN = 1ull << 38, // --grace, --wait
 	CTL_OPT_BACK = 1ull << 39,
+	CTL_OPT_OWN_FILES = 1ull << 40,
 };
 
 // Users that the control plane may run as, beside root and the caller.
@@ -95,7 +96,7 @@ struct ctl {
 	const char *interval, *seconds_text; // --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes, allow, report, known, invert, save, wait, back;
+		watch, yes, allow, report, known, invert, save, wait, back, own_files;
 	uint64_t given;              // CTL_OPT_* of the given options
 	unsigned seconds;            // --seconds, 0: no number; 3 if not given
 	const char *const *operands; // all operands after the words

@@ -183,6 +183,193 @@ TEST_WITH(test_managed_part, setup, teardown)
 	config_bundle_free(&b);
 }
 
+// Moves the items, and returns how many; the bundle has both new texts.
+static struct config_moved move(struct config_bundle *b)
+{
+	struct config_managed *m = NULL;
+	struct config_moved moved;
+	char *shared = NULL;
+	assert_int_equal(
+		config_managed_parse(b->managed.bytes ? b->managed.bytes : "", &m, why), 0);
+	assert_int_equal(config_shared_move(b, m, &shared, &moved, why), 0);
+	char *managed = config_managed_text(m, "# head\n");
+	assert_int_equal(!shared, !moved.items);
+	if (shared) {
+		share(b, shared);
+		assert_int_equal(config_bundle_manage(b, "/m/managed.yaml", managed), 0);
+	}
+	free(shared);
+	free(managed);
+	config_managed_free(m);
+	return moved;
+}
+
+// Comments, each key that verbs edit, and keys that look like theirs.
+#define AWKWARD                                                                                   \
+	"# a comment\nentries:\n"                                                                 \
+	"- {name: f.test, verdict: deny, group: kids, why: 'x: y # z', types: [AAAA, TXT]} # c\n" \
+	"- {name: \"/^ads\\\\d+[.]/\", verdict: deny, until: '2099-01-01T00:00:00Z'}\n"           \
+	"- {name: '/^g[.]/', verdict: allow, invert: true, types: [A]}\n"                         \
+	"group_members: [{group: kids, client: 192.0.2.99}, {group: kids, client: "               \
+	"'02:00:00:00:00:01'}]\n"                                                                 \
+	"groups:\n- {name: kids, clients: [192.0.2.0/28], deny: [k.test], local_records: "        \
+	"[{name: k.test, type: A, value: 192.0.2.1}]}\n"                                          \
+	"blocking: {deny: [a.test, b.test], allow: [c.test], lists: [{name: ads, url: "           \
+	"'https://lists.test/x'}, {url: 'https://lists.test/b'}, {name: off, url: "               \
+	"'https://lists.test/o'}], disabled_lists: [off]}\n"                                      \
+	"local:\n  zones: [home.test]\n  records:\n"                                              \
+	"  - {name: nas.test, type: A, value: 192.0.2.9, ttl: 60}\n"                              \
+	"  - {name: nas.test, type: AAAA, value: '2001:db8::9'}\n"                                \
+	"  - {name: '*.w.test', type: CNAME, value: nas.test}\n"                                  \
+	"  - {name: nas.test, type: TXT, value: 'a \"b\" \\ c'}\n"                                \
+	"  - {name: nas.test, type: MX, value: '10 m.test'}\n"                                    \
+	"  - {name: _s._tcp.nas.test, type: SRV, value: '1 2 3 t.test'}\n"                        \
+	"  - {name: 9.2.0.192.in-addr.arpa, type: PTR, value: nas.test}\n"                        \
+	"  - {name: nas.test, type: CAA, value: '0 issue \"ca.test\"'}\n"                         \
+	"  - {name: nas.test, type: HTTPS, value: '1 . alpn=h2'}\n"                               \
+	"  - {name: _dns.nas.test, type: SVCB, value: '1 nas.test'}\n"                            \
+	"upstreams: {servers: [8.8.8.8, {address: 'tls://9.9.9.9', name: dns.quad9.net}]}\n"
+
+// What verbs edit goes into the managed part, and the configuration is the same.
+TEST_WITH(test_move, setup, teardown)
+{
+	static const char *const managed[] = {
+		"",
+		"# mine\nentries: [{name: m.test, verdict: deny}]\n"
+		"local: {records: [{name: nas.test, type: A, value: 192.0.2.10}]}\n"
+		"blocking: {lists: [{name: own, url: 'https://own.test/l'}], disabled_lists: "
+		"[ads]}\n"
+		"overrides: {blocking: {mode: nodata, lists: [{name: ads, allow: 'true'}, {name: "
+		"more, url: 'https://more.test/l'}]}, groups: [{name: kids, deny: [j.test]}], "
+		"cache: {min_ttl: 8}}\n"
+		"unset: ['blocking.lists[b]', 'groups[kids].clients', blocking.allow]\n",
+		"overrides: {local: {records: [{name: o.test, type: A, value: 192.0.2.8}]}}\n"
+		"unset: [blocking, upstreams.servers]\nupstreams: {servers: [1.1.1.1]}\n",
+	};
+	const unsigned items[] = {3 + 2 + 3 + 1 + 10 + 2, 3 + 2 + 3 + 1 + 10 + 2, 3 + 2 + 1};
+	for (unsigned i = 0; i < ARRAY_LEN(managed); i++) {
+		struct config_bundle b, before;
+		write_config("own.test");
+		bundle_read(&b);
+		share(&b, AWKWARD);
+		assert_int_equal(config_bundle_manage(&b, "/m/managed.yaml", managed[i]), 0);
+		assert_int_equal(config_bundle_copy(&b, &before), 0);
+		char *old = shared_text(&b);
+		const struct config_moved moved = move(&b);
+		char *now = shared_text(&b);
+		assert_string_equal(now, old);
+		assert_int_equal(moved.items, items[i]);
+		assert_string_equal(moved.stays, "");
+		const struct config_change change = change_of(&before, &b);
+		assert_string_equal(change.live, "");
+		assert_string_equal(change.controlplane, "");
+		assert_null(strstr(b.shared.bytes, "entries"));
+		assert_null(strstr(b.shared.bytes, "nas.test"));
+		assert_int_equal(move(&b).items, 0); // there is nothing more
+		free(old);
+		free(now);
+		config_bundle_free(&b);
+		config_bundle_free(&before);
+	}
+}
+
+// Verbs find the items then, whatever the spelling of the primary's files.
+TEST_WITH(test_moved_items_are_found, setup, teardown)
+{
+	struct config_bundle b;
+	struct config_managed *m = NULL;
+	bundle_read(&b);
+	share(&b, "entries: [{name: F.Test., verdict: deny}]\n"
+		  "group_members: [{group: kids, client: '2001:DB8:0::1'}]\n"
+		  "groups: [{name: kids}]\n"
+		  "blocking: {lists: [{url: 'https://lists.test/b'}]}\n"
+		  "local: {records: [{name: '*.Nas.Test', type: aaaa, value: '2001:db8::9'}]}\n"
+		  "upstreams: {servers: [8.8.8.8]}\n");
+	assert_int_equal(move(&b).items, 5);
+	(void)load(&b);
+	assert_int_equal(config_managed_parse(b.managed.bytes, &m, why), 0);
+	assert_int_equal(
+		config_managed_entry_remove(m, &(struct managed_entry){.name = "f.test"}), 0);
+	assert_int_equal(config_managed_member_remove(m, "kids", "2001:db8::1"), 0);
+	assert_int_equal(config_managed_list_remove(m, "b"), 0);
+	assert_int_equal(config_managed_record_remove(
+				 m, &(struct managed_record){.name = "*.nas.test", .type = "AAAA"}),
+		1);
+	assert_int_equal(config_managed_server_remove(m, "8.8.8.8"), 0);
+	config_managed_free(m);
+	config_bundle_free(&b);
+}
+
+// Sections that the files keep, and a list that does not fit, stay.
+TEST_WITH(test_move_leaves, setup, teardown)
+{
+	struct config_bundle b;
+	more = "sync: {own: [blocking, entries]}\n";
+	write_config("own.test");
+	more = "";
+	bundle_read(&b);
+	share(&b, AWKWARD);
+	char *old = shared_text(&b);
+	assert_int_equal(move(&b).items, 2 + 10 + 2);
+	assert_non_null(strstr(b.shared.bytes, "f.test")); // where it does not count
+	char *now = shared_text(&b);
+	assert_string_equal(now, old);
+	free(old);
+	free(now);
+	config_bundle_free(&b);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	assert_non_null(f);
+	fputs("upstreams: {servers: [8.8.8.8]}\nentries: [{name: e.test, verdict: deny}]\n"
+	      "local:\n  records:\n",
+		f);
+	for (unsigned i = 0; i < 12000; i++)
+		fprintf(f, "  - {name: r%05u.records.test, type: TXT, value: \"%060u\"}\n", i, i);
+	assert_int_equal(fclose(f), 0);
+	write_config("own.test");
+	bundle_read(&b);
+	share(&b, text);
+	old = shared_text(&b);
+	const struct config_moved moved = move(&b);
+	now = shared_text(&b);
+	assert_string_equal(now, old);
+	assert_int_equal(moved.items, 2);
+	assert_string_equal(moved.stays, "local.records");
+	free(text);
+	free(old);
+	free(now);
+	config_bundle_free(&b);
+}
+
+// What the managed part has of a section that `sync.own` no longer keeps.
+TEST_WITH(test_is_clear, setup, teardown)
+{
+	struct config_bundle b;
+	more = "sync: {own: [entries]}\n";
+	write_config("own.test");
+	bundle_read(&b);
+	assert_true(config_shared_is_clear(&b));
+	share(&b, AWKWARD);
+	assert_int_equal(config_bundle_manage(&b, "/m/managed.yaml",
+				 "entries: [{name: m.test, verdict: deny}]\n"
+				 "overrides: {cache: {min_ttl: 8}}\n"),
+		0);
+	assert_true(config_shared_is_clear(&b));
+	struct config_bundle other = {0};
+	more = "";
+	write_config("own.test");
+	bundle_read(&other);
+	share(&other, AWKWARD);
+	assert_int_equal(config_bundle_manage(&other, "/m/managed.yaml", b.managed.bytes), 0);
+	assert_false(config_shared_is_clear(&other));
+	share(&other, AWKWARD);
+	assert_true(config_shared_is_clear(&other));
+	assert_non_null(strstr(other.managed.bytes, "min_ttl"));
+	config_bundle_free(&b);
+	config_bundle_free(&other);
+}
+
 TEST_WITH(test_bad_texts, setup, teardown)
 {
 	static const struct {

@@ -250,6 +250,75 @@ TEST_WITH(a_refused_version_is_reported_and_not_taken_again, start, stop)
 	assert_string_not_equal(applied, "");
 }
 
+// The cause may be gone: the version is taken again, also after a restart.
+TEST_WITH(another_configuration_of_the_box_forgets_a_refusal, start, stop)
+{
+	for (unsigned round = 0; round < 2; round++) {
+		versions.in_force.digest = 7;
+		reply_is_applied(5);
+		apply_done(apply_arg, -EINVAL, "groups: list \"more\" is not defined", "");
+		poll_says("result=refused");
+		reply("box1", 1, 5, TEXT);
+		poll_says("result=refused"); // which is held
+		versions.in_force.digest = 8;
+		if (round) {
+			restart();
+		} else {
+			sync_version_changed(box);
+			event_base_loop(loop_base(loop), EVLOOP_ONCE);
+			job_end(); // it is cut
+		}
+		poll_says("digest=&version=0&result=none");
+	}
+	reply_is_applied(5);
+}
+
+// Items of sections that sync.own no longer keeps do not wait for the primary's next version.
+TEST_WITH(items_of_shared_sections_go_at_once, start, stop)
+{
+	static char managed[] = "entries: [{name: m.test, verdict: deny}]\n", main_text[] = "{}\n";
+	bundle.main = (struct config_text){
+		.path = main_text, .bytes = main_text, .len = strlen(main_text)};
+	bundle.shared = (struct config_text){.path = text, .bytes = text, .len = strlen(TEXT)};
+	reply("box1", 1, 5, TEXT);
+	poll_says("result=held");
+	bundle.managed =
+		(struct config_text){.path = managed, .bytes = managed, .len = strlen(managed)};
+	versions.in_force.digest = 9;
+	apply_rc = -EBUSY; // the change itself still runs
+	sync_version_changed(box);
+	while (!*applied)
+		event_base_loop(loop_base(loop), EVLOOP_ONCE);
+	apply_rc = 0;
+	applied[0] = '\0';
+	while (!*applied)
+		event_base_loop(loop_base(loop), EVLOOP_ONCE);
+	assert_string_equal(applied, TEXT); // the apply takes the items out
+	applied[0] = '\0';
+	bundle.managed = (struct config_text){0};
+	versions.in_force.digest = 10;
+	apply_done(apply_arg, 0, "", "");
+	sync_version_changed(box);
+	event_base_loop(loop_base(loop), EVLOOP_ONCE);
+	assert_string_equal(applied, "");
+	poll_says("result=held");
+}
+
+// A box that leaves the fleet while it watches a version has nothing to report.
+TEST_WITH(a_box_that_leaves_drops_its_try, start, stop)
+{
+	reply_is_applied(5);
+	in_force();
+	config.sync.primary = none;
+	sync_configure(box, &config, NULL, 0);
+	bundle.shared = (struct config_text){0};
+	watch_ends(CONFIG_VERSION_applied);
+	event_base_loop(loop_base(loop), EVLOOP_NONBLOCK);
+	sync_status(box, &status);
+	assert_int_equal(status.taken_back + status.refused + status.taken, 0);
+	assert_string_equal(status.memory.trying, "");
+}
+
 TEST_WITH(a_version_that_is_taken_back_is_reported, start, stop)
 {
 	reply_is_applied(5);
@@ -450,17 +519,17 @@ TEST_WITH(a_higher_epoch_refuses_the_box_that_has_it, start, stop)
 {
 	struct sync_report r = {.box = "box3", .epoch = 1, .primary = "box2"};
 	char why[SYNC_WHY_MAX];
-	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM); // a secondary
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), -EPERM); // a secondary
 	primary_make();
-	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), 0);
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), 0);
 	r.epoch = 4;
 	snprintf(r.primary, sizeof(r.primary), "box9");
-	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), -EPERM);
 	assert_non_null(strstr(why, "box9"));
 	sync_status(box, &status);
 	assert_string_equal(status.rival, "box9");
 	const struct sync_report same = {.box = "box4", .epoch = 1, .primary = "box2"};
-	assert_int_equal(sync_noted(box, &same, "192.0.2.4", why), 0);
+	assert_int_equal(sync_noted(box, &same, "192.0.2.4", "token x", why), 0);
 	assert_int_equal(sync_promote(box, promoted, NULL), 0);
 	assert_int_equal(sync_promote(box, promoted, NULL), -EBUSY);
 	job_end();
@@ -468,7 +537,7 @@ TEST_WITH(a_higher_epoch_refuses_the_box_that_has_it, start, stop)
 	sync_status(box, &status);
 	assert_int_equal(status.epoch, 5);
 	assert_string_equal(status.rival, "");
-	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), 0);
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), 0);
 }
 
 TEST_WITH(a_higher_epoch_is_forgotten_when_its_box_stays_away, start, stop)
@@ -476,11 +545,11 @@ TEST_WITH(a_higher_epoch_is_forgotten_when_its_box_stays_away, start, stop)
 	const struct sync_report r = {.box = "box3", .epoch = 7, .primary = "box9"};
 	char why[SYNC_WHY_MAX];
 	primary_make();
-	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), -EPERM);
 	ahead_ms = SYNC_BOX_AWAY_MS;
 	sync_status(box, &status);
 	assert_string_equal(status.rival, "");
-	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), -EPERM);
 	sync_status(box, &status);
 	assert_string_equal(status.rival, "box9");
 }
@@ -490,7 +559,7 @@ TEST_WITH(the_highest_epoch_is_not_gone_beyond, start, stop)
 	const struct sync_report r = {.box = "box3", .epoch = SYNC_EPOCH_MAX, .primary = "box9"};
 	char why[SYNC_WHY_MAX];
 	primary_make();
-	assert_int_equal(sync_noted(box, &r, "192.0.2.3", why), -EPERM);
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), -EPERM);
 	assert_int_equal(sync_promote(box, promoted, NULL), 0);
 	job_end();
 	sync_status(box, &status);
@@ -505,6 +574,7 @@ TEST_WITH(only_its_own_save_ends_a_promotion, start, stop)
 	promoted_err = 1;
 	assert_int_equal(sync_promote(box, promoted, NULL), 0);
 	job_end();
+	job_end(); // the version is dropped
 	assert_int_equal(promoted_err, 1);
 	job_end();
 	assert_int_equal(promoted_err, 0);

@@ -6,11 +6,16 @@
 
 static struct sync_boxes boxes;
 
-static void poll_of(const char *name, const char *from, uint64_t now_ms)
+static void poll_by(const char *name, const char *from, const char *who, uint64_t now_ms)
 {
 	struct sync_report r = {.unix_ms = 5000};
 	snprintf(r.box, sizeof(r.box), "%s", name);
-	sync_boxes_note(&boxes, &r, from, now_ms, 3000);
+	sync_boxes_note(&boxes, &r, from, who, now_ms, 3000);
+}
+
+static void poll_of(const char *name, const char *from, uint64_t now_ms)
+{
+	poll_by(name, from, "token fleet", now_ms);
 }
 
 static int start(void **)
@@ -54,6 +59,28 @@ TEST_WITH(the_box_not_seen_for_longest_makes_room, start, NULL)
 	assert_int_equal(boxes.evicted, 1);
 	for (unsigned i = 0; i < boxes.count; i++)
 		assert_string_not_equal(boxes.box[i].report.box, "box0");
+}
+
+// Names that one token invents take the rows of no other token.
+TEST_WITH(invented_names_evict_their_own, start, NULL)
+{
+	char name[16];
+	poll_by("box2", "192.0.2.2", "token box2", 1000);
+	poll_by("box3", "192.0.2.3", "token box3", 1001);
+	poll_by("box4", "192.0.2.4", "token box3", 1002);
+	for (unsigned i = 0; i < 2 * SYNC_BOXES_MAX; i++) {
+		snprintf(name, sizeof(name), "x%u", i);
+		poll_by(name, "192.0.2.9", "token box9", 2000 + i);
+	}
+	assert_int_equal(boxes.count, SYNC_BOXES_MAX);
+	assert_string_equal(boxes.box[0].report.box, "box2");
+	assert_string_equal(boxes.box[1].report.box, "box3");
+	assert_string_equal(boxes.box[2].report.box, "box4");
+	poll_by("box5", "192.0.2.5", "token box5", 3000); // nor keep them from a row
+	unsigned found = 0;
+	for (unsigned i = 0; i < boxes.count; i++)
+		found += strcmp(boxes.box[i].report.box, "box5") == 0;
+	assert_int_equal(found, 1);
 }
 
 TEST_WITH(a_box_goes_after_its_time, start, NULL)

@@ -36,7 +36,7 @@ static void report(unsigned i, const char *digest, enum sync_result result, bool
 	snprintf(r.box, sizeof(r.box), "%s", name_of(i));
 	snprintf(r.digest, sizeof(r.digest), "%s", digest);
 	snprintf(r.reason, sizeof(r.reason), "%s", result >= SYNC_refused ? "no answers" : "");
-	sync_boxes_note(&boxes, &r, "192.0.2.1", now_ms, 0);
+	sync_boxes_note(&boxes, &r, "192.0.2.1", "token x", now_ms, 0);
 }
 
 // Each box that may have the version takes it, and its health holds.

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// POST /fleet/promote and /fleet/leave: a box takes its configuration from no primary any more.
+// What came with the shared part and verbs edit becomes part of the managed part, in the version
+// that unsets sync.primary.
+
+#include "verb.h"
+#include "versions/apply.h"
+
+#include <errno.h>
+#include <string.h>
+#include <weir/config/shared.h>
+#include <weir/heap_site.h>
+
+enum { PROMOTE_MS = 10000 };
+
+static const struct config_bundle *bundle_of(const struct verb *v)
+{
+	return v->api->deps.config_bundle(v->api->deps.reload_arg);
+}
+
+static bool is_secondary(const struct verb *v)
+{
+	return *verb_config(v)->sync.primary;
+}
+
+// Unsets sync.primary in the edited part. False: replied.
+static bool primary_unset(struct verb *v)
+{
+	char why[CONFIG_WHY_MAX];
+	const int rc = is_secondary(v) ? config_managed_unset(v->managed, "sync.primary", why) : 0;
+	if (rc == 0 || rc == -EEXIST)
+		return true;
+	verb_fail(v, rc);
+	return false;
+}
+
+// Moves the items of the shared part into the edited part. False: replied.
+static bool items_move(struct verb *v)
+{
+	struct config_moved moved;
+	char why[CONFIG_WHY_MAX];
+	const int rc = config_shared_move(bundle_of(v), v->managed, &v->shared, &moved, why);
+	if (rc == -EINVAL)
+		verb_refuse(v, 500, "%s", why);
+	else if (rc < 0)
+		verb_fail(v, rc);
+	if (rc < 0)
+		return false;
+	json_out_count(v->reply, verb_root(v), "moved", moved.items);
+	json_out_text(v->reply, verb_root(v), "stays", moved.stays);
+	return true;
+}
+
+static void box_out(struct verb *v)
+{
+	struct sync_status s;
+	sync_status(v->api->deps.sync, &s);
+	json_out_text(v->reply, verb_root(v), "box", s.box);
+	json_out_count(v->reply, verb_root(v), "epoch", s.epoch);
+}
+
+static void on_promoted(void *arg, int err, const char *why)
+{
+	struct verb *v = arg;
+	if (err < 0) {
+		verb_refuse(v, 503, "not promoted: the state file: %s", why);
+		return;
+	}
+	box_out(v);
+	verb_done(v);
+}
+
+static void promote(struct verb *v)
+{
+	const int rc = sync_promote(v->api->deps.sync, on_promoted, v);
+	if (rc == -EPERM)
+		verb_refuse(v, 409, "this box is a secondary again: try again");
+	else if (rc == -ERANGE)
+		verb_refuse(v, 409, "no epoch is left: remove <state_directory>/sync on all boxes");
+	else if (rc == -EBUSY)
+		verb_refuse(v, 503, "another promotion runs: try again");
+	else if (rc < 0)
+		verb_fail(v, rc);
+}
+
+// Makes this box the primary: unsets sync.primary, makes what came with the shared part editable,
+// and raises the epoch.
+static void serve_promote(struct api *a, struct http_exchange *x)
+{
+	struct verb *v = a->deps.sync ? verb_begin(a, x) : NULL;
+	if (!a->deps.sync)
+		http_reply(x, 500, NULL);
+	if (!v || !primary_unset(v) || !items_move(v))
+		return;
+	v->applied = promote;
+	if (v->shared || is_secondary(v)) {
+		verb_apply(v, "fleet promote");
+		return;
+	}
+	http_defer(x, PROMOTE_MS);
+	promote(v);
+}
+
+static void left(struct verb *v)
+{
+	box_out(v);
+	verb_done(v);
+}
+
+// Ends that this box takes its configuration from a primary: it keeps what it has, or with
+// `own_files` goes back to its own files.
+static void serve_leave(struct api *a, struct http_exchange *x)
+{
+	bool own_files;
+	if (!api_param_flag(x, "own_files", &own_files))
+		return;
+	struct verb *v = a->deps.sync ? verb_begin(a, x) : NULL;
+	if (!a->deps.sync)
+		http_reply(x, 500, NULL);
+	if (!v || !primary_unset(v))
+		return;
+	if (own_files && bundle_of(v)->shared.bytes) {
+		v->shared = heap_strdup("");
+		if (!v->shared) {
+			verb_fail(v, -ENOMEM);
+			return;
+		}
+	} else if (!own_files && !items_move(v)) {
+		return;
+	}
+	v->applied = left;
+	if (v->shared || is_secondary(v))
+		verb_apply(v, "fleet leave%s", own_files ? " --own-files" : "");
+	else
+		verb_absent(v, "this box has no sync.primary");
+}
+
+const struct api_part api_fleet_verbs_part = {
+	.endpoint = {{"/fleet/promote", serve_promote, API_POST, CONTROL_ADMIN, "why"},
+		{"/fleet/leave", serve_leave, API_POST, CONTROL_ADMIN, "own_files why"}},
+};
