@@ -26,7 +26,7 @@
 
 enum {
 	LISTS_MAX = 16,
-	PIECE_LEN = 512 << 10,
+	PIECE_LEN = 128 << 10,
 	LIFE_MS = 10 * 60 * 1000,
 	BEHIND_MS = 5000, // for the client to hang up once it has everything
 	OPEN_MS = 10000,

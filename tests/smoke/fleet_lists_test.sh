@@ -9,7 +9,7 @@ folder() { echo /run/weir-"$1"/lab; }
 ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "$(folder "$number")/weir.yaml" "$@"; }
 is() { [ "$("$lab" --name "$1" exec kdig +timeout=1 +retry=0 "@198.18.$1.53" "$2" A | rcode_of)" = "$3" ]; }
 restart() { "$lab" --name "$1" stop controlplane && "$lab" --name "$1" start controlplane; }
-held() { ctl 1 --json fleet status | jq -e '.primary.boxes[] | select(.name == "box2") | .current' >$tmp/held; }
+held() { ctl 1 --json fleet status | jq -e 'any(.primary.boxes[]; .name == "box2" and .current)' >$tmp/held; }
 requests() { grep -c '"GET /ads.txt ' $tmp/www.log; }
 list() { ctl "$1" --json blocklist status | jq -r ".lists[] | select(.name == \"ads\") | $2"; }
 lists_end() {

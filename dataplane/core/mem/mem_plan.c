@@ -327,7 +327,8 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
 		"http_requests http_connections http_listen control_connections memory_series "
 		"log_recent profile_stacks why_explanations why_searches trace http_clients "
-		"events event_readers event_outputs live_readers sync_polls sync_boxes tokens "
+		"events event_readers event_outputs live_readers sync_polls sync_lists sync_boxes "
+		"tokens "
 		"lockouts user_lockouts "
 		"page_lockouts known_places admin_places "
 		"audit_lines config_jobs "
