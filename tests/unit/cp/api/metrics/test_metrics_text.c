@@ -40,7 +40,7 @@ TEST_WITH(test_hostile_label, fresh, NULL)
 TEST_WITH(test_fetches, fresh, NULL)
 {
 	const struct rules_list_status list[] = {
-		{.name = "zone", .url = "ixfr://192.0.2.1/rpz.test", .fetches = {5, 3, 2, 1}},
+		{.name = "zone", .url = "ixfr://192.0.2.1/rpz.test", .fetches = {5, 3, 2, 4, 1}},
 		{.name = "file"}};
 	const struct rules_status s = {
 		.list_count = 2, .lists = list, .notify = {.taken = 4, .not_server = 6}};
@@ -49,6 +49,7 @@ TEST_WITH(test_fetches, fresh, NULL)
 		"weir_list_fetches_total{list=\"zone\",result=\"unchanged\"} 5\n"
 		"weir_list_fetches_total{list=\"zone\",result=\"differences\"} 3\n"
 		"weir_list_fetches_total{list=\"zone\",result=\"whole\"} 2\n"
+		"weir_list_fetches_total{list=\"zone\",result=\"primary\"} 4\n"
 		"weir_list_fetches_total{list=\"zone\",result=\"failed\"} 1\n# HELP"));
 	assert_non_null(strstr(text.data, "weir_list_notify_total{outcome=\"taken\"} 4\n"));
 	assert_non_null(strstr(text.data, "weir_list_notify_total{outcome=\"not_server\"} 6\n"));
