@@ -431,7 +431,10 @@ static void fleet_metrics(struct metrics_text *t, const struct api *a)
 	if (!a->deps.sync)
 		return;
 	sync_status(a->deps.sync, &s);
-	metrics_sync(t, &s, sync_boxes_of(a->deps.sync));
+	const struct sync_boxes *boxes = sync_boxes_of(a->deps.sync);
+	metrics_sync(t, &s, boxes);
+	if (boxes && !s.is_secondary)
+		metrics_sync_boxes(t, boxes, sync_offered(a->deps.sync));
 }
 
 static void fleet_tables(struct api *a, struct table_registry *tables)

@@ -9,6 +9,7 @@ the data sources. `--check` says whether the files are what this would write.
 import json
 import math
 import pathlib
+import re
 import sys
 
 here = pathlib.Path(__file__).resolve().parent
@@ -16,6 +17,21 @@ RATE = "[$__rate_interval]"
 
 # Title, kind, unit, [(query, legend)]
 PROMETHEUS = {
+    "Fleet": [
+        ("Replies, all boxes", "timeseries", "reqps", [(f'sum(rate(weir_replies_total{RATE}))', "all")]),
+        ("Replies by box", "timeseries", "reqps", [(f'sum by (instance) (rate(weir_replies_total{RATE}))', "{{instance}}")]),
+        ("SERVFAIL share by box", "timeseries", "percentunit", [
+            (f'sum by (instance) (rate(weir_replies_total{{rcode="SERVFAIL"}}{RATE})) / '
+             f'sum by (instance) (rate(weir_replies_total{RATE}))', "{{instance}}")]),
+        ("Blocked share by box", "timeseries", "percentunit", [
+            (f'sum by (instance) (rate(weir_frames_total{{verdict=~"blocked|blocked_answer|drop_rule"}}{RATE})) / '
+             f'sum by (instance) (rate(weir_questions_total{RATE}))', "{{instance}}")]),
+        ("Versions by box, as its primary knows them", "timeseries", "short", [
+            ("weir_sync_version", "handed out by {{instance}}"), ("weir_sync_box_version", "{{box}}")]),
+        ("Boxes without their primary's version", "timeseries", "short", [
+            ("1 - weir_sync_box_current", "{{box}} differs"), ("weir_sync_boxes_away", "away from {{instance}}"),
+            ("weir_sync_boxes_refused", "refused or took back, of {{instance}}")]),
+    ],
     "Traffic": [
         ("Queries by outcome", "timeseries", "reqps", [
             (f'sum by (outcome) (rate(weir_dataplane_batch_seconds_count{RATE}))', "{{outcome}}")]),
@@ -143,6 +159,20 @@ RANGE = f"$__timeFilter(time) AND {BOX}"
 MINUTES = f"$__timeFilter(minute) AND {BOX}"
 ROWS = "${database}.${table}"
 CLICKHOUSE = {
+    "Boxes": [
+        ("Queries by box", "timeseries", "reqps", [
+            (f"SELECT minute AS time, box, sum(queries) / 60 AS qps FROM {ROWS}_minute WHERE {MINUTES} "
+             "GROUP BY minute, box ORDER BY minute", "")]),
+        ("Blocked share by box", "timeseries", "percentunit", [
+            (f"SELECT minute AS time, box, sum(queries * blocked) / sum(queries) AS share FROM {ROWS}_minute "
+             f"WHERE {MINUTES} GROUP BY minute, box ORDER BY minute", "")]),
+        ("Names by box", "table", "short", [
+            (f"SELECT box, qname, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} GROUP BY box, qname "
+             "ORDER BY queries DESC LIMIT 10 BY box LIMIT 200", "")]),
+        ("Clients by box", "table", "short", [
+            (f"SELECT box, client, any(client_name) AS name, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} "
+             "GROUP BY box, client ORDER BY queries DESC LIMIT 10 BY box LIMIT 200", "")]),
+    ],
     "Traffic": [
         ("Queries by verdict", "timeseries", "reqps", [
             (f"SELECT minute AS time, verdict, sum(queries) / 60 AS qps FROM {ROWS}_minute WHERE {MINUTES} "
@@ -217,6 +247,11 @@ def field_config(draws, unit):
     return {"defaults": {}, "overrides": of_table} if draws == "table" else {"defaults": {"unit": unit}, "overrides": []}
 
 
+def of_boxes(expr):
+    """A query of the chosen boxes alone."""
+    return re.sub(r"\b(weir_\w+)(\{)?", lambda m: m[1] + '{instance=~"$box"' + ("," if m[2] else "}"), expr)
+
+
 def panel(number, x, y, spec, sources):
     title, draws, unit, queries = spec
     kind = "prometheus" if queries[0] in SLOPE[3] else sources["kind"]
@@ -224,7 +259,7 @@ def panel(number, x, y, spec, sources):
     for i, (query, legend) in enumerate(queries):
         t = {"refId": chr(ord("A") + i), "datasource": source}
         if kind == "prometheus":
-            t |= {"expr": query, "legendFormat": legend}
+            t |= {"expr": of_boxes(query) if sources["kind"] == "prometheus" else query, "legendFormat": legend}
             if draws == "heatmap":
                 t["format"] = "heatmap"
         else:
@@ -244,9 +279,8 @@ def textbox(name, label, value):
     return {"name": name, "label": label, "type": "textbox", "query": value, "current": {"text": value, "value": value}}
 
 
-def boxes(source):
-    """Every box that has written in the last month; all of them at first."""
-    query = f"SELECT DISTINCT box FROM {ROWS}_minute WHERE minute > now() - 2592000 ORDER BY box"
+def boxes(source, query):
+    """All of them at first."""
     return {"name": "box", "label": "Box", "type": "query", "datasource": source, "query": query, "refresh": 2, "multi": True,
             "includeAll": True, "current": {"text": ["All"], "value": ["$__all"]}}
 
@@ -254,13 +288,15 @@ def boxes(source):
 def dashboard(title, uid, rows, kind):
     """`kind`: the entries of a top list; only the log's dashboard also queries Prometheus."""
     sources = {"kind": kind, "prometheus": {"type": "prometheus", "uid": "${source}"}}
-    variables = [variable("source", "Data source", "prometheus")]
+    variables = [variable("source", "Data source", "prometheus"),
+                 boxes(sources["prometheus"], "label_values(weir_up, instance)")]
     if kind == "clickhouse":
         plugin = "grafana-clickhouse-datasource"
         sources |= {"clickhouse": {"type": plugin, "uid": "${source}"}, "prometheus": {"type": "prometheus", "uid": "${metrics}"}}
         variables = [variable("source", "Data source", plugin), variable("metrics", "Metrics", "prometheus"),
                      textbox("database", "Database", "weir"), textbox("table", "Table", "queries"),
-                     boxes(sources["clickhouse"])]
+                     boxes(sources["clickhouse"],  # every box that has written in the last month
+                           f"SELECT DISTINCT box FROM {ROWS}_minute WHERE minute > now() - 2592000 ORDER BY box")]
     panels, y, number = [], 0, 1
     for name, specs in rows.items():
         panels.append({"id": number, "type": "row", "title": name, "gridPos": {"x": 0, "y": y, "w": 24, "h": 1}})

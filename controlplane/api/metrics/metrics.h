@@ -56,6 +56,9 @@ void metrics_updates(struct metrics_text *t, const struct updates_status *s);
 // `boxes` NULL: no secondary polled this box.
 void metrics_sync(
 	struct metrics_text *t, const struct sync_status *s, const struct sync_boxes *boxes);
+// `offer` NULL: this primary hands no version out.
+void metrics_sync_boxes(
+	struct metrics_text *t, const struct sync_boxes *boxes, const struct sync_offer *offer);
 void metrics_events(struct metrics_text *t, const struct events *e, uint64_t readers_cut);
 struct sink_status; // querylog/sinks/sink_thread.h
 void metrics_event_outputs(struct metrics_text *t, const struct sink_status *s, unsigned count);

@@ -54,12 +54,15 @@ def prometheus(url, scrape):
     known = set(re.findall(r"^(weir_\w+)", pathlib.Path(scrape).read_text(), re.M))
     known |= set(re.findall(r"^# TYPE (weir_\w+)", pathlib.Path(scrape).read_text(), re.M))
     bad = []
-    all_queries = queries("weir-prometheus.json", "expr") + queries("weir-clickhouse.json", "expr")
+    own = queries("weir-prometheus.json", "expr")
+    bad += [f"{title}: not of the chosen boxes" for title, expr in own
+            if len(re.findall(r"weir_\w+", expr)) != expr.count('{instance=~"$box"')]
+    all_queries = own + queries("weir-clickhouse.json", "expr")
     for title, expr in heat_maps("weir-prometheus.json", "expr"):
         if not re.match(r"sum by \(le\) \(increase\(weir_\w+_bucket", expr):
             bad.append(f"{title}: a heat map is of cumulative buckets by `le` alone")
     for title, expr in all_queries:
-        expr = expr.replace("$__rate_interval", "1m")
+        expr = expr.replace("$__rate_interval", "1m").replace("$box", ".*")
         missing = [m for m in re.findall(r"weir_\w+", expr) if m not in known]
         status, text = ask(f"{url}/api/v1/query?" + urllib.parse.urlencode({"query": expr}))
         if status != 200 or json.loads(text)["status"] != "success":

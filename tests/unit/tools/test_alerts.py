@@ -18,6 +18,7 @@ ROOT = pathlib.Path(sys.argv[1]).resolve()
 FILE = ROOT / "tools/grafana/alerts.yml"
 RULES = {r["alert"]: r for r in yaml.safe_load(FILE.read_text())["groups"][0]["rules"]}
 BOX = 'instance="box"'
+FLEET = BOX + ',job="fleet"'
 
 
 def reason(name, quiet="0+0x3000"):
@@ -27,6 +28,18 @@ def reason(name, quiet="0+0x3000"):
 
 def is_one(series, bad="1", good="0"):
     return [(series, f"{bad}+0x3000", f"{good}+0x3000")]
+
+
+def fleet(*boxes):
+    """Boxes of a fleet: values of the replies and SERVFAILs of each a minute, those that fire and those that do not. The
+    first is the one that the alert is of."""
+    series = []
+    for i, (fires, quiet) in enumerate(boxes):
+        box = FLEET.replace('"box"', f'"box{"" if i == 0 else " beside " + str(i)}"')
+        series.append((f"weir_sync_epoch{{{box}}}", "1+0x3000", "1+0x3000"))
+        series += [(f'weir_replies_total{{{box},rcode="{code}"}}', f"0+{fires[k]}x3000", f"0+{quiet[k]}x3000")
+                   for k, code in enumerate(("NOERROR", "SERVFAIL"))]
+    return series
 
 
 # Series by the minute: the values that fire, and those that do not.
@@ -73,6 +86,10 @@ CASES = {
     "WeirSyncVersion": reason("sync_version"),
     "WeirSyncRollout": reason("sync_rollout"),
     "WeirSyncPrimaries": reason("sync_primaries"),
+    "WeirSyncBoxDiffers": [(f'weir_sync_box_current{{{BOX},box="box2",address="192.0.2.2"}}', "0+0x3000", "0+0x3000"),
+                           (f'weir_sync_box_silent_seconds{{{BOX},box="box2",address="192.0.2.2"}}', "9+0x3000", "100+0x3000")],
+    "WeirFleetUneven": fleet(((1000, 0), (2000, 0)), ((6000, 0), (6000, 0)), ((6000, 0), (6000, 0))),
+    "WeirFleetServfail": fleet(((5000, 800), (5000, 200)), ((6000, 60), (6000, 200)), ((6000, 60), (6000, 200))),
     "WeirAuditLost": [(f"weir_audit_lost_total{{{BOX}}}", "0+0x100 5+0x60", "5+0x3000")],
     "WeirMemoryGrows": reason("memory_grows"),
     "WeirMemoryAlarm": [(f"weir_memory_alarms_total{{{BOX}}}", "0+0x100 1+0x60", "1+0x3000")],
@@ -122,9 +139,12 @@ class Alerts(unittest.TestCase):
     def expected(self, name):
         """Labels of the alert."""
         labels = dict(re.findall(r'(\w+)="([^"]*)"', CASES[name][0][0]))
-        if name == "WeirServfail":
-            labels = {"instance": "box"}  # a sum
+        labels.pop("rcode", None)  # a sum
         return labels | RULES[name]["labels"]
+
+    def of_case(self, series, case):
+        """With a box and a fleet of the case's own."""
+        return series.replace('instance="box', f'instance="{case}').replace('job="fleet"', f'job="{case}"')
 
     def test_each_fires_and_is_quiet(self):
         """All cases at once, each on a box of its own."""
@@ -134,11 +154,13 @@ class Alerts(unittest.TestCase):
                 if (RULES[name].get("for", "0s") in ("4h", "6h", "1d")) != (at == LONG_AT):
                     continue
                 for c in cases:
-                    series += [{"series": c[0].replace(BOX, f'instance="{name} {i}"'), "values": c[i]} for i in (1, 2)]
-                labels = ",".join(f'{k}="{v}"' for k, v in self.expected(name).items() if k != "instance")
+                    series += [{"series": self.of_case(c[0], f"{name} {i}"), "values": c[i]} for i in (1, 2)]
+                expected = self.expected(name)
+                labels = ",".join(f'{k}="{v}"' for k, v in expected.items() if k not in ("instance", "job"))
+                job = self.of_case(f',job="{expected["job"]}"', f"{name} 1") if "job" in expected else ""
                 wanted.append({"expr": f'ALERTS{{alertname="{name}",alertstate="firing",{labels},instance=~"{name} .*"}} * 0',
                                "eval_time": f"{at}m", "exp_samples": [{"value": 0, "labels": "{" + labels + f',alertname="{name}",'
-                                                                       f'alertstate="firing",instance="{name} 1"}}'}]})
+                                                                       f'alertstate="firing",instance="{name} 1"{job}}}'}]})
             test = {"interval": "1m", "name": f"at {at} min", "input_series": series, "promql_expr_test": wanted}
             with tempfile.NamedTemporaryFile("w", suffix=".yml") as out:
                 yaml.safe_dump({"rule_files": [str(FILE)], "evaluation_interval": f"{every}m", "tests": [test]}, out)
