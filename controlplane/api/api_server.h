@@ -227,6 +227,7 @@ struct api_part {
 	X(updates)        \
 	X(fleet)          \
 	X(sync_lists)     \
+	X(fleet_top)      \
 	X(doctor)         \
 	X(live)           \
 	X(heap)           \

@@ -18,6 +18,8 @@ struct http_post {
 	char addresses[HTTP_HOST_LINE_MAX]; // ""; it needs none
 	uint64_t addresses_until_ms;        // 0: not resolved yet
 	struct http_post_reply *reply;
+	char *keep;
+	size_t keep_cap;
 	size_t got;
 };
 
@@ -56,12 +58,21 @@ void http_post_close(struct http_post *p)
 	heap_free(p);
 }
 
+// Puts bytes of the body, `got` of which came before, into a text as far as they fit.
+static void bytes_keep(char *out, size_t cap, size_t got, const char *bytes, size_t len)
+{
+	const size_t kept = got < cap - 1 ? got : cap - 1;
+	const size_t n = len < cap - 1 - kept ? len : cap - 1 - kept;
+	memcpy(out + kept, bytes, n);
+	out[kept + n] = '\0';
+}
+
 static bool on_body(void *arg, unsigned, const char *bytes, size_t len)
 {
 	struct http_post *p = arg;
-	const size_t cap = sizeof(p->reply->body) - 1;
-	size_t kept = p->got < cap ? p->got : cap, n = len < cap - kept ? len : cap - kept;
-	memcpy(p->reply->body + kept, bytes, n);
+	bytes_keep(p->reply->body, sizeof(p->reply->body), p->got, bytes, len);
+	if (p->keep)
+		bytes_keep(p->keep, p->keep_cap, p->got, bytes, len);
 	p->got += len;
 	return p->got <= HTTP_POST_REPLY_MAX;
 }
@@ -135,6 +146,10 @@ int http_post(
 	*out = (struct http_post_reply){.is_unsent = true, .why = "stopped"};
 	p->reply = out;
 	p->got = 0;
+	p->keep = request->keep;
+	p->keep_cap = request->keep_cap;
+	if (p->keep)
+		p->keep[0] = '\0';
 	if (stopped(p))
 		return -ECANCELED;
 	int err = addresses_find(p, request->url, deadline_ms, out->why);

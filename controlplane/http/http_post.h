@@ -44,6 +44,8 @@ struct http_post_request {
 	const char *header[HTTP_TRANSFER_HEADERS_MAX]; // "Name: value"; NULL behind the last
 	const void *body;                              // not NULL
 	size_t len;
+	char *keep;      // gets more of the reply's body, NUL-terminated; NULL: only `body` does
+	size_t keep_cap; // bytes of `keep`, the NUL included
 	unsigned timeout_ms; // for the addresses, connecting, sending and the reply
 };
 

@@ -167,6 +167,30 @@ enum clickhouse_end clickhouse_ask(
 	return clickhouse_answer_read(&c->reply, rc, out);
 }
 
+enum clickhouse_end clickhouse_select(struct clickhouse_client *c, const char *sql,
+	const char *parameters, char *text, size_t cap, struct clickhouse_answer *out)
+{
+	char url[CLICKHOUSE_URL_MAX + 512];
+	const int len = snprintf(url, sizeof(url), "%s?%s", c->url[c->at], parameters);
+	if (len < 0 || (size_t)len >= sizeof(url)) {
+		*out = (struct clickhouse_answer){.text = "", .why = "the parameters are too long"};
+		return CLICKHOUSE_UNSENT;
+	}
+	const struct http_post_request request = {.url = url,
+		.header = {c->user, *c->key ? c->key : NULL},
+		.body = sql,
+		.len = strlen(sql),
+		.keep = text,
+		.keep_cap = cap,
+		.timeout_ms = ask_ms_left(c)};
+	const int rc = http_post(c->post, &request, &c->reply);
+	const enum clickhouse_end end = clickhouse_answer_read(&c->reply, rc, out);
+	if (end != CLICKHOUSE_DONE || strlen(text) + 1 < cap)
+		return end;
+	snprintf(out->why, sizeof(out->why), "the reply is longer than %zu bytes", cap);
+	return CLICKHOUSE_REFUSED;
+}
+
 enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql, const char *id,
 	const char *parameters, const struct clickhouse_spooled *what, const void *body,
 	struct clickhouse_answer *out)

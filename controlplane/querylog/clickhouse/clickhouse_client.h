@@ -80,6 +80,10 @@ enum clickhouse_end clickhouse_answer_read(
 // Runs a statement.
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_ask(
 	struct clickhouse_client *c, const char *sql, struct clickhouse_answer *out);
+// Runs a SELECT with bound parameters: `parameters` is "param_a=b&..." for each `{a:Type}`,
+// encoded. The reply's text goes into `text`. CLICKHOUSE_REFUSED also if it does not fit.
+ATTR_MUST_CHECK enum clickhouse_end clickhouse_select(struct clickhouse_client *c, const char *sql,
+	const char *parameters, char *text, size_t cap, struct clickhouse_answer *out);
 // Inserts a chunk's body by `sql` ("INSERT ... FORMAT RowBinary"); `parameters` ("&a=b") may be "".
 // `id`: the query id; the server runs one query of an id at a time.
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql,
