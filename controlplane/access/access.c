@@ -89,7 +89,7 @@ static bool path_make(char out[PATH_MAX], const char *directory, const char *nam
 }
 
 int access_open(struct access **out, struct loop *service, const char *state_directory,
-	struct events *events)
+	const char *box, struct events *events)
 {
 	struct access *a = heap_calloc(1, sizeof(*a));
 	if (!a)
@@ -108,6 +108,7 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 		return rc;
 	}
 	a->audit = (struct audit){.thread = a->thread,
+		.box = box,
 		.entries = allowance_full(AUDIT_REFUSED_BURST, clock_mono_ms())};
 	a->looked_unix_s = (int64_t)time(NULL);
 	files_load(a);

@@ -69,9 +69,9 @@ struct access {
 		audit_path[PATH_MAX];
 };
 
-// -ENOMEM, -errno. `state_directory` outlives nothing of it.
+// -ENOMEM, -errno. `state_directory` outlives nothing of it; `box`, this box's name, does.
 ATTR_MUST_CHECK int access_open(struct access **out, struct loop *service,
-	const char *state_directory, struct events *events);
+	const char *state_directory, const char *box, struct events *events);
 void access_close(struct access *a); // NULL is fine
 
 struct access_try {

@@ -16,13 +16,14 @@
 #include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
-// Begins an entry with its time and who sent it from where.
-static struct json_out *entry_begin(const char *who, const char *from)
+// Begins an entry with its time, this box, and who sent it from where.
+static struct json_out *entry_begin(const struct audit *a, const char *who, const char *from)
 {
-	char text[AUDIT_WHO_MAX + 1];
+	char text[AUDIT_WHO_MAX + 1], box[AUDIT_BOX_MAX + 1];
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_signed(o, root, "unix_s", (int64_t)time(NULL));
+	json_out_text(o, root, "box", audit_text(a->box, box, sizeof(box)));
 	json_out_text(o, root, "who", audit_text(who, text, sizeof(text)));
 	json_out_text(o, root, "from", audit_text(from, text, sizeof(text)));
 	return o;
@@ -40,9 +41,10 @@ static void entry_write(
 {
 	enum { NUMBERS_AND_KEYS = 256 }; // the other texts are weir's own
 	char path[AUDIT_PATH_MAX + 1], query[AUDIT_QUERY_MAX + 1];
-	static_assert(2 * (AUDIT_WHO_MAX + 1) + sizeof(path) + sizeof(query) + NUMBERS_AND_KEYS
+	static_assert(2 * (AUDIT_WHO_MAX + 1) + AUDIT_BOX_MAX + 1 + sizeof(path) + sizeof(query)
+			      + NUMBERS_AND_KEYS
 		      <= ACCESS_LINE_MAX);
-	struct json_out *o = entry_begin(e->who, e->from);
+	struct json_out *o = entry_begin(a, e->who, e->from);
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "method", e->method);
 	json_out_text(o, root, "path", audit_path(e->path, path, sizeof(path)));
@@ -60,20 +62,22 @@ static void entry_write(
 
 // `n` is not 0: with it as `key`.
 static void note_write(struct audit *a, enum access_log log, const char *who, const char *from,
-	const char *what, const char *key, unsigned n)
+	const char *what, const char *why, const char *key, unsigned n)
 {
-	char text[AUDIT_PATH_MAX + 1];
-	struct json_out *o = entry_begin(who, from);
+	char text[AUDIT_PATH_MAX + 1], reason[AUDIT_WHY_MAX + 1];
+	struct json_out *o = entry_begin(a, who, from);
 	json_out_text(o, json_out_root(o), "what", audit_text(what, text, sizeof(text)));
+	if (*why)
+		json_out_text(o, json_out_root(o), "why", audit_text(why, reason, sizeof(reason)));
 	if (n)
 		json_out_count(o, json_out_root(o), key, n);
 	entry_end(a, o, log);
 }
 
-void audit_note(
-	struct audit *a, const char *who, const char *from, const char *what, unsigned version)
+void audit_note(struct audit *a, const char *who, const char *from, const char *what,
+	const char *why, unsigned version)
 {
-	note_write(a, ACCESS_CHANGES, who, from, what, "version", version);
+	note_write(a, ACCESS_CHANGES, who, from, what, why, "version", version);
 }
 
 void audit_change(struct audit *a, const struct audit_entry *e)
@@ -126,7 +130,7 @@ static bool bytes_take(
 int audit_begin(
 	struct audit *a, const struct audit_entry *e, enum audit_bound bound, uint64_t now_ms)
 {
-	enum { BESIDE = 512 }; // what else an entry has, and the note of a version
+	enum { BESIDE = 768 }; // what else an entry has, and the note of a version
 	char query[AUDIT_QUERY_MAX + 1];
 	int rc = 0;
 	if (!audit_query(e->query, e->params, query, sizeof(query)))
@@ -175,7 +179,7 @@ void audit_locked(struct audit *a, const char *from, const char *what, uint64_t 
 {
 	if (!entry_may(a, now_ms))
 		return;
-	note_write(a, ACCESS_REFUSED, "weir", from, what, "left_out", a->left_out);
+	note_write(a, ACCESS_REFUSED, "weir", from, what, "", "left_out", a->left_out);
 	a->left_out = 0;
 }
 

@@ -29,7 +29,9 @@ enum {
 	AUDIT_LINES_EACH = 4, // begin, version, reply, and one behind a 504
 	AUDIT_LINES_OWN = 32, // for weir itself, and for logins
 	AUDIT_WHO_MAX = 80,
+	AUDIT_BOX_MAX = 63,
 	AUDIT_PATH_MAX = 120,
+	AUDIT_WHY_MAX = 255,
 	AUDIT_QUERY_MAX = 3200,
 	AUDIT_READ_MAX = 512 << 10,
 	AUDIT_LIMIT_MAX = 1000,
@@ -43,6 +45,7 @@ struct audit_user {
 
 struct audit {
 	struct access_thread *thread;
+	const char *box;          // name of this box; outlives the log
 	struct allowance entries; // for refused requests
 	unsigned left_out;
 	unsigned begun; // requests whose reply has no entry yet
@@ -71,9 +74,9 @@ void audit_left_out(struct audit *a);
 // `what` is locked out, by tries from the address `from`.
 void audit_locked(struct audit *a, const char *from, const char *what, uint64_t now_ms);
 // What happened without a request of its own, or beside it. `from`: an address, or "". `version`:
-// the number of a version of the configuration, or 0.
-void audit_note(
-	struct audit *a, const char *who, const char *from, const char *what, unsigned version);
+// the number of a version of the configuration, or 0; `why`: of that version, or "".
+void audit_note(struct audit *a, const char *who, const char *from, const char *what,
+	const char *why, unsigned version);
 
 // The newest `limit` changes and the newest `limit` of the rest, of the log at `path`, as the text
 // of a JSON array, the oldest first; malloced. -ENOMEM, -errno. Reads AUDIT_READ_MAX bytes of each

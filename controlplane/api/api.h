@@ -102,6 +102,7 @@ struct api_deps { // everything here outlives the API
 	// If set, config_current is, too.
 	const struct config_control *control;
 	const char *state_directory; // folder of tokens and the audit log
+	const char *box;             // name of this box; NULL: ""
 	const char *config_path;
 	// The configuration in force, from which a rebuild takes its lists.
 	const struct config *(*config_current)(void *reload_arg);

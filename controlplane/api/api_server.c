@@ -146,7 +146,7 @@ void api_audit_begin(struct api *a, struct http_exchange *x)
 
 void api_audit_version(struct api *a, const struct config_version *v, struct access_job *after)
 {
-	audit_note(&a->access->audit, v->who, "", v->what, v->number);
+	audit_note(&a->access->audit, v->who, "", v->what, v->why, v->number);
 	after->work = NULL;
 	access_thread_job(a->access->thread, after);
 }
@@ -560,8 +560,8 @@ static int parts_open(struct api *a, int fd)
 	if (rc == 0)
 		rc = baselines_open(a, &a->deps);
 	if (rc == 0)
-		rc = access_open(
-			&a->access, a->deps.service, a->deps.state_directory, a->deps.events);
+		rc = access_open(&a->access, a->deps.service, a->deps.state_directory,
+			a->deps.box ? a->deps.box : "", a->deps.events);
 	if (rc == 0)
 		rc = api_listen_open(a);
 	for (const struct api_part *const *p = api_parts; rc == 0 && *p; p++)

@@ -71,9 +71,10 @@ static int memory_open(struct app *a, char why[APP_WHY_MAX])
 
 static int loops_open(struct app *a, char why[APP_WHY_MAX])
 {
+	app_box_name(a);
 	int rc = loop_new("service", &a->service);
 	if (rc == 0)
-		rc = app_events_open(&a->events);
+		rc = app_events_open(&a->events, a->box);
 	if (rc == 0)
 		rc = app_versions_open(a);
 	if (rc == 0)
@@ -148,6 +149,7 @@ static void deps_fill(struct app *a)
 		.group_pause = app_group_pause,
 		.metrics = &a->started->metrics,
 		.control = &a->started->control,
+		.box = a->box,
 		.state_directory = a->started->runtime.state_directory,
 		.last_reload = app_last_reload,
 		.changes = app_changes,

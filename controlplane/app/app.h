@@ -197,7 +197,8 @@ struct app {
 	struct sync *sync;
 	struct sink_thread *output[APP_OUTPUTS_MAX];
 	unsigned outputs;
-	char box[4 * HOST_NAME_MAX_BYTES + 1]; // name of this box in the query log
+	char box[4 * HOST_NAME_MAX_BYTES
+		 + 1]; // name of this box in query log, events and audit log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 32];
 	int start_err;
@@ -270,6 +271,7 @@ void app_frontends_loops_free(struct app *a);
 // app_log.c. The query log is opened after the resolvers, which write to it, started before their
 // loops run, and stopped once their loops have ended. app_log_names is called whenever the
 // configuration or the lists change, before the policy image of that generation is published.
+void app_box_name(struct app *a); // sets a->box by the configuration of the start; first
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]);      // after app_log_open
 ATTR_MUST_CHECK int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX]); // after app_log_open

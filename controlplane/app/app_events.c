@@ -29,10 +29,10 @@ static const struct event_condition_kind of_alarm[EVENT_SEVERITIES] = {
 static const struct event_condition_kind of_upstream = {
 	EVENT_upstream_down, EVENT_upstream_up, EVENT_IS_warning, "server", "over", 2};
 
-int app_events_open(struct app_events **out)
+int app_events_open(struct app_events **out, const char *box)
 {
 	struct app_events *w = heap_calloc(1, sizeof(*w));
-	int rc = w ? events_open(&w->events) : -ENOMEM;
+	int rc = w ? events_open(&w->events, box) : -ENOMEM;
 	if (rc < 0) {
 		heap_free(w);
 		return rc;

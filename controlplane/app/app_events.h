@@ -11,8 +11,8 @@
 
 struct app_events;
 
-ATTR_MUST_CHECK int app_events_open(struct app_events **out); // -ENOMEM
-void app_events_close(struct app_events *w);                  // after the last event; NULL is fine
+ATTR_MUST_CHECK int app_events_open(struct app_events **out, const char *box); // -ENOMEM
+void app_events_close(struct app_events *w); // after the last event; NULL is fine
 struct events *app_events_of(struct app_events *w);
 // Conditions that last or ended lately, as the looks found them.
 const struct event_conditions *app_events_conditions(const struct app_events *w);

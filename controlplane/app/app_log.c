@@ -19,11 +19,13 @@
 #include <weir/log.h>
 #include <weir/text.h>
 
-// Sets the name of this box. text_name escapes it, because a host name may have any bytes.
-static void box_name(struct app *a)
+// text_name escapes the name, because a host name may have any bytes.
+void app_box_name(struct app *a)
 {
 	char host[HOST_NAME_MAX_BYTES + 1] = "";
 	const char *box = a->started->query_log.box;
+	if (!box[0])
+		box = a->started->sync.name;
 	if (!box[0]) {
 		if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
 			snprintf(host, sizeof(host), "weir");
@@ -50,7 +52,6 @@ static int sinks_add(struct app *a)
 
 int app_log_open(struct app *a, char why[APP_WHY_MAX])
 {
-	box_name(a);
 	char hand[PATH_MAX];
 	snprintf(hand, sizeof(hand), "%s/" SHM_NAME_LOG_HAND, a->paths.mem);
 	const struct querylog_settings settings = {.box = a->box, .hand_path = hand};

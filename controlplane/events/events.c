@@ -99,6 +99,7 @@ static const enum event_severity usual[EVENT_KIND_COUNT] = {
 };
 
 struct events {
+	const char *box;
 	uint64_t first; // number of the first event of this process
 	uint64_t count; // events ever; event `first + i` is in slot `i % EVENTS_MAX`
 	uint64_t left_out;
@@ -109,11 +110,12 @@ struct events {
 	struct event_record event[EVENTS_MAX];
 };
 
-int events_open(struct events **out)
+int events_open(struct events **out, const char *box)
 {
 	struct events *e = heap_calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
+	e->box = box;
 	e->first = clock_ms_of(CLOCK_REALTIME);
 	pthread_mutex_init(&e->lock, NULL);
 	thread_cond_init(&e->more);
@@ -138,6 +140,7 @@ static void log_add(const struct event_record *v)
 		[EVENT_IS_error] = LOG_LEVEL_ERROR};
 	struct log_event line = {.kind = event_kind_names[v->kind],
 		.text = v->text,
+		.box = v->box,
 		.number = v->number,
 		.count = v->fields};
 	static_assert((int)EVENT_FIELDS_MAX <= (int)LOG_EVENT_FIELDS_MAX);
@@ -154,7 +157,8 @@ static void add(struct events *e, enum event_kind kind, enum event_severity seve
 	*v = (struct event_record){.number = e->first + e->count,
 		.unix_ms = (int64_t)clock_ms_of(CLOCK_REALTIME),
 		.kind = kind,
-		.severity = severity};
+		.severity = severity,
+		.box = e->box};
 	(void)vsnprintf(v->text, sizeof(v->text), fmt, args);
 	for (; fields && fields->name && v->fields < EVENT_FIELDS_MAX; fields++) {
 		v->name[v->fields] = fields->name;
@@ -270,6 +274,7 @@ void event_json(struct json_out *o, struct json_node *n, const struct event_reco
 	json_out_signed(o, n, "unix_ms", e->unix_ms);
 	json_out_text(o, n, "kind", event_kind_names[e->kind]);
 	json_out_text(o, n, "severity", event_severity_names[e->severity]);
+	json_out_text(o, n, "box", e->box);
 	json_out_text(o, n, "text", e->text);
 	struct json_node *fields = json_out_object(o, n, "fields");
 	for (unsigned i = 0; i < e->fields; i++)

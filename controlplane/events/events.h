@@ -37,6 +37,7 @@ struct event_record {
 	int64_t unix_ms;
 	enum event_kind kind;
 	enum event_severity severity;
+	const char *box; // name of this box; outlives the events
 	unsigned fields;
 	char text[EVENT_TEXT_MAX];
 	const char *name[EVENT_FIELDS_MAX];
@@ -47,8 +48,9 @@ struct events;
 struct json_node;
 struct json_out;
 
-ATTR_MUST_CHECK int events_open(struct events **out); // -ENOMEM
-void events_close(struct events *e);                  // NULL is fine
+// `box`: the name of this box, which outlives the events. -ENOMEM.
+ATTR_MUST_CHECK int events_open(struct events **out, const char *box);
+void events_close(struct events *e); // NULL is fine
 
 // Adds an event with the usual severity of its kind. `e` may be NULL.
 void events_add(struct events *e, enum event_kind kind, const struct event_field *fields,

@@ -373,7 +373,11 @@ static void take_apply(struct sync *s)
 {
 	char what[CONFIG_VERSION_WHAT_MAX];
 	snprintf(what, sizeof(what), "sync version %u of %.40s", s->offer.version, s->offer.box);
-	const struct apply_request r = {.who = "sync", .what = what, .shared = s->offer.text};
+	char why[CONFIG_VERSION_WHY_MAX] = "";
+	if (*s->offer.author)
+		snprintf(why, sizeof(why), "made there by %s", s->offer.author);
+	const struct apply_request r = {
+		.who = "sync", .what = what, .why = why, .shared = s->offer.text};
 	s->is_applying = true;
 	const int rc = s->hooks.apply(s->hooks.arg, &r, applied, s);
 	if (rc == 0)
@@ -885,8 +889,10 @@ const struct sync_offer *sync_offered(struct sync *s)
 {
 	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
 	struct sync_offer *o = &s->out;
-	if (is_good(v) && (s->out_of != v->in_force.number || (!o->text && !*s->out_why)))
+	if (is_good(v) && (s->out_of != v->in_force.number || (!o->text && !*s->out_why))) {
 		out_make(s, v->in_force.number);
+		sync_author_set(o, v->in_force.who, v->in_force.what);
+	}
 	if (o->epoch != own_epoch(s))
 		o->signature[0] = '\0';
 	o->epoch = own_epoch(s);

@@ -177,6 +177,14 @@ int sync_form_read(const char *(*field)(const void *arg, const char *name), cons
 
 // The reply.
 
+void sync_author_set(struct sync_offer *o, const char *who, const char *what)
+{
+	snprintf(o->author, sizeof(o->author), "%s: %s", who, what);
+	for (char *at = o->author; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+}
+
 char *sync_line_write(const struct sync_offer *offer)
 {
 	struct json_out *o = json_out_new();
@@ -188,6 +196,7 @@ char *sync_line_write(const struct sync_offer *offer)
 	json_out_text(o, root, "digest", offer->digest);
 	if (*offer->signature)
 		json_out_text(o, root, "signature", offer->signature);
+	json_out_text(o, root, "author", offer->author);
 	json_out_bool(o, root, "unchanged", !offer->text);
 	if (offer->text)
 		json_out_text(o, root, "text", offer->text);
@@ -227,6 +236,15 @@ static int text_read(const struct json_in *v, struct sync_offer *out, char why[S
 	return rc == -ENOMEM ? rc : 0;
 }
 
+// A text that is not printable ASCII, or too long, counts as absent: nothing depends on it.
+static void author_read(const char *text, char out[SYNC_AUTHOR_MAX + 1])
+{
+	size_t len = 0;
+	while (text[len] >= ' ' && text[len] <= '~')
+		len++;
+	snprintf(out, SYNC_AUTHOR_MAX + 1, "%s", !text[len] && len <= SYNC_AUTHOR_MAX ? text : "");
+}
+
 static int values_read(const struct json_in *v, struct sync_offer *out, char why[SYNC_WHY_MAX])
 {
 	const int64_t protocol = json_in_number(json_in_get(v, "protocol"));
@@ -260,6 +278,7 @@ static int values_read(const struct json_in *v, struct sync_offer *out, char why
 	snprintf(out->box, sizeof(out->box), "%s", box);
 	snprintf(out->digest, sizeof(out->digest), "%s", digest);
 	snprintf(out->signature, sizeof(out->signature), "%s", signature);
+	author_read(json_in_text(json_in_get(v, "author")), out->author);
 	return out->is_unchanged ? 0 : text_read(v, out, why);
 }
 

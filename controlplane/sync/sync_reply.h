@@ -20,6 +20,7 @@ enum {
 	SYNC_NAME_MAX = 63,       // bytes of a box's name
 	SYNC_DIGEST_LEN = 64,     // hexadecimal digits of a SHA-256
 	SYNC_SIGNATURE_LEN = 128, // hexadecimal digits of an Ed25519 signature
+	SYNC_AUTHOR_MAX = 170,    // bytes of who made a version, and by what
 	SYNC_REASON_MAX = 256,    // bytes of the reason for a refusal
 	SYNC_SOFTWARE_MAX = 63,   // bytes of a version of weir
 	SYNC_WAIT_S = 30,         // how long a primary may hold a poll
@@ -78,6 +79,8 @@ struct sync_offer {
 	bool is_unchanged;                      // the secondary has it: no text
 	char *text;                             // for free(); NULL with is_unchanged
 	size_t len;
+	// Who made the version there, by what: printable ASCII; "": not known.
+	char author[SYNC_AUTHOR_MAX + 1];
 	char text_why[CONFIG_WHY_MAX]; // why the text is no shared part; "": it is one
 };
 
@@ -89,6 +92,9 @@ char *sync_line_write(const struct sync_offer *o);
 ATTR_MUST_CHECK int sync_line_read(
 	const char *line, size_t len, struct sync_offer *out, char why[SYNC_WHY_MAX]);
 void sync_offer_free(struct sync_offer *o); // it is empty afterwards
+
+// Sets the author by the two texts of a version, whose other bytes become "?".
+void sync_author_set(struct sync_offer *o, const char *who, const char *what);
 
 // The SHA-256 of a text as hexadecimal digits. False: OpenSSL has no memory.
 ATTR_MUST_CHECK bool sync_digest(const char *text, size_t len, char out[SYNC_DIGEST_LEN + 1]);

@@ -84,7 +84,7 @@ struct config_query_log {
 	struct config_webhook *webhooks;
 	bool enabled;               // true
 	uint32_t sample;            // 1
-	char *box;                  // "": the host's name
+	char *box;                  // "": sync.name, or else the host's name
 	enum log_clients anonymize; // LOG_CLIENTS_WHOLE
 	unsigned exclude_domain_count, exclude_client_count;
 	struct dns_name *exclude_domains;   // each stands for all names below it, too

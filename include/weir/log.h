@@ -43,6 +43,7 @@ struct log_field {
 };
 struct log_event {
 	const char *kind, *text; // `kind`, and names of fields: constants
+	const char *box;         // name of this box
 	uint64_t number;
 	unsigned count; // number of fields
 	struct log_field field[LOG_EVENT_FIELDS_MAX];

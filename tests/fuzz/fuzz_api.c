@@ -73,7 +73,7 @@ static void log_open(void)
 
 static void events_begin(void)
 {
-	FUZZ_CHECK(events_open(&events) == 0);
+	FUZZ_CHECK(events_open(&events, "box") == 0);
 	events_add(events, EVENT_list_failed, EVENT_FIELDS({"list", "a\xff\n\"b\""}), "list %s",
 		"\x01\x80");
 }

@@ -57,6 +57,7 @@ size_t event_journal_text(const struct event_record *e, char out[EVENT_JOURNAL_M
 	field_put(&d, "WEIR_", "EVENT", event_kind_names[e->kind]);
 	field_put(&d, "WEIR_", "EVENT_NUMBER", number);
 	field_put(&d, "WEIR_", "SEVERITY", event_severity_names[e->severity]);
+	field_put(&d, "WEIR_", "BOX", e->box);
 	for (unsigned i = 0; i < e->fields; i++)
 		field_put(&d, "WEIR_", e->name[i], e->value[i]);
 	return d.len;

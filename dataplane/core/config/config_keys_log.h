@@ -11,7 +11,8 @@
 		"Queries for each record of the log. The record's weight is the number of "    \
 		"queries that it stands for.")                                                 \
 	X(query_log, box, box, TEXT, none, "", 0, 63, RESTART,                                 \
-		"Name of this box in the log. Empty: its host name.")                          \
+		"Name of this box in the query log, events and the audit log. Empty: "         \
+		"`sync.name`, or else the host name.")                                         \
 	X(query_log, anonymize, anonymize, CHOICE, log_anonymize, "none", 0, 0, LIVE,          \
 		"What the log has of a client, and all else that shows some to users of weir " \
 		"(`watch`, `connections`, `tcp`), whatever their role. `none`: its address "   \

@@ -64,7 +64,10 @@ static size_t event_put(char *out, const struct log_event *e)
 {
 	char value[LOG_FIELD_MAX];
 	size_t len = (size_t)snprintf(out, LOG_EVENT_TEXT_MAX,
-		",\"event\":\"%.40s\",\"number\":%" PRIu64 ",\"fields\":{", e->kind, e->number);
+		",\"event\":\"%.40s\",\"number\":%" PRIu64 ",\"box\":", e->kind, e->number);
+	(void)snprintf(value, sizeof(value), "%s", e->box);
+	len += string_put(out + len, value);
+	len += (size_t)snprintf(out + len, 16, ",\"fields\":{");
 	for (unsigned i = 0; i < e->count && i < LOG_EVENT_FIELDS_MAX; i++) {
 		len += (size_t)snprintf(
 			out + len, 40, "%s\"%.30s\":", i ? "," : "", e->field[i].name);

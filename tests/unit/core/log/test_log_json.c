@@ -58,6 +58,7 @@ TEST(test_event)
 	struct log_event e = {.kind = "upstream_down",
 		.text = "server \"one\" is down",
 		.number = INT64_MAX,
+		.box = "box\"1",
 		.count = 2,
 		.field = {{"server", "\"one\""}, {"lasted_s", "3"}}};
 	struct log_json l = {
@@ -66,6 +67,7 @@ TEST(test_event)
 	assert_string_equal(text_of(root, "message"), "server \"one\" is down");
 	assert_string_equal(text_of(root, "event"), "upstream_down");
 	assert_int_equal(json_integer_value(json_object_get(root, "number")), INT64_MAX);
+	assert_string_equal(text_of(root, "box"), "box\"1");
 	const json_t *fields = json_object_get(root, "fields");
 	assert_string_equal(text_of(fields, "server"), "\"one\"");
 	assert_string_equal(text_of(fields, "lasted_s"), "3");
@@ -76,6 +78,7 @@ TEST(test_event)
 	for (unsigned i = 0; i < 2 * e.count; i++) {
 		static const char *const names[] = {"one", "two", "three", "four"};
 		memset(long_value, i < e.count ? '\\' : 1, sizeof(long_value) - 1);
+		e.box = long_value;
 		e.field[i % e.count] = (struct log_field){names[i % e.count], long_value};
 		json_decref(parse(&l));
 	}

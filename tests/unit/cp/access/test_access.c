@@ -15,10 +15,10 @@ static const struct config_control config = {.client_count = 2,
 static int setup(void **)
 {
 	if (folder_make(folder, "access") || loop_new("service", &service) < 0
-		|| events_open(&events) < 0)
+		|| events_open(&events, "box") < 0)
 		return -1;
 	snprintf(tokens_path, sizeof(tokens_path), "%s/tokens", folder);
-	return access_open(&a, service, folder, events);
+	return access_open(&a, service, folder, "box", events);
 }
 
 static int teardown(void **)
@@ -89,7 +89,7 @@ TEST_WITH(test_token, setup, teardown)
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
 	assert_int_equal(user.role, CONTROL_NONE);
 	access_close(a);
-	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
 }
 
@@ -298,7 +298,7 @@ TEST_WITH(test_damaged, setup, teardown)
 	fputs("ops admin\n", f);
 	assert_int_equal(fclose(f), 0);
 	access_close(a);
-	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_unknown);
 	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
 	assert_false(a->passwords_damaged);
@@ -314,7 +314,7 @@ TEST_WITH(test_damaged_passwords, setup, teardown)
 	settle();
 	text_to_file(text_from("%s/passwords", folder), "weir-passwords 1\neve admin\n");
 	access_close(a);
-	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_GRANTED);
 	assert_int_equal(make("new", CONTROL_ADMIN), 0);
 	settle();
@@ -330,17 +330,17 @@ TEST_WITH(test_places, setup, teardown)
 	set("eve");
 	assert_true(logs_in("eve", "a long password"));
 	access_close(a); // which ends what is being stored
-	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	assert_int_equal(lockout_places_used(&a->known_places), 1);
 	assert_true(logs_in("eve", "a long password"));
 	assert_int_equal(lockout_places_used(&a->known_places), 1);
 	access_close(a);
 	text_to_file(path, "weir-places 2\nfe0\n");
-	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	assert_int_equal(lockout_places_used(&a->known_places), 0);
 	assert_true(logs_in("eve", "a long password"));
 	access_close(a);
-	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	assert_int_equal(lockout_places_used(&a->known_places), 1);
 }
 
@@ -349,7 +349,7 @@ TEST_WITH(test_unreadable, setup, teardown)
 {
 	access_close(a);
 	assert_int_equal(mkdir(tokens_path, 0700), 0); // it opens, and read() fails
-	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
 }
 

@@ -185,7 +185,8 @@ static struct audit_entry refused_entry(void)
 
 TEST_WITH(test_entries, setup, teardown)
 {
-	struct audit a = {.thread = t, .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
+	struct audit a = {
+		.thread = t, .box = "box1", .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
 	const struct audit_entry e = refused_entry(),
 				 change = {.who = "uid 0",
 					 .from = "pid 1",
@@ -221,24 +222,27 @@ static void note_find(struct access_job *j)
 {
 	char *all = read_now(10);
 	j->err = strstr(all, "\"who\":\"timer\",\"from\":\"\",\"what\":\"end of allow "
-			     "a?.test\",\"version\":7}")
+			     "a?.test\",\"why\":\"of ?kids?\",\"version\":7}")
 			 ? -7
 			 : 0;
 }
 
 TEST_WITH(test_note, setup, teardown)
 {
-	struct audit a = {.thread = t};
+	struct audit a = {.thread = t, .box = "box1"};
 	struct access_job find = {.work = note_find, .done = job_done},
 			  wait = {.work = NULL, .done = job_done, .err = -7};
 	dones = 0;
-	audit_note(&a, "timer", "", "end of allow a\".test", 7);
-	audit_note(&a, "weir", "192.0.2.7", "this address is locked out for 60 s", 0);
+	audit_note(&a, "timer", "", "end of allow a\".test", "of \"kids\"", 7);
+	audit_note(&a, "weir", "192.0.2.7", "this address is locked out for 60 s", "", 0);
 	access_thread_job(t, &find);
 	access_thread_job(t, &wait);
 	char *all = read_all(10);
 	loops_settle(&service, 1);
 	assert_int_equal(dones, 2);
+	assert_non_null(strstr(all, "\"box\":\"box1\",\"who\":\"timer\",\"from\":\"\",\"what\":"
+				    "\"end of allow a?.test\","
+				    "\"why\":\"of ?kids?\",\"version\":7}"));
 	assert_non_null(strstr(
 		all, "\"from\":\"192.0.2.7\",\"what\":\"this address is locked out for 60 s\"}"));
 }
@@ -246,7 +250,7 @@ TEST_WITH(test_note, setup, teardown)
 // What a client fills up is cut, and the line is not lost.
 TEST_WITH(test_longest, setup, teardown)
 {
-	struct audit a = {.thread = t};
+	struct audit a = {.thread = t, .box = "box1"};
 	char path_[2000] = "", query[8000] = "name=", who[HTTP_WHO_MAX];
 	struct access_thread_counts c;
 	memset(path_, '\x01', sizeof(path_) - 1);
@@ -315,7 +319,7 @@ TEST_WITH(test_values, setup, teardown)
 	snprintf(query, sizeof(query), "name=%0*u&place=b", AUDIT_QUERY_MAX - 40, 1);
 	assert_true(audit_query(fields_of(query), "name place", out, sizeof(out)));
 	assert_non_null(strstr(out, "1&place=b"));
-	struct audit a = {.thread = t};
+	struct audit a = {.thread = t, .box = "box1"};
 	struct audit_entry e = {.who = "token ops", .params = "name place"};
 	e.query = fields_of(query);
 	assert_int_equal(audit_begin(&a, &e, AUDIT_OF_USER, 0), 0);
@@ -330,7 +334,8 @@ TEST_WITH(test_values, setup, teardown)
 // However many requests are refused, the entries of changes stay, and are shown.
 TEST_WITH(test_refused_push_nothing_out, setup, teardown)
 {
-	struct audit a = {.thread = t, .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
+	struct audit a = {
+		.thread = t, .box = "box1", .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
 	struct access_thread_counts c;
 	struct audit_entry change = refused_entry(), refused = change;
 	char why[ACCESS_LINE_MAX - 1000];
@@ -366,7 +371,8 @@ static void hold_work(struct access_job *j)
 // What the disk has not taken holds up those that come, and costs no entry.
 TEST_WITH(test_no_room, setup, teardown)
 {
-	struct audit a = {.thread = t, .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
+	struct audit a = {
+		.thread = t, .box = "box1", .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
 	struct access_job job = {.work = hold_work, .done = job_done};
 	const struct audit_entry e = {.who = "uid 0",
 		.from = "",
@@ -404,7 +410,7 @@ TEST_WITH(test_no_room, setup, teardown)
 // One user fills the log no faster than its allowance, and holds up no other.
 TEST_WITH(test_allowance, setup, teardown)
 {
-	struct audit a = {.thread = t};
+	struct audit a = {.thread = t, .box = "box1"};
 	struct audit_entry e = {
 		.who = "token ops", .query = fields_of("toggle=api"), .params = "toggle"};
 	unsigned n = 0;
@@ -426,7 +432,7 @@ TEST_WITH(test_allowance, setup, teardown)
 TEST_WITH(test_allowance_of_all, setup, teardown)
 {
 	enum { ENTRY_MIN = 512 };
-	struct audit a = {.thread = t};
+	struct audit a = {.thread = t, .box = "box1"};
 	char who[32];
 	struct audit_entry e = {.who = who, .query = fields_of("toggle=api"), .params = "toggle"};
 	uint64_t bytes = 0;
@@ -444,7 +450,7 @@ TEST_WITH(test_allowance_of_all, setup, teardown)
 // Users who are no admins leave room for those, however many they are and however long they go on.
 TEST_WITH(test_allowance_of_admins, setup, teardown)
 {
-	struct audit a = {.thread = t};
+	struct audit a = {.thread = t, .box = "box1"};
 	char who[32];
 	struct audit_entry e = {.query = fields_of("toggle=api"), .params = "toggle"};
 	for (unsigned s = 0; s < 3600; s++) {
@@ -466,7 +472,7 @@ TEST_WITH(test_allowance_of_admins, setup, teardown)
 // One user alone leaves room for others.
 TEST_WITH(test_allowance_of_another, setup, teardown)
 {
-	struct audit a = {.thread = t};
+	struct audit a = {.thread = t, .box = "box1"};
 	struct audit_entry e = {.query = fields_of("toggle=api"), .params = "toggle"};
 	for (unsigned s = 0; s < 7200; s++) {
 		e.who = "token ops";

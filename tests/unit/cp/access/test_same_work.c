@@ -155,8 +155,8 @@ TEST(test_logins)
 	struct access *a;
 	assert_int_equal(folder_make(folder, "same_work"), 0);
 	assert_int_equal(loop_new("service", &service), 0);
-	assert_int_equal(events_open(&events), 0);
-	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(events_open(&events, "box"), 0);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	call_make("eve", "a long password");
 	call.user.role = CONTROL_READ;
 	assert_int_equal(access_password_set(a, &call), 0);

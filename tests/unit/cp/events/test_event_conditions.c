@@ -20,7 +20,7 @@ static int fresh(void **)
 	memset(&conditions, 0, sizeof(conditions));
 	now_ms = 5000;
 	after = 0;
-	return events_open(&events);
+	return events_open(&events, "box");
 }
 
 FIXTURE(gone, events_close(events))

@@ -12,6 +12,7 @@ static int fresh(void **)
 		.unix_ms = 1795615200123,
 		.kind = EVENT_list_failed,
 		.severity = EVENT_IS_warning,
+		.box = "box1",
 		.fields = 1,
 		.text = "list \"ads\" failed",
 		.name = {"why"},
@@ -24,7 +25,7 @@ TEST_WITH(an_event_is_a_line_a_field, fresh, NULL)
 	char text[EVENT_JOURNAL_MAX];
 	static const char want[] = "MESSAGE=list \"ads\" failed\nPRIORITY=4\n"
 				   "SYSLOG_IDENTIFIER=weir-events\nWEIR_EVENT=list_failed\n"
-				   "WEIR_EVENT_NUMBER=17\nWEIR_SEVERITY=warning\n"
+				   "WEIR_EVENT_NUMBER=17\nWEIR_SEVERITY=warning\nWEIR_BOX=box1\n"
 				   "WEIR_WHY=a\"b\\c]d\n";
 	assert_int_equal(event_journal_text(&event, text), sizeof(want) - 1);
 	assert_memory_equal(text, want, sizeof(want) - 1);

@@ -33,7 +33,7 @@ FIXTURE_OF(group_teardown, rmdir(folder))
 static int fresh(void **)
 {
 	config = (struct config_events){.journal = EVENTS_JOURNAL_OFF, .syslog = none};
-	if (events_open(&events) < 0)
+	if (events_open(&events, "box") < 0)
 		return -1;
 	const struct event_outs_settings s = {
 		.events = events, .box = "box", .journal_socket = journal.sun_path};

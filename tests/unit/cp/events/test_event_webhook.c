@@ -36,7 +36,7 @@ static int fresh(void **)
 		.to = {.url = url, .per_minute = 600}, .kinds = EVENT_KINDS_ALL};
 	status = 204;
 	received = 0;
-	if (events_open(&events) < 0)
+	if (events_open(&events, "box") < 0)
 		return -1;
 	const struct event_outs_settings s = {.events = events, .box = "box"};
 	return event_outs_open(&outs, &s);

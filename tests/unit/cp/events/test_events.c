@@ -7,7 +7,7 @@
 static struct events *events;
 static uint64_t missed;
 
-FIXTURE_OF(fresh, events_open(&events))
+FIXTURE_OF(fresh, events_open(&events, "box"))
 
 FIXTURE(gone, events_close(events))
 
@@ -42,7 +42,7 @@ TEST_WITH(numbers_go_on_after_a_restart, fresh, gone)
 	add(5);
 	const uint64_t last = events_newest(events);
 	WAIT_FOR(clock_ms_of(CLOCK_REALTIME) > last);
-	assert_int_equal(events_open(&later), 0);
+	assert_int_equal(events_open(&later, "box"), 0);
 	events_add(later, EVENT_process_started, NULL, "again");
 	const struct event_record *e = events_next(later, last, &missed);
 	assert_non_null(e);

@@ -188,7 +188,7 @@ TEST(test_close_while_followed)
 
 static int setup(void **)
 {
-	if (events_open(&events) < 0)
+	if (events_open(&events, "box") < 0)
 		return -1;
 	return api_rig_open((struct api_deps){.events = events});
 }

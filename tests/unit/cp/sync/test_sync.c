@@ -64,6 +64,7 @@ static int apply(void *, const struct apply_request *r,
 	void (*done)(void *, int, const char *, const char *), void *arg)
 {
 	assert_string_equal(r->who, "sync");
+	assert_string_equal(r->why, "made there by token ops: config set");
 	snprintf(applied, sizeof(applied), "%s", r->shared);
 	apply_done = done;
 	apply_arg = arg;
@@ -101,7 +102,7 @@ static int start(void **state)
 {
 	assert_int_equal(own_folder_setup(state), 0);
 	assert_int_equal(loop_new("test", &loop), 0);
-	assert_int_equal(events_open(&events), 0);
+	assert_int_equal(events_open(&events, "box"), 0);
 	config = (struct config){
 		.sync = {.primary = url, .token = token, .ca_file = none, .name = name}};
 	versions = (struct versions_status){
@@ -160,6 +161,7 @@ static void reply(const char *from, uint64_t epoch, unsigned version, const char
 	p->offer = (struct sync_offer){.epoch = epoch, .version = version, .len = strlen(yaml)};
 	snprintf(p->offer.box, sizeof(p->offer.box), "%s", from);
 	assert_true(sync_digest(yaml, strlen(yaml), p->offer.digest));
+	sync_author_set(&p->offer, "token ops", "config set");
 	p->offer.text = heap_strdup(yaml);
 	if (is_signed)
 		assert_true(sync_sign(&p->offer, key));

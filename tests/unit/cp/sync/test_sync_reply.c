@@ -108,6 +108,7 @@ static struct sync_offer offer_make(const char *text)
 {
 	struct sync_offer o = {.box = "box1", .epoch = 3, .version = 9, .text = strdup(text)};
 	o.len = strlen(text);
+	sync_author_set(&o, "token ops", "config set\n");
 	assert_true(sync_digest(text, o.len, o.digest));
 	return o;
 }
@@ -123,6 +124,7 @@ TEST(a_line_is_read_as_it_was_written)
 	assert_string_equal(got.text_why, "");
 	assert_string_equal(got.digest, o.digest);
 	assert_string_equal(got.box, "box1");
+	assert_string_equal(got.author, "token ops: config set?");
 	assert_int_equal(got.epoch, 3);
 	assert_int_equal(got.version, 9);
 	assert_false(got.is_unchanged);
@@ -146,6 +148,30 @@ TEST(a_line_with_more_fields_is_read)
 	assert_int_equal(sync_line_read(text, strlen(text), &got, why), 0);
 	assert_string_equal(got.text, o.text);
 	sync_offer_free(&got);
+	sync_offer_free(&o);
+	free(text);
+	free(line);
+}
+
+// The author is for readers alone: a version is taken without a good one.
+TEST(a_bad_author_counts_as_absent)
+{
+	static const char *const bad[] = {
+		"\"author\":\"a\\u0001b\"", "\"author\":7", "\"other\":1", NULL};
+	struct sync_offer o = offer_make("blocking:\n  deny: [\"a.test\"]\n"), got;
+	char *line = sync_line_write(&o), *text = malloc(strlen(line) + SYNC_AUTHOR_MAX + 64),
+	     most[SYNC_AUTHOR_MAX + 32];
+	static const char own[] = "\"author\":\"token ops: config set?\"";
+	const char *at = strstr(line, own);
+	sprintf(most, "\"author\":\"%0*d\"", SYNC_AUTHOR_MAX + 1, 0);
+	assert_non_null(at);
+	for (unsigned i = 0; i < 4; i++) {
+		sprintf(text, "%.*s%s%s", (int)(at - line), line, bad[i] ? bad[i] : most,
+			at + strlen(own));
+		assert_int_equal(sync_line_read(text, strlen(text), &got, why), 0);
+		assert_string_equal(got.author, "");
+		sync_offer_free(&got);
+	}
 	sync_offer_free(&o);
 	free(text);
 	free(line);

@@ -26,7 +26,7 @@ static int start(void **state)
 	assert_int_equal(own_folder_setup(state), 0);
 	fake_http_start(&http);
 	assert_int_equal(loop_new("test", &loop), 0);
-	assert_int_equal(events_open(&events), 0);
+	assert_int_equal(events_open(&events, "box"), 0);
 	assert_int_equal(updates_open(&updates, loop, events), 0);
 	config = (struct config){.updates = {.check = true, .url = url, .interval_s = DAY_S},
 		.blocking.update = {.timeout_s = 60, .allow_private = true},
