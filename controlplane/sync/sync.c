@@ -859,7 +859,7 @@ int sync_noted(struct sync *s, const struct sync_report *r, const char *from, co
 
 // Makes the text of the version in force. An error other than no memory lasts as long as the
 // version.
-static void out_make(struct sync *s, unsigned number)
+static void out_make(struct sync *s, const struct config_version *v)
 {
 	struct sync_offer *o = &s->out;
 	char *text = NULL;
@@ -870,15 +870,16 @@ static void out_make(struct sync *s, unsigned number)
 		FREE_AND_NULL(o->text);
 		o->text = text;
 		o->len = strlen(text);
-		o->version = number;
+		o->version = v->number;
+		sync_author_set(o, v->who, v->what);
 		o->signature[0] = '\0';
 	} else {
 		heap_free(text);
-		log_warning("sync: version %u is not handed out: %s", number, strerror(-rc));
+		log_warning("sync: version %u is not handed out: %s", v->number, strerror(-rc));
 	}
 	if (rc == -ENOMEM)
 		return;
-	s->out_of = number;
+	s->out_of = v->number;
 	snprintf(s->out_why, sizeof(s->out_why), "%s",
 		rc == -EFBIG ? "its shared part is over 3 MiB"
 		: rc < 0     ? strerror(-rc)
@@ -889,10 +890,8 @@ const struct sync_offer *sync_offered(struct sync *s)
 {
 	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
 	struct sync_offer *o = &s->out;
-	if (is_good(v) && (s->out_of != v->in_force.number || (!o->text && !*s->out_why))) {
-		out_make(s, v->in_force.number);
-		sync_author_set(o, v->in_force.who, v->in_force.what);
-	}
+	if (is_good(v) && (s->out_of != v->in_force.number || (!o->text && !*s->out_why)))
+		out_make(s, &v->in_force);
 	if (o->epoch != own_epoch(s))
 		o->signature[0] = '\0';
 	o->epoch = own_epoch(s);

@@ -8,12 +8,13 @@
 #include <string.h>
 
 static_assert((int)TLS_ED25519_KEY_LEN == (int)CONFIG_SYNC_KEY_LEN);
+static_assert(SYNC_AUTHOR_MAX <= 255 && SYNC_NAME_MAX <= 255, "their lengths are bytes");
 static_assert((int)SYNC_SIGNATURE_LEN == 2 * (int)TLS_ED25519_SIGNATURE_LEN);
 
-// The bytes that are signed: fields of a fixed length, and the name behind its length last, so that
-// no two offers have the same ones.
+// The bytes that are signed: fields of a fixed length, and each text behind its length, so that no
+// two offers have the same ones.
 struct signed_form {
-	uint8_t bytes[16 + 4 + 8 + 4 + SYNC_DIGEST_LEN + 1 + SYNC_NAME_MAX];
+	uint8_t bytes[16 + 4 + 8 + 4 + SYNC_DIGEST_LEN + 1 + SYNC_NAME_MAX + 1 + SYNC_AUTHOR_MAX];
 	size_t len;
 };
 
@@ -29,18 +30,24 @@ static void put_number(struct signed_form *f, uint64_t n, unsigned len)
 		f->bytes[f->len++] = (uint8_t)(n >> 8 * --len);
 }
 
+static void put_text(struct signed_form *f, const char *text)
+{
+	const size_t len = strlen(text);
+	put_number(f, len, 1);
+	put(f, text, len);
+}
+
 static void form_make(const struct sync_offer *o, struct signed_form *f)
 {
 	static const char head[16] = "weir sync signed";
-	const size_t name_len = strlen(o->box);
 	f->len = 0;
 	put(f, head, sizeof(head));
 	put_number(f, SYNC_PROTOCOL, 4);
 	put_number(f, o->epoch, 8);
 	put_number(f, o->version, 4);
 	put(f, o->digest, SYNC_DIGEST_LEN);
-	put_number(f, name_len, 1);
-	put(f, o->box, name_len);
+	put_text(f, o->box);
+	put_text(f, o->author);
 }
 
 bool sync_sign(struct sync_offer *o, const uint8_t key[CONFIG_SYNC_KEY_LEN])

@@ -26,7 +26,7 @@ static char why[SYNC_WHY_MAX];
 
 static struct sync_offer offer_signed(void)
 {
-	struct sync_offer o = {.box = "box1", .epoch = 3, .version = 9};
+	struct sync_offer o = {.box = "box1", .epoch = 3, .version = 9, .author = "uid 0: deny a.test"};
 	memset(o.digest, 'a', SYNC_DIGEST_LEN);
 	assert_true(sync_sign(&o, key));
 	return o;
@@ -64,8 +64,8 @@ TEST(a_version_without_one_names_the_key_to_set)
 TEST(each_value_is_signed)
 {
 	const struct sync_offer good = offer_signed();
-	struct sync_offer bad[6];
-	for (unsigned i = 0; i < 6; i++)
+	struct sync_offer bad[7];
+	for (unsigned i = 0; i < 7; i++)
 		bad[i] = good;
 	bad[0].epoch++;
 	bad[1].version--;
@@ -73,7 +73,8 @@ TEST(each_value_is_signed)
 	bad[3].box[3] ^= 1;
 	bad[4].box[3] = '\0';
 	bad[5].signature[127] ^= 1;
-	for (unsigned i = 0; i < 6; i++)
+	bad[6].author[4] = '1';
+	for (unsigned i = 0; i < 7; i++)
 		assert_false(is_good(&bad[i]));
 }
 
