@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/config/shared.h>
 #include <weir/heap_site.h>
 
 enum {
@@ -295,9 +296,11 @@ static void rollout_out(
 
 static void secondary_out(struct json_out *o, struct json_node *root, const struct sync_status *s)
 {
+	char sections[CONFIG_SHARED_NAMES_MAX];
 	struct json_node *n = json_out_object(o, root, "secondary");
 	json_out_text(o, n, "url", s->url);
 	json_out_text(o, n, "primary", s->memory.primary);
+	json_out_text(o, n, "sections", config_shared_names(s->sections, sections));
 	json_out_count(o, n, "version", s->version);
 	json_out_text(o, n, "result", sync_result_names[s->result]);
 	json_out_text(o, n, "reason",

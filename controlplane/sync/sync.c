@@ -62,6 +62,7 @@ struct sync {
 	bool is_clearing;  // an apply takes items of shared sections out of the managed part
 	uint64_t clear_of; // digest of this box's version that has none of them; 0: unknown
 	uint64_t poll_begun_ms, poll_due_ms, good_ms;
+	uint32_t sections; // bits of enum config_shared_section that it takes
 	int64_t good_unix_s;
 	unsigned failures;      // polls in a row
 	unsigned pending_polls; // good ones in a row while a version is being taken
@@ -759,6 +760,7 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	const bool is_same = memcmp(&n, &s->set, sizeof(n)) == 0;
 	s->set = n;
 	sync_waves_configure(s->waves, &c->sync.waves, !is_secondary(s));
+	s->sections = ~c->sync.own;
 	explicit_bzero(&n, sizeof(n));
 	if (is_same)
 		return;
@@ -791,6 +793,7 @@ void sync_status(const struct sync *s, struct sync_status *out)
 	*out = (struct sync_status){.box = s->set.box,
 		.is_secondary = is_secondary(s),
 		.url = s->set.url,
+		.sections = is_secondary(s) ? s->sections : 0,
 		.memory = s->memory,
 		.epoch = own_epoch(s),
 		.version = result_version(s),

@@ -72,6 +72,7 @@ struct sync_status {
 	const char *box;           // this box's name
 	bool is_secondary;         // the configuration names a primary
 	const char *url;           // sync.primary; ""
+	uint32_t sections; // bits of enum config_shared_section that are taken from the primary
 	struct sync_memory memory; // epoch, primary, the version refused
 	uint64_t epoch;            // the epoch of this box as a primary, at least 1
 	unsigned version;          // the primary's number of the version that `result` is of

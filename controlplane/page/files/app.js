@@ -4,10 +4,11 @@
 import { h, say, field, choice } from './dom.js';
 import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
 import { blockingFollow, blockingShow } from './pause.js';
+import { fleetLook, isInFleet } from './taken.js';
 import { _, pieces, choose, LANGUAGES } from './words.js';
 
 const VIEWS = [['now', _`Now`], ['queries', _`Queries`], ['top', _`Top`], ['client', _`Clients`], ['lists', _`Lists`], ['groups', _`Groups`], ['local', _`Local names`], ['settings', _`Settings`], ['devices', _`Set up devices`],
-  ['cache', _`Cache`], ['config', _`Configuration`], ['box', _`This box`], ['memory', _`Memory`], ['path', _`Packet path`]];
+  ['cache', _`Cache`], ['config', _`Configuration`], ['fleet', _`Fleet`], ['box', _`This box`], ['memory', _`Memory`], ['path', _`Packet path`]];
 const INSIDE = ['memory', 'path']; // what is not of every day
 
 let leave = null;
@@ -19,7 +20,7 @@ function place() {
 }
 
 function navShow(current) {
-  const links = (isInside) => VIEWS.filter(([name]) => INSIDE.includes(name) === isInside).map(([name, title]) =>
+  const links = (isInside) => VIEWS.filter(([name]) => INSIDE.includes(name) === isInside && (name !== 'fleet' || isInFleet())).map(([name, title]) =>
     h('li', {}, h('a', { href: `#/${name}`, 'aria-current': name === current ? 'page' : null }, title)));
   document.getElementById('nav').replaceChildren(...links(false),
     h('li', {}, h('details', { open: INSIDE.includes(current) }, h('summary', {}, _`Inside`), h('ul', {}, links(true)))));
@@ -30,6 +31,7 @@ async function show() {
   leave = new AbortController();
   const { signal } = leave;
   const { name, argument } = place();
+  const wasInFleet = isInFleet();
   navShow(name);
   if (name !== 'now') blockingFollow(signal); // Now shows what it asks for itself
   const main = document.getElementById('main');
@@ -37,8 +39,10 @@ async function show() {
   main.replaceChildren(box);
   document.title = `${VIEWS.find(([v]) => v === name)[1]} · weir`;
   try {
-    const view = await import(`./${name}.js`);
-    if (!signal.aborted) await view.show(box, signal, argument);
+    const [view] = await Promise.all([import(`./${name}.js`), fleetLook(signal).catch(() => {})]); // a view says what fails for itself
+    if (signal.aborted) return;
+    if (isInFleet() !== wasInFleet) navShow(name);
+    await view.show(box, signal, argument);
   } catch (e) {
     if (e.name !== 'AbortError' && !signal.aborted && e.status !== 401) box.append(h('p', { class: 'bad', role: 'alert' }, e.message));
   }

@@ -6,6 +6,7 @@ import { overridesGet, overridesShow } from './override.js';
 import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
 import { midnight, share } from './today.js';
+import { ofPrimary, takenNote } from './taken.js';
 import { _ } from './words.js';
 
 const DAY_S = 86400;
@@ -16,7 +17,7 @@ function groupShow(client, of, groups, look) {
   return h('section', {}, h('h2', {}, _`What applies to it`),
     facts([[_`Group`, h('a', { href: '#/groups' }, of.name)], [_`Lists`, of.lists.join(', ') || _`none`], [_`Blocked services`, (of.services ?? []).join(', ')],
       [_`Schedules`, of.schedules.map((s) => s.name + (s.active ? _` (applies now)` : '')).join(', ')], [_`Next change`, of.next_change_unix_s ? when(of.next_change_unix_s) : '']]),
-    mayAdmin() && to.length ? row(field(_`Another group`, to), action(_`Move`, () => change(look, _`${client} is moved to ${to.value}.`, '/groups/move', { client, group: to.value }))) : null);
+    mayAdmin() && to.length ? ofPrimary('group_members', row(field(_`Another group`, to), action(_`Move`, () => change(look, _`${client} is moved to ${to.value}.`, '/groups/move', { client, group: to.value })))) : null);
 }
 
 const seen = (unix_s) => (unix_s ? when(unix_s) : '–');
@@ -35,7 +36,7 @@ function clientsShow(day, look) {
   return table(_`Clients of the last 24 hours: ${number(day.client_count)}`, [named(_`Client`, link), named(_`Address`, (c) => c.address), { title: _`MAC address`, tight: true, of: (c) => c.mac || '–' },
     figure(_`Queries`, (c) => number(c.queries)), figure(_`Blocked`, (c) => percent(c.blocked, c.queries)), figure(_`Did not exist`, (c) => percent(c.missing, c.queries)),
     { title: _`First seen`, tight: true, of: (c) => seen(c.first_unix_s) }, { title: _`Last seen`, tight: true, of: (c) => seen(c.last_unix_s) },
-    ...(mayAdmin() ? [{ title: _`Actions`, of: (c) => nameButton(c, look) }] : [])], day.clients, undefined, { key: 'clients' });
+    ...(mayAdmin() ? [{ title: _`Actions`, of: (c) => ofPrimary('clients', nameButton(c, look)) }] : [])], day.clients, undefined, { key: 'clients' });
 }
 
 // What the query store has of its day. Gives what draws the tables again.
@@ -60,7 +61,7 @@ export async function show(box, signal, encoded) {
   const argument = decodeURIComponent(encoded), filter = { client: argument };
   const who = h('input', { required: true, maxLength: 80, value: argument, placeholder: _`address or name` });
   const result = h('div'), load = loads(result, signal);
-  box.append(h('h1', {}, argument ? _`Client ${argument}` : _`Clients`),
+  box.append(h('h1', {}, argument ? _`Client ${argument}` : _`Clients`), takenNote('client', ...(argument ? ['group_members', 'entries'] : ['clients'])),
     h('form', { onsubmit: (e) => {
       e.preventDefault();
       if (argument && who.value.trim() === argument) look().catch(complain); // the place is this one already

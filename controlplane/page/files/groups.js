@@ -5,6 +5,7 @@ import { change, get, mayAdmin, mayOperate, post } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { overridesGet, overridesShow } from './override.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
+import { ofPrimary, takenNote } from './taken.js';
 import { GROUPS_MOST, ofGroup, today } from './today.js';
 import { cellsOf, dayName, DAYS, isWhole, schedulesOf, weekGrid } from './week.js';
 import { _, count } from './words.js';
@@ -142,8 +143,8 @@ function controls(g, known, paint, look) {
   const blocked = g.services ?? [], service = choice(known.services.filter((s) => !blocked.includes(s)), '');
   const set = (verb, name, words) => change(look, words, `/services/${verb}`, { service: name, group: g.name });
   return h('details', { open: opened.has(g.name), ontoggle: (e) => (e.target.open ? opened.add(g.name) : opened.delete(g.name)) }, h('summary', {}, _`Change ${g.name}`),
-    row(field(_`Service`, service), action(_`Block service`, () => set('block', service.value, _`${service.value} is blocked for ${g.name}.`)), blocked.map((s) => action(_`Allow ${s}`, () => set('allow', s, _`${s} is no longer blocked for ${g.name}.`)))),
-    mayAdmin() && settings(g, known, paint, look),
+    ofPrimary(at(g), row(field(_`Service`, service), action(_`Block service`, () => set('block', service.value, _`${service.value} is blocked for ${g.name}.`)), blocked.map((s) => action(_`Allow ${s}`, () => set('allow', s, _`${s} is no longer blocked for ${g.name}.`))))),
+    mayAdmin() && settings(g, known, paint, look).map((e) => ofPrimary(at(g), e)),
     entriesShow(_`Entries of ${g.name}`, known.entries.filter((e) => e.group === (everyone(g) ? '' : g.name)), look), addEntry(look, g.name));
 }
 
@@ -151,7 +152,7 @@ function schedules(g, known, paint, look) {
   const path = (s) => (s.name === 'family time' ? 'family_time' : `schedules[${s.name}]`);
   return table(_`Schedules of ${g.name}`, [{ title: _`Name`, of: (s) => s.name }, { title: _`When`, of: (s) => _`${days(s.days)} ${s.from} to ${s.to}` + (s.time_zone ? `, ${s.time_zone}` : '') },
     { title: _`Does`, of: (s) => does(s) }, { title: _`Applies`, of: (s) => (s.active ? mark('warn', _`until ${when(s.changes_unix_s)}`) : s.changes_unix_s ? _`from ${when(s.changes_unix_s)}` : _`no`) },
-    ...(mayAdmin() && g.own_schedules ? [{ title: _`Actions`, of: (s) => row(isPlain(s) && action(_`Paint`, () => paint.show(s)), action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` })) }] : [])], g.schedules);
+    ...(mayAdmin() && g.own_schedules ? [{ title: _`Actions`, of: (s) => ofPrimary(at(g), row(isPlain(s) && action(_`Paint`, () => paint.show(s)), action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` }))) }] : [])], g.schedules);
 }
 
 // The query store may take its time.
@@ -217,12 +218,12 @@ export async function show(box, signal) {
     if (signal.aborted || mine < drawn) return; // a later look has been drawn: it knows more
     drawn = mine;
     const known = { groups, all, entries, overrides, services, day, upstreams };
-    fill(result, mayAdmin() && groups.length > 1 && [h('h2', {}, _`Clients`), move(groups, look)], mayAdmin() && create(look),
+    fill(result, mayAdmin() && groups.length > 1 && [h('h2', {}, _`Clients`), ofPrimary('group_members', move(groups, look))], mayAdmin() && ofPrimary('groups', create(look)),
       overridesShow(overrides.filter((o) => o.unset && /^groups\[[^\]]*\]$/.test(o.path)).map((o) => o.path), look),
       h('div', { class: 'columns wide' }, groups.map((g) => one(g, known, look))));
   };
   const zones = Intl.supportedValuesOf?.('timeZone') ?? []; // the browser's, as proposals
-  box.append(h('h1', {}, _`Groups and schedules`), result, h('datalist', { id: 'zones' }, zones.map((value) => h('option', { value }))));
+  box.append(h('h1', {}, _`Groups and schedules`), takenNote('groups', 'groups', 'group_members', 'blocking', 'entries'), result, h('datalist', { id: 'zones' }, zones.map((value) => h('option', { value }))));
   whenPaused(signal, look);
   await look().catch((e) => { say(e.message); throw e; });
 }

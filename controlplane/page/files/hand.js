@@ -2,6 +2,7 @@
 // Entries by hand: Allow and Block in the rows of a table, for everyone or for the group of the row's client.
 import { row, action, h } from './dom.js';
 import { change, get, mayOperate } from './api.js';
+import { ofPrimary } from './taken.js';
 import { _ } from './words.js';
 
 const isWide = (name) => !/[^.]\../.test(name); // the root, or a name right below it
@@ -44,7 +45,7 @@ export function byHand(signal, changed) {
       const why = await get('/why', { name, client }, { signal });
       return ` ${client ? _`What decides for ${client}: ${why.headline}.` : _`What decides: ${why.headline}.`}`;
     }), { 'aria-label': `${title} ${name}`, ask: isWide(name) && (isAllow ? _`Allow ${name} and all names below it for ${whom}?` : _`Block ${name} and all names below it for ${whom}?`) });
-    return b;
+    return ofPrimary('entries', b);
   };
   // An entry by hand, and a button for each verdict that does not count for the group already. `seen`: what a query got.
   const buttons = ({ name, client }, group, seen) => {

@@ -4,6 +4,7 @@ import { h, row, fill, named, table, figure, field, form, choice, action, mark, 
 import { change, every, get, mayAdmin, mayOperate, post } from './api.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
+import { ofPrimary, takenNote } from './taken.js';
 import { coverage } from './top.js';
 import { _, count } from './words.js';
 
@@ -37,10 +38,10 @@ export async function show(box, signal) {
       figure(_`Size`, (l) => bytes(l.bytes)), ...(mayOperate() ? [{ title: _`Actions`, of: (l) => actions(byName.get(l.name), look) }] : [])], merged(status.lists, defined.lists)));
     listsShow();
     loading = status.building || status.lists.some(isLoading);
-    fill(known, mayAdmin() && knownShow(defined, look));
+    fill(known, mayAdmin() && ofPrimary('blocking', knownShow(defined, look)));
     fill(entries, entriesShow(_`Allowed and blocked by hand`, own.entries, look));
   };
-  box.append(h('h1', {}, _`Lists`), state, lists, note, known, mayAdmin() ? addLists(look) : '', h('h2', {}, _`By hand`), h('p', { class: 'soft' }, _`Entries of blocking.allow, blocking.deny and groups are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.`), entries, mayOperate() ? addEntry(look) : '');
+  box.append(h('h1', {}, _`Lists`), takenNote('lists', 'blocking', 'entries'), state, lists, note, known, mayAdmin() ? ofPrimary('blocking', addLists(look)) : '', h('h2', {}, _`By hand`), h('p', { class: 'soft' }, _`Entries of blocking.allow, blocking.deny and groups are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.`), entries, mayOperate() ? addEntry(look) : '');
   get('/log/top', { seconds: 86400, limit: LISTS }, { signal }).then((t) => {
     const counts = new Map(t.lists.items.map((i) => [i.text, i.queries]));
     const rest = t.lists.items.length < LISTS ? number(0) : '–'; // of lists that the reply has no room for
@@ -86,9 +87,9 @@ function fetched(l) {
 function actions(defined, look) {
   if (!defined) return '';
   const does = (title, path, words, ask) => action(title, () => change(look, words, path, { name: defined.name }), { ask });
-  return row(
+  return ofPrimary('blocking', row(
     defined.switchable && (defined.enabled ? does(_`Turn off`, '/lists/disable', _`${defined.name} is off.`) : does(_`Use`, '/lists/enable', _`${defined.name} is used again.`)),
-    mayAdmin() && defined.removable && does(_`Remove`, '/lists/remove', _`${defined.name} is removed.`, _`Remove the list ${defined.name}?`));
+    mayAdmin() && defined.removable && does(_`Remove`, '/lists/remove', _`${defined.name} is removed.`, _`Remove the list ${defined.name}?`)));
 }
 
 // Known lists that are not among those of the configuration.
@@ -132,8 +133,8 @@ export const entriesShow = (caption, entries, look) => table(caption, [
   named(_`Name`, (e) => (e.invert ? _`all but ${e.name}` : e.name)), { title: _`Verdict`, of: (e) => (e.verdict === 'allow' ? _`allowed` : _`blocked`) }, { title: _`For`, of: (e) => e.group || _`everyone` },
   ...(entries.some((e) => e.type) ? [{ title: _`Query types`, of: (e) => (e.type ? types(e) : _`all`) }] : []), ...(entries.some((e) => e.reply) ? [{ title: _`Reply`, of: (e) => e.reply }] : []),
   { title: _`Until`, of: (e) => (e.until_unix_s ? when(e.until_unix_s) : _`for good`) }, named(_`Why`, (e) => e.why ?? ''),
-  { title: _`Actions`, of: (e) => mayOperate() && e.removable && action(_`Remove`, () => change(look, _`${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
-    { ask: e.verdict === 'allow' ? _`Remove ${e.name} from what is allowed?` : _`Remove ${e.name} from what is blocked?` }) }],
+  { title: _`Actions`, of: (e) => mayOperate() && e.removable && ofPrimary('entries', action(_`Remove`, () => change(look, _`${e.name} is removed.`, '/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }),
+    { ask: e.verdict === 'allow' ? _`Remove ${e.name} from what is allowed?` : _`Remove ${e.name} from what is blocked?` })) }],
 entries, _`No entry by this page or by weirctl.`);
 
 const REPLIES = [['', _`as for other names`], ['nxdomain', 'NXDOMAIN'], ['nodata', _`no data`], ['null', _`0.0.0.0 and ::`], ['refused', 'REFUSED'], ['servfail', 'SERVFAIL'], ['drop', _`no answer at all`]];
@@ -146,9 +147,9 @@ export function addEntry(look, group) {
   const shown = () => { replyField.hidden = verdict.value !== 'deny'; };
   verdict.addEventListener('change', shown);
   shown();
-  return form([field(_`Name, and all below it`, name), field(_`Verdict`, verdict), field(_`How long`, lasts), field(_`Why`, why),
+  return ofPrimary('entries', form([field(_`Name, and all below it`, name), field(_`Verdict`, verdict), field(_`How long`, lasts), field(_`Why`, why),
     h('details', {}, h('summary', {}, _`More`), row(field(_`Only for the query types`, type), replyField, field(_`All names but those of the /pattern/`, invert)),
       h('p', { class: 'soft' }, _`Query types with commas between. ~A means all but A. In place of a name there may be a regular expression between slashes.`))], _`Add`,
   () => change(look, _`${name.value}: done.`, '/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, group, why: why.value,
-    type: type.value.replaceAll(' ', ''), reply: verdict.value === 'deny' ? reply.value : '', invert: invert.checked ? 1 : '' }));
+    type: type.value.replaceAll(' ', ''), reply: verdict.value === 'deny' ? reply.value : '', invert: invert.checked ? 1 : '' })));
 }

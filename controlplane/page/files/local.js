@@ -4,6 +4,7 @@ import { h, fill, named, table, figure, field, form, choice, action } from './do
 import { change, get, mayAdmin } from './api.js';
 import { overridesGet } from './override.js';
 import { settingsShow } from './settings.js';
+import { ofPrimary, takenNote } from './taken.js';
 import { _, count } from './words.js';
 
 // What is no record here, by the values of keys.
@@ -12,7 +13,7 @@ const KEYS = [['local.missing_types', _`Other types of a local name`, { nodata: 
 const TYPES = ['A', 'AAAA', 'CNAME', 'TXT', 'MX', 'SRV', 'PTR', 'CAA', 'HTTPS'];
 
 // Those of the configuration's files are removed there.
-const remove = (r, look) => action(_`Remove`, () => change(look, _`${r.name} is removed.`, '/local/remove', { name: r.name, type: r.type, value: r.value }), { ask: _`Remove ${r.type} ${r.value} of ${r.name}?` });
+const remove = (r, look) => ofPrimary('local', action(_`Remove`, () => change(look, _`${r.name} is removed.`, '/local/remove', { name: r.name, type: r.type, value: r.value }), { ask: _`Remove ${r.type} ${r.value} of ${r.name}?` }));
 
 export async function show(box, signal) {
   const result = h('div'), other = h('section', { 'aria-label': _`Other questions` });
@@ -26,7 +27,7 @@ export async function show(box, signal) {
     fill(other, h('h2', {}, _`Other questions`), settingsShow(KEYS, { values, reload, overrides }, look));
   };
   const name = h('input', { required: true, maxLength: 255, placeholder: 'printer.home.arpa' }), value = h('input', { required: true, maxLength: 1024, placeholder: '192.0.2.7' }), type = choice(TYPES, 'A');
-  box.append(h('h1', {}, _`Local names`), result, mayAdmin() ? form([field(_`Name`, name), field(_`Type`, type), field(_`Value`, value)], _`Add`,
-    () => change(look, _`${name.value} is added.`, '/local/add', { name: name.value, type: type.value, value: value.value })) : '', other);
+  box.append(h('h1', {}, _`Local names`), takenNote('local', 'local'), result, mayAdmin() ? ofPrimary('local', form([field(_`Name`, name), field(_`Type`, type), field(_`Value`, value)], _`Add`,
+    () => change(look, _`${name.value} is added.`, '/local/add', { name: name.value, type: type.value, value: value.value }))) : '', other);
   await look();
 }

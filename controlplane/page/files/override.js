@@ -2,6 +2,7 @@
 // Keys of the configuration that count in place of what its files say.
 import { h, row, action } from './dom.js';
 import { change, get, mayAdmin } from './api.js';
+import { ofPrimary } from './taken.js';
 import { _ } from './words.js';
 
 export const overridesGet = async () => (mayAdmin() ? (await get('/config/overrides')).overrides : []);
@@ -10,7 +11,7 @@ export const overridesGet = async () => (mayAdmin() ? (await get('/config/overri
 export function overridesShow(paths, look) {
   const back = (path) => {
     const name = path.replace(/^[\w.]+\[(.*)\]$|^.*\./, '$1'); // an item's name, or the last key
-    return action(_`${name} as the file says`, () => change(look, _`${name}: what the file says counts again.`, '/config/clear', { path }));
+    return ofPrimary(path, action(_`${name} as the file says`, () => change(look, _`${name}: what the file says counts again.`, '/config/clear', { path })));
   };
   return !!paths.length && row(h('span', { class: 'warn' }, _`Changed here, not in the file:`), [...new Set(paths)].map(back));
 }

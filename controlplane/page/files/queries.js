@@ -5,6 +5,7 @@ import { get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 import { csvButton } from './csv.js';
 import { byHand, entryAdd } from './hand.js';
+import { ofPrimary, takenNote } from './taken.js';
 import { _, count } from './words.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
@@ -63,7 +64,7 @@ async function details(place, signal, { close, again, add }, { qname: name, clie
   const aside = h('section', { class: 'about', 'aria-label': _`About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
     facts((why.steps ?? []).map((s) => [s.decides ? _`${s.step} (decides)` : s.step, s.text])),
     row(mayOperate() && [field(_`How long`, lasts), field(_`For whom`, only), field(_`Why (for the record)`, reason),
-      action(_`Allow`, entry('allow')), action(_`Block`, entry('deny')),
+      ofPrimary('entries', action(_`Allow`, entry('allow'))), ofPrimary('entries', action(_`Block`, entry('deny'))),
       action(_`Forget cached answers`, async () => { const words = await flush(name, { name }); await again(); return words; }),
       action(_`Trace for 30 s`, async () => {
         trace.hidden = false;
@@ -122,7 +123,7 @@ export async function show(box, signal, argument) {
   }));
   const timer = setInterval(() => { if (dirty && !document.hidden && !result.matches(':hover, :focus-within')) { dirty = false; draw(); } }, DRAW_MS);
   signal.addEventListener('abort', () => clearInterval(timer));
-  box.append(h('h1', {}, _`Queries`),
+  box.append(h('h1', {}, _`Queries`), takenNote('queries', 'entries'),
     h('form', { onsubmit: (e) => { e.preventDefault(); searchNew().catch(complain); } },
       field(_`Name, and all below it`, name), field(_`Client`, who), field(_`Verdict`, verdict), field(_`Since`, since), h('button', { type: 'submit', class: 'main' }, _`Search`),
       field(_`Group (to follow)`, group), follow),

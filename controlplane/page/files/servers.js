@@ -2,6 +2,7 @@
 // Upstream servers: chosen, tested before weir asks them, and set for everyone, a group or a zone; what weir asks now.
 import { h, row, table, figure, field, choice, action, mark, number, micros } from './dom.js';
 import { change, mayAdmin, mayOperate, post } from './api.js';
+import { ofPrimary } from './taken.js';
 import { _ } from './words.js';
 
 const testWords = (r) => ['udp', 'tcp', 'tls', 'https'].filter((t) => r[t]).map((t) =>
@@ -20,8 +21,8 @@ async function testNew(list) {
 }
 
 // A server of a file counts as absent then.
-const remove = (s, look) => action(_`Remove`, () => (s.removable ? change(look, _`${s.server} is removed.`, '/upstreams/remove', { server: s.server })
-  : change(look, _`${s.server} is removed.`, '/config/unset', { path: `upstreams.servers[${s.server}]` })), { ask: _`Remove the server ${s.name}?` });
+const remove = (s, look) => ofPrimary('upstreams', action(_`Remove`, () => (s.removable ? change(look, _`${s.server} is removed.`, '/upstreams/remove', { server: s.server })
+  : change(look, _`${s.server} is removed.`, '/config/unset', { path: `upstreams.servers[${s.server}]` })), { ask: _`Remove the server ${s.name}?` }));
 
 const COLUMNS = [figure(_`Median`, (u) => (u.p50_us ? micros(u.p50_us) : '–')), figure(_`Share`, (u) => `${u.share_percent} %`), figure(_`Timeouts`, (u) => number(u.timeouts))];
 const server = { title: _`Server`, name: true, of: (u) => h('div', {}, h('strong', {}, u.name), h('div', { class: 'soft' }, _`over ${{ tls: 'TLS', https: 'HTTPS' }[u.via] ?? _`UDP and TCP`}`)) };
@@ -45,7 +46,7 @@ function pathOf(set) {
 export function othersShow(known, look) {
   const others = known.upstreams.filter((u) => u.set !== 'everyone' && !/, safe search$/.test(u.set));
   const first = new Map([...others].reverse().map((u) => [u.set, u])); // a button for all servers of a set
-  const back = ({ set }) => action(_`Remove all`, () => change(look, _`${set} has no servers of its own any more.`, '/config/unset', { path: pathOf(set).whole }), { ask: _`Remove the servers of ${set}?` });
+  const back = ({ set }) => ofPrimary(pathOf(set).whole, action(_`Remove all`, () => change(look, _`${set} has no servers of its own any more.`, '/config/unset', { path: pathOf(set).whole }), { ask: _`Remove the servers of ${set}?` }));
   return others.length > 0 && table(_`Upstream servers of groups and zones`, [{ title: _`For`, of: (u) => u.set }, server, state, ...actions((u) => mayAdmin() && first.get(u.set) === u && pathOf(u.set) && back(u)), ...COLUMNS], others);
 }
 
@@ -94,15 +95,16 @@ export function chooser(known, look, set = '') {
     if (whose === 'zone ') throw new Error(_`Give the zone's name.`);
     return change(look, whose ? _`${whose}: weir asks only ${title()}.` : _`weir asks only ${title()}.`, '/config/set', { path: whose ? pathOf(whose).servers : 'upstreams.servers', yaml: JSON.stringify(list().map((s) => (whose.startsWith('zone') ? s : { address: s }))) });
   };
-  const result = h('p', { class: 'soft' }), more = action(_`Add`, () => add(title(), list(), look));
+  const result = h('p', { class: 'soft' }), more = ofPrimary('upstreams', action(_`Add`, () => add(title(), list(), look))), use = action(_`Use only these`, () => only());
   const show = () => {
     own.forEach((f, i) => { f.hidden = which.value !== 'own' || (i > 0 && !kind.value) || (i > 1 && kind.value !== 'https'); });
     zoneField.hidden = whom.value !== 'zone';
     more.hidden = whom.value !== '';
+    ofPrimary({ '': 'upstreams', zone: 'forward_zones' }[whom.value] ?? 'groups', use);
     result.textContent = '';
   };
   for (const c of [which, kind, whom]) c.addEventListener('change', show);
   show();
   return h('section', { 'aria-label': _`Choose servers`, 'data-for': set }, row(field(_`Resolver`, which), field(_`Over`, kind), own, field(_`For`, whom), zoneField,
-    action(_`Test`, async () => (result.textContent = await testNew(list()))), more, action(_`Use only these`, only)), result);
+    action(_`Test`, async () => (result.textContent = await testNew(list()))), more, use), result);
 }

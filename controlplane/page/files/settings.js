@@ -4,6 +4,7 @@ import { h, fill, table, facts, field, form, choice, mark, span, when, say } fro
 import { change, get, mayAdmin, post } from './api.js';
 import { overridesGet, overridesShow } from './override.js';
 import { chooser, othersShow, serversShow } from './servers.js';
+import { ofPrimary, takenNote } from './taken.js';
 import { _ } from './words.js';
 
 // {section: [[path, title, what its words mean or the units in one of the control]]}
@@ -40,13 +41,13 @@ function control([path, title, meaning], known, look) {
   const input = v.words.length ? choice(v.words.map((w) => [w, meaning[w] ?? w]), v.value)
     : h('input', { type: 'number', required: true, min: Math.floor(100 * v.min / scale) / 100, max: v.max / scale, step: scale > 1 ? 'any' : 1, value: +(v.value / scale).toFixed(2) });
   const more = path === 'blocking.mode' ? addressesOf(input, known.block) : { fields: [], gone: () => [], given: () => [] };
-  return [form([field(title, input), more.fields], _`Set`, async () => {
+  return [ofPrimary(path, form([field(title, input), more.fields], _`Set`, async () => {
     const value = v.words.length ? input.value : String(Math.round(input.value * scale));
     const words = `${title}: ${v.words.length ? input.selectedOptions[0].textContent : input.value}.`, given = more.given();
     for (const key of more.gone()) await post('/config/unset', { path: `blocking.${key}` });
     return given.length ? change(look, words, '/config/override', { yaml: JSON.stringify({ blocking: { mode: value, ...Object.fromEntries(given) } }) })
       : change(look, words, '/config/set', { path, yaml: value });
-  }), known.waits.includes(path) && h('p', {}, mark('warn', _`In force after a restart of weir-controlplane.`))];
+  })), known.waits.includes(path) && h('p', {}, mark('warn', _`In force after a restart of weir-controlplane.`))];
 }
 
 // The keys with their values in force, for other views. `values`: GET /config/values; `reload`: of GET /status.
@@ -84,7 +85,7 @@ export async function show(box, signal, argument = '') {
       h('h2', {}, _`Certificate`), certificatesShow(access));
     return known;
   };
-  box.append(h('h1', {}, _`Settings`), result);
+  box.append(h('h1', {}, _`Settings`), takenNote('settings', 'upstreams', 'forward_zones', 'groups', 'dnssec', 'blocking', 'local'), result);
   await look().catch((e) => { say(e.message); throw e; });
   if (set) box.querySelector('[data-for]')?.scrollIntoView({ block: 'nearest' });
 }

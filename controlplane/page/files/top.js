@@ -5,6 +5,7 @@ import { get, loads } from './api.js';
 import { chart } from './chart.js';
 import { csvButton } from './csv.js';
 import { byHand } from './hand.js';
+import { takenNote } from './taken.js';
 import { _, count } from './words.js';
 
 const KINDS = [['names', _`Names`], ['blocked', _`Blocked names`], ['clients', _`Clients`], ['groups', _`Groups`], ['lists', _`Lists that blocked`],
@@ -75,7 +76,7 @@ export async function show(box, signal, argument) {
     }
   });
   const spans = SPANS.map(([v, title]) => h('li', {}, h('a', { href: `#/top/${v}`, 'aria-current': v === over ? 'true' : null }, title)));
-  box.append(h('h1', {}, _`Top`), h('nav', { 'aria-label': _`Over` }, h('ul', {}, spans)), over === 'days' ? row(chosen.fields, action(_`Show`, look)) : '', stored, note, result);
+  box.append(h('h1', {}, _`Top`), takenNote('top', 'entries'), h('nav', { 'aria-label': _`Over` }, h('ul', {}, spans)), over === 'days' ? row(chosen.fields, action(_`Show`, look)) : '', stored, note, result);
   get('/log/search', { oldest_first: 1, limit: 1 }, { signal }).then(({ rows }) => {
     if (rows.length) stored.textContent = _`The query store begins ${when(rows[0].time_us / 1e6)}.`;
   }).catch(() => {}); // a store that is off has no beginning

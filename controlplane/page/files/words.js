@@ -17,6 +17,7 @@ const ENGLISH = {
   '{1} of {2} queries': { one: '{1} of {2} query' },
   '{1} findings are left out: weirctl doctor shows all.': { one: '{1} finding is left out: weirctl doctor shows all.' },
   'blocks {1} names': { one: 'blocks {1} name' },
+  '{1} of {2} boxes differ: they come first.': { one: '{1} of {2} boxes differs: it comes first.' },
   '{1} names in force.': { one: '{1} name in force.' },
   '{1} queries were too many to show.': { one: '{1} query was too many to show.' },
   '{1} queries are in no table: there are too many names.': { one: '{1} query is in no table: there are too many names.' },
