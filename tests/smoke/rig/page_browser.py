@@ -4,7 +4,7 @@
 
 usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, status 1 if there is one
 
-STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size;
+STEP: only:VIEW,VIEW (the views of the steps from here on), login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size;
 axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile, narrow (the smallest size from here on), saved:TEXT (a file with it is saved), do:JAVASCRIPT (its value must be true
 within 30 s), speaks:LANGUAGE (that of the browser from here on), german (every view in the smallest size in German, without an English text; german:FILE: with
 the rules of axe-core; then the choice of English), print:JAVASCRIPT (prints its value), touch:FILE (makes it), downloads:FOLDER (where those that follow go), drag:SELECTOR to SELECTOR (by mouse),
@@ -37,7 +37,7 @@ AXE = """axe.run(document, {resultTypes: ['violations']}).then((r) => r.violatio
 
 class Browser:
     def __init__(self):
-        self.id, self.found, self.requests, self.bytes = 0, [], [], 0
+        self.id, self.found, self.requests, self.bytes, self.views = 0, [], [], 0, VIEWS
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
             ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors", "--disable-background-networking",
@@ -194,7 +194,7 @@ def views(b, url, axe=""):
     b.until("!!document.querySelector('#pause button')")
     for width, height in SIZES:
         b.size(width, height, "dark")
-        for view in VIEWS:
+        for view in b.views:
             b.view(view)
             b.value("document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
             wide, alert = b.value(WIDE), b.value("document.querySelector('main [role=alert]')?.textContent ?? ''")
@@ -228,7 +228,7 @@ def german(b, url, axe=""):
     b.size(*SIZES[0], "light")
     b.until("document.documentElement.lang === 'de'")
     b.until("(() => { const e = document.querySelector('header [aria-expanded]'); e?.click(); return !!e?.offsetParent; })()")
-    for view in VIEWS:
+    for view in b.views:
         b.view(view)
         b.value("document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
         b.found += [f"{view}: English: {text}" for text in b.value(ENGLISH)]
@@ -355,6 +355,8 @@ def main():
                 b.speaks(step[7:])
             elif step.startswith("touch:"):
                 pathlib.Path(step[6:]).touch()
+            elif step.startswith("only:"):
+                b.views = step[5:].split(",")
             elif step.startswith("wide:"):
                 b.size(int(step[5:]), 800, "light")
                 b.found += [f"wider than the window: {wide}" for wide in [b.value(WIDE)] if wide]
