@@ -69,9 +69,9 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 void sync_version_changed(struct sync *s);
 
 struct sync_status {
-	const char *box;           // this box's name
-	bool is_secondary;         // the configuration names a primary
-	const char *url;           // sync.primary; ""
+	const char *box;   // this box's name
+	bool is_secondary; // the configuration names a primary
+	const char *url;   // sync.primary; ""
 	uint32_t sections; // bits of enum config_shared_section that are taken from the primary
 	struct sync_memory memory; // epoch, primary, the version refused
 	uint64_t epoch;            // the epoch of this box as a primary, at least 1
