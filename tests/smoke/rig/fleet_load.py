@@ -86,7 +86,9 @@ class Https(doh_load.Http2, Framed):
     def __init__(self, sock):
         Framed.__init__(self, sock)
         self.bytes, self.stream = b"", -1
-        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + doh_load.frame(doh_load.SETTINGS, 0, 0))
+        # The connection's window, 64 KiB at first, is never renewed: this is for 2 GiB of answers.
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + doh_load.frame(doh_load.SETTINGS, 0, 0) +
+                     doh_load.frame(doh_load.WINDOW_UPDATE, 0, 0, struct.pack("!I", 0x7fff0000)))
 
     def ask(self, name, _):
         self.stream += 2
