@@ -2,8 +2,8 @@
 #pragma once
 
 // Signatures of versions by Ed25519 (RFC 8032). A signature is over the protocol, the primary's
-// name, its epoch, the version's number and the digest of its text, so it holds for a reply without
-// the text, too. Pure; any thread; some 100 us for each key.
+// name, its epoch, the version's number and author, and the digest of its text, so it holds for a
+// reply without the text, too. Pure; any thread; some 100 us for each key.
 
 #include "sync_reply.h"
 

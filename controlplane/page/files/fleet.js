@@ -71,8 +71,7 @@ function rolloutShow(r, look) {
 
 // As weirctl fleet promote does it.
 const promote = (fleet, look) => action(_`Make this box the primary`, async () => {
-  if (fleet.secondary) await post('/config/unset', { path: 'sync.primary', why: _`Make this box the primary` });
-  const { box, epoch } = await post('/fleet/promote');
+  const { box, epoch } = await post('/fleet/promote', { why: _`Make this box the primary` });
   await look();
   return _`${box} is a primary with epoch ${epoch}. Point sync.primary of the other boxes at it.`;
 }, { ask: fleet.secondary ? _`Make this box the primary? It keeps the configuration that it has, and takes no more of ${primaryName(fleet.secondary)}. The other boxes follow it once sync.primary of each of them names it.`
