@@ -94,6 +94,8 @@ drwxr-x--- root/root ./etc/weir/
 -rw-r--r-- root/root ./usr/lib/sysctl.d/10-weir.conf
 -rw-r--r-- root/root ./usr/share/bash-completion/completions/weirctl
 -rw-r--r-- root/root ./usr/share/doc/weir/copyright
+-rwxr-xr-x root/root ./usr/share/doc/weir/examples/fleet/upgrade
+-rw-r--r-- root/root ./usr/share/doc/weir/examples/fleet/upgrade.yml
 -rw-r--r-- root/root ./usr/share/doc/weir/examples/hugepages.conf
 -rw-r--r-- root/root ./usr/share/doc/weir/examples/keepalived.conf
 -rw-r--r-- root/root ./usr/share/doc/weir/examples/weir.yaml

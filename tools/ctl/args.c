@@ -87,6 +87,11 @@ const struct ctl_option ctl_options[] = {
 	FLAG("--report", NULL, CTL_OPT_REPORT, report, "for a public bug report"),
 	FLAG("--own-files", NULL, CTL_OPT_OWN_FILES, own_files,
 		"with its own files in place of what came from the primary"),
+	FLAG("--plan", NULL, CTL_OPT_UPGRADE, plan, "print what to run, and run nothing"),
+	TEXT("--to", NULL, CTL_OPT_UPGRADE, to, "VERSION", "the version that boxes are to run"),
+	TEXT("--package", NULL, CTL_OPT_UPGRADE, package, "FILE|apt", "where the package is from"),
+	TEXT("--ssh", NULL, CTL_OPT_UPGRADE, ssh, "USER", "the user on the boxes"),
+	TEXT("--ask", NULL, CTL_OPT_UPGRADE, ask, "NAME,...", "names that each box must answer"),
 	FLAG("--save", NULL, CTL_OPT_SAVE, save, "leave the findings for the page"),
 };
 const unsigned ctl_option_count = ARRAY_LEN(ctl_options);

@@ -79,6 +79,7 @@ enum {
 	CTL_OPT_DRAIN = 1ull << 38, // --grace, --wait
 	CTL_OPT_BACK = 1ull << 39,
 	CTL_OPT_OWN_FILES = 1ull << 40,
+	CTL_OPT_UPGRADE = 1ull << 41, // --plan, --to, --package, --ssh, --ask
 };
 
 // Users that the control plane may run as, beside root and the caller.
@@ -96,7 +97,7 @@ struct ctl {
 	const char *interval, *seconds_text; // --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes, allow, report, known, invert, save, wait, back, own_files;
+		watch, yes, allow, report, known, invert, save, wait, back, own_files, plan;
 	uint64_t given;              // CTL_OPT_* of the given options
 	unsigned seconds;            // --seconds, 0: no number; 3 if not given
 	const char *const *operands; // all operands after the words
@@ -112,6 +113,7 @@ struct ctl {
 		*grace; // options (--for: purpose, --why: reason), or NULL
 
 	const char *interface, *address, *lists, *upstreams, *password_file; // setup's, or NULL
+	const char *to, *package, *ssh, *ask; // fleet upgrade's, or NULL
 
 	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // set by ctl_open_config, else NULL

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""`weirctl fleet upgrade --plan`, and tools/fleet, against a control plane and boxes of stubs. usage: test_fleet_upgrade.py ROOT WEIRCTL"""
+
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+ROOT, WEIRCTL = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+# Each program of a box notes its name, words and box, and fails if the file `fail` has that line.
+STUB = """#!/bin/sh
+what="${BOX:-box1}: ${0##*/} $*"
+echo "$what" >>"$STUBS/said"
+grep -qxF -- "$what" "$STUBS/fail" && exit 1
+"""
+BODY = {
+    "weirctl": """case "$*" in
+version) echo "weirctl 0.2.0" ;;
+"doctor versions") printf 'ok       versions: one\\nok       versions: two\\n' ;;
+"--json fleet status") cat "$STUBS/fleet" ;;
+"fleet status") echo "version      3, held" ;;
+esac
+""",
+    "ss": """printf 'LISTEN 0 4 192.0.2.53:53 0.0.0.0:* users:(("weir-controlpla",pid=7))\\n'
+printf 'LISTEN 0 4 [2001:db8::53]:53 [::]:* users:(("weir-controlpla",pid=7))\\n'
+printf 'LISTEN 0 4 127.0.0.1:53 0.0.0.0:* users:(("other",pid=8))\\n'
+""",
+    "kdig": "echo ';; ->>HEADER<<- opcode: QUERY; status: NOERROR; id: 1'\n",
+    "apt-get": ":\n", "cp": ":\n", "rm": ":\n", "dpkg-deb": ":\n",
+    "dd": "cat >/dev/null\n",
+    "ssh": """[ "$1" != -n ] || shift
+BOX=${1#*@} exec sh -c "$2"
+""",
+    "sudo": 'exec "$@"\n',
+}
+
+
+def box(name, at, **more):
+    return {"name": name, "from": at, "away": False, "twin": False, "current": True, "software": "0.1.0", **more}
+
+
+class Reply(http.server.BaseHTTPRequestHandler):
+    fleet = {}
+
+    def do_GET(self):
+        text = json.dumps(Reply.fleet).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def address_string(self):
+        return "unix"
+
+    def log_message(self, *_):
+        pass
+
+
+class Plan(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.stubs = self.folder / "bin"
+        self.stubs.mkdir()
+        for name, body in BODY.items():
+            (self.stubs / name).write_text(STUB + body)
+            (self.stubs / name).chmod(0o755)
+        (self.stubs / "fail").touch()
+        run = self.folder / "run"
+        (run / "control").mkdir(parents=True)
+        self.config = self.folder / "weir.yaml"
+        self.config.write_text(f"runtime: {{directory: {run}}}\ndataplane: {{ports: [{{device: net_null0}}], service_addresses: [198.18.0.53/24]}}\n"
+                               "upstreams: {servers: [{address: 9.9.9.9}]}\n")
+        server = socketserver.UnixStreamServer(str(run / "control/control.sock"), Reply)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.fleet(box("box2", "192.0.2.2"), box("box3", "2001:db8::3"))
+
+    def fleet(self, *boxes, **more):
+        Reply.fleet = {"box": "box1", "epoch": 1, "primary": {"version": 3, "boxes": list(boxes)}, **more}
+        (self.stubs / "fleet").write_text(json.dumps(Reply.fleet))
+
+    def weirctl(self, *words):
+        return subprocess.run([WEIRCTL, "-c", self.config, "fleet", "upgrade", *words], capture_output=True, text=True, timeout=20)
+
+    def plan(self, *words):
+        done = self.weirctl("--plan", *words)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        return done.stdout
+
+    def refused(self, text, *words):
+        done = self.weirctl(*words)
+        self.assertEqual((1, ""), (done.returncode, done.stdout), words)
+        self.assertIn(text, done.stderr)
+
+    def shell(self, words, fail="", **more):
+        """Runs it with stubs in place of all programs of boxes. The process, and the lines of the stubs but ssh's own."""
+        (self.stubs / "said").write_text("")
+        (self.stubs / "fail").write_text(fail)
+        env = {"PATH": f"{self.stubs}:/usr/bin:/bin", "STUBS": str(self.stubs), "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(words, capture_output=True, text=True, timeout=200, env=env, **more)
+        said = (self.stubs / "said").read_text().splitlines()
+        return done, [line for line in said if not re.match(r"box1: (ssh|rm) ", line)]
+
+    def test_each_box_takes_the_steps_and_the_primary_comes_last(self):
+        done, said = self.shell(["sh"], input=self.plan("--to", "0.2.0", "--ask", "a.example,b.example"))
+        self.assertEqual(0, done.returncode, done.stderr)
+        at = ["192.0.2.2", "2001:db8::3", "box1"]
+        self.assertEqual([f"{b}: weirctl ready" for b in at], said[:3])
+        for b in at:
+            steps = [line.partition(": ")[2] for line in said[3:] if line.startswith(b + ": ")]
+            apt = "apt-get -q -y --allow-downgrades -o Dpkg::Options::=--force-confold install weir=0.2.0+deb*"
+            asked = [f"kdig +tcp +time=2 +retry=2 @{a} {name} A" for a in ("192.0.2.53", "2001:db8::53") for name in ("a.example", "b.example")]
+            order = ["weirctl drain --wait", apt, "weirctl drain --grace 1", "weirctl version", "weirctl doctor versions", *asked,
+                     "weirctl undrain", "weirctl ready --for anycast"]
+            self.assertEqual(order, [step for step in dict.fromkeys(steps) if step in order])
+        order = [line.partition(": ")[0] for line in said[3:]]
+        self.assertEqual(at, list(dict.fromkeys(order)))
+        self.assertEqual(order, sorted(order, key=at.index))
+
+    def test_the_first_failure_ends_it(self):
+        for fail in ("192.0.2.2: weirctl drain --wait", "192.0.2.2: weirctl version", "192.0.2.2: kdig +tcp +time=2 +retry=2 @2001:db8::53 . A",
+                     "192.0.2.2: weirctl undrain", "192.0.2.2: ss -Hltnp sport = :53"):
+            with self.subTest(fail):
+                done, said = self.shell(["sh"], fail, input=self.plan("--to", "0.2.0"))
+                self.assertNotEqual(0, done.returncode)
+                self.assertEqual(fail, said[-1])
+        done, said = self.shell(["sh"], "192.0.2.2: weirctl doctor versions", input=self.plan())
+        self.assertNotEqual(0, done.returncode)
+        self.assertEqual([], [line for line in said[3:] if not line.startswith("192.0.2.2: ")])
+
+    def test_a_file_is_copied_and_its_weirctl_checks(self):
+        package = self.folder / "it's a file; touch here.deb"
+        package.write_text("package")
+        plan = self.plan("--package", package, "--ssh", "ops")
+        self.assertEqual(3, plan.count("/usr/bin/weirctl config check'"))
+        done, said = self.shell(["sh"], input=plan)
+        self.assertNotEqual(0, done.returncode) # there is no such weirctl
+        self.assertIn("192.0.2.2: dd of=/var/cache/apt/archives/weir-upgrade.deb status=none", said)
+        self.assertTrue(said[-1].startswith("192.0.2.2: sudo /var/cache/apt/archives/weir-upgrade/usr/bin/weirctl"), said[-1])
+
+    def test_texts_of_peers_are_no_shell(self):
+        for evil in ("$(id)", "a b", "x'; id; '", "-oProxyCommand=id", "a\nid", "", "`id`"):
+            with self.subTest(evil):
+                self.fleet(box(evil, "192.0.2.2"))
+                self.refused("the reply has a name that no box may have", "--plan")
+                self.fleet(box("box2", evil))
+                self.refused("box2 has no address in the reply", "--plan")
+                self.fleet(box("box2", "192.0.2.2"), box=evil)
+                self.refused("the primary's name", "--plan")
+                self.fleet(box("box2", "192.0.2.2", software=evil))
+                self.assertIn("# --- box2, a secondary\n", self.plan())
+
+    def test_boxes_that_are_left_out(self):
+        self.fleet(box("box2", "192.0.2.2", away=True), box("box3", "192.0.2.3", software="0.2.0"), box("box4", "192.0.2.4"))
+        plan = self.plan("--to", "0.2.0")
+        self.assertIn("# Not in the plan: box2 is away.\n# Not in the plan: box3 has this version.\n", plan)
+        self.assertEqual({"root@192.0.2.4"}, set(re.findall(r"root@\S+", plan)))
+
+    def test_refused(self):
+        self.refused("--plan prints the lines")
+        for words, text in ((["--to", "0.2;id"], "--to takes"), (["--ssh", "-x"], "--ssh takes"), (["--ask", "a;b"], "--ask takes"),
+                            (["--ask", ""], "--ask takes"), (["--package", "x" * 200], "--package takes")):
+            self.refused(text, "--plan", *words)
+        self.fleet(box("box2", "192.0.2.2", twin=True))
+        self.refused("two boxes have the name box2", "--plan")
+        self.fleet(secondary={})
+        self.refused("make the plan on the primary", "--plan")
+
+    def script(self, answer, fail=""):
+        """tools/fleet/upgrade with the real weirctl for the plan alone."""
+        weirctl = self.stubs / "weirctl"
+        weirctl.write_text(f'#!/bin/sh\n[ "$2" != upgrade ] || exec {WEIRCTL} -c {self.config} "$@"\n' + STUB.partition("\n")[2] + BODY["weirctl"])
+        return self.shell([ROOT / "tools/fleet/upgrade", "--to", "0.2.0"], fail, input=answer)
+
+    def test_the_script_asks_and_runs_the_plan(self):
+        done, said = self.script("n\n")
+        self.assertEqual((1, []), (done.returncode, said))
+        done, said = self.script("y\n")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn("box1: weirctl fleet status", said)
+        done, said = self.script("y\n", "2001:db8::3: weirctl drain --wait")
+        self.assertEqual((1, "2001:db8::3: weirctl drain --wait"), (done.returncode, said[-1]))
+        self.assertIn("the line above failed", done.stderr)
+
+    def playbook(self, fail=""):
+        hosts = {name: {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable} for name in ("box1", "box2", "box3")}
+        (self.folder / "hosts.json").write_text(json.dumps({"weir_secondaries": {"hosts": {n: hosts[n] for n in ("box2", "box3")}},
+                                                            "weir_primary": {"hosts": {"box1": hosts["box1"]}}}))
+        (self.folder / "upgrade.yml").write_text((ROOT / "tools/fleet/upgrade.yml").read_text().replace("  gather_facts: false\n", "  gather_facts: false\n  environment: {BOX: '{{ inventory_hostname }}'}\n"))
+        return self.shell([shutil.which("ansible-playbook"), "-i", self.folder / "hosts.json", self.folder / "upgrade.yml", "-e", "weir_version=0.2.0",
+                           "-e", "weir_ask='a.example b.example'"], fail)
+
+    @unittest.skipUnless(shutil.which("ansible-playbook"), "no ansible-playbook")
+    def test_the_playbook_takes_the_same_steps(self):
+        done, said = self.playbook()
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        _, by_plan = self.shell(["sh"], input=self.plan("--to", "0.2.0", "--ask", "a.example,b.example"))
+        names = {"192.0.2.2": "box2", "2001:db8::3": "box3", "box1": "box1"}
+        same = re.compile(r".*(drain|apt-get|version|kdig|ready --for|doctor)")
+        wanted = [f"{names[line.partition(': ')[0]]}: {line.partition(': ')[2]}" for line in by_plan if same.match(line)]
+        self.assertEqual(list(dict.fromkeys(wanted)), list(dict.fromkeys(line for line in said if same.match(line))))
+        done, said = self.playbook("box2: kdig +tcp +time=2 +retry=2 @192.0.2.53 a.example A")
+        self.assertNotEqual(0, done.returncode)
+        self.assertEqual([], [line for line in said if re.match("box[13]: .*drain", line) or line == "box2: weirctl undrain"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `weirctl fleet upgrade --plan` prints the shell lines that upgrade the boxes of a fleet one after
+// the other, the primary last. weirctl itself runs nothing on another box.
+//
+// Names, addresses and versions of boxes are texts of peers. A line of the plan has only those
+// whose every byte is known to be harmless in a shell, within quotes and outside of them.
+
+#include "lib/http_get.h"
+#include "lib/shell_quote.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+#define DEB     "/var/cache/apt/archives/weir-upgrade"
+
+enum { WORD_MAX = 128, ASK_MAX = 1024, TARGET_MAX = WORD_MAX + INET6_ADDRSTRLEN + 8 };
+
+struct plan {
+	const char *user;        // for ssh
+	const char *sudo;        // before commands that need root
+	const char *to;          // version that the boxes are to run; NULL: any
+	const char *package;     // file; NULL: apt's
+	char deb[2 * WORD_MAX];  // operand of apt-get install
+	char questions[ASK_MAX]; // operands of kdig
+};
+
+struct box {
+	const char *name, *version; // harmless
+	char target[TARGET_MAX];    // "USER@ADDRESS"; "": this machine
+	bool is_primary;
+};
+
+// Has a word only these bytes, and does it not look like an option?
+static bool is_harmless(const char *word, const char *bytes)
+{
+	return *word && *word != '-' && strlen(word) < WORD_MAX
+	       && word[strspn(word, bytes)] == '\0';
+}
+
+static bool is_name(const char *word)
+{
+	return is_harmless(word, LETTERS DIGITS "-_.");
+}
+
+static bool is_version(const char *word)
+{
+	return is_harmless(word, LETTERS DIGITS "-_.+~");
+}
+
+static bool is_address(const char *text)
+{
+	struct in6_addr a;
+	return inet_pton(AF_INET, text, &a) == 1 || inet_pton(AF_INET6, text, &a) == 1;
+}
+
+// Prints a line that runs a command on the box; the command has no single quote. It reads nothing
+// of what is pasted after it.
+static void line(const struct box *b, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static void line(const struct box *b, const char *fmt, ...)
+{
+	va_list args;
+	if (*b->target)
+		printf("ssh -n %s '", b->target);
+	else
+		printf("sh -c '");
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf(*b->target ? "'\n" : "' </dev/null\n");
+}
+
+static void package_print(const struct plan *p, const struct box *b)
+{
+	if (!p->package) {
+		printf("\n# The package is fetched while the box serves.\n");
+		line(b, "%sapt-get -q update && %sapt-get -q -y install --download-only %s",
+			p->sudo, p->sudo, p->deb);
+		return;
+	}
+	printf("\n# The package is copied, and its weirctl checks the box's configuration.\n");
+	if (*b->target)
+		printf("ssh %s '%sdd of=" DEB ".deb status=none' <%s\n", b->target, p->sudo,
+			SHELL_QUOTE(p->package));
+	else
+		printf("%scp -- %s " DEB ".deb\n", p->sudo, SHELL_QUOTE(p->package));
+	line(b,
+		"%srm -rf " DEB " && %sdpkg-deb -x " DEB ".deb " DEB " && %s" DEB
+		"/usr/bin/weirctl config check",
+		p->sudo, p->sudo, p->sudo);
+}
+
+static void install_print(const struct plan *p, const struct box *b)
+{
+	printf("\n# The box leaves service: /ready is 503, and connections end.\n");
+	line(b, "%sweirctl drain --wait", p->sudo);
+	printf("\n# The package restarts both processes unless the new version refuses the "
+	       "configuration. That ends the\n# drain, so the box drains again.\n");
+	line(b,
+		"%senv DEBIAN_FRONTEND=noninteractive apt-get -q -y --allow-downgrades -o "
+		"Dpkg::Options::=--force-confold install %s && timeout 60 sh -c \"until %sweirctl "
+		"drain --grace 1; do sleep 0.2; done\"",
+		p->sudo, p->deb, p->sudo);
+}
+
+static void check_print(const struct plan *p, const struct box *b)
+{
+	printf("\n# Both processes run the installed version");
+	if (p->to)
+		printf(", %s", p->to);
+	printf(", and every service address answers over TCP.\n");
+	if (p->to)
+		line(b, "weirctl version; test \"$(weirctl version)\" = \"weirctl %s\"", p->to);
+	line(b,
+		"%sweirctl doctor versions; test \"$(%sweirctl doctor versions | grep -c ^ok)\" = "
+		"2",
+		p->sudo, p->sudo);
+	line(b,
+		"%sss -Hltnp \"sport = :53\" | grep weir-controlp | { n=0; while read -r _ _ _ at "
+		"_; "
+		"do at=${at%%:53} at=${at#[} at=${at%%]} n=1; for name in %s; do kdig +tcp +time=2 "
+		"+retry=2 \"@$at\" \"$name\" A | grep -q \"status: NOERROR\" || { echo \"$at: "
+		"$name: "
+		"no answer\" >&2; exit 1; }; done; done; test $n = 1; }",
+		p->sudo, p->questions);
+}
+
+static void back_print(const struct plan *p, const struct box *b)
+{
+	printf("\n# The box is back, and the next one follows once it has been ready for 30 s%s.\n",
+		b->is_primary ? "" : "\n# and has the primary's version of the configuration");
+	line(b, "%sweirctl undrain", p->sudo);
+	line(b,
+		"timeout 600 sh -c \"until %sweirctl ready --for anycast >/dev/null; do sleep 2; "
+		"done\"",
+		p->sudo);
+	if (!b->is_primary)
+		line(b,
+			"timeout 120 sh -c \"until %sweirctl fleet status | grep -q \\\", "
+			"held\\\"; do "
+			"sleep 2; done\"",
+			p->sudo);
+}
+
+static void box_print(const struct plan *p, const struct box *b)
+{
+	printf("\n# --- %s, %s%s%s\n", b->name, b->is_primary ? "the primary" : "a secondary",
+		*b->version ? ", runs " : "", b->version);
+	package_print(p, b);
+	install_print(p, b);
+	check_print(p, b);
+	back_print(p, b);
+}
+
+static void head_print(const struct plan *p, unsigned count)
+{
+	printf("# Upgrades %u boxes%s%s, one after the other, the primary last.\n"
+	       "# Run it as a script (sh FILE), or paste its lines into a shell of its own (sh):\n"
+	       "# set -e ends that shell at the first line that fails. The box of that line stays\n"
+	       "# drained, and boxes behind it stay as they are. See what the line says, and on\n"
+	       "# the box: weirctl status; journalctl -u weir-controlplane -u weir-dataplane\n"
+	       "# To go on: mend that, and run the rest of the lines. To go back on that box:\n"
+	       "#   apt-get install --allow-downgrades weir=VERSION && weirctl undrain\n"
+	       "# docs/how-to/fleet-upgrade.md has more.\nset -eu\n",
+		count, p->to ? " to weir " : "", p->to ? p->to : "");
+}
+
+// Fills in a box of the reply. False: it is not in the plan, as a comment of it says.
+static bool box_read(const struct plan *p, const struct json_node *n, struct box *b)
+{
+	*b = (struct box){.name = json_text(n, "name"), .version = json_text(n, "software")};
+	if (!is_version(b->version))
+		b->version = "";
+	snprintf(b->target, sizeof(b->target), "%s@%s", p->user, json_text(n, "from"));
+	const char *why = json_flag(n, "away")                      ? "is away"
+			  : p->to && strcmp(p->to, b->version) == 0 ? "has this version"
+								    : NULL;
+	if (why)
+		printf("# Not in the plan: %s %s.\n", b->name, why);
+	return !why;
+}
+
+// Is each box in the reply fit for a plan? CTL_FAILED after an error message.
+static int boxes_check(const struct ctl *c, const struct json_node *root)
+{
+	const struct json_node *list = json_get(json_get(root, "primary"), "boxes");
+	if (json_get(root, "secondary"))
+		return ctl_fail(c, "this box is a secondary: make the plan on the primary");
+	if (!is_name(json_text(root, "box")))
+		return ctl_fail(c, "the primary's name is none that a box may have");
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		const char *name = json_text(n, "name");
+		if (!is_name(name))
+			return ctl_fail(c, "the reply has a name that no box may have");
+		if (json_flag(n, "twin"))
+			return ctl_fail(
+				c, "two boxes have the name %s: give each its own sync.name", name);
+		if (!is_address(json_text(n, "from")))
+			return ctl_fail(c, "%s has no address in the reply", name);
+	}
+	return CTL_OK;
+}
+
+// The primary comes last: by ssh with --host, else it is this machine.
+static int primary_read(
+	const struct ctl *c, const struct plan *p, const struct json_node *root, struct box *b)
+{
+	const char *host = c->remote_options.host;
+	*b = (struct box){.name = json_text(root, "box"), .version = "", .is_primary = true};
+	if (!host)
+		return CTL_OK;
+	char bare[WORD_MAX];
+	snprintf(bare, sizeof(bare), "%s", host + (*host == '['));
+	if (*host == '[')
+		bare[strcspn(bare, "]")] = '\0';
+	else if (!is_address(bare))
+		bare[strcspn(bare, ":")] = '\0';
+	if (!is_name(bare) && !is_address(bare))
+		return ctl_fail(c, "--host: ssh gets no such name");
+	snprintf(b->target, sizeof(b->target), "%s@%s", p->user, bare);
+	return CTL_OK;
+}
+
+static int plan_print(const struct ctl *c, const struct plan *p, const struct json_node *root)
+{
+	const struct json_node *list = json_get(json_get(root, "primary"), "boxes");
+	const size_t count = json_length(list);
+	struct box primary;
+	if (boxes_check(c, root) != CTL_OK || primary_read(c, p, root, &primary) != CTL_OK)
+		return CTL_FAILED;
+	struct box *box = calloc(count + 1, sizeof(*box));
+	if (!box)
+		return ctl_fail(c, "no memory");
+	unsigned used = 0;
+	for (size_t i = 0; i < count; i++)
+		used += box_read(p, json_at(list, i), &box[used]);
+	box[used++] = primary;
+	head_print(p, used);
+	printf("\n# All boxes are ready, so that one of them may leave.\n");
+	for (unsigned i = 0; i < used; i++)
+		line(&box[i], "%sweirctl ready", p->sudo);
+	for (unsigned i = 0; i < used; i++)
+		box_print(p, &box[i]);
+	printf("\n# All boxes are upgraded. Keys that only the new version knows may come now.\n");
+	line(&primary, "%sweirctl fleet status", p->sudo);
+	free(box);
+	return CTL_OK;
+}
+
+// Reads --ask: names, separated by commas, as operands of kdig.
+static bool questions_read(struct plan *p, const char *ask)
+{
+	const size_t len = strlen(ask);
+	if (len == 0 || len >= sizeof(p->questions) || *ask == '-' || strstr(ask, ",-")
+		|| ask[strspn(ask, LETTERS DIGITS "-_.,")])
+		return false;
+	for (size_t i = 0; i <= len; i++)
+		p->questions[i] = ask[i] == ',' ? ' ' : ask[i];
+	return true;
+}
+
+// The version of apt's package: it has "~" where the program has "-", and its end names the Debian.
+static void deb_name(struct plan *p)
+{
+	if (p->package)
+		snprintf(p->deb, sizeof(p->deb), DEB ".deb");
+	else if (p->to)
+		snprintf(p->deb, sizeof(p->deb), "\"weir=%s+deb*\"", p->to);
+	else
+		snprintf(p->deb, sizeof(p->deb), "weir");
+	for (char *at = p->package ? NULL : strchr(p->deb, '-'); at; at = strchr(at, '-'))
+		*at = '~';
+}
+
+static int plan_read(const struct ctl *c, struct plan *p)
+{
+	const char *package = c->package && strcmp(c->package, "apt") != 0 ? c->package : NULL;
+	*p = (struct plan){.user = c->ssh ? c->ssh : "root", .to = c->to, .package = package};
+	p->sudo = strcmp(p->user, "root") == 0 ? "" : "sudo ";
+	if (!c->plan)
+		return ctl_fail(
+			c, "weirctl upgrades no other box; --plan prints the lines that do");
+	if (c->json)
+		return ctl_fail(c, "a plan is text; weirctl --json fleet status has the boxes");
+	if (!is_name(p->user))
+		return ctl_fail(c, "--ssh takes the name of a user");
+	if (p->to && !is_version(p->to))
+		return ctl_fail(c, "--to takes a version, such as 0.2.0");
+	if (package && (!*package || strlen(package) > SHELL_QUOTE_MAX / 8))
+		return ctl_fail(c, "--package takes apt or the path of a file, %d bytes at most",
+			SHELL_QUOTE_MAX / 8);
+	if (!questions_read(p, c->ask ? c->ask : "."))
+		return ctl_fail(c, "--ask takes names, separated by commas");
+	deb_name(p);
+	return CTL_OK;
+}
+
+static int cmd_fleet_upgrade(struct ctl *c)
+{
+	struct plan p;
+	if (plan_read(c, &p) != CTL_OK || ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, false, "/fleet", NULL, HTTP_SHORT_MS);
+	const int rc = doc ? plan_print(c, &p, json_doc_root(doc)) : CTL_FAILED;
+	json_doc_free(doc);
+	return rc;
+}
+
+CTL_COMMANDS = {
+	{"fleet", "upgrade", 0, 0, CTL_OPT_UPGRADE, cmd_fleet_upgrade,
+		"--plan [--to VERSION] [--package FILE|apt] [--ssh USER] [--ask NAME,...]",
+		"Print the shell lines that upgrade the boxes one after the other, the primary "
+		"last: drain, install, check, undrain. Nothing is run. --package: apt's or FILE's; "
+		"--ssh: as USER (root) by sudo; --ask: A of these names must be answered."},
+};
