@@ -55,6 +55,7 @@ int sync_memory_read(struct sync_memory *out, const char *path)
 		|| !state_file_get(&f, "reason", m.reason, sizeof(m.reason))
 		|| !rollout_read(&f, &m.rollout))
 		return -EPROTO;
+	(void)state_file_get(&f, "software", m.software, sizeof(m.software));
 	*out = m;
 	return 0;
 }
@@ -74,6 +75,7 @@ int sync_memory_write(const struct sync_memory *m, const char *path, char why[ST
 	state_file_number(&f, "taken_back", m->was_taken_back);
 	state_file_text(&f, "reason", m->reason);
 	rollout_write(&f, &m->rollout);
+	state_file_text(&f, "software", m->software);
 	return state_file_write(&f, path, why);
 }
 
@@ -130,6 +132,15 @@ bool sync_try_begin(struct sync_memory *m, const struct sync_offer *o)
 	m->tries = again ? m->tries + 1 : 1;
 	snprintf(m->trying, sizeof(m->trying), "%s", o->digest);
 	return m->tries <= SYNC_TRIES_MAX;
+}
+
+bool sync_software_note(struct sync_memory *m, const char *software)
+{
+	if (strcmp(m->software, software) == 0)
+		return false;
+	sync_try_hold(m);
+	snprintf(m->software, sizeof(m->software), "%s", software);
+	return true;
 }
 
 void sync_try_undo(struct sync_memory *m)

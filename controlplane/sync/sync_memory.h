@@ -27,8 +27,9 @@ struct sync_memory {
 	unsigned refused_version;          // the primary's number of it
 	uint64_t refused_with;             // digest of this box's version that was in force then
 	bool was_taken_back;
-	char reason[SYNC_REASON_MAX + 1]; // why it was refused or taken back
-	struct sync_rollout_kept rollout; // what this box rolls out as a primary
+	char reason[SYNC_REASON_MAX + 1];     // why it was refused or taken back
+	char software[SYNC_SOFTWARE_MAX + 1]; // the weir that tried and refused
+	struct sync_rollout_kept rollout;     // what this box rolls out as a primary
 };
 
 // -ENOENT: no file yet; other -errno of state_file_read. `out` is empty then.
@@ -51,6 +52,9 @@ bool sync_newest_note(struct sync_memory *m, const struct sync_offer *o);
 // Notes that the version of the offer is being taken. False: the process ended SYNC_TRIES_MAX times
 // while it took this version; the caller refuses it.
 bool sync_try_begin(struct sync_memory *m, const struct sync_offer *o);
+// This weir goes on with the memory. Another one may refuse what this one takes, such as for a key
+// that it does not know: its refusal and its tries do not count. True: they were of another one.
+bool sync_software_note(struct sync_memory *m, const char *software);
 // The try ended without a verdict about the version.
 void sync_try_undo(struct sync_memory *m);
 // The version being taken is refused or taken back. `reason`: any text; it is cut to printable

@@ -321,6 +321,25 @@ TEST_WITH(a_box_that_leaves_drops_its_try, start, stop)
 	assert_string_equal(status.memory.trying, "");
 }
 
+// A newer weir may know the key for which the older one refused the version.
+TEST_WITH(another_weir_on_this_box_takes_a_refused_version, start, stop)
+{
+	char why[STATE_FILE_WHY_MAX];
+	struct sync_memory m;
+	reply_is_applied(5);
+	apply_done(apply_arg, -EINVAL, "blocking.newer_key: unknown key (shared.yaml:3:3)", "");
+	poll_says("result=refused");
+	restart();
+	poll_says("result=refused");
+	const char *path = text_from("%s/sync", own_folder);
+	assert_int_equal(sync_memory_read(&m, path), 0);
+	m.software[0] = 'x';
+	assert_int_equal(sync_memory_write(&m, path, why), 0);
+	restart();
+	poll_says("version=0&result=none");
+	reply_is_applied(5);
+}
+
 TEST_WITH(a_version_that_is_taken_back_is_reported, start, stop)
 {
 	reply_is_applied(5);

@@ -88,6 +88,23 @@ TEST(a_version_is_tried_twice_over_deaths)
 	assert_int_equal(m.tries, 1);
 }
 
+TEST(another_weir_tries_what_this_one_refused)
+{
+	struct sync_memory m = {.epoch = 5, .primary = "box1"};
+	const struct sync_offer o = offer("box1", 5, 'b');
+	assert_true(sync_software_note(&m, "0.1.0"));
+	assert_true(sync_try_begin(&m, &o));
+	sync_try_refuse(&m, 4, false, "shared.yaml:1:1: no such key: \"new\"");
+	assert_false(sync_software_note(&m, "0.1.0"));
+	assert_string_equal(m.refused, o.digest);
+	assert_true(sync_software_note(&m, "0.2.0"));
+	assert_string_equal(m.refused, "");
+	assert_string_equal(m.reason, "");
+	assert_int_equal(m.refused_version, 0);
+	assert_int_equal(m.epoch, 5);
+	assert_string_equal(m.primary, "box1");
+}
+
 TEST_WITH(the_file_has_all_of_it, own_folder_setup, own_folder_teardown)
 {
 	char path[PATH_MAX], file_why[STATE_FILE_WHY_MAX];
@@ -97,7 +114,8 @@ TEST_WITH(the_file_has_all_of_it, own_folder_setup, own_folder_teardown)
 				   .tries = 1,
 				   .refused_version = 9,
 				   .was_taken_back = true,
-				   .reason = "health fell: no answers"},
+				   .reason = "health fell: no answers",
+				   .software = "0.1.0"},
 			   got;
 	memset(m.trying, 'a', SYNC_DIGEST_LEN);
 	memset(m.refused, 'b', SYNC_DIGEST_LEN);
