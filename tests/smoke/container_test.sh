@@ -178,13 +178,37 @@ check "with the change of the containers before" eventually blocks ok-kept.weir.
 nspawn_stops() { kill -TERM $runner && ends; }
 check "it stops within 5 s" seconds_of nspawn_stops
 
-# --- each capability is needed ---------------------------------------------------------------------------------------
 # A mounted file has its port whatever the container may do.
 cat >$tmp/mounted.yaml <<'CONFIG'
 dataplane: {main_lcore: 0, worker_lcores: [0], memory_mb: 64, ports: [{xdp: eth0}], service_addresses: [198.18.7.53/24]}
 upstreams: {servers: [{address: 198.18.7.1}]}
 CONFIG
 chmod 644 $tmp/mounted.yaml
+
+# --- as a pod of Kubernetes ------------------------------------------------------------------------------------------
+# A ConfigMap is a folder in which the kubelet moves a link to the next state.
+map=$tmp/map
+mkdir -m 777 $map && ln -s ..data/weir.yaml $map/weir.yaml
+configmap() { # configmap STATE LINE...
+	mkdir $map/..$1 && { cat $tmp/mounted.yaml && printf '%s\n' 'runtime: {group: weir-admin, stats_group: weir-stats}' "${@:2}"; } >$map/..$1/weir.yaml &&
+		ln -sT ..$1 $map/..data_tmp && mv -T $map/..data_tmp $map/..data
+}
+configmap 1
+read -ra prestop < <($python -c 'import sys, yaml
+spec = list(yaml.safe_load_all(open(sys.argv[1])))[-1]["spec"]["template"]["spec"]
+print(*spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"])' "$root/tools/container/daemonset-config.yaml")
+container $xdp,CHOWN tmpfs:/run $map:/etc/weir TZ=Europe/Berlin
+must "with a ConfigMap it answers" eventually answers_by_port
+check "and is ready" eventually inside weirctl ready
+configmap 2 'blocking: {deny: [ok-map.weir.net]}'
+check "a new one is applied" inside timeout 60 weirctl config apply
+check "and counts" eventually blocks ok-map.weir.net
+check "the drain before the stop ends" inside "${prestop[@]}"
+check "it is not ready then" eval '! inside weirctl ready'
+check "but answers" answers
+check "it stops within 5 s" seconds_of stops
+
+# --- each capability is needed ---------------------------------------------------------------------------------------
 mounted=(tmpfs:/run $tmp/mounted.yaml:/etc/weir/weir.yaml)
 container $xdp "${mounted[@]}"
 check "a mounted file serves" eventually answers_by_port

@@ -94,6 +94,9 @@ drwxr-x--- root/root ./etc/weir/
 -rw-r--r-- root/root ./usr/lib/sysctl.d/10-weir.conf
 -rw-r--r-- root/root ./usr/share/bash-completion/completions/weirctl
 -rw-r--r-- root/root ./usr/share/doc/weir/copyright
+-rw-r--r-- root/root ./usr/share/doc/weir/examples/container/daemonset-config.yaml
+-rw-r--r-- root/root ./usr/share/doc/weir/examples/container/daemonset.yaml
+-rw-r--r-- root/root ./usr/share/doc/weir/examples/container/weir.nomad.hcl
 -rwxr-xr-x root/root ./usr/share/doc/weir/examples/fleet/upgrade
 -rw-r--r-- root/root ./usr/share/doc/weir/examples/fleet/upgrade.yml
 -rw-r--r-- root/root ./usr/share/doc/weir/examples/hugepages.conf

@@ -303,8 +303,29 @@ class Examples(unittest.TestCase):
         self.assertNotIn("privileged", service)
         self.accepted(service["environment"])
 
-    def test_kubernetes(self):
-        kinds = {item["kind"]: item for item in yaml.safe_load_all((HERE / "daemonset.yaml").read_text())}
+    def takes(self, command, *words):
+        """weirctl has that command, and it takes these options."""
+        self.assertEqual("weirctl", pathlib.Path(command).name)
+        named = [word for word in words if not word.startswith("-")]
+        usage = subprocess.run([WEIRCTL, *named[:2 if named[0] == "config" else 1], "--help"], capture_output=True, text=True)
+        self.assertEqual(0, usage.returncode, words)
+        self.assertTrue(usage.stdout.startswith(f"usage: weirctl {named[0]}"), usage.stdout)
+        for option in words:
+            if option.startswith("--"):
+                self.assertRegex(usage.stdout, rf"\n  {option}\b", words)
+
+    def checked(self, text):
+        """weir accepts that configuration, in which operators may use weirctl: without a group root in a container may not."""
+        self.assertIn("group: weir-admin", text)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(text.replace("weir-admin", "root").replace("weir-stats", "root"))
+            file.flush()
+            done = subprocess.run([WEIRCTL, "config", "check", file.name], capture_output=True, text=True)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+
+    def pod(self, name, mounts):
+        """The objects of a manifest by their kinds, and its container, with what holds for each of them."""
+        kinds = {item["kind"]: item for item in yaml.safe_load_all((HERE / name).read_text())}
         spec = kinds["DaemonSet"]["spec"]["template"]["spec"]
         container, = spec["containers"]
         rights = container["securityContext"]
@@ -313,11 +334,57 @@ class Examples(unittest.TestCase):
         # A service of this name would be a variable WEIR_PORT.
         self.assertEqual((True, False), (spec["hostNetwork"], spec["enableServiceLinks"]))
         self.assertEqual({volume["name"] for volume in spec["volumes"]}, {mount["name"] for mount in container["volumeMounts"]})
-        self.assertEqual({"/run", "/var/lib/weir", "/secret"}, {mount["mountPath"] for mount in container["volumeMounts"]})
+        self.assertEqual(mounts, {mount["mountPath"] for mount in container["volumeMounts"]})
+        self.assertNotIn("subPath", str(container["volumeMounts"]))
         self.assertEqual(kinds["DaemonSet"]["spec"]["selector"]["matchLabels"], kinds["DaemonSet"]["spec"]["template"]["metadata"]["labels"])
+        drain = container["lifecycle"]["preStop"]["exec"]["command"]
+        for command in (drain, container["startupProbe"]["exec"]["command"], container["readinessProbe"]["exec"]["command"]):
+            self.takes(*command)
+        # The stop has 5 s behind the drain, which has the grace and 25 s.
+        longest = int(drain[drain.index("--for") + 1].removesuffix("s"))
+        self.assertGreaterEqual(longest, int(drain[drain.index("--grace") + 1]) + 25)
+        self.assertGreaterEqual(spec["terminationGracePeriodSeconds"], longest + 5)
+        return kinds, container
+
+    def test_kubernetes(self):
+        kinds, container = self.pod("daemonset.yaml", {"/run", "/var/lib/weir", "/secret"})
         variables = {item["name"]: item["value"] for item in container["env"]}
         self.assertEqual("/secret/" + "".join(kinds["Secret"]["stringData"]), variables["WEIR_PAGE_PASSWORD_FILE"])
         self.accepted(variables)
+
+    def test_kubernetes_with_a_file(self):
+        kinds, container = self.pod("daemonset-config.yaml", {"/run", "/var/lib/weir", "/etc/weir"})
+        self.assertEqual(["TZ"], [item["name"] for item in container["env"]])
+        self.checked(kinds["ConfigMap"]["data"]["weir.yaml"])
+
+    @unittest.skipUnless(shutil.which("kubectl"), "no kubectl")
+    def test_kubernetes_knows_each_field(self):
+        """What its own types do not have is gone from what kubectl prints."""
+        def lost(mine, theirs, path):
+            if isinstance(mine, dict):
+                return [at for key, value in mine.items() for at in (lost(value, theirs[key], f"{path}.{key}") if key in theirs else [f"{path}.{key}"])]
+            if isinstance(mine, list):
+                return [at for one, other in zip(mine, theirs[:len(mine)], strict=True) for at in lost(one, other, path)]
+            return []
+        for name in ("daemonset.yaml", "daemonset-config.yaml"):
+            mine, = [item for item in yaml.safe_load_all((HERE / name).read_text()) if item["kind"] == "DaemonSet"]
+            done = subprocess.run(["kubectl", "set", "env", "--local", "-f", "-", "A=b", "-o", "json"], input=json.dumps(mine), capture_output=True, text=True)
+            self.assertEqual(0, done.returncode, done.stderr)
+            self.assertEqual([], lost(mine, json.loads(done.stdout), name))
+
+    def test_nomad(self):
+        text = (HERE / "weir.nomad.hcl").read_text()
+        words = dict(re.findall(r"^ +(\w+) += +(.*)$", text, re.M))
+        capabilities = {name.upper() for name in json.loads(words["cap_add"])}
+        self.assertEqual((["all"], self.HOST | {"CHOWN"}), (json.loads(words["cap_drop"]), capabilities))
+        self.assertEqual(capabilities, {name.upper() for name in json.loads(re.search(r"allow_caps = (.*)$", text, re.M)[1])})
+        self.assertEqual(["local/weir:/etc/weir:ro"], json.loads(words["volumes"]))
+        self.assertIn('"local/weir/weir.yaml"', words["destination"])
+        commands = re.findall(r'command += "(.*)"\n +args += (.*)$', text, re.M)
+        self.assertEqual([["config", "apply"], ["ready"]], [json.loads(args) for _, args in commands])
+        for command, args in commands:
+            self.takes(command, *json.loads(args))
+        self.checked(re.search(r"<<YAML\n(.*)^YAML$", text, re.M | re.S)[1])
 
     def test_nspawn(self):
         lines = [line.partition("=")[::2] for line in (HERE / "weir.nspawn").read_text().splitlines() if "=" in line and not line.startswith("#")]
