@@ -64,12 +64,18 @@ echo "# the primary"
 check "the view of the primary" browse login "do:$(nav)" "$(shows fleet)" "$(has 'All boxes are as they should be.')" \
 	"do:[...document.querySelectorAll('main tbody tr')].map((r) => [...r.cells].slice(0, 3).map((c) => c.textContent).join()).join(';') === 'box2,up to date,127.0.0.1'" \
 	only:fleet ${axe:+axe:}${axe:-views}
+must "box 1 blocks another name" ctl 1 deny roll.test
+must "which its health holds with" eventually eval 'ahead 3; [ "$(ctl 1 --json status | jq .controlplane.config_version.watch_left_s)" = 0 ]'
+check "its roll-out is there, stops and goes on" browse login "$(shows fleet)" "$(has 'goes out since')" "do:(window.confirm = () => true, $(press Stop))" "$(has 'is stopped since')" "$(has 'Continue')" \
+	"do:$(press Continue)" "$(has 'goes out since')"
+must "box 2 holds the version" eventually eval 'ahead 2; held'
+check "then it has ended" browse login "$(shows fleet)" "$(has 'is handed out to all boxes')"
 # boxes ROLLOUT: a stub of GET /fleet in this page alone, and what is posted in window.sent
 stub() {
 	cat <<-END
 		do:(() => { const f = fetch; window.sent = [];
 		  const box = (name, more) => ({ name, from: '192.0.2.7', seen_ms: 400, away: false, twin: false, epoch: 1, version: 14, current: true, result: 'held', reason: '', ready: true, clock_ms: 12, software: 'VERSION', wave: 1, ...more });
-		  window.state = { state: 'running', version: 14, base_version: 12, wave: 1, waves: 3, released: 1, held: 0, boxes: 6, since_ms: 3000, box: '', reason: '' };
+		  window.state = { state: 'rolling', version: 14, base_version: 12, wave: 1, waves: 3, released: 1, held: 0, boxes: 6, since_ms: 3000, box: '', reason: '' };
 		  window.fetch = async (u, o) => {
 		    if (o?.method === 'POST' && u.startsWith('/v1/fleet/')) { sent.push(u); return new Response('{}'); }
 		    if (!u.startsWith('/v1/fleet')) return f(u, o);
@@ -119,7 +125,7 @@ same "by its control plane, too" "2 null" "$(fleet 2 '"\(.epoch) \(.secondary)"'
 
 echo "# two primaries"
 report() { curl -s -o /dev/null -w '%{http_code}' -m 5 --cacert $dir/ca.pem -H "Authorization: Bearer $(cat $dir/box2.token)" https://127.0.0.1:9961/v1/sync \
-	-d protocol=1 -d box=probe -d epoch=9 -d primary=box9 -d digest= -d version=0 -d result=none -d reason= -d ready=1 -d unix_ms=1 -d software=x; }
+	-d protocol=2 -d box=probe -d epoch=9 -d primary=box9 -d digest= -d version=0 -d result=none -d reason= -d ready=1 -d unix_ms=1 -d software=x; }
 at 1
 same "box 1 refuses a box that follows a higher epoch" 409 "$(report)"
 check "says so, and is promoted" browse login "do:(window.confirm = () => true, location.hash = '#/fleet', true)" "$(has 'There are two primaries: box9 has epoch 9, this box has epoch 1')" \

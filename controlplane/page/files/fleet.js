@@ -12,7 +12,7 @@ const CLOCK_MS = 1000; // a clock that is off by more is shown
 const seen = (ms) => when((Date.now() - ms) / 1000, SECONDS);
 const isClockOff = (b) => Math.abs(b.clock_ms) > CLOCK_MS;
 // A box that has no version to come yet waits, and does not differ.
-const waits = (b, rollout) => !b.current && b.result === 'held' && rollout?.state === 'running' && b.wave === 0;
+const waits = (b, rollout) => !b.current && b.result === 'held' && rollout?.state === 'rolling' && b.wave === 0;
 
 function stateOf(b, rollout) {
   if (b.away) return ['bad', _`away`];
@@ -50,7 +50,7 @@ const because = (r) => [r.box, r.reason].filter((t) => t).join(': ');
 // The one line of a roll-out.
 function rolloutWords(r) {
   const far = _`wave ${r.wave} of ${r.waves}`;
-  if (r.state === 'running') return mark('warn', _`Version ${r.version} goes out since ${seen(r.since_ms)}, ${far}: ${number(r.held)} of ${number(r.boxes)} boxes have it, ${number(r.released)} may have it.`);
+  if (r.state === 'rolling') return mark('warn', _`Version ${r.version} goes out since ${seen(r.since_ms)}, ${far}: ${number(r.held)} of ${number(r.boxes)} boxes have it, ${number(r.released)} may have it.`);
   if (r.state === 'stopped') return mark('bad', because(r) ? _`Version ${r.version} is stopped since ${seen(r.since_ms)}, ${far}: ${because(r)}` : _`Version ${r.version} is stopped since ${seen(r.since_ms)}, ${far}.`);
   return r.state === 'taken_back' ? mark('bad', because(r) ? _`Version ${r.version} is taken back since ${seen(r.since_ms)}: ${because(r)}` : _`Version ${r.version} is taken back since ${seen(r.since_ms)}.`)
     : mark('good', _`Version ${r.version} is handed out to all boxes.`);
@@ -63,9 +63,9 @@ function rolloutShow(r, look) {
     await look();
     return words;
   }, { ask });
-  const buttons = row(r.state === 'running' && does(_`Stop`, '/fleet/stop', {}, _`The roll-out is stopped.`, _`Stop the roll-out of version ${r.version}? Boxes that have it keep it; no other box gets it until you press Continue.`),
+  const buttons = row(r.state === 'rolling' && does(_`Stop`, '/fleet/stop', {}, _`The roll-out is stopped.`, _`Stop the roll-out of version ${r.version}? Boxes that have it keep it; no other box gets it until you press Continue.`),
     r.state === 'stopped' && does(_`Continue`, '/fleet/apply', {}, _`The roll-out goes on.`, _`Go on with version ${r.version}? The next boxes get it.`),
-    ['running', 'stopped'].includes(r.state) && does(_`Take back`, '/fleet/stop', { back: 1 }, _`Version ${r.version} is taken back.`, _`Take version ${r.version} back? This box and those that have it go back to version ${r.base_version}.`));
+    ['rolling', 'stopped'].includes(r.state) && does(_`Take back`, '/fleet/stop', { back: 1 }, _`Version ${r.version} is taken back.`, _`Take version ${r.version} back? This box and those that have it go back to version ${r.base_version}.`));
   return h('section', { 'aria-label': _`Roll-out` }, h('h2', {}, _`Roll-out`), h('p', {}, rolloutWords(r)), buttons.firstChild && (mayAdmin() ? buttons : barred(buttons, _`Only a user with the role admin may do this.`)));
 }
 
@@ -98,7 +98,7 @@ function secondaryShow(fleet, look) {
     h('h2', {}, _`If the primary is lost`), h('p', {}, _`This box answers without it. Make it the primary only if the other one does not come back, or is to follow this one.`), promoteShow(fleet, look)];
 }
 
-const isUnsettled = ({ primary, secondary }) => (secondary ? secondary.result === 'pending' : primary.rollout?.state === 'running' || primary.boxes.some((b) => !b.away && !b.current && ['none', 'pending', 'held'].includes(b.result)));
+const isUnsettled = ({ primary, secondary }) => (secondary ? secondary.result === 'pending' : primary.rollout?.state === 'rolling' || primary.boxes.some((b) => !b.away && !b.current && ['none', 'pending', 'held'].includes(b.result)));
 
 export async function show(box, signal) {
   const result = h('div'), { version } = await get('/status', {}, { signal });
