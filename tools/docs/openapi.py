@@ -24,7 +24,7 @@ ROOMS = ("api", "verbs", "remote")
 STREAMS = {"/events": "text/event-stream", "/live": "text/event-stream", "/log/tail": "application/x-ndjson", "/watch": "application/x-ndjson"}
 ALSO_JSON = ("/events",)  # with follow=0
 TEXTS = {"/metrics": "text/plain", "/debug/heap": "text/plain", "/profile/cpu": "application/octet-stream",
-         "/profile/alloc": "application/octet-stream", "/profile/threads": "application/octet-stream"}
+         "/profile/alloc": "application/octet-stream", "/profile/threads": "application/octet-stream", "/sync/list": "application/octet-stream"}
 BODIES = {"/config/restore": "application/yaml"}  # what is no form
 ROLES = ["none", "sync", "read", "operate", "admin"]
 
