@@ -293,7 +293,8 @@ static inline void pending_double_check(void)
 		"\"jobs\":[{\"kind\":\"list fetch\",\"what\":\"https://lists.example/ads\","
 		"\"step\":\"its server\",\"age_ms\":");
 	static const char age[] = "\"its server\",\"age_ms\":";
-	assert_in_range(strtoul(strstr(reply, age) + sizeof(age) - 1, NULL, 10), 4000, 64000);
+	// The double reads the clock after the reply's own look, so the age is a little below 4 s.
+	assert_in_range(strtoul(strstr(reply, age) + sizeof(age) - 1, NULL, 10), 3000, 64000);
 	const char *reload = strstr(reply, "\"config reload\""),
 		   *build = strstr(reply, "\"kind\":\"build\"");
 	assert_true(reload && build && reload < build); // the oldest first
