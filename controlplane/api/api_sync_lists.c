@@ -246,6 +246,36 @@ static bool number_read(const char *text, int base, uint64_t *out)
 	return len > 0 && len <= 16 && strspn(text, digits) == len;
 }
 
+// Is the list with this id one that boxes share? A transfer that proves its server is each box's
+// own: its key is to protect the zone from holders of sync tokens, too.
+static bool is_shared(const struct config *c, uint64_t id)
+{
+	bool is_found = false;
+	for (unsigned i = 0; i < c->blocking.list_count; i++) {
+		const struct config_list *l = &c->blocking.lists[i];
+		if (!l->url || list_file_id(l->url) != id)
+			continue;
+		if (l->tsig || l->tls)
+			return false;
+		is_found = true;
+	}
+	return is_found;
+}
+
+static bool may_serve(const struct api *a, struct http_exchange *x, uint64_t id)
+{
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	const char *primary = c->sync.primary;
+	if (primary && *primary)
+		api_refuse(x, 409, "this box is a secondary of %.300s: point sync.primary there",
+			primary);
+	else if (!is_shared(c, id))
+		api_refuse(x, 404, "no list that this box hands out has this id");
+	else
+		return true;
+	return false;
+}
+
 // Sends a list as this box has it, if its server confirmed it later than the caller's copy.
 static void serve_list(struct api *a, struct http_exchange *x)
 {
@@ -259,7 +289,7 @@ static void serve_list(struct api *a, struct http_exchange *x)
 		api_refuse(x, 400, "id, hash, good: a number of up to 16 digits, lower-case");
 		return;
 	}
-	if (l && !admit(l, x))
+	if (!may_serve(a, x, number) || (l && !admit(l, x)))
 		return;
 	struct transfer *t = l ? heap_malloc(sizeof(*t)) : NULL;
 	if (!t || list_store_paths_of(&new.paths, a->deps.state_directory, number) < 0

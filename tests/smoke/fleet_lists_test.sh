@@ -17,6 +17,11 @@ lists_end() {
 	for number in 1 2; do "$lab" --name $number down >/dev/null; done
 	finish
 }
+# list_code NUMBER: the status with which the box answers a request for the list.
+list_code() {
+	local id && id=$(basename "$(folder "$1")"/state/lists/*.list .list)
+	curl -s -m 5 -o /dev/null -w '%{http_code}' --unix-socket /run/weir-"$1"/control/control.sock "http://weir/v1/sync/list?id=$id&hash=0&good=9999999999"
+}
 must() {
 	local was=$bad
 	check "$@"
@@ -54,6 +59,8 @@ must "box 2 gets a primary" restart 2
 must "it takes the configuration" eventually eval 'ahead 2; held'
 must "and blocks by the list" eventually is 2 ads-1.fleet.test NXDOMAIN
 same "whose server saw nothing of it" 1 "$(requests)"
+same "a secondary hands out none" 409 "$(list_code 2)"
+same "the primary does, but no later copy" 404 "$(list_code 1)"
 same "as the primary has it" "$(list 1 .last_good_unix_s)" "$(list 2 .last_good_unix_s)"
 
 echo "# another list"
