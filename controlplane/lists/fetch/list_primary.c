@@ -77,6 +77,7 @@ static bool head_read(const char *line, size_t len, struct list_stored *out, boo
 
 struct take {
 	const struct list_fetch_request *request;
+	const struct list_stored *before;
 	struct list_fetch_result *result;
 	struct list_stored *got;
 	char head[LIST_HEAD_MAX];
@@ -101,6 +102,11 @@ static int head_take(struct take *t)
 	const uint64_t max = t->request->max_bytes;
 	if (!head_read(t->head, t->head_len, t->got, &t->has_body))
 		return fail(t->result, -EPROTO, "the primary's reply is malformed");
+	if (t->got->good_unix_s <= t->before->good_unix_s)
+		return fail(t->result, -EPROTO, "the primary's copy was not confirmed later");
+	if (!t->has_body
+		&& (!t->before->good_unix_s || t->got->content_hash != t->before->content_hash))
+		return fail(t->result, -EPROTO, "the primary has another copy, which it left out");
 	if (t->has_body && t->got->size > max)
 		return fail(t->result, -EFBIG, "larger than %" PRIu64 " bytes", max);
 	t->has_head = true;
@@ -219,7 +225,7 @@ int list_primary_fetch(const struct list_primary *p, const struct list_fetch_req
 	const struct list_stored *before, struct list_stored *got, struct list_fetch_result *out)
 {
 	char url[URL_MAX], addresses[HTTP_HOST_LINE_MAX], why[HTTP_HOST_WHY_MAX];
-	struct take t = {.request = request, .result = out, .got = got};
+	struct take t = {.request = request, .before = before, .result = out, .got = got};
 	struct http_url host;
 	struct bootstrap b = {.server_count = request->server_count,
 		.deadline_ms = clock_mono_ms() + request->timeout_ms,

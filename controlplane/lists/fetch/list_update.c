@@ -448,8 +448,6 @@ static int fetch_of_primary(const struct list_primary *p, const struct list_fetc
 	char shown[SHOWN_MAX];
 	int err = list_primary_fetch(p, request, &f->before, &got, &fetched);
 	l->http_status = fetched.http_status;
-	if (!err && fetched.not_modified && got.content_hash != f->before.content_hash)
-		err = -EPROTO;
 	snprintf(l->why, sizeof(l->why), "%s", err ? fetched.why : "");
 	if (!err)
 		err = confirmed(l, f, &fetched,

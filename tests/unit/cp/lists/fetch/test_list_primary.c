@@ -140,6 +140,28 @@ TEST_WITH(test_the_primary_is_asked_first, start, stop)
 	assert_in_range(list.good_unix_s, good + 1000, (uint64_t)time(NULL));
 }
 
+// A primary that sends what a box is to have grown out of, with a body or without one.
+TEST_WITH(test_no_copy_confirmed_earlier, start, stop)
+{
+	struct list_stored s;
+	const uint64_t good = (uint64_t)time(NULL) - 1000;
+	fake_http_primary(&http, "{\"size\":0,\"hash\":\"0000000000000000\",\"good_unix_s\":5,"
+				 "\"body\":false}\n");
+	assert_int_equal(run(true), LIST_UPDATE_WAITS);
+	assert_string_equal(list.why, "the primary has another copy, which it left out");
+	primary_has("new.example\n", 12, good, true);
+	assert_int_equal(run(true), LIST_UPDATE_CHANGED);
+	for (unsigned i = 0; i < 2; i++) {
+		primary_has("old.example\n", 12, good - i, true);
+		assert_int_equal(run(true), LIST_UPDATE_WAITS);
+		assert_string_equal(list.why, "the primary's copy was not confirmed later");
+		primary_has("new.example\n", 12, good - i, false);
+		assert_int_equal(run(true), LIST_UPDATE_WAITS);
+	}
+	stored_is("new.example\n", &s);
+	assert_int_equal(s.good_unix_s, good);
+}
+
 TEST_WITH(test_without_a_newer_copy, start, stop)
 {
 	struct list_stored s;
@@ -171,6 +193,7 @@ TEST_WITH(test_what_is_not_taken, start, stop)
 	assert_int_equal(run(true), LIST_UPDATE_WAITS);
 	primary_has("another.example\n", 16, now + 9, false); // it was never sent here
 	assert_int_equal(run(true), LIST_UPDATE_WAITS);
+	assert_string_equal(list.why, "the primary has another copy, which it left out");
 	fake_http_primary(&http, "no head\n");
 	assert_int_equal(run(true), LIST_UPDATE_WAITS);
 	stored_is("ads.example\n", &s);
