@@ -109,6 +109,7 @@ static void started(struct rules *r, const char *why)
 	if (s->timer)
 		(void)event_del(s->timer);
 	s->waiting = false;
+	rules_fetch_await(r->fetch, false);
 	s->done(s->arg, why);
 }
 
@@ -645,7 +646,6 @@ static int build_for(struct rules *r, bool force, bool urgent, rules_done done, 
 }
 
 // A round of fetching is over.
-// A round of fetching is over.
 static void on_fetched(void *arg)
 {
 	struct rules *r = arg;
@@ -829,6 +829,7 @@ static int open_parts(struct rules *r, const struct config *config, struct loop 
 	r->start.how = config->blocking.update.start;
 	r->start.had_image = r->arena.base != NULL;
 	r->start.waiting = r->start.how != UPDATE_START_FAST;
+	rules_fetch_await(r->fetch, r->start.waiting);
 	return rules_configure(r, config, NULL, NULL);
 }
 

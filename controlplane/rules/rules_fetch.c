@@ -467,7 +467,7 @@ struct rules_fetch {
 	struct fetch_round round;
 	pthread_t thread;
 	_Atomic bool stop;
-	bool held, all_wanted, all_force;
+	bool held, is_awaited, all_wanted, all_force;
 	struct rules_fetch_status last;
 	struct events *events; // may be NULL
 };
@@ -605,7 +605,8 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 			.wanted = all || fetch_due_ms(l) <= now_ms,
 			.notified = !all && l->next_ms > now_ms,
 			.force = force,
-			.primary_alone = !all && asks_primary_alone(s, l)};
+			.primary_alone =
+				!all && (l->stored || !f->is_awaited) && asks_primary_alone(s, l)};
 	}
 	f->round = (struct fetch_round){.set = s, .by_hand = all, .force = force};
 	int rc = thread_start(&f->thread, "weir-lists", work, f);
@@ -655,6 +656,11 @@ void rules_fetch_hold(struct rules_fetch *f, bool held)
 {
 	f->held = held;
 	plan(f);
+}
+
+void rules_fetch_await(struct rules_fetch *f, bool is_awaited)
+{
+	f->is_awaited = is_awaited;
 }
 
 bool rules_fetch_all(struct rules_fetch *f, bool force)

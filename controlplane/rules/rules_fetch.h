@@ -31,6 +31,9 @@ void rules_fetch_add_events(struct rules_fetch *f, struct events *events);
 // Copies what it needs. The state of each URL stays. -ENOMEM: the previous configuration stays.
 ATTR_MUST_CHECK int rules_fetch_configure(struct rules_fetch *f, const struct config *c);
 void rules_fetch_hold(struct rules_fetch *f, bool held);
+// Clients wait for the lists (blocking.update.start): a secondary asks the server of a list of
+// which it has no copy in the same round, if the primary has none either.
+void rules_fetch_await(struct rules_fetch *f, bool is_awaited);
 
 // Takes NOTIFY for lists by transfer from now on. -ENOMEM. `z` outlives it.
 struct list_notify;

@@ -372,6 +372,30 @@ TEST_WITH(test_start_blocking, start, stop)
 	assert_false(begun.failed);
 }
 
+// A secondary starts with its lists though the primary is away.
+TEST_WITH(test_start_of_a_secondary, start, stop)
+{
+	static char base[64], token[] = "secret", none[] = "";
+	snprintf(base, sizeof(base), "http://127.0.0.1:%u", http.port);
+	env.config.sync = (struct config_sync){.primary = base, .token = token, .ca_file = none};
+	(void)start_ms(UPDATE_START_BLOCKING, 60);
+	assert_false(begun.failed);
+	assert_int_equal(http.requests, 2);
+	assert_true(blocked("ads.example"));
+	close_rules();
+	remove_stored("");
+	(void)unlink(text_from("%s/rules.img", env.state));
+	(void)start_ms(UPDATE_START_FAIL, 60);
+	assert_false(begun.failed);
+	assert_true(blocked("ads.example"));
+	// Once clients are served, a new list waits for the primary again.
+	set_url("/hop");
+	const unsigned before = http.requests;
+	configure();
+	WAIT_FOR(http.requests > before);
+	STAYS_SO(http.requests == before + 1, 1000);
+}
+
 // A check of cached answers that does not end before the service loop has worked beside it.
 static struct {
 	void (*then)(void *arg);
