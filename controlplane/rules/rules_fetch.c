@@ -421,8 +421,12 @@ static struct fetched *fetch_set_update(
 	struct fetched *l = set_find(s, from->url);
 	if (!l || from->outcome == LIST_UPDATE_NONE)
 		return NULL;
+	// What a reload has planned meanwhile counts: for a list of another proof, or without
+	// primary.
+	const bool is_alike = proofs_alike(l->key, l->tls, from->key, from->tls);
 	if (from->outcome == LIST_UPDATE_WAITS) {
-		plan_wait(rng, l);
+		if (s->primary.url && is_alike)
+			plan_wait(rng, l);
 		return NULL;
 	}
 	count(&l->counts, from);
@@ -443,8 +447,8 @@ static struct fetched *fetch_set_update(
 	l->failures = failed ? l->failures + 1 : 0;
 	if (!is_look)
 		plan_next(rng, s, l, from->retry_after_s);
-	if (!proofs_alike(l->key, l->tls, from->key, from->tls))
-		l->next_ms = clock_mono_ms(); // a reload has given it others meanwhile
+	if (!is_alike)
+		l->next_ms = clock_mono_ms();
 	return l;
 }
 

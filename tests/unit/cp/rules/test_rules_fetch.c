@@ -304,6 +304,38 @@ TEST_WITH(test_a_secondary_asks_its_primary_first, start, stop)
 	assert_true(blocked("new.example"));
 }
 
+// The connection with which a secondary asks a primary that says nothing; time runs until then.
+static int silent_accept(int listening)
+{
+	int fd;
+	WAIT_FOR((fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC)) >= 0, clock_ahead_by_ms(1000),
+		on_service(call_nothing, NULL, 0));
+	return fd;
+}
+
+// A box that becomes a primary while it asks the one before waits for that one no more.
+TEST_WITH(test_the_primary_goes_while_it_is_asked, start, stop)
+{
+	static char base[64], token[] = "secret", none[] = "";
+	uint16_t port = 0;
+	const int listening = loopback_listen(&port);
+	snprintf(base, sizeof(base), "http://127.0.0.1:%u", port);
+	env.config.sync = (struct config_sync){.primary = base, .token = token, .ca_file = none};
+	run_rules();
+	for (unsigned i = 0; i < 2; i++)
+		close(silent_accept(listening));
+	const int fd = silent_accept(listening);
+	env.config.sync = (struct config_sync){0};
+	configure();
+	assert_int_equal(http.requests, 0);
+	close(fd);
+	close(listening);
+	// The third wait would last for 40 s.
+	const uint64_t from_ms = clock_mono_ms();
+	wait_blocked("ads.example");
+	assert_true(clock_mono_ms() - from_ms < 30000);
+}
+
 // Nobody signs lists, so a box that takes signed versions alone asks the list's server at once.
 TEST_WITH(test_a_secondary_of_signed_versions_asks_the_server, start, stop)
 {
