@@ -34,7 +34,12 @@ bool api_lines_begin(struct api_lines *l, struct http_exchange *x, const char *t
 void api_places_count(
 	struct api_places *p, const struct api_lines *l, const struct http_exchange *x)
 {
-	const struct http_stream_user *u = http_stream_user(l->stream);
+	api_places_add(p, http_stream_user(l->stream), x);
+}
+
+void api_places_add(
+	struct api_places *p, const struct http_stream_user *u, const struct http_exchange *x)
+{
 	p->remote += u->right != 0;
 	p->own += u->right != 0 && strcmp(u->who, http_who(x)) == 0;
 }

@@ -45,6 +45,9 @@ struct api_places {
 };
 void api_places_count(
 	struct api_places *p, const struct api_lines *l, const struct http_exchange *x);
+// For a place whose stream has not begun.
+void api_places_add(
+	struct api_places *p, const struct http_stream_user *u, const struct http_exchange *x);
 // One user over the network has at most half of `max` places, and all such users three quarters, so
 // that the control socket keeps the rest. False: x is refused; the reply calls the streams `what`.
 ATTR_MUST_CHECK bool api_places_admit(

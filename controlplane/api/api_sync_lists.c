@@ -4,8 +4,9 @@
 //
 // A transfer is a stream. Helper threads (job_runner.h) open the file and read pieces of it; the
 // next piece is read when the client has taken most of the last one. Bounds: LISTS_MAX transfers,
-// half of them with one token; PIECE_LEN bytes of a file and as many that wait for the client, for
-// each; a client that takes nothing for API_LINES_STUCK_MS is cut, each transfer after LIFE_MS.
+// three quarters of them over the network, half of them with one token, which count from the
+// request on; PIECE_LEN bytes of a file and as many that wait for the client, for each; a client
+// that takes nothing for API_LINES_STUCK_MS is cut, each transfer after LIFE_MS.
 
 #include "api_lines.h"
 #include "api_param.h"
@@ -36,6 +37,7 @@ struct transfer {
 	LIST_ENTRY(transfer) link;
 	struct api_sync_lists *owner;
 	struct http_exchange *exchange; // NULL once the stream has begun
+	struct http_stream_user user;
 	struct api_lines out;
 	bool is_busy;     // a helper thread has what follows
 	bool is_given_up; // it ends with its job
@@ -137,8 +139,7 @@ static void on_read(void *arg, int err)
 static void read_next(struct transfer *t)
 {
 	t->is_busy = true;
-	const int rc = job_runner_start(
-		t->owner->runner, http_stream_user(t->out.stream)->right, read_work, on_read, t);
+	const int rc = job_runner_start(t->owner->runner, t->user.right, read_work, on_read, t);
 	if (rc == 0)
 		return;
 	t->is_busy = false;
@@ -227,8 +228,7 @@ static bool admit(struct api_sync_lists *l, struct http_exchange *x)
 	const struct transfer *t;
 	struct api_places places = {0};
 	LIST_FOREACH (t, &l->transfers, link)
-		if (t->out.stream)
-			api_places_count(&places, &t->out, x);
+		api_places_add(&places, &t->user, x);
 	if (l->count == LISTS_MAX)
 		api_refuse(x, 503, "%d %s are there already", LISTS_MAX, what);
 	else if (api_places_admit(&places, x, LISTS_MAX, what))
@@ -282,7 +282,8 @@ static void serve_list(struct api *a, struct http_exchange *x)
 	const char *id = http_param(x, "id"), *hash = http_param(x, "hash");
 	const char *good = http_param(x, "good");
 	struct api_sync_lists *l = lists_of(a);
-	struct transfer new = {.owner = l, .exchange = x, .fd = -1};
+	struct transfer new = {
+		.owner = l, .exchange = x, .user = {.right = http_right(x)}, .fd = -1};
 	uint64_t number;
 	if (!number_read(id, 16, &number) || !number_read(hash, 16, &new.asked.content_hash)
 		|| !number_read(good, 10, &new.asked.good_unix_s)) {
@@ -299,12 +300,13 @@ static void serve_list(struct api *a, struct http_exchange *x)
 		return;
 	}
 	*t = new;
+	snprintf(t->user.who, sizeof(t->user.who), "%s", http_who(x));
 	LIST_INSERT_HEAD(&l->transfers, t, link);
 	l->count++;
 	l->most = l->count > l->most ? l->count : l->most;
 	http_defer(x, OPEN_MS);
 	t->is_busy = true;
-	const int rc = job_runner_start(l->runner, http_right(x), open_work, on_open, t);
+	const int rc = job_runner_start(l->runner, t->user.right, open_work, on_open, t);
 	if (rc < 0)
 		on_open(t, rc);
 }

@@ -2,10 +2,33 @@
 // Lists that a primary hands out over a real socket: which, and to whom.
 
 #include "api_rig.h"
+#include "controlplane/http/http_server.h"
 #include "controlplane/lists/fetch/list_files.h"
 
 #include <inttypes.h>
 #include <weir/list_file.h>
+
+enum { TOKEN_MAX = 8 };
+
+// All requests are a token's, of the number `right`; while it `holds`, no stored list is read.
+static _Atomic uint64_t right;
+static _Atomic bool holds;
+static _Atomic unsigned held;
+
+uint64_t __wrap_http_right(const struct http_exchange *);
+uint64_t __wrap_http_right(const struct http_exchange *)
+{
+	return right;
+}
+
+int __real_list_store_read(const struct list_store_paths *, bool, struct list_stored *);
+int __wrap_list_store_read(const struct list_store_paths *, bool, struct list_stored *);
+int __wrap_list_store_read(const struct list_store_paths *p, bool whole, struct list_stored *out)
+{
+	held += holds;
+	WAIT_FOR(!holds);
+	return __real_list_store_read(p, whole, out);
+}
 
 static struct config_list_tls tls;
 static struct config_list lists[] = {{.name = (char[]){"open"}, .url = (char[]){"https://a/open"}},
@@ -49,6 +72,8 @@ static int setup(void **)
 
 static int teardown(void **state)
 {
+	holds = false;
+	right = 0;
 	api_rig_end();
 	return api_rig_close(state);
 }
@@ -64,4 +89,26 @@ TEST_WITH(test_which_lists_are_handed_out, setup, teardown)
 	config.sync.primary = (char[]){"https://box1:9953"};
 	is_refused(lists[0].url, 409, "this box is a secondary of https://box1:9953");
 	config.sync.primary = NULL;
+}
+
+// One that still opens its list counts as well.
+TEST_WITH(test_how_many_a_token_has, setup, teardown)
+{
+	int fd[TOKEN_MAX];
+	char *what = request_of(lists[0].url);
+	right = 7;
+	for (unsigned i = 0; i < TOKEN_MAX - 2; i++) {
+		fd[i] = stream_begin(what, "");
+		stream_wait(fd[i], "\"hash\"");
+	}
+	holds = true;
+	for (unsigned i = TOKEN_MAX - 2; i < TOKEN_MAX; i++)
+		fd[i] = stream_begin(what, "");
+	WAIT_FOR(held == 2);
+	is_refused(lists[0].url, 503, "8 transfers of lists of this user are there already");
+	holds = false;
+	for (unsigned i = TOKEN_MAX - 2; i < TOKEN_MAX; i++)
+		stream_wait(fd[i], "ads.example\n");
+	for (unsigned i = 0; i < TOKEN_MAX; i++)
+		close(fd[i]);
 }
