@@ -37,7 +37,7 @@ printf 'LISTEN 0 4 127.0.0.1:53 0.0.0.0:* users:(("other",pid=8))\\n'
     "kdig": "echo ';; ->>HEADER<<- opcode: QUERY; status: NOERROR; id: 1'\n",
     "apt-get": ":\n", "cp": ":\n", "rm": ":\n", "dpkg-deb": ":\n",
     "dd": "cat >/dev/null\n",
-    "ssh": """[ "$1" != -n ] || shift
+    "ssh": """while :; do case "$1" in -n) shift ;; -o) shift 2 ;; *) break ;; esac; done
 BOX=${1#*@} exec sh -c "$2"
 """,
     "sudo": 'exec "$@"\n',
@@ -161,6 +161,12 @@ class Plan(unittest.TestCase):
                 self.refused("the primary's name", "--plan")
                 self.fleet(box("box2", "192.0.2.2", software=evil))
                 self.assertIn("# --- box2, a secondary\n", self.plan())
+
+    def test_a_box_that_is_silent_ends_the_plan(self):
+        lines = re.findall("^ssh .*", self.plan("--package", "a.deb"), re.M)
+        self.assertGreater(len(lines), 10)
+        for line in lines:
+            self.assertTrue(line.startswith("ssh -o ConnectTimeout=10 -o ServerAliveInterval=15 "), line)
 
     def test_boxes_that_are_left_out(self):
         self.fleet(box("box2", "192.0.2.2", away=True), box("box3", "192.0.2.3", software="0.2.0"), box("box4", "192.0.2.4"))

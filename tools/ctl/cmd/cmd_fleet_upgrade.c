@@ -17,6 +17,8 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS  "0123456789"
 #define DEB     "/var/cache/apt/archives/weir-upgrade"
+// A box that is silent ends the plan within a minute.
+#define SSH "ssh -o ConnectTimeout=10 -o ServerAliveInterval=15"
 
 enum { WORD_MAX = 128, ASK_MAX = 1024, TARGET_MAX = WORD_MAX + INET6_ADDRSTRLEN + 8 };
 
@@ -65,7 +67,7 @@ static void line(const struct box *b, const char *fmt, ...)
 {
 	va_list args;
 	if (*b->target)
-		printf("ssh -n %s '", b->target);
+		printf(SSH " -n %s '", b->target);
 	else
 		printf("sh -c '");
 	va_start(args, fmt);
@@ -84,7 +86,7 @@ static void package_print(const struct plan *p, const struct box *b)
 	}
 	printf("\n# The package is copied, and its weirctl checks the box's configuration.\n");
 	if (*b->target)
-		printf("ssh %s '%sdd of=" DEB ".deb status=none' <%s\n", b->target, p->sudo,
+		printf(SSH " %s '%sdd of=" DEB ".deb status=none' <%s\n", b->target, p->sudo,
 			SHELL_QUOTE(p->package));
 	else
 		printf("%scp -- %s " DEB ".deb\n", p->sudo, SHELL_QUOTE(p->package));
