@@ -200,6 +200,12 @@ class Plan(unittest.TestCase):
         self.assertEqual((1, "2001:db8::3: weirctl drain --wait"), (done.returncode, said[-1]))
         self.assertIn("the line above failed", done.stderr)
 
+    def test_each_play_has_the_right_of_weirctl(self):
+        plays = re.split("^- ", (ROOT / "tools/fleet/upgrade.yml").read_text(), flags=re.M)[1:]
+        self.assertEqual(3, len(plays))
+        for play in plays:
+            self.assertRegex(play, "(?m)^  become: true$")
+
     def playbook(self, fail=""):
         hosts = {name: {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable} for name in ("box1", "box2", "box3")}
         (self.folder / "hosts.json").write_text(json.dumps({"weir_secondaries": {"hosts": {n: hosts[n] for n in ("box2", "box3")}},
