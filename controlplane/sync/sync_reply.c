@@ -35,9 +35,8 @@ bool sync_digest(const char *text, size_t len, char out[SYNC_DIGEST_LEN + 1])
 
 bool sync_name_is_good(const char *name)
 {
-	const size_t len =
-		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
-	return len > 0 && len <= SYNC_NAME_MAX && name[len] == '\0';
+	static_assert((int)SYNC_NAME_MAX == CONFIG_BOX_NAME_MAX);
+	return config_is_box_name(name);
 }
 
 static bool is_hex(const char *text, size_t len)

@@ -54,7 +54,8 @@
 		"Absolute path of a PEM file with the authorities of the primary's certificate. " \
 		"Empty: those of the system.")                                                    \
 	X(sync, name, name, TEXT, none, "", 0, 63, LIVE,                                          \
-		"How this box names itself to the primary. Empty: the host name.")                \
+		"How this box names itself to the primary: letters, digits, `-`, `_` and `.`, "   \
+		"and not `-` first. Empty: the host name.")                                       \
 	X(sync, sign_key_file, sign_key_file, TEXT, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a PEM file with the Ed25519 private key that this box, as a "   \
 		"primary, signs versions with (`openssl genpkey -algorithm ed25519`); or "        \

@@ -205,11 +205,19 @@ static int sign_key_take(const struct config_doc *doc, struct config_sync *s)
 		"has no Ed25519 private key: openssl genpkey -algorithm ed25519 makes one");
 }
 
-static bool is_box_name(const char *name)
+bool config_is_box_name(const char *name)
 {
 	const size_t len =
 		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
-	return len > 0 && len <= CONFIG_BOX_NAME_MAX && name[len] == '\0';
+	return len > 0 && len <= CONFIG_BOX_NAME_MAX && name[len] == '\0' && *name != '-';
+}
+
+static int name_check(const struct config_doc *doc, const char *name)
+{
+	return !*name || config_is_box_name(name)
+		       ? 0
+		       : config_refuse(doc, "sync.name",
+			       "is no name of a box: letters, digits, -, _ and ., not - first");
 }
 
 static int canaries_take(
@@ -219,7 +227,7 @@ static int canaries_take(
 	int rc = 0;
 	for (unsigned i = 0; i < config_node_count(sync, "canaries"); i++) {
 		const char *name = config_node_item_text(sync, "canaries", i);
-		if (name && is_box_name(name))
+		if (name && config_is_box_name(name))
 			snprintf(w->canary[w->canary_count++], sizeof(w->canary[0]), "%s", name);
 		else
 			rc = config_refuse(doc, config_item_key(key, "sync.canaries", i, NULL),
@@ -237,6 +245,7 @@ static int sync_apply(const struct config_doc *doc, struct config *out)
 	rc = config_worse(rc, canaries_take(doc, sync, &s->waves));
 	s->own = doc->own;
 	s->ignored = doc->ignored;
+	rc = config_worse(rc, name_check(doc, s->name));
 	rc = config_worse(rc, primary_check(doc, s->primary));
 	rc = config_worse(rc, ca_check(doc, s->ca_file));
 	rc = config_worse(rc, trusted_take(doc, s));

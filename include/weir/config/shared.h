@@ -42,6 +42,10 @@ enum config_shared_section {
 extern const char *const config_shared_sections[CONFIG_SHARED_COUNT]; // names
 int config_shared_find(const char *key); // number of the section; -1: each box's own
 
+// Letters, digits, "-", "_" and ".", 1 to CONFIG_BOX_NAME_MAX bytes; "-" is not first, so that no
+// program takes the name for an option.
+bool config_is_box_name(const char *name);
+
 enum { CONFIG_SHARED_NAMES_MAX = 128 };
 // Writes the names of the sections of a mask: "blocking, groups".
 char *config_shared_names(uint32_t sections, char out[CONFIG_SHARED_NAMES_MAX]);

@@ -64,7 +64,8 @@ TEST(a_form_with_a_wrong_field_names_it)
 	static const struct {
 		const char *from, *to, *named;
 	} wrong[] = {{"box=box2", "box=box%0a", "box"}, {"box=box2", "box=", "box"},
-		{"box=box2", "other=1", "box"}, {"epoch=7", "epoch=-7", "epoch"},
+		{"box=box2", "box=-box2", "box"}, {"box=box2", "other=1", "box"},
+		{"epoch=7", "epoch=-7", "epoch"},
 		{"epoch=7", "epoch=99999999999999999999", "epoch"},
 		{"epoch=7", "epoch=1073741825", "epoch"},
 		{"primary=box1", "primary=a%20b", "primary"},
