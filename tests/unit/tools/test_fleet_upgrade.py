@@ -104,11 +104,11 @@ class Plan(unittest.TestCase):
         self.assertEqual((1, ""), (done.returncode, done.stdout), words)
         self.assertIn(text, done.stderr)
 
-    def shell(self, words, fail="", **more):
+    def shell(self, words, fail="", tools="/usr/bin:/bin", **more):
         """Runs it with stubs in place of all programs of boxes. The process, and the lines of the stubs but ssh's own."""
         (self.stubs / "said").write_text("")
         (self.stubs / "fail").write_text(fail)
-        env = {"PATH": f"{self.stubs}:/usr/bin:/bin", "STUBS": str(self.stubs), "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
+        env = {"PATH": f"{self.stubs}:{tools}", "STUBS": str(self.stubs), "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
         done = subprocess.run(words, capture_output=True, text=True, timeout=200, env=env, **more)
         said = (self.stubs / "said").read_text().splitlines()
         return done, [line for line in said if not re.match(r"box1: (ssh|rm) ", line)]
@@ -139,6 +139,25 @@ class Plan(unittest.TestCase):
         done, said = self.shell(["sh"], "192.0.2.2: weirctl doctor versions", input=self.plan())
         self.assertNotEqual(0, done.returncode)
         self.assertEqual([], [line for line in said[3:] if not line.startswith("192.0.2.2: ")])
+
+    def few(self):
+        """A folder with the system's programs that stubs need, and no others."""
+        few = self.folder / "few"
+        few.mkdir(exist_ok=True)
+        for name in ("sh", "grep", "cat"):
+            if not (few / name).exists():
+                (few / name).symlink_to(shutil.which(name))
+        return few
+
+    def test_a_box_without_a_program_of_the_checks_ends_it_first(self):
+        for name in ("kdig", "ss"):
+            with self.subTest(name):
+                (self.stubs / name).rename(self.folder / name)
+                done, said = self.shell(["/bin/sh"], tools=self.few(), input=self.plan())
+                self.assertNotEqual(0, done.returncode)
+                self.assertIn(f"{name}: not found", done.stdout + done.stderr)
+                self.assertEqual([], said)
+                (self.folder / name).rename(self.stubs / name)
 
     def test_a_file_is_copied_and_its_weirctl_checks(self):
         package = self.folder / "it's a file; touch here.deb"

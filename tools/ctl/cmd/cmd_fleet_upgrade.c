@@ -243,9 +243,10 @@ static int plan_print(const struct ctl *c, const struct plan *p, const struct js
 		used += box_read(p, json_at(list, i), &box[used]);
 	box[used++] = primary;
 	head_print(p, used);
-	printf("\n# All boxes are ready, so that one of them may leave.\n");
+	printf("\n# All boxes have the programs of the checks, and are ready, so that one of them "
+	       "may leave.\n");
 	for (unsigned i = 0; i < used; i++)
-		line(&box[i], "%sweirctl ready", p->sudo);
+		line(&box[i], "command -V kdig && command -V ss && %sweirctl ready", p->sudo);
 	for (unsigned i = 0; i < used; i++)
 		box_print(p, &box[i]);
 	printf("\n# All boxes are upgraded. Keys that only the new version knows may come now.\n");
