@@ -26,7 +26,7 @@ BODY = {
     "weirctl": """case "$*" in
 version) echo "weirctl 0.2.0" ;;
 "doctor versions") printf 'ok       versions: one\\nok       versions: two\\n' ;;
-"--json fleet status") cat "$STUBS/fleet" ;;
+"--json fleet status") cat "$STUBS/fleet.${BOX:-box1}" ;;
 "fleet status") echo "version      3, held" ;;
 esac
 """,
@@ -89,7 +89,15 @@ class Plan(unittest.TestCase):
 
     def fleet(self, *boxes, **more):
         Reply.fleet = {"box": "box1", "epoch": 1, "primary": {"version": 3, "boxes": list(boxes)}, **more}
-        (self.stubs / "fleet").write_text(json.dumps(Reply.fleet))
+        (self.stubs / "fleet.box1").write_text(json.dumps(Reply.fleet, indent=2))
+        for b in boxes:
+            for at in (b["name"], b["from"]):
+                self.own_status(at, b["name"])
+
+    def own_status(self, at, name):
+        """What the box behind this address says about itself."""
+        if "/" not in at + name:
+            (self.stubs / f"fleet.{at}").write_text(json.dumps({"box": name, "epoch": 1, "secondary": {"primary": "box1"}}, indent=2))
 
     def weirctl(self, *words):
         return subprocess.run([WEIRCTL, "-c", self.config, "fleet", "upgrade", *words], capture_output=True, text=True, timeout=20)
@@ -187,6 +195,18 @@ class Plan(unittest.TestCase):
         for line in lines:
             self.assertTrue(line.startswith("ssh -o ConnectTimeout=10 -o ServerAliveInterval=15 "), line)
 
+    def test_another_box_behind_the_address_ends_it(self):
+        self.own_status("2001:db8::3", "box1")
+        done, said = self.shell(["sh"], input=self.plan())
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("another box than box3 answers", done.stderr)
+        self.assertIn("192.0.2.2: weirctl undrain", said)
+        self.assertEqual("2001:db8::3: weirctl --json fleet status", said[-1])
+        self.fleet(box("box2", "192.0.2.9"), box("box3", "192.0.2.9"))
+        self.refused("box2 and box3 poll from one address, 192.0.2.9", "--plan")
+        self.fleet(box("box2", "192.0.2.9"), box("box3", "192.0.2.9", away=True))
+        self.plan()
+
     def test_boxes_that_are_left_out(self):
         self.fleet(box("box2", "192.0.2.2", away=True), box("box3", "192.0.2.3", software="0.2.0"), box("box4", "192.0.2.4"))
         plan = self.plan("--to", "0.2.0")
@@ -245,6 +265,10 @@ class Plan(unittest.TestCase):
         done, said = self.playbook("box2: kdig +tcp +time=2 +retry=2 @192.0.2.53 a.example A")
         self.assertNotEqual(0, done.returncode)
         self.assertEqual([], [line for line in said if re.match("box[13]: .*drain", line) or line == "box2: weirctl undrain"])
+        self.own_status("box3", "box9")
+        done, said = self.playbook()
+        self.assertNotEqual(0, done.returncode)
+        self.assertEqual([], [line for line in said if "drain" in line])
 
 
 if __name__ == "__main__":

@@ -76,6 +76,17 @@ static void line(const struct box *b, const char *fmt, ...)
 	printf(*b->target ? "'\n" : "' </dev/null\n");
 }
 
+// The primary has a box's name and address by the box's poll, which names itself as it likes.
+static void name_check_print(const struct plan *p, const struct box *b)
+{
+	printf("\n# The box behind this address is %s.\n", b->name);
+	line(b,
+		"%sweirctl --json fleet status | grep -qFx \"  \\\"box\\\": \\\"%s\\\",\" || { "
+		"echo "
+		"\"another box than %s answers\" >&2; exit 1; }",
+		p->sudo, b->name, b->name);
+}
+
 static void package_print(const struct plan *p, const struct box *b)
 {
 	if (!p->package) {
@@ -152,6 +163,7 @@ static void box_print(const struct plan *p, const struct box *b)
 {
 	printf("\n# --- %s, %s%s%s\n", b->name, b->is_primary ? "the primary" : "a secondary",
 		*b->version ? ", runs " : "", b->version);
+	name_check_print(p, b);
 	package_print(p, b);
 	install_print(p, b);
 	check_print(p, b);
@@ -186,6 +198,17 @@ static bool box_read(const struct plan *p, const struct json_node *n, struct box
 	return !why;
 }
 
+// The first row with the address of row `i`, which is not away.
+static const struct json_node *neighbour(const struct json_node *list, size_t i)
+{
+	const char *from = json_text(json_at(list, i), "from");
+	for (size_t j = 0; j < i; j++)
+		if (!json_flag(json_at(list, j), "away")
+			&& strcmp(json_text(json_at(list, j), "from"), from) == 0)
+			return json_at(list, j);
+	return NULL;
+}
+
 // Is each box in the reply fit for a plan? CTL_FAILED after an error message.
 static int boxes_check(const struct ctl *c, const struct json_node *root)
 {
@@ -204,6 +227,11 @@ static int boxes_check(const struct ctl *c, const struct json_node *root)
 				c, "two boxes have the name %s: give each its own sync.name", name);
 		if (!is_address(json_text(n, "from")))
 			return ctl_fail(c, "%s has no address in the reply", name);
+		if (!json_flag(n, "away") && neighbour(list, i))
+			return ctl_fail(c,
+				"%s and %s poll from one address, %s, so ssh cannot tell them "
+				"apart: upgrade them by hand",
+				json_text(neighbour(list, i), "name"), name, json_text(n, "from"));
 	}
 	return CTL_OK;
 }
