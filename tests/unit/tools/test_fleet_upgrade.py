@@ -181,7 +181,9 @@ class Plan(unittest.TestCase):
         for evil in ("$(id)", "a b", "x'; id; '", "-oProxyCommand=id", "a\nid", "", "`id`"):
             with self.subTest(evil):
                 self.fleet(box(evil, "192.0.2.2"))
-                self.refused("the reply has a name that no box may have", "--plan")
+                self.refused("the box at 192.0.2.2 has a name that no box may have", "--plan")
+                self.fleet(box(evil, evil, away=True))
+                self.assertIn("# Not in the plan: a box is away.\n", self.plan())
                 self.fleet(box("box2", evil))
                 self.refused("box2 has no address in the reply", "--plan")
                 self.fleet(box("box2", "192.0.2.2"), box=evil)

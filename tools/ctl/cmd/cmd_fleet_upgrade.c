@@ -194,11 +194,11 @@ static bool box_read(const struct plan *p, const struct json_node *n, struct box
 			  : p->to && strcmp(p->to, b->version) == 0 ? "has this version"
 								    : NULL;
 	if (why)
-		printf("# Not in the plan: %s %s.\n", b->name, why);
+		printf("# Not in the plan: %s %s.\n", is_name(b->name) ? b->name : "a box", why);
 	return !why;
 }
 
-// The first row with the address of row `i`, which is not away.
+// The row before row `i` with the same address that is not away.
 static const struct json_node *neighbour(const struct json_node *list, size_t i)
 {
 	const char *from = json_text(json_at(list, i), "from");
@@ -209,7 +209,28 @@ static const struct json_node *neighbour(const struct json_node *list, size_t i)
 	return NULL;
 }
 
-// Is each box in the reply fit for a plan? CTL_FAILED after an error message.
+// Is row `i` fit for a plan? CTL_FAILED after an error message.
+static int box_check(const struct ctl *c, const struct json_node *list, size_t i)
+{
+	const struct json_node *n = json_at(list, i), *other = neighbour(list, i);
+	const char *name = json_text(n, "name"), *from = json_text(n, "from");
+	if (!is_name(name))
+		return ctl_fail(c, "the box at %s has a name that no box may have",
+			is_address(from) ? from : "no address");
+	if (json_flag(n, "twin"))
+		return ctl_fail(c, "two boxes have the name %s: give each its own sync.name", name);
+	if (!is_address(from))
+		return ctl_fail(c, "%s has no address in the reply", name);
+	if (other)
+		return ctl_fail(c,
+			"%s and %s poll from one address, %s, so ssh cannot tell them apart: "
+			"upgrade them by hand",
+			json_text(other, "name"), name, from);
+	return CTL_OK;
+}
+
+// Are the primary, and each box that is not away, fit for a plan? CTL_FAILED after an error
+// message.
 static int boxes_check(const struct ctl *c, const struct json_node *root)
 {
 	const struct json_node *list = json_get(json_get(root, "primary"), "boxes");
@@ -217,22 +238,9 @@ static int boxes_check(const struct ctl *c, const struct json_node *root)
 		return ctl_fail(c, "this box is a secondary: make the plan on the primary");
 	if (!is_name(json_text(root, "box")))
 		return ctl_fail(c, "the primary's name is none that a box may have");
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		const char *name = json_text(n, "name");
-		if (!is_name(name))
-			return ctl_fail(c, "the reply has a name that no box may have");
-		if (json_flag(n, "twin"))
-			return ctl_fail(
-				c, "two boxes have the name %s: give each its own sync.name", name);
-		if (!is_address(json_text(n, "from")))
-			return ctl_fail(c, "%s has no address in the reply", name);
-		if (!json_flag(n, "away") && neighbour(list, i))
-			return ctl_fail(c,
-				"%s and %s poll from one address, %s, so ssh cannot tell them "
-				"apart: upgrade them by hand",
-				json_text(neighbour(list, i), "name"), name, json_text(n, "from"));
-	}
+	for (size_t i = 0; i < json_length(list); i++)
+		if (!json_flag(json_at(list, i), "away") && box_check(c, list, i) != CTL_OK)
+			return CTL_FAILED;
 	return CTL_OK;
 }
 
