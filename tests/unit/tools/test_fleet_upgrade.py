@@ -45,7 +45,7 @@ BOX=${1#*@} exec sh -c "$2"
 
 
 def box(name, at, **more):
-    return {"name": name, "from": at, "away": False, "twin": False, "current": True, "software": "0.1.0", **more}
+    return {"name": name, "from": at, "away": False, "twin": False, "current": True, "ready": True, "software": "0.1.0", **more}
 
 
 class Reply(http.server.BaseHTTPRequestHandler):
@@ -213,7 +213,17 @@ class Plan(unittest.TestCase):
         self.fleet(box("box2", "192.0.2.2", away=True), box("box3", "192.0.2.3", software="0.2.0"), box("box4", "192.0.2.4"))
         plan = self.plan("--to", "0.2.0")
         self.assertIn("# Not in the plan: box2 is away.\n# Not in the plan: box3 has this version.\n", plan)
-        self.assertEqual({"root@192.0.2.4"}, set(re.findall(r"root@\S+", plan)))
+        self.assertEqual({"root@192.0.2.3", "root@192.0.2.4"}, set(re.findall(r"root@\S+", plan)))
+        self.assertEqual(["root@192.0.2.3 'command -V kdig && command -V ss && weirctl ready'"], re.findall(r"root@192.0.2.3.*", plan))
+        self.assertEqual(["box4, a secondary, runs 0.1.0", "box1, the primary"], re.findall("# --- (.*)", plan))
+
+    def test_a_box_that_a_run_left_drained_ends_the_next(self):
+        for ready in (True, False): # the row is from the last poll, so it may be true still
+            self.fleet(box("box2", "192.0.2.2", software="0.2.0", ready=ready), box("box3", "192.0.2.3"))
+            done, said = self.shell(["sh"], "192.0.2.2: weirctl ready", input=self.plan("--to", "0.2.0"))
+            self.assertNotEqual(0, done.returncode)
+            self.assertEqual("192.0.2.2: weirctl ready", said[-1])
+        self.assertEqual(["box2", "box3", "box1"], re.findall("# --- ([^,]*)", self.plan("--to", "0.2.0")))
 
     def test_refused(self):
         self.refused("--plan prints the lines")
@@ -251,7 +261,10 @@ class Plan(unittest.TestCase):
         hosts = {name: {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable} for name in ("box1", "box2", "box3")}
         (self.folder / "hosts.json").write_text(json.dumps({"weir_secondaries": {"hosts": {n: hosts[n] for n in ("box2", "box3")}},
                                                             "weir_primary": {"hosts": {"box1": hosts["box1"]}}}))
-        (self.folder / "upgrade.yml").write_text((ROOT / "tools/fleet/upgrade.yml").read_text().replace("  gather_facts: false\n", "  gather_facts: false\n  environment: {BOX: '{{ inventory_hostname }}'}\n"))
+        text = (ROOT / "tools/fleet/upgrade.yml").read_text()
+        text = text.replace("  gather_facts: false\n", "  gather_facts: false\n  environment: {BOX: '{{ inventory_hostname }}'}\n")
+        text = text.replace("      delegate_to:", "      environment: {BOX: box1}\n      delegate_to:")
+        (self.folder / "upgrade.yml").write_text(text)
         return self.shell([shutil.which("ansible-playbook"), "-i", self.folder / "hosts.json", self.folder / "upgrade.yml", "-e", "weir_version=0.2.0",
                            "-e", "weir_ask='a.example b.example'"], fail)
 

@@ -34,7 +34,7 @@ struct plan {
 struct box {
 	const char *name, *version; // harmless
 	char target[TARGET_MAX];    // "USER@ADDRESS"; "": this machine
-	bool is_primary;
+	bool is_primary, is_done;   // done: it has the version, and serves
 };
 
 // Has a word only these bytes, and does it not look like an option?
@@ -183,19 +183,20 @@ static void head_print(const struct plan *p, unsigned count)
 		count, p->to ? " to weir " : "", p->to ? p->to : "");
 }
 
-// Fills in a box of the reply. False: it is not in the plan, as a comment of it says.
+// Fills in a box of the reply. False: it is not there, as a comment of the plan says.
 static bool box_read(const struct plan *p, const struct json_node *n, struct box *b)
 {
 	*b = (struct box){.name = json_text(n, "name"), .version = json_text(n, "software")};
 	if (!is_version(b->version))
 		b->version = "";
 	snprintf(b->target, sizeof(b->target), "%s@%s", p->user, json_text(n, "from"));
-	const char *why = json_flag(n, "away")                      ? "is away"
-			  : p->to && strcmp(p->to, b->version) == 0 ? "has this version"
-								    : NULL;
-	if (why)
-		printf("# Not in the plan: %s %s.\n", is_name(b->name) ? b->name : "a box", why);
-	return !why;
+	// A run that failed leaves its box drained with the version.
+	b->is_done = p->to && strcmp(p->to, b->version) == 0 && json_flag(n, "ready");
+	const bool is_away = json_flag(n, "away");
+	if (is_away || b->is_done)
+		printf("# Not in the plan: %s %s.\n", is_name(b->name) ? b->name : "a box",
+			is_away ? "is away" : "has this version");
+	return !is_away;
 }
 
 // The row before row `i` with the same address that is not away.
@@ -274,17 +275,20 @@ static int plan_print(const struct ctl *c, const struct plan *p, const struct js
 	struct box *box = calloc(count + 1, sizeof(*box));
 	if (!box)
 		return ctl_fail(c, "no memory");
-	unsigned used = 0;
-	for (size_t i = 0; i < count; i++)
-		used += box_read(p, json_at(list, i), &box[used]);
-	box[used++] = primary;
-	head_print(p, used);
+	unsigned there = 0, done = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (box_read(p, json_at(list, i), &box[there]))
+			done += box[there++].is_done;
+	}
+	box[there++] = primary;
+	head_print(p, there - done);
 	printf("\n# All boxes have the programs of the checks, and are ready, so that one of them "
 	       "may leave.\n");
-	for (unsigned i = 0; i < used; i++)
+	for (unsigned i = 0; i < there; i++)
 		line(&box[i], "command -V kdig && command -V ss && %sweirctl ready", p->sudo);
-	for (unsigned i = 0; i < used; i++)
-		box_print(p, &box[i]);
+	for (unsigned i = 0; i < there; i++)
+		if (!box[i].is_done)
+			box_print(p, &box[i]);
 	printf("\n# All boxes are upgraded. Keys that only the new version knows may come now.\n");
 	line(&primary, "%sweirctl fleet status", p->sudo);
 	free(box);
