@@ -59,6 +59,7 @@ struct sync {
 	unsigned jobs; // jobs that the thread has
 	// The secondary's.
 	bool is_polling, is_applying;
+	bool is_confirmed; // with these settings a good reply had the digest in force
 	bool is_clearing;  // an apply takes items of shared sections out of the managed part
 	uint64_t clear_of; // digest of this box's version that has none of them; 0: unknown
 	uint64_t poll_begun_ms, poll_due_ms, good_ms;
@@ -417,6 +418,7 @@ static void take_in_force(struct sync *s, const struct sync_offer *o)
 {
 	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
 	s->version = o->version;
+	s->is_confirmed = true;
 	if (*s->memory.trying && !is_good(v) && strcmp(o->digest, s->memory.trying) == 0) {
 		s->offer.version = o->version;
 		watch(s);
@@ -588,12 +590,13 @@ static void cleared(void *arg, int err, const char *why, const char *)
 }
 
 // Takes the items of shared sections out of the managed part, which it has from the time when
-// `sync.own` kept these sections. The shared part has them as the primary does.
+// `sync.own` kept these sections. The shared part has them as the primary does, once the primary
+// has confirmed it: a box that comes back to a fleet has items in its managed part alone.
 static void managed_clear(struct sync *s)
 {
 	const struct config_bundle *b = s->hooks.bundle(s->hooks.arg);
 	const uint64_t digest = version_of(s)->digest;
-	if (!b->shared.bytes || s->clear_of == digest)
+	if (!s->is_confirmed || !b->shared.bytes || s->clear_of == digest)
 		return;
 	if (config_shared_is_clear(b)) {
 		s->clear_of = digest;
@@ -768,6 +771,7 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	s->out.signature[0] = '\0';
 	s->good_unix_s = 0;
 	s->put_off_ms = s->put_offs = 0;
+	s->is_confirmed = false;
 	if (!is_secondary(s) || !was_secondary) {
 		s->good_ms = clock_mono_ms();
 		s->why[0] = s->rival[0] = '\0';

@@ -65,7 +65,8 @@ void sync_close(struct sync *s); // stops it, too; NULL is fine
 void sync_configure(struct sync *s, const struct config *c, const struct socket_address *servers,
 	unsigned server_count);
 // Another version is in force here. A refusal is forgotten with it, and what the managed part has
-// of sections that `sync.own` no longer keeps goes. NULL is fine.
+// of sections that `sync.own` no longer keeps goes, once the primary has confirmed the shared part.
+// NULL is fine.
 void sync_version_changed(struct sync *s);
 
 struct sync_status {
