@@ -61,7 +61,9 @@ struct sync {
 	bool is_polling, is_applying;
 	bool is_confirmed; // with these settings a good reply had the digest in force
 	bool is_clearing;  // an apply takes items of shared sections out of the managed part
-	uint64_t clear_of; // digest of this box's version that has none of them; 0: unknown
+	// Digests of this box's versions: of one that has none of them, and of the last one that
+	// they were to go from, which may be in force again once its follower's health has fallen.
+	uint64_t clear_of, clearing_of; // 0: unknown
 	uint64_t poll_begun_ms, poll_due_ms, good_ms;
 	uint32_t sections; // bits of enum config_shared_section that it takes
 	int64_t good_unix_s;
@@ -596,7 +598,8 @@ static void managed_clear(struct sync *s)
 {
 	const struct config_bundle *b = s->hooks.bundle(s->hooks.arg);
 	const uint64_t digest = version_of(s)->digest;
-	if (!s->is_confirmed || !b->shared.bytes || s->clear_of == digest)
+	if (!s->is_confirmed || !b->shared.bytes || s->clear_of == digest
+		|| s->clearing_of == digest)
 		return;
 	if (config_shared_is_clear(b)) {
 		s->clear_of = digest;
@@ -608,7 +611,7 @@ static void managed_clear(struct sync *s)
 	s->is_clearing = true;
 	const int rc = s->hooks.apply(s->hooks.arg, &r, cleared, s);
 	if (rc == 0) {
-		s->clear_of = digest; // an error is not tried again
+		s->clearing_of = digest; // an error is not tried again
 		return;
 	}
 	s->is_clearing = false;
@@ -772,6 +775,7 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	s->good_unix_s = 0;
 	s->put_off_ms = s->put_offs = 0;
 	s->is_confirmed = false;
+	s->clearing_of = 0;
 	if (!is_secondary(s) || !was_secondary) {
 		s->good_ms = clock_mono_ms();
 		s->why[0] = s->rival[0] = '\0';

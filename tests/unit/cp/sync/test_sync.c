@@ -317,6 +317,10 @@ TEST_WITH(items_of_shared_sections_go_at_once, start, stop)
 	event_base_loop(loop_base(loop), EVLOOP_ONCE);
 	assert_string_equal(applied, "");
 	poll_says("result=held");
+	item_is_managed(9); // health fell without the items: they stay
+	sync_version_changed(box);
+	event_base_loop(loop_base(loop), EVLOOP_ONCE);
+	assert_string_equal(applied, "");
 }
 
 // `fleet leave` has moved items into the managed part: they stay until the primary has replied.
