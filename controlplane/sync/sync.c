@@ -97,9 +97,12 @@ static bool is_secondary(const struct sync *s)
 	return s->set.url[0] != '\0';
 }
 
+// A promotion's epoch is in use once it is on disk: without it a restart would hand out versions
+// with an epoch that the boxes refuse.
 static uint64_t own_epoch(const struct sync *s)
 {
-	return s->memory.epoch ? s->memory.epoch : 1;
+	const struct sync_memory *m = s->is_promoting ? &s->before : &s->memory;
+	return m->epoch ? m->epoch : 1;
 }
 
 static void memory_free(struct sync *s)

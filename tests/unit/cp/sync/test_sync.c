@@ -625,6 +625,26 @@ TEST_WITH(the_highest_epoch_is_not_gone_beyond, start, stop)
 	assert_int_equal(status.epoch, 2);
 }
 
+static void main_is_good(void)
+{
+	static char good[] = TEXT, path[] = "weir.yaml";
+	bundle.main = (struct config_text){
+		.path = path, .shown = path, .bytes = good, .len = strlen(good)};
+}
+
+// A promotion that the disk refuses leaves no box with its epoch.
+TEST_WITH(an_epoch_is_on_disk_before_a_box_has_it, start, stop)
+{
+	primary_make();
+	main_is_good();
+	assert_int_equal(sync_promote(box, promoted, NULL), 0);
+	assert_int_equal(sync_offered(box)->epoch, 1);
+	sync_status(box, &status);
+	assert_int_equal(status.epoch, 1);
+	job_end();
+	assert_int_equal(sync_offered(box)->epoch, 2);
+}
+
 TEST_WITH(only_its_own_save_ends_a_promotion, start, stop)
 {
 	reply("box1", 1, 5, TEXT);
@@ -652,10 +672,8 @@ TEST_WITH(a_version_goes_out_after_its_watch, start, stop)
 
 TEST_WITH(a_primary_signs_with_the_key_of_the_moment, start, stop)
 {
-	static char good[] = TEXT, path[] = "weir.yaml";
 	char why[SYNC_WHY_MAX];
-	bundle.main = (struct config_text){
-		.path = path, .shown = path, .bytes = good, .len = strlen(good)};
+	main_is_good();
 	config.sync.primary = none;
 	sync_configure(box, &config, NULL, 0);
 	assert_string_equal(sync_offered(box)->signature, "");
