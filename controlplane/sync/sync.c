@@ -23,6 +23,9 @@
 // Pauses between polls: the least one, and that while a version is being taken, which doubles
 // twice: each poll is a TLS handshake, and all secondaries take a version at once.
 enum { NEXT_MS = 100, PACE_MS = 1000, PENDING_MS = 1000 };
+// A promotion goes above another box's epoch that is so much higher. One far above comes from no
+// fleet, and would use up the epochs.
+enum { EPOCH_LEAP_MAX = 1000 };
 // The pause after a try without a verdict is that of so many failed polls, and more: 8 s to 60 s.
 enum { SYNC_PUT_OFF_FROM = 4 };
 
@@ -942,15 +945,26 @@ int sync_rollout_resume(struct sync *s, bool all)
 	return sync_waves_continue(s->waves, s->boxes, all) ? 0 : -ENOENT;
 }
 
+static uint64_t promoted_epoch(const struct sync *s)
+{
+	const uint64_t own = own_epoch(s);
+	if (!rival_is_there(s))
+		return own + 1;
+	if (s->rival_epoch - own <= EPOCH_LEAP_MAX && s->rival_epoch < SYNC_EPOCH_MAX)
+		return s->rival_epoch + 1;
+	log_warning("sync: %s has epoch %" PRIu64 ", too far above this box's epoch %" PRIu64
+		    ": the promotion does not go above it",
+		s->rival, s->rival_epoch, own);
+	return own + 1;
+}
+
 int sync_promote(struct sync *s, void (*done)(void *arg, int err, const char *why), void *arg)
 {
 	if (is_secondary(s))
 		return -EPERM;
 	if (s->is_promoting)
 		return -EBUSY;
-	const uint64_t own = own_epoch(s);
-	const bool is_over = rival_is_there(s) && s->rival_epoch < SYNC_EPOCH_MAX;
-	const uint64_t epoch = (is_over ? s->rival_epoch : own) + 1;
+	const uint64_t epoch = promoted_epoch(s);
 	if (epoch > SYNC_EPOCH_MAX)
 		return -ERANGE;
 	sync_try_undo(&s->memory);

@@ -114,8 +114,9 @@ ATTR_MUST_CHECK bool sync_may_have(
 ATTR_MUST_CHECK int sync_rollout_halt(struct sync *s, bool back, const char *who);
 // Continues a roll-out that is stopped; `all`: with all boxes at once. As sync_rollout_halt.
 ATTR_MUST_CHECK int sync_rollout_resume(struct sync *s, bool all);
-// Raises the epoch, so that boxes follow this one instead of the primary before. -EPERM: this box
-// is a secondary; -ERANGE: no epoch is left; -EBUSY; -ENOMEM or -errno of a thread: `done` is not
-// called. Else `done` with 0, or -errno of the disk. The epoch before counts until then.
+// Raises the epoch, so that boxes follow this one instead of the primary before: above the rival's,
+// unless that is over 1000 higher. -EPERM: this box is a secondary; -ERANGE: no epoch is left;
+// -EBUSY; -ENOMEM or -errno of a thread: `done` is not called. Else `done` with 0, or -errno of the
+// disk. The epoch before counts until then.
 ATTR_MUST_CHECK int sync_promote(
 	struct sync *s, void (*done)(void *arg, int err, const char *why), void *arg);

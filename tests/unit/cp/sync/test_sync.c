@@ -613,16 +613,24 @@ TEST_WITH(a_higher_epoch_is_forgotten_when_its_box_stays_away, start, stop)
 	assert_string_equal(status.rival, "box9");
 }
 
-TEST_WITH(the_highest_epoch_is_not_gone_beyond, start, stop)
+// A report alone must not use up the epochs.
+TEST_WITH(an_epoch_far_above_is_not_gone_beyond, start, stop)
 {
-	const struct sync_report r = {.box = "box3", .epoch = SYNC_EPOCH_MAX, .primary = "box9"};
+	static const struct {
+		uint64_t epoch, promoted;
+	} cases[] = {{SYNC_EPOCH_MAX, 2}, {SYNC_EPOCH_MAX - 1, 3}, {1004, 4}, {1004, 1005}};
+	struct sync_report r = {.box = "box3", .primary = "box9"};
 	char why[SYNC_WHY_MAX];
 	primary_make();
-	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), -EPERM);
-	assert_int_equal(sync_promote(box, promoted, NULL), 0);
-	job_end();
-	sync_status(box, &status);
-	assert_int_equal(status.epoch, 2);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		ahead_ms += SYNC_BOX_AWAY_MS; // the report before counts no more
+		r.epoch = cases[i].epoch;
+		assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), -EPERM);
+		assert_int_equal(sync_promote(box, promoted, NULL), 0);
+		job_end();
+		sync_status(box, &status);
+		assert_int_equal(status.epoch, cases[i].promoted);
+	}
 }
 
 static void main_is_good(void)
