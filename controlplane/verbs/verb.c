@@ -219,6 +219,7 @@ static void managed_send(struct verb *v, const char *what, bool is_trial)
 		.why = v->why,
 		.managed = text,
 		.shared = v->shared,
+		.is_kept = v->is_kept,
 		.is_trial = is_trial};
 	http_defer(v->exchange, API_BUILD_MS);
 	const int err = d->config_apply(d->reload_arg, &r, on_applied, v);

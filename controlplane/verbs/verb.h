@@ -25,6 +25,7 @@ struct verb {
 	char *shared;                   // the shared part's new text, malloced; NULL: unchanged
 	struct json_out *reply;         // has "ok"; the verb adds the rest
 	const char *why;                // the parameter `why`, checked; NULL: not given
+	bool is_kept;                   // no health watch begins, and a running one ends as held
 	// Called in place of the reply once the change is in force; ends the verb. May be NULL.
 	void (*applied)(struct verb *v);
 	char path[64]; // path of the request, which may be gone when the apply ends

@@ -2,6 +2,10 @@
 // POST /fleet/promote and /fleet/leave: a box takes its configuration from no primary any more.
 // What came with the shared part and verbs edit becomes part of the managed part, in the version
 // that unsets sync.primary.
+//
+// That version is kept without a health watch, unless the box goes back to its own files: clients
+// get the same replies as before, and a version taken back would name the old primary again while
+// the epoch stays raised.
 
 #include "verb.h"
 #include "versions/apply.h"
@@ -93,6 +97,7 @@ static void serve_promote(struct api *a, struct http_exchange *x)
 	if (!v || !primary_unset(v) || !items_move(v))
 		return;
 	v->applied = promote;
+	v->is_kept = true;
 	if (v->shared || is_secondary(v)) {
 		verb_apply(v, "fleet promote");
 		return;
@@ -129,6 +134,7 @@ static void serve_leave(struct api *a, struct http_exchange *x)
 		return;
 	}
 	v->applied = left;
+	v->is_kept = !own_files;
 	if (v->shared || is_secondary(v))
 		verb_apply(v, "fleet leave%s", own_files ? " --own-files" : "");
 	else

@@ -9,6 +9,7 @@
 
 #include <weir/config/managed.h>
 
+static _Atomic bool has_ended;
 static char kids[] = "kids";
 static struct config_group group_double = {.name = kids};
 

@@ -14,11 +14,12 @@ static struct {
 	int rc, err; // of the apply
 	unsigned applied;
 	bool is_held; // the apply ends later
+	bool is_kept; // without a health watch
 	api_config_done held;
 	void *held_arg;
 } verbs_double;
 
-static _Atomic bool is_held_now, has_ended;
+static _Atomic bool is_held_now;
 
 static int apply_double(void *, const struct apply_request *r, api_config_done done, void *arg)
 {
@@ -28,6 +29,7 @@ static int apply_double(void *, const struct apply_request *r, api_config_done d
 	assert_true(strncmp(r->who, "uid ", 4) == 0);
 	snprintf(verbs_double.what, sizeof(verbs_double.what), "%s", r->what);
 	snprintf(verbs_double.why, sizeof(verbs_double.why), "%s", r->why ? r->why : "");
+	verbs_double.is_kept = r->is_kept;
 	if (verbs_double.is_held) {
 		verbs_double.held = done;
 		verbs_double.held_arg = arg;

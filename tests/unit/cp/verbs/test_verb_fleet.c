@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Verbs that end that a box is a secondary, over the real socket and state file. The applies end
+// here.
+
+#include "controlplane/api/api_server.h"
+#include "verbs_double.h"
+
+static struct sync *box;
+static struct events *events;
+static char url[] = "https://box1.test:9953", none[] = "";
+
+// A version that falls would name the old primary again, with the epoch of the promotion.
+TEST(clients_get_the_same_without_a_health_watch)
+{
+	assert_reply("POST /fleet/promote", 200, "\"epoch\":2");
+	managed_has("sync.primary", true);
+	assert_string_equal(verbs_double.what, "fleet promote");
+	assert_true(verbs_double.is_kept);
+	verbs_double.managed[0] = '\0';
+	assert_reply("POST /fleet/leave", 200, "\"epoch\":2");
+	assert_string_equal(verbs_double.what, "fleet leave");
+	assert_true(verbs_double.is_kept);
+	verbs_double.managed[0] = '\0';
+}
+
+TEST(health_is_watched_with_own_files)
+{
+	assert_reply("POST /fleet/leave?own_files=1", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.what, "fleet leave --own-files");
+	assert_false(verbs_double.is_kept);
+}
+
+static bool is_ready(void *)
+{
+	return true;
+}
+
+static void took_back(void *, unsigned, const char *)
+{
+}
+
+static int setup(void **)
+{
+	const struct sync_hooks hooks = {
+		apply_double, versions_of_double, bundle_double, is_ready, took_back, NULL};
+	config.sync.primary = url;
+	if (api_rig_begin() < 0 || events_open(&events, "box") < 0
+		|| sync_open(&box, service, events, api_folder, &hooks) < 0)
+		return -1;
+	sync_configure(box,
+		&(struct config){
+			.sync = {.primary = none, .token = none, .ca_file = none, .name = none}},
+		NULL, 0);
+	return api_rig_open((struct api_deps){.config_apply = apply_double,
+		.managed_text = managed_text_double,
+		.versions = versions_of_double,
+		.config_bundle = bundle_double,
+		.sync = box});
+}
+
+static int teardown(void **)
+{
+	api_rig_end();
+	sync_close(box);
+	events_close(events);
+	return api_rig_close(NULL);
+}
+
+TEST_GROUP(setup, teardown)
