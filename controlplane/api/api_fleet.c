@@ -6,7 +6,8 @@
 // A held poll is a stream, so that it takes no place of the server's exchanges. Its one line is
 // sent once there is another version, or when `wait` is over; then the secondary hangs up. Bounds:
 // HELD_MAX polls, LIFE_MS after its line for a secondary that does not hang up, and SENT_MAX bytes
-// that wait for all secondaries together: one more gets its line at a later look.
+// that wait for all secondaries together, half of them for those with one token: one more gets its
+// line at a later look.
 
 #include "api/metrics/metrics.h"
 #include "api_lines.h"
@@ -87,13 +88,19 @@ static bool line_make(struct api_fleet *f, const struct sync_offer *o)
 	return f->line != NULL;
 }
 
-static size_t pending_sum(const struct api_fleet *f)
+// Has the line with a text room beside what waits for all secondaries, and for those of its user?
+static bool has_room(const struct api_fleet *f, const struct held *next)
 {
+	const char *who = http_stream_user(next->out.stream)->who;
 	const struct held *h;
-	size_t sum = 0;
-	LIST_FOREACH (h, &f->polls, link)
-		sum += h->is_sent ? http_stream_pending(h->out.stream) : 0;
-	return sum;
+	size_t all = 0, own = 0;
+	LIST_FOREACH (h, &f->polls, link) {
+		const size_t n = h->is_sent ? http_stream_pending(h->out.stream) : 0;
+		all += n;
+		if (n > 0 && strcmp(http_stream_user(h->out.stream)->who, who) == 0)
+			own += n;
+	}
+	return (all == 0 || all + f->len <= SENT_MAX) && (own == 0 || own + f->len <= SENT_MAX / 2);
 }
 
 static bool unchanged_send(struct held *h, const struct sync_offer *o)
@@ -119,9 +126,8 @@ static bool held_answer(
 	if (!differs && o->epoch == h->epoch && now_ms < h->until_ms)
 		return true;
 	if (differs) {
-		const size_t pending = pending_sum(f);
 		ok = line_make(f, o);
-		if (ok && pending > 0 && pending + f->len > SENT_MAX)
+		if (ok && !has_room(f, h))
 			return true;
 		ok = ok && api_lines_put(&h->out, f->line, f->len);
 		f->sent++;

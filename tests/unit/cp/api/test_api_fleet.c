@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Polls of secondaries that are slow to read, over the real socket: the streams have the user and
+// the bytes that wait as the test says.
+
+#include "controlplane/http/http_server.h"
+#include "tests/unit/cp/http/api_rig.h"
+
+enum { WAITS = 5 << 20, STREAMS_MAX = 8 };
+
+static struct sync *box;
+static struct events *events;
+static struct http_stream *streams[STREAMS_MAX];
+static struct http_stream_user users[STREAMS_MAX];
+static _Atomic unsigned stream_count;
+static const char *_Atomic next_user;
+static unsigned bytes_read;
+
+struct http_stream *__real_http_stream_begin(struct http_exchange *x, const char *type);
+struct http_stream *__wrap_http_stream_begin(struct http_exchange *x, const char *type);
+const struct http_stream_user *__wrap_http_stream_user(const struct http_stream *s);
+size_t __wrap_http_stream_pending(const struct http_stream *s);
+
+struct http_stream *__wrap_http_stream_begin(struct http_exchange *x, const char *type)
+{
+	const unsigned i = stream_count;
+	assert_true(i < STREAMS_MAX);
+	streams[i] = __real_http_stream_begin(x, type);
+	snprintf(users[i].who, sizeof(users[i].who), "%s", next_user);
+	stream_count++;
+	return streams[i];
+}
+
+const struct http_stream_user *__wrap_http_stream_user(const struct http_stream *s)
+{
+	unsigned i = 0;
+	while (streams[i] != s)
+		i++;
+	return &users[i];
+}
+
+// The client reads a byte now and then, so that it is not stuck.
+size_t __wrap_http_stream_pending(const struct http_stream *)
+{
+	return WAITS - ++bytes_read;
+}
+
+// A poll by a box of this token, which has no version.
+static int poll_of(const char *who)
+{
+	char form[256];
+	const int fd = client_connect();
+	next_user = who;
+	const int len = snprintf(form, sizeof(form),
+		"protocol=2&box=box%d&epoch=0&primary=&digest=&version=0&result=none&reason=&"
+		"ready=1&unix_ms=1&software=x",
+		fd);
+	client_send(fd, text_from("POST /sync?wait=30 HTTP/1.1\r\nHost: a\r\nContent-Type: "
+				  "application/x-www-form-urlencoded\r\nContent-Length: "
+				  "%d\r\n\r\n%s",
+				len, form));
+	return fd;
+}
+
+// Half of what may wait is one token's: versions still go to the boxes with other tokens.
+TEST(slow_boxes_of_one_token_leave_room_for_others)
+{
+	const int slow[] = {poll_of("token slow"), poll_of("token slow")};
+	for (unsigned i = 0; i < ARRAY_LEN(slow); i++)
+		stream_wait(slow[i], "\"unchanged\":false");
+	const int third = poll_of("token slow");
+	assert_int_equal(client_read(third, 1000), -1);
+	assert_non_null(strstr(reply, "200 OK"));
+	assert_null(strstr(reply, "unchanged"));
+	const int other = poll_of("token other");
+	stream_wait(other, "\"unchanged\":false");
+	close(slow[0]);
+	stream_wait(third, "\"unchanged\":false");
+	close(slow[1]);
+	close(third);
+	close(other);
+}
+
+static const struct versions_status *versions_of(void *)
+{
+	static const struct versions_status v = {
+		.in_force = {.number = 1, .result = CONFIG_VERSION_applied}};
+	return &v;
+}
+
+static const struct config_bundle *bundle_of(void *)
+{
+	static char text[] = "blocking:\n  deny: [\"a.test\"]\n", file[] = "weir.yaml";
+	static const struct config_bundle b = {
+		.main = {.path = file, .shown = file, .bytes = text, .len = sizeof(text) - 1}};
+	return &b;
+}
+
+static bool is_ready(void *)
+{
+	return true;
+}
+
+static void took_back(void *, unsigned, const char *)
+{
+}
+
+static int setup(void **)
+{
+	static char none[] = "", name[] = "box1";
+	const struct sync_hooks hooks = {NULL, versions_of, bundle_of, is_ready, took_back, NULL};
+	const struct config primary = {
+		.sync = {.primary = none, .token = none, .ca_file = none, .name = name}};
+	if (api_rig_begin() < 0 || events_open(&events, "box") < 0
+		|| sync_open(&box, service, events, api_folder, &hooks) < 0)
+		return -1;
+	sync_configure(box, &primary, NULL, 0);
+	return api_rig_open((struct api_deps){.sync = box});
+}
+
+static int teardown(void **)
+{
+	api_rig_end();
+	sync_close(box);
+	events_close(events);
+	return api_rig_close(NULL);
+}
+
+TEST_GROUP(setup, teardown)
