@@ -62,7 +62,7 @@ struct sync {
 	unsigned jobs; // jobs that the thread has
 	// The secondary's.
 	bool is_polling, is_applying;
-	bool is_confirmed; // with these settings a good reply had the digest in force
+	bool is_confirmed; // a good reply since the settings changed had the digest in force
 	bool is_clearing;  // an apply takes items of shared sections out of the managed part
 	// Digests of this box's versions: of one that has none of them, and of the last one that
 	// they were to go from, which may be in force again once its follower's health has fallen.
