@@ -295,6 +295,7 @@ static void rollout_out(
 	json_out_text(o, n, "state", sync_rollout_state_names[k->state]);
 	JSON_COUNTS(o, n, k, version, base_version, wave);
 	JSON_COUNTS(o, n, &s->n, waves, released, held, boxes);
+	json_out_bool(o, n, "goes_back", k->goes_back);
 	json_out_count(o, n, "since_ms", s->since_ms);
 	json_out_text(o, n, "box", k->box);
 	json_out_text(o, n, "reason", k->reason);

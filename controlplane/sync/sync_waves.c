@@ -43,9 +43,10 @@ static void event_done(struct sync_waves *w, const struct sync_rollout_counts *n
 	snprintf(version, sizeof(version), "%u", k->version);
 	snprintf(wave, sizeof(wave), "%u", k->wave);
 	w->ended++;
-	log_info("sync: version %s is on all %u boxes", version, n->boxes);
+	log_info("sync: version %s may be on all boxes: %u of %u hold it", version, n->held,
+		n->boxes);
 	events_add(w->events, EVENT_sync_wave, EVENT_FIELDS({"version", version}, {"wave", wave}),
-		"version %s is on all %u boxes", version, n->boxes);
+		"version %s may be on all boxes: %u of %u hold it", version, n->held, n->boxes);
 }
 
 static void event_stopped(struct sync_waves *w)

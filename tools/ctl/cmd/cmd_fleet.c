@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#define NO_BOX "no box has polled this one since its start, or in seven days"
+
 static const char *state_of(const struct json_node *box)
 {
 	if (json_flag(box, "away"))
@@ -22,7 +24,8 @@ static const char *state_of(const struct json_node *box)
 	return json_flag(box, "current") ? "current" : "behind";
 }
 
-static void boxes_print(const struct json_node *list)
+// `has_waves`: boxes wait for their wave; else they may all have what is handed out.
+static void boxes_print(const struct json_node *list, bool has_waves)
 {
 	static const char *const heads[] = {"box", "address", "state", ">version", ">seen", "ready",
 		">clock", "weir", ">wave", "reason", NULL};
@@ -38,7 +41,10 @@ static void boxes_print(const struct json_node *list)
 		table_cell(t, "%s", json_flag(box, "ready") ? "yes" : "no");
 		table_cell(t, "%+.1f s", (double)json_signed(box, "clock_ms") / 1e3);
 		cell_text(t, box, "software");
-		cell_count(t, box, "wave");
+		if (has_waves)
+			cell_count(t, box, "wave");
+		else
+			table_cell(t, "-");
 		cell_text(t, box, "reason");
 		table_row_end(t);
 	}
@@ -58,22 +64,43 @@ static void secondary_print(const struct json_node *s)
 	printf("\n");
 }
 
+static bool has_state(const struct json_node *rollout, const char *state)
+{
+	return strcmp(json_text(rollout, "state"), state) == 0;
+}
+
+static void progress_print(const struct json_node *r)
+{
+	const bool has_boxes = json_count(r, "boxes") > 0;
+	if (has_state(r, "rolling")) {
+		say(r, "version {version:u}, wave {wave:u} of {waves:u}: ");
+		say(r, has_boxes ? "{held:u} of {released:u} boxes that may have it hold it, "
+				   "{boxes:u} boxes in all\n"
+				 : "no box polls this one now, weir waits for one\n");
+		return;
+	}
+	say(r, "version {version:u} may be on all boxes: ");
+	say(r, has_boxes ? "{held:u} of {boxes:u} hold it\n" : "no box polls this one now\n");
+}
+
 // One line about the roll-out.
 static void rollout_print(const struct json_node *r)
 {
-	const char *state = json_text(r, "state");
-	const bool is_back = strcmp(state, "taken_back") == 0;
-	if (strcmp(state, "done") == 0) {
-		say(r, "version {version:u} may be on all boxes: {held:u} of {boxes:u} hold it\n");
+	if (json_count(r, "wave") == 0) {
+		printf("no version has been rolled out so far\n");
 		return;
 	}
-	if (strcmp(state, "rolling") == 0) {
-		say(r, "version {version:u}, wave {wave:u} of {waves:u}: {held:u} of {released:u} "
-		       "boxes that may have it hold it, {boxes:u} boxes in all\n");
+	if (has_state(r, "done") || has_state(r, "rolling")) {
+		progress_print(r);
 		return;
 	}
-	say(r, is_back ? "version {version:u} TAKEN BACK to version {base_version:u}: "
-		       : "version {version:u} STOPPED in wave {wave:u} of {waves:u}: ");
+	if (has_state(r, "stopped"))
+		say(r, "version {version:u} STOPPED in wave {wave:u} of {waves:u}: ");
+	else
+		say(r, json_flag(r, "goes_back")
+				? "version {version:u} is being TAKEN BACK to version "
+				  "{base_version:u}: "
+				: "version {version:u} TAKEN BACK to version {base_version:u}: ");
 	say_if(r, "box", "{box}: ");
 	say(r, "{reason}\n");
 }
@@ -83,17 +110,18 @@ static void primary_print(const struct json_node *p)
 	say_if(p, "rival",
 		"NOT the primary any more: {rival} has epoch {rival_epoch:u}. Point sync.primary "
 		"of this box at it, or run weirctl fleet promote here.\n");
-	if (json_length(json_get(p, "boxes")) == 0) {
-		printf("no box has polled this one in seven days\n");
-		return;
-	}
+	const struct json_node *rollout = json_get(p, "rollout"), *boxes = json_get(p, "boxes");
 	if (json_count(p, "version") > 0)
 		say(p, "handing out  version {version:u}\n");
 	say_if(p, "why", "the version in force is not handed out: {why}\n");
 	printf("roll-out     ");
-	rollout_print(json_get(p, "rollout"));
+	rollout_print(rollout);
+	if (json_length(boxes) == 0) {
+		printf(NO_BOX "\n");
+		return;
+	}
 	printf("\n");
-	boxes_print(json_get(p, "boxes"));
+	boxes_print(boxes, has_state(rollout, "rolling") || has_state(rollout, "stopped"));
 }
 
 static void fleet_print(const struct json_node *root)
@@ -155,19 +183,32 @@ static int cmd_fleet_leave(struct ctl *c)
 
 // Follows a roll-out.
 
-static struct json_doc *fleet_get(const struct ctl *c)
+enum {
+	FOLLOW_LOOKS = 300, // looks, one a second, without a step
+	TAKE_MS = 3 * 60 * 1000,
+};
+
+// The reply of GET /fleet. NULL, after a message: no reply came, or this box is a secondary.
+static struct json_doc *primary_get(const struct ctl *c)
 {
-	return http_call_or_fail(c, false, "/fleet", NULL, HTTP_SHORT_MS);
+	struct json_doc *doc = http_call_or_fail(c, false, "/fleet", NULL, HTTP_SHORT_MS);
+	const struct json_node *root = doc ? json_doc_root(doc) : NULL;
+	if (!doc || json_get(root, "primary"))
+		return doc;
+	ctl_fail(c, "this box is a secondary: its primary, %s, rolls versions out",
+		json_text(json_get(root, "secondary"), "url"));
+	json_doc_free(doc);
+	return NULL;
+}
+
+static const struct json_node *primary_of(const struct json_doc *doc)
+{
+	return json_get(json_doc_root(doc), "primary");
 }
 
 static const struct json_node *rollout_of(const struct json_doc *doc)
 {
-	return json_get(json_get(json_doc_root(doc), "primary"), "rollout");
-}
-
-static bool has_state(const struct json_node *rollout, const char *state)
-{
-	return strcmp(json_text(rollout, "state"), state) == 0;
+	return json_get(primary_of(doc), "rollout");
 }
 
 static void step_print(const struct ctl *c, const struct json_node *rollout)
@@ -179,41 +220,114 @@ static void step_print(const struct ctl *c, const struct json_node *rollout)
 	fflush(stdout);
 }
 
-// Prints each step until no more come. weir stops a roll-out on which a box hangs.
-static int rollout_follow(const struct ctl *c)
+// A number that each step changes.
+static uint64_t step_of(const struct json_node *r)
+{
+	return json_count(r, "wave") << 48 | json_count(r, "released") << 32
+	       | json_count(r, "held") << 16 | (uint64_t)json_flag(r, "goes_back") << 9
+	       | (uint64_t)(json_count(r, "boxes") > 0) << 8 | (uint8_t)*json_text(r, "state");
+}
+
+// May a box without the version still take it, now that all may have it? The control plane looks
+// at none of them any more.
+static bool may_take(const struct json_node *primary)
+{
+	const struct json_node *r = json_get(primary, "rollout"),
+			       *list = json_get(primary, "boxes");
+	if (json_count(r, "boxes") == 0)
+		return json_count(r, "wave") > 0;
+	if (json_count(r, "since_ms") >= TAKE_MS)
+		return false;
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *box = json_at(list, i);
+		const char *result = json_text(box, "result");
+		const bool is_refused =
+			strcmp(result, "refused") == 0 || strcmp(result, "taken_back") == 0;
+		const bool is_of_it = json_count(box, "version") == json_count(r, "version");
+		if (!json_flag(box, "away") && !json_flag(box, "current")
+			&& !(is_refused && is_of_it))
+			return true;
+	}
+	return false;
+}
+
+static bool goes_on(const struct json_node *primary, bool back)
+{
+	const struct json_node *r = json_get(primary, "rollout");
+	if (json_flag(r, "goes_back"))
+		return true;
+	return !back && (has_state(r, "rolling") || (has_state(r, "done") && may_take(primary)));
+}
+
+// Prints the boxes that have another version than the one that is handed out. Returns how many.
+static unsigned differ_list(const struct json_node *primary)
+{
+	const struct json_node *list = json_get(primary, "boxes");
+	unsigned shown = 0;
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *box = json_at(list, i);
+		if (json_flag(box, "current"))
+			continue;
+		say(box, json_flag(box, "away") ? "{name}: version {version:u}, away"
+						: "{name}: version {version:u}, {result}");
+		say_if(box, "reason", ": {reason}");
+		printf("\n");
+		shown++;
+	}
+	return shown;
+}
+
+// The exit status of a roll-out that has ended; `back`: by its way back.
+static int verdict(const struct ctl *c, const struct json_node *primary, bool back)
+{
+	const struct json_node *r = json_get(primary, "rollout");
+	if (back || !has_state(r, "done"))
+		return back && has_state(r, "taken_back") ? CTL_OK : CTL_FAILED;
+	if (json_count(r, "held") == json_count(r, "boxes"))
+		return CTL_OK;
+	if (!c->json)
+		(void)differ_list(primary);
+	return CTL_FAILED;
+}
+
+// Prints each step until no more come; `back`: until this box has gone back. weir stops a roll-out
+// on which a box hangs.
+static int follow(const struct ctl *c, bool back)
 {
 	const struct timespec space = {.tv_sec = 1};
 	uint64_t shown = UINT64_MAX;
-	for (;;) {
-		struct json_doc *doc = fleet_get(c);
+	for (unsigned looks = 0; looks < FOLLOW_LOOKS; looks++) {
+		struct json_doc *doc = primary_get(c);
 		if (!doc)
 			return CTL_FAILED;
-		const struct json_node *r = rollout_of(doc);
-		const bool is_rolling = has_state(r, "rolling") && json_count(r, "boxes") > 0;
-		const bool is_good = !r || has_state(r, "done") || has_state(r, "rolling");
-		const uint64_t step = json_count(r, "wave") << 32 | json_count(r, "released") << 16
-				      | json_count(r, "held");
-		if (r && json_count(r, "boxes") > 0 && (step != shown || !is_rolling))
-			step_print(c, r);
+		const uint64_t step = step_of(rollout_of(doc));
+		if (step != shown) {
+			step_print(c, rollout_of(doc));
+			looks = 0;
+		}
+		const bool is_over = !goes_on(primary_of(doc), back);
+		const int rc = is_over ? verdict(c, primary_of(doc), back) : CTL_FAILED;
 		json_doc_free(doc);
-		if (!is_rolling)
-			return is_good ? CTL_OK : CTL_FAILED;
+		if (is_over)
+			return rc;
 		shown = step;
 		nanosleep(&space, NULL);
 	}
+	return ctl_fail(c, "the roll-out has made no step for 5 minutes: see weirctl fleet status");
 }
 
 // Continues a roll-out that is stopped; with --all lets all boxes have the version.
 static int rollout_continue(const struct ctl *c)
 {
 	const struct http_param params[] = {{"all", c->all ? "1" : NULL}, {NULL, NULL}};
-	struct json_doc *doc = fleet_get(c);
-	const struct json_node *r = doc ? rollout_of(doc) : NULL;
+	struct json_doc *doc = primary_get(c);
+	if (!doc)
+		return CTL_FAILED;
+	const struct json_node *r = rollout_of(doc);
 	const bool is_there = has_state(r, "stopped") || (c->all && has_state(r, "rolling"));
-	const bool is_good = doc != NULL;
 	json_doc_free(doc);
 	if (!is_there)
-		return is_good ? CTL_OK : CTL_FAILED;
+		return CTL_OK;
 	doc = http_call_or_fail(c, true, "/fleet/apply", params, HTTP_SHORT_MS);
 	const int rc = doc ? CTL_OK : CTL_FAILED;
 	json_doc_free(doc);
@@ -222,11 +336,15 @@ static int rollout_continue(const struct ctl *c)
 
 static int cmd_fleet_apply(struct ctl *c)
 {
-	if (cmd_config_apply(c) != CTL_OK)
+	c->service_reads_file = true;
+	struct json_doc *doc = ctl_open(c) == CTL_OK ? primary_get(c) : NULL;
+	const bool is_primary = doc != NULL;
+	json_doc_free(doc);
+	if (!is_primary || cmd_config_apply(c) != CTL_OK)
 		return CTL_FAILED;
 	if (c->dry_run)
 		return CTL_OK;
-	return rollout_continue(c) == CTL_OK ? rollout_follow(c) : CTL_FAILED;
+	return rollout_continue(c) == CTL_OK ? follow(c, false) : CTL_FAILED;
 }
 
 static void stopped_print(const struct json_node *root)
@@ -242,16 +360,10 @@ static int cmd_fleet_stop(struct ctl *c)
 
 static void differ_print(const struct json_node *root)
 {
-	const struct json_node *list = json_get(json_get(root, "primary"), "boxes");
-	unsigned shown = 0;
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *box = json_at(list, i);
-		if (json_flag(box, "current"))
-			continue;
-		say(box, "{name}: version {version:u}, {result}\n");
-		shown++;
-	}
-	if (!shown)
+	const struct json_node *primary = json_get(root, "primary");
+	if (json_length(json_get(primary, "boxes")) == 0)
+		printf("no version is being rolled out, and " NO_BOX "\n");
+	else if (!differ_list(primary))
 		printf("no version is being rolled out, and all boxes have one configuration\n");
 }
 
@@ -262,7 +374,7 @@ static int cmd_fleet_diff(struct ctl *c)
 	const struct http_param params[] = {{"from", from}, {"to", to}, {NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	struct json_doc *doc = fleet_get(c);
+	struct json_doc *doc = primary_get(c);
 	if (!doc)
 		return CTL_FAILED;
 	const struct json_node *r = rollout_of(doc);
