@@ -120,6 +120,16 @@ class Fleet(unittest.TestCase):
         late = primary(rollout("done", boxes=2), box("box3"), behind)
         self.assertEqual([good[0], "box2: version 12, held"], self.ends(1, [late], "apply"))
 
+    def test_stop_back(self):
+        goes = primary(rollout("taken_back", goes_back=True, reason="by root"), box("box2"))
+        back = primary(rollout("taken_back", base_version=14, reason="by root"), box("box2"))
+        stuck = primary(rollout("stopped", reason="by root; this box cannot go back: no such version"), box("box2"))
+        said = "version 13 is being TAKEN BACK to version 12: by root"
+        self.assertEqual([said, "version 13 TAKEN BACK to version 14: by root"], self.ends(0, [goes], "stop", "--back", after={"/fleet/stop": [goes, goes, back]}))
+        self.assertEqual([said, "version 13 STOPPED in wave 1 of 3: by root; this box cannot go back: no such version"],
+                         self.ends(1, [goes], "stop", "--back", after={"/fleet/stop": [goes, stuck]}))
+        self.assertEqual(["version 13 STOPPED in wave 1 of 3: by root"], self.ends(0, [primary(rollout("stopped", reason="by root"))], "stop"))
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

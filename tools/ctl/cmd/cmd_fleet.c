@@ -355,7 +355,13 @@ static void stopped_print(const struct json_node *root)
 static int cmd_fleet_stop(struct ctl *c)
 {
 	const struct http_param params[] = {{"back", c->back ? "1" : NULL}, {NULL, NULL}};
-	return show_call(c, true, "/fleet/stop", params, HTTP_SHORT_MS, stopped_print);
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, true, "/fleet/stop", params, HTTP_SHORT_MS);
+	if (!doc || !c->back)
+		return show_doc(c, doc, stopped_print);
+	json_doc_free(doc);
+	return follow(c, true);
 }
 
 static void differ_print(const struct json_node *root)
@@ -396,7 +402,8 @@ CTL_COMMANDS = {
 		"Run config apply on this primary and follow the roll-out, or continue a stopped "
 		"one; --all: on all boxes at once."},
 	{"fleet", "stop", 0, 0, CTL_OPT_BACK, cmd_fleet_stop, "[--back]",
-		"Stop the roll-out; --back: take the version back from all boxes."},
+		"Stop the roll-out; --back: take the version back from all boxes, and follow "
+		"that."},
 	{"fleet", "diff", 0, 0, 0, cmd_fleet_diff, "",
 		"Show what the roll-out changes; while none runs, the boxes that differ."},
 	{"fleet", "promote", 0, 0, CTL_OPT_WHY, cmd_fleet_promote, "[--why TEXT]",
