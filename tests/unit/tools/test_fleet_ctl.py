@@ -120,6 +120,14 @@ class Fleet(unittest.TestCase):
         late = primary(rollout("done", boxes=2), box("box3"), behind)
         self.assertEqual([good[0], "box2: version 12, held"], self.ends(1, [late], "apply"))
 
+    def test_apply_after_a_take_back(self):
+        over = primary(rollout("taken_back", box="box2", reason="refused: x"), box("box2"))
+        self.assertEqual(["version 12 may be on all boxes: 1 of 1 hold it"],
+                         self.ends(0, [over], "apply", after={"/fleet/apply": [primary(rollout("done", version=12), box("box2", version=12))]}))
+        self.assertEqual(["/config/apply", "/fleet/apply"], Reply.posted)
+        self.ends(1, [primary(rollout("taken_back", goes_back=True), box("box2"))] * 3 + [over], "apply")
+        self.assertEqual(["/config/apply"], Reply.posted)  # the way back goes on
+
     def test_stop_back(self):
         goes = primary(rollout("taken_back", goes_back=True, reason="by root"), box("box2"))
         back = primary(rollout("taken_back", base_version=14, reason="by root"), box("box2"))

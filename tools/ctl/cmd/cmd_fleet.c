@@ -316,7 +316,8 @@ static int follow(const struct ctl *c, bool back)
 	return ctl_fail(c, "the roll-out has made no step for 5 minutes: see weirctl fleet status");
 }
 
-// Continues a roll-out that is stopped; with --all lets all boxes have the version.
+// Continues a roll-out that is stopped, or ends one that is taken back; with --all lets all boxes
+// have the version.
 static int rollout_continue(const struct ctl *c)
 {
 	const struct http_param params[] = {{"all", c->all ? "1" : NULL}, {NULL, NULL}};
@@ -324,7 +325,8 @@ static int rollout_continue(const struct ctl *c)
 	if (!doc)
 		return CTL_FAILED;
 	const struct json_node *r = rollout_of(doc);
-	const bool is_there = has_state(r, "stopped") || (c->all && has_state(r, "rolling"));
+	const bool is_there = has_state(r, "stopped") || (c->all && has_state(r, "rolling"))
+			      || (has_state(r, "taken_back") && !json_flag(r, "goes_back"));
 	json_doc_free(doc);
 	if (!is_there)
 		return CTL_OK;
