@@ -9,6 +9,9 @@ check "and on box 2" eval 'ctl 2 fleet status >$tmp/said && grep -q "a secondary
 check "there is an event" eval 'ctl 2 --json events | grep -q sync_taken'
 check "box 2 refuses a change of its own" eval '! ctl 2 deny other.test >$tmp/said 2>&1'
 check "and names the primary" grep -q 127.0.0.1:9961 $tmp/said
+for word in apply diff; do
+	check "fleet $word does, too" eval '! ctl 2 fleet $word >$tmp/said 2>&1 && grep -q "secondary: its primary, https://127.0.0.1:9961," $tmp/said'
+done
 
 echo "# signed versions"
 public() { openssl pkey -in $dir/$1.key -pubout | sed -n 2p; }

@@ -92,4 +92,17 @@ check "and the canary's says its own" eval 'ctl 3 --json audit | grep -q "take b
 for number in 1 2 3; do check "box $number answers" eventually is $number again-$number.fleet.test NOERROR; done
 same "box 2 never had it" "$taken" "$(fleet 2 .secondary.taken)"
 check "all hold the version before" eventually eval '[ "$(fleet 1 "[.primary.boxes[] | select(.current)] | length")" = 2 ]'
+
+echo "# the operator gives the change up"
+sed -i 's|127.0.0.1:5302|127.0.0.1:5301|' "$(folder 1)/weir.yaml"
+must "fleet apply ends the roll-out" ctl 1 fleet apply
+same "which is over" "done 2 2" "$(rollout '"\(.state) \(.held) \(.boxes)"')"
+check "and so is the reason" eventually eval '! has_reason 1 sync_rollout'
+
+echo "# an operator takes a change back"
+must "box 1 blocks another name" ctl 1 deny ok-2.fleet.test
+must "which begins a roll-out" eventually state_is rolling
+must "fleet stop --back" ctl 1 fleet stop --back
+same "has an end only once box 1 is back" "taken_back false" "$(rollout '"\(.state) \(.goes_back)"')"
+check "which resolves the name again" eventually is 1 ok-2.fleet.test NOERROR
 fleet_end
