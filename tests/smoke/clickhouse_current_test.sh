@@ -37,6 +37,9 @@ there() {
 }
 check "and as this box has it" eventually eval '[ -n "$(here)" ] && [ "$(here)" = "$(there)" ]'
 check "each panel's query finds something" $python "$smoke_dir/rig/dashboards.py" clickhouse-filled http://127.0.0.1:8125/
+ch_sql 5 "INSERT INTO weir.queries (time, box, weight, verdict) VALUES (now(), 'debt', 1000, 'unlogged')"
+same "queries without a row are those of a box, and no item else" "debt 1000 |ok-3.late.test 2" "$(weirctl --json fleet top --since 1h |
+	jq -r '"\(.boxes[0] | "\(.text) \(.queries)") \([.names, .clients, .blocked | .[] | select(.text == "").text] | join(" "))|\(.names[] | select(.text == "ok-3.late.test") | "\(.text) \(.queries)")"')"
 made() { ch_sql 5 "SHOW CREATE TABLE weir.queries FORMAT TSVRaw"; }
 check "words are of few" grep -q 'verdict. LowCardinality(String)' <(made)
 check "rows have a time to live" grep -q 'TTL time + toIntervalHour(168)' <(made)

@@ -18,12 +18,13 @@ enum {
 	CLICKHOUSE_TOP_SECONDS_MAX = 366 * 86400,
 };
 
-// X(name, expression of an item, expression of its name, condition)
-#define CLICKHOUSE_TOPS(X)                           \
-	X(boxes, "box", "''", "")                    \
-	X(names, "qname", "''", "")                  \
-	X(clients, "client", "max(client_name)", "") \
-	X(blocked, "qname", "max(list)", " AND blocked = 1")
+// X(name, expression of an item, expression of its name, condition). A row without a name or a
+// client stands for unlogged queries, which count for their box alone.
+#define CLICKHOUSE_TOPS(X)                                            \
+	X(boxes, "box", "''", "")                                     \
+	X(names, "qname", "''", " AND qname != ''")                   \
+	X(clients, "client", "max(client_name)", " AND client != ''") \
+	X(blocked, "qname", "max(list)", " AND blocked = 1 AND qname != ''")
 
 enum clickhouse_top_of {
 #define X(name, item, label, condition) CLICKHOUSE_TOP_##name,

@@ -123,7 +123,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if "query" in parameters:
                 self.insert(parameters, body)
             else:
-                self.say(200, self.server.engine.ask(body))
+                bound = re.sub(rb"\{(\w+):UInt32\}", lambda m: b"%d" % int(parameters[f"param_{m[1].decode()}"]), body)
+                self.say(200, self.server.engine.ask(bound))
         except Refused as e:
             self.say(500, str(e).encode() + b"\n")
 

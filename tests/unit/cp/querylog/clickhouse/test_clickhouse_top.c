@@ -8,7 +8,7 @@
 #include "tests/unit/unit.h"
 
 static struct fake_post server;
-static char url[64], first[4096];
+static char url[64], first[4096], statements[CLICKHOUSE_TOPS_COUNT][2048];
 static unsigned asked;
 static int status;
 static const char *reply_text;
@@ -18,6 +18,9 @@ static const struct clickhouse_top_wanted wanted = {"weir", "queries", 3600, 7};
 
 static int answer(void *, const struct fake_post_request *r, char reply[1024])
 {
+	if (asked < CLICKHOUSE_TOPS_COUNT)
+		snprintf(statements[asked], sizeof(statements[0]), "%.*s", (int)r->len,
+			(const char *)r->body);
 	if (asked++ == 1)
 		snprintf(first, sizeof(first), "%s\n%.*s", r->head, (int)r->len,
 			(const char *)r->body);
@@ -65,6 +68,17 @@ TEST_WITH(lists_are_read_with_bound_parameters, start, stop)
 	assert_string_equal(item.by[1].box, "box2");
 	assert_int_equal(item.by[0].queries, 3);
 	assert_int_equal(item.by[1].queries, 2);
+}
+
+// Rows `unlogged` have no name and no client: they count for their box, and are no item of a list.
+TEST_WITH(unlogged_queries_are_no_name_and_no_client, start, stop)
+{
+	assert_int_equal(clickhouse_top_read(&settings, &wanted, &top), 0);
+	assert_null(strstr(statements[CLICKHOUSE_TOP_boxes], "!= ''"));
+	assert_non_null(strstr(statements[CLICKHOUSE_TOP_names], " AND qname != '' GROUP BY"));
+	assert_non_null(strstr(statements[CLICKHOUSE_TOP_clients], " AND client != '' GROUP BY"));
+	assert_non_null(strstr(
+		statements[CLICKHOUSE_TOP_blocked], " AND blocked = 1 AND qname != '' GROUP BY"));
 }
 
 // A row that is no object, or lacks fields, is an item without them; no row ends the list.
