@@ -50,13 +50,14 @@ static struct sync_box *evict(struct sync_boxes *b)
 	return out;
 }
 
-static struct sync_box *place_of(struct sync_boxes *b, const char *name, const char *from)
+static struct sync_box *place_of(
+	struct sync_boxes *b, const char *name, const char *from, uint64_t now_ms)
 {
 	const struct sync_box *known = sync_boxes_find(b, name, from);
 	if (known)
 		return &b->box[known - b->box];
 	struct sync_box *new = b->count < SYNC_BOXES_MAX ? &b->box[b->count++] : evict(b);
-	*new = (struct sync_box){0};
+	*new = (struct sync_box){.first_ms = now_ms};
 	return new;
 }
 
@@ -64,7 +65,7 @@ void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const ch
 	const char *who, uint64_t now_ms, int64_t unix_ms)
 {
 	expired_drop(b, now_ms);
-	struct sync_box *to = place_of(b, r->box, from);
+	struct sync_box *to = place_of(b, r->box, from, now_ms);
 	to->report = *r;
 	to->seen_ms = now_ms;
 	to->clock_ms = r->unix_ms - unix_ms;

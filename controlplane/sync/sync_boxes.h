@@ -21,7 +21,7 @@ struct sync_box {
 	struct sync_report report;
 	char from[SYNC_BOX_FROM_MAX]; // address
 	char who[SYNC_BOX_WHO_MAX];   // "token NAME"
-	uint64_t seen_ms;             // clock_mono_ms of the last poll
+	uint64_t first_ms, seen_ms;   // clock_mono_ms of the first and the last poll
 	int64_t clock_ms;             // the box's clock minus this box's, by the last poll
 	// The roll-out (sync_rollout.h).
 	unsigned wave;                // wave in which the box may have the version; 0: not yet

@@ -9,13 +9,17 @@ must "up" "$lab" up --offline
 # A ClickHouse that is not there has metrics all the same, and so have a syslog server and updates.
 printf 'query_log:\n  clickhouse: {url: "http://127.0.0.1:8129"}\nevents: {syslog: 127.0.0.1}\nupdates: {check: true, url: "http://127.0.0.1:8129/", key: %s}\n' MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE= >>/run/weir/lab/weir.yaml
 check "the control plane starts with a sink" eval '"$lab" stop controlplane && "$lab" start controlplane'
-# A box that polls makes this one a primary, with metrics of each box. The reply stays open until the box hangs up.
+# A box that polls makes this one a primary, with metrics of each box that has polled for 5 minutes. The reply stays open until
+# the box hangs up.
 poll=$(printf '&%s' box=box2 epoch=1 primary= digest= version=0 result=none reason= ready=1 unix_ms=1 software=0)
 polled() {
 	curl -s -m 1 --unix-socket /run/weir/control/control.sock -d "protocol=2$poll" http://weir/v1/sync >$tmp/poll
-	weirctl metrics >$tmp/metrics && grep -q ^weir_sync_box_current $tmp/metrics
+	weirctl metrics >$tmp/metrics && grep -q "^$1" $tmp/metrics
 }
-check "a box of a fleet" eventually polled
+check "a box of a fleet" eventually polled 'weir_sync_boxes 1'
+check "is no series at once" eval '! grep -q ^weir_sync_box_current{ $tmp/metrics'
+ahead 301
+check "but is one after 5 minutes" eventually polled weir_sync_box_current{
 check "a scrape" eventually eval "weirctl metrics >$tmp/metrics && grep -q ^weir_worker $tmp/metrics"
 if command -v prometheus >/dev/null; then
 	mkdir $tmp/prometheus

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Metrics of each secondary that polled this primary, at most SYNC_BOXES_MAX of them. Boxes with
-// one name differ by their address.
+// Metrics of each secondary that has polled this primary for LASTING_MS, at most SYNC_BOXES_MAX of
+// them. Boxes with one name differ by their address.
 #include "metrics.h"
 
 #include <string.h>
 #include <weir/clock.h>
+
+// A token may poll under any names: those that come once do not become series of Prometheus.
+enum { LASTING_MS = 5 * 60 * 1000 };
 
 static uint64_t version_of(const struct sync_box *b, const struct sync_offer *, uint64_t)
 {
@@ -25,6 +28,11 @@ static uint64_t is_ready(const struct sync_box *b, const struct sync_offer *, ui
 static uint64_t silent_s(const struct sync_box *b, const struct sync_offer *, uint64_t now_ms)
 {
 	return (now_ms - b->seen_ms) / 1000;
+}
+
+static bool is_lasting(const struct sync_box *b)
+{
+	return b->seen_ms - b->first_ms >= LASTING_MS;
 }
 
 void metrics_sync_boxes(
@@ -50,6 +58,8 @@ void metrics_sync_boxes(
 		metrics_family(t, METRICS_GAUGE, each[k].name, each[k].help);
 		for (unsigned i = 0; i < boxes->count; i++) {
 			const struct sync_box *b = &boxes->box[i];
+			if (!is_lasting(b))
+				continue;
 			metrics_count(t,
 				METRICS_LABELS({"box", b->report.box}, {"address", b->from}),
 				each[k].of(b, offer, now_ms));

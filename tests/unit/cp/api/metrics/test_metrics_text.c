@@ -55,6 +55,32 @@ TEST_WITH(test_fetches, fresh, NULL)
 	assert_non_null(strstr(text.data, "weir_list_notify_total{outcome=\"not_server\"} 6\n"));
 }
 
+static struct sync_boxes boxes;
+
+static void polls(const char *name, unsigned names, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < names; i++) {
+		struct sync_report r = {.version = 7};
+		snprintf(r.box, sizeof(r.box), "%s%u", name, i);
+		sync_boxes_note(&boxes, &r, "192.0.2.2", "token fleet", now_ms, 0);
+	}
+}
+
+// Names that poll for less than 5 minutes make no series. A box that has polled for so long has
+// them, and keeps them while it is silent.
+TEST_WITH(test_boxes_of_a_fleet, fresh, NULL)
+{
+	polls("box", 1, 1000);
+	polls("x", 20, 1001);
+	polls("x", 20, 301000);
+	polls("box", 1, 301000);
+	metrics_sync_boxes(&text, &boxes, NULL);
+	assert_non_null(strstr(
+		text.data, "weir_sync_box_version{box=\"box0\",address=\"192.0.2.2\"} 7\n# HELP"));
+	assert_null(strstr(text.data, "box=\"x"));
+	assert_int_equal(text.samples, 1 + 4);
+}
+
 TEST_WITH(test_label_too_long, fresh, NULL)
 {
 	char name[4096];
