@@ -31,13 +31,13 @@ def is_one(series, bad="1", good="0"):
 
 
 def fleet(*boxes):
-    """Boxes of a fleet: values of the replies and SERVFAILs of each a minute, those that fire and those that do not. The
-    first is the one that the alert is of."""
+    """Boxes of a fleet: values of the replies and SERVFAILs of each a minute, those that fire and those that do not; None: it
+    has no series. The first is the one that the alert is of."""
     series = []
     for i, (fires, quiet) in enumerate(boxes):
         box = FLEET.replace('"box"', f'"box{"" if i == 0 else " beside " + str(i)}"')
         series.append((f"weir_sync_epoch{{{box}}}", "1+0x3000", "1+0x3000"))
-        series += [(f'weir_replies_total{{{box},rcode="{code}"}}', f"0+{fires[k]}x3000", f"0+{quiet[k]}x3000")
+        series += [(f'weir_replies_total{{{box},rcode="{code}"}}', *(f"0+{of[k]}x3000" if of else "_x3000" for of in (fires, quiet)))
                    for k, code in enumerate(("NOERROR", "SERVFAIL"))]
     return series
 
@@ -95,6 +95,10 @@ CASES = {
     "WeirMemoryAlarm": [(f"weir_memory_alarms_total{{{BOX}}}", "0+0x100 1+0x60", "1+0x3000")],
     "WeirFault": reason("verdict_gap"),
 }
+# More of some: others of the fleet stand by, or are not there to compare with.
+AGAIN = {
+    "WeirFleetServfail": fleet(((970, 30), (970, 30)), ((0, 0), None)),
+}
 AT, LONG_AT = 120, 1560  # minutes: longer than rules wait that wait up to an hour, and than any
 
 
@@ -142,6 +146,9 @@ class Alerts(unittest.TestCase):
         labels.pop("rcode", None)  # a sum
         return labels | RULES[name]["labels"]
 
+    def text(self, labels):
+        return "{" + ",".join(f'{k}="{v}"' for k, v in labels.items()) + "}"
+
     def of_case(self, series, case):
         """With a box and a fleet of the case's own."""
         return series.replace('instance="box', f'instance="{case}').replace('job="fleet"', f'job="{case}"')
@@ -153,14 +160,13 @@ class Alerts(unittest.TestCase):
             for name, cases in CASES.items():
                 if (RULES[name].get("for", "0s") in ("4h", "6h", "1d")) != (at == LONG_AT):
                     continue
-                for c in cases:
-                    series += [{"series": self.of_case(c[0], f"{name} {i}"), "values": c[i]} for i in (1, 2)]
-                expected = self.expected(name)
-                labels = ",".join(f'{k}="{v}"' for k, v in expected.items() if k not in ("instance", "job"))
-                job = self.of_case(f',job="{expected["job"]}"', f"{name} 1") if "job" in expected else ""
-                wanted.append({"expr": f'ALERTS{{alertname="{name}",alertstate="firing",{labels},instance=~"{name} .*"}} * 0',
-                               "eval_time": f"{at}m", "exp_samples": [{"value": 0, "labels": "{" + labels + f',alertname="{name}",'
-                                                                       f'alertstate="firing",instance="{name} 1"{job}}}'}]})
+                samples = []
+                labels = self.expected(name) | {"alertname": name, "alertstate": "firing"}
+                for case, again in (name, cases), (f"{name} again", AGAIN.get(name, [])):
+                    series += [{"series": self.of_case(c[0], f"{case} {i}"), "values": c[i]} for c in again for i in (1, 2)]
+                    samples += [{"value": 0, "labels": self.of_case(self.text(labels), f"{case} 1")}] if again else []
+                alerts = self.text({k: v for k, v in labels.items() if k not in ("instance", "job")})
+                wanted.append({"expr": f'ALERTS{alerts[:-1]},instance=~"{name} .*"}} * 0', "eval_time": f"{at}m", "exp_samples": samples})
             test = {"interval": "1m", "name": f"at {at} min", "input_series": series, "promql_expr_test": wanted}
             with tempfile.NamedTemporaryFile("w", suffix=".yml") as out:
                 yaml.safe_dump({"rule_files": [str(FILE)], "evaluation_interval": f"{every}m", "tests": [test]}, out)
