@@ -158,6 +158,8 @@ BOX = "box IN (${box:singlequote})"
 RANGE = f"$__timeFilter(time) AND {BOX}"
 MINUTES = f"$__timeFilter(minute) AND {BOX}"
 ROWS = "${database}.${table}"
+BOXES = 768  # SYNC_BOXES_MAX
+EACH_BOX = f"10 BY box LIMIT {10 * BOXES}"
 CLICKHOUSE = {
     "Boxes": [
         ("Queries by box", "timeseries", "reqps", [
@@ -167,11 +169,11 @@ CLICKHOUSE = {
             (f"SELECT minute AS time, box, sum(queries * blocked) / sum(queries) AS share FROM {ROWS}_minute "
              f"WHERE {MINUTES} GROUP BY minute, box ORDER BY minute", "")]),
         ("Names by box", "table", "short", [
-            (f"SELECT box, qname, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} GROUP BY box, qname "
-             "ORDER BY queries DESC LIMIT 10 BY box LIMIT 200", "")]),
+            (f"SELECT box, qname, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND qname != '' GROUP BY box, qname "
+             f"ORDER BY queries DESC LIMIT {EACH_BOX}", "")]),
         ("Clients by box", "table", "short", [
-            (f"SELECT box, client, any(client_name) AS name, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} "
-             "GROUP BY box, client ORDER BY queries DESC LIMIT 10 BY box LIMIT 200", "")]),
+            (f"SELECT box, client, any(client_name) AS name, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND client != '' "
+             f"GROUP BY box, client ORDER BY queries DESC LIMIT {EACH_BOX}", "")]),
     ],
     "Traffic": [
         ("Queries by verdict", "timeseries", "reqps", [
@@ -205,13 +207,13 @@ CLICKHOUSE = {
     ],
     "Who and what": [
         ("Names", "table", "short", [
-            (f"SELECT qname, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} GROUP BY qname "
+            (f"SELECT qname, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND qname != '' GROUP BY qname "
              "ORDER BY queries DESC LIMIT 50", "")]),
         ("Blocked names", "table", "short", [
             (f"SELECT qname, list, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND blocked = 1 "
              "GROUP BY qname, list ORDER BY queries DESC LIMIT 50", "")]),
         ("Clients", "table", "short", [
-            (f"SELECT client, any(client_name) AS name, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} "
+            (f"SELECT client, any(client_name) AS name, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND client != '' "
              "GROUP BY client ORDER BY queries DESC LIMIT 50", "")]),
         ("Names that do not exist", "table", "short", [
             (f"SELECT qname, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND rcode = 3 GROUP BY qname "

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The alert rules of Prometheus: each fires and is quiet as it should by promtool, and has a runbook that is there; each
-reason of /ready is in a rule. usage: test_alerts.py ROOT"""
+reason of /ready is in a rule. Tables of the dashboards have all boxes, and no empty name. usage: test_alerts.py ROOT"""
 
+import json
 import os
 import pathlib
 import re
@@ -172,6 +173,26 @@ class Alerts(unittest.TestCase):
                 yaml.safe_dump({"rule_files": [str(FILE)], "evaluation_interval": f"{every}m", "tests": [test]}, out)
                 out.flush()
                 self.promtool("tests of rules", "test", "rules", out.name)
+
+
+class Tables(unittest.TestCase):
+    def setUp(self):
+        panels = json.loads((ROOT / "tools/grafana/weir-clickhouse.json").read_text())["panels"]
+        self.queries = [t["rawSql"] for p in panels for t in p.get("targets", []) if "rawSql" in t]
+
+    def test_each_box_has_its_rows(self):
+        most = int(re.search(r"SYNC_BOXES_MAX = (\d+)", (ROOT / "controlplane/sync/sync_boxes.h").read_text())[1])
+        limits = [m for m in (re.search(r"LIMIT (\d+) BY box LIMIT (\d+)$", q) for q in self.queries) if m]
+        self.assertEqual(2, len(limits))
+        for each, of_all in (m.groups() for m in limits):
+            self.assertGreaterEqual(int(of_all), int(each) * most)
+
+    def test_unlogged_queries_are_no_name_and_no_client(self):
+        for column in "qname", "client":
+            lists = [q for q in self.queries if re.search(rf"GROUP BY (box, )?{column}\b", q) and "blocked = 1" not in q and "rcode = 3" not in q]
+            self.assertEqual(2, len(lists))
+            for q in lists:
+                self.assertIn(f"AND {column} != ''", q)
 
 
 if __name__ == "__main__":
