@@ -82,16 +82,17 @@ check "then it has ended" browse login "$(shows fleet)" "$(has 'is handed out to
 # boxes ROLLOUT: a stub of GET /fleet in this page alone, and what is posted in window.sent
 stub() {
 	cat <<-END
-		do:(() => { const f = fetch; window.sent = [];
+		do:(() => { const f = fetch; window.sent = []; window.asked = 0; window.why = '';
 		  const box = (name, more) => ({ name, from: '192.0.2.7', seen_ms: 400, away: false, twin: false, epoch: 1, version: 14, current: true, result: 'held', reason: '', ready: true, clock_ms: 12, software: 'VERSION', wave: 1, ...more });
 		  window.state = { state: 'rolling', version: 14, base_version: 12, wave: 1, waves: 3, released: 1, held: 0, boxes: 6, since_ms: 3000, box: '', reason: '' };
 		  window.fetch = async (u, o) => {
 		    if (o?.method === 'POST' && u.startsWith('/v1/fleet/')) { sent.push(u); return new Response('{}'); }
 		    if (!u.startsWith('/v1/fleet')) return f(u, o);
+		    asked++;
 		    const software = (await (await f('/v1/status')).json()).version;
 		    const boxes = [box('a-good'), box('b-waits', { current: false, version: 12, wave: 0 }), box('c-refuses', { current: false, version: 12, result: 'refused', reason: 'no list more' }),
 		      box('d-away', { away: true, seen_ms: 400000 }), box('e-twin', { twin: true, clock_ms: -4200, software: '0.0.9' }), box('f-unready', { ready: false })];
-		    return new Response(JSON.stringify({ box: 'box1', epoch: 1, store_why: '', primary: { version: 14, rival: '', rival_epoch: 0, rollout: state, boxes: boxes.map((b) => ({ ...b, software: b.software === 'VERSION' ? software : b.software })) } }));
+		    return new Response(JSON.stringify({ box: 'box1', epoch: 1, store_why: '', primary: { version: 14, why, rival: '', rival_epoch: 0, rollout: state, boxes: boxes.map((b) => ({ ...b, software: b.software === 'VERSION' ? software : b.software })) } }));
 		  }; return true; })()
 	END
 }
@@ -104,6 +105,8 @@ check "a roll-out is stopped, goes on and is taken back, once that is confirmed"
 	"do:(state = { ...state, state: 'stopped', box: 'd-away', reason: 'silent' }, true)" "$(has 'stopped since')" "$(has 'd-away: silent')" "do:!$(press Stop) && $(press Continue)" "do:$(said 'goes on')" \
 	"do:$(press 'Take back')" "do:$(said 'taken back')" "do:sent.join() === '/v1/fleet/stop,/v1/fleet/apply,/v1/fleet/stop?back=1'" \
 	"do:(state = { ...state, state: 'taken_back', box: 'c-refuses', reason: 'no list' }, document.dispatchEvent(new Event('visibilitychange')), location.hash = '#/lists', true)" "$(shows fleet)" "$(has 'Version 14 is taken back since')" "do:!$(press Continue) && !$(press 'Take back')"
+check "it says why it hands nothing out, and does not ask again and again of what is stopped" browse login "$(stub)" "do:(why = 'over 1 MiB', state = { ...state, state: 'stopped' }, true)" "$(shows fleet)" \
+	"$(has 'The version in force is not handed out: over 1 MiB')" "do:(window.from ??= [Date.now(), asked], Date.now() - from[0] > 9000 && asked - from[1] < 3)"
 who=rob check "one who only looks sees why not" browse login "$(stub)" "do:(window.confirm = () => true, location.hash = '#/fleet', true)" "do:$(press Stop)" "do:$(said 'role admin')" "do:sent.length === 0"
 
 echo "# the secondary"

@@ -83,7 +83,8 @@ function primaryShow(fleet, software, look) {
   return [h('p', {}, _`A primary: other boxes take its configuration.`),
     p.rival ? h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, h('div', {}, _`There are two primaries: ${p.rival} has epoch ${p.rival_epoch}, this box has epoch ${fleet.epoch}. Boxes that follow ${p.rival} get nothing here.`),
       h('div', { class: 'soft' }, _`Point sync.primary of this box at it, or make this box the primary again.`), promoteShow(fleet, look))) : null,
-    facts([[_`Box`, fleet.box], [_`Epoch`, fleet.epoch], [_`Hands out`, p.version ? _`version ${p.version}` : _`nothing: the health of no version has held so far`], [_`Not stored`, fleet.store_why]]),
+    p.why ? h('p', {}, mark('warn', _`The version in force is not handed out: ${p.why}`)) : null,
+    facts([[_`Box`, fleet.box], [_`Epoch`, fleet.epoch], [_`Hands out`, p.version ? _`version ${p.version}` : _`nothing`], [_`Not stored`, fleet.store_why]]),
     rolloutShow(p.rollout, look), h('h2', {}, _`Boxes`), p.boxes.length ? boxesShow(p, software) : h('p', { class: 'soft' }, _`No box has asked this one in seven days.`)];
 }
 
@@ -98,7 +99,12 @@ function secondaryShow(fleet, look) {
     h('h2', {}, _`If the primary is lost`), h('p', {}, _`This box answers without it. Make it the primary only if the other one does not come back, or is to follow this one.`), promoteShow(fleet, look)];
 }
 
-const isUnsettled = ({ primary, secondary }) => (secondary ? secondary.result === 'pending' : primary.rollout?.state === 'rolling' || primary.boxes.some((b) => !b.away && !b.current && ['none', 'pending', 'held'].includes(b.result)));
+// Does anything change soon by itself? A stopped roll-out gives no box a version.
+function isUnsettled({ primary, secondary }) {
+  if (secondary) return secondary.result === 'pending';
+  const state = primary.rollout?.state, open = state === 'stopped' ? ['pending'] : ['none', 'pending', 'held'];
+  return state === 'rolling' || primary.boxes.some((b) => !b.away && !b.current && open.includes(b.result));
+}
 
 export async function show(box, signal) {
   const result = h('div'), { version } = await get('/status', {}, { signal });
