@@ -115,6 +115,8 @@ link() { echo "do:document.querySelector('main .taken a')?.href === 'https://127
 check "its view names the primary and what it takes" browse login "$(shows fleet)" "$(has 'it takes its configuration from box1')" "$(has 'lists and blocking, upstream servers')" "$(has 'in force, in good health')"
 # bars BUTTON [ROW]: it says why, and sends nothing; a reply 409 would be found on the console
 bars() { printf '%s\n' "do:$(press "$@")" "do:$(said 'takes this from box1: change it there')" "do:(document.getElementById('said').textContent = '', true)"; }
+mapfile -t versions < <(bars 'Undo this change' && bars 'Go back to it' 'sync version')
+check "versions of the primary's making, which it does not leave" browse login "$(shows config)" "${versions[@]}"
 mapfile -t lists < <(bars 'Add lists' && bars Add)
 check "lists" browse login "$(shows lists)" "$(link lists)" "$(has 'takes lists and blocking, entries by hand from box1')" "${lists[@]}" "do:document.querySelector('main textarea').disabled && document.querySelector('main textarea').title.includes('box1')"
 mapfile -t groups < <(bars 'Make group' && bars Move && bars 'Block service' && bars 'Safe search on')
@@ -123,6 +125,7 @@ mapfile -t local < <(bars Add && bars Set)
 check "local names" browse login "$(shows local)" "$(link local)" "${local[@]}"
 mapfile -t settings < <(bars 'Use only these')
 check "settings: those of the primary, not the box's own" browse login "$(shows settings)" "$(link settings)" "${settings[@]}" "do:$(put 'Serve expired answers' immediate)" "do:$(send 'Serve expired answers')" "do:$(said 'Serve expired answers: at once')"
+check "a change of its own is undone" browse login "do:(window.confirm = () => true, location.hash = '#/config', true)" "do:$(press 'Undo this change')" "do:$(said 'is in force again')"
 mapfile -t names < <(bars Allow entry.test)
 box2() { "$lab" --name 2 exec kdig +timeout=1 +retry=1 @198.18.2.53 "$1" A; }
 box2 entry.test >/dev/null

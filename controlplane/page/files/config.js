@@ -2,6 +2,7 @@
 // Versions of the configuration: which one is in force, what differs, apply and way back.
 import { h, row, fill, named, table, figure, action, facts, mark, notes, SECONDS, when } from './dom.js';
 import { every, get, mayAdmin, post } from './api.js';
+import { barred, takenWhy } from './taken.js';
 import { _ } from './words.js';
 
 function diffShow(words) {
@@ -12,6 +13,15 @@ function diffShow(words) {
 // Which keys a change changes, and when, by its reply.
 const keys = (r) => [[_`In force at once`, r.live], [_`In force after a restart of weir-controlplane`, r.restart_controlplane],
   [_`In force after a restart of weir-dataplane`, r.restart_dataplane]].filter(([, names]) => names).map(([how, names]) => ` ${how}: ${names}.`).join('');
+
+// Do `to` and `now` have different versions of the primary, as far as the history says? A secondary refuses the way to such a
+// version.
+function syncDiffers(versions, to, now) {
+  const isSync = (v) => v.who === 'sync', of = (number) => versions.find((v) => v.number === number);
+  const taken = (v) => (!v || isSync(v) ? v : taken(v.before < v.number && of(v.before)));
+  const there = taken(of(to)), here = taken(of(now));
+  return there ? there !== here : !!here && versions.some((v) => isSync(v) && v.before === to);
+}
 
 const SETTLING_MS = 2000;
 const isOpen = (v) => v.result === 'pending'; // its health is watched
@@ -32,8 +42,12 @@ export async function show(box, signal) {
     return _`Version ${number} is in force again.` + keys(reply) + notes({ warning: reply.warning });
   };
   // The way back: at the version in force to the one before, at the others to themselves.
-  const back = (v, now) => (v.number !== now ? action(_`Go back to it`, () => backTo(v.number), { ask: _`Put version ${v.number} in force?` })
-    : v.before ? action(_`Undo this change`, () => backTo(v.before), { ask: _`Undo "${v.what}"? Version ${v.before} is in force again then.` }) : null);
+  const back = (v, now, versions) => {
+    const isNow = v.number === now, to = isNow ? v.before : v.number;
+    if (!to) return null;
+    return barred(isNow ? action(_`Undo this change`, () => backTo(to), { ask: _`Undo "${v.what}"? Version ${to} is in force again then.` })
+      : action(_`Go back to it`, () => backTo(to), { ask: _`Put version ${to} in force?` }), syncDiffers(versions, to, now) ? takenWhy() : '');
+  };
   const look = async () => {
     const hist = await get('/config/history');
     if (signal.aborted) return;
@@ -51,7 +65,7 @@ export async function show(box, signal) {
       { title: _`Who`, of: (v) => v.who }, named(_`What`, (v) => v.what), named(_`Why`, (v) => v.why ?? ''),
       ...(mayAdmin() ? [{ title: _`Actions`, of: (v) => row(action(_`Show`, async () => { const t = await get('/config/show', { version: v.number }); showText(_`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
         v.before ? action(_`What changed`, () => diff(v.before, v.number, _`What version ${v.number} changed`)) : null,
-        back(v, now)) }] : [])], hist.versions, _`There is no version yet.`));
+        back(v, now, hist.versions)) }] : [])], hist.versions, _`There is no version yet.`));
   };
   box.append(h('h1', {}, _`Configuration`), state, about, h('h2', {}, _`History`), history);
   every(SETTLING_MS, signal, async () => { if (isSettling) await look(); });

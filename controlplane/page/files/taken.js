@@ -56,8 +56,8 @@ export function barred(e, why) {
   return e;
 }
 
+// Why a change of what is taken is refused; '': nothing is taken.
+export const takenWhy = () => (sections().length ? _`This box takes this from ${primaryName(fleet.secondary)}: change it there.` : '');
+
 // The same for controls that change this section, or the path of a key in it.
-export function ofPrimary(path, e) {
-  const isTaken = sections().includes(/^\w*/.exec(path)[0]);
-  return barred(e, isTaken ? _`This box takes this from ${primaryName(fleet.secondary)}: change it there.` : '');
-}
+export const ofPrimary = (path, e) => barred(e, sections().includes(/^\w*/.exec(path)[0]) ? takenWhy() : '');
