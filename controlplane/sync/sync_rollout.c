@@ -51,8 +51,10 @@ void sync_rollout_begin(
 
 static void boxes_reset(struct sync_boxes *boxes)
 {
-	for (unsigned i = 0; boxes && i < boxes->count; i++)
+	for (unsigned i = 0; boxes && i < boxes->count; i++) {
 		boxes->box[i].wave = 0;
+		boxes->box[i].is_skipped = false;
+	}
 }
 
 // All boxes may have the target.
@@ -166,7 +168,6 @@ static bool one_release(struct sync_rollout *r, const struct config_waves *c,
 	next->wave = r->kept.wave;
 	next->offered_ms = next->held_ms = now_ms;
 	next->was_ready = next->report.is_ready;
-	next->is_skipped = false;
 	return true;
 }
 
@@ -294,6 +295,17 @@ bool sync_rollout_stop(struct sync_rollout *r, bool back, const char *who, uint6
 	return true;
 }
 
+// Boxes at fault when one of them stopped the roll-out stop it no more. Others get their time anew:
+// an operator who stopped it has not seen their verdict.
+static void box_continue(const struct sync_rollout *r, struct sync_box *b, uint64_t now_ms)
+{
+	const bool is_late = r->since_ms - b->held_ms >= SYNC_HOLD_MS;
+	const bool is_at_fault = strcmp(b->report.box, r->kept.box) == 0 || has_refused(r, b)
+				 || (b->wave && (is_late || sync_box_is_away(b, now_ms)));
+	b->is_skipped = !holds(r, b) && (b->is_skipped || (*r->kept.box && is_at_fault));
+	b->held_ms = now_ms;
+}
+
 bool sync_rollout_continue(struct sync_rollout *r, const struct config_waves *c,
 	struct sync_boxes *boxes, bool all, uint64_t now_ms)
 {
@@ -301,7 +313,7 @@ bool sync_rollout_continue(struct sync_rollout *r, const struct config_waves *c,
 	if (k->state != SYNC_ROLLOUT_stopped && (k->state != SYNC_ROLLOUT_rolling || !all))
 		return false;
 	for (unsigned i = 0; boxes && i < boxes->count && k->state == SYNC_ROLLOUT_stopped; i++)
-		boxes->box[i].is_skipped = !holds(r, &boxes->box[i]);
+		box_continue(r, &boxes->box[i], now_ms);
 	if (all) {
 		k->wave = c->count + 1;
 		r->ready_ms = now_ms;

@@ -79,7 +79,8 @@ enum sync_rollout_step sync_rollout_look(struct sync_rollout *r, const struct co
 ATTR_MUST_CHECK bool sync_rollout_stop(
 	struct sync_rollout *r, bool back, const char *who, uint64_t now_ms);
 // An operator continues a roll-out that is stopped; `all`: with all boxes at once, also one that
-// goes on. Boxes that have the version already no longer stop it. False: no roll-out is stopped.
+// goes on. If a box stopped it, that one no longer does, nor another that refused, is away or late.
+// False: no roll-out is stopped.
 ATTR_MUST_CHECK bool sync_rollout_continue(struct sync_rollout *r, const struct config_waves *c,
 	struct sync_boxes *boxes, bool all, uint64_t now_ms);
 // The way back has ended. `why` NULL: this box is back; else it failed, and the roll-out stops.

@@ -202,6 +202,51 @@ TEST_WITH(a_silent_box_stops_it_and_an_operator_continues, start, NULL)
 	count_is(2, 5, 1);
 }
 
+// An operator who stopped it has not seen what the canary makes of it.
+TEST_WITH(a_box_still_at_it_is_waited_for_after_a_stop, start, NULL)
+{
+	wave_one();
+	report(0, TARGET, SYNC_pending, true);
+	assert_true(sync_rollout_stop(&rollout, false, "uid 0", now_ms));
+	for (unsigned s = 0; s < 2 * SYNC_HOLD_MS / 1000; s++) {
+		assert_int_equal(look(), SYNC_STEP_NONE);
+		for (unsigned i = 0; i < BOXES; i++)
+			report(i, i ? BASE : TARGET, i ? SYNC_held : SYNC_pending, true);
+	}
+	assert_true(sync_rollout_continue(&rollout, &waves, &boxes, false, now_ms));
+	assert_int_equal(look(), SYNC_STEP_NONE);
+	count_is(1, 1, 0);
+	report(0, TARGET, SYNC_taken_back, true);
+	assert_int_equal(look(), SYNC_STEP_STOPPED);
+	state_is(SYNC_ROLLOUT_taken_back, "box00", "taken back");
+}
+
+TEST_WITH(a_refusal_during_a_stop_counts_once_it_goes_on, start, NULL)
+{
+	wave_one();
+	assert_true(sync_rollout_stop(&rollout, false, "uid 0", now_ms));
+	report(0, TARGET, SYNC_refused, true);
+	assert_int_equal(look(), SYNC_STEP_NONE);
+	assert_true(sync_rollout_continue(&rollout, &waves, &boxes, false, now_ms));
+	assert_int_equal(look(), SYNC_STEP_STOPPED);
+	state_is(SYNC_ROLLOUT_taken_back, "box00", "refused");
+}
+
+TEST_WITH(boxes_that_refused_with_the_one_that_stopped_it_are_left, start, NULL)
+{
+	waves = (struct config_waves){.count = 1, .one = {{2, false}}};
+	assert_int_equal(target(8, TARGET), SYNC_STEP_NOTED);
+	assert_int_equal(look(), SYNC_STEP_WAVE);
+	report(0, TARGET, SYNC_refused, true);
+	report(1, TARGET, SYNC_refused, true);
+	assert_int_equal(look(), SYNC_STEP_STOPPED);
+	sync_rollout_went_back(&rollout, "no version 7", now_ms);
+	state_is(SYNC_ROLLOUT_stopped, "box00", "cannot go back");
+	assert_true(sync_rollout_continue(&rollout, &waves, &boxes, false, now_ms));
+	assert_int_equal(look(), SYNC_STEP_WAVE);
+	count_is(2, 20, 0);
+}
+
 TEST_WITH(a_box_that_does_not_hold_it_stops_it, start, NULL)
 {
 	wave_one();
