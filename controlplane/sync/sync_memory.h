@@ -13,8 +13,6 @@
 
 enum {
 	SYNC_TRIES_MAX = 2, // tries of a version during which the process ended
-	SYNC_BACKOFF_MS = 1000,
-	SYNC_BACKOFF_MAX_MS = 60000,
 };
 
 struct sync_memory {

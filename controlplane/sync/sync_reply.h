@@ -17,14 +17,16 @@
 
 enum {
 	SYNC_PROTOCOL = 2,
-	SYNC_NAME_MAX = 63,       // bytes of a box's name
-	SYNC_DIGEST_LEN = 64,     // hexadecimal digits of a SHA-256
-	SYNC_SIGNATURE_LEN = 128, // hexadecimal digits of an Ed25519 signature
-	SYNC_AUTHOR_MAX = 170,    // bytes of who made a version, and by what
-	SYNC_REASON_MAX = 256,    // bytes of the reason for a refusal
-	SYNC_SOFTWARE_MAX = 63,   // bytes of a version of weir
-	SYNC_WAIT_S = 30,         // how long a primary may hold a poll
-	SYNC_FORM_MAX = 2048,     // bytes of the form
+	SYNC_NAME_MAX = 63,          // bytes of a box's name
+	SYNC_DIGEST_LEN = 64,        // hexadecimal digits of a SHA-256
+	SYNC_SIGNATURE_LEN = 128,    // hexadecimal digits of an Ed25519 signature
+	SYNC_AUTHOR_MAX = 170,       // bytes of who made a version, and by what
+	SYNC_REASON_MAX = 256,       // bytes of the reason for a refusal
+	SYNC_SOFTWARE_MAX = 63,      // bytes of a version of weir
+	SYNC_WAIT_S = 30,            // how long a primary may hold a poll
+	SYNC_BACKOFF_MS = 1000,      // how long a secondary waits after a poll that failed
+	SYNC_BACKOFF_MAX_MS = 60000, // after many
+	SYNC_FORM_MAX = 2048,        // bytes of the form
 	SYNC_WHY_MAX = 512,
 	SYNC_EPOCH_MAX = 1 << 30,
 	// A JSON text has at most six bytes for each byte; a text of YAML has few that need more

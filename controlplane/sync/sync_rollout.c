@@ -45,14 +45,15 @@ static void state_set(struct sync_rollout *r, enum sync_rollout_state state, con
 void sync_rollout_begin(
 	struct sync_rollout *r, const struct sync_rollout_kept *kept, uint64_t now_ms)
 {
-	*r = (struct sync_rollout){
-		.kept = *kept, .since_ms = now_ms, .ready_ms = now_ms + SYNC_ROLLOUT_WAIT_MS};
+	const unsigned wait_ms = *kept->base ? SYNC_ROLLOUT_WAIT_MS : SYNC_ROLLOUT_NEW_MS;
+	*r = (struct sync_rollout){.kept = *kept, .since_ms = now_ms, .ready_ms = now_ms + wait_ms};
 }
 
-static void boxes_reset(struct sync_boxes *boxes)
+static void boxes_reset(struct sync_boxes *boxes, uint64_t now_ms)
 {
 	for (unsigned i = 0; boxes && i < boxes->count; i++) {
 		boxes->box[i].wave = 0;
+		boxes->box[i].offered_ms = now_ms; // refusals before do not count
 		boxes->box[i].is_skipped = false;
 	}
 }
@@ -101,7 +102,7 @@ enum sync_rollout_step sync_rollout_target(struct sync_rollout *r, const struct 
 	k->version = version;
 	k->wave = 1;
 	k->goes_back = false;
-	boxes_reset(boxes);
+	boxes_reset(boxes, now_ms);
 	state_set(r, SYNC_ROLLOUT_rolling, "", "", now_ms);
 	if (!c->count || !*k->base)
 		done(r, now_ms);
@@ -179,16 +180,26 @@ static enum sync_rollout_step fail(struct sync_rollout *r, const struct sync_box
 	return SYNC_STEP_STOPPED;
 }
 
-// Looks at one box that may have the version.
-static enum sync_rollout_step box_look(struct sync_rollout *r, struct sync_box *b, uint64_t now_ms)
+// Looks for a box that has refused the version. A box may have got it before a restart of this one.
+static enum sync_rollout_step refusals_look(
+	struct sync_rollout *r, const struct sync_boxes *boxes, uint64_t epoch, uint64_t now_ms)
 {
 	char reason[SYNC_REASON_MAX + 1];
-	if (has_refused(r, b)) {
+	for (unsigned i = 0; i < boxes->count; i++) {
+		const struct sync_box *b = &boxes->box[i];
+		if (b->is_skipped || !is_present(b, epoch, now_ms) || !has_refused(r, b))
+			continue;
 		snprintf(reason, sizeof(reason), "%s: %.*s",
 			b->report.result == SYNC_refused ? "refused" : "taken back",
 			SYNC_REASON_MAX - 16, b->report.reason);
 		return fail(r, b, SYNC_ROLLOUT_taken_back, reason, now_ms);
 	}
+	return SYNC_STEP_NONE;
+}
+
+// Looks at one box that may have the version.
+static enum sync_rollout_step box_look(struct sync_rollout *r, struct sync_box *b, uint64_t now_ms)
+{
 	if (holds(r, b))
 		b->held_ms = now_ms;
 	if (sync_box_is_away(b, now_ms))
@@ -241,9 +252,12 @@ enum sync_rollout_step sync_rollout_look(struct sync_rollout *r, const struct co
 	struct sync_rollout_kept *k = &r->kept;
 	struct sync_rollout_counts n;
 	bool all_hold;
-	if (k->state != SYNC_ROLLOUT_rolling || now_ms < r->ready_ms)
+	if (k->state != SYNC_ROLLOUT_rolling)
 		return SYNC_STEP_NONE;
-	const enum sync_rollout_step step = boxes_look(r, boxes, epoch, now_ms, &all_hold);
+	enum sync_rollout_step step = refusals_look(r, boxes, epoch, now_ms);
+	if (step != SYNC_STEP_NONE || now_ms < r->ready_ms)
+		return step;
+	step = boxes_look(r, boxes, epoch, now_ms, &all_hold);
 	sync_rollout_count(r, c, boxes, epoch, now_ms, &n);
 	if (step != SYNC_STEP_NONE || !n.boxes)
 		return step;

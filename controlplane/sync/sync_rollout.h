@@ -14,8 +14,10 @@
 
 enum {
 	SYNC_HOLD_MS = 3 * 60 * 1000, // a box that may have the version holds it within
-	// After a start of the primary no wave begins for so long: until all boxes have polled.
-	SYNC_ROLLOUT_WAIT_MS = (SYNC_WAIT_S + 5) * 1000,
+	// No wave begins for so long, until all boxes have polled: of a new primary, and after a
+	// start of one whose boxes may be waiting after polls that failed.
+	SYNC_ROLLOUT_NEW_MS = (SYNC_WAIT_S + 5) * 1000,
+	SYNC_ROLLOUT_WAIT_MS = SYNC_BACKOFF_MAX_MS + 10 * 1000,
 };
 
 // X(name, text)
@@ -48,7 +50,7 @@ struct sync_rollout_kept { // over a restart
 struct sync_rollout {
 	struct sync_rollout_kept kept;
 	uint64_t since_ms; // clock_mono_ms of the last change of the state
-	uint64_t ready_ms; // no wave begins before
+	uint64_t ready_ms; // no wave begins before; a refusal counts at once
 };
 
 // What came of a look or a new version. The caller saves `kept` unless it is NONE.
@@ -71,7 +73,8 @@ enum sync_rollout_step sync_rollout_target(struct sync_rollout *r, const struct 
 ATTR_MUST_CHECK bool sync_rollout_may_have(
 	const struct sync_rollout *r, const struct sync_box *box, const char *digest);
 // Looks whether a box has refused the version or is silent, and else whether the next boxes may
-// have it. Called each second. `epoch`: this box's; boxes with a higher one do not count.
+// have it. A refusal by a box that had the version before counts, too. Called each second. `epoch`:
+// this box's; boxes with a higher one do not count.
 enum sync_rollout_step sync_rollout_look(struct sync_rollout *r, const struct config_waves *c,
 	struct sync_boxes *boxes, uint64_t epoch, uint64_t now_ms);
 

@@ -328,6 +328,43 @@ TEST_WITH(a_restart_waits_for_boxes_and_goes_on, start, NULL)
 	assert_int_equal(box_of(4)->wave, 0); // five have it: 0, 12 and the next by name
 }
 
+// No poll of a box that waits after many failures is missed.
+TEST_WITH(a_restart_waits_longer_than_a_box_that_backs_off, start, NULL)
+{
+	wave_one();
+	const struct sync_rollout_kept kept = rollout.kept;
+	sync_rollout_begin(&rollout, &kept, now_ms);
+	assert_true(rollout.ready_ms > now_ms + SYNC_BACKOFF_MAX_MS);
+	const struct sync_rollout_kept none = {0};
+	sync_rollout_begin(&rollout, &none, now_ms);
+	assert_true(rollout.ready_ms < now_ms + SYNC_BACKOFF_MAX_MS);
+}
+
+// The canary of the run before refuses before it is in a wave of this run.
+TEST_WITH(a_refusal_after_a_restart_counts_at_once, start, NULL)
+{
+	wave_one();
+	const struct sync_rollout_kept kept = rollout.kept;
+	memset(&boxes, 0, sizeof(boxes));
+	sync_rollout_begin(&rollout, &kept, now_ms);
+	report(3, TARGET, SYNC_pending, true);
+	assert_int_equal(look(), SYNC_STEP_NONE);
+	report(3, TARGET, SYNC_taken_back, true);
+	assert_int_equal(look(), SYNC_STEP_STOPPED);
+	state_is(SYNC_ROLLOUT_taken_back, "box03", "taken back: no answers");
+}
+
+TEST_WITH(a_refusal_by_a_box_of_no_wave_counts, start, NULL)
+{
+	report(5, TARGET, SYNC_refused, true); // of a try before
+	now_ms += 1000;
+	wave_one();
+	assert_int_equal(look(), SYNC_STEP_NONE);
+	report(5, TARGET, SYNC_refused, true);
+	assert_int_equal(look(), SYNC_STEP_STOPPED);
+	state_is(SYNC_ROLLOUT_taken_back, "box05", "refused");
+}
+
 TEST_WITH(an_operator_stops_it_and_takes_it_back, start, NULL)
 {
 	assert_false(sync_rollout_stop(&rollout, false, "uid 0", now_ms));
