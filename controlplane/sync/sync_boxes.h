@@ -26,7 +26,7 @@ struct sync_box {
 	// The roll-out (sync_rollout.h).
 	unsigned wave;                // wave in which the box may have the version; 0: not yet
 	uint64_t offered_ms, held_ms; // since when; when it held the version last, or offered_ms
-	bool was_ready;               // at that time
+	bool was_ready;               // at the begin of a wave since all boxes had one version
 	bool is_skipped;              // it may have the version, but stops nothing
 };
 

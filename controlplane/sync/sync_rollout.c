@@ -59,9 +59,11 @@ static void boxes_reset(struct sync_boxes *boxes, uint64_t now_ms)
 }
 
 // All boxes may have the target.
-static void done(struct sync_rollout *r, uint64_t now_ms)
+static void done(struct sync_rollout *r, struct sync_boxes *boxes, uint64_t now_ms)
 {
 	struct sync_rollout_kept *k = &r->kept;
+	for (unsigned i = 0; boxes && i < boxes->count; i++)
+		boxes->box[i].was_ready = false;
 	memcpy(k->base, k->target, sizeof(k->base));
 	k->base_version = k->version;
 	k->goes_back = false;
@@ -69,7 +71,8 @@ static void done(struct sync_rollout *r, uint64_t now_ms)
 }
 
 // The version that all boxes may have is handed out, maybe with another number.
-static enum sync_rollout_step base_again(struct sync_rollout *r, unsigned version, uint64_t now_ms)
+static enum sync_rollout_step base_again(
+	struct sync_rollout *r, struct sync_boxes *boxes, unsigned version, uint64_t now_ms)
 {
 	struct sync_rollout_kept *k = &r->kept;
 	const bool is_over = k->state == SYNC_ROLLOUT_done || k->state == SYNC_ROLLOUT_taken_back;
@@ -82,7 +85,7 @@ static enum sync_rollout_step base_again(struct sync_rollout *r, unsigned versio
 	memcpy(k->target, k->base, sizeof(k->target));
 	k->version = version;
 	if (k->state != SYNC_ROLLOUT_done)
-		done(r, now_ms);
+		done(r, boxes, now_ms);
 	return SYNC_STEP_NOTED;
 }
 
@@ -92,7 +95,7 @@ enum sync_rollout_step sync_rollout_target(struct sync_rollout *r, const struct 
 	struct sync_rollout_kept *k = &r->kept;
 	const bool is_back = k->state == SYNC_ROLLOUT_taken_back && !k->goes_back;
 	if (strcmp(digest, k->base) == 0)
-		return base_again(r, version, now_ms);
+		return base_again(r, boxes, version, now_ms);
 	if (strcmp(digest, k->target) == 0 && !is_back) {
 		const bool is_same = k->version == version;
 		k->version = version;
@@ -105,7 +108,7 @@ enum sync_rollout_step sync_rollout_target(struct sync_rollout *r, const struct 
 	boxes_reset(boxes, now_ms);
 	state_set(r, SYNC_ROLLOUT_rolling, "", "", now_ms);
 	if (!c->count || !*k->base)
-		done(r, now_ms);
+		done(r, boxes, now_ms);
 	return SYNC_STEP_NOTED;
 }
 
@@ -168,7 +171,9 @@ static bool one_release(struct sync_rollout *r, const struct config_waves *c,
 		return false;
 	next->wave = r->kept.wave;
 	next->offered_ms = next->held_ms = now_ms;
-	next->was_ready = next->report.is_ready;
+	// A version before this one may have ended it; of a box that got this one from the run
+	// before nobody knows.
+	next->was_ready |= next->report.is_ready || is_target(r, next);
 	return true;
 }
 
@@ -270,7 +275,7 @@ enum sync_rollout_step sync_rollout_look(struct sync_rollout *r, const struct co
 		if (wave_fill(r, c, boxes, epoch, now_ms))
 			return SYNC_STEP_WAVE;
 	}
-	done(r, now_ms);
+	done(r, boxes, now_ms);
 	return SYNC_STEP_DONE;
 }
 

@@ -269,6 +269,41 @@ TEST_WITH(a_box_that_was_not_ready_before_need_not_be, start, NULL)
 	count_is(2, 5, 1);
 }
 
+// The first change ended its answers; that it is silent before the second one excuses nothing.
+TEST_WITH(a_box_that_a_change_before_silenced_must_be_ready, start, NULL)
+{
+	wave_one();
+	report(0, TARGET, SYNC_held, false);
+	assert_int_equal(look(), SYNC_STEP_NONE);
+	waves.canary_count = 1;
+	snprintf(waves.canary[0], sizeof(waves.canary[0]), "box00");
+	assert_int_equal(target(9, NEXT), SYNC_STEP_NOTED);
+	assert_int_equal(look(), SYNC_STEP_WAVE);
+	report(0, NEXT, SYNC_held, false);
+	assert_int_equal(look(), SYNC_STEP_NONE);
+	report(0, NEXT, SYNC_held, true);
+	assert_int_equal(look(), SYNC_STEP_WAVE);
+	polls();
+	assert_int_equal(look(), SYNC_STEP_WAVE);
+	polls();
+	assert_int_equal(look(), SYNC_STEP_DONE);
+	assert_false(box_of(0)->was_ready); // the next roll-out looks anew
+}
+
+TEST_WITH(a_box_of_the_run_before_must_be_ready, start, NULL)
+{
+	wave_one();
+	const struct sync_rollout_kept kept = rollout.kept;
+	memset(&boxes, 0, sizeof(boxes));
+	sync_rollout_begin(&rollout, &kept, now_ms);
+	now_ms = rollout.ready_ms;
+	for (unsigned i = 0; i < BOXES; i++)
+		report(i, i ? BASE : TARGET, SYNC_held, i > 0);
+	assert_int_equal(look(), SYNC_STEP_WAVE);
+	assert_int_equal(box_of(0)->wave, 1);
+	assert_int_equal(look(), SYNC_STEP_NONE);
+}
+
 TEST_WITH(a_new_change_replaces_the_target_and_the_base_stays, start, NULL)
 {
 	wave_one();
