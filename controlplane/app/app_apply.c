@@ -73,7 +73,7 @@ static int switch_work(struct version_job *job)
 {
 	const struct config_version *v = &job->version;
 	int rc = version_store_switch(job->folder, v->number, job->why);
-	version_store_prune(job->folder, v->number, job->good);
+	version_store_prune(job->folder, v->number, job->good, job->base);
 	return rc;
 }
 

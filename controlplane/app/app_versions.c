@@ -36,6 +36,7 @@ struct version_job *app_versions_job_new(struct app *a, int (*work)(struct versi
 	job->app = a;
 	job->work = work;
 	job->done = done;
+	job->base = sync_base_version(a->sync);
 	snprintf(job->folder, sizeof(job->folder), "%s", a->versions->folder);
 	return job;
 }
@@ -349,7 +350,7 @@ static int serve_work(struct version_job *job)
 		rc = version_store_switch(job->folder, v->number, job->why);
 	if (rc == 0) // otherwise the next start decides as this one did
 		rc = version_store_stopped(job->folder, false, job->why);
-	version_store_prune(job->folder, v->number, job->good);
+	version_store_prune(job->folder, v->number, job->good, job->base);
 	return rc;
 }
 

@@ -26,6 +26,7 @@ struct version_job {
 	bool is_pending; // the version, or versions before it, have no result yet
 	bool is_held;    // keep `current`, whose version did not load at this start
 	unsigned good;   // good version: not pruned; pending versions above it share the result
+	unsigned base;   // version that a roll-out goes back to: not pruned; 0: no such version
 	char folder[CONFIG_VERSION_FOLDER_MAX];
 	char why[CONFIG_WHY_MAX]; // why the job failed
 	struct config_version version;

@@ -938,6 +938,11 @@ int sync_rollout_halt(struct sync *s, bool back, const char *who)
 	return sync_waves_stop(s->waves, back, who) ? 0 : -ENOENT;
 }
 
+unsigned sync_base_version(const struct sync *s)
+{
+	return s && s->waves ? sync_waves_kept(s->waves)->base_version : 0;
+}
+
 int sync_rollout_resume(struct sync *s, bool all)
 {
 	if (is_secondary(s))

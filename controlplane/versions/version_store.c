@@ -242,14 +242,15 @@ static void version_remove(const char *folder, unsigned number)
 	}
 }
 
-void version_store_prune(const char *folder, unsigned in_force, unsigned good)
+void version_store_prune(const char *folder, unsigned in_force, unsigned good, unsigned base)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
 	struct room all = {CONFIG_VERSIONS_KEPT, VERSION_STORE_BYTES_MAX};
 	struct room small = {VERSION_STORE_SMALL_MAX, VERSION_STORE_BYTES_MAX / 2};
 	int count = config_versions_list(folder, numbers);
 	for (int i = count - 1; i >= 0; i--) {
-		const bool is_needed = numbers[i] == in_force || numbers[i] == good;
+		const bool is_needed =
+			numbers[i] == in_force || numbers[i] == good || numbers[i] == base;
 		const bool of_small = is_small(folder, numbers[i]);
 		const uint64_t size = version_size(folder, numbers[i]);
 		if (!is_needed

@@ -7,10 +7,11 @@
 // The newest versions are kept, at most CONFIG_VERSIONS_KEPT and VERSION_STORE_BYTES_MAX bytes. At
 // most VERSION_STORE_SMALL_MAX of them, with half of the bytes, may be small versions: those of the
 // role `operate` (entries, lists turned on and off), the timer and weir itself. So enough other
-// versions are left to roll back to. The version in force and the one that health goes back to are
-// always kept. The folder has mode 0750, `N.version` 0600, because it may have secrets, and the
-// other files 0640, so that the data plane's user, which is in the group, can read them. Blocking
-// file I/O: a helper thread, or before the loops run. One caller at a time.
+// versions are left to roll back to. The version in force, the one that health goes back to, and
+// the one that a roll-out goes back to are always kept. The folder has mode 0750, `N.version` 0600,
+// because it may have secrets, and the other files 0640, so that the data plane's user, which is in
+// the group, can read them. Blocking file I/O: a helper thread, or before the loops run. One caller
+// at a time.
 
 #include "base/file_write.h"
 
@@ -41,8 +42,8 @@ ATTR_MUST_CHECK int version_store_settle(const char *folder, unsigned number,
 // being watched.
 void version_store_settle_pending(const char *folder, unsigned above, unsigned below,
 	enum config_version_result result, const char *reason);
-// Removes versions beyond the bounds, but never `in_force` and `good`.
-void version_store_prune(const char *folder, unsigned in_force, unsigned good);
+// Removes versions beyond the bounds, but never `in_force`, `good` and `base`. 0 is none.
+void version_store_prune(const char *folder, unsigned in_force, unsigned good, unsigned base);
 // Notes a clean stop, or that a control plane serves again.
 ATTR_MUST_CHECK int version_store_stopped(
 	const char *folder, bool is_stopped, char why[FILE_WRITE_WHY_MAX]);

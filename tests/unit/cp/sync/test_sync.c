@@ -696,6 +696,19 @@ TEST_WITH(a_primary_signs_with_the_key_of_the_moment, start, stop)
 	assert_true(sync_signature_check(o, &public, 1, why));
 }
 
+TEST_WITH(the_version_to_go_back_to_is_known_to_the_store, start, stop)
+{
+	static char good[] = TEXT, path[] = "weir.yaml";
+	assert_int_equal(sync_base_version(NULL), 0);
+	assert_int_equal(sync_base_version(box), 0);
+	bundle.main = (struct config_text){
+		.path = path, .shown = path, .bytes = good, .len = strlen(good)};
+	primary_make();
+	versions.in_force.number = 12;
+	assert_non_null(sync_offered(box));
+	assert_int_equal(sync_base_version(box), 12);
+}
+
 TEST_WITH(a_text_that_cannot_be_made_is_tried_once, start, stop)
 {
 	static char bad[] = "a: [", path[] = "weir.yaml";

@@ -287,23 +287,43 @@ TEST_WITH(test_prune_small, setup, teardown)
 	for (unsigned i = 16; i <= 99; i++) {
 		const unsigned by = i % ARRAY_LEN(made);
 		put_as(i, made[by][0], made[by][1], "a: 1\n");
-		version_store_prune(folder, i, 15);
+		version_store_prune(folder, i, 15, 0);
 	}
 	for (unsigned i = 1; i <= 99; i++)
 		assert_int_equal(there(i), (i > 5 && i <= 15) || i > 89);
 	for (unsigned i = 100; i <= 119; i++) {
 		put_as(i, "token boss", "list add ads", "a: 1\n");
-		version_store_prune(folder, i, 99);
+		version_store_prune(folder, i, 99, 0);
 	}
 	for (unsigned i = 1; i <= 119; i++)
 		assert_int_equal(there(i), i == 99 || i >= 100);
+}
+
+// A roll-out goes back to version 3 after any number of versions.
+TEST_WITH(test_prune_base, setup, teardown)
+{
+	for (unsigned i = 1; i <= 3; i++)
+		put(i, "a: 1\n");
+	for (unsigned i = 4; i <= 60; i++) {
+		put_as(i, "token ops", "deny a.test", "a: 1\n");
+		version_store_prune(folder, i, i - 1, 3);
+	}
+	for (unsigned i = 4; i <= 60; i++)
+		assert_int_equal(there(i), i > 60 - VERSION_STORE_SMALL_MAX);
+	assert_true(there(3));
+	for (unsigned i = 61; i <= 99; i++) {
+		put(i, "a: 1\n");
+		version_store_prune(folder, i, i - 1, 3);
+	}
+	for (unsigned i = 1; i <= 99; i++)
+		assert_int_equal(there(i), i == 3 || i > 99 - CONFIG_VERSIONS_KEPT);
 }
 
 TEST_WITH(test_prune, setup, teardown)
 {
 	for (unsigned i = 1; i <= 30; i++) {
 		put(i, "a: 1\n");
-		version_store_prune(folder, 3, 2);
+		version_store_prune(folder, 3, 2, 0);
 	}
 	for (unsigned i = 1; i <= 30; i++)
 		assert_int_equal(there(i), i == 2 || i == 3 || i > 30 - CONFIG_VERSIONS_KEPT);
@@ -313,7 +333,7 @@ TEST_WITH(test_prune, setup, teardown)
 	large[(4 << 20) - 1] = '\0';
 	for (unsigned i = 31; i <= 42; i++) {
 		put(i, large);
-		version_store_prune(folder, 3, 2);
+		version_store_prune(folder, 3, 2, 0);
 	}
 	free(large);
 	unsigned kept = 0;
