@@ -36,6 +36,7 @@ const char *app_managed_text(void *app);
 const struct config_bundle *app_bundle(void *app);
 
 const struct versions_status *app_versions_status(void *app);
-// Another version has taken the place of version `number`, whose health fell on another box, as
-// `why` says. A start does not use its text on disk again.
-void app_versions_took_back(void *app, unsigned number, const char *why);
+// Version `above` is in force again in place of version `number`, whose health fell on another box,
+// as `why` says. A start does not use the text on disk of any version above `above`, up to
+// `number`.
+void app_versions_took_back(void *app, unsigned above, unsigned number, const char *why);

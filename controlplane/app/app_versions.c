@@ -156,14 +156,28 @@ void app_versions_settle(struct app *a, unsigned number, enum config_version_res
 	app_versions_job_run(job);
 }
 
-void app_versions_took_back(void *app, unsigned number, const char *why)
+static int take_back_work(struct version_job *job)
+{
+	return version_store_take_back(
+		job->folder, job->base, job->version.number, job->version.reason, job->why);
+}
+
+void app_versions_took_back(void *app, unsigned above, unsigned number, const char *why)
 {
 	struct app *a = app;
 	struct versions_status *s = &a->versions->status;
 	s->taken_back++;
 	s->last_taken_back = number;
 	snprintf(s->taken_back_why, sizeof(s->taken_back_why), "%s", why);
-	app_versions_settle(a, number, CONFIG_VERSION_taken_back, why, false);
+	struct version_job *job = app_versions_job_new(a, take_back_work, stored_done);
+	if (!job) {
+		store_failed(a->versions, "no memory");
+		return;
+	}
+	job->base = above;
+	job->version.number = number;
+	snprintf(job->version.reason, sizeof(job->version.reason), "%s", why);
+	app_versions_job_run(job);
 }
 
 // The control plane crashed twice while it watched the health of this version: takes the version

@@ -50,8 +50,8 @@ struct sync_hooks { // app_apply.h has these
 	const struct versions_status *(*versions)(void *arg);
 	const struct config_bundle *(*bundle)(void *arg);
 	bool (*is_ready)(void *arg); // clients get answers
-	// The version was taken back for a reason outside this box.
-	void (*took_back)(void *arg, unsigned number, const char *why);
+	// Versions above one, up to another, were taken back for a reason outside this box.
+	void (*took_back)(void *arg, unsigned above, unsigned number, const char *why);
 	void *arg;
 };
 

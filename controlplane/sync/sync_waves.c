@@ -19,7 +19,7 @@ struct sync_waves {
 	bool is_closing; // the apply frees it
 	uint64_t epoch;
 	struct sync_rollout rollout;
-	unsigned back_from; // the version that the apply takes back
+	unsigned back_from, back_to; // versions that the apply takes back, and goes back to
 	uint64_t ended, stopped, back;
 };
 
@@ -105,7 +105,7 @@ static void went_back(void *arg, int err, const char *why, const char *)
 	}
 	const struct sync_rollout_kept *k = &w->rollout.kept;
 	snprintf(reason, sizeof(reason), "%s%s%s", k->box, *k->box ? ": " : "", k->reason);
-	w->hooks.took_back(w->hooks.arg, w->back_from, reason);
+	w->hooks.took_back(w->hooks.arg, w->back_to, w->back_from, reason);
 	sync_rollout_went_back(&w->rollout, NULL, clock_mono_ms());
 	(void)w->hooks.look(w->hooks.look_arg); // the version before is handed out from now on
 	w->hooks.save(w->hooks.look_arg);
@@ -133,6 +133,7 @@ static void go_back(struct sync_waves *w)
 		.rollback_to = k->base_version,
 		.is_internal = true};
 	w->back_from = k->version;
+	w->back_to = k->base_version;
 	w->is_applying = true; // set before the apply, which may end at once
 	const int rc = w->hooks.apply(w->hooks.arg, &r, went_back, w);
 	if (rc == 0)

@@ -18,8 +18,8 @@ struct sync_waves_hooks {
 		void (*done)(void *arg, int err, const char *why, const char *needs_restart),
 		void *done_arg);
 	const struct versions_status *(*versions)(void *arg);
-	// The version was taken back for a reason outside this box.
-	void (*took_back)(void *arg, unsigned number, const char *why);
+	// Versions above one, up to another, were taken back for a reason outside this box.
+	void (*took_back)(void *arg, unsigned above, unsigned number, const char *why);
 	void *arg;
 	// Tells sync_waves_target the version that is handed out. The secondaries; NULL: this box
 	// hands nothing out.

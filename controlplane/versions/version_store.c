@@ -184,6 +184,26 @@ void version_store_settle_pending(const char *folder, unsigned above, unsigned b
 	}
 }
 
+int version_store_take_back(const char *folder, unsigned above, unsigned number, const char *reason,
+	char why[CONFIG_WHY_MAX])
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	int rc = 0;
+	int count = config_versions_list(folder, numbers);
+	for (int i = 0; i < count; i++) {
+		struct config_version v;
+		if (numbers[i] <= above || numbers[i] > number)
+			continue;
+		int err = config_version_read(folder, numbers[i], &v, NULL, why);
+		if (err == 0 && v.result != CONFIG_VERSION_not_taken
+			&& v.result != CONFIG_VERSION_taken_back)
+			err = version_store_settle(
+				folder, numbers[i], CONFIG_VERSION_taken_back, reason, why);
+		rc = err < 0 ? err : rc;
+	}
+	return rc;
+}
+
 // Whether a version is small: made by the role `operate`, the timer or weir itself, which can make
 // many.
 static bool is_small(const char *folder, unsigned number)

@@ -42,6 +42,10 @@ ATTR_MUST_CHECK int version_store_settle(const char *folder, unsigned number,
 // being watched.
 void version_store_settle_pending(const char *folder, unsigned above, unsigned below,
 	enum config_version_result result, const char *reason);
+// Makes taken back all versions above `above` up to `number` that came into force. -errno of the
+// last one that failed.
+ATTR_MUST_CHECK int version_store_take_back(const char *folder, unsigned above, unsigned number,
+	const char *reason, char why[CONFIG_WHY_MAX]);
 // Removes versions beyond the bounds, but never `in_force`, `good` and `base`. 0 is none.
 void version_store_prune(const char *folder, unsigned in_force, unsigned good, unsigned base);
 // Notes a clean stop, or that a control plane serves again.

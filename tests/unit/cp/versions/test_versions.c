@@ -274,6 +274,22 @@ TEST_WITH(test_verdict, setup, teardown)
 		assert_int_equal(result_of(i), want[i - 1]);
 }
 
+// A file on disk that any of them had is not used again; results that say more stay.
+TEST_WITH(test_take_back, setup, teardown)
+{
+	static const enum config_version_result was[] = {CONFIG_VERSION_applied,
+		CONFIG_VERSION_applied, CONFIG_VERSION_not_taken, CONFIG_VERSION_fallen,
+		CONFIG_VERSION_pending, CONFIG_VERSION_applied};
+	for (unsigned i = 1; i <= 6; i++) {
+		put(i, "a: 1\n");
+		assert_int_equal(version_store_settle(folder, i, was[i - 1], "", why), 0);
+	}
+	assert_int_equal(version_store_take_back(folder, 1, 5, "box3: no answers", why), 0);
+	for (unsigned i = 1; i <= 6; i++)
+		assert_int_equal(result_of(i),
+			i == 1 || i == 3 || i == 6 ? was[i - 1] : CONFIG_VERSION_taken_back);
+}
+
 // What an operator or weir itself makes takes half of the places: what an admin could roll back to
 // stays.
 TEST_WITH(test_prune_small, setup, teardown)
