@@ -388,7 +388,7 @@ static void serve_stop(struct api *a, struct http_exchange *x)
 			"no version is being rolled out");
 }
 
-// Continues a roll-out that is stopped.
+// Continues a roll-out that is stopped; ends one that was taken back.
 static void serve_fleet_apply(struct api *a, struct http_exchange *x)
 {
 	bool all = false;
@@ -397,8 +397,8 @@ static void serve_fleet_apply(struct api *a, struct http_exchange *x)
 	if (!a->deps.sync)
 		http_reply(x, 500, NULL);
 	else
-		rollout_reply(
-			a, x, sync_rollout_resume(a->deps.sync, all), "no roll-out is stopped");
+		rollout_reply(a, x, sync_rollout_resume(a->deps.sync, all),
+			"no roll-out is stopped or taken back");
 }
 
 static void fleet_degraded(struct api_reasons *reasons, const struct api_look *l)

@@ -114,7 +114,8 @@ ATTR_MUST_CHECK bool sync_may_have(
 ATTR_MUST_CHECK int sync_rollout_halt(struct sync *s, bool back, const char *who);
 // Number of this box's version that a roll-out goes back to; 0: no such version. NULL is fine.
 unsigned sync_base_version(const struct sync *s);
-// Continues a roll-out that is stopped; `all`: with all boxes at once. As sync_rollout_halt.
+// Continues a roll-out that is stopped; `all`: with all boxes at once; ends one that was taken
+// back. As sync_rollout_halt.
 ATTR_MUST_CHECK int sync_rollout_resume(struct sync *s, bool all);
 // Raises the epoch, so that boxes follow this one instead of the primary before: above the rival's,
 // unless that is over 1000 higher. -EPERM: this box is a secondary; -ERANGE: no epoch is left;

@@ -329,6 +329,12 @@ bool sync_rollout_continue(struct sync_rollout *r, const struct config_waves *c,
 	struct sync_boxes *boxes, bool all, uint64_t now_ms)
 {
 	struct sync_rollout_kept *k = &r->kept;
+	if (k->state == SYNC_ROLLOUT_taken_back && !k->goes_back) {
+		memcpy(k->target, k->base, sizeof(k->target));
+		k->version = k->base_version;
+		done(r, boxes, now_ms);
+		return true;
+	}
 	if (k->state != SYNC_ROLLOUT_stopped && (k->state != SYNC_ROLLOUT_rolling || !all))
 		return false;
 	for (unsigned i = 0; boxes && i < boxes->count && k->state == SYNC_ROLLOUT_stopped; i++)

@@ -82,8 +82,9 @@ enum sync_rollout_step sync_rollout_look(struct sync_rollout *r, const struct co
 ATTR_MUST_CHECK bool sync_rollout_stop(
 	struct sync_rollout *r, bool back, const char *who, uint64_t now_ms);
 // An operator continues a roll-out that is stopped; `all`: with all boxes at once, also one that
-// goes on. If a box stopped it, that one no longer does, nor another that refused, is away or late.
-// False: no roll-out is stopped.
+// goes on. Ends one that was taken back, once this box is back: it is done, with the version
+// before. If a box stopped it, that one no longer does, nor another that refused, is away or late.
+// False: no roll-out is stopped or taken back.
 ATTR_MUST_CHECK bool sync_rollout_continue(struct sync_rollout *r, const struct config_waves *c,
 	struct sync_boxes *boxes, bool all, uint64_t now_ms);
 // The way back has ended. `why` NULL: this box is back; else it failed, and the roll-out stops.

@@ -170,6 +170,24 @@ TEST_WITH(a_refusal_takes_the_version_back, start, NULL)
 	assert_int_equal(look(), SYNC_STEP_NONE); // the refusal was before
 }
 
+TEST_WITH(an_operator_leaves_it_at_the_version_before, start, NULL)
+{
+	wave_one();
+	report(0, TARGET, SYNC_refused, true);
+	assert_int_equal(look(), SYNC_STEP_STOPPED);
+	assert_false(sync_rollout_continue(&rollout, &waves, &boxes, false, now_ms)); // not back
+	sync_rollout_went_back(&rollout, NULL, now_ms);
+	assert_int_equal(target(9, BASE), SYNC_STEP_NOTED);
+	assert_true(sync_rollout_continue(&rollout, &waves, &boxes, false, now_ms));
+	state_is(SYNC_ROLLOUT_done, "", "");
+	assert_string_equal(rollout.kept.target, BASE);
+	assert_int_equal(rollout.kept.version, 9);
+	assert_int_equal(target(9, BASE), SYNC_STEP_NONE);
+	assert_false(sync_rollout_continue(&rollout, &waves, &boxes, false, now_ms));
+	assert_int_equal(target(10, TARGET), SYNC_STEP_NOTED); // the same text once more
+	state_is(SYNC_ROLLOUT_rolling, "", "");
+}
+
 TEST_WITH(a_way_back_that_fails_stops_the_rollout, start, NULL)
 {
 	wave_one();
