@@ -2,10 +2,11 @@
 #pragma once
 
 // The secondaries that polled this primary, by name and address. Two boxes with one name have two
-// rows, and each row says so while both poll. A value; the service loop's thread. Bounds:
-// SYNC_BOXES_MAX rows; of those whose polls came by the token with the most rows, the one that was
-// seen longest ago makes room for a new one, so invented names cost their own token its rows. A row
-// goes SYNC_BOX_LIFE_MS after its last poll.
+// rows, and each row says so while both poll. A box that comes from another address has a new row,
+// which takes the place in the roll-out of its single other one. A value; the service loop's
+// thread. Bounds: SYNC_BOXES_MAX rows; of those whose polls came by the token with the most rows,
+// the one that was seen longest ago makes room for a new one, so invented names cost their own
+// token its rows. A row goes SYNC_BOX_LIFE_MS after its last poll.
 
 #include "sync_reply.h"
 
@@ -44,3 +45,5 @@ const struct sync_box *sync_boxes_find(
 // Another row has the name of row `i`, and both are not away.
 bool sync_boxes_has_twin(const struct sync_boxes *b, unsigned i, uint64_t now_ms);
 bool sync_box_is_away(const struct sync_box *b, uint64_t now_ms);
+// Row `i` is away, and its box has polled since then from another address.
+bool sync_boxes_has_moved(const struct sync_boxes *b, unsigned i, uint64_t now_ms);

@@ -226,7 +226,8 @@ static enum sync_rollout_step boxes_look(struct sync_rollout *r, struct sync_box
 	*all_hold = true;
 	for (unsigned i = 0; i < boxes->count; i++) {
 		struct sync_box *b = &boxes->box[i];
-		if (!b->wave || b->is_skipped || b->report.epoch > epoch)
+		if (!b->wave || b->is_skipped || b->report.epoch > epoch
+			|| sync_boxes_has_moved(boxes, i, now_ms))
 			continue;
 		const enum sync_rollout_step step = box_look(r, b, now_ms);
 		if (step != SYNC_STEP_NONE)

@@ -48,6 +48,27 @@ TEST_WITH(two_boxes_with_one_name_are_twins_while_both_poll, start, NULL)
 	assert_false(sync_boxes_has_twin(&boxes, 2, 1000 + SYNC_BOX_AWAY_MS));
 }
 
+TEST_WITH(a_box_with_another_address_keeps_its_wave, start, NULL)
+{
+	poll_of("box2", "192.0.2.2", 1000);
+	boxes.box[0].wave = 2;
+	boxes.box[0].offered_ms = boxes.box[0].held_ms = 900;
+	boxes.box[0].was_ready = true;
+	poll_of("box2", "192.0.2.4", 2000);
+	poll_by("box2", "192.0.2.5", "token other", 2000); // not the same box
+	assert_int_equal(boxes.box[1].wave, 2);
+	assert_int_equal(boxes.box[1].offered_ms, 900);
+	assert_int_equal(boxes.box[1].held_ms, 900);
+	assert_true(boxes.box[1].was_ready);
+	assert_int_equal(boxes.box[2].wave, 0);
+	poll_of("box2", "192.0.2.6", 3000); // which of two is it?
+	assert_int_equal(boxes.box[3].wave, 0);
+	assert_false(sync_boxes_has_moved(&boxes, 0, 3000));
+	assert_true(sync_boxes_has_moved(&boxes, 0, 1000 + SYNC_BOX_AWAY_MS));
+	assert_false(sync_boxes_has_moved(&boxes, 3, 3000 + SYNC_BOX_AWAY_MS));
+	assert_false(sync_boxes_has_moved(&boxes, 2, 3000 + SYNC_BOX_AWAY_MS));
+}
+
 TEST_WITH(the_box_not_seen_for_longest_makes_room, start, NULL)
 {
 	char name[16];

@@ -221,6 +221,23 @@ TEST_WITH(a_silent_box_stops_it_and_an_operator_continues, start, NULL)
 }
 
 // An operator who stopped it has not seen what the canary makes of it.
+TEST_WITH(a_box_with_another_address_stops_nothing, start, NULL)
+{
+	wave_one();
+	struct sync_report r = {.box = "box00", .result = SYNC_pending, .is_ready = true};
+	snprintf(r.digest, sizeof(r.digest), "%s", TARGET);
+	for (unsigned s = 0; s < SYNC_BOX_AWAY_MS / 1000; s++) {
+		sync_boxes_note(&boxes, &r, "192.0.2.9", "token x", now_ms, 0);
+		for (unsigned i = 1; i < BOXES; i++)
+			report(i, BASE, SYNC_held, true);
+		assert_int_equal(look(), SYNC_STEP_NONE);
+	}
+	r.result = SYNC_held;
+	sync_boxes_note(&boxes, &r, "192.0.2.9", "token x", now_ms, 0);
+	assert_int_equal(look(), SYNC_STEP_WAVE);
+	assert_int_equal(rollout.kept.wave, 2);
+}
+
 TEST_WITH(a_box_still_at_it_is_waited_for_after_a_stop, start, NULL)
 {
 	wave_one();
