@@ -45,5 +45,5 @@ const struct sync_box *sync_boxes_find(
 // Another row has the name of row `i`, and both are not away.
 bool sync_boxes_has_twin(const struct sync_boxes *b, unsigned i, uint64_t now_ms);
 bool sync_box_is_away(const struct sync_box *b, uint64_t now_ms);
-// Row `i` is away, and its box has polled since then from another address.
+// Row `i` is away, and its box has polled later from another address.
 bool sync_boxes_has_moved(const struct sync_boxes *b, unsigned i, uint64_t now_ms);

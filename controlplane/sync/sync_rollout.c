@@ -143,6 +143,16 @@ static unsigned canary_rank(const struct config_waves *c, const struct sync_box 
 	return rank;
 }
 
+bool sync_rollout_has_box(
+	const struct sync_boxes *boxes, const char *name, uint64_t epoch, uint64_t now_ms)
+{
+	for (unsigned i = 0; boxes && i < boxes->count; i++)
+		if (strcmp(boxes->box[i].report.box, name) == 0
+			&& is_present(&boxes->box[i], epoch, now_ms))
+			return true;
+	return false;
+}
+
 // Does `a` get the version before `b`?
 static bool is_before(const struct sync_rollout *r, const struct config_waves *c,
 	const struct sync_box *a, const struct sync_box *b)
@@ -315,8 +325,8 @@ bool sync_rollout_stop(struct sync_rollout *r, bool back, const char *who, uint6
 	return true;
 }
 
-// Boxes at fault when one of them stopped the roll-out stop it no more. Others get their time anew:
-// an operator who stopped it has not seen their verdict.
+// Boxes at fault when one of them stopped the roll-out stop it no more. Others get their time
+// again: an operator who stopped it has not seen their verdict.
 static void box_continue(const struct sync_rollout *r, struct sync_box *b, uint64_t now_ms)
 {
 	const bool is_late = r->since_ms - b->held_ms >= SYNC_HOLD_MS;

@@ -78,6 +78,10 @@ ATTR_MUST_CHECK bool sync_rollout_may_have(
 enum sync_rollout_step sync_rollout_look(struct sync_rollout *r, const struct config_waves *c,
 	struct sync_boxes *boxes, uint64_t epoch, uint64_t now_ms);
 
+// Does a box with this name poll, and count? Else others take the place of a canary.
+ATTR_MUST_CHECK bool sync_rollout_has_box(
+	const struct sync_boxes *boxes, const char *name, uint64_t epoch, uint64_t now_ms);
+
 // An operator stops the roll-out, or with `back` takes it back. False: no roll-out goes on.
 ATTR_MUST_CHECK bool sync_rollout_stop(
 	struct sync_rollout *r, bool back, const char *who, uint64_t now_ms);

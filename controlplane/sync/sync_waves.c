@@ -65,6 +65,16 @@ static void event_stopped(struct sync_waves *w)
 		"version %s %s, because of %s: %s", version, how, box, k->reason);
 }
 
+// Names canaries whose place others take: a name with a slip, or a box that is away.
+static void canaries_warn(const struct sync_waves *w, const struct sync_boxes *boxes)
+{
+	for (unsigned i = 0; i < w->set.canary_count; i++)
+		if (!sync_rollout_has_box(boxes, w->set.canary[i], w->epoch, clock_mono_ms()))
+			log_warning("sync: version %u: no box %s of sync.canaries polls this one, "
+				    "so another takes its place",
+				w->rollout.kept.version, w->set.canary[i]);
+}
+
 static void step_tell(
 	struct sync_waves *w, const struct sync_boxes *boxes, enum sync_rollout_step step)
 {
@@ -72,6 +82,8 @@ static void step_tell(
 	if (step == SYNC_STEP_NONE)
 		return;
 	sync_rollout_count(&w->rollout, &w->set, boxes, w->epoch, clock_mono_ms(), &n);
+	if (step == SYNC_STEP_WAVE && w->rollout.kept.wave == 1)
+		canaries_warn(w, boxes);
 	if (step == SYNC_STEP_WAVE)
 		event_wave(w, &n);
 	else if (step == SYNC_STEP_DONE)

@@ -220,6 +220,14 @@ static int name_check(const struct config_doc *doc, const char *name)
 			       "is no name of a box: letters, digits, -, _ and ., not - first");
 }
 
+static bool is_canary(const struct config_waves *w, const char *name)
+{
+	unsigned i = 0;
+	while (i < w->canary_count && strcmp(w->canary[i], name) != 0)
+		i++;
+	return i < w->canary_count;
+}
+
 static int canaries_take(
 	const struct config_doc *doc, const struct config_node *sync, struct config_waves *w)
 {
@@ -227,11 +235,13 @@ static int canaries_take(
 	int rc = 0;
 	for (unsigned i = 0; i < config_node_count(sync, "canaries"); i++) {
 		const char *name = config_node_item_text(sync, "canaries", i);
-		if (name && config_is_box_name(name))
+		const bool is_new = name && config_is_box_name(name) && !is_canary(w, name);
+		if (is_new)
 			snprintf(w->canary[w->canary_count++], sizeof(w->canary[0]), "%s", name);
 		else
 			rc = config_refuse(doc, config_item_key(key, "sync.canaries", i, NULL),
-				"is no name of a box");
+				name && is_canary(w, name) ? "is there twice"
+							   : "is no name of a box");
 	}
 	return rc;
 }

@@ -579,6 +579,58 @@ TEST(the_keys_of_signatures)
 	assert_false(config_text_load(MINIMAL)->sync.has_sign_key);
 }
 
+static void waves_are(const char *text, unsigned count, unsigned last, bool is_percent)
+{
+	const struct config_waves *w =
+		&config_text_load(text_from(MINIMAL "sync: {waves: %s}\n", text))->sync.waves;
+	assert_int_equal(w->count, count);
+	if (!count)
+		return;
+	assert_int_equal(w->one[count - 1].size, last);
+	assert_int_equal(w->one[count - 1].is_percent, is_percent);
+}
+
+static void sync_is_bad(const char *keys, const char *what)
+{
+	struct config *c = NULL;
+	const int rc = config_text_try(text_from(MINIMAL "sync: {%s}\n", keys), &c, why);
+	if (rc != -EINVAL || !strstr(why, what))
+		fail_msg("%s: %d %s", keys, rc, why);
+}
+
+TEST(the_waves_of_a_rollout)
+{
+	static const char *const bad[] = {"0", "0%", "101%", "1001", "10000", "-1", "5 %", "5%%",
+		"'%'", "half", "''", "1.5", "99999999999999999999"};
+	const struct config_waves *w = &config_text_load(MINIMAL)->sync.waves;
+	assert_int_equal(w->count, 2);
+	assert_int_equal(w->one[0].size, 1);
+	assert_false(w->one[0].is_percent);
+	assert_int_equal(w->one[1].size, 25);
+	assert_true(w->one[1].is_percent);
+	assert_int_equal(w->canary_count, 0);
+	waves_are("[]", 0, 0, false);
+	waves_are("[1000]", 1, 1000, false);
+	waves_are("[1, 2, 100%]", 3, 100, true);
+	waves_are("[1, 2, 3, 4, 5, 6, 7, 1%]", CONFIG_WAVES_MAX, 1, true);
+	sync_is_bad("waves: [1, 2, 3, 4, 5, 6, 7, 8, 9]", "sync.waves");
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		sync_is_bad(text_from("waves: [1, %s]", bad[i]), "sync.waves[1]: is neither");
+}
+
+TEST(the_canaries_of_a_rollout)
+{
+	const struct config_waves *w =
+		&config_text_load(MINIMAL "sync: {canaries: [box7, a-b_c.D]}\n")->sync.waves;
+	assert_int_equal(w->canary_count, 2);
+	assert_string_equal(w->canary[0], "box7");
+	assert_string_equal(w->canary[1], "a-b_c.D");
+	sync_is_bad("canaries: [box7, box 8]", "sync.canaries[1]: is no name of a box");
+	sync_is_bad("canaries: ['']", "sync.canaries[0]: is no name of a box");
+	sync_is_bad(text_from("canaries: [%064d]", 7), "sync.canaries[0]");
+	sync_is_bad("canaries: [box7, box8, box7]", "sync.canaries[2]: is there twice");
+}
+
 TEST(the_section_sync)
 {
 	static const struct {

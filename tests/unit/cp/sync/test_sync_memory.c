@@ -131,6 +131,72 @@ TEST_WITH(the_file_has_all_of_it, own_folder_setup, own_folder_teardown)
 	assert_int_equal(got.epoch, 0);
 }
 
+static char path[PATH_MAX], file_why[STATE_FILE_WHY_MAX];
+
+static struct sync_memory with_rollout(void)
+{
+	struct sync_memory m = {.epoch = 5,
+		.primary = "box1",
+		.software = "0.1.0",
+		.rollout = {.state = SYNC_ROLLOUT_taken_back,
+			.wave = 2,
+			.version = 14,
+			.base_version = 12,
+			.goes_back = true,
+			.box = "box3",
+			.reason = "refused: health fell: no answers"}};
+	memset(m.rollout.target, 'c', SYNC_DIGEST_LEN);
+	memset(m.rollout.base, 'd', SYNC_DIGEST_LEN);
+	snprintf(path, sizeof(path), "%s/sync", own_folder);
+	return m;
+}
+
+TEST_WITH(the_file_has_the_rollout, own_folder_setup, own_folder_teardown)
+{
+	struct sync_memory m = with_rollout(), got;
+	assert_int_equal(sync_memory_write(&m, path, file_why), 0);
+	assert_int_equal(sync_memory_read(&got, path), 0);
+	assert_memory_equal(&got, &m, sizeof(m));
+	m.rollout.state = SYNC_ROLLOUT_STATES; // of a later weir
+	assert_int_equal(sync_memory_write(&m, path, file_why), 0);
+	assert_int_equal(sync_memory_read(&got, path), 0);
+	assert_int_equal(got.rollout.state, SYNC_ROLLOUT_done);
+	assert_int_equal(got.epoch, 5);
+}
+
+// `key` NULL: none of the roll-out, as an earlier weir wrote it.
+static int read_with(const char *key, const char *value, struct sync_memory *got)
+{
+	struct state_file f;
+	snprintf(path, sizeof(path), "%s/sync", own_folder);
+	state_file_begin(&f, "weir-sync", 1);
+	state_file_number(&f, "epoch", 5);
+	if (key)
+		state_file_text(&f, key, value);
+	assert_int_equal(state_file_write(&f, path, file_why), 0);
+	return sync_memory_read(got, path);
+}
+
+TEST_WITH(a_rollout_in_the_file_may_be_absent_or_wrong, own_folder_setup, own_folder_teardown)
+{
+	static const char *const keys[] = {
+		"rollout_target", "rollout_base", "rollout_box", "rollout_reason"};
+	const struct sync_rollout_kept none = {0};
+	char longer[SYNC_REASON_MAX + 2];
+	struct sync_memory got;
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(read_with(NULL, NULL, &got), 0);
+	assert_int_equal(got.epoch, 5);
+	assert_memory_equal(&got.rollout, &none, sizeof(none));
+	assert_int_equal(read_with("rollout_state", "later", &got), 0);
+	assert_int_equal(got.rollout.state, SYNC_ROLLOUT_done);
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+		assert_int_equal(read_with(keys[i], longer, &got), -EPROTO);
+		assert_int_equal(got.epoch, 0);
+	}
+}
+
 TEST(pauses_double_up_to_a_minute)
 {
 	assert_int_equal(sync_backoff_ms(1, 0), 500);

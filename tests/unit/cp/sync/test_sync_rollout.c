@@ -322,7 +322,7 @@ TEST_WITH(a_box_that_a_change_before_silenced_must_be_ready, start, NULL)
 	assert_int_equal(look(), SYNC_STEP_WAVE);
 	polls();
 	assert_int_equal(look(), SYNC_STEP_DONE);
-	assert_false(box_of(0)->was_ready); // the next roll-out looks anew
+	assert_false(box_of(0)->was_ready); // the next roll-out looks again
 }
 
 TEST_WITH(a_box_of_the_run_before_must_be_ready, start, NULL)
@@ -457,6 +457,15 @@ TEST_WITH(an_operator_lets_all_have_it, start, NULL)
 	assert_true(sync_rollout_continue(&rollout, &waves, &boxes, true, now_ms));
 	assert_int_equal(look(), SYNC_STEP_WAVE);
 	count_is(3, 20, 0);
+}
+
+TEST_WITH(a_canary_that_does_not_poll_is_missed, start, NULL)
+{
+	assert_true(sync_rollout_has_box(&boxes, "box15", 1, now_ms));
+	assert_false(sync_rollout_has_box(&boxes, "bok15", 1, now_ms));
+	assert_false(sync_rollout_has_box(&boxes, "box15", 0, now_ms)); // it follows another
+	assert_false(sync_rollout_has_box(&boxes, "box15", 1, now_ms + SYNC_BOX_AWAY_MS));
+	assert_false(sync_rollout_has_box(NULL, "box15", 1, now_ms));
 }
 
 TEST_WITH(boxes_that_are_away_or_follow_another_do_not_count, start, NULL)
