@@ -92,6 +92,7 @@ const struct ctl_option ctl_options[] = {
 	TEXT("--package", NULL, CTL_OPT_UPGRADE, package, "FILE|apt", "where the package is from"),
 	TEXT("--ssh", NULL, CTL_OPT_UPGRADE, ssh, "USER", "the user on the boxes"),
 	TEXT("--ask", NULL, CTL_OPT_UPGRADE, ask, "NAME,...", "names that each box must answer"),
+	TEXT("--without", NULL, CTL_OPT_UPGRADE, without, "NAME,...", "leave out these boxes"),
 	FLAG("--save", NULL, CTL_OPT_SAVE, save, "leave the findings for the page"),
 };
 const unsigned ctl_option_count = ARRAY_LEN(ctl_options);

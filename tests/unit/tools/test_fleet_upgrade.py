@@ -116,8 +116,8 @@ class Plan(unittest.TestCase):
         """Runs it with stubs in place of all programs of boxes. The process, and the lines of the stubs but ssh's own."""
         (self.stubs / "said").write_text("")
         (self.stubs / "fail").write_text(fail)
-        env = {"PATH": f"{self.stubs}:{tools}", "STUBS": str(self.stubs), "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(words, capture_output=True, text=True, timeout=200, env=env, **more)
+        env = {"PATH": f"{self.stubs}:{tools}", "STUBS": str(self.stubs), "HOME": str(self.folder), "LC_ALL": "C.UTF-8", "ANSIBLE_PIPELINING": "1"}
+        done = subprocess.run(words, capture_output=True, text=True, timeout=400, env=env, **more)
         said = (self.stubs / "said").read_text().splitlines()
         return done, [line for line in said if not re.match(r"box1: (ssh|rm) ", line)]
 
@@ -133,7 +133,10 @@ class Plan(unittest.TestCase):
             order = ["weirctl drain --wait", apt, "weirctl drain --grace 1", "weirctl version", "weirctl doctor versions", *asked,
                      "weirctl undrain", "weirctl ready --for anycast"]
             self.assertEqual(order, [step for step in dict.fromkeys(steps) if step in order])
-        order = [line.partition(": ")[0] for line in said[3:]]
+        looks = ["box1: weirctl ready", "box1: weirctl wait fleet box2,box3 --for 2m"] # at all boxes, before each drain
+        drains = [i for i, line in enumerate(said) if line.endswith("drain --wait")]
+        self.assertEqual([looks] * 3, [said[i - 2:i] for i in drains])
+        order = [line.partition(": ")[0] for line in said[3:] if line not in looks]
         self.assertEqual(at, list(dict.fromkeys(order)))
         self.assertEqual(order, sorted(order, key=at.index))
 
@@ -146,7 +149,26 @@ class Plan(unittest.TestCase):
                 self.assertEqual(fail, said[-1])
         done, said = self.shell(["sh"], "192.0.2.2: weirctl doctor versions", input=self.plan())
         self.assertNotEqual(0, done.returncode)
-        self.assertEqual([], [line for line in said[3:] if not line.startswith("192.0.2.2: ")])
+        self.assertEqual(["192.0.2.2"], [line.partition(": ")[0] for line in said if line.endswith("drain --wait")])
+
+    def test_a_box_that_goes_away_while_the_plan_runs_ends_it(self):
+        for fail in ("box1: weirctl ready", "box1: weirctl wait fleet box2,box3 --for 2m"):
+            with self.subTest(fail):
+                done, said = self.shell(["sh"], fail, input=self.plan())
+                self.assertNotEqual(0, done.returncode)
+                self.assertEqual(fail, said[-1])
+                self.assertEqual([], [line for line in said if "drain" in line])
+
+    def test_weirctl_waits_for_the_boxes(self):
+        def wait():
+            done = subprocess.run([WEIRCTL, "-c", self.config, "wait", "fleet", "box2,box3", "--for", "0s"], capture_output=True, text=True, timeout=20)
+            return done.returncode, done.stdout + done.stderr
+        self.assertEqual(0, wait()[0])
+        self.fleet(box("box2", "192.0.2.2"), box("box3", "2001:db8::3", ready=False))
+        self.assertEqual(1, wait()[0])
+        self.assertIn("box3 is not ready", wait()[1])
+        self.fleet(box("box2", "192.0.2.2"))
+        self.assertIn("box3 has not polled this box", wait()[1])
 
     def few(self):
         """A folder with the system's programs that stubs need, and no others."""
@@ -183,7 +205,7 @@ class Plan(unittest.TestCase):
                 self.fleet(box(evil, "192.0.2.2"))
                 self.refused("the box at 192.0.2.2 has a name that no box may have", "--plan")
                 self.fleet(box(evil, evil, away=True))
-                self.assertIn("# Not in the plan: a box is away.\n", self.plan())
+                self.assertIn("# Not in the plan: a box is away, and has a name that no box may have.\n", self.plan())
                 self.fleet(box("box2", evil))
                 self.refused("box2 has no address in the reply", "--plan")
                 self.fleet(box("box2", "192.0.2.2"), box=evil)
@@ -207,12 +229,17 @@ class Plan(unittest.TestCase):
         self.fleet(box("box2", "192.0.2.9"), box("box3", "192.0.2.9"))
         self.refused("box2 and box3 poll from one address, 192.0.2.9", "--plan")
         self.fleet(box("box2", "192.0.2.9"), box("box3", "192.0.2.9", away=True))
-        self.plan()
+        self.plan("--without", "box3")
 
     def test_boxes_that_are_left_out(self):
-        self.fleet(box("box2", "192.0.2.2", away=True), box("box3", "192.0.2.3", software="0.2.0"), box("box4", "192.0.2.4"))
-        plan = self.plan("--to", "0.2.0")
-        self.assertIn("# Not in the plan: box2 is away.\n# Not in the plan: box3 has this version.\n", plan)
+        self.fleet(box("box2", "192.0.2.2", away=True), box("box3", "192.0.2.9", away=True), box("box3", "192.0.2.3", software="0.2.0"),
+                   box("box4", "192.0.2.4"), box("box5", "192.0.2.4"))
+        self.refused("box2 is away: mend it, or leave it out with --without box2", "--plan", "--without", "box5")
+        self.refused("--without: no secondary has the name box22", "--plan", "--without", "box2,box5,box22")
+        self.refused("--without takes names", "--plan", "--without", "box2,,box5")
+        plan = self.plan("--to", "0.2.0", "--without", "box2,box5")
+        self.assertEqual(["box2 is left out", "box3 has left an address", "box3 has this version", "box5 is left out"], re.findall(r"# Not in the plan: (.*)\.", plan))
+        self.assertEqual(2, plan.count("weirctl wait fleet box3,box4 --for 2m"))
         self.assertEqual({"root@192.0.2.3", "root@192.0.2.4"}, set(re.findall(r"root@\S+", plan)))
         self.assertEqual(["root@192.0.2.3 'command -V kdig && command -V ss && weirctl ready'"], re.findall(r"root@192.0.2.3.*", plan))
         self.assertEqual(["box4, a secondary, runs 0.1.0", "box1, the primary"], re.findall("# --- (.*)", plan))
@@ -274,7 +301,7 @@ class Plan(unittest.TestCase):
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         _, by_plan = self.shell(["sh"], input=self.plan("--to", "0.2.0", "--ask", "a.example,b.example"))
         names = {"192.0.2.2": "box2", "2001:db8::3": "box3", "box1": "box1"}
-        same = re.compile(r".*(drain|apt-get|version|kdig|ready --for|doctor)")
+        same = re.compile(r".*(wait fleet|drain|apt-get|version|kdig|ready --for|doctor)")
         wanted = [f"{names[line.partition(': ')[0]]}: {line.partition(': ')[2]}" for line in by_plan if same.match(line)]
         self.assertEqual(list(dict.fromkeys(wanted)), list(dict.fromkeys(line for line in said if same.match(line))))
         done, said = self.playbook("box2: kdig +tcp +time=2 +retry=2 @192.0.2.53 a.example A")

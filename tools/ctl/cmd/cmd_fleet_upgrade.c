@@ -5,6 +5,7 @@
 // Names, addresses and versions of boxes are texts of peers. A line of the plan has only those
 // whose every byte is known to be harmless in a shell, within quotes and outside of them.
 
+#include "lib/fleet_box.h"
 #include "lib/http_get.h"
 #include "lib/shell_quote.h"
 
@@ -27,6 +28,8 @@ struct plan {
 	const char *sudo;        // before commands that need root
 	const char *to;          // version that the boxes are to run; NULL: any
 	const char *package;     // file; NULL: apt's
+	const char *without;     // names of boxes that are left out, or ""
+	char *boxes;             // names of secondaries that must be ready, or ""
 	char deb[2 * WORD_MAX];  // operand of apt-get install
 	char questions[ASK_MAX]; // operands of kdig
 };
@@ -107,6 +110,15 @@ static void package_print(const struct plan *p, const struct box *b)
 		p->sudo, p->sudo, p->sudo);
 }
 
+// The rows of the fleet show boxes that left service, or went away, since the plan began.
+static void others_print(const struct plan *p, const struct box *primary)
+{
+	printf("\n# The primary and all secondaries are there and ready: one of them may leave.\n");
+	line(primary, "%sweirctl ready", p->sudo);
+	if (*p->boxes)
+		line(primary, "%sweirctl wait fleet %s --for 2m", p->sudo, p->boxes);
+}
+
 static void install_print(const struct plan *p, const struct box *b)
 {
 	printf("\n# The box leaves service: /ready is 503, and connections end.\n");
@@ -159,12 +171,13 @@ static void back_print(const struct plan *p, const struct box *b)
 			p->sudo);
 }
 
-static void box_print(const struct plan *p, const struct box *b)
+static void box_print(const struct plan *p, const struct box *primary, const struct box *b)
 {
 	printf("\n# --- %s, %s%s%s\n", b->name, b->is_primary ? "the primary" : "a secondary",
 		*b->version ? ", runs " : "", b->version);
 	name_check_print(p, b);
 	package_print(p, b);
+	others_print(p, primary);
 	install_print(p, b);
 	check_print(p, b);
 	back_print(p, b);
@@ -183,8 +196,32 @@ static void head_print(const struct plan *p, unsigned count)
 		count, p->to ? " to weir " : "", p->to ? p->to : "");
 }
 
-// Fills in a box of the reply. False: it is not there, as a comment of the plan says.
-static bool box_read(const struct plan *p, const struct json_node *n, struct box *b)
+static bool is_listed(const char *names, const char *name)
+{
+	const char *one;
+	for (size_t len; (len = fleet_name_next(&names, &one));)
+		if (strlen(name) == len && memcmp(name, one, len) == 0)
+			return true;
+	return false;
+}
+
+// Why a row has no part in the plan; NULL: its box must be there.
+static const char *left_out(
+	const struct plan *p, const struct json_node *list, const struct json_node *n)
+{
+	const char *name = json_text(n, "name");
+	if (is_listed(p->without, name))
+		return "is left out";
+	if (!json_flag(n, "away"))
+		return NULL;
+	if (!is_name(name))
+		return "is away, and has a name that no box may have";
+	return fleet_box_find(list, name, strlen(name)) == n ? NULL : "has left an address";
+}
+
+// Fills in a box of the reply. False: it has no part in the plan, as a comment of the plan says.
+static bool box_read(const struct plan *p, const struct json_node *list, const struct json_node *n,
+	struct box *b)
 {
 	*b = (struct box){.name = json_text(n, "name"), .version = json_text(n, "software")};
 	if (!is_version(b->version))
@@ -192,55 +229,71 @@ static bool box_read(const struct plan *p, const struct json_node *n, struct box
 	snprintf(b->target, sizeof(b->target), "%s@%s", p->user, json_text(n, "from"));
 	// A run that failed leaves its box drained with the version.
 	b->is_done = p->to && strcmp(p->to, b->version) == 0 && json_flag(n, "ready");
-	const bool is_away = json_flag(n, "away");
-	if (is_away || b->is_done)
+	const char *out = left_out(p, list, n);
+	if (out || b->is_done)
 		printf("# Not in the plan: %s %s.\n", is_name(b->name) ? b->name : "a box",
-			is_away ? "is away" : "has this version");
-	return !is_away;
+			out ? out : "has this version");
+	return !out;
 }
 
-// The row before row `i` with the same address that is not away.
-static const struct json_node *neighbour(const struct json_node *list, size_t i)
+// The row before row `i` with the same address that has a part in the plan.
+static const struct json_node *neighbour(
+	const struct plan *p, const struct json_node *list, size_t i)
 {
 	const char *from = json_text(json_at(list, i), "from");
 	for (size_t j = 0; j < i; j++)
-		if (!json_flag(json_at(list, j), "away")
+		if (!left_out(p, list, json_at(list, j))
 			&& strcmp(json_text(json_at(list, j), "from"), from) == 0)
 			return json_at(list, j);
 	return NULL;
 }
 
 // Is row `i` fit for a plan? CTL_FAILED after an error message.
-static int box_check(const struct ctl *c, const struct json_node *list, size_t i)
+static int box_check(
+	const struct ctl *c, const struct plan *p, const struct json_node *list, size_t i)
 {
-	const struct json_node *n = json_at(list, i), *other = neighbour(list, i);
+	const struct json_node *n = json_at(list, i), *other = neighbour(p, list, i);
 	const char *name = json_text(n, "name"), *from = json_text(n, "from");
 	if (!is_name(name))
 		return ctl_fail(c, "the box at %s has a name that no box may have",
 			is_address(from) ? from : "no address");
 	if (json_flag(n, "twin"))
 		return ctl_fail(c, "two boxes have the name %s: give each its own sync.name", name);
+	if (json_flag(n, "away"))
+		return ctl_fail(
+			c, "%s is away: mend it, or leave it out with --without %s", name, name);
 	if (!is_address(from))
 		return ctl_fail(c, "%s has no address in the reply", name);
 	if (other)
 		return ctl_fail(c,
 			"%s and %s poll from one address, %s, so ssh cannot tell them apart: "
-			"upgrade them by hand",
+			"upgrade them by hand, and leave them out with --without",
 			json_text(other, "name"), name, from);
 	return CTL_OK;
 }
 
-// Are the primary, and each box that is not away, fit for a plan? CTL_FAILED after an error
-// message.
-static int boxes_check(const struct ctl *c, const struct json_node *root)
+static int without_check(const struct ctl *c, const struct plan *p, const struct json_node *list)
+{
+	const char *names = p->without, *name;
+	for (size_t len; (len = fleet_name_next(&names, &name));)
+		if (!fleet_box_find(list, name, len))
+			return ctl_fail(
+				c, "--without: no secondary has the name %.*s", (int)len, name);
+	return *names ? ctl_fail(c, "--without takes names, separated by commas") : CTL_OK;
+}
+
+// Are the primary and the boxes of the plan fit for it? CTL_FAILED after an error message.
+static int boxes_check(const struct ctl *c, const struct plan *p, const struct json_node *root)
 {
 	const struct json_node *list = json_get(json_get(root, "primary"), "boxes");
 	if (json_get(root, "secondary"))
 		return ctl_fail(c, "this box is a secondary: make the plan on the primary");
 	if (!is_name(json_text(root, "box")))
 		return ctl_fail(c, "the primary's name is none that a box may have");
+	if (without_check(c, p, list) != CTL_OK)
+		return CTL_FAILED;
 	for (size_t i = 0; i < json_length(list); i++)
-		if (!json_flag(json_at(list, i), "away") && box_check(c, list, i) != CTL_OK)
+		if (!left_out(p, list, json_at(list, i)) && box_check(c, p, list, i) != CTL_OK)
 			return CTL_FAILED;
 	return CTL_OK;
 }
@@ -265,34 +318,51 @@ static int primary_read(
 	return CTL_OK;
 }
 
-static int plan_print(const struct ctl *c, const struct plan *p, const struct json_node *root)
+// Reads the boxes of the plan, the primary last, and their names into `p->boxes`. Returns how many.
+static unsigned boxes_read(
+	struct plan *p, const struct json_node *list, const struct box *primary, struct box *box)
 {
-	const struct json_node *list = json_get(json_get(root, "primary"), "boxes");
-	const size_t count = json_length(list);
-	struct box primary;
-	if (boxes_check(c, root) != CTL_OK || primary_read(c, p, root, &primary) != CTL_OK)
-		return CTL_FAILED;
-	struct box *box = calloc(count + 1, sizeof(*box));
-	if (!box)
-		return ctl_fail(c, "no memory");
-	unsigned there = 0, done = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (box_read(p, json_at(list, i), &box[there]))
-			done += box[there++].is_done;
-	}
-	box[there++] = primary;
+	unsigned there = 0;
+	for (size_t i = 0, len = 0; i < json_length(list); i++)
+		if (box_read(p, list, json_at(list, i), &box[there]))
+			len += (size_t)sprintf(
+				p->boxes + len, "%s%s", len ? "," : "", box[there++].name);
+	box[there++] = *primary;
+	return there;
+}
+
+static void lines_print(const struct plan *p, const struct box *box, unsigned there)
+{
+	unsigned done = 0;
+	for (unsigned i = 0; i < there; i++)
+		done += box[i].is_done;
 	head_print(p, there - done);
-	printf("\n# All boxes have the programs of the checks, and are ready, so that one of them "
-	       "may leave.\n");
+	printf("\n# All boxes have the programs of the checks, and are ready.\n");
 	for (unsigned i = 0; i < there; i++)
 		line(&box[i], "command -V kdig && command -V ss && %sweirctl ready", p->sudo);
 	for (unsigned i = 0; i < there; i++)
 		if (!box[i].is_done)
-			box_print(p, &box[i]);
+			box_print(p, &box[there - 1], &box[i]);
 	printf("\n# All boxes are upgraded. Keys that only the new version knows may come now.\n");
-	line(&primary, "%sweirctl fleet status", p->sudo);
+	line(&box[there - 1], "%sweirctl fleet status", p->sudo);
+}
+
+static int plan_print(const struct ctl *c, struct plan *p, const struct json_node *root)
+{
+	const struct json_node *list = json_get(json_get(root, "primary"), "boxes");
+	const size_t count = json_length(list);
+	struct box primary;
+	if (boxes_check(c, p, root) != CTL_OK || primary_read(c, p, root, &primary) != CTL_OK)
+		return CTL_FAILED;
+	struct box *box = calloc(count + 1, sizeof(*box));
+	p->boxes = calloc(
+		count + 1, WORD_MAX); // is_name: each with its comma has at most so many bytes
+	if (box && p->boxes)
+		lines_print(p, box, boxes_read(p, list, &primary, box));
+	const int rc = box && p->boxes ? CTL_OK : ctl_fail(c, "no memory");
+	free(p->boxes);
 	free(box);
-	return CTL_OK;
+	return rc;
 }
 
 // Reads --ask: names, separated by commas, as operands of kdig.
@@ -323,7 +393,10 @@ static void deb_name(struct plan *p)
 static int plan_read(const struct ctl *c, struct plan *p)
 {
 	const char *package = c->package && strcmp(c->package, "apt") != 0 ? c->package : NULL;
-	*p = (struct plan){.user = c->ssh ? c->ssh : "root", .to = c->to, .package = package};
+	*p = (struct plan){.user = c->ssh ? c->ssh : "root",
+		.to = c->to,
+		.package = package,
+		.without = c->without ? c->without : ""};
 	p->sudo = strcmp(p->user, "root") == 0 ? "" : "sudo ";
 	if (!c->plan)
 		return ctl_fail(
@@ -356,8 +429,11 @@ static int cmd_fleet_upgrade(struct ctl *c)
 
 CTL_COMMANDS = {
 	{"fleet", "upgrade", 0, 0, CTL_OPT_UPGRADE, cmd_fleet_upgrade,
-		"--plan [--to VERSION] [--package FILE|apt] [--ssh USER] [--ask NAME,...]",
+		"--plan [--to VERSION] [--package FILE|apt] [--ssh USER] [--ask NAME,...] "
+		"[--without NAME,...]",
 		"Print the shell lines that upgrade the boxes one after the other, the primary "
 		"last: drain, install, check, undrain. Nothing is run. --package: apt's or FILE's; "
-		"--ssh: as USER (root) by sudo; --ask: A of these names must be answered."},
+		"--ssh: as USER (root) by sudo; --ask: A of these names must be answered; "
+		"--without: "
+		"leave out these boxes."},
 };

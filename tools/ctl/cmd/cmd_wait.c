@@ -57,6 +57,7 @@ static struct json_doc *reply_fetch(struct waiter *w, enum http_outcome *outcome
 		[WAIT_BLOCKLIST] = "/blocklist",
 		[WAIT_TCP] = "/tcp",
 		[WAIT_OF_READY] = "/ready",
+		[WAIT_OF_FLEET] = "/fleet",
 		[WAIT_EVENTS] = "/events"};
 	const bool is_events = w->condition.source == WAIT_EVENTS;
 	const struct http_param params[] = {
@@ -210,8 +211,8 @@ CTL_COMMANDS = {
 		"a restart of the control plane ends it."},
 	{"undrain", NULL, 0, 0, 0, cmd_undrain, "", "End weirctl drain."},
 	{"wait", NULL, 1, 4, CTL_OPT_FOR | CTL_OPT_SINCE, cmd_wait,
-		"generations|ready|drained|lists|list NAME|upstream SERVER up|down|drained|event "
-		"KIND|counter PATH OP VALUE [--for T] [--since N]",
+		"generations|ready|drained|lists|list NAME|upstream SERVER up|down|drained|fleet "
+		"NAME,...|event KIND|counter PATH OP VALUE [--for T] [--since N]",
 		"Wait until that is so, for at most T (60s; 500ms, 5m, 1h). Exit status 1 and what "
 		"was seen last if it is not. OP: >= > == <= < !=; PATH: a command and keys of its "
 		"--json, as in stats.dataplane.counters.rx_frames; N: the number of an event to "

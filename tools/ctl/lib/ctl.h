@@ -79,7 +79,7 @@ enum {
 	CTL_OPT_DRAIN = 1ull << 38, // --grace, --wait
 	CTL_OPT_BACK = 1ull << 39,
 	CTL_OPT_OWN_FILES = 1ull << 40,
-	CTL_OPT_UPGRADE = 1ull << 41, // --plan, --to, --package, --ssh, --ask
+	CTL_OPT_UPGRADE = 1ull << 41, // --plan, --to, --package, --ssh, --ask, --without
 };
 
 // Users that the control plane may run as, beside root and the caller.
@@ -113,7 +113,7 @@ struct ctl {
 		*grace; // options (--for: purpose, --why: reason), or NULL
 
 	const char *interface, *address, *lists, *upstreams, *password_file; // setup's, or NULL
-	const char *to, *package, *ssh, *ask; // fleet upgrade's, or NULL
+	const char *to, *package, *ssh, *ask, *without; // fleet upgrade's, or NULL
 
 	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // set by ctl_open_config, else NULL

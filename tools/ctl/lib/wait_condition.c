@@ -2,6 +2,8 @@
 
 #include "wait_condition.h"
 
+#include "fleet_box.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@ static const struct {
 	[WAIT_READY] = {"ready", "ready", 1, WAIT_OF_READY},
 	[WAIT_DRAINED] = {"drained", "drained", 1, WAIT_OF_READY},
 	[WAIT_COUNTER] = {"counter", "counter PATH OP VALUE", 4, WAIT_STATS},
+	[WAIT_FLEET] = {"fleet", "fleet NAME,...", 2, WAIT_OF_FLEET},
 	[WAIT_EVENT] = {"event", "event KIND", 2, WAIT_EVENTS},
 };
 
@@ -310,6 +313,28 @@ static bool drained_met(const struct json_node *root, char seen[WAIT_TEXT_MAX])
 	return false;
 }
 
+// An empty list of names is not met, so that a script with an empty variable stops.
+static bool fleet_met(const char *names, const struct json_node *root, char seen[WAIT_TEXT_MAX])
+{
+	const struct json_node *boxes = json_get(json_get(root, "primary"), "boxes");
+	const char *name;
+	unsigned count = 0;
+	for (size_t len; (len = fleet_name_next(&names, &name)); count++) {
+		const struct json_node *n = fleet_box_find(boxes, name, len);
+		const char *why = !n                       ? "has not polled this box"
+				  : json_flag(n, "away")   ? "is away"
+				  : !json_flag(n, "ready") ? "is not ready"
+							   : NULL;
+		if (why) {
+			snprintf(seen, WAIT_TEXT_MAX, "%.*s %s", len < KEY_MAX ? (int)len : KEY_MAX,
+				name, why);
+			return false;
+		}
+	}
+	const bool is_met = count && !*names;
+	return seen_put(seen, is_met, is_met ? "all are ready" : "no name of a box");
+}
+
 static const struct json_node *item_find(const struct json_node *list, const char *item)
 {
 	const char *equals = strchr(item, '=');
@@ -411,6 +436,8 @@ bool wait_is_met(
 		return ready_met(root, seen);
 	case WAIT_DRAINED:
 		return drained_met(root, seen);
+	case WAIT_FLEET:
+		return fleet_met(w->name, root, seen);
 	case WAIT_COUNTER:
 		return counter_met(w, root, seen);
 	default:

@@ -10,6 +10,7 @@
 //   counter PATH OP VALUE   PATH: a command, and keys of its JSON: tcp.open,
 //   stats.dataplane.ports[0].mtu,
 //                           upstreams.upstreams[address=192.0.2.1:53].sent. OP: >= > == <= < !=
+//   fleet NAME,...          the boxes poll this primary, and are ready
 //   event KIND              the reply has an event of that kind
 
 #include "json_doc.h"
@@ -27,6 +28,7 @@ enum wait_kind {
 	WAIT_READY,
 	WAIT_DRAINED,
 	WAIT_COUNTER,
+	WAIT_FLEET,
 	WAIT_EVENT,
 };
 
@@ -37,6 +39,7 @@ enum wait_source {
 	WAIT_BLOCKLIST,
 	WAIT_TCP,
 	WAIT_OF_READY,
+	WAIT_OF_FLEET,
 	WAIT_EVENTS
 };
 
@@ -46,7 +49,8 @@ enum wait_op { WAIT_GE, WAIT_GT, WAIT_EQ, WAIT_LE, WAIT_LT, WAIT_NE };
 struct wait_condition {
 	enum wait_kind kind;
 	enum wait_source source; // the reply to search
-	const char *name;  // name of a list, server or event; keys of a counter after the command
+	const char *name;  // name of a list, server or event; names of boxes; keys of a counter
+			   // after the command
 	const char *state; // state of a server
 	enum wait_op op;
 	double value;

@@ -88,6 +88,11 @@ TEST(test_times)
 #define EVENTS                                                                         \
 	"{\"events\": [{\"number\": 4, \"kind\": \"list_failed\", \"text\": \"no\"}, " \
 	"{\"number\": 5, \"kind\": \"upstream_up\", \"text\": \"yes\"}]}"
+#define BOXES                                                                                 \
+	"{\"primary\": {\"boxes\": [{\"name\": \"box2\", \"away\": true, \"ready\": false}, " \
+	"{\"name\": \"box2\", \"away\": false, \"ready\": true}, "                            \
+	"{\"name\": \"box3\", \"away\": true, \"ready\": true}, "                             \
+	"{\"name\": \"box4\", \"away\": false, \"ready\": false}]}}"
 static const struct {
 	const char *text, *reply;
 	bool is_met;
@@ -140,6 +145,13 @@ static const struct {
 	{"counter tcp.a.b == 1", "{\"a\": {\"b\": true}}", true, "1"},
 	{"counter tcp.a.b == 1", "{\"a\": {\"b\": false}}", false, "0"},
 	{"counter tcp.a.b < -1.5", "{\"a\": {\"b\": -1.75}}", true, "-1.75"},
+	{"fleet box2", BOXES, true, "all are ready"},
+	{"fleet box2,box3", BOXES, false, "box3 is away"},
+	{"fleet box4,box2", BOXES, false, "box4 is not ready"},
+	{"fleet box2,box", BOXES, false, "box has not polled this box"},
+	{"fleet box2,,box4", BOXES, false, "no name of a box"},
+	{"fleet ,", BOXES, false, "no name of a box"},
+	{"fleet box2", "{\"secondary\": {}}", false, "box2 has not polled this box"},
 	{"event upstream_up", EVENTS, true, "5 yes"},
 	{"event upstream_down", EVENTS, false, "2 events of other kinds, the last upstream_up"},
 };
