@@ -59,7 +59,7 @@ static void change(void)
 	FAULT_CHECK(version_store_put(folder, &v, &b, why) == 0);
 	FAULT_CHECK(version_store_switch(folder, v.number, why) == 0);
 	ledger->done = v.number;
-	version_store_prune(folder, v.number, v.before);
+	version_store_prune(folder, v.number, v.before, 0);
 	FAULT_CHECK(version_store_settle(folder, v.number, CONFIG_VERSION_applied, "", why) == 0);
 	config_bundle_free(&b);
 	config_free(c);

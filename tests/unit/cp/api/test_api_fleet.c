@@ -100,7 +100,7 @@ static bool is_ready(void *)
 	return true;
 }
 
-static void took_back(void *, unsigned, const char *)
+static void took_back(void *, unsigned, unsigned, const char *)
 {
 }
 

@@ -26,7 +26,8 @@ static char why[SYNC_WHY_MAX];
 
 static struct sync_offer offer_signed(void)
 {
-	struct sync_offer o = {.box = "box1", .epoch = 3, .version = 9, .author = "uid 0: deny a.test"};
+	struct sync_offer o = {
+		.box = "box1", .epoch = 3, .version = 9, .author = "uid 0: deny a.test"};
 	memset(o.digest, 'a', SYNC_DIGEST_LEN);
 	assert_true(sync_sign(&o, key));
 	return o;
