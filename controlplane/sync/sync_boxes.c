@@ -58,8 +58,9 @@ static bool is_of(const struct sync_box *b, const char *name, const char *who)
 	return strcmp(b->report.box, name) == 0 && strcmp(b->who, who) == 0;
 }
 
-// What a new row begins with: the place in the roll-out of the box's other row, if it has just one.
-static struct sync_box row_begin(const struct sync_boxes *b, const char *name, const char *who)
+// The past of a new row: that of the other row of the box, if it has just one.
+static struct sync_box row_begin(
+	const struct sync_boxes *b, const char *name, const char *who, uint64_t now_ms)
 {
 	const struct sync_box *other = NULL;
 	unsigned rows = 0;
@@ -69,8 +70,9 @@ static struct sync_box row_begin(const struct sync_boxes *b, const char *name, c
 			rows++;
 		}
 	if (rows != 1)
-		return (struct sync_box){0};
-	return (struct sync_box){.wave = other->wave,
+		return (struct sync_box){.first_ms = now_ms};
+	return (struct sync_box){.first_ms = other->first_ms,
+		.wave = other->wave,
 		.offered_ms = other->offered_ms,
 		.held_ms = other->held_ms,
 		.was_ready = other->was_ready,
@@ -83,10 +85,9 @@ static struct sync_box *place_of(
 	const struct sync_box *known = sync_boxes_find(b, name, from);
 	if (known)
 		return &b->box[known - b->box];
-	const struct sync_box row = row_begin(b, name, who);
+	const struct sync_box row = row_begin(b, name, who, now_ms);
 	struct sync_box *new = b->count < SYNC_BOXES_MAX ? &b->box[b->count++] : evict(b);
 	*new = row;
-	new->first_ms = now_ms;
 	return new;
 }
 

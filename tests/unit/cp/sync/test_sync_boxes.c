@@ -60,7 +60,9 @@ TEST_WITH(a_box_with_another_address_keeps_its_wave, start, NULL)
 	assert_int_equal(boxes.box[1].offered_ms, 900);
 	assert_int_equal(boxes.box[1].held_ms, 900);
 	assert_true(boxes.box[1].was_ready);
+	assert_int_equal(boxes.box[1].first_ms, 1000);
 	assert_int_equal(boxes.box[2].wave, 0);
+	assert_int_equal(boxes.box[2].first_ms, 2000);
 	poll_of("box2", "192.0.2.6", 3000); // which of two is it?
 	assert_int_equal(boxes.box[3].wave, 0);
 	assert_false(sync_boxes_has_moved(&boxes, 0, 3000));
