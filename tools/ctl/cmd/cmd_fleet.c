@@ -413,6 +413,6 @@ CTL_COMMANDS = {
 		"before editable here, and raise the epoch."},
 	{"fleet", "leave", 0, 0, CTL_OPT_OWN_FILES | CTL_OPT_WHY, cmd_fleet_leave,
 		"[--own-files] [--why TEXT]",
-		"Unset sync.primary, and keep the configuration that the box has, or with "
-		"--own-files go back to the box's own files."},
+		"Take this box out of the fleet: unset sync.primary, and keep the configuration "
+		"that the box has, or with --own-files go back to its own files."},
 };

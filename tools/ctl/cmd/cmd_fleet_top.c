@@ -72,7 +72,7 @@ static int cmd_fleet_top(struct ctl *c)
 CTL_COMMANDS = {
 	{"fleet", "top", 0, 0, CTL_OPT_LIMIT | CTL_OPT_SINCE, cmd_fleet_top,
 		"[--since T] [--limit N]",
-		"List the most queried and blocked names and the busiest clients of all boxes that "
-		"log to the same ClickHouse table, with their queries by box, of the last 24 hours "
-		"or since T."},
+		"List the top names and clients of all boxes: the most queried and blocked names "
+		"and the busiest clients of the ClickHouse table to which they log, with their "
+		"queries by box, of the last 24 hours or since T."},
 };
