@@ -55,7 +55,7 @@ void metrics_sync_boxes(
 		"The version that this primary hands out; 0: it hands out no version.",
 		offer ? offer->version : 0);
 	for (unsigned k = 0; k < ARRAY_LEN(each); k++) {
-		metrics_family(t, METRICS_GAUGE, each[k].name, each[k].help);
+		metrics_family(t, METRICS_GAUGE, each[k].name, "%s", each[k].help);
 		for (unsigned i = 0; i < boxes->count; i++) {
 			const struct sync_box *b = &boxes->box[i];
 			if (!is_lasting(b))
