@@ -196,8 +196,8 @@ class Drive:
                 params = rng.choice(PARAMS.get(path, [{}]))
                 status, _ = call("GET", path, params, 0.3 if path in STREAMS else 0)
                 # What is not there as asked for, or comes too soon, is an answer of that endpoint too.
-                # So is that the other loop is late: this build has a tenth of the speed.
-                self.count(f"GET {path}", status in (200, 400, 404, 409, 429, 503, 504))
+                # So is that the other loop is late: this build has a tenth of the speed; and that a ClickHouse of 2018 binds no parameters.
+                self.count(f"GET {path}", status in (200, 400, 404, 409, 429, 502, 503, 504))
                 if status == 500:
                     self.wrong.append(f"GET {path}: {status}")
                 self.stop.wait(0.02)
