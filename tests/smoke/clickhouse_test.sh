@@ -28,6 +28,7 @@ same "whose client, transport, type and code are right" "198.18.0.2 tcp 1 1 0 -1
 same "and time" 1 "$(ch_sql 1 "SELECT count() FROM weir.queries WHERE qname = 'ok-4.tcp.test'
 	AND abs(toUInt32(now()) - toUInt32(time)) < 120 AND time_us < 1000000")"
 same "the box's name is as it was written" "it's a \\ box" "$(ch_sql 1 "SELECT DISTINCT box FROM weir.queries FORMAT TabSeparatedRaw")"
+same "the names of all boxes are counted there" 2 "$(weirctl --json fleet top --since 1h | jq '.names[] | select(.text == "ok-3.late.test").queries')"
 
 ch_odd_names 1
 as_stored() {

@@ -21,7 +21,8 @@ static const struct {
 #undef X
 };
 
-// Only constants and the identifiers of the configuration are part of the statement.
+// Numbers, constants and the identifiers of the configuration are all that a statement has: a
+// server of 2018 binds no parameters.
 static void sql_write(const struct clickhouse_top_wanted *w, enum clickhouse_top_of of,
 	char out[CLICKHOUSE_SQL_MAX])
 {
@@ -29,23 +30,21 @@ static void sql_write(const struct clickhouse_top_wanted *w, enum clickhouse_top
 		"SELECT i AS item, max(n) AS name, sum(q) AS queries, sum(b) AS refused,"
 		" groupArray(%d)(x) AS boxes, groupArray(%d)(q) AS of_boxes FROM"
 		" (SELECT %s AS i, %s AS n, box AS x, sum(weight) AS q, sum(weight * blocked) AS b"
-		" FROM `%s`.`%s` WHERE time >= now() - {seconds:UInt32}%s"
+		" FROM `%s`.`%s` WHERE time >= now() - %u%s"
 		" GROUP BY i, x ORDER BY q DESC) GROUP BY i ORDER BY queries DESC, i"
-		" LIMIT {limit:UInt32} FORMAT JSON",
+		" LIMIT %u FORMAT JSON",
 		CLICKHOUSE_TOP_SPLIT_MAX, CLICKHOUSE_TOP_SPLIT_MAX, parts[of].item, parts[of].label,
-		w->database, w->table, parts[of].condition);
+		w->database, w->table, w->seconds, parts[of].condition,
+		of == CLICKHOUSE_TOP_boxes ? CLICKHOUSE_TOP_ITEMS_MAX : w->limit);
 }
 
 static int list_read(struct clickhouse_client *c, const struct clickhouse_top_wanted *w,
 	enum clickhouse_top_of of, char *text, struct clickhouse_top *out)
 {
-	char sql[CLICKHOUSE_SQL_MAX], parameters[128], why[JSON_IN_WHY_MAX];
+	char sql[CLICKHOUSE_SQL_MAX], parameters[64], why[JSON_IN_WHY_MAX];
 	struct clickhouse_answer answer;
 	sql_write(w, of, sql);
-	snprintf(parameters, sizeof(parameters),
-		"param_seconds=%u&param_limit=%u&max_execution_time=%d", w->seconds,
-		of == CLICKHOUSE_TOP_boxes ? CLICKHOUSE_TOP_ITEMS_MAX : w->limit,
-		CLICKHOUSE_ASK_MS / 1000);
+	snprintf(parameters, sizeof(parameters), "max_execution_time=%d", CLICKHOUSE_ASK_MS / 1000);
 	if (clickhouse_select(c, sql, parameters, text, CLICKHOUSE_TOP_BYTES, &answer)
 		!= CLICKHOUSE_DONE) {
 		snprintf(out->why, sizeof(out->why), "%s", answer.why);

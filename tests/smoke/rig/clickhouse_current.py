@@ -123,8 +123,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if "query" in parameters:
                 self.insert(parameters, body)
             else:
-                bound = re.sub(rb"\{(\w+):UInt32\}", lambda m: b"%d" % int(parameters[f"param_{m[1].decode()}"]), body)
-                self.say(200, self.server.engine.ask(bound))
+                self.say(200, self.server.engine.ask(body))
         except Refused as e:
             self.say(500, str(e).encode() + b"\n")
 
