@@ -51,7 +51,6 @@ struct transfer {
 };
 
 struct api_sync_lists {
-	struct api *api;
 	struct job_runner *runner;
 	LIST_HEAD(, transfer) transfers;
 	unsigned count, most;
@@ -213,7 +212,6 @@ static struct api_sync_lists *lists_of(struct api *a)
 	struct api_sync_lists *l = heap_calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
-	l->api = a;
 	LIST_INIT(&l->transfers);
 	if (job_runner_open(&l->runner, a->deps.service, JOB_RUNNER_WAIT_MS) < 0) {
 		heap_free(l);

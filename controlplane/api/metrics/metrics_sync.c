@@ -11,7 +11,7 @@ static void secondary_write(struct metrics_text *t, const struct sync_status *s)
 		"secondary.",
 		s->silent_ms / 1000);
 	metrics_family(t, METRICS_GAUGE, "weir_sync_result",
-		"1: what has come of the primary's version here.");
+		"1: the state of the primary's version on this box.");
 	for (unsigned i = 0; i < SYNC_RESULTS; i++)
 		metrics_count(t, METRICS_LABELS({"result", sync_result_names[i]}), i == s->result);
 	metrics_family(t, METRICS_COUNTER, "weir_sync_polls_total",

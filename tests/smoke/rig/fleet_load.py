@@ -7,7 +7,7 @@ usage: fleet_load.py RATE CONNECTIONS TIMEOUT ADDRESS...
 RATE queries a second of each of the three, over so many connections each, to the addresses by turns, until standard input ends.
 dnsperf, which asks over UDP beside it, counts each query as lost that a connection ended before; here a query is lost that had no
 reply in TIMEOUT seconds, or whose connection ended without a goodbye that came before the query was sent. A goodbye is an end of
-the connection, a keepalive of 0 (RFC 7828), a GOAWAY whose last stream is below the query's. A client that was told goodbye
+the connection, a keepalive of 0 (RFC 7828), a GOAWAY whose last stream is below the query's. A client that got one
 connects again; so does one that lost a query. Prints JSON: for each transport the queries sent and lost, connections made, refused
 and left after a goodbye, the slowest reply in ms; "losses": when (seconds after the epoch), the transport, how.
 """
@@ -146,7 +146,7 @@ def connect(proto, address):
 
 
 class Client(threading.Thread):
-    """One connection at a time, one query at a time; what is late is made up for."""
+    """One connection at a time, one query at a time; a client that is late asks the next ones without a pause."""
 
     def __init__(self, proto, address, rate, number):
         super().__init__()

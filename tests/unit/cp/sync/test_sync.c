@@ -235,7 +235,7 @@ TEST_WITH(polls_while_a_version_is_taken_become_rarer, start, stop)
 	assert_true(clock_mono_ms() - since_ms >= 1900);
 	reply("box1", 1, 5, TEXT);
 	since_ms = clock_mono_ms();
-	watch_ends(CONFIG_VERSION_applied); // what has ended is reported at once
+	watch_ends(CONFIG_VERSION_applied); // the verdict is reported at once
 	poll_says("result=held");
 	assert_true(clock_mono_ms() - since_ms < 2000);
 }
