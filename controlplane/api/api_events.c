@@ -161,17 +161,12 @@ static struct api_events_reader *reader_new(struct api *a, uint64_t after)
 // Whether there is a place for one more reader. False: the request is refused.
 static bool reader_admit(struct api *a, struct http_exchange *x)
 {
-	static const char what[] = "readers of events";
 	const struct api_events_reader *w;
 	struct api_places places = {0};
 	LIST_FOREACH (w, &a->event_readers, link)
 		api_places_count(&places, &w->out, x);
-	if (a->event_reader_count == READERS_MAX)
-		api_refuse(x, 503, "%d %s are there already", READERS_MAX, what);
-	else if (api_places_admit(&places, x, READERS_MAX, what))
-		return true;
-	a->event_readers_refused++;
-	return false;
+	return api_places_admit(
+		&places, x, READERS_MAX, "readers of events", &a->event_readers_refused);
 }
 
 static void events_follow(struct api *a, struct http_exchange *x, uint64_t after)

@@ -204,17 +204,11 @@ static void held_begin(struct api_fleet *f, struct http_exchange *x, const struc
 
 static bool held_admit(struct api_fleet *f, struct http_exchange *x)
 {
-	static const char what[] = "held polls";
 	const struct held *h;
 	struct api_places places = {0};
 	LIST_FOREACH (h, &f->polls, link)
 		api_places_count(&places, &h->out, x);
-	if (f->count == HELD_MAX)
-		api_refuse(x, 503, "%d %s are there already", HELD_MAX, what);
-	else if (api_places_admit(&places, x, HELD_MAX, what))
-		return true;
-	f->refused++;
-	return false;
+	return api_places_admit(&places, x, HELD_MAX, "held polls", &f->refused);
 }
 
 static const char *field(const void *arg, const char *name)

@@ -40,21 +40,24 @@ void api_places_count(
 void api_places_add(
 	struct api_places *p, const struct http_stream_user *u, const struct http_exchange *x)
 {
+	p->all++;
 	p->remote += u->right != 0;
 	p->own += u->right != 0 && strcmp(u->who, http_who(x)) == 0;
 }
 
-bool api_places_admit(
-	const struct api_places *p, struct http_exchange *x, unsigned max, const char *what)
+bool api_places_admit(const struct api_places *p, struct http_exchange *x, unsigned max,
+	const char *what, uint64_t *refused)
 {
-	if (http_right(x) == 0)
-		return true;
-	if (p->own >= max / 2)
+	const bool is_remote = http_right(x) != 0;
+	if (p->all >= max)
+		api_refuse(x, 503, "%u %s are there already", max, what);
+	else if (is_remote && p->own >= max / 2)
 		api_refuse(x, 503, "%u %s of this user are there already", p->own, what);
-	else if (p->remote >= max - max / 4)
+	else if (is_remote && p->remote >= max - max / 4)
 		api_refuse(x, 503, "%u %s over the network are there already", p->remote, what);
 	else
 		return true;
+	*refused += 1;
 	return false;
 }
 

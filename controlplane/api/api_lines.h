@@ -39,9 +39,9 @@ ATTR_MUST_CHECK bool api_lines_begin(
 // Hangs up, if the stream was begun.
 void api_lines_end(struct api_lines *l);
 
-// Counts of streams of one kind: all over the network, and those among them of one user.
+// Counts of streams of one kind: all, those over the network, and those among them of one user.
 struct api_places {
-	unsigned remote, own;
+	unsigned all, remote, own;
 };
 void api_places_count(
 	struct api_places *p, const struct api_lines *l, const struct http_exchange *x);
@@ -49,9 +49,10 @@ void api_places_count(
 void api_places_add(
 	struct api_places *p, const struct http_stream_user *u, const struct http_exchange *x);
 // One user over the network has at most half of `max` places, and all such users three quarters, so
-// that the control socket keeps the rest. False: x is refused; the reply calls the streams `what`.
-ATTR_MUST_CHECK bool api_places_admit(
-	const struct api_places *p, struct http_exchange *x, unsigned max, const char *what);
+// that the control socket keeps the rest. False: x is refused and counted in *refused; the reply
+// calls the streams `what`.
+ATTR_MUST_CHECK bool api_places_admit(const struct api_places *p, struct http_exchange *x,
+	unsigned max, const char *what, uint64_t *refused);
 
 // Called before the owner sends, and once a tick.
 enum api_lines_state api_lines_look(struct api_lines *l, size_t pending_max, uint64_t now_ms);

@@ -294,18 +294,12 @@ static void reader_begin(struct api *a, struct http_exchange *x)
 // Whether there is a place for one more reader. False: the request is refused.
 static bool reader_admit(struct api_live *l, struct http_exchange *x)
 {
-	static const char what[] = "readers of samples";
 	const struct api_live_reader *r;
 	struct api_places places = {0};
 	readers_look(l); // some may have hung up
 	LIST_FOREACH (r, &l->readers, link)
 		api_places_count(&places, &r->out, x);
-	if (l->count == READERS_MAX)
-		api_refuse(x, 503, "%d %s are there already", READERS_MAX, what);
-	else if (api_places_admit(&places, x, READERS_MAX, what))
-		return true;
-	l->refused++;
-	return false;
+	return api_places_admit(&places, x, READERS_MAX, "readers of samples", &l->refused);
 }
 
 // Streams the counters of both processes every two seconds.

@@ -81,6 +81,7 @@ static void tail_out(struct json_out *o, struct json_node *root, struct api *a)
 	if (!a->deps.tail)
 		return;
 	tail_counts(a->deps.tail, &c);
+	c.refused += a->tails_refused;
 	struct json_node *n = json_out_object(o, root, "tail");
 	JSON_COUNTS(o, n, &c, readers, joined, refused, cut, rows, missed);
 }
@@ -413,10 +414,7 @@ static bool reader_admit(struct api *a, struct http_exchange *x)
 	struct api_places places = {0};
 	LIST_FOREACH (w, &a->tails, link)
 		api_places_count(&places, &w->out, x);
-	if (api_places_admit(&places, x, TAIL_READERS_MAX, "readers"))
-		return true;
-	a->tails_refused++;
-	return false;
+	return api_places_admit(&places, x, TAIL_READERS_MAX, "readers", &a->tails_refused);
 }
 
 // Streams new rows of the query log.
@@ -435,10 +433,7 @@ static void serve_log_tail(struct api *a, struct http_exchange *x)
 	int err = w ? tail_join(a->deps.tail, &filter, &w->reader) : -ENOMEM;
 	if (err < 0) {
 		reader_free(w);
-		if (err == -EUSERS)
-			api_refuse(x, 503, "%d readers are there already", TAIL_READERS_MAX);
-		else
-			http_reply(x, 500, NULL);
+		http_reply(x, err == -EUSERS ? 503 : 500, NULL);
 		return;
 	}
 	if (!api_lines_begin(&w->out, x, API_LINES_JSON)) {

@@ -222,17 +222,11 @@ static struct api_sync_lists *lists_of(struct api *a)
 
 static bool admit(struct api_sync_lists *l, struct http_exchange *x)
 {
-	static const char what[] = "transfers of lists";
 	const struct transfer *t;
 	struct api_places places = {0};
 	LIST_FOREACH (t, &l->transfers, link)
 		api_places_add(&places, &t->user, x);
-	if (l->count == LISTS_MAX)
-		api_refuse(x, 503, "%d %s are there already", LISTS_MAX, what);
-	else if (api_places_admit(&places, x, LISTS_MAX, what))
-		return true;
-	l->refused++;
-	return false;
+	return api_places_admit(&places, x, LISTS_MAX, "transfers of lists", &l->refused);
 }
 
 // A number of a parameter in the given base, 16 or 10.

@@ -704,7 +704,7 @@ int sync_open(struct sync **out, struct loop *service, struct events *events,
 	const int rc = sync_memory_read(&s->memory, s->path);
 	if (rc < 0 && rc != -ENOENT)
 		log_warning("sync: %s cannot be used: %s", s->path, strerror(-rc));
-	(void)sync_software_note(&s->memory, build_this()->version);
+	sync_software_note(&s->memory, build_this()->version);
 	if (waves_open(s) < 0) {
 		sync_close(s);
 		return -ENOMEM;

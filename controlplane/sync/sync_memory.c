@@ -134,13 +134,12 @@ bool sync_try_begin(struct sync_memory *m, const struct sync_offer *o)
 	return m->tries <= SYNC_TRIES_MAX;
 }
 
-bool sync_software_note(struct sync_memory *m, const char *software)
+void sync_software_note(struct sync_memory *m, const char *software)
 {
 	if (strcmp(m->software, software) == 0)
-		return false;
+		return;
 	sync_try_hold(m);
 	snprintf(m->software, sizeof(m->software), "%s", software);
-	return true;
 }
 
 void sync_try_undo(struct sync_memory *m)

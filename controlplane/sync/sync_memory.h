@@ -51,8 +51,8 @@ bool sync_newest_note(struct sync_memory *m, const struct sync_offer *o);
 // while it took this version; the caller refuses it.
 bool sync_try_begin(struct sync_memory *m, const struct sync_offer *o);
 // This weir goes on with the memory. Another one may refuse what this one takes, such as for a key
-// that it does not know: its refusal and its tries do not count. True: they were of another one.
-bool sync_software_note(struct sync_memory *m, const char *software);
+// that it does not know: its refusal and its tries do not count.
+void sync_software_note(struct sync_memory *m, const char *software);
 // The try ended without a verdict about the version.
 void sync_try_undo(struct sync_memory *m);
 // The version being taken is refused or taken back. `reason`: any text; it is cut to printable

@@ -9,6 +9,7 @@ enum { PLACES = 8 };
 
 static struct api_lines lines[PLACES];
 static unsigned begun;
+static uint64_t refusals;
 static _Atomic unsigned handled;
 
 // "/a7": user a, with right 7.
@@ -19,14 +20,14 @@ static void on_request(void *, struct http_exchange *x)
 	http_set_right(x, (uint64_t)http_path(x)[2] - '0');
 	for (unsigned i = 0; i < begun; i++)
 		api_places_count(&places, &lines[i], x);
-	if (api_places_admit(&places, x, PLACES, "readers")
+	if (api_places_admit(&places, x, PLACES, "readers", &refusals)
 		&& api_lines_init(&lines[begun], loop, NULL, NULL) == 0
 		&& api_lines_begin(&lines[begun], x, API_LINES_JSON))
 		begun++;
 	handled++;
 }
 
-static int fd[PLACES + 2]; // of clients
+static int fd[PLACES + 3]; // of clients
 static unsigned asked;
 
 static void follow(const char *what)
@@ -47,9 +48,9 @@ static void refused(const char *what, const char *why)
 
 static int setup(void **)
 {
-	begun = asked = 0;
+	begun = asked = refusals = 0;
 	handled = 0;
-	return http_server_rig_open(unix_listen(16), (struct http_settings){.exchanges_max = 8,
+	return http_server_rig_open(unix_listen(16), (struct http_settings){.exchanges_max = 12,
 							     .connections_max = 16,
 							     .connection_ms = 10000,
 							     .admit = admit_all,
@@ -84,6 +85,8 @@ TEST_WITH(test_no_user_has_all_places, setup, teardown)
 	refused("/d5", "6 readers over the network are there already");
 	follow("/e0"); // the control socket has the rest
 	follow("/e0");
+	refused("/e0", "8 readers are there already");
+	assert_int_equal(refusals, 3);
 	assert_int_equal(begun, PLACES);
 }
 
