@@ -484,10 +484,22 @@ static void without_tcp(struct upstream_ask *a, uint32_t bit)
 		a->stay_udp = a->case_off = true;
 }
 
+// An ask has one query over TCP at a time. One that is not awaited (leg_is_awaited) gives way.
+static void tcp_give_way(struct upstream_ask *a)
+{
+	struct upstream_leg *leg = upstream_tcp_leg(a->tcp);
+
+	if (!leg)
+		return;
+	without_tcp(a, upstream_leg_server(leg) ? 1u << leg->server : 0);
+	upstream_tcp_end(leg);
+}
+
 static int send_tcp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 {
 	uint32_t bit = 1u << i;
 
+	tcp_give_way(a);
 	a->tcp_wanted &= ~bit;
 	a->tcp_tried |= bit;
 	a->owner->server[i].tcp_retries++;

@@ -35,6 +35,25 @@ TEST_WITH(test_a_failure_waits_for_no_server_that_is_down, rig_setup, rig_teardo
 	assert_true(status(0).up);
 }
 
+// Its query over TCP is not waited for after the failure, and gives way to that of another server.
+TEST_WITH(test_one_query_over_tcp_at_a_time, rig_setup, rig_teardown)
+{
+	down_first();
+	clock_still_work_us(UPSTREAM_DOWN_TRY_MS * 1000);
+	fx.config.max_sends = 8;
+	configure_servers(3);
+	fake[0].mode = FAKE_WRONG_ID;
+	fake[1].mode = FAKE_TRUNCATE;
+	fake[0].tcp_delay_ms = 1500;
+	fake[1].delay_ms = 700;
+	fake[2].mode = FAKE_SERVFAIL;
+	ANSWERED(LIFE_MS);
+	assert_int_equal(fake[0].tcp_queries, 1);
+	assert_int_equal(fake[1].tcp_queries, 1);
+	assert_int_equal(totals().streams.queries, 0); // nobody waits for the other answer
+	run_for(1500);
+}
+
 // As long as nobody replies, a server that is down is as good as any.
 TEST_WITH(test_silence_waits_for_a_server_that_is_down, rig_setup, rig_teardown)
 {
