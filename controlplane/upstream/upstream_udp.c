@@ -32,6 +32,7 @@ enum {
 	BUSY_MS = 10000,    // since the last second with UPSTREAM_SHELF_BUSY queries
 	SOURCE_MS = 1000,   // for so long the route's source address is not asked for again
 	LOOK_AT = 256,      // sockets checked in a step for those that are too old
+	SLAB = 256,         // sockets for which memory is taken at once
 };
 
 struct shelf {
@@ -44,7 +45,7 @@ struct shelf {
 	uint64_t second_ms, busy_until_ms;
 	bool busy;
 	unsigned idle;
-	uint32_t socket[UPSTREAM_SHELF_MAX];
+	uint32_t *socket; // UPSTREAM_SHELF_MAX numbers; NULL: no socket was idle yet
 };
 
 struct upstream_sockets {
@@ -56,8 +57,8 @@ struct upstream_sockets {
 	unsigned uses_max;
 	unsigned sets; // that share the files with this one, itself included; 0 is 1
 	unsigned count;
-	struct shelf *shelf; // CONFIG_UPSTREAMS_MAX
-	struct upstream_socket *socket;
+	struct shelf *shelf;                                       // CONFIG_UPSTREAMS_MAX
+	struct upstream_socket *slab[UPSTREAM_SOCKETS_MAX / SLAB]; // NULL from `touched` on
 	uint32_t touched, free, cursor;
 	struct age_list ages;
 	struct upstream_sockets_stats stats;
@@ -84,6 +85,11 @@ static void no_path_mtu(int fd, sa_family_t family)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof(v6));
 }
 
+static struct upstream_socket *socket_at(const struct upstream_sockets *p, uint32_t number)
+{
+	return &p->slab[number / SLAB][number % SLAB];
+}
+
 static void socket_close(struct upstream_socket *s)
 {
 	struct upstream_sockets *p = s->owner;
@@ -94,7 +100,7 @@ static void socket_close(struct upstream_socket *s)
 	age_remove(&p->ages, &s->age);
 	s->leg = NULL;
 	s->place = p->free;
-	p->free = (uint32_t)(s - p->socket);
+	p->free = s->number;
 	p->stats.open--;
 }
 
@@ -105,18 +111,25 @@ static void shelf_remove(struct upstream_socket *s)
 	uint32_t last = shelf->socket[--shelf->idle];
 
 	shelf->socket[s->place] = last;
-	p->socket[last].place = s->place;
+	socket_at(p, last)->place = s->place;
 	p->stats.idle--;
 }
 
+// Closes the socket if there is no memory for the shelf.
 static void shelf_put(struct upstream_socket *s)
 {
 	struct upstream_sockets *p = s->owner;
 	struct shelf *shelf = &p->shelf[s->shelf];
 
+	if (!shelf->socket)
+		shelf->socket = heap_malloc(UPSTREAM_SHELF_MAX * sizeof(*shelf->socket));
+	if (!shelf->socket) {
+		socket_close(s);
+		return;
+	}
 	s->leg = NULL;
 	s->place = shelf->idle;
-	shelf->socket[shelf->idle++] = (uint32_t)(s - p->socket);
+	shelf->socket[shelf->idle++] = s->number;
 	p->stats.idle++;
 }
 
@@ -147,13 +160,23 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 static struct upstream_socket *slot_take(struct upstream_sockets *p)
 {
-	uint32_t i = p->free;
+	struct upstream_socket *s;
 
-	if (i != NIL)
-		p->free = p->socket[i].place;
-	else if (p->touched < UPSTREAM_SOCKETS_MAX)
-		i = p->touched++;
-	return i == NIL ? NULL : &p->socket[i];
+	if (p->free != NIL) {
+		s = socket_at(p, p->free);
+		p->free = s->place;
+		return s;
+	}
+	if (p->touched == UPSTREAM_SOCKETS_MAX)
+		return NULL;
+	struct upstream_socket **slab = &p->slab[p->touched / SLAB];
+	if (!*slab)
+		*slab = heap_calloc(SLAB, sizeof(**slab));
+	if (!*slab)
+		return NULL;
+	s = socket_at(p, p->touched);
+	s->number = p->touched++;
+	return s;
 }
 
 // `again`: the machine may have another address by now.
@@ -198,6 +221,7 @@ static int socket_open(struct upstream_sockets *p, unsigned i, struct upstream_s
 	*s = (struct upstream_socket){
 		.owner = p,
 		.fd = fd,
+		.number = s->number,
 		.shelf = i,
 		.until_ms = clock_mono_ms() + LIFE_MS + rng_u16(p->rng) % LIFE_MS,
 		.peer = shelf->peer,
@@ -220,7 +244,7 @@ static int socket_open(struct upstream_sockets *p, unsigned i, struct upstream_s
 static struct upstream_socket *shelf_draw(struct upstream_sockets *p, struct shelf *shelf)
 {
 	uint32_t pick = (uint32_t)rng_u16(p->rng) * shelf->idle >> 16;
-	struct upstream_socket *s = &p->socket[shelf->socket[pick]];
+	struct upstream_socket *s = socket_at(p, shelf->socket[pick]);
 
 	shelf_remove(s);
 	return s;
@@ -292,7 +316,7 @@ static void close_old(struct upstream_sockets *p, uint64_t now_ms)
 
 	for (unsigned i = 0; i < LOOK_AT && i < p->touched && closed < UPSTREAM_SOCKET_STEP; i++) {
 		p->cursor = p->cursor + 1 < p->touched ? p->cursor + 1 : 0;
-		struct upstream_socket *s = &p->socket[p->cursor];
+		struct upstream_socket *s = socket_at(p, p->cursor);
 		if (s->fd < 0 || s->leg || now_ms < s->until_ms)
 			continue;
 		shelf_remove(s);
@@ -320,7 +344,7 @@ static bool open_ahead(struct upstream_sockets *p, struct shelf *shelf, unsigned
 static bool close_idle(struct upstream_sockets *p, struct shelf *shelf)
 {
 	for (unsigned i = 0; i < UPSTREAM_SOCKET_STEP && shelf->idle > 0; i++) {
-		struct upstream_socket *s = &p->socket[shelf->socket[shelf->idle - 1]];
+		struct upstream_socket *s = socket_at(p, shelf->socket[shelf->idle - 1]);
 		shelf_remove(s);
 		socket_close(s);
 	}
@@ -358,9 +382,8 @@ int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop, struc
 	p->readable = readable;
 	p->free = NIL;
 	p->shelf = heap_calloc(CONFIG_UPSTREAMS_MAX, sizeof(*p->shelf));
-	p->socket = heap_calloc(UPSTREAM_SOCKETS_MAX, sizeof(*p->socket));
 	p->step = event_new(loop_base(loop), -1, 0, on_step, p);
-	if (!p->shelf || !p->socket || !p->step) {
+	if (!p->shelf || !p->step) {
 		upstream_sockets_free(p);
 		return -ENOMEM;
 	}
@@ -372,12 +395,15 @@ void upstream_sockets_free(struct upstream_sockets *p)
 {
 	if (!p)
 		return;
-	for (uint32_t i = 0; p->socket && i < p->touched; i++)
-		if (p->socket[i].fd >= 0)
-			socket_close(&p->socket[i]);
+	for (uint32_t i = 0; i < p->touched; i++)
+		if (socket_at(p, i)->fd >= 0)
+			socket_close(socket_at(p, i));
 	if (p->step)
 		event_free(p->step);
-	FREE_AND_NULL(p->socket);
+	for (uint32_t i = 0; i < p->touched; i += SLAB)
+		FREE_AND_NULL(p->slab[i / SLAB]);
+	for (unsigned i = 0; p->shelf && i < CONFIG_UPSTREAMS_MAX; i++)
+		FREE_AND_NULL(p->shelf[i].socket);
 	FREE_AND_NULL(p->shelf);
 	heap_free(p);
 }
@@ -430,7 +456,7 @@ void upstream_sockets_configure(struct upstream_sockets *p, const union upstream
 		p->shelf[i].busy_until_ms = 0;
 	}
 	for (uint32_t k = 0; k < p->touched; k++) {
-		struct upstream_socket *s = &p->socket[k];
+		struct upstream_socket *s = socket_at(p, k);
 		if (s->fd < 0)
 			continue;
 		s->shelf = NIL;
@@ -452,7 +478,11 @@ void upstream_sockets_stats(const struct upstream_sockets *p, struct upstream_so
 {
 	*out = p->stats;
 	out->since_ms = age_since(&p->ages);
-	out->bytes = p->touched * sizeof(*p->socket) + CONFIG_UPSTREAMS_MAX * sizeof(*p->shelf);
+	out->bytes = sizeof(*p) + CONFIG_UPSTREAMS_MAX * sizeof(*p->shelf)
+		     + (p->touched + SLAB - 1) / SLAB * SLAB * sizeof(struct upstream_socket);
+	for (unsigned i = 0; i < CONFIG_UPSTREAMS_MAX; i++)
+		if (p->shelf[i].socket)
+			out->bytes += UPSTREAM_SHELF_MAX * sizeof(*p->shelf[i].socket);
 }
 
 enum { DRAWS_MAX = 64, PORTS = UINT16_MAX + 1, ICMP_PORT = 3, ICMPV6_PORT = 4 };

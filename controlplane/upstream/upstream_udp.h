@@ -65,6 +65,7 @@ struct upstream_socket {
 	struct upstream_leg *leg; // the leg whose query it carries; NULL: idle
 	int fd;
 	uint16_t local_port;
+	uint32_t number;   // place in the table
 	uint32_t shelf;    // place of the server in the list; UINT32_MAX: the server has left
 	uint32_t place;    // on the shelf while idle, next free slot while closed
 	unsigned uses;     // queries
@@ -89,7 +90,7 @@ struct upstream_socket {
 	X(SUM, uint64_t, evicted, NONE, NONE, "Sockets closed because their shelf was full.")     \
 	X(EARLIEST, uint64_t, since_ms, NONE, NONE,                                               \
 		"When the oldest open one was opened; 0: none is open.")                          \
-	X(SUM, size_t, bytes, NONE, NONE, "Memory touched so far.")
+	X(SUM, size_t, bytes, NONE, NONE, "Memory that they have.")
 
 struct upstream_sockets_stats {
 	SOCKET_COUNTS(COUNT_FIELD)

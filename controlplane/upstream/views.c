@@ -1007,20 +1007,19 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 				       .high = t.streams.waiting_high,
 				       .refused = t.streams.full,
 				       .has = TABLE_REFUSES});
-	table_register(
-		tables, &(struct table_info){.name = "upstream_sockets",
-				.owner = "resolver loop",
-				.eviction = "close one; none: the query fails",
-				.lifetime = "20 s or 64 queries",
-				TABLE_WORK_FOR(20000),
-				.cap = UPSTREAM_SOCKETS_MAX * sets,
-				.descriptors = t.sockets.open,
-				.used = t.sockets.open,
-				.bytes = t.sockets.bytes,
-				.evicted = t.sockets.evicted,
-				.refused = t.sockets.full,
-				.oldest_ms = table_age(t.sockets.since_ms, now_ms),
-				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES | TABLE_RESERVED});
+	table_register(tables, &(struct table_info){.name = "upstream_sockets",
+				       .owner = "resolver loop",
+				       .eviction = "close one; none: the query fails",
+				       .lifetime = "20 s or 64 queries",
+				       TABLE_WORK_FOR(20000),
+				       .cap = UPSTREAM_SOCKETS_MAX * sets,
+				       .descriptors = t.sockets.open,
+				       .used = t.sockets.open,
+				       .bytes = t.sockets.bytes,
+				       .evicted = t.sockets.evicted,
+				       .refused = t.sockets.full,
+				       .oldest_ms = table_age(t.sockets.since_ms, now_ms),
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }
 
 void views_tables(const struct views *v, struct table_registry *tables)

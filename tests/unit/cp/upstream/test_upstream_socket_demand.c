@@ -3,6 +3,7 @@
 #include "socket_rig.h"
 
 #include <sys/resource.h>
+#include <weir/heap_site.h>
 
 TEST_WITH(test_opened_ahead_in_steps, rig_setup, rig_teardown)
 {
@@ -96,4 +97,39 @@ TEST_WITH(test_all_are_drawn_anew, rig_setup, rig_teardown)
 	}
 	assert_true(now().opened - opened >= UPSTREAM_SOCKETS_AHEAD);
 	assert_true(now().idle >= UPSTREAM_SOCKETS_AHEAD - 2 * UPSTREAM_SOCKET_STEP);
+}
+
+// Bytes that upstream_udp.c has taken, in all its blocks.
+static uint64_t bytes_taken(void)
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	uint64_t bytes = 0;
+	for (unsigned i = heap_sites(site, HEAP_SITES_MAX); i-- > 0;)
+		if (strstr(site[i]->file, "upstream_udp.c"))
+			bytes += site[i]->bytes;
+	return bytes;
+}
+
+// Each group with servers of its own has a set of sockets, each of which may have thousands.
+TEST_WITH(test_memory_follows_the_sockets, rig_setup, rig_teardown)
+{
+	enum { TAKEN = 600, LITTLE = 16 << 10 };
+	static struct upstream_leg leg[TAKEN];
+	const uint64_t none = bytes_taken(), counted = now().bytes;
+	struct upstream_sockets *p;
+	assert_int_equal(upstream_sockets_new(&p, fx.loop, &fx.up->rng, upstream_leg_readable), 0);
+	assert_in_range(bytes_taken() - none, 1, LITTLE);
+	upstream_sockets_free(p);
+	assert_int_equal(bytes_taken(), none);
+	for (unsigned i = 0; i < TAKEN; i++) {
+		leg[i].ask = &fx.ask;
+		(void)socket_take(0, &leg[i]);
+	}
+	const uint64_t more = bytes_taken() - none;
+	assert_in_range(more, TAKEN * sizeof(struct upstream_socket),
+		2 * TAKEN * sizeof(struct upstream_socket));
+	assert_in_range(more, now().bytes - counted, now().bytes - counted + LITTLE);
+	for (unsigned i = 0; i < TAKEN; i++)
+		upstream_socket_give(leg[i].socket, false);
+	assert_int_equal(now().open, now().idle);
 }
