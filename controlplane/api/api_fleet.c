@@ -5,9 +5,9 @@
 //
 // A held poll is a stream, so that it takes no place of the server's exchanges. Its one line is
 // sent once there is another version, or when `wait` is over; then the secondary hangs up. Bounds:
-// HELD_MAX polls, LIFE_MS after its line for a secondary that does not hang up, and SENT_MAX bytes
-// that wait for all secondaries together, half of them for those with one token: one more gets its
-// line at a later look.
+// HELD_MAX polls, LIFE_MS for the line to a slow secondary, or STUCK_MS in which nothing leaves,
+// and SENT_MAX bytes that wait for all secondaries together, half of them for those with one token:
+// one more gets its line at a later look.
 
 #include "api/metrics/metrics.h"
 #include "api_lines.h"
@@ -27,7 +27,8 @@
 enum {
 	HELD_MAX = 768,
 	LOOK_MS = 250,
-	LIFE_MS = 10000,
+	LIFE_MS = SYNC_SEND_S * 1000,
+	STUCK_MS = 10000,
 	SENT_MAX = 16 << 20,
 };
 #define NONE_GOOD "the health of no version has held here so far"
@@ -149,7 +150,8 @@ static void on_look(int, short, void *arg)
 		const enum api_lines_state state = api_lines_look(&h->out, SENT_MAX, now_ms);
 		const bool is_gone = state == API_LINES_GONE;
 		const bool is_late =
-			state == API_LINES_STUCK || (h->is_sent && now_ms >= h->until_ms);
+			(state == API_LINES_STUCK && now_ms - h->out.moved_ms >= STUCK_MS)
+			|| (h->is_sent && now_ms >= h->until_ms);
 		f->cut += is_late && !is_gone;
 		if (is_gone || is_late || (o && !held_answer(f, h, o, now_ms)))
 			held_end(f, h);

@@ -24,6 +24,7 @@ enum {
 	SYNC_REASON_MAX = 256,       // bytes of the reason for a refusal
 	SYNC_SOFTWARE_MAX = 63,      // bytes of a version of weir
 	SYNC_WAIT_S = 30,            // how long a primary may hold a poll
+	SYNC_SEND_S = 50,            // how long it may then send; both in SYNC_BOX_AWAY_MS
 	SYNC_BACKOFF_MS = 1000,      // how long a secondary waits after a poll that failed
 	SYNC_BACKOFF_MAX_MS = 60000, // after many
 	SYNC_FORM_MAX = 2048,        // bytes of the form

@@ -218,6 +218,7 @@ static int exchange(struct exchange *e, struct sync_poll *p, const char *address
 		.len = strlen(p->form),
 		.connect_ms = SYNC_CONNECT_MS,
 		.timeout_ms = SYNC_POLL_MS,
+		.low_speed_s = SYNC_LOW_SPEED_S,
 		.single = true,
 		.hooks = {.on_body = on_body, .on_wait = on_wait},
 		.arg = e};

@@ -10,7 +10,8 @@
 
 enum {
 	SYNC_CONNECT_MS = 5000,
-	SYNC_POLL_MS = (SYNC_WAIT_S + 20) * 1000,
+	SYNC_POLL_MS = (SYNC_WAIT_S + SYNC_SEND_S + 5) * 1000,
+	SYNC_LOW_SPEED_S = SYNC_WAIT_S + 15, // under 1 KiB/s, the wait included
 	SYNC_URL_MAX = 2048,
 	SYNC_TOKEN_MAX = 512,
 };

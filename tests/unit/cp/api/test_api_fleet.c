@@ -3,6 +3,7 @@
 // the bytes that wait as the test says.
 
 #include "controlplane/http/http_server.h"
+#include "tests/unit/clock_shift.h"
 #include "tests/unit/cp/http/api_rig.h"
 
 enum { WAITS = 5 << 20, STREAMS_MAX = 8 };
@@ -13,7 +14,8 @@ static struct http_stream *streams[STREAMS_MAX];
 static struct http_stream_user users[STREAMS_MAX];
 static _Atomic unsigned stream_count;
 static const char *_Atomic next_user;
-static unsigned bytes_read;
+static _Atomic unsigned bytes_read;
+static _Atomic bool is_stuck;
 
 struct http_stream *__real_http_stream_begin(struct http_exchange *x, const char *type);
 struct http_stream *__wrap_http_stream_begin(struct http_exchange *x, const char *type);
@@ -38,10 +40,11 @@ const struct http_stream_user *__wrap_http_stream_user(const struct http_stream 
 	return &users[i];
 }
 
-// The client reads a byte now and then, so that it is not stuck.
+// The client reads a byte now and then, unless it is stuck.
 size_t __wrap_http_stream_pending(const struct http_stream *)
 {
-	return WAITS - ++bytes_read;
+	bytes_read += !is_stuck;
+	return WAITS - bytes_read;
 }
 
 // A poll by a box of this token, which has no version.
@@ -78,6 +81,32 @@ TEST(slow_boxes_of_one_token_leave_room_for_others)
 	close(slow[1]);
 	close(third);
 	close(other);
+}
+
+static void looks_pass(void)
+{
+	const unsigned before = bytes_read;
+	WAIT_FOR(bytes_read > before + 2);
+}
+
+// A box at the end of a slow line has its time, and one that is gone holds nothing for long.
+TEST(a_slow_line_has_its_time)
+{
+	const int slow = poll_of("token slow");
+	stream_wait(slow, "\"unchanged\":false");
+	for (unsigned s = 0; s < SYNC_SEND_S - 20; s += 5) {
+		looks_pass();
+		clock_ahead_by_ms(5000);
+	}
+	looks_pass();
+	assert_int_equal(client_read(slow, 300), -1); // not at its end
+	is_stuck = true;
+	clock_ahead_by_ms(5000);
+	assert_int_equal(client_read(slow, 600), -1);
+	clock_ahead_by_ms(6000);
+	assert_int_equal(client_read(slow, 2000), 0);
+	is_stuck = false;
+	close(slow);
 }
 
 static const struct versions_status *versions_of(void *)
