@@ -4,9 +4,9 @@
 // count queries by group number.
 
 #include "api_clients.h"
-#include "api_member_names.h"
 #include "api_param.h"
 #include "api_server.h"
+#include "client_names/client_book.h"
 #include "policy/group_hosts.h"
 #include "policy/schedule.h"
 #include "policy/services_table.h"
@@ -14,7 +14,9 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <weir/config/managed.h>
 #include <weir/heap_site.h>
 
@@ -64,6 +66,81 @@ static void groups_out(struct json_out *o, struct json_node *root, const struct 
 	const struct policy_group *policy = d->groups_current(d->reload_arg);
 	for (unsigned i = 0; i < c->group_count; i++)
 		group_out(o, json_out_object(o, list, NULL), c, i, &policy[i + 1]);
+}
+
+// Names for the MAC addresses that are clients of groups: those of `clients` in the configuration,
+// else those of leases. For one reply.
+struct member_name {
+	struct config_mac mac;
+	const char *from; // "clients", or a word of client_from_names
+	char name[CONFIG_CLIENT_NAME_MAX + 1];
+};
+static_assert((int)CONFIG_CLIENT_NAME_MAX + 1 >= (int)CLIENT_NAME_MAX);
+
+struct member_names {
+	unsigned count;
+	struct member_name one[]; // sorted by MAC address; a name is empty until it is found
+};
+
+static int by_mac(const void *a, const void *b)
+{
+	const struct member_name *x = a, *y = b;
+	return memcmp(&x->mac, &y->mac, sizeof(x->mac));
+}
+
+static struct member_name *member_find(const struct member_names *n, const struct config_mac *mac)
+{
+	const struct member_name key = {.mac = *mac};
+	return bsearch(&key, n->one, n->count, sizeof(n->one[0]), by_mac);
+}
+
+static void name_set(
+	struct member_names *n, const struct config_mac *mac, const char *name, const char *from)
+{
+	struct member_name *m = member_find(n, mac);
+	if (!m || *m->name)
+		return;
+	m->from = from;
+	snprintf(m->name, sizeof(m->name), "%s", name);
+}
+
+static void lease_take(void *arg, const struct client_entry *e)
+{
+	struct config_mac mac;
+	if (!e->has_mac)
+		return;
+	memcpy(mac.bytes, e->mac, sizeof(mac.bytes));
+	name_set(arg, &mac, e->name, client_from_names[CLIENT_FROM_LEASE]);
+}
+
+// `book` NULL: no names of leases. NULL: no group has a MAC address, or no memory.
+static struct member_names *member_names_new(const struct config *c, struct client_book *book)
+{
+	size_t count = 0;
+	for (unsigned i = 0; i < c->group_count; i++)
+		count += c->groups[i].mac_count;
+	struct member_names *n =
+		count ? heap_calloc(1, sizeof(*n) + count * sizeof(n->one[0])) : NULL;
+	if (!n)
+		return NULL;
+	for (unsigned i = 0; i < c->group_count; i++)
+		for (unsigned k = 0; k < c->groups[i].mac_count; k++)
+			n->one[n->count++].mac = c->groups[i].macs[k];
+	qsort(n->one, n->count, sizeof(n->one[0]), by_mac);
+	for (unsigned i = 0; i < c->client_count; i++)
+		for (unsigned k = 0; k < c->clients[i].mac_count; k++)
+			name_set(n, &c->clients[i].macs[k], c->clients[i].name, "clients");
+	if (book)
+		client_book_house(book, time(NULL), lease_take, n);
+	return n;
+}
+
+// NULL: no name is known. `n` may be NULL.
+static const struct member_name *member_name_of(
+	const struct member_names *n, const struct config_mac *mac)
+{
+	const struct member_name *m = n ? member_find(n, mac) : NULL;
+	return m && *m->name ? m : NULL;
 }
 
 // Adds the names of the MAC addresses in "clients".
@@ -313,7 +390,7 @@ static void serve_groups(struct api *a, struct http_exchange *x)
 	for (unsigned i = 0; i <= c->group_count; i++)
 		if (is_shown(c, i, only))
 			node[i] = detail_out(o, list, a, i, has_own, names);
-	member_names_free(names);
+	heap_free(names);
 	if (!has_own || config_groups_own(d->config_bundle(d->reload_arg), &use, &own) == 0) {
 		http_reply(x, 200, json_out_finish(o));
 		return;

@@ -179,7 +179,7 @@ static uint64_t distance_draw(void)
 	return (uint64_t)(-log(part) * SAMPLE) + 1;
 }
 
-// Called by heap_sampling.c for a function of heap_site.c, which is left out too.
+// Called by sampling_follow for a function of heap_site.c, which is left out too.
 static uint64_t on_sample(size_t n)
 {
 	void *frame[STACK_DEPTH_MAX];

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "heap_caller.h"
-#include "heap_large.h"
-#include "heap_sampling.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <weir/attr.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
@@ -79,6 +80,41 @@ static char *mark_place(void *p, size_t usable)
 	return end;
 }
 
+// The list of large blocks, for heap_large_blocks: any thread, without locks. An addition or
+// removal looks at up to HEAP_LARGE_MAX words, which is little beside the system calls for so large
+// a block. `p` is 0 in a free slot, and 1 while one is being filled.
+enum { FREE, FILLING };
+
+static struct {
+	_Atomic uintptr_t p;
+	_Atomic size_t bytes;
+	_Atomic(const struct heap_site *) site;
+} slots[HEAP_LARGE_MAX];
+
+static void large_add(void *p, size_t usable, const struct heap_site *s)
+{
+	for (unsigned i = 0; i < HEAP_LARGE_MAX; i++) {
+		uintptr_t none = FREE;
+		if (!atomic_compare_exchange_strong_explicit(&slots[i].p, &none, FILLING,
+			    memory_order_acquire, memory_order_relaxed))
+			continue;
+		atomic_store_explicit(&slots[i].bytes, usable, memory_order_relaxed);
+		atomic_store_explicit(&slots[i].site, s, memory_order_relaxed);
+		atomic_store_explicit(&slots[i].p, (uintptr_t)p, memory_order_release);
+		return;
+	}
+}
+
+static void large_remove(const void *p)
+{
+	for (unsigned i = 0; i < HEAP_LARGE_MAX; i++) {
+		if (atomic_load_explicit(&slots[i].p, memory_order_relaxed) != (uintptr_t)p)
+			continue;
+		atomic_store_explicit(&slots[i].p, FREE, memory_order_release);
+		return;
+	}
+}
+
 void *heap_mark(struct heap_site *s, void *p, size_t usable)
 {
 	uint64_t word = mark_of(p) | site_number(s);
@@ -89,7 +125,7 @@ void *heap_mark(struct heap_site *s, void *p, size_t usable)
 	atomic_fetch_add_explicit(&s->made_bytes, usable, memory_order_relaxed);
 	heap_own_here.made += usable;
 	if (usable >= HEAP_LARGE)
-		heap_large_add(p, usable, s);
+		large_add(p, usable, s);
 	return p;
 }
 
@@ -116,7 +152,7 @@ static struct heap_site *settle_block(void *p, size_t usable)
 	atomic_fetch_sub_explicit(&s->blocks, 1, memory_order_relaxed);
 	heap_own_here.freed += usable;
 	if (usable >= HEAP_LARGE)
-		heap_large_remove(p);
+		large_remove(p);
 	return s;
 }
 
@@ -130,13 +166,71 @@ void heap_unmark(void *p, size_t usable)
 	(void)settle_block(p, usable);
 }
 
+// What each allocation does for samplers, before it allocates: one subtraction and one load.
+struct sampling {
+	uint64_t left;  // bytes to the next sample; the thread's own
+	unsigned round; // that the thread has followed
+};
+
+static __thread struct sampling sampling_here;
+static _Atomic unsigned sampling_round = 1;
+static _Atomic size_t redraw_bytes;
+static _Atomic(heap_sampler) sampler;
+
+void heap_sampling_redraw(size_t bytes)
+{
+	atomic_store_explicit(&redraw_bytes, bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&sampling_round, 1, memory_order_release);
+}
+
+void heap_sampling_start(heap_sampler fn)
+{
+	atomic_store_explicit(&sampler, fn, memory_order_relaxed);
+	atomic_fetch_add_explicit(&sampling_round, 1, memory_order_release);
+}
+
+// The allocator draws a thread's next distance when the former one has been allocated, so a block
+// larger than any former one makes it draw. Nobody touches its pages.
+static void redraw(void)
+{
+	size_t bytes = atomic_load_explicit(&redraw_bytes, memory_order_relaxed);
+	void *p = bytes ? malloc(bytes) : NULL;
+	__asm__ volatile("" : : "r"(p) : "memory");
+	free(p);
+}
+
+static __attribute__((noinline)) void sampling_follow(size_t n)
+{
+	struct sampling *h = &sampling_here;
+	unsigned round = atomic_load_explicit(&sampling_round, memory_order_acquire);
+	heap_sampler fn = atomic_load_explicit(&sampler, memory_order_relaxed);
+	uint64_t left = h->left;
+	h->left = UINT64_MAX; // what a sampler allocates is not sampled
+	if (h->round != round) {
+		h->round = round;
+		redraw();
+		left = fn ? fn(0) : UINT64_MAX;
+	}
+	h->left = n < left ? left - n : fn ? fn(n) : UINT64_MAX;
+}
+
+ATTR_INLINE void sampling_step(size_t n)
+{
+	struct sampling *h = &sampling_here;
+	unsigned round = atomic_load_explicit(&sampling_round, memory_order_acquire);
+	if (unlikely_(n >= h->left || h->round != round))
+		sampling_follow(n);
+	else
+		h->left -= n;
+}
+
 void *heap_malloc_at(struct heap_site *s, size_t n)
 {
 	if (n > SIZE_MAX - MARK) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	heap_sampling_step(n);
+	sampling_step(n);
 	return take(s, malloc(n + MARK));
 }
 
@@ -147,7 +241,7 @@ void *heap_calloc_at(struct heap_site *s, size_t count, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	heap_sampling_step(size);
+	sampling_step(size);
 	return take(s, calloc(1, size + MARK));
 }
 
@@ -159,7 +253,7 @@ void *heap_realloc_at(struct heap_site *s, void *p, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	heap_sampling_step(n);
+	sampling_step(n);
 	struct heap_site *before = settle(p);
 	void *bigger = realloc(p, n + MARK);
 	if (bigger)
@@ -186,7 +280,7 @@ void *heap_aligned_alloc_at(struct heap_site *s, size_t align, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	heap_sampling_step(size);
+	sampling_step(size);
 	return take(s, aligned_alloc(align, size / align * align));
 }
 
@@ -297,4 +391,40 @@ const char *heap_site_name(const struct heap_site *s, char out[HEAP_SITE_NAME])
 	else if (!heap_caller_name(s, out))
 		snprintf(out, HEAP_SITE_NAME, "%s", file);
 	return out;
+}
+
+// Parts of pages at both ends count as touched, and so does what cannot be asked about: the block
+// may be freed meanwhile.
+static size_t touched_of(uintptr_t p, size_t bytes)
+{
+	enum { PAGES = 4096 };
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	unsigned char in_memory[PAGES];
+	uintptr_t at = (p + page - 1) / page * page, end = (p + bytes) / page * page;
+	size_t untouched = 0;
+	while (at < end) {
+		size_t pages = (end - at) / page < PAGES ? (end - at) / page : PAGES;
+		if (mincore((void *)at, pages * page, in_memory) < 0)
+			break;
+		for (size_t i = 0; i < pages; i++)
+			untouched += in_memory[i] & 1 ? 0 : page;
+		at += pages * page;
+	}
+	return bytes - untouched;
+}
+
+unsigned heap_large_blocks(struct heap_large out[HEAP_LARGE_MAX])
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < HEAP_LARGE_MAX; i++) {
+		uintptr_t p = atomic_load_explicit(&slots[i].p, memory_order_acquire);
+		size_t bytes = atomic_load_explicit(&slots[i].bytes, memory_order_relaxed);
+		const struct heap_site *site =
+			atomic_load_explicit(&slots[i].site, memory_order_relaxed);
+		atomic_thread_fence(memory_order_acquire);
+		if (p <= FILLING || atomic_load_explicit(&slots[i].p, memory_order_relaxed) != p)
+			continue;
+		out[n++] = (struct heap_large){site, bytes, touched_of(p, bytes)};
+	}
+	return n;
 }
