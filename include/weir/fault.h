@@ -7,7 +7,8 @@
 // FAULT_POINT is nothing.
 //
 // WEIR_FAULT=site:passage in the environment arms one site of one process; it is read once, at
-// start. Passages are counted from 1, all threads together. The idea is SQLite's crash tests.
+// start. Passages are counted from 1, all threads together; with site:passage:file only while that
+// file is there. The idea is SQLite's crash tests.
 //
 // The list names each site with the group of sites that one scenario of tests/fault/ covers: a site
 // that its scenario never passes fails the test, so add one where a store is added, and a workload

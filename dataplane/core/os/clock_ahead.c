@@ -5,6 +5,9 @@
 // moves all processes that have mapped it, at once; for weir that is a machine that wakes up. It
 // never goes back. Any thread.
 //
+// The file WEIR_WALL, of the same form but signed, says how far the wall clock alone is off: a
+// machine whose clock is wrong, and set right or wrong while weir runs.
+//
 // Ahead are CLOCK_BOOTTIME, the wall clock, and in the control plane CLOCK_MONOTONIC_COARSE, by
 // which libevent rings: its loops look at it each 20 ms (the lag timer). The kernel's time keep
 // CLOCK_MONOTONIC (waits for a condition variable, timers of the kernel), the TSC, gettimeofday()
@@ -23,14 +26,14 @@
 #include <unistd.h>
 
 // Written before main, then only read.
-static const _Atomic uint64_t *ahead_us;
+static const _Atomic int64_t *ahead_us, *wall_us;
 
-__attribute__((constructor)) static void read_environment(void)
+static const _Atomic int64_t *word_map(const char *name)
 {
-	const char *path = getenv("WEIR_CLOCK");
+	const char *path = getenv(name);
 	struct stat st;
 	if (!path || !path[0])
-		return;
+		return NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	void *word = MAP_FAILED;
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(*ahead_us))
@@ -38,10 +41,21 @@ __attribute__((constructor)) static void read_environment(void)
 	if (fd >= 0)
 		close(fd);
 	if (word == MAP_FAILED) {
-		fprintf(stderr, "WEIR_CLOCK=%s: no file of 8 bytes\n", path);
+		fprintf(stderr, "%s=%s: no file of 8 bytes\n", name, path);
 		_exit(2);
 	}
-	ahead_us = word;
+	return word;
+}
+
+__attribute__((constructor)) static void read_environment(void)
+{
+	ahead_us = word_map("WEIR_CLOCK");
+	wall_us = word_map("WEIR_WALL");
+}
+
+static bool is_wall(clockid_t id)
+{
+	return id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
 }
 
 static bool is_ahead(clockid_t id)
@@ -50,22 +64,24 @@ static bool is_ahead(clockid_t id)
 	if (id == CLOCK_MONOTONIC_COARSE)
 		return true;
 #endif
-	return id == CLOCK_BOOTTIME || id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
+	return id == CLOCK_BOOTTIME || is_wall(id);
+}
+
+static int64_t us_of(const _Atomic int64_t *word)
+{
+	return word ? atomic_load_explicit(word, memory_order_relaxed) : 0;
 }
 
 // Not libc's, whose address is known only once constructors have run, which read clocks too.
 int clock_gettime(clockid_t id, struct timespec *out)
 {
 	int rc = (int)syscall(SYS_clock_gettime, id, out);
-	if (rc < 0 || !ahead_us || !is_ahead(id))
+	if (rc < 0 || !is_ahead(id))
 		return rc;
-	const uint64_t us = atomic_load_explicit(ahead_us, memory_order_relaxed);
-	out->tv_sec += (time_t)(us / 1000000);
-	out->tv_nsec += (long)(us % 1000000) * 1000;
-	if (out->tv_nsec >= 1000000000) {
-		out->tv_sec++;
-		out->tv_nsec -= 1000000000;
-	}
+	const int64_t us = us_of(ahead_us) + (is_wall(id) ? us_of(wall_us) : 0);
+	const int64_t ns = out->tv_nsec + us % 1000000 * 1000;
+	out->tv_sec += us / 1000000 + (ns < 0 ? -1 : ns / 1000000000);
+	out->tv_nsec = (ns + 1000000000) % 1000000000;
 	return 0;
 }
 

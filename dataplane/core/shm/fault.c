@@ -12,6 +12,7 @@
 // counted.
 static enum fault_site armed_site = FAULT_SITES_COUNT;
 static unsigned armed_passage;
+static const char *armed_file; // passages count while it is there; NULL: they always count
 static _Atomic unsigned passages;
 
 static const char *const site_name[FAULT_SITES_COUNT] = {
@@ -30,7 +31,7 @@ void fault_arm(enum fault_site site, unsigned passage)
 // A campaign that names a site wrongly must not pass for one that survived it.
 static void refuse(const char *text)
 {
-	fprintf(stderr, "WEIR_FAULT=%s: not <site>:<passage>\n", text);
+	fprintf(stderr, "WEIR_FAULT=%s: not <site>:<passage>[:<file>]\n", text);
 	_exit(2);
 }
 
@@ -43,8 +44,9 @@ __attribute__((constructor)) static void read_environment(void)
 	const char *colon = strchr(text, ':');
 	char *end = NULL;
 	unsigned long passage = colon ? strtoul(colon + 1, &end, 10) : 0;
-	if (passage == 0 || passage > UINT32_MAX || *end)
+	if (passage == 0 || passage > UINT32_MAX || (*end && *end != ':'))
 		refuse(text);
+	armed_file = *end ? end + 1 : NULL;
 	size_t len = (size_t)(colon - text);
 	for (unsigned i = 0; i < FAULT_SITES_COUNT; i++) {
 		if (strlen(site_name[i]) == len && memcmp(site_name[i], text, len) == 0) {
@@ -57,7 +59,7 @@ __attribute__((constructor)) static void read_environment(void)
 
 void fault_pass(enum fault_site site)
 {
-	if (site == armed_site
+	if (site == armed_site && (!armed_file || access(armed_file, F_OK) == 0)
 		&& atomic_fetch_add_explicit(&passages, 1, memory_order_relaxed) + 1
 			   == armed_passage)
 		_exit(FAULT_EXIT);
