@@ -310,7 +310,7 @@ static void secondary_out(struct json_out *o, struct json_node *root, const stru
 		s->result == SYNC_refused || s->result == SYNC_taken_back ? s->memory.reason : "");
 	json_out_signed(o, n, "good_unix_s", s->good_unix_s);
 	json_out_count(o, n, "silent_ms", s->silent_ms);
-	json_out_text(o, n, "why", s->why);
+	json_out_text(o, n, "why", *s->why ? s->why : s->waits_why);
 	JSON_COUNTS(o, n, s, taken, refused, taken_back);
 }
 
@@ -429,6 +429,8 @@ static void fleet_degraded(struct api_reasons *reasons, const struct api_look *l
 	if (s.is_secondary && (s.result == SYNC_refused || s.result == SYNC_taken_back))
 		api_reason_add(reasons, API_REASON_sync_version, "", "version %u of %s: %s",
 			s.version, s.memory.primary, s.memory.reason);
+	else if (s.is_secondary && *s.waits_why)
+		api_reason_add(reasons, API_REASON_sync_version, "", "%s", s.waits_why);
 }
 
 static void fleet_metrics(struct metrics_text *t, const struct api *a)

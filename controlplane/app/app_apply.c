@@ -179,7 +179,10 @@ static void candidate_take(struct app *a)
 
 static int store_work(struct version_job *job)
 {
-	return version_store_put(job->folder, &job->version, &job->bundle, job->why);
+	int rc = 0;
+	if (job->needs_room)
+		rc = version_store_room(job->folder, &job->version, &job->bundle, job->why);
+	return rc < 0 ? rc : version_store_put(job->folder, &job->version, &job->bundle, job->why);
 }
 
 static void stored(struct version_job *job, int err)
@@ -194,6 +197,13 @@ static void stored(struct version_job *job, int err)
 	snprintf(a->versions->status.store_why, sizeof(a->versions->status.store_why), "%s",
 		job->why);
 	app_versions_job_free(job);
+	if (p->needs_room && (err == -ENOSPC || err == -EDQUOT)) {
+		config_free(p->config);
+		p->config = NULL;
+		a->versions->newest--;
+		not_taken(a, err, p->store_why);
+		return;
+	}
 	candidate_take(a);
 }
 
@@ -213,6 +223,7 @@ static void candidate_store(struct app *a)
 		return;
 	}
 	job->version = p->version;
+	job->needs_room = p->needs_room;
 	app_versions_job_audit(job);
 }
 
@@ -433,6 +444,7 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 		.is_internal = r->is_internal,
 		.is_kept = r->is_kept,
 		.is_trial = r->is_trial,
+		.needs_room = r->needs_room,
 		.is_back = a->versions->health.goes_back,
 		.done = done,
 		.arg = arg,

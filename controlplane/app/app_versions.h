@@ -24,6 +24,7 @@ struct version_job {
 	void (*done)(struct version_job *job, int err); // frees the job
 	struct app *app;
 	bool is_pending; // the version, or versions before it, have no result yet
+	bool needs_room; // the version is stored only if the disk has room for what follows, too
 	bool is_held;    // keep `current`, whose version did not load at this start
 	unsigned good;   // good version: not pruned; pending versions above it share the result
 	unsigned base;   // version that a roll-out goes back to: not pruned; 0: no such version
@@ -36,7 +37,7 @@ struct version_job {
 };
 
 struct apply { // the apply that runs
-	bool is_running, is_stored, is_trial, from_disk, is_internal, is_kept;
+	bool is_running, is_stored, is_trial, from_disk, is_internal, is_kept, needs_room;
 	bool is_in_force;     // `err` and `why` name parts that are not in force or not stored
 	bool is_back;         // this apply is the way back after health fell
 	api_config_done done; // NULL: no caller, or it has its answer

@@ -74,9 +74,10 @@ struct sync {
 	unsigned pending_polls; // good ones in a row while a version is being taken
 	char why[SYNC_WHY_MAX];
 	bool is_epoch_refused, is_untrusted;
-	unsigned put_offs;       // tries in a row that ended without a verdict
-	uint64_t put_off_ms;     // no version is taken before this time
-	struct sync_offer offer; // the version that is being taken
+	unsigned put_offs;                   // tries in a row that ended without a verdict
+	uint64_t put_off_ms;                 // no version is taken before this time
+	char waits_why[SYNC_REASON_MAX + 1]; // why the last of these tries ended
+	struct sync_offer offer;             // the version that is being taken
 	unsigned watched;   // number of this box's version whose health is watched; 0: no watch
 	unsigned version;   // the primary's number of the version in force here; 0: unknown
 	unsigned digest_of; // version of this box that `digest` is of
@@ -135,7 +136,7 @@ static bool job_ended(struct sync *s)
 
 // The state file. Its writes run one after the other; the last one has the latest memory.
 
-static void try_saved(struct sync *s, unsigned generation);
+static void try_saved(struct sync *s, const struct sync_save *save);
 
 static void promote_end(struct sync *s, int err, const char *why)
 {
@@ -161,7 +162,7 @@ static void save_done(struct sync_job *j)
 	if (save->of == SYNC_SAVE_PROMOTION)
 		promote_end(s, save->err, save->why);
 	else if (save->of == SYNC_SAVE_TRY)
-		try_saved(s, save->generation);
+		try_saved(s, save);
 	heap_free(save);
 }
 
@@ -273,6 +274,13 @@ static void offer_drop(struct sync *s)
 	timer_set(s, 0);
 }
 
+// The version waits for nothing any more.
+static void wait_end(struct sync *s)
+{
+	s->put_off_ms = s->put_offs = 0;
+	s->waits_why[0] = '\0';
+}
+
 // `what` became of the version: tells it, and keeps it.
 static void verdict_end(struct sync *s, enum event_kind kind, const char *what)
 {
@@ -281,7 +289,7 @@ static void verdict_end(struct sync *s, enum event_kind kind, const char *what)
 	events_add(s->events, kind,
 		EVENT_FIELDS({"version", version}, {"primary", s->memory.primary}),
 		"version %s of %s %s", version, s->memory.primary, what);
-	s->put_offs = 0;
+	wait_end(s);
 	save_soon(s);
 	offer_drop(s);
 }
@@ -356,6 +364,22 @@ static bool is_verdict(int err)
 	return err == -EINVAL || err == -EFBIG || err == -EPROTO;
 }
 
+// The box cannot take the version now, for a reason that is not the version's: it tries again
+// later, and reports the reason until then.
+static void try_later(struct sync *s, const char *why)
+{
+	char reason[SYNC_REASON_MAX + 1], what[SYNC_WHY_MAX];
+	snprintf(what, sizeof(what), "version %u of %s cannot be taken now: %.*s", s->offer.version,
+		s->memory.primary, SYNC_REASON_MAX, why);
+	sync_reason_set(reason, what);
+	if (strcmp(reason, s->waits_why) != 0)
+		log_warning("sync: version %u of %s cannot be taken now: %s; weir tries again",
+			s->offer.version, s->memory.primary, why);
+	memcpy(s->waits_why, reason, sizeof(reason));
+	s->put_offs++;
+	put_off(s, why, sync_backoff_ms(SYNC_PUT_OFF_FROM + s->put_offs, rng_u16(&s->rng)));
+}
+
 static void applied(void *arg, int err, const char *why, const char *)
 {
 	struct sync *s = arg;
@@ -366,16 +390,13 @@ static void applied(void *arg, int err, const char *why, const char *)
 		return;
 	}
 	if (err < 0) {
-		log_warning("sync: version %u of %s cannot be taken now: %s; weir tries again",
-			s->offer.version, s->memory.primary, why);
-		s->put_offs++;
-		put_off(s, why, sync_backoff_ms(SYNC_PUT_OFF_FROM + s->put_offs, rng_u16(&s->rng)));
+		try_later(s, why);
 		return;
 	}
 	if (err > 0)
 		log_warning("sync: version %u of %s is in force, but: %s", s->offer.version,
 			s->memory.primary, why);
-	s->put_offs = 0;
+	wait_end(s);
 	watch(s);
 }
 
@@ -386,8 +407,11 @@ static void take_apply(struct sync *s)
 	char why[CONFIG_VERSION_WHY_MAX] = "";
 	if (*s->offer.author)
 		snprintf(why, sizeof(why), "made there by %s", s->offer.author);
-	const struct apply_request r = {
-		.who = "sync", .what = what, .why = why, .shared = s->offer.text};
+	const struct apply_request r = {.who = "sync",
+		.what = what,
+		.why = why,
+		.shared = s->offer.text,
+		.needs_room = true};
 	s->is_applying = true;
 	const int rc = s->hooks.apply(s->hooks.arg, &r, applied, s);
 	if (rc == 0)
@@ -397,11 +421,14 @@ static void take_apply(struct sync *s)
 }
 
 // The state file names the version that is being taken: it is applied, unless the settings have
-// changed meanwhile.
-static void try_saved(struct sync *s, unsigned generation)
+// changed meanwhile. On a full disk it waits: a restart would forget it.
+static void try_saved(struct sync *s, const struct sync_save *save)
 {
-	if (is_secondary(s) && generation == s->generation) {
-		take_apply(s);
+	if (is_secondary(s) && save->generation == s->generation) {
+		if (save->err == -ENOSPC || save->err == -EDQUOT)
+			try_later(s, save->why);
+		else
+			take_apply(s);
 		return;
 	}
 	sync_try_undo(&s->memory);
@@ -427,6 +454,7 @@ static void take_in_force(struct sync *s, const struct sync_offer *o)
 	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
 	s->version = o->version;
 	s->is_confirmed = true;
+	wait_end(s);
 	if (*s->memory.trying && !is_good(v) && strcmp(o->digest, s->memory.trying) == 0) {
 		s->offer.version = o->version;
 		watch(s);
@@ -545,6 +573,8 @@ static void report_make(struct sync *s, struct sync_report *r)
 	snprintf(r->digest, sizeof(r->digest), "%s", digest_known(s));
 	if (r->result == SYNC_refused || r->result == SYNC_taken_back)
 		memcpy(r->reason, s->memory.reason, sizeof(r->reason));
+	else
+		memcpy(r->reason, s->waits_why, sizeof(r->reason));
 	snprintf(r->software, sizeof(r->software), "%s", build_this()->version);
 }
 
@@ -779,7 +809,7 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 		return;
 	s->out.signature[0] = '\0';
 	s->good_unix_s = 0;
-	s->put_off_ms = s->put_offs = 0;
+	wait_end(s);
 	s->is_confirmed = false;
 	s->clearing_of = 0;
 	if (!is_secondary(s) || !was_secondary) {
@@ -818,6 +848,7 @@ void sync_status(const struct sync *s, struct sync_status *out)
 		.is_epoch_refused = s->is_epoch_refused,
 		.is_untrusted = s->is_untrusted,
 		.why = s->why,
+		.waits_why = s->waits_why,
 		.store_why = s->store_why,
 		.out_why = s->out_why,
 		.rival = rival_is_there(s) ? s->rival : "",

@@ -83,6 +83,8 @@ struct sync_status {
 	bool is_epoch_refused; // the last poll found a second primary; `why` names both
 	bool is_untrusted;     // the last poll ended with SYNC_POLL_signature; `why` says why
 	const char *why;       // why the last poll was not good; ""
+	const char
+		*waits_why; // why the primary's version cannot be taken now, which it will be; ""
 	const char *store_why; // why the state file could not be written; ""
 	const char *out_why;   // why the version in force cannot be handed out; ""
 	const char *rival; // a box has polled lately that follows this one, with a higher epoch; ""

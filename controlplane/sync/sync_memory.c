@@ -148,16 +148,21 @@ void sync_try_undo(struct sync_memory *m)
 	m->tries = 0;
 }
 
+void sync_reason_set(char out[SYNC_REASON_MAX + 1], const char *text)
+{
+	snprintf(out, SYNC_REASON_MAX + 1, "%s", text);
+	for (char *c = out; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = *c == '\n' ? ' ' : '?';
+}
+
 void sync_try_refuse(
 	struct sync_memory *m, unsigned version, bool was_taken_back, const char *reason)
 {
 	memcpy(m->refused, m->trying, sizeof(m->refused));
 	m->refused_version = version;
 	m->was_taken_back = was_taken_back;
-	snprintf(m->reason, sizeof(m->reason), "%s", reason);
-	for (char *c = m->reason; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = *c == '\n' ? ' ' : '?';
+	sync_reason_set(m->reason, reason);
 	sync_try_undo(m);
 }
 

@@ -55,8 +55,9 @@ bool sync_try_begin(struct sync_memory *m, const struct sync_offer *o);
 void sync_software_note(struct sync_memory *m, const char *software);
 // The try ended without a verdict about the version.
 void sync_try_undo(struct sync_memory *m);
-// The version being taken is refused or taken back. `reason`: any text; it is cut to printable
-// ASCII of SYNC_REASON_MAX bytes.
+// Sets a reason by any text: it is cut to printable ASCII of SYNC_REASON_MAX bytes.
+void sync_reason_set(char out[SYNC_REASON_MAX + 1], const char *text);
+// The version being taken is refused or taken back. `reason`: as of sync_reason_set.
 void sync_try_refuse(
 	struct sync_memory *m, unsigned version, bool was_taken_back, const char *reason);
 void sync_try_hold(struct sync_memory *m); // it is in force, and its health held

@@ -212,6 +212,20 @@ static enum sync_rollout_step refusals_look(
 	return SYNC_STEP_NONE;
 }
 
+// The version is not in force on a box in time, which may say why it waits.
+static enum sync_rollout_step late(
+	struct sync_rollout *r, const struct sync_box *b, uint64_t now_ms)
+{
+	char reason[SYNC_REASON_MAX + 1];
+	const bool has_it = is_target(r, b) && b->report.result == SYNC_held;
+	snprintf(reason, sizeof(reason), "%s%s%.*s",
+		has_it ? "clients have got no answers there for 3 minutes"
+		       : "not in force there after 3 minutes",
+		has_it || !*b->report.reason ? "" : ": ", SYNC_REASON_MAX - 64,
+		has_it ? "" : b->report.reason);
+	return fail(r, b, SYNC_ROLLOUT_stopped, reason, now_ms);
+}
+
 // Looks at one box that may have the version.
 static enum sync_rollout_step box_look(struct sync_rollout *r, struct sync_box *b, uint64_t now_ms)
 {
@@ -220,13 +234,7 @@ static enum sync_rollout_step box_look(struct sync_rollout *r, struct sync_box *
 	if (sync_box_is_away(b, now_ms))
 		return fail(r, b, SYNC_ROLLOUT_stopped, "no poll for 90 s since it may have it",
 			now_ms);
-	if (now_ms - b->held_ms >= SYNC_HOLD_MS)
-		return fail(r, b, SYNC_ROLLOUT_stopped,
-			is_target(r, b) && b->report.result == SYNC_held
-				? "clients have got no answers there for 3 minutes"
-				: "not in force there after 3 minutes",
-			now_ms);
-	return SYNC_STEP_NONE;
+	return now_ms - b->held_ms >= SYNC_HOLD_MS ? late(r, b, now_ms) : SYNC_STEP_NONE;
 }
 
 // Looks at the boxes that may have the version.

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <weir/fault.h>
 #include <weir/heap_site.h>
@@ -138,8 +139,34 @@ int version_store_put(const char *folder, const struct config_version *v,
 		rc = one_put(path, v, b, false, why);
 	if (rc == 0 && !is_new)
 		rc = blotted_put(folder, v, b, why);
+	if (rc < 0 && is_new && access(path, F_OK) != 0) { // it would take a full disk's room
+		path_of(path, folder, v->number, "blotted");
+		(void)unlink(path);
+	}
 	FAULT_POINT(version_stored);
 	return rc;
+}
+
+int version_store_room(const char *folder, const struct config_version *v,
+	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX])
+{
+	struct statvfs fs;
+	size_t len = 0; // a text that is too long is not stored anyway
+	heap_free(config_version_text(v, b, &len));
+	if (statvfs(folder, &fs) < 0) {
+		const int err = errno;
+		snprintf(why, FILE_WRITE_WHY_MAX, "%.200s: %s", folder, strerror(err));
+		return -err;
+	}
+	// Two files, and one of them again with its result. A file system without blocks has no
+	// limit.
+	const uint64_t need = 3 * (uint64_t)len + VERSION_STORE_SPARE;
+	const uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (room >= need || fs.f_blocks == 0)
+		return 0;
+	snprintf(why, FILE_WRITE_WHY_MAX, "%.120s: %s: a version needs %u KiB, and %u KiB are free",
+		folder, strerror(ENOSPC), (unsigned)(need >> 10), (unsigned)(room >> 10));
+	return -ENOSPC;
 }
 
 int version_store_switch(const char *folder, unsigned number, char why[FILE_WRITE_WHY_MAX])

@@ -20,6 +20,7 @@
 enum {
 	VERSION_STORE_BYTES_MAX = 32 << 20,
 	VERSION_STORE_SMALL_MAX = CONFIG_VERSIONS_KEPT / 2,
+	VERSION_STORE_SPARE = 64 << 10, // bytes that version_store_room leaves
 };
 
 // Makes missing folders, and repairs modes and blotted files of versions. -errno.
@@ -31,6 +32,9 @@ unsigned version_store_newest(const char *folder);
 // not load without its secrets keeps them in the blotted file, with a warning in the log. -EFBIG:
 // over CONFIG_VERSION_BYTES_MAX; -errno.
 ATTR_MUST_CHECK int version_store_put(const char *folder, const struct config_version *v,
+	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX]);
+// Has the disk room for `v`, and for what is written once it is in force? -ENOSPC; other -errno.
+ATTR_MUST_CHECK int version_store_room(const char *folder, const struct config_version *v,
 	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX]);
 // Makes version `number` the one in force.
 ATTR_MUST_CHECK int version_store_switch(

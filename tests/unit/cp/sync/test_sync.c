@@ -28,6 +28,7 @@ static struct sync_job *jobs[8];
 static unsigned job_count, bundles_asked;
 static char applied[256];
 static int apply_rc;
+static bool needed_room; // by the last apply
 static void (*apply_done)(void *arg, int err, const char *why, const char *restart);
 static void *apply_arg;
 
@@ -64,6 +65,7 @@ static int apply(void *, const struct apply_request *r,
 	void (*done)(void *, int, const char *, const char *), void *arg)
 {
 	assert_string_equal(r->who, "sync");
+	needed_room = r->needs_room;
 	if (r->why) // a version of the primary
 		assert_string_equal(r->why, "made there by token ops: config set");
 	snprintf(applied, sizeof(applied), "%s", r->shared);
@@ -413,6 +415,42 @@ TEST_WITH(an_error_that_is_no_verdict_refuses_nothing, start, stop)
 	assert_string_equal(status.memory.refused, "");
 	assert_string_equal(status.memory.trying, "");
 	assert_non_null(strstr(status.why, "a thread hangs"));
+}
+
+static void waits_for(const char *what)
+{
+	sync_status(box, &status);
+	assert_int_equal(status.refused, 0);
+	assert_string_equal(status.memory.trying, "");
+	if (!strstr(status.waits_why, what))
+		fail_msg("%s", status.waits_why);
+	ahead_ms += SYNC_BACKOFF_MAX_MS;
+	sync_version_changed(box); // the timer rings
+	poll_says("result=none&reason=version%205%20of%20box1%20cannot%20be%20taken%20now");
+}
+
+TEST_WITH(a_version_waits_while_the_disk_is_full, start, stop)
+{
+	reply("box1", 1, 5, TEXT);
+	struct sync_save *save = (struct sync_save *)jobs[0];
+	jobs[0]->work = NULL; // it is not written
+	save->err = -ENOSPC;
+	snprintf(save->why, sizeof(save->why), "/state/sync: No space left");
+	job_end();
+	assert_string_equal(applied, "");
+	waits_for("/state/sync: No space left");
+	reply_is_applied(5);
+	assert_true(needed_room);
+	apply_done(apply_arg, -ENOSPC, "/state/config: No space left", "");
+	waits_for("/state/config: No space left");
+	reply_is_applied(5);
+	in_force();
+	sync_status(box, &status);
+	assert_string_equal(status.waits_why, "");
+	watch_ends(CONFIG_VERSION_applied);
+	poll_says("result=pending&reason=&");
+	reply("box1", 1, 5, TEXT);
+	poll_says("version=5&result=held&reason=&");
 }
 
 TEST_WITH(a_version_is_not_tried_again_at_once, start, stop)

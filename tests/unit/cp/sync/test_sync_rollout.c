@@ -30,12 +30,15 @@ static struct sync_box *box_of(unsigned i)
 	return &boxes.box[b - boxes.box];
 }
 
+static const char *waits_why = ""; // of boxes that refuse nothing
+
 static void report(unsigned i, const char *digest, enum sync_result result, bool is_ready)
 {
 	struct sync_report r = {.result = result, .is_ready = is_ready, .epoch = 1};
 	snprintf(r.box, sizeof(r.box), "%s", name_of(i));
 	snprintf(r.digest, sizeof(r.digest), "%s", digest);
-	snprintf(r.reason, sizeof(r.reason), "%s", result >= SYNC_refused ? "no answers" : "");
+	snprintf(r.reason, sizeof(r.reason), "%s",
+		result >= SYNC_refused ? "no answers" : waits_why);
 	sync_boxes_note(&boxes, &r, "192.0.2.1", "token x", now_ms, 0);
 }
 
@@ -292,6 +295,19 @@ TEST_WITH(a_box_that_does_not_hold_it_stops_it, start, NULL)
 	}
 	assert_int_equal(look(), SYNC_STEP_STOPPED);
 	state_is(SYNC_ROLLOUT_stopped, "box00", "no answers there for 3 minutes");
+}
+
+TEST_WITH(a_box_that_cannot_take_it_stops_it_and_says_why, start, NULL)
+{
+	wave_one();
+	waits_why = "no space";
+	for (unsigned s = 0; s < SYNC_HOLD_MS / 1000; s++) {
+		for (unsigned i = 0; i < BOXES; i++)
+			report(i, BASE, SYNC_held, true);
+		(void)look();
+	}
+	waits_why = "";
+	state_is(SYNC_ROLLOUT_stopped, "box00", "not in force there after 3 minutes: no space");
 }
 
 TEST_WITH(a_box_that_was_not_ready_before_need_not_be, start, NULL)

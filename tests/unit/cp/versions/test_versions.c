@@ -90,6 +90,31 @@ TEST_WITH(test_store, setup, teardown)
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
+// What is left of a version that could not be stored would take the room of a full disk.
+TEST_WITH(test_store_nothing_by_halves, setup, teardown)
+{
+	const struct config_version v = {.number = 1};
+	const char *path = text_from("%s/1.version.tmp", folder);
+	struct config_bundle b = bundle("a: 1\n");
+	assert_int_equal(mkdir(path, 0700), 0); // where the second file is written
+	assert_true(version_store_put(folder, &v, &b, why) < 0);
+	assert_false(there(1));
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(version_store_put(folder, &v, &b, why), 0);
+	assert_true(there(1));
+	config_bundle_free(&b);
+}
+
+TEST_WITH(test_room, setup, teardown)
+{
+	const struct config_version v = {.number = 1};
+	struct config_bundle b = bundle("a: 1\n");
+	assert_int_equal(version_store_room(folder, &v, &b, why), 0);
+	assert_int_equal(version_store_room("/proc", &v, &b, why), 0); // it has no blocks
+	assert_int_equal(version_store_room("/nowhere", &v, &b, why), -ENOENT);
+	config_bundle_free(&b);
+}
+
 static enum config_version_result result_of(unsigned number)
 {
 	struct config_version v;
