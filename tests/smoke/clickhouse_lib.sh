@@ -3,29 +3,15 @@
 # (the library) set a current engine behind clickhouse_current.py.
 
 [ -n "${ch_engine-}" ] || command -v clickhouse-server >/dev/null || { echo "skipped: no clickhouse-server"; exit 77; }
-ch_password='it"s & secret'
+. "$root/tools/clickhouse.sh"
 
 # ch_start NUMBER: a server of its own data; HTTP on port 812NUMBER.
 ch_start() {
 	local dir=$tmp/ch$1
-	mkdir -p $dir/data $dir/tmp $dir/files
-	cat >$dir/users.xml <<-XML
-		<yandex><profiles><default/></profiles><quotas><default/></quotas><users>
-		<default><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></default>
-		<weir><password>it"s &amp; secret</password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></weir>
-		</users></yandex>
-	XML
-	cat >$dir/config.xml <<-XML
-		<yandex><logger><level>warning</level><log>$dir/log</log><errorlog>$dir/err</errorlog></logger>
-		<http_port>812$1</http_port><tcp_port>900$1</tcp_port><listen_host>127.0.0.1</listen_host>
-		<path>$dir/data/</path><tmp_path>$dir/tmp/</tmp_path><user_files_path>$dir/files/</user_files_path>
-		<users_config>$dir/users.xml</users_config><default_profile>default</default_profile>
-		<default_database>default</default_database><mark_cache_size>33554432</mark_cache_size>
-		<remote_servers><both>
+	write_clickhouse $dir 127.0.0.1 812$1 900$1 "<remote_servers><both>
 		<shard><replica><host>127.0.0.1</host><port>9003</port></replica></shard>
 		<shard><replica><host>127.0.0.1</host><port>9004</port></replica></shard>
-		</both></remote_servers></yandex>
-	XML
+		</both></remote_servers>"
 	clickhouse-server --config-file=$dir/config.xml >$dir/out 2>&1 &
 	eval "ch_pid_$1=$!"
 	eventually ch_sql $1 "SELECT 1"

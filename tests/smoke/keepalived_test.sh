@@ -33,21 +33,16 @@ keepalived=()
 ip netns add lan && lan ip link add br0 type bridge && lan ip link set br0 up && lan ip address add 198.18.0.2/24 dev br0 &&
 	lan ip address add fd53::2/64 dev br0 nodad || exit 1
 box_begins() { # box_begins BOX: with an own address beside the one that moves
-	local file=/run/weir-$1/lab/weir.yaml own="198.18.0.1$1/24, \"fd53::1$1/64\""
 	ip netns add box"$1" && in_box "$1" ip link set lo up || return
 	in_box "$1" $python "$root/tests/lab/upstream.py" 5301 $tmp/up.log &
-	box_lab "$1" up --upstream 127.0.0.1:5301 --dot || return
-	sed -i "s|^  service_addresses: .*|  service_addresses: [$own]\n  virtual_addresses: [$shared/24, \"$shared6/64\"]|" "$file"
-	in_box "$1" ip address flush dev weir"$1" scope global && box_lab "$1" stop dataplane && box_lab "$1" stop controlplane &&
-		box_lab "$1" start controlplane && box_lab "$1" start dataplane && plug "$1"
+	box_lab "$1" up --upstream 127.0.0.1:5301 --dot --service "198.18.0.1$1/24" --service "fd53::1$1/64" \
+		--virtual $shared/24 $shared6/64 && plug "$1"
 }
 for number in 1 2; do must "box $number is up" box_begins $number; done
 
-# The shipped example with this box's names.
 keepalived_begins() {
-	local conf=$tmp/keepalived.conf.$1
-	sed "s|weir0|weir$1|; s|rise 10|rise 2|; s|192.0.2.53|$shared|; s|2001:db8::53|$shared6|" "$root/tools/announce/keepalived.conf" |
-		sed "s|/usr/bin/weirctl|$WEIR_BUILD/tools/ctl/weirctl -c /run/weir-$1/lab/weir.yaml|" >"$conf"
+	local conf=/run/weir-$1/lab/keepalived.conf
+	sed -i "s|rise 10|rise 2|" "$conf"
 	in_box "$1" keepalived --dont-fork --log-console --log-detail --vrrp --use-file "$conf" --pid $tmp/keepalived.pid."$1" \
 		--vrrp_pid $tmp/vrrp.pid."$1" >$tmp/keepalived.log."$1" 2>&1 &
 	keepalived+=($!)
@@ -71,19 +66,8 @@ sleep 3
 check "box 2 leaves them there" are_of 1 2
 same "one box answers" "$(mac_of 1) $(mac_of 1) " "$(owner)"
 
-load() {
-	rm -f $tmp/stop
-	lan $python "$smoke_dir/rig/moved_load.py" $shared $shared6 $tmp/stop >$tmp/load 2>&1 &
-	load=$!
-	sleep 2
-}
-load_ends() {
-	sleep 2
-	touch $tmp/stop
-	wait $load
-	[ "$(jq -s 'length == 6 and all(.answers > 50)' $tmp/load)" = true ]
-}
-most() { jq -s "map($1) | max" $tmp/load; }
+. "$smoke_dir/moved_load.sh"
+load() { moved_load $shared $shared6 test; }
 
 echo "# the master is drained"
 load

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Clients of an address that moves to another box, one for each way: UDP, TCP and DoT, of IPv4 and IPv6.
 
-usage: moved_load.py ADDRESS4 ADDRESS6 STOP     until the file STOP exists; then a line for each client, as JSON:
+usage: moved_load.py ADDRESS4 ADDRESS6 STOP ZONE     until the file STOP exists; then a line for each client, as JSON:
   {"way": "udp 4", "answers": 900, "again": 0, "lost": 0, "gap_ms": 31}
-Each asks one question after the other, of every second one the name is new. TCP and DoT keep their connection. A question without
-an answer in 1 s, or whose connection ends, goes out once more over a new connection (`again`); then it is `lost`. UDP asks but
+Each asks one question after the other, of every second one the name is new (in ZONE). TCP and DoT keep their connection. A question
+without a NOERROR in 1 s, or whose connection ends, goes out once more over a new connection (`again`); then it is `lost`. UDP asks but
 once. `gap_ms`: the longest time between two answers.
 """
 import json
@@ -21,6 +21,10 @@ from dnswire import exactly, framed, query  # noqa: E402
 
 WAIT_S, PAUSE_S = 1, 0.02
 PORTS = {"udp": 53, "tcp": 53, "dot": 853}
+
+
+def answers(reply, message):
+    return reply[:2] == message[:2] and reply[3] & 15 == 0
 
 
 class Client(threading.Thread):
@@ -49,9 +53,9 @@ class Client(threading.Thread):
                 self.connect()
             if self.kind == "udp":
                 self.sock.send(message)
-                return self.sock.recv(4096)[:2] == message[:2]
+                return answers(self.sock.recv(4096), message)
             self.sock.sendall(framed(message))
-            return exactly(self.sock, struct.unpack("!H", exactly(self.sock, 2))[0])[:2] == message[:2]
+            return answers(exactly(self.sock, struct.unpack("!H", exactly(self.sock, 2))[0]), message)
         except OSError:
             if self.sock:
                 self.sock.close()
@@ -62,7 +66,7 @@ class Client(threading.Thread):
         number, last = 0, time.monotonic()
         while not self.stop.exists():
             number += 1
-            name = f"ok-{number}.{self.way.replace(' ', '')}.test" if number % 2 else "ok-3000.cached.test"
+            name = f"ok-{number}.{self.way.replace(' ', '')}.{sys.argv[4]}" if number % 2 else f"ok-3000.cached.{sys.argv[4]}"
             message = query(name, ident=number & 0xFFFF)
             if not self.ask(message):
                 if self.kind == "udp" or not self.ask(message):
