@@ -5,34 +5,15 @@
 #
 # usage: fleet_lab_test.sh [RATE [SCENE...]]: queries a second, 60 % of them over UDP (default 2000), in quiet, drain, rollout,
 # restarts, death (default: all)
-. "$(dirname "$0")/_init.sh"
-mount -t bpf bpf /sys/fs/bpf 2>/dev/null
-unset WEIR_CLOCK # a clock of all boxes would leap in all of them, and what is in flight would time out
+. "$(dirname "$0")/fleet_lab_lib.sh"
 
 rate=${1:-2000} scenes=" ${*:2} "
 wanted() { [ "$scenes" = "  " ] || [[ $scenes == *" $1 "* ]] && echo "# $1"; }
-fleet() { "$root/tools/fleet-lab" "$@" 7>&-; } # what it starts would keep the load's standard input open
-address4=198.18.100.53 address6=fd53:0:0:100::53
-there() { fleet sh "$@"; }
-ctl() { local box=$1 && shift && there box$box weirctl "$@"; }
-asks() { nsenter --net=/run/netns/weir-fleet-client -- "$@"; }
-fleet_end() {
-	[ $bad = 0 ] || tail -n 8 /run/weir-fleet/*.log /run/weir-10[123]/lab/{controlplane,dataplane}.log
-	fleet down >/dev/null
-	finish
-}
-must() {
-	local was=$bad
-	check "$@"
-	[ $bad = "$was" ] || fleet_end
-}
 next_hops() { there router ip route show $address4 | grep -o 'dev wt10[123]' | sort -u | wc -l; }
 has_hops() { [ "$(next_hops)" = "$1" ]; }
-held() { ctl 1 --json fleet status | jq -e --arg box "box$1" 'any(.primary.boxes[]; .name == $box and .current and .result == "held")'; }
 both_hold() { held 2 && held 3; }
 answers() { asks kdig +timeout=2 +retry=0 "@198.18.10$1.53" "$2" A | rcode_of; }
 is() { [ "$(answers "$1" "$2")" = "$3" ]; }
-serves() { ctl "$1" --json ready --for anycast; }
 
 # load TIMEOUT: UDP by dnsperf, half over each family, and the rest by fleet_load.py, until load_end
 load() {
@@ -113,7 +94,7 @@ if wanted restarts; then # all boxes restart, one after the other
 		must "its data plane restarts" fleet restart box$box dataplane
 		must "and its control plane" fleet restart box$box controlplane
 		ctl $box undrain >/dev/null 2>&1 # the restart has ended it
-		must "box $box serves" eventually serves $box
+		must "box $box serves" eventually serves $box anycast
 		must "the router has it" eventually has_hops 3
 	done
 	no_loss "restarts"
@@ -134,7 +115,7 @@ if wanted death; then # a box dies
 	check "less than a second of its share over UDP" test $((udp_lost * 1000 / share)) -lt 1000
 	check "and over connections, with one query of each at most" test $stream_lost -le $((rate * 4 / 10 / 3 + 24))
 	must "the box boots" fleet mend box3
-	must "and serves" eventually serves 3
+	must "and serves" eventually serves 3 anycast
 	must "the router has it" eventually has_hops 3
 fi
 fleet_end

@@ -55,8 +55,8 @@ PARTS = [
          " dataplane/core/os/* dataplane/core/mem/* include/weir/os/* controlplane/memory/*", alone=False),
     Part("arm64_whole", 7200, "tools/arm64.cross", alone=False),
     Part("vm_arm64", 7200, "tools/machine/kind.py tools/machine/image.py tests/vm/arm64_test.py", alone=False),
-    Part("fleet", 420, "tools/fleet-lab tools/lab tools/lab.sh tools/announce/weir-announce controlplane/sync/* controlplane/api/drain.*"
-         " tests/smoke/fleet_lab_test.sh tests/smoke/rig/fleet_load.py"),
+    Part("fleet", 600, "tools/fleet-lab tools/fleet-pair.sh tools/lab tools/lab.sh tools/announce/* controlplane/sync/* controlplane/api/drain.*"
+         " tests/smoke/fleet_*lab* tests/smoke/rig/fleet_load.py"),
     Part("soak", 210, "tools/soak tests/smoke/rig/soak_*"),
     Part("strangers", 900, "tools/strangers/*"),
 ]
