@@ -104,7 +104,8 @@ check "a roll-out is stopped, goes on and is taken back, once that is confirmed"
 	"do:(window.confirm = () => false, $(press Stop)) && sent.length === 0" "do:(window.confirm = () => true, $(press Stop))" "do:$(said 'roll-out is stopped')" "do:sent.join() === '/v1/fleet/stop'" \
 	"do:(state = { ...state, state: 'stopped', box: 'd-away', reason: 'silent' }, true)" "$(has 'stopped since')" "$(has 'd-away: silent')" "do:!$(press Stop) && $(press Continue)" "do:$(said 'goes on')" \
 	"do:$(press 'Take back')" "do:$(said 'taken back')" "do:sent.join() === '/v1/fleet/stop,/v1/fleet/apply,/v1/fleet/stop?back=1'" \
-	"do:(state = { ...state, state: 'taken_back', box: 'c-refuses', reason: 'no list' }, document.dispatchEvent(new Event('visibilitychange')), location.hash = '#/lists', true)" "$(shows fleet)" "$(has 'Version 14 is taken back since')" "do:!$(press Continue) && !$(press 'Take back')"
+	"do:(state = { ...state, state: 'taken_back', box: 'c-refuses', reason: 'no list', goes_back: true }, document.dispatchEvent(new Event('visibilitychange')), location.hash = '#/lists', true)" "$(shows fleet)" "$(has 'Version 14 is taken back since')" "do:!$(press Continue) && !$(press 'Take back') && !$(press 'End the roll-out')" \
+	"do:(state = { ...state, goes_back: false }, location.hash = '#/lists', true)" "$(shows fleet)" "$(has 'End the roll-out')" "do:$(press 'End the roll-out')" "do:$(said 'The roll-out has ended')" "do:sent.join().endsWith('/v1/fleet/stop?back=1,/v1/fleet/apply')"
 check "it says why it hands nothing out, and does not ask again and again of what is stopped" browse login "$(stub)" "do:(why = 'over 1 MiB', state = { ...state, state: 'stopped' }, true)" "$(shows fleet)" \
 	"$(has 'The version in force is not handed out: over 1 MiB')" "do:(window.from ??= [Date.now(), asked], Date.now() - from[0] > 9000 && asked - from[1] < 3)"
 who=rob check "one who only looks sees why not" browse login "$(stub)" "do:(window.confirm = () => true, location.hash = '#/fleet', true)" "do:$(press Stop)" "do:$(said 'role admin')" "do:sent.length === 0"
@@ -135,7 +136,7 @@ check "every control at each size and by the rules" browse login only:fleet,list
 check "in German" browse speaks:de login only:fleet,lists,groups,settings german${axe:+:$axe}
 who=rob check "who only looks does not promote it" browse login "do:(window.confirm = () => true, location.hash = '#/fleet', true)" "do:$(press 'Make this box the primary')" "do:$(said 'role admin')"
 check "promoted, it takes nothing any more" browse login "do:(window.confirm = () => true, location.hash = '#/fleet', true)" "do:$(press 'Make this box the primary')" "do:$(said 'box2 is a primary with epoch 2')" \
-	"$(has 'No box has asked this one')" "$(shows lists)" "do:!!document.querySelector('main table') && !document.querySelector('main .taken')"
+	"$(has 'No box has asked this one since its start')" "$(shows lists)" "do:!!document.querySelector('main table') && !document.querySelector('main .taken')"
 same "by its control plane, too" "2 null" "$(fleet 2 '"\(.epoch) \(.secondary)"')"
 
 echo "# two primaries"

@@ -65,6 +65,7 @@ function rolloutShow(r, look) {
   }, { ask });
   const buttons = row(r.state === 'rolling' && does(_`Stop`, '/fleet/stop', {}, _`The roll-out is stopped.`, _`Stop the roll-out of version ${r.version}? Boxes that have it keep it; no other box gets it until you press Continue.`),
     r.state === 'stopped' && does(_`Continue`, '/fleet/apply', {}, _`The roll-out goes on.`, _`Go on with version ${r.version}? The next boxes get it.`),
+    r.state === 'taken_back' && !r.goes_back && does(_`End the roll-out`, '/fleet/apply', {}, _`The roll-out has ended.`, _`End the roll-out of version ${r.version}? All boxes stay at version ${r.base_version}. If a file of this box still has the change, take it out there, or the next weirctl config apply brings it back.`),
     ['rolling', 'stopped'].includes(r.state) && does(_`Take back`, '/fleet/stop', { back: 1 }, _`Version ${r.version} is taken back.`, _`Take version ${r.version} back? This box and those that have it go back to version ${r.base_version}.`));
   return h('section', { 'aria-label': _`Roll-out` }, h('h2', {}, _`Roll-out`), h('p', {}, rolloutWords(r)), buttons.firstChild && (mayAdmin() ? buttons : barred(buttons, _`Only a user with the role admin may do this.`)));
 }
@@ -85,7 +86,7 @@ function primaryShow(fleet, software, look) {
       h('div', { class: 'soft' }, _`Point sync.primary of this box at it, or make this box the primary again.`), promoteShow(fleet, look))) : null,
     p.why ? h('p', {}, mark('warn', _`The version in force is not handed out: ${p.why}`)) : null,
     facts([[_`Box`, fleet.box], [_`Epoch`, fleet.epoch], [_`Hands out`, p.version ? _`version ${p.version}` : _`nothing`], [_`Not stored`, fleet.store_why]]),
-    rolloutShow(p.rollout, look), h('h2', {}, _`Boxes`), p.boxes.length ? boxesShow(p, software) : h('p', { class: 'soft' }, _`No box has asked this one in seven days.`)];
+    rolloutShow(p.rollout, look), h('h2', {}, _`Boxes`), p.boxes.length ? boxesShow(p, software) : h('p', { class: 'soft' }, _`No box has asked this one since its start, or in seven days.`)];
 }
 
 const RESULTS = { none: ['soft', _`none so far`], held: ['good', _`in force, in good health`], pending: ['warn', _`its health is watched`], refused: ['bad', _`refused`], taken_back: ['bad', _`taken back`] };
