@@ -491,7 +491,12 @@ static bool is_trusted(const struct sync *s, const struct sync_offer *o, char wh
 
 static enum sync_poll_end poll_ended(struct sync *s, struct sync_poll *p)
 {
-	s->is_epoch_refused = s->is_untrusted = false;
+	// The primary replies with a conflict if it has seen a higher epoch, or has a primary
+	// itself.
+	s->is_epoch_refused = p->err == -EACCES && p->status == 409;
+	s->is_untrusted = false;
+	if (s->is_epoch_refused)
+		return SYNC_POLL_epoch;
 	if (p->err < 0)
 		return p->err == -EACCES                        ? SYNC_POLL_denied
 		       : p->err == -EPROTO || p->err == -EINVAL ? SYNC_POLL_malformed

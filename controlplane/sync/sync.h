@@ -80,7 +80,7 @@ struct sync_status {
 	enum sync_result result;
 	int64_t good_unix_s;   // last good poll; 0: no poll was good
 	uint64_t silent_ms;    // since the last good poll, or since this box is a secondary
-	bool is_epoch_refused; // the last poll found a second primary; `why` names both
+	bool is_epoch_refused; // the last poll found two primaries, or none; `why` names both boxes
 	bool is_untrusted;     // the last poll ended with SYNC_POLL_signature; `why` says why
 	const char *why;       // why the last poll was not good; ""
 	const char

@@ -92,4 +92,8 @@ check "which is a reason" eventually has_reason 2 sync_primaries
 must "until it is promoted" ctl 2 fleet promote
 same "to a higher one" 10 "$(fleet 2 .epoch)"
 must "which box 1 follows" eventually eval '[ "$(fleet 1 .epoch)" = 10 ]'
+must "box 1 becomes the primary" ctl 1 fleet promote
+must "and polls box 2 again" ctl 1 config clear sync.primary
+check "box 1 names both" eventually eval '[ "$(fleet 1 .secondary.why | grep -c "box2 has epoch 10, but box1 has epoch 11")" = 1 ]'
+check "which is its reason" has_reason 1 sync_primaries
 fleet_end
