@@ -163,10 +163,17 @@ bool verb_group_check(struct verb *v, const char *group)
 	return false;
 }
 
-// Writes an error without its place in the managed part, a text that the user never saw.
+// Writes errors, of which there is one a line, in one line. The first is without its place in the
+// managed part, a text that the user never saw.
 static void why_write(const char *why, char out[CONFIG_WHY_MAX])
 {
-	snprintf(out, CONFIG_WHY_MAX, "%s", why);
+	size_t len = 0;
+	for (; *why && len + 2 < CONFIG_WHY_MAX; why++) {
+		out[len++] = *why == '\n' ? ';' : *why;
+		if (*why == '\n')
+			out[len++] = ' ';
+	}
+	out[len] = '\0';
 	const char *file = strstr(out, "managed.yaml:");
 	char *begin = out, *end;
 	if (!file || !(end = strchr(file, ')')))

@@ -15,4 +15,6 @@ check "it blocks as before" is 2 ok-1.fleet.test NXDOMAIN
 must "and edits what came from box 1" ctl 2 deny --remove ok-1.fleet.test
 check "which is gone then" eventually is 2 ok-1.fleet.test NOERROR
 check "leaving again changes nothing" eval 'ctl 2 fleet leave >$tmp/said; grep -q "nothing changed" $tmp/said'
+check "its own files would count beside that" eval '! ctl 2 fleet leave --own-files 2>$tmp/said'
+check "all reasons are in one line" grep -q 'address: given twice; config: blocking.lists' $tmp/said
 fleet_end
