@@ -103,6 +103,13 @@ class Fleet(unittest.TestCase):
             row = self.ends(0, [primary(rollout(state), box("box2"))], "status")[-1]
             self.assertEqual(wave, row.split()[-1], row)
 
+    def test_state_column(self):
+        for state, of, more in (("current", "rolling", {}), ("watched", "rolling", {"current": False, "result": "pending", "wave": 1}),
+                                ("waiting", "rolling", {"current": False}), ("behind", "rolling", {"current": False, "wave": 1}),
+                                ("behind", "stopped", {"current": False}), ("refused", "taken_back", {"current": False, "result": "refused"})):
+            row = self.ends(0, [primary(rollout(of), box("box2", **more))], "status")[-1]
+            self.assertEqual(state, row.split()[2], row)
+
     def test_apply_waits_for_a_box(self):
         nobody = rollout("rolling", boxes=0, released=0, held=0)
         looks = [primary(nobody)] * 4 + [primary(rollout("rolling", held=0), box("box2", current=False)), primary(rollout("done"), box("box2"))]

@@ -13,20 +13,32 @@
 
 #define NO_BOX "no box has polled this one since its start, or in seven days"
 
-static const char *state_of(const struct json_node *box)
+// The words of docs/how-to/fleet.md; `is_rolling`: boxes of wave 0 may not have the version yet.
+static const char *state_of(const struct json_node *box, bool is_rolling)
 {
+	const char *result = json_text(box, "result");
 	if (json_flag(box, "away"))
 		return "away";
-	if (strcmp(json_text(box, "result"), "refused") == 0)
+	if (strcmp(result, "refused") == 0)
 		return "refused";
-	if (strcmp(json_text(box, "result"), "taken_back") == 0)
+	if (strcmp(result, "taken_back") == 0)
 		return "taken back";
-	return json_flag(box, "current") ? "current" : "behind";
+	if (json_flag(box, "current"))
+		return "current";
+	if (strcmp(result, "pending") == 0)
+		return "watched";
+	return is_rolling && json_count(box, "wave") == 0 ? "waiting" : "behind";
 }
 
-// `has_waves`: boxes wait for their wave; else they may all have what is handed out.
-static void boxes_print(const struct json_node *list, bool has_waves)
+static bool has_state(const struct json_node *rollout, const char *state)
 {
+	return strcmp(json_text(rollout, "state"), state) == 0;
+}
+
+static void boxes_print(const struct json_node *list, const struct json_node *rollout)
+{
+	const bool is_rolling = has_state(rollout, "rolling");
+	const bool has_waves = is_rolling || has_state(rollout, "stopped");
 	static const char *const heads[] = {"box", "address", "state", ">version", ">seen", "ready",
 		">clock", "weir", ">wave", "reason", NULL};
 	struct table *t = table_new(heads);
@@ -35,7 +47,7 @@ static void boxes_print(const struct json_node *list, bool has_waves)
 		table_cell(t, "%s%s", json_text(box, "name"),
 			json_flag(box, "twin") ? " (one of two with this name)" : "");
 		cell_text(t, box, "from");
-		table_cell(t, "%s", state_of(box));
+		table_cell(t, "%s", state_of(box, is_rolling));
 		cell_count(t, box, "version");
 		cell_duration(t, box, "seen_ms");
 		table_cell(t, "%s", json_flag(box, "ready") ? "yes" : "no");
@@ -62,11 +74,6 @@ static void secondary_print(const struct json_node *s)
 	say(s, "version      {version:u}, {result}");
 	say_if(s, "reason", ": {reason}");
 	printf("\n");
-}
-
-static bool has_state(const struct json_node *rollout, const char *state)
-{
-	return strcmp(json_text(rollout, "state"), state) == 0;
 }
 
 static void progress_print(const struct json_node *r)
@@ -121,7 +128,7 @@ static void primary_print(const struct json_node *p)
 		return;
 	}
 	printf("\n");
-	boxes_print(boxes, has_state(rollout, "rolling") || has_state(rollout, "stopped"));
+	boxes_print(boxes, rollout);
 }
 
 static void fleet_print(const struct json_node *root)
