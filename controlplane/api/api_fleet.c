@@ -416,11 +416,11 @@ static void fleet_degraded(struct api_reasons *reasons, const struct api_look *l
 			s.silent_ms / 60000, s.why);
 	const struct sync_rollout_kept *k = s.rollout.kept;
 	if (k->state == SYNC_ROLLOUT_stopped || k->state == SYNC_ROLLOUT_taken_back)
-		api_reason_add(reasons, API_REASON_sync_rollout, "", "version %u %s: %s%s%s",
+		api_reason_add(reasons, API_REASON_sync_rollout, "", "version %u %s%s%s: %s",
 			k->version,
 			k->state == SYNC_ROLLOUT_stopped ? "goes to no further box"
 							 : "is taken back from all boxes",
-			k->reason, *k->box ? " of " : "", k->box);
+			*k->box ? ", because of " : "", k->box, k->reason);
 	if (!s.is_secondary && *s.out_why)
 		api_reason_add(reasons, API_REASON_sync_version, "",
 			"the version in force is not handed out: %s", s.out_why);

@@ -78,8 +78,8 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 	X(sync_version, warning,                                                                  \
 		"Correct what the text names: the primary needs another version or a signature.") \
 	X(sync_rollout, warning,                                                                  \
-		"Stopped: weirctl fleet apply goes on. Taken back: correct the change or give "   \
-		"it up, then weirctl fleet apply.")                                               \
+		"Stopped: weirctl fleet apply continues it. Taken back: correct the change or "   \
+		"give it up, then weirctl fleet apply.")                                          \
 	X(sync_primaries, warning,                                                                \
 		"Point all boxes at one primary; weirctl fleet promote makes a box the primary.")
 
