@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 
 #include <errno.h>
+#include <openssl/x509_vfy.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -352,6 +353,15 @@ static const char *phrase_of(CURLcode code)
 	}
 }
 
+// Whether the certificate fails by its dates: this box's clock may be what is wrong.
+static bool is_dated(const struct http_transfer *t)
+{
+	long verify = X509_V_OK;
+	return curl_easy_getinfo(t->curl, CURLINFO_SSL_VERIFYRESULT, &verify) == CURLE_OK
+	       && (verify == X509_V_ERR_CERT_NOT_YET_VALID
+		       || verify == X509_V_ERR_CERT_HAS_EXPIRED);
+}
+
 // About a certificate libcurl's own words say more, among them what the server put in it; elsewhere
 // they may have a part of the URL.
 static void why_write(const struct http_transfer *t, CURLcode code, char *out, size_t cap)
@@ -364,7 +374,8 @@ static void why_write(const struct http_transfer *t, CURLcode code, char *out, s
 	else if (t->is_packed_otherwise || code == CURLE_BAD_CONTENT_ENCODING)
 		snprintf(text, sizeof(text), "the reply is packed in a way that nobody asked for");
 	else if (error_of(t, code) == -EKEYREJECTED && t->error[0])
-		snprintf(text, sizeof(text), "%s", t->error);
+		snprintf(text, sizeof(text), "%s%s", t->error,
+			is_dated(t) ? " by this box's clock" : "");
 	else if (code == CURLE_COULDNT_CONNECT
 		 && curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &err) == CURLE_OK && err > 0)
 		snprintf(text, sizeof(text), "%s: %s", phrase, strerror((int)err));
