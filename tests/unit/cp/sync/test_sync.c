@@ -447,8 +447,8 @@ TEST_WITH(a_version_waits_while_the_disk_is_full, start, stop)
 	in_force();
 	sync_status(box, &status);
 	assert_string_equal(status.waits_why, "");
-	watch_ends(CONFIG_VERSION_applied);
 	poll_says("result=pending&reason=&");
+	watch_ends(CONFIG_VERSION_applied);
 	reply("box1", 1, 5, TEXT);
 	poll_says("version=5&result=held&reason=&");
 }
