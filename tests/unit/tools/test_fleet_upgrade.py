@@ -231,6 +231,12 @@ class Plan(unittest.TestCase):
         self.fleet(box("box2", "192.0.2.9"), box("box3", "192.0.2.9", away=True))
         self.plan("--without", "box3")
 
+    def test_a_name_that_is_blocked_ends_it(self):
+        self.stubs.joinpath("kdig").write_text("#!/bin/sh\necho ';; ->>HEADER<<- opcode: QUERY; status: NXDOMAIN; id: 1'\n")
+        done, _ = self.shell(["sh"], input=self.plan("--ask", "www.test"))
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("192.0.2.53: www.test: no answer with NOERROR", done.stderr)
+
     def test_boxes_that_are_left_out(self):
         self.fleet(box("box2", "192.0.2.2", away=True), box("box3", "192.0.2.9", away=True), box("box3", "192.0.2.3", software="0.2.0"),
                    box("box4", "192.0.2.4"), box("box5", "192.0.2.4"))

@@ -150,7 +150,7 @@ static void check_print(const struct plan *p, const struct box *b)
 		"do at=${at%%:53} at=${at#[} at=${at%%]} n=1; for name in %s; do kdig +tcp +time=2 "
 		"+retry=2 \"@$at\" \"$name\" A | grep -q \"status: NOERROR\" || { echo \"$at: "
 		"$name: "
-		"no answer\" >&2; exit 1; }; done; done; test $n = 1; }",
+		"no answer with NOERROR\" >&2; exit 1; }; done; done; test $n = 1; }",
 		p->sudo, p->questions);
 }
 
