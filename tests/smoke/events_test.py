@@ -118,7 +118,7 @@ def test_profiles_of_ready_and_drain(lab):
     assert lab.short("ok-1.back.test") == OK
     waiter = threading.Thread(target=lab.weirctl, args=("wait ready",))
     waiter.start()
-    lab.weirctl("undrain")
+    assert lab.weirctl("undrain").startswith("in service")
     waiter.join()
     assert ready(lab, None) == 200
 

@@ -175,7 +175,7 @@ static void drain_print(const struct json_node *root)
 	if (json_flag(root, "drained"))
 		printf("drained: /ready is 503; weirctl undrain ends it\n");
 	else if (strcmp(json_text(n, "state"), "serving") == 0)
-		printf("not drained\n");
+		printf("in service, not drained\n");
 	else if (json_count(n, "grace_left_ms"))
 		say(n, "draining: /ready is 503, connections end in {grace_left_ms:t}; weirctl "
 		       "undrain ends it\n");
