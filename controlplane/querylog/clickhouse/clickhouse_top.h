@@ -2,7 +2,7 @@
 #pragma once
 
 // The most frequent names, clients and blocked names of all boxes that write one table, and their
-// queries by box: read back from ClickHouse. Needs a server that binds parameters (19.14).
+// queries by box: read back from ClickHouse.
 //
 // Blocks, CLICKHOUSE_ASK_MS at most with all URLs together, and a second after *stop: for a helper
 // thread. Bounds: CLICKHOUSE_TOP_BYTES of a reply; the reader takes no more items than it asked
