@@ -84,7 +84,7 @@ check "with its reason" eval '[ -n "$(rollout .reason)" ]'
 check "fleet status has it" eval 'ctl 1 fleet status | grep -q "TAKEN BACK.*box3"'
 check "so has an event" eval 'ctl 1 --json events | grep sync_rollout_stopped | grep -q box3'
 check "and the canary's" eval 'ctl 3 --json events | grep -q sync_refused'
-check "the reason holds" eval 'ctl 1 --json ready | grep -q sync_rollout'
+check "the reason holds" eval 'ctl 1 ready --for human | grep -q "is taken back from all boxes, because of box3: "'
 back() { [ "$(ctl 1 --json config history | jq -r ".versions[0] | \"\(.who) \(.why)\"" | cut -c1-9)" = "sync box3" ]; }
 must "box 1 is back by itself" eventually back
 check "which its audit log says" eval 'ctl 1 --json audit | grep -q "take back version .*box3"'
