@@ -59,8 +59,8 @@ enum {
 
 // `msg` may be changed, with REPLY_HEADROOM bytes before and REPLY_TAILROOM behind it.
 struct frontend_reply {
-	uint8_t *msg;
-	uint16_t len; // 0: there is none, and the client gets nothing
+	uint8_t *msg; // NULL where none came in time, to the session's oldest question
+	uint16_t len; // 0: there is none, and the client gets nothing; `msg` has the question's id
 	uint16_t opt; // offset of the reply's OPT, whose RDATA ends the message; 0: no OPT
 };
 

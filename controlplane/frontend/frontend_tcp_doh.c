@@ -252,6 +252,8 @@ static void on_reply(struct frontend_session *s, const union client_address *,
 	conn_pending_end(c, 1);
 	if (reply->len > 0)
 		end = doh_reply_put(c, reply, now_ms);
+	else if (reply->msg)
+		doh_conn_refuse(h->conn, get_u16(reply->msg), DOH_403, now_ms);
 	else
 		doh_conn_lost(h->conn, now_ms);
 	end = doh_go_on(c, end, now_ms);

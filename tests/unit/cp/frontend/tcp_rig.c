@@ -69,6 +69,7 @@ static enum frontend_outcome engine_ask(struct frontend *, struct frontend_sessi
 	case TCP_LATER:
 	case TCP_LATER_BIG:
 	case TCP_LOST:
+	case TCP_DROPPED:
 		assert_true(later_count < LATER_MAX);
 		later[later_count++] = (struct later){s, id, (char)msg[ORDER_AT]};
 		return FRONTEND_LATER;
@@ -114,6 +115,8 @@ static void on_release(void *)
 	for (unsigned i = later_count; i-- > 0;) {
 		struct frontend_session *s = later[i].session;
 		struct frontend_reply r = reply_make(later[i].id, len_of[later[i].order & 0x7f]);
+		if (later[i].order == TCP_LOST)
+			r.msg = NULL;
 		if (s)
 			s->reply(s, NULL, &r);
 	}

@@ -14,8 +14,9 @@ enum {
 	TCP_LATER_BIG = 'B',
 	TCP_NONE = 'n', // never
 	TCP_BROKEN = 'x',
-	TCP_LOST = 'L', // when the test says so, with no bytes
-	TCP_OPT = 'o',  // at once, with an OPT
+	TCP_LOST = 'L',    // when the test says so: there is no reply
+	TCP_DROPPED = 'd', // then, too: a rule drops it
+	TCP_OPT = 'o',     // at once, with an OPT
 	TCP_BIG_LEN = 20000,
 	TCP_SHORTEST = 13,
 	TCP_LATER_LEN = 12, // of what is said later

@@ -34,6 +34,22 @@ TEST_WITH(test_a_request_waits_for_a_reset_one, tcp_rig_each_start, tcp_rig_each
 	dot_close(d);
 }
 
+// A rule drops the later answer: the older question keeps its own.
+TEST_WITH(test_an_answer_is_dropped_alone, tcp_rig_each_start, tcp_rig_each_end)
+{
+	uint32_t value;
+	struct dot d = http2_start();
+
+	http2_post(d, 1, TCP_LATER);
+	http2_post(d, 3, TCP_DROPPED);
+	tcp_rig_release_at(2);
+	tcp_rig_until(doh.counts.responses[DOH_403], 1);
+	tcp_rig_until(doh.counts.responses[DOH_200], 1);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 3);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
+	dot_close(d);
+}
+
 TEST_WITH(test_the_last_response_leaves_whole, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const uint8_t window[6] = {0, 4, 0, 0, 0, FIRST_WINDOW}, more[4] = {0, 0, 64, 0};
