@@ -3,9 +3,10 @@
 // and others.
 
 #include "dot_rig.h"
+#include "tests/unit/clock_shift.h"
 #include "tests/unit/cp/tls/tls_client.h"
 
-enum { MANY = 900, PADDED = 468 };
+enum { MANY = 900, PADDED = 468, TICKS_MS = 50 };
 
 TEST_WITH(test_queries_over_tls, tcp_rig_each_start, tcp_rig_each_end)
 {
@@ -200,6 +201,25 @@ TEST_WITH(test_too_many_handshakes, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_until(tls.open, 2);
 	dot_close(d);
 	dot_close(live);
+}
+
+// One that the begin of a drain finds in its handshake may ask, as one that comes later.
+TEST_WITH(test_a_handshake_during_a_drain, tcp_rig_each_start, tcp_rig_each_end)
+{
+	dot_start();
+	const int fd = tcp_connect_dot(1);
+	tcp_rig_until(tls.shaking, 1);
+	tcp_rig_drain(FRONTEND_TCP_PARTS);
+	tcp_rig_until(leaving, 0);
+	struct dot d = {fd, tls_side_client(fd, 3, "\3dot")};
+	assert_true(tls_side_turn(d.side));
+	tcp_rig_until(tls.handshakes, 1);
+	(void)poll(NULL, 0, TICKS_MS);
+	dot_echo(d, 1);
+	clock_ahead_by_ms(5000);
+	assert_true(tls_side_ended(d.side));
+	dot_close(d);
+	tcp_rig_until(ended[FRONTEND_TCP_END_drained], 1);
 }
 
 // Connections go on with what they began with.
