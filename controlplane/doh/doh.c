@@ -533,6 +533,14 @@ void doh_conn_expire(struct doh_conn *c, uint64_t now_ms)
 	}
 }
 
+void doh_conn_spare(struct doh_conn *c, uint64_t now_ms)
+{
+	struct doh_stream *s;
+
+	TAILQ_FOREACH (s, &c->in[DOH_RECEIVING], list)
+		s->since_ms = now_ms;
+}
+
 size_t doh_conn_memory(const struct doh_conn *c)
 {
 	return c->memory.bytes;

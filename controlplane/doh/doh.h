@@ -104,4 +104,6 @@ bool doh_conn_owes(const struct doh_conn *c);
 // When doh_conn_expire is due; UINT64_MAX: never.
 uint64_t doh_conn_deadline(const struct doh_conn *c);
 void doh_conn_expire(struct doh_conn *c, uint64_t now_ms);
+// The owner has taken nothing for a while: requests that are not whole have their time from now on.
+void doh_conn_spare(struct doh_conn *c, uint64_t now_ms);
 size_t doh_conn_memory(const struct doh_conn *c);

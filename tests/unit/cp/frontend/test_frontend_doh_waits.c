@@ -2,11 +2,12 @@
 // DNS over HTTP/2: requests that wait for a place, and what is left when a connection ends.
 
 #include "doh_client.h"
+#include "tests/unit/clock_shift.h"
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-enum { REFUSED = 7, CANCEL = 8, FIRST_WINDOW = 16 };
+enum { REFUSED = 7, CANCEL = 8, FIRST_WINDOW = 16, TICKS_MS = 50 };
 
 static void reset(struct dot d, uint32_t stream)
 {
@@ -47,6 +48,32 @@ TEST_WITH(test_an_answer_is_dropped_alone, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_until(doh.counts.responses[DOH_200], 1);
 	assert_int_equal(http2_next(d, DATA, 0, &value), 3);
 	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
+	dot_close(d);
+}
+
+// The rest of a request comes while its connection waits for a place, and is not read.
+TEST_WITH(test_a_request_waits_in_part, tcp_rig_each_start, tcp_rig_each_end)
+{
+	enum { REST = 9 + DOH_QUERY };
+	uint8_t text[2 * HTTP2_POST];
+	uint32_t value;
+
+	tcp_config.queries = 1;
+	struct dot busy = http2_start(), d = http2_connect();
+	http2_post(busy, 1, TCP_LATER);
+	tcp_rig_until_asked(1);
+	size_t n = http2_post_put(text, 1, "/dns-query", TCP_ECHO);
+	n += http2_post_put(text + n, 3, "/dns-query", TCP_ECHO);
+	tls_side_write(d.side, text, n - REST);
+	tcp_rig_until(held, 1);
+	tls_side_write(d.side, text + n - REST, REST);
+	clock_ahead_by_ms(1000 * tcp_config.query_timeout_s);
+	(void)poll(NULL, 0, TICKS_MS);
+	tcp_rig_release();
+	tcp_rig_until(doh.counts.responses[DOH_200], 3);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 3);
+	dot_close(busy);
 	dot_close(d);
 }
 
