@@ -626,7 +626,8 @@ static uint32_t age_of(const char *value, size_t len)
 	return age_s > INT32_MAX ? INT32_MAX : (uint32_t)age_s;
 }
 
-// A status line begins a reply; the reply with a 1xx is followed by another one.
+// A status line begins a reply; the reply with a 1xx is followed by another one. Fields behind the
+// body, of which nothing may have been kept, say nothing of it.
 static void on_header(void *arg, const char *line, size_t len)
 {
 	struct upstream_https_query *q = arg;
@@ -634,6 +635,8 @@ static void on_header(void *arg, const char *line, size_t len)
 	size_t n;
 
 	heard(q);
+	if (q->reply_len > 0)
+		return;
 	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
 		q->is_typed = q->has_age = false;
 		q->age_s = 0;

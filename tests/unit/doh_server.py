@@ -54,6 +54,7 @@ REPLIES = {
     "/status": lambda query: (500, [DNS], answer(query)),
     "/lost": lambda query: (404, [HTML], bytes(70000)),
     "/redirect": lambda query: (302, [("location", "/dns-query")], b""),
+    "/trailer": lambda query: (200, [HTML], answer(query)),
     "/type": lambda query: (200, [HTML], answer(query)),
     "/big": lambda query: (200, [DNS], answer(query) + bytes(70000)),
     "/endless": lambda query: (200, [DNS], answer(query) + bytes(1 << 20)),
@@ -114,9 +115,13 @@ class Connection:
         if not reply:
             return True
         status, extra, text = reply
-        length = [] if path == "/endless" else [("content-length", str(len(text)))]
+        length = [] if path in ("/endless", "/trailer") else [("content-length", str(len(text)))]
         self.h2.send_headers(stream, [(":status", str(status))] + extra + length)
-        self.body(stream, text)
+        if path == "/trailer":  # a type behind the body
+            self.h2.send_data(stream, text)
+            self.h2.send_headers(stream, [DNS], end_stream=True)
+        else:
+            self.body(stream, text)
         if path == "/close":
             self.h2.close_connection()
         return path != "/close"

@@ -67,6 +67,7 @@ static const struct {
 	{"/lost", "HTTP status 404", UPSTREAM_HTTPS_status},
 	{"/redirect", "HTTP status 302", UPSTREAM_HTTPS_status},
 	{"/type", "the reply is no application/dns-message", UPSTREAM_HTTPS_type},
+	{"/trailer", "the reply is no application/dns-message", UPSTREAM_HTTPS_type},
 	{"/big", "a body of more than 65535 bytes", UPSTREAM_HTTPS_body},
 	{"/endless", "a body of more than 65535 bytes", UPSTREAM_HTTPS_body},
 	{"/short", "a body of 3 bytes", UPSTREAM_HTTPS_body},
