@@ -758,6 +758,17 @@ struct upstream_progress upstream_ask_progress(const struct upstream_ask *a)
 	return p;
 }
 
+// Nothing may have been sent: a leg over TLS waits for a connection, or a worker refused a datagram
+// that no socket took either.
+static unsigned wait_of(const struct upstream_leg *leg)
+{
+	const struct upstreams *u = leg->ask->owner;
+
+	return leg->is_tls ? upstream_tls_wait_ms(leg)
+			   : upstream_server_wait_ms(&u->server[leg->server], u->first_timeout_ms,
+				   leg->sends + !leg->sends);
+}
+
 // Closes the leg. The wait for another leg goes on; without one the ask waits for the leg aside.
 static void leg_done(struct upstream_leg *leg)
 {
@@ -771,10 +782,7 @@ static void leg_done(struct upstream_leg *leg)
 		return;
 	struct upstream_leg *aside = a->tcp_wanted ? NULL : leg_aside_promote(a);
 	if (aside && aside->generation == a->owner->generation)
-		upstream_ask_wait(a, aside,
-			upstream_server_wait_ms(&a->owner->server[aside->server],
-				a->owner->first_timeout_ms, aside->sends),
-			clock_mono_ms());
+		upstream_ask_wait(a, aside, wait_of(aside), clock_mono_ms());
 	else
 		ask_next(a);
 }

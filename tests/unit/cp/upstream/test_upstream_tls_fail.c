@@ -254,3 +254,55 @@ TEST_WITH(test_checks_that_are_met_by_an_end, tls_stream_setup, tls_stream_teard
 }
 
 TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)
+
+static int failing_open(void)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct config_upstream *s = rig.config.server;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &(socklen_t){sizeof(a)}), 0);
+	s[1] = s[0];
+	s[0] = (struct config_upstream){.address = socket_here(ntohs(a.sin_port))};
+	rig.config.count = 2;
+	return fd;
+}
+
+static bool fails(const void *arg)
+{
+	const int fd = *(const int *)arg;
+	uint8_t q[600];
+	struct sockaddr_in peer;
+	socklen_t peer_len = sizeof(peer);
+	ssize_t n = recvfrom(fd, q, sizeof(q), 0, (struct sockaddr *)&peer, &peer_len);
+
+	if (n < DNS_HEADER_LEN)
+		return false;
+	put_u16(q + 2, DNS_FLAG_QR | DNS_RCODE_SERVFAIL);
+	put_u16(q + 10, 0);
+	return sendto(fd, q, question_end(q), 0, (struct sockaddr *)&peer, peer_len) > 0;
+}
+
+static bool has_reply(const void *)
+{
+	return rig.steps[TRACE_reply] == 1;
+}
+
+// The other server of its race has failed, and the query still waits for a connection.
+TEST_WITH(test_no_connection_in_a_race, tls_stream_setup, tls_stream_teardown)
+{
+	STREAM_CONFIGURE(socket_uses, 1);
+	ask_more(UPSTREAM_STREAMS_EACH);
+	int other = failing_open();
+	STREAM_CONFIGURE(race, 2);
+	ask_more(1);
+	assert_int_equal(streams().waiting, 1);
+	wait_for(fails, &other);
+	wait_for(has_reply, NULL);
+	clock_turn(100);
+	assert_int_equal(rig.steps[TRACE_timed_out], 0);
+	assert_int_equal(rig.steps[TRACE_udp_sent], 1);
+	rig.steps[TRACE_udp_sent] = 0;
+	close(other);
+}
