@@ -615,6 +615,7 @@ int views_new(struct views **out, const struct upstream_shared *shared,
 static void view_end(struct views *v, struct view *one)
 {
 	view_names_end(&one->names);
+	view_names_end(&one->next);
 	if (one->own) {
 		struct upstream_totals t;
 		upstreams_totals(one->upstreams, &t);
@@ -766,13 +767,29 @@ static int view_make(struct views *v, const struct config *c, const struct view_
 	return 0;
 }
 
+// Makes the names of a view that stays: the policy of its zones is no part of its hash.
+static int view_renew(struct views *v, const struct config_group *group, struct view *one)
+{
+	struct view_names made;
+	int rc = view_names_make(v->forwards, group, &made);
+
+	if (rc < 0)
+		return rc;
+	view_names_end(&one->next);
+	one->next = made;
+	one->has_next = true;
+	return 0;
+}
+
 // Finds or makes the view of a definition; a new view has no number yet.
 static int view_of(
 	struct views *v, const struct config *c, const struct view_definition *d, struct view **out)
 {
 	uint64_t hash = view_definition_hash(d);
 	*out = find_hash(v, hash);
-	return *out ? 0 : view_make(v, c, d, hash, out);
+	if (!*out)
+		return view_make(v, c, d, hash, out);
+	return d->group ? view_renew(v, d->group, *out) : 0;
 }
 
 // The views of all groups by the groups' numbers; everyone is number 0.
@@ -799,9 +816,13 @@ static int views_choose(struct views *v, const struct config *c, struct chosen *
 
 static void views_undo(struct views *v)
 {
-	for (unsigned i = 1; i < VIEWS_MAX; i++)
-		if (v->one[i].live && v->one[i].number == 0)
-			view_end(v, &v->one[i]);
+	for (unsigned i = 1; i < VIEWS_MAX; i++) {
+		struct view *one = &v->one[i];
+		view_names_end(&one->next);
+		one->has_next = false;
+		if (one->live && one->number == 0)
+			view_end(v, one);
+	}
 }
 
 static void view_apply(
@@ -809,6 +830,12 @@ static void view_apply(
 {
 	if (one == &v->one[0])
 		return;
+	if (one->has_next) {
+		view_names_end(&one->names);
+		one->names = one->next;
+		one->next = (struct view_names){0};
+		one->has_next = false;
+	}
 	if (one->number == 0) {
 		unsigned known = number_known(v, one->hash);
 		one->number = (uint16_t)(known ? known : number_next(v));

@@ -116,6 +116,28 @@ TEST_WITH(test_groups, setup, teardown)
 	assert_int_equal(set->race, 1);
 }
 
+static const struct upstreams *set_of_group(unsigned i)
+{
+	return views_zone(views, views_of_group(views, 0), &zone[i].name)->set->upstreams;
+}
+
+// The view of a group stays, and its zones have the servers of the new configuration.
+TEST_WITH(test_zones_of_a_group, setup, teardown)
+{
+	config.forward_count = 0;
+	config.group_count = 1;
+	group[0].forwards = zone;
+	group[0].forward_count = 2;
+	assert_int_equal(views_configure(views, &config, 1000), 0);
+	const struct view *view = views_of_group(views, 0);
+	assert_int_equal(set_of_group(0)->policy, UPSTREAM_LATENCY);
+	zone[0].pick = (struct config_pick){.has_policy = true, .policy = UPSTREAM_FAILOVER};
+	assert_int_equal(views_configure(views, &config, 2000), 0);
+	assert_ptr_equal(views_of_group(views, 0), view);
+	assert_int_equal(set_of_group(0)->policy, UPSTREAM_FAILOVER);
+	assert_int_equal(set_of_group(1)->policy, UPSTREAM_LATENCY);
+}
+
 // Answers of another root are no answers of this one.
 TEST_WITH(test_root_hints, setup, teardown)
 {
