@@ -346,9 +346,10 @@ void frontend_tcp_drain(struct frontend_tcp *t)
 		return;
 	t->drain = drain;
 	if (begins || ends)
-		t->count.leaving = begins ? t->count.open - t->count.tls.shaking : 0;
+		t->count.leaving = begins ? t->count.open : 0;
 	TAILQ_FOREACH (c, &t->by_use, by_use) {
-		c->is_leaving = (begins && !c->shaking) || (c->is_leaving && !ends);
+		c->is_leaving = begins || (c->is_leaving && !ends);
+		c->is_late = (begins && c->shaking) || (c->is_late && !ends);
 		c->turn_ms = 0; // each has its turn to end, no check of its reader
 		conn_arm(c);
 	}

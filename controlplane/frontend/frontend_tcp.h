@@ -47,7 +47,8 @@
 //   would be a reset, which can lose replies that the client has not read.
 // * A drain of the box (weirctl drain): connections end in the same way, those that are idle at
 //   once. A client that comes meanwhile, or is in its TLS handshake at the begin, has
-//   CONN_DRAINED_MS for its questions.
+//   CONN_DRAINED_MS for its questions, from the end of its handshake on. The drain waits for the
+//   second kind, too.
 // At most TCP_ENDS_A_TICK expired connections end in each tick of the wheel, the others in later
 // ticks: other work does not wait for ten thousand that a lower tcp.idle_timeout ends. An iteration
 // of the loop accepts 64 new connections, 256 messages, and 32 of one connection, so that answers

@@ -581,7 +581,8 @@ static enum frontend_tcp_end handshake_done(struct frontend_conn *c)
 	s->handshakes++;
 	s->resumed += tls_conn_is_resumed(c->tls);
 	s->certified += tls_conn_is_certified(c->tls);
-	conn_touch(c, clock_mono_ms());
+	c->serves_ms = clock_mono_ms();
+	conn_touch(c, c->serves_ms);
 	return c->speaks->begin ? c->speaks->begin(c) : FRONTEND_TCP_OPEN;
 }
 
@@ -675,7 +676,7 @@ static uint64_t conn_drain_end(const struct frontend_conn *c)
 {
 	if (c->tcp->drain == FRONTEND_TCP_STAYS)
 		return UINT64_MAX;
-	return c->is_leaving ? 0 : c->age.since_ms + CONN_DRAINED_MS;
+	return c->is_leaving && !c->is_late ? 0 : c->serves_ms + CONN_DRAINED_MS;
 }
 
 // When tcp.connection_age is over, or a drain ends the connection; UINT64_MAX: no limit, or the
@@ -993,7 +994,7 @@ bool conn_start(struct frontend_tcp *t, const struct tcp_arrival *a, struct tcp_
 		&c->writable, loop_base(t->loop), a->fd, EV_WRITE | EV_PERSIST, conn_writable, c);
 	TAILQ_INSERT_TAIL(&t->by_use, c, by_use);
 	TAILQ_INSERT_TAIL(&client->conns, c, by_client);
-	c->used_ms = clock_mono_ms();
+	c->used_ms = c->serves_ms = clock_mono_ms();
 	age_add(&t->ages, &c->age);
 	if (++t->count.open > t->count.open_max)
 		t->count.open_max = t->count.open;

@@ -132,7 +132,7 @@ enum {
 	CONN_ON_ITS_WAY = 4096, // bytes in the kernel that weir's end of a connection does not drop
 	CONN_PARTING_MS = 2000, // time for the client to close, when all is answered
 	CONN_LOOK_MS = 500,     // interval of checks whether the client has read
-	CONN_DRAINED_MS = 5000, // life of a connection that comes during a drain
+	CONN_DRAINED_MS = 5000, // for the questions of one that comes during a drain
 	CONN_MESSAGES_A_TURN = 32,
 };
 
@@ -166,8 +166,10 @@ struct frontend_conn {
 	struct age_link age;
 	bool gave_place, gave_client_place; // the connection that replaces it has its place
 	bool is_leaving;                    // open since before the drain, which has yet to end it
+	bool is_late;                       // leaving, and in its TLS handshake as the drain began
 	bool keepalive;                     // the client asked how long it may be silent
 	uint64_t used_ms;                   // time of its last question or reply
+	uint64_t serves_ms;                 // since when it may ask
 	uint64_t turn_ms;                   // when it ends or is checked; 0: not set
 	uint64_t message_ms;                // time of the first byte of what is in `in`
 	uint64_t drain_ms;                  // begin of the present CONN_DRAIN_MS
