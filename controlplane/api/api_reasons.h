@@ -76,7 +76,8 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 	X(sync_primary, warning,                                                                  \
 		"Check the way to the primary and its control.listen: weirctl fleet status.")     \
 	X(sync_version, warning,                                                                  \
-		"Correct what the text names: the primary needs another version or a signature.") \
+		"Correct what the text names: room on this box's disk, or another version or a "  \
+		"signature of the primary.")                                                      \
 	X(sync_rollout, warning,                                                                  \
 		"Stopped: weirctl fleet apply continues it. Taken back: correct the change or "   \
 		"give it up, then weirctl fleet apply.")                                          \

@@ -69,7 +69,7 @@ struct api {
 	gid_t group;       // group of operators; (gid_t)-1: only root and this user
 	uint64_t start_ms;
 	LIST_HEAD(, api_tail) tails; // api_log.c
-	uint64_t tails_refused;      // streams refused: a network user's places were used up
+	uint64_t tails_refused;      // streams refused: all places, or a user's, are used up
 	struct mem_watch *watch;
 	struct heap_baselines *baselines;
 	struct api_scrape scrape;

@@ -190,20 +190,20 @@ static void stored(struct version_job *job, int err)
 	struct app *a = job->app;
 	struct apply *p = &a->versions->apply;
 	p->is_stored = err == 0;
-	if (err < 0) {
-		a->versions->status.not_stored++;
+	if (err < 0)
 		snprintf(p->store_why, sizeof(p->store_why), "%s", job->why);
-	}
-	snprintf(a->versions->status.store_why, sizeof(a->versions->status.store_why), "%s",
-		job->why);
-	app_versions_job_free(job);
 	if (p->needs_room && (err == -ENOSPC || err == -EDQUOT)) {
+		app_versions_job_free(job);
 		config_free(p->config);
 		p->config = NULL;
 		a->versions->newest--;
 		not_taken(a, err, p->store_why);
 		return;
 	}
+	a->versions->status.not_stored += err < 0;
+	snprintf(a->versions->status.store_why, sizeof(a->versions->status.store_why), "%s",
+		job->why);
+	app_versions_job_free(job);
 	candidate_take(a);
 }
 

@@ -164,8 +164,8 @@ int version_store_room(const char *folder, const struct config_version *v,
 	const uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (room >= need || fs.f_blocks == 0)
 		return 0;
-	snprintf(why, FILE_WRITE_WHY_MAX, "%.120s: %s: a version needs %u KiB, and %u KiB are free",
-		folder, strerror(ENOSPC), (unsigned)(need >> 10), (unsigned)(room >> 10));
+	snprintf(why, FILE_WRITE_WHY_MAX, "%.120s: %s: a version needs %u KiB", folder,
+		strerror(ENOSPC), (unsigned)(need >> 10));
 	return -ENOSPC;
 }
 
