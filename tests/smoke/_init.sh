@@ -41,6 +41,18 @@ with open(sys.argv[1], "r+b") as file:
     file.write(struct.pack("<Q", now + int(float(sys.argv[2]) * 1e6)))' "$WEIR_CLOCK" "$1"
 }
 
+# later SECONDS: as `ahead`, in steps in which no heartbeat of a process is missed, for tests in which health is watched
+later() {
+	[ -n "${WEIR_CLOCK-}" ] || { sleep "$1"; return; }
+	$python - "$WEIR_CLOCK" "$1" <<-'END'
+		import mmap, struct, sys, time
+		with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 8) as clock:
+		    for _ in range(round(float(sys.argv[2]) / 0.8)):
+		        clock[:] = struct.pack("<Q", *(us + 800000 for us in struct.unpack("<Q", clock[:])))
+		        time.sleep(0.15)
+	END
+}
+
 lab=$root/tools/lab
 controlplane=${WEIR_CONTROLPLANE:-$WEIR_BUILD/controlplane/weir-controlplane} # words; tools/leaks has its own
 patience=${WEIR_PATIENCE:-1}

@@ -5,16 +5,6 @@
 # WEIR_BUILD: a build with fault points
 . "$(dirname "$0")/fleet_pair.sh"
 
-# later SECONDS: as `ahead`, in steps in which no heartbeat of a process is missed, as health is watched
-later() {
-	$python - "$WEIR_CLOCK" "$1" <<-'END'
-		import mmap, struct, sys, time
-		with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 8) as clock:
-		    for _ in range(round(float(sys.argv[2]) / 0.8)):
-		        clock[:] = struct.pack("<Q", *(us + 800000 for us in struct.unpack("<Q", clock[:])))
-		        time.sleep(0.12)
-	END
-}
 latest=1 # box 1 blocks the names ok-1 to ok-N
 change() { # box 1 blocks one more, and does not watch its health
 	latest=$((latest + 1))
@@ -62,9 +52,9 @@ must "box 2 gets a clock and a disk of its own" eval 'stop2 && small_disk && sta
 must "and holds the version" catches_up
 
 echo "# cut off for an hour"
-cut() { ip rule add pref 2 lookup local && ip rule add pref 1 ipproto tcp dport 9961 unreachable && ip rule del pref 0; }
+cut_off() { ip rule add pref 2 lookup local && ip rule add pref 1 ipproto tcp dport 9961 unreachable && ip rule del pref 0; }
 before=$(in_force)
-must "the way to the primary is cut" cut
+must "the way to the primary is cut" cut_off
 ahead 31 # the poll that box 1 held ends
 check "box 2 says why" eventually eval '[ -n "$(why)" ]'
 for minutes in 20 20 19; do
@@ -151,13 +141,17 @@ steps=(
 	"version_settled:1 - which is stored"
 	"store_synced:2 sync.tmp and not noted, nor reported"
 )
-alive() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(cut -d' ' -f1 "$(folder 2)/controlplane.pid")/status"; }
+# ended: the control plane of box 2 did so by itself
+ended() {
+	local pid
+	read -r pid _ <"$(folder 2)/controlplane.pid" && [ -n "$pid" ] && ! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$pid/status"
+}
 dies() { # dies FILE NEXT_SITE: at the site that it was started with, and is started with the next
 	local file=${1/N/$(($(history | jq '.versions[0].number') + 1))}
 	before=$(in_force)
 	ln -s "$([ "$1" = - ] && echo / || echo "$state/$file")" $tmp/armed
-	change || return
-	eventually eval 'later 3; ! alive' || return
+	! ended && change || return
+	eventually eval 'later 3; ended' || return
 	rm $tmp/armed
 	"$lab" --name 2 kill controlplane # what is left of it
 	start2 "$2" || return

@@ -49,6 +49,7 @@ load_end() {
 	stream_lost=$(jq '[.tcp, .dot, .doh | .lost] | add' $tmp/streams.json)
 	echo "# $1: $seconds s, UDP $udp_sent sent, $udp_lost lost ($((udp_sent / seconds))/s); $(jq -c 'del(.losses)' $tmp/streams.json)"
 	jq -c '.losses[:12][]' $tmp/streams.json | sed 's/^/# lost: /'
+	crossed=$(jq '[.tcp, .dot, .doh | .crossed] | add' $tmp/streams.json)
 	lost=$((udp_lost + stream_lost)) sent=$((udp_sent + stream_sent))
 }
 # no_loss WHAT
@@ -56,6 +57,7 @@ no_loss() {
 	load_end "$1"
 	check "$1: $((sent / seconds)) q/s" test $sent -gt $((rate * seconds * 8 / 10))
 	same "$1: queries lost" 0 "$lost"
+	check "$1: $crossed queries crossed an end of their connection" test $crossed -le $((stream_sent / 20000 + 1))
 }
 
 must "the fleet is up" fleet up

@@ -56,7 +56,7 @@ umask 077
 must "a token" eval 'ctl 1 token create box2 --role sync >$dir/box2.token 2>$tmp/said'
 sed -i "s|^  name: box2|&\n  primary: https://127.0.0.1:9961\n  token_file: $dir/box2.token\n  ca_file: $dir/ca.pem|" "$(folder 2)/weir.yaml"
 must "box 2 gets a primary" restart 2
-must "it takes the configuration" eventually eval 'ahead 2; held'
+must "it takes the configuration" eventually eval 'later 2; held'
 must "and blocks by the list" eventually is 2 ads-1.fleet.test NXDOMAIN
 same "whose server saw nothing of it" 1 "$(requests)"
 same "a secondary hands out none" 409 "$(list_code 2)"

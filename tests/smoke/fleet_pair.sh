@@ -14,7 +14,7 @@ held() { [ "$(fleet 1 '.primary.boxes[] | select(.name == "box2") | "\(.current)
 reported() { [ "$(fleet 1 '.primary.boxes[] | select(.name == "box2") | .result')" = "$1" ]; }
 reason() { fleet 1 '.primary.boxes[] | select(.name == "box2") | .reason'; }
 watched() { [ "$(ctl "$1" --json status | jq .controlplane.config_version.watch_left_s)" -gt 0 ]; }
-settles() { eventually eval "ahead 3; ! watched $1"; } # the health watch of a version takes 10 s
+settles() { eventually eval "later 3; ! watched $1"; } # the health watch of a version takes 10 s
 has_reason() { ctl "$1" --json ready | jq -e --arg id "$2" '[.. | objects | select(.id? == $id)] | length > 0'; }
 restart() { "$lab" --name "$1" stop controlplane && "$lab" --name "$1" start controlplane; }
 
@@ -75,17 +75,17 @@ apply() { # apply BOX: its file, while the clock goes on
 	ctl "$1" config apply >$tmp/apply.$1 2>&1 &
 	apply=$!
 	while kill -0 $apply 2>/dev/null; do
-		! watched "$1" || ahead 4 # a connection of the API lives for 30 s
+		! watched "$1" || later 4 # a connection of the API lives for 30 s
 		sleep 0.3
 	done
 	wait $apply || { cat $tmp/apply.$1 && false; }
 }
 must "box 2 gets a primary" apply 2
-must "it takes the primary's configuration" eventually eval 'ahead 2; held'
+must "it takes the primary's configuration" eventually eval 'later 2; held'
 same "by sync" sync "$(ctl 2 --json config history | jq -r 'first(.versions[] | select(.what | startswith("sync"))).who')"
 check "a name resolves" eventually is 2 ok-1.fleet.test NOERROR
 must "box 1 blocks it" ctl 1 deny ok-1.fleet.test
 must "box 1 does" eventually is 1 ok-1.fleet.test NXDOMAIN
 must "its health holds" settles 1
 must "then box 2 blocks it, too" eventually is 2 ok-1.fleet.test NXDOMAIN
-must "and holds" eventually eval 'ahead 2; held'
+must "and holds" eventually eval 'later 2; held'

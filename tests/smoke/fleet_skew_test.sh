@@ -26,7 +26,7 @@ for other in $((protocol - 1)) $((protocol + 1)); do
 	same "protocol $other is refused" 400 "$(poll $other 9.9)"
 	check "and both are named" grep -q "protocol $other, this box $protocol: install one version" $tmp/body
 done
-must "the health of this box holds" eventually eval 'ahead 3; [ "$(poll $protocol 9.9.0+newer)" = 200 ]'
+must "the health of this box holds" eventually eval 'later 3; [ "$(poll $protocol 9.9.0+newer)" = 200 ]'
 same "the other version is shown" 9.9.0+newer "$(fleet '.primary.boxes[] | select(.name == "peer") | .software')"
 check "and nobody gets a plan for a box without an address" eval '! weirctl fleet upgrade --plan >$tmp/plan 2>&1 && grep -q "no address" $tmp/plan'
 
@@ -39,7 +39,7 @@ cat >>$config <<END
 sync: {name: box2, primary: "https://127.0.0.1:9971", token_file: $dir/token, ca_file: $dir/ca.pem, own: [upstreams, local]}
 END
 must "this box follows it" weirctl config apply --keep
-must "it takes a version, and ignores a field that it does not know" eventually eval 'ahead 3; polled held'
+must "it takes a version, and ignores a field that it does not know" eventually eval 'later 3; polled held'
 check "the version is in force" eventually blocks newer.test
 refuses() { # refuses WHAT NAME VERSION
 	must "it refuses $1" eventually eval "ahead 1; polled refused && [ \$(jq -r .version $tmp/polled) = $3 ]"
@@ -53,7 +53,7 @@ refuses "a key that only the newer weir knows" newer_key 6
 offer '{version: 7, text: "blocking:\n  deny: [newer.test]\nnewer_section: {a: 1}\n"}'
 refuses "a section that only the newer weir knows" newer_section 7
 offer '{version: 8, text: "blocking:\n  deny: [again.test]\n"}'
-must "it takes the next version without them" eventually eval 'ahead 3; polled held && blocks again.test'
+must "it takes the next version without them" eventually eval 'later 3; polled held && blocks again.test'
 offer '{version: 9, text: "blocking:\n  deny: [newer.test]\n", skew: 1}'
 check "a newer protocol is named" eventually eval 'ahead 1; fleet .secondary.why | grep -q "protocol $((protocol + 1)), this box $protocol: install one version"'
 check "it serves on" blocks again.test
@@ -71,7 +71,7 @@ must "and starts on them" "$lab" start controlplane
 check "a newer version of the configuration is passed over" eventually blocks again.test
 check "it says so" eval "log_since controlplane | tee $tmp/since | grep -q '$((newest + 1))[.]version'"
 check "so does the epoch's file" grep -q 'state/sync cannot be used' $tmp/since
-must "it follows the primary as before" eventually eval 'ahead 3; polled held'
+must "it follows the primary as before" eventually eval 'later 3; polled held'
 
 echo "# a data plane of another ABI version"
 must "the data plane stops" "$lab" stop dataplane

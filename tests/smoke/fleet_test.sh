@@ -19,7 +19,7 @@ for name in first second; do must "a key" openssl genpkey -algorithm ed25519 -ou
 chmod 644 $dir/first.key $dir/second.key # of a lab
 sed -i "s|^  name: box2|&\n  trusted_keys: [$(public first)]|" "$(folder 2)/weir.yaml"
 must "box 2 trusts a key" apply 2
-check "it says what the primary lacks" eventually eval 'ahead 5; fleet 2 .secondary.why | grep -q "is not signed: set sync.sign_key_file"'
+check "it says what the primary lacks" eventually eval 'later 5; fleet 2 .secondary.why | grep -q "is not signed: set sync.sign_key_file"'
 check "as a reason" has_reason 2 sync_version
 must "box 1 blocks another name" ctl 1 deny ok-7.fleet.test
 must "which its health holds with" settles 1
@@ -31,8 +31,8 @@ check "box 2 says so" eventually eval 'ahead 20; fleet 2 .secondary.why | grep -
 same "and takes nothing" NOERROR "$(result 2 ok-7.fleet.test)"
 sed -i "s|$(public first)|&, $(public second)|" "$(folder 2)/weir.yaml"
 must "it trusts that key, too" apply 2
-must "then it blocks the name" eventually eval 'ahead 5; is 2 ok-7.fleet.test NXDOMAIN'
-must "and holds" eventually eval 'ahead 2; held'
+must "then it blocks the name" eventually eval 'later 5; is 2 ok-7.fleet.test NXDOMAIN'
+must "and holds" eventually eval 'later 2; held'
 check "without a reason" eventually eval '! has_reason 2 sync_version'
 
 echo "# the primary is away"
@@ -44,14 +44,14 @@ check "and still blocks" eventually is 2 ok-1.fleet.test NXDOMAIN
 ahead 310
 check "after five minutes it is a reason" eventually has_reason 2 sync_primary
 must "box 1 is back" "$lab" --name 1 start controlplane
-must "box 2 sees it" eventually eval 'ahead 5; held'
+must "box 2 sees it" eventually eval 'later 5; held'
 check "and the reason is gone" eventually eval '! has_reason 2 sync_primary'
 
 echo "# a version that box 2 refuses"
 printf '  own: [blocking]\n' >$tmp/own
 sed -i "/^  name: box2/r $tmp/own" "$(folder 2)/weir.yaml"
 must "box 2 keeps its lists" apply 2
-must "it holds with them" eventually eval 'ahead 2; held'
+must "it holds with them" eventually eval 'later 2; held'
 echo more.test >$dir/more.txt
 sed -i "s|^  lists:|&\n    - name: more\n      path: $dir/more.txt|" "$(folder 1)/weir.yaml"
 printf 'groups:\n  - name: kids\n    clients: [198.18.7.0/24]\n    lists: [more]\n' >>"$(folder 1)/weir.yaml"
@@ -66,7 +66,7 @@ sleep 2
 same "and does not try again" "$before" "$(fleet 2 .secondary.refused)"
 sed -i '/^groups:/,$d' "$(folder 1)/weir.yaml"
 must "box 1 without the group" apply 1
-must "box 2 holds again" eventually eval 'ahead 2; held'
+must "box 2 holds again" eventually eval 'later 2; held'
 
 echo "# box 2 is killed while it takes a version"
 must "box 1 blocks another name" ctl 1 deny ok-2.fleet.test
@@ -74,7 +74,7 @@ must "its health holds" settles 1
 must "box 2 takes it" eventually is 2 ok-2.fleet.test NXDOMAIN # its watch goes on
 must "and is killed" "$lab" --name 2 kill controlplane
 must "it starts" "$lab" --name 2 start controlplane
-must "and holds the version in the end" eventually eval 'ahead 5; held'
+must "and holds the version in the end" eventually eval 'later 5; held'
 check "it blocks that name" eventually is 2 ok-2.fleet.test NXDOMAIN
 
 echo "# promotion"
@@ -83,7 +83,7 @@ same "with an epoch of its own" "2 null" "$(fleet 2 '"\(.epoch) \(.secondary)"')
 sed -i "s|^  name: box1|&\n  primary: https://127.0.0.1:9962\n  token_file: $dir/box1.token\n  ca_file: $dir/ca.pem|" "$(folder 1)/weir.yaml"
 must "box 1 follows it" apply 1
 follows() { [ "$(fleet 1 '"\(.epoch) \(.secondary.primary) \(.secondary.result)"')" = "2 box2 held" ]; }
-must "and has its epoch" eventually eval 'ahead 5; follows'
+must "and has its epoch" eventually eval 'later 5; follows'
 must "box 1 restarts" restart 1
 check "and knows the epoch" eventually follows
 same "box 2 hands nothing out after a higher epoch" 409 "$(report 2 box1 9)"

@@ -55,7 +55,7 @@ must "box 1 has a list, a record, a group and an entry" eval 'ctl 1 group create
 sed -i "s|^  name: box2|&\n  primary: https://127.0.0.1:9961\n  token_file: $dir/box2.token\n  ca_file: $dir/ca.pem|" "$(folder 2)/weir.yaml"
 must "box 2 gets a primary" restart 2
 held() { [ "$(fleet 1 '.primary.boxes[] | select(.name == "box2") | "\(.current) \(.result)"')" = "true held" ]; }
-must "it holds the primary's configuration" eventually eval 'ahead 2; held'
+must "it holds the primary's configuration" eventually eval 'later 2; held'
 clocks_agree() { [ "$(fleet 1 '[.primary.boxes[].clock_ms | fabs] | max < 1000')" = true ]; }
 ahead 31 # both have polled since the clock was moved
 must "their clocks agree" eventually clocks_agree
@@ -72,12 +72,12 @@ must "box 2 goes" "$lab" --name 2 stop controlplane
 while sleep 2; do report box2 1 box1 >/dev/null; done &
 reports=$!
 must "box 1 blocks another name" ctl 1 deny roll.test
-must "which its health holds with" eventually eval 'ahead 3; [ "$(ctl 1 --json status | jq .controlplane.config_version.watch_left_s)" = 0 ]'
+must "which its health holds with" eventually eval 'later 3; [ "$(ctl 1 --json status | jq .controlplane.config_version.watch_left_s)" = 0 ]'
 check "its roll-out is there, stops and goes on" browse login "$(shows fleet)" "$(has 'goes out since')" "do:(window.confirm = () => true, $(press Stop))" "$(has 'is stopped since')" "$(has 'Continue')" \
 	"do:$(press Continue)" "$(has 'goes out since')"
 kill $reports
 must "box 2 is back" "$lab" --name 2 start controlplane
-must "it holds the version" eventually eval 'ahead 2; held'
+must "it holds the version" eventually eval 'later 2; held'
 check "then it has ended" browse login "$(shows fleet)" "$(has 'is handed out to all boxes')"
 # boxes ROLLOUT: a stub of GET /fleet in this page alone, and what is posted in window.sent
 stub() {
