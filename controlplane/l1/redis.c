@@ -168,10 +168,13 @@ static void ask_now(struct redis_ask *a)
 // +switch-master reports a change at once. The node's log-in checks that it is a master (ROLE),
 // since a sentinel may be behind (Redis Sentinel client guidelines).
 
+enum { MASTER_NAME_MAX = 100 }; // bytes of redis.master_name (config_keys.h)
+
 struct sentinel {
 	struct redis_ask ask;
 	struct redis_sub sub;
 	struct redis_command command;
+	char name[MASTER_NAME_MAX + 1]; // asked for, also after the configuration has gone
 };
 
 static bool sentinel_where(struct redis *r, unsigned i, struct redis_login *out)
@@ -277,9 +280,10 @@ static int sentinel_start(struct redis *r)
 	if (!s)
 		return -ENOMEM;
 	r->topology_state = s;
+	snprintf(s->name, sizeof(s->name), "%s", r->c->master_name);
 	s->command = (struct redis_command){.count = 3,
 		.word = {{"SENTINEL", 8}, {"get-master-addr-by-name", 23},
-			{r->c->master_name, strlen(r->c->master_name)}}};
+			{s->name, strlen(s->name)}}};
 	s->ask.owner = r;
 	s->ask.command = &s->command;
 	s->ask.where = sentinel_where;
@@ -759,10 +763,11 @@ static void errors_take(struct redis_call *call, const struct redis_reply *reply
 	}
 }
 
-// Sends the call again to the node that MOVED or ASK names. True: the call is in flight again.
+// Sends the call again to the node that MOVED or ASK names, unless the client has left the call's
+// node meanwhile. True: the call is in flight again.
 static bool call_again(struct redis *r, struct redis_call *call)
 {
-	if (!call->copy || !call->moved_to.port || call->late
+	if (!call->copy || !call->moved_to.port || call->late || call->node->retired_ms
 		|| call->redirects >= REDIS_REDIRECTS_MAX)
 		return false;
 	struct redis_node *node = redis_node_find(r, &call->moved_to);

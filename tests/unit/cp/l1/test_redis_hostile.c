@@ -30,6 +30,7 @@ struct fake {
 
 static struct fake fake;
 static struct redis_rig rig;
+static const char *slots; // what a cluster says to CLUSTER SLOTS; NULL: no cluster
 
 static unsigned commands_in(const char *buf, size_t n)
 {
@@ -62,6 +63,10 @@ static void on_heard(evutil_socket_t fd, short, void *)
 		return;
 	}
 	fake.bytes_heard += (uint64_t)n;
+	if (slots && memmem(buf, (size_t)n, "SLOTS", 5)) {
+		say(fd, slots, strlen(slots));
+		return;
+	}
 	bool login = fake.polite_login && memmem(buf, (size_t)n, "SETNAME", 7);
 	if (fake.silent)
 		return;
@@ -100,8 +105,24 @@ static int setup(void **)
 	return 0;
 }
 
+static int setup_cluster(void **)
+{
+	fake = (struct fake){.polite_login = true, .times = 1};
+	fake.listen_fd = loopback_listen(&fake.port);
+	slots = text_from(
+		"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%u\r\n", fake.port);
+	rig.config.connections = 1;
+	redis_rig_start(&rig, REDIS_MODE_CLUSTER, fake.port);
+	fake.accept = event_new(
+		loop_base(rig.loop), fake.listen_fd, EV_READ | EV_PERSIST, on_accept, NULL);
+	event_add(fake.accept, NULL);
+	redis_rig_await(&rig, "up", 2000);
+	return 0;
+}
+
 static int teardown(void **)
 {
+	slots = NULL;
 	event_free(fake.accept);
 	for (unsigned i = 0; i < fake.peers; i++) {
 		event_free(fake.heard[i]);
@@ -356,6 +377,26 @@ TEST_WITH(test_does_not_read, setup, teardown)
 	redis_free(rig.redis);
 	rig.redis = NULL;
 	assert_int_equal(s.ends, given);
+}
+
+// The rest of a transaction that is to go elsewhere comes when the client has been switched off.
+TEST_WITH(test_a_redirect_after_the_end, setup_cluster, teardown)
+{
+	static const char begin[] = "+OK\r\n-MOVED 1 127.0.0.1:1\r\n",
+			  rest[] = "+QUEUED\r\n-EXECABORT no\r\n";
+	struct redis_seen s = {0};
+	lie(begin, sizeof(begin) - 1, 1);
+	assert_true(redis_rig_give(&rig, "SET k 1 | EXPIRE k 9", &s));
+	redis_rig_turn(&rig, 20);
+	assert_int_equal(s.ends, 0);
+	struct config_redis off = rig.config;
+	off.mode = REDIS_MODE_OFF;
+	redis_configure(rig.redis, &off);
+	for (unsigned i = 0; i < fake.peers; i++)
+		say(fake.fd[i], rest, sizeof(rest) - 1);
+	redis_rig_turn(&rig, 50);
+	assert_int_equal(s.ends, 1);
+	assert_int_equal(s.end, REDIS_REFUSED);
 }
 
 TEST(test_errors)

@@ -2,6 +2,7 @@
 
 // The client behind a real sentinel that watches a real master and its replica.
 
+#include "controlplane/l1/redis_internal.h"
 #include "redis_rig.h"
 
 static struct redis_server server[2], sentinel;
@@ -98,6 +99,23 @@ TEST_WITH(test_killed_master, setup, teardown)
 	await_failover(15000);
 	assert_server(server[1].port);
 	assert_string_equal(redis_rig_do(&rig, "GET k").text, "2");
+	redis_rig_stop(&rig);
+}
+
+// A reload that leaves the client as it is frees the texts that it began with.
+TEST_WITH(test_a_reload_between_two_questions, setup, teardown)
+{
+	char first[] = "weir", second[] = "weir";
+	rig.config.master_name = first;
+	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
+	redis_rig_await(&rig, "up", 3000);
+	struct config_redis reloaded = rig.config;
+	reloaded.master_name = second;
+	redis_configure(rig.redis, &reloaded);
+	memcpy(first, "gone", 4);
+	rig.redis->topology->trouble(rig.redis, NULL); // it asks for the master again
+	redis_rig_turn(&rig, 1500);
+	assert_false(rig.redis->unreachable);
 	redis_rig_stop(&rig);
 }
 
