@@ -44,6 +44,7 @@ struct l1_sweep {
 	char lock[L1_INDEX_MAX];
 	enum sweep_step step;
 	bool failed, evicting;
+	bool is_elsewhere;    // another box has the lock
 	unsigned outstanding; // replies that this step still waits for
 	uint64_t started_ms, puts_then;
 	unsigned shard;
@@ -316,10 +317,8 @@ static void on_owner(void *arg, enum redis_end end, const struct redis_reply *re
 			sweep_done, s);
 	} else if (owner && (len != strlen(s->token) || memcmp(owner, s->token, len) != 0)) {
 		s->status.elsewhere++;
-		s->status.failed_in_a_row = 0; // another box does it
-		s->step = SWEEP_IDLE;
-		s->outstanding = 0;
-		return;
+		s->status.failed_in_a_row = 0;
+		s->is_elsewhere = true;
 	}
 	sweep_replied(s, owner != NULL);
 }
@@ -339,7 +338,7 @@ static void round_begin(struct l1_sweep *s)
 	s->started_ms = clock_mono_ms();
 	l1_meta_name(s->l1, "sweep", s->lock);
 	s->step = SWEEP_LOCK;
-	s->failed = false;
+	s->failed = s->is_elsewhere = false;
 	const struct redis_command take = {6,
 		{word("SET"), word(s->lock), word(s->token), word("NX"), word("EX"), word("15")}};
 	const struct redis_command look = {2, {word("GET"), word(s->lock)}};
@@ -448,7 +447,9 @@ static void step_next(struct l1_sweep *s)
 {
 	while (s->outstanding == 0 && s->step != SWEEP_IDLE) {
 		bool nothing = s->step == SWEEP_SAMPLE && s->count == 0;
-		if (s->failed || nothing) {
+		if (s->is_elsewhere) {
+			s->step = SWEEP_IDLE;
+		} else if (s->failed || nothing) {
 			round_end(s);
 		} else if (s->step == SWEEP_LOCK) {
 			s->evicting = false;
