@@ -215,7 +215,8 @@ bool event_each_beat(struct event_each *c, uint64_t now_ms)
 		event_sink_show(c->sink, &c->now);
 		return false;
 	}
-	while (now_ms >= c->retry.at_ms && events_copy(c->events, c->after, &e, &missed)) {
+	while (now_ms >= c->retry.at_ms && clock_mono_ms() < now_ms + EVENT_SINK_TURN_MS
+		&& events_copy(c->events, c->after, &e, &missed)) {
 		const int rc = c->send(c->arg, &e);
 		if (rc < 0) {
 			failed(c, rc);

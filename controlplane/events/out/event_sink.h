@@ -16,7 +16,11 @@
 
 #include <weir/config.h>
 
-enum { EVENT_SINK_BEAT_MS = 200, EVENT_SINK_REST_MS = 5000 };
+enum {
+	EVENT_SINK_BEAT_MS = 200,
+	EVENT_SINK_REST_MS = 5000,
+	EVENT_SINK_TURN_MS = 2000, // no event is begun later in a beat, or at the end
+};
 
 // Settings of all outputs; each output has a copy.
 struct event_sink_settings {

@@ -709,7 +709,7 @@ static void age_read(
 	while (n < NEWEST_PARTITIONS && (line = strsep(&reply, "\n")) && *line) {
 		int64_t server_s;
 		char partition[PARTITION_TEXT];
-		if (sscanf(line, "%" SCNd64 " %15s", &server_s, partition) != 2)
+		if (sscanf(line, "%" SCNd64 " %15s", &server_s, partition) != 2 || server_s <= 0)
 			break;
 		if (server_s < clock_s) {
 			clock_s = server_s;
