@@ -90,7 +90,7 @@ TEST_WITH(test_store, setup, teardown)
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
-// What is left of a version that could not be stored would take the room of a full disk.
+// A version that cannot be stored leaves no file: on a full disk that would need the room.
 TEST_WITH(test_store_nothing_by_halves, setup, teardown)
 {
 	const struct config_version v = {.number = 1};
