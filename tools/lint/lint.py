@@ -5,7 +5,7 @@
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan frees musts attacks pages
                                           phrases prose waits scripts structure verbs metrics keys json_keys bodies recipes
-                                          files headless walks imports texts format
+                                          files profile headless walks imports texts format
 """
 import ast
 import itertools
@@ -529,6 +529,11 @@ def check_recipes():
 def check_files():
     """A source file that a comment of the product or a README.md mentions is there."""
     yield from named.files(root, FILES)
+
+
+def check_profile():
+    """Each object that the compiler's profile has counts of is made from a file that exists."""
+    yield from named.profile(root, FILES)
 
 
 def check_headless():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Names of files and functions that comments and pages mention: they are there."""
+"""Names of files and functions that comments, pages and the compiler's profile mention: they are there."""
 import re
+import tarfile
 
 import structure
 
@@ -88,3 +89,19 @@ def walks(root):
         for function in re.findall(r"(?:-ex 'break |-a )(\w+)", block):
             if function not in known:
                 yield f"{WALKS}: no step has the breakpoint {function}"
+
+
+PROFILE = "tools/debian/profile.tar.xz"
+COUNTS = re.compile(r"(.+)/[^/]+\.a\.p/(.+)\.gcda")  # meson writes a source's / as _
+
+
+def profile(root, names):
+    """Each object that tools/debian/profile.tar.xz has counts of is made from a file that exists: packages are not built otherwise."""
+    if not (root / PROFILE).is_file():
+        return
+    with tarfile.open(root / PROFILE) as counts:
+        objects = [COUNTS.fullmatch(member) for member in counts.getnames()]
+    for match in objects:
+        made = {n[len(match[1]) + 1:].replace("/", "_") for n in names if n.startswith(match[1] + "/")}
+        if match[2] not in made:
+            yield f"{PROFILE}: there is no {match[1]}/{match[2]} (/ as _): run tools/profile"

@@ -1,15 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The lint must be able to fail: a small tree with one breach of each rule, each of which it must name."""
+import io
 import pathlib
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 HEAD = "// SPDX-License-Identifier: BSD-3-Clause\n"
 LINT = pathlib.Path(__file__).with_name("lint.py")
 
 RECIPE = "## Add a thing\n\n| file | at | do |\n|---|---|---|\n| `{}` | `{}` | x |\n| `{}` | `{}` | y |\n"
+
+
+def profile_of(source):
+    """A compiler's profile, as a tar, that has counts of dataplane/core/base/SOURCE."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:xz") as tar:
+        tar.addfile(tarfile.TarInfo(f"dataplane/core/libx.a.p/base_{source}.gcda"))
+    return out.getvalue()
+
 
 BREACHES = {
     "spdx": ("dataplane/no_spdx.c", "int x;\n"),
@@ -38,6 +49,7 @@ BREACHES = {
     "bodies": ("tests/fuzz/fuzz_frob.c", HEAD),
     "recipes": ("docs/contributing.md", RECIPE.format("docs/gone.md", "a word", "docs", "contributing.md")),
     "files": ("controlplane/base/mentions.h", HEAD + '\n// As gone.h says; "other.c" is not asked, and the_NAME.c is any. Nor is <glib.h>.\n'),
+    "profile": ("tools/debian/profile.tar.xz", profile_of("gone.c")),
     "headless": ("dataplane/state/x.h", HEAD + "\nint a; // the number; -1: none\nint b; // none of these\n"),
     "walks": ("docs/explanation/walks.md", "| `dataplane/core/base/good.c` | `gone` | x |\n"),
     "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
@@ -312,6 +324,9 @@ def main():
         named = tree / "tests/smoke/good_names.py"
         named.parent.mkdir(parents=True)
         named.write_text("# SPDX-License-Identifier: BSD-3-Clause\nhere = 1\n")
+        profile = tree / "tools/debian/profile.tar.xz"
+        profile.parent.mkdir(parents=True)
+        profile.write_bytes(profile_of("good.c"))
         book = tree / "tools/lint/phrases.txt"
         book.parent.mkdir(parents=True)
         book.write_text("# a head\n1 who asks: the client\n0 for want of: without\n")
@@ -325,7 +340,7 @@ def main():
         for check, (name, text) in [*BREACHES.items(), *BELOW]:
             path = tree / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
             out = lint(tree, check)
             if out.returncode != 1 or name.rsplit("/", 1)[-1] not in out.stdout:
                 print(f"{check}: the breach in {name} was not found:\n{out.stdout}{out.stderr}")
