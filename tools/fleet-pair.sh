@@ -109,7 +109,7 @@ try:     sudo tools/fleet-lab status
          sudo tools/fleet-lab sh box1 weirctl drain --grace 1 --wait (box2 gets the address; weirctl undrain)
          sudo tools/fleet-lab sh box1 weirctl deny ads.example       (box2 has it some 10 s later)
          sudo tools/fleet-lab cut redis1                             (box1 and box2 find redis2; then: mend redis1)
-         sudo tools/fleet-lab cut clickhouse1                        (rows go to clickhouse2; then: mend clickhouse1)
+         sudo tools/fleet-lab cut clickhouse1                        (rows go to clickhouse2 within 60 s; then: mend clickhouse1)
          sudo tools/fleet-lab sh back curl http://$back.11:8123/ --data-binary 'SELECT box, sum(weight) FROM weir.queries GROUP BY box'
          sudo tools/fleet-lab cut box1                               (a power cut; then: mend box1)
 stop:    sudo tools/fleet-lab down
