@@ -207,6 +207,21 @@ static struct query_tally *hour_of(struct query_top_report *r, int64_t hour)
 	return &r->hour[r->hours++].tally;
 }
 
+// Counts the rows of the open file, and looks up the texts of those counted although the time is
+// over.
+static int file_count(struct top *t, struct query_tally *hour)
+{
+	int rc = rows_add(t, hour);
+	if (rc && (rc != -ECANCELED || *t->stop))
+		return rc;
+	const uint64_t end_ms = t->end_ms;
+	t->end_ms = UINT64_MAX;
+	int kept = names_keep(t);
+	kept = kept ? kept : others_keep(t);
+	t->end_ms = end_ms;
+	return kept ? kept : rc;
+}
+
 static int file_add(struct top *t, const char *folder, const struct query_folder_file *file)
 {
 	char path[PATH_MAX];
@@ -216,24 +231,13 @@ static int file_add(struct top *t, const char *folder, const struct query_folder
 		return rc;
 	file_begin(t);
 	rc = query_reader_open(&t->reader, path, is_late, t);
-	if (rc == 0 && !query_reader_may_have(t->reader, "", t->wanted->client)) {
-		query_reader_close(t->reader);
-		return 0;
-	}
-	if (rc == 0)
-		rc = rows_add(t, hour);
-	if (rc == 0 || (rc == -ECANCELED && !*t->stop)) {
-		// Looks up the texts of the counted rows although the time is over.
-		const uint64_t end_ms = t->end_ms;
-		t->end_ms = UINT64_MAX;
-		int kept = names_keep(t);
-		kept = kept ? kept : others_keep(t);
-		t->end_ms = end_ms;
-		rc = kept ? kept : rc;
-	}
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	if (query_reader_may_have(t->reader, "", t->wanted->client))
+		rc = file_count(t, hour);
 	query_reader_close(t->reader);
 	t->reader = NULL;
-	return rc == -ENOENT ? 0 : rc;
+	return rc;
 }
 
 static int files_add(struct top *t, const char *folder, const struct query_folder *files)

@@ -136,6 +136,19 @@ TEST(test_clients_and_lists)
 	query_top_free(r);
 }
 
+// A file that the filter rules out has been closed when the next one does not open.
+TEST(test_a_damaged_file_after_one_that_is_ruled_out)
+{
+	char path[PATH_MAX];
+	assert_int_equal(query_folder_path(own_folder, HOUR - 1, 1, path), 0);
+	text_to_file(path, "no database, and longer than nothing");
+	struct query_top_report *r = find("192.0.2.99", 0, 60000);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(r->unreadable, 1);
+	assert_int_equal(r->all.queries, 0);
+	query_top_free(r);
+}
+
 // Out of time it says so, and since when its figures are.
 TEST(test_time)
 {
