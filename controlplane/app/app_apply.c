@@ -115,6 +115,7 @@ static void in_force(struct app *a)
 	v->bundle = p->bundle;
 	p->bundle = (struct config_bundle){0};
 	v->status.in_force = p->version;
+	v->is_unstored = !p->is_stored;
 	v->status.since_unix_s = time(NULL);
 	v->status.applied++;
 	v->status.skipped[0] = '\0';

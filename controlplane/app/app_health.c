@@ -91,15 +91,19 @@ void app_health_begin(struct app *a, const struct config_version *v)
 	a->versions->status.watch_left_s = APP_WATCH_S;
 }
 
-// Ends the watch with a result for its version and for earlier versions of the watch. `good`: the
-// version that later falls go back to; 0: unchanged.
+// Ends the watch. `good`: the version that later falls go back to, if it is stored; 0: unchanged.
+static void health_settle(struct app_versions *v, unsigned good)
+{
+	v->status.watch_left_s = 0;
+	health_end(&v->health, v->is_unstored ? 0 : good);
+}
+
+// Ends the watch with a result for its version and for earlier versions of the watch.
 static void verdict_settle(
 	struct app *a, enum config_version_result result, const char *reason, unsigned good)
 {
-	struct app_versions *v = a->versions;
-	v->status.watch_left_s = 0;
-	app_versions_settle(a, v->health.version.number, result, reason, true);
-	health_end(&v->health, good);
+	app_versions_settle(a, a->versions->health.version.number, result, reason, true);
+	health_settle(a->versions, good);
 }
 
 static void held(struct app *a, const char *why)
@@ -129,9 +133,8 @@ void app_health_keep(struct app *a, const struct config_version *v)
 
 void app_health_skip(struct app *a, const struct config_version *v)
 {
-	a->versions->status.watch_left_s = 0;
 	app_versions_settle(a, v->number, CONFIG_VERSION_applied, "", false);
-	health_end(&a->versions->health, v->number);
+	health_settle(a->versions, v->number);
 }
 
 void app_health_back(struct app *a)

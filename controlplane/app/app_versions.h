@@ -68,6 +68,7 @@ struct app_versions {
 	struct versions_status status;
 	unsigned newest;
 	bool is_serving, is_looking, is_ending;
+	bool is_unstored; // the version in force is not in the folder: nothing can go back to it
 	uint64_t looked_ms;
 	struct config
 		*disk_read; // configuration on disk at the last look; NULL: it could not be read

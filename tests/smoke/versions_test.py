@@ -313,5 +313,21 @@ def test_health_falls_and_there_is_no_way_back(lab):
     assert "health fell" not in lab.weirctl("ready")
 
 
+def test_way_back_leads_past_a_version_that_is_not_stored(lab):
+    deny("stored.test")
+    watched(lab, "config apply")
+    in_the_way = FOLDER / f"{lab.get('config/history')['versions'][0]['number'] + 1}.blotted.tmp"
+    in_the_way.mkdir()
+    deny("unstored.test")
+    assert "not stored: " in lab.weirctl("config apply --keep")
+    blocks(lab, "unstored.test")
+    in_the_way.rmdir()
+    break_upstream()
+    with load(lab):
+        assert "TAKEN BACK, as health fell: " in lab.weirctl("config apply", status=1)
+    answers(lab)
+    blocks(lab, "stored.test")
+
+
 if __name__ == "__main__":
     main()
