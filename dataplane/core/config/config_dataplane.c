@@ -160,6 +160,10 @@ static int device_apply(const struct config_doc *doc, const struct config_node *
 	config_item_key(key, "dataplane.ports", i, "device");
 	int rc = config_text_take(
 		doc, key, config_node_text(node, "device"), DEVICE_TEXT_MAX, &port->device);
+	if (rc == 0 && strncmp(port->device, "net_af_xdp", 10) == 0)
+		rc = config_refuse(doc, key,
+			"an interface with AF_XDP goes under xdp: its steering program and queues "
+			"are weir's to set");
 	return rc < 0 ? rc : memif_check(doc, key, port->device);
 }
 
