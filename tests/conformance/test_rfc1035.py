@@ -6,6 +6,7 @@ import time
 import dns.message
 import dns.name
 import dns.rdatatype
+import dns.rrset
 
 from harness import EVERY, TCP, UDP, alike, asked, case, query
 
@@ -135,6 +136,15 @@ def rfc1035_3_2_3_zone_transfers_are_refused(way):
         name = way.fresh("a")
         assert way.ask(name, rdtype).rcode in ("REFUSED", "NOTIMP")
         assert not asked(name)
+
+
+@case
+def rfc1995_3_an_ixfr_with_its_soa_is_refused(way):
+    name = way.fresh("a")
+    message = dns.message.make_query(name, "IXFR")
+    message.authority.append(dns.rrset.from_text(name, 0, "IN", "SOA", "ns. admin. 1 2 3 4 5"))
+    assert way.raw(message.to_wire()).rcode == "REFUSED"
+    assert not asked(name)
 
 
 @case

@@ -197,6 +197,21 @@ static enum dns_query_status cookie_query_read(
 				      : status;
 }
 
+// Whether the record at r, behind the question of an IXFR, is the SOA of the version that its
+// client has, and the only one before the additional section. Such a query is refused whatever
+// follows.
+__attribute__((cold, noinline)) static bool is_ixfr(
+	struct rd *r, const uint8_t *msg, const struct dns_query *q)
+{
+	if (q->qtype != DNS_TYPE_IXFR || get_u32(msg + 6) != 1)
+		return false;
+	owner_skip(r);
+	const uint16_t type = rd_u16(r);
+	rd_skip(r, 6);
+	rd_skip(r, rd_u16(r));
+	return type == DNS_TYPE_SOA && rd_ok(r);
+}
+
 enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns_query *out)
 {
 	if (len < DNS_HEADER_LEN)
@@ -228,13 +243,15 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 		bool is_other = additional && opt_seek(msg, len, out) > 0;
 		return is_other ? DNS_QUERY_BADVERS : DNS_QUERY_NOTIMP;
 	}
-	// Answer and authority have no meaning in a query of opcode QUERY.
+	// Answer and authority have no meaning in a query of opcode QUERY, but for an IXFR, which
+	// has the client's SOA there (RFC 1995 3).
 	if (unlikely_(questions == 0) && get_u32(msg + 6) == 0 && additional)
 		return cookie_query_read(&r, additional, out);
 	if (unlikely_(!readable || get_u32(msg + 6) != 0)) {
-		if (additional)
-			(void)opt_seek(msg, len, out);
-		return DNS_QUERY_FORMERR;
+		const uint8_t version = additional ? opt_seek(msg, len, out) : 0;
+		if (!readable || !is_ixfr(&r, msg, out))
+			return DNS_QUERY_FORMERR;
+		return version ? DNS_QUERY_BADVERS : DNS_QUERY_OK;
 	}
 	return additional ? additional_read(&r, additional, out) : DNS_QUERY_OK;
 }

@@ -64,6 +64,49 @@ TEST(test_plain)
 	assert_int_equal(q.label_off[2], 12);
 }
 
+// A query for an IXFR, with the records of its authority section: the type of each, and a SOA's
+// rdata of two names and five numbers.
+static struct wr ixfr_begin(const uint16_t *types, uint16_t count)
+{
+	struct wr w = query_begin(0, 1);
+	put_u16(w.base + 8, count);
+	put_u16(w.base + 29, DNS_TYPE_IXFR);
+	for (unsigned i = 0; i < count; i++) {
+		wr_u16(&w, 0xc00c);
+		wr_u16(&w, types[i]);
+		wr_u16(&w, DNS_CLASS_IN);
+		wr_u32(&w, 0);
+		wr_u16(&w, 22);
+		wr_bytes(&w, "\0\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5", 22);
+	}
+	return w;
+}
+
+// The client's SOA is in the authority section (RFC 1995 3): well-formed, so it can be refused.
+TEST(test_ixfr)
+{
+	const uint16_t soa[] = {DNS_TYPE_SOA, DNS_TYPE_SOA}, ns = DNS_TYPE_NS;
+	struct wr w = ixfr_begin(soa, 1);
+	opt_put(&w, 1232, DNS_EDNS_FLAG_DO, "", 0);
+	assert_int_equal(parse(&w), DNS_QUERY_OK);
+	assert_int_equal(dns_served_question(&q), DNS_SERVED_REFUSED);
+	assert_true(q.has_opt);
+	assert_int_equal(q.udp_size, 1232);
+	w = ixfr_begin(soa, 1);
+	opt_put(&w, 1232, 1 << 16, "", 0);
+	assert_int_equal(parse(&w), DNS_QUERY_BADVERS);
+	w = ixfr_begin(soa, 2);
+	assert_int_equal(parse(&w), DNS_QUERY_FORMERR);
+	w = ixfr_begin(&ns, 1);
+	assert_int_equal(parse(&w), DNS_QUERY_FORMERR);
+	w = ixfr_begin(soa, 1);
+	w.pos--; // the SOA is cut short
+	assert_int_equal(parse(&w), DNS_QUERY_FORMERR);
+	w = ixfr_begin(soa, 1);
+	put_u16(w.base + 29, DNS_TYPE_HTTPS);
+	assert_int_equal(parse(&w), DNS_QUERY_FORMERR);
+}
+
 TEST(test_opt)
 {
 	struct wr w = query_begin(DNS_FLAG_RD, 1);
