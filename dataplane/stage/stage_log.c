@@ -211,8 +211,8 @@ static void record_all(struct batch *b, unsigned received, uint8_t *unit)
 	b->log_lines = true;
 }
 
-// The query as it came, NULL if not all of it was kept. Its bytes are where they were in the
-// buffer, whatever became of the headers before them.
+// The query as it came, NULL if not all of it was kept. came_at and the query's place in the buffer
+// say where it is in the copy, whatever became of the headers before it.
 static const uint8_t *query_of(const struct batch *b, unsigned i)
 {
 	const struct worker *w = b->w;

@@ -38,8 +38,9 @@ enum {
 };
 
 // Structs of headers are read at even addresses: the message behind a header of odd length moves by
-// a byte. The length by which it then lies behind its PROXY header's begin.
-static uint16_t message_align(struct packet *p, uint16_t len)
+// a byte, and so does its place in a copy of the frame (stage_keep_frames). The length by which it
+// then lies behind its PROXY header's begin.
+static uint16_t message_align(struct batch *b, struct packet *p, uint16_t len)
 {
 	if (len % 2 == 0)
 		return len;
@@ -47,6 +48,7 @@ static uint16_t message_align(struct packet *p, uint16_t len)
 	memmove(message - 1, message, p->dns_len - len);
 	rte_pktmbuf_trim(p->m, 1);
 	p->dns_len--;
+	b->w->came_at[p - b->store]--;
 	return len - 1;
 }
 
@@ -101,7 +103,7 @@ static void forward(struct batch *b, struct packet *p, const struct proxy_header
 	path->ip_version = h->ip_version;
 	path->client_udp = rte_cpu_to_be_16(h->port);
 	memcpy(path->client_ip, h->ip, sizeof(path->client_ip));
-	make_clients(p, h, message_align(p, h->len), path);
+	make_clients(p, h, message_align(b, p, h->len), path);
 	b->proxied |= UINT32_C(1) << (p - b->store);
 	batch_count(b, COUNTER_proxied, 1);
 }
@@ -115,7 +117,7 @@ static bool unwrap(struct batch *b, struct packet *p)
 		forward(b, p, &h);
 		return true;
 	case PROXY_HEADER_SENDER:
-		strip(p, message_align(p, h.len));
+		strip(p, message_align(b, p, h.len));
 		return true;
 	case PROXY_HEADER_PART:
 	case PROXY_HEADER_BAD:

@@ -147,11 +147,11 @@ static struct {
 	struct log_whole_view view;
 } end;
 
-// The record of a query, with its messages where they are kept.
+// The record of a query, with its messages where they are kept. `tlvs`: bytes of the header's TLVs.
 static void recorded(struct harness *h, const struct wire_query *q, const char *client,
-	const char *service, enum verdict v)
+	unsigned tlvs, const char *service, enum verdict v)
 {
-	const struct header header = naming(client, 0);
+	const struct header header = naming(client, tlvs);
 	uint8_t bytes[16] = {0}, dns[WIRE_MAX];
 	struct wire_reply r;
 	const bool is_six = strchr(client, ':'), is_six_service = strchr(service, ':');
@@ -192,12 +192,12 @@ TEST(test_log_has_the_client)
 		log_writer_set(&h->w.log, 1, 0);
 		ring_consumer_init(&end.ring, &end.tail, &end.head, end.data, LOG_UNITS);
 		harness_block(h, listed, 1);
-		for (unsigned i = 0; i < 8; i++) {
+		for (unsigned i = 0; i < 16; i++) {
 			const struct wire_query q = {.name = i & 4 ? "ads.example" : "a.example",
 				.version = i & 1 ? 6 : 4,
 				.has_vlan = true,
 				.vlan_tci = 3};
-			recorded(h, &q, i & 2 ? CLIENT6 : CLIENT4,
+			recorded(h, &q, i & 2 ? CLIENT6 : CLIENT4, i >> 3,
 				i & 1 ? WIRE_SERVICE6 : WIRE_SERVICE4,
 				i & 4 ? VERDICT_blocked : VERDICT_hit);
 			assert_int_equal(end.type, d ? MSG_LOG_WHOLE : MSG_LOG);
