@@ -27,14 +27,26 @@ TEST(gate_is_open_while_workers_turn)
 	atomic_store(&stats.l0_generation, 0);
 	assert_int_equal(gate_after(&s, 1000, 1000), 0); // no tables yet
 	atomic_store(&stats.l0_generation, 1);
-	assert_int_equal(gate_after(&s, 1000, 1100), 1100 + STEERING_OPEN_MS);
-	assert_int_equal(gate_after(&s, 1000, 2000), 2000 + STEERING_OPEN_MS);
+	for (uint64_t now_ms = 1100; now_ms <= 2000; now_ms += 100)
+		assert_int_equal(gate_after(&s, 1000, now_ms), now_ms + STEERING_OPEN_MS);
 	// A second without a turn: shut then, not when the time is over that it was opened for.
 	assert_int_equal(gate_after(&s, 1000, 2001), 0);
 	assert_int_equal(gate_after(&s, 1000, 2101), 0);
 	assert_int_equal(gate_after(&s, 2200, 2201), 2201 + STEERING_OPEN_MS);
 	steering_stop(&s);
 	assert_int_equal(s.until_ms, 0);
+}
+
+// After a suspend the workers get until the next beat to turn.
+TEST(gate_stays_open_over_a_suspend)
+{
+	struct steering s = {.count = 1, .start_ms = 500};
+	atomic_store(&stats.l0_generation, 1);
+	assert_int_equal(gate_after(&s, 1000, 1000), 1000 + STEERING_OPEN_MS);
+	assert_int_equal(gate_after(&s, 1050, 90000), 90000 + STEERING_OPEN_MS);
+	assert_int_equal(gate_after(&s, 90050, 90100), 90100 + STEERING_OPEN_MS);
+	assert_int_equal(gate_after(&s, 90050, 180000), 180000 + STEERING_OPEN_MS);
+	assert_int_equal(gate_after(&s, 90050, 180100), 0); // one that hangs
 }
 
 TEST(gate_opens_without_a_control_plane)
