@@ -749,11 +749,19 @@ void worker_rings_on_marks(struct worker_rings *l, worker_rings_marks_fn marked,
 uint64_t worker_rings_live(const struct worker_rings *l, uint64_t now_ms, unsigned dead_ms)
 {
 	uint64_t live = 0;
+	struct publish_status now;
 
+	publish_status(l->publisher, &now);
 	for (unsigned i = 0; i < l->count; i++) {
 		const struct rings *rings = &l->rings[i];
 		const struct rings_dp_page *page =
 			rings_dp(l->resolver ? &rings->first : &rings->region);
+		// The rings may be left from when there were as many resolvers before: nobody
+		// reads them until the worker has activated the cache that says so.
+		if (l->resolver
+			&& atomic_load_explicit(&page->activated_l0, memory_order_acquire)
+				   != now.l0_generation)
+			continue;
 		const uint64_t beat_ms =
 			atomic_load_explicit(&page->heartbeat_ms, memory_order_relaxed);
 		// A heartbeat may be later than now_ms: another thread has read the clock.

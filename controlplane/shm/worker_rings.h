@@ -90,7 +90,8 @@ void worker_rings_publish(struct worker_rings *l);
 // evicted; -EAGAIN: the ring is full.
 ATTR_MUST_CHECK int worker_rings_send(
 	struct worker_rings *l, unsigned worker, const struct msg_send *head, const uint8_t *dns);
-// Bits of the workers that have a hops image and a heartbeat younger than `dead_ms`.
+// Bits of the workers that have a hops image and a heartbeat younger than `dead_ms`, and poll the
+// rings of this resolver.
 uint64_t worker_rings_live(const struct worker_rings *l, uint64_t now_ms, unsigned dead_ms);
 
 void worker_rings_stats(const struct worker_rings *l, struct worker_rings_stats *out);

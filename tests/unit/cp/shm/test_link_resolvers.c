@@ -211,3 +211,40 @@ TEST_WITH(test_marks_of_ended_workers_are_let_go, setup, teardown)
 	dp_open = false;
 	wait_until_mapped(false, 0);
 }
+
+static _Atomic int live; // -1: not looked yet
+
+static void live_look(void *arg)
+{
+	struct side *s = arg;
+	atomic_store(&live, (int)worker_rings_live(s->rings, clock_mono_ms(), 60000));
+}
+
+// The workers by which a resolver may send to upstream servers.
+static int live_of(struct side *s)
+{
+	atomic_store(&live, -1);
+	assert_int_equal(loop_call(s->loop, live_look, s), 0);
+	WAIT_FOR(atomic_load(&live) >= 0);
+	return atomic_load(&live);
+}
+
+// Rings of the second resolver may be left from an earlier cache: a worker that has not activated
+// the current one polls those of the first alone.
+TEST_WITH(test_rings_that_nobody_polls_are_not_live, setup, teardown)
+{
+	struct publish_status now;
+	publish_status(publisher, &now);
+	fake_dataplane_grow(&dp);
+	link_now();
+	ask_both();
+	for (unsigned i = 0; i < WORKERS; i++) {
+		atomic_store(&dp.dp[i]->heartbeat_ms, clock_mono_ms());
+		atomic_store(&dp.dp[i]->activated_hops, 1);
+		atomic_store(&dp.dp[i]->activated_l0, now.l0_generation - i);
+	}
+	assert_int_equal(live_of(&side[0]), 3);
+	assert_int_equal(live_of(&side[1]), 1);
+	atomic_store(&dp.dp[1]->activated_l0, now.l0_generation);
+	assert_int_equal(live_of(&side[1]), 3);
+}
