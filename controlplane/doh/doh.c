@@ -162,6 +162,7 @@ static void stream_move(struct doh_stream *s, enum doh_stage stage, uint64_t now
 	unlist(s);
 	s->stage = stage;
 	s->since_ms = now_ms;
+	s->spared_ms = 0;
 	if (stage < DOH_LISTS)
 		TAILQ_INSERT_TAIL(&s->conn->in[stage], s, list);
 }
@@ -498,6 +499,12 @@ bool doh_conn_owes(const struct doh_conn *c)
 	return c->end == DOH_OPEN && !TAILQ_EMPTY(&c->in[DOH_ANSWERING]);
 }
 
+// When a request that is not whole ends.
+static uint64_t receiving_end(const struct doh_stream *s)
+{
+	return s->since_ms + s->spared_ms + s->conn->doh->set.request_ms;
+}
+
 uint64_t doh_conn_deadline(const struct doh_conn *c)
 {
 	const struct doh_stream *receiving = TAILQ_FIRST(&c->in[DOH_RECEIVING]);
@@ -506,8 +513,8 @@ uint64_t doh_conn_deadline(const struct doh_conn *c)
 
 	if (c->begun_ms)
 		at = c->begun_ms + c->doh->set.request_ms;
-	if (receiving && receiving->since_ms + c->doh->set.request_ms < at)
-		at = receiving->since_ms + c->doh->set.request_ms;
+	if (receiving && receiving_end(receiving) < at)
+		at = receiving_end(receiving);
 	if (answering && answering->since_ms + c->doh->set.drain_ms < at)
 		at = answering->since_ms + c->doh->set.drain_ms;
 	return at;
@@ -522,8 +529,7 @@ void doh_conn_expire(struct doh_conn *c, uint64_t now_ms)
 		doh_conn_fail(c, DOH_END_slow_query);
 	if (s && now_ms >= s->since_ms + set->drain_ms)
 		doh_conn_fail(c, DOH_END_slow_reader);
-	while ((s = TAILQ_FIRST(&c->in[DOH_RECEIVING]))
-		&& now_ms >= s->since_ms + set->request_ms) {
+	while ((s = TAILQ_FIRST(&c->in[DOH_RECEIVING])) && now_ms >= receiving_end(s)) {
 		if (c->version == DOH_http2) {
 			doh_h2_reset(s, false);
 			continue;
@@ -535,10 +541,14 @@ void doh_conn_expire(struct doh_conn *c, uint64_t now_ms)
 
 void doh_conn_spare(struct doh_conn *c, uint64_t now_ms)
 {
+	const uint64_t most_ms = (DOH_SPARED_MAX - 1) * c->doh->set.request_ms;
 	struct doh_stream *s;
 
-	TAILQ_FOREACH (s, &c->in[DOH_RECEIVING], list)
-		s->since_ms = now_ms;
+	TAILQ_FOREACH (s, &c->in[DOH_RECEIVING], list) {
+		s->spared_ms = now_ms - s->since_ms;
+		if (s->spared_ms > most_ms)
+			s->spared_ms = most_ms;
+	}
 }
 
 size_t doh_conn_memory(const struct doh_conn *c)

@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <weir/attr.h>
 
+enum { DOH_SPARED_MAX = 8 };
+
 // Why a connection of DNS over HTTPS ends by itself.
 enum doh_end {
 	DOH_OPEN,
@@ -104,6 +106,7 @@ bool doh_conn_owes(const struct doh_conn *c);
 // When doh_conn_expire is due; UINT64_MAX: never.
 uint64_t doh_conn_deadline(const struct doh_conn *c);
 void doh_conn_expire(struct doh_conn *c, uint64_t now_ms);
-// The owner has taken nothing for a while: requests that are not whole have their time from now on.
+// The owner has taken nothing for a while: requests that are not whole have their time from now on,
+// but end DOH_SPARED_MAX times that time after their begin at the latest.
 void doh_conn_spare(struct doh_conn *c, uint64_t now_ms);
 size_t doh_conn_memory(const struct doh_conn *c);

@@ -36,10 +36,11 @@ struct doh_stream { // a request and its response
 	struct doh_conn *conn;
 	int32_t id; // for HTTP/2
 	enum doh_stage stage;
-	uint16_t slot;     // while DOH_ASKED
-	uint64_t since_ms; // when the stage began
-	size_t window;     // bytes of its body that the window of HTTP/2 still counts
-	bool answered;     // whole, but for what the client still sends
+	uint16_t slot;      // while DOH_ASKED
+	uint64_t since_ms;  // when the stage began
+	uint64_t spared_ms; // of a request that is not whole: time that does not count
+	size_t window;      // bytes of its body that the window of HTTP/2 still counts
+	bool answered;      // whole, but for what the client still sends
 	struct doh_request request;
 	struct doh_bytes reply; // body of the response
 	size_t reply_sent;

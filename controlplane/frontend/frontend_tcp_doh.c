@@ -211,8 +211,12 @@ static enum frontend_tcp_end bytes_take(
 
 static enum frontend_tcp_end doh_take(struct frontend_conn *c, const uint8_t *p, size_t len)
 {
+	const struct frontend_doh *h = c->of_kind;
 	const uint64_t now_ms = clock_mono_ms();
 	size_t taken;
+
+	if (c->held) // what a request lacks may wait in the kernel
+		doh_conn_spare(h->conn, now_ms);
 	enum frontend_tcp_end end = bytes_take(c, p, len, &taken, now_ms);
 	const bool for_places = c->held;
 
@@ -319,7 +323,7 @@ static enum frontend_tcp_end doh_expire(struct frontend_conn *c, uint64_t now_ms
 {
 	const struct frontend_doh *h = c->of_kind;
 
-	if (c->held) // what a request lacks may wait in the kernel
+	if (c->held) // as in doh_take
 		doh_conn_spare(h->conn, now_ms);
 	doh_conn_expire(h->conn, now_ms);
 	return doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);

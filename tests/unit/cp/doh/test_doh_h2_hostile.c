@@ -386,6 +386,24 @@ TEST_WITH(test_a_slow_request_is_reset, rig_by_hand, rig_end)
 	assert_int_equal(doh_conn_end(rig.c), DOH_OPEN);
 }
 
+// A client that keeps its connection from being read stretches no request for ever.
+TEST_WITH(test_a_request_is_not_spared_for_ever, rig_by_hand, rig_end)
+{
+	uint8_t head[256];
+	const size_t n = get_headers(head);
+	const uint64_t end_ms = rig.now_ms + (uint64_t)DOH_SPARED_MAX * rig.set.request_ms;
+
+	put_frame(&rig, n, HEADERS, END_HEADERS, 1, head);
+	while (rig.now_ms < end_ms) {
+		assert_int_equal(rig_counts(&rig).resets_server, 0);
+		rig.now_ms += rig.set.request_ms / 2;
+		doh_conn_spare(rig.c, rig.now_ms);
+		doh_conn_expire(rig.c, rig.now_ms);
+		rig_pump(&rig);
+	}
+	assert_int_equal(rig_counts(&rig).resets_server, 1);
+}
+
 TEST(test_a_silent_or_foreign_client_ends)
 {
 	rig_open(&rig, DOH_http2, false);

@@ -7,7 +7,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-enum { REFUSED = 7, CANCEL = 8, FIRST_WINDOW = 16, TICKS_MS = 50 };
+enum { PING = 6, REFUSED = 7, CANCEL = 8, FIRST_WINDOW = 16 };
 
 static void reset(struct dot d, uint32_t stream)
 {
@@ -51,30 +51,78 @@ TEST_WITH(test_an_answer_is_dropped_alone, tcp_rig_each_start, tcp_rig_each_end)
 	dot_close(d);
 }
 
-// The rest of a request comes while its connection waits for a place, and is not read.
-TEST_WITH(test_a_request_waits_in_part, tcp_rig_each_start, tcp_rig_each_end)
+enum { REST = 9 + DOH_QUERY };
+
+struct in_part {
+	struct dot busy;    // has the one place
+	struct dot held;    // waits for it, with a whole request and one that lacks `rest`
+	struct dot slow;    // has a request that began later, and is never whole
+	uint8_t rest[REST]; // of the request of stream 3
+};
+
+static struct in_part in_part_begin(void)
 {
-	enum { REST = 9 + DOH_QUERY };
+	static const uint8_t ping[8];
 	uint8_t text[2 * HTTP2_POST];
 	uint32_t value;
+	struct in_part p;
 
 	tcp_config.queries = 1;
-	struct dot busy = http2_start(), d = http2_connect();
-	http2_post(busy, 1, TCP_LATER);
+	p.busy = http2_start();
+	p.held = http2_connect();
+	p.slow = http2_connect();
+	http2_post(p.busy, 1, TCP_LATER);
 	tcp_rig_until_asked(1);
 	size_t n = http2_post_put(text, 1, "/dns-query", TCP_ECHO);
 	n += http2_post_put(text + n, 3, "/dns-query", TCP_ECHO);
-	tls_side_write(d.side, text, n - REST);
+	memcpy(p.rest, text + n - REST, REST);
+	tls_side_write(p.held.side, text, n - REST);
 	tcp_rig_until(held, 1);
-	tls_side_write(d.side, text + n - REST, REST);
-	clock_ahead_by_ms(1000 * tcp_config.query_timeout_s);
-	(void)poll(NULL, 0, TICKS_MS);
-	tcp_rig_release();
+	http2_head(p.slow, 1);
+	http2_frame(p.slow, sizeof(ping), PING, 0, 0, ping);
+	(void)http2_next(p.slow, PING, 0, &value); // weir has read the head
+	return p;
+}
+
+// The slow request ends, and the one that began before it does not.
+static void in_part_end(struct in_part *p)
+{
+	uint32_t value;
+
 	tcp_rig_until(doh.counts.responses[DOH_200], 3);
-	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
-	assert_int_equal(http2_next(d, DATA, 0, &value), 3);
-	dot_close(busy);
-	dot_close(d);
+	tcp_rig_until(doh.counts.resets_server, 1);
+	assert_int_equal(http2_next(p->held, DATA, 0, &value), 1);
+	assert_int_equal(http2_next(p->held, DATA, 0, &value), 3);
+	dot_close(p->busy);
+	dot_close(p->held);
+	dot_close(p->slow);
+}
+
+// The rest of a request comes while its connection waits for a place, and is not read.
+TEST_WITH(test_a_request_waits_in_part, tcp_rig_each_start, tcp_rig_each_end)
+{
+	struct in_part p = in_part_begin();
+
+	tls_side_write(p.held.side, p.rest, REST);
+	clock_ahead_by_ms(1000 * tcp_config.query_timeout_s);
+	tcp_rig_until(doh.counts.resets_server, 1);
+	tcp_rig_release();
+	in_part_end(&p);
+}
+
+// The connection has its place before the time of the request is over.
+TEST_WITH(test_a_wait_does_not_count, tcp_rig_each_start, tcp_rig_each_end)
+{
+	const uint32_t half_ms = 500 * tcp_config.query_timeout_s;
+	struct in_part p = in_part_begin();
+
+	clock_ahead_by_ms(half_ms);
+	tcp_rig_release();
+	tcp_rig_until(doh.counts.responses[DOH_200], 2);
+	clock_ahead_by_ms(half_ms);
+	tcp_rig_until(doh.counts.resets_server, 1);
+	tls_side_write(p.held.side, p.rest, REST);
+	in_part_end(&p);
 }
 
 TEST_WITH(test_the_last_response_leaves_whole, tcp_rig_each_start, tcp_rig_each_end)
