@@ -7,7 +7,8 @@
 // sent once there is another version, or when `wait` is over; then the secondary hangs up. Bounds:
 // HELD_MAX polls, LIFE_MS for the line to a slow secondary, or STUCK_MS in which nothing leaves,
 // and SENT_MAX bytes that wait for all secondaries together, half of them for those with one token:
-// one more gets its line at a later look.
+// one more gets its line at a later look, or once `wait` is over one without a text, as its poll
+// would time out. It polls again.
 
 #include "api/metrics/metrics.h"
 #include "api_lines.h"
@@ -47,7 +48,7 @@ struct api_fleet {
 	struct event *look;
 	LIST_HEAD(, held) polls;
 	unsigned count, most;
-	uint64_t refused, cut, sent;
+	uint64_t refused, cut;
 	// The line with a text, made once for all secondaries; NULL: not made.
 	char *line;
 	size_t len;
@@ -119,22 +120,19 @@ static bool unchanged_send(struct held *h, const struct sync_offer *o)
 static bool held_answer(
 	struct api_fleet *f, struct held *h, const struct sync_offer *o, uint64_t now_ms)
 {
-	bool ok = true;
 	if (h->is_sent)
 		return true;
+	const bool is_over = now_ms >= h->until_ms;
 	const bool differs = strcmp(o->digest, h->digest) != 0
 			     && sync_may_have(f->api->deps.sync, o, h->box, h->from);
-	if (!differs && o->epoch == h->epoch && now_ms < h->until_ms)
+	if (!differs && o->epoch == h->epoch && !is_over)
 		return true;
-	if (differs) {
-		ok = line_make(f, o);
-		if (ok && !has_room(f, h))
-			return true;
-		ok = ok && api_lines_put(&h->out, f->line, f->len);
-		f->sent++;
-	} else {
-		ok = unchanged_send(h, o);
-	}
+	if (differs && !line_make(f, o))
+		return false;
+	const bool has_text = differs && has_room(f, h);
+	if (differs && !has_text && !is_over)
+		return true;
+	const bool ok = has_text ? api_lines_put(&h->out, f->line, f->len) : unchanged_send(h, o);
 	h->is_sent = true;
 	h->until_ms = now_ms + LIFE_MS;
 	return ok;

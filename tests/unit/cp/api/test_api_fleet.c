@@ -89,6 +89,25 @@ static void looks_pass(void)
 	WAIT_FOR(bytes_read > before + 2);
 }
 
+// The poll of a box would time out while it waits for those before it: it gets a reply, and polls
+// again.
+TEST(a_poll_that_finds_no_room_ends)
+{
+	const int slow[] = {poll_of("token slow"), poll_of("token slow")};
+	for (unsigned i = 0; i < ARRAY_LEN(slow); i++)
+		stream_wait(slow[i], "\"unchanged\":false");
+	const int third = poll_of("token slow");
+	for (unsigned s = 0; s < SYNC_WAIT_S; s += 5) {
+		assert_int_equal(client_read(third, 100), -1);
+		looks_pass();
+		clock_ahead_by_ms(5000);
+	}
+	stream_wait(third, "\"unchanged\":true");
+	for (unsigned i = 0; i < ARRAY_LEN(slow); i++)
+		close(slow[i]);
+	close(third);
+}
+
 // A box at the end of a slow line has its time, and one that is gone holds nothing for long.
 TEST(a_slow_line_has_its_time)
 {
