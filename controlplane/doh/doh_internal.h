@@ -38,7 +38,7 @@ struct doh_stream { // a request and its response
 	enum doh_stage stage;
 	uint16_t slot;      // while DOH_ASKED
 	uint64_t since_ms;  // when the stage began
-	uint64_t spared_ms; // of a request that is not whole: time that does not count
+	uint64_t spared_ms; // that does not count, until the request is whole
 	size_t window;      // bytes of its body that the window of HTTP/2 still counts
 	bool answered;      // whole, but for what the client still sends
 	struct doh_request request;

@@ -323,7 +323,7 @@ static enum frontend_tcp_end doh_expire(struct frontend_conn *c, uint64_t now_ms
 {
 	const struct frontend_doh *h = c->of_kind;
 
-	if (c->held) // as in doh_take
+	if (c->held) // what a request lacks may wait in the kernel
 		doh_conn_spare(h->conn, now_ms);
 	doh_conn_expire(h->conn, now_ms);
 	return doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);
