@@ -178,12 +178,40 @@ static void candidate_take(struct app *a)
 		not_taken(a, rc, strerror(-rc));
 }
 
+static int refuse(struct apply *p, int err, const char *why)
+{
+	p->errors.count = 1;
+	snprintf(p->errors.text[0], CONFIG_WHY_MAX, "%s", why);
+	return err;
+}
+
+static int refused_send(struct app *a, int err)
+{
+	struct apply *p = &a->versions->apply;
+	char why[CONFIG_WHY_MAX];
+	config_errors_tell(&p->errors, why);
+	return take(a, &(struct reload_take){.err = err, .why = why});
+}
+
+static bool is_full(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
+}
+
+// Refuses a candidate that the disk has no room for. Its caller tries again, so it is not counted
+// as refused.
+static void no_room(struct app *a, int err, const char *why)
+{
+	struct apply *p = &a->versions->apply;
+	config_free(p->config);
+	p->config = NULL;
+	p->err = refuse(p, err, why);
+	finish(a);
+}
+
 static int store_work(struct version_job *job)
 {
-	int rc = 0;
-	if (job->needs_room)
-		rc = version_store_room(job->folder, &job->version, &job->bundle, job->why);
-	return rc < 0 ? rc : version_store_put(job->folder, &job->version, &job->bundle, job->why);
+	return version_store_put(job->folder, &job->version, &job->bundle, job->why);
 }
 
 static void stored(struct version_job *job, int err)
@@ -193,12 +221,10 @@ static void stored(struct version_job *job, int err)
 	p->is_stored = err == 0;
 	if (err < 0)
 		snprintf(p->store_why, sizeof(p->store_why), "%s", job->why);
-	if (p->needs_room && (err == -ENOSPC || err == -EDQUOT)) {
+	if (p->needs_room && is_full(err)) {
 		app_versions_job_free(job);
-		config_free(p->config);
-		p->config = NULL;
 		a->versions->newest--;
-		not_taken(a, err, p->store_why);
+		no_room(a, err, p->store_why);
 		return;
 	}
 	a->versions->status.not_stored += err < 0;
@@ -224,16 +250,38 @@ static void candidate_store(struct app *a)
 		return;
 	}
 	job->version = p->version;
-	job->needs_room = p->needs_room;
 	app_versions_job_audit(job);
 }
 
-static int refused_send(struct app *a, int err)
+// The helper thread owns the candidate until this job ends.
+static int room_work(struct version_job *job)
 {
-	struct apply *p = &a->versions->apply;
+	const struct apply *p = &job->app->versions->apply;
+	return version_store_room(job->folder, &p->version, &p->bundle, job->why);
+}
+
+static void room_found(struct version_job *job, int err)
+{
+	struct app *a = job->app;
 	char why[CONFIG_WHY_MAX];
-	config_errors_tell(&p->errors, why);
-	return take(a, &(struct reload_take){.err = err, .why = why});
+	snprintf(why, sizeof(why), "%s", job->why);
+	app_versions_job_free(job);
+	if (is_full(err))
+		no_room(a, err, why);
+	else
+		candidate_store(a); // what else is wrong shows there
+}
+
+// Looks for room before the audit log has an entry of a version that may never exist.
+static void candidate_room(struct app *a)
+{
+	struct version_job *job = a->versions->apply.needs_room
+					  ? app_versions_job_new(a, room_work, room_found)
+					  : NULL;
+	if (job)
+		app_versions_job_run(job);
+	else
+		candidate_store(a);
 }
 
 static void trial_end(void *arg)
@@ -260,19 +308,12 @@ static int candidate_send(struct app *a)
 	if (v->status.in_force.number && p->version.digest == v->status.in_force.digest)
 		candidate_take(a);
 	else
-		candidate_store(a);
+		candidate_room(a);
 	return 0;
 }
 
 // The candidate of an apply: its texts are read, its configuration is made from them, checked, and
 // proven against the machine.
-static int refuse(struct apply *p, int err, const char *why)
-{
-	p->errors.count = 1;
-	snprintf(p->errors.text[0], CONFIG_WHY_MAX, "%s", why);
-	return err;
-}
-
 static int rollback_read(struct app_versions *v, unsigned number)
 {
 	struct apply *p = &v->apply;

@@ -24,7 +24,6 @@ struct version_job {
 	void (*done)(struct version_job *job, int err); // frees the job
 	struct app *app;
 	bool is_pending; // the version, or versions before it, have no result yet
-	bool needs_room; // the version is stored only if the disk has room for what follows, too
 	bool is_held;    // keep `current`, whose version did not load at this start
 	unsigned good;   // good version: not pruned; pending versions above it share the result
 	unsigned base;   // version that a roll-out goes back to: not pruned; 0: no such version

@@ -100,12 +100,14 @@ fill() { # fill PAGES: free ones that are left
 	dd if=/dev/zero of=$state/filler bs=4096 status=none 2>/dev/null
 	truncate -s $(($(stat -c %s $state/filler) - $1 * 4096)) $state/filler
 }
-tries() { curl -s --unix-socket /run/weir-2/control/control.sock http://weir/metrics | sed -n 's/^weir_sync_polls_total{result="taken"} //p'; }
+counter() { curl -s --unix-socket /run/weir-2/control/control.sock http://weir/metrics | sed -n "s/^weir_$1 //p"; }
+tries() { counter 'sync_polls_total{result="taken"}'; }
 tries_again() { # after the longest time that a box leaves between two tries
 	local had=$(tries)
 	ahead 61
 	eventually eval '[ "$(tries)" -gt '$had' ]' && eventually eval 'why | grep "No space left on device"'
 }
+versions_said() { ctl 2 --json audit --limit 1000 | jq "[.. | objects | select(.version? > 0)] | length"; }
 before=$(in_force)
 refused=$(fleet 2 .secondary.refused)
 # Its files take the place of those with the result before, and would make room on a disk that is full already.
@@ -113,6 +115,7 @@ is_stored() { $python -c 'import sys
 for path in sys.argv[1:]:
     assert open(path, "rb").read(40)[36:] == b"\0\0\0\2", path # applied' $state/config/$before.{version,blotted}; }
 must "the version in force has its result on disk" eventually is_stored
+said=$(versions_said) not_taken=$(counter config_refused_total)
 fill 0
 must "box 1 has another version" change
 for pages in 0 2 10; do
@@ -123,6 +126,8 @@ for pages in 0 2 10; do
 done
 check "which is a reason" eval 'ctl 2 ready --strict | grep "version .* of box1 cannot be taken now: .*No space left on device"'
 check "of its primary, too" eventually eval 'ahead 10; reason | grep "cannot be taken now: .*No space left on device"'
+same "the audit log has no version that never was" "$said" "$(versions_said)"
+same "and none counts as refused" "$not_taken" "$(counter config_refused_total)"
 must "box 2 restarts" eval 'stop2 && fill 0 && start2'
 same "on the version that it had" $before "$(started_on)"
 check "and still waits" tries_again
