@@ -198,14 +198,20 @@ static bool is_full(int err)
 	return err == -ENOSPC || err == -EDQUOT;
 }
 
-// Refuses a candidate that the disk has no room for. Its caller tries again, so it is not counted
+// Refuses a candidate that the disk has no room for. One that its caller tries again is not counted
 // as refused.
 static void no_room(struct app *a, int err, const char *why)
 {
 	struct apply *p = &a->versions->apply;
+	char text[CONFIG_WHY_MAX];
+	snprintf(text, sizeof(text), "%.200s%s", why,
+		p->is_tried_again ? "" : ": nothing has changed; make room there and try again");
 	config_free(p->config);
 	p->config = NULL;
-	p->err = refuse(p, err, why);
+	p->err = refuse(p, err, text);
+	if (p->from_disk && refused_send(a, err) == 0)
+		return;
+	a->versions->status.refused += !p->is_tried_again;
 	finish(a);
 }
 
@@ -486,12 +492,14 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 		.is_internal = r->is_internal,
 		.is_kept = r->is_kept,
 		.is_trial = r->is_trial,
-		.needs_room = r->needs_room,
+		.is_tried_again = r->is_tried_again,
 		.is_back = a->versions->health.goes_back,
 		.done = done,
 		.arg = arg,
 		.began_unix_s = time(NULL),
 		.since_ms = clock_mono_ms()};
+	// A way back is taken on a full disk, too, and so is the end of entries.
+	p->needs_room = !r->is_internal && !r->rollback_to && !p->is_back;
 	const bool is_same = r->from_disk && !r->managed && !r->is_trial
 			     && config_files_same(&a->read_files, a->read);
 	if (is_same) // an apply with a candidate finds its own change

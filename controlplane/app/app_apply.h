@@ -11,6 +11,9 @@
 // apply. An apply during a watch inherits it, and the verdict is of both. A helper thread writes
 // files. All functions run on the service loop's thread.
 //
+// On a full disk a candidate is refused with -ENOSPC or -EDQUOT, but for ways back and internal
+// requests, which come into force without being stored.
+//
 // A candidate with the texts of the version in force makes no version, but its secrets, lists and
 // certificates are read again.
 //

@@ -36,7 +36,8 @@ struct version_job {
 };
 
 struct apply { // the apply that runs
-	bool is_running, is_stored, is_trial, from_disk, is_internal, is_kept, needs_room;
+	bool is_running, is_stored, is_trial, from_disk, is_internal, is_kept;
+	bool needs_room, is_tried_again;
 	bool is_in_force;     // `err` and `why` name parts that are not in force or not stored
 	bool is_back;         // this apply is the way back after health fell
 	api_config_done done; // NULL: no caller, or it has its answer

@@ -411,7 +411,7 @@ static void take_apply(struct sync *s)
 		.what = what,
 		.why = why,
 		.shared = s->offer.text,
-		.needs_room = true};
+		.is_tried_again = true};
 	s->is_applying = true;
 	const int rc = s->hooks.apply(s->hooks.arg, &r, applied, s);
 	if (rc == 0)

@@ -22,7 +22,7 @@ struct apply_request {
 	bool is_internal;     // no watch begins; it only inherits a running one
 	bool is_kept;         // no watch begins, and a running watch ends as held
 	bool is_trial;        // the candidate is only read and checked
-	bool needs_room;      // refused with -ENOSPC or -EDQUOT if the disk has no room for it
+	bool is_tried_again;  // its caller does so after -ENOSPC and -EDQUOT
 };
 
 struct versions_status {

@@ -4,9 +4,11 @@
 starts on the version in force whatever is on disk."""
 import contextlib
 import itertools
+import json
 import os
 import pathlib
 import signal
+import subprocess
 import threading
 
 from testing import CONFIG, LOGS, TMP, Refused, ahead, becomes, main, query, together, wait
@@ -290,6 +292,45 @@ def test_missing_list_is_a_warning(lab):
     assert "weirctl: warning: " in said and "away" in said, said
     lab.weirctl("config reload", status=1)
     away.write_text("listed.test\n")
+
+
+@contextlib.contextmanager
+def full_disk():
+    """The versions are on a disk of their own, which has no room left."""
+    def bash(command):
+        subprocess.run(["bash", "-ec", command], check=True, cwd=FOLDER.parent)
+    kept = TMP / "kept"
+    bash(f"cp -a config {kept} && mount -t tmpfs -o size=4m tmpfs config && cp -a {kept}/. config && "
+         f"chown --reference={kept} config && chmod --reference={kept} config && ! cat /dev/zero >config/filler 2>/dev/null")
+    try:
+        yield
+    finally:
+        bash(f"rm config/filler {kept}/* && cp -a config/. {kept} && umount config && rm config/* && cp -a {kept}/. config")
+
+
+def test_full_disk_refuses_changes(lab):
+    def audited():
+        return [entry for entry in map(json.loads, (LOGS / "state/audit.log").read_text().splitlines()) if entry.get("version")]
+    deny("stored.test")
+    lab.weirctl("config apply --keep")
+    now = in_force(lab)
+    older = lab.get("config/history")["versions"][1]["number"]
+    before = audited()
+    with full_disk():
+        deny("full.test")
+        for command in "config apply", "config reload", "deny full.test", "config set cache.failure_ttl 3":
+            said = lab.weirctl(command, status=1)
+            assert f"{FOLDER}: No space left on device: a version needs " in said and "nothing has changed; make room there" in said, said
+        assert in_force(lab) == now and lab.result("ok.full.test") == OK
+        assert audited() == before
+        assert "config_versions" not in lab.weirctl("--json ready")
+        said = lab.weirctl(f"config rollback {older} --keep")  # a way back
+        assert f"a restart goes back to version {now}: not stored: " in said, said
+        assert lab.result("ok.stored.test") == OK
+        assert "config_versions" in lab.weirctl("--json ready")
+    lab.weirctl("config apply --keep")
+    blocks(lab, "full.test")
+    assert "config_versions" not in lab.weirctl("--json ready")
 
 
 def test_health_falls_and_there_is_no_way_back(lab):

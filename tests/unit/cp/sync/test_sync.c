@@ -28,7 +28,7 @@ static struct sync_job *jobs[8];
 static unsigned job_count, bundles_asked;
 static char applied[256];
 static int apply_rc;
-static bool needed_room; // by the last apply
+static bool is_tried_again; // by the last apply
 static void (*apply_done)(void *arg, int err, const char *why, const char *restart);
 static void *apply_arg;
 
@@ -65,7 +65,7 @@ static int apply(void *, const struct apply_request *r,
 	void (*done)(void *, int, const char *, const char *), void *arg)
 {
 	assert_string_equal(r->who, "sync");
-	needed_room = r->needs_room;
+	is_tried_again = r->is_tried_again;
 	if (r->why) // a version of the primary
 		assert_string_equal(r->why, "made there by token ops: config set");
 	snprintf(applied, sizeof(applied), "%s", r->shared);
@@ -440,7 +440,7 @@ TEST_WITH(a_version_waits_while_the_disk_is_full, start, stop)
 	assert_string_equal(applied, "");
 	waits_for("/state/sync: No space left");
 	reply_is_applied(5);
-	assert_true(needed_room);
+	assert_true(is_tried_again);
 	apply_done(apply_arg, -ENOSPC, "/state/config: No space left", "");
 	waits_for("/state/config: No space left");
 	reply_is_applied(5);
