@@ -101,6 +101,8 @@ static bool login_check(
 
 enum { READ_SIZE = 16 << 10, READS_PER_TURN = 4 };
 
+static const char unasked[] = "a reply that was not asked for";
+
 static void on_io(evutil_socket_t fd, short what, void *arg);
 static void on_flush(evutil_socket_t fd, short what, void *arg);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
@@ -213,7 +215,8 @@ int redis_conn_open(struct redis_conn *c, const struct redis_login *login)
 	c->state = REDIS_CONN_CONNECTING;
 	c->given = c->sent = 0;
 	c->opened_ms = c->used_ms = c->read_ms = now;
-	int rc = redis_reader_new(&c->reader, &c->buffers->growth);
+	size_t most = c->ops->push ? REDIS_PUSH_MAX : REDIS_REPLY_MAX;
+	int rc = redis_reader_new(&c->reader, most, &c->buffers->growth);
 	if (rc == 0)
 		rc = login_write(c, login);
 	if (rc == 0)
@@ -299,24 +302,26 @@ static bool login_reply(struct redis_conn *c, const struct redis_reply *reply)
 	return c->generation == generation;
 }
 
+// Whether the server may send now: a reply to the log-in or to a call that was sent, or a push.
+static bool is_reply_due(const struct redis_conn *c)
+{
+	return c->state != REDIS_CONN_UP || c->ops->push || (c->first && c->first->start < c->sent);
+}
+
 // True: the connection is still open.
 static bool one_reply(struct redis_conn *c, const struct redis_reply *reply)
 {
 	struct redis_call *call = c->first;
 	if (c->state != REDIS_CONN_UP)
 		return login_reply(c, reply);
-	if (!call && !c->ops->push) {
-		conn_fail(c, "a reply that was not asked for");
+	if (!is_reply_due(c)) {
+		conn_fail(c, unasked);
 		return false;
 	}
 	unsigned generation = c->generation;
 	if (!call) {
 		c->ops->push(c, reply);
 		return c->generation == generation;
-	}
-	if (call->start >= c->sent) {
-		conn_fail(c, "a reply to what was not sent");
-		return false;
 	}
 	if (--call->left == 0) {
 		c->first = call->next;
@@ -348,6 +353,11 @@ static int conn_read(struct redis_conn *c)
 		}
 		if (rc < 0)
 			return rc;
+		// An idle connection must not collect a reply that may never end.
+		if (redis_reader_is_midway(c->reader) && !is_reply_due(c)) {
+			conn_fail(c, unasked);
+			return 1;
+		}
 		if ((size_t)n < sizeof(buf))
 			return 0;
 	}

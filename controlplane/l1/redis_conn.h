@@ -24,7 +24,8 @@ enum {
 	REDIS_CONNECT_MS = 1000,
 	REDIS_STUCK_MS = 1000,
 	REDIS_IDLE_MS = 5 * 60 * 1000,
-	REDIS_WHY_MAX = 128
+	REDIS_WHY_MAX = 128,
+	REDIS_PUSH_MAX = 16 << 10, // bytes of a message of a subscription
 };
 
 // A command, or several, in flight. The connection uses next, start, deadline_ms, left and late;
@@ -62,7 +63,8 @@ struct redis_conn_ops {
 	// The call is out of the queue: REDIS_LOST, or REDIS_AWAY when none of its bytes was sent.
 	void (*end)(struct redis_conn *c, struct redis_call *call, enum redis_end end);
 	void (*late)(struct redis_conn *c, struct redis_call *call); // still in the queue
-	// A reply that no call waits for. NULL: such a reply closes the connection.
+	// A reply of at most REDIS_PUSH_MAX bytes that no call waits for. NULL: its first byte
+	// closes the connection.
 	void (*push)(struct redis_conn *c, const struct redis_reply *reply);
 };
 

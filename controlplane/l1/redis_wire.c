@@ -211,7 +211,6 @@ int redis_error_where(const struct redis_reply *reply, const struct socket_addre
 enum {
 	BLOCK_SIZE = 16 << 10,
 	READER_KEEP = 64 << 10, // bytes of blocks that stay when a reply was larger
-	TEXTS_MAX = REDIS_REPLY_MAX,
 	DEPTH_MAX = 7,
 };
 
@@ -234,11 +233,13 @@ struct block {
 struct redis_reader {
 	redisReader *resp;
 	struct growth *growth;
+	size_t most;            // bytes of one reply
 	struct block *blocks;   // newest first
 	size_t bytes;           // size of all blocks
 	size_t texts, elements; // bytes of texts and elements in the reply being built
 	int err;                // why an object was refused
 	bool taken;             // a whole reply was returned from the blocks
+	bool midway;            // bytes came behind the last whole reply
 };
 
 static void *block_take(struct redis_reader *r, size_t len)
@@ -299,7 +300,7 @@ static void *make_text(const redisReadTask *task, char *text, size_t len)
 								  : REDIS_ERROR;
 	if (kind == REDIS_ERROR && task->type != REDIS_REPLY_ERROR)
 		return NULL; // a type of RESP3
-	if (len > TEXTS_MAX - r->texts) {
+	if (len > r->most - r->texts) {
 		r->err = -EMSGSIZE;
 		return NULL;
 	}
@@ -328,7 +329,7 @@ static void *make_array(const redisReadTask *task, hiredis_count elements)
 	struct redis_reader *r = task->privdata;
 	if (task->type != REDIS_REPLY_ARRAY || depth(task) > DEPTH_MAX)
 		return NULL;
-	if ((size_t)elements > REDIS_ELEMENTS_MAX - r->elements) {
+	if ((size_t)elements > r->most / REDIS_ELEMENT_BYTES - r->elements) {
 		r->err = -EMSGSIZE;
 		return NULL;
 	}
@@ -373,7 +374,7 @@ static redisReplyObjectFunctions makers = {.createString = make_text,
 	.freeObject = make_nothing,
 	HIREDIS_RESP3_REFUSED};
 
-int redis_reader_new(struct redis_reader **out, struct growth *growth)
+int redis_reader_new(struct redis_reader **out, size_t most, struct growth *growth)
 {
 	struct redis_reader *r = heap_calloc(1, sizeof(*r));
 	if (!r)
@@ -384,6 +385,7 @@ int redis_reader_new(struct redis_reader **out, struct growth *growth)
 		return -ENOMEM;
 	}
 	r->resp->privdata = r;
+	r->most = most;
 	r->growth = growth;
 	*out = r;
 	return 0;
@@ -401,6 +403,7 @@ void redis_reader_free(struct redis_reader *r)
 int redis_reader_feed(struct redis_reader *r, const void *bytes, size_t len)
 {
 	assert(len <= REDIS_REPLY_MAX);
+	r->midway |= len > 0;
 	return redisReaderFeed(r->resp, bytes, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 
@@ -410,7 +413,7 @@ static int rest_check(const struct redis_reader *r)
 {
 	size_t left = r->resp->len - r->resp->pos;
 	const char *rest = r->resp->buf + r->resp->pos;
-	if (left > TEXTS_MAX)
+	if (left > r->most)
 		return -EMSGSIZE;
 	if (left > REDIS_LINE_MAX && !memchr(rest, '\n', REDIS_LINE_MAX))
 		return -EBADMSG;
@@ -427,8 +430,14 @@ int redis_reader_next(struct redis_reader *r, const struct redis_reply **out)
 	if (!reply)
 		return rest_check(r);
 	r->taken = true;
+	r->midway = r->resp->pos < r->resp->len;
 	*out = reply;
 	return 1;
+}
+
+bool redis_reader_is_midway(const struct redis_reader *r)
+{
+	return r->midway;
 }
 
 void redis_reader_idle(struct redis_reader *r, uint64_t idle_ms)

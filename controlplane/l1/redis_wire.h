@@ -102,15 +102,16 @@ ATTR_MUST_CHECK int redis_host_parse(
 // of hiredis, and takes only its reader: the asynchronous context of 0.14 asserts that each reply
 // has a request, so a server could end the process.
 //
-// Bounds of one reply: REDIS_REPLY_MAX bytes, REDIS_ELEMENTS_MAX elements (known from the array's
-// head, before anything is allocated), a depth of 7, lines of REDIS_LINE_MAX bytes.
+// Bounds of one reply: `most` bytes, an element for each REDIS_ELEMENT_BYTES of them (known from
+// the array's head, before anything is allocated), a depth of 7, lines of REDIS_LINE_MAX bytes.
 // Replies are built in blocks that are reused for the next reply; above READER_KEEP they are freed.
-enum { REDIS_ELEMENTS_MAX = 1 << 16, REDIS_LINE_MAX = 4096 };
+enum { REDIS_ELEMENT_BYTES = 16, REDIS_LINE_MAX = 4096 };
 
 struct redis_reader;
 
-// `growth` counts the blocks of all readers that share it, and outlives them. -ENOMEM.
-ATTR_MUST_CHECK int redis_reader_new(struct redis_reader **out, struct growth *growth);
+// `most`: bytes of one reply, at most REDIS_REPLY_MAX. `growth` counts the blocks of all readers
+// that share it, and outlives them. -ENOMEM.
+ATTR_MUST_CHECK int redis_reader_new(struct redis_reader **out, size_t most, struct growth *growth);
 void redis_reader_free(struct redis_reader *r); // NULL is fine
 
 // Takes any bytes, at most REDIS_REPLY_MAX at once; then call redis_reader_next until it is not 1.
@@ -119,6 +120,8 @@ ATTR_MUST_CHECK int redis_reader_feed(struct redis_reader *r, const void *bytes,
 // 1: `*out` is the next reply, good until the next call for this reader. 0: more bytes are needed.
 // -EBADMSG, -EMSGSIZE, -ENOMEM: the connection is of no use any more.
 ATTR_MUST_CHECK int redis_reader_next(struct redis_reader *r, const struct redis_reply **out);
+// Whether a part of a reply was fed, and not yet its end.
+bool redis_reader_is_midway(const struct redis_reader *r);
 // Frees a large block for the next reply that was idle for `idle_ms`.
 void redis_reader_idle(struct redis_reader *r, uint64_t idle_ms);
 size_t redis_reader_bytes(const struct redis_reader *r); // memory held

@@ -78,7 +78,7 @@ FUZZ_BODY(data, len)
 		bytes = made;
 	}
 	struct growth growth = {0};
-	FUZZ_CHECK(redis_reader_new(&reader, &growth) == 0);
+	FUZZ_CHECK(redis_reader_new(&reader, REDIS_REPLY_MAX, &growth) == 0);
 	if (redis_reader_feed(reader, bytes, n) == 0 && redis_reader_next(reader, &reply) == 1
 		&& l1_value_read(reply, &rules, NOW_S, &v) == L1_HIT) {
 		FUZZ_CHECK(v.len >= DNS_HEADER_LEN && v.len <= L1_MESSAGE_MAX);

@@ -56,7 +56,8 @@ static void take(struct taken *t, const struct redis_reply *reply, unsigned dept
 	unsigned count = redis_reply_count(reply);
 	size_t len;
 	const char *text = redis_reply_text(reply, &len);
-	FUZZ_CHECK(depth <= 8 && kind <= REDIS_ERROR && count <= REDIS_ELEMENTS_MAX);
+	FUZZ_CHECK(depth <= 8 && kind <= REDIS_ERROR
+		   && count <= REDIS_REPLY_MAX / REDIS_ELEMENT_BYTES);
 	FUZZ_CHECK(len <= REDIS_REPLY_MAX && (text ? text[len] == '\0' : len == 0));
 	FUZZ_CHECK(redis_reply_at(reply, count) == NULL);
 	add(t, &kind, sizeof(kind));
@@ -80,7 +81,7 @@ static struct taken parse(const uint8_t *data, size_t len, size_t piece, bool id
 	const struct redis_reply *reply;
 	struct taken t = {0};
 	struct growth growth = {0};
-	FUZZ_CHECK(redis_reader_new(&r, &growth) == 0);
+	FUZZ_CHECK(redis_reader_new(&r, REDIS_REPLY_MAX, &growth) == 0);
 	for (size_t at = 0; at < len && t.rc == 0; at += piece) {
 		FUZZ_CHECK(
 			redis_reader_feed(r, data + at, piece < len - at ? piece : len - at) == 0);

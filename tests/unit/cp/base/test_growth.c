@@ -84,7 +84,7 @@ TEST(what_redis_said_is_given_back_when_idle)
 	int n = snprintf(text, sizeof(text), "$%d\r\n", LONG);
 	memset(text + n, 'x', LONG);
 	memcpy(text + n + LONG, "\r\n", 2);
-	assert_int_equal(redis_reader_new(&r, &g), 0);
+	assert_int_equal(redis_reader_new(&r, REDIS_REPLY_MAX, &g), 0);
 	assert_int_equal(redis_reader_feed(r, text, (size_t)n + LONG + 2), 0);
 	assert_int_equal(redis_reader_next(r, &reply), 1);
 	assert_true(g.bytes >= LONG);

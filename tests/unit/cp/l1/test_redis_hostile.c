@@ -197,6 +197,40 @@ TEST_WITH(test_too_many, setup, teardown)
 	await_reconnects(2);
 }
 
+// The first byte ends the connection, so that an idle one collects nothing.
+TEST_WITH(test_an_unasked_byte, setup, teardown)
+{
+	static const char behind[] = "+OK\r\n*60000\r\n";
+	static const char *const parts[] = {"$", "+", "*60000\r\n"};
+	uint64_t reconnects = 0;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		assert_int_equal(redis_rig_do(&rig, "GET x").end, REDIS_DONE);
+		say(fake.fd[fake.peers - 1], parts[i], strlen(parts[i]));
+		await_reconnects(++reconnects);
+		assert_non_null(strstr(redis_rig_status(&rig).error, "not asked for"));
+	}
+	lie(behind, sizeof(behind) - 1, 1);
+	assert_int_equal(redis_rig_do(&rig, "GET x").end, REDIS_DONE);
+	await_reconnects(++reconnects);
+}
+
+// Nobody asks for what a subscription gets: a message has its own bound.
+TEST_WITH(test_a_message_without_end, setup, teardown)
+{
+	static char block[2 * REDIS_PUSH_MAX];
+	static const char *const heads[] = {
+		"$1000000\r\n", "*3\r\n$7\r\nmessage\r\n$100000\r\n", "*1025\r\n"};
+	redis_subscribe(rig.redis, "c", NULL, NULL, NULL);
+	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+		const struct redis_sub *sub = &rig.redis->sub;
+		redis_rig_until(&rig, sub->conn.state == REDIS_CONN_UP);
+		memset(block, 'a', sizeof(block));
+		memcpy(block, heads[i], strlen(heads[i]));
+		say(fake.fd[fake.peers - 1], block, i < 2 ? sizeof(block) : strlen(heads[i]));
+		redis_rig_until(&rig, sub->breaks == i + 1);
+	}
+}
+
 // Texts that never end, promised or not: memory stays within the bound of one reply.
 TEST_WITH(test_flood, setup, teardown)
 {
@@ -426,7 +460,7 @@ TEST(test_errors)
 		struct redis_reader *r;
 		const struct redis_reply *reply;
 		struct growth growth = {0};
-		assert_int_equal(redis_reader_new(&r, &growth), 0);
+		assert_int_equal(redis_reader_new(&r, REDIS_REPLY_MAX, &growth), 0);
 		assert_int_equal(redis_reader_feed(r, cases[i].reply, strlen(cases[i].reply)), 0);
 		assert_int_equal(redis_reader_next(r, &reply), 1);
 		assert_int_equal(redis_error_where(reply, &from, &slot, &to), cases[i].rc);
