@@ -168,13 +168,11 @@ static void ask_now(struct redis_ask *a)
 // +switch-master reports a change at once. The node's log-in checks that it is a master (ROLE),
 // since a sentinel may be behind (Redis Sentinel client guidelines).
 
-enum { MASTER_NAME_MAX = 100 }; // bytes of redis.master_name (config_keys.h)
-
 struct sentinel {
 	struct redis_ask ask;
 	struct redis_sub sub;
 	struct redis_command command;
-	char name[MASTER_NAME_MAX + 1]; // asked for, also after the configuration has gone
+	char name[]; // asked for, also after the configuration has gone
 };
 
 static bool sentinel_where(struct redis *r, unsigned i, struct redis_login *out)
@@ -276,11 +274,12 @@ static void sentinel_on_gap(void *arg)
 
 static int sentinel_start(struct redis *r)
 {
-	struct sentinel *s = heap_calloc(1, sizeof(*s));
+	const char *name = r->c->master_name;
+	struct sentinel *s = heap_calloc(1, sizeof(*s) + strlen(name) + 1);
 	if (!s)
 		return -ENOMEM;
 	r->topology_state = s;
-	snprintf(s->name, sizeof(s->name), "%s", r->c->master_name);
+	strcpy(s->name, name);
 	s->command = (struct redis_command){.count = 3,
 		.word = {{"SENTINEL", 8}, {"get-master-addr-by-name", 23},
 			{s->name, strlen(s->name)}}};

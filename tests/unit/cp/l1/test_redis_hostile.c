@@ -31,6 +31,7 @@ struct fake {
 static struct fake fake;
 static struct redis_rig rig;
 static const char *slots; // what a cluster says to CLUSTER SLOTS; NULL: no cluster
+static char master[256];  // whom a sentinel was asked for
 
 static unsigned commands_in(const char *buf, size_t n)
 {
@@ -63,6 +64,9 @@ static void on_heard(evutil_socket_t fd, short, void *)
 		return;
 	}
 	fake.bytes_heard += (uint64_t)n;
+	const char *asked = memmem(buf, (size_t)n, "by-name\r\n$", 10);
+	if (asked)
+		sscanf(asked, "by-name $%*u %255[^\r]", master);
 	if (slots && memmem(buf, (size_t)n, "SLOTS", 5)) {
 		say(fd, slots, strlen(slots));
 		return;
@@ -92,30 +96,30 @@ static void on_accept(evutil_socket_t fd, short, void *)
 	event_add(fake.heard[fake.peers++], NULL);
 }
 
-static int setup(void **)
+static void listen_as(enum redis_mode mode)
 {
 	fake = (struct fake){.polite_login = true, .times = 1};
 	fake.listen_fd = loopback_listen(&fake.port);
+	if (mode == REDIS_MODE_CLUSTER)
+		slots = text_from(
+			"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%u\r\n", fake.port);
 	rig.config.connections = 1;
-	redis_rig_start(&rig, REDIS_MODE_STANDALONE, fake.port);
+	redis_rig_start(&rig, mode, fake.port);
 	fake.accept = event_new(
 		loop_base(rig.loop), fake.listen_fd, EV_READ | EV_PERSIST, on_accept, NULL);
 	event_add(fake.accept, NULL);
+}
+
+static int setup(void **)
+{
+	listen_as(REDIS_MODE_STANDALONE);
 	redis_rig_await(&rig, "up", 1000);
 	return 0;
 }
 
 static int setup_cluster(void **)
 {
-	fake = (struct fake){.polite_login = true, .times = 1};
-	fake.listen_fd = loopback_listen(&fake.port);
-	slots = text_from(
-		"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%u\r\n", fake.port);
-	rig.config.connections = 1;
-	redis_rig_start(&rig, REDIS_MODE_CLUSTER, fake.port);
-	fake.accept = event_new(
-		loop_base(rig.loop), fake.listen_fd, EV_READ | EV_PERSIST, on_accept, NULL);
-	event_add(fake.accept, NULL);
+	listen_as(REDIS_MODE_CLUSTER);
 	redis_rig_await(&rig, "up", 2000);
 	return 0;
 }
@@ -139,6 +143,18 @@ static void lie(const char *text, size_t len, unsigned times)
 	fake.text = text;
 	fake.len = len;
 	fake.times = times;
+}
+
+// The configuration bounds the name, and nothing else does.
+TEST_WITH(test_a_long_master_name, NULL, teardown)
+{
+	char name[201];
+	memset(name, 'm', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	rig.config.master_name = name;
+	listen_as(REDIS_MODE_SENTINEL);
+	redis_rig_until(&rig, master[0] != '\0');
+	assert_string_equal(master, name);
 }
 
 // A lie that is rejected: the command ends once, and the connection is closed.
