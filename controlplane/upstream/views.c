@@ -777,7 +777,6 @@ static int view_renew(struct views *v, const struct config_group *group, struct 
 		return rc;
 	view_names_end(&one->next);
 	one->next = made;
-	one->has_next = true;
 	return 0;
 }
 
@@ -819,7 +818,6 @@ static void views_undo(struct views *v)
 	for (unsigned i = 1; i < VIEWS_MAX; i++) {
 		struct view *one = &v->one[i];
 		view_names_end(&one->next);
-		one->has_next = false;
 		if (one->live && one->number == 0)
 			view_end(v, one);
 	}
@@ -830,11 +828,10 @@ static void view_apply(
 {
 	if (one == &v->one[0])
 		return;
-	if (one->has_next) {
+	if (one->next.zones || one->next.rewrites) {
 		view_names_end(&one->names);
 		one->names = one->next;
 		one->next = (struct view_names){0};
-		one->has_next = false;
 	}
 	if (one->number == 0) {
 		unsigned known = number_known(v, one->hash);

@@ -106,8 +106,9 @@ struct view {
 	uint64_t left_ms; // when it left the configuration; 0: it is in it
 	struct upstreams *upstreams;
 	struct view_names names; // everyone's in view 0, else the group's own, which come first
-	struct view_names next;  // `names` once the configuration that is being read is applied
-	bool has_next;
+	// `names` once the configuration that is being read is applied. Empty: they stay, as the
+	// hash says whether a view has names.
+	struct view_names next;
 };
 
 struct views;
