@@ -414,7 +414,9 @@ static bool is_unchanged(const struct rules *r)
 static int job_request(struct rules *r, bool force, bool urgent, struct rules_waiters *callers)
 {
 	struct rules_sources *sources;
-	struct rules_waiters *w = r->job ? &r->next_waiting : &r->waiting;
+	// Behind one that waits, even for memory: the newest configuration is built last.
+	const bool now = !r->job && !r->next;
+	struct rules_waiters *w = now ? &r->waiting : &r->next_waiting;
 	if (!force && is_unchanged(r)) {
 		note_unchanged(r);
 		waiters_call(r, callers);
@@ -424,7 +426,6 @@ static int job_request(struct rules *r, bool force, bool urgent, struct rules_wa
 	if (err)
 		return err;
 	sources->configuration = r->configuration;
-	bool now = !r->job;
 	urgent |= !now
 		  && callers->count > 0; // A caller waits for a second build: do not throttle it.
 	if (now)
