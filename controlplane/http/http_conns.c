@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <weir/clock.h>
@@ -99,13 +100,6 @@ static void left_drop(struct http_conns *s)
 	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
 		if (s->conn[i].b && is_left(&s->conn[i]))
 			conn_drop(s, &s->conn[i]);
-}
-
-// An IPv6 network is one place, however many addresses it has.
-static bool is_same_place(const struct source_ids *a, const struct source_ids *b)
-{
-	return source_id_equal(&a->network, &b->network)
-	       && (!source_id_is_none(&a->network) || source_id_equal(&a->own, &b->own));
 }
 
 // A network's share: four times an address's, and half of what all have at most.
@@ -198,40 +192,55 @@ static void conn_know(struct http_conns *s, struct conn *c)
 	conn_shut_out(s, c);
 }
 
-// How many connections its user has, or its source without a user.
-static unsigned fellows(const struct http_conns *s, const struct conn *c)
+// By user, without one by place: an IPv6 network is one, however many addresses it has.
+static int owner_order(const struct conn *a, const struct conn *b)
 {
-	unsigned n = 0;
-	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
-		const struct conn *o = &s->conn[i];
-		n += o->b && !o->is_cut && !o->is_over && o->user == c->user
-		     && (c->user || is_same_place(&o->source, &c->source));
-	}
-	return n;
+	if (a->user || b->user)
+		return (a->user > b->user) - (a->user < b->user);
+	const int order = memcmp(&a->source.network, &b->source.network, sizeof(a->source.network));
+	if (order || !source_id_is_none(&a->source.network))
+		return order;
+	return memcmp(&a->source.own, &b->source.own, sizeof(a->source.own));
+}
+
+// Those of one owner, the oldest first.
+static int compare_conns(const void *x, const void *y)
+{
+	const struct conn *a = *(struct conn *const *)x, *b = *(struct conn *const *)y;
+	const int order = owner_order(a, b);
+	return order ? order : (a->since_ms > b->since_ms) - (a->since_ms < b->since_ms);
 }
 
 // May it make way? A user's only beyond a quarter of all, and none while it is served.
 static bool is_movable(const struct http_conns *s, const struct conn *c, unsigned count)
 {
-	return !c->user || (count > s->settings.max / 4 && c->until_ms != UINT64_MAX);
+	return c->is_known
+	       && (!c->user || (count > s->settings.max / 4 && c->until_ms != UINT64_MAX));
 }
 
-// The oldest one of the source or user with the most. NULL: each has its right.
+// The oldest one of the source or user with the most. NULL: each has its right. Sorts, because all
+// that wait ask for one.
 static struct conn *way_maker(struct http_conns *s)
 {
-	struct conn *found = NULL;
-	unsigned most = 0;
-	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
-		struct conn *c = &s->conn[i];
-		if (!c->b || c->is_cut || c->is_over || !c->is_known)
-			continue;
-		const unsigned count = fellows(s, c);
-		const bool is_more =
-			count > most || (count == most && found && c->since_ms < found->since_ms);
-		if (!is_more || !is_movable(s, c, count))
-			continue;
-		found = c;
-		most = count;
+	struct conn *by_owner[ARRAY_LEN(s->conn)], *found = NULL;
+	unsigned count = 0, most = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
+		if (s->conn[i].b && !s->conn[i].is_cut && !s->conn[i].is_over)
+			by_owner[count++] = &s->conn[i];
+	qsort(by_owner, count, sizeof(*by_owner), compare_conns);
+	for (unsigned first = 0, end = 0; first < count; first = end) {
+		while (end < count && owner_order(by_owner[first], by_owner[end]) == 0)
+			end++;
+		const unsigned has = end - first;
+		unsigned at = first;
+		while (at < end && !is_movable(s, by_owner[at], has))
+			at++;
+		if (at < end
+			&& (has > most
+				|| (has == most && by_owner[at]->since_ms < found->since_ms))) {
+			found = by_owner[at];
+			most = has;
+		}
 	}
 	return found;
 }

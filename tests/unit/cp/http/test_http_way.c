@@ -6,6 +6,8 @@
 #include "fake_listener.h"
 #include "http_server_rig.h"
 
+#include <sys/resource.h>
+
 enum { PLACES = 8, SOURCE_MAX = 4, WAIT_MS = 20000 };
 
 static struct sockaddr_in address;
@@ -70,19 +72,24 @@ static void comes(int status, unsigned gone)
 	close(other);
 }
 
-static int setup(void **)
+static int open_with(unsigned places)
 {
 	uint16_t port = 0;
 	const int listener = loopback_listen(&port);
 	address = (struct sockaddr_in){.sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	return http_server_rig_open(listener, (struct http_settings){.exchanges_max = PLACES,
-						      .connections_max = PLACES,
+	return http_server_rig_open(listener, (struct http_settings){.exchanges_max = places,
+						      .connections_max = places,
 						      .connection_ms = WAIT_MS,
 						      .source_max = SOURCE_MAX,
 						      .admit = admit_all,
 						      .handle = on_request});
+}
+
+static int setup(void **)
+{
+	return open_with(PLACES);
 }
 
 static int teardown(void **)
@@ -122,4 +129,35 @@ TEST_WITH(test_each_has_its_right, setup, teardown)
 	for (unsigned i = 0; i < PLACES; i += 2)
 		fill(i, 2, 1 + i, text_from("/%c", (int)('a' + i)));
 	comes(503, PLACES);
+}
+
+// CPU time of the server for so many, each from another address.
+static uint64_t cost_us(unsigned first, unsigned count, int *open)
+{
+	clockid_t clock;
+	assert_int_equal(pthread_getcpuclockid(thread, &clock), 0);
+	const uint64_t before_us = clock_us_of(clock);
+	for (unsigned i = first; i < first + count; i++) {
+		open[i] = connect_from(0x100 + i);
+		assert_int_equal(ask_for(open[i], "/"), 200);
+	}
+	return clock_us_of(clock) - before_us;
+}
+
+// For whom another makes way costs little more than who finds a place.
+TEST(test_a_full_house_is_searched_fast)
+{
+	enum { FULL = 768, SOME = 64, TIMES = 8 };
+	static int open[FULL + SOME];
+	const struct rlimit files = {4096, 4096};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_int_equal(open_with(FULL), 0);
+	(void)cost_us(0, FULL - SOME, open);
+	const uint64_t with_place_us = cost_us(FULL - SOME, SOME, open);
+	const uint64_t without_us = cost_us(FULL, SOME, open);
+	http_server_rig_end();
+	loop_free(loop);
+	for (unsigned i = 0; i < FULL + SOME; i++)
+		close(open[i]);
+	assert_in_range(without_us, 1, TIMES * with_place_us);
 }
