@@ -282,8 +282,20 @@ static enum list_reject read_one(struct list_text option, struct list_modifiers 
 	return LIST_REJECT_MODIFIER;
 }
 
+// A builder gets all rules of a line once for each client. A list of such lines would take eight
+// times the memory that its bytes let expect, so copies have a bound of their own.
+static enum list_reject copies_count(struct list_parser *p, const struct list_modifiers *m)
+{
+	const size_t more = m->clients > 1 ? (m->clients - 1) * p->text.len : 0;
+	if (more > LIST_COPIES_MAX - p->copies)
+		return LIST_REJECT_COPIES;
+	p->copies += more;
+	return LIST_REJECT_COUNT;
+}
+
 // `important,dnstype=A|AAAA`. LIST_REJECT_COUNT: *out has them all.
-static enum list_reject list_modifiers_read(struct list_text options, struct list_modifiers *out)
+static enum list_reject list_modifiers_read(
+	struct list_parser *p, struct list_text options, struct list_modifiers *out)
 {
 	enum list_reject why = LIST_REJECT_COUNT;
 	out->important = out->rewrites = out->any = out->off = false;
@@ -297,7 +309,7 @@ static enum list_reject list_modifiers_read(struct list_text options, struct lis
 	// Rules that differ in their $denyallow are of one kind.
 	if (why == LIST_REJECT_COUNT && out->off && out->except.len)
 		why = LIST_REJECT_MODIFIER;
-	return why;
+	return why == LIST_REJECT_COUNT ? copies_count(p, out) : why;
 }
 
 static bool is_cosmetic(struct list_text line)
@@ -454,7 +466,7 @@ static enum list_reject take_pattern(struct list_parser *p, struct list_text lin
 	enum rule_class rule_class;
 	if (!cut_pattern(line, &pattern, &options))
 		return LIST_REJECT_URL;
-	enum list_reject why = list_modifiers_read(options, &m);
+	enum list_reject why = list_modifiers_read(p, options, &m);
 	if (why == LIST_REJECT_COUNT)
 		why = answer_pattern(pattern, &m);
 	if (why == LIST_REJECT_COUNT)
@@ -642,7 +654,7 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 	enum rule_class rule_class;
 	bool excepts = false;
 	struct list_text options = line, body = list_text_cut(&options, '$');
-	enum list_reject why = list_modifiers_read(options, &m);
+	enum list_reject why = list_modifiers_read(p, options, &m);
 	const struct body b = cut_anchors(body);
 	if (list_text_has_any(b.text, "/"))
 		return LIST_REJECT_URL;

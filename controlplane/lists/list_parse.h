@@ -24,6 +24,9 @@
 
 // The state of a parser, and what its files do with it: a line gives rules, or is refused.
 
+// Bytes of lines that a list may have once more for each further client of $client.
+enum { LIST_COPIES_MAX = 16 << 20 };
+
 enum list_role { LIST_ROLE_BLOCK, LIST_ROLE_ALLOW };
 
 struct list_options {
@@ -53,6 +56,7 @@ struct list_parser {
 	void *arg;
 	struct list_options options;
 	struct list_counts counts;
+	size_t copies; // bytes, LIST_COPIES_MAX at most
 	int stopped;
 	struct list_text text;  // during `take`: the line, or the zone's record
 	struct list_rule plain; // the rule of a plain name, without name and line

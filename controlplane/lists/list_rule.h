@@ -69,6 +69,7 @@ typedef int (*list_rule_take)(void *arg, const struct list_rule *rule);
 	X(FILTER, "filter_syntax", "AdBlock's rules that are not about a whole name")          \
 	X(MODIFIER, "modifier", "AdBlock's rules with an option that DNS cannot apply")        \
 	X(CLIENT, "client", "$client or $ctag that names no group, address or prefix")         \
+	X(COPIES, "too_many_copies", "$client with several clients, over 16 MiB of copies")    \
 	X(REWRITE, "rewrite", "an answer that a list cannot give, such as a CNAME")            \
 	X(PATTERN, "pattern", "a pattern that is empty, too long or has invalid characters")   \
 	X(URL, "url", "a URL or a path")                                                       \

@@ -402,3 +402,33 @@ TEST(test_role_allow)
 	};
 	list_rig_check(&allow, rows, ARRAY_LEN(rows));
 }
+
+static int take_none(void *, const struct list_rule *)
+{
+	return 0;
+}
+
+// Each rule is one for each client: what a list takes of memory stays near its size.
+TEST(test_copies_have_a_bound)
+{
+	enum { LINES = 700, CLIENTS = 8 };
+	static const struct list_options block = {0};
+	static struct list_parser p;
+	char line[LIST_LINE_MAX];
+	size_t len = (size_t)sprintf(line, "||e.ab^$client=1|2|3|4|5|6|7|8,denyallow=x.e.ab");
+	while (len + 16 < sizeof(line))
+		len += (size_t)sprintf(line + len, "|%zx.e.ab", len);
+	list_parse_begin(&p, &block, take_none, NULL);
+	for (unsigned i = 0; i < LINES; i++) {
+		assert_int_equal(list_parse_feed(&p, line, len), 0);
+		assert_int_equal(list_parse_feed(&p, "\n", 1), 0);
+	}
+	const unsigned taken = (unsigned)(LIST_COPIES_MAX / ((CLIENTS - 1) * len));
+	assert_true(taken < LINES);
+	assert_int_equal(p.counts.ruled, taken);
+	assert_int_equal(p.counts.rejected[NO(COPIES)], LINES - taken);
+	// One client needs no copy.
+	static const char alone[] = "||e.ab^$client=1,denyallow=x.e.ab\n";
+	assert_int_equal(list_parse_feed(&p, alone, strlen(alone)), 0);
+	assert_int_equal(p.counts.ruled, taken + 1);
+}
