@@ -27,7 +27,9 @@ static bool validator_led_mark(
 
 // To the library an answer is bogus, too, when no server gave it a key or a DS above the answer,
 // and it holds the zone for bad for a minute then. That is no fault of the zone. So a context knows
-// the latest of those names, and which verdicts name one of them as their reason.
+// those names, and which verdicts name one of them as their reason. An outage leaves as many as
+// there are zones that clients ask for, and strangers add names of their own zones at will: a
+// registrable domain has a share, beyond which its names push out its own.
 
 enum { BAD_MS = 61000 }; // the library's time, and the second that it counts in
 
@@ -42,63 +44,93 @@ static bool key_name(const uint8_t *question, uint16_t len, struct dns_name *out
 	return rd_ok(&rd) && (qtype == DNS_TYPE_DNSKEY || qtype == DNS_TYPE_DS);
 }
 
+static uint64_t text_hash(const struct validator_context *c, const char *text, size_t len)
+{
+	return keyhash(&c->owner->secret, text, len);
+}
+
+// The library writes names with the last dot.
+static uint64_t name_hash(const struct validator_context *c, const struct dns_name *name)
+{
+	char text[DNS_NAME_TEXT_MAX + 1];
+
+	dns_name_to_text(name, text);
+	if (name->labels)
+		strcat(text, ".");
+	return text_hash(c, text, strlen(text));
+}
+
+// NULL: it is not missing.
+static struct validator_missing *missing_find(struct validator_context *c, uint64_t text)
+{
+	const uint64_t now_ms = clock_mono_ms();
+
+	for (unsigned i = 0; now_ms < c->missing_until_ms && i < VALIDATOR_MISSING; i++)
+		if (c->missing[i].text == text && now_ms < c->missing[i].until_ms)
+			return &c->missing[i];
+	return NULL;
+}
+
 // A fetch ends with a reply: the key of its question is not missing.
 static void validator_key_there(struct validator_context *c, const uint8_t *question, uint16_t len)
 {
+	struct validator_missing *one;
 	struct dns_name name;
 
-	if (c->missing_count == 0 || !key_name(question, len, &name))
-		return;
-	for (unsigned i = 0; i < c->missing_count; i++)
-		if (dns_name_equal(&c->missing[i].name, &name))
-			c->missing[i].until_ms = 0;
+	if (clock_mono_ms() < c->missing_until_ms && key_name(question, len, &name)
+		&& (one = missing_find(c, name_hash(c, &name))) != NULL)
+		one->until_ms = 0;
 }
 
-// The place of the same name, else a free one, else that of the name that is forgotten first.
-static unsigned place_of(struct validator_context *c, const struct dns_name *name)
+// A free place; if the zone has as many as are free that of its oldest, else of the oldest of all.
+static unsigned missing_place(struct validator_context *c, uint32_t zone)
 {
-	unsigned place = 0;
+	const uint64_t now_ms = clock_mono_ms();
+	unsigned unused = 0, place = 0, own = 0, own_count = 0, oldest = 0;
 
-	for (unsigned i = 0; i < c->missing_count; i++) {
-		if (dns_name_equal(&c->missing[i].name, name))
-			return i;
-		if (c->missing[i].until_ms < c->missing[place].until_ms)
-			place = i;
+	for (unsigned i = 0; i < VALIDATOR_MISSING; i++) {
+		const uint64_t until_ms = c->missing[i].until_ms;
+		if (until_ms <= now_ms) {
+			place = unused++ ? place : i;
+			continue;
+		}
+		if (c->missing[oldest].until_ms <= now_ms || until_ms < c->missing[oldest].until_ms)
+			oldest = i;
+		if (c->missing_zone[i] == zone
+			&& (own_count++ == 0 || until_ms < c->missing[own].until_ms))
+			own = i;
 	}
-	return c->missing_count < VALIDATOR_MISSING ? c->missing_count++ : place;
+	if (own_count && own_count >= unused)
+		return own;
+	return unused ? place : oldest;
 }
 
 // A fetch ends without a reply: the key of its question is missing.
 static void validator_key_missing(
 	struct validator_context *c, const uint8_t *question, uint16_t len)
 {
-	struct validator_missing m = {.until_ms = clock_mono_ms() + BAD_MS};
+	struct dns_name name;
 
-	if (key_name(question, len, &m.name))
-		c->missing[place_of(c, &m.name)] = m;
-}
-
-// The library writes names with the last dot.
-static bool names(const char *why, const struct dns_name *name)
-{
-	char text[DNS_NAME_TEXT_MAX + 2] = " ";
-
-	dns_name_to_text(name, text + 1);
-	if (strcmp(text, " .") != 0)
-		strcat(text, ".");
-	const size_t len = strlen(text);
-	for (const char *at = strstr(why, text); at; at = strstr(at + 1, text))
-		if (at[len] == ' ' || at[len] == '\0')
-			return true;
-	return false;
+	if (!key_name(question, len, &name))
+		return;
+	const uint64_t text = name_hash(c, &name);
+	const uint32_t zone = zone_key(&name, &c->owner->secret);
+	const struct validator_missing *known = missing_find(c, text);
+	const unsigned place = known ? (unsigned)(known - c->missing) : missing_place(c, zone);
+	c->missing_until_ms = clock_mono_ms() + BAD_MS;
+	c->missing[place] = (struct validator_missing){text, c->missing_until_ms};
+	c->missing_zone[place] = zone;
 }
 
 // Has the library an answer for bogus because no server gave that key?
-static bool validator_key_is_missing(const struct validator_context *c, const char *why)
+static bool validator_key_is_missing(struct validator_context *c, const char *why)
 {
-	for (unsigned i = 0; why && i < c->missing_count; i++)
-		if (clock_mono_ms() < c->missing[i].until_ms && names(why, &c->missing[i].name))
+	while (why && *why) {
+		const size_t len = strcspn(why, " ");
+		if (len && why[len - 1] == '.' && missing_find(c, text_hash(c, why, len)))
 			return true;
+		why += len + (why[len] == ' ');
+	}
 	return false;
 }
 

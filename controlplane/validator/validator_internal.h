@@ -16,7 +16,7 @@
 
 enum {
 	VALIDATOR_TOKEN_LEN = 32, // hexadecimal digits
-	VALIDATOR_MISSING = 16,   // the one that is forgotten first goes for a new one
+	VALIDATOR_MISSING = 512,  // a registrable domain has as many as are free
 	VALIDATOR_PATIENCE_MS = (int)VALIDATOR_FETCH_MS + 500, // the library's, before SERVFAIL
 };
 
@@ -25,7 +25,7 @@ struct library;
 
 // A name whose DNSKEY or DS no server gave.
 struct validator_missing {
-	struct dns_name name;
+	uint64_t text;     // hash of the name as the library writes it
 	uint64_t until_ms; // 0: it is there by now
 };
 
@@ -42,8 +42,9 @@ struct validator_context {
 	unsigned calls; // calls of the library that run: it must not end within
 	uint64_t used_ms, retired_ms;
 	char token[VALIDATOR_TOKEN_LEN + 1];
-	unsigned missing_count;
+	uint64_t missing_until_ms; // from then on all is forgotten
 	struct validator_missing missing[VALIDATOR_MISSING];
+	uint32_t missing_zone[VALIDATOR_MISSING];
 };
 
 struct validation {
