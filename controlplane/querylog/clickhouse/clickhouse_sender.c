@@ -51,6 +51,7 @@ struct clickhouse_sender {
 	uint64_t retry_at_ms, tidy_at_ms;
 	unsigned tidies;         // turns given to URLs that are not in use
 	unsigned taken_in_a_row; // chunks taken since rows_max last changed
+	bool was_cut;            // a chunk, since the server last took one
 };
 
 // The steps of the sender; a failure is logged under the name of its step.
@@ -261,9 +262,10 @@ static void settings_renew(struct clickhouse_sender *s)
 // once. If the reply with that status, or the connection, broke off during the body, weir first
 // asks the server whether it has the chunk. CLICKHOUSE_BROKEN_TRIES connections in a row that end
 // during a chunk, of a server that answers in between, count as status 413. A single row that is
-// still too large is refused at once, and one that breaks every connection after
-// CLICKHOUSE_ALONE_TRIES. Chunks to come are made half as large (clickhouse_sender_rows_max), and a
-// quarter larger again after each CLICKHOUSE_GROW_AFTER that were taken.
+// still too large, or breaks every connection, is tried CLICKHOUSE_ALONE_TRIES times with waits,
+// and only while the server takes statements: one that says 413 to everything costs no row, and no
+// cut more. Chunks to come are as large as the piece that was taken (clickhouse_sender_rows_max),
+// and a quarter larger again after each CLICKHOUSE_GROW_AFTER that were taken.
 //
 // A chunk in a compression that the server's version does not know, because an older server
 // replaced the one it was made for, is compressed again before it is sent. An error about the body
@@ -297,13 +299,13 @@ struct delivery {
 	unsigned failed_at; // URL, from 1 on, that may have taken the chunk; 0: no such URL
 	bool moves;         // it is the next server's turn; the server in use did not fail
 	bool is_uncertain;  // sent while another server might have it
-	bool is_too_large;  // status 413, in a complete or broken reply
 	bool is_foreign;    // the table has no such columns
 	bool is_unreadable; // the body does not match its head
 	uint64_t missing, missing_weight; // rows that the server lacks and never gets
 	uint64_t tried_ms;                // when this process first sent the chunk; 0: not yet
 	unsigned body_tries;              // tries that ended with an error about the body
 	unsigned broken_tries;            // tries in a row whose connection broke
+	unsigned large_tries; // and those with status 413, in a complete or broken reply
 };
 
 static enum clickhouse_end number_ask(
@@ -366,7 +368,7 @@ static enum found find(struct clickhouse_sender *s, const struct delivery *d, ui
 static bool may_repeat(const struct clickhouse_sender *s, const struct delivery *d)
 {
 	return s->here->schema.dedups && d->tried_ms
-	       && clock_mono_ms() - d->tried_ms < CLICKHOUSE_TOKEN_MS && !d->is_too_large;
+	       && clock_mono_ms() - d->tried_ms < CLICKHOUSE_TOKEN_MS && !d->large_tries;
 }
 
 static void missing_lose(struct clickhouse_sender *s, struct delivery *d, uint64_t rows)
@@ -465,14 +467,15 @@ static enum clickhouse_end coding_fit(
 static bool is_cut_due(const struct delivery *d)
 {
 	return d->parcel->what.rows > 1
-	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_BROKEN_TRIES);
+	       && (d->large_tries || d->broken_tries >= CLICKHOUSE_BROKEN_TRIES);
 }
 
-// Whether the chunk is a single row that is too large, or that breaks every connection.
+// Whether the chunk is a single row that was too large, or broke the connection, again and again.
 static bool is_alone_too_large(const struct delivery *d)
 {
 	return d->parcel->what.rows < 2
-	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_ALONE_TRIES);
+	       && (d->large_tries >= CLICKHOUSE_ALONE_TRIES
+		       || d->broken_tries >= CLICKHOUSE_ALONE_TRIES);
 }
 
 // Asks the server in use, which may have the chunk. False: do not send it; *end says why.
@@ -506,10 +509,10 @@ static void insert_mask(struct clickhouse_sender *s, struct delivery *d, enum cl
 	const struct clickhouse_answer *a)
 {
 	bool is_open = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
-	d->is_too_large = is_open && a->status == HTTP_TOO_LARGE;
+	d->large_tries = is_open && a->status == HTTP_TOO_LARGE ? d->large_tries + 1 : 0;
 	d->broken_tries = a->is_broken ? d->broken_tries + 1 : 0;
 	// A complete reply of this kind means that the server did not store the chunk.
-	if (end == CLICKHOUSE_REFUSED && (d->is_too_large || is_kept_out(a)))
+	if (end == CLICKHOUSE_REFUSED && (d->large_tries || is_kept_out(a)))
 		is_open = false;
 	clickhouse_places_set(&d->places, here_at(s), is_open);
 	d->failed_at = is_open ? here_at(s) + 1 : 0;
@@ -586,14 +589,16 @@ static bool is_about_body(const struct clickhouse_answer *a)
 	return false;
 }
 
-// New chunks are half as large as one that was too large, and grow slowly as the server accepts
-// them.
-static void rows_halve(struct clickhouse_sender *s, uint32_t rows)
+// New chunks are as large as the piece that the server took, not as one that it refused: a server
+// that refuses everything would make each row a file of the spool. They grow slowly.
+static void rows_fit(struct clickhouse_sender *s, uint32_t rows)
 {
-	unsigned half = rows / 2 > 1 ? rows / 2 : 1;
+	if (!s->was_cut)
+		return;
+	s->was_cut = false;
 	s->taken_in_a_row = 0;
-	if (half < atomic_load(&s->rows_max))
-		atomic_store(&s->rows_max, half);
+	if (rows < atomic_load(&s->rows_max))
+		atomic_store(&s->rows_max, rows);
 }
 
 static void rows_grow(struct clickhouse_sender *s)
@@ -612,8 +617,8 @@ static void chunk_drop(struct clickhouse_sender *s, const struct delivery *d)
 	log_warning("clickhouse: server refuses %u rows; rows dropped", what->rows);
 	s->now.refused_rows += what->rows;
 	s->now.refused_weight += what->weight;
-	// A broken connection is no answer.
-	if (!d->broken_tries)
+	// A server that takes no row is not up.
+	if (!d->broken_tries && !d->large_tries)
 		attempt_succeeded(s);
 	clickhouse_outbox_done(s->settings.outbox, d->parcel);
 }
@@ -645,7 +650,7 @@ static bool chunk_cut(struct clickhouse_sender *s, struct delivery *d)
 		log_warning("clickhouse: server refuses %u rows as too large; sending them as two "
 			    "halves",
 			rows);
-	rows_halve(s, rows);
+	s->was_cut = true;
 	return true;
 }
 
@@ -667,6 +672,7 @@ static void accepted(struct clickhouse_sender *s, const struct delivery *d)
 			    "did not confirm the insert within %u s",
 			p->what.rows, s->settings.hold_ms / 1000);
 	}
+	rows_fit(s, p->what.rows);
 	rows_grow(s);
 	attempt_succeeded(s);
 	clickhouse_outbox_done(s->settings.outbox, p);
@@ -693,6 +699,9 @@ static bool failure_handle(struct clickhouse_sender *s, struct delivery *d, enum
 	if (is_cut_due(d) && !d->places.may_have)
 		return chunk_cut(s, d);
 	s->now.unclear += end == CLICKHOUSE_UNCLEAR;
+	// Whether the server refuses statements, too: then it is not the row.
+	if (d->large_tries)
+		s->here->is_ready = false;
 	// If there are several URLs, weir first asks this server for its rows of the chunk.
 	attempt_failed(s, d->step, a->why, s->urls > 1 && d->step == STEP_INSERT && d->failed_at);
 	// Such a code for another statement than the insert, for example on a damaged part, says

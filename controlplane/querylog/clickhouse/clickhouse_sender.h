@@ -8,8 +8,8 @@
 // block. After an unclear end weir counts the rows of the chunk in the table before it sends it
 // again. A failed chunk is tried again for ever, because the outbox is bounded; the wait doubles
 // from retry_min_ms to retry_max_ms. With several URLs one is in use until an attempt fails. Later
-// chunks are made half as large as one that was too large (clickhouse_sender_rows_max), and a
-// quarter larger again after each CLICKHOUSE_GROW_AFTER that were taken.
+// chunks are made as large as the first piece that was taken of one too large
+// (clickhouse_sender_rows_max), and a quarter larger again after each CLICKHOUSE_GROW_AFTER.
 
 #include "base/counts.h"
 #include "clickhouse_outbox.h"
@@ -111,6 +111,7 @@ struct clickhouse_sender_status {
 };
 COUNTS(clickhouse_sender_rows, struct clickhouse_sender_status, "weir_clickhouse_",
 	CLICKHOUSE_SENDER_COUNTS)
-// Any thread: how many rows a chunk may have; lowered when a chunk was too large.
+// Any thread: how many rows a chunk may have; lowered when a chunk was too large and a piece of it
+// was taken.
 unsigned clickhouse_sender_rows_max(const struct clickhouse_sender *s);
 void clickhouse_sender_status(struct clickhouse_sender *s, struct clickhouse_sender_status *out);

@@ -391,6 +391,9 @@ static int answer(void *arg, const struct fake_post_request *q, char reply[1024]
 	} else if (!f->choose && f->fault == FAKE_FORBIDDEN) {
 		strcpy(reply, "\033[31mno entry\n");
 		status = 403;
+	} else if (!f->choose && f->fault == FAKE_ALL_LARGE) {
+		f->too_large++;
+		status = 413;
 	} else if (strstr(q->head, "query=INSERT")) {
 		if (f->on_statement)
 			f->on_statement(q->head);

@@ -25,6 +25,7 @@ enum fake_fault {
 	FAKE_BAD_BODY,     // 500, code 33: the body is not to be read
 	FAKE_TOO_LARGE,    // 413 of a proxy, for more than rows_most rows
 	FAKE_TOO_LONG,     // the same, who closes instead of saying so
+	FAKE_ALL_LARGE,    // 413 of a proxy to every request
 	FAKE_FAULTS
 };
 

@@ -92,18 +92,43 @@ TEST_WITH(test_a_restart_between_pieces, clickhouse_rig_open, clickhouse_rig_clo
 	expect_each_once();
 }
 
+static bool has_failed_often(void)
+{
+	return status.sender.failures >= 2 * CLICKHOUSE_ALONE_TRIES;
+}
+
+// Such a server says nothing about the size of rows: all of them wait, cut no more than one chunk
+// needs, and new chunks are of many rows.
+TEST_WITH(test_a_server_that_refuses_everything_takes_its_time, clickhouse_rig_open,
+	clickhouse_rig_close)
+{
+	enum { CUTS = 11 }; // of 2000 rows
+	wait_long();
+	sink_open();
+	send_all(1, 10);
+	fault_set(FAKE_ALL_LARGE);
+	FEED_UNTIL(has_failed_often, 2, CLICKHOUSE_ROWS_MIN);
+	assert_in_range(status.sender.cut_chunks, 1, CUTS);
+	assert_int_equal(status.sender.refused_rows, 0);
+	assert_int_equal(status.rows_max, CLICKHOUSE_ROWS_MAX);
+	fault_set(FAKE_WELL);
+	expect_sent_once();
+	assert_int_equal(status.sender.refused_rows, 0);
+}
+
 TEST_WITH(test_a_row_alone_and_too_large_is_counted, clickhouse_rig_open, clickhouse_rig_close)
 {
+	enum { ROWS = 4 };
 	server.fault = FAKE_TOO_LARGE;
 	wait_long();
 	SINK_OPEN(rows_most, 0);
-	FEED_UNTIL(all_told, 1, 16);
-	assert_int_equal(status.sender.refused_rows, 16);
-	assert_int_equal(status.sender.too_large_rows, 16);
+	FEED_UNTIL(all_told, 1, ROWS);
+	assert_int_equal(status.sender.refused_rows, ROWS);
+	assert_int_equal(status.sender.too_large_rows, ROWS);
 	assert_int_equal(status.sender.refused_weight, fed_weight);
-	assert_int_equal(status.sender.cut_chunks, 15);
-	assert_int_equal(server.inserts, 31);
-	assert_int_equal(status.rows_max, 1);
+	assert_int_equal(status.sender.cut_chunks, ROWS - 1);
+	assert_int_equal(server.inserts, ROWS - 1 + ROWS * CLICKHOUSE_ALONE_TRIES);
+	assert_int_equal(status.rows_max, CLICKHOUSE_ROWS_MAX); // it took no smaller one
 	fed_rows = fed_weight = 0;
 	fault_set(FAKE_WELL);
 	send_all(1, 40);
