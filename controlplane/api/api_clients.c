@@ -128,12 +128,14 @@ static void reply_out(struct log_top *c)
 static void on_found(void *arg, int err)
 {
 	struct log_top *c = arg;
+	const struct http_turn turn = http_turn_begin(c->exchange);
 	if (err)
 		api_busy(c->exchange, err);
 	else
 		reply_out(c);
 	query_top_free(c->report);
 	heap_free(c);
+	http_turn_end(&turn);
 }
 
 // `out` adds the endpoint's own fields to the reply.

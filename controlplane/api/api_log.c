@@ -258,9 +258,8 @@ static void unread_out(struct log_call *c, struct json_node *list)
 	}
 }
 
-static void on_searched(void *arg, int err)
+static void searched(struct log_call *c, int err)
 {
-	struct log_call *c = arg;
 	char place[QUERY_PLACE_MAX] = "";
 	struct json_node *root = json_out_root(c->out);
 	if (err) {
@@ -281,6 +280,14 @@ static void on_searched(void *arg, int err)
 	unread_out(c, json_out_array(c->out, root, "unreadable"));
 	http_reply(c->exchange, 200, json_out_finish(c->out));
 	heap_free(c);
+}
+
+static void on_searched(void *arg, int err)
+{
+	struct log_call *c = arg;
+	const struct http_turn turn = http_turn_begin(c->exchange);
+	searched(c, err);
+	http_turn_end(&turn);
 }
 
 static bool filter_take(const struct api *a, struct http_exchange *x, struct query_filter *f,
@@ -332,7 +339,7 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 	http_defer(x, API_FLUSH_MS);
 	int err = job_runner_start(a->searches, http_right(x), search_work, on_searched, c);
 	if (err)
-		on_searched(c, err);
+		searched(c, err);
 }
 
 const struct api_part api_log_search_part = {

@@ -58,9 +58,8 @@ static int find_lines(void *arg, const _Atomic bool *stop)
 	return why_find(c->why, c->sources->source, c->sources->count, stop);
 }
 
-static void on_found(void *arg, int err)
+static void found(struct why_call *c, int err)
 {
-	struct why_call *c = arg;
 	struct why *w = c->why;
 	if (err < 0) {
 		call_fail(c, err);
@@ -74,6 +73,14 @@ static void on_found(void *arg, int err)
 	why_out(o, json_out_root(o), w);
 	http_reply(c->exchange, 200, json_out_finish(o));
 	call_free(c);
+}
+
+static void on_found(void *arg, int err)
+{
+	struct why_call *c = arg;
+	const struct http_turn turn = http_turn_begin(c->exchange);
+	found(c, err);
+	http_turn_end(&turn);
 }
 
 static void words_add(char *text, const char *word, const char *more)
@@ -150,7 +157,8 @@ static int view_gather(struct why_call *c, struct why *w)
 	return 0;
 }
 
-// Finds everything that takes little time, by the configuration and the rule image in force.
+// Finds everything that must be read on the service loop, by the configuration and the rule image
+// in force. A large list of prefixes takes a tenth of a second, for which the user pays.
 static int call_gather(struct why_call *c, const struct cache_look *look)
 {
 	struct api_deps *d = &c->api->deps;
@@ -170,6 +178,17 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	return err;
 }
 
+// `look`: NULL: no resolver had time for it.
+static void call_go_on(struct why_call *c, const struct cache_look *look)
+{
+	const uint64_t right = http_right(c->exchange);
+	int err = job_runner_admits(c->api->whys, right) ? call_gather(c, look) : -EAGAIN;
+	if (!err)
+		err = job_runner_start(c->api->whys, right, find_lines, on_found, c);
+	if (err)
+		call_fail(c, err);
+}
+
 static void on_looked(void *arg, int err, const struct cache_look *look)
 {
 	struct why_call *c = arg;
@@ -178,12 +197,9 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 		call_free(c);
 		return;
 	}
-	err = call_gather(c, err ? NULL : look);
-	if (!err)
-		err = job_runner_start(
-			c->api->whys, http_right(c->exchange), find_lines, on_found, c);
-	if (err)
-		call_fail(c, err);
+	const struct http_turn turn = http_turn_begin(c->exchange);
+	call_go_on(c, err ? NULL : look);
+	http_turn_end(&turn);
 }
 
 // Reads the parameters about the client. False: the reply is sent.
@@ -277,7 +293,7 @@ static void serve_why(struct api *a, struct http_exchange *x)
 	// The explanation lacks the cached answer if a resolver is too busy.
 	err = resolvers_cache_find(a->deps.resolvers, &q, a->deps.service, on_looked, c);
 	if (err)
-		on_looked(c, err, NULL);
+		call_go_on(c, NULL);
 }
 
 const struct api_part api_why_part = {.endpoint = {{"/why", serve_why, API_GET, CONTROL_READ,

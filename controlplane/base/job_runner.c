@@ -186,21 +186,32 @@ void job_runner_close(struct job_runner *r)
 	heap_free(r);
 }
 
+// A job goes ahead only of waiting jobs that may not run. NULL: it must wait.
+static struct job_run *run_next(struct job_runner *r, uint64_t right)
+{
+	return queue_next(r) < r->waiting ? NULL : run_free(r, right);
+}
+
+bool job_runner_admits(struct job_runner *r, uint64_t right)
+{
+	const struct tally wait = tally_waiting(r, right);
+	const bool is_full = !run_next(r, right) && !has_place(&wait, right, JOB_WAITING_MAX);
+	const bool admits =
+		!is_full && !(right && wait.own + tally_running(r, right).own >= JOB_USER_MAX);
+	r->refused += !admits;
+	return admits;
+}
+
 int job_runner_start(struct job_runner *r, uint64_t right,
 	int (*work)(void *arg, const _Atomic bool *stop), void (*done)(void *arg, int err),
 	void *arg)
 {
 	const struct job job = {
 		.work = work, .done = done, .arg = arg, .right = right, .came_ms = clock_mono_ms()};
-	const struct tally wait = tally_waiting(r, right);
-	// The job goes ahead only of waiting jobs that may not run.
-	struct job_run *run = queue_next(r) < r->waiting ? NULL : run_free(r, right);
-	const bool is_full = !run && !has_place(&wait, right, JOB_WAITING_MAX);
-	int err = 0;
-	if (is_full || (right && wait.own + tally_running(r, right).own >= JOB_USER_MAX)) {
-		r->refused++;
+	if (!job_runner_admits(r, right))
 		return -EAGAIN;
-	}
+	struct job_run *run = run_next(r, right);
+	int err = 0;
 	if (run)
 		err = run_start(r, run, &job);
 	else

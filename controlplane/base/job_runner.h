@@ -39,6 +39,9 @@ struct job_runner_counts {
 };
 void job_runner_counts(const struct job_runner *r, struct job_runner_counts *out);
 
+// Whether job_runner_start has a place for a job, for callers whose preparations cost much. False
+// counts as refused. `right`: the user's; 0: no right.
+ATTR_MUST_CHECK bool job_runner_admits(struct job_runner *r, uint64_t right);
 // Runs `work` on a thread, which should check *stop now and then; then calls `done` on the loop
 // with the result. If `work` could not run, `done` gets -EAGAIN (its turn came too late) or -errno
 // of creating a thread. `right`: the user's; 0: no right. -EAGAIN: too many jobs wait, or are the

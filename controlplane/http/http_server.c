@@ -564,7 +564,7 @@ static uint64_t cpu_us(void)
 
 struct http_turn http_turn_begin(const struct http_exchange *x)
 {
-	struct http_turn t = {.rate = x->server->settings.rate};
+	struct http_turn t = {.rate = x->server ? x->server->settings.rate : NULL};
 	if (t.rate)
 		t.began_us = cpu_us();
 	memcpy(t.key, x->asks, sizeof(t.key));

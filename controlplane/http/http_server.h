@@ -168,8 +168,8 @@ uint64_t http_right(const struct http_exchange *x);
 // and 429 is the reply; or half of exchanges_max are this user's, or three quarters those of users
 // who are no admins: 503.
 ATTR_MUST_CHECK bool http_may_ask(struct http_exchange *x, uint64_t key, bool is_admin);
-// CPU time of work for a live exchange after its `handle` has returned: the sender of `x` pays for
-// what lies between the two calls. `x` may end between them.
+// CPU time of work for an exchange after its `handle` has returned: the sender of `x` pays for what
+// lies between the two calls. `x` may end between them. Nobody pays once the server is closed.
 struct http_turn {
 	struct http_rate *rate; // NULL: it counts for nobody
 	uint64_t key[HTTP_TURNS_MAX], began_us;

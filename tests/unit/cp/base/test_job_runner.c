@@ -174,6 +174,9 @@ TEST_WITH(test_part_of_a_user, setup, teardown)
 	}
 	assert_int_equal(start(&over), -EAGAIN);
 	assert_int_equal(counts().refused, 1);
+	assert_false(job_runner_admits(runner, 1));
+	assert_int_equal(counts().refused, 2);
+	assert_true(job_runner_admits(runner, 2));
 	assert_int_equal(start(&other), 0);
 	turn_until(&other.done);
 	assert_int_equal(other.err, 0);

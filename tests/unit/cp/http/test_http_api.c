@@ -2,6 +2,8 @@
 // The control API over its real socket, loop and HTTP server; all else ends in functions here.
 
 #include "api_rig.h"
+#include "controlplane/answer_policy/why/why_out.h"
+#include "controlplane/answer_policy/why/why_read.h"
 #include "controlplane/api/api_server.h"
 #include "tests/unit/cp/api/api_box_double.h"
 #include "tests/unit/cp/api/api_config_double.h"
@@ -130,6 +132,50 @@ int resolvers_refresh_report(struct resolvers *, struct loop *,
 	void (*done)(void *arg, const struct refresh_report *report), void *arg)
 {
 	return answer_later(&(struct answer){.report = done, .arg = arg});
+}
+
+// Work that the user pays for after the endpoint's function has returned: how many turns are open,
+// and how often one was while the two parts of an explanation that cost the most ran.
+static unsigned turns_open, paid_for, paid_later;
+
+struct http_turn __real_http_turn_begin(const struct http_exchange *);
+struct http_turn __wrap_http_turn_begin(const struct http_exchange *);
+struct http_turn __wrap_http_turn_begin(const struct http_exchange *x)
+{
+	turns_open++;
+	return __real_http_turn_begin(x);
+}
+
+void __real_http_turn_end(const struct http_turn *);
+void __wrap_http_turn_end(const struct http_turn *);
+void __wrap_http_turn_end(const struct http_turn *t)
+{
+	turns_open--;
+	__real_http_turn_end(t);
+}
+
+int __real_why_patterns_copy(const struct rule_reader *, struct why_patterns *);
+int __wrap_why_patterns_copy(const struct rule_reader *, struct why_patterns *);
+int __wrap_why_patterns_copy(const struct rule_reader *r, struct why_patterns *out)
+{
+	paid_for += turns_open;
+	return __real_why_patterns_copy(r, out);
+}
+
+void __real_why_out(struct json_out *, struct json_node *, const struct why *);
+void __wrap_why_out(struct json_out *, struct json_node *, const struct why *);
+void __wrap_why_out(struct json_out *o, struct json_node *n, const struct why *w)
+{
+	paid_later += turns_open;
+	__real_why_out(o, n, w);
+}
+
+// Its user pays for what an explanation takes of the service loop.
+TEST(test_why_is_paid_for)
+{
+	assert_reply("GET /why?name=x.ads.example", 200, "\"verdict\":\"blocked\"");
+	assert_int_equal(paid_for, 1);
+	assert_int_equal(paid_later, 1);
 }
 
 TEST(test_endpoints)
