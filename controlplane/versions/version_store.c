@@ -236,7 +236,7 @@ int version_store_take_back(const char *folder, unsigned above, unsigned number,
 static bool is_small(const char *folder, unsigned number)
 {
 	static const char *const whats[] = {
-		"allow ", "deny ", "entry ", "list enable ", "list disable "};
+		"allow ", "deny ", "entry ", "list enable ", "list disable ", "services "};
 	struct config_version v;
 	char why[CONFIG_WHY_MAX];
 	if (config_version_read(folder, number, &v, NULL, why) < 0)

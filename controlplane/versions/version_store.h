@@ -6,12 +6,12 @@
 //
 // The newest versions are kept, at most CONFIG_VERSIONS_KEPT and VERSION_STORE_BYTES_MAX bytes. At
 // most VERSION_STORE_SMALL_MAX of them, with half of the bytes, may be small versions: those of the
-// role `operate` (entries, lists turned on and off), the timer and weir itself. So enough other
-// versions are left to roll back to. The version in force, the one that health goes back to, and
-// the one that a roll-out goes back to are always kept. The folder has mode 0750, `N.version` 0600,
-// because it may have secrets, and the other files 0640, so that the data plane's user, which is in
-// the group, can read them. Blocking file I/O: a helper thread, or before the loops run. One caller
-// at a time.
+// role `operate` (entries, services, lists turned on and off), the timer and weir itself. So enough
+// other versions are left to roll back to. The version in force, the one that health goes back to,
+// and the one that a roll-out goes back to are always kept. The folder has mode 0750, `N.version`
+// 0600, because it may have secrets, and the other files 0640, so that the data plane's user, which
+// is in the group, can read them. Blocking file I/O: a helper thread, or before the loops run. One
+// caller at a time.
 
 #include "base/file_write.h"
 

@@ -322,6 +322,7 @@ TEST_WITH(test_prune_small, setup, teardown)
 	static const char *const made[][2] = {{"token ops", "deny --group kids a.test"},
 		{"token ops", "allow b.test"}, {"user eve", "entry --remove a.test"},
 		{"token ops", "list disable ads"}, {"token ops", "list enable ads"},
+		{"token ops", "services block youtube"}, {"token ops", "services allow youtube"},
 		{"timer", "end of deny a.test"}, {"weir", "take back version 3"}};
 	for (unsigned i = 1; i <= 15; i++)
 		put(i, "a: 1\n");
