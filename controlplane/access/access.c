@@ -116,15 +116,6 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 	return 0;
 }
 
-void access_close(struct access *a)
-{
-	if (!a)
-		return;
-	a->is_closing = true;
-	access_thread_close(a->thread);
-	heap_free(a);
-}
-
 // Digests of what is random do not begin alike, nor with 63 bits of 0.
 static uint64_t right_of(const uint8_t *digest)
 {
@@ -530,7 +521,7 @@ static void user_locked(struct access *a, const char *name, unsigned for_s, cons
 
 struct places_job {
 	struct access_job job; // first
-	struct access *access;
+	struct access *access; // NULL: it is closed
 	size_t len;
 	char text[LOCKOUT_PLACES_FILE_MAX + 1];
 	char path[PATH_MAX];
@@ -551,8 +542,10 @@ static void places_done(struct access_job *j)
 	if (j->err < 0)
 		log_warning("access: where users have logged in is not stored: %s", j->why);
 	heap_free(p);
-	a->is_saving_places = false;
-	if (a->places_changed && !a->is_closing)
+	if (!a)
+		return;
+	a->places_job = NULL;
+	if (a->places_changed)
 		places_save(a);
 }
 
@@ -560,10 +553,10 @@ static void places_done(struct access_job *j)
 static void places_save(struct access *a)
 {
 	a->places_changed = true;
-	struct places_job *p = a->is_saving_places ? NULL : heap_calloc(1, sizeof(*p));
+	struct places_job *p = a->places_job ? NULL : heap_calloc(1, sizeof(*p));
 	if (!p)
 		return;
-	a->is_saving_places = true;
+	a->places_job = p;
 	a->places_changed = false;
 	p->access = a;
 	p->job.work = places_work;
@@ -571,6 +564,16 @@ static void places_save(struct access *a)
 	p->len = lockout_places_write(&a->known_places, p->text);
 	memcpy(p->path, a->places_path, sizeof(p->path));
 	access_thread_job(a->thread, &p->job);
+}
+
+void access_close(struct access *a)
+{
+	if (!a)
+		return;
+	if (a->places_job) // which may come back through the mailbox later
+		a->places_job->access = NULL;
+	access_thread_close(a->thread);
+	heap_free(a);
 }
 
 static struct session *login_end(struct access_password *c, const struct sockaddr_storage *source,

@@ -344,6 +344,26 @@ TEST_WITH(test_places, setup, teardown)
 	assert_int_equal(lockout_places_used(&a->known_places), 1);
 }
 
+// A save that is done comes back through the mailbox after the close, too: it leaves memory alone
+// that may be another's by then.
+TEST_WITH(test_places_after_the_close, setup, teardown)
+{
+	enum { FILLER = 0x5a };
+	uint8_t expected[sizeof(*a)];
+	set("eve");
+	assert_true(logs_in("eve", "a long password"));
+	WAIT_FOR(access(text_from("%s/places", folder), F_OK) == 0);
+	(void)usleep(100000); // from the file to the mailbox
+	access_close(a);
+	uint8_t *next = malloc(sizeof(*a));
+	memset(next, FILLER, sizeof(*a));
+	memset(expected, FILLER, sizeof(*a));
+	loops_settle(&service, 1);
+	assert_memory_equal(next, expected, sizeof(*a));
+	free(next);
+	a = NULL;
+}
+
 // A file that cannot be read is no empty one: a change would write over it.
 TEST_WITH(test_unreadable, setup, teardown)
 {
