@@ -205,7 +205,7 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 	json_out_text(v->reply, verb_root(v), "needs_restart", needs_restart);
 	if (err > 0)
 		json_out_text(v->reply, verb_root(v), "warning", why);
-	if (v->applied)
+	if (v->applied && http_is_served(v->exchange)) // else the API may be closed
 		v->applied(v);
 	else
 		verb_done(v);

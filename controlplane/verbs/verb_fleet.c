@@ -70,7 +70,8 @@ static void on_promoted(void *arg, int err, const char *why)
 		verb_refuse(v, 503, "not promoted: the state file: %s", why);
 		return;
 	}
-	box_out(v);
+	if (http_is_served(v->exchange)) // else the API may be closed
+		box_out(v);
 	verb_done(v);
 }
 

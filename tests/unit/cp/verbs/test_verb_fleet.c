@@ -9,6 +9,33 @@ static struct sync *box;
 static struct events *events;
 static char url[] = "https://box1.test:9953", none[] = "";
 
+// A promotion whose state file is not written yet; and what is asked of the box.
+static bool holds;
+static void (*_Atomic promoted)(void *arg, int err, const char *why);
+static void *promoted_arg;
+static unsigned looks, promotions;
+
+int __real_sync_promote(struct sync *, void (*)(void *, int, const char *), void *);
+int __wrap_sync_promote(struct sync *, void (*)(void *, int, const char *), void *);
+int __wrap_sync_promote(
+	struct sync *s, void (*done)(void *arg, int err, const char *why), void *arg)
+{
+	promotions++;
+	if (!holds)
+		return __real_sync_promote(s, done, arg);
+	promoted_arg = arg;
+	promoted = done;
+	return 0;
+}
+
+void __real_sync_status(const struct sync *, struct sync_status *);
+void __wrap_sync_status(const struct sync *, struct sync_status *);
+void __wrap_sync_status(const struct sync *s, struct sync_status *out)
+{
+	looks++;
+	__real_sync_status(s, out);
+}
+
 // A version that falls would name the old primary again, with the epoch of the promotion.
 TEST(clients_get_the_same_without_a_health_watch)
 {
@@ -28,6 +55,34 @@ TEST(health_is_watched_with_own_files)
 	assert_reply("POST /fleet/leave?own_files=1", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.what, "fleet leave --own-files");
 	assert_false(verbs_double.is_kept);
+}
+
+static int promote_send(void)
+{
+	int fd = client_connect();
+	client_send(fd, "POST /fleet/promote HTTP/1.1\r\nHost: a\r\n\r\n");
+	return fd;
+}
+
+// One waits for its state file, one for its apply: the service loop brings both outcomes after the
+// API has been closed.
+TEST(promotions_end_after_the_api)
+{
+	holds = true;
+	const int first = promote_send();
+	WAIT_FOR(promoted);
+	verbs_double.is_held = true;
+	const int second = promote_send();
+	WAIT_FOR(is_held_now);
+	api_rig_end();
+	api = NULL;
+	looks = promotions = 0;
+	promoted(promoted_arg, 0, "");
+	verbs_double.held(verbs_double.held_arg, 0, "", "");
+	assert_int_equal(looks, 0);
+	assert_int_equal(promotions, 0);
+	close(first);
+	close(second);
 }
 
 static bool is_ready(void *)
@@ -60,7 +115,8 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	api_rig_end();
+	if (api)
+		api_rig_end();
 	sync_close(box);
 	events_close(events);
 	return api_rig_close(NULL);
