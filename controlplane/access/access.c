@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/keyhash.h>
 #include <weir/log.h>
 
 #define X(name, text, status) #name,
@@ -116,12 +117,13 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 	return 0;
 }
 
-// Digests of what is random do not begin alike, nor with 63 bits of 0.
+// Digests of what is random do not begin alike, nor with 63 bits of 0. The last bit is a
+// certificate's (access_is_by_certificate).
 static uint64_t right_of(const uint8_t *digest)
 {
 	uint64_t right;
 	memcpy(&right, digest, sizeof(right));
-	return right;
+	return right & ~UINT64_C(1);
 }
 
 static enum access_refusal token_check(
@@ -149,12 +151,14 @@ static enum access_refusal certificate_check(
 	const struct config_control *c, const char *name, struct access_user *out)
 {
 	snprintf(out->who, sizeof(out->who), "certificate %.64s", name);
-	for (unsigned i = 0; i < c->client_count; i++)
-		if (strcasecmp(c->client[i].name, name) == 0) {
+	for (unsigned i = 0; i < c->client_count; i++) {
+		const char *client = c->client[i].name;
+		if (strcasecmp(client, name) == 0) {
 			out->role = c->client[i].role;
-			out->right = ACCESS_BY_CERTIFICATE;
+			out->right = keyhash_here(client, strlen(client)) | 1;
 			return ACCESS_GRANTED;
 		}
+	}
 	return ACCESS_no_role;
 }
 
@@ -310,7 +314,7 @@ enum access_refusal access_check(
 
 bool access_keeps(const struct access *a, uint64_t right, int64_t now_unix_s)
 {
-	if (right <= ACCESS_BY_CERTIFICATE)
+	if (right == 0 || access_is_by_certificate(right))
 		return true;
 	for (unsigned i = 0; i < a->tokens.count; i++)
 		if (right_of(a->tokens.token[i].digest) == right)

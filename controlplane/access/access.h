@@ -84,13 +84,17 @@ struct access_try {
 	const char *from; // the address as text, for events
 	const struct config_control *config;
 };
-enum { ACCESS_BY_CERTIFICATE = 1 };
 struct access_user {
 	enum control_role role;
 	char who[80];            // "token NAME", "certificate NAME", "user NAME"
 	struct session *session; // found by a browser's cookie; else NULL
-	uint64_t right;          // a number of the token or the session; else ACCESS_BY_CERTIFICATE
+	uint64_t right;          // a number of the token, the session or the certificate's name
 };
+// Is the number that of a certificate's name?
+static inline bool access_is_by_certificate(uint64_t right)
+{
+	return right & 1;
+}
 // Finds the user of a request: ACCESS_GRANTED with `out`, or the refusal. A session counts where
 // there is no token, a certificate where there is neither. A browser sends cookies and certificates
 // by itself, for pages of other sites too. So a request that the browser marks as another site's is
@@ -115,7 +119,7 @@ bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
 // Each few seconds: has a token expired, or has a session ended without a word of its user, since
 // the call before? Ends sessions whose time is over.
 bool access_lapsed(struct access *a, int64_t now_unix_s);
-// Is the token or the session of that number still valid? Of 0 and ACCESS_BY_CERTIFICATE always.
+// Is the token or the session of that number still valid? True for 0 and for certificates.
 bool access_keeps(const struct access *a, uint64_t right, int64_t now_unix_s);
 // For a login: failed tries of strangers keep nobody out where that user has logged in before, and
 // failed ones there keep that user out there. The name need not be one of a user, so that a reply

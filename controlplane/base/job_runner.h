@@ -4,9 +4,9 @@
 // Helper threads for work that reads many files: at most JOB_RUNNING_MAX at a time, because each
 // may read all lists from the disk. JOB_WAITING_MAX more jobs wait for a bounded time, so that
 // searches do not abort another operator's export. One running and one waiting place are kept for
-// jobs without a right (http_set_right), which come from the control socket. A session or token has
-// at most JOB_USER_MAX jobs. Owned by one loop's thread, which polls every JOB_RUNNER_POLL_MS while
-// a job runs; there is no timer otherwise.
+// jobs without a right (http_set_right), which come from the control socket. A session, token or
+// certificate has at most JOB_USER_MAX jobs. Owned by one loop's thread, which polls every
+// JOB_RUNNER_POLL_MS while a job runs; there is no timer otherwise.
 
 #include "loop.h"
 

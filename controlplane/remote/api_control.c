@@ -76,7 +76,7 @@ static void streams_end(struct api *a, bool (*keeps)(const void *arg, uint64_t r
 
 static bool is_not_by_certificate(const void *, uint64_t right)
 {
-	return right != ACCESS_BY_CERTIFICATE;
+	return !access_is_by_certificate(right);
 }
 
 static bool keeps(const void *arg, uint64_t right)

@@ -387,6 +387,25 @@ TEST_WITH(test_disk, setup, teardown)
 	assert_int_equal(a->tokens.count, 1);
 }
 
+// Places of jobs and watches are counted by right: each certificate's name has its own.
+TEST_WITH(test_rights_of_certificates, setup, teardown)
+{
+	struct access_user ops, same, eye, token;
+	assert_int_equal(try_from("192.0.2.1", NULL, "ops.example", &ops), ACCESS_GRANTED);
+	assert_int_equal(try_from("192.0.2.1", NULL, "OPS.example", &same), ACCESS_GRANTED);
+	assert_int_equal(try_from("192.0.2.1", NULL, "eye.example", &eye), ACCESS_GRANTED);
+	assert_true(ops.right == same.right && ops.right != eye.right);
+	assert_true(access_is_by_certificate(ops.right) && access_is_by_certificate(eye.right));
+	for (unsigned i = 0; i < 16; i++) {
+		assert_int_equal(make(text_from("t%u", i), CONTROL_READ), 0);
+		const char *header = text_from("Bearer %s", change.text);
+		settle();
+		assert_int_equal(try_from("192.0.2.1", header, NULL, &token), ACCESS_GRANTED);
+		assert_true(token.right && !access_is_by_certificate(token.right));
+		assert_true(access_keeps(a, token.right, 1));
+	}
+}
+
 // What a user's streams hang on.
 TEST_WITH(test_rights_end_one_by_one, setup, teardown)
 {
