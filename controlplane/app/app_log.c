@@ -309,7 +309,7 @@ static int event_outs_begin(struct app *a)
 	int rc = event_outs_open(&a->event_outs, &s);
 	return rc < 0 ? rc
 		      : event_outs_configure(
-			      a->event_outs, &c->events, server, name_servers(c, server));
+			      a->event_outs, true, &c->events, server, name_servers(c, server));
 }
 
 static int updates_begin(struct app *a)
@@ -381,10 +381,10 @@ int app_outputs_reload(struct app *a, const struct config *before, const struct 
 		webhook_name_servers(a->webhooks, server, count);
 	updates_configure(a->updates, c, server, count);
 	sync_configure(a->sync, c, server, count);
-	if (count == name_servers(before, former) && memcmp(server, former, sizeof(server)) == 0
-		&& !config_events_differ(&before->events, &c->events))
-		return 0;
-	return event_outs_configure(a->event_outs, &c->events, server, count);
+	const bool is_changed = count != name_servers(before, former)
+				|| memcmp(server, former, sizeof(server)) != 0
+				|| config_events_differ(&before->events, &c->events);
+	return event_outs_configure(a->event_outs, is_changed, &c->events, server, count);
 }
 
 void app_outputs_close(struct app *a)

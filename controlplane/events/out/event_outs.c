@@ -5,12 +5,15 @@
 #include "event_webhook.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <weir/heap_site.h>
 
 struct event_outs {
 	struct event_outs_settings settings;
 	bool is_on[EVENT_OUTS];
-	struct event_sink *sink[EVENT_OUTS]; // NULL: the output was never on
+	int err[EVENT_OUTS]; // of giving the output the last settings; 0: it has them
+	struct event_sink *sink[EVENT_OUTS]; // NULL: the output was never on, or could not start
 	bool is_journal;                     // stderr is a stream of the journal
 };
 
@@ -37,7 +40,7 @@ static int sink_start(
 	return event_webhook_start(sink, own->events, own->box, own->single, s);
 }
 
-int event_outs_configure(struct event_outs *o, const struct config_events *c,
+int event_outs_configure(struct event_outs *o, bool is_changed, const struct config_events *c,
 	const struct socket_address *servers, unsigned count)
 {
 	struct event_sink_settings s = {.config = *c,
@@ -51,12 +54,14 @@ int event_outs_configure(struct event_outs *o, const struct config_events *c,
 	o->is_on[EVENT_OUT_SYSLOG] = *c->syslog != '\0';
 	o->is_on[EVENT_OUT_WEBHOOKS] = c->webhook_count > 0;
 	for (unsigned i = 0; i < EVENT_OUTS; i++) {
-		int rc = 0;
+		if (!is_changed && o->err[i] == 0)
+			continue;
+		o->err[i] = 0;
 		if (o->sink[i])
-			rc = event_sink_configure(o->sink[i], &s);
+			o->err[i] = event_sink_configure(o->sink[i], &s);
 		else if (o->is_on[i])
-			rc = sink_start(o, (enum event_out)i, &s);
-		first = first ? first : rc;
+			o->err[i] = sink_start(o, (enum event_out)i, &s);
+		first = first ? first : o->err[i];
 	}
 	return first;
 }
@@ -70,12 +75,28 @@ void event_outs_close(struct event_outs *o)
 	heap_free(o);
 }
 
+// An output that does not run, or with former settings.
+static void behind_status(const struct event_outs *o, unsigned i, struct sink_status *out)
+{
+	static const char *const names[EVENT_OUTS] = {"journal", "syslog", "webhooks"};
+	*out = (struct sink_status){.name = names[i]};
+	if (o->sink[i])
+		event_sink_status(o->sink[i], out);
+	out->failing = true;
+	snprintf(out->why, sizeof(out->why), "%s: %s; weirctl config reload tries again",
+		o->sink[i] ? "it runs with its former settings" : "it could not start",
+		strerror(-o->err[i]));
+}
+
 unsigned event_outs_status(struct event_outs *o, struct sink_status out[EVENT_OUTS])
 {
 	unsigned n = 0;
-	for (unsigned i = 0; o && i < EVENT_OUTS; i++)
-		if (o->is_on[i] && o->sink[i])
+	for (unsigned i = 0; o && i < EVENT_OUTS; i++) {
+		if (o->err[i])
+			behind_status(o, i, &out[n++]);
+		else if (o->is_on[i] && o->sink[i])
 			event_sink_status(o->sink[i], &out[n++]);
+	}
 	return n;
 }
 

@@ -28,12 +28,14 @@ ATTR_MUST_CHECK int event_outs_open(
 	struct event_outs **out, const struct event_outs_settings *s); // -ENOMEM
 // Starts outputs that the configuration turns on, and configures the running ones. An output that
 // is turned on begins with the next event. `servers` resolve names in URLs. Returns the first
-// error, -ENOMEM or -errno of creating a thread; then some output is unchanged.
-ATTR_MUST_CHECK int event_outs_configure(struct event_outs *o, const struct config_events *c,
-	const struct socket_address *servers, unsigned count);
+// error, -ENOMEM or -errno of creating a thread; then some output is unchanged, and fails by its
+// status until a later call succeeds. `is_changed`: false: the settings are those of the last call,
+// for the outputs that could not take them.
+ATTR_MUST_CHECK int event_outs_configure(struct event_outs *o, bool is_changed,
+	const struct config_events *c, const struct socket_address *servers, unsigned count);
 // Ends the outputs; an aborted message of a webhook may be sent once more. NULL is fine.
 void event_outs_close(struct event_outs *o);
 
-// Status of the outputs that are on. Returns their number.
+// Status of the outputs that are on, or could not be turned off. Returns their number.
 unsigned event_outs_status(struct event_outs *o, struct sink_status out[EVENT_OUTS]);
 void event_outs_tables(struct event_outs *o, struct table_registry *tables);

@@ -18,6 +18,7 @@ static struct events *events;
 static struct event_outs *outs;
 static struct config_events config;
 static char none[] = "";
+static bool has_no_thread;
 
 static int group_setup(void **)
 {
@@ -49,7 +50,7 @@ static int gone(void **)
 
 static void configure(void)
 {
-	assert_int_equal(event_outs_configure(outs, &config, NULL, 0), 0);
+	assert_int_equal(event_outs_configure(outs, true, &config, NULL, 0), 0);
 }
 
 static void add(unsigned count)
@@ -129,6 +130,36 @@ TEST_WITH(an_output_begins_with_the_next_event, fresh, gone)
 	configure();
 	add(1);
 	assert_int_equal(of_journal(fd, WAIT_MS), newest + 2); // the first since
+	close(fd);
+	assert_int_equal(unlink(journal.sun_path), 0);
+}
+
+int __real_thread_start(pthread_t *, const char *, void *(*)(void *), void *);
+int __wrap_thread_start(pthread_t *, const char *, void *(*)(void *), void *);
+int __wrap_thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
+{
+	return has_no_thread ? -EAGAIN : __real_thread_start(out, name, run, arg);
+}
+
+// A reload of the same configuration is its next try, and until then it fails for all to see.
+TEST_WITH(one_that_could_not_start_is_tried_again, fresh, gone)
+{
+	int fd = journal_listen();
+	config.journal = EVENTS_JOURNAL_ON;
+	has_no_thread = true;
+	assert_int_equal(event_outs_configure(outs, true, &config, NULL, 0), -EAGAIN);
+	assert_string_equal(status().name, "journal");
+	assert_true(status().failing);
+	assert_non_null(strstr(status().why, "it could not start: Resource temp"));
+	assert_int_equal(event_outs_configure(outs, false, &config, NULL, 0), -EAGAIN);
+	has_no_thread = false;
+	assert_int_equal(event_outs_configure(outs, false, &config, NULL, 0), 0);
+	assert_false(status().failing);
+	add(1);
+	assert_int_equal(of_journal(fd, WAIT_MS), events_newest(events));
+	has_no_thread = true; // it runs, and needs no other
+	assert_int_equal(event_outs_configure(outs, true, &config, NULL, 0), 0);
+	has_no_thread = false;
 	close(fd);
 	assert_int_equal(unlink(journal.sun_path), 0);
 }

@@ -56,7 +56,7 @@ static void configure(void)
 		.syslog = none,
 		.webhook_count = 1,
 		.webhooks = &target};
-	assert_int_equal(event_outs_configure(outs, &c, NULL, 0), 0);
+	assert_int_equal(event_outs_configure(outs, true, &c, NULL, 0), 0);
 }
 
 static void received_wait(unsigned count)
