@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/clock.h>
 
 enum { SHOWN_MAX = 512 };
 
@@ -140,7 +141,8 @@ enum {
 	PROGRESS_S = 60,
 	SETTLE_S = 1,
 	LOOKS_MOST = 3,
-	STOP_MS = 5000
+	STOP_MS = 5000,
+	BACK_MS = 60000 // tries to put a toggle back begin for this long
 };
 
 struct bisect {
@@ -183,6 +185,7 @@ static pid_t load_start(const char *command)
 	if (pid != 0)
 		return pid;
 	setpgid(0, 0);
+	signal(SIGPIPE, SIG_DFL);
 	// The output of the load is no part of the result; a read from the terminal would stop the
 	// load.
 	int none = open("/dev/null", O_RDONLY);
@@ -219,15 +222,47 @@ static void load_stop(struct bisect *b)
 	(void)waitpid(pid, NULL, 0);
 }
 
-static bool toggle_switch(struct bisect *b, const struct bisect_step *s, bool back)
+static enum http_outcome toggle_set(
+	struct bisect *b, const char *toggle, const char *value, char why[HTTP_WHY_MAX])
 {
-	const struct http_param params[] = {
-		{"toggle", s->name}, {"value", back ? "default" : s->value}, {NULL, NULL}};
+	const struct http_param params[] = {{"toggle", toggle}, {"value", value}, {NULL, NULL}};
+	struct json_doc *doc;
+	enum http_outcome outcome =
+		http_call(b->ctl, true, "/set", params, HTTP_BUILD_MS, &doc, why);
+	json_doc_free(doc);
+	return outcome;
+}
+
+static bool toggle_turn(struct bisect *b, const struct bisect_step *s)
+{
+	char why[HTTP_WHY_MAX];
+	enum http_outcome outcome = *s->name ? toggle_set(b, s->name, s->value, why) : HTTP_OK;
+	if (outcome != HTTP_OK)
+		http_fail(b->ctl, outcome, why);
+	return outcome == HTTP_OK;
+}
+
+// Tries again for BACK_MS, also after a signal: with the toggle left off, clients may get no
+// answers.
+static bool toggle_back(struct bisect *b, const struct bisect_step *s)
+{
+	const struct timespec pause = {.tv_sec = 1};
+	const uint64_t end_ms = clock_mono_ms() + BACK_MS;
+	char why[HTTP_WHY_MAX];
 	if (!*s->name)
 		return true;
-	struct json_doc *doc = http_call_or_fail(b->ctl, true, "/set", params, HTTP_BUILD_MS);
-	json_doc_free(doc);
-	return doc != NULL;
+	while (toggle_set(b, s->name, "default", why) != HTTP_OK) {
+		if (clock_mono_ms() >= end_ms) {
+			ctl_fail(b->ctl,
+				"toggle %s stays %s: it could not be put back in %d s (%s); "
+				"weirctl "
+				"set %s default puts it back",
+				s->name, s->value, BACK_MS / 1000, why, s->name);
+			return false;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return true;
 }
 
 static bool slope_fetch(struct bisect *b, struct bisect_step *s, unsigned span_s)
@@ -287,14 +322,13 @@ static bool step_measure(struct bisect *b, struct bisect_step *s)
 
 static bool step_run(struct bisect *b, struct bisect_step *s)
 {
-	if (!toggle_switch(b, s, false)) {
-		// Perhaps only the reply was lost, and the toggle is turned.
-		(void)toggle_switch(b, s, true);
-		return false;
+	// Puts it back also after a failure: perhaps only the reply was lost.
+	bool measured = toggle_turn(b, s);
+	if (measured) {
+		wait_s(SETTLE_S);
+		measured = step_measure(b, s);
 	}
-	wait_s(SETTLE_S);
-	bool measured = step_measure(b, s);
-	return toggle_switch(b, s, true) && measured;
+	return toggle_back(b, s) && measured;
 }
 
 static bool is_wanted(const char *wanted, const char *name)
@@ -343,10 +377,11 @@ static int steps_run(struct bisect *b)
 		if (!b->ctl->json)
 			fprintf(stderr, "%u of %u: %s %s, %u s\n", i + 1, b->count,
 				*s->name ? s->name : "all as usual", s->value, b->seconds);
-		if (!step_run(b, s))
-			return CTL_FAILED;
+		bool done = step_run(b, s);
 		if (interrupted)
 			return ctl_fail(b->ctl, "interrupted");
+		if (!done)
+			return CTL_FAILED;
 		if (load_ended(b))
 			return ctl_fail(b->ctl, "the load ended before all was measured");
 	}
@@ -356,6 +391,19 @@ static int steps_run(struct bisect *b)
 	else
 		bisect_print(b->step, b->count, &b->found);
 	return CTL_OK;
+}
+
+// Notes what ends the command, for steps_run. A terminal that goes sends SIGHUP, and closes the
+// pipe to a `tee`; nohup keeps SIGHUP ignored.
+static void signals_catch(void)
+{
+	const struct sigaction note = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+	struct sigaction hangup;
+	sigaction(SIGINT, &note, NULL);
+	sigaction(SIGTERM, &note, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &note, NULL);
 }
 
 static int cmd_bisect(struct ctl *c)
@@ -370,9 +418,7 @@ static int cmd_bisect(struct ctl *c)
 	}
 	if (ctl_open(c) != CTL_OK || steps_make(&b) != CTL_OK)
 		return CTL_FAILED;
-	struct sigaction act = {.sa_handler = on_signal};
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
+	signals_catch();
 	if (c->load)
 		b.load = load_start(c->load);
 	int rc = b.load < 0 ? ctl_fail(c, "fork: %s", strerror(errno)) : steps_run(&b);
