@@ -257,6 +257,10 @@ struct query_file {
 	struct sql_statement *insert[INSERTS];
 	int64_t middle_us;
 	bool began; // a transaction has begun
+	// Rows are out of order by late_us at most (query_schema.h). newest_us: no row is later;
+	// from the middle of the hour, as late_us is not.
+	int64_t newest_us, late_us;
+	bool late_grew; // the file has a smaller bound
 	struct keyhash_secret secret;
 	struct ids names, clients, kinds;
 };
@@ -361,6 +365,44 @@ static int schema_check(struct query_file *f)
 	return rc ? rc : middle_us == f->middle_us ? 0 : -EUCLEAN;
 }
 
+// Reads how far rows are out of order. The last row and that bound say how late a row may be.
+static int order_read(struct query_file *f)
+{
+	int64_t last_us = -QUERY_SPAN_US, late_us = 0;
+	int rc = sql_run(f->db, QUERY_LATE_MAKE);
+	if (rc == 0)
+		rc = sql_number(f->db, QUERY_LATE, &late_us);
+	if (rc == 0)
+		rc = sql_number(f->db, QUERY_LAST, &last_us);
+	f->late_us = query_late_us(late_us);
+	f->newest_us = last_us + f->late_us;
+	f->late_grew = false;
+	return rc;
+}
+
+static void order_note(struct query_file *f, int64_t time_us)
+{
+	if (time_us > f->newest_us)
+		f->newest_us = time_us;
+	if (f->newest_us - time_us > f->late_us) {
+		f->late_us = f->newest_us - time_us;
+		f->late_grew = true;
+	}
+}
+
+static int order_write(struct query_file *f)
+{
+	struct sql_statement *t;
+	int rc = sql_prepare(f->db, "UPDATE late SET us = ?1", &t);
+	if (rc)
+		return rc;
+	sql_bind(t, 1, f->late_us);
+	rc = sql_do(t);
+	sql_free(t);
+	f->late_grew = false;
+	return rc;
+}
+
 int query_file_open(struct query_file *f, const char *path, int64_t hour)
 {
 	f->middle_us = hour * QUERY_HOUR_US + QUERY_HOUR_US / 2;
@@ -373,6 +415,8 @@ int query_file_open(struct query_file *f, const char *path, int64_t hour)
 		rc = schema_check(f);
 	if (rc == 0)
 		rc = query_absent_drop(f->db);
+	if (rc == 0)
+		rc = order_read(f);
 	for (unsigned i = 0; rc == 0 && i < INSERTS; i++)
 		rc = sql_prepare(f->db, inserts[i], &f->insert[i]);
 	if (rc) {
@@ -485,6 +529,7 @@ int query_file_put(
 		rc = kind_id(f, box, row, &kind);
 	if (rc)
 		return rc;
+	order_note(f, (int64_t)row->time_us - f->middle_us);
 	const int64_t values[] = {(int64_t)row->time_us - f->middle_us,
 		(int64_t)(weight > INT64_MAX ? INT64_MAX : weight), name, client, kind,
 		(int16_t)row->client_port, row->dataplane_us, row->total_us, row->query_len,
@@ -498,7 +543,9 @@ int query_file_commit(struct query_file *f)
 {
 	if (!f->began)
 		return 0;
-	int rc = sql_run(f->db, "COMMIT");
+	int rc = f->late_grew ? order_write(f) : 0;
+	if (rc == 0)
+		rc = sql_run(f->db, "COMMIT");
 	if (rc == 0)
 		f->began = false;
 	return rc;

@@ -15,8 +15,25 @@ enum {
 	QUERY_APPLICATION_ID = 0x77656972, // "weir"
 };
 #define QUERY_HOUR_US INT64_C(3600000000)
-// Rows of a file are out of order by less than this.
+// Rows of a file are rarely out of order by more than QUERY_SLACK_US: the rings of the workers are
+// read one after the other, so after a pause of the control plane a ring's rows begin as long ago
+// as the pause, and a clock may step back. The table `late` has a bound for its file: no row is
+// older by more than that than any row before it. A file without the table is of an earlier
+// version, and may have any order. Rows of a file are of two hours.
 #define QUERY_SLACK_US INT64_C(30000000)
+#define QUERY_SPAN_US  (2 * QUERY_HOUR_US)
+#define QUERY_LATE_MAKE                                                                 \
+	"BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS late(us INTEGER NOT NULL);"        \
+	"INSERT INTO late SELECT CASE WHEN EXISTS (SELECT 1 FROM rows) THEN 7200000000" \
+	" ELSE 30000000 END WHERE NOT EXISTS (SELECT 1 FROM late); COMMIT"
+#define QUERY_LATE "SELECT us FROM late"
+#define QUERY_LAST "SELECT coalesce((SELECT time FROM rows ORDER BY id DESC LIMIT 1), -7200000000)"
+
+// The bound that a file has, which is untrusted, within the possible ones.
+static inline int64_t query_late_us(int64_t us)
+{
+	return us < QUERY_SLACK_US ? QUERY_SLACK_US : us < QUERY_SPAN_US ? us : QUERY_SPAN_US;
+}
 
 // A file of version 1 lacks this column. Rows written before the upgrade have no validation.
 #define QUERY_VALIDATION_COLUMN "validation TEXT NOT NULL DEFAULT 'none'"

@@ -38,7 +38,7 @@ struct query_reader {
 	struct sql *db;
 	struct sql_statement *select[SELECTS];
 	struct sql_statement *rows; // forwards or backwards, as started
-	int64_t middle_us, version;
+	int64_t middle_us, version, late_us;
 };
 
 // -ENOENT: the file has no schema yet. The writer makes the schema in one transaction, after the
@@ -50,7 +50,20 @@ static int schema_is_missing(struct query_reader *r)
 	return rc ? rc : tables ? -EUCLEAN : -ENOENT;
 }
 
-// Reads in one transaction, because the writer may commit between two statements.
+// Reads the bound of the order of rows. Without one any order is possible.
+static int late_read(struct query_reader *r)
+{
+	int64_t tables, late_us = INT64_MAX;
+	int rc = sql_number(
+		r->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'late'", &tables);
+	if (rc == 0 && tables)
+		rc = sql_number(r->db, QUERY_LATE, &late_us);
+	r->late_us = query_late_us(late_us);
+	return rc;
+}
+
+// Begins a transaction that lasts until the reader closes, because the writer may commit between
+// two statements: rows that are later than late_us, for example.
 static int reader_check(struct query_reader *r)
 {
 	int64_t application, version;
@@ -70,7 +83,7 @@ static int reader_check(struct query_reader *r)
 		rc = sql_number(r->db, "SELECT middle_us FROM file", &r->middle_us);
 	if (rc == 0 && (r->middle_us < 0 || r->middle_us > INT64_MAX / 2))
 		rc = -EUCLEAN;
-	return rc ? rc : sql_run(r->db, "COMMIT");
+	return rc ? rc : late_read(r);
 }
 
 static const char *select_of(const struct query_reader *r, unsigned i)
@@ -132,8 +145,13 @@ static int time_at(struct query_reader *r, int64_t id, int64_t *time_us)
 	return rc < 0 ? rc : 0;
 }
 
-// Finds the first row that is not earlier than time_us; if rows are a little out of order, a row
-// near it. Without such a row the id behind the last row.
+int64_t query_reader_late_us(const struct query_reader *r)
+{
+	return r->late_us;
+}
+
+// Finds a row that is not earlier than time_us, behind a row that is earlier; in order, the first
+// such row. Without such a row the id behind the last row.
 static int query_reader_seek(struct query_reader *r, int64_t time_us, int64_t *id)
 {
 	int64_t low = 1, high, at;
@@ -395,10 +413,12 @@ static int row_give(struct search *s, const struct query_raw *raw)
 }
 
 // Whether all rows behind (before, if newest_first) this one are outside the filter's time.
-static bool time_passed(const struct query_filter *f, int64_t time_us)
+static bool time_passed(const struct search *s, int64_t time_us)
 {
-	return f->newest_first ? time_us < f->since_us - QUERY_SLACK_US
-			       : time_us > f->until_us && time_us - QUERY_SLACK_US > f->until_us;
+	const struct query_filter *f = s->filter;
+	const int64_t late_us = query_reader_late_us(s->reader);
+	return f->newest_first ? time_us < f->since_us - late_us
+			       : time_us > f->until_us && time_us - late_us > f->until_us;
 }
 
 static int rows_walk(struct search *s)
@@ -407,7 +427,7 @@ static int rows_walk(struct search *s)
 	int rc;
 	while ((rc = query_reader_next(s->reader, &raw)) > 0) {
 		bool fits;
-		if (time_passed(s->filter, raw.time_us))
+		if (time_passed(s, raw.time_us))
 			return 0;
 		rc = row_fits(s, &raw, &fits);
 		if (rc == 0 && fits)
@@ -430,17 +450,16 @@ static int rows_walk(struct search *s)
 static int walk_start(struct search *s, const struct query_place *after)
 {
 	const struct query_filter *f = s->filter;
+	const int64_t late_us = query_reader_late_us(s->reader);
 	int64_t id;
 	int rc = 0;
 	if (after)
 		id = after->id;
 	else if (f->newest_first)
 		rc = query_reader_seek(s->reader,
-			f->until_us < INT64_MAX - QUERY_SLACK_US ? f->until_us + QUERY_SLACK_US
-								 : INT64_MAX,
-			&id);
+			f->until_us < INT64_MAX - late_us ? f->until_us + late_us : INT64_MAX, &id);
 	else
-		rc = query_reader_seek(s->reader, f->since_us - QUERY_SLACK_US, &id);
+		rc = query_reader_seek(s->reader, f->since_us - late_us, &id);
 	if (rc)
 		return rc;
 	if (!after && !f->newest_first)

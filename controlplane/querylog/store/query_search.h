@@ -18,7 +18,7 @@
 
 // Reads one file of the query store, in the order of its rows or against it, beside its writer.
 //
-// One thread, for a second or so: an open statement keeps a snapshot, and with it the WAL. The file
+// One thread, for a second or so: a reader keeps a snapshot, and with it the WAL. The file
 // is untrusted: numbers may have any value; texts get printable ASCII alone (sql.h).
 
 enum { QUERY_NAME_TEXT_MAX = 1024, QUERY_TEXT_MAX = 256 };
@@ -51,6 +51,9 @@ void query_reader_close(struct query_reader *r); // NULL is fine
 
 // False: no row has the name or one below it, or no row has the client ("": any). True: a row may.
 bool query_reader_may_have(struct query_reader *r, const char *name, const char *client);
+
+// No row is older by more than this than any row before it.
+int64_t query_reader_late_us(const struct query_reader *r);
 
 // Starts at the first row with an id over `id`; `backwards`: at the last row with an id below it.
 void query_reader_start(struct query_reader *r, int64_t id, bool backwards);

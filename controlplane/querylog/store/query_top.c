@@ -179,18 +179,21 @@ static void file_begin(struct top *t)
 	memset(t->clients, 0, sizeof(t->clients));
 }
 
-// Counts the rows of a file. If the time runs out, the rows read so far count.
+// Counts the rows of a file. If the time runs out, the rows read so far count; far out of order,
+// the unread ones may be later than the last one read.
 static int rows_add(struct top *t, struct query_tally *hour)
 {
+	const int64_t late_us = query_reader_late_us(t->reader);
+	const int64_t unread_us = late_us > QUERY_SLACK_US ? late_us : 0;
 	struct query_raw row;
 	int rc, added = 0;
 	query_reader_start(t->reader, INT64_MAX, true);
 	while (added == 0 && (rc = query_reader_next(t->reader, &row)) > 0) {
-		if (row.time_us < t->wanted->since_us - QUERY_SLACK_US)
+		if (row.time_us < t->wanted->since_us - late_us)
 			return 0;
 		added = row_add(t, &row, hour);
-		if (row.time_us < t->report->covered_us)
-			t->report->covered_us = row.time_us;
+		if (row.time_us < t->report->covered_us - unread_us)
+			t->report->covered_us = row.time_us + unread_us;
 	}
 	return added ? added : rc;
 }
