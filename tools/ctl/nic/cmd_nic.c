@@ -71,20 +71,25 @@ static void nic_device_driver(const char *pci, char out[NIC_WORD_MAX])
 	(void)sysroot_link(out, NIC_WORD_MAX, NIC_DEVICES "/%s/driver", pci);
 }
 
-// Reads the name of the first interface below the device or its virtio device.
-static void interface_read(const char *pci, char out[IF_NAMESIZE])
+// Finds the interfaces below the device or its virtio device: of some cards all ports are one
+// device (cxgb4, mlx4). The caller frees them by globfree().
+static void interfaces_find(const char *pci, glob_t *out)
 {
 	static const char *const places[] = {"net", "virtio*/net"};
 	char pattern[SYSROOT_PATH_MAX];
-	*out = '\0';
-	for (unsigned i = 0; i < ARRAY_LEN(places) && !*out; i++) {
-		glob_t found;
+	*out = (glob_t){0};
+	for (unsigned i = 0; i < ARRAY_LEN(places); i++) {
 		sysroot_path(pattern, NIC_DEVICES "/%s/%s/*", pci, places[i]);
-		if (glob(pattern, 0, NULL, &found) != 0)
-			continue;
-		snprintf(out, IF_NAMESIZE, "%s", last_part(found.gl_pathv[0]));
-		globfree(&found);
+		(void)glob(pattern, out->gl_pathc ? GLOB_APPEND : 0, NULL, out);
 	}
+}
+
+static void interface_read(const char *pci, char out[IF_NAMESIZE])
+{
+	glob_t found;
+	interfaces_find(pci, &found);
+	snprintf(out, IF_NAMESIZE, "%s", found.gl_pathc ? last_part(found.gl_pathv[0]) : "");
+	globfree(&found);
 }
 
 static bool device_read(const char *pci, struct nic_device *out)
@@ -280,19 +285,36 @@ static void uppers_find(const char *interface, char out[USE_MAX])
 	globfree(&found);
 }
 
-// Why the interface of the device is in use, in words; "": it is not.
-static void use_find(const struct nic_device *d, char out[USE_MAX])
+// Why an interface is in use, in words; "": it is not.
+static void interface_use_find(const char *interface, char out[USE_MAX])
 {
 	char master[NIC_WORD_MAX];
 	*out = '\0';
-	if (!d->interface[0])
-		return;
-	if (sysroot_link(master, sizeof(master), "/sys/class/net/%s/master", d->interface) == 0)
+	if (sysroot_link(master, sizeof(master), "/sys/class/net/%s/master", interface) == 0)
 		add(out, ", ", "belongs to %s", master);
 	else
-		uppers_find(d->interface, out);
-	addresses_find(d->interface, out);
-	routes_find(d->interface, out);
+		uppers_find(interface, out);
+	addresses_find(interface, out);
+	routes_find(interface, out);
+}
+
+// Why interfaces of the device are in use, in words, with their names if it has several; "": none
+// is.
+static void use_find(const struct nic_device *d, char out[USE_MAX])
+{
+	char part[USE_MAX];
+	glob_t found;
+	*out = '\0';
+	interfaces_find(d->pci, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *interface = last_part(found.gl_pathv[i]);
+		interface_use_find(interface, part);
+		if (*part && found.gl_pathc > 1)
+			add(out, "; ", "%s: %s", interface, part);
+		else if (*part)
+			add(out, "; ", "%s", part);
+	}
+	globfree(&found);
 }
 
 // Finds the other devices of the device's IOMMU group with a driver of the kernel: vfio gives a

@@ -16,7 +16,7 @@ enum { NIC_WORD_MAX = 64, NIC_WHY_MAX = 256, NIC_DEVICES_MAX = 256 };
 struct nic_device {
 	char pci[PCI_NAME_MAX];
 	char driver[NIC_WORD_MAX];   // "": no driver
-	char interface[IF_NAMESIZE]; // "": the kernel has no interface
+	char interface[IF_NAMESIZE]; // the first one; "": the kernel has no interface
 	char group[NIC_WORD_MAX];    // IOMMU group; "": no group
 	char numa[NIC_WORD_MAX];     // NUMA node; "-1": unknown
 };

@@ -104,12 +104,17 @@ device 0000:0d:00.0 0x020000 fake_e1000 lan9 15
 device 0000:0e:00.0 0x020000 - - 16
 device 0000:0f:00.0 0x020000 fake_e1000 lan10 17
 device 0000:10:00.0 0x020000 fake_e1000 lan11 18
-for name in lan0 lan3 lan7 lan8 lan9 lan10 lan11; do
+# One device with two interfaces.
+device 0000:11:00.0 0x020000 fake_e1000 lan12 19
+mkdir -p "$pci/devices/0000:11:00.0/net/lan13" "$sys/class/net/lan13"
+ln -s "$pci/devices/0000:11:00.0" "$sys/class/net/lan13/device"
+for name in lan0 lan3 lan7 lan8 lan9 lan10 lan11 lan13; do
 	ip tuntap add $name mode tap && ip link set $name up || { echo "skipped: no tap interfaces"; exit 77; }
 done
 ip address add 198.18.0.1/32 dev lan3
 ip address add 198.18.0.2/32 dev lan10 label lan10:1
 ip address add 169.254.0.1/32 dev lan11
+ip address add 198.18.0.3/32 dev lan13
 ip route add 198.18.7.0/24 dev lan7
 ip -6 address add fd53::1/128 dev lan8 nodad
 ip -6 route add default dev lan9
@@ -179,6 +184,10 @@ want 1 'in use: has an address' bind lan8
 want 1 'in use: has a route' bind lan9
 want 1 'in use: has an address (--force' bind lan10
 want 1 'in use: has an address (--force' bind lan11
+for name in lan12 lan13 11:00.0; do
+	want 1 'in use: lan13: has an address (--force' bind $name
+	want 1 'lan13: has an address' unbind $name
+done
 want 1 'in use: carries lan5.7' bind lan5
 want 1 'in use: belongs to br0' bind lan1
 want 1 'IOMMU group shared with 0000:04:00.0' bind 04:00.1
