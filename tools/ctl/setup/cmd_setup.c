@@ -6,6 +6,7 @@
 #include "cmd_setup.h"
 
 #include "doctor/doctor.h"
+#include "doctor/doctor_files.h"
 #include "lib/config_prove.h"
 #include "lib/http_get.h"
 #include "lib/program.h"
@@ -173,6 +174,27 @@ static bool owner_change(const char *path, char why[SETUP_WHY_MAX])
 	return false;
 }
 
+// False, with `why`: the control plane may not read the file, by its mode or that of a folder
+// above. weir-cp may be in the group of the file.
+static bool is_readable(const char *path, char why[SETUP_WHY_MAX])
+{
+	struct passwd_user user;
+	struct doctor_block b;
+	if (!sysroot_user_find("weir-cp", 0, &user))
+		return true;
+	const int rc = doctor_file_may(&user, path, R_OK, &b);
+	if (rc > 0 || (rc == 0 && b.st.st_mode & b.bits << 3))
+		return true;
+	if (rc < 0)
+		snprintf(why, SETUP_WHY_MAX, "%.400s: %.600s", path, b.why);
+	else
+		snprintf(why, SETUP_WHY_MAX,
+			"%.400s: the user weir-cp may not read it: change the owner or the mode of "
+			"%.400s",
+			path, b.part);
+	return false;
+}
+
 // Checks the present certificate, which stays: it may be from an authority.
 static bool certificate_check(
 	const struct setup *s, const char *cert, const char *key, char why[SETUP_WHY_MAX])
@@ -184,6 +206,8 @@ static bool certificate_check(
 		snprintf(why, SETUP_WHY_MAX, "%.800s: %s", is_of_key ? key : cert, wrong);
 		return false;
 	}
+	if (!is_readable(cert, why) || !is_readable(key, why))
+		return false;
 	ip_address_text(&s->address[0], false, text);
 	const char *const args[] = {
 		"/usr/bin/openssl", "x509", "-in", cert, "-noout", "-checkip", text, NULL};
@@ -195,15 +219,12 @@ static bool certificate_check(
 	return true;
 }
 
-// Makes a self-signed certificate, unless the page has one. umask keeps the key from other users.
-static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
+// Writes a self-signed certificate and its key. umask keeps the key from other users.
+static bool openssl_run(
+	const struct setup *s, const char *cert, const char *key, char why[SETUP_WHY_MAX])
 {
-	char cert[SETUP_PATH_MAX], key[SETUP_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX], names[512];
+	char text[SOCKET_ADDRESS_TEXT_MAX], names[512];
 	size_t n = (size_t)snprintf(names, sizeof(names), "subjectAltName=");
-	snprintf(cert, sizeof(cert), "%s/control.pem", s->folder);
-	snprintf(key, sizeof(key), "%s/control.key", s->folder);
-	if (access(cert, F_OK) == 0 && access(key, F_OK) == 0)
-		return certificate_check(s, cert, key, why);
 	for (unsigned i = 0; i < s->address_count && i < CONFIG_CONTROL_LISTEN_MAX; i++)
 		n += (size_t)snprintf(names + n, sizeof(names) - n, "%sIP:%s", i ? "," : "",
 			ip_address_text(&s->address[i], false, text));
@@ -214,13 +235,49 @@ static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 	char said[4096];
 	const int rc = program_read(args, OPENSSL_MS, said, sizeof(said));
 	umask(mask);
-	if (rc == 0)
-		return owner_change(cert, why) && owner_change(key, why);
-	snprintf(why, SETUP_WHY_MAX, "the page needs a certificate: /usr/bin/openssl: %s",
-		rc == -ENOENT ? "not installed (apt install openssl)"
-		: rc < 0      ? strerror(-rc)
-			      : "it failed");
-	return false;
+	if (rc != 0)
+		snprintf(why, SETUP_WHY_MAX, "the page needs a certificate: /usr/bin/openssl: %s",
+			rc == -ENOENT ? "not installed (apt install openssl)"
+			: rc < 0      ? strerror(-rc)
+				      : "it failed");
+	return rc == 0;
+}
+
+static bool file_name(const char *from, const char *to, char why[SETUP_WHY_MAX])
+{
+	return rename(from, to) == 0 || why_errno(why, to);
+}
+
+// Makes a certificate, unless the page has one. The files get their names once the control plane
+// may read them. One of them alone is not setup's, and stays.
+static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
+{
+	char cert[SETUP_PATH_MAX], key[SETUP_PATH_MAX], new_cert[SETUP_PATH_MAX],
+		new_key[SETUP_PATH_MAX];
+	snprintf(cert, sizeof(cert), "%s/control.pem", s->folder);
+	snprintf(key, sizeof(key), "%s/control.key", s->folder);
+	snprintf(new_cert, sizeof(new_cert), "%s/setup.pem", s->folder);
+	snprintf(new_key, sizeof(new_key), "%s/setup.key", s->folder);
+	const bool has_cert = access(cert, F_OK) == 0, has_key = access(key, F_OK) == 0;
+	if (has_cert && has_key)
+		return certificate_check(s, cert, key, why);
+	if (has_cert || has_key) {
+		snprintf(why, SETUP_WHY_MAX,
+			"%.400s is there without %.400s: add that, or move it away for a new "
+			"certificate",
+			has_cert ? cert : key, has_cert ? key : cert);
+		return false;
+	}
+	(void)unlink(new_cert);
+	(void)unlink(new_key);
+	const bool is_made = openssl_run(s, new_cert, new_key, why) && owner_change(new_cert, why)
+			     && owner_change(new_key, why) && file_name(new_key, key, why)
+			     && file_name(new_cert, cert, why);
+	if (!is_made) {
+		(void)unlink(new_cert);
+		(void)unlink(new_key);
+	}
+	return is_made;
 }
 
 // Makes a version of the text on disk. A control plane that is down makes one at its start.
@@ -387,6 +444,7 @@ static int start(struct setup *s)
 static int setup_start(struct setup *s)
 {
 	s->c->service_reads_file = true; // ctl_open() need not report its errors
+	signals(SIG_BLOCK);
 	const int rc = start(s);
 	setup_file_end(s);
 	return rc;

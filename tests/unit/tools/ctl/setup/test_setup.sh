@@ -156,6 +156,50 @@ sum=$(sha256sum <"$dir/etc/control.pem")
 check "a page with an old certificate" setup --yes --force --password-file "$dir/password"
 check "which stays" test "$sum" = "$(sha256sum <"$dir/etc/control.pem")"
 check "and is named" has 'is for another address than 198.18.7.2' "$dir/out"
+# It stays as it is, too, where the control plane cannot read it.
+echo 'weir-cp:x:4711:4712::/nonexistent:/usr/sbin/nologin' >"$WEIR_ROOT/etc/passwd"
+chmod 755 "$dir"
+certificate() { # MODE of the key
+	chown 0:0 "$dir"/etc/control.{key,pem} && chmod 644 "$dir/etc/control.pem" && chmod "$1" "$dir/etc/control.key"
+	cp "$dir/etc/control.pem" "$dir/etc/control.key" "$dir/"
+	shipped
+	mv "$dir/control.pem" "$dir/control.key" "$dir/etc/" && chmod "$1" "$dir/etc/control.key"
+}
+certificate 600
+setup --yes --force --password-file "$dir/password" && bad=$((bad + 1)) && echo "not ok - a key that weir-cp may not read"
+check "a key of root alone is refused" has "control.key: the user weir-cp may not read it: change the owner or the mode of $dir/etc/control.key" "$dir/err"
+check "before anything is changed" sha256sum -c --status "$dir/sum"
+certificate 640
+check "a key of a group, in which weir-cp may be" setup --yes --force --password-file "$dir/password"
+certificate 644
+check "a key for all" setup --yes --force --password-file "$dir/password"
+for name in pem key; do
+	certificate 644
+	rm "$dir/etc/control.$name"
+	sum=$(cat "$dir"/etc/control.* | sha256sum)
+	setup --yes --force --password-file "$dir/password" && bad=$((bad + 1)) && echo "not ok - one file of two, without control.$name"
+	check "half a certificate is refused" has "is there without $dir/etc/control.$name" "$dir/err"
+	check "and stays" test "$sum" = "$(cat "$dir"/etc/control.* | sha256sum)"
+	check "before anything is changed" sha256sum -c --status "$dir/sum"
+	mv "$dir"/etc/control.* "$dir/"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=weir \
+		-keyout "$dir/etc/control.key" -out "$dir/etc/control.pem" 2>"$dir/err"
+done
+# A run that ended in between leaves no certificate under these names.
+rm "$WEIR_ROOT/usr/bin/openssl"
+cat >"$WEIR_ROOT/usr/bin/openssl" <<'OPENSSL'
+#!/bin/sh
+/usr/bin/openssl "$@" && kill -9 $PPID
+OPENSSL
+chmod +x "$WEIR_ROOT/usr/bin/openssl"
+shipped
+(setup --yes --force --password-file "$dir/password") 2>/dev/null
+ln -sf /usr/bin/openssl "$WEIR_ROOT/usr/bin/openssl"
+check "a killed run leaves no certificate" test ! -e "$dir/etc/control.pem" -a ! -e "$dir/etc/control.key"
+check "the next one" setup --yes --force --password-file "$dir/password"
+check "makes it, for weir-cp alone" test "$(stat -c %u:%a "$dir/etc/control.key" "$dir/etc/control.pem" | uniq)" = 4711:400
+check "and nothing else" test "$(ls "$dir/etc" | tr '\n' ' ')" = 'control.key control.pem weir.yaml weir.yaml.before '
+rm "$WEIR_ROOT/etc/passwd"
 shipped
 touch "$dir"/etc/control.{key,pem}
 setup --yes --force --password-file "$dir/password" && bad=$((bad + 1)) && echo "not ok - a page with no certificate in its file"
