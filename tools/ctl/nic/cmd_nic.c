@@ -298,8 +298,8 @@ static void interface_use_find(const char *interface, char out[USE_MAX])
 	routes_find(interface, out);
 }
 
-// Why interfaces of the device are in use, in words, with their names if it has several; "": none
-// is.
+// Why interfaces of the device are in use, in words, with their names if it has several; "": no
+// interface is in use.
 static void use_find(const struct nic_device *d, char out[USE_MAX])
 {
 	char part[USE_MAX];
