@@ -109,9 +109,10 @@ static bool may_ask(struct frontend_neighbours *n, uint64_t now_ms)
 
 static struct frontend_neighbour *set_of(struct frontend_neighbours *n, const struct target *t)
 {
-	uint8_t key[sizeof(t->bytes) + sizeof(t->scope)];
+	uint8_t key[sizeof(t->bytes) + sizeof(t->scope) + 1];
 	memcpy(key, t->bytes, sizeof(t->bytes));
 	memcpy(key + sizeof(t->bytes), &t->scope, sizeof(t->scope));
+	key[sizeof(key) - 1] = t->family;
 	return &n->entry[keyhash(&n->secret, key, sizeof(key)) % SETS * WAYS];
 }
 
@@ -119,7 +120,7 @@ static struct frontend_neighbour *entry_find(struct frontend_neighbour *set, con
 {
 	for (unsigned i = 0; i < WAYS; i++) {
 		struct frontend_neighbour *e = &set[i];
-		if (e->until_ms && e->scope == t->scope
+		if (e->until_ms && e->family == t->family && e->scope == t->scope
 			&& memcmp(e->address, t->bytes, sizeof(e->address)) == 0)
 			return e;
 	}
@@ -149,7 +150,7 @@ static struct frontend_neighbour *entry_place(
 static struct frontend_neighbour *entry_fill(struct frontend_neighbours *n,
 	struct frontend_neighbour *known, const struct target *t, uint64_t now_ms)
 {
-	struct frontend_neighbour is = {.scope = t->scope};
+	struct frontend_neighbour is = {.scope = t->scope, .family = t->family};
 	memcpy(is.address, t->bytes, sizeof(is.address));
 	is.has_mac = look_up(n, t, is.mac);
 	is.until_ms =

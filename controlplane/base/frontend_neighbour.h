@@ -37,6 +37,7 @@ enum {
 struct frontend_neighbour {
 	uint8_t address[16]; // IPv4 in the first 4
 	uint32_t scope;      // interface, for link-local addresses
+	uint8_t family;
 	bool has_mac;
 	uint64_t until_ms; // 0: no entry
 	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];

@@ -82,6 +82,17 @@ TEST_WITH(test_kept_for_a_while, setup, teardown)
 	assert_int_equal(table.used, 1);
 }
 
+// An IPv6 address of the bytes of an IPv4 address is another client.
+TEST_WITH(test_families, setup, teardown)
+{
+	net_segment_need();
+	assert_int_equal(mac_at("198.18.7.2", 0, 1), 2);
+	assert_int_equal(mac_at("c612:702::", 0, 1), -1);
+	assert_int_equal(mac_at("198.18.7.2", 0, 1), 2);
+	assert_int_equal(mac_at("c612:702::", 0, 1 + FRONTEND_NEIGHBOUR_KEEP_MS), -1);
+	assert_int_equal(mac_at("198.18.7.2", 0, 2 + FRONTEND_NEIGHBOUR_KEEP_MS), 2);
+}
+
 // A client with made-up addresses does not keep the loop in system calls, and displaces nobody from
 // a group.
 TEST_WITH(test_bounded, setup, teardown)
