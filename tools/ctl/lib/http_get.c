@@ -382,7 +382,8 @@ enum { STREAM_LINE_MAX = 64 * 1024 };
 struct http_lines {
 	bool (*line)(void *arg, const struct json_node *root);
 	void *arg;
-	bool enough;
+	bool enough;        // `line` wants no more
+	const char *broken; // why the rest cannot be read, or NULL
 	size_t used;
 	char text[STREAM_LINE_MAX];
 };
@@ -399,7 +400,10 @@ static void line_end(struct http_lines *l)
 	}
 	const char *text = is_event ? l->text + skip : l->text;
 	struct json_doc *doc = json_doc_parse(text, l->used - (size_t)(text - l->text));
-	l->enough = !doc || !l->line(l->arg, json_doc_root(doc));
+	if (doc)
+		l->enough = !l->line(l->arg, json_doc_root(doc));
+	else
+		l->broken = "sent a line that is no JSON object";
 	json_doc_free(doc);
 	l->used = 0;
 }
@@ -409,15 +413,15 @@ static size_t lines_receive(char *data, size_t size, size_t count, void *arg)
 {
 	struct http_lines *l = arg;
 	size_t len = size * count;
-	for (size_t i = 0; i < len && !l->enough; i++) {
+	for (size_t i = 0; i < len && !l->enough && !l->broken; i++) {
 		if (data[i] == '\n')
 			line_end(l);
 		else if (l->used < sizeof(l->text))
 			l->text[l->used++] = data[i];
 		else
-			l->enough = true;
+			l->broken = "sent a line over 64 KiB";
 	}
-	return l->enough ? 0 : len;
+	return l->enough || l->broken ? 0 : len;
 }
 
 static int stream_run(const struct request *r, struct http_lines *l)
@@ -436,8 +440,10 @@ static int stream_run(const struct request *r, struct http_lines *l)
 		http_fail(c, outcome_of_status(status, false, doc, why), why);
 		json_doc_free(doc);
 	} else {
-		ctl_fail(c, "the control plane closed the connection: it stopped, or weirctl read "
-			    "too slowly");
+		ctl_fail(c, "the control plane %s",
+			l->broken
+				? l->broken
+				: "closed the connection: it stopped, or weirctl read too slowly");
 	}
 	return CTL_FAILED;
 }

@@ -262,6 +262,53 @@ TEST(test_whom_the_control_plane_may_run_as)
 	assert_int_equal(s.user, 64004);
 }
 
+static bool two_lines(void *arg, const struct json_node *root)
+{
+	assert_true(json_count(root, "a") > 0);
+	return ++*(unsigned *)arg < 2;
+}
+
+// The end of a stream is good only where its reader has enough.
+TEST(test_stream_ends)
+{
+	static char long_line[80 * 1024];
+	static const struct {
+		const char *text, *said;
+		unsigned lines;
+	} cases[] = {
+		{"{\"a\":1}\n{\"a\":2}\n{xyz\n", NULL, 2},
+		{"{\"a\":1}\n", "the control plane closed the connection", 1},
+		{"{\"a\":1}\n{xyz\n", "the control plane sent a line that is no JSON object", 1},
+		{"{\"a\":1}\ndata: [1]\n", "the control plane sent a line that is no JSON object",
+			1},
+		{long_line, "the control plane sent a line over 64 KiB", 1},
+	};
+	memset(long_line, '{', sizeof(long_line) - 1);
+	memcpy(long_line, "{\"a\":1}\n", 8);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *said = NULL, *reply = NULL;
+		size_t size;
+		unsigned lines = 0;
+		int fd;
+		assert_true(asprintf(&reply, "HTTP/1.1 200 OK\r\n\r\n%s", cases[i].text) > 0);
+		const pid_t pid = peer_start(reply, 1, &fd);
+		FILE *const usual = stderr;
+		stderr = open_memstream(&said, &size);
+		assert_non_null(stderr);
+		const int rc = http_stream(&ctl, "/x", NULL, two_lines, &lines);
+		fclose(stderr);
+		stderr = usual;
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		close(fd);
+		if (rc != (cases[i].said ? CTL_FAILED : CTL_OK) || lines != cases[i].lines
+			|| !(cases[i].said ? strstr(said, cases[i].said) != NULL : !*said))
+			fail_msg("%zu: %d, %u lines, \"%s\"", i, rc, lines, said);
+		free(said);
+		free(reply);
+	}
+}
+
 // A peer that never stops sending ends at the cap, not with our memory.
 TEST(test_endless)
 {
