@@ -19,7 +19,7 @@ def verbs(root, files):
     tables = [(n, t) for n in files if n.startswith(VERBS) for t in re.findall(r"^CTL_COMMANDS = \{\n(.*?)^\};", text_of(root, n), re.M | re.S)]
     pages = " ".join(" ".join(text_of(root, n).split()) for n in files if n.startswith("docs/") and n.endswith(".md"))
     if not tables and any(n.startswith(VERBS) for n in files):
-        yield f"{VERBS}commands.c: no file beside or below it has CTL_COMMANDS"
+        yield f"{VERBS}main.c: no file beside or below it has CTL_COMMANDS"
     for name, row in ((n, r) for n, t in tables for r in re.findall(r"^\t\{?(\S.*)", t, re.M)):
         words = re.match(r'"([\w-]+)", (?:NULL|"([\w-]+)"),', row)
         verb = "weirctl " + " ".join(w for w in words.groups() if w) if words else None

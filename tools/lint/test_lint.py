@@ -74,7 +74,7 @@ BELOW = [
     # Rows that cannot be read, anchors that moved, recipes without rows.
     ("verbs", ("tools/ctl/cmd/cmd_frob.c", HEAD + "CTL_COMMANDS = {\n\tROW(frob),\n};\n")),
     ("verbs", ("tools/ctl/cmd/cmd_frob.c", HEAD + "CTL_COMMANDS = {\n\t{FROB, NULL},\n};\n")),
-    ("verbs", ("tools/ctl/commands.c", HEAD + "int x;\n")),
+    ("verbs", ("tools/ctl/main.c", HEAD + "int x;\n")),
     ("metrics", ("controlplane/api/metrics/metrics_x.c", HEAD + "int x;\n")),
     ("keys", ("dataplane/core/config/config_keys.h", HEAD + "#define K(X)\n")),
     ("bodies", ("docs/how-to/fuzzing.md", "| `gone` | bytes | bounds |\n")),

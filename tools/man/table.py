@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The tables of weirctl's command line, read from their C: CTL_COMMANDS of the files below tools/ctl, their order and
-ctl_topics[] of tools/ctl/commands.c, ctl_options[] of tools/ctl/args.c. A row that cannot be read is an error."""
+ctl_topics[] and ctl_options[] of tools/ctl/main.c. A row that cannot be read is an error."""
 
 import collections
 import re
@@ -36,7 +36,7 @@ def rows(root, name, table, pattern, count):
 
 
 def place(order, words):
-    """As commands.c has it: that of the last entry that is the verb or both words; behind all others without one."""
+    """As main.c has it: that of the last entry that is the verb or both words; behind all others without one."""
     return max((i for i, entry in enumerate(order) if entry in (words, words.split()[0])), default=len(order))
 
 
@@ -46,7 +46,7 @@ def commands(root):
                      set(re.findall(r"CTL_OPT_\w+", m[3])) - {"CTL_OPT_LOCAL"}, text(m[4]), text(m[5]), text(m[6] or ""))
              for path in sorted((root / "tools/ctl").glob("*/*.c")) if "CTL_COMMANDS = {" in path.read_text()
              for m in rows(root, path.relative_to(root), "CTL_COMMANDS", COMMAND, r"\bcmd_")]
-    order = [text(m[0]) for m in rows(root, "tools/ctl/commands.c", "order[]", re.compile(STRING), r",|$")]
+    order = [text(m[0]) for m in rows(root, "tools/ctl/main.c", "order[]", re.compile(STRING), r",|$")]
     return sorted(found, key=lambda c: place(order, c.words))
 
 
@@ -63,12 +63,12 @@ def verbs(root):
 def options(root):
     """One without a bit is of every command, one without a value a flag."""
     return [Option(m[1], "" if m[2] == "NULL" else text(m[2]), "" if m[3] == "0" else m[3], text(m[4] or ""), text(m[5]))
-            for m in rows(root, "tools/ctl/args.c", "ctl_options[]", OPTION, r"\t(?:TEXT|FLAG)\(")]
+            for m in rows(root, "tools/ctl/main.c", "ctl_options[]", OPTION, r"\t(?:TEXT|FLAG)\(")]
 
 
 def topics(root):
     return [Topic(text(m[1]), text(m[2]), text(m[3]).split())
-            for m in rows(root, "tools/ctl/commands.c", "ctl_topics[]", TOPIC, r"\t\{")]
+            for m in rows(root, "tools/ctl/main.c", "ctl_topics[]", TOPIC, r"\t\{")]
 
 
 def commands_of(root, topic):

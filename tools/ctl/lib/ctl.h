@@ -131,25 +131,15 @@ struct ctl_command {
 	const char *alias; // one word in place of the words, or NULL
 };
 
-// Commands that belong together: they have a page of the help, and a man page.
-struct ctl_topic {
-	const char *name, *title;
-	const char *verbs; // first words of its commands, separated by blanks
-};
-
 // The commands of a file are `CTL_COMMANDS = {{"word", ...}, ...};` at its end; the linker joins
-// the rows of all files (commands.c). A row without an alias ends with its help.
+// the rows of all files (main.c). A row without an alias ends with its help.
 #define CTL_COMMANDS                                                                           \
 	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") static const struct \
 		ctl_command commands[] __attribute__((                                         \
 			used, section("ctl_command_list"), aligned(_Alignof(struct ctl_command))))
 
-// Finds the commands of all files; main() calls it first. False: no memory.
-ATTR_MUST_CHECK bool commands_sort(void);
-extern const struct ctl_command **ctl_commands; // ordered as in the help
+extern const struct ctl_command **ctl_commands; // ordered as in the help; main() finds them
 extern unsigned ctl_command_count;
-extern const struct ctl_topic ctl_topics[];
-extern const unsigned ctl_topic_count;
 
 // Finds the directories of the appliance; a wrong configuration file is enough, with a warning on
 // stderr. CTL_OK, or CTL_FAILED after an error message.
