@@ -9,7 +9,6 @@
 // allocated before the profile's rate changed, and was freed and allocated again after that.
 
 #include "heap_text.h"
-#include "symbols.h"
 
 enum { HEAP_DIFF_FRAMES = 32 };
 
@@ -27,8 +26,8 @@ struct heap_diff {
 };
 
 // `before` NULL: an empty profile. -ENOMEM.
-ATTR_MUST_CHECK int heap_diff_make(struct heap_diff *out, const struct heap_text *before,
-	const struct heap_text *after, struct symbols *symbols);
+ATTR_MUST_CHECK int heap_diff_make(
+	struct heap_diff *out, const struct heap_text *before, const struct heap_text *after);
 // Sums up by function, over all stacks that have it; each becomes a stack of depth 1. -ENOMEM.
 ATTR_MUST_CHECK int heap_diff_cumulate(struct heap_diff *out, const struct heap_diff *of);
 void heap_diff_free(struct heap_diff *d);

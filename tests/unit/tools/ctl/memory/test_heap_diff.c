@@ -7,7 +7,6 @@
 #include <math.h>
 
 static _Alignas(uint64_t) char text[1 << 16];
-static struct symbols *symbols;
 
 UNIT_END_OF(heap_text_free, struct heap_text)
 
@@ -108,14 +107,14 @@ TEST(the_grower_is_named)
 	struct heap_text *b = own_profile(900000, "@ 0x1\n  t*: 1: 50000 [0: 0]\n"
 						  "@ 0x2\n  t*: 1: 777 [0: 0]\n");
 	struct heap_diff d;
-	assert_int_equal(heap_diff_make(&d, a, b, symbols), 0);
+	assert_int_equal(heap_diff_make(&d, a, b), 0);
 	assert_int_equal(d.count, 3);
 	assert_string_equal(d.growth[0].stack[0], "heap_test_leaks");
 	assert_float_equal(d.growth[0].bytes - d.growth[0].bytes_before, 899000, 1);
 	assert_string_equal(d.growth[1].stack[0], "0x2");
 	assert_float_equal(d.growth[2].bytes - d.growth[2].bytes_before, 0, 1);
 	heap_diff_free(&d);
-	assert_int_equal(heap_diff_make(&d, NULL, a, symbols), 0);
+	assert_int_equal(heap_diff_make(&d, NULL, a), 0);
 	assert_string_equal(d.growth[0].stack[0], "0x1");
 	assert_string_equal(d.growth[1].stack[0], "heap_test_leaks");
 	heap_diff_free(&d);
@@ -147,7 +146,7 @@ static bool leaks_are_made_again(const char *before, const char *after)
 	struct heap_text *a = exact_profile(0, before), *b = exact_profile(400000, after);
 	struct heap_diff d, by_function;
 	assert_int_equal(a->site_count, 2);
-	assert_int_equal(heap_diff_make(&d, a, b, symbols), 0);
+	assert_int_equal(heap_diff_make(&d, a, b), 0);
 	assert_int_equal(d.count, 2);
 	// What did not grow is behind what did.
 	const bool made_again = d.growth[1].is_made_again;
@@ -180,7 +179,7 @@ TEST(functions_have_all_their_stacks)
 	struct heap_text *a = read_text("heap_v2/1\n@ 0x1 0x7 0x9\n  t*: 1: 1000 [0: 0]\n@ 0x2 0x7 "
 					"0x7\n  t*: 1: 500 [0: 0]\n");
 	struct heap_diff d, by;
-	assert_int_equal(heap_diff_make(&d, NULL, a, symbols), 0);
+	assert_int_equal(heap_diff_make(&d, NULL, a), 0);
 	assert_int_equal(heap_diff_cumulate(&by, &d), 0);
 	assert_int_equal(by.count, 4);
 	assert_string_equal(by.growth[0].stack[0], "0x7");
@@ -202,7 +201,7 @@ TEST(deep_stacks_are_told_apart)
 	}
 	struct heap_text *h = read_text(text);
 	struct heap_diff d;
-	assert_int_equal(heap_diff_make(&d, NULL, h, symbols), 0);
+	assert_int_equal(heap_diff_make(&d, NULL, h), 0);
 	assert_int_equal(d.count, 2);
 	assert_int_equal(d.growth[0].depth, 24);
 	heap_diff_free(&d);
@@ -259,7 +258,7 @@ TEST(cpu_time_is_read)
 	assert_float_equal(h->stack[1].bytes, 10000, 0);
 	assert_int_equal(h->map_count, 1);
 	struct heap_diff d;
-	assert_int_equal(heap_diff_make(&d, NULL, h, symbols), 0);
+	assert_int_equal(heap_diff_make(&d, NULL, h), 0);
 	assert_string_equal(d.growth[0].stack[1], "0x20");
 	heap_diff_free(&d);
 	heap_text_free(h);
@@ -269,21 +268,51 @@ TEST(cpu_time_is_read)
 
 TEST(unreadable_files_give_places)
 {
-	char name[SYMBOL_NAME_MAX];
-	symbols_name(symbols, "/nonexistent/lib.so", 0x1234, name);
-	assert_string_equal(name, "lib.so+0x1234");
-	symbols_name(symbols, "/proc/self/maps", 16, name);
-	assert_string_equal(name, "maps+0x10");
-	symbols_name(NULL, "/lib/x", 1, name);
-	assert_string_equal(name, "x+0x1");
+	struct heap_text *h = read_text("heap_v2/1\n@ 0x1235 0x2011\n  t*: 1: 64 [0: 0]\n"
+					"\nMAPPED_LIBRARIES:\n"
+					"1000-2000 r-xp 00000400 08:01 12 /nonexistent/lib.so\n"
+					"2000-3000 r-xp 00000000 08:01 12 /proc/self/maps\n");
+	struct heap_diff d;
+	assert_int_equal(heap_diff_make(&d, NULL, h), 0);
+	assert_string_equal(d.growth[0].stack[0], "lib.so+0x634");
+	assert_string_equal(d.growth[0].stack[1], "maps+0x10");
+	heap_diff_free(&d);
 }
 
-static int setup(void **)
+// As many stacks and sites as are read, all of one function and file: to compare each stack with
+// each pair of sites would take years.
+static struct heap_text *crowded_profile(unsigned bytes, char **whole)
 {
-	symbols = symbols_new();
-	return symbols ? 0 : -1;
+	enum { LINE = 48 };
+	size_t room = (HEAP_STACKS_MAX + HEAP_COUNTS_MAX + 9) * (size_t)LINE, len = 0;
+	char *many = malloc(room);
+	assert_non_null(many);
+	len += (size_t)snprintf(many, room, "heap_v2/1\n");
+	for (unsigned i = 0; i < HEAP_STACKS_MAX; i++)
+		len += (size_t)snprintf(
+			many + len, room - len, "@ 0x5 0x%x\n  t*: 1: %u [0: 0]\n", i + 9, bytes);
+	len += (size_t)snprintf(many + len, room - len, "\nMAPPED_LIBRARIES:\nSITES:\n");
+	for (unsigned i = 0; i < HEAP_COUNTS_MAX; i++)
+		len += (size_t)snprintf(many + len, room - len, "0x5 1 1 a.c\n");
+	assert_in_range(len, 0, room - 1);
+	struct heap_text *h;
+	assert_int_equal(heap_text_read(&h, many), 0);
+	*whole = many;
+	return h;
 }
 
-FIXTURE(teardown, symbols_free(symbols))
-
-TEST_GROUP(setup, teardown)
+TEST(as_many_sites_as_a_file_may_say)
+{
+	char *whole[2];
+	struct heap_text *a = crowded_profile(10, &whole[0]), *b = crowded_profile(90, &whole[1]);
+	struct heap_diff d;
+	assert_int_equal(b->site_count, HEAP_COUNTS_MAX);
+	assert_int_equal(heap_diff_make(&d, a, b), 0);
+	assert_int_equal(d.count, HEAP_STACKS_MAX);
+	assert_true(d.growth[0].is_made_again); // no site grew
+	heap_diff_free(&d);
+	heap_text_free(a);
+	heap_text_free(b);
+	free(whole[0]);
+	free(whole[1]);
+}
