@@ -75,7 +75,7 @@ static void state_report(
 	}
 }
 
-static void doctor_check_processes(struct doctor *d)
+static void check_processes(struct doctor *d)
 {
 	if (!d->has_view) {
 		doctor_add(d, DOCTOR_UNKNOWN, "out of memory");
@@ -144,7 +144,7 @@ static void unit_check(struct doctor *d, const char *name, const char *unit)
 			rc < 0 ? strerror(-rc) : "it fails");
 }
 
-static void doctor_check_units(struct doctor *d)
+static void check_units(struct doctor *d)
 {
 	if (!sysroot_exists("/run/systemd/system")) {
 		doctor_add(d, DOCTOR_UNKNOWN, "systemd does not manage this machine");
@@ -195,7 +195,7 @@ static void version_check(
 	doctor_do(d, "systemctl restart %s %s", units[0], units[1]);
 }
 
-static void doctor_check_versions(struct doctor *d)
+static void check_versions(struct doctor *d)
 {
 	const struct json_node *status = doctor_status(d);
 	if (doctor_lacks_sight(d))
@@ -227,37 +227,25 @@ static void doctor_check_versions(struct doctor *d)
 
 static void check_config(struct doctor *d);
 
-static const struct check {
-	const char *name;
-	void (*run)(struct doctor *d);
-} checks[] = {
+static const struct doctor_check own_checks[] = {
 	{"config", check_config},
-	{"processes", doctor_check_processes},
-	{"units", doctor_check_units},
-	{"versions", doctor_check_versions},
-	{"hugepages", doctor_check_hugepages},
-	{"memory", doctor_check_memory},
-	{"swap", doctor_check_swap},
-	{"limits", doctor_check_limits},
-	{"iommu", doctor_check_iommu},
-	{"ports", doctor_check_ports},
-	{"xdp", doctor_check_xdp},
-	{"cores", doctor_check_cores},
-	{"interrupts", doctor_check_interrupts},
-	{"governor", doctor_check_governor},
-	{"numa", doctor_check_numa},
-	{"clock", doctor_check_clock},
-	{"kernel", doctor_check_kernel},
-	{"resolvconf", doctor_check_resolvconf},
-	{"port53", doctor_check_port53},
-	{"files", doctor_check_files},
-	{"certificates", doctor_check_certificates},
-	{"groups", doctor_check_groups},
-	{"upstreams", doctor_check_upstreams},
-	{"lists", doctor_check_lists},
-	{"redis", doctor_check_redis},
-	{"clickhouse", doctor_check_clickhouse},
+	{"processes", check_processes},
+	{"units", check_units},
+	{"versions", check_versions},
+	{NULL, NULL},
 };
+static const struct doctor_check *const tables[] = {own_checks, doctor_machine_checks,
+	doctor_ports_checks, doctor_names_checks, doctor_files_checks, doctor_probe_checks};
+
+// NULL: there are not so many.
+static const struct doctor_check *check_at(unsigned i)
+{
+	for (unsigned t = 0; t < ARRAY_LEN(tables); t++)
+		for (const struct doctor_check *k = tables[t]; k->name; k++)
+			if (i-- == 0)
+				return k;
+	return NULL;
+}
 
 static void errors_add(struct doctor *d, const struct config_errors *e)
 {
@@ -337,16 +325,17 @@ unsigned doctor_try(const struct ctl *c, const char *config_path, const char *co
 	struct ctl its = *c;
 	struct config_errors errors = {0};
 	struct doctor d = {.c = &its, .is_trial = true};
+	const struct doctor_check *check;
 	its.config_path = config_path;
 	its.config = NULL;
 	if (config_load_all(config_path, &its.config, &errors) == 0)
 		d.config = its.config;
 	doctor_users_find(&d);
 	for (; *names; names++)
-		for (unsigned i = 0; i < ARRAY_LEN(checks); i++) {
-			d.check = checks[i].name;
+		for (unsigned i = 0; (check = check_at(i)); i++) {
+			d.check = check->name;
 			if (strcmp(*names, d.check) == 0)
-				checks[i].run(&d);
+				check->run(&d);
 		}
 	counts_print(&d);
 	config_free(its.config);
@@ -355,14 +344,16 @@ unsigned doctor_try(const struct ctl *c, const char *config_path, const char *co
 
 const char *doctor_check_name(unsigned i)
 {
-	return i < ARRAY_LEN(checks) ? checks[i].name : NULL;
+	const struct doctor_check *check = check_at(i);
+	return check ? check->name : NULL;
 }
 
 static int names_print(void)
 {
+	const char *name;
 	fprintf(stderr, "weirctl: doctor takes one of:");
-	for (unsigned i = 0; i < ARRAY_LEN(checks); i++)
-		fprintf(stderr, " %s", checks[i].name);
+	for (unsigned i = 0; (name = doctor_check_name(i)); i++)
+		fprintf(stderr, " %s", name);
 	fprintf(stderr, "\n");
 	return CTL_USAGE;
 }
@@ -1105,10 +1096,11 @@ static int report_run(struct doctor *d)
 	d->is_report = true;
 	report_make(d, root);
 	struct json_node *list = json_put_array(root, "checks");
-	for (unsigned i = 0; i < ARRAY_LEN(checks); i++) {
-		d->check = checks[i].name;
+	const struct doctor_check *check;
+	for (unsigned i = 0; (check = check_at(i)); i++) {
+		d->check = check->name;
 		memset(d->count, 0, sizeof(d->count));
-		checks[i].run(d);
+		check->run(d);
 		report_check_put(d, list);
 	}
 	if (!d->c->json)
@@ -1129,14 +1121,17 @@ static int report_save(const char *folder, const struct json_node *report)
 	return CTL_FAILED;
 }
 
-static int checks_run(struct doctor *d, unsigned first, unsigned end, const char *folder)
+// Runs the check of this name; NULL: all.
+static int checks_run(struct doctor *d, const char *name, const char *folder)
 {
 	struct json_doc *doc = d->c->json || folder ? json_doc_new() : NULL;
 	struct json_node *root = doc ? json_doc_root(doc) : NULL;
 	d->list = root ? json_put_array(root, "findings") : NULL;
-	for (unsigned i = first; i < end; i++) {
-		d->check = checks[i].name;
-		checks[i].run(d);
+	const struct doctor_check *check;
+	for (unsigned i = 0; (check = check_at(i)); i++) {
+		d->check = check->name;
+		if (!name || strcmp(name, check->name) == 0)
+			check->run(d);
 		fflush(stdout);
 	}
 	if (root)
@@ -1154,11 +1149,11 @@ static int cmd_doctor(struct ctl *c)
 {
 	struct doctor d;
 	struct config_places places;
-	unsigned first = 0, end = ARRAY_LEN(checks);
-	for (unsigned i = 0; c->operand && i < ARRAY_LEN(checks); i++)
-		if (strcmp(c->operand, checks[i].name) == 0)
-			first = i, end = i + 1;
-	if (c->operand && end - first != 1)
+	const char *name;
+	unsigned i = 0;
+	while ((name = doctor_check_name(i)) && c->operand && strcmp(c->operand, name) != 0)
+		i++;
+	if (!name)
 		return names_print();
 	if ((c->operand != NULL) + c->report + c->save > 1) {
 		fputs("weirctl: doctor takes a check, --report or --save\n", stderr);
@@ -1174,7 +1169,7 @@ static int cmd_doctor(struct ctl *c)
 	doctor_begin(&d, c);
 	const int rc =
 		c->report ? report_run(&d)
-			  : checks_run(&d, first, end, c->save ? places.state_directory : NULL);
+			  : checks_run(&d, c->operand, c->save ? places.state_directory : NULL);
 	if (d.has_view)
 		view_free(&d.view);
 	return rc;

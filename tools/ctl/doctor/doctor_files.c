@@ -370,7 +370,7 @@ static void config_folder_check(struct doctor *d, const char *path)
 	}
 }
 
-void doctor_check_files(struct doctor *d)
+static void check_files(struct doctor *d)
 {
 	config_rights_check(d, d->c->config_path);
 	if (doctor_lacks_config(d))
@@ -447,7 +447,7 @@ static void giver_check(
 		group, u->name);
 }
 
-void doctor_check_groups(struct doctor *d)
+static void check_groups(struct doctor *d)
 {
 	if (doctor_lacks_config(d))
 		return;
@@ -591,7 +591,7 @@ static unsigned lists_check(struct doctor *d, const struct config_blocking *b)
 	return n;
 }
 
-void doctor_check_certificates(struct doctor *d)
+static void check_certificates(struct doctor *d)
 {
 	const struct config *c = d->config;
 
@@ -608,3 +608,10 @@ void doctor_check_certificates(struct doctor *d)
 	if (n == 0)
 		doctor_add(d, DOCTOR_OK, "the configuration names no certificates");
 }
+
+const struct doctor_check doctor_files_checks[] = {
+	{"files", check_files},
+	{"certificates", check_certificates},
+	{"groups", check_groups},
+	{NULL, NULL},
+};

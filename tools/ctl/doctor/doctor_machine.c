@@ -231,7 +231,7 @@ static uint64_t dpdk_of(const struct config *c)
 	return c->dataplane.eal_hugepages ? (uint64_t)c->dataplane.memory_mb << 20 : 0;
 }
 
-void doctor_check_hugepages(struct doctor *d)
+static void check_hugepages(struct doctor *d)
 {
 	if (doctor_lacks_config(d) || doctor_lacks_sight(d))
 		return;
@@ -260,7 +260,7 @@ static uint64_t regions_of(const struct config *c, const struct mem_plan *p)
 
 // Reserved huge pages are a part of MemTotal, but not of MemAvailable. Huge pages that the plan
 // does not use are lost for it.
-void doctor_check_memory(struct doctor *d)
+static void check_memory(struct doctor *d)
 {
 	char has[FIGURE_MAX], needs[FIGURE_MAX];
 	struct mem_plan plan;
@@ -308,7 +308,7 @@ static void swapped_check(struct doctor *d, const char *who, pid_t pid)
 	}
 }
 
-void doctor_check_swap(struct doctor *d)
+static void check_swap(struct doctor *d)
 {
 	char path[SYSROOT_PATH_MAX], line[256];
 	unsigned areas = 0;
@@ -423,7 +423,7 @@ static bool locks_memory(const struct config_dataplane *dp)
 	return false;
 }
 
-void doctor_check_limits(struct doctor *d)
+static void check_limits(struct doctor *d)
 {
 	if (doctor_lacks_config(d) || doctor_lacks_sight(d))
 		return;
@@ -614,7 +614,7 @@ static void cpuset_check(struct doctor *d, const unsigned *core, unsigned count)
 			"weir-dataplane.service # set-property UNIT AllowedCPUs= takes it away");
 }
 
-void doctor_check_cores(struct doctor *d)
+static void check_cores(struct doctor *d)
 {
 	unsigned core[CONFIG_WORKERS_MAX], count = doctor_cores_of_workers(d, core);
 	if (count == 0)
@@ -685,7 +685,7 @@ static void interrupts_report(struct doctor *d, const unsigned *core, unsigned c
 			numbers, to, shown < shared ? "; then again: there are more" : "");
 }
 
-void doctor_check_interrupts(struct doctor *d)
+static void check_interrupts(struct doctor *d)
 {
 	char pattern[SYSROOT_PATH_MAX], list[LIST_MAX], text[CORES_TEXT_MAX], numbers[96] = "";
 	unsigned core[CONFIG_WORKERS_MAX], hit[CONFIG_WORKERS_MAX], shared = 0, shown = 0,
@@ -727,7 +727,7 @@ void doctor_check_interrupts(struct doctor *d)
 	}
 }
 
-void doctor_check_governor(struct doctor *d)
+static void check_governor(struct doctor *d)
 {
 	char word[32], text[CORES_TEXT_MAX];
 	unsigned core[CONFIG_WORKERS_MAX], slow[CONFIG_WORKERS_MAX], slows = 0, scaled = 0;
@@ -792,7 +792,7 @@ static bool date_check(struct doctor *d)
 	return false;
 }
 
-void doctor_check_clock(struct doctor *d)
+static void check_clock(struct doctor *d)
 {
 	struct timex t = {0};
 	if (!date_check(d))
@@ -875,7 +875,7 @@ static void ipv6_check(struct doctor *d, const struct config_dataplane *dp)
 	}
 }
 
-void doctor_check_kernel(struct doctor *d)
+static void check_kernel(struct doctor *d)
 {
 	at_least(d, "net/core/rmem_max", RECEIVE_LEAST,
 		"sockets of the control plane get less room for queries than they ask for");
@@ -890,3 +890,16 @@ void doctor_check_kernel(struct doctor *d)
 			reverse_path_check(d, dp->ports[i].exception);
 	ipv6_check(d, dp);
 }
+
+const struct doctor_check doctor_machine_checks[] = {
+	{"hugepages", check_hugepages},
+	{"memory", check_memory},
+	{"swap", check_swap},
+	{"limits", check_limits},
+	{"cores", check_cores},
+	{"interrupts", check_interrupts},
+	{"governor", check_governor},
+	{"clock", check_clock},
+	{"kernel", check_kernel},
+	{NULL, NULL},
+};

@@ -52,7 +52,7 @@ static unsigned servers_count(
 	return servers;
 }
 
-void doctor_check_resolvconf(struct doctor *d)
+static void check_resolvconf(struct doctor *d)
 {
 	char path[SYSROOT_PATH_MAX], real[PATH_MAX], deletions[DELETIONS_MAX];
 	unsigned owns = 0;
@@ -229,7 +229,7 @@ static bool user_report(struct doctor *d, const struct port_user *u)
 	return true;
 }
 
-void doctor_check_port53(struct doctor *d)
+static void check_port53(struct doctor *d)
 {
 	static const struct {
 		const char *file;
@@ -259,3 +259,9 @@ void doctor_check_port53(struct doctor *d)
 	if (taken == 0 && !rc && all.count < SOCKETS_MAX)
 		doctor_add(d, DOCTOR_OK, "no other program has port 53 of a service address");
 }
+
+const struct doctor_check doctor_names_checks[] = {
+	{"resolvconf", check_resolvconf},
+	{"port53", check_port53},
+	{NULL, NULL},
+};

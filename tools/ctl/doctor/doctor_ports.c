@@ -56,7 +56,7 @@ static bool has_option(const char *line, const char *option)
 	return false;
 }
 
-void doctor_check_iommu(struct doctor *d)
+static void check_iommu(struct doctor *d)
 {
 	char line[4096], cpu[2048];
 	size_t groups = doctor_files_count("/sys/kernel/iommu_groups/*");
@@ -226,7 +226,7 @@ static void exception_check(struct doctor *d, const char *name)
 	}
 }
 
-void doctor_check_ports(struct doctor *d)
+static void check_ports(struct doctor *d)
 {
 	char pci[PCI_NAME_MAX];
 	if (doctor_lacks_config(d))
@@ -272,7 +272,7 @@ static int port_node(const struct config_port *p, char name[NIC_WORD_MAX])
 	return *line ? atoi(line) : -1;
 }
 
-void doctor_check_numa(struct doctor *d)
+static void check_numa(struct doctor *d)
 {
 	unsigned core[CONFIG_WORKERS_MAX], far = 0;
 	if (doctor_files_count("/sys/devices/system/node/node[0-9]*") <= 1) {
@@ -430,7 +430,7 @@ static void xdp_kernel_check(struct doctor *d)
 	}
 }
 
-void doctor_check_xdp(struct doctor *d)
+static void check_xdp(struct doctor *d)
 {
 	unsigned count = 0;
 	if (doctor_lacks_config(d))
@@ -450,3 +450,11 @@ void doctor_check_xdp(struct doctor *d)
 	if (count == 0)
 		doctor_add(d, DOCTOR_OK, "no port of the configuration is shared by AF_XDP");
 }
+
+const struct doctor_check doctor_ports_checks[] = {
+	{"iommu", check_iommu},
+	{"ports", check_ports},
+	{"xdp", check_xdp},
+	{"numa", check_numa},
+	{NULL, NULL},
+};

@@ -2,8 +2,6 @@
 // Probes of servers: DNS over UDP, TCP, TLS and HTTPS, resources by URL, and Redis. Only this file
 // of the room includes libcurl; a look-up that the system does not end continues after its probe.
 
-#include "doctor_probe.h"
-
 #include "doctor_checks.h"
 #include "lib/ctl.h"
 #include "lib/http_get.h"
@@ -23,6 +21,45 @@
 #include <weir/clock.h>
 #include <weir/http_coding.h>
 #include <weir/url.h>
+
+// Probes of servers, for a machine whose control plane does not run: each is one query with a
+// deadline, in a thread of its own. The kernel's routes and the system's certificates apply.
+// Lengths of a server's bytes are checked, and the bytes are only shown as numbers or escaped text.
+
+enum {
+	DOCTOR_PROBE_MS = 2000, // deadline of one probe
+	DOCTOR_PROBES_MAX = 64, // probes of one call, all at one time
+	DOCTOR_PROBE_TEXT_MAX = 192,
+};
+
+enum doctor_probe_kind {
+	DOCTOR_PROBE_DNS,   // `. NS` over UDP and over TCP
+	DOCTOR_PROBE_TLS,   // `. NS` over TLS
+	DOCTOR_PROBE_HTTPS, // `. NS` over HTTPS
+	DOCTOR_PROBE_URL,   // the head of a resource
+	DOCTOR_PROBE_PING,  // a resource
+	DOCTOR_PROBE_REDIS, // PING
+};
+
+enum doctor_probe_end {
+	DOCTOR_PROBE_ANSWERED,
+	DOCTOR_PROBE_PARTLY,
+	DOCTOR_PROBE_FAILED,
+	DOCTOR_PROBE_NOT_ASKED
+};
+
+struct doctor_probe {
+	enum doctor_probe_kind kind;
+	const struct config_upstream *server; // for DNS, TLS and HTTPS
+	unsigned set;                         // number of the server's list
+	bool has_unasked;                     // the list has servers without a probe
+	const char *ca_file;                  // NULL or "": the system's authorities
+	const char *url;                      // for URL and PING
+	struct socket_address address;        // for REDIS
+	const char *user, *password;          // for REDIS; "": not given
+	enum doctor_probe_end end;
+	char text[DOCTOR_PROBE_TEXT_MAX]; // the result, or why there is none
+};
 
 static void doctor_probe_all(struct doctor_probe *p, unsigned count);
 
@@ -244,7 +281,7 @@ static void upstreams_by_probes(struct doctor *d)
 	free(all.probe);
 }
 
-void doctor_check_upstreams(struct doctor *d)
+static void check_upstreams(struct doctor *d)
 {
 	if (doctor_status(d))
 		upstreams_of_control(d);
@@ -334,7 +371,7 @@ static void lists_by_probes(struct doctor *d)
 	free(probe);
 }
 
-void doctor_check_lists(struct doctor *d)
+static void check_lists(struct doctor *d)
 {
 	if (doctor_status(d))
 		lists_of_control(d);
@@ -353,7 +390,7 @@ static void redis_of_control(struct doctor *d, const struct json_node *redis)
 	doctor_do(d, "weirctl cache stats; journalctl -u redis-server -n 50");
 }
 
-void doctor_check_redis(struct doctor *d)
+static void check_redis(struct doctor *d)
 {
 	const struct json_node *redis = json_get(doctor_status(d), "redis");
 	struct doctor_probe probe[CONFIG_REDIS_ADDRESSES_MAX] = {0};
@@ -405,7 +442,7 @@ static void clickhouse_of_control(struct doctor *d, const struct json_node *n)
 	}
 }
 
-void doctor_check_clickhouse(struct doctor *d)
+static void check_clickhouse(struct doctor *d)
 {
 	const struct json_node *n = json_get(doctor_status(d), "clickhouse");
 	struct doctor_probe probe[CONFIG_CLICKHOUSE_URLS_MAX] = {0};
@@ -908,3 +945,11 @@ static void doctor_probe_all(struct doctor_probe *p, unsigned count)
 		if (runs[i])
 			pthread_join(thread[i], NULL);
 }
+
+const struct doctor_check doctor_probe_checks[] = {
+	{"upstreams", check_upstreams},
+	{"lists", check_lists},
+	{"redis", check_redis},
+	{"clickhouse", check_clickhouse},
+	{NULL, NULL},
+};
