@@ -3,8 +3,6 @@
 // questions, runs checks of doctor, shows what it would write, and asks before it writes. The end
 // of the input, a signal and a no change nothing.
 
-#include "cmd_setup.h"
-
 #include "doctor/doctor.h"
 #include "doctor/doctor_files.h"
 #include "lib/config_prove.h"
@@ -14,7 +12,6 @@
 #include "lib/sysroot.h"
 #include "lib/view.h"
 #include "setup.h"
-#include "setup_answer.h"
 #include "terminal/progress.h"
 #include "terminal/prompt.h"
 #include "terminal/term_text.h"

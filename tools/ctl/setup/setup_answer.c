@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "setup_answer.h"
-
-#include "cmd_setup.h"
 #include "lib/sysroot.h"
 #include "setup.h"
 #include "setup_text.h"
