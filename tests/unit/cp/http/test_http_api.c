@@ -4,17 +4,551 @@
 #include "api_rig.h"
 #include "controlplane/answer_policy/why/why_out.h"
 #include "controlplane/answer_policy/why/why_read.h"
+#include "controlplane/api/api.h"
 #include "controlplane/api/api_server.h"
-#include "tests/unit/cp/api/api_box_double.h"
-#include "tests/unit/cp/api/api_config_double.h"
-#include "tests/unit/cp/api/api_heap_double.h"
+#include "controlplane/memory/heap.h"
+#include "controlplane/memory/toggles.h"
+#include "controlplane/resolver/resolvers.h"
+#include "controlplane/route/host_board.h"
+#include "controlplane/route/route_board.h"
+#include "controlplane/shm/publish.h"
 #include "tests/unit/cp/api/api_rooms_double.h"
+#include "tests/unit/cp/http/http_client.h"
 #include "tests/unit/passed_files.h"
-#include "tests/unit/umask_watch.h"
 
+#include <arpa/inet.h>
 #include <grp.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <weir/log_msg.h>
+#include <weir/shm_abi.h>
+
+// In place of the C library's umask(), which changes the whole process: counts who calls it.
+
+static unsigned umask_calls;
+
+mode_t umask(mode_t)
+{
+	umask_calls++;
+	return 0022;
+}
+
+// For test_http_api: a jemalloc whose profiles are as the test says, the result of a request for
+// one, and sockets. heap.c takes jemalloc as present if there is a mallctl.
+
+static struct {
+	_Atomic bool can_profile;
+	_Atomic size_t bytes; // of a dump
+	_Atomic unsigned dumps;
+} double_heap;
+
+int mallctl(const char *name, void *out, size_t *, void *in, size_t);
+int mallctl(const char *name, void *out, size_t *, void *in, size_t)
+{
+	if (strcmp(name, "opt.prof") == 0) {
+		*(bool *)out = double_heap.can_profile;
+		return 0;
+	}
+	if (strcmp(name, "prof.dump") != 0)
+		return ENOENT;
+	int fd = open(*(const char **)in, O_WRONLY | O_CLOEXEC);
+	int rc = fd < 0 || ftruncate(fd, (off_t)double_heap.bytes) < 0;
+	if (rc == 0 && double_heap.bytes > 4)
+		rc = pwrite(fd, "heap", 4, 0) != 4;
+	if (fd >= 0)
+		close(fd);
+	double_heap.dumps++;
+	return rc ? EFAULT : 0;
+}
+
+// Asks until it is 429, which a machine that takes dumps so slowly that none comes too soon says
+// later; the other replies are `status` all of them.
+static void heap_double_limited(const char *request, int status)
+{
+	int got = 0;
+	for (unsigned tries = 0; got != 429 && tries < 20; tries++) {
+		got = ask(request);
+		if (got != 429)
+			assert_int_equal(got, status);
+	}
+	assert_int_equal(got, 429);
+}
+
+TEST(test_heap_dumps)
+{
+	// None was taken, so none was taken just now.
+	for (unsigned i = 0; i < 2; i++)
+		assert_reply("GET /debug/heap", 409, "no heap profiles");
+	assert_int_equal(double_heap.dumps, 0);
+	double_heap.can_profile = true;
+	double_heap.bytes = 4096;
+	assert_reply("GET /debug/heap", 200, "heap");
+	heap_double_limited("GET /debug/heap", 200);
+	// One that is too large took as long as one that is sent.
+	double_heap.bytes = (size_t)HEAP_DUMP_MAX + 1;
+	int status = 429;
+	WAIT_FOR(status != 429, status = ask("GET /debug/heap"));
+	assert_int_equal(status, 500);
+	heap_double_limited("GET /debug/heap", 500);
+	// A new rate forgets the samples, so a baseline is taken before: no more often than dumps.
+	// This jemalloc then refuses the rate.
+	assert_reply("POST /heap/on?sample_lg=12", 500, "heap profile");
+	heap_double_limited("POST /heap/on?sample_lg=12", 500);
+}
+
+TEST(test_profiles)
+{
+	assert_reply("GET /profile/cpu?seconds=0", 400, "seconds");
+	assert_reply("GET /profile/cpu?seconds=101", 400, "seconds");
+	assert_reply("POST /profile/alloc", 405, "GET");
+	assert_reply("GET /profile/alloc", 200, "heap profile: ");
+	assert_reply("GET /profile/threads", 200, "threads profile: total ");
+	assert_reply("GET /profile/alloc", 200, "MAPPED_LIBRARIES:");
+}
+
+static int listener_make(const char *address, struct sockaddr_in *at)
+{
+	socklen_t len = sizeof(*at);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	*at = (struct sockaddr_in){.sin_family = AF_INET};
+	assert_int_equal(inet_pton(AF_INET, address, &at->sin_addr), 1);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof(*at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)at, &len), 0);
+	return fd;
+}
+
+// A client at 127.7.7.7, and the server that it asks, at 127.8.8.8. What the log hides of clients
+// stands in no reply to anybody.
+TEST(test_hidden_clients)
+{
+	struct sockaddr_in at, from = {.sin_family = AF_INET};
+	const int listener = listener_make("127.8.8.8", &at);
+	const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(inet_pton(AF_INET, "127.7.7.7", &from.sin_addr), 1);
+	assert_int_equal(bind(client, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
+	const int server = accept(listener, NULL, NULL);
+	assert_true(server >= 0);
+	assert_reply("GET /connections", 200, "\"peer\":\"127.7.7.7:", "\"peer\":\"127.7.7.7\"");
+	config.query_log.anonymize = LOG_CLIENTS_TRUNCATED;
+	assert_reply("GET /connections", 200, "\"peer\":\"127.7.7.0\",\"unread\"",
+		"\"peer\":\"127.7.7.0\",\"sockets\":1,", "\"peer\":\"127.8.8.8:");
+	assert_null(strstr(reply, "\"peer\":\"127.7.7.7"));
+	assert_reply("GET /tcp", 200, "\"busiest\":\"198.18.0.0\"");
+	config.query_log.anonymize = LOG_CLIENTS_HASHED;
+	assert_reply("GET /connections", 200, "\"peer\":\"0000000000000000\",\"sockets\":1,");
+	assert_null(strstr(reply, "\"peer\":\"127.7.7"));
+	assert_reply("GET /tcp", 200, "\"busiest\":\"0000000000000000\"");
+	config.query_log.anonymize = LOG_CLIENTS_WHOLE;
+	close(server);
+	close(client);
+	close(listener);
+}
+
+// For test_http_api: what a reload of the configuration and the setting of a toggle come to.
+
+static int apply(void *arg, const struct apply_request *r, api_config_done done, void *done_arg)
+{
+	assert_true(r->from_disk && r->who && r->what);
+	if (*(int *)arg < 0)
+		fail_msg("reloaded");
+	else if (*(int *)arg == 0)
+		done(done_arg, -EINVAL, "weir.yaml:1:1: bad", "");
+	else if (*(int *)arg == 1)
+		done(done_arg, 0, "", "dataplane.ports");
+	else if (*(int *)arg == 3)
+		done(done_arg, ENOENT, "reloaded; list \"gone\": no such file", "");
+	else
+		return -EBUSY;
+	return 0;
+}
+static int reload_outcome;
+
+// The replies to changes of the configuration.
+TEST(test_config_changes)
+{
+	reload_outcome = 1;
+	assert_reply("POST /config/reload", 200, "\"needs_restart\":\"dataplane.ports\"");
+	reload_outcome = 0;
+	assert_reply("POST /config/reload", 400, "\"error\":\"weir.yaml:1:1: bad\"");
+	reload_outcome = 2;
+	assert_reply("POST /config/reload", 503, "\"error\"");
+	reload_outcome = 3;
+	assert_reply("POST /config/apply", 200,
+		"\"warning\":\"reloaded; list \\\"gone\\\": no such file\"");
+	// No number comes round to a version that nobody asked for.
+	reload_outcome = -1;
+	assert_reply("POST /config/rollback?version=4294967297", 400, "version: must be 1 to");
+	assert_reply("POST /config/rollback?version=18446744073709551617", 400, "version: must be");
+}
+
+static struct api_reload last_reload;
+
+static const struct api_reload *last_reload_double(void *)
+{
+	return &last_reload;
+}
+
+// What came of reloads is in the status, in the metrics and in ready.
+TEST(test_last_reload)
+{
+	assert_reply("GET /metrics", 200, "\nweir_config_last_reload_successful 1\n",
+		"\nweir_config_restart_pending 0\n");
+	last_reload = (struct api_reload){.tried_unix_s = 1700000100,
+		.loaded_unix_s = 1700000000,
+		.err = -EINVAL,
+		.why = "weir.yaml:1:1: bad",
+		.restart_count = 2,
+		.restart = "dataplane.mbufs, dataplane.ports"};
+	assert_reply("GET /status", 200, "\"restart_pending\":2",
+		"\"needs_restart\":\"dataplane.mbufs, dataplane.ports\"",
+		"\"why\":\"weir.yaml:1:1: bad\"");
+	assert_reply("GET /ready", 503, "the last reload of the configuration failed: weir.yaml");
+	assert_reply("GET /ready?strict=2", 400, "strict: must be 0 or 1");
+	assert_reply("GET /metrics", 200, "\nweir_config_last_reload_successful 0\n",
+		"\nweir_config_last_reload_timestamp_seconds 1700000100\n",
+		"\nweir_config_loaded_timestamp_seconds 1700000000\n",
+		"\nweir_config_restart_pending 2\n");
+	last_reload = (struct api_reload){0};
+	assert_reply("GET /status", 200, "\"ok\":true");
+}
+
+static struct toggles toggles;
+static struct {
+	struct toggles wanted;
+	int rc, err;
+} set_double;
+
+static int toggles_set(void *, const struct toggles *wanted, api_config_done done, void *done_arg)
+{
+	set_double.wanted = *wanted;
+	if (set_double.rc == 0)
+		done(done_arg, set_double.err, set_double.err ? "no memory" : "", "");
+	return set_double.rc;
+}
+
+// A toggle reads no file, and is in force only once the application says so.
+TEST(test_toggles)
+{
+	reload_outcome = -1; // fails the test
+	assert_reply("GET /toggles", 200, "{\"name\":\"refresh\",");
+	assert_reply("POST /set?toggle=upstream.recycle&value=7", 200, "{\"ok\":true}");
+	assert_int_equal(set_double.wanted.value[TOGGLE_UPSTREAM_RECYCLE], 7);
+	assert_int_equal(set_double.wanted.value[TOGGLE_REFRESH], toggle_usual(TOGGLE_REFRESH));
+	assert_int_equal(
+		toggles.value[TOGGLE_UPSTREAM_RECYCLE], toggle_usual(TOGGLE_UPSTREAM_RECYCLE));
+	toggles = set_double.wanted;
+	assert_reply("POST /set?toggle=refresh&value=off", 200, "{\"ok\":true}");
+	assert_int_equal(set_double.wanted.value[TOGGLE_REFRESH], 0);
+	assert_int_equal(set_double.wanted.value[TOGGLE_UPSTREAM_RECYCLE], 7);
+	set_double.err = -ENOMEM;
+	assert_reply("POST /set?toggle=refresh&value=off", 500, "no memory");
+	set_double.rc = -EBUSY;
+	assert_reply("POST /set?toggle=refresh&value=off", 503, "\"error\"");
+	set_double.rc = set_double.err = 0;
+	assert_reply("POST /set?toggle=refresh&value=7", 400, "refresh: takes on, off, or default");
+	assert_reply("POST /set?toggle=none&value=off", 404, "no toggle \\\"none\\\"");
+	assert_reply("POST /set?toggle=query-log&value=off", 404,
+		"no toggle \\\"query-log\\\"; did you mean \\\"query_log\\\"?");
+	toggles_reset(&toggles);
+}
+
+// For test_http_api: the rest of the box, as those of api_rooms_double.h are.
+
+// In place of the publisher's own (--wrap in tests/unit/meson.build).
+struct directory *__wrap_publisher_directory(struct publisher *p);
+const struct shm_paths *__wrap_publisher_paths(const struct publisher *p);
+bool __wrap_publisher_closes(const struct publisher *p, uint64_t now_ms);
+void __wrap_publish_watch(struct publisher *p, const struct dp_watch *w);
+void __wrap_publish_status(const struct publisher *p, struct publish_status *out);
+
+// The directory of a publisher.
+struct directory *__wrap_publisher_directory(struct publisher *)
+{
+	static struct directory dir;
+	return &dir;
+}
+
+static void drops_double_check(void)
+{
+	assert_reply("POST /drops/add?source=198.18.0.0/24&minutes=2", 200,
+		"{\"source\":\"198.18.0.0/24\",\"left_ms\":120000,\"warning\":\"\"}");
+	assert_reply("GET /drops", 200, "{\"drops\":[{\"source\":\"198.18.0.0/24\",\"left_ms\":1");
+	assert_reply("POST /drops/add?source=198.18.0.9/15&minutes=2", 400,
+		"the whole network is 198.18.0.0/15");
+	assert_reply("POST /drops/add?source=198.0.0.0/7&minutes=2", 400, "at least /8");
+	assert_reply("POST /drops/add?source=nobody&minutes=2", 400, "is not an IP address");
+	assert_reply("POST /drops/add?minutes=2", 400, "source: is missing");
+	assert_reply("POST /drops/add?source=198.18.0.9&minutes=1441", 400, "must be 1 to 1440");
+	assert_reply("POST /drops/remove?source=198.18.0.9/24", 200, "\"left_ms\":0");
+	assert_reply("POST /drops/remove?source=198.18.0.9/24", 200, "is not dropped",
+		"\"unchanged\":true");
+}
+
+// The group of all clients has settings, no other group has any, and pauses are noted.
+static void group_now(void *, unsigned group, struct group_now *out)
+{
+	assert_int_equal(group, 0);
+	*out = (struct group_now){.mask = {.active = 1, .block_all = true},
+		.pause_left_s = 61,
+		.next_change = 1774742400};
+}
+
+static struct {
+	char name[32];
+	unsigned minutes;
+	int err;
+} paused;
+
+static int group_pause(void *, const char *name, unsigned minutes)
+{
+	snprintf(paused.name, sizeof(paused.name), "%s", name);
+	paused.minutes = minutes;
+	return paused.err;
+}
+
+static void groups_double_fill(struct config *c)
+{
+	static char name[] = "bed";
+	static struct config_schedule bed = {.name = name,
+		.days = 0x41,
+		.from_min = 22 * 60 + 30,
+		.to_min = 6 * 60 + 5,
+		.block_all = true};
+	struct config_filter *f = &c->blocking.filter;
+	*f = (struct config_filter){.schedules = {1, &bed}};
+	service_set_add(&f->services, SERVICE_TIKTOK);
+	f->safe_search.level[SAFE_ENGINE_BING] = SAFE_LEVEL_STRICT;
+}
+
+// Where metrics look for the data plane, which is not there.
+const struct shm_paths *__wrap_publisher_paths(const struct publisher *)
+{
+	return NULL;
+}
+
+bool __wrap_publisher_closes(const struct publisher *, uint64_t)
+{
+	return false;
+}
+
+void __wrap_publish_watch(struct publisher *, const struct dp_watch *)
+{
+}
+
+void __wrap_publish_status(const struct publisher *, struct publish_status *out)
+{
+	*out = (struct publish_status){.rule_image_generation = 3};
+}
+
+static void metrics_double_check(void)
+{
+	assert_reply("GET /metrics", 200, "\nweir_resolver_misses_total 7\n",
+		"\nweir_tcp_connections 5\n", "\nweir_up{process=\"dataplane\"} 0\n",
+		"Content-Type: text/plain; version=0.0.4");
+	assert_reply("POST /metrics", 405, "use GET");
+	assert_reply("GET /ready", 503, "no data plane, and no fallback", "\"ready\":false");
+	log_warning("of a kind: %s", "\"one\"");
+	log_warning("of a kind: %s", "two");
+	assert_reply("GET /errors", 200, "\"count\":2,", "\"text\":\"of a kind: two\"");
+}
+
+// The upstream servers that are listed, drained and tried.
+int resolvers_upstreams(struct resolvers *, struct loop *,
+	void (*done)(void *arg, const struct resolvers_upstreams *u), void *arg)
+{
+	static struct resolvers_upstream row[] = {{.status = {.name = "near",
+							   .address = "192.0.2.53:53",
+							   .up = true,
+							   .share = 65535 / 4 * 3,
+							   .srtt_us = 1500,
+							   .way = ROUTE_port,
+							   .sent = 7,
+							   .sent_port = 5}},
+		{.is_safe = true, .status = {.name = "far", .up = true, .suspect = true}},
+		{.status = {.name = "zone's", .up = false, .checks = 4, .checks_failed = 3}},
+		{.status = {.name = "away", .up = false, .drained = true}},
+		{.status = {.name = "lame", .up = true, .failing = true}}};
+	row[2].zone = name_of_text("corp.example");
+	// 99 round trips below 1 ms, one of a second.
+	if (row[0].status.took.sum_ns == 0) {
+		for (unsigned i = 0; i < 99; i++)
+			took_add(&row[0].status.took, 900000);
+		took_add(&row[0].status.took, 1000000000);
+	}
+	done(arg,
+		&(struct resolvers_upstreams){.count = ARRAY_LEN(row), .left_out = 2, .row = row});
+	return 0;
+}
+
+int resolvers_drain(struct resolvers *, const char *server, bool is_drained, struct loop *,
+	void (*done)(void *arg, unsigned sets), void *arg)
+{
+	if (strcmp(server, "busy") == 0)
+		return -EAGAIN;
+	done(arg, strcmp(server, "near") == 0 ? 2 + is_drained : 0);
+	return 0;
+}
+
+int resolvers_try(struct resolvers *, const char *server, struct loop *,
+	void (*done)(void *arg, const struct resolvers_tried *t), void *arg)
+{
+	struct resolvers_tried t = {.err = strcmp(server, "near") == 0   ? 0
+					   : strcmp(server, "busy") == 0 ? -EBUSY
+									 : -ENOENT,
+		.tried = {{.is_sent = true,
+				  .is_answered = true,
+				  .flags = 0x8203,
+				  .bytes = 40,
+				  .took_us = 1234},
+			{.is_sent = true}}};
+	done(arg, &t);
+	return 0;
+}
+
+int resolvers_try_candidate(struct resolvers *, const struct config_upstreams *of,
+	const struct config_upstream *server, struct loop *,
+	void (*done)(void *arg, const struct resolvers_tried *t), void *arg)
+{
+	assert_non_null(of);
+	const struct resolvers_tried t = {.err = server->address.port == 1   ? -EBUSY
+						 : server->address.port == 2 ? -EAGAIN
+									     : 0,
+		.tried = {{.is_tls = server->tls.is_on},
+			{.is_tls = server->tls.is_on,
+				.is_https = server->tls.path[0],
+				.is_sent = true,
+				.is_answered = server->tls.is_on,
+				.is_signed = server->tls.is_on,
+				.flags = server->tls.is_on ? DNS_FLAG_AD : 0,
+				.bytes = 40,
+				.took_us = 1234}}};
+	done(arg, &t);
+	return 0;
+}
+
+// A server given by a host name.
+static void hosts_double_check(void)
+{
+	const struct config_upstream s = {.host = "dns.example", .address.port = 853}, *one = &s;
+	struct host_state h;
+
+	host_board_configure(&one, 1, 1);
+	assert_reply("GET /upstreams", 200,
+		"\"hosts\":[{\"host\":\"dns.example:853\",\"resolved\":false,\"addresses\":[],"
+		"\"drained\":false,");
+	assert_true(host_board_get(&s, &h));
+	h.count = 1;
+	h.failures = 3;
+	snprintf(h.why, sizeof(h.why), "no bootstrap server answers");
+	h.address[0] = address_of_text("192.0.2.7");
+	host_board_put(&h);
+	assert_reply("GET /upstreams", 200, "\"resolved\":true,\"addresses\":[\"192.0.2.7\"],",
+		"\"failures\":3,", "\"error\":\"no bootstrap server answers\"}]}");
+	host_board_configure(NULL, 0, 0);
+}
+
+static void upstreams_double_check(void)
+{
+	assert_reply("GET /upstreams", 200,
+		"{\"upstreams\":[{\"set\":\"everyone\",\"name\":\"near\",\"address\":"
+		"\"192.0.2.53:53\",\"state\":\"up\",\"via\":\"port\",\"via_kernel_why\":\"\","
+		"\"share_percent\":75,\"srtt_us\":1500,\"p50_us\":1048,\"p99_us\":1048,\"sent\":7,"
+		"\"sent_port\":5,",
+		"\"rtt\":[{\"below_us\":1048,\"count\":99},{\"below_us\":1073741,\"count\":1}]}",
+		"{\"set\":\"everyone, safe search\",\"name\":\"far\",\"address\":\"\",\"state\":"
+		"\"suspect\",\"via\":\"kernel\",\"via_kernel_why\":\"upstreams.via is kernel\"",
+		"{\"set\":\"zone corp.example\",\"name\":\"zone's\",\"address\":\"\",\"state\":"
+		"\"down\"",
+		"\"state\":\"drained\"", "\"state\":\"failing\"", "\"left_out\":2,\"hosts\":[]}");
+	hosts_double_check();
+	assert_reply("POST /upstream/drain?server=near", 200,
+		"{\"server\":\"near\",\"drained\":true,\"sets\":3}");
+	assert_reply("POST /upstream/undrain?server=near", 200,
+		"{\"server\":\"near\",\"drained\":false,\"sets\":2}");
+	assert_reply("POST /upstream/drain?server=none", 404, "no server \\\"none\\\"");
+	assert_reply("POST /upstream/drain", 400, "server: is missing");
+	assert_reply("POST /upstream/drain?server=", 400, "server: is empty");
+	assert_reply("POST /upstream/drain?server=busy", 503, "too busy: try again");
+	assert_reply("GET /upstream/drain?server=near", 405, "");
+	assert_reply("POST /upstream/test?server=near", 200,
+		"{\"server\":\"near\",\"udp\":{\"sent\":true,\"answered\":true,\"rcode\":"
+		"\"NXDOMAIN\",\"truncated\":true,\"bytes\":40,\"took_us\":1234},\"tcp\":{\"sent\":"
+		"true,\"answered\":false}}");
+	assert_reply("POST /upstream/test?server=none", 404, "no server");
+	assert_reply("POST /upstream/test?server=busy", 503, "");
+	assert_reply("POST /upstreams/test?server=tls://dns.example@192.0.2.1", 200,
+		"{\"server\":\"tls://dns.example@192.0.2.1\",\"tls\":{\"sent\":true,\"answered\":"
+		"true,\"rcode\":\"NOERROR\",\"truncated\":false,\"bytes\":40,\"took_us\":1234},"
+		"\"signed\":true,\"ad\":true}");
+	assert_reply("POST /upstreams/test?server=192.0.2.1", 200,
+		"\"udp\":{\"sent\":false,\"answered\":false},\"tcp\":{\"sent\":true,",
+		"\"signed\":false,\"ad\":false}");
+	assert_reply("POST /upstreams/test?server=quad9", 200,
+		"\"server\":\"tls://dns.quad9.net@9.9.9.9\",\"tls\":");
+	assert_reply("POST /upstreams/test?server=https://192.0.2.1/q", 200, "\"https\":{");
+	assert_reply("POST /upstreams/test?server=near", 400, "server: is a host name alone");
+	assert_reply("POST /upstreams/test?server=192.0.2.1:0", 400, "server: is not an IP");
+	assert_reply("POST /upstreams/test?server=192.0.2.1:1", 503, "another server is being");
+	assert_reply("POST /upstreams/test?server=192.0.2.1:2", 503, "too busy: try again");
+	assert_reply("POST /upstreams/test", 400, "server: is missing");
+	assert_reply("GET /upstreams/test?server=192.0.2.1", 405, "");
+}
+
+// A question and a reload are pending, beside the build and the fetch of rules_tasks.
+int resolvers_pending(struct resolvers *, unsigned limit, struct loop *,
+	void (*done)(void *arg, const struct resolver_pending *p), void *arg)
+{
+	static struct pending_question q = {.qtype = 28,
+		.clients = 2,
+		.attempts = 3,
+		.step = PENDING_late,
+		.server = LOG_NO_UPSTREAM,
+		.age_ms = 2500};
+	q.name = name_of_text("slow.example");
+	if (limit == 3)
+		return -EAGAIN;
+	done(arg, &(struct resolver_pending){
+			  .total = 40, .clients = 77, .count = limit > 1, .question = &q});
+	return 0;
+}
+
+// Nobody watches.
+int resolvers_watch(struct resolvers *, const struct dp_watch *, trace_put_fn, void *)
+{
+	return -EAGAIN;
+}
+
+static unsigned changes_double(void *, struct api_change out[API_CHANGES_MAX])
+{
+	out[0] = (struct api_change){"config reload", "the resolver", clock_mono_ms() - 2000};
+	return 1;
+}
+
+static void pending_double_check(void)
+{
+	assert_reply("GET /pending", 200,
+		"{\"questions_total\":40,\"clients_total\":77,\"questions\":[{\"name\":"
+		"\"slow.example\",\"type\":\"AAAA\",\"view\":0,\"clients\":2,\"attempts\":3,"
+		"\"age_ms\":2500,\"waited_ms\":0,\"renewal\":false,\"step\":\"late\","
+		"\"server\":\"\"}],",
+		"\"jobs\":[{\"kind\":\"list fetch\",\"what\":\"https://lists.example/ads\","
+		"\"step\":\"its server\",\"age_ms\":");
+	static const char age[] = "\"its server\",\"age_ms\":";
+	// The double reads the clock after the reply's own look, so the age is a little below 4 s.
+	assert_in_range(strtoul(strstr(reply, age) + sizeof(age) - 1, NULL, 10), 3000, 64000);
+	const char *reload = strstr(reply, "\"config reload\""),
+		   *build = strstr(reply, "\"kind\":\"build\"");
+	assert_true(reload && build && reload < build); // the oldest first
+	assert_reply("GET /pending", 200, "\"tcp\":{\"open\":5,");
+	assert_reply("GET /pending?limit=1", 200, "\"questions\":[],");
+	assert_reply("GET /pending?limit=0", 400, "limit: must be 1 to 1000");
+	assert_reply("GET /pending?limit=3", 503, "too busy: try again");
+	upstreams_double_check();
+}
 
 static _Atomic bool hold_replies; // the other side does not answer
 static _Atomic unsigned held;

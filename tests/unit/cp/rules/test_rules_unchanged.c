@@ -3,12 +3,35 @@
 // A reload that finds nothing changed allocates nothing in rules, lists and policy; and a change is
 // never missed.
 
-#include "open_fails.h"
 #include "rules_rig.h"
 #include "tests/unit/cp/http/fake_http.h"
 #include "wall_ahead.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <weir/heap_site.h>
+
+// open() of the whole program: one path fails with EIO while a test says so. For one file of a
+// program.
+
+static const char *_Atomic open_fails; // NULL: none
+
+int open(const char *path, int flags, ...)
+{
+	const char *failing = open_fails;
+	va_list ap;
+	va_start(ap, flags);
+	const mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	if (!failing || strcmp(path, failing) != 0)
+		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+	errno = EIO;
+	return -1;
+}
 
 static char hosts_path[96], *hosts[] = {hosts_path};
 
