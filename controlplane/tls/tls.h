@@ -82,7 +82,7 @@ ATTR_MUST_CHECK int tls_peer_lend(struct tls_peer *p, struct ssl_ctx_st *context
 enum tls_failure tls_peer_verdict(const struct tls_peer *p, char why[TLS_WHY_MAX]);
 bool tls_lent_is_good(const struct ssl_st *ssl); // is the certificate still valid?
 bool tls_lent_is_resumed(const struct ssl_st *ssl);
-// For a library that has no peer: has it refuse a server's chain beyond the bounds of tls_peer.c
+// For a library that has no peer: has it refuse a server's chain beyond the bounds of tls.c
 // before it verifies the chain, end what sends too many messages of TLS itself, and exchange keys
 // by elliptic curves alone. Without bounds a chain of 35 KB can take 1 GB and 5 s of CPU.
 void tls_chain_bound(struct ssl_ctx_st *context);
