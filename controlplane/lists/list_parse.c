@@ -2,6 +2,7 @@
 #include "list_parse.h"
 
 #include "list_name.h"
+#include "list_trigger.h"
 
 const char *const list_reject_name[LIST_REJECT_COUNT] = {
 #define X(id, name, help) name,
@@ -199,6 +200,244 @@ static void address_line(struct list_parser *p, struct list_text line)
 		list_refuse(p, LIST_REJECT_PREFIX);
 }
 
+enum { ZONE_TTL_S = 300 }; // records before any $TTL have this
+
+// Forgets a record that is not whole.
+static void zone_drop(struct list_zone *z)
+{
+	z->parentheses = 0;
+	z->quoted = false;
+	z->lines = 0;
+	z->record_len = 0;
+}
+
+static void zone_begin(struct list_zone *z, bool on)
+{
+	static const struct dns_name root = {.len = 1};
+	z->on = on;
+	z->has_origin = z->has_apex = z->has_owner = false;
+	z->origin = z->apex = root;
+	z->ttl_s = ZONE_TTL_S;
+	zone_drop(z);
+}
+
+// Does it end in a dot that is not escaped?
+static bool is_absolute(struct list_text t)
+{
+	size_t slashes = 0;
+	if (t.len == 0 || t.at[t.len - 1] != '.')
+		return false;
+	while (slashes < t.len - 1 && t.at[t.len - 2 - slashes] == '\\')
+		slashes++;
+	return slashes % 2 == 0;
+}
+
+bool list_zone_name(const struct list_zone *z, struct list_text t, struct dns_name *out)
+{
+	struct dns_name name;
+	if (list_text_is(t, LIST_TEXT("@"))) {
+		*out = z->origin;
+		return true;
+	}
+	if (dns_name_from_text(t.at, t.len, &name) != 0)
+		return false;
+	if (!is_absolute(t)) {
+		if (name.len - 1 + z->origin.len > DNS_NAME_MAX)
+			return false;
+		memcpy(name.wire + name.len - 1, z->origin.wire, z->origin.len);
+		name.len = (uint8_t)(name.len - 1 + z->origin.len);
+		name.labels = (uint8_t)(name.labels + z->origin.labels);
+	}
+	*out = name;
+	return true;
+}
+
+struct list_text list_zone_token(struct list_text *rest)
+{
+	struct list_text t = list_text_trim(*rest);
+	bool quoted = false;
+	size_t len = 0;
+	while (len < t.len && (quoted || !list_is_blank(t.at[len]))) {
+		if (t.at[len] == '\\' && len + 1 < t.len)
+			len++;
+		else if (t.at[len] == '"')
+			quoted = !quoted;
+		len++;
+	}
+	*rest = list_text_skip(t, len);
+	t.len = len;
+	return t;
+}
+
+// Adds a line to the record, without comment and parentheses. False: there is no room, or a
+// parenthesis closes that was not opened.
+static bool zone_gather(struct list_zone *z, struct list_text line)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		char c = line.at[i];
+		bool escape = c == '\\' && i + 1 < line.len;
+		if (c == ';' && !z->quoted)
+			break;
+		if (c == '"')
+			z->quoted = !z->quoted;
+		if ((c == '(' || c == ')') && !z->quoted) {
+			if (c == ')' && z->parentheses == 0)
+				return false;
+			z->parentheses += c == '(' ? 1u : -1u;
+			c = ' ';
+		}
+		if (z->record_len + 2 > sizeof(z->record))
+			return false;
+		z->record[z->record_len++] = c;
+		if (escape)
+			z->record[z->record_len++] = line.at[++i];
+	}
+	if (z->parentheses == 0 || z->record_len == sizeof(z->record))
+		return z->parentheses == 0 && !z->quoted;
+	z->record[z->record_len++] = ' '; // stands for the line's end in quotes
+	return true;
+}
+
+// $ORIGIN and $TTL. Files are not included, and nothing is generated.
+static enum list_reject zone_directive(struct list_zone *z, struct list_text rest)
+{
+	struct list_text what = list_zone_token(&rest), value = list_zone_token(&rest);
+	if (list_text_is(what, LIST_TEXT("$ORIGIN"))) {
+		if (!list_zone_name(z, value, &z->origin))
+			return LIST_REJECT_ZONE_SYNTAX;
+		if (!z->has_apex && !z->has_origin)
+			z->apex = z->origin;
+		z->has_origin = true;
+		return LIST_REJECT_COUNT;
+	}
+	if (list_text_is(what, LIST_TEXT("$TTL")) && list_zone_ttl(value, &z->ttl_s))
+		return LIST_REJECT_COUNT;
+	return LIST_REJECT_ZONE_SYNTAX;
+}
+
+// The name that it is about; a blank in front means the last one.
+static bool zone_owner(struct list_zone *z, struct list_text *rest)
+{
+	char ascii[LIST_OWNER_TEXT_MAX];
+	struct list_text owner;
+	if (list_is_blank(rest->at[0]))
+		return z->has_owner;
+	owner = list_zone_token(rest);
+	if (list_trigger_to_ascii(&owner, ascii))
+		z->has_owner = list_zone_name(z, owner, &z->owner);
+	else
+		z->has_owner = false;
+	return z->has_owner;
+}
+
+static void zone_soa(struct list_zone *z)
+{
+	if (z->has_apex)
+		return;
+	z->has_apex = true;
+	z->apex = z->owner;
+	if (!z->has_origin)
+		z->origin = z->owner;
+	z->has_origin = true;
+}
+
+static void zone_record(struct list_parser *p, struct list_text rest)
+{
+	struct list_zone *z = &p->zone;
+	struct list_record record = {.line = z->first_line, .ttl_s = z->ttl_s};
+	if (rest.at[0] == '$') {
+		enum list_reject why = zone_directive(z, rest);
+		if (why != LIST_REJECT_COUNT)
+			list_refuse(p, why);
+		return;
+	}
+	if (!zone_owner(z, &rest) || !list_record_read(rest, &record)) {
+		list_refuse(p, LIST_REJECT_ZONE_SYNTAX);
+		return;
+	}
+	if (record.type == DNS_TYPE_SOA)
+		zone_soa(z);
+	else
+		list_trigger_take(p, &record);
+}
+
+static bool is_empty(struct list_text t)
+{
+	return list_text_trim(t).len == 0;
+}
+
+// A line as it is.
+static void zone_line(struct list_parser *p, struct list_text line)
+{
+	struct list_zone *z = &p->zone;
+	bool first = z->lines == 0;
+	if (first && line.len && line.at[0] == '#')
+		return;
+	if (first)
+		z->first_line = list_line_number(p);
+	z->lines++;
+	if (!zone_gather(z, line) || z->lines > LIST_RECORD_LINES_MAX) {
+		zone_drop(z);
+		list_refuse(p, LIST_REJECT_ZONE_SYNTAX);
+		return;
+	}
+	if (z->parentheses)
+		return;
+	struct list_text record = {z->record, z->record_len};
+	if (!first)
+		p->text = record;
+	if (!is_empty(record))
+		zone_record(p, record);
+	zone_drop(z);
+}
+
+// At the list's end: the line that opened the record last was a comment so far, one that goes on.
+static void zone_end(struct list_parser *p)
+{
+	if (p->zone.lines == 0)
+		return;
+	zone_drop(&p->zone);
+	list_refuse(p, LIST_REJECT_ZONE_SYNTAX);
+	p->counts.comments--;
+	p->counts.refused++;
+}
+
+// The type of a record and where its data begins; of len 0: it has none.
+static struct list_text record_type(struct list_text line)
+{
+	struct list_record record = {0};
+	struct list_text rest = line;
+	(void)list_zone_token(&rest);
+	return list_record_read(rest, &record) ? record.type_text : (struct list_text){0};
+}
+
+// A line that only a zone file has, from which on the list is one.
+static bool zone_begins(struct list_text line)
+{
+	struct list_text rest = line, word = list_text_word(&rest);
+	if (line.at[0] == '$')
+		return (list_text_is(word, LIST_TEXT("$TTL"))
+			       || list_text_is(word, LIST_TEXT("$ORIGIN"))
+			       || list_text_is(word, LIST_TEXT("$INCLUDE")))
+		       && rest.len > 0;
+	return rest.len > 0 && list_text_is(record_type(line), LIST_TEXT("SOA"));
+}
+
+// `name CNAME target`, as a zone file's header may be missing.
+static bool zone_is_record(struct list_text line)
+{
+	struct list_text rest = line;
+	(void)list_text_word(&rest);
+	if (rest.len == 0 || list_text_has_any(line, "()\";"))
+		return false;
+	struct list_text type = record_type(line);
+	if (!list_text_is(type, LIST_TEXT("CNAME")))
+		return false;
+	rest = list_text_skip(type, type.len);
+	rest.len = (size_t)(line.at + line.len - rest.at);
+	return list_text_word(&rest).len > 0 && list_text_word(&rest).len == 0;
+}
+
 // An address alone is about answers; that of a hosts file names none.
 static bool is_answer(const struct list_parser *p, struct list_text word, struct list_text rest)
 {
@@ -215,7 +454,7 @@ static enum list_format tell_format(const struct list_parser *p, struct list_tex
 		return LIST_FORMAT_DOMAINS;
 	if (list_text_is_address(word) || list_text_is(word, LIST_TEXT("0")))
 		return LIST_FORMAT_HOSTS;
-	if (list_zone_is_record(line))
+	if (zone_is_record(line))
 		return LIST_FORMAT_RPZ;
 	if (list_dnsmasq_is(line))
 		return LIST_FORMAT_DNSMASQ;
@@ -241,7 +480,7 @@ static void format_line(struct list_parser *p, struct list_text line)
 	else if (format == LIST_FORMAT_UNBOUND)
 		list_unbound_line(p, without_comment(line, false));
 	else if (format == LIST_FORMAT_RPZ)
-		list_zone_line(p, line);
+		zone_line(p, line);
 	else if (format == LIST_FORMAT_ADDRESSES)
 		address_line(p, line);
 	else
@@ -264,7 +503,7 @@ static void read_line(struct list_parser *p, struct list_text raw)
 {
 	enum list_format format = p->options.format;
 	if (p->zone.on) {
-		list_zone_line(p, raw);
+		zone_line(p, raw);
 		return;
 	}
 	struct list_text line = list_text_trim(raw);
@@ -281,9 +520,9 @@ static void read_line(struct list_parser *p, struct list_text raw)
 	}
 	if (is_comment(line))
 		return;
-	if (format == LIST_FORMAT_AUTO && list_zone_begins(line)) {
+	if (format == LIST_FORMAT_AUTO && zone_begins(line)) {
 		p->zone.on = true;
-		list_zone_line(p, raw);
+		zone_line(p, raw);
 		return;
 	}
 	format_line(p, line);
@@ -306,7 +545,7 @@ static void take_line(struct list_parser *p, struct list_text line)
 	if (p->page) {
 		list_refuse(p, LIST_REJECT_PAGE);
 	} else if (p->skipping) {
-		list_zone_drop(&p->zone);
+		zone_drop(&p->zone);
 		list_refuse(p, LIST_REJECT_LINE_TOO_LONG);
 	} else {
 		p->text = line;
@@ -325,7 +564,7 @@ void list_parse_begin(
 	*p = (struct list_parser){.take = take, .arg = arg, .options = *options};
 	p->plain = list_rule_make(p, list_class(p),
 		options->exact ? RULE_COVERS_SELF : RULE_COVERS_ALL, RULE_REPLY_GROUP);
-	list_zone_begin(&p->zone, options->format == LIST_FORMAT_RPZ);
+	zone_begin(&p->zone, options->format == LIST_FORMAT_RPZ);
 }
 
 // A piece of a line, the last one or not. A line that comes as a whole is read where it is.
@@ -378,7 +617,7 @@ int list_parse_end(struct list_parser *p)
 	if (!p->stopped && (p->skipping || p->line_len > 0))
 		take_line(p, (struct list_text){p->line, p->line_len});
 	if (!p->stopped)
-		list_zone_end(p);
+		zone_end(p);
 	return p->stopped;
 }
 

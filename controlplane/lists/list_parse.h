@@ -20,7 +20,8 @@
 
 #include "list_rule.h"
 #include "list_text.h"
-#include "list_zone.h"
+
+#include <weir/dns_name.h>
 
 // The state of a parser, and what its files do with it: a line gives rules, or is refused.
 
@@ -50,6 +51,26 @@ struct list_counts {
 uint64_t list_counts_rejected(const struct list_counts *c);     // sum of all reasons
 enum list_reject list_counts_most(const struct list_counts *c); // the most frequent reason
 uint64_t list_counts_rules(const struct list_counts *c);
+
+enum { LIST_RECORD_LINES_MAX = 256 };
+
+// The state of a zone file (RFC 1035 5, RPZ) from line to line: the origin, the owner that lines
+// without one mean, and a record whose parentheses are still open. Bounded: such a record ends as
+// refused after LIST_LINE_MAX bytes or LIST_RECORD_LINES_MAX lines, so that one parenthesis does
+// not swallow the list.
+struct list_zone {
+	bool on;         // the list is a zone file
+	bool has_origin; // $ORIGIN or the SOA's owner gave one; until then names are below the root
+	bool has_apex;   // a SOA was seen; until then the apex is the first origin
+	bool has_owner;
+	struct dns_name origin, apex, owner;
+	uint32_t ttl_s;             // for records without one
+	unsigned parentheses;       // open ones
+	bool quoted;                // inside quotes, at the end of `record`
+	uint32_t first_line, lines; // where the record is
+	size_t record_len;
+	char record[LIST_LINE_MAX + 4]; // one record, without comments and parentheses
+};
 
 struct list_parser {
 	list_rule_take take; // list_parse_* return its first result that is not 0 from then on
@@ -91,17 +112,18 @@ enum { LIST_REWRITE_TTL_S = 300 }; // for answers that formats give no TTL for
 // Reads the name, `*.` in front or not, and gives the rule with it, or refuses.
 void list_give_name(struct list_parser *p, struct list_text name, struct list_rule *rule);
 
-// One line each, trimmed; the zone's as it is.
+// One line each, trimmed.
 void list_adblock_line(struct list_parser *p, struct list_text line);
 void list_dnsmasq_line(struct list_parser *p, struct list_text line);
 void list_unbound_line(struct list_parser *p, struct list_text line);
-void list_zone_line(struct list_parser *p, struct list_text line);
-void list_zone_end(struct list_parser *p); // at the list's end
 
-// A line that only a zone file has, from which on the list is one.
-bool list_zone_begins(struct list_text line);
-// `name CNAME target`, as a zone file's header may be missing.
-bool list_zone_is_record(struct list_text line);
+// A name of a zone file: without a dot at its end it is below the origin; `@` is the origin. False:
+// no name, or too long.
+bool list_zone_name(const struct list_zone *z, struct list_text text, struct dns_name *out);
+
+// The record's next word, or what stands between quotes with them; of len 0: no more.
+struct list_text list_zone_token(struct list_text *rest);
+
 // `||`, `@@`, options and similar syntax.
 bool list_adblock_is(struct list_text line);
 // `option=value`.
