@@ -61,7 +61,8 @@ enum rule_class list_class(const struct list_parser *p)
 	return p->options.role == LIST_ROLE_ALLOW ? RULE_CLASS_ALLOW : RULE_CLASS_BLOCK;
 }
 
-uint32_t list_line_number(const struct list_parser *p)
+// Number of the line at hand.
+static uint32_t line_number(const struct list_parser *p)
 {
 	return p->counts.lines < UINT32_MAX ? (uint32_t)p->counts.lines : UINT32_MAX;
 }
@@ -74,11 +75,12 @@ struct list_rule list_rule_make(const struct list_parser *p, enum rule_class rul
 		.kind = {.rule_class = (uint8_t)rule_class,
 			.covers = covers,
 			.reply = (uint8_t)reply},
-		.line = list_line_number(p),
+		.line = line_number(p),
 	};
 }
 
-void list_rule_answer(struct list_rule *rule, const struct ip_address *address)
+// The rule answers with the address, which must stay while it is used.
+static void rule_answer(struct list_rule *rule, const struct ip_address *address)
 {
 	rule->kind.reply = RULE_REPLY_DATA;
 	rule->rtype = address->version == 4 ? DNS_TYPE_A : DNS_TYPE_AAAA;
@@ -87,7 +89,8 @@ void list_rule_answer(struct list_rule *rule, const struct ip_address *address)
 	rule->ttl_s = LIST_REWRITE_TTL_S;
 }
 
-void list_give_name(struct list_parser *p, struct list_text text, struct list_rule *rule)
+// Reads the name, `*.` in front or not, and gives the rule with it, or refuses.
+static void give_name(struct list_parser *p, struct list_text text, struct list_rule *rule)
 {
 	struct dns_name name;
 	const uint8_t covers = rule->kind.covers;
@@ -106,8 +109,8 @@ void list_give_name(struct list_parser *p, struct list_text text, struct list_ru
 
 static void give_plain(struct list_parser *p, struct list_text text)
 {
-	p->plain.line = list_line_number(p);
-	list_give_name(p, text, &p->plain);
+	p->plain.line = line_number(p);
+	give_name(p, text, &p->plain);
 }
 
 // Where a comment cuts the line short: at a `#` after a blank and, behind an address, at one that
@@ -198,6 +201,79 @@ static void address_line(struct list_parser *p, struct list_text line)
 		give_prefix(p, &prefix);
 	else
 		list_refuse(p, LIST_REJECT_PREFIX);
+}
+
+// dnsmasq's options as lists use them: address=/a/b/ADDRESS, server=/a/ and local=/a/. All cover
+// the name and what is below it.
+
+// `option=value`.
+static bool dnsmasq_is(struct list_text line)
+{
+	size_t i = 0;
+	while (i < line.len && ((line.at[i] >= 'a' && line.at[i] <= 'z') || line.at[i] == '-'))
+		i++;
+	return i > 0 && i < line.len && line.at[i] == '=';
+}
+
+// Reads the part behind the last slash. An address by which hosts files block means block here too.
+static enum list_reject dnsmasq_address(
+	struct list_text value, struct list_rule *rule, struct ip_address *address)
+{
+	static const struct list_text sinks[] = {
+		LIST_TEXT("0.0.0.0"), LIST_TEXT("::"), LIST_TEXT("127.0.0.1"), LIST_TEXT("::1")};
+	if (value.len == 0) {
+		rule->kind.reply = RULE_REPLY_NXDOMAIN;
+		return LIST_REJECT_COUNT;
+	}
+	if (list_text_is(value, LIST_TEXT("#"))) {
+		rule->kind.reply = RULE_REPLY_NULL;
+		return LIST_REJECT_COUNT;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(sinks); i++)
+		if (list_text_is(value, sinks[i]))
+			return LIST_REJECT_COUNT;
+	if (memchr(value.at, '/', value.len) || !list_prefix_read(value, address))
+		return LIST_REJECT_DNSMASQ;
+	rule_answer(rule, address);
+	return LIST_REJECT_COUNT;
+}
+
+static void dnsmasq_line(struct list_parser *p, struct list_text line)
+{
+	struct ip_address address;
+	struct list_text rest = line, option = list_text_cut(&rest, '=');
+	bool answers = list_text_is(option, LIST_TEXT("address"));
+	bool forwards = list_text_is(option, LIST_TEXT("server"))
+			|| list_text_is(option, LIST_TEXT("local"));
+	struct list_text value = rest;
+	struct list_rule rule = list_rule_make(p, list_class(p), RULE_COVERS_ALL, RULE_REPLY_GROUP);
+	rest = list_text_trim(rest);
+	if ((!answers && !forwards) || rest.len < 2 || rest.at[0] != '/') {
+		list_refuse(p, LIST_REJECT_DNSMASQ);
+		return;
+	}
+	size_t slash = rest.len - 1;
+	while (rest.at[slash] != '/')
+		slash--;
+	value = list_text_skip(rest, slash + 1);
+	enum list_reject why = forwards && value.len ? LIST_REJECT_DNSMASQ
+						     : dnsmasq_address(value, &rule, &address);
+	if (why != LIST_REJECT_COUNT || slash == 0) {
+		list_refuse(p, LIST_REJECT_DNSMASQ);
+		return;
+	}
+	if (p->options.role == LIST_ROLE_ALLOW) {
+		rule = p->plain;
+		rule.kind.covers = RULE_COVERS_ALL;
+	}
+	rule.line = line_number(p);
+	rest = (struct list_text){rest.at + 1, slash - 1};
+	while (rest.at && !p->stopped) {
+		struct list_text name = list_text_cut(&rest, '/');
+		// A dot in front means nothing: dnsmasq has it for those who are used to it.
+		bool dot = name.len > 1 && name.at[0] == '.';
+		give_name(p, list_text_skip(name, dot), &rule);
+	}
 }
 
 enum { ZONE_TTL_S = 300 }; // records before any $TTL have this
@@ -374,7 +450,7 @@ static void zone_line(struct list_parser *p, struct list_text line)
 	if (first && line.len && line.at[0] == '#')
 		return;
 	if (first)
-		z->first_line = list_line_number(p);
+		z->first_line = line_number(p);
 	z->lines++;
 	if (!zone_gather(z, line) || z->lines > LIST_RECORD_LINES_MAX) {
 		zone_drop(z);
@@ -456,7 +532,7 @@ static enum list_format tell_format(const struct list_parser *p, struct list_tex
 		return LIST_FORMAT_HOSTS;
 	if (zone_is_record(line))
 		return LIST_FORMAT_RPZ;
-	if (list_dnsmasq_is(line))
+	if (dnsmasq_is(line))
 		return LIST_FORMAT_DNSMASQ;
 	if (list_unbound_is(line))
 		return LIST_FORMAT_UNBOUND;
@@ -476,7 +552,7 @@ static void format_line(struct list_parser *p, struct list_text line)
 	else if (format == LIST_FORMAT_ADBLOCK)
 		list_adblock_line(p, list_text_trim(without_comment(line, false)));
 	else if (format == LIST_FORMAT_DNSMASQ)
-		list_dnsmasq_line(p, without_comment(line, false));
+		dnsmasq_line(p, without_comment(line, false));
 	else if (format == LIST_FORMAT_UNBOUND)
 		list_unbound_line(p, without_comment(line, false));
 	else if (format == LIST_FORMAT_RPZ)
@@ -512,7 +588,7 @@ static void read_line(struct list_parser *p, struct list_text raw)
 		&& list_name_scan(line, &name)) {
 		enum list_reject why = list_name_check(&name, p->options.force);
 		if (why == LIST_REJECT_COUNT) {
-			p->plain.line = list_line_number(p);
+			p->plain.line = line_number(p);
 			p->plain.name = &name;
 			list_give(p, &p->plain);
 			return;
