@@ -67,6 +67,3 @@ enum doh_status {
 		DOH_STATUS_COUNT
 };
 extern const uint16_t doh_http_numbers[DOH_STATUS_COUNT]; // numbers of statuses
-
-// The reason of a status in HTTP/1.1.
-const char *doh_http_reason(enum doh_status status);

@@ -17,11 +17,6 @@ struct doh_memory {
 // doh.c. NULL: no memory is left, for it or for weir. doh_release: NULL is fine.
 void *doh_realloc(struct doh_memory *m, void *p, size_t n);
 void doh_release(struct doh_memory *m, void *p);
-// For nghttp2, at heap sites of its own; `memory` is a struct doh_memory.
-void *doh_library_malloc(size_t n, void *memory);
-void *doh_library_calloc(size_t count, size_t n, void *memory);
-void *doh_library_realloc(void *p, size_t n, void *memory);
-void doh_library_free(void *p, void *memory);
 
 struct doh_bytes { // that grow as they come
 	uint8_t *p;
