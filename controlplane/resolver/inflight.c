@@ -8,12 +8,19 @@
 #include <stddef.h>
 #include <string.h>
 #include <weir/ascii.h>
+#include <weir/bytes.h>
 #include <weir/heap_site.h>
 #include <weir/sketch.h>
 
 #define NIL UINT32_MAX
 
 enum { SHARE_BITS = 14 };
+
+struct exempt {
+	unsigned client_count, zone_count;
+	struct ip_address client[CONFIG_UNLIMITED_MAX];
+	struct dns_name zone[CONFIG_UNLIMITED_MAX];
+};
 
 struct inflight {
 	struct question *question;
@@ -79,9 +86,36 @@ void inflight_set_limits(struct inflight *f, const struct inflight_limits *limit
 		f->limit.questions = f->question_cap;
 }
 
-struct exempt *inflight_exempt(struct inflight *f)
+void inflight_exempt(struct inflight *f, const struct config_limits *limits)
 {
-	return &f->exempt;
+	struct exempt *e = &f->exempt;
+
+	e->client_count = limits->unlimited_client_count;
+	e->zone_count = limits->unlimited_zone_count;
+	if (e->client_count)
+		memcpy(e->client, limits->unlimited_clients,
+			e->client_count * sizeof(e->client[0]));
+	if (e->zone_count)
+		memcpy(e->zone, limits->unlimited_zones, e->zone_count * sizeof(e->zone[0]));
+}
+
+bool inflight_is_exempt(const struct inflight *f, unsigned ip_version, const uint8_t *address)
+{
+	const struct exempt *e = &f->exempt;
+
+	for (unsigned i = 0; i < e->client_count; i++)
+		if (e->client[i].version == ip_version
+			&& bits_same(e->client[i].bytes, address, e->client[i].prefix_len))
+			return true;
+	return false;
+}
+
+static bool is_exempt_name(const struct exempt *e, const struct dns_name *name)
+{
+	for (unsigned i = 0; i < e->zone_count; i++)
+		if (dns_name_is_under(name, &e->zone[i]))
+			return true;
+	return false;
 }
 
 bool inflight_is_crowded(const struct inflight *f)
@@ -145,7 +179,7 @@ static enum bound zone_room(
 	if (most == 0)
 		return BOUND_none;
 	const bool is_over = sketch_count(f->zones, SHARE_BITS, zone) >= most;
-	if (is_over && !exempt_has_name(&f->exempt, name)) {
+	if (is_over && !is_exempt_name(&f->exempt, name)) {
 		f->refused.zone++;
 		return BOUND_zone;
 	}

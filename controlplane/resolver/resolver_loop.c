@@ -1012,7 +1012,7 @@ static void settings_apply(struct resolver *r, const struct config *c)
 				     .zone_questions = resolver_share(r, c->limits.zone_inflight),
 				     .client_waiters = resolver_share(r, c->limits.client_waiters),
 			     });
-	exempt_set(inflight_exempt(r->inflight), &c->limits);
+	inflight_exempt(r->inflight, &c->limits);
 }
 
 static int parts_open(struct resolver *r, const struct config *config)

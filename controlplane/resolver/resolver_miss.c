@@ -863,8 +863,7 @@ static bool miss_parse(
 		.policy = m->policy,
 		.crowd = client_crowd(m->path.ip_version, m->path.client_ip),
 		.client = inflight_client(r->inflight, m->path.ip_version, m->path.client_ip),
-		.is_exempt = exempt_has_client(
-			inflight_exempt(r->inflight), m->path.ip_version, m->path.client_ip),
+		.is_exempt = inflight_is_exempt(r->inflight, m->path.ip_version, m->path.client_ip),
 		.dp_incarnation = m->dp_incarnation,
 		.arrival_ms = m->arrival_ms,
 		.arrival_more_us = m->arrival_more_us < MORE_US_MAX ? m->arrival_more_us : 0,
