@@ -8,9 +8,9 @@
 
 enum { EVENT_JOURNAL_MAX = 4096, EVENT_SYSLOG_MAX = 4096 };
 
-// Writes the datagram for the journal (event_journal.h). Returns its length.
+// Writes the datagram for the journal (event_outs.c). Returns its length.
 size_t event_journal_text(const struct event_record *e, char out[EVENT_JOURNAL_MAX]);
-// Writes the syslog message (event_syslog.h), without a length before it. Returns its length.
+// Writes the syslog message (event_outs.c), without a length before it. Returns its length.
 // `box`: the host's name.
 size_t event_syslog_text(
 	const struct event_record *e, const char *box, unsigned pid, char out[EVENT_SYSLOG_MAX]);

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The outputs of events: systemd's journal (event_journal.h), a syslog server (event_syslog.h),
-// webhooks (event_webhook.h). Each output has a thread of its own, once it was on, and a position
-// in the ring of events (event_sink.h). The service loop's thread opens, configures and closes the
-// outputs. It waits for them only at the close, while they send their last events,
-// EVENT_OUTS_END_MS at most.
+// The outputs of events: systemd's journal, a syslog server, webhooks. Each output has a thread of
+// its own, once it was on, and a position in the ring of events. The service loop's thread opens,
+// configures and closes the outputs. It waits for them only at the close, while they send their
+// last events, EVENT_OUTS_END_MS at most.
 
 #include "base/table_registry.h"
-#include "event_sink.h"
-#include "event_syslog.h"
+#include "events/events.h"
+#include "querylog/sinks/sink_thread.h"
 #include "querylog/sinks/webhook.h"
 
+#include <weir/config.h>
+
 enum event_out { EVENT_OUT_JOURNAL, EVENT_OUT_SYSLOG, EVENT_OUT_WEBHOOKS, EVENT_OUTS };
+enum { EVENT_SYSLOG_WAIT_MS = 2000 };
 enum { EVENT_OUTS_END_MS = 2 * EVENT_SYSLOG_WAIT_MS + WEBHOOK_END_MS };
 
 struct event_outs;
