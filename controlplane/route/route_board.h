@@ -86,3 +86,17 @@ struct route_ports {
 void route_ports_parse(struct route_ports *out, const char *text, size_t len);
 // Takes those off the count.
 void route_ports_reserve(struct route_ports *p, const struct local_ports *reserved);
+
+// Servers that the board no longer sends queries to through the port stay in the image for
+// ROUTE_PAST_MS, so that replies in flight are heard. The image has more than the board then, which
+// is no harm: nothing asks them. A server whose source address is no longer that of its IP version
+// is not kept. Service loop.
+enum { ROUTE_PAST_MS = 8000 }; // workers hear replies as long (asked_ports.h)
+
+struct route_past {
+	struct hops_image image;              // the last image, with those that were kept in it
+	uint64_t leaves_ms[HOPS_SERVERS_MAX]; // when each of its servers leaves; 0: not kept
+};
+
+// Adds to an image, not sealed, what must stay, and remembers it. Is it another one than before?
+bool route_past_keep(struct route_past *p, struct hops_image *image, uint64_t now_ms);

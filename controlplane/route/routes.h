@@ -9,7 +9,7 @@
 //
 // What changed goes to the board (route_board.h), and as a sealed image to `publish`. A server is
 // in the image once the MAC address of its next hop is known, and stays there for 8 s after the
-// board has another way for it (route_look.h).
+// board has another way for it (struct route_past).
 //
 // The kernel takes a neighbour's entry for stale when no packet of its own goes there, and queries
 // through the port pass it by. So an empty datagram goes to port 9 (discard, RFC 863) of a next hop
@@ -41,3 +41,7 @@ void routes_close(struct routes *r); // NULL is fine
 // host name as soon as their addresses are known. Looks at once. -errno: rtnetlink cannot be
 // opened, and no server is asked through the port.
 ATTR_MUST_CHECK int routes_configure(struct routes *r, const struct config *c);
+
+// Is there an interface by which a server could be asked through the port?
+bool route_has_interface(const struct config_dataplane *dp);
+void route_ports_look(struct route_ports *out); // asks the kernel

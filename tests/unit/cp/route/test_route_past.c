@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Servers stay in the image until replies to them are past.
 
-#include "controlplane/route/route_look.h"
+#include "controlplane/route/route_board.h"
 #include "tests/unit/unit.h"
 
 enum { T = 50000 };
