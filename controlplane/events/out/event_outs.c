@@ -3,7 +3,6 @@
 
 #include "base/json.h"
 #include "event_out_text.h"
-#include "querylog/sinks/webhook_text.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -63,7 +63,24 @@ bool webhook_post_has_room(const struct webhook_post *p);
 bool webhook_post_send(struct webhook_post *p, const char *text, uint64_t now_ms,
 	unsigned timeout_ms, struct sink_status *counts);
 
-enum { WEBHOOK_DAY_TRIES = 8 };
+// Discord's form of a message: `content` under WEBHOOK_CONTENT_MAX bytes, cut at the end of a line,
+// without mentions. For webhooks of queries and of events.
+
+enum { WEBHOOK_CONTENT_MAX = 1900 };
+
+struct webhook_content { // zeros: empty
+	char text[WEBHOOK_CONTENT_MAX];
+	size_t len;
+};
+
+void webhook_content_line(struct webhook_content *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
+// Copies a text to `out` so that it can stand between backticks: texts of clients and servers may
+// have backticks.
+const char *webhook_harmless(const char *from, char *out, size_t cap);
+// Returns a malloced text; NULL: no memory.
+ATTR_MUST_CHECK char *webhook_discord(const struct webhook_content *c);
+
+enum { WEBHOOK_DAY_TRIES = 8, WEBHOOK_EVENTS_MAX = 8 };
 
 struct webhook_settings {
 	const struct config_webhook *targets; // CONFIG_WEBHOOKS_MAX at most; outlive the sink
