@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char hex[] = "0123456789abcdef";
@@ -24,15 +23,6 @@ bool access_hex_read(const char *text, uint8_t *out, size_t len)
 	for (size_t i = 0; i < len; i++)
 		out[i] = (uint8_t)((strchr(hex, text[2 * i]) - hex) << 4
 				   | (strchr(hex, text[2 * i + 1]) - hex));
-	return true;
-}
-
-bool access_time_read(const char *text, int64_t *out)
-{
-	const size_t len = strspn(text, "0123456789");
-	if (len == 0 || len > 15 || text[len])
-		return false;
-	*out = strtoll(text, NULL, 10);
 	return true;
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 // Lines of the files of tokens and passwords: fields with one blank between, bytes as hexadecimal
-// digits, times. Any bytes may be read. Any thread.
+// digits. Any bytes may be read. Any thread.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,4 +23,3 @@ ATTR_MUST_CHECK int access_file_read(const struct access_file *f, void *table, c
 	size_t len, char why[ACCESS_FILE_WHY_MAX]);
 void access_hex_write(const uint8_t *bytes, size_t len, char *out); // 2 * len + 1 bytes
 bool access_hex_read(const char *text, uint8_t *out, size_t len);   // lower case alone
-bool access_time_read(const char *text, int64_t *out);

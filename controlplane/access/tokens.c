@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SECRET_LEN = 32, FIELDS = 6 };
@@ -34,6 +35,15 @@ bool token_name_is_good(const char *name)
 			  == len;
 }
 
+static bool time_read(const char *text, int64_t *out)
+{
+	const size_t len = strspn(text, "0123456789");
+	if (len == 0 || len > 15 || text[len])
+		return false;
+	*out = strtoll(text, NULL, 10);
+	return true;
+}
+
 // A line of NAME ROLE SHA-256 CREATED EXPIRES valid|revoked.
 static bool line_read(const char *line, size_t len, struct token *out)
 {
@@ -44,8 +54,8 @@ static bool line_read(const char *line, size_t len, struct token *out)
 		.is_revoked = strcmp(field[5], "revoked") == 0};
 	if (!token_name_is_good(field[0]) || out->role == CONTROL_NONE
 		|| !access_hex_read(field[2], out->digest, TOKEN_DIGEST_LEN)
-		|| !access_time_read(field[3], &out->created_unix_s)
-		|| !access_time_read(field[4], &out->expires_unix_s)
+		|| !time_read(field[3], &out->created_unix_s)
+		|| !time_read(field[4], &out->expires_unix_s)
 		|| (!out->is_revoked && strcmp(field[5], "valid") != 0))
 		return false;
 	memcpy(out->name, field[0], strlen(field[0]) + 1);

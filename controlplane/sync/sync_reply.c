@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sync_reply.h"
 
+#include "access/access_text.h"
 #include "base/json.h"
 #include "tls/tls_crypto.h"
 #include "transfer/http_transfer.h"
@@ -18,18 +19,12 @@ const char *const sync_result_names[SYNC_RESULTS] = {
 #undef X
 };
 
-void sync_hex_write(const uint8_t *bytes, size_t len, char *out)
-{
-	for (size_t i = 0; i < len; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 bool sync_digest(const char *text, size_t len, char out[SYNC_DIGEST_LEN + 1])
 {
 	uint8_t digest[TLS_SHA256_LEN];
 	if (!tls_sha256(text, len, digest))
 		return false;
-	sync_hex_write(digest, sizeof(digest), out);
+	access_hex_write(digest, sizeof(digest), out);
 	return true;
 }
 

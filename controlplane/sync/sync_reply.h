@@ -101,7 +101,5 @@ void sync_author_set(struct sync_offer *o, const char *who, const char *what);
 
 // The SHA-256 of a text as hexadecimal digits. False: OpenSSL has no memory.
 ATTR_MUST_CHECK bool sync_digest(const char *text, size_t len, char out[SYNC_DIGEST_LEN + 1]);
-// Writes `len` bytes as hexadecimal digits, and a zero.
-void sync_hex_write(const uint8_t *bytes, size_t len, char *out);
 // Is it a name that sync.name may have (config_is_box_name)?
 bool sync_name_is_good(const char *name);

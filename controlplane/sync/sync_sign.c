@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sync_sign.h"
 
+#include "access/access_text.h"
 #include "tls/tls_crypto.h"
 
 #include <inttypes.h>
@@ -57,7 +58,7 @@ bool sync_sign(struct sync_offer *o, const uint8_t key[CONFIG_SYNC_KEY_LEN])
 	form_make(o, &f);
 	if (!tls_ed25519_sign(key, f.bytes, f.len, signature))
 		return false;
-	sync_hex_write(signature, sizeof(signature), o->signature);
+	access_hex_write(signature, sizeof(signature), o->signature);
 	return true;
 }
 
