@@ -15,7 +15,6 @@
 // server share one check: the set that sets `is_checked` of its record sends the check, and has it
 // until it is over, so a server has at most one check in flight. `check_at_ms` holds the others
 // back for seven eighths of the interval.
-// eighths of the interval.
 //
 // An operator may try a server: a query by UDP and then one over TCP, but for recursion. The trial
 // ends with the list of servers or with the set at the latest.
