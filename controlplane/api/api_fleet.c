@@ -288,7 +288,7 @@ static void rollout_out(
 	struct json_node *n = json_out_object(o, primary, "rollout");
 	json_out_text(o, n, "state", sync_rollout_state_names[k->state]);
 	JSON_COUNTS(o, n, k, version, base_version, wave);
-	JSON_COUNTS(o, n, &s->n, waves, released, held, boxes);
+	JSON_COUNTS(o, n, &s->n, waves, released, held, boxes, waits_ms);
 	json_out_bool(o, n, "goes_back", k->goes_back);
 	json_out_count(o, n, "since_ms", s->since_ms);
 	json_out_text(o, n, "box", k->box);

@@ -303,6 +303,8 @@ void sync_rollout_count(const struct sync_rollout *r, const struct config_waves 
 	struct sync_rollout_counts *out)
 {
 	*out = (struct sync_rollout_counts){.waves = c->count + 1};
+	if (r->kept.state == SYNC_ROLLOUT_rolling && r->ready_ms > now_ms)
+		out->waits_ms = r->ready_ms - now_ms;
 	for (unsigned i = 0; boxes && i < boxes->count; i++) {
 		const struct sync_box *b = &boxes->box[i];
 		if (!is_present(b, epoch, now_ms))

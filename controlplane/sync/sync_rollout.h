@@ -97,6 +97,7 @@ void sync_rollout_went_back(struct sync_rollout *r, const char *why, uint64_t no
 struct sync_rollout_counts {
 	unsigned waves;
 	unsigned boxes, released, held; // that are not away; may have the version; hold it
+	uint64_t waits_ms; // until a wave begins: so soon after a start nobody knows who has what
 };
 void sync_rollout_count(const struct sync_rollout *r, const struct config_waves *c,
 	const struct sync_boxes *boxes, uint64_t epoch, uint64_t now_ms,

@@ -737,6 +737,7 @@ export default {
   'Reason': 'Grund',
   'wave {1} of {2}': 'Welle {1} von {2}',
   'Version {1} goes out since {2}, {3}: {4} of {5} boxes have it, {6} may have it.': 'Version {1} wird seit {2} verteilt, {3}: {4} von {5} Systemen haben sie, {6} dürfen sie haben.',
+  'Version {1} goes out since {2}, {3}: no further box gets it for {4}. This box has started and waits for the others to ask, {5} so far.': 'Version {1} wird seit {2} verteilt, {3}: Für {4} bekommt sie kein weiteres System. Dieses System ist gestartet und wartet, bis die anderen fragen, bisher {5}.',
   'Version {1} is stopped since {2}, {3}: {4}': 'Version {1} ist seit {2} angehalten, {3}: {4}',
   'Version {1} is stopped since {2}, {3}.': 'Version {1} ist seit {2} angehalten, {3}.',
   'Version {1} is taken back since {2}: {3}': 'Version {1} ist seit {2} zurückgenommen: {3}',

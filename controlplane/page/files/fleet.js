@@ -50,6 +50,7 @@ const because = (r) => [r.box, r.reason].filter((t) => t).join(': ');
 // The one line of a roll-out.
 function rolloutWords(r) {
   const far = _`wave ${r.wave} of ${r.waves}`;
+  if (r.state === 'rolling' && r.waits_ms) return mark('warn', _`Version ${r.version} goes out since ${seen(r.since_ms)}, ${far}: no further box gets it for ${span(r.waits_ms / 1000)}. This box has started and waits for the others to ask, ${number(r.boxes)} so far.`);
   if (r.state === 'rolling') return mark('warn', _`Version ${r.version} goes out since ${seen(r.since_ms)}, ${far}: ${number(r.held)} of ${number(r.boxes)} boxes have it, ${number(r.released)} may have it.`);
   if (r.state === 'stopped') return mark('bad', because(r) ? _`Version ${r.version} is stopped since ${seen(r.since_ms)}, ${far}: ${because(r)}` : _`Version ${r.version} is stopped since ${seen(r.since_ms)}, ${far}.`);
   return r.state === 'taken_back' ? mark('bad', because(r) ? _`Version ${r.version} is taken back since ${seen(r.since_ms)}: ${because(r)}` : _`Version ${r.version} is taken back since ${seen(r.since_ms)}.`)

@@ -103,6 +103,13 @@ class Fleet(unittest.TestCase):
             row = self.ends(0, [primary(rollout(state), box("box2"))], "status")[-1]
             self.assertEqual(wave, row.split()[-1], row)
 
+    def test_rollout_after_a_start(self):
+        waits = rollout("rolling", wave=2, released=0, held=0, waits_ms=65000)
+        shown = self.ends(0, [primary(waits, box("box2"))], "status")
+        self.assertIn("roll-out     version 13, wave 2 of 3: no further box gets it for 1 min 5 s: this primary has started and "
+                      "waits for its boxes to poll, 1 so far", shown)
+        self.assertEqual("-", shown[-1].split()[-1], shown)
+
     def test_state_column(self):
         for state, of, more in (("current", "rolling", {}), ("watched", "rolling", {"current": False, "result": "pending", "wave": 1}),
                                 ("waiting", "rolling", {"current": False}), ("behind", "rolling", {"current": False, "wave": 1}),

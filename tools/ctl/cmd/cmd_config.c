@@ -519,7 +519,8 @@ static bool has_state(const struct json_node *rollout, const char *state)
 static void boxes_print(const struct json_node *list, const struct json_node *rollout)
 {
 	const bool is_rolling = has_state(rollout, "rolling");
-	const bool has_waves = is_rolling || has_state(rollout, "stopped");
+	const bool has_waves = (is_rolling && json_count(rollout, "waits_ms") == 0)
+			       || has_state(rollout, "stopped");
 	static const char *const heads[] = {"box", "address", "state", ">version", ">seen", "ready",
 		">clock", "weir", ">wave", "reason", NULL};
 	struct table *t = table_new(heads);
@@ -562,6 +563,10 @@ static void progress_print(const struct json_node *r)
 	const bool has_boxes = json_count(r, "boxes") > 0;
 	if (has_state(r, "rolling")) {
 		say(r, "version {version:u}, wave {wave:u} of {waves:u}: ");
+		if (say_if(r, "waits_ms",
+			    "no further box gets it for {waits_ms:t}: this primary has started and "
+			    "waits for its boxes to poll, {boxes:u} so far\n"))
+			return;
 		say(r, has_boxes ? "{held:u} of {released:u} boxes that may have it hold it, "
 				   "{boxes:u} boxes in all\n"
 				 : "no box polls this one now, weir waits for one\n");

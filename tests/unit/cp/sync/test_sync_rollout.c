@@ -405,11 +405,15 @@ TEST_WITH(a_restart_waits_for_boxes_and_goes_on, start, NULL)
 	for (unsigned i = 0; i < BOXES; i++)
 		boxes.box[i].wave = 0;
 	sync_rollout_begin(&rollout, &kept, now_ms);
-	for (unsigned s = 1; s < SYNC_ROLLOUT_WAIT_MS / 1000; s++)
+	for (unsigned s = 1; s < SYNC_ROLLOUT_WAIT_MS / 1000; s++) {
 		assert_int_equal(look(), SYNC_STEP_NONE);
+		count_is(2, 0, 2);
+		assert_int_equal(counts.waits_ms, SYNC_ROLLOUT_WAIT_MS - s * 1000);
+	}
 	assert_int_equal(target(8, TARGET), SYNC_STEP_NONE);
 	assert_int_equal(look(), SYNC_STEP_WAVE);
 	count_is(2, 5, 2);
+	assert_int_equal(counts.waits_ms, 0);
 	assert_int_equal(box_of(12)->wave, 2);
 	assert_int_equal(box_of(4)->wave, 0); // five have it: 0, 12 and the next by name
 }
