@@ -22,7 +22,7 @@ struct apply_request {
 	bool is_internal;     // no watch begins; it only inherits a running one
 	bool is_kept;         // no watch begins, and a running watch ends as held
 	bool is_trial;        // the candidate is only read and checked
-	bool is_tried_again;  // its caller does so after -ENOSPC and -EDQUOT
+	bool is_tried_again;  // the caller tries again after -ENOSPC and -EDQUOT
 };
 
 struct versions_status {
