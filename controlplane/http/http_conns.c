@@ -192,7 +192,8 @@ static void conn_know(struct http_conns *s, struct conn *c)
 	conn_shut_out(s, c);
 }
 
-// By user, without one by place: an IPv6 network is one, however many addresses it has.
+// Orders owners by user, without one by place: an IPv6 network is one place, however many addresses
+// it has.
 static int owner_order(const struct conn *a, const struct conn *b)
 {
 	if (a->user || b->user)
@@ -203,7 +204,7 @@ static int owner_order(const struct conn *a, const struct conn *b)
 	return memcmp(&a->source.own, &b->source.own, sizeof(a->source.own));
 }
 
-// Those of one owner, the oldest first.
+// Connections of one owner stand together, the oldest first.
 static int compare_conns(const void *x, const void *y)
 {
 	const struct conn *a = *(struct conn *const *)x, *b = *(struct conn *const *)y;
