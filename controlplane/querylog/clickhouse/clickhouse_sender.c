@@ -305,7 +305,7 @@ struct delivery {
 	uint64_t tried_ms;                // when this process first sent the chunk; 0: not yet
 	unsigned body_tries;              // tries that ended with an error about the body
 	unsigned broken_tries;            // tries in a row whose connection broke
-	unsigned large_tries; // and those with status 413, in a complete or broken reply
+	unsigned large_tries; // tries in a row with status 413, in a complete or broken reply
 };
 
 static enum clickhouse_end number_ask(
