@@ -2,6 +2,7 @@
 
 #include "access.h"
 
+#include "base/clock_grace.h"
 #include "base/file_write.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
@@ -111,7 +111,7 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 	a->audit = (struct audit){.thread = a->thread,
 		.box = box,
 		.entries = allowance_full(AUDIT_REFUSED_BURST, clock_mono_ms())};
-	a->looked_unix_s = (int64_t)time(NULL);
+	a->looked_unix_s = clock_certain_s();
 	files_load(a);
 	*out = a;
 	return 0;
@@ -137,8 +137,8 @@ static enum access_refusal token_check(
 	struct token *k;
 	if (strncasecmp(authorization, scheme, sizeof(scheme) - 1) != 0)
 		return ACCESS_not_bearer;
-	const enum token_verdict verdict = tokens_check(
-		&a->tokens, authorization + sizeof(scheme) - 1, (int64_t)time(NULL), &k);
+	const enum token_verdict verdict =
+		tokens_check(&a->tokens, authorization + sizeof(scheme) - 1, clock_certain_s(), &k);
 	if (k) {
 		snprintf(out->who, sizeof(out->who), "token %s", k->name);
 		out->role = k->role;
@@ -401,7 +401,7 @@ int access_token_make(struct access *a, struct access_change *c, const struct to
 {
 	int rc = change_begin(a, c);
 	if (rc == 0)
-		rc = tokens_make(&c->next, wanted, (int64_t)time(NULL), c->text);
+		rc = tokens_make(&c->next, wanted, clock_certain_s(), c->text);
 	if (rc == 0)
 		change_send(a, c);
 	return rc;

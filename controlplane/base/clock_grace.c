@@ -63,6 +63,13 @@ bool clock_is_behind(void)
 	return time(NULL) < atomic_load(&evident_s);
 }
 
+int64_t clock_certain_s(void)
+{
+	const int64_t now_s = time(NULL), passed_s = atomic_load(&evident_s);
+
+	return now_s > passed_s ? now_s : passed_s;
+}
+
 uint64_t clock_grace_left_ms(void)
 {
 	const uint64_t at_ms = atomic_load(&until_ms), now_ms = clock_mono_ms();

@@ -2,11 +2,11 @@
 // Endpoints of tokens and of the audit log.
 
 #include "api/api_param.h"
+#include "base/clock_grace.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
 
@@ -18,9 +18,9 @@ enum {
 
 static void token_out(struct json_out *o, struct json_node *n, const struct token *k)
 {
-	const char *state = k->is_revoked                           ? "revoked"
-			    : token_is_over(k, (int64_t)time(NULL)) ? "expired"
-								    : "valid";
+	const char *state = k->is_revoked                         ? "revoked"
+			    : token_is_over(k, clock_certain_s()) ? "expired"
+								  : "valid";
 	json_out_text(o, n, "name", k->name);
 	json_out_text(o, n, "role", control_role_names[k->role]);
 	json_out_text(o, n, "state", state);
@@ -177,7 +177,7 @@ static void serve_token_create(struct api *a, struct http_exchange *x)
 	if (!c)
 		return;
 	memcpy(wanted.name, c->name, sizeof(wanted.name));
-	wanted.expires_unix_s = expires_s ? (int64_t)time(NULL) + expires_s : 0;
+	wanted.expires_unix_s = expires_s ? clock_certain_s() + expires_s : 0;
 	call_begun(c, access_token_make(a->access, &c->change, &wanted));
 }
 

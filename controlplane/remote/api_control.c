@@ -26,13 +26,13 @@
 // configuration has changed, which is checked every LOOK_MS. Bad files leave those in force as they
 // are; without any good ones each connection is closed.
 #include "api/api_server.h"
+#include "base/clock_grace.h"
 #include "page/page.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
 
@@ -81,7 +81,7 @@ static bool is_not_by_certificate(const void *, uint64_t right)
 
 static bool keeps(const void *arg, uint64_t right)
 {
-	return access_keeps(arg, right, (int64_t)time(NULL));
+	return access_keeps(arg, right, clock_certain_s());
 }
 
 void api_control_streams_look(struct api *a)
@@ -127,7 +127,7 @@ static void users_look(struct api *a)
 {
 	struct api_control *k = &a->control;
 	const struct config_control *c = &config_of(a)->control;
-	if (access_lapsed(a->access, (int64_t)time(NULL)))
+	if (access_lapsed(a->access, clock_certain_s()))
 		api_control_streams_look(a);
 	if (clients_same(k, c))
 		return;

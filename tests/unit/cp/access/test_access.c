@@ -2,6 +2,7 @@
 // Who gets in: tokens and certificates, what counts as a failure, and the file of tokens.
 
 #include "controlplane/access/access.h"
+#include "controlplane/base/clock_grace.h"
 #include "tests/unit/unit.h"
 
 static char folder[FOLDER_MAX], tokens_path[FOLDER_MAX + 16];
@@ -91,6 +92,25 @@ TEST_WITH(test_token, setup, teardown)
 	access_close(a);
 	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
+}
+
+// A box without a battery clock boots in the past: what has expired for certain stays so.
+TEST_WITH(test_expired_for_certain, setup, teardown)
+{
+	const int64_t now_s = time(NULL);
+	struct token wanted = {
+		.name = "ops", .role = CONTROL_OPERATE, .expires_unix_s = now_s + 500};
+	struct access_user user;
+	change = (struct access_change){.job.done = on_done};
+	assert_int_equal(access_token_make(a, &change, &wanted), 0);
+	const char *header = text_from("Bearer %s", change.text);
+	settle();
+	clock_grace_begin(0, now_s + 400);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_GRANTED);
+	clock_grace_begin(0, now_s + 1000);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_expired);
+	clock_grace_begin(0, 0);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_GRANTED);
 }
 
 TEST_WITH(test_certificate, setup, teardown)
