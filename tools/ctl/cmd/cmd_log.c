@@ -8,6 +8,7 @@
 #include "lib/show.h"
 #include "lib/table_cell.h"
 #include "lib/trace_out.h"
+#include "terminal/term_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -268,11 +269,15 @@ static const struct {
 };
 
 // Puts an apostrophe before a text that a spreadsheet would take for a formula: clients choose the
-// names that they query.
-static void csv_text(const char *text)
+// names that they query. Rows of weir have printable ASCII alone, shorter than CSV_TEXT_MAX;
+// another box may send anything.
+static void csv_text(const char *raw)
 {
+	enum { CSV_TEXT_MAX = 8192 };
+	char shown[CSV_TEXT_MAX];
+	const char *text = term_text(raw, shown, sizeof(shown));
 	putchar('"');
-	if (*text && strchr("=+-@\t\r|%", *text))
+	if (*text && strchr("=+-@|%", *text))
 		putchar('\'');
 	for (; *text; text++) {
 		if (*text == '"')

@@ -133,6 +133,38 @@ static void unreadable_add(struct log_pages *p, const struct json_node *list)
 	}
 }
 
+static bool place_parse(const char *text, long long out[3])
+{
+	return sscanf(text, "%18lld.%18lld.%18lld", &out[0], &out[1], &out[2]) == 3;
+}
+
+// Over 0: the place is behind that of the page before. 0: it is the same. Below 0: it is before
+// that, or no place.
+static int place_order(const struct log_pages *p, const char *place)
+{
+	long long now[3], before[3];
+	if (!place_parse(place, now))
+		return -1;
+	if (!place_parse(p->after, before))
+		return 1; // the first page
+	for (unsigned i = 0; i < 3; i++)
+		if (now[i] != before[i])
+			return (now[i] > before[i]) == p->oldest_first ? 1 : -1;
+	return 0;
+}
+
+// Whether the search moves on, so that it ends one day, whatever a box replies.
+static bool page_moves(struct log_pages *p, const char *place, size_t rows)
+{
+	const int order = place_order(p, place);
+	p->idle = order > 0 ? 0 : p->idle + 1;
+	if (p->complete || order > 0 || (order == 0 && !rows && p->idle < LOG_PAGES_IDLE_MAX))
+		return true;
+	(void)ctl_fail(
+		p->ctl, "the search does not move on: a page ends at %.64s, as one before", place);
+	return false;
+}
+
 struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 {
 	const struct ctl *c = p->ctl;
@@ -149,12 +181,17 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 		return NULL;
 	const struct json_node *root = json_doc_root(doc);
 	const char *after = json_text(root, "after");
-	p->rows += json_length(json_get(root, "rows"));
+	const size_t found = json_length(json_get(root, "rows"));
+	p->rows += found;
 	snprintf(p->unknown_client, sizeof(p->unknown_client), "%s",
 		json_text(root, "unknown_client"));
 	p->complete = json_flag(root, "complete") || !*after;
 	p->unreadable_files += json_count(root, "unreadable_files");
 	unreadable_add(p, json_get(root, "unreadable"));
+	if (!page_moves(p, after, found)) {
+		json_doc_free(doc);
+		return NULL;
+	}
 	snprintf(p->after, sizeof(p->after), "%s", after);
 	return doc;
 }

@@ -16,13 +16,15 @@
 // Reads such a time as microseconds since 1970. False: it is no such time.
 bool log_time_parse(const char *text, time_t now, int64_t *out);
 
-enum { LOG_PAGE_ROWS = 1000, LOG_PAGE_TEXT_MAX = 64 };
+// A page that is out of time before its first row has the place of the page before.
+enum { LOG_PAGE_ROWS = 1000, LOG_PAGE_TEXT_MAX = 64, LOG_PAGES_IDLE_MAX = 60 };
 
 struct log_pages {
 	const struct ctl *ctl;
 	bool oldest_first, complete;
 	char since[LOG_PAGE_TEXT_MAX], until[LOG_PAGE_TEXT_MAX], after[LOG_PAGE_TEXT_MAX];
 	uint64_t unreadable_files, rows;
+	unsigned idle;               // pages since the place last moved on
 	char unknown_client[256];    // "": the configuration has the client, or there is no filter
 	struct json_doc *unreadable; // "unreadable": [{file, why}] of all pages so far
 };
@@ -32,8 +34,8 @@ ATTR_MUST_CHECK int log_pages_start(struct log_pages *p, const struct ctl *c, bo
 // Prints on stderr which files could not be read, and that the configuration does not have the
 // client. CTL_FAILED: there are such files, or no row of such a client; else CTL_OK.
 int log_pages_end(struct log_pages *p);
-// Requests the next page, at most `rows` rows; free it by json_doc_free. NULL: it failed and has
-// printed why.
+// Requests the next page, at most `rows` rows; free it by json_doc_free. NULL: it failed, or its
+// place is not behind the former one, and it has printed why.
 struct json_doc *log_pages_next(struct log_pages *p, unsigned rows);
 
 // The message about a reply that is not "complete".
