@@ -7,7 +7,7 @@
 #include "app_apply.h"
 #include "app_events.h"
 #include "http/bootstrap.h"
-#include "querylog/querylog_names.h"
+#include "querylog/querylog_row.h"
 
 #include <assert.h>
 #include <errno.h>

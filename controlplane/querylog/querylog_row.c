@@ -3,14 +3,238 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <weir/bytes.h>
 #include <weir/dns_name.h>
+#include <weir/heap_site.h>
 #include <weir/log_msg.h>
+#include <weir/policy.h>
 #include <weir/shm_stats.h>
 #include <weir/siphash.h>
+#include <weir/text.h>
+
+static struct querylog_text text_of(const char *s)
+{
+	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
+}
+
+enum { NAME_MAX_BYTES = 4 * 63 + 1 }; // each byte as \xNN
+
+struct client_prefix {
+	struct ip_address prefix;
+	const char *name;
+};
+
+struct client_mac {
+	uint8_t bytes[6];
+	const char *name;
+};
+
+struct querylog_names {
+	_Atomic unsigned references;
+	enum log_clients anonymize;
+	unsigned client_count, mac_count, domain_count, exclude_count;
+	char group[LOG_IMAGES][POLICY_GROUPS_MAX]
+		  [NAME_MAX_BYTES]; // first index: generation % LOG_IMAGES
+	char list[RULE_LISTS_MAX][RULE_TITLE_MAX];
+	char (*client_name)[NAME_MAX_BYTES];
+	struct client_prefix *client; // longest prefixes first
+	struct client_mac *mac;       // sorted by address
+	struct dns_name *domain;
+	struct ip_address *exclude;
+	const struct upstream_book *book;
+};
+
+static bool covers(const struct ip_address *prefix, unsigned version, const uint8_t bytes[16])
+{
+	return prefix->version == version && bits_same(prefix->bytes, bytes, prefix->prefix_len);
+}
+
+static int by_length(const void *a, const void *b)
+{
+	const struct client_prefix *x = a, *y = b;
+	return (int)y->prefix.prefix_len - (int)x->prefix.prefix_len;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct client_mac *x = a, *y = b;
+	return memcmp(x->bytes, y->bytes, sizeof(x->bytes));
+}
+
+static void client_take(struct querylog_names *n, const struct config_client *c, const char *name)
+{
+	for (unsigned i = 0; i < c->address_count; i++)
+		n->client[n->client_count++] =
+			(struct client_prefix){.prefix = c->addresses[i], .name = name};
+	for (unsigned i = 0; i < c->mac_count; i++) {
+		struct client_mac *m = &n->mac[n->mac_count++];
+		memcpy(m->bytes, c->macs[i].bytes, sizeof(m->bytes));
+		m->name = name;
+	}
+}
+
+static bool clients_take(struct querylog_names *n, const struct config *c)
+{
+	unsigned prefixes = 0, macs = 0;
+	for (unsigned i = 0; i < c->client_count; i++) {
+		prefixes += c->clients[i].address_count;
+		macs += c->clients[i].mac_count;
+	}
+	n->client_name = heap_calloc(c->client_count + 1, sizeof(*n->client_name));
+	n->client = heap_calloc(prefixes + 1, sizeof(*n->client));
+	n->mac = heap_calloc(macs + 1, sizeof(*n->mac));
+	if (!n->client_name || !n->client || !n->mac)
+		return false;
+	for (unsigned i = 0; i < c->client_count; i++) {
+		text_name(c->clients[i].name, n->client_name[i], sizeof(n->client_name[i]));
+		client_take(n, &c->clients[i], n->client_name[i]);
+	}
+	qsort(n->client, n->client_count, sizeof(*n->client), by_length);
+	qsort(n->mac, n->mac_count, sizeof(*n->mac), by_bytes);
+	return true;
+}
+
+static void lists_take(
+	struct querylog_names *n, const struct rule_list_info *lists, unsigned list_count)
+{
+	for (unsigned i = 0; i < list_count && i < RULE_LISTS_MAX; i++) {
+		memcpy(n->list[i], lists[i].title, RULE_TITLE_MAX);
+		n->list[i][RULE_TITLE_MAX - 1] = '\0';
+	}
+}
+
+static bool excludes_take(struct querylog_names *n, const struct config_query_log *c)
+{
+	n->domain = heap_calloc(c->exclude_domain_count + 1, sizeof(*n->domain));
+	n->exclude = heap_calloc(c->exclude_client_count + 1, sizeof(*n->exclude));
+	if (!n->domain || !n->exclude)
+		return false;
+	for (; n->domain_count < c->exclude_domain_count; n->domain_count++)
+		n->domain[n->domain_count] = c->exclude_domains[n->domain_count];
+	for (; n->exclude_count < c->exclude_client_count; n->exclude_count++)
+		n->exclude[n->exclude_count] = c->exclude_clients[n->exclude_count];
+	return true;
+}
+
+struct querylog_names *querylog_names_new(const struct config *c,
+	const struct rule_list_info *lists, unsigned list_count, const struct upstream_book *book)
+{
+	struct querylog_names *n = heap_calloc(1, sizeof(*n));
+	if (!n)
+		return NULL;
+	n->references = 1;
+	n->anonymize = c->query_log.anonymize;
+	n->book = book;
+	for (unsigned i = 0; i < c->group_count && i + 1 < POLICY_GROUPS_MAX; i++)
+		for (unsigned image = 0; image < LOG_IMAGES; image++)
+			text_name(c->groups[i].name, n->group[image][i + 1], NAME_MAX_BYTES);
+	lists_take(n, lists, list_count);
+	if (clients_take(n, c) && excludes_take(n, &c->query_log))
+		return n;
+	querylog_names_release(n);
+	return NULL;
+}
+
+void querylog_names_follow(
+	struct querylog_names *n, const struct querylog_names *before, uint64_t policy_generation)
+{
+	for (unsigned image = 0; image < LOG_IMAGES; image++)
+		if (image != policy_generation % LOG_IMAGES)
+			memcpy(n->group[image], before->group[image], sizeof(n->group[image]));
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
+		if (!*n->list[i])
+			memcpy(n->list[i], before->list[i], sizeof(n->list[i]));
+}
+
+void querylog_names_hold(struct querylog_names *n)
+{
+	atomic_fetch_add_explicit(&n->references, 1, memory_order_relaxed);
+}
+
+void querylog_names_release(void *names)
+{
+	struct querylog_names *n = names;
+	if (!n || atomic_fetch_sub_explicit(&n->references, 1, memory_order_acq_rel) != 1)
+		return;
+	FREE_AND_NULL(n->client_name);
+	FREE_AND_NULL(n->client);
+	FREE_AND_NULL(n->mac);
+	FREE_AND_NULL(n->domain);
+	FREE_AND_NULL(n->exclude);
+	heap_free(n);
+}
+
+// `logged`: the group and its image, group_in_image.
+static struct querylog_text names_group(const struct querylog_names *n, uint8_t logged)
+{
+	static_assert(POLICY_GROUPS_MAX == 1 << LOG_GROUP_BITS);
+	static_assert(LOG_IMAGES << LOG_GROUP_BITS == UINT8_MAX + 1);
+	return text_of(n->group[logged >> LOG_GROUP_BITS][logged % POLICY_GROUPS_MAX]);
+}
+
+static struct querylog_text names_list(const struct querylog_names *n, unsigned number)
+{
+	return text_of(number < RULE_LISTS_MAX ? n->list[number] : "");
+}
+
+static struct querylog_text names_upstream(const struct querylog_names *n, unsigned number)
+{
+	return text_of(upstream_book_name(n->book, number));
+}
+
+// Whether the configuration names any client by MAC address.
+static bool names_has_macs(const struct querylog_names *n)
+{
+	return n->mac_count > 0;
+}
+
+// The name of the client with the MAC address; "" if no client has it.
+static struct querylog_text names_mac(const struct querylog_names *n, const uint8_t mac[6])
+{
+	struct client_mac key;
+	memcpy(key.bytes, mac, sizeof(key.bytes));
+	const struct client_mac *found =
+		bsearch(&key, n->mac, n->mac_count, sizeof(*n->mac), by_bytes);
+	return text_of(found ? found->name : "");
+}
+
+// The name of the client with the longest prefix that covers the address; "" if no prefix does.
+// Linear in the number of prefixes.
+static struct querylog_text names_client(
+	const struct querylog_names *n, unsigned version, const uint8_t bytes[16])
+{
+	for (unsigned i = 0; i < n->client_count; i++)
+		if (covers(&n->client[i].prefix, version, bytes))
+			return text_of(n->client[i].name);
+	return text_of("");
+}
+
+static bool names_excludes_client(
+	const struct querylog_names *n, unsigned version, const uint8_t bytes[16])
+{
+	for (unsigned i = 0; i < n->exclude_count; i++)
+		if (covers(&n->exclude[i], version, bytes))
+			return true;
+	return false;
+}
+
+static bool names_excludes_name(const struct querylog_names *n, const struct dns_name *name)
+{
+	for (unsigned i = 0; i < n->domain_count; i++)
+		if (dns_name_is_under(name, &n->domain[i]))
+			return true;
+	return false;
+}
+
+static enum log_clients names_anonymize(const struct querylog_names *n)
+{
+	return n->anonymize;
+}
 
 enum { KEY_LIFE_MS = 24 * 3600 * 1000 };
 
@@ -137,11 +361,6 @@ static struct querylog_text keep(struct querylog_batch *b, const char *text, siz
 	return (struct querylog_text){.at = at, .len = (uint16_t)len};
 }
 
-static struct querylog_text text_of(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
-}
-
 bool querylog_row_rest(struct querylog_batch *b, uint64_t time_us, uint64_t weight)
 {
 	struct querylog_row *row = querylog_batch_row(b, 0);
@@ -219,12 +438,12 @@ static struct querylog_text name_given(
 	const struct querylog_maker *by, unsigned version, const uint8_t address[16])
 {
 	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];
-	if (querylog_names_has_macs(by->names) && mac_find(by->macs, version, address, mac)) {
-		struct querylog_text name = querylog_names_mac(by->names, mac);
+	if (names_has_macs(by->names) && mac_find(by->macs, version, address, mac)) {
+		struct querylog_text name = names_mac(by->names, mac);
 		if (name.len)
 			return name;
 	}
-	return querylog_names_client(by->names, version, address);
+	return names_client(by->names, version, address);
 }
 
 // The configured name of a client, or else the name that client_book found, copied into the row's
@@ -243,7 +462,7 @@ static void client(struct querylog_batch *b, struct querylog_row *row,
 	const struct querylog_maker *by, const struct log_record *r)
 {
 	char text[QUERYLOG_CLIENT_TEXT_MAX];
-	enum log_clients how = querylog_names_anonymize(by->names);
+	enum log_clients how = names_anonymize(by->names);
 	row->client_version = r->flags & LOG_IPV6 ? 6 : 4;
 	memcpy(row->client_bytes, r->client, sizeof(row->client_bytes));
 	if (how == LOG_CLIENTS_WHOLE) {
@@ -306,14 +525,14 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 			       : QUERYLOG_FULL;
 	if (r.name_len && !name_read(&r, msg + sizeof(r), &name))
 		return QUERYLOG_BAD;
-	if (querylog_names_excludes_client(n, r.flags & LOG_IPV6 ? 6 : 4, r.client)
-		|| (r.name_len && querylog_names_excludes_name(n, &name)))
+	if (names_excludes_client(n, r.flags & LOG_IPV6 ? 6 : 4, r.client)
+		|| (r.name_len && names_excludes_name(n, &name)))
 		return QUERYLOG_EXCLUDED;
 	if (r.name_len)
 		(void)dns_name_to_text(&name, text);
 	size_t text_len = strlen(text);
 	struct log_whole_view shown;
-	if (whole && querylog_names_anonymize(n) != LOG_CLIENTS_WHOLE) {
+	if (whole && names_anonymize(n) != LOG_CLIENTS_WHOLE) {
 		shown = *whole;
 		shown.query = shown.reply = NULL;
 		whole = &shown;
@@ -325,11 +544,11 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 	scalars(row, &r, by->wall_us);
 	client(b, row, by, &r);
 	row->qname = keep(b, text, text_len);
-	row->group = querylog_names_group(n, r.group);
+	row->group = names_group(n, r.group);
 	row->verdict = text_of(verdict_text(r.verdict));
 	if (r.list != LOG_NO_LIST)
-		row->list = querylog_names_list(n, r.list);
-	row->upstream = querylog_names_upstream(n, r.upstream);
+		row->list = names_list(n, r.list);
+	row->upstream = names_upstream(n, r.upstream);
 	if (whole)
 		row->whole = whole_keep(b, &r, whole);
 	querylog_batch_end_row(b);

@@ -1,17 +1,37 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A record of a log ring as a row of a batch. Log thread only.
+// A record of a log ring as a row of a batch, with names of the configuration. Log thread only, but
+// for struct querylog_names.
 
 #include "base/frontend_neighbour.h"
 #include "client_names/client_book.h"
 #include "querylog_batch.h"
-#include "querylog_names.h"
+#include "upstream_book.h"
 
 #include <stdatomic.h>
 #include <weir/attr.h>
 #include <weir/config.h>
 #include <weir/log_msg.h>
+#include <weir/rule_image.h>
+
+// The part of the configuration that the query log needs: names of groups, lists and clients,
+// exclusions, and how to hide clients. A snapshot, immutable and counted: the service loop makes
+// one with each change of the configuration or of the lists, each batch holds the snapshot that its
+// rows were made with.
+struct querylog_names;
+
+// Makes a snapshot, which the caller holds. NULL: no memory. `book`: the names of upstreams;
+// outlives every batch; NULL: upstreams have no names.
+ATTR_MUST_CHECK struct querylog_names *querylog_names_new(const struct config *c,
+	const struct rule_list_info *lists, unsigned list_count, const struct upstream_book *book);
+// Call it before others hold `n`. `n` describes the policy image `policy_generation`; groups of
+// earlier images keep their names of `before`. Without the call the groups of all images have the
+// names of `c`. A list number that `n` does not use keeps its title of `before` (rule_numbers.h).
+void querylog_names_follow(
+	struct querylog_names *n, const struct querylog_names *before, uint64_t policy_generation);
+void querylog_names_hold(struct querylog_names *n);
+void querylog_names_release(void *names); // NULL is fine; any thread
 
 // Hides clients' addresses, in the log and wherever else weir shows some. A key belongs to one
 // thread; others have copies (querylog_hiding).

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "row_watch.h"
 
-#include "controlplane/querylog/querylog_names.h"
+#include "controlplane/querylog/querylog_row.h"
 #include "tests/unit/cp/resolver/resolver_rig.h"
 
 static struct querylog *log_of_rig;

@@ -3,7 +3,6 @@
 // that end with a debt, and the sum of weights through all of it.
 
 #include "controlplane/querylog/querylog.h"
-#include "controlplane/querylog/querylog_names.h"
 #include "controlplane/querylog/querylog_row.h"
 #include "tests/unit/unit.h"
 

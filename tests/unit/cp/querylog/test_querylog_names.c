@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names of groups, by the policy image that let the client in, and titles of lists.
 
-#include "controlplane/querylog/querylog_names.h"
 #include "controlplane/querylog/querylog_row.h"
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
@@ -20,9 +19,58 @@ static struct querylog_names *names_of(struct config_group *groups, unsigned cou
 	return n;
 }
 
+// A row of a record, which goes with the batch.
+static const struct querylog_row *row_of(struct querylog_batch *b, const struct log_record *r,
+	const struct querylog_names *n, struct client_book *book)
+{
+	static const struct querylog_hide hide;
+	static struct querylog_macs macs;
+	const struct querylog_maker by = {
+		.names = n, .hide = &hide, .macs = &macs, .clients = book};
+	uint64_t weight;
+	assert_int_equal(querylog_row_make(b, &by, (const uint8_t *)r, sizeof(*r), NULL, &weight),
+		QUERYLOG_MADE);
+	return &b->row[0];
+}
+
+static struct log_record record_of(uint8_t group, uint16_t list)
+{
+	return (struct log_record){.time_us = 5,
+		.weight = 1,
+		.group = group,
+		.list = list,
+		.ede = LOG_NO_EDE,
+		.upstream = LOG_NO_UPSTREAM,
+		.client = {192, 168, 0, 7}};
+}
+
+static void expect_group(const struct querylog_names *n, uint8_t logged, const char *name)
+{
+	const struct log_record r = record_of(logged, LOG_NO_LIST);
+	struct querylog_rig rig;
+	querylog_rig_open(&rig, 1);
+	struct querylog_batch *b = querylog_rig_empty(&rig);
+	assert_string_equal(row_of(b, &r, n, NULL)->group.at, name);
+	querylog_release(b);
+	querylog_rig_close(&rig);
+}
+
 static void expect(const struct querylog_names *n, unsigned group, uint64_t image, const char *name)
 {
-	assert_string_equal(querylog_names_group(n, group_in_image(group, image)).at, name);
+	expect_group(n, group_in_image(group, image), name);
+}
+
+static void expect_list(const struct querylog_names *n, uint16_t number, const char *title)
+{
+	const struct log_record r = record_of(0, number);
+	struct querylog_rig rig;
+	querylog_rig_open(&rig, 1);
+	struct querylog_batch *b = querylog_rig_empty(&rig);
+	const struct querylog_text list = row_of(b, &r, n, NULL)->list;
+	assert_int_equal(list.len, strlen(title));
+	assert_memory_equal(list.at, title, list.len);
+	querylog_release(b);
+	querylog_rig_close(&rig);
 }
 
 TEST(test_images_before_keep_their_names)
@@ -74,16 +122,16 @@ TEST(test_a_list_that_left_keeps_its_title)
 	struct querylog_names *first = names_with(both, 2), *next = names_with(both, 1);
 	querylog_names_follow(next, first, 70);
 	querylog_names_release(first);
-	assert_string_equal(querylog_names_list(next, 0).at, "ads");
-	assert_string_equal(querylog_names_list(next, 1).at, "trackers");
-	assert_string_equal(querylog_names_list(next, 2).at, "");
-	assert_string_equal(querylog_names_list(next, RULE_LISTS_MAX).at, "");
-	assert_string_equal(querylog_names_list(next, LOG_NO_LIST).at, "");
+	expect_list(next, 0, "ads");
+	expect_list(next, 1, "trackers");
+	expect_list(next, 2, "");
+	expect_list(next, RULE_LISTS_MAX, "");
+	expect_list(next, LOG_NO_LIST, "");
 	struct querylog_names *last = names_with(other, 2);
 	querylog_names_follow(last, next, 71);
 	querylog_names_release(next);
-	assert_string_equal(querylog_names_list(last, 0).at, "ads");
-	assert_string_equal(querylog_names_list(last, 1).at, "new");
+	expect_list(last, 0, "ads");
+	expect_list(last, 1, "new");
 	querylog_names_release(last);
 }
 
@@ -92,9 +140,11 @@ TEST(test_any_byte)
 {
 	struct querylog_names *n = names_of(two, 2);
 	for (unsigned byte = 0; byte <= UINT8_MAX; byte++) {
-		const char *name = querylog_names_group(n, (uint8_t)byte).at;
 		unsigned group = byte % 64;
-		assert_string_equal(name, group == 1 ? "guests" : group == 2 ? "children" : "");
+		expect_group(n, (uint8_t)byte,
+			group == 1   ? "guests"
+			: group == 2 ? "children"
+				     : "");
 	}
 	querylog_names_release(n);
 }
@@ -103,22 +153,11 @@ static const char *name_in_row(
 	const struct querylog_names *n, struct client_book *book, struct querylog_rig *rig)
 {
 	static char said[CLIENT_NAME_MAX];
-	static const struct querylog_hide hide;
-	static struct querylog_macs macs;
-	const struct log_record r = {.time_us = 5,
-		.weight = 1,
-		.list = LOG_NO_LIST,
-		.ede = LOG_NO_EDE,
-		.upstream = LOG_NO_UPSTREAM,
-		.client = {192, 168, 0, 7}};
-	const struct querylog_maker by = {
-		.names = n, .hide = &hide, .macs = &macs, .clients = book};
-	uint64_t weight;
+	const struct log_record r = record_of(0, LOG_NO_LIST);
 	struct querylog_batch *b = querylog_rig_empty(rig);
-	assert_int_equal(querylog_row_make(b, &by, (const uint8_t *)&r, sizeof(r), NULL, &weight),
-		QUERYLOG_MADE);
-	assert_int_equal(b->row[0].client_name.len, strlen(b->row[0].client_name.at));
-	snprintf(said, sizeof(said), "%s", b->row[0].client_name.at);
+	const struct querylog_text name = row_of(b, &r, n, book)->client_name;
+	assert_int_equal(name.len, strlen(name.at));
+	snprintf(said, sizeof(said), "%s", name.at);
 	querylog_release(b);
 	return said;
 }

@@ -3,7 +3,6 @@
 // What the resolver's own records of the query log say of the client: of each family, and of an
 // IPv4 client that came to a socket of IPv6.
 #include "controlplane/querylog/querylog.h"
-#include "controlplane/querylog/querylog_names.h"
 #include "controlplane/querylog/querylog_row.h"
 #include "controlplane/resolver/resolver_internal.h"
 #include "controlplane/resolver/resolver_log.h"
