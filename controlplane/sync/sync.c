@@ -143,6 +143,8 @@ static void promote_end(struct sync *s, int err, const char *why)
 	s->is_promoting = false;
 	if (err < 0)
 		s->memory = s->before;
+	else
+		sync_waves_forget(s->waves);
 	s->promoted(s->promoted_arg, err, why);
 }
 
@@ -173,7 +175,7 @@ static int save(struct sync *s, enum sync_save_of of)
 		return -ENOMEM;
 	j->job = (struct sync_job){.work = sync_save_work, .done = save_done, .arg = s};
 	j->memory = s->memory;
-	if (s->waves)
+	if (s->waves && of != SYNC_SAVE_PROMOTION) // which ends the roll-out
 		j->memory.rollout = *sync_waves_kept(s->waves);
 	j->of = of;
 	j->generation = s->generation;

@@ -122,6 +122,6 @@ ATTR_MUST_CHECK int sync_rollout_resume(struct sync *s, bool all);
 // Raises the epoch, so that boxes follow this one instead of the primary before: above the rival's,
 // unless that is over 1000 higher. -EPERM: this box is a secondary; -ERANGE: no epoch is left;
 // -EBUSY; -ENOMEM or -errno of a thread: `done` is not called. Else `done` with 0, or -errno of the
-// disk. The epoch before counts until then.
+// disk. The epoch before counts until then, and with it ends a roll-out, for all boxes at once.
 ATTR_MUST_CHECK int sync_promote(
 	struct sync *s, void (*done)(void *arg, int err, const char *why), void *arg);

@@ -200,12 +200,20 @@ void sync_waves_close(struct sync_waves *w)
 		heap_free(w);
 }
 
+void sync_waves_forget(struct sync_waves *w)
+{
+	const struct sync_rollout_kept none = {0};
+	sync_rollout_begin(&w->rollout, &none, clock_mono_ms());
+}
+
 void sync_waves_configure(struct sync_waves *w, const struct config_waves *c, bool is_primary)
 {
-	const struct sync_rollout_kept kept = w->rollout.kept, none = {0};
+	const struct sync_rollout_kept kept = w->rollout.kept;
 	w->set = *c;
-	if (!is_primary || !w->is_primary)
-		sync_rollout_begin(&w->rollout, is_primary ? &kept : &none, clock_mono_ms());
+	if (!is_primary)
+		sync_waves_forget(w);
+	else if (!w->is_primary)
+		sync_rollout_begin(&w->rollout, &kept, clock_mono_ms());
 	w->is_primary = is_primary;
 }
 

@@ -33,6 +33,8 @@ ATTR_MUST_CHECK int sync_waves_open(struct sync_waves **out, struct loop *servic
 	struct events *events, const struct sync_waves_hooks *hooks,
 	const struct sync_rollout_kept *kept);
 void sync_waves_close(struct sync_waves *w); // NULL is fine
+// Forgets the roll-out: all boxes may have the next version that is handed out at once.
+void sync_waves_forget(struct sync_waves *w);
 // `is_primary` false: the roll-out is forgotten.
 void sync_waves_configure(struct sync_waves *w, const struct config_waves *c, bool is_primary);
 void sync_waves_epoch(struct sync_waves *w, uint64_t epoch); // the epoch of this box

@@ -88,6 +88,23 @@ static void promote(struct verb *v)
 		verb_fail(v, rc);
 }
 
+// Refuses to promote a box whose version goes from wave to wave: a promotion hands it to all boxes
+// at once. Without boxes no wave goes on. False: replied.
+static bool rollout_check(struct verb *v)
+{
+	struct sync_status s;
+	sync_status(v->api->deps.sync, &s);
+	const struct sync_rollout_kept *k = s.rollout.kept;
+	const bool is_open = k->state == SYNC_ROLLOUT_rolling || k->state == SYNC_ROLLOUT_stopped;
+	if (is_secondary(v) || !(k->goes_back || (is_open && s.rollout.n.boxes > 0)))
+		return true;
+	verb_refuse(v, 409,
+		"version %u is being rolled out, and a promotion would end that: end it before by "
+		"weirctl fleet apply --all or weirctl fleet stop --back",
+		k->version);
+	return false;
+}
+
 // Makes this box the primary: unsets sync.primary, makes what came with the shared part editable,
 // and raises the epoch.
 static void serve_promote(struct api *a, struct http_exchange *x)
@@ -95,7 +112,7 @@ static void serve_promote(struct api *a, struct http_exchange *x)
 	struct verb *v = a->deps.sync ? verb_begin(a, x) : NULL;
 	if (!a->deps.sync)
 		http_reply(x, 500, NULL);
-	if (!v || !primary_unset(v) || !items_move(v))
+	if (!v || !rollout_check(v) || !primary_unset(v) || !items_move(v))
 		return;
 	v->applied = promote;
 	v->is_kept = true;

@@ -323,7 +323,7 @@ class Drive:
 
     def fleet(self):
         self.post("/sync", (400,))  # without a form
-        self.post("/fleet/promote", (200, 503))
+        self.post("/fleet/promote", (200, 409, 503))  # 409: a version is being rolled out
         self.post("/fleet/stop", (200, 409), back="1")
         self.post("/fleet/apply", (200, 409), all="1")
         self.post("/fleet/leave", (200, 503))

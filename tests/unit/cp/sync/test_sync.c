@@ -691,6 +691,28 @@ TEST_WITH(an_epoch_is_on_disk_before_a_box_has_it, start, stop)
 	assert_int_equal(sync_offered(box)->epoch, 2);
 }
 
+// A roll-out that no box has begun goes to all at once, as the versions of a new primary do.
+TEST_WITH(a_promotion_ends_the_waves, start, stop)
+{
+	static char next[] = "blocking:\n  deny: [\"b.test\"]\n";
+	const struct sync_report r = {.box = "box3", .epoch = 1, .primary = "box2"};
+	char why[SYNC_WHY_MAX];
+	config.sync.waves = (struct config_waves){.count = 1, .one = {{1, false}}};
+	primary_make();
+	main_is_good();
+	assert_non_null(sync_offered(box));
+	bundle.main.bytes = next;
+	versions.in_force.number++;
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), 0);
+	assert_false(sync_may_have(box, sync_offered(box), "box3", "192.0.2.3"));
+	while (job_count)
+		job_end();
+	assert_int_equal(sync_promote(box, promoted, NULL), 0);
+	assert_false(sync_may_have(box, sync_offered(box), "box3", "192.0.2.3"));
+	job_end();
+	assert_true(sync_may_have(box, sync_offered(box), "box3", "192.0.2.3"));
+}
+
 TEST_WITH(only_its_own_save_ends_a_promotion, start, stop)
 {
 	reply("box1", 1, 5, TEXT);

@@ -3,10 +3,12 @@
 // here.
 
 #include "controlplane/api/api_server.h"
+#include "tests/unit/clock_shift.h"
 #include "verbs_double.h"
 
 static struct sync *box;
 static struct events *events;
+static bool is_next; // another version is in force
 static char url[] = "https://box1.test:9953", none[] = "";
 
 // A promotion whose state file is not written yet; and what is asked of the box.
@@ -57,6 +59,41 @@ TEST(health_is_watched_with_own_files)
 	assert_false(verbs_double.is_kept);
 }
 
+static void box_polls(void)
+{
+	static const char form[] = "protocol=2&box=box3&epoch=0&primary=&digest=&version=0&"
+				   "result=none&reason=&ready=1&unix_ms=1&software=x";
+	const int fd = client_connect();
+	client_send(fd, text_from("POST /sync HTTP/1.1\r\nHost: a\r\nContent-Type: "
+				  "application/x-www-form-urlencoded\r\nContent-Length: "
+				  "%zu\r\n\r\n%s",
+				sizeof(form) - 1, form));
+	stream_wait(fd, "\"unchanged\"");
+	close(fd);
+}
+
+// An operator decides whether all boxes get the version or none does.
+TEST(a_primary_that_rolls_out_is_not_promoted)
+{
+	config.sync.primary = none;
+	versions_double.in_force =
+		(struct config_version){.number = 1, .result = CONFIG_VERSION_applied};
+	box_polls();
+	assert_reply("GET /fleet", 200, "\"state\":\"done\"");
+	is_next = true;
+	versions_double.in_force.number = 2;
+	box_polls();
+	assert_reply("GET /fleet", 200, "\"state\":\"rolling\"");
+	assert_reply("POST /fleet/promote", 409, "version 2 is being rolled out");
+	assert_reply("POST /fleet/stop", 200, "\"state\":\"stopped\"");
+	assert_reply("POST /fleet/promote", 409, "weirctl fleet stop --back");
+	clock_ahead_by_ms(SYNC_BOX_AWAY_MS); // nobody is left whose waves would end
+	assert_reply("POST /fleet/promote", 200, "\"epoch\":");
+	assert_reply("GET /fleet", 200, "\"state\":\"done\"");
+	versions_double.in_force = (struct config_version){0};
+	config.sync.primary = url;
+}
+
 static int promote_send(void)
 {
 	int fd = client_connect();
@@ -94,17 +131,31 @@ static void took_back(void *, unsigned, unsigned, const char *)
 {
 }
 
+static const struct config_bundle *bundle_now(void *arg)
+{
+	static char text[] = "blocking:\n  deny: [next.test]\n";
+	static struct config_bundle next;
+	next = *bundle_double(arg);
+	if (is_next)
+		next.main = (struct config_text){
+			.path = next.main.path, .bytes = text, .len = sizeof(text) - 1};
+	return &next;
+}
+
 static int setup(void **)
 {
 	const struct sync_hooks hooks = {
-		apply_double, versions_of_double, bundle_double, is_ready, took_back, NULL};
+		apply_double, versions_of_double, bundle_now, is_ready, took_back, NULL};
 	config.sync.primary = url;
 	if (api_rig_begin() < 0 || events_open(&events, "box") < 0
 		|| sync_open(&box, service, events, api_folder, &hooks) < 0)
 		return -1;
 	sync_configure(box,
-		&(struct config){
-			.sync = {.primary = none, .token = none, .ca_file = none, .name = none}},
+		&(struct config){.sync = {.primary = none,
+					 .token = none,
+					 .ca_file = none,
+					 .name = none,
+					 .waves = {.count = 1, .one = {{1, false}}}}},
 		NULL, 0);
 	return api_rig_open((struct api_deps){.config_apply = apply_double,
 		.managed_text = managed_text_double,
