@@ -21,7 +21,8 @@
 
 enum {
 	RINGS_ENDED_MARKS_MS = 2000,
-	RINGS_MARKS_US = 500, // time to map marks, and to unmap marks, in one beat
+	RINGS_MARKS_US = 500,  // time to map marks, and to unmap marks, in one beat
+	RINGS_LEFT_US = 10000, // time in one beat for rings whose resolvers are gone, less the last
 };
 
 struct rings { // the rings of one worker with one resolver
@@ -56,6 +57,8 @@ struct worker_rings {
 	bool missing;              // rings or marks that the data plane has not made yet
 	unsigned missing_beats;    // beats without own rings, although the cache is activated
 	bool left;                 // rings of resolvers that are gone may hold misses
+	bool left_done;            // this pass so far: all have activated, and no ring has more
+	unsigned left_at;          // the ring of these at which the next beat goes on
 	bool resting;              // the loop pauses between turns, and is in a turn
 	bool awake;                // a worker would not strike the gong for this loop
 	struct event *gong, *more; // `more`: drains on in the next turn
@@ -695,20 +698,27 @@ static int left_take(struct worker_rings *l, unsigned worker, unsigned resolver)
 	return more;
 }
 
-// Takes messages of all rings whose resolvers are gone. False: there may be more later.
+// Takes messages of the rings whose resolvers are gone, for RINGS_LEFT_US: a data plane that never
+// activates the cache holds up no iteration of the loop for longer. False: there may be more later.
 static bool rings_left_take(struct worker_rings *l)
 {
-	// Checked first: messages from before the activation are then found below.
-	bool done = rings_activated(l);
+	const uint64_t end_us = clock_mono_us() + RINGS_LEFT_US;
+	const unsigned first = publisher_resolvers(l->publisher);
 
-	for (unsigned r = publisher_resolvers(l->publisher); r < SHM_RESOLVERS_MAX; r++)
-		for (unsigned i = 0; i < l->count; i++) {
-			int rc = left_take(l, i, r);
-			if (rc < 0)
-				return done; // the data plane makes rings resolver by resolver
-			done &= rc == 0;
-		}
-	return done;
+	// Checked first: messages from before the activation are then found below.
+	if (l->left_at == 0)
+		l->left_done = rings_activated(l);
+	while (first + l->left_at / l->count < SHM_RESOLVERS_MAX) {
+		int rc = left_take(l, l->left_at % l->count, first + l->left_at / l->count);
+		if (rc < 0)
+			break; // the data plane makes rings resolver by resolver
+		l->left_done &= rc == 0;
+		l->left_at++;
+		if (clock_mono_us() >= end_us)
+			return false;
+	}
+	l->left_at = 0;
+	return l->left_done;
 }
 
 // Attach, beat, detach.
@@ -875,6 +885,7 @@ int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello, 
 	l->missing = true;
 	l->missing_beats = 0;
 	attach_missing(l);
+	l->left_at = 0;
 	l->left = l->resolver == 0 && !rings_left_take(l);
 	for (unsigned i = 0; l->resolver == 0 && i < l->count; i++)
 		if (rings_map_log(&l->rings[i], why) < 0)

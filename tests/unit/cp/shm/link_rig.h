@@ -17,6 +17,7 @@ struct side { // a resolver: answers each question with its own number as the co
 	struct worker_rings *rings;
 	pthread_t thread;
 	_Atomic unsigned misses, unsent; // questions; answers for a worker that gets none
+	_Atomic unsigned miss_us;        // time that a question takes
 	_Atomic bool apart; // its workers read in a former half of their rings, and get none
 	_Atomic int holds;  // worker rings, or 1 for a book that is not empty; -1: not looked yet
 };
@@ -39,6 +40,8 @@ static inline void on_miss(void *arg, const struct msg_miss *m, const uint8_t *q
 		.trace = (uint16_t)(TYPE_OF + s->number)};
 	assert_true(pthread_equal(pthread_self(), s->thread));
 	atomic_fetch_add(&s->misses, 1);
+	for (uint64_t end_us = clock_mono_us() + s->miss_us; clock_mono_us() < end_us;)
+		;
 	if (!worker_rings_answer(s->rings, &head, question)) {
 		assert_true(s->apart || publisher_is_out(publisher, m->path.worker));
 		atomic_fetch_add(&s->unsent, 1);

@@ -86,6 +86,43 @@ TEST_WITH(test_misses_for_one_that_is_gone_are_answered, setup_alone, teardown)
 	assert_int_equal(side[0].misses, WORKERS + 1);
 }
 
+enum { EACH = 200, BEATS = 4 };
+
+static unsigned of_beat[BEATS];
+static _Atomic bool has_beaten;
+
+// On the loop, between two of its turns: the rings of both workers get questions, and beats follow.
+static void beats(void *arg)
+{
+	struct side *s = arg;
+	for (unsigned i = 0; i < WORKERS * EACH; i++)
+		ask(&dp.second.misses[i % WORKERS], i % WORKERS, -1);
+	for (unsigned i = 0; i < BEATS; i++) {
+		const unsigned before = s->misses;
+		worker_rings_beat(s->rings);
+		of_beat[i] = s->misses - before;
+	}
+	has_beaten = true;
+}
+
+// A data plane that never activates the cache fills these rings: each beat takes one of them, if
+// that takes its time, in turn.
+TEST_WITH(test_rings_of_one_that_is_gone_wait_their_turn, setup_alone, teardown)
+{
+	fake_dataplane_grow(&dp);
+	link_now();
+	side[0].apart = true; // its answers may not fit
+	side[0].miss_us = 100;
+	assert_int_equal(loop_call(side[0].loop, beats, &side[0]), 0);
+	WAIT_FOR(has_beaten);
+	unsigned sum = 0;
+	for (unsigned i = 0; i < BEATS; i++) {
+		assert_in_range(of_beat[i], 0, EACH);
+		sum += of_beat[i];
+	}
+	assert_int_equal(sum, WORKERS * EACH);
+}
+
 // The second worker's heart stops, so its questions are taken as ever, and answered no more: by
 // neither resolver. The first worker's go on. When it is back, so do its own.
 TEST_WITH(test_an_evicted_worker_is_not_answered, setup, teardown)
