@@ -60,8 +60,8 @@ struct access {
 	struct lockout lockout, user_lockout, page_lockout;
 	struct lockout_places known_places;
 	struct admin_places admin_places;
-	struct places_job *places_job; // that saves their file; NULL: none does
-	bool places_changed;           // since its last save began
+	struct places_job *places_job; // a save of their file on its way, or NULL
+	bool places_changed;           // since the last save began
 	uint64_t granted, refused[ACCESS_GRANTED];
 	int64_t looked_unix_s; // for what lapsed; and what had by then
 	uint64_t lapsed;

@@ -817,7 +817,7 @@ static int webhooks_start(struct event_sink **out, struct events *events, const 
 struct event_outs {
 	struct event_outs_settings settings;
 	bool is_on[EVENT_OUTS];
-	int err[EVENT_OUTS]; // of giving the output the last settings; 0: it has them
+	int err[EVENT_OUTS]; // why the output lacks the last settings; 0: it has them
 	struct event_sink *sink[EVENT_OUTS]; // NULL: the output was never on, or could not start
 	bool is_journal;                     // stderr is a stream of the journal
 };

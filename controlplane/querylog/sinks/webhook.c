@@ -287,7 +287,8 @@ static char *day_text(
 	return json_out_finish(o);
 }
 
-enum { DAY_S = 86400 };
+// CLOCK_BACK_S: a smaller step back over a midnight begins no day again.
+enum { DAY_S = 86400, CLOCK_BACK_S = 3600 };
 
 struct target {
 	const struct config_webhook *config;
@@ -378,6 +379,8 @@ static void on_take(void *arg, const struct querylog_batch *b)
 static void day_look(struct webhook *w)
 {
 	uint64_t now_s = (uint64_t)unix_s(w);
+	if (now_s + CLOCK_BACK_S < w->day.since_s) // the clock was ahead: the day goes on
+		w->day.since_s = now_s;
 	if (!w->wants_day || now_s / DAY_S <= w->day.since_s / DAY_S)
 		return;
 	for (unsigned t = 0; t < w->settings.count; t++) {

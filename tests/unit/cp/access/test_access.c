@@ -364,6 +364,17 @@ TEST_WITH(test_places, setup, teardown)
 	assert_int_equal(lockout_places_used(&a->known_places), 1);
 }
 
+static _Atomic bool has_probed;
+
+static void probe_work(struct access_job *)
+{
+	has_probed = true;
+}
+
+static void probe_done(struct access_job *)
+{
+}
+
 // A save that is done comes back through the mailbox after the close, too: it leaves memory alone
 // that may be another's by then.
 TEST_WITH(test_places_after_the_close, setup, teardown)
@@ -372,8 +383,9 @@ TEST_WITH(test_places_after_the_close, setup, teardown)
 	uint8_t expected[sizeof(*a)];
 	set("eve");
 	assert_true(logs_in("eve", "a long password"));
-	WAIT_FOR(access(text_from("%s/places", folder), F_OK) == 0);
-	(void)usleep(100000); // from the file to the mailbox
+	struct access_job probe = {.work = probe_work, .done = probe_done};
+	access_thread_job(a->thread, &probe);
+	WAIT_FOR(has_probed); // the save, a job before it, is in the mailbox
 	access_close(a);
 	uint8_t *next = malloc(sizeof(*a));
 	memset(next, FILLER, sizeof(*a));

@@ -11,7 +11,7 @@ static struct events *events;
 static bool is_next; // another version is in force
 static char url[] = "https://box1.test:9953", none[] = "";
 
-// A promotion whose state file is not written yet; and what is asked of the box.
+// A promotion whose state file is not written yet; and calls that read the box.
 static bool holds;
 static void (*_Atomic promoted)(void *arg, int err, const char *why);
 static void *promoted_arg;

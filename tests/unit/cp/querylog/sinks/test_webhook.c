@@ -318,6 +318,33 @@ TEST_WITH(test_a_day, setup, teardown)
 	webhook_close(w);
 }
 
+// The clock was days ahead at the start, and is set right: the day goes on, and ends at the next
+// midnight. A second back over a midnight begins no day.
+TEST_WITH(test_a_day_of_a_clock_that_was_ahead, setup, teardown)
+{
+	target.summary = true;
+	target.on_block = true;
+	now_s += 5 * 86400;
+	struct webhook *w = open_one();
+	give(w, "often.example", false, 0);
+	give(w, "ads.example", true, 3);
+	await_received(1);
+	now_s -= 5 * 86400;
+	give(w, "ads.example", true, 3);
+	await_received(2);
+	now_s += 86400;
+	await_received(3);
+	assert_true(said("summary") && said("often.example"));
+	assert_true(said("\"queries\":6") || said("\"queries\": 6"));
+	now_s += 86400 - now_s % 86400;
+	await_received(4);
+	now_s -= 1;
+	STAYS_SO(received == 4, 1500);
+	now_s += 1;
+	STAYS_SO(received == 4, 1500);
+	webhook_close(w);
+}
+
 // Gives 20 blocked queries, which leave in two messages or so.
 static void give_many(enum webhook_form form)
 {
