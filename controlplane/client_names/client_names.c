@@ -17,6 +17,7 @@
 
 enum {
 	TICK_MS = 1000,
+	STEP_BACK_MS = 60000, // the wall clock was set back, not slowed
 	// Ends of PTR names move with each answer: the table says so well before its own pass.
 	PTR_PUBLISH_MS = CLIENT_STALE_S * 1000 / 4
 };
@@ -66,6 +67,7 @@ struct client_names {
 	uint32_t pass;            // used by the thread
 	uint64_t look_ms;         // when to check the files next; 0: read them
 	uint64_t publish_ms;      // when to publish PTR names next; 0: one has changed
+	int64_t wall_ahead_ms;    // clock_wall_ahead_ms, the most since the last step back
 	_Atomic uint64_t asked, answered, failed;
 };
 
@@ -295,11 +297,26 @@ static bool tick_wait(struct client_names *n)
 	return !n->stop;
 }
 
+// Ends are moments by the wall clock. Once that is set back, those made before lie too far ahead,
+// and leases may have been dropped that have not ended: weir asks and reads again.
+static void clock_look(struct client_names *n)
+{
+	const int64_t ahead_ms = clock_wall_ahead_ms(n->wall_ahead_ms);
+	const bool is_back = ahead_ms <= n->wall_ahead_ms - STEP_BACK_MS;
+	if (is_back || ahead_ms > n->wall_ahead_ms)
+		n->wall_ahead_ms = ahead_ms;
+	if (!is_back)
+		return;
+	client_book_ask(n->book, n->settings.servers > 0);
+	n->look_ms = 0;
+}
+
 static void *run(void *arg)
 {
 	struct client_names *n = arg;
 	thread_background();
 	while (tick_wait(n)) {
+		clock_look(n);
 		const uint64_t now_ms = clock_mono_ms();
 		if (now_ms >= n->look_ms) {
 			bool is_done = n->look_ms > 0 && !files_changed(&n->settings);
@@ -324,6 +341,7 @@ int client_names_open(struct client_names **out)
 		heap_free(n);
 		return rc;
 	}
+	n->wall_ahead_ms = clock_wall_ahead_ms(0);
 	pthread_mutex_init(&n->lock, NULL);
 	thread_cond_init(&n->wake);
 	rc = thread_start(&n->thread, "weir-names", run, n);

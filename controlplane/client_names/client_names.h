@@ -14,7 +14,8 @@
 // (client_book.h).
 //
 // Names from PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and an
-// address without a name for CLIENT_PTR_NONE_S. All of them are dropped when the servers change.
+// address without a name for CLIENT_PTR_NONE_S. All of them are dropped when the servers change,
+// and when the wall clock is set back by a minute or more; then the files are read again, too.
 //
 // client_names_open, _configure and _close on one thread; the rest on any.
 

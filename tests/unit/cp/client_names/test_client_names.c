@@ -214,3 +214,30 @@ TEST_WITH(test_router_names, setup, teardown)
 	assert_true(is_called(8, ""));
 	ptr_server_stop(&server);
 }
+
+// The clock was a year ahead when the names came: they are no truth for a year.
+TEST_WITH(test_clock_set_back, setup, teardown)
+{
+	static const int64_t year_ms = INT64_C(365) * 86400 * 1000;
+	struct ptr_server server;
+	config.client_names.ptr_servers[0] = ptr_server_start(&server, PTR_NAME);
+	config.client_names.ptr_server_count = 1;
+	assert_int_equal(dns_name_from_text("lan", 3, &config.local.house), 0);
+	config.local.router_names = true;
+	text_to_file(path, text_from("%lld 02:00:5e:10:00:01 192.168.0.7 laptop *\n",
+				   (long long)time(NULL) + 86400));
+	clock_step_ms(year_ms);
+	client_names_close(names);
+	assert_int_equal(client_names_open(&names), 0);
+	assert_int_equal(client_names_configure(names, &config), 0);
+	WAIT_FOR(is_called(8, "box.lan"));
+	WAIT_FOR(is_at("box", "127.0.0.1"));
+	assert_false(is_called(7, "laptop")); // its lease has ended
+	server.mode = PTR_NXDOMAIN;
+	clock_step_ms(-year_ms);
+	WAIT_FOR(is_called(7, "laptop"));
+	WAIT_FOR(!is_at("box", "127.0.0.1"));
+	assert_true(is_called(8, ""));
+	unlink(path);
+	ptr_server_stop(&server);
+}
