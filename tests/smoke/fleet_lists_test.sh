@@ -2,59 +2,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Two boxes with one configuration fetch a list once: the secondary takes it from its primary, and asks the list's own server where
 # the primary has no newer copy.
-. "$(dirname "$0")/_init.sh"
+. "$(dirname "$0")/fleet_boxes.sh"
 
-upstream 5301 $tmp/up.log
-folder() { echo /run/weir-"$1"/lab; }
-ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "$(folder "$number")/weir.yaml" "$@"; }
-is() { [ "$("$lab" --name "$1" exec kdig +timeout=1 +retry=0 "@198.18.$1.53" "$2" A | rcode_of)" = "$3" ]; }
-restart() { "$lab" --name "$1" stop controlplane && "$lab" --name "$1" start controlplane; }
 held() { ctl 1 --json fleet status | jq -e 'any(.primary.boxes[]; .name == "box2" and .current)' >$tmp/held; }
 requests() { grep -c '"GET /ads.txt ' $tmp/www.log; }
 list() { ctl "$1" --json blocklist status | jq -r ".lists[] | select(.name == \"ads\") | $2"; }
-lists_end() {
-	[ $bad = 0 ] || tail -n 20 /run/weir-[12]/lab/controlplane.log
-	for number in 1 2; do "$lab" --name $number down >/dev/null; done
-	finish
-}
 # list_code NUMBER: the status with which the box answers a request for the list.
 list_code() {
 	local id && id=$(basename "$(folder "$1")"/state/lists/*.list .list)
 	curl -s -m 5 -o /dev/null -w '%{http_code}' --unix-socket /run/weir-"$1"/control/control.sock "http://weir/v1/sync/list?id=$id&hash=0&good=9999999999"
 }
-must() {
-	local was=$bad
-	check "$@"
-	[ $bad = "$was" ] || lists_end
-}
-
 mkdir $tmp/www
 # list_has NUMBER: the list has this name alone, and a date of its own (If-Modified-Since knows whole seconds).
 list_has() { printf 'ads-%s.fleet.test\n' "$1" >$tmp/www/ads.txt && touch -d "$((60 - 10 * $1)) seconds ago" $tmp/www/ads.txt; }
 list_has 1
 $python -u -m http.server 5380 --bind 127.0.0.1 --directory $tmp/www >$tmp/www.log 2>&1 &
-for number in 1 2; do must "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301; done
-dir=$(folder 1)/control
-mkdir -m 700 $dir
-. "$smoke_dir/certificates.sh"
-{ authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null
-for number in 1 2; do
-	cat >>"$(folder $number)/weir.yaml" <<END
-control:
-  listen: ["127.0.0.1:996$number"]
-  certificates: [{cert: $dir/server.pem, key: $dir/server.key}]
-sync:
-  name: box$number
-END
-done
-
+listens
 must "box 1 has a list" sed -i "s|^  lists:|  update: {allow_private: true, interval: 3600, jitter: 0}\n&\n    - name: ads\n      url: http://127.0.0.1:5380/ads.txt|" "$(folder 1)/weir.yaml"
 for number in 1 2; do must "box $number has control.listen" restart $number; done
 must "box 1 blocks by it" eventually is 1 ads-1.fleet.test NXDOMAIN
 same "for which it asked once" 1 "$(requests)"
 umask 077
 must "a token" eval 'ctl 1 token create box2 --role sync >$dir/box2.token 2>$tmp/said'
-sed -i "s|^  name: box2|&\n  primary: https://127.0.0.1:9961\n  token_file: $dir/box2.token\n  ca_file: $dir/ca.pem|" "$(folder 2)/weir.yaml"
+follows_box1 2 box2
 must "box 2 gets a primary" restart 2
 must "it takes the configuration" eventually eval 'later 2; held'
 must "and blocks by the list" eventually is 2 ads-1.fleet.test NXDOMAIN
@@ -77,4 +47,4 @@ list_has 3
 ahead 3661
 check "box 2 asks the list's server in the end" eventually eval 'ahead 601; is 2 ads-3.fleet.test NXDOMAIN'
 check "once" [ "$(requests)" = 3 ]
-lists_end
+fleet_end

@@ -1,51 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Two boxes for tests of a fleet: box 2 has taken the configuration of box 1, with a name that box 1 blocks. A test sources it.
-. "$(dirname "$0")/_init.sh"
+. "$(dirname "$0")/fleet_boxes.sh"
 
-upstream 5301 $tmp/up.log
-first=$upstream
-box() { local number=$1 && shift && "$lab" --name "$number" exec "$@"; }
-folder() { echo /run/weir-"$1"/lab; }
-ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "$(folder "$number")/weir.yaml" "$@"; }
-fleet() { ctl "$1" --json fleet status | jq -r "$2"; }
-result() { box "$1" kdig +timeout=1 +retry=0 "@198.18.$1.53" "$2" A | rcode_of; }
-is() { [ "$(result "$1" "$2")" = "$3" ]; }
 held() { [ "$(fleet 1 '.primary.boxes[] | select(.name == "box2") | "\(.current) \(.result)"')" = "true held" ]; }
 reported() { [ "$(fleet 1 '.primary.boxes[] | select(.name == "box2") | .result')" = "$1" ]; }
 reason() { fleet 1 '.primary.boxes[] | select(.name == "box2") | .reason'; }
 watched() { [ "$(ctl "$1" --json status | jq .controlplane.config_version.watch_left_s)" -gt 0 ]; }
 settles() { eventually eval "later 3; ! watched $1"; } # the health watch of a version takes 10 s
-has_reason() { ctl "$1" --json ready | jq -e --arg id "$2" '[.. | objects | select(.id? == $id)] | length > 0'; }
-restart() { "$lab" --name "$1" stop controlplane && "$lab" --name "$1" start controlplane; }
-
-fleet_end() {
-	[ $bad = 0 ] || tail -n 20 /run/weir-[12]/lab/controlplane.log
-	for number in 1 2; do "$lab" --name $number down >/dev/null; done
-	finish
-}
-# As must of _init.sh, with the logs of both boxes.
-must() {
-	local was=$bad
-	check "$@"
-	[ $bad = "$was" ] || fleet_end
-}
-
-for number in 1 2; do must "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301; done
-dir=$(folder 1)/control
-mkdir -m 700 $dir
-. "$smoke_dir/certificates.sh"
-{ authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null
-for number in 1 2; do
-	cat >>"$(folder $number)/weir.yaml" <<END
-control:
-  listen: ["127.0.0.1:996$number"]
-  certificates: [{cert: $dir/server.pem, key: $dir/server.key}]
-sync:
-  name: box$number
-  waves: []
-END
-	must "box $number gets control.listen" restart $number
-done
+listens '' 'waves: []'
+for number in 1 2; do must "box $number gets control.listen" restart $number; done
 umask 077
 token() { ctl "$1" token create "$2" --role sync 2>>$tmp/token.said; }
 must "a token with the role sync" eval 'token 1 box2 >$dir/box2.token'
@@ -69,7 +32,7 @@ must "a token to read" eval 'ctl 1 token create eye --role read >$dir/eye.token 
 same "whose role may not have the shared part" 403 "$(report 1 eye 0)"
 
 echo "# a change of the primary arrives"
-sed -i "s|^  name: box2|&\n  primary: https://127.0.0.1:9961\n  token_file: $dir/box2.token\n  ca_file: $dir/ca.pem|" "$(folder 2)/weir.yaml"
+follows_box1 2 box2
 apply() { # apply BOX: its file, while the clock goes on
 	local apply
 	ctl "$1" config apply >$tmp/apply.$1 2>&1 &

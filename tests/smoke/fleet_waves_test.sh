@@ -2,54 +2,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Waves of a roll-out on three boxes: a good change reaches the canary first and then all; a change that breaks answers stays with
 # the canary, and all is as before by itself, with the reason in the fleet's status, in events and in the audit log.
-. "$(dirname "$0")/_init.sh"
-
-upstream 5301 $tmp/up.log
-box() { local number=$1 && shift && "$lab" --name "$number" exec "$@"; }
-folder() { echo /run/weir-"$1"/lab; }
-ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "$(folder "$number")/weir.yaml" "$@"; }
-fleet() { ctl "$1" --json fleet status | jq -r "$2"; }
-result() { box "$1" kdig +timeout=1 +retry=0 "@198.18.$1.53" "$2" A | rcode_of; }
-is() { [ "$(result "$1" "$2")" = "$3" ]; }
-has_reason() { ctl "$1" --json ready | jq -e --arg id "$2" '[.. | objects | select(.id? == $id)] | length > 0'; }
+boxes=3
+. "$(dirname "$0")/fleet_boxes.sh"
 
 rollout() { fleet 1 ".primary.rollout | $1"; }
 state_is() { [ "$(rollout .state)" = "$1" ]; }
 all_hold() { [ "$(rollout '"\(.state) \(.held) \(.boxes)"')" = "done 2 2" ]; }
-restart() { "$lab" --name "$1" stop controlplane && "$lab" --name "$1" start controlplane; }
-
-fleet_end() {
-	[ $bad = 0 ] || { tail -n 20 /run/weir-[123]/lab/controlplane.log && ctl 1 fleet status; }
-	for number in 1 2 3; do "$lab" --name $number down >/dev/null; done
-	finish
-}
-must() {
-	local was=$bad
-	check "$@"
-	[ $bad = "$was" ] || fleet_end
-}
-
-for number in 1 2 3; do must "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301; done
-dir=$(folder 1)/control
-mkdir -m 700 $dir
-. "$smoke_dir/certificates.sh"
-{ authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null
-for number in 1 2 3; do
-	cat >>"$(folder $number)/weir.yaml" <<END
-control:
-  listen: ["127.0.0.1:996$number"]
-  certificates: [{cert: $dir/server.pem, key: $dir/server.key}]
-sync:
-  name: box$number
-  canaries: [box3]
-END
-	must "box $number gets control.listen" restart $number
-done
+listens '' 'canaries: [box3]'
+for number in 1 2 3; do must "box $number gets control.listen" restart $number; done
 umask 077
 must "a token with the role sync" eval 'ctl 1 token create boxes --role sync >$dir/boxes.token 2>>$tmp/token.said'
 for number in 2 3; do
-	sed -i "s|^  name: box$number|&\n  primary: https://127.0.0.1:9961\n  token_file: $dir/boxes.token\n  ca_file: $dir/ca.pem|" \
-		"$(folder $number)/weir.yaml"
+	follows_box1 $number boxes
 	must "box $number gets a primary" ctl $number config apply
 done
 must "both hold the primary's version" eventually all_hold

@@ -8,34 +8,10 @@ if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/nu
 	echo "skipped: no chromium, or no python3-websocket"
 	exit 77
 fi
-upstream 5301 $tmp/up.log
-folder() { echo /run/weir-"$1"/lab; }
-ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "$(folder "$number")/weir.yaml" "$@"; }
-fleet() { ctl "$1" --json fleet status | jq -er "$2"; }
-restart() { "$lab" --name "$1" stop controlplane && "$lab" --name "$1" start controlplane; }
-fleet_end() {
-	[ $bad = 0 ] || tail -n 20 /run/weir-[12]/lab/controlplane.log
-	for number in 1 2; do "$lab" --name $number down >/dev/null; done
-	finish
-}
-must() {
-	local was=$bad
-	check "$@"
-	[ $bad = "$was" ] || fleet_end
-}
-
-for number in 1 2; do must "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301; done
 . "$smoke_dir/page_lab.sh"
-dir=$(folder 1)/control
-mkdir -m 700 $dir
-. "$smoke_dir/certificates.sh"
-{ authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null
+. "$smoke_dir/fleet_boxes.sh"
+listens 'page: true, allow: [127.0.0.0/8]'
 for number in 1 2; do
-	cat >>"$(folder $number)/weir.yaml" <<-END
-		control: {page: true, listen: ["127.0.0.1:996$number"], allow: [127.0.0.0/8], certificates: [{cert: $dir/server.pem, key: $dir/server.key}]}
-		sync:
-		  name: box$number
-	END
 	must "box $number gets a page" restart $number
 	echo 'a long password' | ctl $number password set ann --role admin >/dev/null
 	echo 'a long password' | ctl $number password set rob --role read >/dev/null
@@ -52,7 +28,7 @@ check "a box alone has no view of a fleet" browse login "do:!$(nav)"
 same "nor sections of another box" null "$(ctl 1 --json fleet status | jq -c .secondary)"
 
 must "box 1 has a list, a record, a group and an entry" eval 'ctl 1 group create kids 198.18.1.9 && ctl 1 local add cam.test A 192.0.2.2 && ctl 1 deny entry.test && ctl 1 deny game.test --group kids'
-sed -i "s|^  name: box2|&\n  primary: https://127.0.0.1:9961\n  token_file: $dir/box2.token\n  ca_file: $dir/ca.pem|" "$(folder 2)/weir.yaml"
+follows_box1 2 box2
 must "box 2 gets a primary" restart 2
 held() { [ "$(fleet 1 '.primary.boxes[] | select(.name == "box2") | "\(.current) \(.result)"')" = "true held" ]; }
 must "it holds the primary's configuration" eventually eval 'later 2; held'
