@@ -6,10 +6,7 @@
 
 lab_up
 . "$smoke_dir/page_lab.sh"
-if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
-	echo "skipped: no chromium, or no python3-websocket"
-	exit 77
-fi
+browser_or_skip
 page_configure 'page: true'
 included=$(basename $dir)/conf.$(printf 'd%.0s' {1..80}) # too long for a name of a tar archive alone
 mkdir "$(dirname $config)/$included"

@@ -4,11 +4,8 @@
 # the barred controls of the secondary, and a promotion.
 . "$(dirname "$0")/_init.sh"
 
-if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
-	echo "skipped: no chromium, or no python3-websocket"
-	exit 77
-fi
 . "$smoke_dir/page_lab.sh"
+browser_or_skip
 . "$smoke_dir/fleet_boxes.sh"
 listens 'page: true, allow: [127.0.0.0/8]'
 for number in 1 2; do

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Sourced after _init.sh. page_up CONTROL: a lab whose page user ann (admin, "a long password") may open at $url, with CONTROL added to
+# Sourced after _init.sh. browser_or_skip: ends a test without a browser. page_up CONTROL: a lab whose page user ann (admin, "a long password") may open at $url, with CONTROL added to
 # `control`, and what uses the page. page_house: clients, groups, lists, a server that is down, a week of queries, and clients that go on asking.
 
 dir=/run/weir/lab/page
 url=https://127.0.0.1:9953/
 
+browser_or_skip() {
+	command -v chromium >/dev/null && $python -c 'import websocket' 2>/dev/null && return
+	echo "skipped: no chromium, or no python3-websocket"
+	exit 77
+}
 # page_configure CONTROL: before the control plane's start
 page_configure() {
 	mkdir $dir && . "$smoke_dir/certificates.sh" && { authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null || return

@@ -4,12 +4,9 @@
 # by a query or by weirctl; what a user of role read does not get.
 . "$(dirname "$0")/_init.sh"
 
-if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
-	echo "skipped: no chromium, or no python3-websocket"
-	exit 77
-fi
-lab_up
 . "$smoke_dir/page_lab.sh"
+browser_or_skip
+lab_up
 page_configure 'page: true'
 certificate dns ca 'DNS:*.dns.example,DNS:dns.example' 2>/dev/null
 cat >>$config <<CONFIG

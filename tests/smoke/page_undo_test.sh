@@ -4,12 +4,9 @@
 # the form of dates and of what is typed.
 . "$(dirname "$0")/_init.sh"
 
-if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
-	echo "skipped: no chromium, or no python3-websocket"
-	exit 77
-fi
-lab_up
 . "$smoke_dir/page_lab.sh"
+browser_or_skip
+lab_up
 page_configure 'page: true'
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
