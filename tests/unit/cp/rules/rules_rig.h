@@ -7,8 +7,6 @@
 #include "controlplane/rules/rules.h"
 #include "tests/unit/unit.h"
 
-#include <ftw.h>
-
 static struct {
 	char folder[64], state[80], list_path[2][96];
 	struct shm_paths paths;
@@ -54,18 +52,13 @@ static inline int make_env(void **)
 	return publisher_open(&env.publisher, &env.paths, &env.config, why);
 }
 
-static inline int remove_one(const char *path, const struct stat *, int, struct FTW *)
-{
-	return remove(path);
-}
-
 static inline int remove_env(void **)
 {
 	publisher_close(env.publisher);
 	free(env.list[0].name);
 	free(env.list[1].name);
 	shm_paths_remove(&env.paths);
-	return nftw(env.folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return folder_remove(env.folder, "");
 }
 
 static inline void *run_loop(void *arg)

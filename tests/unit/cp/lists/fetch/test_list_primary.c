@@ -6,7 +6,6 @@
 #include "tests/unit/cp/http/fake_http.h"
 #include "tests/unit/unit.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <weir/keyhash.h>
@@ -24,8 +23,7 @@ static int start(void **)
 {
 	char why[LIST_STORE_WHY_MAX];
 	log_init("test", LOG_LEVEL_ERROR - 1); // quiet: failures are part of the tests
-	strcpy(folder, "/tmp/weir-primary-XXXXXX");
-	if (!mkdtemp(folder) || list_store_open(folder, why))
+	if (folder_make(folder, "primary") || list_store_open(folder, why))
 		return -1;
 	options.state_directory = folder;
 	fake_http_start(&http);
@@ -34,15 +32,10 @@ static int start(void **)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *, int, struct FTW *)
-{
-	return remove(path);
-}
-
 static int stop(void **)
 {
 	fake_http_stop(&http);
-	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return folder_remove(folder, "");
 }
 
 // The primary has `body`, confirmed at `good_unix_s`. `size`: what its head says.

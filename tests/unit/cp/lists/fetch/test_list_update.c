@@ -5,7 +5,6 @@
 #include "tests/unit/cp/http/fake_http.h"
 #include "tests/unit/unit.h"
 
-#include <ftw.h>
 #include <limits.h>
 
 static struct fake_http http;
@@ -19,23 +18,17 @@ static int start(void **)
 {
 	char why[LIST_STORE_WHY_MAX];
 	log_init("test", LOG_LEVEL_ERROR - 1); // quiet: failures are part of the tests
-	strcpy(folder, "/tmp/weir-update-XXXXXX");
-	if (!mkdtemp(folder) || list_store_open(folder, why))
+	if (folder_make(folder, "update") || list_store_open(folder, why))
 		return -1;
 	options.state_directory = folder;
 	fake_http_start(&http);
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *, int, struct FTW *)
-{
-	return remove(path);
-}
-
 static int stop(void **)
 {
 	fake_http_stop(&http);
-	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return folder_remove(folder, "");
 }
 
 static void ask_for(unsigned i, const char *path, bool force)
