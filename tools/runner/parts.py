@@ -31,7 +31,7 @@ class Part:
 PARTS = [
     Part("page", 180, "controlplane/page/* tests/smoke/page_* tests/smoke/rig/page*", alone=False),
     Part("clickhouse", 120, "controlplane/querylog/clickhouse/* tests/smoke/clickhouse_* tests/smoke/rig/clickhouse_*", alone=False),
-    Part("imports", 150, "tools/import/* tests/smoke/twins_test.py tests/smoke/rig/twin_*", alone=False),
+    Part("imports", 150, "tools/import/* tests/smoke/twins_test.py tests/smoke/rig/*twin*", alone=False),
     Part("conformance", 300, "tests/conformance/* controlplane/tls/* controlplane/doh/*", alone=False),
     Part("package", 420, "tools/package tools/packages tools/debian/* tools/systemd/* tools/system/* meson.build"
          " meson_options.txt dataplane/*meson.build controlplane/*meson.build tools/*meson.build tests/smoke/package_test.sh"
