@@ -77,8 +77,8 @@ TEST(test_handshake)
 	for (unsigned long n = 1; n <= HANDSHAKES; n++)
 		by[handshake_at(n)]++;
 	const unsigned failed = HANDSHAKES - by[TLS_REFUSAL_COUNT];
-	print_message("# %u of %u handshakes failed, %u because there was no memory\n", failed, HANDSHAKES,
-		by[TLS_REFUSED_memory]);
+	print_message("# %u of %u handshakes failed, %u because there was no memory\n", failed,
+		HANDSHAKES, by[TLS_REFUSED_memory]);
 	assert_true(failed > 0 && by[TLS_REFUSED_memory] > 2 * (failed - by[TLS_REFUSED_memory]));
 	end();
 }
