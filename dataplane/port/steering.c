@@ -308,9 +308,11 @@ void steering_beat(struct steering *s, struct stats_region *stats, struct worker
 		return;
 	bool ready = atomic_load_explicit(&stats->l0_generation, memory_order_relaxed) != 0
 		     || now_ms >= s->start_ms + STEERING_OPEN_MS;
-	const bool is_late = s->until_ms && now_ms - s->beat_ms >= STEERING_WORKER_HUNG_MS / 2;
-	bool serve = ready && (is_late || workers_turn(workers, worker_count, now_ms));
+	const bool is_late = now_ms - s->beat_ms >= STEERING_WORKER_HUNG_MS / 2;
+	const bool is_spared = is_late && !s->was_spared && s->until_ms;
+	bool serve = ready && (is_spared || workers_turn(workers, worker_count, now_ms));
 	s->beat_ms = now_ms;
+	s->was_spared = is_spared;
 	if (serve && !s->until_ms)
 		log_info("AF_XDP: workers receive the queries");
 	else if (!serve && s->until_ms)

@@ -49,7 +49,9 @@ struct steering {
 	struct steering_port port[CONFIG_PORTS_MAX];
 	unsigned socket_count;
 	int socket[SHM_WORKERS_MAX * CONFIG_PORTS_MAX]; // the driver's, of all ports
-	uint64_t start_ms, beat_ms;                     // beat_ms: of the last beat
+	uint64_t start_ms;
+	uint64_t beat_ms;          // when the last beat was
+	bool was_spared;           // that beat came late, and left the gates as they were
 	_Atomic uint64_t until_ms; // the gates are open until then; 0: shut. Workers read it
 };
 
@@ -70,8 +72,9 @@ void steering_bind(const struct steering *s, struct worker *w);
 // `steering`: replies of these servers are for workers too from now on. An activation's on_hops.
 void steering_servers(void *steering, const struct hops_reader *hops);
 
-// Each HOUSEKEEP_BEAT_MS: opens the gates or lets them fall shut. A beat that comes late finds them
-// as they were: the machine was suspended or this lcore did not run, and workers need as long.
+// Each HOUSEKEEP_BEAT_MS: opens the gates or lets them fall shut. A beat that comes late, and the
+// one before did not, leaves them as they were: the machine was suspended, and workers need as
+// long.
 void steering_beat(struct steering *s, struct stats_region *stats, struct worker *const *workers,
 	unsigned worker_count, uint64_t now_ms);
 // Each HOUSEKEEP_REPORT_MS, after the ports' statistics: the programs' counters into these.

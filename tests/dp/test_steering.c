@@ -47,6 +47,9 @@ TEST(gate_stays_open_over_a_suspend)
 	assert_int_equal(gate_after(&s, 90050, 90100), 90100 + STEERING_OPEN_MS);
 	assert_int_equal(gate_after(&s, 90050, 180000), 180000 + STEERING_OPEN_MS);
 	assert_int_equal(gate_after(&s, 90050, 180100), 0); // one that hangs
+	assert_int_equal(gate_after(&s, 180200, 180200), 180200 + STEERING_OPEN_MS);
+	assert_int_equal(gate_after(&s, 180200, 180900), 180900 + STEERING_OPEN_MS);
+	assert_int_equal(gate_after(&s, 180200, 181600), 0); // late again and again
 }
 
 TEST(gate_opens_without_a_control_plane)
