@@ -65,9 +65,7 @@ bool clock_is_behind(void)
 
 int64_t clock_certain_s(void)
 {
-	const int64_t now_s = time(NULL), passed_s = atomic_load(&evident_s);
-
-	return now_s > passed_s ? now_s : passed_s;
+	return clock_grace_is_on() ? atomic_load(&evident_s) : time(NULL);
 }
 
 uint64_t clock_grace_left_ms(void)

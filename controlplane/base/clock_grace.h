@@ -64,7 +64,8 @@ void clock_grace_begin(uint64_t until_ms, int64_t evident_s);
 bool clock_grace_is_on(void);
 uint64_t clock_grace_left_ms(void); // 0: it is off
 bool clock_is_behind(void);         // the clock is before the evidence, with a grace or without
-// Unix seconds by the clock, or the evidence while the clock is behind it, for what has expired.
+// Unix seconds by the clock, or the evidence during the grace, for what has expired. Not longer:
+// evidence that is wrong would keep for ever what has not expired.
 int64_t clock_certain_s(void);
 
 // The file of what is saved. Blocking file I/O of one page. A file that is absent or damaged reads

@@ -116,9 +116,7 @@ TEST(test_it_ends_once_the_clock_has_reached_the_evidence)
 
 TEST(test_evidence_without_a_grace_is_kept)
 {
-	const int64_t passed_s = time(NULL) + 1000;
-	clock_grace_begin(0, passed_s);
-	assert_int_equal(clock_certain_s(), passed_s);
+	clock_grace_begin(0, time(NULL) + 1000);
 	assert_true(clock_is_behind());
 	assert_false(clock_grace_is_on());
 }
