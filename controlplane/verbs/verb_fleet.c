@@ -89,15 +89,25 @@ static void promote(struct verb *v)
 }
 
 // Refuses to promote a box whose version goes from wave to wave: a promotion hands it to all boxes
-// at once. Without boxes no wave goes on. False: replied.
+// at once. Without boxes no wave goes on; so soon after a start nobody knows of any. False:
+// replied.
 static bool rollout_check(struct verb *v)
 {
 	struct sync_status s;
 	sync_status(v->api->deps.sync, &s);
 	const struct sync_rollout_kept *k = s.rollout.kept;
 	const bool is_open = k->state == SYNC_ROLLOUT_rolling || k->state == SYNC_ROLLOUT_stopped;
-	if (is_secondary(v) || !(k->goes_back || (is_open && s.rollout.n.boxes > 0)))
+	const bool has_boxes = s.rollout.n.boxes > 0 || s.rollout.n.waits_ms > 0;
+	if (is_secondary(v) || !(k->goes_back || (is_open && has_boxes)))
 		return true;
+	if (k->goes_back) {
+		verb_refuse(v, 409,
+			"version %u is being taken back, and a promotion would end that: wait "
+			"until "
+			"weirctl fleet status says that it is",
+			k->version);
+		return false;
+	}
 	verb_refuse(v, 409,
 		"version %u is being rolled out, and a promotion would end that: end it before by "
 		"weirctl fleet apply --all or weirctl fleet stop --back",
