@@ -160,10 +160,13 @@ static int device_apply(const struct config_doc *doc, const struct config_node *
 	config_item_key(key, "dataplane.ports", i, "device");
 	int rc = config_text_take(
 		doc, key, config_node_text(node, "device"), DEVICE_TEXT_MAX, &port->device);
-	if (rc == 0 && strncmp(port->device, "net_af_xdp", 10) == 0)
+	// A driver of drivers, such as net_failsafe, may name it too.
+	if (rc == 0 && strstr(port->device, "af_xdp"))
 		rc = config_refuse(doc, key,
 			"an interface with AF_XDP goes under xdp: its steering program and queues "
 			"are weir's to set");
+	if (rc == 0 && strncmp(port->device, "net_failsafe", 12) == 0)
+		rc = config_refuse(doc, key, "net_failsafe can run programs: name its device here");
 	return rc < 0 ? rc : memif_check(doc, key, port->device);
 }
 
