@@ -233,13 +233,20 @@ static enum http_outcome toggle_set(
 	return outcome;
 }
 
-static bool toggle_turn(struct bisect *b, const struct bisect_step *s)
+static enum http_outcome toggle_turn(struct bisect *b, const struct bisect_step *s)
 {
 	char why[HTTP_WHY_MAX];
 	enum http_outcome outcome = *s->name ? toggle_set(b, s->name, s->value, why) : HTTP_OK;
 	if (outcome != HTTP_OK)
 		http_fail(b->ctl, outcome, why);
-	return outcome == HTTP_OK;
+	return outcome;
+}
+
+// A refused toggle is as it was.
+static bool is_refusal(enum http_outcome outcome)
+{
+	return outcome == HTTP_REFUSED || outcome == HTTP_MISSING || outcome == HTTP_DENIED
+	       || outcome == HTTP_UNTRUSTED;
 }
 
 // Tries again for BACK_MS, also after a signal: with the toggle left off, clients may get no
@@ -322,8 +329,11 @@ static bool step_measure(struct bisect *b, struct bisect_step *s)
 
 static bool step_run(struct bisect *b, struct bisect_step *s)
 {
+	const enum http_outcome turned = toggle_turn(b, s);
+	if (is_refusal(turned))
+		return false;
 	// Puts it back also after a failure: perhaps only the reply was lost.
-	bool measured = toggle_turn(b, s);
+	bool measured = turned == HTTP_OK;
 	if (measured) {
 		wait_s(SETTLE_S);
 		measured = step_measure(b, s);

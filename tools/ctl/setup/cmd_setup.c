@@ -267,9 +267,11 @@ static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 	}
 	(void)unlink(new_cert);
 	(void)unlink(new_key);
-	const bool is_made = openssl_run(s, new_cert, new_key, why) && owner_change(new_cert, why)
-			     && owner_change(new_key, why) && file_name(new_key, key, why)
-			     && file_name(new_cert, cert, why);
+	const bool is_named = openssl_run(s, new_cert, new_key, why) && owner_change(new_cert, why)
+			      && owner_change(new_key, why) && file_name(new_key, key, why);
+	const bool is_made = is_named && file_name(new_cert, cert, why);
+	if (is_named && !is_made)
+		(void)unlink(key);
 	if (!is_made) {
 		(void)unlink(new_cert);
 		(void)unlink(new_key);
