@@ -37,6 +37,24 @@ def run(*command, status=0):
     return done.stdout
 
 
+@contextlib.contextmanager
+def own_disk(folder):
+    """The folder, with what is in it, is on a file system of its own, which has 4 MiB."""
+    kept = TMP / f"kept-{folder.name}"
+    run("cp", "-a", folder, kept)
+    run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder)
+    try:
+        run("cp", "-aT", kept, folder)
+        yield
+    finally:
+        run("rm", "-r", kept)
+        run("cp", "-a", folder, kept)
+        run("umount", "-l", folder)  # weir may just write there
+        run("find", folder, "-mindepth", 1, "-delete")
+        run("cp", "-aT", kept, folder)
+        run("rm", "-r", kept)
+
+
 def region(pattern):
     """The file of a shared region: of several generations the newest."""
     places = [pathlib.Path("/run/weir"), pathlib.Path("/dev/shm")]

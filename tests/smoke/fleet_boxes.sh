@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Boxes of a fleet, each a lab of its own: as many as `boxes` says, or two. A test sources it.
-[ -n "${lab-}" ] || . "$(dirname "$0")/_init.sh"
+declare -F must >/dev/null || . "$(dirname "$0")/_init.sh"
 
 boxes=$(seq "${boxes:-2}")
 upstream 5301 $tmp/up.log

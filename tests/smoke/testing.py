@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from ask import Reply, client_namespace, query
 from control import CONFIG, Refused
-from lab import LOGS, ROOT, TMP, region, run
+from lab import LOGS, ROOT, TMP, own_disk, region, run
 from run import LONG, main, own_lab
 from servers import authority, certificate, serve, unbound
 from upstream import Upstream

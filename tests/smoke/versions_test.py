@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 
-from testing import CONFIG, LOGS, TMP, Refused, ahead, becomes, main, query, together, wait
+from testing import CONFIG, LOGS, TMP, Refused, ahead, becomes, main, own_disk, query, together, wait
 
 FILE, FOLDER, OK = pathlib.Path(CONFIG), LOGS / "state/config", "198.18.200.1"
 numbers = itertools.count()
@@ -297,15 +297,13 @@ def test_missing_list_is_a_warning(lab):
 @contextlib.contextmanager
 def full_disk():
     """The versions are on a disk of their own, which has no room left."""
-    def bash(command):
-        subprocess.run(["bash", "-ec", command], check=True, cwd=FOLDER.parent)
-    kept = TMP / "kept"
-    bash(f"cp -a config {kept} && mount -t tmpfs -o size=4m tmpfs config && cp -a {kept}/. config && "
-         f"chown --reference={kept} config && chmod --reference={kept} config && ! cat /dev/zero >config/filler 2>/dev/null")
-    try:
-        yield
-    finally:
-        bash(f"rm config/filler {kept}/* && cp -a config/. {kept} && umount config && rm config/* && cp -a {kept}/. config")
+    filler = FOLDER / "filler"
+    with own_disk(FOLDER):
+        subprocess.run(f"! cat /dev/zero >{filler} 2>/dev/null", shell=True, check=True)
+        try:
+            yield
+        finally:
+            filler.unlink()
 
 
 def test_full_disk_refuses_changes(lab):
@@ -314,6 +312,7 @@ def test_full_disk_refuses_changes(lab):
     deny("stored.test")
     lab.weirctl("config apply --keep")
     now = in_force(lab)
+    becomes("applied", of, lab, now)
     older = lab.get("config/history")["versions"][1]["number"]
     before = audited()
     with full_disk():
