@@ -4,7 +4,7 @@
 //
 // Misses from ring to answer ring with default settings: names that no cache has go as MSG_MISS
 // onto the rings of the resolvers, whose threads ask an upstream, store the answer and write it to
-// the answer ring. The upstream is in the process (seam.h), so the kernel's sockets are no part of
+// the answer ring. The upstream is in the process, so the kernel's sockets are no part of
 // it; nor are the packets, marks of workers, the query log, Redis and the control API.
 //
 // A round is a slice for each resolver alone, and with more than one a slice for all. A slice's
@@ -48,7 +48,7 @@
 
 // An upstream server inside the resolver's own thread: it takes the place of the kernel's sockets.
 //
-// A program that links seam.c with --wrap (meson.build) opens, binds, connects and registers UDP
+// A program that is linked with --wrap (meson.build) opens, binds, connects and registers UDP
 // sockets as usual. A message on one that is connected to 127.0.0.1, SEAM_PORT, is answered within
 // the call, and the next epoll_wait of that thread reports the socket. So the kernel's send,
 // delivery, wake-up and receive are left out, and the upstream's time is that of a copy.
