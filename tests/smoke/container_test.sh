@@ -110,6 +110,13 @@ check "and wrote through no link" [ ! -e "$work/image/rootfs/tmp/planted" ]
 stops
 rm -rf --one-file-system "$work/image/rootfs/run"/*
 
+# The page makes itself a certificate, with the addresses at which it listens.
+own=$tmp/page_state && mkdir $own && chown 954:953 $own && chmod 750 $own
+state=$own container $sockets "${network[@]}" "WEIR_PAGE_PASSWORD=correct horse battery"
+page_is_named() { lan openssl s_client -connect 198.18.7.53:9953 </dev/null 2>/dev/null | openssl x509 -noout -checkip 198.18.7.53 | grep 'does match'; }
+check "the page with a certificate of its own" eventually page_is_named
+check "it stops within 5 s" seconds_of stops
+
 # A TAP, for a try in the container itself.
 container $sockets,NET_ADMIN tmpfs:/run /dev/net/tun:/dev/net/tun WEIR_PORT=tap WEIR_UPSTREAMS=198.18.7.1 WEIR_LISTS=none
 tap_answers() { [ "$(inside kdig +short +timeout=1 +retry=0 @198.18.0.53 ok-3000.weir.net A)" = 198.18.200.1 ]; }
