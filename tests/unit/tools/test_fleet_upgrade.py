@@ -151,6 +151,12 @@ class Plan(unittest.TestCase):
         self.assertNotEqual(0, done.returncode)
         self.assertEqual(["192.0.2.2"], [line.partition(": ")[0] for line in said if line.endswith("drain --wait")])
 
+    def test_a_box_drains_again_where_apt_fails_after_its_restart(self):
+        fail = "192.0.2.2: apt-get -q -y --allow-downgrades -o Dpkg::Options::=--force-confold install weir=0.2.0+deb*"
+        done, said = self.shell(["sh"], fail, input=self.plan("--to", "0.2.0"))
+        self.assertNotEqual(0, done.returncode)
+        self.assertEqual([fail, "192.0.2.2: weirctl drain --grace 1"], said[-2:])
+
     def test_a_box_that_goes_away_while_the_plan_runs_ends_it(self):
         for fail in ("box1: weirctl ready", "box1: weirctl wait fleet box2,box3 --for 2m"):
             with self.subTest(fail):

@@ -124,11 +124,12 @@ static void install_print(const struct plan *p, const struct box *b)
 	printf("\n# The box leaves service: /ready is 503, and connections end.\n");
 	line(b, "%sweirctl drain --wait", p->sudo);
 	printf("\n# The package restarts both processes unless the new version refuses the "
-	       "configuration. That ends the\n# drain, so the box drains again.\n");
+	       "configuration. That ends the\n# drain, so the box drains again, also where apt "
+	       "fails afterwards.\n");
 	line(b,
 		"%senv DEBIAN_FRONTEND=noninteractive apt-get -q -y --allow-downgrades -o "
-		"Dpkg::Options::=--force-confold install %s && timeout 60 sh -c \"until %sweirctl "
-		"drain --grace 1; do sleep 0.2; done\"",
+		"Dpkg::Options::=--force-confold install %s && rc=0 || rc=$?; timeout 60 sh -c "
+		"\"until %sweirctl drain --grace 1; do sleep 0.2; done\" && exit $rc",
 		p->sudo, p->deb, p->sudo);
 }
 
