@@ -74,6 +74,15 @@ say not
 did "down up up up down down"
 kill "$pid"
 wait "$pid"
+# A signal while the command runs: it may have announced.
+: >"$dir/done"
+say ready
+WEIRCTL=$dir/weirctl ANNOUNCE="echo up >>$dir/done; sleep 1" WITHDRAW="echo down >>$dir/done" "$announce" >"$dir/ended" 2>&1 &
+pid=$!
+did "down up"
+kill "$pid"
+wait "$pid"
+did "down up down"
 [ "$(xargs <"$dir/again")" = "withdrawn announced withdrawn" ] || { cat "$dir/again" && exit 1; }
 grep -q 'announced: the command failed' "$dir/log"
 echo ok
