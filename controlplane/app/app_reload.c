@@ -408,8 +408,8 @@ static void reload_activate(struct reload *r)
 		reload_incomplete(r, err, "groups");
 	app_routes_configure(a);
 	err = app_outputs_reload(a, before, a->current);
-	if (err < 0
-		&& !r->of_toggles) // toggles are in force without an output that could not start
+	// Toggles are in force without an output that could not start.
+	if (err < 0 && !r->of_toggles)
 		reload_incomplete(r, err, "events");
 	if (!r->of_toggles) {
 		a->certificates = m->certificates;

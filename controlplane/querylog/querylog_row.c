@@ -231,11 +231,6 @@ static bool names_excludes_name(const struct querylog_names *n, const struct dns
 	return false;
 }
 
-static enum log_clients names_anonymize(const struct querylog_names *n)
-{
-	return n->anonymize;
-}
-
 enum { KEY_LIFE_MS = 24 * 3600 * 1000 };
 
 uint64_t querylog_siphash(const uint64_t key[2], const uint8_t bytes[16])
@@ -462,7 +457,7 @@ static void client(struct querylog_batch *b, struct querylog_row *row,
 	const struct querylog_maker *by, const struct log_record *r)
 {
 	char text[QUERYLOG_CLIENT_TEXT_MAX];
-	enum log_clients how = names_anonymize(by->names);
+	enum log_clients how = by->names->anonymize;
 	row->client_version = r->flags & LOG_IPV6 ? 6 : 4;
 	memcpy(row->client_bytes, r->client, sizeof(row->client_bytes));
 	if (how == LOG_CLIENTS_WHOLE) {
@@ -532,7 +527,7 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 		(void)dns_name_to_text(&name, text);
 	size_t text_len = strlen(text);
 	struct log_whole_view shown;
-	if (whole && names_anonymize(n) != LOG_CLIENTS_WHOLE) {
+	if (whole && n->anonymize != LOG_CLIENTS_WHOLE) {
 		shown = *whole;
 		shown.query = shown.reply = NULL;
 		whole = &shown;

@@ -103,8 +103,7 @@ static bool rollout_check(struct verb *v)
 	if (k->goes_back) {
 		verb_refuse(v, 409,
 			"version %u is being taken back, and a promotion would end that: wait "
-			"until "
-			"weirctl fleet status says that it is",
+			"until weirctl fleet status says that it is",
 			k->version);
 		return false;
 	}

@@ -277,10 +277,11 @@ static void each_apply(struct event_each *c, bool is_on, uint64_t newest)
 	c->now.why[0] = '\0';
 }
 
-// Sends all waiting events, unless a wait after a failure is left. True: the last attempt failed,
-// and events wait.
-static bool each_beat(struct event_each *c, uint64_t now_ms)
+// The `beat` of such an output, whose state begins with its event_each. Sends all waiting events,
+// unless a wait after a failure is left. True: the last attempt failed, and events wait.
+static bool each_beat(void *arg, uint64_t now_ms)
 {
+	struct event_each *c = arg;
 	struct event_record e;
 	uint64_t missed;
 	if (!c->is_on) {
@@ -326,6 +327,7 @@ struct event_journal {
 	struct sockaddr_un to;
 	int fd; // -1: no socket
 };
+static_assert(offsetof(struct event_journal, each) == 0);
 
 // Whether stderr is a stream of the journal, by $JOURNAL_STREAM.
 static bool journal_has_stderr(void)
@@ -371,12 +373,6 @@ static void journal_apply(void *arg, const struct event_sink_settings *s)
 		journal_close(j);
 }
 
-static bool journal_beat(void *arg, uint64_t now_ms)
-{
-	struct event_journal *j = arg;
-	return each_beat(&j->each, now_ms);
-}
-
 static void journal_end(void *arg)
 {
 	struct event_journal *j = arg;
@@ -402,7 +398,7 @@ static int journal_start(struct event_sink **out, struct events *events, const c
 	const struct event_sink_work work = {.name = "journal",
 		.bytes = sizeof(*j),
 		.apply = journal_apply,
-		.beat = journal_beat,
+		.beat = each_beat,
 		.end = journal_end,
 		.arg = j};
 	int rc = sink_begin(&j->each.sink, events, &work, s);
@@ -435,6 +431,7 @@ struct event_syslog {
 	uint64_t before;       // position in the ring before that datagram
 	int fd;                // -1: no socket
 };
+static_assert(offsetof(struct event_syslog, each) == 0);
 
 static void syslog_hang_up(struct event_syslog *y)
 {
@@ -560,12 +557,6 @@ static void syslog_apply(void *arg, const struct event_sink_settings *s)
 	each_apply(&y->each, *s->config.syslog != '\0', s->newest);
 }
 
-static bool syslog_beat(void *arg, uint64_t now_ms)
-{
-	struct event_syslog *y = arg;
-	return each_beat(&y->each, now_ms);
-}
-
 static void syslog_end(void *arg)
 {
 	struct event_syslog *y = arg;
@@ -587,7 +578,7 @@ static int syslog_start(struct event_sink **out, struct events *events, const ch
 	const struct event_sink_work work = {.name = "syslog",
 		.bytes = sizeof(*y),
 		.apply = syslog_apply,
-		.beat = syslog_beat,
+		.beat = each_beat,
 		.end = syslog_end,
 		.arg = y};
 	int rc = sink_begin(&y->each.sink, events, &work, s);
