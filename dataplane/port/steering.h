@@ -72,9 +72,8 @@ void steering_bind(const struct steering *s, struct worker *w);
 // `steering`: replies of these servers are for workers too from now on. An activation's on_hops.
 void steering_servers(void *steering, const struct hops_reader *hops);
 
-// Each HOUSEKEEP_BEAT_MS: opens the gates or lets them fall shut. A beat that comes late, and the
-// one before did not, leaves them as they were: the machine was suspended, and workers need as
-// long.
+// Each HOUSEKEEP_BEAT_MS: opens the gates or lets them fall shut. A beat that comes late leaves
+// them as they were, but not twice in a row: the machine was suspended, and workers need as long.
 void steering_beat(struct steering *s, struct stats_region *stats, struct worker *const *workers,
 	unsigned worker_count, uint64_t now_ms);
 // Each HOUSEKEEP_REPORT_MS, after the ports' statistics: the programs' counters into these.

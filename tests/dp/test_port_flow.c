@@ -20,8 +20,8 @@
 #include <weir/bytes.h>
 
 // A NIC's rule engine: rte_flow_validate, _create and _destroy in place of ethdev's, as no driver
-// that has rules runs without hardware here (TAP needs the kernel's multiq). What it was given is
-// understood and applied to frames, so that a test sees where a frame would go.
+// that has rules runs without hardware here (TAP needs the kernel's multiq). It reads
+// the rules and applies them to frames, so that a test sees where a frame would go.
 
 enum { FAKE_FLOW_DEFAULT = -1, FAKE_FLOW_DROP = -2 };
 

@@ -104,7 +104,7 @@ static void store_open(const char *folder)
 	FUZZ_CHECK(query_store_open(&store, &settings) == 0);
 }
 
-// Port 1 is nobody's, and it is not tried again.
+// No server listens on port 1, and the sender does not try again.
 static void clickhouse_begin(void)
 {
 	char folder[128];

@@ -160,7 +160,7 @@ static bool engine_admits(struct frontend *, const union client_address *from, b
 	return from->any.sa_family != AF_INET || from->v4.sin_addr.s_addr != DENIED;
 }
 
-// what is ready on the loop
+// Runs the handlers that are ready on the loop.
 static void tcp_players_turn(void)
 {
 	FUZZ_CHECK(event_base_loop(loop_base(loop), EVLOOP_NONBLOCK) >= 0);

@@ -94,8 +94,9 @@ TEST_WITH(test_token, setup, teardown)
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
 }
 
-// A box without a battery clock boots in the past: what has expired for certain stays so during the
-// grace. Evidence that is wrong, of a clock that was ahead, keeps nothing from then on.
+// A box without a battery clock boots in the past. A token that has expired for certain stays
+// expired during the grace. Evidence that is wrong, of a clock that was ahead, keeps nothing from
+// then on.
 TEST_WITH(test_expired_for_certain, setup, teardown)
 {
 	const int64_t now_s = time(NULL);
