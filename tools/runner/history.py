@@ -5,10 +5,11 @@
 $WEIR_HISTORY, or weir/tests.tsv in $XDG_STATE_HOME (~/.local/state): columns COLUMNS, text without tabs. The line of a run has the
 tree `run` and the name of what was run (gate, long, steady). The file keeps its last LINES_MAX lines.
 
-usage: history.py slowest|again|runs [N]    (tools/results)
+usage: history.py slowest|dearest|again|runs [N]    (tools/results)
 """
 import os
 import pathlib
+import re
 import statistics
 import sys
 import typing
@@ -24,7 +25,7 @@ class Line(typing.NamedTuple):
     result: str    # OK, FAIL, TIMEOUT, SKIP, INTERRUPTED
     seconds: float
     tries: int
-    measured: str  # starved.Window of the first try
+    measured: str  # "CPU 1.5 s, " and starved.Window of the first try
 
 
 def path():
@@ -65,15 +66,28 @@ def last_seconds(lines):
     return {(line.tree, line.name): line.seconds for line in lines if line.result == "OK"}
 
 
-def slowest(lines, count):
+def cpu_s(line):
+    found = re.match(r"CPU ([0-9.]+) s", line.measured)
+    return float(found[1]) if found else None
+
+
+def most(lines, count, seconds_of):
     times = {}
     for line in lines:
-        if line.tree != "run" and line.result == "OK":
-            times.setdefault((line.tree, line.name), []).append(line.seconds)
+        if line.tree != "run" and line.result == "OK" and seconds_of(line) is not None:
+            times.setdefault((line.tree, line.name), []).append(seconds_of(line))
     order = sorted(times.items(), key=lambda item: -statistics.median(item[1][-10:]))
     yield "  median       last  times  test"
     for (tree, name), seconds in order[:count]:
         yield f"{statistics.median(seconds[-10:]):6.1f} s {seconds[-1]:8.1f} s {len(seconds):6}  {tree} {name}"
+
+
+def slowest(lines, count):
+    return most(lines, count, lambda line: line.seconds)
+
+
+def dearest(lines, count):
+    return most(lines, count, cpu_s)
 
 
 def again(lines, count):
@@ -102,7 +116,7 @@ def runs(lines, count):
 
 
 def main():
-    views = {"slowest": slowest, "again": again, "runs": runs}
+    views = {"slowest": slowest, "dearest": dearest, "again": again, "runs": runs}
     arguments = sys.argv[1:]
     if not arguments or arguments[0] not in views or len(arguments) > 2 or not all(a.isdigit() for a in arguments[1:]):
         print(f"usage: tools/results {'|'.join(views)} [N]", file=sys.stderr)

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import select
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,7 @@ class Result:
     result: str            # as history.Line
     seconds: float
     window: starved.Window
+    cpu_s: float = 0       # of CPU time, its children's included
     tries: int = 1
     said: list = dataclasses.field(default_factory=list)  # the checks that failed
 
@@ -89,7 +91,7 @@ class Run:
     def execute(self, test):
         """Runs it to its end: Result."""
         base = self.output / f"{test.tree}-{test.name} {test.on}".strip().replace(" ", "-")
-        begin = time.monotonic()
+        begin, cpu_s = time.monotonic(), 0
         result = "ERROR"
         with open(f"{base}.out", "wb") as out, open(f"{base}.err", "wb") as err:
             try:
@@ -98,9 +100,9 @@ class Run:
             except OSError as error:
                 err.write(f"{error}\n".encode())
             else:
-                result = self.wait(process, test.timeout)
+                result, cpu_s = self.wait(process, test.timeout)
         end = time.monotonic()
-        outcome = Result(test, result, end - begin, self.sampler.measured(begin, end))
+        outcome = Result(test, result, end - begin, self.sampler.measured(begin, end), cpu_s)
         texts = [pathlib.Path(f"{base}.{kind}").read_text(errors="replace") for kind in ("out", "err")]
         if outcome.failed:
             outcome.said = what_failed.capped({"result": result, "stdout": texts[0], "stderr": texts[1]})
@@ -108,14 +110,17 @@ class Run:
         return outcome
 
     def wait(self, process, timeout):
+        """(result as history.Line, seconds of CPU time) when it has ended; it is ended after `timeout` seconds, of which 0 is no limit."""
         with self.changed:
             self.sessions.add(process.pid)
         try:
-            status = process.wait(timeout if timeout > 0 else None)
-            return {0: "OK", 77: "SKIP"}.get(status, "INTERRUPTED" if self.stopped else "FAIL")
-        except subprocess.TimeoutExpired:
-            end_session(process)
-            return "TIMEOUT"
+            if not ended(process, timeout):
+                end_session(process)
+                return "TIMEOUT", 0
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            result = {0: "OK", 77: "SKIP"}.get(process.returncode, "INTERRUPTED" if self.stopped else "FAIL")
+            return result, usage.ru_utime + usage.ru_stime
         finally:
             with self.changed:
                 self.sessions.discard(process.pid)
@@ -225,7 +230,7 @@ class Run:
 
     def record(self, seconds, result):
         lines = [history.Line(self.start, self.commit, outcome.test.tree, outcome.test.name + (f" {outcome.test.on}" if outcome.test.on else ""),
-                              outcome.result, outcome.seconds, outcome.tries, str(outcome.window)) for outcome in self.results]
+                              outcome.result, outcome.seconds, outcome.tries, f"CPU {outcome.cpu_s:.1f} s, {outcome.window}") for outcome in self.results]
         history.append([*lines, history.Line(self.start, self.commit, "run", self.what, result, seconds, 1, "")])
 
     def summary(self, interrupted=False):
@@ -259,6 +264,17 @@ class Run:
         out(f"{sum(outcome.result == 'OK' for outcome in self.results)} passed, {len(failed) + len(self.broken)} failed, "
             f"{len(skipped) + len(self.left_out)} skipped")
         return good
+
+
+def ended(process, timeout):
+    """Whether a child ended, reaped or not, within `timeout` seconds; 0 waits without limit."""
+    fd = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(timeout * 1000 if timeout > 0 else None))
+    finally:
+        os.close(fd)
 
 
 def signal_session(session, number):

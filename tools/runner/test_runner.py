@@ -76,6 +76,13 @@ began = time.monotonic()
 time.sleep(0.1)
 same("a sampler measures a window as long as it was", True, 0.09 < sampler.measured(began, time.monotonic()).seconds < 5)
 
+# CPU time
+burn = f"'{sys.executable}' -c 'import time\nwhile time.process_time() < 0.3: pass'; true"
+work, _, _ = a_run([a_test("burns in a child", burn), a_test("sleeps", "sleep 0.01")])
+spent = {outcome.test.name: outcome.cpu_s for outcome in work.results}
+same("CPU time is a test's and its children's", (True, True), (spent["burns in a child"] >= 0.3, spent["sleeps"] < 0.3))
+same("the dearest come first", "burns in a child", list(history.dearest(history.read(), 2))[1].split("plain ")[1])
+
 # Results
 work, text, good = a_run([a_test("passes", "exit 0"), a_test("fails", "echo 'not ok 1 - x'; exit 1"), a_test("skips", "echo no root; exit 77"),
                           a_test("hangs", "sleep 60", timeout=0.2), a_test("is missing", "", command=["/nonexistent"])], {})
