@@ -5,46 +5,25 @@
 # of an included file, which is named.
 . "$(dirname "$0")/_init.sh"
 
-wanted=300 slowest=0 meant=0 several=0 parts=0
+wanted=300
 part=${config%/*}/conf.d/part.yaml
 # The socket is where the good file says.
 ctl() { "$WEIR_BUILD/tools/ctl/weirctl" -c $tmp/lab.yaml "$@"; }
 mkdir $tmp/broken
-# put FILE: it is the configuration, or the included file of it
-put() {
-	cp $tmp/plain.yaml $config && cp $tmp/part.yaml $part
-	case $1 in *.part) to=$part ;; *) to=$config ;; esac
-	cp "$1" $to
-}
-slower() { [ "$1" -le "$slowest" ] || slowest=$1; }
-# refuse FILE: it is refused, and says where
-refuse() {
-	local to
-	put "$1"
-	judges_speed && began=$(now_ms)
-	if ctl --json config apply >$tmp/refused.json 2>$tmp/refused.err; then
-		echo "$1 is accepted"
-		return 1
-	fi
-	judges_speed && slower $(($(now_ms) - began))
-	jq -e --arg place " \\(($config|$part):[0-9]+:[0-9]+\\)" --arg to "($to:" '.errors | length > 0 and any(.[]; contains($to)) and
-		all(.[]; test($place) or test("^and [0-9]+ more errors$"))' $tmp/refused.json >/dev/null ||
-		{ echo "$1:"; cat $tmp/refused.json; return 1; }
-	[ $to = $config ] || parts=$((parts + 1))
-	! grep -q 'did you mean' $tmp/refused.json || meant=$((meant + 1))
-	! jq -e '.errors | map(select(test(":[0-9]+:[0-9]+\\)"))) | length > 1' $tmp/refused.json >/dev/null || several=$((several + 1))
+drive() { $python "$smoke_dir/rig/broken_drive.py" "$@"; }
+files=("$config" "$part" "$tmp/plain.yaml" "$tmp/part.yaml")
+broken_find() { # what a check accepts is not broken
+	$python "$smoke_dir/rig/broken_configs.py" $tmp/plain.yaml $tmp/part.yaml $tmp/broken 450 &&
+		drive find $tmp/broken $wanted "${files[@]}" "$WEIR_BUILD/tools/ctl/weirctl" -c "$config" config check
 }
 refuse_all() {
-	local file
-	for file in $tmp/broken/*; do refuse "$file" || return; done
+	drive refuse $tmp/broken "${files[@]}" "$WEIR_BUILD/tools/ctl/weirctl" -c $tmp/lab.yaml --json config apply >$tmp/refused || { cat $tmp/refused && return 1; }
 }
-broken_find() { # what a check accepts is not broken
-	local file n=0
-	$python "$smoke_dir/rig/broken_configs.py" $tmp/plain.yaml $tmp/part.yaml $tmp/broken 450 || return
-	for file in $tmp/broken/*; do
-		put "$file"
-		if [ $n -ge $wanted ] || weirctl config check >/dev/null 2>&1; then rm "$file"; else n=$((n + 1)); fi
-	done
+# refuse FILE: an apply of it, or of a part if it is one, which is refused
+refuse() {
+	cp $tmp/plain.yaml $config && cp $tmp/part.yaml $part
+	case $1 in *.part) cp "$1" $part ;; *) cp "$1" $config ;; esac
+	! ctl --json config apply >$tmp/refused.json 2>$tmp/refused.err || { echo "$1 is accepted" && return 1; }
 }
 # all_at_once FILE ERROR...: one apply names each of these errors, and no other one
 all_at_once() {
@@ -99,6 +78,7 @@ asked_before=$(wc -l <$tmp/up.log)
 load &
 load=$!
 said_lines=60 check "each is refused in under 1 s, with line and column" refuse_all
+read -r meant several parts slowest <$tmp/refused
 check "some with the word that was meant" test $meant -gt 50
 check "some with several errors" test $several -gt 25
 check "some of an included file, which is named" test $parts -gt 80
