@@ -234,6 +234,8 @@ check "it answers as edited" eventually nas
 check "a backup" inside weirctl backup /backup.tar
 state=$(ls "$debian/var/lib/weir" | wc -l)
 check "there is state to keep" test "$state" -gt 0
+card=weir-nic@0000:ff:00.0.service # that each boot binds
+ln -s /lib/systemd/system/weir-nic@.service "$debian/etc/systemd/system/multi-user.target.wants/$card"
 check "remove" apt remove weir
 check "no process is left" eval '! pgrep -x "weir-dataplane|weir-controlplan"'
 same "no interface" '' "$(ls /sys/class/net | grep -E 'wt0|weir0')"
@@ -241,6 +243,7 @@ same "nothing in memory" '' "$(ls -d "$debian"/run/weir /dev/shm/* "$debian"/dev
 check "the configuration is kept" grep -qx '# edited here' "$debian/etc/weir/weir.yaml"
 same "so is the state" "$state" "$(ls "$debian/var/lib/weir" | wc -l)"
 check "installed again it answers" eval 'apt install /weir.deb && eventually answers'
+check "its card is bound again" grep -q " start $card" "$calls"
 check "with the edited configuration" grep -qx '# edited here' "$debian/etc/weir/weir.yaml"
 check "purge" apt purge weir
 same "nothing is left" '' "$(find "$debian" -xdev -name '*weir*' ! -name 'weir*.deb' ! -path "$debian/usr/local/*")"
