@@ -27,7 +27,8 @@ enum { WAIT_MS = 60000, SHOWN_MAX = 80 };
 struct check {
 	struct updates *updates;
 	uint64_t generation; // generation of the settings
-	bool is_fetch;       // false: the job reads the stored file
+	bool is_fetch;       // false: the job only reads the stored file
+	bool is_read;        // the stored file was read, or there is none
 	bool has_former;     // `file` is the last good file, until a newer one replaces it
 	struct update_file file;
 	enum update_fault fault;
@@ -53,7 +54,7 @@ struct updates {
 	struct check *settings; // copied for each job; NULL: `check` is false
 	uint32_t interval_s, jitter_s;
 	unsigned failures; // fetches in a row that brought no file
-	bool has_file;
+	bool is_read, has_file;
 	struct update_file file; // the last good file
 	char event_for[UPDATE_VERSION_MAX + 1];
 	enum update_fault last;
@@ -70,18 +71,23 @@ static bool body_take(void *arg, const char *bytes, size_t len)
 	return true;
 }
 
-// Reads the stored file, if it exists and is signed with this key.
-static void stored_read(struct check *c)
+// Reads the stored file, if it exists and is signed with this key. -errno: it cannot be read, so
+// nobody knows whether another file is older.
+static int stored_read(struct check *c)
 {
 	char why[UPDATE_WHY_MAX];
 	int fd = own_file_open(c->path, O_RDONLY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	const ssize_t n = read(fd, c->bytes, sizeof(c->bytes));
-	close(fd);
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
+	const ssize_t n = fd < 0 ? 0 : read(fd, c->bytes, sizeof(c->bytes));
+	const int err = n < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	c->is_read = err == 0;
 	c->has_former =
 		n > 0
 		&& update_file_read(c->bytes, (size_t)n, c->key, &c->file, why) == UPDATE_GOOD;
+	return err;
 }
 
 static void file_take(struct check *c)
@@ -105,10 +111,14 @@ static int check_work(void *arg, const _Atomic bool *stop)
 {
 	struct check *c = arg;
 	struct list_fetch_result got;
-	if (!c->is_fetch) {
-		stored_read(c);
-		return 0;
+	const int unread = c->is_read ? 0 : stored_read(c);
+	if (unread) {
+		c->fault = UPDATE_FAILED;
+		snprintf(c->why, sizeof(c->why), "no fetch: %.200s cannot be read: %s", c->path,
+			strerror(-unread));
 	}
+	if (unread || !c->is_fetch)
+		return 0;
 	c->request.url = c->url;
 	c->request.servers = c->servers;
 	c->request.server_count = c->server_count;
@@ -210,6 +220,7 @@ static void check_done(void *arg, int err)
 		snprintf(u->status.version, sizeof(u->status.version), "%s", u->file.text);
 	}
 	u->has_file = c->has_former;
+	u->is_read = c->is_read;
 	if (c->is_fetch) {
 		fetch_took(u, c);
 	} else {
@@ -229,6 +240,7 @@ static void check_begin(struct updates *u, bool is_fetch)
 	if (c) {
 		memcpy(c, u->settings, size);
 		c->is_fetch = is_fetch;
+		c->is_read = u->is_read;
 		c->has_former = u->has_file;
 		c->file = u->file;
 		rc = job_runner_start(u->runner, 0, check_work, check_done, c);
@@ -315,7 +327,7 @@ void updates_configure(struct updates *u, const struct config *c,
 	if (is_same)
 		return;
 	(void)event_del(u->timer);
-	u->has_file = false;
+	u->has_file = u->is_read = false;
 	u->failures = 0;
 	u->last = UPDATE_GOOD;
 	u->event_for[0] = '\0';

@@ -7,8 +7,9 @@
 // A helper thread fetches by list_update.h, within the bounds that blocking.update has for lists:
 // UPDATE_FILE_MAX bytes, one request without a version, a validator or a cookie. A good file is
 // stored unchanged as <state_directory>/update, so that the notice survives a restart and no older
-// file is accepted. With another key the stored file counts as absent. Failed fetches are repeated
-// after UPDATES_AGAIN_S, twice that, and so on up to `updates.interval`.
+// file is accepted; while it cannot be read, each fetch fails before it asks. With another key the
+// stored file counts as absent. Failed fetches are repeated after UPDATES_AGAIN_S, twice that, and
+// so on up to `updates.interval`.
 //
 // The service loop's thread. Memory: 8 KiB while a fetch runs, and that of libcurl.
 

@@ -190,6 +190,34 @@ TEST_WITH(a_restart_keeps_the_notice_and_refuses_older_files, start, stop)
 	assert_non_null(strstr(status.why, "before a former file"));
 }
 
+// A disk that fails once must not bring back an older file.
+TEST_WITH(a_stored_file_that_cannot_be_read_stops_the_fetch, start, stop)
+{
+	const struct update_key k = update_key_make();
+	char path[FOLDER_MAX + 16], aside[FOLDER_MAX + 16];
+	snprintf(path, sizeof(path), "%s/update", own_folder);
+	snprintf(aside, sizeof(aside), "%s/aside", own_folder);
+	serve(&k, "9.0.0", 60);
+	fetch(&k);
+	updates_close(updates);
+	assert_int_equal(updates_open(&updates, loop, events), 0);
+	assert_int_equal(rename(path, aside), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	serve(&k, "8.9.9", 30);
+	fetch_again(&k);
+	assert_int_equal(status.results[UPDATE_FAILED], 1);
+	assert_non_null(strstr(status.why, "/update cannot be read: Operation not permitted"));
+	assert_string_equal(status.version, "");
+	assert_in_range(
+		status.next_unix_s - status.tried_unix_s, UPDATES_AGAIN_S, UPDATES_AGAIN_S + 60);
+	assert_int_equal(http.requests, 1);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rename(aside, path), 0);
+	fetch_again(&k);
+	assert_int_equal(status.results[UPDATE_OLDER], 1);
+	assert_string_equal(status.version, "9.0.0");
+}
+
 TEST_WITH(another_key_forgets_the_former_file, start, stop)
 {
 	const struct update_key k = update_key_make(), other = update_key_make();
