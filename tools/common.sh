@@ -9,6 +9,9 @@ die() {
 	exit 1
 }
 
+# lock_open NAME: descriptor 9, on a file that only root can open. In /run/lock any user could make it, and hold the lock.
+lock_open() { (umask 077 && : >>"/run/$1") && exec 9>>"/run/$1"; }
+
 # Root may build what another user checked out.
 in_git() { git -c safe.directory='*' -C "$weir_root" "$@"; }
 
