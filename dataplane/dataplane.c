@@ -262,16 +262,9 @@ static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 		if (!c->ports[i].exception[0])
 			continue;
 		rc = exception_addr_apply(c->ports[i].exception, c->addresses, c->own_count, why);
-		int marked =
-			rc ? 0 : exception_left_mark(c->ports[i].exception, dp->paths.instance);
-		if (marked)
-			log_warning("exception interface %s: alias not set (%s); remove the "
-				    "interface by hand when unused",
-				c->ports[i].exception,
-				marked == -EEXIST    ? "it has one"
-				: marked == -EBADMSG ? "the one that it has cannot be read"
-						     : strerror(-marked));
 	}
+	if (rc == 0)
+		(void)exception_left_mark(c, dp->paths.instance);
 	return rc;
 }
 

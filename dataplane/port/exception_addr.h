@@ -16,11 +16,12 @@ enum { EXCEPTION_WHY_MAX = 256 };
 ATTR_MUST_CHECK int exception_addr_apply(const char *interface, const struct ip_address *addresses,
 	unsigned count, char why[EXCEPTION_WHY_MAX]);
 
-// Exception interfaces that outlive their configuration. weir makes them persistent, so one that no
-// port names any more would stay with its addresses, and with a route ahead of the real one: TCP
-// and misses would go into it. Each interface bears a mark, its alias (`ip link show`), which says
-// that it is weir's, and the identity of its weir (shm_paths.instance): two weirs may share a
-// network namespace. Start-up only; needs CAP_NET_ADMIN.
+// TAP interfaces that outlive their configuration: exceptions and those of TAP ports. weir makes
+// them persistent, so one that no port names any more would stay with its addresses, and with a
+// route ahead of the real one: TCP and misses would go into it. Each interface bears a mark, its
+// alias (`ip link show`), which says that it is weir's, and the identity of its weir
+// (shm_paths.instance): two weirs may share a network namespace. A removal of the package deletes
+// what bears the mark. Start-up only; needs CAP_NET_ADMIN.
 
 // Is a process attached to an interface that a TAP of `dp` would have: an exception, or the one of
 // a TAP port? Two data planes would share its frames, and the second one's MAC address would stay.
@@ -31,9 +32,9 @@ ATTR_MUST_CHECK int exception_free(const struct config_dataplane *dp, char why[E
 // every worker: -EBUSY if one has more.
 ATTR_MUST_CHECK int exception_alone(const struct config_dataplane *dp, char why[EXCEPTION_WHY_MAX]);
 
-// Marks the interface as an exception interface of that weir. -EEXIST: it has an alias that no weir
-// gave, -EBADMSG: its alias cannot be read; either stays; or -errno.
-ATTR_MUST_CHECK int exception_left_mark(const char *interface, uint64_t instance);
-// Deletes those with the mark of this weir that are no exception of `dp`, and says so in the log.
-// How many.
+// Marks the TAP interfaces of `dp` as those of that weir. How many; the log says why another one is
+// not: it has an alias that no weir gave, or one that cannot be read, and keeps it.
+unsigned exception_left_mark(const struct config_dataplane *dp, uint64_t instance);
+// Deletes those with the mark of this weir that `dp` does not have, and says so in the log. How
+// many.
 unsigned exception_left_remove(const struct config_dataplane *dp, uint64_t instance);

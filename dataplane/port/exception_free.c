@@ -102,7 +102,8 @@ static bool is_foreign(const char *alias)
 	return alias[0] && strncmp(alias, EXCEPTION_MARK, strlen(EXCEPTION_MARK)) != 0;
 }
 
-int exception_left_mark(const char *interface, uint64_t instance)
+// -EEXIST: it has an alias that no weir gave, -EBADMSG: its alias cannot be read; either stays.
+static int link_mark(const char *interface, uint64_t instance)
 {
 	char mark[EXCEPTION_ALIAS];
 	struct exception_link link;
@@ -121,44 +122,6 @@ int exception_left_mark(const char *interface, uint64_t instance)
 	close(fd);
 	return rc;
 }
-
-static bool is_wanted(const struct config_dataplane *dp, const char *interface)
-{
-	for (unsigned i = 0; i < dp->port_count; i++) {
-		if (strcmp(dp->ports[i].exception, interface) == 0)
-			return true;
-	}
-	return false;
-}
-
-unsigned exception_left_remove(const struct config_dataplane *dp, uint64_t instance)
-{
-	char mark[EXCEPTION_ALIAS];
-	unsigned removed = 0;
-	uint32_t sequence = 1;
-	struct if_nameindex *all = if_nameindex();
-	int fd = rtnetlink_open();
-	mark_of(instance, mark);
-	for (const struct if_nameindex *i = all; fd >= 0 && i && i->if_index; i++) {
-		if (is_wanted(dp, i->if_name) || !is_marked(fd, i->if_index, mark, sequence++))
-			continue;
-		struct rtnetlink_request r = exception_link_request(i->if_index, RTM_DELLINK);
-		int rc = rtnetlink_transact(fd, &r, sequence++);
-		if (rc)
-			log_warning("exception interface %s is unused and could not be removed: %s",
-				i->if_name, strerror(-rc));
-		else
-			log_info("exception interface %s is unused: removed", i->if_name);
-		removed += rc == 0;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (all)
-		if_freenameindex(all);
-	return removed;
-}
-
-enum { TRIES = 10, TRY_NS = 100000000 };
 
 struct taps {
 	unsigned count;
@@ -191,6 +154,63 @@ static struct taps taps_of(const struct config_dataplane *dp)
 	}
 	return t;
 }
+
+unsigned exception_left_mark(const struct config_dataplane *dp, uint64_t instance)
+{
+	const struct taps t = taps_of(dp);
+	unsigned marked = 0;
+	for (unsigned i = 0; i < t.count; i++) {
+		const int rc = link_mark(t.of[i].name, instance);
+		if (rc)
+			log_warning("interface %s: alias not set (%s); remove the interface by "
+				    "hand when unused",
+				t.of[i].name,
+				rc == -EEXIST    ? "it has one"
+				: rc == -EBADMSG ? "the one that it has cannot be read"
+						 : strerror(-rc));
+		marked += rc == 0;
+	}
+	return marked;
+}
+
+static bool is_wanted(const struct taps *t, const char *interface)
+{
+	for (unsigned i = 0; i < t->count; i++) {
+		if (strcmp(t->of[i].name, interface) == 0)
+			return true;
+	}
+	return false;
+}
+
+unsigned exception_left_remove(const struct config_dataplane *dp, uint64_t instance)
+{
+	const struct taps t = taps_of(dp);
+	char mark[EXCEPTION_ALIAS];
+	unsigned removed = 0;
+	uint32_t sequence = 1;
+	struct if_nameindex *all = if_nameindex();
+	int fd = rtnetlink_open();
+	mark_of(instance, mark);
+	for (const struct if_nameindex *i = all; fd >= 0 && i && i->if_index; i++) {
+		if (is_wanted(&t, i->if_name) || !is_marked(fd, i->if_index, mark, sequence++))
+			continue;
+		struct rtnetlink_request r = exception_link_request(i->if_index, RTM_DELLINK);
+		int rc = rtnetlink_transact(fd, &r, sequence++);
+		if (rc)
+			log_warning("interface %s is unused and could not be removed: %s",
+				i->if_name, strerror(-rc));
+		else
+			log_info("interface %s is unused: removed", i->if_name);
+		removed += rc == 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (all)
+		if_freenameindex(all);
+	return removed;
+}
+
+enum { TRIES = 10, TRY_NS = 100000000 };
 
 static int busy(const char *interface, const char *alias, char why[EXCEPTION_WHY_MAX])
 {

@@ -63,8 +63,21 @@ same "also where the configuration is refused" \
 	'start weir-nic@0000:03:00.0.service start weir-nic@0000:04:00.1.service start weir-announce.service' "$(units)"
 rm "$dir/bin/refuse"
 
+# Interfaces with weir's mark alone: wt0 is also NetBird's.
+mkdir -p "$dir/run/weir/control"
+echo '00000000000000ab 1 2' >"$dir/run/weir/instance"
+for of in "wt0=" "wt1=weir exception of 00000000000000ab" "weir0=weir exception of 00000000000000ab" "weir1=weir exception of 00000000000000cd" "lo="; do
+	mkdir "$dir/sys/class/net/${of%%=*}"
+	: >"$dir/sys/class/net/${of%%=*}/tun_flags"
+	echo "${of#*=}" >"$dir/sys/class/net/${of%%=*}/ifalias"
+done
+call postrm remove
+same "a removal deletes this weir's interfaces" 'ip link delete weir0 ip link delete wt1' "$(grep '^ip' "$dir/said" | xargs)"
+same "and its shared memory" 1 "$([ -e "$dir/run/weir" ]; echo $?)"
+: >"$dir/said"
 call postrm purge
-same "after a purge no card starts at boot" weir-announce.service "$(ls "$wants")"
+same "a purge knows of none" '' "$(grep '^ip' "$dir/said")"
+same "and starts no card at boot" weir-announce.service "$(ls "$wants")"
 same "and nothing is learned" 1 "$([ -e "$dir/var/lib/weir" ]; echo $?)"
 [ $bad = 0 ] || cat "$dir/printed"
 [ $bad = 0 ]

@@ -119,13 +119,14 @@ TEST(says_what_is_wrong)
 TEST(removes_what_is_left_of_an_earlier_configuration)
 {
 	need_namespace();
-	char name[] = "xtest0", none[] = "";
+	char name[] = "xtest0", none[] = "", other[] = "xnone";
 	struct config_dataplane with = {.port_count = 1, .ports = {{.exception = name}}},
+				gone = {.port_count = 1, .ports = {{.exception = other}}},
 				without = {.port_count = 1, .ports = {{.exception = none}}};
 	assert_int_equal(exception_left_remove(&without, 7), 0); // no mark
-	assert_int_equal(exception_left_mark("xtest0", 7), 0);
-	assert_int_equal(exception_left_mark("xtest0", 7), 0);
-	assert_int_equal(exception_left_mark("xnone", 7), -EINVAL);
+	assert_int_equal(exception_left_mark(&with, 7), 1);
+	assert_int_equal(exception_left_mark(&with, 7), 1);
+	assert_int_equal(exception_left_mark(&gone, 7), 0);
 	assert_int_equal(exception_left_remove(&with, 7), 0);
 	assert_int_equal(exception_left_remove(&without, 8), 0);
 	assert_int_not_equal(if_nametoindex("xtest0"), 0);
@@ -138,21 +139,39 @@ static bool has_alias(const char *alias)
 	return system(text_from("ip link show xtest0 | grep -q 'alias %s$'", alias)) == 0;
 }
 
+// The interface of a TAP port outlives the data plane as well. Another program's has no mark.
+TEST(marks_the_interface_of_a_tap_port)
+{
+	need_namespace();
+	char none[] = "", device[] = "net_tap0,iface=xtest0,persist";
+	const struct config_dataplane with = {.port_count = 1,
+					      .ports = {{.device = device, .exception = none}}},
+				      without = {.port_count = 1, .ports = {{.exception = none}}};
+	assert_int_equal(system("ip tuntap add xtest0 mode tap"), 0);
+	assert_int_equal(exception_left_remove(&without, 7), 0);
+	assert_int_equal(exception_left_mark(&with, 7), 1);
+	assert_true(has_alias("weir exception of 0000000000000007"));
+	assert_int_equal(exception_left_remove(&with, 7), 0);
+	assert_int_equal(exception_left_remove(&without, 7), 1);
+	assert_int_equal(if_nametoindex("xtest0"), 0);
+}
+
 // An operator may have named the interface. Such a name stays, and the interface with it.
 TEST(keeps_the_alias_of_an_operator)
 {
 	need_namespace();
-	char none[] = "";
-	struct config_dataplane without = {.port_count = 1, .ports = {{.exception = none}}};
+	char name[] = "xtest0", none[] = "";
+	struct config_dataplane with = {.port_count = 1, .ports = {{.exception = name}}},
+				without = {.port_count = 1, .ports = {{.exception = none}}};
 	assert_int_equal(system("ip tuntap add xtest0 mode tap"), 0);
 	assert_int_equal(system("ip link set xtest0 alias 'uplink of weir'"), 0);
-	assert_int_equal(exception_left_mark("xtest0", 7), -EEXIST);
+	assert_int_equal(exception_left_mark(&with, 7), 0);
 	assert_true(has_alias("uplink of weir"));
 	assert_int_equal(exception_left_remove(&without, 7), 0);
 	// Without it, and from a weir that had another identity, the interface is taken.
 	assert_int_equal(system("ip link set xtest0 alias ''"), 0);
-	assert_int_equal(exception_left_mark("xtest0", 8), 0);
-	assert_int_equal(exception_left_mark("xtest0", 7), 0);
+	assert_int_equal(exception_left_mark(&with, 8), 1);
+	assert_int_equal(exception_left_mark(&with, 7), 1);
 	assert_true(has_alias("weir exception of 0000000000000007"));
 	assert_int_equal(exception_left_remove(&without, 7), 1);
 }
@@ -161,12 +180,14 @@ TEST(keeps_the_alias_of_an_operator)
 TEST(keeps_an_alias_that_it_cannot_read)
 {
 	need_namespace();
+	char name[] = "xtest0";
+	const struct config_dataplane with = {.port_count = 1, .ports = {{.exception = name}}};
 	assert_int_equal(system("ip tuntap add xtest0 mode tap"), 0);
 	assert_int_equal(system("ip link set xtest0 alias 'uplink of weir'"), 0);
 	assert_int_equal(system("for i in $(seq 101 300); do echo link property add dev xtest0"
 				" altname $(printf \"x$i%0100d\" 0); done | ip -batch -"),
 		0);
-	assert_int_equal(exception_left_mark("xtest0", 7), -EBADMSG);
+	assert_int_equal(exception_left_mark(&with, 7), 0);
 	assert_true(has_alias("uplink of weir"));
 	assert_int_equal(system("ip link del xtest0"), 0);
 }
@@ -195,7 +216,7 @@ TEST(a_tap_that_a_process_has_is_not_free)
 		.port_count = 1, .ports = {{.device = other, .exception = none}}};
 	assert_int_equal(exception_free(&of[0], why), 0); // before it is made
 	assert_int_equal(system("ip tuntap add xtest0 mode tap multi_queue"), 0);
-	assert_int_equal(exception_left_mark("xtest0", 7), 0);
+	assert_int_equal(exception_left_mark(&of[1], 7), 1);
 	assert_int_equal(exception_free(&of[0], why), 0);
 	int fd = attach();
 	for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
