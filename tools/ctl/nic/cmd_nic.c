@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/own_file.h>
 
 static const char *last_part(const char *path)
 {
@@ -596,11 +597,104 @@ static int bind_back(struct nic_bind *b, const char *driver)
 	return CTL_OK;
 }
 
+// The card that each boot is to bind, by its MAC address: another card may be at its PCI address
+// when cards were added or moved. One file for each address, with the MAC address as its line.
+#define NIC_CARDS "/etc/weir/nic"
+
+enum { MAC_TEXT_MAX = 18 };
+
+// Reads the MAC address that the card itself has. "": the kernel has no interface for it, or
+// someone gave that another address.
+static void mac_read(const char *pci, char out[MAC_TEXT_MAX])
+{
+	char interface[IF_NAMESIZE], type[NIC_WORD_MAX];
+	*out = '\0';
+	interface_read(pci, interface);
+	if (*interface && sysroot_line(type, sizeof(type), "/sys/class/net/%s/addr_assign_type", interface) == 0
+		&& strcmp(type, "0") == 0)
+		(void)sysroot_line(out, MAC_TEXT_MAX, "/sys/class/net/%s/address", interface);
+}
+
+// Keeps the MAC address for the next boots. "" keeps what there is, as a card that is bound has no
+// interface. Needs root. False, with `why`.
+static bool mac_keep(const char *pci, const char *mac, char why[NIC_WHY_MAX])
+{
+	char path[SYSROOT_PATH_MAX];
+	if (!*mac)
+		return true;
+	(void)mkdir(sysroot_path(path, "/etc/weir"), 0755);
+	(void)mkdir(sysroot_path(path, NIC_CARDS), 0755);
+	int fd = own_file_make(sysroot_path(path, NIC_CARDS "/%s", pci), 0644);
+	if (fd >= 0 && dprintf(fd, "%s\n", mac) > 0 && close(fd) == 0)
+		return true;
+	why_set(why, "cannot keep its MAC address in " NIC_CARDS "/%s: %s", pci,
+		strerror(fd < 0 ? -fd : errno));
+	return false;
+}
+
+// Finds the device whose card has this MAC address. "": the kernel shows no such card.
+static void mac_find(const char *mac, char pci[PCI_NAME_MAX])
+{
+	struct nic_device *devices = calloc(NIC_DEVICES_MAX, sizeof(*devices));
+	char other[MAC_TEXT_MAX];
+	unsigned count = devices ? nic_device_list(devices, NIC_DEVICES_MAX) : 0;
+	*pci = '\0';
+	for (unsigned i = 0; i < count && !*pci; i++) {
+		mac_read(devices[i].pci, other);
+		if (strcmp(other, mac) == 0)
+			snprintf(pci, PCI_NAME_MAX, "%s", devices[i].pci);
+	}
+	free(devices);
+}
+
+// The card that each boot is to bind at this address, in words, and where it is now; "": not known.
+static void card_describe(const char *pci, char mac[MAC_TEXT_MAX], char out[NIC_WHY_MAX])
+{
+	char at[PCI_NAME_MAX];
+	*out = '\0';
+	if (sysroot_line(mac, MAC_TEXT_MAX, NIC_CARDS "/%s", pci) != 0 || !*mac)
+		return;
+	mac_find(mac, at);
+	why_set(out, "each boot is to bind the card %s, which is %s%s", mac,
+		*at ? "at " : "not to be seen", at);
+}
+
+// Waits for an interface of the card: at boot its driver may come later than this program.
+static void interface_wait(const char *pci)
+{
+	char interface[IF_NAMESIZE];
+	for (unsigned i = 0; i < TRIES; i++) {
+		interface_read(pci, interface);
+		if (*interface)
+			return;
+		nanosleep(&(struct timespec){.tv_nsec = TRY_MS * 1000000L}, NULL);
+	}
+}
+
+// Is another card at the address than the one that each boot is to bind? With `why`.
+static bool is_other_card(const char *pci, char why[USE_MAX])
+{
+	char kept[MAC_TEXT_MAX] = "", mac[MAC_TEXT_MAX], card[NIC_WHY_MAX];
+	card_describe(pci, kept, card);
+	if (!*card)
+		return false;
+	interface_wait(pci);
+	mac_read(pci, mac);
+	if (!*mac || strcmp(mac, kept) == 0)
+		return false;
+	snprintf(why, USE_MAX,
+		"another card is there, %s; %s (`weirctl nic bind %s` takes this one, at each boot "
+		"too, `weirctl nic forget %s` neither)",
+		mac, card, pci, pci);
+	return true;
+}
+
 enum { SYSTEMCTL_MS = 30000 };
 
 // Enables or disables the unit that repeats the bind at each boot. Needs root. False, with `why`.
 static bool unit_enable(const char *pci, bool enable, char why[NIC_WHY_MAX])
 {
+	char path[SYSROOT_PATH_MAX];
 	char unit[NIC_WORD_MAX];
 	const char *verb = enable ? "enable" : "disable";
 	snprintf(unit, sizeof(unit), "weir-nic@%s.service", pci);
@@ -610,6 +704,8 @@ static bool unit_enable(const char *pci, bool enable, char why[NIC_WHY_MAX])
 		return false;
 	}
 	int rc = program_run(args, SYSTEMCTL_MS);
+	if (rc == 0 && !enable)
+		(void)unlink(sysroot_path(path, NIC_CARDS "/%s", pci));
 	if (rc == 0)
 		return true;
 	if (rc > 0)
@@ -757,20 +853,35 @@ static int boot_set(
 	return ctl_fail(b->c, "%s has the driver %s until the next boot: %s", pci, b->to, why);
 }
 
+// Says where the card is that each boot is to bind at an address without a device.
+static int device_missing(struct ctl *c, const char *why)
+{
+	char pci[PCI_NAME_MAX], mac[MAC_TEXT_MAX], card[NIC_WHY_MAX] = "";
+	if (pci_name_parse(c->operand, pci))
+		card_describe(pci, mac, card);
+	return ctl_fail(c, "%s%s%s", why, *card ? "; " : "", card);
+}
+
 static int cmd_nic_bind(struct ctl *c)
 {
 	const char *driver = c->type ? c->type : NIC_VFIO;
 	struct nic_bind b = {.c = c};
-	char why[NIC_WHY_MAX], note[NOTE_MAX], obstacles[USE_MAX];
+	char why[NIC_WHY_MAX], note[NOTE_MAX], obstacles[USE_MAX], mac[MAC_TEXT_MAX];
 	if (!nic_device_find(c->operand, &b.device, why))
-		return ctl_fail(c, "%s", why);
+		return device_missing(c, why);
 	bool is_bound = strcmp(b.device.driver, driver) == 0;
 	obstacles_find(&b.device, obstacles);
 	if (!is_bound && obstacles[0] && !c->force)
 		return ctl_fail(
 			c, "%s: %s (--force binds it all the same)", b.device.pci, obstacles);
+	if (!is_bound && c->once && !c->force && is_other_card(b.device.pci, obstacles))
+		return ctl_fail(c, "%s: %s", b.device.pci, obstacles);
+	mac_read(b.device.pci, mac); // a bind takes the interface
 	if (bind_to(&b, driver) != CTL_OK || boot_set(&b, true, obstacles, note) != CTL_OK)
 		return CTL_FAILED;
+	if (!c->once && !c->dry_run && nic_unit_is_enabled(b.device.pci)
+		&& !mac_keep(b.device.pci, mac, why))
+		return ctl_fail(c, "%s: each boot binds it, but weir %s", b.device.pci, why);
 	result_print(&b, b.to, note);
 	if (!c->json && !c->dry_run && !is_bound)
 		printf("weir.yaml: dataplane.ports: [{device: \"%s\", exception: weir0}]\n",
@@ -802,7 +913,7 @@ static int cmd_nic_unbind(struct ctl *c)
 static int unit_change(struct ctl *c, bool enable)
 {
 	struct nic_device d;
-	char why[NIC_WHY_MAX], group[USE_MAX] = "";
+	char why[NIC_WHY_MAX], group[USE_MAX] = "", mac[MAC_TEXT_MAX] = "";
 	// The device of a forgotten bind may be gone from the machine.
 	bool is_there = nic_device_find(c->operand, &d, why);
 	if (!is_there && (enable || !pci_name_parse(c->operand, d.pci)))
@@ -811,7 +922,9 @@ static int unit_change(struct ctl *c, bool enable)
 		group_find(&d, group);
 	if (*group)
 		return ctl_fail(c, "%s: each boot would refuse it: %s", d.pci, group);
-	if (!unit_enable(d.pci, enable, why))
+	if (enable)
+		mac_read(d.pci, mac);
+	if (!unit_enable(d.pci, enable, why) || !mac_keep(d.pci, mac, why))
 		return ctl_fail(c, "%s", why);
 	if (c->json) {
 		struct json_doc *doc = json_doc_new();

@@ -249,6 +249,46 @@ want 1 '0000:03:00.0.service` ends with status 5' bind lan0
 driver_is 0000:03:00.0 vfio-pci
 want 0 'vfio-pci -> fake_e1000' unbind lan0
 
+# Each boot binds the card that it was told of, not another one at its address.
+mac() { # INTERFACE MAC [TYPE]
+	echo "$2" >"$sys/class/net/$1/address" && echo "${3:-0}" >"$sys/class/net/$1/addr_assign_type"
+}
+rm "$dir/refuse"
+mac lan0 02:00:00:00:00:01
+want 0 'each boot binds it again' bind lan0
+kept() { # MAC
+	local has
+	has=$(cat "$dir/etc/weir/nic/0000:03:00.0" 2>/dev/null)
+	[ "$has" = "$1" ] && return
+	bad=$((bad + 1))
+	echo "not ok: kept is '$has', wanted '$1'"
+}
+kept 02:00:00:00:00:01
+want 0 'vfio-pci -> fake_e1000' unbind --once 03:00.0
+want 0 'fake_e1000 -> vfio-pci' bind --once 03:00.0
+want 0 'vfio-pci -> fake_e1000' unbind --once 03:00.0
+mac lan0 02:00:00:00:00:02
+want 1 '0000:03:00.0: another card is there, 02:00:00:00:00:02; each boot is to bind the card 02:00:00:00:00:01, which is not to be seen' \
+	bind --once 03:00.0
+driver_is 0000:03:00.0 fake_e1000
+mac lan12 02:00:00:00:00:01
+want 1 'the card 02:00:00:00:00:01, which is at 0000:11:00.0 (`weirctl nic bind 0000:03:00.0` takes this one' bind --once 03:00.0
+mv "$pci/devices/0000:03:00.0" "$dir/gone"
+want 1 'no PCI device 0000:03:00.0; each boot is to bind the card 02:00:00:00:00:01, which is at 0000:11:00.0' bind --once 03:00.0
+mv "$dir/gone" "$pci/devices/0000:03:00.0"
+mac lan0 02:00:00:00:00:03 3 # set by hand: says nothing of the card
+want 0 'fake_e1000 -> vfio-pci' bind --once 03:00.0
+want 0 'vfio-pci -> fake_e1000' unbind --once 03:00.0
+mac lan0 02:00:00:00:00:02
+want 0 'fake_e1000 -> vfio-pci' bind 03:00.0
+kept 02:00:00:00:00:02
+want 0 'no longer bound at boot' unbind 03:00.0
+kept ''
+want 0 'each boot binds it' remember 03:00.0
+kept 02:00:00:00:00:02
+want 0 'no longer' forget 03:00.0
+kept ''
+
 # A data plane of a user of its own gets the node of the group.
 echo 'weir-dp:x:4711:4712::/nonexistent:/usr/sbin/nologin' >"$dir/etc/passwd"
 want 1 'cannot be given to the user weir-dp: No such file' bind --once lan0
