@@ -4,6 +4,7 @@
 and nothing else. usage: test_release.py ROOT"""
 
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -87,8 +88,11 @@ class Case(unittest.TestCase):
     def tag(self, version, *how):
         self.git("tag", *how, f"v{version}")
 
+    def bill(self, suite, arch):
+        return json.dumps({"of": f"{suite} {arch}", "packages": [{"sourceInfo": "git commit " + self.git("rev-parse", "HEAD").strip()}]})
+
     def make_packages(self, version):
-        """Of weir and its debug symbols, for each of DEBS."""
+        """Of weir and its debug symbols, for each of DEBS, built from the commit that is checked out."""
         for suite, number, arch in DEBS:
             (self.packages / suite).mkdir(parents=True, exist_ok=True)
             for name in ("weir", "weir-dbgsym"):
@@ -96,7 +100,7 @@ class Case(unittest.TestCase):
                 tree = self.work / "deb"
                 (tree / "DEBIAN").mkdir(parents=True)
                 (tree / "usr/share/doc/weir").mkdir(parents=True)
-                (tree / "usr/share/doc/weir/weir.spdx.json").write_text(f"{{\"of\": \"{suite} {arch}\"}}\n")
+                (tree / "usr/share/doc/weir/weir.spdx.json").write_text(self.bill(suite, arch))
                 (tree / "DEBIAN/control").write_text(f"Package: {name}\nVersion: {full}\nArchitecture: {arch}\nMaintainer: a <a@b.invalid>\n"
                                                      "Description: a test\n of several lines\n .\n and an empty one\n")
                 must("dpkg-deb", "-Znone", "--root-owner-group", "-b", tree, self.packages / suite / f"{name}_{full}_{arch}.deb")
@@ -149,7 +153,7 @@ class Case(unittest.TestCase):
         self.assertEqual(listed | {"apt", "SHA256SUMS", "SHA256SUMS.asc"}, {path.name for path in self.out.iterdir()})
         sums = dict(reversed(line.split("  ")) for line in (self.out / "SHA256SUMS").read_text().splitlines())
         self.assertEqual({name: hashlib.sha256((self.out / name).read_bytes()).hexdigest() for name in listed - {"update"}}, sums)
-        self.assertEqual('{"of": "bookworm arm64"}\n', (self.out / "weir_0.3.0+deb12_arm64.spdx.json").read_text())
+        self.assertEqual(self.bill("bookworm", "arm64"), (self.out / "weir_0.3.0+deb12_arm64.spdx.json").read_text())
         inside = must("tar", "-tf", self.out / "weir-0.3.0.tar.gz").splitlines()
         self.assertIn("weir-0.3.0/tools/version", inside)
         must("tar", "-xf", self.out / "weir-0.3.0.tar.gz", "-C", self.work)
@@ -227,6 +231,15 @@ class Case(unittest.TestCase):
         deb = self.packages / "bookworm/weir_0.3.0+deb12_amd64.deb"
         shutil.copy(self.packages / "bookworm/weir-dbgsym_0.3.0+deb12_amd64.deb", deb)
         self.refused("is there with other bytes", "0.3.0", "--repository", self.out / "apt", out=self.work / "second")
+
+    def test_packages_of_another_commit_are_not_taken(self):
+        built = self.git("rev-parse", "HEAD").strip()
+        self.git("tag", "-d", "v0.3.0")
+        self.commit("weir: mend at the last moment")
+        self.tag("0.3.0", "-m", "The second.")
+        self.refused(f"weir_0.3.0+deb12_amd64.deb is of commit {built}, and this checkout is {self.git('rev-parse', 'HEAD').strip()}", "0.3.0")
+        self.make_packages("0.3.0")
+        self.released("0.3.0")
 
     def test_update_is_signed(self):
         said = self.released("0.3.0", "--update-days", "30")
