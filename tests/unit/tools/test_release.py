@@ -3,6 +3,7 @@
 """tools/release over small packages: what it makes, what it refuses, and that apt takes of its repository what is signed
 and nothing else. usage: test_release.py ROOT"""
 
+import email.utils
 import hashlib
 import json
 import os
@@ -192,6 +193,17 @@ class Case(unittest.TestCase):
             self.assertEqual(0, done.returncode, done.stderr)
             got, = (self.work / f"machine-{suite}-{arch}/home").glob("weir_*.deb")
             self.assertEqual((self.packages / suite / f"weir_0.3.0+deb{number}_{arch}.deb").read_bytes(), got.read_bytes())
+
+    def test_an_index_expires_where_its_publisher_says_so(self):
+        self.released("0.3.0")
+        self.assertNotIn("Valid-Until", (self.out / "apt/dists/bookworm/InRelease").read_text())
+        shutil.move(self.out, self.work / "first")
+        self.released("0.3.0", "--repository-days", "30")
+        signed = (self.out / "apt/dists/bookworm/InRelease").read_text()
+        issued, until = (email.utils.parsedate_to_datetime(re.search(rf"^{name}: (.*)$", signed, re.M)[1]) for name in ("Date", "Valid-Until"))
+        self.assertEqual(30, (until - issued).days)
+        self.assertEqual(0, self.apt("apt-get", "update").returncode)
+        self.assertEqual(2, self.release("0.3.0", "--repository-days", "367", out=self.work / "second").returncode)
 
     def test_apt_refuses_what_is_not_signed(self):
         self.released("0.3.0")
