@@ -140,6 +140,12 @@ class Plan(unittest.TestCase):
         self.assertEqual(at, list(dict.fromkeys(order)))
         self.assertEqual(order, sorted(order, key=at.index))
 
+    def test_an_older_version_is_fetched_too(self):
+        for text in (self.plan("--to", "0.0.9"), (ROOT / "tools/fleet/upgrade.yml").read_text()):
+            asked = re.findall(r"apt-get [^;&\n]*\binstall\b[^;&\n]*", text)
+            self.assertGreater(len(asked), 1)
+            self.assertEqual([], [line for line in asked if "--allow-downgrades" not in line])
+
     def test_the_first_failure_ends_it(self):
         for fail in ("192.0.2.2: weirctl drain --wait", "192.0.2.2: weirctl version", "192.0.2.2: kdig +tcp +time=2 +retry=2 @2001:db8::53 . A",
                      "192.0.2.2: weirctl undrain", "192.0.2.2: ss -Hltnp sport = :53"):
@@ -200,6 +206,10 @@ class Plan(unittest.TestCase):
         package.write_text("package")
         plan = self.plan("--package", package, "--ssh", "ops")
         self.assertEqual(3, plan.count("/usr/bin/weirctl config check'"))
+        gone = "sudo rm -rf /var/cache/apt/archives/weir-upgrade /var/cache/apt/archives/weir-upgrade.deb'"
+        for steps in plan.split("# --- ")[1:]:
+            installed, removed = (steps.index(line) for line in ("--force-confold install /var/cache/apt/archives/weir-upgrade.deb ", gone))
+            self.assertLess(installed, removed)
         done, said = self.shell(["sh"], input=plan)
         self.assertNotEqual(0, done.returncode) # there is no such weirctl
         self.assertIn("192.0.2.2: dd of=/var/cache/apt/archives/weir-upgrade.deb status=none", said)

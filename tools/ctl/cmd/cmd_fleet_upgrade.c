@@ -94,7 +94,9 @@ static void package_print(const struct plan *p, const struct box *b)
 {
 	if (!p->package) {
 		printf("\n# The package is fetched while the box serves.\n");
-		line(b, "%sapt-get -q update && %sapt-get -q -y install --download-only %s",
+		line(b,
+			"%sapt-get -q update && %sapt-get -q -y --allow-downgrades install "
+			"--download-only %s",
 			p->sudo, p->sudo, p->deb);
 		return;
 	}
@@ -131,6 +133,8 @@ static void install_print(const struct plan *p, const struct box *b)
 		"Dpkg::Options::=--force-confold install %s && rc=0 || rc=$?; timeout 60 sh -c "
 		"\"until %sweirctl drain --grace 1; do sleep 0.2; done\" && exit $rc",
 		p->sudo, p->deb, p->sudo);
+	if (p->package)
+		line(b, "%srm -rf " DEB " " DEB ".deb", p->sudo);
 }
 
 static void check_print(const struct plan *p, const struct box *b)
