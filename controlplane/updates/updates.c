@@ -28,7 +28,7 @@ struct check {
 	struct updates *updates;
 	uint64_t generation; // generation of the settings
 	bool is_fetch;       // false: the job only reads the stored file
-	bool is_read;        // the stored file was read, or there is none
+	bool is_read;        // the stored file was read, or does not exist
 	bool has_former;     // `file` is the last good file, until a newer one replaces it
 	struct update_file file;
 	enum update_fault fault;
