@@ -26,10 +26,17 @@ did() {
 	echo "did $(xargs <"$dir/done"), not $1" >&2
 	exit 1
 }
+# lasted LEAST MOST WHAT: the seconds since `from`
+lasted() {
+	took=$(($(date +%s) - from))
+	[ $took -ge "$1" ] && [ $took -le "$2" ] && return
+	echo "$3 for $took s, not $1 to $2" >&2
+	exit 1
+}
 
 say down
 : >"$dir/done"
-WEIRCTL=$dir/weirctl ANNOUNCE="test ! -e $dir/broken && echo up >>$dir/done" WITHDRAW="echo down >>$dir/done" "$announce" >"$dir/log" 2>&1 &
+HOLD_S=2 WEIRCTL=$dir/weirctl ANNOUNCE="test ! -e $dir/broken && echo up >>$dir/done" WITHDRAW="echo down >>$dir/done" "$announce" >"$dir/log" 2>&1 &
 pid=$!
 did "down"      # at the start
 say ready
@@ -49,18 +56,22 @@ sleep 1.5
 did "down up down up"
 say down # and for long
 did "down up down up down"
-say ready
+from=$(date +%s)
+say ready # the first reply does not announce it
 did "down up down up down up"
+lasted 2 4 "withdrawn after silence"
 say hangs # it counts as one that is down
 from=$(date +%s)
 did "down up down up down up down"
-took=$(($(date +%s) - from))
-if [ $took -lt 4 ] || [ $took -gt 7 ]; then
-	echo "withdrawn after $took s of silence, not 5" >&2
-	exit 1
-fi
+lasted 4 7 "announced in silence"
+from=$(date +%s)
+say ready
+sleep 2.2
+say down # all of the time in a row
+sleep 1.2
 say ready
 did "down up down up down up down up"
+lasted 7 10 "withdrawn after a second silence"
 kill "$pid" # TERM
 did "down up down up down up down up down"
 wait "$pid"
@@ -72,6 +83,18 @@ pid=$!
 did "down up up up"
 say not
 did "down up up up down down"
+kill "$pid"
+wait "$pid"
+# A command that hangs, and ignores the signal that ends it, does not keep the address of a box that is down.
+: >"$dir/done"
+say ready
+WEIRCTL=$dir/weirctl ANNOUNCE="echo up >>$dir/done; trap '' TERM; sleep 60" WITHDRAW="echo down >>$dir/done" "$announce" >"$dir/hung" 2>&1 &
+pid=$!
+did "down up"
+from=$(date +%s)
+say not
+did "down up down"
+lasted 0 6 "announced by a command that hangs"
 kill "$pid"
 wait "$pid"
 # A signal while the command runs: it may have announced.
