@@ -347,6 +347,26 @@ void client_book_unanswered(
 	pthread_mutex_unlock(&b->lock);
 }
 
+void client_book_set_back(struct client_book *b, int64_t now_s)
+{
+	pthread_mutex_lock(&b->lock);
+	b->wanted_count = 0;
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
+		struct client_entry *e = &b->entry[i];
+		if (!e->address.version || e->from != CLIENT_FROM_PTR)
+			continue;
+		if (!b->uses_ptr || !*e->name) {
+			entry_clear(b, e);
+			continue;
+		}
+		e->due_s = now_s;
+		e->ends_s = now_s + CLIENT_STALE_S;
+		if (e->seen_s > now_s)
+			e->seen_s = now_s;
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
 void client_book_ask(struct client_book *b, bool on)
 {
 	pthread_mutex_lock(&b->lock);

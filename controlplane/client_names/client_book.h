@@ -104,8 +104,12 @@ unsigned client_book_due(
 void client_book_unanswered(
 	struct client_book *b, const struct client_ip *a, int64_t now_s, int64_t until_s);
 
-// The servers for PTR have changed, or the wall clock was set back; `on`: there are servers. Drops
-// all entries of PTR and the addresses that wait.
+// The wall clock was set back to `now_s`: ends that were set before lie too far ahead. Names of PTR
+// that are in use stay, and are due at once; drops the other entries of PTR, and the addresses that
+// wait.
+void client_book_set_back(struct client_book *b, int64_t now_s);
+// The servers for PTR have changed; `on`: there are servers. Drops all entries of PTR and the
+// addresses that wait.
 void client_book_ask(struct client_book *b, bool on);
 // The next address for a PTR query; passes over addresses that have got a name or left the table.
 bool client_book_wanted(struct client_book *b, int64_t now_s, struct client_ip *out);

@@ -307,7 +307,7 @@ static void clock_look(struct client_names *n)
 		n->wall_ahead_ms = ahead_ms;
 	if (!is_back)
 		return;
-	client_book_ask(n->book, n->settings.servers > 0);
+	client_book_set_back(n->book, time(NULL));
 	n->look_ms = 0;
 }
 

@@ -18,6 +18,8 @@ void ptr_message_name(const struct client_ip *a, struct dns_name *out)
 int ptr_message_read(const uint8_t *msg, size_t len, char name[CLIENT_NAME_MAX], uint32_t *ttl_s)
 {
 	struct rdata_record r;
+	char one[CLIENT_NAME_MAX];
+	bool any = false;
 	struct rd rd = rd_init(msg, len);
 	uint16_t ancount;
 	*ttl_s = 0;
@@ -28,11 +30,15 @@ int ptr_message_read(const uint8_t *msg, size_t len, char name[CLIENT_NAME_MAX],
 		return -EAGAIN;
 	for (unsigned i = 0; i < ancount; i++) {
 		if (!rdata_record_read(&rd, &r))
-			return -EBADMSG;
+			return any ? 0 : -EBADMSG;
 		if (r.type != DNS_TYPE_PTR || r.rclass != DNS_CLASS_IN)
 			continue;
 		*ttl_s = r.ttl_s;
-		return client_name_clean(r.data, strlen(r.data), name) ? 0 : -ENOENT;
+		if (!client_name_clean(r.data, strlen(r.data), one)
+			|| (any && strcmp(one, name) >= 0))
+			continue;
+		memcpy(name, one, CLIENT_NAME_MAX);
+		any = true;
 	}
-	return -ENOENT;
+	return any ? 0 : -ENOENT;
 }

@@ -88,19 +88,41 @@ static void promote(struct verb *v)
 		verb_fail(v, rc);
 }
 
-// Refuses to promote a box whose version goes from wave to wave: a promotion hands it to all boxes
-// at once. Without boxes no wave goes on; so soon after a start nobody knows of any. False:
-// replied.
+// Will the version in force go from wave to wave once its health watch has ended? One whose health
+// fell goes to no box.
+static bool is_to_roll(const struct sync_waves_status *r, const struct versions_status *now)
+{
+	const bool has_fallen = !now->watch_left_s && now->in_force.result == CONFIG_VERSION_fallen;
+	return r->n.waves > 1 && *r->kept->base && now->in_force.number
+	       && now->in_force.number != r->kept->version && !has_fallen;
+}
+
+// Refuses to promote a box whose version goes from wave to wave, or will: a promotion hands it to
+// all boxes at once. Without boxes no wave goes on; so soon after a start nobody knows of any. A
+// way back waits for ever while a later version is in force. False: replied.
 static bool rollout_check(struct verb *v)
 {
 	struct sync_status s;
 	sync_status(v->api->deps.sync, &s);
+	const struct versions_status *now = v->api->deps.versions(v->api->deps.reload_arg);
 	const struct sync_rollout_kept *k = s.rollout.kept;
 	const bool is_open = k->state == SYNC_ROLLOUT_rolling || k->state == SYNC_ROLLOUT_stopped;
 	const bool has_boxes = s.rollout.n.boxes > 0 || s.rollout.n.waits_ms > 0;
-	if (is_secondary(v) || !(k->goes_back || (is_open && has_boxes)))
+	const bool goes_back =
+		k->goes_back && (now->watch_left_s || now->in_force.number == k->version);
+	if (is_secondary(v))
 		return true;
-	if (k->goes_back) {
+	if (!goes_back && has_boxes && is_to_roll(&s.rollout, now)) {
+		verb_refuse(v, 409,
+			"version %u is about to be rolled out, and a promotion would give it to "
+			"all "
+			"boxes at once: try again in %u s",
+			now->in_force.number, now->watch_left_s + 2);
+		return false;
+	}
+	if (!goes_back && !(is_open && has_boxes))
+		return true;
+	if (goes_back) {
 		verb_refuse(v, 409,
 			"version %u is being taken back, and a promotion would end that: wait "
 			"until weirctl fleet status says that it is",

@@ -233,9 +233,15 @@ TEST_WITH(test_clock_set_back, setup, teardown)
 	WAIT_FOR(is_called(8, "box.lan"));
 	WAIT_FOR(is_at("box", "127.0.0.1"));
 	assert_false(is_called(7, "laptop")); // its lease has ended
-	server.mode = PTR_NXDOMAIN;
+	server.mode = PTR_SERVFAIL;
+	const unsigned asked = server.asked;
 	clock_step_ms(-year_ms);
 	WAIT_FOR(is_called(7, "laptop"));
+	WAIT_FOR(server.asked > asked); // no host has to ask first
+	assert_true(is_called(8, "box.lan"));
+	assert_true(is_at("box", "127.0.0.1"));
+	server.mode = PTR_NXDOMAIN;
+	clock_step_ms(61 * 1000);
 	WAIT_FOR(!is_at("box", "127.0.0.1"));
 	assert_true(is_called(8, ""));
 	unlink(path);

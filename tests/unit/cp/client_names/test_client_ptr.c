@@ -46,6 +46,26 @@ TEST(test_replies)
 	assert_int_equal(ask(PTR_FORGED), -ETIMEDOUT);
 }
 
+// Servers turn the order of records round: the name stays the same.
+TEST(test_two_names_of_one_address)
+{
+	static const uint8_t question[] = {1, '7', 0, 0, 12, 0, 1};
+	static const char *const second[] = {"abc", "fox"}, *const chosen[] = {
+								    "abc.lan", "box.lan"};
+	for (unsigned i = 0; i < ARRAY_LEN(second); i++) {
+		uint8_t msg[128] = {0x12, 0x34, 1, 0, 0, 1};
+		memcpy(msg + 12, question, sizeof(question));
+		size_t len = ptr_reply(PTR_NAME, msg, 12 + sizeof(question));
+		msg[7] = 2;
+		memcpy(msg + len, ptr_record, sizeof(ptr_record));
+		memcpy(msg + len + 13, second[i], 3);
+		len += sizeof(ptr_record);
+		assert_int_equal(ptr_message_read(msg, len, name, &ttl_s), 0);
+		assert_string_equal(name, chosen[i]);
+		assert_int_equal(ttl_s, 90);
+	}
+}
+
 TEST(test_nobody_there)
 {
 	struct ptr_server s;

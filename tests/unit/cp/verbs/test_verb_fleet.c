@@ -81,7 +81,12 @@ TEST(a_primary_that_rolls_out_is_not_promoted)
 	box_polls();
 	assert_reply("GET /fleet", 200, "\"state\":\"done\"");
 	is_next = true;
-	versions_double.in_force.number = 2;
+	versions_double.in_force =
+		(struct config_version){.number = 2, .result = CONFIG_VERSION_pending};
+	versions_double.watch_left_s = 7;
+	assert_reply("POST /fleet/promote", 409, "try again in 9 s");
+	versions_double.in_force.result = CONFIG_VERSION_applied;
+	versions_double.watch_left_s = 0;
 	box_polls();
 	assert_reply("GET /fleet", 200, "\"state\":\"rolling\"");
 	assert_reply("POST /fleet/promote", 409, "version 2 is being rolled out");
@@ -90,6 +95,26 @@ TEST(a_primary_that_rolls_out_is_not_promoted)
 	clock_ahead_by_ms(SYNC_BOX_AWAY_MS); // nobody is left whose waves would end
 	assert_reply("POST /fleet/promote", 200, "\"epoch\":");
 	assert_reply("GET /fleet", 200, "\"state\":\"done\"");
+	versions_double.in_force = (struct config_version){0};
+	config.sync.primary = url;
+}
+
+// A later version that stays although its health fell: a way back from the one before never ends.
+TEST(a_way_back_that_waits_for_ever_stops_no_promotion)
+{
+	config.sync.primary = none;
+	versions_double.in_force =
+		(struct config_version){.number = 4, .result = CONFIG_VERSION_applied};
+	box_polls();
+	assert_reply("GET /fleet", 200, "\"state\":\"done\"");
+	is_next = false;
+	versions_double.in_force.number = 5;
+	box_polls();
+	assert_reply("GET /fleet", 200, "\"state\":\"rolling\"");
+	versions_double.in_force =
+		(struct config_version){.number = 6, .result = CONFIG_VERSION_fallen};
+	assert_reply("POST /fleet/stop?back=1", 200, "\"state\":\"taken_back\"");
+	assert_reply("POST /fleet/promote", 200, "\"epoch\":");
 	versions_double.in_force = (struct config_version){0};
 	config.sync.primary = url;
 }
