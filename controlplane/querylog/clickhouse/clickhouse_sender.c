@@ -264,8 +264,9 @@ static void settings_renew(struct clickhouse_sender *s)
 // during a chunk, of a server that answers in between, count as status 413. A single row that is
 // still too large, or breaks every connection, is tried CLICKHOUSE_ALONE_TRIES times with waits,
 // and only while the server takes statements: one that says 413 to everything costs no row, and no
-// cut more. Chunks to come are as large as the piece that was taken (clickhouse_sender_rows_max),
-// and a quarter larger again after each CLICKHOUSE_GROW_AFTER that were taken.
+// cut more. Waits after status 413 are CLICKHOUSE_ALONE_WAIT_MS at most, as other rows wait, too.
+// Chunks to come are as large as the piece that was taken (clickhouse_sender_rows_max), and a
+// quarter larger again after each CLICKHOUSE_GROW_AFTER that were taken.
 //
 // A chunk in a compression that the server's version does not know, because an older server
 // replaced the one it was made for, is compressed again before it is sent. An error about the body
@@ -678,6 +679,16 @@ static void accepted(struct clickhouse_sender *s, const struct delivery *d)
 	clickhouse_outbox_done(s->settings.outbox, p);
 }
 
+// The server takes statements, but not this row.
+static void alone_hurry(struct clickhouse_sender *s, const struct delivery *d)
+{
+	if (!d->large_tries || d->parcel->what.rows > 1 || d->step != STEP_INSERT
+		|| s->wait_ms <= CLICKHOUSE_ALONE_WAIT_MS)
+		return;
+	s->wait_ms = CLICKHOUSE_ALONE_WAIT_MS;
+	s->retry_at_ms = clock_mono_ms() + s->wait_ms;
+}
+
 // Decides what follows a try that failed. True: the chunk is dealt with.
 static bool failure_handle(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
 	const struct clickhouse_answer *a)
@@ -704,6 +715,7 @@ static bool failure_handle(struct clickhouse_sender *s, struct delivery *d, enum
 		s->here->is_ready = false;
 	// If there are several URLs, weir first asks this server for its rows of the chunk.
 	attempt_failed(s, d->step, a->why, s->urls > 1 && d->step == STEP_INSERT && d->failed_at);
+	alone_hurry(s, d);
 	// Such a code for another statement than the insert, for example on a damaged part, says
 	// nothing about the body.
 	if (end != CLICKHOUSE_REFUSED || d->step != STEP_INSERT || !is_about_body(a))

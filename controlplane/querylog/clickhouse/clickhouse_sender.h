@@ -19,6 +19,7 @@ enum {
 	CLICKHOUSE_BODY_TRIES = 5,
 	CLICKHOUSE_BROKEN_TRIES = 4,
 	CLICKHOUSE_ALONE_TRIES = 20,
+	CLICKHOUSE_ALONE_WAIT_MS = 250, // the most between tries with status 413
 	CLICKHOUSE_GROW_AFTER = 32,
 	CLICKHOUSE_TOKEN_MS = 1800000, // how long weir trusts a server to know a token
 };
