@@ -8,6 +8,7 @@
 #include "tests/unit/unit.h"
 
 #include <limits.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 static char state[FOLDER_MAX], folder[FOLDER_MAX + 16];
@@ -102,6 +103,40 @@ TEST_WITH(test_store_nothing_by_halves, setup, teardown)
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(version_store_put(folder, &v, &b, why), 0);
 	assert_true(there(1));
+	config_bundle_free(&b);
+}
+
+static bool knows_no_free, is_full; // a file system
+
+int __real_statvfs64(const char *, struct statvfs *);
+int __wrap_statvfs64(const char *, struct statvfs *);
+int __wrap_statvfs64(const char *path, struct statvfs *out)
+{
+	const int rc = __real_statvfs64(path, out);
+	if (knows_no_free)
+		out->f_bavail = 0;
+	return rc;
+}
+
+int __real_fsync(int);
+int __wrap_fsync(int);
+int __wrap_fsync(int fd)
+{
+	errno = ENOSPC;
+	return is_full ? -1 : __real_fsync(fd);
+}
+
+TEST_WITH(test_room_that_the_file_system_does_not_know_of, setup, teardown)
+{
+	const struct config_version v = {.number = 1};
+	struct config_bundle b = bundle("a: 1\n");
+	knows_no_free = true;
+	assert_int_equal(version_store_room(folder, &v, &b, why), 0);
+	assert_int_not_equal(access(text_from("%s/room", folder), F_OK), 0);
+	is_full = true;
+	const int rc = version_store_room(folder, &v, &b, why);
+	knows_no_free = is_full = false;
+	assert_int_equal(rc, -ENOSPC);
 	config_bundle_free(&b);
 }
 
