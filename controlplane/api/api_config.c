@@ -341,11 +341,11 @@ static char *errors_text(const char *why)
 
 unsigned api_change_status(int err)
 {
-	return err == -ETIMEDOUT                  ? 503
-	       : err == -ENOSPC || err == -EDQUOT ? 507
-	       : err == -ENOENT                   ? 404
-	       : err == -EPERM                    ? 409
-						  : 400;
+	return err == -ETIMEDOUT || err == -EOVERFLOW ? 503
+	       : err == -ENOSPC || err == -EDQUOT     ? 507
+	       : err == -ENOENT                       ? 404
+	       : err == -EPERM                        ? 409
+						      : 400;
 }
 
 // `rc` above 0: the configuration is in force, and `why` warns of the part that is not.

@@ -366,7 +366,7 @@ static const char *refused_text(int err)
 {
 	return err == -EBUSY    ? "groups of earlier reloads are still in use, try again in 10 s"
 	       : err == -EINVAL ? "recursion: libunbound does not take upstreams.root_hints"
-	       : err == -ENOSPC ? "groups: no view number is left until the cache is made anew"
+	       : err == -EOVERFLOW ? "groups: no view number is left until the cache is made anew"
 				: strerror(-err);
 }
 

@@ -61,7 +61,7 @@ static int views_open(struct app *a, struct app_resolver *r, char why[APP_WHY_MA
 	}
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "groups: %s",
-			rc == -ENOSPC ? "no view number is left" : strerror(-rc));
+			rc == -EOVERFLOW ? "no view number is left" : strerror(-rc));
 	return rc;
 }
 

@@ -69,8 +69,8 @@ ATTR_MUST_CHECK int resolver_recursion_configure(
 	struct recursor *recursor, const struct config *config);
 
 // Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the
-// next call returns). On the loop's thread. -EBUSY, -ENOSPC, -ENOMEM as views_configure, -EINVAL as
-// recursor_configure; then nothing has changed. The process calls resolvers_reconfigure.
+// next call returns). On the loop's thread. -EBUSY, -EOVERFLOW, -ENOMEM as views_configure, -EINVAL
+// as recursor_configure; then nothing has changed. The process calls resolvers_reconfigure.
 ATTR_MUST_CHECK int resolver_reconfigure(struct resolver *r, const struct config *config);
 // Like resolver_reconfigure, for any resolver but the first, whose view numbers it takes by group.
 ATTR_MUST_CHECK int resolver_follow(struct resolver *r, const struct config *config,

@@ -731,7 +731,7 @@ int views_have_room(struct views *v, const struct config *c)
 		v->refused++;
 		return -EBUSY;
 	}
-	return r.numbers && atomic_load(v->next) + r.numbers > VIEW_NUMBER_MAX + 1 ? -ENOSPC : 0;
+	return r.numbers && atomic_load(v->next) + r.numbers > VIEW_NUMBER_MAX + 1 ? -EOVERFLOW : 0;
 }
 
 static int view_make(struct views *v, const struct config *c, const struct view_definition *d,

@@ -123,10 +123,10 @@ void views_free(struct views *v); // NULL is fine; every ask must be stopped
 // before each one.
 void views_recover(struct views *v, const struct policy_group *group, unsigned count);
 
-// Would views_configure find room, and a number, for each new view? -EBUSY, -ENOSPC.
+// Would views_configure find room, and a number, for each new view? -EBUSY, -EOVERFLOW.
 ATTR_MUST_CHECK int views_have_room(struct views *v, const struct config *config);
 // Makes the views those of the configuration. -EBUSY: too many views are leaving, come again later;
-// -ENOSPC: no number is left; -ENOMEM. Then nothing has changed.
+// -EOVERFLOW: no number is left; -ENOMEM. Then nothing has changed.
 ATTR_MUST_CHECK int views_configure(struct views *v, const struct config *config, uint64_t now_ms);
 void views_sweep(struct views *v, uint64_t now_ms); // ends removed views
 // All sets of servers get the present addresses of host names. For changes of host_board_turn.

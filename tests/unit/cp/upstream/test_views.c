@@ -441,7 +441,7 @@ TEST_WITH(test_forwards_follow, setup, teardown)
 	config.group_count = 1;
 	config.upstreams.first_timeout_ms = 400;
 	config.upstreams.max_sends = 6;
-	assert_int_equal(views_configure(views, &config, 2000), -ENOSPC);
+	assert_int_equal(views_configure(views, &config, 2000), -EOVERFLOW);
 	assert_ptr_equal(forwards_of("a.lan.test"), set);
 	assert_int_equal(set->upstreams->first_timeout_ms, 300);
 	assert_int_equal(set->upstreams->max_sends, 5);
@@ -458,7 +458,7 @@ TEST_WITH(test_numbers_run_out, setup, teardown)
 	configure(2, 1000);
 	assert_int_equal(number(1), VIEW_NUMBER_MAX);
 	group_set(0, "192.0.2.3");
-	assert_int_equal(views_configure(views, &config, 2000), -ENOSPC);
+	assert_int_equal(views_configure(views, &config, 2000), -EOVERFLOW);
 	assert_int_equal(number(0), VIEW_NUMBER_MAX - 1);
 	group_set(0, "192.0.2.2"); // needs none
 	configure(2, 3000);
