@@ -22,7 +22,7 @@ PATIENCE_S = 60
 
 class Reply(http.server.BaseHTTPRequestHandler):
     """Notes each value that the toggle is set to. The first `refusals` that put it back are refused."""
-    values, refusals = [], 0
+    values, refusals, hangs_s = [], 0, 0
 
     def send(self, status, body):
         text = json.dumps(body).encode()
@@ -37,6 +37,8 @@ class Reply(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         value = urllib.parse.parse_qs(self.path.partition("?")[2])["value"][0]
+        if value == "default":
+            time.sleep(Reply.hangs_s)
         refused = value == "default" and Reply.refusals > 0
         Reply.refusals -= refused
         if not refused:
@@ -48,6 +50,10 @@ class Reply(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
 
 
 def until(what, condition):
@@ -68,15 +74,15 @@ class Ends(unittest.TestCase):
         self.config = self.folder / "weir.yaml"
         self.config.write_text(f"runtime: {{directory: {run}}}\ndataplane: {{ports: [{{device: net_null0}}], service_addresses: [198.18.0.53/24]}}\n"
                                "upstreams: {servers: [{address: 9.9.9.9}]}\n")
-        server = socketserver.UnixStreamServer(str(run / "control/control.sock"), Reply)
+        server = Server(str(run / "control/control.sock"), Reply)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
-        Reply.values, Reply.refusals = [], 0
+        Reply.values, Reply.refusals, Reply.hangs_s = [], 0, 0
 
-    def start(self, **more):
+    def start(self, *options, **more):
         load = f"echo $$ > {self.folder}/load; exec sleep 600"
-        self.bisect = subprocess.Popen([WEIRCTL, "-c", self.config, "bisect", "resolver", "--seconds", "5", "--load", load],
+        self.bisect = subprocess.Popen([WEIRCTL, *options, "-c", self.config, "bisect", "resolver", "--seconds", "5", "--load", load],
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
         self.addCleanup(self.bisect.stderr.close)
         self.addCleanup(self.bisect.stdout.close)
@@ -126,6 +132,17 @@ class Ends(unittest.TestCase):
         self.assertEqual(1, self.bisect.returncode)
         self.assertIn("toggle resolver stays off: it could not be put back in 60 s (busy); weirctl set resolver default puts it back\n", error)
         self.assertFalse(self.load_lives())
+
+    def test_one_error_of_a_control_plane_that_hangs(self):
+        """It no longer answers: the time of all tries has an end, and JSON is one document."""
+        Reply.hangs_s = 1000
+        self.start("--json")
+        until("the toggle is off", lambda: Reply.values == ["off"])
+        begin = time.monotonic()
+        self.bisect.send_signal(signal.SIGTERM)
+        text, _ = self.bisect.communicate(timeout=3 * PATIENCE_S)
+        self.assertLess(time.monotonic() - begin, 75)
+        self.assertTrue(json.loads(text)["error"].startswith("toggle resolver stays off"), text)
 
 
 if __name__ == "__main__":

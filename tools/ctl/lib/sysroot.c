@@ -106,6 +106,7 @@ bool sysroot_user_find(const char *name, uid_t uid, struct passwd_user *out)
 		snprintf(out->name, sizeof(out->name), "%s", one.pw_name);
 		out->uid = one.pw_uid;
 		out->gid = one.pw_gid;
+		out->is_in_all = false;
 	}
 	return is_there;
 }

@@ -142,7 +142,7 @@ enum {
 	SETTLE_S = 1,
 	LOOKS_MOST = 3,
 	STOP_MS = 5000,
-	BACK_MS = 60000 // tries to put a toggle back begin for this long
+	BACK_MS = 60000 // for so long a toggle is put back, the last try some seconds longer
 };
 
 struct bisect {
@@ -151,6 +151,10 @@ struct bisect {
 	pid_t load; // 0: no load
 	struct bisect_step step[STEPS_MAX];
 	struct bisect_finding found;
+	bool is_told; // an error message says what stays
+	// The last call that failed.
+	enum http_outcome outcome;
+	char why[HTTP_WHY_MAX];
 };
 
 static volatile sig_atomic_t interrupted;
@@ -222,24 +226,21 @@ static void load_stop(struct bisect *b)
 	(void)waitpid(pid, NULL, 0);
 }
 
-static enum http_outcome toggle_set(
-	struct bisect *b, const char *toggle, const char *value, char why[HTTP_WHY_MAX])
+static enum http_outcome toggle_set(struct bisect *b, const char *toggle, const char *value,
+	unsigned timeout_ms, char why[HTTP_WHY_MAX])
 {
 	const struct http_param params[] = {{"toggle", toggle}, {"value", value}, {NULL, NULL}};
 	struct json_doc *doc;
-	enum http_outcome outcome =
-		http_call(b->ctl, true, "/set", params, HTTP_BUILD_MS, &doc, why);
+	enum http_outcome outcome = http_call(b->ctl, true, "/set", params, timeout_ms, &doc, why);
 	json_doc_free(doc);
 	return outcome;
 }
 
 static enum http_outcome toggle_turn(struct bisect *b, const struct bisect_step *s)
 {
-	char why[HTTP_WHY_MAX];
-	enum http_outcome outcome = *s->name ? toggle_set(b, s->name, s->value, why) : HTTP_OK;
-	if (outcome != HTTP_OK)
-		http_fail(b->ctl, outcome, why);
-	return outcome;
+	if (*s->name)
+		b->outcome = toggle_set(b, s->name, s->value, HTTP_BUILD_MS, b->why);
+	return *s->name ? b->outcome : HTTP_OK;
 }
 
 // A refused toggle is as it was.
@@ -258,18 +259,33 @@ static bool toggle_back(struct bisect *b, const struct bisect_step *s)
 	char why[HTTP_WHY_MAX];
 	if (!*s->name)
 		return true;
-	while (toggle_set(b, s->name, "default", why) != HTTP_OK) {
-		if (clock_mono_ms() >= end_ms) {
-			ctl_fail(b->ctl,
-				"toggle %s stays %s: it could not be put back in %d s (%s); "
-				"weirctl "
-				"set %s default puts it back",
-				s->name, s->value, BACK_MS / 1000, why, s->name);
-			return false;
-		}
+	for (uint64_t left_ms = BACK_MS;; left_ms = end_ms - clock_mono_ms()) {
+		const unsigned most_ms =
+			left_ms > HTTP_SHORT_MS ? (unsigned)left_ms : HTTP_SHORT_MS;
+		if (toggle_set(b, s->name, "default", most_ms, why) == HTTP_OK)
+			return true;
 		nanosleep(&pause, NULL);
+		if (clock_mono_ms() >= end_ms)
+			break;
 	}
-	return true;
+	b->is_told = true;
+	ctl_fail(b->ctl,
+		"toggle %s stays %s: it could not be put back in %d s (%s); weirctl set %s default "
+		"puts it back",
+		s->name, s->value, BACK_MS / 1000, why, s->name);
+	return false;
+}
+
+static struct json_doc *fetch(struct bisect *b, const char *path, const struct http_param *params)
+{
+	struct json_doc *doc;
+	const enum http_outcome outcome =
+		http_call(b->ctl, false, path, params, HTTP_SHORT_MS, &doc, b->why);
+	if (outcome == HTTP_OK)
+		return doc;
+	b->outcome = outcome;
+	json_doc_free(doc);
+	return NULL;
 }
 
 static bool slope_fetch(struct bisect *b, struct bisect_step *s, unsigned span_s)
@@ -277,8 +293,7 @@ static bool slope_fetch(struct bisect *b, struct bisect_step *s, unsigned span_s
 	char seconds[16];
 	snprintf(seconds, sizeof(seconds), "%u", span_s);
 	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
-	struct json_doc *doc =
-		http_call_or_fail(b->ctl, false, "/memory/slope", params, HTTP_SHORT_MS);
+	struct json_doc *doc = fetch(b, "/memory/slope", params);
 	if (!doc)
 		return false;
 	bisect_slopes_take(s, json_doc_root(doc));
@@ -309,17 +324,12 @@ static unsigned slope_find(struct bisect *b, struct bisect_step *s)
 	return looks * b->seconds;
 }
 
-static struct json_doc *memory_fetch(struct bisect *b)
-{
-	return http_call_or_fail(b->ctl, false, "/mem", NULL, HTTP_SHORT_MS);
-}
-
 static bool step_measure(struct bisect *b, struct bisect_step *s)
 {
-	struct json_doc *before = memory_fetch(b), *after = NULL;
+	struct json_doc *before = fetch(b, "/mem", NULL), *after = NULL;
 	unsigned seconds = before ? slope_find(b, s) : 0;
 	if (seconds)
-		after = memory_fetch(b);
+		after = fetch(b, "/mem", NULL);
 	if (after)
 		bisect_memory_take(s, json_doc_root(before), json_doc_root(after), seconds);
 	json_doc_free(before);
@@ -388,10 +398,14 @@ static int steps_run(struct bisect *b)
 			fprintf(stderr, "%u of %u: %s %s, %u s\n", i + 1, b->count,
 				*s->name ? s->name : "all as usual", s->value, b->seconds);
 		bool done = step_run(b, s);
+		if (b->is_told)
+			return CTL_FAILED;
 		if (interrupted)
 			return ctl_fail(b->ctl, "interrupted");
-		if (!done)
+		if (!done) {
+			http_fail(b->ctl, b->outcome, b->why);
 			return CTL_FAILED;
+		}
 		if (load_ended(b))
 			return ctl_fail(b->ctl, "the load ended before all was measured");
 	}

@@ -172,15 +172,16 @@ static bool owner_change(const char *path, char why[SETUP_WHY_MAX])
 }
 
 // False, with `why`: the control plane may not read the file, by its mode or that of a folder
-// above. weir-cp may be in the group of the file.
+// above. weir-cp may be in the groups of these.
 static bool is_readable(const char *path, char why[SETUP_WHY_MAX])
 {
 	struct passwd_user user;
 	struct doctor_block b;
 	if (!sysroot_user_find("weir-cp", 0, &user))
 		return true;
+	user.is_in_all = true;
 	const int rc = doctor_file_may(&user, path, R_OK, &b);
-	if (rc > 0 || (rc == 0 && b.st.st_mode & b.bits << 3))
+	if (rc > 0)
 		return true;
 	if (rc < 0)
 		snprintf(why, SETUP_WHY_MAX, "%.400s: %.600s", path, b.why);
@@ -258,6 +259,11 @@ static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 	const bool has_cert = access(cert, F_OK) == 0, has_key = access(key, F_OK) == 0;
 	if (has_cert && has_key)
 		return certificate_check(s, cert, key, why);
+	bool is_of_key;
+	// A setup before this one was killed between both names.
+	if (has_key && access(new_cert, F_OK) == 0
+		&& !config_certificate_wrong(new_cert, key, &is_of_key))
+		return file_name(new_cert, cert, why);
 	if (has_cert || has_key) {
 		snprintf(why, SETUP_WHY_MAX,
 			"%.400s is there without %.400s: add that, or move it away for a new "

@@ -169,6 +169,11 @@ certificate 600
 setup --yes --force --password-file "$dir/password" && bad=$((bad + 1)) && echo "not ok - a key that weir-cp may not read"
 check "a key of root alone is refused" has "control.key: the user weir-cp may not read it: change the owner or the mode of $dir/etc/control.key" "$dir/err"
 check "before anything is changed" sha256sum -c --status "$dir/sum"
+certificate 600
+chmod 750 "$dir/etc"
+setup --yes --force --password-file "$dir/password" && bad=$((bad + 1)) && echo "not ok - nor in a folder of a group"
+check "a folder's group does not help it" has "or the mode of $dir/etc/control.key" "$dir/err"
+chmod 755 "$dir/etc"
 certificate 640
 check "a key of a group, in which weir-cp may be" setup --yes --force --password-file "$dir/password"
 certificate 644
@@ -199,6 +204,13 @@ check "a killed run leaves no certificate" test ! -e "$dir/etc/control.pem" -a !
 check "the next one" setup --yes --force --password-file "$dir/password"
 check "makes it, for weir-cp alone" test "$(stat -c %u:%a "$dir/etc/control.key" "$dir/etc/control.pem" | uniq)" = 4711:400
 check "and nothing else" test "$(ls "$dir/etc" | tr '\n' ' ')" = 'control.key control.pem weir.yaml weir.yaml.before '
+# One that ended between both names is finished by the next.
+sum=$(cat "$dir"/etc/control.{key,pem} | sha256sum)
+mv "$dir/etc/control.pem" "$dir/setup.pem" && mv "$dir/etc/control.key" "$dir/"
+shipped
+mv "$dir/control.key" "$dir/setup.pem" "$dir/etc/"
+check "a run after one that ended between both names" setup --yes --force --password-file "$dir/password"
+check "ends it" test "$sum" = "$(cat "$dir"/etc/control.{key,pem} | sha256sum)"
 rm "$WEIR_ROOT/etc/passwd"
 shipped
 touch "$dir"/etc/control.{key,pem}
