@@ -269,6 +269,8 @@ TEXTS_BREACHES = {
     "'See {1} now.' is not translated": view("Siehe {1} hier.", "See {1} now.", GERMAN),
     "'Show {1}' begins or ends with a blank": view("{1} zeigen", "{1} zeigen ", GERMAN),
     "no form for other numbers: 'See {1} now.'": view(", other: 'Siehe {1} hier.'", "", GERMAN),
+    "de.js: 'Show {1}' stands 2 times": view("export default {\n", "export default {\n  'Show {1}': 'Zeige {1}',\n", GERMAN),
+    "words.js: 'See {1} now.' stands 2 times": view("const ENGLISH = {\n", "const ENGLISH = {\n  'See {1} now.': 'Look at {1} now.',\n", "controlplane/page/files/words.js"),
     "fr.js: there is no such file": view("['de'", "['fr', 'x', 'fr'], ['de'", "controlplane/page/files/words.js"),
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Texts of the page: each is marked with `_`, and each language has each of them."""
+"""Texts of the page: each is marked with `_`, and each language has each of them once."""
 import ast
+import collections
 import re
 
 PAGE = "controlplane/page/files/"
@@ -66,14 +67,16 @@ def literals(text):
     return found
 
 
-def table(root, name):
-    """{key: its forms} of the entries of a file, one a line."""
-    out = {}
-    for line in (root / PAGE / name).read_text().split("\n"):
-        if ENTRY.fullmatch(line):
-            key, *forms = [text for _, _, text in literals(line)]
-            out[key] = forms
-    return out
+def entries(root, name):
+    """[(key, its forms)] of the entries of a file, one a line."""
+    lines = [line for line in (root / PAGE / name).read_text().split("\n") if ENTRY.fullmatch(line)]
+    return [(key, forms) for key, *forms in ([text for _, _, text in literals(line)] for line in lines)]
+
+
+def twice(root, name):
+    """Keys that stand in a file again: JavaScript keeps the last text alone."""
+    counts = collections.Counter(key for key, _ in entries(root, name))
+    yield from (f"{PAGE}{name}: {key!r} stands {n} times" for key, n in counts.items() if n > 1)
 
 
 def faults(key, forms):
@@ -99,7 +102,8 @@ def breaches(root, files):
                 used.setdefault(key, f"{name}:{line}")
             elif LOOKS_LIKE_TEXT.search(key) and key not in NO_TEXTS and not key.startswith(DOCUMENT):
                 yield f"{name}:{line}: no mark at {key!r}: write it as _`...` (words.js)"
-    for key in set(table(root, "words.js")) - set(used):
+    yield from twice(root, "words.js")
+    for key in set(dict(entries(root, "words.js"))) - set(used):
         yield f"{PAGE}words.js: nobody uses {key!r}"
     for code in codes:
         name = f"{PAGE}{code}.js"
@@ -108,7 +112,8 @@ def breaches(root, files):
         if name not in views:
             yield f"{name}: there is no such file"
             continue
-        texts = table(root, f"{code}.js")
+        texts = dict(entries(root, f"{code}.js"))
+        yield from twice(root, f"{code}.js")
         for entry in re.findall(r"^  .*': \{(?!.*\bother: ).*", (root / name).read_text(), re.M):
             yield f"{name}: no form for other numbers: {entry.strip()}"
         if missing := [key for key in used if key not in texts]:

@@ -76,7 +76,7 @@ export async function show(box, signal, argument) {
     }
   });
   const spans = SPANS.map(([v, title]) => h('li', {}, h('a', { href: `#/top/${v}`, 'aria-current': v === over ? 'true' : null }, title)));
-  box.append(h('h1', {}, _`Top`), takenNote('top', 'entries'), h('nav', { 'aria-label': _`Over` }, h('ul', {}, spans)), over === 'days' ? row(chosen.fields, action(_`Show`, look)) : '', stored, note, result);
+  box.append(h('h1', {}, _`Top`), takenNote('top', 'entries'), h('nav', { 'aria-label': _`Time span` }, h('ul', {}, spans)), over === 'days' ? row(chosen.fields, action(_`Show`, look)) : '', stored, note, result);
   get('/log/search', { oldest_first: 1, limit: 1 }, { signal }).then(({ rows }) => {
     if (rows.length) stored.textContent = _`The query store begins ${when(rows[0].time_us / 1e6)}.`;
   }).catch(() => {}); // a store that is off has no beginning
