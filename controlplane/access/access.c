@@ -236,10 +236,12 @@ static enum access_refusal browser_check(
 	enum access_refusal why = ACCESS_no_token;
 	if (cookie_take(try->cookie, cookie))
 		why = session_check(a, try, cookie, out);
-	else if (try->client_name)
-		why = certificate_check(try->config, try->client_name, out);
 	explicit_bzero(cookie, sizeof(cookie));
-	return why;
+	if (!try->client_name || (why != ACCESS_no_token && why != ACCESS_session))
+		return why;
+	const enum access_refusal by_name = certificate_check(try->config, try->client_name, out);
+	// A page that was left open stays no failed try, whatever certificate its browser has.
+	return by_name == ACCESS_GRANTED || why == ACCESS_no_token ? by_name : why;
 }
 
 // Counts a request that a page may have made its reader's browser send.

@@ -96,13 +96,13 @@ static inline bool access_is_by_certificate(uint64_t right)
 	return right & 1;
 }
 // Finds the user of a request: ACCESS_GRANTED with `out`, or the refusal. A session counts where
-// there is no token, a certificate where there is neither. A browser sends cookies and certificates
-// by itself, for pages of other sites too. So a request that the browser marks as another site's is
-// refused before any secret is read. It counts as no failed try of the address, for each page could
-// lock out the address of its reader; nor does a cookie of no session, for a page that was left
-// open is no attack. After LOCKOUT_TRIES of both they have no entry in the audit log for as long as
-// a lock-out. A change by a cookie needs the session's second secret, and is as one of another
-// site's page without it.
+// there is no token, a certificate where there is neither, or the cookie is of no session. A
+// browser sends cookies and certificates by itself, for pages of other sites too. So a request that
+// the browser marks as another site's is refused before any secret is read. It counts as no failed
+// try of the address, for each page could lock out the address of its reader; nor does a cookie of
+// no session, for a page that was left open is no attack. After LOCKOUT_TRIES of both they have no
+// entry in the audit log for as long as a lock-out. A change by a cookie needs the session's second
+// secret, and is as one of another site's page without it.
 enum access_refusal access_check(
 	struct access *a, const struct access_try *try, struct access_user *out);
 // The part of it that comes before any secret, for a login: ACCESS_GRANTED, csrf or locked,

@@ -312,6 +312,29 @@ TEST_WITH(test_a_session_is_of_its_address, setup, teardown)
 	assert_int_equal(access_check(a, &try, &user), ACCESS_GRANTED);
 }
 
+// A browser keeps the cookie of a session that has ended, and sends it with its certificate.
+TEST_WITH(test_certificate_beside_a_cookie, setup, teardown)
+{
+	struct access_user user;
+	set("eve");
+	assert_true(logs_in("eve", "a long password"));
+	struct access_try try = {.cookie = text_from("__Host-weir=%s", cookie),
+		.client_name = "ops.example",
+		.is_change = true,
+		.source = &here,
+		.from = "0.0.0.0",
+		.config = &config};
+	assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+	session_end(session);
+	assert_int_equal(access_check(a, &try, &user), ACCESS_GRANTED);
+	assert_string_equal(user.who, "certificate ops.example");
+	assert_null(user.session);
+	// Without a role it is as before: no failed try of the address.
+	try.client_name = "other.example";
+	assert_int_equal(access_check(a, &try, &user), ACCESS_session);
+	assert_int_equal(user.role, CONTROL_NONE);
+}
+
 TEST_WITH(test_damaged, setup, teardown)
 {
 	struct access_user user;
