@@ -8,7 +8,7 @@ import { _ } from './words.js';
 const BASE = '/v1', AGAIN_MS = 5000;
 const BUSY_MS = 1000, BUSY_MOST_MS = 8000, BUSY_TRIES = 6;
 let csrf = ''; // of the session; GET /user tells it again
-let role = ''; // of the user
+let role = '', user = ''; // for whom the page is drawn
 
 export class Refused extends Error {
   constructor(status, words) {
@@ -60,8 +60,17 @@ async function answered(method, path, params, options) {
   }
 }
 
+// Takes the token of the session that another tab of this browser has begun since. False: it is the one that was sent.
+async function csrfTakes() {
+  const before = csrf, me = await get('/user');
+  if (me.user !== user || me.role !== role) throw new Refused(403, _`This browser is now logged in as ${me.user} (${me.role}). Load the page again.`);
+  csrf = me.csrf ?? '';
+  return csrf !== before;
+}
+
 async function fetched(method, path, params, options = {}) {
-  const reply = await answered(method, path, params, options);
+  let reply = await answered(method, path, params, options);
+  if (reply.status === 403 && method === 'POST' && path !== '/session' && await csrfTakes()) reply = await answered(method, path, params, options);
   if (reply.ok || (path === '/ready' && reply.status === 503)) return reply;
   let words = `${reply.status} ${reply.statusText}`;
   try {
@@ -74,23 +83,20 @@ async function fetched(method, path, params, options = {}) {
 export const get = async (path, params, options) => (await fetched('GET', path, params, options)).json();
 export const post = async (path, params, options) => (await fetched('POST', path, params, options)).json();
 
-export async function logIn(user, password) {
-  const reply = await post('/session', {}, { body: new URLSearchParams({ user, password }) });
+export async function logIn(name, password) {
+  const reply = await post('/session', {}, { body: new URLSearchParams({ user: name, password }) });
   csrf = reply.csrf ?? '';
   return reply;
 }
 export async function logOut() {
-  try {
-    await post('/session/end');
-  } finally {
-    csrf = '';
-  }
+  await post('/session/end');
+  csrf = '';
 }
 // Who is logged in, {user, role}.
 export async function whoAmI() {
   const reply = await get('/user');
   csrf = reply.csrf ?? '';
-  role = reply.role;
+  ({ role, user } = reply);
   return reply;
 }
 // A view shows a user who only looks no button that weir would refuse.
@@ -133,7 +139,7 @@ export function events(path, name, signal, onEvent, onBreak = () => {}) {
       onBreak();
       if (source?.readyState !== EventSource.CLOSED) return; // the browser tries again
       later = setTimeout(open, drawn(AGAIN_MS));
-      whoAmI().catch(() => {}); // a session that has ended leads to the login
+      get('/user').catch(() => {}); // a session that has ended leads to the login
     });
   };
   document.addEventListener('visibilitychange', open, { signal });

@@ -95,8 +95,14 @@ async function begin() {
 
 document.getElementById('leave').addEventListener('click', async () => {
   leave?.abort(); // the session's streams end with it
-  await logOut().catch(() => {});
-  loginShow();
+  try {
+    await logOut();
+    loginShow();
+  } catch (e) {
+    if (e.status === 401) return; // it had ended, and the login is shown
+    await show();
+    say(_`You may still be logged in: ${e.message}`);
+  }
 });
 // The texts of index.html, and the choice of the language.
 const skip = document.querySelector('.skip');

@@ -3,6 +3,8 @@
 export default {
   'weir does not answer. Is the control plane up, and this machine on its network?': 'weir antwortet nicht. Läuft die Control Plane, und ist dieses Gerät in ihrem Netz?',
   'weir takes no more requests of this browser for a moment; the page asks again by itself.': 'weir nimmt von diesem Browser gerade keine weiteren Anfragen an. Die Seite versucht es von selbst wieder.',
+  'This browser is now logged in as {1} ({2}). Load the page again.': 'Dieser Browser ist jetzt als {1} ({2}) angemeldet. Bitte die Seite neu laden.',
+  'You may still be logged in: {1}': 'Vielleicht noch angemeldet: {1}',
   'The stream ended.': 'Der Datenstrom ist zu Ende.',
   'Now': 'Übersicht',
   'Queries': 'Anfragen',

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The page in headless Chromium where a reply fails, says that there is more, or is of another time than the browser's: it says so.
+. "$(dirname "$0")/_init.sh"
+
+. "$smoke_dir/page_lab.sh"
+browser_or_skip
+lab_up
+page_configure 'page: true'
+"$lab" stop controlplane >/dev/null
+check "restarted" "$lab" start controlplane
+page_user >/dev/null
+echo 'a long password' | weirctl password set rob --role read >/dev/null
+client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
+
+view() { echo "do:(window.confirm = (q) => (window.asked = q, false), location.hash = '#/$1', true)"; }
+main_has() { echo "document.querySelector('main')?.textContent.includes('$1')"; }
+# changes PATH JS: what the function does to each reply of this path is what the page gets. `mend` ends it.
+changes() { echo "do:(() => { window.was ??= window.fetch; const f = window.fetch; window.mend = () => { window.fetch = was; return true; }; window.fetch = async (u, o) => { const r = await f(u, o); if (u.split('?')[0] !== '/v1$1') return r; const j = await r.json(); ($2)(j, u); return new Response(JSON.stringify(j), { status: j.error ? 400 : r.status }); }; return true; })()"; }
+fails="do:(window.was = window.fetch, window.mend = () => { window.fetch = was; return true; }, window.fetch = (u, o) => (u === '/v1/session/end' ? Promise.reject(new TypeError()) : was(u, o)), true)"
+leave="do:(document.getElementById('leave').click(), true)"
+# logs_in NAME: as another tab of this browser
+logs_in() { echo "do:fetch('/v1/session', { method: 'POST', body: new URLSearchParams({ user: '$1', password: 'a long password' }) }).then((r) => r.ok)"; }
+
+check "a log-out that fails says so, and the page stays; the next one logs out" browse login "$(view lists)" "do:$(main_has 'names in force')" "$fails" "$leave" \
+	"do:$(said 'You may still be logged in: weir does not answer.') && $(main_has 'names in force')" "do:mend()" "do:$(press 'Fetch all now')" "do:$(said 'up to date')" "$leave" "do:!!document.querySelector('input[name=password]')"
+check "a change after a login in another tab is made; after one of another user the page says so" browse login "$(view lists)" "do:$(main_has 'names in force')" "$(logs_in ann)" "do:$(press 'Fetch all now')" "do:$(said 'up to date')" \
+	"$(logs_in rob)" "do:$(press 'Fetch all now')" "do:$(said 'This browser is now logged in as rob (read). Load the page again.')"
+finish
