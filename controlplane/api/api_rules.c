@@ -177,6 +177,8 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	// Only a reply that reports a failure has an "error".
 	json_out_text(o, root, r->outcome == RULES_FAILED ? "error" : "note", r->error);
 	counts_json(o, root, "", rules_rows(), r);
+	if (a)
+		json_out_count(o, root, "pause_left_s", rules_pause_left_s(a->deps.rules));
 	json_out_count(o, root, "copies_bytes", r->kept_bytes);
 	struct json_node *notify = json_out_object(o, root, "notify");
 	JSON_COUNTS(o, notify, &r->notify, taken, soon, not_zone, not_server, not_signed);

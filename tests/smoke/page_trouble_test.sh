@@ -26,4 +26,11 @@ check "a log-out that fails says so, and the page stays; the next one logs out" 
 	"do:$(said 'You may still be logged in: weir does not answer.') && $(main_has 'names in force')" "do:mend()" "do:$(press 'Fetch all now')" "do:$(said 'up to date')" "$leave" "do:!!document.querySelector('input[name=password]')"
 check "a change after a login in another tab is made; after one of another user the page says so" browse login "$(view lists)" "do:$(main_has 'names in force')" "$(logs_in ann)" "do:$(press 'Fetch all now')" "do:$(said 'up to date')" \
 	"$(logs_in rob)" "do:$(press 'Fetch all now')" "do:$(said 'This browser is now logged in as rob (read). Load the page again.')"
+
+fast="do:(() => { const now = Date.now; Date.now = () => now() + 1000 * (window.ahead ?? 7200); return true; })()"
+check "a pause" weirctl pause 30m
+check "is one for a browser whose clock is ahead; its end is seen without a press" browse login "$fast" "$(view lists)" "do:$(main_has 'Blocking is paused until')" "$(view groups)" "do:$(main_has 'Blocking is paused for everyone')" \
+	"do:import('/api.js').then((m) => m.post('/blocklist/resume')).then(() => true)" "do:(window.ahead = 10000, true)" "do:!$(main_has 'Blocking is paused for everyone') && $(main_has 'Blocking.')"
+check "what failed of a pause is said" browse login "$(view lists)" "$(changes /blocklist/pause "(j) => { j.note = 'a restart will not know of it: no room'; }")" "do:$(press 'Pause 5 min')" \
+	"do:$(said 'But a restart will not know of it: no room.')" "do:$(press 'Block again')" "do:$(said 'Blocking goes on.')"
 finish

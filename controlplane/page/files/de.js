@@ -470,6 +470,7 @@ export default {
   'Blocking is paused for {1} for {2}.': 'Sperre pausiert, für {1}, {2} lang.',
   ' A schedule still blocks everything for {1}.': ' Ein Zeitplan sperrt weiterhin alles für {1}.',
   'Blocking goes on.': 'Sperre wieder aktiv.',
+  ' But {1}.': ' Aber: {1}.',
   'Pause blocking for': 'Sperre pausieren für',
   'Paused for {1}, {2} left.': 'Pausiert für {1}, noch {2}.',
   'End it at the top of this page with {1}, or wait.': 'Oben auf dieser Seite mit „{1}“ beenden, oder warten.',

@@ -16,7 +16,7 @@ const NAME_MAX = 23; // bytes of a schedule's name
 const NOTHING = { block_all: false, pause: false, services: [] }; // in place of what a schedule did before
 
 const everyone = (g) => g.group === 0;
-const paused = (all) => all.pause_until_unix_s > Date.now() / 1000;
+const paused = (all) => all.pause_left_s > 0;
 const days = (list) => ({ [DAYS.join()]: _`daily`, 'mon,tue,wed,thu,fri': _`weekdays`, 'sat,sun': _`weekends` }[list.join()] ?? list.map(dayName).join(', '));
 const does = (s) => [s.block_all ? _`blocks everything` : '', s.pause ? _`blocks nothing` : '', s.services.length ? _`blocks ${s.services.join(', ')}` : '', s.lists.length ? _`uses the lists ${s.lists.join(', ')}` : '',
   s.domains ? _`blocks ${count(s.domains)} names` : ''].filter((t) => t).join('; ');

@@ -21,7 +21,7 @@ export async function show(box, signal) {
     const [status, defined, own] = await Promise.all([get('/blocklist'), get('/lists'), get('/entries')]);
     if (signal.aborted) return;
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
-    const paused = status.pause_until_unix_s > Date.now() / 1000;
+    const paused = status.pause_left_s > 0;
     fill(state,
       h('p', {}, paused ? mark('warn', _`Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', _`Older names are held until "Fetch all now".`) : mark('good', _`${count(status.names)} names in force.`), ' ', _`From ${kinds(status)}.`),
       mayOperate() && row(

@@ -17,13 +17,14 @@ async function told(path, params) {
 }
 // What a pause for everyone does not lift. `groups`: those in a schedule that blocks everything.
 const stays = (groups) => (groups?.length ? _` A schedule still blocks everything for ${groups.map((g) => (g === 'everyone' ? _`all that are in no group` : g)).join(', ')}.` : '');
+// What failed of it all the same.
+const failed = ({ note, unchanged }) => (note && !unchanged ? _` But ${note}.` : '');
 async function pause(minutes, group = '') {
-  const { blocked_groups: blocked } = await told('/blocklist/pause', { minutes, group });
-  return _`Blocking is paused for ${group || _`everyone`} for ${span(60 * minutes)}.` + stays(blocked);
+  const reply = await told('/blocklist/pause', { minutes, group });
+  return _`Blocking is paused for ${group || _`everyone`} for ${span(60 * minutes)}.` + stays(reply.blocked_groups) + failed(reply);
 }
 export async function resume(group = '') {
-  await told('/blocklist/resume', { group });
-  return _`Blocking goes on.`;
+  return _`Blocking goes on.` + failed(await told('/blocklist/resume', { group }));
 }
 // A button for each span; `whom` gives the group. `done` is called once it is paused.
 export const pauseButtons = (whom, done = () => {}) => MINUTES.map((m) => action(_`Pause ${span(60 * m)}`, async () => {
@@ -31,7 +32,7 @@ export const pauseButtons = (whom, done = () => {}) => MINUTES.map((m) => action
   done();
   return words;
 }));
-// Calls `look` after each pause and resume of this page.
+// Calls `look` after each pause and resume of this page, and when a pause has ended.
 export const whenPaused = (signal, look) => document.addEventListener('pauses', () => look().catch(complain), { signal });
 
 const shut = (isShut) => {
@@ -97,5 +98,5 @@ setInterval(() => {
   for (const p of pauses) p.left.textContent = leftText(p.endMs);
   if (!pauses.some((p) => p.endMs <= Date.now())) return;
   pauses = [];
-  look();
+  document.dispatchEvent(new Event('pauses'));
 }, SECOND_MS);
