@@ -33,4 +33,15 @@ check "is one for a browser whose clock is ahead; its end is seen without a pres
 	"do:import('/api.js').then((m) => m.post('/blocklist/resume')).then(() => true)" "do:(window.ahead = 10000, true)" "do:!$(main_has 'Blocking is paused for everyone') && $(main_has 'Blocking.')"
 check "what failed of a pause is said" browse login "$(view lists)" "$(changes /blocklist/pause "(j) => { j.note = 'a restart will not know of it: no room'; }")" "do:$(press 'Pause 5 min')" \
 	"do:$(said 'But a restart will not know of it: no room.')" "do:$(press 'Block again')" "do:$(said 'Blocking goes on.')"
+
+sampled="$(changes /log/search "(j) => { for (const r of j.rows) r.weight = 8; }")"
+cut="$(changes /log/search "(j) => { j.rows = []; j.complete = false; j.after = 'x'; }")"
+head_of() { echo "[...document.querySelectorAll('main th')].some((t) => t.textContent === '$1')"; }
+check "a search that ended early finds none so far; a sampled row says for how many it stands" browse login "$cut" "$(view queries)" "do:$(main_has 'No such query so far')" "$(view client/198.18.0.2)" "do:$(main_has 'No query of this client so far')" \
+	"do:mend()" "$(view queries)" "do:$(main_has cached.test) && !$(head_of 'Stands for')" "$(view now)" "$sampled" "$(view queries)" "do:$(head_of 'Stands for')"
+tile() { echo "[...document.querySelectorAll('main .tile')].some((t) => /^$1$/.test(t.textContent))"; }
+check "a day that was not read to its end is none since midnight, and a table without all clients says so" browse login "$(changes /log/top "(j) => { j.complete = false; j.covered_s = 1; }")" "$(view client/198.18.0.2)" "do:$(tile 'Today–')" \
+	"$(changes /clients "(j) => { j.client_count = 250; }")" "$(view client)" "do:$(main_has 'clients that asked most.')"
+check "a log that samples does not say that a device asks another server" browse login "$(changes /log "(j) => { j.enabled = true; j.sample = 10; }")" "do:(AbortSignal.timeout = () => AbortSignal.abort(), true)" "$(view devices)" \
+	"do:$(press 'Wait for the device')" "do:$(main_has 'only one in 10 queries')"
 finish

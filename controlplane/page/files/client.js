@@ -51,9 +51,12 @@ function dayShow(box, day, filter, { column }, group, signal) {
   return draw;
 }
 
-// Of the hours of its day, those since midnight. An hour begins by UTC, so midnight may lie within one, which is left out.
-function todayOf(hours) {
-  const from = Math.ceil(midnight() / 3.6e6) * 3600, sum = (key) => hours.filter((x) => x.unix_s >= from).reduce((n, x) => n + x[key], 0);
+// Of the hours of its day, those since midnight, or those that the search came to. An hour begins by UTC, so this may lie
+// within one, which is left out.
+function todayOf({ complete, covered_s: covered, hours }) {
+  const fromMs = Math.max(midnight(), complete ? 0 : Date.now() - 1000 * covered);
+  const from = Math.ceil(fromMs / 3.6e6) * 3600, sum = (key) => hours.filter((x) => x.unix_s >= from).reduce((n, x) => n + x[key], 0);
+  if (1000 * from > Date.now()) return '–';
   return _`${share({ queries: sum('queries'), blocked: sum('blocked') })} since ${clock(from)}`;
 }
 
@@ -70,7 +73,7 @@ export async function show(box, signal, encoded) {
   const lookAll = () => load(async (mine) => {
     const [day, overrides] = await Promise.all([get('/clients', { seconds: DAY_S, limit: 100 }, { signal: mine }), overridesGet()]);
     fill(result, overridesShow(overrides.map((o) => (o.unset || o.of_file) && /^clients\[[^\]]*\]/.exec(o.path)?.[0]).filter((path) => path), lookAll),
-      clientsShow(day, lookAll), h('p', { class: 'soft' }, coverage(day)));
+      clientsShow(day, lookAll), h('p', { class: 'soft' }, day.client_count > day.clients.length && _`The table has the ${number(day.clients.length)} clients that asked most. `, coverage(day)));
   });
   const look = () => load(async (mine) => {
     const failures = [];
@@ -91,7 +94,7 @@ export async function show(box, signal, encoded) {
     let dayDraw = () => {};
     const draw = () => {
       dayDraw();
-      fill(latestBox, table(_`The latest queries`, columns(open, hand), found.rows, _`No query of this client is in the query store.`));
+      fill(latestBox, table(_`The latest queries`, columns(open, hand, found.rows), found.rows, found.complete === false ? _`No query of this client so far: the search ended after its time.` : _`No query of this client is in the query store.`));
     };
     await hand.look().catch((e) => {
       if (mine.aborted) throw e;
@@ -100,7 +103,7 @@ export async function show(box, signal, encoded) {
     draw();
     fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null, ...[...new Set(failures)].map((f) => h('p', { class: 'bad' }, f)),
       tiles([[_`Name`, it?.client_name || latest?.client_name || '–'], [_`Address`, address], [_`MAC address`, it?.mac || '–'], [_`Group`, group?.name ?? '–'], [_`Queries in 24 hours`, day ? number(day.names.queries) : '–'],
-        [_`Blocked`, day ? percent(day.blocked.queries, day.names.queries) : '–'], [_`Did not exist`, day ? percent(day.nxdomain.queries, day.names.queries) : '–'], [_`Today`, day ? todayOf(day.hours) : '–'],
+        [_`Blocked`, day ? percent(day.blocked.queries, day.names.queries) : '–'], [_`Did not exist`, day ? percent(day.nxdomain.queries, day.names.queries) : '–'], [_`Today`, day ? todayOf(day) : '–'],
         [_`First seen in 24 hours`, seen(it?.first_unix_s)], [_`Last seen`, seen(it?.last_unix_s ?? latest?.time_us / 1e6)]]),
       dayBox, group && groupShow(member, group, groups, look),
       h('h2', {}, _`The latest queries`), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, _`Search and follow its queries`)), about, latestBox);

@@ -105,7 +105,8 @@ function test(signal) {
   const wait = async () => {
     const ended = new AbortController(), most = AbortSignal.timeout(TEST_MS);
     let client = '';
-    if (!(await get('/log', {}, { signal })).enabled) {
+    const log = await get('/log', {}, { signal });
+    if (!log.enabled) {
       fill(result, mark('warn', _`The query log is off, so weir cannot see who asks. An admin turns it on in Settings, Log queries.`));
       return;
     }
@@ -119,7 +120,8 @@ function test(signal) {
       fill(result);
       throw e;
     });
-    fill(result, client ? mark('good', _`${client} asks this box.`) : mark('warn', _`No query for the name came in a minute. The device asks another server.`));
+    fill(result, client ? mark('good', _`${client} asks this box.`) : mark('warn', log.sample > 1 ? _`No query for the name was seen in a minute. The query log has only one in ${log.sample} queries, so this does not say which server the device asks.`
+      : _`No query for the name came in a minute. The device asks another server.`));
   };
   return [h('h2', {}, _`Test a device`), h('ol', {}, h('li', {}, _`Press the button.`), h('li', {}, _`On the device open this address in a browser, or ask for it with nslookup: `, h('code', {}, name)), h('li', {}, _`This page says which client has asked. The browser of the device shows an error: there is no such site.`)),
     row(action(_`Wait for the device`, wait)), result];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
-import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, rcode, complain, clock, when, SECONDS } from './dom.js';
+import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, number, rcode, complain, clock, when, SECONDS } from './dom.js';
 import { get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 import { csvButton } from './csv.js';
@@ -22,7 +22,8 @@ function time(us) {
 const by = (q) => q.list || (q.verdict !== 'blocked' ? '' : q.client_group ? _`schedule of ${q.client_group}` : _`schedule`);
 const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.client);
 
-export function columns(open, hand) {
+// Where the log samples, or could not keep up, a row stands for several queries.
+export function columns(open, hand, rows) {
   return [
     { title: _`Time`, tight: true, of: (q) => h('time', { dateTime: new Date(q.time_us / 1000).toISOString() }, time(q.time_us)) },
     named(_`Name`, (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname)),
@@ -30,7 +31,7 @@ export function columns(open, hand) {
     { title: _`Type`, of: (q) => q.qtype },
     { title: _`Client`, of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
     { title: _`Answer`, of: (q) => (q.answered ? rcode(q.rcode) : _`none`) },
-    figure(_`Took`, (q) => micros(q.total_us)), ...hand.column((q) => ({ name: q.qname, client: q.client, group: q.client_group, blocked: q.blocked }))];
+    figure(_`Took`, (q) => micros(q.total_us)), ...(rows.some((q) => q.weight > 1) ? [figure(_`Stands for`, (q) => number(q.weight))] : []), ...hand.column((q) => ({ name: q.qname, client: q.client, group: q.client_group, blocked: q.blocked }))];
 }
 
 // Gives what opens a query's details in `place`, in place of those before, and the buttons of the rows (hand.js). `draw`
@@ -95,8 +96,8 @@ export async function show(box, signal, argument) {
   const about = h('div'), result = h('div'), more = h('div'), load = loads(result, signal);
   const { open, hand } = detailsIn(about, signal, () => draw());
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
-  let following = false, rows = [], dirty = false;
-  const draw = () => fill(result, table(following ? _`Queries as they come; the table waits while the focus or the pointer is in it` : _`The latest queries`, columns(open, hand), rows, following ? _`Waiting for a query …` : _`No such query.`, { sorts: false }));
+  let following = false, rows = [], dirty = false, none = ''; // what is said where there is no row
+  const draw = () => fill(result, table(following ? _`Queries as they come; the table waits while the focus or the pointer is in it` : _`The latest queries`, columns(open, hand, rows), rows, following ? _`Waiting for a query …` : none, { sorts: false }));
   const stop = () => { following = dirty = false; follow.textContent = _`Follow`; };
   const search = (filters, after) => load(async (mine) => {
     stop();
@@ -104,6 +105,7 @@ export async function show(box, signal, argument) {
     if (found.unknown_client) say(found.unknown_client);
     rows = after ? [...rows, ...found.rows] : found.rows;
     draw();
+    none = found.complete ? _`No such query.` : _`No such query so far: the search ended after its time. Older queries goes on with it.`;
     fill(more, found.complete || rows.length >= ROWS_MAX ? null : action(_`Older queries`, () => search(filters, found.after)));
   });
   const searchNew = () => search({ ...filter(), since: since.value ? (Date.now() - 1000 * since.value) * 1000 : undefined });
