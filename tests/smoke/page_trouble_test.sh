@@ -44,4 +44,8 @@ check "a day that was not read to its end is none since midnight, and a table wi
 	"$(changes /clients "(j) => { j.client_count = 250; }")" "$(view client)" "do:$(main_has 'clients that asked most.')"
 check "a log that samples does not say that a device asks another server" browse login "$(changes /log "(j) => { j.enabled = true; j.sample = 10; }")" "do:(AbortSignal.timeout = () => AbortSignal.abort(), true)" "$(view devices)" \
 	"do:$(press 'Wait for the device')" "do:$(main_has 'only one in 10 queries')"
+
+top_level=("do:$(typed Name test)" "do:(document.querySelector('main form').requestSubmit(), true)" "do:document.querySelector('main .about h2')?.textContent === 'test'")
+check "the details of a top level ask before its names are all blocked" browse login "$(view now)" "${top_level[@]}" "do:$(press Block)" "do:window.asked === 'Block test and all names below it for everyone?'"
+same "which they are not" 0 "$(weirctl --json entries | jq '.entries | length')"
 finish

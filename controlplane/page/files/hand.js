@@ -5,7 +5,8 @@ import { change, get, mayOperate } from './api.js';
 import { ofPrimary } from './taken.js';
 import { _ } from './words.js';
 
-const isWide = (name) => !/[^.]\../.test(name); // the root, or a name right below it
+// What to ask before an entry for the root, or a name right below it; '' for others.
+export const wideAsk = (name, verdict, group) => (/[^.]\../.test(name) ? '' : verdict === 'allow' ? _`Allow ${name} and all names below it for ${group || _`everyone`}?` : _`Block ${name} and all names below it for ${group || _`everyone`}?`);
 
 // What an entry that allows does not leave to the schedules of these clients. `group`: '' is everyone.
 async function lifted(group, signal) {
@@ -34,7 +35,7 @@ export function byHand(signal, changed) {
     return '';
   };
   const button = (verdict, name, client, group) => {
-    const isAllow = verdict === 'allow', whom = group || _`everyone`;
+    const isAllow = verdict === 'allow';
     const title = group ? (isAllow ? _`Allow for ${group}` : _`Block for ${group}`) : isAllow ? _`Allow` : _`Block`;
     // The button of the other verdict comes to this place: by the keyboard a second press would take the first one back.
     const again = () => {
@@ -44,7 +45,7 @@ export function byHand(signal, changed) {
     const b = action(title, () => entryAdd(again, { name, verdict, group }, signal, async () => {
       const why = await get('/why', { name, client }, { signal });
       return ` ${client ? _`What decides for ${client}: ${why.headline}.` : _`What decides: ${why.headline}.`}`;
-    }), { 'aria-label': `${title} ${name}`, ask: isWide(name) && (isAllow ? _`Allow ${name} and all names below it for ${whom}?` : _`Block ${name} and all names below it for ${whom}?`) });
+    }), { 'aria-label': `${title} ${name}`, ask: wideAsk(name, verdict, group) });
     return ofPrimary('entries', b);
   };
   // An entry by hand, and a button for each verdict that does not count for the group already. `seen`: what a query got.

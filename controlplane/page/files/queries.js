@@ -4,7 +4,7 @@ import { h, row, fill, named, table, figure, field, choice, action, say, facts, 
 import { get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 import { csvButton } from './csv.js';
-import { byHand, entryAdd } from './hand.js';
+import { byHand, entryAdd, wideAsk } from './hand.js';
 import { ofPrimary, takenNote } from './taken.js';
 import { _, count } from './words.js';
 
@@ -60,7 +60,8 @@ async function details(place, signal, { close, again, add }, { qname: name, clie
   const reason = h('input', { maxLength: 120 });
   const group = why.client?.group && why.client.group !== 'everyone' ? why.client.group : '';
   const only = choice([['', _`everyone`], ...(group ? [[group, _`group ${group}`]] : [])], '');
-  const entry = (verdict) => () => add({ name, verdict, group: only.value, lasts: [lasts.value, lasts.selectedOptions[0].text], why: reason.value });
+  const isSure = (ask) => !ask || confirm(ask);
+  const entry = (verdict) => () => isSure(wideAsk(name, verdict, only.value)) && add({ name, verdict, group: only.value, lasts: [lasts.value, lasts.selectedOptions[0].text], why: reason.value });
   const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': _`Trace` });
   const aside = h('section', { class: 'about', 'aria-label': _`About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
     facts((why.steps ?? []).map((s) => [s.decides ? _`${s.step} (decides)` : s.step, s.text])),
@@ -104,8 +105,8 @@ export async function show(box, signal, argument) {
     const [found] = await Promise.all([get('/log/search', { ...filters, after, limit: ROWS }, { signal: mine }), hand.look()]);
     if (found.unknown_client) say(found.unknown_client);
     rows = after ? [...rows, ...found.rows] : found.rows;
-    draw();
     none = found.complete ? _`No such query.` : _`No such query so far: the search ended after its time. Older queries goes on with it.`;
+    draw();
     fill(more, found.complete || rows.length >= ROWS_MAX ? null : action(_`Older queries`, () => search(filters, found.after)));
   });
   const searchNew = () => search({ ...filter(), since: since.value ? (Date.now() - 1000 * since.value) * 1000 : undefined });
