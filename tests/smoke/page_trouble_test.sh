@@ -48,4 +48,7 @@ check "a log that samples does not say that a device asks another server" browse
 top_level=("do:$(typed Name test)" "do:(document.querySelector('main form').requestSubmit(), true)" "do:document.querySelector('main .about h2')?.textContent === 'test'")
 check "the details of a top level ask before its names are all blocked" browse login "$(view now)" "${top_level[@]}" "do:$(press Block)" "do:window.asked === 'Block test and all names below it for everyone?'"
 same "which they are not" 0 "$(weirctl --json entries | jq '.entries | length')"
+autumn="do:(() => { const [from, to] = document.querySelectorAll('main input[type=date]'); if (!to) return false; [from.value, to.value] = ['2024-10-05', '2024-11-04']; return true; })()"
+TZ=Europe/Berlin check "31 days over the end of summer time, and no 32" browse login "$(view top/days)" "do:/^Names of [1-9]/.test(document.querySelector('main caption')?.textContent)" "$autumn" "do:!document.querySelector('main [aria-disabled]') && $(press Show)" "do:document.querySelector('main caption')?.textContent === 'Names of 0 queries'" \
+	"do:(document.querySelector('main input[type=date]').value = '2024-10-04', $(press Show))" "do:$(said '31 days at most')"
 finish

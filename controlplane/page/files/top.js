@@ -52,7 +52,7 @@ function days() {
     end.setDate(end.getDate() + 1);
     const untilMs = Math.min(end, Date.now()), seconds = Math.ceil((untilMs - begin) / 1000);
     if (!(seconds > 0)) throw new Error(_`The first day must not be after the last one, or after today.`);
-    if (seconds > DAYS_MOST * DAY_S) throw new Error(_`One look has ${DAYS_MOST} days at most.`);
+    if (Math.round((end - begin) / 1000 / DAY_S) > DAYS_MOST) throw new Error(_`One look has ${DAYS_MOST} days at most.`);
     return { seconds, until: 1000 * untilMs };
   } };
 }

@@ -17,7 +17,7 @@
 enum {
 	QUERY_TOP_MS = 6000,
 	QUERY_TOP_ITEMS_MAX = 100,
-	QUERY_TOP_HOURS_MAX = 31 * 24,
+	QUERY_TOP_HOURS_MAX = 31 * 24 + 1, // 31 days over the end of summer time
 	// A span begins and ends within an hour, and rows of the hour before may belong to it.
 	QUERY_TOP_HOURS_ROOM = QUERY_TOP_HOURS_MAX + 3,
 	QUERY_TOP_FILE_NAMES = 1 << 18,
