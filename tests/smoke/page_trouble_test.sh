@@ -51,4 +51,11 @@ same "which they are not" 0 "$(weirctl --json entries | jq '.entries | length')"
 autumn="do:(() => { const [from, to] = document.querySelectorAll('main input[type=date]'); if (!to) return false; [from.value, to.value] = ['2024-10-05', '2024-11-04']; return true; })()"
 TZ=Europe/Berlin check "31 days over the end of summer time, and no 32" browse login "$(view top/days)" "do:/^Names of [1-9]/.test(document.querySelector('main caption')?.textContent)" "$autumn" "do:!document.querySelector('main [aria-disabled]') && $(press Show)" "do:document.querySelector('main caption')?.textContent === 'Names of 0 queries'" \
 	"do:(document.querySelector('main input[type=date]').value = '2024-10-04', $(press Show))" "do:$(said '31 days at most')"
+
+lists="$(changes /blocklist "(j) => { j.lists = [['late', 900, 1000], ['early', 100, 2000], ['new', 0, 3000]].map(([name, last, next]) => ({ name, kind: 'block', url: 'https://x/', names: 1, rejected: 0, bytes: 1, last_try_unix_s: 1, last_good_unix_s: last, next_try_unix_s: next })); }")"
+rows() { echo "[...document.querySelector('main tbody').rows].map((r) => r.querySelector('strong')?.textContent).filter((t) => /late|early|new/.test(t)).join() === '$1'"; }
+check "lists sort by their last fetch" browse login "$lists" "$(view lists)" "do:(() => { const b = [...document.querySelectorAll('main th button')].find((e) => e.textContent === 'Last fetch'); b?.click(); return !!b; })()" "do:$(rows 'late,early,new')"
+check "a URL may lack its scheme" browse login "$(view lists)" "do:!!document.querySelector('main textarea')" "$(changes /lists/add "(j, u) => { window.sent = u; j.error = 'not now'; }")" \
+	"do:(document.querySelector('main textarea').value = 'example.com/list.txt', $(press 'Add lists'))" "do:$(said 'not now') && sent.includes('name=list.txt') && sent.includes('place=https%3A%2F%2Fexample.com%2Flist.txt')"
+check "what the box does not serve is said in German" browse speaks:de login "$(view devices)" "do:$(main_has 'DNS über TLSaus')" "do:$(main_has 'Zertifikatenkeine')"
 finish

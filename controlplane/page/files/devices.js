@@ -35,7 +35,7 @@ const routers = () => [h('h2', {}, _`The router first`),
 
 const byHand = () => [h('h2', {}, _`One device by hand`), h('p', {}, _`Where the router cannot name this box, or for one device alone.`),
   steps(_`Windows`, _`Settings > Network & internet > Wi-Fi or Ethernet, the network, DNS server assignment > Edit > Manual.`, _`Turn IPv4 on and write the address of this box into Preferred DNS. Leave the alternate one empty.`,
-    _`DNS over HTTPS: leave it off, or choose the manual template and write the URL above, if the certificate is one that Windows trusts.`, _`Save.`),
+    _`DNS over HTTPS: leave it off, or choose the manual template and write the URL below, if the certificate is one that Windows trusts.`, _`Save.`),
   steps('macOS', _`System Settings > Network, the connection, Details > DNS.`, _`Remove what is there with the minus, and add the address of this box with the plus.`, 'OK.'),
   steps(_`iPhone and iPad`, _`Settings > Wi-Fi, the i beside the network, Configure DNS > Manual.`, _`Remove the servers that are there, and add the address of this box.`, _`Save. It counts in this Wi-Fi alone; a profile counts in all networks.`),
   steps(_`Android`, _`Settings > Network & internet > Internet, the gear beside the Wi-Fi, the pencil, Advanced options.`, _`IP settings > Static: write the address that the phone has now, and the address of this box into DNS 1. Write it into DNS 2 as well.`,
@@ -128,8 +128,8 @@ function test(signal) {
 }
 
 export async function show(box, signal) {
-  const tcp = await get('/tcp', {}, { signal }), plain = placesOf(tcp, 'tcp'), over = (kind) => placesOf(tcp, kind).map((p) => `${p.address}, port ${p.port}`).join('; ') || 'off';
+  const tcp = await get('/tcp', {}, { signal }), plain = placesOf(tcp, 'tcp'), at = (p) => _`${p.address}, port ${p.port}`, over = (kind) => placesOf(tcp, kind).map(at).join('; ') || _`off`;
   box.append(h('h1', {}, _`Set up devices`), h('h2', {}, _`What this box answers at`),
-    facts([['DNS', plain.map((p) => (p.port === 53 ? p.address : `${p.address}, port ${p.port}`)).join('; ') || _`no address`], [_`DNS over TLS`, over('dot')], [_`DNS over HTTPS`, over('doh')], [_`Names in its certificates`, tcp.tls.certificates.map((c) => c.names).join(' ') || 'none']]),
+    facts([['DNS', plain.map((p) => (p.port === 53 ? p.address : at(p))).join('; ') || _`no address`], [_`DNS over TLS`, over('dot')], [_`DNS over HTTPS`, over('doh')], [_`Names in its certificates`, tcp.tls.certificates.map((c) => c.names).join(' ') || _`none`]]),
     ...routers(), ...byHand(), h('h2', {}, _`Over TLS or HTTPS, also away from home`), ...encrypted(tcp).flat().filter((e) => e), ...test(signal));
 }

@@ -80,8 +80,9 @@ function merged(loaded, defined) {
 
 function fetched(l) {
   if (!l.url) return l.path ? _`a file` : '–';
+  const last = when(l.last_good_unix_s ?? 0); // first: by it the table sorts
   const next = l.next_try_unix_s ? h('div', { class: 'soft' }, _`next: ${when(l.next_try_unix_s)}`) : null;
-  return h('div', {}, l.last_good_unix_s ? when(l.last_good_unix_s) : _`never`, next);
+  return h('div', {}, last, next);
 }
 
 function actions(defined, look) {
@@ -99,9 +100,11 @@ function knownShow({ lists, known }, look) {
     action(_`Add ${k.name}`, () => change(look, _`${k.name} is added.`, '/lists/add', { name: k.name, place: k.url }), { title: k.url })));
 }
 
-// "[NAME] URL" or "[NAME] /PATH". Without a name, a list is called by the last part of its place, or by its host, as weir does it.
+// "[NAME] URL" or "[NAME] /PATH"; a URL may lack its https://. Without a name, a list is called by the last part of its
+// place, or by its host, as weir does it.
 function placeOf(line) {
-  const [, name, place] = /^(.*?)\s*(\S+:\/\/.*|\/.*)$/.exec(line) ?? [];
+  const [, name, given] = /^(?:(.*?)\s+)??(\S+:\/\/.*|\/.*|[^\s/]+\.[^\s/]+\/\S*)$/.exec(line) ?? [];
+  const place = given && (/^(\/|\w+:\/\/)/.test(given) ? given : `https://${given}`);
   if (!place) throw new Error(_`${line}: is neither a URL nor the path of a file.`);
   return { name: name || place.replace(/[?#].*/, '').replace(/\/+$/, '').split('/').at(-1), place };
 }
