@@ -256,7 +256,7 @@ static void call(struct api *a, struct http_exchange *x, void (*make)(struct ver
 		call_done(c, rc);
 }
 
-static unsigned in_force(const struct api *a)
+unsigned api_version_in_force(const struct api *a)
 {
 	return a->deps.versions ? a->deps.versions(a->deps.reload_arg)->in_force.number : 0;
 }
@@ -287,7 +287,7 @@ static void serve_history(struct api *a, struct http_exchange *x)
 static void serve_show(struct api *a, struct http_exchange *x)
 {
 	unsigned number;
-	if (number_take(x, "version", in_force(a), &number))
+	if (number_take(x, "version", api_version_in_force(a), &number))
 		call(a, x, show_make, number, 0);
 }
 
@@ -295,7 +295,7 @@ static void serve_show(struct api *a, struct http_exchange *x)
 static void serve_diff(struct api *a, struct http_exchange *x)
 {
 	unsigned from, to;
-	if (number_take(x, "from", in_force(a), &from) && number_take(x, "to", 0, &to))
+	if (number_take(x, "from", api_version_in_force(a), &from) && number_take(x, "to", 0, &to))
 		call(a, x, diff_make, from, to);
 }
 
@@ -348,6 +348,21 @@ unsigned api_change_status(int err)
 						      : 400;
 }
 
+bool api_version_is(const struct api *a, struct http_exchange *x, const char *param, unsigned seen)
+{
+	const struct versions_status *s = versions_of(a);
+	if (!seen || !s || s->in_force.number == seen)
+		return true;
+	char now[32] = "one without a number";
+	if (s->in_force.number)
+		snprintf(now, sizeof(now), "version %u", s->in_force.number);
+	api_refuse(x, 409,
+		"%s: the configuration has changed since version %u: %s is in force, by %s (%s): "
+		"look again",
+		param, seen, now, s->in_force.who, s->in_force.what);
+	return false;
+}
+
 // `rc` above 0: the configuration is in force, and `why` warns of the part that is not.
 static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
 {
@@ -375,6 +390,10 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 
 static void apply(struct api *a, struct http_exchange *x, struct apply_request *r)
 {
+	unsigned seen = 0;
+	if ((http_param(x, "if_version") && !api_param_number(x, "if_version", INT32_MAX, &seen))
+		|| !api_version_is(a, x, "if_version", seen))
+		return;
 	r->who = http_who(x);
 	struct config_call *c = heap_malloc(sizeof(*c));
 	if (!c) {
@@ -502,8 +521,10 @@ static void version_tables(struct api *a, struct table_registry *tables)
 
 const struct api_part api_config_part = {
 	.endpoint = {{"/config/reload", serve_reload, API_POST, CONTROL_ADMIN, "keep"},
-		{"/config/apply", serve_apply, API_POST, CONTROL_ADMIN, "why dry_run keep"},
-		{"/config/rollback", serve_rollback, API_POST, CONTROL_ADMIN, "version! why keep"}},
+		{"/config/apply", serve_apply, API_POST, CONTROL_ADMIN,
+			"why dry_run keep if_version"},
+		{"/config/rollback", serve_rollback, API_POST, CONTROL_ADMIN,
+			"version! why keep if_version"}},
 	.status = version_status,
 	.degraded = version_degraded,
 	.metrics = version_metrics,

@@ -163,6 +163,11 @@ void api_reasons_find(const struct api_look *l, struct api_reasons *out);
 void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c);
 // The status of the reply to a change that was refused with -errno (app_apply.h).
 unsigned api_change_status(int err);
+unsigned api_version_in_force(const struct api *a); // 0: not stored as a version
+// Is the version of the configuration that the client saw, `seen`, still in force? 0: it named
+// none. Else replies which one is, and who made it; `param` named the version.
+ATTR_MUST_CHECK bool api_version_is(
+	const struct api *a, struct http_exchange *x, const char *param, unsigned seen);
 // Adds a certificate to a list: `names`, `until`, in seconds since 1970, and `left_s`.
 void api_certificate_out(
 	struct json_out *o, struct json_node *list, const struct tls_certificate_about *c);

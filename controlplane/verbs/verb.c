@@ -38,7 +38,11 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x)
 	const struct api_deps *d = &a->deps;
 	const char *reason;
 	char why[CONFIG_WHY_MAX];
-	if (!api_param_why(x, &reason))
+	unsigned seen = 0;
+	if (!api_param_why(x, &reason)
+		|| (http_param(x, "if_version")
+			&& !api_param_number(x, "if_version", INT32_MAX, &seen))
+		|| !api_version_is(a, x, "if_version", seen))
 		return NULL;
 	if (!d->config_apply || !d->managed_text || !d->config_bundle) {
 		api_refuse(x, 503, "the configuration cannot be edited: it has no versions");

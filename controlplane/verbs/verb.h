@@ -31,7 +31,8 @@ struct verb {
 	char path[64]; // path of the request, which may be gone when the apply ends
 };
 
-// Entries that have ended are gone from the model. NULL: replied with an error.
+// Entries that have ended are gone from the model. NULL: replied with an error, as where another
+// version is in force than the parameter `if_version` names.
 struct verb *verb_begin(struct api *a, struct http_exchange *x);
 struct json_node *verb_root(struct verb *v);
 // Replies with an error, and ends the verb.

@@ -123,8 +123,10 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	struct entry_asked asked = {.group = group_of(x),
 		.types = param_given(x, "type"),
 		.reply = param_given(x, "reply")};
+	bool is_new;
 	if (!name_take(x, &asked) || !verdict_take(x, &asked) || !end_take(x, &asked)
-		|| !api_param_flag(x, "invert", &asked.inverts))
+		|| !api_param_flag(x, "invert", &asked.inverts)
+		|| !api_param_flag(x, "new", &is_new))
 		return;
 	struct verb *v = verb_begin(a, x);
 	if (!v || !verb_group_check(v, asked.group))
@@ -140,6 +142,11 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	const int err = config_managed_entry_set(v->managed, &e);
 	if (err < 0) {
 		verb_fail(v, err);
+		return;
+	}
+	if (err > 0 && is_new && !verb_is_so(v)) {
+		verb_refuse(v, 409, "\"%s\" has an entry for %s already: look again", asked.name,
+			asked.group ? asked.group : CONFIG_EVERYONE);
 		return;
 	}
 	asked_out(v, &asked);
@@ -247,15 +254,16 @@ static void serve_entries(struct api *a, struct http_exchange *x)
 	for (unsigned i = 0; i < c->dated.count; i++)
 		entry_out(o, list, c, &c->dated.entries[i], now, i + managed >= c->dated.count);
 	config_managed_free(m);
+	json_out_count(o, json_out_root(o), "version", api_version_in_force(a));
 	http_reply(x, 200, json_out_finish(o));
 }
 
 const struct api_part api_entries_part = {
 	.endpoint = {{"/entries", serve_entries, API_GET, CONTROL_READ, ""},
 		{"/entries/add", serve_add, API_POST, CONTROL_OPERATE,
-			"name! verdict! group invert type reply seconds why"},
+			"name! verdict! group invert type reply seconds new why if_version"},
 		{"/entries/remove", serve_remove, API_POST, CONTROL_OPERATE,
-			"name! verdict group why"}},
+			"name! verdict group why if_version"}},
 };
 
 enum { F_NAME, F_GROUP, F_VERDICT, F_INVERT, F_TYPE, F_REPLY, F_WHY, F_UNTIL };
@@ -391,6 +399,7 @@ const struct put_kind put_entries = {.name = "entries",
 		{"type", PUT_TEXT, false, NULL}, {"reply", PUT_TEXT, false, NULL},
 		{"why", PUT_TEXT, false, NULL}, {"until", PUT_TEXT, false, NULL}},
 	.reported = "until_unix_s left_s ended removable",
+	.beside = "version",
 	.beats_files = true,
 	.skips = entry_is_over,
 	.in_force = entries_in_force,

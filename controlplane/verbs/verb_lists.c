@@ -248,10 +248,12 @@ static void serve_lists(struct api *a, struct http_exchange *x)
 
 const struct api_part api_lists_part = {
 	.endpoint = {{"/lists", serve_lists, API_GET, CONTROL_READ, ""},
-		{"/lists/add", serve_add, API_POST, CONTROL_ADMIN, "name! place! format allow why"},
-		{"/lists/remove", serve_remove, API_POST, CONTROL_ADMIN, "name! why"},
-		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name! why"},
-		{"/lists/disable", serve_disable, API_POST, CONTROL_OPERATE, "name! why"}},
+		{"/lists/add", serve_add, API_POST, CONTROL_ADMIN,
+			"name! place! format allow why if_version"},
+		{"/lists/remove", serve_remove, API_POST, CONTROL_ADMIN, "name! why if_version"},
+		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name! why if_version"},
+		{"/lists/disable", serve_disable, API_POST, CONTROL_OPERATE,
+			"name! why if_version"}},
 };
 
 enum { L_NAME, L_SOURCE, L_FORMAT, L_ALLOW, L_ENABLED };

@@ -190,9 +190,9 @@ static void serve_local(struct api *a, struct http_exchange *x)
 const struct api_part api_local_part = {
 	.endpoint = {{"/local", serve_local, API_GET, CONTROL_READ, ""},
 		{"/local/add", serve_local_add, API_POST, CONTROL_ADMIN,
-			"name! type! value! ttl why"},
+			"name! type! value! ttl why if_version"},
 		{"/local/remove", serve_local_remove, API_POST, CONTROL_ADMIN,
-			"name! type value why"}},
+			"name! type value why if_version"}},
 };
 
 enum { R_NAME, R_TYPE, R_VALUE, R_GROUP, R_TTL, R_TTL_TEXT_MAX = 12 };
@@ -410,6 +410,8 @@ static void serve_servers(struct api *a, struct http_exchange *x)
 
 const struct api_part api_servers_part = {
 	.endpoint = {{"/upstreams/servers", serve_servers, API_GET, CONTROL_ADMIN, ""},
-		{"/upstreams/add", serve_server_add, API_POST, CONTROL_ADMIN, "server! name why"},
-		{"/upstreams/remove", serve_server_remove, API_POST, CONTROL_ADMIN, "server! why"}},
+		{"/upstreams/add", serve_server_add, API_POST, CONTROL_ADMIN,
+			"server! name why if_version"},
+		{"/upstreams/remove", serve_server_remove, API_POST, CONTROL_ADMIN,
+			"server! why if_version"}},
 };

@@ -258,8 +258,11 @@ static void serve_put(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_members_part = {
-	.endpoint = {{"/groups", serve_put, API_PUT, CONTROL_ADMIN, "check why"},
-		{"/groups/add", serve_add, API_POST, CONTROL_ADMIN, "client! group! why"},
-		{"/groups/remove", serve_remove, API_POST, CONTROL_ADMIN, "client! group why"},
-		{"/groups/move", serve_move, API_POST, CONTROL_ADMIN, "client! group! why"}},
+	.endpoint = {{"/groups", serve_put, API_PUT, CONTROL_ADMIN, "check why if_version"},
+		{"/groups/add", serve_add, API_POST, CONTROL_ADMIN,
+			"client! group! why if_version"},
+		{"/groups/remove", serve_remove, API_POST, CONTROL_ADMIN,
+			"client! group why if_version"},
+		{"/groups/move", serve_move, API_POST, CONTROL_ADMIN,
+			"client! group! why if_version"}},
 };

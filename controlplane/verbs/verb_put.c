@@ -403,7 +403,7 @@ static void serve_local(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_put_part = {
-	.endpoint = {{"/entries", serve_entries, API_PUT, CONTROL_ADMIN, "check why"},
-		{"/lists", serve_lists, API_PUT, CONTROL_ADMIN, "check why"},
-		{"/local", serve_local, API_PUT, CONTROL_ADMIN, "check why"}},
+	.endpoint = {{"/entries", serve_entries, API_PUT, CONTROL_ADMIN, "check why if_version"},
+		{"/lists", serve_lists, API_PUT, CONTROL_ADMIN, "check why if_version"},
+		{"/local", serve_local, API_PUT, CONTROL_ADMIN, "check why if_version"}},
 };

@@ -134,21 +134,6 @@ static int text_read(
 	return -EINVAL;
 }
 
-// Is the version that the first part named still in force? Else replies.
-static bool version_check(const struct api *a, struct http_exchange *x)
-{
-	const struct versions_status *s =
-		a->deps.versions ? a->deps.versions(a->deps.reload_arg) : NULL;
-	const unsigned version = a->restore.version;
-	if (!version || !s || s->in_force.number == version)
-		return true;
-	api_refuse(x, 409,
-		"version: the configuration has changed since version %u: look again at what the "
-		"restore changes",
-		version);
-	return false;
-}
-
 static void restore(struct api *a, struct http_exchange *x, const char *text, size_t len)
 {
 	struct config_managed *m = NULL;
@@ -194,7 +179,7 @@ static void serve_restore(struct api *a, struct http_exchange *x)
 		return;
 	}
 	r->text[r->len] = '\0';
-	if (version_check(a, x))
+	if (api_version_is(a, x, "version", r->version))
 		restore(a, x, r->text, r->len);
 	parts_drop(r);
 }

@@ -329,6 +329,7 @@ static void serve_overrides(struct api *a, struct http_exchange *x)
 		rc = rows_out(&rows, m ? a->deps.config_bundle(a->deps.reload_arg) : NULL, o);
 	rows_free(&rows);
 	config_managed_free(m);
+	json_out_count(o, json_out_root(o), "version", api_version_in_force(a));
 	verb_reply(x, o, rc);
 }
 
@@ -437,12 +438,16 @@ static void serve_allow(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_settings_part = {
-	.endpoint = {{"/config/set", serve_set, API_POST, CONTROL_ADMIN, "path! yaml! new why"},
-		{"/config/unset", serve_unset, API_POST, CONTROL_ADMIN, "path! why"},
-		{"/config/clear", serve_clear, API_POST, CONTROL_ADMIN, "path! why"},
-		{"/config/override", serve_override, API_POST, CONTROL_ADMIN, "yaml! replace why"},
+	.endpoint = {{"/config/set", serve_set, API_POST, CONTROL_ADMIN,
+			     "path! yaml! new why if_version"},
+		{"/config/unset", serve_unset, API_POST, CONTROL_ADMIN, "path! why if_version"},
+		{"/config/clear", serve_clear, API_POST, CONTROL_ADMIN, "path! why if_version"},
+		{"/config/override", serve_override, API_POST, CONTROL_ADMIN,
+			"yaml! replace why if_version"},
 		{"/config/overrides", serve_overrides, API_GET, CONTROL_ADMIN, ""},
 		{"/config/values", serve_values, API_GET, CONTROL_READ, "path"},
-		{"/services/block", serve_block, API_POST, CONTROL_OPERATE, "service! group why"},
-		{"/services/allow", serve_allow, API_POST, CONTROL_OPERATE, "service! group why"}},
+		{"/services/block", serve_block, API_POST, CONTROL_OPERATE,
+			"service! group why if_version"},
+		{"/services/allow", serve_allow, API_POST, CONTROL_OPERATE,
+			"service! group why if_version"}},
 };

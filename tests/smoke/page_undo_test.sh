@@ -26,6 +26,30 @@ apply="do:import('/api.js').then((m) => m.post('/config/set', { path: 'cache.min
 check "a version under watch settles by itself, and the newest change is undone where it stands" browse login "$(view local)" "$apply" "do:$newest?.includes('cache.min_ttl set') && $newest.includes('pending')" \
 	"do:$newest.includes('applied')" "do:$(press 'Undo this change')" "do:$(said 'is in force again.')" "do:asked.startsWith('Undo \"cache.min_ttl set\"?')"
 same "as it was" 0 "$(value cache.min_ttl)"
+post() { echo "import('/api.js').then((m) => m.post('$1', $2)).then(() => true)"; }
+type_in() { put "$1" "$2" | sed "s/new Event('change')/new Event('input', { bubbles: true })/"; }
+set_of() { post /config/set "{ path: '$1', yaml: $2 }"; }
+check "an undo takes no later change back: it says whose there is, and shows it" browse login "do:$(set_of cache.min_ttl 62)" "$(view config)" "do:$newest?.includes('cache.min_ttl set')" "do:(window.b = [...document.querySelectorAll('main button')].find((e) => e.textContent === 'Undo this change'), true)" \
+	"do:$(set_of cache.stale_window 777)" "do:(b.click(), true)" "do:$(said 'is in force, by user ann (cache.stale_window set): look again')" "do:$newest.includes('cache.stale_window set')"
+check "both are in force" eval 'is cache.min_ttl 62 && is cache.stale_window 777'
+check "a setting is not replaced unseen, and stays typed" browse login "$(view settings)" "do:$(type_in 'Keep answers at least, in seconds' 63)" "do:$(set_of cache.min_ttl 64)" "do:$(send 'Keep answers at least, in seconds')" \
+	"do:$(said '(cache.min_ttl set): look again')" "do:$(send 'Keep answers at least, in seconds')" "do:$(said 'at least, in seconds: 63.')"
+check "nor are the clients of a group" browse login "$(view groups)" "do:$(put Clients 198.18.0.98)" "do:$(set_of 'groups[kids].clients' "'[198.18.0.97]'")" "do:$(send Clients)" "do:$(said '(group kids: clients set): look again')"
+same "they stay" '["198.18.0.97"]' "$(weirctl --json config overrides | jq -r '.overrides[] | select(.path == "groups[kids].clients").value')"
+entry() { weirctl --json entries | jq -r '.entries[] | select(.name == "optional.test") | .verdict + " " + .type + " " + .why'; }
+check "a name that a client asks for" client dig +short @$service optional.test
+check "an entry that a row does not show is not replaced" browse login "do:(window.confirm = (q) => (window.asked = q, true), location.hash = '#/queries', true)" "do:!!$(press Block optional.test)" "do:$(said 'optional.test is blocked')"
+check "another one, with options" weirctl deny optional.test --type A --why homework
+check "of which a row asks before it replaces it" browse login "do:(window.confirm = (q) => (window.asked = q, false), location.hash = '#/queries', true)" "do:$(press Block optional.test)" \
+	"do:asked === 'optional.test has an entry for everyone: blocked, Query types: A, homework. Replace it with all of this?'"
+same "it stays" "deny A homework" "$(entry)"
+check "and not after another change" browse login "do:(window.confirm = () => true, location.hash = '#/queries', true)" "do:document.querySelector('main').textContent.includes('optional.test')" \
+	"do:$(post /entries/add "{ name: 'optional.test', verdict: 'deny', why: 'dinner' }")" "do:$(press Block optional.test)" "do:$(said '(deny optional.test): look again')"
+same "it is the other's" "deny  dinner" "$(entry)"
+check "it goes" weirctl deny --remove optional.test
+check "nor is one that came since" browse login "do:(window.confirm = () => true, location.hash = '#/queries', true)" "do:document.querySelector('main').textContent.includes('optional.test')" \
+	"do:$(post /entries/add "{ name: 'optional.test', verdict: 'deny', why: 'supper' }")" "do:$(press Block optional.test)" "do:$(said 'has an entry for everyone already')"
+same "it is of the other, too" "deny  supper" "$(entry)"
 check "a difference has room in a narrow window" browse narrow login "$(view config)" "do:$(press 'What changed')" "do:(() => { const p = document.querySelector('main .about pre'); return !!p && p.scrollWidth <= p.clientWidth; })()"
 check "a group says where its servers are chosen" browse login "$(view groups)" "do:(() => { const a = document.querySelector('[aria-label=\"Group kids\"] .facts a'); a?.click(); return !!a; })()" \
 	"do:[...document.querySelectorAll('[aria-label=\"Choose servers\"] select')].some((s) => s.value === 'group kids')"
@@ -47,6 +71,8 @@ check "later.test is blocked" eventually blocks later.test
 check "the names of before come back after a question" browse login "$(view lists)" "do:(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent.startsWith('Back to the names of ')); b?.click(); return !!b; })()" \
 	"do:$(said 'are in force, until')" "do:asked.includes('until then weir fetches no list')" "do:document.querySelector('main').textContent.includes('Older names are held')"
 check "and stay" held true
+check "of two presses in two tabs the second does not undo the first" browse login "$(view lists)" "do:(() => { window.b = [...document.querySelectorAll('main button')].find((e) => e.textContent.startsWith('Back to the names of ')); return !!b; })()" \
+	"do:$(post /blocklist/rollback '{}')" "do:(b.click(), true)" "do:$(said 'the image before this one is another now')"
 check "until a fetch" browse login "$(view lists)" "do:$(press 'Fetch all now')" "do:$(said 'up to date')"
 check "which ends it" held false
 finish

@@ -115,6 +115,13 @@ def test_apply(lab):
     blocks(lab, "first.test")
     assert [of(lab, 2, field) for field in ("who", "what", "result", "why")] == ["uid 0", "config apply", "applied", "a first one"]
     assert lab.weirctl("config apply") == "nothing has changed: version 2 stays in force\n"
+    for path, params in (("apply", {}), ("rollback", {"version": 1})):
+        try:
+            lab.post(f"config/{path}", if_version=1, **params)
+        except Refused as error:
+            assert (error.status, "since version 1: version 2 is in force, by uid 0 (config apply)" in error.text) == (409, True), error
+        else:
+            raise AssertionError(f"{path} for another version than the one in force")
 
 
 def test_trial_names_what_waits_for_a_restart(lab):

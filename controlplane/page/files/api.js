@@ -7,6 +7,7 @@ import { _ } from './words.js';
 
 const BASE = '/v1', AGAIN_MS = 5000;
 const BUSY_MS = 1000, BUSY_MOST_MS = 8000, BUSY_TRIES = 6;
+const CONFLICT = 409;
 let csrf = ''; // of the session; GET /user tells it again
 let role = '', user = ''; // for whom the page is drawn
 
@@ -103,9 +104,17 @@ export async function whoAmI() {
 export const mayOperate = () => role !== 'read';
 export const mayAdmin = () => role === 'admin';
 
-// Makes a change, looks again, and gives what to say of it. `note`: that there was nothing to change.
+// For a change that weir refuses because of another one since: what sends the form shows the view again, and keeps what is typed.
+export const conflict = (look) => (e) => {
+  if (e.status === CONFLICT) e.again = look;
+  throw e;
+};
+
+// Makes a change, looks again, and gives what to say of it. `note`: that there was nothing to change. `look.seen`: the version
+// of the configuration that the view shows; weir refuses to replace what has another value by now.
 export async function change(look, words, path, params) {
-  const reply = await post(path, params);
+  const seen = path.startsWith('/config/') && !params.new ? { if_version: look.seen || '' } : {};
+  const reply = await post(path, { ...seen, ...params }).catch(conflict(look));
   await look();
   return ((reply.unchanged && reply.note) || words) + notes(reply);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Versions of the configuration: which one is in force, what differs, apply and way back.
 import { h, row, fill, named, table, figure, action, facts, mark, notes, SECONDS, when } from './dom.js';
-import { every, get, mayAdmin, post } from './api.js';
+import { conflict, every, get, mayAdmin, post } from './api.js';
 import { barred, takenWhy } from './taken.js';
 import { _ } from './words.js';
 
@@ -35,8 +35,10 @@ export async function show(box, signal) {
     showText(title, h('div', {}, d.diff ? diffShow(d.diff) : h('p', {}, _`No difference.`), keys(d) ? h('p', {}, keys(d)) : null));
   };
   let isSettling = false;
-  const backTo = async (number) => {
-    const reply = await post('/config/rollback', { version: number });
+  // `seen`: the version in force that the page shows. Where there is another one by now, weir refuses the way back and the
+  // page shows that one.
+  const backTo = async (number, seen) => {
+    const reply = await post('/config/rollback', { version: number, if_version: seen || '' }).catch(conflict(() => look()));
     fill(about); // a difference from what was in force
     await look();
     return _`Version ${number} is in force again.` + keys(reply) + notes({ warning: reply.warning });
@@ -45,8 +47,8 @@ export async function show(box, signal) {
   const back = (v, now, versions) => {
     const isNow = v.number === now, to = isNow ? v.before : v.number;
     if (!to) return null;
-    return barred(isNow ? action(_`Undo this change`, () => backTo(to), { ask: _`Undo "${v.what}"? Version ${to} is in force again then.` })
-      : action(_`Go back to it`, () => backTo(to), { ask: _`Put version ${to} in force?` }), syncDiffers(versions, to, now) ? takenWhy() : '');
+    return barred(isNow ? action(_`Undo this change`, () => backTo(to, now), { ask: _`Undo "${v.what}"? Version ${to} is in force again then.` })
+      : action(_`Go back to it`, () => backTo(to, now), { ask: _`Put version ${to} in force?` }), syncDiffers(versions, to, now) ? takenWhy() : '');
   };
   const look = async () => {
     const hist = await get('/config/history');
@@ -58,7 +60,7 @@ export async function show(box, signal) {
       hist.differs ? h('p', {}, mark('warn', _`The file on disk differs from what is in force.`)) : h('p', {}, mark('good', _`The file on disk is what is in force.`)),
       hist.disk_error ? h('pre', { tabIndex: 0 }, hist.disk_error) : null,
       mayAdmin() && row(action(_`Show differences`, () => diff(now, '', _`From the version in force to the file`)),
-        action(_`Apply the file`, async () => { const r = await post('/config/apply'); fill(about); await look(); return _`Applied. Its health is watched for 10 seconds.` + keys(r) + notes({ warning: r.warning }); }, { class: 'main' })));
+        action(_`Apply the file`, async () => { const r = await post('/config/apply', { if_version: now || '' }).catch(conflict(look)); fill(about); await look(); return _`Applied. Its health is watched for 10 seconds.` + keys(r) + notes({ warning: r.warning }); }, { class: 'main' })));
     fill(history, table(_`The last versions`, [figure(_`Version`, (v) => (v.number === now ? h('strong', {}, _`${v.number} (in force)`) : v.number)),
       { title: _`When`, tight: true, of: (v) => when(v.unix_s, SECONDS) },
       { title: _`Result`, short: true, of: (v) => h('span', { class: colours[v.result] }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },

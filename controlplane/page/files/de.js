@@ -297,6 +297,7 @@ export default {
   'Groups and schedules': 'Gruppen und Zeitpläne',
   ' It is open even while a schedule blocks everything: {1}.': ' Auch während ein Zeitplan alles sperrt, bleibt der Name offen: {1}.',
   '{1} is allowed for {2} {3}.': '{1} ist für {2} {3} erlaubt.',
+  '{1} has an entry for {2}: {3}. Replace it with all of this?': '{1} hat einen Eintrag für {2}: {3}. Ihn mit alldem ersetzen?',
   '{1} is blocked for {2} {3}.': '{1} ist für {2} {3} gesperrt.',
   'Allow for {1}': 'Erlauben für {1}',
   'Block for {1}': 'Sperren für {1}',

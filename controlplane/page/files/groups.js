@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses, and what changes them.
 import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, span, text, when, say } from './dom.js';
-import { change, get, mayAdmin, mayOperate, post } from './api.js';
+import { change, conflict, get, mayAdmin, mayOperate, post } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { overridesGet, overridesShow } from './override.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
@@ -86,7 +86,7 @@ function week(g, known, look) {
   const set = async () => {
     const rows = schedulesOf(cells).map((s, i) => ({ name: numbered(name.value, i), ...s, ...NOTHING, ...does.keys() }));
     if (!rows.length) throw new Error(_`Paint the hours first.`);
-    const reply = await post('/config/override', { yaml: keysText(g, { schedules: rows }), replace: `${at(g)}.schedules[${name.value}]` });
+    const reply = await post('/config/override', { yaml: keysText(g, { schedules: rows }), replace: `${at(g)}.schedules[${name.value}]`, if_version: look.seen || '' }).catch(conflict(look));
     // The first one has been replaced; of the others, keys that are not set stay.
     for (const s of family(own, name.value).filter((o) => o.name !== name.value)) {
       const next = rows.find((r) => r.name === s.name), path = `${at(g)}.schedules[${s.name}]`;
@@ -214,9 +214,11 @@ export async function show(box, signal) {
   const services = mayOperate() ? (await get('/services', {}, { signal })).services.map((s) => s.name) : [];
   const look = async () => {
     const mine = ++looks;
-    const [{ groups }, all, { entries }, overrides, { upstreams }] = await Promise.all([get('/groups'), get('/blocklist'), get('/entries'), overridesGet(), get('/upstreams')]);
+    const { overrides, version } = await overridesGet();
+    const [{ groups }, all, { entries }, { upstreams }] = await Promise.all([get('/groups'), get('/blocklist'), get('/entries'), get('/upstreams')]);
     if (signal.aborted || mine < drawn) return; // a later look has been drawn: it knows more
     drawn = mine;
+    look.seen = version;
     const known = { groups, all, entries, overrides, services, day, upstreams };
     fill(result, mayAdmin() && groups.length > 1 && [h('h2', {}, _`Clients`), ofPrimary('group_members', move(groups, look))], mayAdmin() && ofPrimary('groups', create(look)),
       overridesShow(overrides.filter((o) => o.unset && /^groups\[[^\]]*\]$/.test(o.path)).map((o) => o.path), look),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Entries by hand: Allow and Block in the rows of a table, for everyone or for the group of the row's client.
-import { row, action, h } from './dom.js';
+import { row, action, h, when } from './dom.js';
 import { change, get, mayOperate } from './api.js';
 import { ofPrimary } from './taken.js';
 import { _ } from './words.js';
@@ -16,16 +16,13 @@ async function lifted(group, signal) {
   return beds.length ? _` It is open even while a schedule blocks everything: ${beds.map(([name, names]) => `${names} (${name})`).join('; ')}.` : '';
 }
 
-// Adds an entry, and gives what to say of it. `lasts`: its seconds and what they are called; `about`: what to say after it.
-export async function entryAdd(again, { name, verdict, group = '', lasts: [seconds, time] = ['', _`for good`], why }, signal, about = async () => '') {
-  const whom = group || _`everyone`;
-  const words = await change(again, verdict === 'allow' ? _`${name} is allowed for ${whom} ${time}.` : _`${name} is blocked for ${whom} ${time}.`, '/entries/add', { name, verdict, group, seconds, why });
-  return words + await about() + (verdict === 'allow' ? await lifted(group, signal) : '');
-}
+// What another entry would take away: the options of this one.
+const optionsOf = (e) => [e.type && `${_`Query types`}: ${e.type}`, e.reply && `${_`Reply`}: ${e.reply}`, e.until_unix_s && _`until ${when(e.until_unix_s)}`, e.why].filter((t) => t).join(', ');
 
 // `changed` shows what the buttons have changed; it calls `look` first.
 export function byHand(signal, changed) {
   let entries = new Map(); // of names, with all below them
+  let all = [], seen = ''; // those that an entry from here would replace, too, and the version of the configuration that has them
   // The nearest one of these groups decides; of two of the same name, the one that allows.
   const verdictOf = (name, ...groups) => {
     for (let rest = name; rest; rest = rest.slice(rest.indexOf('.') + 1 || rest.length)) {
@@ -33,6 +30,16 @@ export function byHand(signal, changed) {
       if (found.length) return found.some((e) => e.verdict === 'allow') ? 'allow' : 'deny';
     }
     return '';
+  };
+  // Adds an entry, and gives what to say of it. `lasts`: its seconds and what they are called; `about`: what to say after it. It
+  // replaces the one that the user has seen, and no other.
+  const add = async (again, { name, verdict, group = '', lasts: [seconds, time] = ['', _`for good`], why }, about = async () => '') => {
+    const whom = group || _`everyone`, before = all.find((e) => e.name === name && e.group === group), options = before && optionsOf(before);
+    const is = options && [before.verdict === 'allow' ? _`allowed` : _`blocked`, options].join(', ');
+    if (is && !confirm(_`${name} has an entry for ${whom}: ${is}. Replace it with all of this?`)) return '';
+    const words = await change(again, verdict === 'allow' ? _`${name} is allowed for ${whom} ${time}.` : _`${name} is blocked for ${whom} ${time}.`, '/entries/add',
+      { name, verdict, group, seconds, why, ...(before ? { if_version: seen || '' } : { new: 1 }) });
+    return words + await about() + (verdict === 'allow' ? await lifted(group, signal) : '');
   };
   const button = (verdict, name, client, group) => {
     const isAllow = verdict === 'allow';
@@ -42,7 +49,7 @@ export function byHand(signal, changed) {
       if (b === document.activeElement) b.closest('tr').querySelector('a, button').focus({ preventScroll: true });
       return changed(name);
     };
-    const b = action(title, () => entryAdd(again, { name, verdict, group }, signal, async () => {
+    const b = action(title, () => add(again, { name, verdict, group }, async () => {
       const why = await get('/why', { name, client }, { signal });
       return ` ${client ? _`What decides for ${client}: ${why.headline}.` : _`What decides: ${why.headline}.`}`;
     }), { 'aria-label': `${title} ${name}`, ask: wideAsk(name, verdict, group) });
@@ -56,9 +63,13 @@ export function byHand(signal, changed) {
       own && h('span', { class: 'soft' }, own === 'allow' ? _`allowed by hand for ${whom}` : _`blocked by hand for ${whom}`)];
   };
   return {
+    add,
     async look() {
       if (!mayOperate()) return;
-      entries = Map.groupBy((await get('/entries', {}, { signal })).entries.filter((e) => !e.type && !e.ended), (e) => e.name);
+      const reply = await get('/entries', {}, { signal });
+      entries = Map.groupBy(reply.entries.filter((e) => !e.type && !e.ended), (e) => e.name);
+      all = reply.entries.filter((e) => e.removable && !e.ended);
+      seen = reply.version;
     },
     // The column of the buttons. `of` gives {name, client, group, blocked: true, false, or undefined where that is not clear}.
     column: (of) => (mayOperate() ? [{ title: _`Actions`, of: (r) => {

@@ -75,6 +75,7 @@ export async function sending(e, does) {
     return words;
   } catch (x) {
     again();
+    await x.again?.(); // the view as it is by now
     throw x;
   }
 }

@@ -18,8 +18,10 @@ const remove = (r, look) => ofPrimary('local', action(_`Remove`, () => change(lo
 export async function show(box, signal) {
   const result = h('div'), other = h('section', { 'aria-label': _`Other questions` });
   const look = async () => {
-    const [{ records, left_out: leftOut }, { values }, { reload }, overrides] = await Promise.all([get('/local'), get('/config/values'), get('/status'), overridesGet()]);
+    const { overrides, version } = await overridesGet();
+    const [{ records, left_out: leftOut }, { values }, { reload }] = await Promise.all([get('/local'), get('/config/values'), get('/status')]);
     if (signal.aborted) return;
+    look.seen = version;
     fill(result, table(_`Local records`, [named(_`Name`, (r) => r.name), { title: _`Type`, of: (r) => r.type }, named(_`Value`, (r) => r.value),
       figure('TTL', (r) => `${r.ttl_s} s`), { title: _`Group`, of: (r) => r.group || _`everyone` },
       ...(mayAdmin() ? [{ title: _`Actions`, of: (r) => r.removable && remove(r, look) }] : [])], records, _`There is no local record.`),

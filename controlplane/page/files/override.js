@@ -5,7 +5,8 @@ import { change, get, mayAdmin } from './api.js';
 import { ofPrimary } from './taken.js';
 import { _ } from './words.js';
 
-export const overridesGet = async () => (mayAdmin() ? (await get('/config/overrides')).overrides : []);
+// With the version of the configuration that has them. What else a view shows is to be asked after it: it is not older.
+export const overridesGet = async () => (mayAdmin() ? get('/config/overrides') : { overrides: [] });
 
 // Each of the paths, once, with a button that takes the change back.
 export function overridesShow(paths, look) {

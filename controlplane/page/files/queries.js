@@ -4,7 +4,7 @@ import { h, row, fill, named, table, figure, field, choice, action, say, facts, 
 import { get, lines, loads, mayOperate } from './api.js';
 import { flush } from './cache.js';
 import { csvButton } from './csv.js';
-import { byHand, entryAdd, wideAsk } from './hand.js';
+import { byHand, wideAsk } from './hand.js';
 import { ofPrimary, takenNote } from './taken.js';
 import { _, count } from './words.js';
 
@@ -43,7 +43,7 @@ export function detailsIn(place, signal, draw = () => {}) {
   const open = (q) => {
     shown = q;
     const again = () => Promise.all([open(q), look()]);
-    return load((mine) => details(place, mine, { close, again, add: (entry) => entryAdd(again, entry, signal) }, q)).catch(complain);
+    return load((mine) => details(place, mine, { close, again, add: (entry) => hand.add(again, entry) }, q)).catch(complain);
   };
   const hand = byHand(signal, (name) => Promise.all([look(), shown?.qname === name && open(shown)]));
   const look = () => hand.look().then(draw);

@@ -74,11 +74,13 @@ access.certificates_error && h('p', { class: 'bad' }, access.certificates_error)
 export async function show(box, signal, argument = '') {
   const result = h('div'), set = decodeURIComponent(argument);
   const look = async () => {
-    const [{ upstreams }, { servers, known: resolvers }, { values }, { reload, access }, { groups }, overrides] = await Promise.all([get('/upstreams'),
-      mayAdmin() ? get('/upstreams/servers') : { servers: [], known: [] }, get('/config/values'), get('/status'), get('/groups'), overridesGet()]);
+    const { overrides, version } = await overridesGet();
+    const [{ upstreams }, { servers, known: resolvers }, { values }, { reload, access }, { groups }] = await Promise.all([get('/upstreams'),
+      mayAdmin() ? get('/upstreams/servers') : { servers: [], known: [] }, get('/config/values'), get('/status'), get('/groups')]);
     const known = { upstreams, servers, groups: groups.slice(1).map((g) => g.name), resolvers, overrides, values: new Map(values.map((v) => [v.path, v])),
       waits: reload.needs_restart.split(', '), block: groups[0].block };
     if (signal.aborted) return known;
+    look.seen = version;
     const [first, ...rest] = Object.keys(KEYS);
     fill(result, h('h2', {}, first), serversShow(known, look), mayAdmin() && chooser(known, look, set), othersShow(known, look), keysShow(first, known, look),
       h('div', { class: 'columns' }, rest.map((s) => h('section', { 'aria-label': s }, h('h2', {}, s), keysShow(s, known, look)))),

@@ -425,6 +425,28 @@ TEST(test_restore)
 	assert_reply("POST /entries/remove?name=a.test", 200, "\"ok\":true");
 }
 
+// A change for the version that its client saw.
+TEST(test_changes_of_a_version)
+{
+	versions_double.in_force =
+		(struct config_version){.number = 8, .who = "user ben", .what = "list add ads"};
+	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=7", 409,
+		"changed since version 7: version 8 is in force, by user ben (list add ads)");
+	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=x", 400, "if_version:");
+	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=8", 200, "\"ok\":true");
+	assert_reply("GET /config/overrides", 200, "\"version\":8");
+	assert_reply("GET /entries", 200, "\"version\":8");
+	versions_double.in_force.number = 0;
+	assert_reply("POST /config/clear?path=cache.min_ttl&if_version=8", 409,
+		"one without a number is in force");
+	assert_reply("POST /config/clear?path=cache.min_ttl", 200, "\"ok\":true");
+	assert_reply("POST /entries/add?name=n.test&verdict=deny&why=x&new=1", 200, "\"ok\":true");
+	assert_reply("POST /entries/add?name=n.test&verdict=deny&why=x&new=1", 200, "unchanged");
+	assert_reply("POST /entries/add?name=n.test&verdict=allow&new=1", 409,
+		"has an entry for everyone already");
+	assert_reply("POST /entries/remove?name=n.test", 200, "\"ok\":true");
+}
+
 TEST(test_restore_of_a_version)
 {
 	static const char head[] = "entries: [{name: a.test, ", tail[] = "verdict: deny}]\n";
@@ -575,7 +597,7 @@ TEST(test_shown)
 			.why = reason,
 			.until = 4102444800},
 		{.pattern = pattern, .inverts = true, .why = none, .until = 1, .ended = true}};
-	assert_reply("GET /entries", 200, "{\"entries\":[]}");
+	assert_reply("GET /entries", 200, "{\"entries\":[],\"version\":");
 	assert_int_equal(dns_name_from_text("a.test", 6, &entries[0].name), 0);
 	config.dated = (struct config_dated){ARRAY_LEN(entries), entries};
 	assert_reply("GET /entries", 200,
