@@ -369,6 +369,37 @@ static void rollout_reply(struct api *a, struct http_exchange *x, int rc, const 
 	http_reply(x, 200, json_out_finish(o));
 }
 
+// Is the roll-out still the one that the client saw, as far as the request names its version and
+// state? Else replies.
+static bool rollout_check(struct api *a, struct http_exchange *x)
+{
+	const char *state = http_param(x, "if_state");
+	unsigned version = 0;
+	struct sync_status s;
+	if (http_param(x, "if_version") && !api_param_number(x, "if_version", INT32_MAX, &version))
+		return false;
+	if (sync_boxes_of(a->deps.sync))
+		(void)sync_offered(a->deps.sync); // the roll-out is of the version in force
+	sync_status(a->deps.sync, &s);
+	const struct sync_rollout_kept *k = s.rollout.kept;
+	const char *is = sync_rollout_state_names[k->state];
+	if (s.is_secondary)
+		return true; // refused for that
+	if (version && version != k->version)
+		api_refuse(x, 409,
+			"if_version: version %u is the one of the roll-out (%s), not version %u: "
+			"look again",
+			k->version, is, version);
+	else if (state && strcmp(state, is) != 0)
+		api_refuse(x, 409,
+			"if_state: the roll-out of version %u is %s%s%s, not %.20s: "
+			"look again",
+			k->version, is, *k->reason ? " " : "", k->reason, state);
+	else
+		return true;
+	return false;
+}
+
 // Stops the roll-out, or takes it back from all boxes.
 static void serve_stop(struct api *a, struct http_exchange *x)
 {
@@ -377,7 +408,7 @@ static void serve_stop(struct api *a, struct http_exchange *x)
 		return;
 	if (!a->deps.sync)
 		http_reply(x, 500, NULL);
-	else
+	else if (rollout_check(a, x))
 		rollout_reply(a, x, sync_rollout_halt(a->deps.sync, back, http_who(x)),
 			"no version is being rolled out");
 }
@@ -390,7 +421,7 @@ static void serve_fleet_apply(struct api *a, struct http_exchange *x)
 		return;
 	if (!a->deps.sync)
 		http_reply(x, 500, NULL);
-	else
+	else if (rollout_check(a, x))
 		rollout_reply(a, x, sync_rollout_resume(a->deps.sync, all),
 			"no roll-out is stopped or taken back");
 }
@@ -496,8 +527,9 @@ const struct api_part api_fleet_part = {
 			     "form:version form:result form:reason form:ready form:unix_ms "
 			     "form:software form:*"},
 		{"/fleet", serve_fleet, API_GET, CONTROL_READ, ""},
-		{"/fleet/stop", serve_stop, API_POST, CONTROL_ADMIN, "back"},
-		{"/fleet/apply", serve_fleet_apply, API_POST, CONTROL_ADMIN, "all"}},
+		{"/fleet/stop", serve_stop, API_POST, CONTROL_ADMIN, "back if_version if_state"},
+		{"/fleet/apply", serve_fleet_apply, API_POST, CONTROL_ADMIN,
+			"all if_version if_state"}},
 	.degraded = fleet_degraded,
 	.metrics = fleet_metrics,
 	.tables = fleet_tables,

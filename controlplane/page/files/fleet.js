@@ -2,7 +2,7 @@
 // Boxes with one configuration. A primary shows the boxes that take its own, those that differ first, and how a version goes out;
 // a secondary shows its primary.
 import { h, row, fill, named, table, figure, action, facts, mark, number, SECONDS, span, when } from './dom.js';
-import { events, every, get, mayAdmin, post } from './api.js';
+import { conflict, events, every, get, mayAdmin, post } from './api.js';
 import { barred, fleetLook, linkTo, primaryName, sectionWords } from './taken.js';
 import { _, count, pieces } from './words.js';
 
@@ -60,7 +60,7 @@ function rolloutWords(r) {
 function rolloutShow(r, look) {
   if (!r?.version) return null;
   const does = (title, path, params, words, ask) => action(title, async () => {
-    await post(path, params);
+    await post(path, { ...params, if_version: r.version, if_state: r.state }).catch(conflict(look));
     await look();
     return words;
   }, { ask });

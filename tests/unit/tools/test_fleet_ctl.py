@@ -31,7 +31,7 @@ def primary(roll, *boxes):
 
 class Reply(http.server.BaseHTTPRequestHandler):
     """GET /fleet gives one look after the other, the last one for ever; POST /fleet/X is noted, and the looks in `after` follow."""
-    looks, after, posted = [], {}, []
+    looks, after, posted, asked = [], {}, [], ""  # `asked`: the query of the last POST
 
     def send(self, body):
         text = json.dumps(body).encode()
@@ -44,7 +44,7 @@ class Reply(http.server.BaseHTTPRequestHandler):
         self.send(Reply.looks.pop(0) if len(Reply.looks) > 1 else Reply.looks[0])
 
     def do_POST(self):
-        path = self.path.split("?")[0].rpartition("/v1")[2]
+        path, _, Reply.asked = self.path.rpartition("/v1")[2].partition("?")
         Reply.posted.append(path)
         Reply.looks = Reply.after.get(path, Reply.looks)
         self.send({"version": 13, "watch_left_s": 0, "rollout": Reply.looks[0].get("primary", {}).get("rollout")})
@@ -139,6 +139,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual(["version 12 may be on all boxes: 1 of 1 hold it"],
                          self.ends(0, [over], "apply", after={"/fleet/apply": [primary(rollout("done", version=12), box("box2", version=12))]}))
         self.assertEqual(["/config/apply", "/fleet/apply"], Reply.posted)
+        self.assertEqual("if_version=13&if_state=taken_back", Reply.asked)
         self.ends(1, [primary(rollout("taken_back", goes_back=True), box("box2"))] * 3 + [over], "apply")
         self.assertEqual(["/config/apply"], Reply.posted)  # the way back goes on
 
@@ -151,6 +152,9 @@ class Fleet(unittest.TestCase):
         self.assertEqual([said, "version 13 STOPPED in wave 1 of 3: by root; this box cannot go back: no such version"],
                          self.ends(1, [goes], "stop", "--back", after={"/fleet/stop": [goes, stuck]}))
         self.assertEqual(["version 13 STOPPED in wave 1 of 3: by root"], self.ends(0, [primary(rollout("stopped", reason="by root"))], "stop"))
+        self.assertEqual("if_version=13", Reply.asked)
+        self.ends(0, [primary(rollout("stopped"))], "stop", "12")  # the one that the operator saw
+        self.assertEqual("if_version=12", Reply.asked)
 
 
 if __name__ == "__main__":

@@ -809,22 +809,32 @@ static int follow(const struct ctl *c, bool back)
 	return ctl_fail(c, "the roll-out has made no step for 5 minutes: see weirctl fleet status");
 }
 
+// The version of a roll-out, as a change of it names the one that it is for; NULL: no roll-out.
+static const char *version_of(const struct json_node *rollout, char out[24])
+{
+	const uint64_t version = json_count(rollout, "version");
+	snprintf(out, 24, "%" PRIu64, version);
+	return version ? out : NULL;
+}
+
 // Continues a roll-out that is stopped, or ends one that is taken back; with --all lets all boxes
 // have the version.
 static int rollout_continue(const struct ctl *c)
 {
-	const struct http_param params[] = {{"all", c->all ? "1" : NULL}, {NULL, NULL}};
-	struct json_doc *doc = primary_get(c);
+	char version[24];
+	struct json_doc *doc = primary_get(c), *reply = NULL;
 	if (!doc)
 		return CTL_FAILED;
 	const struct json_node *r = rollout_of(doc);
 	const bool is_there = has_state(r, "stopped") || (c->all && has_state(r, "rolling"))
 			      || (has_state(r, "taken_back") && !json_flag(r, "goes_back"));
-	json_doc_free(doc);
-	if (!is_there)
-		return CTL_OK;
-	doc = http_call_or_fail(c, true, "/fleet/apply", params, HTTP_SHORT_MS);
-	const int rc = doc ? CTL_OK : CTL_FAILED;
+	const struct http_param params[] = {{"all", c->all ? "1" : NULL},
+		{"if_version", version_of(r, version)}, {"if_state", json_text(r, "state")},
+		{NULL, NULL}};
+	if (is_there)
+		reply = http_call_or_fail(c, true, "/fleet/apply", params, HTTP_SHORT_MS);
+	const int rc = reply || !is_there ? CTL_OK : CTL_FAILED;
+	json_doc_free(reply);
 	json_doc_free(doc);
 	return rc;
 }
@@ -847,12 +857,18 @@ static void stopped_print(const struct json_node *root)
 	rollout_print(json_get(root, "rollout"));
 }
 
+// Stops the roll-out of the version that the operator names, or of the one that is there.
 static int cmd_fleet_stop(struct ctl *c)
 {
-	const struct http_param params[] = {{"back", c->back ? "1" : NULL}, {NULL, NULL}};
-	if (ctl_open(c) != CTL_OK)
+	char version[24];
+	struct json_doc *seen = NULL;
+	if (ctl_open(c) != CTL_OK || (!c->operand && !(seen = primary_get(c))))
 		return CTL_FAILED;
+	const struct http_param params[] = {{"back", c->back ? "1" : NULL},
+		{"if_version", seen ? version_of(rollout_of(seen), version) : c->operand},
+		{NULL, NULL}};
 	struct json_doc *doc = http_call_or_fail(c, true, "/fleet/stop", params, HTTP_SHORT_MS);
+	json_doc_free(seen);
 	if (!doc || !c->back)
 		return show_doc(c, doc, stopped_print);
 	json_doc_free(doc);
@@ -914,9 +930,9 @@ CTL_COMMANDS = {
 		cmd_fleet_apply, "[--dry-run] [--keep] [--all] [--why TEXT]",
 		"Run config apply on this primary and follow the roll-out, or continue a stopped "
 		"one; --all: on all boxes at once."},
-	{"fleet", "stop", 0, 0, CTL_OPT_BACK, cmd_fleet_stop, "[--back]",
-		"Stop the roll-out; --back: take the version back from all boxes, and follow "
-		"that."},
+	{"fleet", "stop", 0, 1, CTL_OPT_BACK, cmd_fleet_stop, "[--back] [VERSION]",
+		"Stop the roll-out, if it is the one of VERSION; --back: take the version back "
+		"from all boxes, and follow that."},
 	{"fleet", "diff", 0, 0, 0, cmd_fleet_diff, "",
 		"Show what the roll-out changes; while none runs, the boxes that differ."},
 	{"fleet", "promote", 0, 0, CTL_OPT_WHY, cmd_fleet_promote, "[--why TEXT]",

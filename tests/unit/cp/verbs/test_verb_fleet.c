@@ -90,7 +90,13 @@ TEST(a_primary_that_rolls_out_is_not_promoted)
 	box_polls();
 	assert_reply("GET /fleet", 200, "\"state\":\"rolling\"");
 	assert_reply("POST /fleet/promote", 409, "version 2 is being rolled out");
-	assert_reply("POST /fleet/stop", 200, "\"state\":\"stopped\"");
+	assert_reply("POST /fleet/stop?if_version=1", 409, "version 2 is the one of the roll-out");
+	assert_reply("POST /fleet/stop?if_state=stopped", 409, "version 2 is rolling, not stopped");
+	assert_reply(
+		"POST /fleet/stop?if_version=2&if_state=rolling", 200, "\"state\":\"stopped\"");
+	assert_reply("POST /fleet/apply?if_version=2&if_state=taken_back", 409, "is stopped by uid",
+		"not taken_back: look again");
+	assert_reply("POST /fleet/stop?if_version=0", 400, "if_version: must be 1 to");
 	assert_reply("POST /fleet/promote", 409, "weirctl fleet stop --back");
 	clock_ahead_by_ms(SYNC_BOX_AWAY_MS); // nobody is left whose waves would end
 	assert_reply("POST /fleet/promote", 200, "\"epoch\":");
