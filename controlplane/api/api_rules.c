@@ -222,10 +222,31 @@ static void serve_blocklist_reload(struct api *a, struct http_exchange *x)
 		api_busy(x, ret);
 }
 
+// Is the image to go back to the one that the client saw, as far as the request names its time? A
+// rollback swaps the two, so that the same request again would undo it. Else replies.
+static bool previous_check(struct api *a, struct http_exchange *x)
+{
+	unsigned seen = 0;
+	struct rules_status s;
+	if (!http_param(x, "if_previous"))
+		return true;
+	if (!api_param_number(x, "if_previous", UINT32_MAX, &seen))
+		return false;
+	rules_status(a->deps.rules, &s);
+	if (s.previous_unix_s == seen)
+		return true;
+	api_refuse(x, 409,
+		"if_previous: the image before this one is another now, by a rollback or by new "
+		"names: look again");
+	return false;
+}
+
 // Goes back to the rules before these, and holds them.
 static void serve_blocklist_rollback(struct api *a, struct http_exchange *x)
 {
 	char user[API_USER_MAX];
+	if (!previous_check(a, x))
+		return;
 	api_user_text(x, user); // a rollback may reply at once
 	http_defer(x, API_BUILD_MS);
 	int ret = rules_rollback(a->deps.rules, rules_reply, x);
@@ -381,7 +402,8 @@ static void rules_degraded(struct api_reasons *out, const struct api_look *l)
 const struct api_part api_rules_part = {
 	.endpoint = {{"/blocklist", serve_blocklist, API_GET, CONTROL_READ, ""},
 		{"/blocklist/reload", serve_blocklist_reload, API_POST, CONTROL_OPERATE, "force"},
-		{"/blocklist/rollback", serve_blocklist_rollback, API_POST, CONTROL_OPERATE, ""},
+		{"/blocklist/rollback", serve_blocklist_rollback, API_POST, CONTROL_OPERATE,
+			"if_previous"},
 		{"/blocklist/pause", serve_blocklist_pause, API_POST, CONTROL_OPERATE,
 			"minutes! group block_all"},
 		{"/blocklist/resume", serve_blocklist_resume, API_POST, CONTROL_OPERATE, "group"}},

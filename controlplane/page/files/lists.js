@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
 import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, bytes } from './dom.js';
-import { change, every, get, mayAdmin, mayOperate, post } from './api.js';
+import { change, conflict, every, get, mayAdmin, mayOperate, post } from './api.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
 import { ofPrimary, takenNote } from './taken.js';
@@ -28,7 +28,7 @@ export async function show(box, signal) {
         action(_`Fetch all now`, async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
         paused ? action(_`Block again`, () => resume())
           : pauseButtons(() => ''),
-        status.has_previous ? backTo(when(status.previous_unix_s), look) : null));
+        status.has_previous ? backTo(status.previous_unix_s, look) : null));
     listsShow = () => fill(lists, table(_`Lists`, [
       named(_`List`, (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || ''))),
       { title: _`Kind`, of: (l) => l.kind },
@@ -57,11 +57,14 @@ export async function show(box, signal) {
 }
 
 // The image of before, and that of now in its place as the one to go back to.
-const backTo = (time, look) => action(_`Back to the names of ${time}`, async () => {
-  await post('/blocklist/rollback');
-  await look();
-  return _`The names of ${time} are in force, until "Fetch all now".`;
-}, { ask: _`Put the names in force that weir made of the lists and of the entries by hand at ${time}? They stay until you press "Fetch all now": until then weir fetches no list, and lists and entries that you change do not count. No list and no entry is removed.` });
+function backTo(unix_s, look) {
+  const time = when(unix_s);
+  return action(_`Back to the names of ${time}`, async () => {
+    await post('/blocklist/rollback', { if_previous: unix_s }).catch(conflict(look));
+    await look();
+    return _`The names of ${time} are in force, until "Fetch all now".`;
+  }, { ask: _`Put the names in force that weir made of the lists and of the entries by hand at ${time}? They stay until you press "Fetch all now": until then weir fetches no list, and lists and entries that you change do not count. No list and no entry is removed.` });
+}
 
 // Has weir still to ask for the list for the first time, or is it about to? A copy of before counts.
 const isLoading = (l) => l.url && !l.last_try_unix_s && !l.last_good_unix_s && !!l.next_try_unix_s;

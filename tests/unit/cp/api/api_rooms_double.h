@@ -21,8 +21,11 @@ void rules_status(struct rules *, struct rules_status *out)
 		.url = "https://lists.example/ads",
 		.last_try_unix_s = 1234,
 		.fetch_error = "no route"};
-	*out = (struct rules_status){
-		.names = 150000, .has_previous = true, .list_count = 1, .lists = &list};
+	*out = (struct rules_status){.names = 150000,
+		.has_previous = true,
+		.previous_unix_s = 1234,
+		.list_count = 1,
+		.lists = &list};
 }
 
 unsigned rules_tasks(const struct rules *, struct rules_task *out, unsigned max)

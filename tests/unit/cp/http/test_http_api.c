@@ -772,6 +772,8 @@ TEST(test_hold)
 	assert_reply("POST /blocklist/pause?minutes=2&block_all=1", 200, "\"blocked_groups\":[]}");
 	assert_true(hold.lifts_block_all);
 	assert_reply("POST /blocklist/resume", 200, "\"pause_left_s\":0,");
+	assert_reply("POST /blocklist/rollback?if_previous=5", 409, "look again");
+	assert_reply("POST /blocklist/rollback?if_previous=1234", 200, "\"held\":true");
 	hold.rollback = -ENOENT;
 	hold.pause = -ENOSPC;
 	hold.resume = -EALREADY;
