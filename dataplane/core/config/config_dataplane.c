@@ -144,6 +144,20 @@ static int memif_check(const struct config_doc *doc, const char *key, const char
 		"abstract socket");
 }
 
+// A driver of drivers, such as net_failsafe, may name it too.
+static int af_xdp_check(const struct config_doc *doc, const char *key, const char *device)
+{
+	static const char names[] = "iface=";
+	const char *at = strstr(device, names);
+	const char *iface = at ? at + sizeof(names) - 1 : "INTERFACE";
+	if (!strstr(device, "af_xdp"))
+		return 0;
+	return config_refuse(doc, key,
+		"an interface with AF_XDP goes under xdp: write `xdp: %.*s` in place of device and "
+		"exception; its steering program and queues are weir's to set",
+		(int)strcspn(iface, ","), iface);
+}
+
 static int device_apply(const struct config_doc *doc, const struct config_node *node, unsigned i,
 	struct config_port *port)
 {
@@ -160,11 +174,8 @@ static int device_apply(const struct config_doc *doc, const struct config_node *
 	config_item_key(key, "dataplane.ports", i, "device");
 	int rc = config_text_take(
 		doc, key, config_node_text(node, "device"), DEVICE_TEXT_MAX, &port->device);
-	// A driver of drivers, such as net_failsafe, may name it too.
-	if (rc == 0 && strstr(port->device, "af_xdp"))
-		rc = config_refuse(doc, key,
-			"an interface with AF_XDP goes under xdp: its steering program and queues "
-			"are weir's to set");
+	if (rc == 0)
+		rc = af_xdp_check(doc, key, port->device);
 	if (rc == 0 && strncmp(port->device, "net_failsafe", 12) == 0)
 		rc = config_refuse(doc, key, "net_failsafe can run programs: name its device here");
 	return rc < 0 ? rc : memif_check(doc, key, port->device);

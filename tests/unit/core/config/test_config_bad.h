@@ -124,7 +124,7 @@
 {PORTS "  - xdp: 'eth0,xdp_prog=/tmp/x'\n" ADDRESSES SERVERS, "4:5: dataplane.ports[1].xdp: iface, queues and xdp_prog are weir's to set"},
 {PORTS "  - xdp: 'eth0,start_queue=1'\n" ADDRESSES SERVERS, "4:5: dataplane.ports[1].xdp: iface, queues and xdp_prog are weir's to set"},
 {PORTS "  - device: 'net_failsafe0,exec(/run/weir/x)'\n" ADDRESSES SERVERS, "4:5: dataplane.ports[1].device: net_failsafe can run programs: name its device here"},
-{PORTS "  - device: 'net_af_xdp0,iface=lo,xdp_prog=/run/weir/x.o'\n" ADDRESSES SERVERS, "4:5: dataplane.ports[1].device: an interface with AF_XDP goes under xdp: its steering program and queues are weir's to set"},
+{PORTS "  - device: 'net_af_xdp0,iface=lo,xdp_prog=/run/weir/x.o'\n" ADDRESSES SERVERS, "4:5: dataplane.ports[1].device: an interface with AF_XDP goes under xdp: write `xdp: lo` in place of device and exception; its steering program and queues are weir's to set"},
 {PORTS "  - xdp: eth0\n  - xdp: 'eth0,busy_budget=0'\n" ADDRESSES SERVERS, "5:5: dataplane.ports[2].xdp: given twice"},
 {PORTS "    exception: a/b\n" ADDRESSES SERVERS, "4:5: dataplane.ports[0].exception: is not an interface name"},
 {PORTS "    exception: sixteen_octets__\n" ADDRESSES SERVERS, "4:5: dataplane.ports[0].exception: an interface name has at most 15"},
