@@ -549,6 +549,8 @@ TEST(test_failed)
 	verbs_double.err = -EINVAL;
 	assert_reply("POST /entries/add?name=a.test&verdict=deny", 400,
 		"{\"error\":\"config: entries: bad\"}");
+	verbs_double.err = -EOVERFLOW; // no view number is left
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 503, "config: entries: bad");
 	verbs_double.err = 0;
 	verbs_double.rc = -EBUSY;
 	assert_reply("POST /entries/add?name=a.test&verdict=deny", 503, "try again");
