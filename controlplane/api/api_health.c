@@ -5,10 +5,12 @@
 #include "api_param.h"
 #include "api_tables.h"
 #include "base/clock_grace.h"
+#include "base/state_file.h"
 #include "events/events.h"
 #include "memory/memory_meter.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 #include <weir/log_recent.h>
 #include <weir/stats_read.h>
 
-enum { HEALTH_SILENT_MS = 5000, HEALTH_RULES_LAG_MS = 1000 };
+enum { HEALTH_SILENT_MS = 5000, HEALTH_RULES_LAG_MS = 1000, READINESS_VERSION = 1 };
 
 // Says that the control plane answers. The reply shows that the service loop runs; the heartbeat
 // shows that the resolver's loop does, once the control plane serves.
@@ -278,6 +280,71 @@ static void drain_follow(struct api *a)
 	frontends_drain(a->deps.frontends, does[a->drain.state]);
 }
 
+// State of readiness for the next process, in the runtime directory, which a boot empties: a
+// control plane that dies forgets neither the hold-down of the anycast route nor an operator's
+// drain.
+static bool saved_path(const struct api *a, char path[PATH_MAX])
+{
+	const struct publisher *p = a->deps.publisher;
+	if (p)
+		(void)snprintf(
+			path, PATH_MAX, "%s/" SHM_CONTROL "/readiness", publisher_paths(p)->run);
+	return p != NULL;
+}
+
+static void readiness_save(struct api *a, bool is_drained)
+{
+	struct state_file f;
+	char path[PATH_MAX], why[STATE_FILE_WHY_MAX];
+	struct ready_hold *s = &a->saved_hold;
+	const struct ready_hold *h = &a->hold;
+	// A drain has withdrawn the route already: a restart after it withdraws nothing.
+	const bool is_announced = h->is_announced && !is_out(a);
+	const bool same = is_announced == s->is_announced && h->left_ms == s->left_ms
+			  && h->wait_ms == s->wait_ms && is_drained == a->saved_drained;
+	if (same || !saved_path(a, path))
+		return;
+	*s = *h;
+	s->is_announced = is_announced;
+	a->saved_drained = is_drained;
+	state_file_begin(&f, "readiness", READINESS_VERSION);
+	state_file_number(&f, "announced", is_announced);
+	state_file_number(&f, "left_ms", h->left_ms);
+	state_file_number(&f, "wait_ms", h->wait_ms);
+	state_file_number(&f, "drained", is_drained);
+	if (state_file_write(&f, path, why) < 0)
+		log_warning("readiness not saved: %s; a control plane that dies forgets its drain "
+			    "and the hold-down of anycast",
+			why);
+}
+
+static int ready_open(struct api *a)
+{
+	struct state_file f;
+	char path[PATH_MAX];
+	const uint64_t now_ms = clock_mono_ms();
+	if (!saved_path(a, path) || state_file_read(&f, path, "readiness", READINESS_VERSION) < 0)
+		return 0;
+	a->saved_hold = (struct ready_hold){
+		.is_announced = state_file_get_number(&f, "announced") != 0,
+		.left_ms = state_file_get_number(&f, "left_ms"),
+		.wait_ms = state_file_get_number(&f, "wait_ms"),
+	};
+	ready_hold_resume(&a->hold, now_ms, &a->saved_hold);
+	a->saved_drained = state_file_get_number(&f, "drained") != 0;
+	if (!a->saved_drained)
+		return 0;
+	log_info("still drained: the control plane before this one died");
+	drain_begin(&a->drain, now_ms, 0);
+	return 0;
+}
+
+// An orderly stop ends a drain; a start that fails does not.
+static void ready_close(struct api *a)
+{
+	readiness_save(a, is_out(a) && a->looks == 0);
+}
+
 void api_reasons(struct api *a, const struct resolver_status *s, const struct frontends_status *f,
 	struct api_reasons *out)
 {
@@ -288,6 +355,7 @@ void api_reasons(struct api *a, const struct resolver_status *s, const struct fr
 	a->drain_leaving = a->drain.state == DRAIN_GRACE ? f->tcp.open : f->tcp.leaving;
 	if (drain_see(&a->drain, clock_mono_ms(), f->tcp.leaving))
 		drain_follow(a);
+	readiness_save(a, is_out(a));
 	a->reasons_left_out += out->left_out;
 	a->is_ready = out->blocking == 0;
 	memset(a->reason_count, 0, sizeof(a->reason_count));
@@ -471,6 +539,7 @@ static void serve_drain(struct api *a, struct http_exchange *x)
 		&& !api_param_number(x, "grace_s", DRAIN_GRACE_MAX_S, &grace_s))
 		return;
 	drain_begin(&a->drain, clock_mono_ms(), grace_s);
+	readiness_save(a, true);
 	drain_reply(a, x);
 }
 
@@ -480,6 +549,7 @@ static void serve_undrain(struct api *a, struct http_exchange *x)
 	a->drain = (struct drain){0};
 	a->drain_leaving = 0;
 	drain_follow(a);
+	readiness_save(a, false);
 	drain_reply(a, x);
 }
 
@@ -529,4 +599,6 @@ const struct api_part api_ready_part = {
 	.status = ready_status,
 	.degraded = drained_look,
 	.metrics = ready_metrics,
+	.open = ready_open,
+	.close = ready_close,
 };

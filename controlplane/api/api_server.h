@@ -76,13 +76,16 @@ struct api {
 	LIST_HEAD(, api_events_reader) event_readers; // api_events.c
 	unsigned event_reader_count;
 	uint64_t event_readers_refused, event_readers_cut;
-	struct drain drain;     // begun by an operator, until undrained or the process ends
+	struct drain drain;     // begun by an operator, until undrained or an orderly stop
 	unsigned drain_leaving; // connections that it had yet to end at the last api_reasons()
 	// Results of the last api_reasons().
 	bool is_ready;
 	unsigned reason_count[API_REASON_IDS];
 	uint64_t reasons_left_out;
 	struct ready_hold hold;
+	// The state that readiness_save() last wrote for the next process.
+	struct ready_hold saved_hold;
+	bool saved_drained;
 	struct api_live *live;             // api_live.c; NULL: no reader so far
 	struct api_fleet *fleet;           // api_fleet.c; NULL: no secondary so far
 	struct api_sync_lists *sync_lists; // api_sync_lists.c; NULL: no list was asked for

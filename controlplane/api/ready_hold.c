@@ -17,6 +17,16 @@ static void leave(struct ready_hold *h, uint64_t now_ms)
 	h->leaves++;
 }
 
+void ready_hold_resume(struct ready_hold *h, uint64_t now_ms, const struct ready_hold *former)
+{
+	if (former->left_ms > now_ms || former->wait_ms > READY_BACK_MAX_MS)
+		return;
+	h->left_ms = former->left_ms;
+	h->wait_ms = former->wait_ms;
+	if (former->is_announced)
+		leave(h, now_ms);
+}
+
 void ready_hold_see(struct ready_hold *h, uint64_t now_ms, bool answers)
 {
 	if (!answers) {

@@ -11,7 +11,8 @@
 //   within READY_CALM_MS of the previous one doubles that time, up to READY_BACK_MAX_MS. So a box
 //   that fails again and again moves its clients less and less often: in the end at most twice in
 //   five minutes.
-// * The route begins withdrawn: a process that starts must answer for READY_BACK_MS, too.
+// * The route begins withdrawn: a process that starts must answer for READY_BACK_MS, too. One that
+//   starts after a process that announced the route has withdrawn it by that (ready_hold_resume).
 //
 // Pure. A zeroed struct is the initial state.
 
@@ -33,7 +34,9 @@ struct ready_hold {
 	uint64_t leaves;          // withdrawals
 };
 
+// Goes on after a process that ended in state `former`. One of an earlier boot counts as none.
 // `now_ms`: clock_mono_ms, never 0.
+void ready_hold_resume(struct ready_hold *h, uint64_t now_ms, const struct ready_hold *former);
 void ready_hold_see(struct ready_hold *h, uint64_t now_ms, bool answers);
 // Time until the route is announced, if clients keep getting answers; 0: it is announced.
 uint64_t ready_hold_back_in_ms(const struct ready_hold *h, uint64_t now_ms);

@@ -262,5 +262,27 @@ def test_wait_and_numbers_go_on_over_a_restart(lab):
     assert seen(lab, last, "process_started")["number"] > last
 
 
+def test_control_plane_that_dies_stays_drained(lab):
+    lab.weirctl("drain --grace 1 --wait --for 30s")
+    lab.kill("controlplane")
+    lab.start("controlplane")
+    lab.weirctl("wait drained --for 30s")
+    assert ready(lab, "balancer") == 503
+    assert lab.short("ok-1.back.test") == OK
+    lab.stop("controlplane")  # an orderly stop ends the drain
+    lab.start("controlplane")
+    lab.weirctl("wait ready --for 30s")
+    assert human(lab)["drain"]["state"] == "serving"
+    assert human(lab)["anycast"]["withdrawals"] == 0
+
+
+def test_control_plane_that_dies_is_held_down(lab):
+    wait(lambda: ready(lab, "anycast") == 200, "not announced")  # 30 s: a clock that jumps makes looks bad
+    lab.kill("controlplane")
+    lab.start("controlplane")
+    lab.weirctl("wait ready --for 30s")
+    assert human(lab)["anycast"]["withdrawals"] == 1
+
+
 if __name__ == "__main__":
     main()

@@ -83,3 +83,37 @@ TEST_WITH(each_withdrawal_doubles_the_time_up_to_its_bound, fresh, NULL)
 	look(4, false);
 	assert_int_equal(comes_back_after(), 30);
 }
+
+static void next_process(void)
+{
+	const struct ready_hold former = hold;
+	hold = (struct ready_hold){0};
+	ready_hold_resume(&hold, now_ms, &former);
+}
+
+TEST_WITH(one_that_dies_each_minute_withdraws_ever_longer, fresh, NULL)
+{
+	look(60, true);
+	assert_true(hold.is_announced);
+	next_process();
+	assert_false(hold.is_announced);
+	assert_int_equal(hold.leaves, 1);
+	look(60, true); // the second life comes back as ever
+	assert_true(hold.is_announced);
+	for (unsigned i = 0; i < 10; i++) {
+		next_process();
+		look(60, true);
+		assert_false(hold.is_announced);
+	}
+	look(1, true);
+	assert_true(hold.is_announced);
+}
+
+TEST_WITH(what_an_earlier_boot_left_counts_as_nothing, fresh, NULL)
+{
+	const struct ready_hold former = {
+		.is_announced = true, .left_ms = now_ms + 1, .wait_ms = READY_BACK_MAX_MS};
+	ready_hold_resume(&hold, now_ms, &former);
+	assert_int_equal(hold.leaves, 0);
+	assert_int_equal(comes_back_after(), READY_BACK_MS / 1000);
+}
