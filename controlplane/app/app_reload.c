@@ -364,10 +364,10 @@ static void rules_follow_config(struct reload *r)
 
 static const char *refused_text(int err)
 {
-	return err == -EBUSY    ? "groups of earlier reloads are still in use, try again in 10 s"
-	       : err == -EINVAL ? "recursion: libunbound does not take upstreams.root_hints"
+	return err == -EBUSY       ? "groups of earlier reloads are still in use, try again in 10 s"
+	       : err == -EINVAL    ? "recursion: libunbound does not take upstreams.root_hints"
 	       : err == -EOVERFLOW ? "groups: no view number is left until the cache is made anew"
-				: strerror(-err);
+				   : strerror(-err);
 }
 
 // Frees the previous configuration, which neither rules nor resolvers use any more.
