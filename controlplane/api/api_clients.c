@@ -167,7 +167,7 @@ static void log_top_serve(struct api *a, struct http_exchange *x,
 	memcpy(c->unknown_client, unknown_client, sizeof(c->unknown_client));
 	snprintf(c->folder, sizeof(c->folder), "%s", query_store_folder(a->deps.store));
 	http_defer(x, API_FLUSH_MS);
-	int err = job_runner_start(a->searches, http_right(x), top_work, on_found, c);
+	int err = job_runner_start(a->searches, http_job_user(x), top_work, on_found, c);
 	if (err)
 		on_found(c, err);
 }

@@ -250,7 +250,7 @@ static void call(struct api *a, struct http_exchange *x, void (*make)(struct ver
 	http_defer(x, API_FLUSH_MS);
 	int rc = kept_copy(a, &c->kept);
 	if (rc == 0)
-		rc = c->path ? job_runner_start(a->whys, http_right(x), call_work, call_done, c)
+		rc = c->path ? job_runner_start(a->whys, http_job_user(x), call_work, call_done, c)
 			     : -ENOMEM;
 	if (rc < 0)
 		call_done(c, rc);

@@ -234,7 +234,7 @@ static void work_begin(struct api *a, struct http_exchange *x,
 	}
 	*c = (struct doctor_call){.api = a, .exchange = x, .folder = a->deps.state_directory};
 	http_defer(x, API_FLUSH_MS);
-	const int err = job_runner_start(a->searches, http_right(x), work, done, c);
+	const int err = job_runner_start(a->searches, http_job_user(x), work, done, c);
 	if (err == 0)
 		return;
 	api_busy(x, err);

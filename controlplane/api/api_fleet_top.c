@@ -120,7 +120,7 @@ static void serve_fleet_top(struct api *a, struct http_exchange *x)
 	t->seconds = seconds;
 	settings_copy(c, t);
 	http_defer(x, TOP_MS);
-	const int err = job_runner_start(a->searches, http_right(x), top_work, on_read, t);
+	const int err = job_runner_start(a->searches, http_job_user(x), top_work, on_read, t);
 	if (err)
 		on_read(t, err);
 }

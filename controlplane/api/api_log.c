@@ -337,7 +337,7 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 	c->out = json_out_new();
 	c->rows = json_out_array(c->out, json_out_root(c->out), "rows");
 	http_defer(x, API_FLUSH_MS);
-	int err = job_runner_start(a->searches, http_right(x), search_work, on_searched, c);
+	int err = job_runner_start(a->searches, http_job_user(x), search_work, on_searched, c);
 	if (err)
 		searched(c, err);
 }

@@ -275,7 +275,7 @@ static void serve_list(struct api *a, struct http_exchange *x)
 	const char *good = http_param(x, "good");
 	struct api_sync_lists *l = lists_of(a);
 	struct transfer new = {
-		.owner = l, .exchange = x, .user = {.right = http_right(x)}, .fd = -1};
+		.owner = l, .exchange = x, .user = {.right = http_job_user(x)}, .fd = -1};
 	uint64_t number;
 	if (!number_read(id, 16, &number) || !number_read(hash, 16, &new.asked.content_hash)
 		|| !number_read(good, 10, &new.asked.good_unix_s)) {

@@ -181,8 +181,9 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 // `look`: NULL: no resolver had time for it.
 static void call_go_on(struct why_call *c, const struct cache_look *look)
 {
-	const uint64_t right = http_right(c->exchange);
-	int err = job_runner_admits(c->api->whys, right) ? call_gather(c, look) : -EAGAIN;
+	const uint64_t right = http_job_user(c->exchange);
+	const bool may = !http_owes(c->exchange) && job_runner_admits(c->api->whys, right);
+	int err = may ? call_gather(c, look) : -EAGAIN;
 	if (!err)
 		err = job_runner_start(c->api->whys, right, find_lines, on_found, c);
 	if (err)

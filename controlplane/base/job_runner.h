@@ -4,8 +4,8 @@
 // Helper threads for work that reads many files: at most JOB_RUNNING_MAX at a time, because each
 // may read all lists from the disk. JOB_WAITING_MAX more jobs wait for a bounded time, so that
 // searches do not abort another operator's export. One running and one waiting place are kept for
-// jobs without a right (http_set_right), which come from the control socket. A session, token or
-// certificate has at most JOB_USER_MAX jobs. Owned by one loop's thread, which polls every
+// jobs of nobody (http_job_user), which come from the control socket. A user has at most
+// JOB_USER_MAX jobs, however many sessions there are. Owned by one loop's thread, which polls every
 // JOB_RUNNER_POLL_MS while a job runs; there is no timer otherwise.
 
 #include "loop.h"
@@ -40,11 +40,11 @@ struct job_runner_counts {
 void job_runner_counts(const struct job_runner *r, struct job_runner_counts *out);
 
 // Whether job_runner_start has a place for a job, for callers whose preparations cost much. False
-// counts as refused. `right`: the user's; 0: no right.
+// counts as refused. `right`: the user; 0: nobody.
 ATTR_MUST_CHECK bool job_runner_admits(struct job_runner *r, uint64_t right);
 // Runs `work` on a thread, which should check *stop now and then; then calls `done` on the loop
 // with the result. If `work` could not run, `done` gets -EAGAIN (its turn came too late) or -errno
-// of creating a thread. `right`: the user's; 0: no right. -EAGAIN: too many jobs wait, or are the
+// of creating a thread. `right`: the user; 0: nobody. -EAGAIN: too many jobs wait, or are the
 // user's; -errno of creating a thread: `done` is not called.
 ATTR_MUST_CHECK int job_runner_start(struct job_runner *r, uint64_t right,
 	int (*work)(void *arg, const _Atomic bool *stop), void (*done)(void *arg, int err),

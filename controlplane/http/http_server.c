@@ -130,6 +130,12 @@ static void http_rate_charge(struct http_rate *r, uint64_t key, uint64_t us)
 		allowance_charge(&p->left, us / HTTP_RATE_COST_US, r->burst * p->times);
 }
 
+static bool http_rate_owes(struct http_rate *r, uint64_t key, uint64_t now_ms)
+{
+	const struct http_rate_place *p = key ? place_find(r, key) : NULL;
+	return p && p->left.left + (int64_t)((now_ms - p->left.at_ms) * r->each_s * p->times) < 0;
+}
+
 unsigned http_rate_used(const struct http_rate *r)
 {
 	unsigned n = 0;
@@ -262,6 +268,11 @@ void http_set_right(struct http_exchange *x, uint64_t right)
 uint64_t http_right(const struct http_exchange *x)
 {
 	return x->right;
+}
+
+uint64_t http_job_user(const struct http_exchange *x)
+{
+	return x->right ? http_rate_key('j', x->who, strlen(x->who)) : 0;
 }
 
 static void form_read(struct http_exchange *x)
@@ -578,6 +589,15 @@ void http_turn_end(const struct http_turn *t)
 	const uint64_t took_us = cpu_us() - t->began_us;
 	for (unsigned i = 0; i < HTTP_TURNS_MAX; i++)
 		http_rate_charge(t->rate, t->key[i], took_us);
+}
+
+bool http_owes(const struct http_exchange *x)
+{
+	struct http_rate *rate = x->server ? x->server->settings.rate : NULL;
+	bool owes = false;
+	for (unsigned i = 0; rate && i < HTTP_TURNS_MAX; i++)
+		owes |= http_rate_owes(rate, x->asks[i], clock_mono_ms());
+	return owes;
 }
 
 static_assert((int)HTTP_CONNS_INPUT_MAX > (int)HTTP_HEADER_MAX + (int)HTTP_BODY_MAX);

@@ -164,6 +164,9 @@ void http_set_who(struct http_exchange *x, const char *fmt, ...) ATTR_PRINTF(2, 
 // A number of what gives this client its rights, for its streams. 0: it needs nothing.
 void http_set_right(struct http_exchange *x, uint64_t right);
 uint64_t http_right(const struct http_exchange *x);
+// A number of the user (http_who), the same with all rights of that user, such as those of several
+// sessions: for the share in what all users have together (job_runner.h). 0: needs no right.
+uint64_t http_job_user(const struct http_exchange *x);
 // Takes a request from the allowance of its user as well, by http_rate_key. False: that is used up,
 // and 429 is the reply; or half of exchanges_max are this user's, or three quarters those of users
 // who are no admins: 503.
@@ -176,6 +179,9 @@ struct http_turn {
 };
 struct http_turn http_turn_begin(const struct http_exchange *x);
 void http_turn_end(const struct http_turn *t);
+// Has the sender of `x` a debt by now? Dear work that waited for something is not begun then: a
+// debt has a cap, and of many requests at once only the first ones would be paid for.
+bool http_owes(const struct http_exchange *x);
 // Reads the body as a form, where it is application/x-www-form-urlencoded of at most HTTP_FORM_MAX
 // bytes; else it has no field. Errors of url_fields_read. Overwritten when the exchange ends.
 ATTR_MUST_CHECK int http_form_read(struct http_exchange *x, const struct url_fields **out);

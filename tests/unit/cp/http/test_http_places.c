@@ -11,6 +11,7 @@ static struct api_lines lines[PLACES];
 static unsigned begun;
 static uint64_t refusals;
 static _Atomic unsigned handled;
+static uint64_t job_user[2 * PLACES]; // of each request
 
 // "/a7": user a, with right 7.
 static void on_request(void *, struct http_exchange *x)
@@ -18,6 +19,7 @@ static void on_request(void *, struct http_exchange *x)
 	struct api_places places = {0};
 	http_set_who(x, "user %c", http_path(x)[1]);
 	http_set_right(x, (uint64_t)http_path(x)[2] - '0');
+	job_user[handled] = http_job_user(x);
 	for (unsigned i = 0; i < begun; i++)
 		api_places_count(&places, &lines[i], x);
 	if (api_places_admit(&places, x, PLACES, "readers", &refusals)
@@ -88,6 +90,18 @@ TEST_WITH(test_no_user_has_all_places, setup, teardown)
 	refused("/e0", "8 readers are there already");
 	assert_int_equal(refusals, 3);
 	assert_int_equal(begun, PLACES);
+}
+
+// Each login makes another right: all of one user have one share of jobs.
+TEST_WITH(test_a_user_has_one_share_of_jobs, setup, teardown)
+{
+	static const char *const who[] = {"/a1", "/a2", "/b3", "/c0"};
+	for (unsigned i = 0; i < ARRAY_LEN(who); i++)
+		follow(who[i]);
+	assert_int_equal(job_user[0], job_user[1]);
+	assert_int_not_equal(job_user[0], job_user[2]);
+	assert_int_not_equal(job_user[0], 0);
+	assert_int_equal(job_user[3], 0);
 }
 
 static bool keeps(const void *arg, uint64_t right)

@@ -244,6 +244,30 @@ TEST(test_user_waits)
 	users_wait("aab", "/a");
 }
 
+static _Atomic int owes = -1;
+
+static void on_dear_turn(void *)
+{
+	const bool before = http_owes(held[0]);
+	const struct http_turn turn = http_turn_begin(held[0]);
+	cpu_burn(DEAR_US);
+	http_turn_end(&turn);
+	owes = !before && http_owes(held[0]);
+	on_release(NULL);
+}
+
+// Of several that wait, the next one sees what the first one took.
+TEST(test_a_debt)
+{
+	int fd = kept_from(30);
+	client_send(fd, "GET /z HTTP/1.1\r\nHost: a\r\n\r\n");
+	WAIT_FOR(held_count == 1);
+	assert_int_equal(loop_call(loop, on_dear_turn, NULL), 0);
+	WAIT_FOR(owes >= 0);
+	assert_int_equal(owes, 1);
+	close(fd);
+}
+
 // And all who are no admins three quarters.
 TEST(test_places_of_admins)
 {
