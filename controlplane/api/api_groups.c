@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/config/managed.h>
+#include <weir/config/versions.h>
 #include <weir/heap_site.h>
 
 // Adds "all_lists" and "lists" of a group; `g` NULL: of everyone else.
@@ -318,21 +319,27 @@ static struct json_node *detail_out(struct json_out *o, struct json_node *list, 
 
 enum { OWN_DEPTH_MAX = 8 }; // more than the keys of a group have
 
-// Writes the groups' own values into their objects.
+// Writes the groups' own values into their objects. A helper thread parses the texts, which may be
+// megabytes; it reads a copy.
 struct own_out {
+	struct http_exchange *exchange;
+	struct config_bundle texts;
 	struct json_out *o;
-	const struct config *c;
-	struct json_node **own; // objects of the groups, by number
+	char *body; // when all is written
 	unsigned depth;
-	struct json_node *at[OWN_DEPTH_MAX]; // open objects and lists
+	struct json_node *at[OWN_DEPTH_MAX];          // open objects and lists
+	struct json_node *own[CONFIG_GROUPS_MAX + 1]; // objects of the groups, by number; or NULL
+	char name[CONFIG_GROUPS_MAX + 1][CONFIG_GROUP_NAME_MAX + 1];
 };
 
 static bool own_group(void *arg, const char *name)
 {
 	struct own_out *out = arg;
-	const struct config_group *g = config_group_by_name(out->c, name);
 	out->depth = 0;
-	out->at[0] = g ? out->own[g - out->c->groups + 1] : NULL;
+	out->at[0] = NULL;
+	for (unsigned i = 1; i <= CONFIG_GROUPS_MAX && !out->at[0]; i++)
+		if (out->own[i] && strcmp(out->name[i], name) == 0)
+			out->at[0] = out->own[i];
 	return out->at[0] != NULL;
 }
 
@@ -357,17 +364,74 @@ static void own_close(void *arg)
 	out->depth--;
 }
 
+static int own_work(void *arg, const _Atomic bool *)
+{
+	static const struct config_own_use use = {own_group, own_open, own_text, own_close};
+	struct own_out *out = arg;
+	int rc = config_groups_own(&out->texts, &use, out);
+	out->body = json_out_finish(out->o);
+	out->o = NULL;
+	return rc;
+}
+
+static void own_done(void *arg, int err)
+{
+	struct own_out *out = arg;
+	if (out->o)
+		out->body = json_out_finish(out->o);
+	if (err == 0) {
+		http_reply(out->exchange, 200, out->body);
+	} else {
+		FREE_AND_NULL(out->body);
+		api_busy(out->exchange, err);
+	}
+	config_bundle_free(&out->texts);
+	heap_free(out);
+}
+
+// Goes on with the groups' own values, which go into `out`.
+static void own_start(struct api *a, struct own_out *out)
+{
+	const struct api_deps *d = &a->deps;
+	http_defer(out->exchange, API_FLUSH_MS);
+	int rc = config_bundle_copy(d->config_bundle(d->reload_arg), &out->texts);
+	if (rc == 0)
+		rc = job_runner_start(
+			a->whys, http_job_user(out->exchange), own_work, own_done, out);
+	if (rc < 0)
+		own_done(out, rc);
+}
+
 // Is the group shown? `only` NULL: all are.
 static bool is_shown(const struct config *c, unsigned group, const char *only)
 {
 	return !only || strcmp(only, config_group_name(group ? &c->groups[group - 1] : NULL)) == 0;
 }
 
+// Adds the groups, or the one that `only` names. `own`: gets their names, and objects for the
+// values of their own; or NULL.
+static void groups_each(struct api *a, struct json_out *o, const char *only, struct own_out *own)
+{
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	struct member_names *names = member_names_new(c, api_client_book(a));
+	struct json_node *list = json_out_array(o, json_out_root(o), "groups");
+	for (unsigned i = 0; i <= c->group_count; i++) {
+		if (!is_shown(c, i, only))
+			continue;
+		struct json_node *n = detail_out(o, list, a, i, own, names);
+		if (!own)
+			continue;
+		own->own[i] = n;
+		snprintf(own->name[i], sizeof(own->name[i]), "%s",
+			config_group_name(i ? &c->groups[i - 1] : NULL));
+	}
+	heap_free(names);
+}
+
 // Replies with the groups, or the one that `group` names, and what holds for each at present.
 // `own=1`: also with the values that each has of its own, in the form of a file, which PUT takes.
 static void serve_groups(struct api *a, struct http_exchange *x)
 {
-	static const struct config_own_use use = {own_group, own_open, own_text, own_close};
 	const struct api_deps *d = &a->deps;
 	const char *only = http_param(x, "group");
 	bool has_own;
@@ -382,21 +446,20 @@ static void serve_groups(struct api *a, struct http_exchange *x)
 		api_param_refuse_group(a, x, only);
 		return;
 	}
-	struct json_node *node[CONFIG_GROUPS_MAX + 1] = {0};
-	struct member_names *names = member_names_new(c, api_client_book(a));
+	struct own_out *own = has_own ? heap_calloc(1, sizeof(*own)) : NULL;
+	if (has_own && !own) {
+		http_reply(x, 500, NULL);
+		return;
+	}
 	struct json_out *o = json_out_new();
-	struct json_node *list = json_out_array(o, json_out_root(o), "groups");
-	struct own_out own = {.o = o, .c = c, .own = node};
-	for (unsigned i = 0; i <= c->group_count; i++)
-		if (is_shown(c, i, only))
-			node[i] = detail_out(o, list, a, i, has_own, names);
-	heap_free(names);
-	if (!has_own || config_groups_own(d->config_bundle(d->reload_arg), &use, &own) == 0) {
+	groups_each(a, o, only, own);
+	if (!own) {
 		http_reply(x, 200, json_out_finish(o));
 		return;
 	}
-	heap_free(json_out_finish(o));
-	http_reply(x, 500, NULL);
+	own->exchange = x;
+	own->o = o;
+	own_start(a, own);
 }
 
 struct domains_out {

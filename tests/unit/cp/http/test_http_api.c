@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <weir/config/managed.h>
+#include <weir/config/versions.h>
 #include <weir/log_msg.h>
 #include <weir/shm_abi.h>
 
@@ -289,12 +291,34 @@ static void drops_double_check(void)
 }
 
 // The group of all clients has settings, no other group has any, and pauses are noted.
+static pthread_t groups_loop, groups_own; // the threads of the reply, and of the texts
+
 static void group_now(void *, unsigned group, struct group_now *out)
 {
+	groups_loop = pthread_self();
 	assert_int_equal(group, 0);
 	*out = (struct group_now){.mask = {.active = 1, .block_all = true},
 		.pause_left_s = 61,
 		.next_change = 1774742400};
+}
+
+static const struct config_bundle *bundle_now(void *)
+{
+	static const struct config_bundle none;
+	return &none;
+}
+
+static int groups_own_rc;
+
+int __wrap_config_groups_own(
+	const struct config_bundle *b, const struct config_own_use *use, void *arg);
+int __wrap_config_groups_own(
+	const struct config_bundle *b, const struct config_own_use *use, void *arg)
+{
+	assert_ptr_not_equal(b, bundle_now(NULL)); // a copy
+	groups_own = pthread_self();
+	use->group(arg, "kids");
+	return groups_own_rc;
 }
 
 static struct {
@@ -935,6 +959,13 @@ TEST(test_groups)
 		"{\"name\":\"bed\",\"days\":[\"mon\",\"sun\"],",
 		"\"from\":\"22:30\",\"to\":\"06:05\",",
 		"\"domains\":0,\"active\":true,\"changes_unix_s\":");
+	assert_reply(
+		"GET /groups?own=1", 200, "{\"groups\":[{\"group\":0,", "\"own_schedules\":true,");
+	assert_false(
+		pthread_equal(groups_own, groups_loop)); // megabytes are not parsed on the loop
+	groups_own_rc = -ENOMEM;
+	assert_reply("GET /groups?own=1", 503, "Cannot allocate memory");
+	groups_own_rc = 0;
 	assert_reply("GET /services", 200, "{\"name\":\"tiktok\",\"domains\":[\"tiktok.com\",");
 	assert_reply("POST /blocklist/pause?minutes=7&group=kids", 200,
 		"{\"pause_left_s\":420,\"note\":\"\",\"group\":\"kids\"}");
@@ -966,6 +997,7 @@ static struct api_deps deps_make(void)
 		.last_reload = last_reload_double,
 		.changes = changes_double,
 		.config_apply = apply,
+		.config_bundle = bundle_now,
 		.toggles = &toggles,
 		.toggles_set = toggles_set};
 }
