@@ -2,6 +2,8 @@
 // POST /groups/add, /groups/remove and /groups/move: the clients that the managed part adds to
 // groups; PUT /groups: all groups at once.
 
+#include "answer_policy/why/why_config.h"
+#include "api/api_clients.h"
 #include "base/url_fields.h"
 #include "verb_put.h"
 
@@ -59,12 +61,35 @@ static bool is_of_file(struct verb *v, const struct member_asked *asked)
 	return verb_is_of_file(v, &item, "the group of that client", advice);
 }
 
+// Refuses an address of a device that another group has by its MAC address: that decides first, so
+// the device would stay there. True: replied.
+static bool is_by_mac(struct verb *v, const struct member_asked *asked)
+{
+	const struct config *c = v->api->deps.config_current(v->api->deps.reload_arg);
+	const struct why_text text = {.client = asked->client};
+	struct why_asked device;
+	struct why_client found = {0};
+	const char *bad;
+	if (why_asked_parse(c, &text, &device, &bad) < 0 || !why_asked_needs_mac(c, &device))
+		return false;
+	device.has_mac = api_client_mac(v->api, &device.address, &device.mac) != API_MAC_UNKNOWN;
+	why_client_find(c, &device, &found);
+	const char *group = found.group ? c->groups[found.group - 1].name : "";
+	if (found.found != WHY_FOUND_MAC || strcmp(group, asked->group) == 0)
+		return false;
+	verb_refuse(v, 409,
+		"%s is the device %s, which is in group \"%s\" by that MAC address; weirctl group "
+		"move %s %s",
+		asked->client, found.by, group, found.by, asked->group);
+	return true;
+}
+
 // Adds a client to a group.
 static void serve_add(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
 	struct verb *v = begin(a, x, &asked);
-	if (!v || is_of_file(v, &asked))
+	if (!v || is_of_file(v, &asked) || is_by_mac(v, &asked))
 		return;
 	const int err = config_managed_member_add(v->managed, asked.group, asked.client);
 	const char *group = config_managed_member_group(v->managed, asked.client);
@@ -113,7 +138,7 @@ static void serve_move(struct api *a, struct http_exchange *x)
 	struct member_asked asked;
 	char before[CONFIG_GROUP_NAME_MAX + 1] = "";
 	struct verb *v = begin(a, x, &asked);
-	if (!v || is_of_file(v, &asked))
+	if (!v || is_of_file(v, &asked) || is_by_mac(v, &asked))
 		return;
 	const char *group = config_managed_member_group(v->managed, asked.client);
 	snprintf(before, sizeof(before), "%s", group ? group : "");

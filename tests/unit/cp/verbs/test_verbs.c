@@ -2,6 +2,7 @@
 // Verbs over the real socket, loop and HTTP server: what each request makes of the managed part,
 // and which ones are refused. The applies end here.
 
+#include "controlplane/api/api_clients.h"
 #include "controlplane/api/api_server.h"
 #include "controlplane/versions/apply.h"
 #include "tests/unit/clock_shift.h"
@@ -245,6 +246,40 @@ TEST(test_values)
 	assert_reply("GET /config/values?path=redis.password_file", 404, "no key");
 	assert_reply("GET /config/values?path=cache", 404, "no key \\\"cache\\\"");
 	config.cache.stale_immediate = false;
+}
+
+static const struct config_mac device = {{2, 0, 0x5e, 0x10, 0, 1}};
+
+// The device 02:00:5e:10:00:01 has 192.0.2.7 and 2001:db8::7.
+enum api_mac_from __wrap_api_client_mac(
+	const struct api *, const struct ip_address *, struct config_mac *);
+enum api_mac_from __wrap_api_client_mac(
+	const struct api *, const struct ip_address *ip, struct config_mac *out)
+{
+	const uint8_t last = ip->bytes[ip->version == 4 ? 3 : 15];
+	*out = device;
+	return last == 7 ? API_MAC_NEIGHBOUR : API_MAC_UNKNOWN;
+}
+
+// The MAC address decides first: an address beside it would change nothing.
+TEST(test_members_by_mac)
+{
+	static char other[] = "other", name[] = "kids";
+	struct config_mac mac = device;
+	struct config_group groups[] = {
+		{.name = other, .macs = &mac, .mac_count = 1}, {.name = name}};
+	config.groups = groups;
+	config.group_count = 2;
+	assert_reply("POST /groups/move?client=192.0.2.7&group=kids", 409,
+		"192.0.2.7 is the device 02:00:5e:10:00:01, which is in group \\\"other\\\" by "
+		"that "
+		"MAC address; weirctl group move 02:00:5e:10:00:01 kids");
+	assert_reply("POST /groups/add?client=2001:db8::7&group=kids", 409, "is the device");
+	assert_string_equal(verbs_double.managed, "");
+	assert_reply("POST /groups/move?client=192.0.2.8&group=kids", 200, "\"ok\":true");
+	assert_reply("POST /groups/remove?client=192.0.2.8", 200, "\"ok\":true");
+	config.groups = &group_double;
+	config.group_count = 1;
 }
 
 TEST(test_members)
