@@ -153,11 +153,30 @@ static int place_order(const struct log_pages *p, const char *place)
 	return 0;
 }
 
+// Whether the hour is one that a box may have, and whether so many pages may be of it. A page
+// without a row took the box about a second.
+static bool hour_may_be(struct log_pages *p, const char *place, size_t rows)
+{
+	enum { EMPTY_COST = 1000, HOUR_COST = 600 * EMPTY_COST, AHEAD_H = 24 };
+	long long now[3], before[3];
+	if (!place_parse(place, now))
+		return false;
+	if (!place_parse(p->after, before) || before[0] != now[0])
+		p->spent = 0;
+	p->spent += rows ? 1 : EMPTY_COST;
+	return p->spent <= HOUR_COST && now[0] <= time(NULL) / 3600 + AHEAD_H;
+}
+
 // Whether the search moves on, so that it ends one day, whatever a box replies.
 static bool page_moves(struct log_pages *p, const char *place, size_t rows)
 {
 	const int order = place_order(p, place);
 	p->idle = order > 0 ? 0 : p->idle + 1;
+	const bool may_be = p->complete || hour_may_be(p, place, rows);
+	if (order > 0 && !may_be) {
+		(void)ctl_fail(p->ctl, "the search does not end: a page ends at %.64s", place);
+		return false;
+	}
 	if (p->complete || order > 0 || (order == 0 && !rows && p->idle < LOG_PAGES_IDLE_MAX))
 		return true;
 	(void)ctl_fail(

@@ -24,6 +24,7 @@ struct log_pages {
 	bool oldest_first, complete;
 	char since[LOG_PAGE_TEXT_MAX], until[LOG_PAGE_TEXT_MAX], after[LOG_PAGE_TEXT_MAX];
 	uint64_t unreadable_files, rows;
+	unsigned spent;              // budget that pages of this hour took
 	unsigned idle;               // pages since the place last moved on
 	char unknown_client[256];    // "": the configuration has the client, or there is no filter
 	struct json_doc *unreadable; // "unreadable": [{file, why}] of all pages so far
