@@ -101,7 +101,21 @@ static int client_fits(struct top *t, int64_t id, bool *out)
 	return 0;
 }
 
-static int row_add(struct top *t, const struct query_raw *row, struct query_tally *hour)
+// The tally of an hour, new behind the others if it has none. Files come newest first, and their
+// last rows may be of the hour before: it is one of the last two.
+static struct query_tally *hour_of(struct query_top_report *r, int64_t hour)
+{
+	for (unsigned i = 1; i <= 2 && i <= r->hours; i++)
+		if (r->hour[r->hours - i].hour == hour)
+			return &r->hour[r->hours - i].tally;
+	if (r->hours == QUERY_TOP_HOURS_ROOM)
+		return NULL;
+	r->hour[r->hours] = (struct query_top_hour){.hour = hour};
+	return &r->hour[r->hours++].tally;
+}
+
+// `file_hour`: a row that came late is of the hour before.
+static int row_add(struct top *t, const struct query_raw *row, int64_t file_hour)
 {
 	const struct known *kind;
 	bool fits;
@@ -120,6 +134,10 @@ static int row_add(struct top *t, const struct query_raw *row, struct query_tall
 		.missing = kind->missing ? weight : 0,
 		.first_us = row->time_us,
 		.last_us = row->time_us};
+	const bool is_before = row->time_us / QUERY_HOUR_US == file_hour - 1;
+	struct query_tally *hour = hour_of(t->report, file_hour - is_before);
+	if (!hour)
+		return -E2BIG;
 	query_tally_add(hour, &one);
 	rc = numbered_add(&t->name, row->name, &one, &t->report->left_out);
 	if (rc == 0)
@@ -181,7 +199,7 @@ static void file_begin(struct top *t)
 
 // Counts the rows of a file. If the time runs out, the rows read so far count; far out of order,
 // the unread ones may be later than the last one read.
-static int rows_add(struct top *t, struct query_tally *hour)
+static int rows_add(struct top *t, int64_t file_hour)
 {
 	const int64_t late_us = query_reader_late_us(t->reader);
 	const int64_t unread_us = late_us > QUERY_SLACK_US ? late_us : 0;
@@ -191,28 +209,16 @@ static int rows_add(struct top *t, struct query_tally *hour)
 	while (added == 0 && (rc = query_reader_next(t->reader, &row)) > 0) {
 		if (row.time_us < t->wanted->since_us - late_us)
 			return 0;
-		added = row_add(t, &row, hour);
+		added = row_add(t, &row, file_hour);
 		if (row.time_us < t->report->covered_us - unread_us)
 			t->report->covered_us = row.time_us + unread_us;
 	}
 	return added ? added : rc;
 }
 
-// The tally of an hour. Files come newest first, so an hour with several files is the last one of
-// the report.
-static struct query_tally *hour_of(struct query_top_report *r, int64_t hour)
-{
-	if (r->hours && r->hour[r->hours - 1].hour == hour)
-		return &r->hour[r->hours - 1].tally;
-	if (r->hours == QUERY_TOP_HOURS_ROOM)
-		return NULL;
-	r->hour[r->hours] = (struct query_top_hour){.hour = hour};
-	return &r->hour[r->hours++].tally;
-}
-
 // Counts the rows of the open file, and looks up the texts of those counted although the time is
 // over.
-static int file_count(struct top *t, struct query_tally *hour)
+static int file_count(struct top *t, int64_t hour)
 {
 	int rc = rows_add(t, hour);
 	if (rc && (rc != -ECANCELED || *t->stop))
@@ -228,8 +234,9 @@ static int file_count(struct top *t, struct query_tally *hour)
 static int file_add(struct top *t, const char *folder, const struct query_folder_file *file)
 {
 	char path[PATH_MAX];
-	struct query_tally *hour = hour_of(t->report, file->hour);
-	int rc = hour ? query_folder_path(folder, file->hour, file->part, path) : -E2BIG;
+	int rc = hour_of(t->report, file->hour)
+			 ? query_folder_path(folder, file->hour, file->part, path)
+			 : -E2BIG;
 	if (rc)
 		return rc;
 	file_begin(t);
@@ -237,7 +244,7 @@ static int file_add(struct top *t, const char *folder, const struct query_folder
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	if (query_reader_may_have(t->reader, "", t->wanted->client))
-		rc = file_count(t, hour);
+		rc = file_count(t, file->hour);
 	query_reader_close(t->reader);
 	t->reader = NULL;
 	return rc;

@@ -189,6 +189,46 @@ TEST(test_longest)
 	assert_int_equal(folder_remove(many, ""), 0);
 }
 
+static void late_put(const char *folder, int64_t hour, const int64_t *after_us, unsigned count)
+{
+	char path[PATH_MAX];
+	struct query_file *f;
+	assert_int_equal(query_folder_path(folder, hour, 1, path), 0);
+	assert_int_equal(query_file_new(&f), 0);
+	assert_int_equal(query_file_open(f, path, hour), 0);
+	for (unsigned i = 0; i < count; i++) {
+		struct querylog_row row = query_rows_row(hour, 0);
+		row.time_us = (uint64_t)(hour * INT64_C(3600000000) + after_us[i]);
+		assert_int_equal(query_file_put(f, "box", &row, 1), 0);
+	}
+	assert_int_equal(query_file_commit(f), 0);
+	query_file_free(f);
+}
+
+// A row that came after the first one of the next hour is in the file of that, and counts in its
+// own.
+TEST(test_late_rows)
+{
+	static const int64_t first[] = {1000}, second[] = {5, -1000, 7, -2000};
+	char folder[] = "/tmp/weir-top-XXXXXX";
+	const _Atomic bool stop = false;
+	const struct query_top_wanted w = {
+		.since_us = HOUR * INT64_C(3600000000), .until_us = INT64_MAX, .for_ms = 60000};
+	struct query_top_report *r;
+	assert_non_null(mkdtemp(folder));
+	late_put(folder, HOUR + 1, second, ARRAY_LEN(second));
+	for (unsigned i = 0; i < 2; i++) { // without a file of the hour before, and with one
+		assert_int_equal(query_top_find(folder, &w, &stop, &r), 0);
+		assert_int_equal(r->hours, 2);
+		assert_int_equal(r->hour[0].hour, HOUR);
+		assert_int_equal(r->hour[0].tally.queries, 2 + i);
+		assert_int_equal(r->hour[1].tally.queries, 2);
+		query_top_free(r);
+		late_put(folder, HOUR, first, ARRAY_LEN(first));
+	}
+	assert_int_equal(folder_remove(folder, ""), 0);
+}
+
 // The frequent ones stay, whatever comes between.
 TEST(test_bag_is_bounded)
 {
