@@ -545,7 +545,7 @@ int query_file_commit(struct query_file *f)
 		return 0;
 	int rc = f->late_grew ? order_write(f) : 0;
 	if (rc == 0)
-		rc = sql_run(f->db, "COMMIT");
+		rc = sql_run(f->db, QUERY_LATE_ROWS "; COMMIT");
 	if (rc == 0)
 		f->began = false;
 	return rc;

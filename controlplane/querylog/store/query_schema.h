@@ -19,15 +19,24 @@ enum {
 // read one after the other, so after a pause of the control plane a ring's rows begin as long ago
 // as the pause, and a clock may step back. The table `late` has a bound for its file: no row is
 // older by more than that than any row before it. A file without the table is of an earlier
-// version, and may have any order. Rows of a file are of two hours.
+// version, and may have any order. The bound is for rows up to that of the table `late_rows`: an
+// earlier version, to which the box was put back, adds rows and leaves both tables as they are.
+// Rows of a file are of two hours.
 #define QUERY_SLACK_US INT64_C(30000000)
 #define QUERY_SPAN_US  (2 * QUERY_HOUR_US)
 #define QUERY_LATE_MAKE                                                                 \
 	"BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS late(us INTEGER NOT NULL);"        \
 	"INSERT INTO late SELECT CASE WHEN EXISTS (SELECT 1 FROM rows) THEN 7200000000" \
-	" ELSE 30000000 END WHERE NOT EXISTS (SELECT 1 FROM late); COMMIT"
-#define QUERY_LATE "SELECT us FROM late"
-#define QUERY_LAST "SELECT coalesce((SELECT time FROM rows ORDER BY id DESC LIMIT 1), -7200000000)"
+	" ELSE 30000000 END WHERE NOT EXISTS (SELECT 1 FROM late);"                     \
+	"CREATE TABLE IF NOT EXISTS late_rows(id INTEGER NOT NULL);"                    \
+	"INSERT INTO late_rows SELECT " QUERY_ROWS_MAX                                  \
+	" WHERE NOT EXISTS (SELECT 1 FROM late_rows);"                                  \
+	"UPDATE late SET us = 7200000000 WHERE NOT (" QUERY_LATE_HOLDS "); COMMIT"
+#define QUERY_ROWS_MAX   "(SELECT coalesce(max(id), 0) FROM rows)"
+#define QUERY_LATE       "SELECT us FROM late"
+#define QUERY_LATE_HOLDS "SELECT coalesce(max(id), 0) >= " QUERY_ROWS_MAX " FROM late_rows"
+#define QUERY_LATE_ROWS  "UPDATE late_rows SET id = " QUERY_ROWS_MAX
+#define QUERY_LAST       "SELECT coalesce((SELECT time FROM rows ORDER BY id DESC LIMIT 1), -7200000000)"
 
 // The bound that a file has, which is untrusted, within the possible ones.
 static inline int64_t query_late_us(int64_t us)

@@ -53,10 +53,14 @@ static int schema_is_missing(struct query_reader *r)
 // Reads the bound of the order of rows. Without one any order is possible.
 static int late_read(struct query_reader *r)
 {
-	int64_t tables, late_us = INT64_MAX;
-	int rc = sql_number(
-		r->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'late'", &tables);
-	if (rc == 0 && tables)
+	int64_t tables, holds = true, late_us = INT64_MAX;
+	int rc = sql_number(r->db,
+		"SELECT coalesce(sum((name = 'late') + 2 * (name = 'late_rows')), 0)"
+		" FROM sqlite_schema",
+		&tables);
+	if (rc == 0 && tables & 2)
+		rc = sql_number(r->db, QUERY_LATE_HOLDS, &holds);
+	if (rc == 0 && tables & 1 && holds)
 		rc = sql_number(r->db, QUERY_LATE, &late_us);
 	r->late_us = query_late_us(late_us);
 	return rc;

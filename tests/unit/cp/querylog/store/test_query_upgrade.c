@@ -135,6 +135,32 @@ TEST_WITH(test_upgraded_by_its_writer, setup, own_folder_teardown)
 	assert_int_equal(number_of("SELECT count(*) FROM queries WHERE client = '192.0.2.7'"), 1);
 }
 
+static int64_t late_by_reader(void)
+{
+	struct query_reader *r;
+	assert_int_equal(query_reader_open(&r, path, NULL, NULL), 0);
+	const int64_t late_us = query_reader_late_us(r);
+	query_reader_close(r);
+	return late_us;
+}
+
+// An earlier version that goes on with a file knows nothing of the bound: its rows may have any
+// order.
+TEST_WITH(test_rows_of_a_version_put_back, own_folder_setup, own_folder_teardown)
+{
+	assert_int_equal(query_folder_path(own_folder, HOUR, 1, path), 0);
+	write_row(QUERYLOG_SECURE);
+	assert_int_equal(number_of(QUERY_LATE), QUERY_SLACK_US);
+	assert_int_equal(late_by_reader(), QUERY_SLACK_US);
+	sql_on_file(
+		"INSERT INTO rows SELECT id + 1, time - 3000000000, weight, name, client, kind, "
+		"port, dataplane_us, total_us, query_len, reply_len FROM rows");
+	assert_int_equal(late_by_reader(), QUERY_SPAN_US);
+	write_row(QUERYLOG_SECURE);
+	assert_int_equal(number_of(QUERY_LATE), QUERY_SPAN_US);
+	assert_int_equal(late_by_reader(), QUERY_SPAN_US);
+}
+
 TEST_WITH(test_a_later_version_is_refused, setup, own_folder_teardown)
 {
 	struct query_file *f;
