@@ -131,17 +131,21 @@ TEST_WITH(test_each_has_its_right, setup, teardown)
 	comes(503, PLACES);
 }
 
-// CPU time of the server for so many, each from another address.
+// The least CPU time that one of so many took of the server, each from another address: what other
+// programs add to it by interrupts and cold caches is not in each.
 static uint64_t cost_us(unsigned first, unsigned count, int *open)
 {
 	clockid_t clock;
+	uint64_t least_us = UINT64_MAX;
 	assert_int_equal(pthread_getcpuclockid(thread, &clock), 0);
-	const uint64_t before_us = clock_us_of(clock);
 	for (unsigned i = first; i < first + count; i++) {
+		const uint64_t before_us = clock_us_of(clock);
 		open[i] = connect_from(0x100 + i);
 		assert_int_equal(ask_for(open[i], "/"), 200);
+		const uint64_t took_us = clock_us_of(clock) - before_us;
+		least_us = took_us < least_us ? took_us : least_us;
 	}
-	return clock_us_of(clock) - before_us;
+	return least_us;
 }
 
 // For whom another makes way costs little more than who finds a place.
