@@ -234,8 +234,9 @@ static const struct doctor_check own_checks[] = {
 	{"versions", check_versions},
 	{NULL, NULL},
 };
-static const struct doctor_check *const tables[] = {own_checks, doctor_machine_checks,
-	doctor_ports_checks, doctor_names_checks, doctor_files_checks, doctor_probe_checks};
+// The sections of docs/how-to/doctor.md, in their order.
+static const struct doctor_check *const tables[] = {own_checks, doctor_files_checks,
+	doctor_machine_checks, doctor_names_checks, doctor_ports_checks, doctor_probe_checks};
 
 // NULL: there are not so many.
 static const struct doctor_check *check_at(unsigned i)

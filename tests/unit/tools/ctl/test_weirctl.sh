@@ -167,7 +167,9 @@ want 2 '' 'selftest takes --rate' selftest --rate --seconds=1x
 want 2 '' 'does not take such an option' status --rate
 want 2 '' 'no such command: \x1b[31m' "$(printf '\033[31m')"
 
-want 2 '' 'doctor takes one of: config' doctor nonsense
+# All, in the order of their sections in the page.
+checks=$(sed -n '/^## Checks/,$s/^| `\([a-z0-9]*\)` | .*/\1/p' "$root/docs/how-to/doctor.md" | tr '\n' ' ')
+want 2 '' "doctor takes one of: ${checks% }" doctor nonsense
 want 2 '' 'too many arguments' doctor cores numa
 want 0 'weir.yaml is good' '' $c doctor config
 want 1 'do: weirctl -c' '' -c "$dir/bad.yaml" doctor config
