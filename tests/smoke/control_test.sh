@@ -113,6 +113,15 @@ check "a wrong pin" eval '! "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --t
 	>$tmp/said 2>&1 && says "certificate is not trusted"'
 check "a token file that others can read" eval 'chmod 644 $dir/read.token; said read upstreams; chmod 600 $dir/read.token; says "chmod 600"'
 check "a command of the box itself" eval 'said read ports; says "works on its own box alone"'
+check "the machine of another box" eval 'said read doctor; says "no report is there yet; run"'
+finding='{"verdict":"%s","check":"%s","text":"%s"}'
+{
+	printf '{"format":1,"checked_unix_s":%d,"version":"1","ok":1,"warnings":0,"wrong":1,"not_checked":0,"left_out":0,"findings":[' \
+		$(($(date +%s) - 7200))
+	printf "$finding,$finding]}" wrong ports "the port is gone" ok units "all start"
+} >$state/doctor
+check "is as it was saved" eval 'said read doctor; says "wrong    ports: the port is gone" && says "checked 2 h "'
+check "one check of it" eval 'remote read doctor units >$tmp/said && says "ok       units: all start" && ! says ports'
 check "nobody listens" eval '! "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1:9 upstreams >$tmp/said 2>&1 && says "cannot connect"'
 
 https() { curl -s --cacert $dir/ca.pem -o $tmp/body -w '%{http_code}' "$@"; }

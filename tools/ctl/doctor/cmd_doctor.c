@@ -6,6 +6,7 @@
 #include "doctor_checks.h"
 #include "lib/config_prove.h"
 #include "lib/figure.h"
+#include "lib/http_get.h"
 #include "lib/json_doc.h"
 #include "lib/program.h"
 #include "lib/sysroot.h"
@@ -1146,6 +1147,70 @@ static int checks_run(struct doctor *d, const char *name, const char *folder)
 	return !folder && d->count[DOCTOR_WRONG] ? CTL_FAILED : rc;
 }
 
+// Adds the saved findings of another box, of one check (NULL: of all). Its words are escaped.
+static void saved_add(struct doctor *d, const struct json_node *report, const char *name)
+{
+	const struct json_node *list = json_get(report, "findings");
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *f = json_at(list, i);
+		const char *verdict = json_text(f, "verdict"), *repair = json_text(f, "do");
+		char check[DOCTOR_TEXT_MAX];
+		unsigned v = 0;
+		while (v < DOCTOR_UNKNOWN && strcmp(verdict, doctor_verdict_text(v)) != 0)
+			v++;
+		term_text(json_text(f, "check"), check, sizeof(check));
+		d->check = check;
+		if (name && strcmp(name, check) != 0)
+			continue;
+		doctor_add(d, v, "%s", json_text(f, "text"));
+		if (*repair)
+			doctor_do(d, "%s", repair);
+	}
+}
+
+static void saved_print(struct doctor *d, const struct json_node *report)
+{
+	struct json_doc *doc = d->c->json ? json_doc_new() : NULL;
+	char age[FIGURE_MAX];
+	d->list = doc ? json_put_array(json_doc_root(doc), "findings") : NULL;
+	saved_add(d, report, d->c->operand);
+	if (doc) {
+		doctor_counts_put(d, json_doc_root(doc));
+		json_put_count(
+			json_doc_root(doc), "checked_unix_s", json_count(report, "checked_unix_s"));
+		json_doc_end(doc);
+		return;
+	}
+	counts_print(d);
+	printf("checked %s ago on that box; `sudo weirctl doctor` there checks again\n",
+		figure_duration(json_count(report, "age_s") * 1000, age));
+}
+
+// Prints what `weirctl doctor --save` found on another box: only a program there sees the machine.
+static int saved_run(struct ctl *c)
+{
+	struct doctor d = {.c = c};
+	if (c->report || c->save) {
+		fputs("weirctl: --report and --save work on their own box alone: run them there\n",
+			stderr);
+		return CTL_USAGE;
+	}
+	struct json_doc *doc = ctl_open(c) == CTL_OK
+				       ? http_call_or_fail(c, false, "/doctor", NULL, HTTP_SHORT_MS)
+				       : NULL;
+	if (!doc)
+		return CTL_FAILED;
+	const struct json_node *root = json_doc_root(doc);
+	int rc = CTL_OK;
+	if (strcmp(json_text(root, "state"), "saved") == 0)
+		saved_print(&d, root);
+	else
+		rc = ctl_fail(c, "%s; run `sudo weirctl doctor --save` on that box",
+			json_text(root, "why"));
+	json_doc_free(doc);
+	return d.count[DOCTOR_WRONG] ? CTL_FAILED : rc;
+}
+
 static int cmd_doctor(struct ctl *c)
 {
 	struct doctor d;
@@ -1160,6 +1225,8 @@ static int cmd_doctor(struct ctl *c)
 		fputs("weirctl: doctor takes a check, --report or --save\n", stderr);
 		return CTL_USAGE;
 	}
+	if (c->remote_options.host)
+		return saved_run(c);
 	if (c->save) {
 		char why[CONFIG_WHY_MAX];
 		if (config_places_find(c->config_path, &places, why) < 0)
@@ -1177,10 +1244,10 @@ static int cmd_doctor(struct ctl *c)
 }
 
 CTL_COMMANDS = {
-	{"doctor", NULL, 0, 1, CTL_OPT_REPORT | CTL_OPT_SAVE | CTL_OPT_LOCAL, cmd_doctor,
-		"[CHECK|--report|--save]",
+	{"doctor", NULL, 0, 1, CTL_OPT_REPORT | CTL_OPT_SAVE, cmd_doctor, "[CHECK|--report|--save]",
 		"Check the machine for weir, and print the command that mends each finding; needs "
 		"no running weir. Exit status 1: something is wrong. --report: say for a public "
 		"bug report which machine it is, without names, addresses and paths. --save: leave "
-		"the findings for the page, as root; exit status 0 if they are saved."},
+		"the findings for the page, as root; exit status 0 if they are saved. With --host: "
+		"print the findings that --save left on that box."},
 };

@@ -80,7 +80,7 @@ want 2 '' '--expires takes' $c token create ops --role read --expires 2020-01-01
 want 2 '' 'takes --role read, operate or admin' $c password set eve
 want 2 '' 'does not take such an option' $c password set eve --role read --expires 30d
 want 1 '' 'no password' $c password set eve --role read </dev/null
-want 2 '' 'works on its own box alone' --host box.example doctor
+want 2 '' 'works on its own box alone' --host box.example ports
 for host in '' : box:0 box:65536 box:x 'a/b' 'a@b' '[::1' '[::1]x' 'a?b'; do
 	want 1 '' 'is not BOX or BOX:PORT' --host "$host" upstreams
 done
