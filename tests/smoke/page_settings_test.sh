@@ -29,6 +29,11 @@ check "a blocked name gets 0.0.0.0" sets 'A blocked name gets' null '0.0.0.0 and
 check "as a query shows" eventually gets blocked.test 0.0.0.0
 check "and then an own address" browse login "$settings" "do:$(put 'A blocked name gets' address)" "do:$(put 'IPv4 address' 192.0.2.9)" "do:$(send 'IPv4 address')" "do:$(said 'addresses of your own')"
 check "as a query shows" eventually gets blocked.test 192.0.2.9
+check "and one for IPv6" browse login "$settings" "do:$(put 'IPv6 address' 2001:db8::9)" "do:$(send 'IPv4 address')" "do:$(said 'addresses of your own')"
+check "an address is needed: without any nothing changes" browse login "$settings" "do:$(put 'IPv4 address' '')" "do:$(put 'IPv6 address' '')" "do:$(send 'IPv4 address')" "do:$(said 'Give an address.')"
+same "both stay" "192.0.2.9 2001:db8::9" "$(weirctl --json config overrides | jq -r '[.overrides[] | select(.path | test("blocking.ipv")) | .value | fromjson] | join(" ")')"
+check "one of them goes" browse login "$settings" "do:$(put 'IPv6 address' '')" "do:$(send 'IPv4 address')" "do:$(said 'addresses of your own')"
+same "by the same change" "192.0.2.9" "$(weirctl --json config overrides | jq -r '[.overrides[] | select(.path | test("blocking.ipv")) | .value | fromjson] | join(" ")')"
 check "taken back" eval 'back mode && back ipv4'
 check "NXDOMAIN again" eventually blocks blocked.test
 check "Apple devices do without Private Relay" sets 'iCloud Private Relay' true 'Apple devices shall do without'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Settings: upstream servers, and the keys that people change most, by their values in force.
 import { h, fill, table, facts, field, form, choice, mark, span, when, say } from './dom.js';
-import { change, get, mayAdmin, post } from './api.js';
+import { change, get, mayAdmin } from './api.js';
 import { overridesGet, overridesShow } from './override.js';
 import { chooser, othersShow, serversShow } from './servers.js';
 import { ofPrimary, takenNote } from './taken.js';
@@ -25,28 +25,32 @@ const listOf = (path, all) => (/^(?:groups\[[^\]]*\]\.)?forward_zones\[[^\]]*\]|
   ?? (/^upstreams\.servers\b/.test(path) && (all.includes('upstreams.servers') ? 'upstreams.servers' : path)));
 const shown = (v, meaning) => (v.words.length ? meaning[v.value] ?? v.value : +(v.value / (meaning ?? 1)).toFixed(2));
 
-// The addresses that a blocked name gets: only with that mode.
+// The addresses that a blocked name gets: only with that mode. `params`: of the one change that sets the mode with them; null:
+// the mode alone.
 function addressesOf(mode, block) {
   const inputs = ['ipv4', 'ipv6'].map((key) => [key, h('input', { size: 16, maxLength: 45, value: block[key] ?? '' })]);
   const fields = inputs.map(([key, input]) => field(key === 'ipv4' ? _`IPv4 address` : _`IPv6 address`, input));
   const show = () => fields.forEach((f) => { f.hidden = mode.value !== 'address'; });
   mode.addEventListener('change', show);
   show();
-  const gone = () => (mode.value === 'address' ? inputs.filter(([key, i]) => !i.value && block[key]).map(([key]) => key) : []);
-  return { fields, gone, given: () => (mode.value === 'address' ? inputs.filter(([, i]) => i.value).map(([key, i]) => [key, i.value.trim()]) : []) };
+  const params = () => {
+    if (mode.value !== 'address') return null;
+    const given = inputs.filter(([, i]) => i.value).map(([key, i]) => [key, i.value.trim()]), gone = inputs.find(([key, i]) => !i.value && block[key]);
+    if (!given.length) throw new Error(_`Give an address.`);
+    return { yaml: JSON.stringify({ blocking: { mode: mode.value, ...Object.fromEntries(given) } }), replace: gone && `blocking.${gone[0]}` };
+  };
+  return { fields, params };
 }
 
 function control([path, title, meaning], known, look) {
   const v = known.values.get(path), scale = v.words.length ? 1 : meaning ?? 1;
   const input = v.words.length ? choice(v.words.map((w) => [w, meaning[w] ?? w]), v.value)
     : h('input', { type: 'number', required: true, min: Math.floor(100 * v.min / scale) / 100, max: v.max / scale, step: scale > 1 ? 'any' : 1, value: +(v.value / scale).toFixed(2) });
-  const more = path === 'blocking.mode' ? addressesOf(input, known.block) : { fields: [], gone: () => [], given: () => [] };
+  const more = path === 'blocking.mode' ? addressesOf(input, known.block) : { fields: [], params: () => null };
   return [ofPrimary(path, form([field(title, input), more.fields], _`Set`, async () => {
     const value = v.words.length ? input.value : String(Math.round(input.value * scale));
-    const words = `${title}: ${v.words.length ? input.selectedOptions[0].textContent : input.value}.`, given = more.given();
-    for (const key of more.gone()) await post('/config/unset', { path: `blocking.${key}` });
-    return given.length ? change(look, words, '/config/override', { yaml: JSON.stringify({ blocking: { mode: value, ...Object.fromEntries(given) } }) })
-      : change(look, words, '/config/set', { path, yaml: value });
+    const words = `${title}: ${v.words.length ? input.selectedOptions[0].textContent : input.value}.`, params = more.params();
+    return params ? change(look, words, '/config/override', params) : change(look, words, '/config/set', { path, yaml: value });
   })), known.waits.includes(path) && h('p', {}, mark('warn', _`In force after a restart of weir-controlplane.`))];
 }
 
