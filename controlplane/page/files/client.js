@@ -71,7 +71,8 @@ export async function show(box, signal, encoded) {
       else location.hash = `#/client/${encodeURIComponent(who.value.trim())}`;
     } }, field(_`Client`, who), h('button', { type: 'submit', class: 'main' }, _`Show its day`)), result);
   const lookAll = () => load(async (mine) => {
-    const [day, overrides] = await Promise.all([get('/clients', { seconds: DAY_S, limit: 100 }, { signal: mine }), overridesGet()]);
+    const { overrides, version } = await overridesGet(), day = await get('/clients', { seconds: DAY_S, limit: 100 }, { signal: mine });
+    lookAll.seen = version;
     fill(result, overridesShow(overrides.map((o) => (o.unset || o.of_file) && /^clients\[[^\]]*\]/.exec(o.path)?.[0]).filter((path) => path), lookAll),
       clientsShow(day, lookAll), h('p', { class: 'soft' }, day.client_count > day.clients.length && _`The table has the ${number(day.clients.length)} clients that asked most. `, coverage(day)));
   });
