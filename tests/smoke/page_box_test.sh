@@ -107,6 +107,11 @@ cp $managed $tmp/managed.short && cat $tmp/padding $tmp/managed.short >$managed 
 pack $tmp/large.tar $tmp/packed && cp $tmp/managed.short $managed
 check "the page restores a part of $(stat -c %s $tmp/large.tar) bytes" browse login "$there" "$ready" "$(choose $tmp/large.tar)" "do:$(in_page 'What large.tar changes')" "do:$(press Restore)" "do:$(said 'restored as one version')"
 check "all of it is in force" eval 'weirctl entries | grep -q large.test'
+check "an order" eval 'weirctl deny first.test && weirctl deny second.test'
+weirctl --json config show | jq -j '.files[-1].text' | sed 's/\*\*\*/reader:hidden/' | awk '/"first\.test"/ { held = $0; next } { print } /"second\.test"/ { print held }' >$managed
+pack $tmp/order.tar $tmp/packed
+check "that is another in the backup is a difference" browse login "$there" "$ready" "$(choose $tmp/order.tar)" "do:$(in_page 'What order.tar changes')" "print:$changes" "do:[...document.querySelectorAll('[aria-label=Backup] button')].some((b) => b.textContent === 'Restore')"
+check "and is said to be one" grep -qx 'Allowed and blocked names|||the order' $tmp/browser
 head -c 512 /dev/zero >$tmp/none.tar
 check "no backup" browse login "$there" "$ready" "$(choose $tmp/none.tar)" "do:$(said 'is no backup of weir')"
 check "what is not there in the archive" eval 'rm $managed && pack $tmp/bare.tar $tmp/packed'

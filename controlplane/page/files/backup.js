@@ -101,13 +101,14 @@ function itemsOf(managed) {
   return found;
 }
 
-// A row for each subject that differs.
+// A row for each subject that differs: in its lines, or in their order alone (`moved`).
 function differences(now, then) {
   const only = (a, b) => [...a ?? []].filter(([line]) => !b?.has(line)).map(([, name]) => name);
   return [...new Set([...now.keys(), ...then.keys()])].map((subject) => {
     const comes = only(then.get(subject), now.get(subject)), goes = only(now.get(subject), then.get(subject));
-    return { subject, changes: comes.filter((n) => goes.includes(n)), comes: comes.filter((n) => !goes.includes(n)), goes: goes.filter((n) => !comes.includes(n)) };
-  }).filter((d) => d.changes.length + d.comes.length + d.goes.length);
+    const keys = (m) => [...m.get(subject)?.keys() ?? []].join('\n'), moved = !comes.length && !goes.length && keys(then) !== keys(now);
+    return { subject, moved, changes: comes.filter((n) => goes.includes(n)), comes: comes.filter((n) => !goes.includes(n)), goes: goes.filter((n) => !comes.includes(n)) };
+  }).filter((d) => d.moved || d.changes.length + d.comes.length + d.goes.length);
 }
 
 const some = (names) => names.length > 0 && `${number(names.length)}: ${names.slice(0, NAMES_SHOWN).join(', ')}${names.length > NAMES_SHOWN ? ', …' : ''}`;
@@ -136,6 +137,6 @@ export async function chosen(file, box) {
     return _`${file.name} is restored as one version.` + notes(reply);
   };
   fill(box, table(_`What ${file.name} changes`, [named(_`Subject`, (d) => SUBJECTS[d.subject] ?? d.subject.replace(/^overrides\./, '')), { title: _`Comes back`, of: (d) => some(d.comes) },
-    { title: _`Goes`, of: (d) => some(d.goes) }, { title: _`Changes`, of: (d) => some(d.changes) }], rows, _`Nothing: all of it is in force.`),
+    { title: _`Goes`, of: (d) => some(d.goes) }, { title: _`Changes`, of: (d) => (d.moved ? _`the order` : some(d.changes)) }], rows, _`Nothing: all of it is in force.`),
   masked ? h('p', { class: 'warn' }, _`The backup has *** for ${count(masked)} secrets: unpack it, write them in, and pack it again.`) : rows.length > 0 && action(_`Restore`, restore, { class: 'main' }));
 }
