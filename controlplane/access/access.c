@@ -239,6 +239,10 @@ static enum access_refusal browser_check(
 	explicit_bzero(cookie, sizeof(cookie));
 	if (!try->client_name || (why != ACCESS_no_token && why != ACCESS_session))
 		return why;
+	// The page still shows the user of a session that has ended, and not that of the
+	// certificate.
+	if (try->is_change && try->csrf && *try->csrf)
+		return ACCESS_csrf;
 	const enum access_refusal by_name = certificate_check(try->config, try->client_name, out);
 	// A page that was left open stays no failed try, whatever certificate its browser has.
 	return by_name == ACCESS_GRANTED || why == ACCESS_no_token ? by_name : why;

@@ -102,7 +102,8 @@ static inline bool access_is_by_certificate(uint64_t right)
 // try of the address, for each page could lock out the address of its reader; nor does a cookie of
 // no session, for a page that was left open is no attack. After LOCKOUT_TRIES of both they have no
 // entry in the audit log for as long as a lock-out. A change by a cookie needs the session's second
-// secret, and is as one of another site's page without it.
+// secret, and is as one of another site's page without it. So is a change by a certificate with
+// such a secret: the page still shows the user of a session that has ended.
 enum access_refusal access_check(
 	struct access *a, const struct access_try *try, struct access_user *out);
 // The part of it that comes before any secret, for a login: ACCESS_GRANTED, csrf or locked,

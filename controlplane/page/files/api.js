@@ -62,16 +62,17 @@ async function answered(method, path, params, options) {
 }
 
 // Takes the token of the session that another tab of this browser has begun since. False: it is the one that was sent.
-async function csrfTakes() {
-  const before = csrf, me = await get('/user');
+async function csrfTakes(sent) {
+  const me = await get('/user');
   if (me.user !== user || me.role !== role) throw new Refused(403, _`This browser is now logged in as ${me.user} (${me.role}). Load the page again.`);
   csrf = me.csrf ?? '';
-  return csrf !== before;
+  return csrf !== sent;
 }
 
 async function fetched(method, path, params, options = {}) {
+  const sent = csrf;
   let reply = await answered(method, path, params, options);
-  if (reply.status === 403 && method === 'POST' && path !== '/session' && await csrfTakes()) reply = await answered(method, path, params, options);
+  if (reply.status === 403 && method === 'POST' && path !== '/session' && await csrfTakes(sent)) reply = await answered(method, path, params, options);
   if (reply.ok || (path === '/ready' && reply.status === 503)) return reply;
   let words = `${reply.status} ${reply.statusText}`;
   try {

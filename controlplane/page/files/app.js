@@ -93,6 +93,7 @@ async function begin() {
   }
 }
 
+const NO_SESSION = 409; // of POST /session/end
 document.getElementById('leave').addEventListener('click', async () => {
   leave?.abort(); // the session's streams end with it
   try {
@@ -100,6 +101,10 @@ document.getElementById('leave').addEventListener('click', async () => {
     loginShow();
   } catch (e) {
     if (e.status === 401) return; // it had ended, and the login is shown
+    if (e.status === NO_SESSION) { // who is known by a certificate may log in as another user
+      loginShow();
+      return;
+    }
     await show();
     say(_`You may still be logged in: ${e.message}`);
   }

@@ -328,6 +328,12 @@ TEST_WITH(test_certificate_beside_a_cookie, setup, teardown)
 	session_end(session);
 	assert_int_equal(access_check(a, &try, &user), ACCESS_GRANTED);
 	assert_string_equal(user.who, "certificate ops.example");
+	// A page that still shows the user of that session makes no change as another one.
+	try.csrf = "of that session";
+	assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+	assert_int_equal(user.role, CONTROL_NONE);
+	try.csrf = "";
+	assert_int_equal(access_check(a, &try, &user), ACCESS_GRANTED);
 	assert_null(user.session);
 	// Without a role it is as before: no failed try of the address.
 	try.client_name = "other.example";
