@@ -89,12 +89,15 @@ static void promote(struct verb *v)
 }
 
 // Will the version in force go from wave to wave once its health watch has ended? One whose health
-// fell goes to no box.
-static bool is_to_roll(const struct sync_waves_status *r, const struct versions_status *now)
+// fell goes to no box, nor one that cannot be handed out.
+static bool is_to_roll(const struct sync_status *s, const struct versions_status *now)
 {
+	const struct sync_rollout_kept *k = s->rollout.kept;
+	const unsigned handed_out =
+		k->state == SYNC_ROLLOUT_taken_back ? k->base_version : k->version;
 	const bool has_fallen = !now->watch_left_s && now->in_force.result == CONFIG_VERSION_fallen;
-	return r->n.waves > 1 && *r->kept->base && now->in_force.number
-	       && now->in_force.number != r->kept->version && !has_fallen;
+	return s->rollout.n.waves > 1 && *k->base && now->in_force.number
+	       && now->in_force.number != handed_out && !has_fallen && !*s->out_why;
 }
 
 // Refuses to promote a box whose version goes from wave to wave, or will: a promotion hands it to
@@ -112,7 +115,7 @@ static bool rollout_check(struct verb *v)
 		k->goes_back && (now->watch_left_s || now->in_force.number == k->version);
 	if (is_secondary(v))
 		return true;
-	if (!goes_back && has_boxes && is_to_roll(&s.rollout, now)) {
+	if (!goes_back && has_boxes && is_to_roll(&s, now)) {
 		verb_refuse(v, 409,
 			"version %u is about to be rolled out, and a promotion would give it to "
 			"all "

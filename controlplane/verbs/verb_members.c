@@ -72,7 +72,8 @@ static bool is_by_mac(struct verb *v, const struct member_asked *asked)
 	const char *bad;
 	if (why_asked_parse(c, &text, &device, &bad) < 0 || !why_asked_needs_mac(c, &device))
 		return false;
-	device.has_mac = api_client_mac(v->api, &device.address, &device.mac) != API_MAC_UNKNOWN;
+	// Groups go by the MAC address of received frames, not by that of a lease.
+	device.has_mac = api_client_mac(v->api, &device.address, &device.mac) == API_MAC_NEIGHBOUR;
 	why_client_find(c, &device, &found);
 	const char *group = found.group ? c->groups[found.group - 1].name : "";
 	if (found.found != WHY_FOUND_MAC || strcmp(group, asked->group) == 0)

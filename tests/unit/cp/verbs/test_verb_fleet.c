@@ -125,6 +125,26 @@ TEST(a_way_back_that_waits_for_ever_stops_no_promotion)
 	config.sync.primary = url;
 }
 
+// A version that was taken back stays the last one of the waves, and nothing is to be rolled out.
+TEST(a_version_that_was_taken_back_stops_no_promotion)
+{
+	config.sync.primary = none;
+	versions_double.in_force =
+		(struct config_version){.number = 7, .result = CONFIG_VERSION_applied};
+	box_polls();
+	is_next = true;
+	versions_double.in_force.number = 8;
+	box_polls();
+	assert_reply("GET /fleet", 200, "\"state\":\"rolling\"");
+	assert_reply("POST /fleet/stop?back=1", 200, "\"state\":\"taken_back\"");
+	is_next = false;
+	versions_double.in_force.number = 9; // as version 7
+	box_polls();
+	assert_reply("POST /fleet/promote", 200, "\"epoch\":");
+	versions_double.in_force = (struct config_version){0};
+	config.sync.primary = url;
+}
+
 static int promote_send(void)
 {
 	int fd = client_connect();

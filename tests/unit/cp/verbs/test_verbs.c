@@ -250,7 +250,7 @@ TEST(test_values)
 
 static const struct config_mac device = {{2, 0, 0x5e, 0x10, 0, 1}};
 
-// The device 02:00:5e:10:00:01 has 192.0.2.7 and 2001:db8::7.
+// The device 02:00:5e:10:00:01 has 192.0.2.7 and 2001:db8::7, and a lease of 192.0.2.8.
 enum api_mac_from __wrap_api_client_mac(
 	const struct api *, const struct ip_address *, struct config_mac *);
 enum api_mac_from __wrap_api_client_mac(
@@ -258,7 +258,7 @@ enum api_mac_from __wrap_api_client_mac(
 {
 	const uint8_t last = ip->bytes[ip->version == 4 ? 3 : 15];
 	*out = device;
-	return last == 7 ? API_MAC_NEIGHBOUR : API_MAC_UNKNOWN;
+	return last == 7 ? API_MAC_NEIGHBOUR : last == 8 ? API_MAC_LEASE : API_MAC_UNKNOWN;
 }
 
 // The MAC address decides first: an address beside it would change nothing.
