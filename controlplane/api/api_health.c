@@ -304,18 +304,22 @@ static void readiness_save(struct api *a, bool is_drained)
 			  && h->wait_ms == s->wait_ms && is_drained == a->saved_drained;
 	if (same || !saved_path(a, path))
 		return;
-	*s = *h;
-	s->is_announced = is_announced;
-	a->saved_drained = is_drained;
 	state_file_begin(&f, "readiness", READINESS_VERSION);
 	state_file_number(&f, "announced", is_announced);
 	state_file_number(&f, "left_ms", h->left_ms);
 	state_file_number(&f, "wait_ms", h->wait_ms);
 	state_file_number(&f, "drained", is_drained);
-	if (state_file_write(&f, path, why) < 0)
+	const bool is_saved = state_file_write(&f, path, why) == 0;
+	if (!is_saved && !a->is_unsaved)
 		log_warning("readiness not saved: %s; a control plane that dies forgets its drain "
 			    "and the hold-down of anycast",
 			why);
+	a->is_unsaved = !is_saved;
+	if (!is_saved)
+		return; // the next look tries again
+	*s = *h;
+	s->is_announced = is_announced;
+	a->saved_drained = is_drained;
 }
 
 static int ready_open(struct api *a)

@@ -85,7 +85,7 @@ struct api {
 	struct ready_hold hold;
 	// The state that readiness_save() last wrote for the next process.
 	struct ready_hold saved_hold;
-	bool saved_drained;
+	bool saved_drained, is_unsaved;
 	struct api_live *live;             // api_live.c; NULL: no reader so far
 	struct api_fleet *fleet;           // api_fleet.c; NULL: no secondary so far
 	struct api_sync_lists *sync_lists; // api_sync_lists.c; NULL: no list was asked for

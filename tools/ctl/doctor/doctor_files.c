@@ -27,9 +27,9 @@ enum { RUN_MODE = 03771, CONTROL_MODE = 02751, STATE_MODE = 0750, WHAT_MAX = 160
 
 static bool mode_lets(const struct passwd_user *u, const struct stat *st, unsigned bits)
 {
-	const bool is_member = u->is_in_all || st->st_gid == u->gid;
-	unsigned shift = st->st_uid == u->uid ? 6 : is_member ? 3 : 0;
-	return u->uid == 0 || (st->st_mode >> shift & bits) == bits;
+	const unsigned shift = st->st_uid == u->uid ? 6 : st->st_gid == u->gid ? 3 : 0;
+	const bool by_a_group = u->is_in_all && shift == 0 && (st->st_mode >> 3 & bits) == bits;
+	return u->uid == 0 || by_a_group || (st->st_mode >> shift & bits) == bits;
 }
 
 // May the user use this file or directory? 1, 0 or -errno, as doctor_file_may.

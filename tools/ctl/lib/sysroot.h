@@ -30,7 +30,7 @@ struct passwd_user {
 	char name[PASSWD_NAME_MAX];
 	uid_t uid;
 	gid_t gid;
-	bool is_in_all; // counts as a member of every group; sysroot_user_find: false
+	bool is_in_all; // may be a member of any group; sysroot_user_find: false
 };
 
 // Finds a user in /etc/passwd by name, or by number if `name` is NULL. False: there is no such

@@ -259,14 +259,13 @@ static bool toggle_back(struct bisect *b, const struct bisect_step *s)
 	char why[HTTP_WHY_MAX];
 	if (!*s->name)
 		return true;
-	for (uint64_t left_ms = BACK_MS;; left_ms = end_ms - clock_mono_ms()) {
+	for (uint64_t now_ms = end_ms - BACK_MS; now_ms < end_ms; now_ms = clock_mono_ms()) {
+		const uint64_t left_ms = end_ms - now_ms;
 		const unsigned most_ms =
 			left_ms > HTTP_SHORT_MS ? (unsigned)left_ms : HTTP_SHORT_MS;
 		if (toggle_set(b, s->name, "default", most_ms, why) == HTTP_OK)
 			return true;
 		nanosleep(&pause, NULL);
-		if (clock_mono_ms() >= end_ms)
-			break;
 	}
 	b->is_told = true;
 	ctl_fail(b->ctl,
