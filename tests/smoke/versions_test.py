@@ -332,7 +332,7 @@ def test_full_disk_refuses_changes(lab):
         assert "config_versions" not in lab.weirctl("--json ready")
         said = lab.weirctl(f"config rollback {older} --keep")  # a way back
         assert f"a restart goes back to version {now}: not stored: " in said, said
-        assert lab.result("ok.stored.test") == OK
+        becomes(OK, lab.result, "ok.stored.test")
         assert "config_versions" in lab.weirctl("--json ready")
     lab.weirctl("config apply --keep")
     blocks(lab, "full.test")
