@@ -265,7 +265,8 @@ check "ask about a name and allow it" browse login "do:$(typed Name wanted.block
 	"do:$(press Allow)" "do:$(said 'is allowed')" "do:$(about)?.includes('allowed by') && $(about).includes('allow wanted.blocked.test for everyone')"
 check "is not blocked" eventually eval '! blocks wanted.blocked.test'
 check "ask for a client, and block" browse login "do:$(typed Name wanted.blocked.test)" "do:$(typed 'Client (optional)' 198.18.0.9)" "$ask" \
-	"do:$(about)?.includes('kids')" "do:$(press Block)" "do:$(said 'is blocked')" "do:$(about)?.includes('(decides)') && !$(about).includes('allowed by')"
+	"do:(window.confirm = (asks) => asks.includes('wanted.blocked.test has an entry for'), $(about)?.includes('kids'))" \
+	"do:$(press Block)" "do:$(said 'is blocked')" "do:$(about)?.includes('(decides)') && !$(about).includes('allowed by')"
 check "is blocked again" eventually blocks wanted.blocked.test
 who=rob check "who only looks gets no button that weir refuses" browse login "do:$(header Blocking.)" "do:!$(pressed Pause)" "do:$(typed Name wanted.blocked.test)" "$ask" \
 	"do:$(about)?.includes('blocked') && !$(press Allow) && $(press Close)"

@@ -31,9 +31,17 @@ export function byHand(signal, changed) {
     }
     return '';
   };
+  const look = async () => {
+    if (!mayOperate()) return;
+    const reply = await get('/entries', {}, { signal });
+    entries = Map.groupBy(reply.entries.filter((e) => !e.type && !e.ended), (e) => e.name);
+    all = reply.entries.filter((e) => e.removable && !e.ended);
+    seen = reply.version;
+  };
   // Adds an entry, and gives what to say of it. `lasts`: its seconds and what they are called; `about`: what to say after it. It
   // replaces the one that the user has seen, and no other.
   const add = async (again, { name, verdict, group = '', lasts: [seconds, time] = ['', _`for good`], why }, about = async () => '') => {
+    if (!seen) await look();
     const whom = group || _`everyone`, before = all.find((e) => e.name === name && e.group === group), options = before && optionsOf(before);
     const is = options && [before.verdict === 'allow' ? _`allowed` : _`blocked`, options].join(', ');
     if (is && !confirm(_`${name} has an entry for ${whom}: ${is}. Replace it with all of this?`)) return '';
@@ -64,13 +72,7 @@ export function byHand(signal, changed) {
   };
   return {
     add,
-    async look() {
-      if (!mayOperate()) return;
-      const reply = await get('/entries', {}, { signal });
-      entries = Map.groupBy(reply.entries.filter((e) => !e.type && !e.ended), (e) => e.name);
-      all = reply.entries.filter((e) => e.removable && !e.ended);
-      seen = reply.version;
-    },
+    look,
     // The column of the buttons. `of` gives {name, client, group, blocked: true, false, or undefined where that is not clear}.
     column: (of) => (mayOperate() ? [{ title: _`Actions`, of: (r) => {
       const it = of(r), seen = { true: 'deny', false: 'allow' }[it.blocked];
