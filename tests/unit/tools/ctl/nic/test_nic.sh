@@ -249,7 +249,7 @@ want 1 '0000:03:00.0.service` ends with status 5' bind lan0
 driver_is 0000:03:00.0 vfio-pci
 want 0 'vfio-pci -> fake_e1000' unbind lan0
 
-# Each boot binds the card that it was told of, not another one at its address.
+# At boot weir-nic@ binds the card whose MAC address was kept, and refuses another one at that PCI address.
 mac() { # INTERFACE MAC [TYPE]
 	echo "$2" >"$sys/class/net/$1/address" && echo "${3:-0}" >"$sys/class/net/$1/addr_assign_type"
 }
