@@ -13,7 +13,8 @@ bad=0
 "${stranger[@]}" flock --no-fork /run/lock/weir-lab-254 sleep 60 &
 holder=$!
 trap 'kill $holder' EXIT
-until [ -e /run/lock/weir-lab-254 ]; do sleep 0.1; done
+for _ in $(seq 100); do [ -e /run/lock/weir-lab-254 ] && break; sleep 0.1; done
+[ -e /run/lock/weir-lab-254 ] || { echo "not ok: nobody holds the lock that was" && exit 1; }
 timeout 10 "$1/tools/lab" --name 254 down >/run/said 2>&1 || { echo "not ok: ends with $?: $(cat /run/said)" && bad=1; }
 "${stranger[@]}" flock --nonblock /run/lab-of-weir-254 true 2>/dev/null && { bad=1; echo "not ok: any user may hold the lock"; }
 [ -e /run/lab-of-weir-254 ] || { bad=1; echo "not ok: no lock"; }
