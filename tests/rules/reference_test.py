@@ -12,6 +12,7 @@ of every name (`||*^$dnstype=HTTPS`) are patterns, which `rulec why` knows: it g
 blocks, misses, and other differences; any of them fails.
 """
 import argparse
+import functools
 import os
 import random
 import re
@@ -73,24 +74,32 @@ class Reference:
     def names(self):
         return set().union(*self.rules, self.excepts)
 
+    @functools.cached_property
+    def known(self):
+        """Names that any rule is about, once all lists are read."""
+        return self.names() | self.existing
+
     def decide(self, name, qtype):
-        chain = parents(name)
+        chain = [at for at in parents(name) if at in self.known]
+        if not chain:
+            return "pass", None, None, set()
         encloser = next((at for at in chain if at in self.existing), None)
         found = {}
         for rule_class, rules in enumerate(self.rules):
             gone = set()
             for at in chain:
-                need = SELF if at == name else BELOW
-                lists = {s for s, covers, types, base, looks in rules.get(at, ())
+                need, held = SELF if at == name else BELOW, rules.get(at, ())
+                lists = {s for s, covers, types, base, looks in held
                          if covers & need and (types is None or qtype in types) and (not looks or looks.search(name))
                          and not (base == "excepted" and (s, at, types) in gone)
-                         and not (base == "zone" and at != encloser)}
-                zone = {s for s, _, _, base, _ in rules.get(at, ()) if base == "zone"}
-                for of, which in (("zone", lists & zone), ("list", lists - zone)):
-                    if which:
-                        found.setdefault((rule_class, of), (at, which))
-                if rule_class == BLOCK:
-                    gone |= {e for e in self.excepts.get(at, ()) if e[2] is None or qtype in e[2]}
+                         and not (base == "zone" and at != encloser)} if held else ()
+                if lists:
+                    zone = {s for s, _, _, base, _ in held if base == "zone"}
+                    for of, which in (("zone", lists & zone), ("list", lists - zone)):
+                        if which:
+                            found.setdefault((rule_class, of), (at, which))
+                if rule_class == BLOCK and at in self.excepts:
+                    gone |= {e for e in self.excepts[at] if e[2] is None or qtype in e[2]}
         # The zone's nearest rule comes between what lists allow and what they block.
         zone = sorted((-len(found[k, "zone"][0]), k) for k in (ALLOW, BLOCK) if (k, "zone") in found)
         order = [(IMPORTANT_ALLOW, "list"), (IMPORTANT_BLOCK, "list"), (ALLOW, "list"),
