@@ -325,12 +325,14 @@ static void plan_next(
 		return;
 	}
 	const uint64_t wait_ms = interval_ms(rng, s);
-	// The primary's copy may be older than this moment.
+	// The primary's copy may be older than this moment, and than the interval.
+	const uint64_t most_ms = PRIMARY_AGAIN_S * 1000ull;
+	const uint64_t again_ms = wait_ms < most_ms ? wait_ms : most_ms;
 	const uint64_t age_ms = l->failures == 0 ? age_of(l->good_unix_s, (uint64_t)time(NULL)) : 0;
 	if (l->failures == 0 || l->planned_ms <= now_ms)
-		l->planned_ms = wait_ms == FETCH_NEVER ? FETCH_NEVER
-				: age_ms < wait_ms     ? now_ms + wait_ms - age_ms
-						       : now_ms + PRIMARY_AGAIN_S * 1000ull;
+		l->planned_ms = wait_ms == FETCH_NEVER
+					? FETCH_NEVER
+					: now_ms + (age_ms < wait_ms ? wait_ms - age_ms : again_ms);
 	l->next_ms = l->planned_ms > least_ms ? l->planned_ms : least_ms;
 }
 
