@@ -147,8 +147,8 @@ scribble() { # scribble VICTIM WRITER
 	[ ! -e $tmp/deaths ] || { echo "# $writer, whose own memory it is, died $(wc -l <$tmp/deaths) times" && cat $tmp/last_words; }
 	line=$(cat $tmp/load.json)
 	check "there were right answers" test "$(field right "$line")" -gt 100
-	# Two flips in one record that cancel in a sum of 16 bits pass as none: a handful in a million.
-	check "no malformed replies" test $(($(field malformed "$line") * 10000)) -lt "$(field right "$line")"
+	# Two flips in one record that cancel in a sum of 16 bits pass as none: a handful in a million. A short run may have one.
+	check "no malformed replies" test $(($(field malformed "$line") * 10000)) -lt $((10000 + $(field right "$line")))
 	# What workers hand to resolvers has a sum; without it some of a thousand replies would be wrong here.
 	[ "$victim" = dataplane ] || check "next to none are wrong" test $(($(field wrong "$line") * 1000)) -lt "$(field right "$line")"
 	check "what is odd is counted" odd "$victim"
