@@ -15,42 +15,50 @@ const char *const mem_account_texts[] = {
 #undef X
 };
 
+enum { WORDS_MAX = 17 };
+
 // Words that a file's name begins with, by whose memory it is.
 static const struct {
 	enum mem_account account;
-	const char *words;
+	const char *word[WORDS_MAX + 1];
 } owner[] = {
-	{MEM_ACCOUNT_l0, "l0 publish_l0"},
-	{MEM_ACCOUNT_images,
-		"axfr drop group hosts list local mapped policy publish rebinding rule rules"},
-	{MEM_ACCOUNT_worker_rings, "link worker_rings"},
+	{MEM_ACCOUNT_l0, {"l0", "publish_l0"}},
+	{MEM_ACCOUNT_images, {"axfr", "drop", "group", "hosts", "list", "local", "mapped", "policy",
+				     "publish", "rebinding", "rule", "rules"}},
+	{MEM_ACCOUNT_worker_rings, {"link", "worker_rings"}},
 	{MEM_ACCOUNT_resolver,
-		"failures answer flush inflight kept question refresh resolver resolvers rewrite "
-		"rewrites waiters wheel"},
-	{MEM_ACCOUNT_upstream,
-		"forward recursor route routes tls unbound upstream validator view views"},
-	{MEM_ACCOUNT_redis, "l1 redis"},
-	{MEM_ACCOUNT_query_log,
-		"client lease log query querylog resolver_log sql tail top topk watch"},
-	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
-	{MEM_ACCOUNT_http, "access api audit event events http job json lockouts passwords "
-			   "sessions sync tokens updates url_fields verb why"},
-	{MEM_ACCOUNT_frontend, "doh frontend frontends ring_mesh tcp"},
-	{MEM_ACCOUNT_config, "bootstrap config diff net_address pattern time_zone version"},
-	{MEM_ACCOUNT_stats,
-		"errors heap toggles leak mem memory metrics profile slope stats trace"},
-	{MEM_ACCOUNT_process, "app loop shm thread"},
-	{MEM_ACCOUNT_dataplane, "activate bench capture dp limit"},
-	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl sqlite openssl nghttp2 xxhash"},
+		{"failures", "answer", "flush", "inflight", "kept", "question", "refresh",
+			"resolver", "resolvers", "rewrite", "rewrites", "waiters", "wheel"}},
+	{MEM_ACCOUNT_upstream, {"forward", "recursor", "route", "routes", "tls", "unbound",
+				       "upstream", "validator", "view", "views"}},
+	{MEM_ACCOUNT_redis, {"l1", "redis"}},
+	{MEM_ACCOUNT_query_log, {"client", "lease", "log", "query", "querylog", "resolver_log",
+					"sql", "tail", "top", "topk", "watch"}},
+	{MEM_ACCOUNT_export,
+		{"clickhouse", "dnstap", "http_post", "live", "request", "sink_thread", "webhook"}},
+	{MEM_ACCOUNT_http, {"access", "api", "audit", "event", "events", "http", "job", "json",
+				   "lockouts", "passwords", "sessions", "sync", "tokens", "updates",
+				   "url_fields", "verb", "why"}},
+	{MEM_ACCOUNT_frontend, {"doh", "frontend", "frontends", "ring_mesh", "tcp"}},
+	{MEM_ACCOUNT_config,
+		{"bootstrap", "config", "diff", "net_address", "pattern", "time_zone", "version"}},
+	{MEM_ACCOUNT_stats, {"errors", "heap", "toggles", "leak", "mem", "memory", "metrics",
+				    "profile", "slope", "stats", "trace"}},
+	{MEM_ACCOUNT_process, {"app", "loop", "shm", "thread"}},
+	{MEM_ACCOUNT_dataplane, {"activate", "bench", "capture", "dp", "limit"}},
+	{MEM_ACCOUNT_libraries, {"libevent", "jansson", "hyperscan", "curl", "sqlite", "openssl",
+					"nghttp2", "xxhash"}},
 };
 
-// Bytes of the longest of `words` that `name` begins with, as whole words.
-static size_t words_match(const char *words, const char *name)
+// Bytes of the longest of `word` that `name` begins with, as whole words.
+static size_t words_match(const char *const word[], const char *name)
 {
-	size_t longest = 0, n;
-	for (const char *at = words; *at; at += n + (at[n] == ' ')) {
-		n = strcspn(at, " ");
-		if (n > longest && strncmp(name, at, n) == 0
+	size_t longest = 0;
+	for (; *word; word++) {
+		size_t n = 0;
+		while ((*word)[n] && (*word)[n] == name[n])
+			n++;
+		if (n > longest && !(*word)[n]
 			&& (name[n] == '_' || name[n] == '.' || name[n] == '\0'))
 			longest = n;
 	}
@@ -66,7 +74,7 @@ enum mem_account mem_account_of(const char *file)
 	if (folder)
 		file = folder + 1;
 	for (unsigned i = 0; i < ARRAY_LEN(owner); i++) {
-		size_t n = words_match(owner[i].words, file);
+		size_t n = words_match(owner[i].word, file);
 		if (n > longest) {
 			longest = n;
 			account = owner[i].account;
