@@ -303,8 +303,7 @@ def check_packet_path():
 def check_accounts():
     """Every file that allocates belongs to an account of dataplane/core/mem/mem_account.c."""
     table = root / "dataplane/core/mem/mem_account.c"
-    words = [w for row in re.findall(r'{MEM_ACCOUNT_\w+,\s*((?:"[^"]*"\s*)+)}', table.read_text())
-             for w in re.sub(r'"\s*"|"', "", row).split()] if table.exists() else []
+    words = [w for row in re.findall(r'{MEM_ACCOUNT_\w+,\s*{([^}]*)}}', table.read_text()) for w in re.findall(r'"(\w+)"', row)] if table.exists() else []
     for name in C_FILES:
         match = re.match(r"(?:controlplane|dataplane)/(?:\w+/)*(\w+)\.c$", name)
         if not match or match.group(1) == "heap_site":
