@@ -249,6 +249,7 @@ static void schedule_out(struct json_out *o, struct json_node *list, const struc
 	json_out_text(o, n, "time_zone", s->time_zone ? s->time_zone : "");
 	json_out_bool(o, n, "pause", s->pause);
 	json_out_bool(o, n, "block_all", s->block_all);
+	json_out_bool(o, n, "family_time", s->is_family_time);
 	services_out(o, n, &s->services);
 	struct json_node *lists = json_out_array(o, n, "lists");
 	for (unsigned i = 0; i < s->list_count; i++)

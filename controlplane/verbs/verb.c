@@ -209,7 +209,10 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 	json_out_text(v->reply, verb_root(v), "needs_restart", needs_restart);
 	if (err > 0)
 		json_out_text(v->reply, verb_root(v), "warning", why);
-	if (v->applied && http_is_served(v->exchange)) // else the API may be closed
+	const bool is_served = http_is_served(v->exchange); // else the API may be closed
+	if (is_served)
+		json_out_count(v->reply, verb_root(v), "version", api_version_in_force(v->api));
+	if (v->applied && is_served)
 		v->applied(v);
 	else
 		verb_done(v);

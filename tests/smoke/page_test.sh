@@ -83,6 +83,9 @@ check "a page that asked too often asks again, and says so when that lasts; not 
 	"do:[...document.querySelectorAll('main caption')].some((c) => c.textContent === 'Upstream servers') && !document.querySelector('main').textContent.includes('too many')" \
 	"do:location.hash = '#/lists', true" "do:!!document.querySelector('main table')" "do:$(refused 1 /groups 60)" "do:location.hash = '#/groups', true" \
 	"do:document.querySelector('main [role=alert]')?.textContent === 'too many'"
+check "a page that gets no answer at its begin says so, and begins once there is one" browse login "do:(document.getElementById('leave').click(), true)" "do:!!document.querySelector('input[name=password]')" \
+	"do:(() => { const f = fetch; let n = 0; window.fetch = (u, o) => (u === '/v1/user' && n++ < 2 ? Promise.reject(new TypeError()) : f(u, o)); for (const i of document.querySelectorAll('.login input')) i.value = { user: 'ann', password: 'a long password' }[i.name]; document.querySelector('.login form').requestSubmit(); return true; })()" \
+	"do:/weir does not answer.*The page asks again by itself./.test(document.querySelector('main [role=alert]')?.textContent)" "do:!!document.querySelector('.tile') && !document.querySelector('main [role=alert]')"
 # row TEXT: the buttons of the row with it
 row() { echo "[...([...document.querySelectorAll('main tr')].find((r) => r.textContent.includes('$1'))?.querySelectorAll('button') ?? [{ textContent: 'no such row' }])].map((b) => b.textContent).join()"; }
 echo mine.test >$tmp/mine.list
@@ -124,6 +127,19 @@ check "charts that go over midnight have dates" browse login "do:$(days '[26, 18
 	"do:$(days '[27, 6], [27, 12]' '06:00,12:00')" "do:$(days '[26, 0], [27, 0], [28, 0]' '26 Nov,27 Nov,28 Nov')"
 idle="do:!document.querySelector('main [aria-disabled]')" # no button is busy, which takes no press
 about() { echo "document.querySelector('main .about')?.textContent"; }
+# found ROWS: a search finds so many, and not all
+found() { echo "(() => { const f = fetch; window.fetch = async (u, o) => { if (!u.startsWith('/v1/log/search')) return f(u, o); const r = await (await f(u.replace(/after=x&?/, ''), o)).json(); return Response.json({ ...r, rows: Array($1).fill(r.rows.at(-1)), complete: false, after: 'x' }); }; return true; })()"; }
+check "a table that is full says from when on it is" browse login "do:location.hash = '#/queries', true" "do:$(press rowed.blocked.test)" "$idle" "do:$(found 2000)" "do:$(press Search)" \
+	"do:/The table has room for 2,000 queries: those from [0-9:., A-Za-z]+ on. For older ones, search for/.test(document.querySelector('main').textContent) && !$(press 'Older queries')"
+check "and goes on where it is not" browse login "do:location.hash = '#/queries', true" "do:$(press rowed.blocked.test)" "$idle" "do:$(found 200)" "do:$(press Search)" "do:!!$(press 'Older queries')" \
+	"do:document.querySelectorAll('main tbody tr').length === 400 && !document.querySelector('main').textContent.includes('has room for')"
+# clock HOURS: the browser's is ahead by so much from here on
+clock() { echo "(() => { const D = Date, now = () => D.now() + $1 * 3.6e6; window.Date = class extends D { constructor(...a) { super(...(a.length ? a : [now()])); } static now() { return now(); } }; return true; })()"; }
+for hours in 30 -30; do
+	check "Since and Today are by weir's clock: the browser's is off by $hours h" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main table')" "do:$(clock $hours)" "do:location.hash = '#/queries', true" \
+		"do:!!document.querySelector('main tbody')" "do:$(typed Since 900)" "$idle" "do:$(press Search)" "do:document.querySelector('main tbody').textContent.includes('rowed.blocked.test') && /^[0-9:.]+$/.test(document.querySelector('main td time').textContent)" \
+		"do:location.hash = '#/client/198.18.0.2', true" "do:import('/today.js').then((m) => Math.abs(m.midnight() - new Date(new Date().valueOf() - $hours * 3.6e6).setHours(0, 0, 0, 0)) < 1000)"
+done
 check "the details of a name follow what is done" browse login "do:location.hash = '#/queries', true" "do:$(press spared.blocked.test)" "do:$(about)?.includes('blocked')" \
 	"do:$(press Allow)" "do:$(said 'is allowed')" "do:$(about)?.includes('allowed by') && !document.querySelector('main .about [aria-disabled]')"
 check "a row's Allow in Queries, by which the panel and the rows follow" browse login "do:location.hash = '#/queries', true" "do:$(press rowed.blocked.test)" "do:$(about)?.includes('blocked')" \
@@ -327,10 +343,22 @@ check "paint a week with a time zone" browse login "do:location.hash = '#/groups
 zones() { weirctl --json groups | jq -rc '[.groups[] | select(.name == "kids").schedules[] | .name + " " + .time_zone] | sort'; }
 same "in all of it" '["nap Asia/Kathmandu","nap~2 Asia/Kathmandu"]' "$(zones)"
 check "one by hand, of another name than it looks" weirctl schedule set nap-2 12:00-13:00 block_all mon --group kids
+# after PATH: another one makes a change right after the first reply to it
+after() { echo "(() => { const f = fetch; let isDone; window.fetch = async (u, o) => { const r = await f(u, o); if (!isDone && u.startsWith('/v1$1')) { isDone = true; await import('/api.js').then((m) => m.post('/config/set', { path: 'cache.min_ttl', yaml: 1 })); } return r; }; return true; })()"; }
+check "what it leaves out goes no further than it was seen" browse login "do:location.hash = '#/groups', true" "do:$(in_group kids Paint nap~2)" "$parts_seen" "do:$(week_typed kids 'Time zone' '')" "do:$(after /config/override)" \
+	"do:$(in_group kids 'Set week')" "do:$(said '(cache.min_ttl set): look again')"
 check "and without a time zone" browse login "do:location.hash = '#/groups', true" "do:$(in_group kids Paint nap~2)" "$parts_seen" "do:$(week_typed kids 'Time zone' '')" "do:$(in_group kids 'Set week')" "do:$(said 'nap is set.')"
 same "in none of it; the one by hand stays" '["nap ","nap-2 ","nap~2 "]' "$(zones)"
 check "which is painted alone" browse login "do:location.hash = '#/groups', true" "do:$(in_group kids Paint nap-2)" "do:$(of_group kids 'Mon 12:00 to 13:00') && !$(of_group kids '24:00; Sat')"
 check "all three go" eval 'for name in nap "nap~2" nap-2; do weirctl schedule remove $name --group kids || exit; done >/dev/null'
+own_time() { echo "import('/api.js').then((m) => m.post('/config/override', { yaml: JSON.stringify({ groups: [{ name: 'kids', $1 }] }) })).then(() => true)"; }
+at_noon="from: '12:00', to: '13:00', services: ['steam']"
+for time in "family_time: { $at_noon }" "schedules: [{ name: 'family time', $at_noon }]" "schedules: [{ name: 'a.b] & c', $at_noon }]"; do
+	name=$(sed "s/^family_time.*/family time/; s/.*name: '\([^']*\)'.*/\1/" <<<"$time")
+	check "a schedule of any name, and of that of family_time, goes: $time" browse login "do:$(own_time "$time")" "do:(window.confirm = () => true, location.hash = '#/groups', true)" \
+		"do:$(in_group kids Remove "$name")" "do:$(said "$name is removed.")"
+	same "it is gone" 0 "$(weirctl --json groups | jq '[.groups[] | select(.name == "kids" and .own_schedules).schedules[]] | length')"
+done
 check "a group of the file has a Remove of its own schedule, though everyone has the same, and no button for those of everyone" browse login "do:location.hash = '#/groups', true" \
 	"do:$(of_group same dusk) && $(of_group heir dusk) && !$(in_group heir Remove dusk)" "do:(window.confirm = () => true, $(in_group same Remove dusk))" "do:$(said 'dusk is removed.')" \
 	"do:$(in_group same 'schedules as the file says')" "do:$(said 'counts again')"

@@ -36,6 +36,12 @@ check "a setting is not replaced unseen, and stays typed" browse login "$(view s
 	"do:$(said '(cache.min_ttl set): look again')" "do:$(send 'Keep answers at least, in seconds')" "do:$(said 'at least, in seconds: 63.')"
 check "nor are the clients of a group" browse login "$(view groups)" "do:$(put Clients 198.18.0.98)" "do:$(set_of 'groups[kids].clients' "'[198.18.0.97]'")" "do:$(send Clients)" "do:$(said '(group kids: clients set): look again')"
 same "they stay" '["198.18.0.97"]' "$(weirctl --json config overrides | jq -r '.overrides[] | select(.path == "groups[kids].clients").value')"
+other=$(set_of cache.min_ttl 65)
+check "an entry is not removed unseen" browse login "do:$(post /entries/add "{ name: 'seen.test', verdict: 'deny' }")" "$(view lists)" "do:(window.row = [...document.querySelectorAll('main tr')].find((r) => r.textContent.includes('seen.test')), !!row)" \
+	"do:$(post /entries/add "{ name: 'seen.test', verdict: 'deny', why: 'mum' }")" "do:(row.querySelector('button').click(), true)" "do:$(said '(deny seen.test): look again')" "do:$(press Remove mum)" "do:$(said 'seen.test is removed.')"
+check "nor does a service go" browse login "do:$(post /services/block "{ service: 'steam', group: 'kids' }")" "$(view groups)" "do:!!document.querySelector('[aria-label=\"Group kids\"]')" "do:$other" "do:$(press 'Allow steam')" \
+	"do:$(said '(cache.min_ttl set): look again')" "do:$(press 'Allow steam')" "do:$(said 'steam is no longer blocked')"
+check "nor does a client move" browse login "$(view groups)" "do:!!document.querySelector('[aria-label=\"Group kids\"]')" "do:$(set_of cache.min_ttl 66)" "do:$(put Client 198.18.0.96)" "do:$(press Move)" "do:$(said '(cache.min_ttl set): look again')"
 entry() { weirctl --json entries | jq -r '.entries[] | select(.name == "optional.test") | .verdict + " " + .type + " " + .why'; }
 check "a name that a client asks for" client dig +short @$service optional.test
 check "an entry that a row does not show is not replaced" browse login "do:(window.confirm = (q) => (window.asked = q, true), location.hash = '#/queries', true)" "do:!!$(press Block optional.test)" "do:$(said 'optional.test is blocked')"

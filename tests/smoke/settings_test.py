@@ -101,6 +101,17 @@ def test_a_schedule(lab):
     passes(lab, "www.youtube.com")
 
 
+def test_schedules_called_family_time(lab):
+    lab.weirctl(f"schedule set 'family time' {NOW} youtube")
+    blocks(lab, "www.youtube.com")
+    lab.weirctl("schedule remove 'family time'")
+    passes(lab, "www.youtube.com")
+    lab.post("config/override", yaml='{"blocking": {"family_time": {"from": "00:00", "to": "23:59", "services": ["youtube"]}}}')
+    blocks(lab, "www.youtube.com")
+    lab.weirctl("schedule remove 'family time'")
+    passes(lab, "www.youtube.com")
+
+
 def test_safe_search(lab):
     lab.weirctl("safe-search on --group kids")
     wait(lambda: groups(lab)["kids"]["safe_search"])

@@ -6,7 +6,7 @@ import re
 
 PAGE = "controlplane/page/files/"
 # What looks like a text and is none.
-NO_TEXTS = {"AbortError", "Retry-After", "Redis", "columns wide", "family time", "The view was left.", "main h1, main h2", "(prefers-color-scheme: dark)",
+NO_TEXTS = {"AbortError", "Retry-After", "Redis", "columns wide", "The view was left.", "main h1, main h2", "(prefers-color-scheme: dark)",
             'a[href], button, input, select, textarea, [tabindex="0"]', "sudo weirctl password set NAME --role admin", "--role read", "--role operate",
             "sudo weirctl restore --force FILE", "sudo weirctl config reload", "sudo weirctl doctor --save", "Content-Type", "DNS of {1}", "Configuration",
             "form, thead, .tools", "row tools", "row narrow"}

@@ -6,7 +6,7 @@ import { notes, say } from './dom.js';
 import { _ } from './words.js';
 
 const BASE = '/v1', AGAIN_MS = 5000;
-const BUSY_MS = 1000, BUSY_MOST_MS = 8000, BUSY_TRIES = 6;
+const BUSY_MS = 1000, BUSY_MOST_MS = 8000, BUSY_TRIES = 6, CLOCK_MS = 2000;
 const CONFLICT = 409;
 let csrf = ''; // of the session; GET /user tells it again
 let role = '', user = ''; // for whom the page is drawn
@@ -26,11 +26,23 @@ const query = (params) => {
   return p ? `?${p}` : '';
 };
 
+let aheadMs = 0; // weir's clock, of that of the browser
+// The time by weir's clock, which times of the API are of.
+export const nowMs = () => Date.now() + aheadMs;
+
+// A reply has the second in which weir sent it.
+function clockTake(reply) {
+  const off = Date.parse(reply.headers.get('Date')) - Date.now();
+  if (!Number.isNaN(off)) aheadMs = Math.abs(off) > CLOCK_MS ? off : 0;
+}
+
 async function asked(method, path, params, options) {
   const headers = { ...(options.headers ?? {}) };
   if (method === 'POST') headers['X-Weir-CSRF'] = csrf;
   try {
-    return await fetch(BASE + path + query(params), { method, headers, body: options.body, signal: options.signal, credentials: 'same-origin', cache: 'no-store' });
+    const reply = await fetch(BASE + path + query(params), { method, headers, body: options.body, signal: options.signal, credentials: 'same-origin', cache: 'no-store' });
+    clockTake(reply);
+    return reply;
   } catch (e) {
     if (e.name === 'AbortError') throw e;
     throw new Refused(0, _`weir does not answer. Is the control plane up, and this machine on its network?`);
@@ -49,6 +61,9 @@ function passed(ms, signal) {
   });
 }
 
+// Passes the time before the next try, the longer the more there were; `told`: how long a reply asks for, in milliseconds.
+export const backOff = (tries, told = 0, signal) => passed(drawn(Math.max(told, Math.min(BUSY_MS * 2 ** (tries - 1), BUSY_MOST_MS))), signal);
+
 // A browser that opens its tabs again asks more often than one address may. Such a request has done nothing, and its reply
 // says when to come again; a longer time than BUSY_MOST_MS is left to the user.
 async function answered(method, path, params, options) {
@@ -57,7 +72,7 @@ async function answered(method, path, params, options) {
     const told = 1000 * (reply.headers.get('Retry-After') ?? NaN);
     if ((reply.status !== 429 && reply.status !== 503) || !(told <= BUSY_MOST_MS) || tries === BUSY_TRIES) return reply;
     if (tries > 1) say(_`weir takes no more requests of this browser for a moment; the page asks again by itself.`);
-    await passed(drawn(Math.max(told, Math.min(BUSY_MS * 2 ** (tries - 1), BUSY_MOST_MS))), options.signal);
+    await backOff(tries, told, options.signal);
   }
 }
 
@@ -111,11 +126,20 @@ export const conflict = (look) => (e) => {
   throw e;
 };
 
-// Makes a change, looks again, and gives what to say of it. `note`: that there was nothing to change. `look.seen`: the version
-// of the configuration that the view shows; weir refuses to replace what has another value by now.
-export async function change(look, words, path, params) {
-  const seen = path.startsWith('/config/') && !params.new ? { if_version: look.seen || '' } : {};
+const REPLACES = /^\/config\/|\/(remove|move|allow)$|^\/entries\/add$/; // others add, or name all that they change
+
+// Makes a change. `look.seen`: the version of the configuration that the view shows; weir refuses to replace or remove what may
+// be another by now.
+export async function send(look, path, params) {
+  const seen = REPLACES.test(path) && !params.new ? { if_version: look.seen || '' } : {};
   const reply = await post(path, { ...seen, ...params }).catch(conflict(look));
+  if (look.seen && reply.version) look.seen = reply.version;
+  return reply;
+}
+
+// Makes a change, looks again, and gives what to say of it. `note`: that there was nothing to change.
+export async function change(look, words, path, params) {
+  const reply = await send(look, path, params);
   await look();
   return ((reply.unchanged && reply.note) || words) + notes(reply);
 }

@@ -2,7 +2,7 @@
 // Which view is shown: #/NAME or #/NAME/ARGUMENT, which the view decodes. A view is loaded when it is first needed, gets an
 // element to fill and a signal that ends it.
 import { h, say, field, choice } from './dom.js';
-import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
+import { backOff, logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
 import { blockingFollow, blockingShow } from './pause.js';
 import { fleetLook, isInFleet } from './taken.js';
 import { _, pieces, choose, LANGUAGES } from './words.js';
@@ -79,18 +79,31 @@ function loginShow() {
   user.focus();
 }
 
-async function begin() {
-  try {
-    const me = await whoAmI();
-    const button = document.getElementById('leave');
-    button.hidden = false;
-    button.textContent = _`Log out ${me.user}`;
-    button.title = _`Role: ${me.role}`;
-    await show();
-  } catch (e) {
-    if (e.status === 401) loginShow();
-    else say(e.message);
+// Who is logged in; null: nobody is. weir may be starting: until it answers, the page says so and asks again.
+async function userWait() {
+  for (let tries = 1, said = ''; ; tries++) {
+    try {
+      return await whoAmI();
+    } catch (e) {
+      if (e.status === 401) return null;
+      if (said !== e.message) document.getElementById('main').replaceChildren(h('div', { role: 'alert' }, h('p', { class: 'bad' }, e.message), h('p', { class: 'soft' }, _`The page asks again by itself.`)));
+      said = e.message;
+    }
+    await backOff(tries);
   }
+}
+
+async function begin() {
+  const me = await userWait();
+  if (!me) {
+    loginShow();
+    return;
+  }
+  const button = document.getElementById('leave');
+  button.hidden = false;
+  button.textContent = _`Log out ${me.user}`;
+  button.title = _`Role: ${me.role}`;
+  await show();
 }
 
 const NO_SESSION = 409; // of POST /session/end

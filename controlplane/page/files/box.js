@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The box: its version, what is wrong, the check of the machine, events; for an admin a backup, users, tokens and the audit log.
 import { h, row, fill, named, table, figure, field, form, choice, action, complain, facts, mark, number, say, SECONDS, span, when } from './dom.js';
-import { change, get, mayAdmin, post } from './api.js';
+import { change, get, mayAdmin, nowMs, post } from './api.js';
 import { doctor } from './doctor.js';
 import { problemsShow } from './now.js';
 import { _, pieces } from './words.js';
@@ -9,7 +9,7 @@ import { _, pieces } from './words.js';
 const EVENTS = 100, AUDITED = 100, DAY_S = 86400;
 const LASTS = [[30 * DAY_S, _`30 days`], [90 * DAY_S, _`90 days`], [365 * DAY_S, _`a year`], ['', _`until it is revoked`]];
 
-const since = (ms) => _`since ${when((Date.now() - ms) / 1000)}, ${span(ms / 1000)} ago`;
+const since = (ms) => _`since ${when((nowMs() - ms) / 1000)}, ${span(ms / 1000)} ago`;
 const severity = (s) => mark({ error: 'bad', warning: 'warn' }[s] ?? 'soft', s);
 const name = (options = {}) => h('input', { required: true, maxLength: 32, size: 14, pattern: '[A-Za-z0-9._\\-]+', title: _`Letters, digits, "-", "_" and "."`, autocomplete: 'off', ...options });
 const roles = () => choice(['read', 'operate', 'admin'], 'read');

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The clients of a day; and one client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
 import { h, row, figure, fill, named, tiles, facts, field, choice, action, complain, table, number, percent, when, clock } from './dom.js';
-import { change, get, loads, mayAdmin } from './api.js';
-import { overridesGet, overridesShow } from './override.js';
+import { change, get, loads, mayAdmin, nowMs } from './api.js';
+import { itemOf, overridesGet, overridesShow } from './override.js';
 import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
 import { midnight, share } from './today.js';
@@ -54,9 +54,9 @@ function dayShow(box, day, filter, { column }, group, signal) {
 // Of the hours of its day, those since midnight, or those that the search came to. An hour begins by UTC, so this may lie
 // within one, which is left out.
 function todayOf({ complete, covered_s: covered, hours }) {
-  const fromMs = Math.max(midnight(), complete ? 0 : Date.now() - 1000 * covered);
+  const fromMs = Math.max(midnight(), complete ? 0 : nowMs() - 1000 * covered);
   const from = Math.ceil(fromMs / 3.6e6) * 3600, sum = (key) => hours.filter((x) => x.unix_s >= from).reduce((n, x) => n + x[key], 0);
-  if (1000 * from > Date.now()) return '–';
+  if (1000 * from > nowMs()) return '–';
   return _`${share({ queries: sum('queries'), blocked: sum('blocked') })} since ${clock(from)}`;
 }
 
@@ -73,7 +73,7 @@ export async function show(box, signal, encoded) {
   const lookAll = () => load(async (mine) => {
     const { overrides, version } = await overridesGet(), day = await get('/clients', { seconds: DAY_S, limit: 100 }, { signal: mine });
     lookAll.seen = version;
-    fill(result, overridesShow(overrides.map((o) => (o.unset || o.of_file) && /^clients\[[^\]]*\]/.exec(o.path)?.[0]).filter((path) => path), lookAll),
+    fill(result, overridesShow(overrides.map((o) => (o.unset || o.of_file) && itemOf('clients', o.path)).filter((path) => path), lookAll),
       clientsShow(day, lookAll), h('p', { class: 'soft' }, day.client_count > day.clients.length && _`The table has the ${number(day.clients.length)} clients that asked most. `, coverage(day)));
   });
   const look = () => load(async (mine) => {
@@ -84,6 +84,7 @@ export async function show(box, signal, encoded) {
       failures.push(e.message);
       return without;
     });
+    look.seen = mayAdmin() && (await part('/config/overrides', {}, {})).version; // what is asked next is not older
     const [found, day, { groups }] = await Promise.all([part('/log/search', { ...filter, limit: 50 }, { rows: [] }),
       part('/log/top', { ...filter, seconds: DAY_S, limit: 10 }, null), part('/groups', {}, { groups: [] })]);
     const latest = found.rows[0], it = day?.clients.items[0], address = it?.text || latest?.client || argument;

@@ -3,6 +3,7 @@
 export default {
   'weir does not answer. Is the control plane up, and this machine on its network?': 'weir antwortet nicht. Läuft die Control Plane, und ist dieses Gerät in ihrem Netz?',
   'weir takes no more requests of this browser for a moment; the page asks again by itself.': 'weir nimmt von diesem Browser gerade keine weiteren Anfragen an. Die Seite versucht es von selbst wieder.',
+  'The page asks again by itself.': 'Die Seite versucht es von selbst wieder.',
   'This browser is now logged in as {1} ({2}). Load the page again.': 'Dieser Browser ist jetzt als {1} ({2}) angemeldet. Bitte die Seite neu laden.',
   'You may still be logged in: {1}': 'Vielleicht noch angemeldet: {1}',
   'The stream ended.': 'Der Datenstrom ist zu Ende.',
@@ -507,6 +508,8 @@ export default {
   'Follow': 'Mitlesen',
   'Older queries': 'Ältere Anfragen',
   'Stop': 'Anhalten',
+  'The table has room for {1} queries: those from {2} on.': 'Die Tabelle hat Platz für {1} Anfragen: die ab {2}.',
+  ' For older ones, search for a name, a client or a verdict.': ' Ältere zeigt eine Suche nach einem Namen, einem Gerät oder einem Urteil.',
   '{1} queries were too many to show.': { one: '{1} Anfrage war zu viel für die Anzeige.', other: '{1} Anfragen waren zu viele für die Anzeige.' },
   'Since': 'Seit',
   'Search': 'Suchen',

@@ -2,14 +2,14 @@
 // Boxes with one configuration. A primary shows the boxes that take its own, those that differ first, and how a version goes out;
 // a secondary shows its primary.
 import { h, row, fill, named, table, figure, action, facts, mark, number, SECONDS, span, when } from './dom.js';
-import { conflict, events, every, get, mayAdmin, post } from './api.js';
+import { conflict, events, every, get, mayAdmin, nowMs, post } from './api.js';
 import { barred, fleetLook, linkTo, primaryName, sectionWords } from './taken.js';
 import { _, count, pieces } from './words.js';
 
 const UNSETTLED_MS = 2000, MINUTE_MS = 60000, APART_MS = 2000;
 const CLOCK_MS = 1000; // a clock that is off by more is shown
 
-const seen = (ms) => when((Date.now() - ms) / 1000, SECONDS);
+const seen = (ms) => when((nowMs() - ms) / 1000, SECONDS);
 const isClockOff = (b) => Math.abs(b.clock_ms) > CLOCK_MS;
 // A box that has no version to come yet waits, and does not differ.
 const waits = (b, rollout) => !b.current && b.result === 'held' && rollout?.state === 'rolling' && b.wave === 0;

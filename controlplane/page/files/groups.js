@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses, and what changes them.
 import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, span, text, when, say } from './dom.js';
-import { change, conflict, get, mayAdmin, mayOperate, post } from './api.js';
+import { change, get, mayAdmin, mayOperate, send } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
-import { overridesGet, overridesShow } from './override.js';
+import { itemOf, overridesGet, overridesShow } from './override.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
 import { ofPrimary, takenNote } from './taken.js';
 import { GROUPS_MOST, ofGroup, today } from './today.js';
@@ -69,7 +69,7 @@ const PART = /~\d+$/;
 const numbered = (name, i) => (i ? `${name}~${i + 1}` : name);
 const family = (list, name) => list.filter((s) => s.name === name || (PART.test(s.name) && s.name.replace(PART, '') === name));
 // Does it block everything, some services or nothing, and no more?
-const isPlain = (s) => s.name !== 'family time' && !s.lists.length && !s.domains;
+const isPlain = (s) => !s.family_time && !s.lists.length && !s.domains;
 
 // A week that is painted in place of the times and days of a schedule. `show` paints those that there are.
 function week(g, known, look) {
@@ -86,12 +86,12 @@ function week(g, known, look) {
   const set = async () => {
     const rows = schedulesOf(cells).map((s, i) => ({ name: numbered(name.value, i), ...s, ...NOTHING, ...does.keys() }));
     if (!rows.length) throw new Error(_`Paint the hours first.`);
-    const reply = await post('/config/override', { yaml: keysText(g, { schedules: rows }), replace: `${at(g)}.schedules[${name.value}]`, if_version: look.seen || '' }).catch(conflict(look));
+    const reply = await send(look, '/config/override', { yaml: keysText(g, { schedules: rows }), replace: `${at(g)}.schedules[${name.value}]` });
     // The first one has been replaced; of the others, keys that are not set stay.
     for (const s of family(own, name.value).filter((o) => o.name !== name.value)) {
       const next = rows.find((r) => r.name === s.name), path = `${at(g)}.schedules[${s.name}]`;
-      if (!next) await post('/config/unset', { path });
-      else if (s.time_zone && !next.time_zone) await post('/config/unset', { path: `${path}.time_zone` });
+      if (!next) await send(look, '/config/unset', { path });
+      else if (s.time_zone && !next.time_zone) await send(look, '/config/unset', { path: `${path}.time_zone` });
     }
     painted.delete(g.name);
     await look();
@@ -149,7 +149,7 @@ function controls(g, known, paint, look) {
 }
 
 function schedules(g, known, paint, look) {
-  const path = (s) => (s.name === 'family time' ? 'family_time' : `schedules[${s.name}]`);
+  const path = (s) => (s.family_time ? 'family_time' : `schedules[${s.name}]`);
   return table(_`Schedules of ${g.name}`, [{ title: _`Name`, of: (s) => s.name }, { title: _`When`, of: (s) => _`${days(s.days)} ${s.from} to ${s.to}` + (s.time_zone ? `, ${s.time_zone}` : '') },
     { title: _`Does`, of: (s) => does(s) }, { title: _`Applies`, of: (s) => (s.active ? mark('warn', _`until ${when(s.changes_unix_s)}`) : s.changes_unix_s ? _`from ${when(s.changes_unix_s)}` : _`no`) },
     ...(mayAdmin() && g.own_schedules ? [{ title: _`Actions`, of: (s) => ofPrimary(at(g), row(isPlain(s) && action(_`Paint`, () => paint.show(s)), action(_`Remove`, () => change(look, _`${s.name} is removed.`, '/config/unset', { path: `${at(g)}.${path(s)}` }), { ask: _`Remove the schedule ${s.name}?` }))) }] : [])], g.schedules);
@@ -199,11 +199,11 @@ function create(look) {
 function move(groups, look) {
   const client = h('input', { required: true, maxLength: 80, size: 28, placeholder: _`address, prefix, MAC, name, host:NAME` });
   const group = choice(groups.filter((g) => !everyone(g)).map((g) => g.name), '');
-  const send = (path, words, asks = false) => async () => {
+  const does = (path, words, asks = false) => async () => {
     if (!client.reportValidity() || (asks && !confirm(_`Take ${client.value} out of ${group.value}?`))) return '';
     return change(look, words(client.value, group.value), path, { client: client.value, group: group.value });
   };
-  return row(field(_`Client`, client), field(_`Group`, group), action(_`Add`, send('/groups/add', (c, g) => _`${c} is in ${g}.`)), action(_`Move`, send('/groups/move', (c, g) => _`${c} is moved to ${g}.`)), action(_`Take out`, send('/groups/remove', (c, g) => _`${c} is no longer in ${g}.`, true)));
+  return row(field(_`Client`, client), field(_`Group`, group), action(_`Add`, does('/groups/add', (c, g) => _`${c} is in ${g}.`)), action(_`Move`, does('/groups/move', (c, g) => _`${c} is moved to ${g}.`)), action(_`Take out`, does('/groups/remove', (c, g) => _`${c} is no longer in ${g}.`, true)));
 }
 
 export async function show(box, signal) {
@@ -221,7 +221,7 @@ export async function show(box, signal) {
     look.seen = version;
     const known = { groups, all, entries, overrides, services, day, upstreams };
     fill(result, mayAdmin() && groups.length > 1 && [h('h2', {}, _`Clients`), ofPrimary('group_members', move(groups, look))], mayAdmin() && ofPrimary('groups', create(look)),
-      overridesShow(overrides.filter((o) => o.unset && /^groups\[[^\]]*\]$/.test(o.path)).map((o) => o.path), look),
+      overridesShow(overrides.filter((o) => o.unset && itemOf('groups', o.path) === o.path).map((o) => o.path), look),
       h('div', { class: 'columns wide' }, groups.map((g) => one(g, known, look))));
   };
   const zones = Intl.supportedValuesOf?.('timeZone') ?? []; // the browser's, as proposals

@@ -18,8 +18,9 @@ export async function show(box, signal) {
   const state = h('div'), lists = h('div'), entries = h('div'), known = h('div'), note = h('p', { class: 'soft' });
   let loading = false, hits = () => '…', listsShow = () => {}; // queries that a list blocked in the last 24 hours; draws the newest state
   const look = async () => {
-    const [status, defined, own] = await Promise.all([get('/blocklist'), get('/lists'), get('/entries')]);
+    const own = await get('/entries'), [status, defined] = await Promise.all([get('/blocklist'), get('/lists')]); // not older than that version
     if (signal.aborted) return;
+    look.seen = own.version;
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
     const paused = status.pause_left_s > 0;
     fill(state,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
 import { h, row, fill, named, table, figure, field, choice, action, say, facts, micros, number, rcode, complain, clock, when, SECONDS } from './dom.js';
-import { get, lines, loads, mayOperate } from './api.js';
+import { get, lines, loads, mayOperate, nowMs } from './api.js';
 import { flush } from './cache.js';
 import { csvButton } from './csv.js';
 import { byHand, wideAsk } from './hand.js';
@@ -15,7 +15,7 @@ export const LASTS = [['', _`for good`], ['600', _`for 10 minutes`], ['7200', _`
 
 // With the date if it is not today.
 function time(us) {
-  const isToday = new Date(us / 1000).toDateString() === new Date().toDateString();
+  const isToday = new Date(us / 1000).toDateString() === new Date(nowMs()).toDateString();
   return (isToday ? clock : when)(us / 1e6, { ...SECONDS, fractionalSecondDigits: 1 });
 }
 // What blocked it. Only a schedule that blocks everything leaves no list in the record.
@@ -87,6 +87,9 @@ function traceText(t) {
   return `${[...out, ...(t.events ?? []).map((e) => `  +${micros(e.at_us)} ${e.step} ${list(e)}`)].join('\n')}\n`;
 }
 
+// What a table with older queries than it has room for says.
+const endShow = (rows) => _`The table has room for ${number(rows.length)} queries: those from ${time(rows.at(-1).time_us)} on.`;
+
 export async function show(box, signal, argument) {
   const given = new URLSearchParams(argument);
   const { groups } = await get('/groups', {}, { signal });
@@ -98,7 +101,10 @@ export async function show(box, signal, argument) {
   const { open, hand } = detailsIn(about, signal, () => draw());
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
   let following = false, rows = [], dirty = false, none = ''; // what is said where there is no row
-  const draw = () => fill(result, table(following ? _`Queries as they come; the table waits while the focus or the pointer is in it` : _`The latest queries`, columns(open, hand, rows), rows, following ? _`Waiting for a query …` : none, { sorts: false }));
+  const draw = () => {
+    fill(result, table(following ? _`Queries as they come; the table waits while the focus or the pointer is in it` : _`The latest queries`, columns(open, hand, rows), rows, following ? _`Waiting for a query …` : none, { sorts: false }));
+    if (following) fill(more, rows.length >= ROWS && h('p', { class: 'soft' }, endShow(rows)));
+  };
   const stop = () => { following = dirty = false; follow.textContent = _`Follow`; };
   const search = (filters, after) => load(async (mine) => {
     stop();
@@ -107,15 +113,14 @@ export async function show(box, signal, argument) {
     rows = after ? [...rows, ...found.rows] : found.rows;
     none = found.complete ? _`No such query.` : _`No such query so far: the search ended after its time. Older queries goes on with it.`;
     draw();
-    fill(more, found.complete || rows.length >= ROWS_MAX ? null : action(_`Older queries`, () => search(filters, found.after)));
+    fill(more, found.complete ? null : rows.length >= ROWS_MAX ? h('p', { class: 'soft' }, endShow(rows), _` For older ones, search for a name, a client or a verdict.`) : action(_`Older queries`, () => search(filters, found.after)));
   });
-  const searchNew = () => search({ ...filter(), since: since.value ? (Date.now() - 1000 * since.value) * 1000 : undefined });
+  const searchNew = () => search({ ...filter(), since: since.value ? (nowMs() - 1000 * since.value) * 1000 : undefined });
   const follow = action(_`Follow`, () => load(async (mine) => {
     if (following) { stop(); draw(); return; }
     following = true;
     rows = [];
     follow.textContent = _`Stop`;
-    fill(more);
     draw();
     lines('/log/tail', { ...filter(), group: group.value }, mine, (q) => {
       if (q.missed) { say(_`${count(q.missed)} queries were too many to show.`); return; }

@@ -21,7 +21,7 @@ const KEYS = {
 const SOON_S = 14 * 86400; // a certificate that ends by then is marked
 
 // Of a list of servers, or of a zone: the path at which all of it goes back to the file.
-const listOf = (path, all) => (/^(?:groups\[[^\]]*\]\.)?forward_zones\[[^\]]*\]|^groups\[[^\]]*\]\.upstreams\b/.exec(path)?.[0]
+const listOf = (path, all) => (/^(?:groups\[.*?\]\.)?forward_zones\[.*?\](?=\.|$)|^groups\[.*?\]\.upstreams\b/.exec(path)?.[0]
   ?? (/^upstreams\.servers\b/.test(path) && (all.includes('upstreams.servers') ? 'upstreams.servers' : path)));
 const shown = (v, meaning) => (v.words.length ? meaning[v.value] ?? v.value : +(v.value / (meaning ?? 1)).toFixed(2));
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Totals of today, since midnight by the browser's clock, as the query store has them.
-import { get } from './api.js';
+// Totals of today, since midnight by weir's clock where the browser is, as the query store has them.
+import { get, nowMs } from './api.js';
 import { clock, number, percent } from './dom.js';
 import { _, count } from './words.js';
 
 const EACH_MS = 600000, REST = 3000;
 export const GROUPS_MOST = 100; // of a reply
-export const midnight = () => new Date().setHours(0, 0, 0, 0);
+export const midnight = () => new Date(nowMs()).setHours(0, 0, 0, 0);
 const kept = {}; // of the last look, for all views, by the number of groups
 
 // A look reads the day's files: the next one waits ten minutes, or longer where one takes long. `most`: of how many groups.
 export async function today(signal, most = 1) {
-  const atMs = Date.now(), fromMs = midnight(), before = kept[most];
+  const atMs = nowMs(), fromMs = midnight(), before = kept[most];
   if (before?.fromMs === fromMs && atMs < before.untilMs) {
     if (before.off) throw before.off;
     return before;
@@ -21,7 +21,7 @@ export async function today(signal, most = 1) {
     throw e;
   });
   const span = _`since ${clock(t.complete ? fromMs / 1000 : atMs / 1000 - t.covered_s)}, at ${clock(atMs / 1000)}`;
-  kept[most] = { fromMs, untilMs: atMs + Math.max(EACH_MS, REST * (Date.now() - atMs)), span, queries: t.names.queries, blocked: t.blocked.queries, groups: t.groups.items };
+  kept[most] = { fromMs, untilMs: atMs + Math.max(EACH_MS, REST * (nowMs() - atMs)), span, queries: t.names.queries, blocked: t.blocked.queries, groups: t.groups.items };
   return kept[most];
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who asks most, and for what: the last minutes from memory, longer spans from the query store.
 import { h, row, fill, table, figure, field, action, number, percent, span, when } from './dom.js';
-import { get, loads } from './api.js';
+import { get, loads, nowMs } from './api.js';
 import { chart } from './chart.js';
 import { csvButton } from './csv.js';
 import { byHand } from './hand.js';
@@ -43,14 +43,14 @@ export function hoursShow(box, hours, seconds, signal) {
 export const coverage = (t) => [t.complete ? '' : _`The search ended after its time: this is of the last ${span(t.covered_s)}.`, t.left_out ? _`${count(t.left_out)} queries are in no table: there are too many names.` : '',
   t.unreadable_files ? _`${count(t.unreadable_files)} files of the query store cannot be read.` : ''].filter((s) => s).join(' ');
 
-// Inputs of a first and a last day, by the browser's clock, and what they ask for.
+// Inputs of a first and a last day, by weir's clock where the browser is, and what they ask for.
 function days() {
-  const input = (ago) => h('input', { type: 'date', required: true, value: new Date(Date.now() - 1000 * DAY_S * ago).toLocaleDateString('sv') });
+  const input = (ago) => h('input', { type: 'date', required: true, value: new Date(nowMs() - 1000 * DAY_S * ago).toLocaleDateString('sv') });
   const from = input(6), to = input(0);
   return { fields: [field(_`From`, from), field(_`To`, to)], params() {
     const begin = new Date(`${from.value}T00:00`), end = new Date(`${to.value}T00:00`);
     end.setDate(end.getDate() + 1);
-    const untilMs = Math.min(end, Date.now()), seconds = Math.ceil((untilMs - begin) / 1000);
+    const untilMs = Math.min(end, nowMs()), seconds = Math.ceil((untilMs - begin) / 1000);
     if (!(seconds > 0)) throw new Error(_`The first day must not be after the last one, or after today.`);
     if (Math.round((end - begin) / 1000 / DAY_S) > DAYS_MOST) throw new Error(_`One look has ${DAYS_MOST} days at most.`);
     return { seconds, until: 1000 * untilMs };

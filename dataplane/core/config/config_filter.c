@@ -251,7 +251,9 @@ static int family_time_apply(const struct config_doc *doc, const char *owner,
 		if (foreign[i].text)
 			return config_refuse(
 				doc, config_sub_key(key, base, foreign[i].of), "unknown key");
-	return schedule_apply(doc, base, FAMILY_TIME, node, c, out);
+	const int rc = schedule_apply(doc, base, FAMILY_TIME, node, c, out);
+	out->one[out->count - 1].is_family_time = true;
+	return rc;
 }
 
 static int schedules_apply(const struct config_doc *doc, const char *owner,

@@ -39,7 +39,7 @@ static int list_edit(struct ctl *c, const char *path, void (*print)(const struct
 static void list_added_print(const struct json_node *root)
 {
 	say(root, "list {name} added; weirctl blocklist status says when it is fetched\n"
-		  "take it back: weirctl list remove {name}\n");
+		  "take it back: weirctl list remove {name:q}\n");
 	restart_print(root);
 }
 
@@ -70,7 +70,7 @@ static int cmd_list_remove(struct ctl *c)
 
 static void list_disabled_print(const struct json_node *root)
 {
-	say(root, "list {name} disabled\ntake it back: weirctl list enable {name}\n");
+	say(root, "list {name} disabled\ntake it back: weirctl list enable {name:q}\n");
 }
 
 static int cmd_list_disable(struct ctl *c)
@@ -113,11 +113,8 @@ static int cmd_list_show(struct ctl *c)
 
 static void record_added_print(const struct json_node *root)
 {
-	char value[SHELL_QUOTE_MAX];
-	term_text(json_text(root, "value"), value, sizeof(value));
 	say(root, "{name:d} {type} {value} added\n"
-		  "take it back: weirctl local remove {name} {type} ");
-	printf("%s\n", SHELL_QUOTE(value));
+		  "take it back: weirctl local remove {name:q} {type} {value:q}\n");
 }
 
 static int cmd_local_add(struct ctl *c)
@@ -145,9 +142,9 @@ static void member_added_print(const struct json_node *root)
 {
 	say(root, "{client} is in group {group}");
 	if (say_if(root, "before", ", no longer in {before}"))
-		say(root, "\ntake it back: weirctl group move {client} {before}\n");
+		say(root, "\ntake it back: weirctl group move {client:q} {before:q}\n");
 	else
-		say(root, "\ntake it back: weirctl group remove {client}\n");
+		say(root, "\ntake it back: weirctl group remove {client:q}\n");
 }
 
 static int member_edit(struct ctl *c, const char *path, void (*print)(const struct json_node *root))
@@ -170,7 +167,7 @@ static int cmd_group_move(struct ctl *c)
 static void member_removed_print(const struct json_node *root)
 {
 	say(root, "{client} is no longer in group {before}\n"
-		  "take it back: weirctl group add {client} {before}\n");
+		  "take it back: weirctl group add {client:q} {before:q}\n");
 }
 
 static int cmd_group_remove(struct ctl *c)
@@ -188,7 +185,7 @@ static int server_edit(struct ctl *c, const char *path, void (*print)(const stru
 static void server_added_print(const struct json_node *root)
 {
 	say(root, "{server} is an upstream server; weirctl upstreams shows its state\n"
-		  "take it back: weirctl upstream remove {server}\n");
+		  "take it back: weirctl upstream remove {server:q}\n");
 }
 
 // A name of `setup` stands for the resolver's servers, which it adds one by one.
@@ -208,7 +205,7 @@ static int cmd_upstream_add(struct ctl *c)
 static void server_removed_print(const struct json_node *root)
 {
 	say(root, "{server} is no upstream server any more\n"
-		  "take it back: weirctl upstream add {server}\n");
+		  "take it back: weirctl upstream add {server:q}\n");
 }
 
 static int cmd_upstream_remove(struct ctl *c)
@@ -250,7 +247,7 @@ static void entry_added_print(const struct json_node *root)
 		printf("the entry before had no end; it does not come back when this one ends\n");
 	printf("take it back: weirctl %s --remove %s", is_allow ? "allow" : "deny",
 		SHELL_QUOTE(name));
-	say_if(root, "group", " --group {group}");
+	say_if(root, "group", " --group {group:q}");
 	printf("\n");
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
 }

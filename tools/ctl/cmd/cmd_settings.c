@@ -18,9 +18,7 @@ enum { PATH_MAX_HERE = 512 };
 // Prints the command that takes a change back.
 static void back_print(const struct json_node *root)
 {
-	char path[SHELL_QUOTE_MAX];
-	term_text(json_text(root, "path"), path, sizeof(path));
-	printf("take it back: weirctl config clear %s\n", SHELL_QUOTE(path));
+	say(root, "take it back: weirctl config clear {path:q}\n");
 }
 
 static void set_print(const struct json_node *root)
@@ -53,7 +51,7 @@ static void unset_print(const struct json_node *root)
 {
 	say(root, "{path} is gone");
 	say(root, json_flag(root, "of_file") ? ": what a file says of it counts as absent\n"
-					       "take it back: weirctl config clear '{path}'\n"
+					       "take it back: weirctl config clear {path:q}\n"
 					     : "\n");
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
 }
@@ -276,7 +274,7 @@ static void service_print(const struct json_node *root, const char *done, const 
 		printf(" for all clients");
 	printf("\ntake it back: weirctl services %s", back);
 	say(root, " {service}");
-	say_if(root, "group", " --group {group}");
+	say_if(root, "group", " --group {group:q}");
 	printf("\n");
 }
 
@@ -392,10 +390,34 @@ static int cmd_schedule_set(struct ctl *c)
 	return filter_change(c, path, doc);
 }
 
+// Is the schedule of that name the key `family_time`, and no item of `schedules`?
+static bool is_family_time(const struct ctl *c, const struct json_node *groups)
+{
+	const char *whose = c->group ? c->group : CONFIG_EVERYONE;
+	for (size_t i = 0; i < json_length(groups); i++) {
+		const struct json_node *list = json_get(json_at(groups, i), "schedules");
+		if (strcmp(json_text(json_at(groups, i), "name"), whose) != 0)
+			continue;
+		for (size_t k = 0; k < json_length(list); k++)
+			if (strcmp(json_text(json_at(list, k), "name"), c->operand) == 0)
+				return json_flag(json_at(list, k), "family_time");
+	}
+	return false;
+}
+
 static int cmd_schedule_remove(struct ctl *c)
 {
 	char key[PATH_MAX_HERE], path[PATH_MAX_HERE];
-	snprintf(key, sizeof(key), "schedules[%s]", c->operand);
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, false, "/groups", NULL, HTTP_SHORT_MS);
+	if (!doc)
+		return CTL_FAILED;
+	if (is_family_time(c, json_get(json_doc_root(doc), "groups")))
+		snprintf(key, sizeof(key), "family_time");
+	else
+		snprintf(key, sizeof(key), "schedules[%s]", c->operand);
+	json_doc_free(doc);
 	const int rc = filter_path(c, key, path);
 	return rc == CTL_OK ? unset(c, path) : rc;
 }

@@ -3,6 +3,7 @@
 #include "say.h"
 
 #include "figure.h"
+#include "shell_quote.h"
 #include "terminal/term_names.h"
 #include "terminal/term_text.h"
 
@@ -33,6 +34,10 @@ static void value_print(const struct json_node *n, const char *key, char form)
 		break;
 	case 'd':
 		fputs(term_names(json_text(n, key), out, sizeof(out)), stdout);
+		break;
+	case 'q':
+		term_text(json_text(n, key), out, sizeof(out));
+		fputs(SHELL_QUOTE(out), stdout);
 		break;
 	default:
 		fputs(term_text(json_text(n, key), out, sizeof(out)), stdout);

@@ -260,6 +260,7 @@ TEST(test_schedules)
 	const struct config_schedules *s = config_group_schedules(c, &c->groups[0]);
 	assert_int_equal(s->count, 6);
 	assert_string_equal(s->one[0].name, "family time");
+	assert_true(s->one[0].is_family_time && !s->one[1].is_family_time);
 	assert_int_equal(s->one[0].days, 0x40);
 	assert_int_equal(s->one[0].from_min, 18 * 60);
 	assert_int_equal(s->one[0].domain_count, 1);

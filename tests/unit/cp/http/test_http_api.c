@@ -957,7 +957,7 @@ TEST(test_groups)
 		"\"services\":[\"tiktok\"],\"safe_search\":{\"bing\":",
 		"\"pause_left_s\":61,\"next_change_unix_s\":1774742400,\"own_schedules\":true,",
 		"{\"name\":\"bed\",\"days\":[\"mon\",\"sun\"],",
-		"\"from\":\"22:30\",\"to\":\"06:05\",",
+		"\"from\":\"22:30\",\"to\":\"06:05\",", "\"family_time\":false,",
 		"\"domains\":0,\"active\":true,\"changes_unix_s\":");
 	assert_reply(
 		"GET /groups?own=1", 200, "{\"groups\":[{\"group\":0,", "\"own_schedules\":true,");

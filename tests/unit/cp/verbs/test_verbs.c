@@ -468,7 +468,8 @@ TEST(test_changes_of_a_version)
 	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=7", 409,
 		"changed since version 7: version 8 is in force, by user ben (list add ads)");
 	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=x", 400, "if_version:");
-	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=8", 200, "\"ok\":true");
+	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=8", 200, "\"ok\":true",
+		"\"version\":8");
 	assert_reply("GET /config/overrides", 200, "\"version\":8");
 	assert_reply("GET /entries", 200, "\"version\":8");
 	versions_double.in_force.number = 0;

@@ -25,6 +25,7 @@ TEST(test_forms)
 	assert_string_equal(said(""), "");
 	assert_string_equal(said("no key, 50 %s\n"), "no key, 50 %s\n");
 	assert_string_equal(said("{n} is {text}, {none}."), " is a\\x07b, .");
+	assert_string_equal(said("{text:q} {n:q} {none:q}"), "'a\\x07b' '' ''");
 	assert_string_equal(said("{n:u} {n:n} {n:b} {n:t} {n:s}"),
 		"1234567 1,234,567 1.2 MiB 20 min 34 s 14 d 6 h");
 	assert_string_equal(said("{gone}|{gone:u}|{less:n}|{zero:b}"), "|0|0|0 B");
