@@ -63,7 +63,7 @@ struct config_schedule {
 	const struct time_zone *zone; // borrowed; NULL: the machine's
 	bool pause;                   // lifts permanent blocking, not the blocking of schedules
 	bool block_all;      // blocks every name but local data and what an allow rule names
-	bool is_family_time; // of the key `family_time`, and no item of `schedules`
+	bool is_family_time; // the key `family_time`, no item of `schedules`
 	struct service_set services;
 	unsigned list_count, domain_count;
 	unsigned *lists;          // indices of blocking.lists

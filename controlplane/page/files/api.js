@@ -32,7 +32,7 @@ export const nowMs = () => Date.now() + aheadMs;
 
 // A reply has the second in which weir sent it.
 function clockTake(reply) {
-  const off = Date.parse(reply.headers.get('Date')) - Date.now();
+  const off = Date.parse(reply.headers.get('date')) - Date.now();
   if (!Number.isNaN(off)) aheadMs = Math.abs(off) > CLOCK_MS ? off : 0;
 }
 
