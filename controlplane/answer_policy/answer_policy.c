@@ -327,7 +327,7 @@ static bool local_decides(const struct answer_policy *j, const struct dns_name *
 {
 	uint64_t lists[4];
 	for (unsigned w = 0; w < 4; w++)
-		lists[w] = group_lists[w] & j->image.of_class[RULE_CLASS_LOCAL][w];
+		lists[w] = group_lists[w] & j->image.local[w];
 	rule_decide(&j->image, name, qtype, lists, v);
 	return v->d.matched && (v->d.action == RULE_DATA || v->d.action == RULE_BLOCK);
 }

@@ -353,6 +353,9 @@ static struct list_rule rule_of(
 	static const struct rule_types but_hosts = {
 		.count = 3, .except = 1, .type = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_ANY}};
 	bool data = i->reply == RULE_REPLY_DATA;
+	// A zone's rule is known by that (rule_kind_opens); a louder one at its name decides first.
+	bool opens = i->reply == RULE_REPLY_RESOLVE && i->rtype != DNS_TYPE_CNAME
+		     && i->voice != LOCAL_HOUSE;
 	uint16_t only = 0; // not 0: the rule is for this type alone
 	if (d->forwards_missing) {
 		const struct covering same =
@@ -364,7 +367,7 @@ static struct list_rule rule_of(
 		.kind =
 			{
 				.rule_class = RULE_CLASS_LOCAL,
-				.covers = i->covers,
+				.covers = opens ? RULE_COVERS_ALL : i->covers,
 				.reply = i->reply,
 				.types =
 					i->but_hosts

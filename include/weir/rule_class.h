@@ -11,7 +11,8 @@
 // unless one of these bits is met.
 //
 // Which rule decides a question. An entry covers its name, the names below it, or both.
-//   1. LOCAL: the nearest one; the operator's own data and special-use names (RFC 6761).
+//   1. LOCAL: the nearest one; the operator's own data and special-use names (RFC 6761). Where that
+//      leaves a zone to servers (rule_kind_opens), the others decide.
 //   2. OPERATOR_ALLOW, OPERATOR_DENY: the operator's own entries, a group's included: the nearest
 //      one, at one and the same name allow beats deny.
 //   3. IMPORTANT_ALLOW, 4. IMPORTANT_BLOCK, 5. ALLOW: wherever in the name.
@@ -54,9 +55,9 @@ enum rule_reply {
 	RULE_REPLY_REFUSED,
 	RULE_REPLY_DROP,
 	RULE_REPLY_DATA, // records of the image; NODATA for types that the name lacks
-	// By the control plane: LOCAL: a CNAME to a name of others; a list: as if the question were
-	// for the target of the image's CNAME record (`name CNAME other.` of a policy zone,
-	// $dnsrewrite).
+	// By the control plane: LOCAL: a CNAME to a name of others, or see rule_kind_opens; a list:
+	// as if the question were for the target of the image's CNAME record (`name CNAME other.`
+	// of a policy zone, $dnsrewrite).
 	RULE_REPLY_RESOLVE,
 	RULE_REPLY_SERVFAIL,
 	RULE_REPLIES
@@ -116,4 +117,19 @@ static inline bool rule_takes_back(const struct rule_kind *except, const struct 
 	       && (except->reply == RULE_REPLY_GROUP || except->reply == k->reply)
 	       && (k->rule_class == RULE_CLASS_BLOCK
 		       || (k->rule_class == RULE_CLASS_IMPORTANT_BLOCK && except->base));
+}
+
+// Is it for a zone that local data leaves to servers? It takes away the local data above the zone,
+// and decides nothing.
+static inline bool rule_kind_opens(const struct rule_kind *k)
+{
+	return k->rule_class == RULE_CLASS_LOCAL && k->reply == RULE_REPLY_RESOLVE
+	       && k->covers == RULE_COVERS_ALL;
+}
+
+// Does such a rule take away those of `k` at names above it? Those of other groups of clients stay
+// where these decide by what the answer leads to. `same`: both are of one source.
+static inline bool rule_opened_takes(bool same, const struct rule_kind *k)
+{
+	return k->rule_class == RULE_CLASS_LOCAL && (same || k->reply != RULE_REPLY_RESOLVE);
 }

@@ -181,7 +181,8 @@ struct rule_reader {
 	uint64_t leads[4];   // lists that block by leading to another name
 	uint64_t globs[4];   // lists of globs
 	uint64_t of_class[RULE_CLASSES][4];
-	bool unrewrites; // some list is of class UNREWRITE
+	uint64_t local[4]; // lists of local data: class LOCAL, and those that open zones (EXCEPT)
+	bool unrewrites;   // some list is of class UNREWRITE
 	// Lists with a pattern that may allow what a list blocks by name: the control plane knows.
 	uint64_t pattern_allows[4];
 	// Lists with a pattern that blocks what a list allows by name: $important.

@@ -12,8 +12,7 @@ ATTR_INLINE void rule_lists_unblocked(
 	const struct rule_reader *r, const uint64_t lists[4], uint64_t kept[4])
 {
 	for (unsigned w = 0; w < 4; w++)
-		kept[w] = lists[w]
-			  & (r->of_class[RULE_CLASS_LOCAL][w] | r->of_class[RULE_CLASS_SAFE][w]);
+		kept[w] = lists[w] & (r->local[w] | r->of_class[RULE_CLASS_SAFE][w]);
 }
 
 // A list decides against the name, but a pattern may allow it: only the resolver's answer policy

@@ -142,6 +142,8 @@ void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned
 		rule.pattern = r->name + 1;
 		rule.pattern_len = strlen(r->name) - 2;
 		rule.kind.reply = (uint8_t)r->reply;
+		if (rule_kind_opens(&rule.kind))
+			rule.kind.covers = RULE_COVERS_SELF; // an alias
 		if (r->reply == RULE_REPLY_DATA)
 			rule.rtype = r->rtype;
 		else if (r->rtype)

@@ -55,7 +55,7 @@ static const struct {
 	RULE(4, LOCAL, SELF, DATA, "txt.lan", RECORD(TXT, "\1a")),
 	RULE(4, LOCAL, SELF, DATA, "txt.lan", RECORD(TXT, "\4abcd")),
 	RULE(4, LOCAL, SELF, DATA, "www.lan", RECORD(CNAME, "\3nas\3lan\0")),
-	RULE(4, LOCAL, ALL, RESOLVE, "alias.lan"),
+	RULE(4, LOCAL, BELOW, RESOLVE, "alias.lan"),
 	RULE(5, SAFE, ALL, DATA, "search.example", RECORD(CNAME, "\4safe\7example\0")),
 	RULE(5, SAFE, ALL, GROUP, "ads.example"),
 };

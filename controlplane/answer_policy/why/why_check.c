@@ -35,7 +35,7 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 	case RULE_CLASS_UNREWRITE:
 		return WHY_EXCEPTS;
 	case RULE_CLASS_LOCAL:
-		return WHY_OVERRULED;
+		return rule_kind_opens(&h->kind) ? WHY_EXCEPTS : WHY_OVERRULED;
 	default:
 		// The rules say what is allowed even to a group that may ask for nothing.
 		return w->enabled && (!w->paused_left_ms || w->client.blocks_all) ? WHY_OVERRULED
@@ -43,10 +43,12 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 	}
 }
 
-// Does this exception take the rule away? Both are of one source, and apply.
+// Does this exception take the rule away? Both apply, and are of one source unless it opens a zone.
 static bool takes(const struct why_hit *e, const struct why_hit *h)
 {
 	const struct rule_kind *of = &h->kind;
+	if (rule_kind_opens(&e->kind))
+		return e->labels > h->labels && rule_opened_takes(e->source == h->source, of);
 	bool whole = e->kind.base == 0 && e->labels > h->labels;
 	bool one = e->kind.base == h->labels && of->base & RULE_EXCEPTED
 		   && memcmp(&e->kind.types, &of->types, sizeof(of->types)) == 0
@@ -69,9 +71,10 @@ static bool excepted(const struct why *w, const struct why_hit *h)
 		const bool applies =
 			e->state == WHY_EXCEPTS && e->what == WHY_NAME && e->name == name;
 		const bool of_any = e->kind.rule_class == RULE_CLASS_UNREWRITE;
+		const bool may = rule_kind_opens(&e->kind) || strcmp(e->title, h->title) == 0;
 		if (applies
 			&& (of_any ? h->what != WHY_ADDRESS && rule_takes_back(&e->kind, &h->kind)
-				   : strcmp(e->title, h->title) == 0 && takes(e, h)))
+				   : may && takes(e, h)))
 			return true;
 	}
 	return false;

@@ -182,10 +182,14 @@ const char *why_state_text(const struct why_hit *h)
 	case WHY_ADDS:
 		return "applies";
 	case WHY_EXCEPTS:
+		if (rule_kind_opens(&h->kind))
+			return "leaves the name to servers: takes away local data above it";
 		return h->kind.rule_class == RULE_CLASS_UNREWRITE
 			       ? "takes rewrites of that name back"
 			       : "takes away what its list blocks above that name";
 	case WHY_EXCEPTED:
+		if (h->kind.rule_class == RULE_CLASS_LOCAL)
+			return "taken away by a zone below it that is left to servers";
 		return h->kind.base & RULE_REWRITES ? "taken away by an exception"
 						    : "taken away by an exception of its list";
 	case WHY_NO_COVER:

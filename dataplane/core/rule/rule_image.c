@@ -146,15 +146,18 @@ static const char *take_list(struct rule_reader *r, unsigned list, uint64_t sour
 	const char *fault = list_fault(&l, source_count);
 	if (fault || !l.kind.covers)
 		return fault;
+	const uint8_t of = rule_kind_opens(&l.kind) ? RULE_CLASS_EXCEPT : l.kind.rule_class;
 	r->way[list] = (struct rule_list_way){
-		.rule_class = l.kind.rule_class,
+		.rule_class = of,
 		.reply = l.kind.reply,
 		.source = l.source,
 		.types = l.kind.types,
 	};
-	add_bit(r->of_class[l.kind.rule_class], list);
-	r->unrewrites |= l.kind.rule_class == RULE_CLASS_UNREWRITE;
-	if (l.kind.rule_class == RULE_CLASS_EXCEPT)
+	add_bit(r->of_class[of], list);
+	if (l.kind.rule_class == RULE_CLASS_LOCAL)
+		add_bit(r->local, list);
+	r->unrewrites |= of == RULE_CLASS_UNREWRITE;
+	if (of == RULE_CLASS_EXCEPT)
 		add_bit(r->except[l.kind.base], list);
 	else if (l.kind.zone == RULE_ZONE_FIRST)
 		add_bit(r->zones, list);
@@ -302,6 +305,9 @@ static bool takes(const struct rule_reader *r, unsigned except, unsigned list)
 	const struct rule_list_way *way = &r->way[list];
 	if (r->way[except].rule_class == RULE_CLASS_UNREWRITE)
 		return rule_takes_back(e, k);
+	if (rule_kind_opens(e))
+		return !rule_kind_opens(k)
+		       && rule_opened_takes(way->source == r->way[except].source, k);
 	if (way->source != r->way[except].source)
 		return false;
 	if (e->base == 0)

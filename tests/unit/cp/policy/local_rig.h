@@ -11,6 +11,7 @@
 #include <weir/hosts_file.h>
 #include <weir/rdata_parse.h>
 #include <weir/rule_data.h>
+#include <weir/rule_reply.h>
 
 enum { RECORDS = 32 };
 
@@ -20,6 +21,7 @@ static struct config_local_zone zones[4];
 static struct config_forward_zone forwards[4], own_forwards[2];
 static struct config_group group;
 static char group_name[] = "kids", hosts_path[64];
+static const char *denied; // an entry of `deny`, or NULL
 static char *hosts_files[] = {hosts_path};
 static uint8_t rdata[RECORDS + 4][300];
 static unsigned rdata_used;
@@ -76,6 +78,7 @@ static inline int setup(void **)
 {
 	memset(&config, 0, sizeof(config));
 	rdata_used = 0;
+	denied = NULL;
 	config.local = (struct config_local){.ttl_s = 300,
 		.special_names = true,
 		.doh_canary = true,
@@ -115,6 +118,11 @@ static inline void build(void)
 	assert_int_equal(local_data_new(&config, &d), 0);
 	assert_int_equal(rule_builder_source(b, "allow entries"), 0);
 	assert_int_equal(rule_builder_source(b, "deny entries"), 0);
+	if (denied) {
+		const struct dns_name name = name_of(denied);
+		const struct list_rule deny = rule_of_name(RULE_CLASS_OPERATOR_DENY, &name);
+		assert_int_equal(rule_builder_rule(b, &deny), 0);
+	}
 	for (unsigned i = 0; i < local_data_sources(d); i++) {
 		assert_int_equal(rule_builder_source(b, local_data_title(d, i)), 0);
 		assert_int_equal(local_data_rules(local_data_arg(d, i), rule_builder_rule, b), 0);

@@ -149,9 +149,21 @@ static bool counts(const struct model_rule *rule, const struct dns_name *name, u
 				       && (!rule->kind.globs || glob_fits(rule, name)));
 }
 
+// Local data that leaves a zone to servers.
+static bool opens(const struct model_rule *rule)
+{
+	const struct rule_kind *k = &rule->kind;
+	return k->rule_class == RULE_CLASS_LOCAL && k->reply == RULE_REPLY_RESOLVE
+	       && k->covers == RULE_COVERS_ALL;
+}
+
 static bool takes(const struct model_rule *e, const struct model_rule *rule)
 {
 	const struct rule_kind *a = &e->kind, *b = &rule->kind;
+	if (opens(e))
+		return b->rule_class == RULE_CLASS_LOCAL && !opens(rule)
+		       && e->name.labels > rule->name.labels
+		       && (e->source == rule->source || b->reply != RULE_REPLY_RESOLVE);
 	return a->rule_class == RULE_CLASS_EXCEPT && b->rule_class == RULE_CLASS_BLOCK
 	       && e->source == rule->source && e->name.labels > rule->name.labels
 	       && (a->base == 0
@@ -319,7 +331,7 @@ static struct expected expect(
 		const struct model_rule *rule = &m->rule[i];
 		uint8_t is = rule->kind.rule_class;
 		if (!counts(rule, name, qtype, lists) || is == RULE_CLASS_EXCEPT
-			|| is == RULE_CLASS_UNREWRITE)
+			|| is == RULE_CLASS_UNREWRITE || opens(rule))
 			continue;
 		if (is == RULE_CLASS_SAFE) {
 			e.safe = true;
