@@ -276,12 +276,12 @@ def test_group_by_interface_part_of_ipv6(lab):
 
 
 def test_block_all_leaves_local_data(lab):
-    """`why` says what clients get: a pattern allows no name there, and a zone that is resolved below a local one is local data."""
+    """`why` says what clients get: a pattern allows no name there, and a zone that is left to servers below a local one is none."""
     zones = [{"name": "lan"}, {"name": "open.lan", "unknown": "forward"}]
     with lab.configured(local={"zones": zones, "records": [{"name": "alias.lan", "type": "CNAME", "value": "ok-3104.cached.test"}]},
                         blocking={"allow": ["/^ok-3103[.]cached[.]test$/"], "deny": ["ok-3105.open.lan"], "schedules": [{"name": "all", **DAY, "block_all": True}]}):
         becomes("NXDOMAIN", lab.result, NAME)
-        verdicts = {"ok-3103.cached.test": ("NXDOMAIN", "blocked"), "alias.lan": (OK, "rewritten"), "ok-3105.open.lan": (OK, "rewritten"),
+        verdicts = {"ok-3103.cached.test": ("NXDOMAIN", "blocked"), "alias.lan": (OK, "rewritten"), "ok-3105.open.lan": ("NXDOMAIN", "blocked"),
                     "nobody.lan": ("NXDOMAIN", "local")}
         assert {name: (lab.result(name), lab.get("why", name=name)["verdict"]) for name in verdicts} == verdicts
 
