@@ -18,10 +18,10 @@
 // name.
 //
 // Sources ("voices") by precedence: a group's own records, records, hosts files, names of leases,
-// local zones, forwarding zones, special-use names. An item of a higher one for a name itself, or
-// for the names below it, removes the others' items for the same. Of different names the nearest
-// decides, as in the image. Bytes are kept once each; some 32 and the name's for each item. One
-// thread, no I/O.
+// local zones, forwarding zones, names between a local zone and its records, special-use names. An
+// item of a higher one for a name itself, or for the names below it, removes the others' items for
+// the same. Of different names the nearest decides, as in the image. Bytes are kept once each; some
+// 32 and the name's for each item. One thread, no I/O.
 
 enum local_voice {
 	LOCAL_OWN_RECORD,
@@ -30,6 +30,7 @@ enum local_voice {
 	LOCAL_HOUSE,
 	LOCAL_ZONE,
 	LOCAL_FORWARD,
+	LOCAL_BETWEEN,
 	LOCAL_SPECIAL,
 };
 
@@ -295,6 +296,26 @@ static struct covering covering_of(const struct local_items *b, const struct dns
 	return c;
 }
 
+// Is it of a zone that is left to servers?
+static bool opens(const struct item *i)
+{
+	return i->reply == RULE_REPLY_RESOLVE && i->rtype != DNS_TYPE_CNAME
+	       && i->voice != LOCAL_HOUSE;
+}
+
+static bool is_opened_at(const struct local_items *b, const struct dns_name *name, unsigned wanted)
+{
+	const struct covering c = covering_at(b, name->wire, name->len, wanted);
+	for (const struct item *i = c.first; i; i = next_of(b, &c, i))
+		if (opens(i))
+			return true;
+	return false;
+}
+
+// Defined below: is the nearest zone above one that is left to servers?
+static bool is_left_to_servers(
+	const struct local_seed *d, const struct local_items *b, const struct item *i);
+
 // Defined below, for `missing_types: forward`: is what the items of `own` lack resolved?
 static bool lacks_are_resolved(
 	const struct local_seed *d, const struct local_items *b, const struct covering *own);
@@ -330,8 +351,9 @@ static bool leads_to_others(
 	       || (d->forwards_missing && lacks_are_resolved(d, b, &end));
 }
 
-// When all is in: sorts, lets the loudest speak, and finds out which CNAMEs lead to local data
-// (RULE_REPLY_DATA, the image follows them) and which to names of others (RULE_REPLY_RESOLVE).
+// When all is in: sorts, lets the loudest speak, leaves names that nothing local has to servers
+// (items that cover nothing), and finds out which CNAMEs lead to local data (RULE_REPLY_DATA, the
+// image follows them) and which to names of others (RULE_REPLY_RESOLVE).
 static void items_merge(const struct local_seed *d, struct local_items *b)
 {
 	size_t kept = 0;
@@ -343,6 +365,9 @@ static void items_merge(const struct local_seed *d, struct local_items *b)
 	}
 	b->count = kept;
 	for (size_t i = 0; i < b->count; i++)
+		if (b->item[i].voice == LOCAL_BETWEEN && is_left_to_servers(d, b, &b->item[i]))
+			b->item[i].covers = 0;
+	for (size_t i = 0; i < b->count; i++)
 		if (b->item[i].rtype == DNS_TYPE_CNAME && leads_to_others(d, b, &b->item[i]))
 			b->item[i].reply = RULE_REPLY_RESOLVE;
 }
@@ -353,9 +378,6 @@ static struct list_rule rule_of(
 	static const struct rule_types but_hosts = {
 		.count = 3, .except = 1, .type = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_ANY}};
 	bool data = i->reply == RULE_REPLY_DATA;
-	// A zone's rule is known by that (rule_kind_opens); a louder one at its name decides first.
-	bool opens = i->reply == RULE_REPLY_RESOLVE && i->rtype != DNS_TYPE_CNAME
-		     && i->voice != LOCAL_HOUSE;
 	uint16_t only = 0; // not 0: the rule is for this type alone
 	if (d->forwards_missing) {
 		const struct covering same =
@@ -367,7 +389,9 @@ static struct list_rule rule_of(
 		.kind =
 			{
 				.rule_class = RULE_CLASS_LOCAL,
-				.covers = opens ? RULE_COVERS_ALL : i->covers,
+				// A zone's rule is known by that (rule_kind_opens); a louder one at
+				// its name decides first.
+				.covers = opens(i) ? RULE_COVERS_ALL : i->covers,
 				.reply = i->reply,
 				.types =
 					i->but_hosts
@@ -416,10 +440,10 @@ static int items_rules(const struct local_seed *d, const struct local_items *b,
 	int rc = 0;
 	for (size_t k = 0; k < b->count && rc == 0; k++) {
 		const struct item *i = &b->item[k];
-		struct list_rule rule = rule_of(d, b, i);
 		struct dns_name name = {.len = i->name_len, .labels = i->labels};
-		if (i->voice < first_voice || i->voice > last_voice)
+		if (!i->covers || i->voice < first_voice || i->voice > last_voice)
 			continue;
+		struct list_rule rule = rule_of(d, b, i);
 		memcpy(name.wire, b->bytes + i->name, i->name_len);
 		rule.name = &name;
 		rc = take(arg, &rule);
@@ -452,6 +476,19 @@ static bool is_zone(
 	return (b->has_house && dns_name_equal(name, &d->house))
 	       || (d->zone_count
 		       && bsearch(name, d->zones, d->zone_count, sizeof(d->zones[0]), by_wire));
+}
+
+static bool is_left_to_servers(
+	const struct local_seed *d, const struct local_items *b, const struct item *i)
+{
+	struct dns_name up = {.len = i->name_len, .labels = i->labels};
+	memcpy(up.wire, b->bytes + i->name, up.len);
+	while (up.labels > 0 && !is_zone(d, b, &up)) {
+		up = parent_of(&up);
+		if (is_opened_at(b, &up, RULE_COVERS_BELOW))
+			return true;
+	}
+	return false;
 }
 
 static bool has_type(const struct local_items *b, const struct covering *c, uint16_t type)
@@ -490,6 +527,8 @@ static bool lacks_are_resolved(
 	if (!are_records(b, own))
 		return false;
 	memcpy(up.wire, b->bytes + own->first->name, up.len);
+	if (is_opened_at(b, &up, RULE_COVERS_ALL))
+		return true;
 	while (!is_closed(d, b, &up)) {
 		if (up.labels == 0)
 			return true;
@@ -498,7 +537,7 @@ static bool lacks_are_resolved(
 		for (const struct item *i = above.first; i; i = next_of(b, &above, i)) {
 			if (i->voice == LOCAL_HOUSE) // only where a closed name is above
 				return false;
-			if (i->reply == RULE_REPLY_RESOLVE && i->rtype != DNS_TYPE_CNAME)
+			if (opens(i))
 				return true;
 			if (!has_type(b, own, i->rtype))
 				return false;
@@ -522,7 +561,7 @@ static int say(struct local_items *b, unsigned voice, const struct dns_name *nam
 static int say_empty(struct local_items *b, const struct local_seed *d, const struct dns_name *name)
 {
 	const struct local_item item = {.name = name,
-		.voice = LOCAL_ZONE,
+		.voice = LOCAL_BETWEEN,
 		.covers = RULE_COVERS_SELF,
 		.reply = RULE_REPLY_NODATA,
 		.but_hosts = d->house.labels && name->labels == d->house.labels + 1
@@ -615,7 +654,7 @@ struct sayer {
 	const struct config_group *group;
 };
 
-// Only where it would not be resolved otherwise, as block lists do not count below it.
+// Only where it would not be resolved otherwise: elsewhere it has nothing to take away.
 static int resolve_say(
 	const struct sayer *s, struct local_items *b, unsigned voice, const struct dns_name *name)
 {
@@ -1028,12 +1067,12 @@ static int data_fill(struct local_data *d, const struct config *c)
 	struct special_name special;
 	int rc = seed_init(&d->seed, c);
 	if (rc == 0 && has_data(c))
-		rc = source_add(d, c, NULL, LOCAL_TITLE_DATA, LOCAL_OWN_RECORD, LOCAL_FORWARD);
+		rc = source_add(d, c, NULL, LOCAL_TITLE_DATA, LOCAL_OWN_RECORD, LOCAL_BETWEEN);
 	for (unsigned i = 0; i < c->group_count && rc == 0; i++) {
 		const struct config_group *g = &c->groups[i];
 		if (has_own(g))
 			rc = source_add(d, c, g, LOCAL_TITLE_DATA, LOCAL_OWN_RECORD,
-				touches_special(c, g) ? LOCAL_SPECIAL : LOCAL_FORWARD);
+				touches_special(c, g) ? LOCAL_SPECIAL : LOCAL_BETWEEN);
 	}
 	// Last: at one name a source before it decides, which has the hosts files.
 	if (rc == 0 && special_name_at(&d->seed.special, 0, &special))

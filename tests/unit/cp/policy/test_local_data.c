@@ -131,6 +131,41 @@ TEST_WITH(test_denied_below_zones, setup, teardown)
 	expect("x.lan", DNS_TYPE_A, "NXDOMAIN");
 }
 
+// A zone that is left to servers has its own name and those above the records in it, too.
+TEST_WITH(test_names_between, setup, teardown)
+{
+	zone("lan", false);
+	zone("guest.lan", true);
+	zone("in.guest.lan", false);
+	forward("guest.lan"); // as the import writes `server=/guest.lan/`
+	forward("corp.lan");
+	everyone("nas.guest.lan", "A", "192.0.2.1");
+	everyone("www.nas.guest.lan", "CNAME", "nas.guest.lan");
+	everyone("a.b.guest.lan", "A", "192.0.2.2");
+	everyone("a.b.in.guest.lan", "A", "192.0.2.3");
+	everyone("a.b.corp.lan", "A", "192.0.2.4");
+	everyone("a.b.lan", "A", "192.0.2.5");
+	everyone("to.lan", "CNAME", "b.guest.lan");
+	build();
+	expect("guest.lan", DNS_TYPE_A, "");
+	expect("b.guest.lan", DNS_TYPE_A, "");
+	expect("nas.guest.lan", DNS_TYPE_A, "1");
+	expect("nas.guest.lan", DNS_TYPE_AAAA, "0");
+	expect("www.nas.guest.lan", DNS_TYPE_A, "2");   // the CNAME, and the A
+	expect("b.in.guest.lan", DNS_TYPE_A, "NODATA"); // the nearest zone is no server's
+	expect("corp.lan", DNS_TYPE_A, "");
+	expect("b.corp.lan", DNS_TYPE_A, "");
+	expect("a.b.corp.lan", DNS_TYPE_A, "1");
+	expect("b.lan", DNS_TYPE_A, "NODATA");
+	expect("to.lan", DNS_TYPE_A, "RESOLVE");
+	everyone("guest.lan", "TXT", "ours");
+	config.local.missing_forward = true;
+	build();
+	expect("guest.lan", DNS_TYPE_TXT, "1");
+	expect("guest.lan", DNS_TYPE_A, "");
+	expect("nas.guest.lan", DNS_TYPE_AAAA, "");
+}
+
 // What is nearer than a wildcard's name is not the wildcard's.
 TEST_WITH(test_zones_below_wildcards, setup, teardown)
 {
