@@ -126,7 +126,7 @@ export const conflict = (look) => (e) => {
   throw e;
 };
 
-const REPLACES = /^\/config\/|\/(remove|move|allow)$|^\/entries\/add$/; // others add, or name all that they change
+const REPLACES = /^\/config\/|\/(remove|move|allow)$/; // others add, or name all that they change
 
 // Makes a change. `look.seen`: the version of the configuration that the view shows; weir refuses to replace or remove what may
 // be another by now.
