@@ -22,7 +22,7 @@ TEST(test_entries)
 		"\"invert\":false,\"type\":\"\","
 		"\"reply\":\"\",\"until\":\"\",\"until_unix_s\":0,\"replaced\":false,\"replaced_"
 		"permanent\":false,\"needs_"
-		"restart\":\"\"}");
+		"restart\":\"\",\"version\":0}");
 	assert_string_equal(verbs_double.what, "deny ads.test");
 	assert_string_equal(verbs_double.why, "für Anna");
 	managed_has("# weirctl edits", true);
@@ -528,7 +528,7 @@ TEST(test_warning)
 		"\"needs_restart\":\"\",\"warning\":\"config: entries: bad");
 	assert_int_equal(verbs_double.applied, applied + 1);
 	verbs_double.err = 0;
-	assert_reply("POST /entries/remove?name=w.test", 200, "\"needs_restart\":\"\"}");
+	assert_reply("POST /entries/remove?name=w.test", 200, "\"needs_restart\":\"\",\"version\":");
 }
 
 static atomic_uint turns;
