@@ -528,7 +528,8 @@ TEST(test_warning)
 		"\"needs_restart\":\"\",\"warning\":\"config: entries: bad");
 	assert_int_equal(verbs_double.applied, applied + 1);
 	verbs_double.err = 0;
-	assert_reply("POST /entries/remove?name=w.test", 200, "\"needs_restart\":\"\",\"version\":");
+	assert_reply(
+		"POST /entries/remove?name=w.test", 200, "\"needs_restart\":\"\",\"version\":");
 }
 
 static atomic_uint turns;
