@@ -96,8 +96,8 @@ dated -5 "certificate is not yet valid by this box's clock"
 dated 72 "certificate has expired by this box's clock"
 
 echo "# a full disk"
-fill() { # fill PAGES: free ones that are left
-	dd if=/dev/zero of=$state/filler bs=4096 status=none 2>/dev/null
+fill() { # fill PAGES: free ones that are left, and no more at any moment
+	dd if=/dev/zero of=$state/filler bs=4096 oflag=append conv=notrunc status=none 2>/dev/null
 	truncate -s $(($(stat -c %s $state/filler) - $1 * 4096)) $state/filler
 }
 counter() { curl -s --unix-socket /run/weir-2/control/control.sock http://weir/metrics | sed -n "s/^weir_$1 //p"; }
