@@ -221,10 +221,31 @@ static bool is_needless(
 		       && i->rtype == DNS_TYPE_PTR && before->rtype == DNS_TYPE_PTR);
 }
 
-static void name_merge(struct local_items *b, size_t from, size_t to, size_t *kept)
+// Defined below: is the nearest zone above one that is left to servers?
+static bool is_left_to_servers(
+	const struct local_seed *d, const struct local_items *b, const struct item *i);
+
+// Needs a name between a zone and its records no item of its own? Special-use data says that it
+// exists too, and of a zone that is left to servers these say that. All names above it are merged.
+// Items of the same name follow until `end`.
+static bool is_said_elsewhere(const struct local_seed *d, const struct local_items *merged,
+	const struct item *between, const struct item *end)
 {
+	for (const struct item *i = between + 1; i < end; i++)
+		if (i->voice == LOCAL_SPECIAL && (i->covers & RULE_COVERS_SELF)
+			&& i->reply != RULE_REPLY_NXDOMAIN)
+			return true;
+	return is_left_to_servers(d, merged, between);
+}
+
+// The names above have been merged: in the order of items they come first.
+static void name_merge(
+	const struct local_seed *d, struct local_items *b, size_t from, size_t to, size_t *kept)
+{
+	struct local_items merged = *b;
 	size_t first = *kept;
 	unsigned taken = 0, speaking = 0;
+	merged.count = *kept;
 	for (size_t i = from; i < to; i++) {
 		struct item one = b->item[i];
 		bool needless = false;
@@ -232,6 +253,9 @@ static void name_merge(struct local_items *b, size_t from, size_t to, size_t *ke
 			taken |= speaking;
 			speaking = 0;
 		}
+		if (one.voice == LOCAL_BETWEEN
+			&& is_said_elsewhere(d, &merged, &b->item[i], &b->item[to]))
+			continue;
 		one.covers &= (uint8_t)~taken;
 		for (size_t k = first; k < *kept; k++)
 			needless = needless || is_needless(b, &one, &b->item[k]);
@@ -312,10 +336,6 @@ static bool is_opened_at(const struct local_items *b, const struct dns_name *nam
 	return false;
 }
 
-// Defined below: is the nearest zone above one that is left to servers?
-static bool is_left_to_servers(
-	const struct local_seed *d, const struct local_items *b, const struct item *i);
-
 // Defined below, for `missing_types: forward`: is what the items of `own` lack resolved?
 static bool lacks_are_resolved(
 	const struct local_seed *d, const struct local_items *b, const struct covering *own);
@@ -351,9 +371,8 @@ static bool leads_to_others(
 	       || (d->forwards_missing && lacks_are_resolved(d, b, &end));
 }
 
-// When all is in: sorts, lets the loudest speak, leaves names that nothing local has to servers
-// (items that cover nothing), and finds out which CNAMEs lead to local data (RULE_REPLY_DATA, the
-// image follows them) and which to names of others (RULE_REPLY_RESOLVE).
+// When all is in: sorts, lets the loudest speak, and finds out which CNAMEs lead to local data
+// (RULE_REPLY_DATA, the image follows them) and which to names of others (RULE_REPLY_RESOLVE).
 static void items_merge(const struct local_seed *d, struct local_items *b)
 {
 	size_t kept = 0;
@@ -361,12 +380,9 @@ static void items_merge(const struct local_seed *d, struct local_items *b)
 		qsort_r(b->item, b->count, sizeof(b->item[0]), by_name, b);
 	for (size_t from = 0, to; from < b->count; from = to) {
 		to = name_end(b, from);
-		name_merge(b, from, to, &kept);
+		name_merge(d, b, from, to, &kept);
 	}
 	b->count = kept;
-	for (size_t i = 0; i < b->count; i++)
-		if (b->item[i].voice == LOCAL_BETWEEN && is_left_to_servers(d, b, &b->item[i]))
-			b->item[i].covers = 0;
 	for (size_t i = 0; i < b->count; i++)
 		if (b->item[i].rtype == DNS_TYPE_CNAME && leads_to_others(d, b, &b->item[i]))
 			b->item[i].reply = RULE_REPLY_RESOLVE;
@@ -441,7 +457,7 @@ static int items_rules(const struct local_seed *d, const struct local_items *b,
 	for (size_t k = 0; k < b->count && rc == 0; k++) {
 		const struct item *i = &b->item[k];
 		struct dns_name name = {.len = i->name_len, .labels = i->labels};
-		if (!i->covers || i->voice < first_voice || i->voice > last_voice)
+		if (i->voice < first_voice || i->voice > last_voice)
 			continue;
 		struct list_rule rule = rule_of(d, b, i);
 		memcpy(name.wire, b->bytes + i->name, i->name_len);

@@ -17,7 +17,7 @@ enum { RECORDS = 32 };
 
 static struct config config;
 static struct config_record records[RECORDS], own[4];
-static struct config_local_zone zones[4];
+static struct config_local_zone zones[8];
 static struct config_forward_zone forwards[4], own_forwards[2];
 static struct config_group group;
 static char group_name[] = "kids", hosts_path[64];

@@ -294,6 +294,46 @@ TEST_WITH(test_own_name, setup, teardown)
 	expect("dns.home.arpa", DNS_TYPE_A, "");
 }
 
+// A name between a zone and its records hides no special-use name, and a zone that is left to
+// servers below a closed one leaves both as they are.
+TEST_WITH(test_own_name_in_zones, setup, teardown)
+{
+	static char host[] = "dns.lan";
+	config.tls.name = host;
+	config.dot.enabled = true;
+	own_address("192.0.2.53");
+	zone("lan", false);
+	zone("home.arpa", false);
+	everyone("*.dns.lan", "CNAME", "dns.lan");
+	everyone("kid.mask.icloud.com", "A", "192.0.2.1");
+	everyone("a.b.local", "A", "192.0.2.2");
+	zone("com", false);
+	zone("local", false);
+	forward("icloud.com");
+	config.local.relay_canary = true;
+	build();
+	expect("dns.lan", DNS_TYPE_A, "1");
+	expect("dns.lan", DNS_TYPE_AAAA, "0");
+	expect("kid.dns.lan", DNS_TYPE_A, "2"); // the CNAME, and the A
+	expect("mask.icloud.com", DNS_TYPE_A, "NXDOMAIN");
+	expect("kid.mask.icloud.com", DNS_TYPE_A, "1");
+	expect("b.local", DNS_TYPE_A, "NODATA");
+	zone("192.in-addr.arpa", false);
+	everyone("1.1.168.192.in-addr.arpa", "PTR", "router.lan");
+	build();
+	expect("168.192.in-addr.arpa", DNS_TYPE_SOA, "1"); // RFC 6303
+	expect("1.168.192.in-addr.arpa", DNS_TYPE_SOA, "NODATA");
+	zone("guest.lan", true);
+	static char opened[] = "dns.guest.lan";
+	config.tls.name = opened;
+	everyone("*.dns.guest.lan", "CNAME", "dns.guest.lan");
+	build();
+	expect("dns.guest.lan", DNS_TYPE_A, "1");
+	expect("kid.dns.guest.lan", DNS_TYPE_A, "2");
+	expect("x.guest.lan", DNS_TYPE_A, "");
+	expect("dns.lan", DNS_TYPE_A, "NODATA");
+}
+
 TEST_WITH(test_own_name_elsewhere, setup, teardown)
 {
 	static char host[] = "dns.example", special[] = "invalid", path[] = "/dns-query";
