@@ -171,6 +171,8 @@ static void meet(const struct config *c, const struct config_group *g, const str
 	if (g)
 		record_meet(m, record_of(g->records, g->record_count, name), g);
 	record_meet(m, record_of(c->local.records, c->local.record_count, name), NULL);
+	if (m->record && m->record->wildcard && m->record->name.labels < forward_labels(c, g, name))
+		*m = (struct met){.labels = -1}; // the forwarding zone is nearer
 	if (files && m->labels <= name->labels && hosts_meet(c, &settings, name, m)) {
 		m->labels = name->labels + 1;
 		m->record = NULL;

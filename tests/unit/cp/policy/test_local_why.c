@@ -27,6 +27,7 @@ static const char text[] =
 	"forward_zones:\n"
 	"- {name: corp.example, servers: [10.0.0.1, '10.0.0.2:5353']}\n"
 	"- {name: 10.in-addr.arpa, servers: [10.0.0.3]}\n"
+	"- {name: corp.w.lan, servers: [10.0.0.6]}\n"
 	"- {name: hosted.example, servers: [ns.corp.example, 10.0.0.5]}\n"
 	"groups:\n"
 	"- name: kids\n"
@@ -75,6 +76,7 @@ TEST(test_steps)
 	assert_int_equal(why.count, 1);
 	expect(NULL, "nas.lan", DNS_TYPE_TXT, "is NODATA");
 	expect(NULL, "x.y.w.lan", DNS_TYPE_A, "local record *.w.lan A");
+	expect(NULL, "x.corp.w.lan", DNS_TYPE_A, "forwarding zone corp.w.lan: asks 10.0.0.6:53");
 	expect(NULL, "www.lan", DNS_TYPE_A, "local record www.lan CNAME nas.lan");
 	assert_int_equal(why.count, 2);
 	expect(kids, "www.lan", DNS_TYPE_A, "local record nas.lan A");
