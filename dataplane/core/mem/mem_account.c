@@ -20,7 +20,7 @@ enum { WORDS_MAX = 17 };
 // Words that a file's name begins with, by whose memory it is.
 static const struct {
 	enum mem_account account;
-	const char *word[WORDS_MAX + 1];
+	const char *word[WORDS_MAX]; // NULL after the last one
 } owner[] = {
 	{MEM_ACCOUNT_l0, {"l0", "publish_l0"}},
 	{MEM_ACCOUNT_images, {"axfr", "drop", "group", "hosts", "list", "local", "mapped", "policy",
@@ -51,14 +51,14 @@ static const struct {
 };
 
 // Bytes of the longest of `word` that `name` begins with, as whole words.
-static size_t words_match(const char *const word[], const char *name)
+static size_t words_match(const char *const word[WORDS_MAX], const char *name)
 {
 	size_t longest = 0;
-	for (; *word; word++) {
+	for (unsigned i = 0; i < WORDS_MAX && word[i]; i++) {
 		size_t n = 0;
-		while ((*word)[n] && (*word)[n] == name[n])
+		while (word[i][n] && word[i][n] == name[n])
 			n++;
-		if (n > longest && !(*word)[n]
+		if (n > longest && !word[i][n]
 			&& (name[n] == '_' || name[n] == '.' || name[n] == '\0'))
 			longest = n;
 	}
