@@ -52,16 +52,13 @@ def a_run(chosen, windows=None, again=True):
     return work, "\n".join(said), good
 
 
-def lives(command):
-    return subprocess.run(["pgrep", "-fx", command], capture_output=True).returncode == 0
-
-
 def ends(command):
     """Within 20 s: what was killed may wait for a CPU to die on."""
-    end = time.monotonic() + 20
-    while lives(command) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not lives(command)
+    try:
+        subprocess.run(["pidwait", "-fx", command], timeout=20)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def results(work):
