@@ -42,6 +42,12 @@ check "an entry is not removed unseen" browse login "do:$(post /entries/add "{ n
 check "nor does a service go" browse login "do:$(post /services/block "{ service: 'steam', group: 'kids' }")" "$(view groups)" "do:!!document.querySelector('[aria-label=\"Group kids\"]')" "do:$other" "do:$(press 'Allow steam')" \
 	"do:$(said '(cache.min_ttl set): look again')" "do:$(press 'Allow steam')" "do:$(said 'steam is no longer blocked')"
 check "nor does a client move" browse login "$(view groups)" "do:!!document.querySelector('[aria-label=\"Group kids\"]')" "do:$(set_of cache.min_ttl 66)" "do:$(put Client 198.18.0.96)" "do:$(press Move)" "do:$(said '(cache.min_ttl set): look again')"
+check "two presses in a row are both done" browse login "do:$(post /entries/add "{ name: 'one.test', verdict: 'deny' }")" "do:$(post /entries/add "{ name: 'two.test', verdict: 'deny' }")" "$(view lists)" \
+	"do:(() => { const of = (name) => [...document.querySelectorAll('main tr')].find((r) => r.textContent.includes(name))?.querySelector('button'), both = [of('one.test'), of('two.test')]; if (!both[0] || !both[1]) return false; for (const b of both) b.click(); return true; })()" \
+	"do:import('/api.js').then((m) => m.get('/entries')).then(({ entries }) => !entries.some((e) => e.name === 'one.test' || e.name === 'two.test'))"
+check "what adds does not stand for having seen the change before it" browse login "do:import('/api.js').then(async (m) => { const look = { seen: (await m.get('/config/history')).version }; await m.post('/config/set', { path: 'cache.min_ttl', yaml: 67 }); await m.send(look, '/entries/add', { name: 'added.test', verdict: 'deny' }); await m.send(look, '/config/set', { path: 'cache.min_ttl', yaml: 68 }).catch((e) => { window.refused = e.message; }); return true; })" \
+	"do:window.refused?.includes('look again')"
+check "the other's is in force" is cache.min_ttl 67
 entry() { weirctl --json entries | jq -r '.entries[] | select(.name == "optional.test") | .verdict + " " + .type + " " + .why'; }
 check "a name that a client asks for" client dig +short @$service optional.test
 check "an entry that a row does not show is not replaced" browse login "do:(window.confirm = (q) => (window.asked = q, true), location.hash = '#/queries', true)" "do:!!$(press Block optional.test)" "do:$(said 'optional.test is blocked')"

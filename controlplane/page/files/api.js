@@ -128,13 +128,19 @@ export const conflict = (look) => (e) => {
 
 const REPLACES = /^\/config\/|\/(remove|move|allow)$/; // others add, or name all that they change
 
-// Makes a change. `look.seen`: the version of the configuration that the view shows; weir refuses to replace or remove what may
-// be another by now.
-export async function send(look, path, params) {
+async function sendSeen(look, path, params) {
   const seen = REPLACES.test(path) && !params.new ? { if_version: look.seen || '' } : {};
   const reply = await post(path, { ...seen, ...params }).catch(conflict(look));
-  if (look.seen && reply.version) look.seen = reply.version;
+  if (seen.if_version && reply.version) look.seen = reply.version;
   return reply;
+}
+
+// Makes a change, after the view's changes before it. `look.seen`: the version of the configuration that the view shows; weir
+// refuses to replace or remove what may be another by now.
+export function send(look, path, params) {
+  const next = () => sendSeen(look, path, params);
+  look.sent = (look.sent ?? Promise.resolve()).then(next, next);
+  return look.sent;
 }
 
 // Makes a change, looks again, and gives what to say of it. `note`: that there was nothing to change.

@@ -17,7 +17,7 @@ function groupShow(client, of, groups, look) {
   return h('section', {}, h('h2', {}, _`What applies to it`),
     facts([[_`Group`, h('a', { href: '#/groups' }, of.name)], [_`Lists`, of.lists.join(', ') || _`none`], [_`Blocked services`, (of.services ?? []).join(', ')],
       [_`Schedules`, of.schedules.map((s) => s.name + (s.active ? _` (applies now)` : '')).join(', ')], [_`Next change`, of.next_change_unix_s ? when(of.next_change_unix_s) : '']]),
-    mayAdmin() && to.length ? ofPrimary('group_members', row(field(_`Another group`, to), action(_`Move`, () => change(look, _`${client} is moved to ${to.value}.`, '/groups/move', { client, group: to.value })))) : null);
+    mayAdmin() && look.seen && to.length ? ofPrimary('group_members', row(field(_`Another group`, to), action(_`Move`, () => change(look, _`${client} is moved to ${to.value}.`, '/groups/move', { client, group: to.value })))) : null);
 }
 
 const seen = (unix_s) => (unix_s ? when(unix_s) : '–');
@@ -84,7 +84,7 @@ export async function show(box, signal, encoded) {
       failures.push(e.message);
       return without;
     });
-    look.seen = mayAdmin() && (await part('/config/overrides', {}, {})).version; // what is asked next is not older
+    const version = mayAdmin() && (await part('/config/overrides', {}, {})).version; // what is asked next is not older
     const [found, day, { groups }] = await Promise.all([part('/log/search', { ...filter, limit: 50 }, { rows: [] }),
       part('/log/top', { ...filter, seconds: DAY_S, limit: 10 }, null), part('/groups', {}, { groups: [] })]);
     const latest = found.rows[0], it = day?.clients.items[0], address = it?.text || latest?.client || argument;
@@ -103,6 +103,7 @@ export async function show(box, signal, encoded) {
       failures.push(e.message);
     });
     draw();
+    look.seen = version;
     fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null, ...[...new Set(failures)].map((f) => h('p', { class: 'bad' }, f)),
       tiles([[_`Name`, it?.client_name || latest?.client_name || '–'], [_`Address`, address], [_`MAC address`, it?.mac || '–'], [_`Group`, group?.name ?? '–'], [_`Queries in 24 hours`, day ? number(day.names.queries) : '–'],
         [_`Blocked`, day ? percent(day.blocked.queries, day.names.queries) : '–'], [_`Did not exist`, day ? percent(day.nxdomain.queries, day.names.queries) : '–'], [_`Today`, day ? todayOf(day) : '–'],
