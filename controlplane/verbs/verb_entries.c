@@ -10,6 +10,7 @@
 #include <string.h>
 #include <weir/dns_name.h>
 #include <weir/rdata_parse.h>
+#include <weir/text.h>
 
 enum {
 	LASTS_MAX_S = 366 * 86400,
@@ -173,8 +174,9 @@ static const char *file_advice(const struct entry_asked *asked, char out[ADVICE_
 	static const char edit[] = "edit the file, then run weirctl config apply";
 	const char *group = asked->group;
 	if (asked->verdict && strcmp(asked->verdict, "deny") == 0 && asked->name[0] != '/')
-		snprintf(out, ADVICE_MAX, "weirctl allow %s%s%s beats it; or %s", asked->name,
-			group ? " --group " : "", group ? group : "", edit);
+		snprintf(out, ADVICE_MAX, "weirctl allow %s%s%s beats it; or %s",
+			TEXT_QUOTE(asked->name), group ? " --group " : "",
+			group ? TEXT_QUOTE(group) : "", edit);
 	else
 		snprintf(out, ADVICE_MAX, "%s", edit);
 	return out;

@@ -117,7 +117,7 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		verb_refuse(v, 409,
 			"list \"%s\" already exists; to replace it, remove it first: "
 			"weirctl list remove %s",
-			l.name, l.name);
+			l.name, TEXT_QUOTE(l.name));
 		return;
 	}
 	if (err < 0) {
@@ -135,11 +135,11 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const struct config_item item = {.kind = CONFIG_ITEM_LIST, .name = name};
-	char advice[LIST_NAME_MAX + 128], why[API_WHY_MAX];
+	char path[LIST_NAME_MAX + 32], advice[TEXT_QUOTE_MAX + 128], why[API_WHY_MAX];
+	snprintf(path, sizeof(path), "blocking.lists[%s]", name);
 	snprintf(advice, sizeof(advice),
-		"weirctl list disable takes it out of use, weirctl config unset "
-		"'blocking.lists[%s]' removes it",
-		name);
+		"weirctl list disable takes it out of use, weirctl config unset %s removes it",
+		TEXT_QUOTE(path));
 	const int err = config_managed_list_remove(v->managed, name);
 	if (err == -ENOENT && verb_is_of_file(v, &item, "that list", advice))
 		return;

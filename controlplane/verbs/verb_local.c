@@ -13,6 +13,7 @@
 #include <weir/heap_site.h>
 #include <weir/known.h>
 #include <weir/rdata_parse.h>
+#include <weir/text.h>
 
 enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512, RECORDS_SHOWN = 1000 };
 
@@ -339,11 +340,12 @@ static void serve_server_remove(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const struct config_item item = {.kind = CONFIG_ITEM_SERVER, .name = server};
-	char advice[SERVER_TEXT_MAX + 128];
+	char path[SERVER_TEXT_MAX + 32], advice[TEXT_QUOTE_MAX + 128];
+	snprintf(path, sizeof(path), "upstreams.servers[%s]", server);
 	snprintf(advice, sizeof(advice),
-		"weirctl upstream drain stops its use until a restart, weirctl config unset "
-		"'upstreams.servers[%s]' removes it",
-		server);
+		"weirctl upstream drain stops its use until a restart, weirctl config unset %s "
+		"removes it",
+		TEXT_QUOTE(path));
 	const int err = config_managed_server_remove(v->managed, server);
 	if (err == -ENOENT && verb_is_of_file(v, &item, "that server", advice))
 		return;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
+#include <weir/text.h>
 
 struct member_asked {
 	char client[CONFIG_ITEM_GROUP_MAX];
@@ -81,7 +82,7 @@ static bool is_by_mac(struct verb *v, const struct member_asked *asked)
 	verb_refuse(v, 409,
 		"%s is the device %s, which is in group \"%s\" by that MAC address; weirctl group "
 		"move %s %s",
-		asked->client, found.by, group, found.by, asked->group);
+		asked->client, found.by, group, TEXT_QUOTE(found.by), TEXT_QUOTE(asked->group));
 	return true;
 }
 
@@ -98,7 +99,7 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		finish(v, &asked, "", NULL);
 	else if (err == -EEXIST)
 		verb_refuse(v, 409, "%s is in group \"%s\" already; weirctl group move %s GROUP",
-			asked.client, group, asked.client);
+			asked.client, group, TEXT_QUOTE(asked.client));
 	else if (err < 0)
 		verb_fail(v, err);
 	else

@@ -14,6 +14,15 @@ char *text_escape(const char *text, char *out, size_t cap) ATTR_NONNULL;
 // for names that an operator gave, on their way into a log.
 char *text_name(const char *text, char *out, size_t cap) ATTR_NONNULL;
 
+enum { TEXT_QUOTE_MAX = 1024 };
+
+// Quotes a text as one word of a POSIX shell, for commands that weir proposes. Plain words are
+// copied, others get single quotes. A word that does not fit is cut inside its quotes. Returns
+// `out`. Pure.
+char *text_quote(const char *text, char out[TEXT_QUOTE_MAX]) ATTR_NONNULL;
+// Quotes into an array that lives until the end of the enclosing block.
+#define TEXT_QUOTE(text) text_quote((text), (char[TEXT_QUOTE_MAX]){""})
+
 // "did you mean": finds the known word whose spelling is nearest to an unknown one. Pure; costs the
 // product of both lengths for each word tried.
 

@@ -60,6 +60,31 @@ char *text_name(const char *text, char *out, size_t cap)
 	return out;
 }
 
+char *text_quote(const char *text, char out[TEXT_QUOTE_MAX])
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "_-./:,=@%+";
+	static const char quote[] = "'\\''";
+	enum { QUOTE_LEN = sizeof(quote) - 1 };
+	size_t len = 0;
+	if (*text && strspn(text, plain) == strlen(text) && strlen(text) < TEXT_QUOTE_MAX) {
+		strcpy(out, text);
+		return out;
+	}
+	out[len++] = '\'';
+	for (; *text && len < TEXT_QUOTE_MAX - QUOTE_LEN - 2; text++) {
+		if (*text == '\'') {
+			memcpy(out + len, quote, QUOTE_LEN);
+			len += QUOTE_LEN;
+		} else {
+			out[len++] = *text;
+		}
+	}
+	out[len++] = '\'';
+	out[len] = '\0';
+	return out;
+}
+
 static unsigned least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;

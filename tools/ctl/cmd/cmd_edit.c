@@ -6,7 +6,6 @@
 
 #include "lib/figure.h"
 #include "lib/say.h"
-#include "lib/shell_quote.h"
 #include "lib/show.h"
 #include "lib/table_cell.h"
 #include "lib/view.h"
@@ -18,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/known.h>
+#include <weir/text.h>
 
 static void restart_print(const struct json_node *root)
 {
@@ -246,7 +246,7 @@ static void entry_added_print(const struct json_node *root)
 	if (until && json_flag(root, "replaced_permanent"))
 		printf("the entry before had no end; it does not come back when this one ends\n");
 	printf("take it back: weirctl %s --remove %s", is_allow ? "allow" : "deny",
-		SHELL_QUOTE(name));
+		TEXT_QUOTE(name));
 	say_if(root, "group", " --group {group:q}");
 	printf("\n");
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");

@@ -7,13 +7,13 @@
 
 #include "lib/fleet_box.h"
 #include "lib/http_get.h"
-#include "lib/shell_quote.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/text.h>
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS  "0123456789"
@@ -103,9 +103,9 @@ static void package_print(const struct plan *p, const struct box *b)
 	printf("\n# The package is copied, and its weirctl checks the box's configuration.\n");
 	if (*b->target)
 		printf(SSH " %s '%sdd of=" DEB ".deb status=none' <%s\n", b->target, p->sudo,
-			SHELL_QUOTE(p->package));
+			TEXT_QUOTE(p->package));
 	else
-		printf("%scp -- %s " DEB ".deb\n", p->sudo, SHELL_QUOTE(p->package));
+		printf("%scp -- %s " DEB ".deb\n", p->sudo, TEXT_QUOTE(p->package));
 	line(b,
 		"%srm -rf " DEB " && %sdpkg-deb -x " DEB ".deb " DEB " && %s" DEB
 		"/usr/bin/weirctl config check",
@@ -412,9 +412,9 @@ static int plan_read(const struct ctl *c, struct plan *p)
 		return ctl_fail(c, "--ssh takes the name of a user");
 	if (p->to && !is_version(p->to))
 		return ctl_fail(c, "--to takes a version, such as 0.2.0");
-	if (package && (!*package || strlen(package) > SHELL_QUOTE_MAX / 8))
+	if (package && (!*package || strlen(package) > TEXT_QUOTE_MAX / 8))
 		return ctl_fail(c, "--package takes apt or the path of a file, %d bytes at most",
-			SHELL_QUOTE_MAX / 8);
+			TEXT_QUOTE_MAX / 8);
 	if (!questions_read(p, c->ask ? c->ask : "."))
 		return ctl_fail(c, "--ask takes names, separated by commas");
 	deb_name(p);

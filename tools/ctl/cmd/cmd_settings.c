@@ -4,7 +4,6 @@
 // search, schedules, forward zones and the privacy of the query log.
 
 #include "lib/say.h"
-#include "lib/shell_quote.h"
 #include "lib/show.h"
 #include "lib/table_cell.h"
 #include "terminal/term_text.h"
@@ -12,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/text.h>
 
 enum { PATH_MAX_HERE = 512 };
 
@@ -215,7 +215,7 @@ static void renamed_print(const struct json_node *root)
 // Names the client in place of its other name, by one change.
 static int rename_client(struct ctl *c, const char *key, const char *other)
 {
-	char replace[PATH_MAX_HERE], old[SHELL_QUOTE_MAX], new[SHELL_QUOTE_MAX];
+	char replace[PATH_MAX_HERE], old[TEXT_QUOTE_MAX], new[TEXT_QUOTE_MAX];
 	struct json_doc *doc = json_doc_new();
 	struct json_node *one =
 		doc ? json_put_object(json_put_array(json_doc_root(doc), "clients"), NULL) : NULL;
@@ -240,7 +240,7 @@ static int rename_client(struct ctl *c, const char *key, const char *other)
 	term_text(other, old, sizeof(old));
 	term_text(c->type, new, sizeof(new));
 	printf("%s is %s, and no longer %s\ntake it back: weirctl client name %s %s\n", c->operand,
-		new, old, c->operand, SHELL_QUOTE(old));
+		new, old, c->operand, TEXT_QUOTE(old));
 	return CTL_OK;
 }
 

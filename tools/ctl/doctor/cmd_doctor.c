@@ -46,7 +46,7 @@ static void start_do(struct doctor *d, const char *verb, const char *unit)
 	if (sysroot_exists("/run/systemd/system"))
 		doctor_do(d, "systemctl %s %s", verb, unit);
 	else
-		doctor_do(d, WEIR_SBINDIR "/%s -c %s", unit, SHELL_QUOTE(d->c->config_path));
+		doctor_do(d, WEIR_SBINDIR "/%s -c %s", unit, TEXT_QUOTE(d->c->config_path));
 }
 
 static void state_report(
@@ -254,7 +254,7 @@ static void errors_add(struct doctor *d, const struct config_errors *e)
 	unsigned texts = e->count < CONFIG_ERRORS_MAX ? e->count : CONFIG_ERRORS_MAX;
 	for (unsigned i = 0; i < texts; i++) {
 		doctor_add(d, DOCTOR_WRONG, "%s", e->text[i]);
-		doctor_do(d, "weirctl -c %s config check", SHELL_QUOTE(d->c->config_path));
+		doctor_do(d, "weirctl -c %s config check", TEXT_QUOTE(d->c->config_path));
 	}
 }
 

@@ -7,12 +7,12 @@
 // below. A check that cannot read a value reports `unknown` with the reason, never `ok`.
 
 #include "lib/ctl.h"
-#include "lib/shell_quote.h"
 #include "lib/sysroot.h"
 #include "lib/view.h"
 
 #include <sys/types.h>
 #include <weir/doctor_file.h>
+#include <weir/text.h>
 
 enum doctor_verdict { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_WRONG, DOCTOR_UNKNOWN, DOCTOR_VERDICTS };
 

@@ -71,12 +71,12 @@ int doctor_file_may(
 
 void doctor_block_do(struct doctor *d, const struct passwd_user *u, const struct doctor_block *b)
 {
-	const char *part = SHELL_QUOTE(b->part);
+	const char *part = TEXT_QUOTE(b->part);
 	char bits[4];
 	snprintf(bits, sizeof(bits), "%s%s%s", b->bits & MAY_READ ? "r" : "",
 		b->bits & MAY_WRITE ? "w" : "", b->bits & MAY_SEARCH ? "x" : "");
 	if (b->is_missing)
-		doctor_do(d, "weirctl -c %s config check", SHELL_QUOTE(d->c->config_path));
+		doctor_do(d, "weirctl -c %s config check", TEXT_QUOTE(d->c->config_path));
 	else if (b->st.st_uid == u->uid)
 		doctor_do(d, "chmod u+%s %s", bits, part);
 	else if (b->st.st_gid == u->gid)
@@ -125,7 +125,7 @@ static void folder_check(struct doctor *d, const char *what, const char *path,
 		else
 			doctor_do(d, "install -d -o %s -g %u -m %04o %s",
 				mode == STATE_MODE ? u->name : "root", (unsigned)u->gid, mode,
-				SHELL_QUOTE(path));
+				TEXT_QUOTE(path));
 	}
 }
 
@@ -152,7 +152,7 @@ static void control_folder_check(struct doctor *d, const char *run)
 			"does not start",
 			path, d->cp.name);
 	doctor_do(d, "install -d -o %s -g %u -m %04o %s", d->cp.name, (unsigned)d->cp.gid,
-		CONTROL_MODE, SHELL_QUOTE(path));
+		CONTROL_MODE, TEXT_QUOTE(path));
 }
 
 // Checks a folder that the configuration names. The control plane makes a missing one.
@@ -187,7 +187,7 @@ static void config_others_check(struct doctor *d, const char *path)
 	} else if (st.st_mode & S_IRWXO) {
 		doctor_add(d, DOCTOR_WARNING, "configuration: every user may read %s (mode %04o)",
 			path, (unsigned)st.st_mode & 07777);
-		doctor_do(d, "chmod o-rwx %s", SHELL_QUOTE(path));
+		doctor_do(d, "chmod o-rwx %s", TEXT_QUOTE(path));
 	}
 }
 
@@ -210,7 +210,7 @@ static void named_check(struct doctor *d, const char *what, const char *path, un
 		doctor_block_do(d, &d->cp, &b);
 	} else if (!S_ISREG(b.st.st_mode)) {
 		doctor_add(d, DOCTOR_WRONG, "%s: %s is not a regular file", what, path);
-		doctor_do(d, "ls -ld %s", SHELL_QUOTE(path));
+		doctor_do(d, "ls -ld %s", TEXT_QUOTE(path));
 	} else {
 		(*good)++;
 	}
@@ -338,7 +338,7 @@ static void secrets_check(struct doctor *d, const char *path)
 	doctor_add(d, DOCTOR_WARNING,
 		"configuration: the user %s may read a user or password of %u URLs in %s",
 		d->dp.name, f.urls, path);
-	doctor_do(d, "grep -n '://[^/]*@' %s", SHELL_QUOTE(path));
+	doctor_do(d, "grep -n '://[^/]*@' %s", TEXT_QUOTE(path));
 }
 
 // Checks the rights of the configuration file, or of an included file.
@@ -367,7 +367,7 @@ static void config_folder_check(struct doctor *d, const char *path)
 		}
 	if (stat(path, &st) == 0 && st.st_mode & S_IWOTH) {
 		doctor_add(d, DOCTOR_WRONG, "every user may add to the configuration in %s", path);
-		doctor_do(d, "chmod o-w %s", SHELL_QUOTE(path));
+		doctor_do(d, "chmod o-w %s", TEXT_QUOTE(path));
 	}
 }
 
@@ -473,7 +473,7 @@ static void check_groups(struct doctor *d)
 		doctor_do(d,
 			"editor %s # below \"group: %s\" add \"stats_group: weir-stats\"; then "
 			"systemctl restart weir-dataplane weir-controlplane",
-			SHELL_QUOTE(d->c->config_path), r->group);
+			TEXT_QUOTE(d->c->config_path), r->group);
 	}
 }
 
@@ -500,9 +500,9 @@ static bool is_soon(const struct config_end *e, time_t now)
 static void end_do(struct doctor *d, const struct config_end *e, const char *path)
 {
 	if (e->is_list)
-		doctor_do(d, "openssl crl -noout -issuer -nextupdate -in %s", SHELL_QUOTE(path));
+		doctor_do(d, "openssl crl -noout -issuer -nextupdate -in %s", TEXT_QUOTE(path));
 	else
-		doctor_do(d, "openssl x509 -noout -subject -enddate -in %s", SHELL_QUOTE(path));
+		doctor_do(d, "openssl x509 -noout -subject -enddate -in %s", TEXT_QUOTE(path));
 }
 
 // Reports an end that has come or is near. False: there is nothing to report.

@@ -86,11 +86,11 @@ static void mount_do(struct doctor *d, const char *place)
 {
 	static const char unit[] = "dev-hugepages\\x2dweir.mount";
 	if (strcmp(place, PACKAGE_MOUNT) == 0 && sysroot_exists("/lib/systemd/system/%s", unit))
-		doctor_do(d, "systemctl start %s", SHELL_QUOTE(unit));
+		doctor_do(d, "systemctl start %s", TEXT_QUOTE(unit));
 	else
 		doctor_do(d,
 			"mkdir -p %s && mount -t hugetlbfs -o pagesize=2M,mode=1770,gid=%u none %s",
-			SHELL_QUOTE(place), (unsigned)d->cp.gid, SHELL_QUOTE(place));
+			TEXT_QUOTE(place), (unsigned)d->cp.gid, TEXT_QUOTE(place));
 }
 
 // Warns if the running data plane does not use the hugetlbfs that this process sees at `where`.
@@ -140,7 +140,7 @@ static void mount_check(struct doctor *d)
 		else
 			// A remount does not help: the kernel ignores its mode= and gid=.
 			doctor_do(d, "chgrp %u %s && chmod 1770 %s", (unsigned)d->cp.gid,
-				SHELL_QUOTE(m.where), SHELL_QUOTE(m.where));
+				TEXT_QUOTE(m.where), TEXT_QUOTE(m.where));
 	} else {
 		doctor_add(d, DOCTOR_OK, "a hugetlbfs is mounted on %s", m.where);
 		sight_check(d, m.where);
@@ -288,7 +288,7 @@ static void check_memory(struct doctor *d)
 		figure_bytes(plan.total, needs), figure_bytes(room, has),
 		d->runs ? "are in the machine for it" : "are free for it");
 	if (!fits)
-		doctor_do(d, "weirctl -c %s mem plan", SHELL_QUOTE(d->c->config_path));
+		doctor_do(d, "weirctl -c %s mem plan", TEXT_QUOTE(d->c->config_path));
 }
 
 // Warns of memory of a process in swap.
@@ -850,8 +850,7 @@ static void reverse_path_check(struct doctor *d, const char *interface)
 			"another "
 			"interface leads",
 			interface);
-		doctor_do(
-			d, "echo 2 >/proc/sys/net/ipv4/conf/%s/rp_filter", SHELL_QUOTE(interface));
+		doctor_do(d, "echo 2 >/proc/sys/net/ipv4/conf/%s/rp_filter", TEXT_QUOTE(interface));
 	} else {
 		doctor_add(d, DOCTOR_OK, "rp_filter of %s is not strict", interface);
 	}

@@ -83,7 +83,7 @@ static void check_resolvconf(struct doctor *d)
 		doctor_do(d, "sed -i --follow-symlinks%s /etc/resolv.conf", deletions);
 	else
 		doctor_do(d, "editor %s # a nameserver line with another resolver than weir",
-			SHELL_QUOTE(realpath(path, real) ? real : path));
+			TEXT_QUOTE(realpath(path, real) ? real : path));
 }
 
 struct port_user {
@@ -194,7 +194,7 @@ static void owner_do(struct doctor *d, const struct port_user *u, const char *na
 	if (u->is_systemds)
 		doctor_do(d, "systemctl list-sockets # disable --now the unit of port 53");
 	else if (u->pid && unit_of(u->pid, name, unit))
-		doctor_do(d, "systemctl disable --now %s", SHELL_QUOTE(unit));
+		doctor_do(d, "systemctl disable --now %s", TEXT_QUOTE(unit));
 	else if (u->pid)
 		doctor_do(d, "systemctl status %d # its unit, or what else starts it", (int)u->pid);
 	else

@@ -150,7 +150,7 @@ static void xdp_interface_check(struct doctor *d, const char *text)
 		doctor_do(d, "ip -brief link");
 	} else if (!(strtoul(flags, NULL, 16) & IFF_UP)) {
 		doctor_add(d, DOCTOR_WRONG, "interface %s is down", name);
-		doctor_do(d, "ip link set %s up", SHELL_QUOTE(name));
+		doctor_do(d, "ip link set %s up", TEXT_QUOTE(name));
 	} else {
 		doctor_add(d, DOCTOR_OK, "interface %s is up", name);
 	}
@@ -212,14 +212,14 @@ static void exception_check(struct doctor *d, const char *name)
 		doctor_do(d,
 			"ip link set dev %s alias %s # and name another one in its "
 			"dataplane.ports",
-			SHELL_QUOTE(name), SHELL_QUOTE(mark));
+			TEXT_QUOTE(name), TEXT_QUOTE(mark));
 	}
 	if (runs && strcasecmp(has, made) != 0) {
 		doctor_add(d, DOCTOR_WRONG,
 			"exception interface %s has the MAC address %s, and the data plane gave it "
 			"%s: TCP and ping reach nobody",
 			name, has, made);
-		doctor_do(d, "ip link set dev %s address %s", SHELL_QUOTE(name), made);
+		doctor_do(d, "ip link set dev %s address %s", TEXT_QUOTE(name), made);
 	} else {
 		doctor_add(d, DOCTOR_OK, "exception interface %s is there%s", name,
 			runs ? ", with its MAC address" : "");
@@ -389,7 +389,7 @@ static void queues_check(struct doctor *d, const char *name)
 		"%s: receive queues: %u, workers: %u%s", name, queues, workers,
 		workers > queues ? "" : "; the kernel receives the queries on the other queues");
 	doctor_do(d, "ethtool -L %s combined %u # or dataplane.worker_lcores: [auto]",
-		SHELL_QUOTE(name), workers);
+		TEXT_QUOTE(name), workers);
 }
 
 static void foreign_check(struct doctor *d, const char *name)
@@ -408,7 +408,7 @@ static void foreign_check(struct doctor *d, const char *name)
 	} else if (program.attached == XDP_FOREIGN) {
 		doctor_add(d, DOCTOR_WRONG, "%s has an XDP program of another owner: %s", name,
 			program.name);
-		doctor_do(d, "ip link set dev %s xdp off", SHELL_QUOTE(name));
+		doctor_do(d, "ip link set dev %s xdp off", TEXT_QUOTE(name));
 	} else {
 		doctor_add(d, DOCTOR_OK, "%s has no XDP program of another owner", name);
 	}

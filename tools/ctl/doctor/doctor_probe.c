@@ -127,7 +127,7 @@ static void row_report(struct doctor *d, const struct json_node *rows, const str
 		why = json_text(json_get(row, "https"), "error");
 	if (is_state(row, "drained")) {
 		doctor_add(d, DOCTOR_WARNING, "%s (%s) is drained by an operator", name, set);
-		doctor_do(d, "weirctl upstream undrain %s", SHELL_QUOTE(name));
+		doctor_do(d, "weirctl upstream undrain %s", TEXT_QUOTE(name));
 		return;
 	}
 	bool is_down = is_state(row, "down") || is_state(row, "no address");
@@ -145,7 +145,7 @@ static void row_report(struct doctor *d, const struct json_node *rows, const str
 		"%s (%s) %s%s%s", name, set,
 		answers < 0 ? "did not answer the last queries" : "does not answer",
 		*why ? ": " : "", why);
-	doctor_do(d, "weirctl upstream test %s", SHELL_QUOTE(name));
+	doctor_do(d, "weirctl upstream test %s", TEXT_QUOTE(name));
 }
 
 static void upstreams_of_control(struct doctor *d)
@@ -332,7 +332,7 @@ static void list_report(struct doctor *d, const char *name, const struct doctor_
 	} else {
 		url_shown(p->url, shown, sizeof(shown));
 		doctor_add(d, DOCTOR_WARNING, "list \"%s\" cannot be fetched: %s", name, p->text);
-		doctor_do(d, "curl -sSI %s", SHELL_QUOTE(shown));
+		doctor_do(d, "curl -sSI %s", TEXT_QUOTE(shown));
 	}
 }
 
@@ -475,7 +475,7 @@ static void check_clickhouse(struct doctor *d)
 			doctor_add(d, DOCTOR_OK, "%s answers", shown);
 		} else {
 			doctor_add(d, DOCTOR_WARNING, "%s: %s", shown, probe[i].text);
-			doctor_do(d, "curl -sS %s", SHELL_QUOTE(shown));
+			doctor_do(d, "curl -sS %s", TEXT_QUOTE(shown));
 		}
 	}
 }

@@ -3,12 +3,12 @@
 #include "say.h"
 
 #include "figure.h"
-#include "shell_quote.h"
 #include "terminal/term_names.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/text.h>
 
 enum { KEY_MAX = 48, TEXT_MAX = 4400 };
 
@@ -37,7 +37,7 @@ static void value_print(const struct json_node *n, const char *key, char form)
 		break;
 	case 'q':
 		term_text(json_text(n, key), out, sizeof(out));
-		fputs(SHELL_QUOTE(out), stdout);
+		fputs(TEXT_QUOTE(out), stdout);
 		break;
 	default:
 		fputs(term_text(json_text(n, key), out, sizeof(out)), stdout);

@@ -4,7 +4,7 @@
 // Prints sentences with values of a JSON object on stdout. In the text these stand for a key's
 // value:
 //   {key}    a text, escaped for the terminal (term_text.h)
-//   {key:q}  the same as one word of a shell, for a command that is proposed (shell_quote.h)
+//   {key:q}  the same as one word of a shell, for a command that is proposed (text.h)
 //   {key:d}  a domain name, for a person (term_names.h); not in a command that is proposed
 //   {key:u}  1234567       {key:n}  1,234,567      {key:b}  bytes, "64.0 MiB"
 //   {key:t}  milliseconds as "3 d 4 h"             {key:s}  seconds as "3 d 4 h"
