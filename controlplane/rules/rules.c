@@ -61,8 +61,11 @@ struct rules {
 	struct event *lag_timer;
 	struct again lag_again; // when the image is published again
 	bool is_refused;        // a new image, while two older ones waited for workers
+	uint64_t build_again_ms, build_wait_ms; // after one that failed; 0: it did not
+	bool build_again_force;
 	const struct config *config;
-	char image_path[PATH_MAX], previous_path[PATH_MAX], state_path[PATH_MAX];
+	char image_path[PATH_MAX], previous_path[PATH_MAX], leaving_path[PATH_MAX];
+	char state_path[PATH_MAX];
 
 	struct rules_job *job; // NULL: nothing runs
 	bool job_waits;        // READY, for room in the resolver loop's mailbox
@@ -213,7 +216,7 @@ static void start_close(struct rules *r)
 		event_free(r->start.check);
 }
 
-enum { AGAIN_MS = 10 };
+enum { AGAIN_MS = 10, BUILD_AGAIN_MS = 60000, BUILD_AGAIN_MAX_MS = 3600000 };
 
 // Jobs: one at a time, and one that waits for it.
 
@@ -236,6 +239,7 @@ static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 	j->kept_bytes = r->status.kept_bytes;
 	j->image_path = r->image_path;
 	j->previous_path = r->previous_path;
+	j->leaving_path = r->leaving_path;
 	if (r->arena.base) {
 		j->has_current = true;
 		j->current = r->arena.base;
@@ -322,15 +326,32 @@ static void waiters_call(struct rules *r, struct rules_waiters *w)
 	}
 }
 
+// Nothing else may ask for it again: its lists are fetched, and unchanged from then on.
+static void build_failed(struct rules *r, bool force)
+{
+	const uint64_t twice_ms = 2 * r->build_wait_ms;
+	r->build_wait_ms = !twice_ms                       ? BUILD_AGAIN_MS
+			   : twice_ms < BUILD_AGAIN_MAX_MS ? twice_ms
+							   : BUILD_AGAIN_MAX_MS;
+	r->build_again_ms = clock_mono_ms() + r->build_wait_ms;
+	r->build_again_force |= force;
+}
+
 static void finish_job(struct rules *r)
 {
 	struct rules_job *j = r->job;
 	rules_job_settle(j);
 	rules_note_outcome(r, j);
+	if (j->outcome != RULES_FAILED && (!j->again || j->rebuilt)) {
+		r->build_again_ms = r->build_wait_ms = 0;
+		r->build_again_force = false;
+	}
 	if (j->outcome == RULES_PUBLISHED)
 		r->is_refused = false;
 	else if (j->busy && !j->again && !j->rollback)
 		r->is_refused = true;
+	else if (j->outcome == RULES_FAILED && !j->again && !j->rollback)
+		build_failed(r, j->force);
 	r->job = NULL;
 	rules_job_free(j);
 	waiters_call(r, &r->waiting);
@@ -635,7 +656,9 @@ enum { LAG_CHECK_MS = 500, AGAIN_OLD_MAX = 2 };
 // What starts a build: a reload by hand, a configuration that was read again, fetched lists. A rule
 // image that the data plane does not activate is published again, under a new generation: the file
 // of the region may be damaged or gone, and a data plane that starts then blocks nothing. A new
-// image that was refused because older ones wait for workers is built again when there is room.
+// image that was refused because older ones wait for workers is built again when there is room, and
+// one that failed otherwise (no memory, a full disk) a minute later, then after twice the time each
+// time up to an hour.
 
 static int build_for(struct rules *r, bool force, bool urgent, rules_done done, void *arg)
 {
@@ -643,7 +666,10 @@ static int build_for(struct rules *r, bool force, bool urgent, rules_done done, 
 	if (done && waiters_full(r))
 		return -EAGAIN;
 	waiters_add(&w, done, arg);
-	return job_request(r, force, urgent, &w);
+	int err = job_request(r, force, urgent, &w);
+	if (err)
+		build_failed(r, force);
+	return err;
 }
 
 // A round of fetching is over.
@@ -663,6 +689,7 @@ static void on_fetched(void *arg)
 	if (!r->kept.held && (f.by_hand || f.changed)) {
 		int err = job_request(r, f.force, false, callers);
 		if (err) {
+			build_failed(r, f.force);
 			r->status.outcome = RULES_FAILED;
 			snprintf(r->status.error, sizeof(r->status.error), "cannot build: %s",
 				strerror(-err));
@@ -746,12 +773,15 @@ static void lag_check(struct rules *r, const struct publish_status *p)
 	publish_again(r);
 }
 
-// Nothing else would build it: its lists are fetched, and unchanged from then on.
-static void build_refused(struct rules *r, const struct publish_status *p)
+static void build_again(struct rules *r, const struct publish_status *p)
 {
-	if (!r->is_refused || r->kept.held || p->retired_waiting >= AGAIN_OLD_MAX)
+	const bool is_due = r->build_again_ms && clock_mono_ms() >= r->build_again_ms;
+	const bool has_room = r->is_refused && p->retired_waiting < AGAIN_OLD_MAX;
+	if ((!is_due && !has_room) || r->kept.held)
 		return;
-	r->is_refused = build_for(r, false, false, NULL, NULL) < 0;
+	r->is_refused = false;
+	r->build_again_ms = 0;
+	(void)!build_for(r, r->build_again_force, false, NULL, NULL);
 }
 
 static void on_lag_timer(evutil_socket_t, short, void *arg)
@@ -762,7 +792,7 @@ static void on_lag_timer(evutil_socket_t, short, void *arg)
 	if (!r->job && r->arena.base && !r->start.waiting)
 		lag_check(r, &p);
 	if (!r->job)
-		build_refused(r, &p);
+		build_again(r, &p);
 	lag_watch(r);
 }
 
@@ -792,6 +822,7 @@ static void load_last(struct rules *r, struct rules_sources *sources)
 	}
 	if (rules_job_load(j) == 0) {
 		rules_job_publish(j);
+		rules_job_settle(j);
 		rules_note_outcome(r, j);
 	}
 	rules_job_free(j);
@@ -801,6 +832,7 @@ static void make_paths(struct rules *r, const char *folder)
 {
 	snprintf(r->image_path, sizeof(r->image_path), "%s/rules.img", folder);
 	snprintf(r->previous_path, sizeof(r->previous_path), "%s/rules.img.1", folder);
+	snprintf(r->leaving_path, sizeof(r->leaving_path), "%s/rules.img.1.tmp", folder);
 	snprintf(r->state_path, sizeof(r->state_path), "%s/rules.state", folder);
 	// If it cannot be made, the first write says so.
 	(void)!mkdir(folder, 0750);

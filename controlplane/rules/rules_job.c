@@ -197,19 +197,28 @@ static bool file_has_image(const char *path, const struct rule_image_head *curre
 	return is;
 }
 
-// The file of the current image, which is about to be replaced, becomes the previous one, unless it
-// has another image: one that was stored and not published is no rollback target.
-static void previous_store(
-	const char *image, const char *previous, const struct rule_image_head *current)
+// The image in force keeps a name while another one is on its way. False: its file has an image
+// that was not published.
+static bool leaving_store(const struct rules_job *j)
 {
-	char second[PATH_MAX + 8];
-	if (!file_has_image(image, current))
-		return;
-	snprintf(second, sizeof(second), "%s.tmp", previous);
-	(void)unlink(second);
-	if ((link(image, second) || rename(second, previous)) && errno != ENOENT)
-		log_warning("rules: previous image %s not kept for a rollback: %s", image,
+	if (file_has_image(j->leaving_path, j->current)) // since a build that was not published
+		return true;
+	(void)unlink(j->leaving_path);
+	if (!file_has_image(j->image_path, j->current))
+		return false;
+	if (link(j->image_path, j->leaving_path) == 0)
+		return true;
+	log_warning("rules: image %s not kept for a rollback: %s", j->image_path, strerror(errno));
+	return false;
+}
+
+static void previous_store(const struct rules_job *j)
+{
+	if (rename(j->leaving_path, j->previous_path))
+		log_warning("rules: image %s not kept for a rollback: %s", j->leaving_path,
 			strerror(errno));
+	else
+		(void)unlink(j->leaving_path); // rename does nothing for two names of one file
 }
 
 // Both change names. -errno.
@@ -361,6 +370,7 @@ static int load_previous(struct rules_job *j)
 	if (!err)
 		err = images_swap(j->image_path, j->previous_path);
 	j->swapped = err == 0;
+	j->replaces = j->has_current && file_has_image(j->leaving_path, j->current);
 	if (err && !j->error[0])
 		fail(j, "cannot swap the stored images: %s", strerror(-err));
 	return err;
@@ -373,17 +383,22 @@ static void lists_keep(struct rules_job *j, uint64_t image_size)
 
 // Not if a forced build of unchanged sources replaces the file by an equal one, which would be no
 // rollback target.
-static void previous_keep(const struct rules_job *j)
+static void leaving_keep(struct rules_job *j)
 {
 	const struct rule_image_head *h = j->arena.base;
 	if (j->has_current && h->input_hash != j->current_input_hash)
-		previous_store(j->image_path, j->previous_path, j->current);
+		j->replaces = leaving_store(j);
 }
 
 void rules_job_settle(struct rules_job *j)
 {
-	if (j->swapped && j->outcome != RULES_PUBLISHED)
+	bool published = j->outcome == RULES_PUBLISHED;
+	if (j->swapped && !published)
 		(void)!images_swap(j->image_path, j->previous_path);
+	if (j->replaces && published)
+		previous_store(j);
+	else if (published)
+		(void)unlink(j->leaving_path); // it decides like this one
 }
 
 static const uint8_t *counts_end(const struct rule_image_head *h)
@@ -410,8 +425,11 @@ static bool same_result(const void *image, const void *other)
 static int built_store(struct rules_job *j)
 {
 	char why[RULE_STORE_WHY_MAX];
-	previous_keep(j);
+	leaving_keep(j);
 	int err = file_write(j->image_path, j->arena.base, j->arena.size, why);
+	// There may be room for two images alone: the one in force is the previous one then.
+	if (err == -ENOSPC && j->replaces && unlink(j->previous_path) == 0)
+		err = file_write(j->image_path, j->arena.base, j->arena.size, why);
 	if (err && j->has_current) {
 		fail(j, "%s", why);
 		return err;
@@ -487,6 +505,9 @@ static int load_again(struct rules_job *j)
 		j->force = j->rebuilt = true;
 		return make_image(j);
 	}
+	// One that could not be published when it was stored is another than the one in force.
+	j->replaces = file_has_image(j->leaving_path, j->current)
+		      && !file_has_image(j->leaving_path, j->arena.base);
 	return make_answer_policy(j);
 }
 
@@ -534,6 +555,9 @@ int rules_job_load(struct rules_job *j)
 		return err;
 	}
 	j->from_disk = true;
+	// The last run stored it over the one that was in force, and ended before it published it.
+	j->replaces = access(j->leaving_path, R_OK) == 0
+		      && !file_has_image(j->leaving_path, j->arena.base);
 	err = make_answer_policy(j);
 	if (err)
 		log_warning("rule image: %s", j->error);

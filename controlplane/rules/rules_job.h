@@ -79,6 +79,7 @@ struct rules_job {
 	struct rules_answer_policy policy;
 	const struct answer_policy *policy_before; // the current image's
 	const char *image_path, *previous_path;    // outlive the job
+	const char *leaving_path; // the image in force, while another one is on its way
 	bool force, from_disk;
 	bool paced;              // pauses while it builds
 	struct pace pace;        // any thread may set its `hurry`
@@ -106,6 +107,7 @@ struct rules_job {
 	uint64_t peak_bytes, build_ms, rested_ms;
 	uint64_t kept_bytes; // copies of lists (list_files.h); starts with the present ones
 	bool swapped;        // the files, for a rollback
+	bool replaces;       // an image whose file becomes the previous one once this is published
 	bool rebuilt; // the stored image is gone: built from the sources, though one may be held
 	bool same;    // other sources, the same image: `input_hash` is theirs
 	uint64_t input_hash;
@@ -121,7 +123,7 @@ void rules_job_start(struct rules_job *j);
 // use.
 ATTR_MUST_CHECK int rules_job_load(struct rules_job *j);
 
-// After DONE: a rollback that was not published gives the files back their names.
+// After DONE: files get the names that they have from now on, which depends on what was published.
 void rules_job_settle(struct rules_job *j);
 
 // On the resolver loop, or before it runs: READY to DONE, perhaps later, once L0 is checked by the

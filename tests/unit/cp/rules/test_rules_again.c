@@ -3,6 +3,7 @@
 // A data plane that does not activate the rule image has it published again.
 
 #include "rules_rig.h"
+#include "tests/unit/clock_shift.h"
 
 static struct rings_dp_page page; // of its only worker
 static _Atomic bool has_rings;
@@ -95,6 +96,12 @@ TEST_WITH(test_without_a_stored_image_it_is_built, make_env, remove_env)
 	end();
 }
 
+static void call_rollback(void *)
+{
+	if (rules_rollback(env.rules, on_done, NULL))
+		abort();
+}
+
 // One that was stored and could not be published is no failure once it is in force.
 TEST_WITH(test_a_stored_image_settles_the_last_reload, make_env, remove_env)
 {
@@ -113,6 +120,11 @@ TEST_WITH(test_a_stored_image_settles_the_last_reload, make_env, remove_env)
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_string_equal(env.last.error, "");
 	assert_in_range(images_set, 1, 2);
+	// The one that was in force is the way back.
+	atomic_store(&page.activated_rules, generation());
+	(void)after_beat();
+	on_service(call_rollback, NULL, 1);
+	assert_true(blocked("ads.example") && !blocked("second.example"));
 	end();
 }
 
@@ -139,10 +151,24 @@ TEST_WITH(test_a_refused_image_is_built_again, make_env, remove_env)
 	end();
 }
 
-static void call_rollback(void *)
+// A build that failed is tried again by itself: the next fetch of its lists may find them
+// unchanged.
+TEST_WITH(test_a_failed_build_is_built_again, make_env, remove_env)
 {
-	if (rules_rollback(env.rules, on_done, NULL))
-		abort();
+	const char *in_the_way = text_from("%s/rules.img.tmp", env.state);
+	write_list(0, "ads.example\n");
+	run_rules();
+	reload(1, false);
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	write_list(0, "second.example\n");
+	RELOAD(1, false, RULES_FAILED);
+	clock_ahead_by_ms(61000);
+	WAIT_FOR((rules_status(env.rules, &env.last), env.last.failed) == 2);
+	clock_ahead_by_ms(61000);
+	STAYS_SO(!blocked("second.example"), 1200); // after twice the time now
+	assert_int_equal(rmdir(in_the_way), 0);
+	clock_ahead_by_ms(60000);
+	WAIT_FOR(blocked("second.example"));
 }
 
 TEST_WITH(test_a_held_image_is_that_one_again, make_env, remove_env)

@@ -129,6 +129,73 @@ TEST_WITH(test_only_what_was_current_is_a_way_back, make_env, remove_env)
 	assert_true(blocked("first.example"));
 }
 
+// A build that cannot be stored takes no image's place: the image in force is no way back from it.
+TEST_WITH(test_a_failed_build_keeps_the_way_back, make_env, remove_env)
+{
+	open_with_two();
+	const char *in_the_way = text_from("%s/rules.img.tmp", env.state);
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	write_list(0, "third.example\n");
+	RELOAD(1, false, RULES_FAILED);
+	assert_true(blocked("second.example"));
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("first.example"));
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_true(blocked("second.example"));
+	// Once it can be stored, the one before it is the way back.
+	assert_int_equal(rmdir(in_the_way), 0);
+	RELOAD(1, false, RULES_PUBLISHED);
+	assert_true(blocked("third.example"));
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_true(blocked("second.example"));
+}
+
+// Nor does it take the way back from a forced build of what is in force, or a restart after that.
+TEST_WITH(test_a_failed_build_and_a_forced_one, make_env, remove_env)
+{
+	open_with_two();
+	const char *in_the_way = text_from("%s/rules.img.tmp", env.state);
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	write_list(0, "third.example\n");
+	RELOAD(1, false, RULES_FAILED);
+	assert_int_equal(rmdir(in_the_way), 0);
+	write_list(0, "second.example\n");
+	RELOAD(1, false, RULES_UNCHANGED);
+	RELOAD(1, true, RULES_PUBLISHED);
+	close_rules();
+	run_rules();
+	assert_int_equal(hold(CALL_CONFIGURE, 0), 0);
+	assert_true(blocked("second.example"));
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_true(blocked("first.example"));
+}
+
+// Nor does one that a process stored and did not live to publish: the next one publishes it.
+TEST_WITH(test_an_end_before_the_image_is_published, make_env, remove_env)
+{
+	open_with_two();
+	char *image = strdup(text_from("%s/rules.img", env.state));
+	char *leaving = strdup(text_from("%s/rules.img.1.tmp", env.state));
+	char *third = strdup(text_from("%s/third", env.state));
+	write_list(0, "third.example\n");
+	RELOAD(1, false, RULES_PUBLISHED);
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0); // "second" is in force
+	close_rules();
+	// As a build of "third" leaves them, with "first" for a rollback.
+	assert_int_equal(rename(text_from("%s/rules.img.1", env.state), third), 0);
+	assert_int_equal(rename(image, leaving), 0);
+	assert_int_equal(rename(third, image), 0);
+	run_rules();
+	assert_int_equal(hold(CALL_CONFIGURE, 0), 0);
+	assert_true(blocked("third.example"));
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_true(blocked("second.example"));
+	free(image);
+	free(leaving);
+	free(third);
+}
+
 TEST_WITH(test_a_damaged_previous_image_changes_nothing, make_env, remove_env)
 {
 	open_with_two();
