@@ -474,11 +474,19 @@ static void report(struct housekeep *h, uint64_t now_ms)
 	activate_check(&h->activate);
 }
 
+static void bells_taken(struct housekeep *h)
+{
+	for (unsigned i = 0; i < h->worker_count; i++)
+		atomic_fetch_add_explicit(&h->workers[i]->bells_taken, 1, memory_order_release);
+}
+
 static void watch_control(struct housekeep *h, uint64_t now_ms)
 {
 	enum link_event event = link_poll(&h->link, now_ms);
-	if (event == LINK_CAME_UP)
+	if (event == LINK_CAME_UP) {
+		bells_taken(h);
 		worker_rings_link(h->worker_rings, &h->activate.src.paths);
+	}
 	worker_rings_look(h->worker_rings, &h->activate.src.paths, now_ms);
 	if (event != LINK_NOTHING)
 		activate_link(&h->activate, event == LINK_CAME_UP);

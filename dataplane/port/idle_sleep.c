@@ -218,15 +218,22 @@ static void empty_eventfd(int fd)
 	(void)!read(fd, &rung, sizeof(rung));
 }
 
-// Handles poll's result for each descriptor.
-static void look_at(struct idle_sleep *d)
+// A bell that takes the place of this one while it is looked at is tried as well.
+static void look_at_bell(struct idle_sleep *d, const struct worker *w)
 {
-	if (d->fd[0].revents && !bell_clear(d->fd[0].fd)) {
-		log_warning("worker: the control plane closed its wake-up socket; the worker polls "
-			    "on a timer");
-		d->fd[0].fd = -1;
-		d->ports_ring = false;
-	}
+	const uint32_t taken = atomic_load_explicit(&w->bells_taken, memory_order_acquire);
+	if (!d->fd[0].revents || bell_clear(d->fd[0].fd))
+		return;
+	log_warning("worker: the control plane closed its wake-up socket; the worker polls on a "
+		    "timer");
+	d->fd[0].fd = -1;
+	d->bells_taken = taken;
+}
+
+// Handles poll's result for each descriptor.
+static void look_at(struct idle_sleep *d, const struct worker *w)
+{
+	look_at_bell(d, w);
 	for (unsigned i = 1; i < d->fd_count; i++) {
 		short got = d->fd[i].revents;
 		if (got & (POLLERR | POLLHUP | POLLNVAL)) {
@@ -247,19 +254,26 @@ static void look_at(struct idle_sleep *d)
 		arm(d, false);
 }
 
+// Whatever comes ends a sleep.
+static bool everything_rings(const struct idle_sleep *d)
+{
+	return d->ports_ring && d->fd[0].fd >= 0 && d->fruitless < IDLE_SLEEP_FRUITLESS;
+}
+
 // Sleeps by time only: waits for the bell, and not for ports that reported frames without having
 // any.
 static void sleep_fds(struct idle_sleep *d, struct worker *w, long us)
 {
-	bool fruitless = d->fruitless >= IDLE_SLEEP_FRUITLESS;
+	const bool fruitless = d->fruitless >= IDLE_SLEEP_FRUITLESS;
+	const bool rings = everything_rings(d);
 	const struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 	for (unsigned i = 0; i < d->fd_count; i++)
 		d->fd[i].revents = 0;
 	d->port_woke = false;
 	int n = ppoll(d->fd, fruitless ? 1 : d->fd_count, &t, NULL);
 	if (n > 0)
-		look_at(d);
-	d->timed_out = n == 0 && d->ports_ring && !fruitless;
+		look_at(d, w);
+	d->timed_out = n == 0 && rings;
 	// A signal that ends it early does no harm.
 	stats_add(&w->stats->counter[n > 0 ? COUNTER_sleeps_woken : COUNTER_sleeps_timed], 1);
 	if (d->port_woke)
@@ -302,9 +316,19 @@ static void sleep_offline(struct idle_sleep *d, struct worker *w, long us)
 	stats_add(&w->stats->counter[COUNTER_sleep_us], clock_mono_us() - began);
 }
 
+// The link has brought other bells since this one fell silent.
+static void bell_again(struct idle_sleep *d, const struct worker *w)
+{
+	if (w->bell > 0
+		&& atomic_load_explicit(&w->bells_taken, memory_order_acquire) != d->bells_taken)
+		d->fd[0].fd = w->bell;
+}
+
 bool idle_sleep_turn(struct idle_sleep *d, struct worker *w)
 {
-	bool ring = d->ports_ring && d->fruitless < IDLE_SLEEP_FRUITLESS;
+	if (unlikely_(d->fd[0].fd < 0))
+		bell_again(d, w);
+	bool ring = everything_rings(d);
 	unsigned spins = ring ? IDLE_SLEEP_SPINS_BELL : IDLE_SLEEP_SPINS;
 	d->timed_out = false;
 	if (d->idle_turns < spins) {

@@ -15,9 +15,10 @@
 // Nothing is lost on the way into a sleep: an armed queue and the answer ring are polled once
 // more, a level-triggered descriptor needs no arming. A descriptor that reports an error, or that
 // is readable while its port receives nothing (IDLE_SLEEP_FRUITLESS times in a row), is not waited
-// on: time does it then. So it is for good where interrupts do not arrive, as with some emulated
-// NICs: where IDLE_SLEEP_MISSED sleeps in a row lasted until the backstop and frames were waiting
-// at their end. One per worker, its lcore's alone.
+// on: time does it then; for the bell, until the link brings another one. So it is for good where
+// interrupts do not arrive, as with some emulated NICs: where IDLE_SLEEP_MISSED sleeps in a row
+// lasted until the backstop and frames were waiting at their end. One per worker, its lcore's
+// alone.
 
 #include "state/worker.h"
 
@@ -85,6 +86,7 @@ struct idle_sleep_queue {
 struct idle_sleep {
 	struct pollfd fd[IDLE_SLEEP_FDS_MAX]; // [0]: the worker's bell, or -1; then queues
 	struct idle_sleep_queue queue[IDLE_SLEEP_FDS_MAX];
+	uint32_t bells_taken; // the worker's, when its bell could be rung no more
 	unsigned fd_count;
 	bool ports_ring; // every queue has a descriptor
 	bool armed;

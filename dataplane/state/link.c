@@ -129,6 +129,19 @@ static ssize_t read_welcome(int fd, struct greeting *g)
 	return n;
 }
 
+static bool socket_says(int fd, int option, int value)
+{
+	int found = -1;
+	socklen_t len = sizeof(found);
+	return getsockopt(fd, SOL_SOCKET, option, &found, &len) == 0 && found == value;
+}
+
+// A stream socket between processes of this machine, which bell_open makes.
+static bool bell_end_is(int fd)
+{
+	return socket_says(fd, SO_DOMAIN, AF_UNIX) && socket_says(fd, SO_TYPE, SOCK_STREAM);
+}
+
 // A welcome for more workers or resolvers than there are numbers for, or of another kind, is
 // nonsense.
 static bool are_bells(const struct link_client *l, const struct greeting *g)
@@ -137,8 +150,8 @@ static bool are_bells(const struct link_client *l, const struct greeting *g)
 	const unsigned ends = LINK_BELL_ENDS * l->workers;
 	bool fit = w->workers == l->workers && w->resolvers > 0 && w->resolvers <= SHM_RESOLVERS_MAX
 		   && g->count == ends + w->resolvers;
-	for (unsigned i = ends; fit && i < g->count; i++)
-		fit = gong_is(g->fds[i]);
+	for (unsigned i = 0; fit && i < g->count; i++)
+		fit = i < ends ? bell_end_is(g->fds[i]) : gong_is(g->fds[i]);
 	return fit;
 }
 

@@ -149,6 +149,7 @@ struct worker {
 	_Atomic uint32_t control_alive;               // 1: someone drains the miss ring
 	_Atomic uint32_t hold; // 1: its first tables are on their way, no frame is read
 	_Atomic uint32_t stop;
+	_Atomic uint32_t bells_taken;  // raised after other sockets have taken the bells' numbers
 	_Atomic uint64_t suspended_ms; // clock_suspended_ms
 
 	// Written here, read by the main lcore.

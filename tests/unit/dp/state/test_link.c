@@ -153,14 +153,14 @@ static unsigned open_files(void)
 	return n;
 }
 
-// Too few, too many, or a file that is no gong, at which a worker could wait: no link, and nothing
-// stays.
+// Too few, too many, a file that is no gong, at which a worker could wait, or no bell: no link, and
+// nothing stays.
 TEST_WITH(wrong_bells_end_the_connection, setup, teardown)
 {
 	const unsigned before = open_files();
 	int fds[LINK_BELLS_MAX], ends[2];
 	listen_here();
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		struct link_welcome w = sound(0);
 		unsigned n = welcome_bells(&w, fds);
 		assert_int_equal(pipe(ends), 0);
@@ -170,6 +170,8 @@ TEST_WITH(wrong_bells_end_the_connection, setup, teardown)
 			fds[n++] = ends[0];
 		else if (i == 2)
 			assert_int_equal(dup2(ends[1], fds[n - 1]), fds[n - 1]);
+		else if (i == 3)
+			assert_int_equal(dup2(ends[0], fds[BELL_HEARS]), fds[BELL_HEARS]);
 		else
 			w.workers++;
 		assert_int_equal(link_poll(&client, 1000 + 1000 * i), LINK_NOTHING);
