@@ -84,6 +84,7 @@ struct publisher {
 	uint64_t l0_generation;
 	bool l0_fresh;
 	bool l0_stays; // L0 stays though the data plane may not see it: there is no other room
+	uint64_t l0_seen_by;    // the last run of the data plane of which a worker has activated L0
 	_Atomic uint8_t *marks; // shared by this process' readers
 	struct reader_place {
 		alignas(CACHE_LINE) _Atomic uint64_t seen;
@@ -1122,6 +1123,7 @@ void publish_l0(struct publisher *p)
 // sound, the data plane refuses it, and logs why. Called with the lock held.
 static void publish_l0_look(struct publisher *p)
 {
+	const bool is_seen = p->l0_seen_by == p->epoch[0].attached; // whatever it says now
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 	struct region r = {0};
 
@@ -1134,7 +1136,8 @@ static void publish_l0_look(struct publisher *p)
 		rc = -EPROTO;
 	}
 	region_unmap(&r);
-	if (rc == 0 && p->l0.where == SHM_IN_HUGE && !p->l0_stays && publisher_huge_apart(p, why))
+	if (rc == 0 && p->l0.where == SHM_IN_HUGE && !p->l0_stays && !is_seen
+		&& publisher_huge_apart(p, why))
 		rc = -ENOENT;
 	if (rc == -ENOENT || rc == -EPROTO)
 		region_gone_end(why);
@@ -1513,7 +1516,11 @@ static void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms)
 			  < p->policy_mapped;
 		hops |= atomic_load_explicit(&rings->activated_hops, memory_order_relaxed)
 			< p->hops_generation;
-		l0 |= atomic_load_explicit(&rings->activated_l0, memory_order_relaxed) < newest_l0;
+		const uint64_t has_l0 =
+			atomic_load_explicit(&rings->activated_l0, memory_order_relaxed);
+		l0 |= has_l0 < newest_l0;
+		if (newest_l0 > 0 && has_l0 == newest_l0)
+			p->l0_seen_by = p->epoch[0].attached;
 	}
 	lag_count(&p->l0_lag, l0, now_ms);
 	lag_count(&p->rules_lag, rules, now_ms);

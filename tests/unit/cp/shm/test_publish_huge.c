@@ -62,16 +62,17 @@ static int publish_image(void)
 	return publish_rules_publish(p, r);
 }
 
+static struct rings_dp_page page; // the worker's
+
 // How a child ends that beats for a minute beside a worker that activates nothing.
-static int ends_within_a_minute(void)
+static int ends_within_a_minute(uint64_t run)
 {
-	static struct rings_dp_page page;
 	const struct rings_dp_page *pages[1] = {&page};
 	int status = 0;
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		publisher_rings(p, 0, 0xd0, pages, 1);
+		publisher_rings(p, 0, run, pages, 1);
 		for (uint64_t ms = 100000; ms < 160000; ms += 100)
 			publisher_heartbeat(p, ms);
 		_exit(0);
@@ -95,12 +96,17 @@ static enum shm_where l0_where(void)
 	return s.l0_where;
 }
 
+static _Atomic uint64_t *huge_of_reader(void)
+{
+	struct reader_page *r = region_data(&reader);
+	return &r->huge;
+}
+
 // A data plane that sees no hugetlbfs, or another one, gets what it can read: the rules at once,
 // the cache by the next life, which copies what it holds.
 TEST_WITH(test_a_data_plane_that_sees_no_huge_pages, setup, teardown)
 {
-	struct reader_page *page = region_data(&reader);
-	_Atomic uint64_t *huge = &page->huge;
+	_Atomic uint64_t *huge = huge_of_reader();
 	const uint64_t here = shm_huge_place(&paths);
 	publish_l0(p);
 	assert_int_equal(l0_where(), SHM_IN_HUGE); // it has not said anything
@@ -108,7 +114,7 @@ TEST_WITH(test_a_data_plane_that_sees_no_huge_pages, setup, teardown)
 	atomic_store(huge, here);
 	assert_int_equal(rules_where(), SHM_IN_HUGE);
 	assert_false(publisher_huge_apart(p, why));
-	assert_int_equal(ends_within_a_minute(), 0);
+	assert_int_equal(ends_within_a_minute(0xd0), 0);
 
 	const uint64_t others[] = {SHM_HUGE_NONE, here + 1};
 	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
@@ -116,7 +122,7 @@ TEST_WITH(test_a_data_plane_that_sees_no_huge_pages, setup, teardown)
 		assert_int_equal(rules_where(), SHM_IN_MEM);
 		assert_true(publisher_huge_apart(p, why));
 		assert_non_null(strstr(why, paths.huge));
-		assert_int_equal(ends_within_a_minute(), REGION_LOST_STATUS);
+		assert_int_equal(ends_within_a_minute(0xd0), REGION_LOST_STATUS);
 	}
 	publisher_close(p);
 	open_now();
@@ -125,7 +131,7 @@ TEST_WITH(test_a_data_plane_that_sees_no_huge_pages, setup, teardown)
 	assert_non_null(old);
 	assert_int_equal(old->where, SHM_IN_HUGE);
 	publish_l0(p);
-	assert_int_equal(ends_within_a_minute(), 0);
+	assert_int_equal(ends_within_a_minute(0xd0), 0);
 	// A life that knows begins there.
 	publisher_close(p);
 	open_now();
@@ -179,4 +185,19 @@ TEST_WITH(test_huge_pages_that_come_later, setup, teardown)
 	assert_int_equal(
 		atomic_load(&publisher_directory(p)->current[REGION_L0]), 2 << 1 | SHM_IN_HUGE);
 	assert_int_equal(access(text_from("%s/l0.1", paths.mem), F_OK), -1);
+}
+
+// One that has used the cache sees its file, whatever it says later. The next one may not.
+TEST_WITH(test_a_data_plane_that_used_the_cache, setup, teardown)
+{
+	const struct rings_dp_page *pages[1] = {&page};
+	publish_l0(p);
+	publisher_rings(p, 0, 0xd0, pages, 1);
+	atomic_store(
+		&page.activated_l0, atomic_load(&publisher_directory(p)->current[REGION_L0]) >> 1);
+	publisher_heartbeat(p, 1000);
+	atomic_store(&page.activated_l0, 0);
+	atomic_store(huge_of_reader(), SHM_HUGE_NONE);
+	assert_int_equal(ends_within_a_minute(0xd0), 0);
+	assert_int_equal(ends_within_a_minute(0xd1), REGION_LOST_STATUS);
 }
