@@ -28,12 +28,18 @@ int link_init(struct link_client *l, const char *run_dir, const int *bells, unsi
 	return 0;
 }
 
-void link_close(struct link_client *l)
+static void leave(struct link_client *l)
 {
 	if (l->fd >= 0)
-		close(l->fd);
+		closer_take(&l->closer, l->fd);
 	l->fd = -1;
 	l->up = false;
+}
+
+void link_close(struct link_client *l)
+{
+	leave(l);
+	closer_end(&l->closer);
 }
 
 // The one refusal that repeats each 100 ms is worth one line, not ten a second.
@@ -48,7 +54,7 @@ static void tell(struct link_client *l, int error, const char *what)
 static enum link_event drop(struct link_client *l, uint64_t now_ms)
 {
 	bool was_up = l->up;
-	link_close(l);
+	leave(l);
 	l->next_try_ms = now_ms + LINK_RETRY_MS;
 	return was_up ? LINK_WENT_DOWN : LINK_NOTHING;
 }
@@ -85,13 +91,13 @@ static void try_connect(struct link_client *l, uint64_t now_ms)
 	FAULT_POINT(link_hello_sent);
 	if (rc) {
 		tell(l, -rc, "hello");
-		link_close(l);
+		leave(l);
 	}
 }
 
 struct greeting { // a welcome and the descriptors that came with it
 	struct link_welcome welcome;
-	int fds[LINK_BELLS_MAX];
+	int fds[CLOSER_MESSAGE_MAX];
 	unsigned count;
 };
 
@@ -104,15 +110,14 @@ static void take_fds(struct greeting *g, struct msghdr *msg)
 		for (size_t i = 0; i < n; i++) {
 			int fd;
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (g->count < LINK_BELLS_MAX)
+			if (g->count < CLOSER_MESSAGE_MAX)
 				g->fds[g->count++] = fd;
-			else
-				close(fd);
 		}
 	}
 }
 
-// The length of the message, longer than the struct if it was; or -errno.
+// The length of the message, longer than the struct if it was; or -errno. There is room for all
+// descriptors: the kernel would close others in this thread.
 static ssize_t read_welcome(int fd, struct greeting *g)
 {
 	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(g->fds))];
@@ -155,14 +160,23 @@ static bool are_bells(const struct link_client *l, const struct greeting *g)
 	return fit;
 }
 
+// The old one has a second number meanwhile, or dup3 would close it.
+static int bell_replace(struct link_client *l, int fd, int bell)
+{
+	const int old = fcntl(bell, F_DUPFD_CLOEXEC, 0);
+	if (old < 0)
+		return -errno;
+	closer_take(&l->closer, old);
+	return dup3(fd, bell, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
 // One that rang before may not have been heard: each bell rings once.
-static int take_bells(const struct link_client *l, const struct greeting *g)
+static int take_bells(struct link_client *l, const struct greeting *g)
 {
 	const unsigned ends = LINK_BELL_ENDS * l->workers;
 	int rc = 0;
-	for (unsigned i = 0; i < g->count; i++)
-		if (dup3(g->fds[i], l->bells[i], O_CLOEXEC) < 0)
-			rc = -errno;
+	for (unsigned i = 0; rc == 0 && i < g->count; i++)
+		rc = bell_replace(l, g->fds[i], l->bells[i]);
 	for (unsigned i = 0; i < ends; i += LINK_BELL_ENDS) {
 		passed_files_refuse(l->bells[i + BELL_HEARS]);
 		bell_ring(l->bells[i + BELL_RINGS]);
@@ -203,7 +217,7 @@ static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 	}
 	int rc = n > 0 ? check_welcome(l, &g, n) : -EPIPE;
 	while (g.count > 0)
-		close(g.fds[--g.count]);
+		closer_take(&l->closer, g.fds[--g.count]);
 	if (rc)
 		return drop(l, now_ms);
 	l->up = true;
@@ -216,7 +230,8 @@ static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 static enum link_event watch(struct link_client *l, uint64_t now_ms)
 {
 	char byte;
-	ssize_t n = recv(l->fd, &byte, 1, 0);
+	// Left unread, as the kernel would close the message's descriptors in this thread.
+	ssize_t n = recv(l->fd, &byte, 1, MSG_PEEK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return LINK_NOTHING;
 	log_warning("link to the control plane is down: %s",
@@ -228,9 +243,10 @@ static enum link_event watch(struct link_client *l, uint64_t now_ms)
 
 enum link_event link_poll(struct link_client *l, uint64_t now_ms)
 {
+	const bool all_closed = closer_turn(&l->closer);
 	if (l->up)
 		return watch(l, now_ms);
-	if (l->fd < 0 && now_ms >= l->next_try_ms)
+	if (l->fd < 0 && all_closed && now_ms >= l->next_try_ms)
 		try_connect(l, now_ms);
 	return l->fd < 0 ? LINK_NOTHING : await_welcome(l, now_ms);
 }

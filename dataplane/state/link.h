@@ -5,11 +5,14 @@
 //
 // The control plane listens; this tries to connect each 100 ms. One hello, one welcome with all
 // bells, then silence: the open socket only serves to notice a hang-up at once. Any further byte,
-// a wrong welcome or none within a second ends the connection. Nothing here blocks. Main lcore
-// only; no DPDK.
+// a wrong welcome or none within a second ends the connection. Nothing here blocks: a closer has
+// whatever the control plane sent or could have sent, and the next try comes when all of it is
+// closed. Main lcore only; no DPDK.
 //
 // Bells take the numbers of descriptors that are there (dup3), so threads that use them notice
 // nothing: those of the last control plane go on until the next one's come.
+
+#include "closer.h"
 
 #include <stdbool.h>
 #include <weir/attr.h>
@@ -30,6 +33,7 @@ struct link_client {
 	uint64_t next_try_ms;
 	uint64_t deadline_ms; // when the welcome must be there
 	int told_error;       // last refusal that was logged, so that retries stay silent
+	struct closer closer;
 };
 
 // -ENAMETOOLONG when the socket's path does not fit an address.

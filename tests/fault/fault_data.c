@@ -183,7 +183,8 @@ static void greet(struct reign *r, struct plane *d)
 		.cp_incarnation = publisher_incarnation(r->p),
 		.workers = WORKERS,
 		.resolvers = r->box.writers};
-	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_NOTHING);
+	while (d->link.fd < 0) // until its closer is done
+		FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_NOTHING);
 	r->peer = accept(r->listener, NULL, NULL);
 	FAULT_CHECK(r->peer >= 0);
 	FAULT_CHECK(recv(r->peer, &hello, sizeof(hello), 0) == sizeof(hello));

@@ -10,11 +10,13 @@
 #include <weir/gong.h>
 #include <weir/shm_msg.h>
 
+enum { WELCOME_FILES_MAX = 253 }; // the kernel's
+
 // What it sends with so many descriptors; -1.
 static inline ssize_t welcome_pass(
 	int to, const void *bytes, size_t len, const int *fds, unsigned count)
 {
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * LINK_BELLS_MAX)] = {0};
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * WELCOME_FILES_MAX)] = {0};
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	if (count > 0) {

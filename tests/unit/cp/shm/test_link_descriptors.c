@@ -1,41 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A data plane that hands over descriptors whose last close takes long, with its hello or after it.
-// Each is a TCP socket with unsent bytes that its peer does not take: its close takes as long as
-// SO_LINGER says, or until the peer is gone. Helpers close them, and the resolvers go on.
+// Helpers close them, and the resolvers go on.
 
 #include "link_rig.h"
 #include "tests/unit/passed_files.h"
+#include "tests/unit/slow_files.h"
 
 #include <dirent.h>
-#include <netinet/in.h>
 
-enum { SLOW = 3, LINGER_S = 300, MESSAGES = 2 };
+enum { SLOW = 3, MESSAGES = 2 };
 
 static int listener = -1, far[MESSAGES][SLOW];
 static unsigned passed; // messages with such sockets
-
-static void slow_make(int *near, int *peer)
-{
-	static const char bytes[65536];
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	if (listener < 0) {
-		listener = socket(AF_INET, SOCK_STREAM, 0);
-		assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
-		assert_int_equal(listen(listener, SLOW), 0);
-	}
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
-	*near = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(*near, (struct sockaddr *)&at, sizeof(at)), 0);
-	*peer = accept(listener, NULL, NULL);
-	assert_true(*peer >= 0);
-	assert_int_equal(setsockopt(*near, SOL_SOCKET, SO_LINGER, &(struct linger){1, LINGER_S},
-				 sizeof(struct linger)),
-		0);
-	while (send(*near, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		continue;
-}
 
 static _Atomic bool held, released;
 static void hold(void *)
@@ -61,7 +38,7 @@ static void slow_pass(int to, const void *bytes, size_t len)
 {
 	int near[SLOW];
 	for (unsigned i = 0; i < SLOW; i++)
-		slow_make(&near[i], &far[passed][i]);
+		slow_file_make(&listener, &near[i], &far[passed][i]);
 	passed++;
 	assert_int_equal(passed_files_send(to, bytes, len, near, SLOW), 0);
 	for (unsigned i = 0; i < SLOW; i++)

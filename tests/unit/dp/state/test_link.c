@@ -5,11 +5,13 @@
 #include "dataplane/state/link.h"
 #include "tests/unit/dp/welcome_send.h"
 #include "tests/unit/passed_files.h"
+#include "tests/unit/slow_files.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/un.h>
+#include <weir/clock.h>
 #include <weir/shm_region.h>
 
 enum { WORKERS = 3, RESOLVERS = 2, BELLS = BELL_ENDS * WORKERS + RESOLVERS };
@@ -53,6 +55,14 @@ static void listen_here(void)
 	server = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(server, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(server, 4), 0);
+}
+
+// A turn of the main lcore, which connects: the closer has closed all before.
+static enum link_event poll_at(uint64_t now_ms)
+{
+	WAIT_FOR(client.fd >= 0 || client.closer.count == 0,
+		assert_int_equal(link_poll(&client, 0), LINK_NOTHING));
+	return link_poll(&client, now_ms);
 }
 
 // Accepts, and checks the hello, with which no descriptor comes.
@@ -113,10 +123,10 @@ TEST_WITH(bells_of_the_control_plane_take_their_numbers, setup, teardown)
 		int *gong = theirs + BELL_ENDS * WORKERS;
 		assert_int_equal(epoll_ctl(watch, EPOLL_CTL_ADD, gong[1], &e), 0);
 		assert_true(is_heard(watch)); // as it is not 0
-		assert_int_equal(link_poll(&client, 1000 + 1000 * life), LINK_NOTHING);
+		assert_int_equal(poll_at(1000 + 1000 * life), LINK_NOTHING);
 		int fd = greet();
 		assert_int_equal(welcome_pass(fd, &w, sizeof(w), theirs, BELLS), sizeof(w));
-		assert_int_equal(link_poll(&client, 1010 + 1000 * life), LINK_CAME_UP);
+		assert_int_equal(poll_at(1010 + 1000 * life), LINK_CAME_UP);
 		assert_true(is_heard(watch));
 		gong_strike(bells[BELL_ENDS * WORKERS + 1]);
 		assert_true(is_heard(watch));
@@ -138,7 +148,7 @@ TEST_WITH(bells_of_the_control_plane_take_their_numbers, setup, teardown)
 		close(fd);
 		for (unsigned i = 0; i < BELLS; i++)
 			close(theirs[i]);
-		assert_int_equal(link_poll(&client, 1020 + 1000 * life), LINK_WENT_DOWN);
+		assert_int_equal(poll_at(1020 + 1000 * life), LINK_WENT_DOWN);
 		for (unsigned i = 0; i < WORKERS; i++)
 			assert_false(has_rung(bells[BELL_ENDS * i + BELL_HEARS]));
 		close(watch);
@@ -174,59 +184,60 @@ TEST_WITH(wrong_bells_end_the_connection, setup, teardown)
 			assert_int_equal(dup2(ends[0], fds[BELL_HEARS]), fds[BELL_HEARS]);
 		else
 			w.workers++;
-		assert_int_equal(link_poll(&client, 1000 + 1000 * i), LINK_NOTHING);
+		assert_int_equal(poll_at(1000 + 1000 * i), LINK_NOTHING);
 		int fd = greet();
 		assert_int_equal(welcome_pass(fd, &w, sizeof(w), fds, n), sizeof(w));
-		assert_int_equal(link_poll(&client, 1010 + 1000 * i), LINK_NOTHING);
+		assert_int_equal(poll_at(1010 + 1000 * i), LINK_NOTHING);
 		assert_true(client.fd < 0 && !client.up);
 		assert_int_equal(client.told_error, EPROTO);
 		close(fd);
 		for (unsigned k = 0; k < BELLS; k++)
 			close(fds[k]);
 		close(ends[0]), close(ends[1]);
+		assert_int_equal(poll_at(0), LINK_NOTHING);
 		assert_int_equal(open_files(), before + 1); // the listener
 	}
 }
 
 TEST_WITH(comes_up_and_notices_the_hang_up, setup, teardown)
 {
-	assert_int_equal(link_poll(&client, 1000), LINK_NOTHING);
+	assert_int_equal(poll_at(1000), LINK_NOTHING);
 	listen_here();
 	// Not before the retry is due.
-	assert_int_equal(link_poll(&client, 1000 + LINK_RETRY_MS - 1), LINK_NOTHING);
+	assert_int_equal(poll_at(1000 + LINK_RETRY_MS - 1), LINK_NOTHING);
 	assert_true(accept(server, NULL, NULL) < 0);
-	assert_int_equal(link_poll(&client, 1000 + LINK_RETRY_MS), LINK_NOTHING);
+	assert_int_equal(poll_at(1000 + LINK_RETRY_MS), LINK_NOTHING);
 	int fd = greet();
-	assert_int_equal(link_poll(&client, 1110), LINK_NOTHING);
+	assert_int_equal(poll_at(1110), LINK_NOTHING);
 	welcome(fd, 0);
-	assert_int_equal(link_poll(&client, 1120), LINK_CAME_UP);
+	assert_int_equal(poll_at(1120), LINK_CAME_UP);
 	assert_true(client.up);
-	assert_int_equal(link_poll(&client, 100000), LINK_NOTHING);
+	assert_int_equal(poll_at(100000), LINK_NOTHING);
 	close(fd);
-	assert_int_equal(link_poll(&client, 100010), LINK_WENT_DOWN);
+	assert_int_equal(poll_at(100010), LINK_WENT_DOWN);
 	assert_false(client.up);
-	assert_int_equal(link_poll(&client, 100020), LINK_NOTHING);
-	assert_int_equal(link_poll(&client, 100010 + LINK_RETRY_MS), LINK_NOTHING);
+	assert_int_equal(poll_at(100020), LINK_NOTHING);
+	assert_int_equal(poll_at(100010 + LINK_RETRY_MS), LINK_NOTHING);
 	fd = greet();
 	welcome(fd, 0);
-	assert_int_equal(link_poll(&client, 100200), LINK_CAME_UP);
+	assert_int_equal(poll_at(100200), LINK_CAME_UP);
 	close(fd);
 }
 
 TEST_WITH(a_refusal_is_retried, setup, teardown)
 {
 	listen_here();
-	assert_int_equal(link_poll(&client, 1000), LINK_NOTHING);
+	assert_int_equal(poll_at(1000), LINK_NOTHING);
 	int fd = greet();
 	welcome(fd, -EPROTO);
-	assert_int_equal(link_poll(&client, 1010), LINK_NOTHING);
+	assert_int_equal(poll_at(1010), LINK_NOTHING);
 	assert_int_equal(client.told_error, EPROTO);
 	assert_true(client.fd < 0);
 	close(fd);
-	assert_int_equal(link_poll(&client, 1010 + LINK_RETRY_MS), LINK_NOTHING);
+	assert_int_equal(poll_at(1010 + LINK_RETRY_MS), LINK_NOTHING);
 	fd = greet();
 	welcome(fd, 0);
-	assert_int_equal(link_poll(&client, 1200), LINK_CAME_UP);
+	assert_int_equal(poll_at(1200), LINK_CAME_UP);
 	assert_int_equal(client.told_error, 0);
 	close(fd);
 }
@@ -234,11 +245,11 @@ TEST_WITH(a_refusal_is_retried, setup, teardown)
 TEST_WITH(a_mute_server_is_given_up, setup, teardown)
 {
 	listen_here();
-	assert_int_equal(link_poll(&client, 1000), LINK_NOTHING);
+	assert_int_equal(poll_at(1000), LINK_NOTHING);
 	int fd = greet();
-	assert_int_equal(link_poll(&client, 1000 + LINK_WELCOME_MS - 1), LINK_NOTHING);
+	assert_int_equal(poll_at(1000 + LINK_WELCOME_MS - 1), LINK_NOTHING);
 	assert_true(client.fd >= 0);
-	assert_int_equal(link_poll(&client, 1000 + LINK_WELCOME_MS), LINK_NOTHING);
+	assert_int_equal(poll_at(1000 + LINK_WELCOME_MS), LINK_NOTHING);
 	assert_true(client.fd < 0);
 	close(fd);
 }
@@ -247,44 +258,78 @@ TEST_WITH(nonsense_ends_the_connection, setup, teardown)
 {
 	listen_here();
 	struct link_welcome wrong = {.magic = SHM_MAGIC, .abi_version = SHM_ABI_VERSION + 1};
-	assert_int_equal(link_poll(&client, 1000), LINK_NOTHING);
+	assert_int_equal(poll_at(1000), LINK_NOTHING);
 	int fd = greet();
 	assert_int_equal(send(fd, &wrong, sizeof(wrong), 0), sizeof(wrong));
-	assert_int_equal(link_poll(&client, 1010), LINK_NOTHING);
+	assert_int_equal(poll_at(1010), LINK_NOTHING);
 	assert_true(client.fd < 0);
 	close(fd);
 
 	// A message that is longer than a welcome is none, whatever its first bytes say.
-	assert_int_equal(link_poll(&client, 1200), LINK_NOTHING);
+	assert_int_equal(poll_at(1200), LINK_NOTHING);
 	fd = greet();
 	struct link_welcome two[2] = {{.magic = SHM_MAGIC, .abi_version = SHM_ABI_VERSION}};
 	assert_int_equal(send(fd, two, sizeof(two), 0), sizeof(two));
-	assert_int_equal(link_poll(&client, 1210), LINK_NOTHING);
+	assert_int_equal(poll_at(1210), LINK_NOTHING);
 	assert_true(client.fd < 0);
 	close(fd);
 
 	// Nor is an empty one with descriptors, which stay nobody's.
-	assert_int_equal(link_poll(&client, 1400), LINK_NOTHING);
+	assert_int_equal(poll_at(1400), LINK_NOTHING);
 	fd = greet();
 	int pair[2];
 	char byte;
 	assert_int_equal(pipe2(pair, O_CLOEXEC | O_NONBLOCK), 0);
 	assert_int_equal(welcome_pass(fd, "", 0, &pair[1], 1), 0);
 	close(pair[1]);
-	assert_int_equal(link_poll(&client, 1410), LINK_NOTHING);
+	assert_int_equal(poll_at(1410), LINK_NOTHING);
 	assert_true(client.fd < 0);
 	close(fd);
+	assert_int_equal(poll_at(0), LINK_NOTHING);
 	assert_int_equal(read(pair[0], &byte, 1), 0); // its other end is closed everywhere
 	close(pair[0]);
 
 	// And nothing may follow the welcome.
-	assert_int_equal(link_poll(&client, 1600), LINK_NOTHING);
+	assert_int_equal(poll_at(1600), LINK_NOTHING);
 	fd = greet();
 	welcome(fd, 0);
 	welcome(fd, 0);
-	assert_int_equal(link_poll(&client, 1610), LINK_CAME_UP);
-	assert_int_equal(link_poll(&client, 1620), LINK_WENT_DOWN);
+	assert_int_equal(poll_at(1610), LINK_CAME_UP);
+	assert_int_equal(poll_at(1620), LINK_WENT_DOWN);
 	close(fd);
+}
+
+// A message with as many descriptors as fit, of which the last ones take the kernel long to close,
+// in place of a welcome or behind it. The main lcore goes on at once, and has another link soon.
+TEST_WITH(descriptors_that_close_slowly_hold_nothing_up, setup, teardown)
+{
+	enum { SLOW = 3 };
+	int fds[WELCOME_FILES_MAX], far[SLOW], slow_listener = -1;
+	listen_here();
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t now_ms = 1000 + 1000 * i, began_ms = clock_mono_ms();
+		assert_int_equal(poll_at(now_ms), LINK_NOTHING);
+		int fd = greet();
+		if (i == 1) {
+			welcome(fd, 0);
+			assert_int_equal(poll_at(now_ms), LINK_CAME_UP);
+		}
+		for (unsigned k = 0; k < WELCOME_FILES_MAX; k++)
+			fds[k] = server;
+		for (unsigned k = 0; k < SLOW; k++)
+			slow_file_make(&slow_listener, &fds[WELCOME_FILES_MAX - SLOW + k], &far[k]);
+		assert_int_equal(welcome_pass(fd, "?", 1, fds, WELCOME_FILES_MAX), 1);
+		for (unsigned k = 0; k < SLOW; k++)
+			close(fds[WELCOME_FILES_MAX - SLOW + k]);
+		assert_int_equal(poll_at(now_ms + 10), i == 0 ? LINK_NOTHING : LINK_WENT_DOWN);
+		assert_true(client.fd < 0);
+		close(fd);
+		assert_int_equal(poll_at(0), LINK_NOTHING);
+		assert_true(clock_mono_ms() - began_ms < SLOW_FILE_S * 1000 / 2);
+		for (unsigned k = 0; k < SLOW; k++)
+			close(far[k]);
+	}
+	close(slow_listener);
 }
 
 TEST_WITH(a_long_directory_is_refused, setup, teardown)
