@@ -49,9 +49,11 @@ static const char *find(const char *p, const char *end, const char *what)
 	return p < end ? memmem(p, (size_t)(end - p), what, strlen(what)) : NULL;
 }
 
-// Copies a URL from after its "://" to `end`, with masks for user and password, and for the query
-// (`has_path`) or the path and query. A password may have bytes that end an authority.
-static void url_copy(struct mask *m, const char *p, const char *end, bool has_path)
+// Copies a URL from after its "://" up to the "://" of a URL that follows it, or to `end`, with
+// masks for user and password, and for the query (`has_path`) or the path and query. A password may
+// have bytes that end an authority, and nothing tells where a query ends. Returns the end of its
+// text.
+static const char *url_copy(struct mask *m, const char *p, const char *end, bool has_path)
 {
 	const char *host_end = p, *user = NULL;
 	bool has_password = false;
@@ -66,11 +68,14 @@ static void url_copy(struct mask *m, const char *p, const char *end, bool has_pa
 	const char *query = p;
 	while (query < end && !strchr(has_path ? "?#" : "/?#", *query))
 		query++;
+	const char *next = find(p, query, "://");
+	query = next ? next : query;
 	copy(m, p, (size_t)(query - p));
-	if (query == end)
-		return;
+	if (next || query == end)
+		return query;
 	copy(m, has_path ? "?" : "/", 1);
 	mask_put(m, "", "");
+	return end;
 }
 
 // Does the URL's scheme, up to `end`, mean the name of a server before '@', and no query?
@@ -81,16 +86,15 @@ static bool has_server_name(const char *begin, const char *end)
 	return (size_t)(end - begin) >= len && memcmp(end - len, scheme, len) == 0;
 }
 
-// Copies `p` to `end`, in which a URL extends to the end.
 static void urls_copy(struct mask *m, const char *p, const char *end, bool has_path)
 {
 	const char *url = find(p, end, "://");
-	const char *behind = url ? url + 3 : end;
-	copy(m, p, (size_t)(behind - p));
-	if (url && m->is_blot && has_server_name(p, url))
-		copy(m, behind, (size_t)(end - behind));
-	else if (url)
-		url_copy(m, behind, end, has_path);
+	while (url && !(m->is_blot && has_server_name(p, url))) {
+		copy(m, p, (size_t)(url + 3 - p));
+		p = url_copy(m, url + 3, end, has_path);
+		url = find(p, end, "://");
+	}
+	copy(m, p, (size_t)(end - p));
 }
 
 static bool ends_secret(const char *begin, const char *end)

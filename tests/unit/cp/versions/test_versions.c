@@ -537,6 +537,20 @@ TEST(test_mask)
 		"# password:***\na: 1 # https://***@h/\n# secrets:\n#   ***\n");
 }
 
+TEST(test_mask_second_url)
+{
+	masked("# was https://a.example/l then https://me:hunter2@b.example/l\n",
+		"# was https://a.example/l then https://***@b.example/l\n");
+	masked("a: https://a.example/l https://b.example/l https://c.example/l?key=hunter2\n",
+		"a: https://a.example/l https://b.example/l https://c.example/l?***\n");
+	masked("# https://a.example/l https://me:p w/hunter2@b.example/l\n",
+		"# https://a.example/l https://***@b.example/l\n");
+	masked("# https://me:p@w hunter2@a.example/l https://b.example/l?key=hunter2\n",
+		"# https://***@a.example/l https://b.example/l?***\n");
+	masked("# https://a.example/l?u=https://b.example/hunter2\n",
+		"# https://a.example/l?***\n");
+}
+
 // What is no YAML, or has what weir's has not.
 TEST(test_mask_lines)
 {
