@@ -115,9 +115,39 @@ static void disk_digests_find(
 	config_bundle_free(&blotted);
 }
 
+// Digest of a version's shared and managed part. 0: it cannot be read.
+static uint64_t parts_digest(const struct search *s, unsigned number)
+{
+	struct config_version v;
+	struct config_bundle b;
+	char why[CONFIG_WHY_MAX];
+	if (s->read(s->out->folder, number, &v, &b, why) < 0)
+		return 0;
+	const uint64_t digest = config_bundle_digest(
+		&(struct config_bundle){.shared = b.shared, .managed = b.managed});
+	config_bundle_free(&b);
+	return digest;
+}
+
+// Has the version the shared and the managed part of the one before its watch? Then its file was
+// the fault. All versions of a watch are taken back together.
+static bool is_fault_of_file(const struct search *s, const struct config_version *v)
+{
+	struct config_version base = *v;
+	char why[CONFIG_WHY_MAX];
+	do {
+		const unsigned before = base.before;
+		if (!before || before >= base.number
+			|| s->read(s->out->folder, before, &base, NULL, why) < 0)
+			return false;
+	} while (base.result == CONFIG_VERSION_taken_back);
+	const uint64_t parts = parts_digest(s, v->number);
+	return base.disk_digest != v->disk_digest && parts && parts == parts_digest(s, base.number);
+}
+
 // The version of this text that weir went back from; 0: there is no such version, or a newer
-// version of the text was applied. Versions with another shared or managed part do not count as
-// bad: that part may have been the fault.
+// version of the text was applied. Versions with another shared or managed part count as bad only
+// if that part was not the fault.
 static unsigned taken_back_as(const struct search *s, const struct disk_digests *d)
 {
 	const char *folder = s->out->folder;
@@ -129,7 +159,8 @@ static unsigned taken_back_as(const struct search *s, const struct disk_digests 
 		if (s->read(folder, numbers[i], &v, NULL, why) < 0
 			|| !is_digest(d->disk, &v, v.disk_digest))
 			continue;
-		if (v.result == CONFIG_VERSION_taken_back && is_digest(d->all, &v, v.digest))
+		if (v.result == CONFIG_VERSION_taken_back
+			&& (is_digest(d->all, &v, v.digest) || is_fault_of_file(s, &v)))
 			return v.number;
 		if (v.result == CONFIG_VERSION_applied)
 			return 0;

@@ -67,18 +67,19 @@ TEST_WITH(test_start_fallen, setup, teardown)
 	starts("one.test", 1);
 }
 
-// Version 2, of the file and a managed part.
-static void managed_store(enum config_version_result result)
+#define ENTRIES "blocking: {deny: [m.test]}\n"
+
+// Version `number`, of the file and a managed part.
+static void managed_store(unsigned number, const char *managed, enum config_version_result result)
 {
-	struct config_version v = {.number = 2, .result = result};
+	struct config_version v = {.number = number, .before = number - 1, .result = result};
 	struct config_bundle b;
 	size_t len = 0;
 	bundle_read(&b);
-	assert_int_equal(
-		config_bundle_manage(&b, "/m/managed.yaml", "blocking: {deny: [m.test]}\n"), 0);
+	assert_int_equal(config_bundle_manage(&b, "/m/managed.yaml", managed), 0);
 	char *text = config_version_text(&v, &b, &len);
 	assert_non_null(text);
-	write_bytes(text_from("%s/config/2.version", state), text, len);
+	write_bytes(text_from("%s/config/%u.version", state, number), text, len);
 	free(text);
 	config_bundle_free(&b);
 }
@@ -89,9 +90,34 @@ TEST_WITH(test_start_managed_taken_back, setup, teardown)
 	store(1, CONFIG_VERSION_applied);
 	current("1\n");
 	write_config("two.test");
-	managed_store(CONFIG_VERSION_taken_back);
+	managed_store(2, ENTRIES, CONFIG_VERSION_taken_back);
 	write_text("state/config/stopped", "");
 	assert_int_equal(starts("two.test", 0).taken_back_as, 0);
+}
+
+// Versions 2 and 3, of one watch, were taken back, and weirctl has changed entries since. The file
+// of version 3 is on disk.
+static struct config_start file_taken_back(const char *name, const char *entries)
+{
+	write_config("one.test");
+	managed_store(1, ENTRIES, CONFIG_VERSION_applied);
+	managed_store(4, ENTRIES, CONFIG_VERSION_applied);
+	managed_store(5, "blocking: {deny: [other.test]}\n", CONFIG_VERSION_applied);
+	current("5\n");
+	write_text("state/config/stopped", "");
+	write_config("two.test");
+	managed_store(2, entries, CONFIG_VERSION_taken_back);
+	write_config("three.test");
+	managed_store(3, entries, CONFIG_VERSION_taken_back);
+	const struct config_start s = begins(CONFIG_SECRETS_NONE, name);
+	assert_int_equal(begins(CONFIG_SECRETS_ALL, name).taken_back_as, s.taken_back_as);
+	return s;
+}
+
+TEST_WITH(test_start_file_taken_back, setup, teardown)
+{
+	assert_int_equal(file_taken_back("one.test", ENTRIES).taken_back_as, 3);
+	assert_true(file_taken_back("three.test", "blocking: {deny: [n.test]}\n").is_new);
 }
 
 TEST_WITH(test_kept, setup, teardown)
@@ -100,14 +126,14 @@ TEST_WITH(test_kept, setup, teardown)
 	assert_int_equal(config_version_kept(file, &b, why), 0);
 	assert_null(b.managed.bytes); // no history
 	store(1, CONFIG_VERSION_applied);
-	managed_store(CONFIG_VERSION_applied);
+	managed_store(2, ENTRIES, CONFIG_VERSION_applied);
 	current("1\n");
 	assert_int_equal(config_version_kept(file, &b, why), 0);
 	assert_null(b.managed.bytes); // the version in force has none
 	current("2\n");
 	assert_int_equal(config_version_kept(file, &b, why), 0);
 	assert_string_equal(b.managed.path, "/m/managed.yaml");
-	assert_string_equal(b.managed.bytes, "blocking: {deny: [m.test]}\n");
+	assert_string_equal(b.managed.bytes, ENTRIES);
 	assert_null(b.shared.bytes);
 	config_bundle_free(&b);
 	write_text("other.yaml", text_from("runtime: {state_directory: %s}\n", state));
