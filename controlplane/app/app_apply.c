@@ -62,6 +62,8 @@ static void version_begin(struct app *a)
 	// A version that follows during a watch has the faults of the version before.
 	if (p->is_kept)
 		app_health_keep(a, &version);
+	else if (version.result == CONFIG_VERSION_fallen)
+		app_health_fallen(a, &version);
 	else if (!p->is_back && (w->is_running || !p->is_internal))
 		app_health_begin(a, &version);
 	else
@@ -99,6 +101,15 @@ static void unchanged_keep(struct app *a)
 		app_health_same(a);
 	else if (v->apply.is_kept && (v->health.is_running || now->result == CONFIG_VERSION_fallen))
 		app_health_keep(a, now);
+}
+
+// An edit by weir itself neither mends nor watches what it follows: it inherits that health fell.
+static void fall_inherit(struct apply *p, const struct config_version *before)
+{
+	if (!p->is_edit || before->result != CONFIG_VERSION_fallen)
+		return;
+	p->version.result = CONFIG_VERSION_fallen;
+	memcpy(p->version.reason, before->reason, sizeof(p->version.reason));
 }
 
 // The processes have the new texts: records them as those in force.
@@ -418,6 +429,7 @@ static void candidate_describe(struct app *a, const struct apply_request *r)
 	snprintf(to->who, sizeof(to->who), "%s", r->who);
 	snprintf(to->what, sizeof(to->what), "%s", r->what);
 	snprintf(to->why, sizeof(to->why), "%s", r->why ? r->why : "");
+	fall_inherit(p, &v->status.in_force);
 	(void)config_needs_restart(
 		a->started, p->config, to->needs_restart, sizeof(to->needs_restart));
 	config_change_find(
@@ -490,6 +502,7 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 	*p = (struct apply){.is_running = true,
 		.from_disk = r->from_disk,
 		.is_internal = r->is_internal,
+		.is_edit = r->is_internal && !r->rollback_to,
 		.is_kept = r->is_kept,
 		.is_trial = r->is_trial,
 		.is_tried_again = r->is_tried_again,

@@ -137,6 +137,12 @@ void app_health_skip(struct app *a, const struct config_version *v)
 	health_settle(a->versions, v->number);
 }
 
+void app_health_fallen(struct app *a, const struct config_version *v)
+{
+	app_versions_settle(a, v->number, CONFIG_VERSION_fallen, v->reason, false);
+	health_settle(a->versions, 0);
+}
+
 void app_health_back(struct app *a)
 {
 	struct app_versions *v = a->versions;

@@ -38,6 +38,7 @@ struct version_job {
 struct apply { // the apply that runs
 	bool is_running, is_stored, is_trial, from_disk, is_internal, is_kept;
 	bool needs_room, is_tried_again;
+	bool is_edit;         // weir itself made it, and it is no way back
 	bool is_in_force;     // `err` and `why` name parts that are not in force or not stored
 	bool is_back;         // this apply is the way back after health fell
 	api_config_done done; // NULL: no caller, or it has its answer
@@ -115,6 +116,8 @@ void app_health_begin(struct app *a, const struct config_version *v);
 void app_health_keep(struct app *a, const struct config_version *v);
 // `v` is in force without a watch; a watch of another version ends.
 void app_health_skip(struct app *a, const struct config_version *v);
+// `v`, an edit without a watch, is in force and has the faults of a version whose health fell.
+void app_health_fallen(struct app *a, const struct config_version *v);
 // The way back is in force: the version whose health fell is taken back. Before app_health_skip.
 void app_health_back(struct app *a);
 // The way back leads to the texts that are in force: the version stays.

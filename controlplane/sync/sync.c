@@ -665,7 +665,8 @@ static void own_look(struct sync *s)
 {
 	if (!is_secondary(s) || is_pending(s) || s->is_clearing)
 		return;
-	if (*s->memory.refused && s->memory.refused_with != version_of(s)->digest) {
+	if (*s->memory.refused && s->memory.refused_with != version_of(s)->digest
+		&& !has_fallen(s->hooks.versions(s->hooks.arg))) {
 		log_info("sync: version %u of %s is tried again: this box has another "
 			 "configuration",
 			s->memory.refused_version, s->memory.primary);

@@ -340,6 +340,7 @@ def test_full_disk_refuses_changes(lab):
 
 
 def test_health_falls_and_there_is_no_way_back(lab):
+    lab.weirctl("allow dated.test --for 10m")
     deny("held.test")
     watched(lab, "config apply")
     now = in_force(lab)
@@ -355,8 +356,12 @@ def test_health_falls_and_there_is_no_way_back(lab):
         alarm = f"health fell with version {now + 1} of the configuration, which stays in force"
         assert alarm in lab.weirctl("ready --strict", status=1)
         assert f"HEALTH FELL with version {now + 1}, which stays in force: " in lab.weirctl("status")
+    ahead(600)
+    becomes(now + 2, in_force, lab)  # the end of the entry, which mends nothing
+    assert [of(lab, now + 2, field) for field in ("who", "result", "reason")] == ["timer", "fallen", of(lab, now + 1, "reason")]
+    assert f"health fell with version {now + 2} of" in lab.weirctl("ready --strict", status=1)
     lab.weirctl("config apply --keep")
-    becomes("applied", of, lab, now + 1)
+    becomes("applied", of, lab, now + 2)
     assert "health fell" not in lab.weirctl("ready")
 
 

@@ -491,6 +491,9 @@ TEST_WITH(a_version_that_fell_and_stays_is_not_held, start, stop)
 	snprintf(versions.in_force.reason, sizeof(versions.in_force.reason), "no answers");
 	reply("box1", 1, 5, TEXT);
 	poll_says("version=5&result=taken_back&reason=no");
+	versions.in_force.number++; // an edit by weir inherits that health fell
+	versions.in_force.digest++;
+	sync_version_changed(box);
 	reply("box1", 1, 5, TEXT);
 	poll_says("version=5&result=taken_back&reason=no");
 }
