@@ -324,6 +324,25 @@ static void start_store(struct app_versions *v)
 	v->newest = now->number;
 }
 
+// A version of an apply: a control plane ended while it watched its health.
+static bool is_left_watched(const struct config_version *v)
+{
+	return config_version_is_watched(v) && strcmp(v->what, "start") != 0;
+}
+
+// A start that dies before it serves counts as a death during the watch, so it is noted before
+// anything that the version may break.
+static void watch_note(struct app_versions *v)
+{
+	char why[CONFIG_WHY_MAX];
+	const int rc = v->start.was_stopped
+			       ? version_store_stopped(v->folder, false, why)
+			       : version_store_settle(v->folder, v->status.in_force.number,
+				       CONFIG_VERSION_watched_again, "", why);
+	if (rc < 0)
+		store_failed(v, why);
+}
+
 void app_versions_begin(struct app *a)
 {
 	struct app_versions *v = a->versions;
@@ -339,6 +358,8 @@ void app_versions_begin(struct app *a)
 	v->health.good = health_good_find(v->folder, now->number ? now->number : UINT_MAX);
 	if (now->number == 0)
 		start_store(v);
+	else if (is_left_watched(now))
+		watch_note(v);
 }
 
 int app_versions_open(struct app *a)
@@ -396,9 +417,8 @@ void app_versions_serve(struct app *a)
 	}
 	job->is_held = v->start.is_held && !v->start.is_new;
 	job->is_pending = config_version_is_watched(now);
-	// A pending version of an apply: a control plane ended while it watched its health.
-	const bool is_new = job->is_pending && strcmp(now->what, "start") == 0;
-	const bool is_watched = job->is_pending && !is_new;
+	const bool is_watched = is_left_watched(now);
+	const bool is_new = job->is_pending && !is_watched;
 	const bool has_fallen = now->result == CONFIG_VERSION_fallen;
 	now->result = has_fallen             ? CONFIG_VERSION_fallen
 		      : !is_watched          ? CONFIG_VERSION_applied
@@ -424,7 +444,8 @@ void app_versions_stopping(struct app *a, bool is_clean)
 	char why[CONFIG_WHY_MAX];
 	if (v)
 		v->is_ending = true;
-	if (is_clean && v && v->is_serving && version_store_stopped(v->folder, true, why) < 0)
+	const bool is_noted = v && (v->is_serving || v->start.was_stopped);
+	if (is_clean && is_noted && version_store_stopped(v->folder, true, why) < 0)
 		log_warning("configuration: %s", why);
 }
 
@@ -438,6 +459,9 @@ void app_versions_close(struct app *a, bool is_clean)
 		app_versions_settle(a, w->version.number, CONFIG_VERSION_taken_back, w->bad, true);
 	else if (w->is_running && is_clean) // no crash: the next run watches it again
 		app_versions_settle(a, w->version.number, CONFIG_VERSION_pending, "", false);
+	else if (is_clean && !v->is_serving && is_left_watched(&v->status.in_force))
+		app_versions_settle(
+			a, v->status.in_force.number, CONFIG_VERSION_pending, "", false);
 	struct job_runner *runner = v->runner;
 	v->runner = NULL;
 	job_runner_close(runner);

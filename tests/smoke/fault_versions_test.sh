@@ -82,6 +82,21 @@ fallen() {
 	"$lab" start controlplane && eventually is_back $bad || { cat $tmp/changed; history; return 1; }
 	whole && same_text "$good" && eventually resolves "ok-3000.back-$bad.test"
 }
+# unserved kill|stop STARTS: the control plane ends so while it watches the health, and the next ones die before they serve
+unserved() {
+	local bad i
+	runs controlplane || "$lab" start controlplane || return
+	change apply && eventually nothing_is_open || return
+	before=$(in_force)
+	bad=$((before + 1))
+	file_of "v$(date +%s%N).test"
+	weirctl config reload && eventually is_in_force $bad && "$lab" $1 controlplane || return
+	for ((i = 0; i < $2; i++)); do
+		! WEIR_FAULT=config_slot_written:1 "$lab" start controlplane || eventually is_dead || return
+	done
+	"$lab" start controlplane && eventually is_in_force $before || { history; return 1; }
+	history | jq -e --argjson bad $bad '.versions[0] | .number == $bad and .result == "taken_back"'
+}
 same_text() { [ "$(denied "$(in_force)")" = "$1" ]; }
 is_back() {
 	history | jq -e --argjson bad $1 '.version == $bad + 2 and
@@ -121,6 +136,8 @@ for what in apply rollback; do
 		! in_turn || check "$what: the data plane is killed $delay s after it began" killed $what $delay
 	done
 done
+! in_turn || check "a version with which it never serves again is taken back" unserved kill 1
+! in_turn || check "so is one after a clean stop" unserved stop 2
 for site in config_slot_written config_switched; do
 	! in_turn || check "health fell: the control plane dies at $site, on the way back" under_load fallen $site
 done

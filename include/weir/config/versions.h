@@ -9,8 +9,9 @@
 // version there is `N.blotted` for the data plane, in the same format, with other words in place of
 // the secrets unless the texts load with their secrets alone. The file `current` has the number of
 // the version in force. `stopped` is there from a clean stop of the control plane until the next
-// control plane serves. Only the control plane writes to the folder (controlplane/versions/), each
-// file by a rename; both processes read by these functions.
+// control plane serves, or starts on a version whose health was being watched. Only the control
+// plane writes to the folder (controlplane/versions/), each file by a rename; both processes read
+// by these functions.
 //
 // Whatever the files hold, a reader ends with an error that names the file: a file is read only
 // if it is plain, of the folder's owner or root, not writable by others, at most
