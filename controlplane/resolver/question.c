@@ -282,8 +282,7 @@ static int follow(const struct resolver *r, const struct view *view, const struc
 	return 0;
 }
 
-// Does weir ask for another name in place of this one, or refuse it?
-static bool question_renames(const struct resolver *r, const struct view *view,
+bool question_renames(const struct resolver *r, const struct view *view,
 	const struct dns_name *name, uint16_t qtype)
 {
 	const struct dns_query query = {.name = *name, .qtype = qtype, .qclass = DNS_CLASS_IN};

@@ -34,6 +34,9 @@ enum direction {
 // Chooses the name and the servers to ask, for the life of the question; servers with DIRECT_ASK
 // alone.
 enum direction question_direct(struct question *q);
+// Does weir ask for another name in place of this one, or refuse it?
+bool question_renames(const struct resolver *r, const struct view *view,
+	const struct dns_name *name, uint16_t qtype);
 // The part of a client's address that a question's servers are sent. `address`: 4 or 16 bytes by
 // the version; NULL: the client hides its address. Returns version 0: they are sent no option.
 struct ip_address question_subnet(const struct resolver *r, const struct view *view,

@@ -726,8 +726,9 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 // NXDOMAIN for A holds for all types (RFC 2308 5, RFC 8020), except for DS, which is a record of
 // the zone above (RFC 4035 3.1.4.1), and that zone's to deny. NXDOMAIN for AAAA holds for AAAA
 // alone: some servers send it for an AAAA that they do not have (RFC 4074 4.2). Rules may be for
-// one type, so the answer is checked for the type of this query. Of N resolvers one in N has the A
-// of a name in its own part of L0; the others ask.
+// one type, so the answer is checked for the type of this query; and weir may ask for another name
+// for that type alone (DNS64's PTR). Of N resolvers one in N has the A of a name in its own part of
+// L0; the others ask.
 static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct dns_query a = m->query;
@@ -742,7 +743,8 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	a.qtype = DNS_TYPE_A;
 	l0_key_of_query(l0_writer_reader(r->l0), &a, m->key.view, &key);
 	if (!store_find(r, &key, &v) || v.answer.rcode != DNS_RCODE_NXDOMAIN
-		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH)
+		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH
+		|| question_renames(r, m->view, &m->query.name, m->query.qtype))
 		return false;
 	resolver_check_answer(r, m->view, &m->query, &v.answer, &finding);
 	const struct l0_view copied = view_copied(&v, &bytes);

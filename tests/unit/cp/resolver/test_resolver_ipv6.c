@@ -176,14 +176,19 @@ static int local_teardown(void **state)
 	return rc;
 }
 
-static void ask_ptr(unsigned a, unsigned b, unsigned c, unsigned d, uint16_t id)
+static void ask_reverse(unsigned a, unsigned b, unsigned c, unsigned d, uint16_t type, uint16_t id)
 {
 	char name[128];
 	snprintf(name, sizeof(name),
 		"%x.%x.%x.%x.%x.%x.%x.%x."
 		"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa",
 		d & 15, d >> 4, c & 15, c >> 4, b & 15, b >> 4, a & 15, a >> 4);
-	ask_type(NAT64, name, DNS_TYPE_PTR, id);
+	ask_type(NAT64, name, type, id);
+}
+
+static void ask_ptr(unsigned a, unsigned b, unsigned c, unsigned d, uint16_t id)
+{
+	ask_reverse(a, b, c, d, DNS_TYPE_PTR, id);
 }
 
 // A name that weir makes itself is local data's, like one that was asked.
@@ -200,6 +205,20 @@ TEST_WITH(test_reverse_name_is_local, local_setup, local_teardown)
 	ask_ptr(192, 168, 1, 1, 4); // of a forwarding zone, say
 	expect_answer(4, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
 	assert_string_equal(fake[0].last_name, "1.1.168.192.in-addr.arpa");
+	assert_int_equal(fake[0].udp_queries, 1);
+}
+
+// What the servers say of a name that weir does not rename for A is no answer to PTR.
+TEST_WITH(test_reverse_name_after_no_name, local_setup, local_teardown)
+{
+	fake[0].mode = FAKE_NO_NAME;
+	ask_reverse(192, 168, 77, 10, DNS_TYPE_A, 1);
+	expect_answer(1, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	ask_reverse(192, 168, 77, 10, DNS_TYPE_MX, 2);
+	expect_answer(2, DNS_RCODE_NXDOMAIN, ANSWER_CACHED);
+	ask_ptr(192, 168, 77, 10, 3);
+	expect_answer(3, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 2);
 	assert_int_equal(fake[0].udp_queries, 1);
 }
 
