@@ -702,13 +702,31 @@ static void call_done(struct redis *r, struct redis_call *call, enum redis_end e
 }
 
 // Keeps the server's text as the last error; redis_error_at escapes it.
-static void error_note(const struct redis_node *node, const struct redis_reply *reply)
+static void error_note(
+	struct redis *r, const struct socket_address *address, const struct redis_reply *reply)
 {
 	char why[REDIS_WHY_MAX];
 	size_t len;
 	const char *text = redis_reply_text(reply, &len);
 	snprintf(why, sizeof(why), "%.*s", (int)(len < sizeof(why) ? len : sizeof(why)), text);
-	redis_error_at(node->owner, &node->address, why);
+	redis_error_at(r, address, why);
+}
+
+void redis_error_count(
+	struct redis *r, const struct socket_address *address, const struct redis_reply *reply)
+{
+	enum redis_error kind = redis_error_kind(reply);
+	r->totals.errors++;
+	if (kind == REDIS_ERROR_OOM)
+		r->totals.oom++;
+	else if (kind == REDIS_ERROR_READONLY)
+		r->totals.readonly++;
+	else if (kind == REDIS_ERROR_WRONGTYPE)
+		r->totals.wrongtype++;
+	else if (kind == REDIS_ERROR_DENIED)
+		r->totals.denied++;
+	if (kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK && kind != REDIS_ERROR_EXECABORT)
+		error_note(r, address, reply);
 }
 
 // Counts an error, and notes where MOVED or ASK sends the call.
@@ -721,17 +739,7 @@ static void error_take(struct redis_call *call, const struct redis_reply *reply)
 	if (call->refused)
 		return; // only the first error of a call counts
 	call->refused = true;
-	r->totals.errors++;
-	if (kind == REDIS_ERROR_OOM)
-		r->totals.oom++;
-	else if (kind == REDIS_ERROR_READONLY)
-		r->totals.readonly++;
-	else if (kind == REDIS_ERROR_WRONGTYPE)
-		r->totals.wrongtype++;
-	else if (kind == REDIS_ERROR_DENIED)
-		r->totals.denied++;
-	if (kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK && kind != REDIS_ERROR_EXECABORT)
-		error_note(node, reply);
+	redis_error_count(r, &node->address, reply);
 	if (node->retired_ms)
 		return; // a retired node's view of other nodes is old
 	if (kind == REDIS_ERROR_READONLY || kind == REDIS_ERROR_CLUSTERDOWN)

@@ -81,3 +81,6 @@ struct redis {
 
 // redis.c
 bool redis_same_address(const struct socket_address *a, const struct socket_address *b);
+// Counts an error that a server returned, and keeps its text for the status.
+void redis_error_count(
+	struct redis *r, const struct socket_address *address, const struct redis_reply *reply);

@@ -34,6 +34,7 @@ static void on_up(struct redis_conn *c)
 {
 	struct redis_sub *s = c->owner;
 	s->pinged_ms = clock_mono_ms();
+	s->confirmed = false;
 	sub_say(s, "SUBSCRIBE", s->channel);
 }
 
@@ -52,16 +53,31 @@ static void on_down(struct redis_conn *c, bool, const char *)
 	sub_wait(s);
 }
 
-// ["subscribe", channel, 1], ["message", channel, text], ["pong", ""]. An error (no permission) is
-// ignored: the connection is then silent except for pings, and on_gap never comes.
+// An error (no permission) ends a connection that has no subscription. A refused PING ends none.
+static void sub_error(struct redis_sub *s, const struct redis_reply *reply)
+{
+	redis_error_count(s->redis, &s->address, reply);
+	if (s->confirmed)
+		return;
+	redis_conn_close(&s->conn, REDIS_LOST);
+	s->breaks++;
+	sub_wait(s);
+}
+
+// ["subscribe", channel, 1], ["message", channel, text], ["pong", ""], or an error.
 static void on_push(struct redis_conn *c, const struct redis_reply *reply)
 {
 	struct redis_sub *s = c->owner;
 	size_t len;
 	const struct redis_reply *kind = redis_reply_at(reply, 0);
+	if (redis_reply_kind(reply) == REDIS_ERROR) {
+		sub_error(s, reply);
+		return;
+	}
 	if (!is_word(redis_reply_at(reply, 1), s->channel))
 		return;
 	if (is_word(kind, "subscribe")) {
+		s->confirmed = true;
 		s->backoff_ms = 0;
 		if (s->on_gap)
 			s->on_gap(s->arg);
@@ -118,6 +134,7 @@ void redis_sub_start(struct redis_sub *s, struct redis *r, const char *channel,
 	bool (*where)(void *arg, struct redis_login *out), void *where_arg)
 {
 	static const struct timeval tick = {.tv_usec = SUB_TICK_MS * 1000};
+	s->redis = r;
 	redis_conn_init(&s->conn, loop_base(r->loop), &sub_ops, s, &r->buffers);
 	snprintf(s->channel, sizeof(s->channel), "%s", channel);
 	s->where = where;

@@ -2,9 +2,9 @@
 #pragma once
 
 // A subscription to one channel over a separate connection. It is made again with back-off when the
-// connection breaks or is silent for 25 s (weir pings each 10 s), or when `where` names another
-// server. on_gap follows each confirmed subscription, the first one too: earlier messages were
-// missed.
+// server refuses it, when the connection breaks or is silent for 25 s (weir pings each 10 s), or
+// when `where` names another server. on_gap follows each confirmed subscription, the first one too:
+// earlier messages were missed.
 
 #include "redis_conn.h"
 
@@ -12,6 +12,7 @@ struct redis;
 
 // `where` false: there is no server at present.
 struct redis_sub {
+	struct redis *redis; // counts the server's errors
 	struct redis_conn conn;
 	struct event tick;
 	char channel[64];
@@ -21,6 +22,7 @@ struct redis_sub {
 	bool (*where)(void *where_arg, struct redis_login *out);
 	void *where_arg;
 	struct socket_address address; // the server's
+	bool confirmed;                // the server has it
 	unsigned backoff_ms;
 	uint64_t retry_ms, pinged_ms;
 	uint64_t breaks;

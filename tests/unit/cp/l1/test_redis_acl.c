@@ -197,6 +197,26 @@ TEST_WITH(test_housekeeping_without_a_right_is_told, l1_rig_setup, teardown)
 	assert_int_equal(swept().keys, 100);
 }
 
+static void on_gap(void *arg)
+{
+	++*(int *)arg;
+}
+
+// The status names a server that does not let weir listen; weir asks it again.
+TEST_WITH(test_listening_without_a_right_is_reported, l1_rig_setup, teardown)
+{
+	int listens = 0;
+	as_user(" resetchannels");
+	redis_subscribe(l1_redis(l1_rig.l1), "weir-meta:flush", on_message, on_gap, &listens);
+	l1_rig_until(status().redis.denied >= 2);
+	assert_non_null(strstr(status().redis.error, "NOPERM"));
+	assert_true(status().redis.sub_breaks >= 1);
+	assert_int_equal(listens, 0);
+	as_user("");
+	l1_rig_until(listens == 1);
+	redis_subscribe(l1_redis(l1_rig.l1), NULL, NULL, NULL, NULL);
+}
+
 static void refuses_every_write(const char *begin, const char *end, const char *word)
 {
 	as_user("");
