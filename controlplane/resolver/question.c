@@ -25,6 +25,7 @@
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/keyhash.h>
 
 // An answer that was read, and the message that it is of.
 struct question_reply {
@@ -333,11 +334,17 @@ static const struct dns_name *question_asked(const struct question *q)
 	return q->rewrite ? &q->rewrite->asked : &q->query.name;
 }
 
-// question_l1_hash with the forward zone of the name; NULL: no zone.
+// question_l1_hash with the forward zone of the name; NULL: no zone. A view's hash has the settings
+// of validation and what answers lose (`blocking.https_strip`); a zone's has not.
 static uint64_t question_l1_hash_of(const struct resolver *r, const struct view *view,
 	const struct forward_zone *zone, uint16_t qtype)
 {
-	return view_l1_hash(view, zone, qtype) ^ (zone ? r->set.dnssec : 0);
+	const uint8_t strip = r->set.ttl.limits.svc_strip;
+	uint64_t hash = view_l1_hash(view, zone, qtype);
+
+	if (zone)
+		hash ^= r->set.dnssec ^ (strip ? contenthash(&strip, sizeof(strip)) : 0);
+	return hash;
 }
 
 // Chooses the servers that weir asks for the name.

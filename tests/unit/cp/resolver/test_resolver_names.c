@@ -3,6 +3,7 @@
 // Local CNAMEs and forwarding zones: what is asked of whom, what the client is told, what is kept
 // where. fake[0] is everyone's server, fake[1] that of zones.
 
+#include "controlplane/resolver/question.h"
 #include "resolver_rig.h"
 
 static struct config_record records[8], own_records[4];
@@ -351,6 +352,27 @@ TEST_WITH(test_ds_after_no_name, setup, rig_teardown)
 	ask_of(0, "gone.example", DNS_TYPE_DS, 3);
 	expect_answer(3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
 	expect_asked(0, 2, "gone.example");
+}
+
+static void hash_look(void *arg)
+{
+	const struct dns_name name = name_of_text("a.corp.example");
+	struct resolver *r = rig.resolver;
+	*(uint64_t *)arg = question_l1_hash(r, views_everyone(r->views), &name, DNS_TYPE_HTTPS);
+}
+
+// Boxes that leave out different parameters share no answers of a zone in L1.
+TEST_WITH(test_zone_in_l1_by_what_is_left_out, setup, rig_teardown)
+{
+	uint64_t hash[3];
+	for (unsigned i = 0; i < ARRAY_LEN(hash); i++) {
+		rig.config.blocking.https_strip = i == 1 ? 1 << 5 : 0;
+		rig_reload();
+		on_loop(hash_look, &hash[i]);
+	}
+	assert_int_equal(hash[0], views_zone_hash(&zones[0]));
+	assert_int_not_equal(hash[1], hash[0]);
+	assert_int_equal(hash[2], hash[0]);
 }
 
 TEST_GROUP(rig_sends_once, NULL)
