@@ -708,11 +708,12 @@ static void question_l1_store(
 
 	if (!l1_usable(r->l1))
 		return;
-	if (!q->rewrite) {
+	if (!q->rewrite && !a->is_stripped) {
 		value_store(q, &asked, a);
 		return;
 	}
-	// L1 gets the answer without the CNAMEs, which are this box's own.
+	// L1 gets the answer without the CNAMEs, and NXDOMAIN as NXDOMAIN: local records are this
+	// box's own.
 	asked.name = *question_asked(q);
 	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &target) < 0)
 		return;

@@ -66,18 +66,23 @@ static void image_make(struct answer_policy_fixture *f)
 	fixture_check(f);
 }
 
-static int setup(void **state)
+static void image_judges(void)
 {
 	static const char *const ads[] = {"local", "ads"};
 	struct policy_group group[GROUPS];
-	image_make(&image);
-	rig_setup(state);
 	groups_configure(GROUPS - 1);
 	for (unsigned i = 0; i < GROUPS; i++)
 		group[i] = group_with(
 			&image, ads, i < 2 ? 2 : 1, i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN);
 	rig_policy(group);
 	judge_by(&image);
+}
+
+static int setup(void **state)
+{
+	image_make(&image);
+	rig_setup(state);
+	image_judges();
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	next_id = 0;
 	return 0;
@@ -193,6 +198,30 @@ TEST_WITH(test_missing_types, setup, teardown)
 	assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_AD, 0);
 	expect_type(1, "half.lan", DNS_TYPE_AAAA, DNS_RCODE_NOERROR, ANSWER_CACHED);
 	expect_type(1, "none.lan", DNS_TYPE_AAAA, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+}
+
+static void other_box(const struct redis_server *redis, bool missing_forward)
+{
+	rig.config.local.missing_forward = missing_forward;
+	rig_redis_box(redis);
+	image_judges();
+}
+
+// What the servers say is for boxes that share L1; a box's local records are its own.
+TEST_WITH(test_missing_types_in_l1, setup, teardown)
+{
+	static struct redis_server redis;
+	redis_server_start(&redis, NULL);
+	fake[0].mode = fake[1].mode = FAKE_NO_NAME;
+	other_box(&redis, true);
+	expect_type(1, "half.lan", DNS_TYPE_AAAA, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	rig_redis_keys_await(&redis, 1);
+	other_box(&redis, false);
+	expect_type(1, "half.lan", DNS_TYPE_AAAA, DNS_RCODE_NXDOMAIN, ANSWER_CACHED);
+	other_box(&redis, true);
+	expect_type(1, "half.lan", DNS_TYPE_AAAA, DNS_RCODE_NOERROR, ANSWER_CACHED);
+	assert_int_equal(rig_asked(), 1);
+	redis_server_clean(&redis);
 }
 
 static void expect_led(const char *name, const char *records)
