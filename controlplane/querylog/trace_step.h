@@ -43,6 +43,7 @@
 	X(l1_unused, "", "")       /* stale, flushed since, or not newer than L0 */                \
 	X(l1_locked, "", "")       /* this box has the lock to refresh it */                       \
 	X(validator_asked, "", "") /* the validator asks the upstreams */                          \
+	X(validator_full, "", "")  /* no room in the validator: a stale answer or SERVFAIL */      \
 	X(validated, "", "secure") /* 1: with AD; 0: proven to be insecure */                      \
 	X(bogus, "", "ede")        /* SERVFAIL, and no stale answer */                             \
 	X(udp_sent, "attempt", "wait_ms")                                                          \

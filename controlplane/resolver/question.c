@@ -53,9 +53,9 @@ static void timer_arm(struct question *q, uint64_t at_ms, uint64_t now_ms)
 // all questions are in flight, the deadline is 1.9 s after the question's birth for all, and the
 // question ends with it: new questions need its place.
 
-// Sends the stale record to all waiters, and lets workers serve it for STALE_HOLD_MS. False: there
-// is no stale record.
-static bool question_stale_serve(struct question *q)
+// Sends the stale record to all waiters, and lets workers serve it for STALE_HOLD_MS if it `holds`.
+// False: there is no stale record.
+static bool question_stale_serve(struct question *q, bool holds)
 {
 	struct resolver *r = q->owner;
 	const struct l0_key key = inflight_key(q);
@@ -72,7 +72,8 @@ static bool question_stale_serve(struct question *q)
 	resolver_check_record(r, &v, &finding);
 	struct resolver_answer a = resolver_answer_stale_record(r, &v, &finding);
 	resolver_answer_all(r, q, &a);
-	store_restamp(r, &at.key);
+	if (holds)
+		store_restamp(r, &at.key);
 	return true;
 }
 
@@ -118,7 +119,7 @@ static void on_timer(void *arg)
 
 	if (q->stage == STAGE_FIRST) {
 		question_note(q, TRACE_stale_timer, 0);
-		if (!question_stale_serve(q)) {
+		if (!question_stale_serve(q, true)) {
 			q->stage = STAGE_WAITING;
 			look_later(q, q->born_ms + SERVFAIL_AFTER_MS, now_ms);
 			return;
@@ -867,7 +868,7 @@ static void question_unanswered(struct question *q, int ede)
 {
 	question_failure_add(q, clock_mono_ms());
 	question_note(q, TRACE_upstreams_failed, 0);
-	if (question_stale_serve(q))
+	if (question_stale_serve(q, true))
 		question_finish(q, REFRESH_FAILED);
 	else
 		question_refuse(q, ede);
@@ -1170,6 +1171,20 @@ struct validator_settings question_trusted(const struct config_dnssec *d)
 	};
 }
 
+// The validator has no room, which says nothing of the name: that is no failure to remember, and
+// any box may renew the name. The question ends.
+static void question_crowded_out(struct question *q)
+{
+	struct resolver_answer a = resolver_answer_servfail(DNS_EDE_OTHER);
+
+	question_note(q, TRACE_validator_full, 0);
+	question_l1_unlock(q);
+	a.text = "no room in the validator";
+	if (!question_stale_serve(q, false))
+		resolver_answer_all(q->owner, q, &a);
+	question_finish(q, REFRESH_ABANDONED);
+}
+
 static void validate(struct question *q, uint16_t qtype, validator_done_fn done)
 {
 	struct resolver *r = q->owner;
@@ -1183,7 +1198,10 @@ static void validate(struct question *q, uint16_t qtype, validator_done_fn done)
 	};
 
 	question_note(q, TRACE_validator_asked, 0);
-	if (validators_ask(r->validators, &question, &q->validation) < 0)
+	const int rc = validators_ask(r->validators, &question, &q->validation);
+	if (rc == -EAGAIN || rc == -ENOMEM)
+		question_crowded_out(q);
+	else if (rc < 0)
 		question_unanswered(q, DNS_EDE_OTHER);
 }
 
