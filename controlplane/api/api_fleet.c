@@ -8,7 +8,8 @@
 // HELD_MAX polls, LIFE_MS for the line to a slow secondary, or STUCK_MS in which nothing leaves,
 // and SENT_MAX bytes that wait for all secondaries together, half of them for those with one token:
 // one more gets its line at a later look, or once `wait` is over one without a text, as its poll
-// would time out. It polls again.
+// would time out. It polls again. A box that becomes a secondary hangs up on all: its epoch is
+// another box's from then on.
 
 #include "api/metrics/metrics.h"
 #include "api_lines.h"
@@ -142,7 +143,9 @@ static void on_look(int, short, void *arg)
 {
 	struct api_fleet *f = arg;
 	const uint64_t now_ms = clock_mono_ms();
-	const struct sync_offer *o = sync_offered(f->api->deps.sync);
+	struct sync *sync = f->api->deps.sync;
+	const bool is_secondary = sync_is_secondary(sync);
+	const struct sync_offer *o = sync_offered(sync);
 	for (struct held *h = LIST_FIRST(&f->polls), *next; h; h = next) {
 		next = LIST_NEXT(h, link);
 		const enum api_lines_state state = api_lines_look(&h->out, SENT_MAX, now_ms);
@@ -151,7 +154,7 @@ static void on_look(int, short, void *arg)
 			(state == API_LINES_STUCK && now_ms - h->out.moved_ms >= STUCK_MS)
 			|| (h->is_sent && now_ms >= h->until_ms);
 		f->cut += is_late && !is_gone;
-		if (is_gone || is_late || (o && !held_answer(f, h, o, now_ms)))
+		if (is_secondary || is_gone || is_late || (o && !held_answer(f, h, o, now_ms)))
 			held_end(f, h);
 	}
 }

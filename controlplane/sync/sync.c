@@ -709,7 +709,7 @@ static void on_timer(evutil_socket_t, short, void *arg)
 static struct sync_boxes *waves_look(void *arg)
 {
 	struct sync *s = arg;
-	return is_secondary(s) || !s->boxes || !sync_offered(s) ? NULL : s->boxes;
+	return !s->boxes || !sync_offered(s) ? NULL : s->boxes;
 }
 
 static int waves_open(struct sync *s)
@@ -870,6 +870,11 @@ void sync_status(const struct sync *s, struct sync_status *out)
 	sync_waves_status(s->waves, s->boxes, &out->rollout);
 }
 
+bool sync_is_secondary(const struct sync *s)
+{
+	return is_secondary(s);
+}
+
 const struct sync_boxes *sync_boxes_of(const struct sync *s)
 {
 	return s->boxes;
@@ -947,6 +952,8 @@ const struct sync_offer *sync_offered(struct sync *s)
 {
 	const struct versions_status *v = s->hooks.versions(s->hooks.arg);
 	struct sync_offer *o = &s->out;
+	if (is_secondary(s))
+		return NULL;
 	if (is_good(v) && (s->out_of != v->in_force.number || (!o->text && !*s->out_why)))
 		out_make(s, &v->in_force);
 	if (o->epoch != own_epoch(s))
@@ -958,8 +965,7 @@ const struct sync_offer *sync_offered(struct sync *s)
 	if (!o->text)
 		return NULL;
 	sync_waves_epoch(s->waves, o->epoch);
-	if (!is_secondary(s))
-		sync_waves_target(s->waves, s->boxes, o);
+	sync_waves_target(s->waves, s->boxes, o);
 	return o;
 }
 

@@ -95,6 +95,7 @@ struct sync_status {
 	struct sync_waves_status rollout; // what a primary rolls out
 };
 void sync_status(const struct sync *s, struct sync_status *out);
+bool sync_is_secondary(const struct sync *s);                 // the configuration names a primary
 const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box polled yet
 
 // The primary's side, for the endpoint.
@@ -104,9 +105,9 @@ const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box po
 // a higher epoch; -ENOMEM.
 ATTR_MUST_CHECK int sync_noted(struct sync *s, const struct sync_report *r, const char *from,
 	const char *who, char why[SYNC_WHY_MAX]);
-// What this primary hands out, with `text`; NULL: no version's health has held so far, it
-// cannot be handed out (out_why), or no memory. It is signed if sync.sign_key_file is set. Valid
-// until the next call.
+// What this primary hands out, with `text`; NULL: this box is a secondary, no version's health has
+// held so far, it cannot be handed out (out_why), or no memory. It is signed if sync.sign_key_file
+// is set. Valid until the next call.
 const struct sync_offer *sync_offered(struct sync *s);
 // May the box that reports `r` from the address `from` have the version `o` in this wave?
 ATTR_MUST_CHECK bool sync_may_have(

@@ -6,7 +6,10 @@
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/cp/http/api_rig.h"
 
-enum { WAITS = 5 << 20, STREAMS_MAX = 8 };
+#include <weir/config/shared.h>
+#include <weir/heap_site.h>
+
+enum { WAITS = 5 << 20, STREAMS_MAX = 12 };
 
 static struct sync *box;
 static struct events *events;
@@ -47,21 +50,26 @@ size_t __wrap_http_stream_pending(const struct http_stream *)
 	return WAITS - bytes_read;
 }
 
-// A poll by a box of this token, which has no version.
-static int poll_of(const char *who)
+// A poll by a box of this token, which has the version with this digest; "": none.
+static int poll_with(const char *who, const char *digest)
 {
 	char form[256];
 	const int fd = client_connect();
 	next_user = who;
 	const int len = snprintf(form, sizeof(form),
-		"protocol=2&box=box%d&epoch=0&primary=&digest=&version=0&result=none&reason=&"
+		"protocol=2&box=box%d&epoch=%d&primary=&digest=%s&version=0&result=none&reason=&"
 		"ready=1&unix_ms=1&software=x",
-		fd);
+		fd, *digest ? 1 : 0, digest);
 	client_send(fd, text_from("POST /sync?wait=30 HTTP/1.1\r\nHost: a\r\nContent-Type: "
 				  "application/x-www-form-urlencoded\r\nContent-Length: "
 				  "%d\r\n\r\n%s",
 				len, form));
 	return fd;
+}
+
+static int poll_of(const char *who)
+{
+	return poll_with(who, "");
 }
 
 // Half of what may wait is one token's: versions still go to the boxes with other tokens.
@@ -152,16 +160,40 @@ static void took_back(void *, unsigned, unsigned, const char *)
 {
 }
 
-static int setup(void **)
+static void configure(void *url)
 {
 	static char none[] = "", name[] = "box1";
+	const struct config c = {
+		.sync = {.primary = url, .token = none, .ca_file = none, .name = name}};
+	sync_configure(box, &c, NULL, 0);
+}
+
+// A reply would have the epoch of the new primary, with this box's name.
+TEST(a_box_that_becomes_a_secondary_ends_its_held_polls)
+{
+	static char url[] = "https://box2.test:9953", none[] = "";
+	char digest[SYNC_DIGEST_LEN + 1], *text;
+	assert_int_equal(config_shared_text(bundle_of(NULL), &text), 0);
+	assert_true(sync_digest(text, strlen(text), digest));
+	heap_free(text);
+	const int held = poll_with("token other", digest);
+	assert_int_equal(client_read(held, 600), -1);
+	assert_non_null(strstr(reply, "200 OK"));
+	assert_int_equal(loop_call(service, configure, url), 0);
+	assert_true(client_read(held, 2000) >= 0);
+	assert_null(strstr(reply, "unchanged"));
+	close(held);
+	assert_int_equal(loop_call(service, configure, none), 0);
+}
+
+static int setup(void **)
+{
+	static char none[] = "";
 	const struct sync_hooks hooks = {NULL, versions_of, bundle_of, is_ready, took_back, NULL};
-	const struct config primary = {
-		.sync = {.primary = none, .token = none, .ca_file = none, .name = name}};
 	if (api_rig_begin() < 0 || events_open(&events, "box") < 0
 		|| sync_open(&box, service, events, api_folder, &hooks) < 0)
 		return -1;
-	sync_configure(box, &primary, NULL, 0);
+	configure(none);
 	return api_rig_open((struct api_deps){.sync = box});
 }
 

@@ -733,11 +733,27 @@ TEST_WITH(only_its_own_save_ends_a_promotion, start, stop)
 
 TEST_WITH(a_version_goes_out_after_its_watch, start, stop)
 {
+	primary_make();
+	main_is_good();
 	versions.watch_left_s = 3;
 	assert_null(sync_offered(box));
 	watch_ends(CONFIG_VERSION_pending); // it has not begun
 	assert_null(sync_offered(box));
 	watch_ends(CONFIG_VERSION_fallen);
+	assert_null(sync_offered(box));
+	watch_ends(CONFIG_VERSION_applied);
+	assert_non_null(sync_offered(box));
+}
+
+TEST_WITH(a_secondary_hands_nothing_out, start, stop)
+{
+	primary_make();
+	main_is_good();
+	assert_non_null(sync_offered(box));
+	config.sync.primary = url;
+	sync_configure(box, &config, NULL, 0);
+	assert_null(sync_offered(box));
+	reply("box1", 2, 5, TEXT);
 	assert_null(sync_offered(box));
 }
 
@@ -777,6 +793,7 @@ TEST_WITH(a_text_that_cannot_be_made_is_tried_once, start, stop)
 	static char bad[] = "a: [", path[] = "weir.yaml";
 	bundle.main =
 		(struct config_text){.path = path, .shown = path, .bytes = bad, .len = strlen(bad)};
+	primary_make();
 	assert_null(sync_offered(box));
 	sync_status(box, &status);
 	assert_string_not_equal(status.out_why, "");
