@@ -62,7 +62,7 @@ static bool passes(const struct tail_filter *f, const struct querylog_row *row)
 	if (f->validation[0]
 		&& strcmp(querylog_validation_names[row->validation], f->validation) != 0)
 		return false;
-	if (f->group[0] && !is_text(row->group, f->group))
+	if (f->group[0] && !query_group_is(row->group.at, f->group))
 		return false;
 	return !f->name[0] || query_name_below(row->qname.at, f->name);
 }

@@ -23,7 +23,7 @@ struct tail_filter {                     // "" matches all rows
 	char client[QUERY_TEXT_MAX];     // address or name
 	char verdict[QUERY_TEXT_MAX];    // the whole word; "blocked": all blocked queries
 	char validation[QUERY_TEXT_MAX]; // a word of querylog_validation_names
-	char group[QUERY_TEXT_MAX];      // the whole word
+	char group[QUERY_TEXT_MAX];      // CONFIG_EVERYONE: clients without a group
 };
 
 ATTR_MUST_CHECK int tail_open(struct tail **out); // -ENOMEM

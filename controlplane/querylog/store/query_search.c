@@ -285,6 +285,11 @@ bool query_name_below(const char *name, const char *filter)
 	return tail == len || (len - tail > 0 && query_name_dot_at(name, len - tail - 1));
 }
 
+bool query_group_is(const char *group, const char *filter)
+{
+	return strcmp(group[0] ? group : CONFIG_EVERYONE, filter) == 0;
+}
+
 enum { MEMO_NAMES = 1 << 15, MEMO_OTHERS = 1 << 12, LOOK_ROWS = 1024 };
 
 // Whether the text or kind with a number of this file fits the filter, as found out last.
@@ -359,8 +364,8 @@ static int client_fits(struct search *s, int64_t id, bool *fits)
 			return rc;
 		const bool has_client = !f->client[0] || strcasecmp(c->address, f->client) == 0
 					|| strcasecmp(c->name, f->client) == 0;
-		const char *group = c->group[0] ? c->group : CONFIG_EVERYONE;
-		*m = (struct memo){id, has_client && (!f->group[0] || !strcmp(group, f->group))};
+		*m = (struct memo){
+			id, has_client && (!f->group[0] || query_group_is(c->group, f->group))};
 	}
 	*fits = m->fits;
 	return 0;

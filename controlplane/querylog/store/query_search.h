@@ -76,6 +76,9 @@ bool query_name_dot_at(const char *name, size_t at);
 // Whether `name` is `filter` or below it. Both are RFC 1035 5.1 texts, with or without a dot at the
 // end.
 bool query_name_below(const char *name, const char *filter);
+// Whether a row with this group passes `filter`. The row's group is "" for a client in none, which
+// the filter calls CONFIG_EVERYONE.
+bool query_group_is(const char *group, const char *filter);
 
 enum {
 	QUERY_SEARCH_ROWS_MAX = 1000,

@@ -15,13 +15,14 @@ static char out[TAIL_BUFFER_MAX + 1];
 static uint64_t missed;
 
 static bool by_answer; // blocked, for what its answer led to
+static const char *group = "children";
 
 static struct querylog_row row_of(const char *name)
 {
 	return (struct querylog_row){.qname = querylog_rig_text(name),
 		.client = querylog_rig_text("192.0.2.1"),
 		.client_name = querylog_rig_text("phone"),
-		.group = querylog_rig_text("children"),
+		.group = querylog_rig_text(group),
 		.verdict = querylog_rig_text(by_answer ? "blocked_answer" : "hit"),
 		.is_blocked = by_answer,
 		.validation = QUERYLOG_INSECURE,
@@ -74,6 +75,8 @@ TEST_WITH(test_filters, setup, teardown)
 	assert_false(comes(&(struct tail_filter){.verdict = "hit_stale"}, "a"));
 	assert_true(comes(&(struct tail_filter){.group = "children"}, "a"));
 	assert_false(comes(&(struct tail_filter){.group = "guests"}, "a"));
+	assert_false(comes(&(struct tail_filter){.group = "Children"}, "a")); // as in a search
+	assert_false(comes(&(struct tail_filter){.group = "everyone"}, "a"));
 	assert_false(comes(&(struct tail_filter){.group = "children", .verdict = "blocked"}, "a"));
 	assert_true(comes(&(struct tail_filter){.validation = "insecure"}, "a"));
 	assert_false(comes(&(struct tail_filter){.validation = "secure"}, "a"));
@@ -82,6 +85,10 @@ TEST_WITH(test_filters, setup, teardown)
 	assert_true(comes(&(struct tail_filter){.verdict = "blocked_answer"}, "a"));
 	assert_false(comes(&(struct tail_filter){.verdict = "hit"}, "a"));
 	by_answer = false;
+	group = "";
+	assert_true(comes(&(struct tail_filter){.group = "everyone"}, "a"));
+	assert_false(comes(&(struct tail_filter){.group = "children"}, "a"));
+	group = "children";
 }
 
 static void text_check(json_t *o, const char *key, struct querylog_text is)
