@@ -280,6 +280,8 @@ size_t query_name_len(const char *text)
 bool query_name_below(const char *name, const char *filter)
 {
 	size_t len = query_name_len(name), tail = query_name_len(filter);
+	if (strcmp(filter, ".") == 0)
+		return len > 0;
 	if (tail > len || strncasecmp(name + len - tail, filter, tail) != 0)
 		return false;
 	return tail == len || (len - tail > 0 && query_name_dot_at(name, len - tail - 1));

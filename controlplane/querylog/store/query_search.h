@@ -74,7 +74,7 @@ size_t query_name_len(const char *name);
 // Whether a label ends at `at`: a dot there that no backslash escapes.
 bool query_name_dot_at(const char *name, size_t at);
 // Whether `name` is `filter` or below it. Both are RFC 1035 5.1 texts, with or without a dot at the
-// end.
+// end. Every name is below ".", but not the empty text of a question that was not read.
 bool query_name_below(const char *name, const char *filter);
 // Whether a row with this group passes `filter`. The row's group is "" for a client in none, which
 // the filter calls CONFIG_EVERYONE.

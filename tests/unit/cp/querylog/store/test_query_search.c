@@ -16,6 +16,10 @@ TEST(test_name_below)
 	assert_false(query_name_below("a\\.b.", "b"));
 	assert_true(query_name_below("a\\\\.b.", "b"));
 	assert_true(query_name_below(".", "."));
+	assert_true(query_name_below("a.b.", "."));
+	assert_true(query_name_below("a\\..", "."));
+	assert_false(query_name_below("", "."));
+	assert_false(query_name_below(".", "b"));
 	assert_false(query_name_below("", "b"));
 	assert_false(query_name_below("ab.", "b"));
 }
