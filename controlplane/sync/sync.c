@@ -709,7 +709,10 @@ static void on_timer(evutil_socket_t, short, void *arg)
 static struct sync_boxes *waves_look(void *arg)
 {
 	struct sync *s = arg;
-	return !s->boxes || !sync_offered(s) ? NULL : s->boxes;
+	if (!s->boxes)
+		return NULL;
+	sync_boxes_expire(s->boxes, clock_mono_ms());
+	return sync_offered(s) ? s->boxes : NULL;
 }
 
 static int waves_open(struct sync *s)
@@ -813,6 +816,8 @@ void sync_configure(struct sync *s, const struct config *c, const struct socket_
 	sync_waves_configure(s->waves, &c->sync.waves, !is_secondary(s));
 	s->sections = ~c->sync.own;
 	explicit_bzero(&n, sizeof(n));
+	if (is_secondary(s))
+		FREE_AND_NULL(s->boxes);
 	if (is_same)
 		return;
 	s->out.signature[0] = '\0';

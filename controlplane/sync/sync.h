@@ -95,8 +95,9 @@ struct sync_status {
 	struct sync_waves_status rollout; // what a primary rolls out
 };
 void sync_status(const struct sync *s, struct sync_status *out);
-bool sync_is_secondary(const struct sync *s);                 // the configuration names a primary
-const struct sync_boxes *sync_boxes_of(const struct sync *s); // NULL: no box polled yet
+bool sync_is_secondary(const struct sync *s); // the configuration names a primary
+// NULL: no box polled yet, or this box is a secondary.
+const struct sync_boxes *sync_boxes_of(const struct sync *s);
 
 // The primary's side, for the endpoint.
 

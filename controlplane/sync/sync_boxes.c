@@ -9,7 +9,7 @@ bool sync_box_is_away(const struct sync_box *b, uint64_t now_ms)
 	return now_ms - b->seen_ms >= SYNC_BOX_AWAY_MS;
 }
 
-static void expired_drop(struct sync_boxes *b, uint64_t now_ms)
+void sync_boxes_expire(struct sync_boxes *b, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < b->count;)
 		if (now_ms - b->box[i].seen_ms >= SYNC_BOX_LIFE_MS)
@@ -94,7 +94,7 @@ static struct sync_box *place_of(
 void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const char *from,
 	const char *who, uint64_t now_ms, int64_t unix_ms)
 {
-	expired_drop(b, now_ms);
+	sync_boxes_expire(b, now_ms);
 	struct sync_box *to = place_of(b, r->box, from, who, now_ms);
 	to->report = *r;
 	to->seen_ms = now_ms;

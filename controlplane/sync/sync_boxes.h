@@ -39,6 +39,8 @@ struct sync_boxes {
 
 void sync_boxes_note(struct sync_boxes *b, const struct sync_report *r, const char *from,
 	const char *who, uint64_t now_ms, int64_t unix_ms);
+// Drops rows SYNC_BOX_LIFE_MS after their last poll, as each poll does.
+void sync_boxes_expire(struct sync_boxes *b, uint64_t now_ms);
 // The row of a box; NULL: no such row, or `b` is NULL.
 const struct sync_box *sync_boxes_find(
 	const struct sync_boxes *b, const char *name, const char *from);

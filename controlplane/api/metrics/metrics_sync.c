@@ -71,10 +71,10 @@ void metrics_sync(
 			"The epoch, which each promotion raises.", s->epoch);
 	if (s->is_secondary)
 		secondary_write(t, s);
-	if (boxes)
-		primary_write(t, boxes);
-	if (boxes && !s->is_secondary)
-		rollout_write(t, &s->rollout);
+	if (!boxes || s->is_secondary)
+		return;
+	primary_write(t, boxes);
+	rollout_write(t, &s->rollout);
 }
 
 // Metrics of each secondary that has polled this primary for LASTING_MS, at most SYNC_BOXES_MAX of

@@ -775,6 +775,38 @@ TEST_WITH(a_primary_signs_with_the_key_of_the_moment, start, stop)
 	assert_true(sync_signature_check(o, &public, 1, why));
 }
 
+static void box3_polls(void)
+{
+	const struct sync_report r = {.box = "box3", .epoch = 1, .primary = "box2"};
+	char why[SYNC_WHY_MAX];
+	assert_int_equal(sync_noted(box, &r, "192.0.2.3", "token x", why), 0);
+	assert_int_equal(sync_boxes_of(box)->count, 1);
+}
+
+// No poll comes that would drop it.
+TEST_WITH(the_row_of_the_last_box_goes, start, stop)
+{
+	primary_make();
+	main_is_good();
+	box3_polls();
+	ahead_ms = SYNC_BOX_LIFE_MS;
+	for (unsigned i = 0; i < 3 && sync_boxes_of(box)->count > 0; i++)
+		event_base_loop(loop_base(loop), EVLOOP_ONCE);
+	assert_int_equal(sync_boxes_of(box)->count, 0);
+}
+
+TEST_WITH(a_secondary_has_no_boxes, start, stop)
+{
+	primary_make();
+	box3_polls();
+	config.sync.primary = url;
+	sync_configure(box, &config, NULL, 0);
+	assert_null(sync_boxes_of(box));
+	assert_false(sync_may_have(box, &(struct sync_offer){0}, "box3", "192.0.2.3"));
+	primary_make();
+	box3_polls();
+}
+
 TEST_WITH(the_version_to_go_back_to_is_known_to_the_store, start, stop)
 {
 	static char good[] = TEXT, path[] = "weir.yaml";
