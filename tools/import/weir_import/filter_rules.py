@@ -7,7 +7,11 @@ from . import names
 SINKS = ("0.0.0.0", "::", "::1")
 LEFT_OUT = ("the rule is left out: an entry has query types and a code as its reply, and no other options; put it into a file, and "
             "that into blocking.lists (docs/reference/lists.md says which options weir has)")
-EVERY_NAME = ("*", "|*", "||*")
+NO_NAME = ("is no rule about names that weir has as an entry, so it is left out: put it into a file, and that into blocking.lists, "
+           "which take rules about addresses, too (docs/reference/lists.md)")
+BEGINS = {"||": "(^|\\.)", "|": "^", "://": "^", "": ""}
+GLOB = re.compile("[a-z0-9_.*-]+")
+OTHER = re.compile("[!-)+,/:-@\\[-^`{-~]")  # ASCII that neither a name nor a rule about parts of one has
 REPLIES = {"NXDOMAIN": "nxdomain", "REFUSED": "refused", "SERVFAIL": "servfail", "NOERROR": "nodata"}
 
 
@@ -25,23 +29,52 @@ def _hosts(model, at, items, address, words):
             model.address(at, word, address)
 
 
+def _cut(rule):
+    """(what stands in front, the body, whether it has an end)."""
+    start = next(mark for mark in BEGINS if rule.startswith(mark))
+    body = rule[len(start):]
+    body = body[:-1] if body.endswith("^*") else body
+    found = re.fullmatch(r"(.*?)(\^?\|?)", body)
+    return start, found[1], bool(found[2])
+
+
+def _glob(model, at, items, start, body, ends):
+    """A rule with stars, or without an end, becomes the pattern that it is in a list (controlplane/lists/list_glob.c)."""
+    start = "" if body[0] == "*" else start
+    ends = ends and body[-1] != "*"
+    part = body.strip("*").lower()
+    if not GLOB.fullmatch(part) or ".." in part or (ends and part[-1] == ".") or (start and part[0] == "."):
+        return model._no(at, f"`{body[:200]}` {NO_NAME}")
+    return model.pattern(at, items, names.glob_pattern(BEGINS[start], part, "$" if ends else ""))
+
+
+def _below(start, body):
+    """The name of `*.a.example^` or `.a.example`, which hold what is below it, or ""."""
+    skip = 2 if body.startswith("*.") else 1 if body.startswith(".") and not start else 0
+    return body[skip:] if skip and "*" not in body[skip:] else ""
+
+
 def _rule(model, at, items, rule):
     if len(rule) > 2 and rule[0] == rule[-1] == "/":
         return model.pattern(at, items, rule[1:-1])
-    is_filter = len(rule) > 1 and not rule.startswith("|") and rule.endswith("^")
-    rule = rule.rstrip("^|")
-    if rule in EVERY_NAME:
+    start, body, ends = _cut(rule)
+    if body and not body.strip("*"):
         return model.pattern(at, items, ".")
-    if rule.startswith("||*."):
-        found, why = names.name(rule[4:])
-        if not found:
-            return model._no(at, f"`{rule[:200]}` {why}, so it is left out")
-        return model.pattern(at, items, names.below_pattern(found))
-    if rule.startswith("||"):
-        return model.name(at, items, rule[2:])
-    if is_filter or rule.startswith("*."):
-        return model.name(at, items, rule)
-    return model.exact(at, items, rule[1:] if rule.startswith("|") else rule)
+    if not body or OTHER.search(body) or re.fullmatch(r"[\d.*]+", body):
+        return model._no(at, f"`{rule[:200]}` {NO_NAME}")
+    has_anchor = bool(start) or ends
+    if not has_anchor and "*" not in body and body[0] not in ".-" and body[-1] != "-":
+        return model.exact(at, items, body)
+    if not has_anchor and body.startswith("*.") and "*" not in body[2:]:
+        return model.name(at, items, body)
+    is_open = body[-1] in ".*" or (not ends and (start in ("|", "://") or body[-1] == "-"))
+    below = "" if is_open else _below(start, body)
+    if below:
+        found, why = names.name(below)
+        return model.pattern(at, items, names.below_pattern(found)) if found else model._no(at, f"`{rule[:200]}` {why}, so it is left out")
+    if is_open or "*" in body or (not start and body[0] in ".-"):
+        return _glob(model, at, items, start, body, ends or not is_open)
+    return model.exact(at, items, body) if start in ("|", "://") else model.name(at, items, body)
 
 
 def take_line(model, at, allow, deny, line, is_allow=False):

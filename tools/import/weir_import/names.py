@@ -47,6 +47,8 @@ def name(text):
     whole = ".".join(labels)
     if ODD.search(whole) or not is_printable(whole):
         return None, "is no domain name"
+    if "*" in whole:
+        return None, "has a star, which is no part of a name"
     if not all(labels):
         return None, "has an empty label"
     if max(map(len, labels)) > LABEL_MAX:
@@ -155,6 +157,11 @@ def below_pattern(found):
 def whole_pattern(found):
     """The pattern of a name with all names below."""
     return "(^|\\.)" + _escaped(found) + "$"
+
+
+def glob_pattern(begin, body, end):
+    """The pattern of names that have any text where `body` has stars."""
+    return begin + ".*".join(map(_escaped, re.split(r"\*+", body))) + end
 
 
 def near(word, words):

@@ -122,7 +122,7 @@ class Names(unittest.TestCase):
                            ("straße.example", "xn--strae-oqa.example"), ("_ldap._tcp.lan", "_ldap._tcp.lan"),
                            ("16/28.2.0.192.in-addr.arpa", "16/28.2.0.192.in-addr.arpa")):
             self.assertEqual(names.name(text), (want, ""))
-        for text in ("", ".", "a..b", "a b", "/x/", "a" * 64, ".".join(["abcdefgh"] * 40), "a\0b", "a\ufffdb", "a:b", "\u2003.x", "*" * 2000):
+        for text in ("", ".", "a..b", "a b", "/x/", "a" * 64, ".".join(["abcdefgh"] * 40), "a\0b", "a\ufffdb", "a:b", "\u2003.x", "*" * 2000, "a*.x"):
             self.assertIsNone(names.name(text)[0], text)
 
     def test_reverse_zones(self):
@@ -645,6 +645,23 @@ class AdGuardHome(unittest.TestCase):
         self.assertEqual([(e.name, e.types, e.reply) for e in model.entries],
                          [("/./", ("HTTPS",), ""), ("/./", ("AAAA",), "nodata"), ("/./", (), "nxdomain")])
         self.assertEqual(model.deny.texts(), ["/./"])
+
+    def test_rules_about_parts_of_names(self):
+        """As list_glob.c reads them; what is no such rule is named."""
+        for rule, want in (("||ads*.example.com^", r"/(^|\.)ads.*\.example\.com$/"), ("||ads*.example.com", r"/(^|\.)ads.*\.example\.com$/"),
+                           ("||adservice.google.*^", r"/(^|\.)adservice\.google\./"), ("*tracker*", "/tracker/"), ("||analytics.", r"/(^|\.)analytics\./"),
+                           ("|Ads", "/^ads/"), ("://ads.", r"/^ads\./"), ("|a.example|", r"/^a\.example$/"), ("-ads-", "/-ads-/"),
+                           (".ads.", r"/\.ads\./"), (".a.example", r"/\.a\.example$/"), ("*.a.example^", r"/\.a\.example$/"),
+                           ("||*.a.example", r"/\.a\.example$/"), ("*.a.example", "a.example"), ("||a.example^*", "a.example"),
+                           ("a**b.example^", r"/a.*b\.example$/"), ("a.example.", r"/^a\.example$/"), ("a.example|", "a.example"),
+                           ("||bücher.example^", "xn--bcher-kva.example"), ("||a*.com^", r"/(^|\.)a.*\.com$/")):
+            for mark, word in (("", "deny"), ("@@", "allow")):
+                reading = self.read(f"dns: {{blocked_hosts: ['{mark}{rule}']}}\nuser_rules: ['{mark}{rule}']\n")
+                self.assertEqual(getattr(reading.model, word).texts(), [want], rule)
+                self.assertEqual(main.config_check(WEIRCTL, write.configuration(reading.model)), [], rule)
+        for rule in ("||ads.^", "||a..b*^", "||192.0.2.1^", "192.0.2.*", "||a.example/x^", "||a.example^x", "||bü*.example^", "|.a*^", "a,b.example^"):
+            reading = self.read(f"dns: {{}}\nuser_rules: ['{rule}']\n")
+            self.assertEqual((reading.model.deny.texts(), reading.account.counts()["impossible"]), ([], 1), rule)
 
     def test_ipv4_alone(self):
         for word, want in (("true", ("true", "[ipv6hint]")), ("false", (None, None))):
