@@ -55,7 +55,7 @@ class Dnsmasq:
             self.wild += {2: [name], 3: [name], 10: [f"a1.{name}", f"b1.{name}"]}.get(kind, [])
             self.records |= {7: {name}, 8: {name, f"alias.{name}"}, 9: {name, f"mail.{name}"}}.get(kind, set())
             lines += {
-                0: [f"address=/{name}/{block}"], 1: [f"address=/{name}/{block}"], 2: [f"address=/{name}/198.18.77.{n}"],
+                0: [f"address=/{name}/{block}"], 1: [f"address=/{name}/{block}"], 2: [f"address=/{name}/{'127.0.0.1' if n % 4 == 0 else f'198.18.77.{n}'}"],
                 3: [f"address=/{name}/fd00::{n:x}"], 4: [f"server=/{name}/127.0.0.1#{ZONE}"], 5: [f"local=/{name}/"],
                 6: [f"server=/{name}/127.0.0.1#{ZONE}", f"server=/open.{name}/#"], 7: [f"host-record={name},198.18.78.{n},fd00:1::{n:x}"],
                 8: [f"cname=alias.{name},{name}", f"host-record={name},198.18.79.{n}"],

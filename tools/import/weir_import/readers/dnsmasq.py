@@ -5,10 +5,12 @@ import os
 
 from .. import data_source, names, rdata, settle, source
 from ..account import BLOCKING, IMPOSSIBLE, PRIVACY, Node
+from ..model import RECORDS_MAX
 from ..table import differently, impossible, needless, number, read as read_table, takes
 
 TITLE = "dnsmasq"
-NOTHING = ("", "#", "0.0.0.0", "::", "127.0.0.1", "::1")  # addresses of names that are blocked
+NOTHING = ("", "#", "0.0.0.0", "::")  # addresses of names that are blocked
+LOOPBACKS = ("127.0.0.1", "::1")
 EVERY = "#"
 
 
@@ -66,18 +68,36 @@ def _address_one(r, node, domain, to):
         return node.impossible(f"an address for every name is left out: {to[:100] or 'none'}; a group with a schedule "
                                "`block_all` blocks all names (docs/how-to/groups.md)")
     if to in NOTHING:
-        r.state.blocked.append((domain, "null" if to else "nxdomain", node))
-        return _block_one(r, node, domain)
+        return _block_one(r, node, domain, "null" if to else "nxdomain")
     if _is_partial(domain):
         return node.impossible(f"`{domain[:100]}` holds names of which it is the end of a label: weir has no such records")
+    if to in LOOPBACKS:
+        return r.state.loopbacks.append((domain, to, node))
+    return _records_one(r, node, domain, to)
+
+
+def _records_one(r, node, domain, to):
     plain = domain[2:] if domain.startswith("*.") else domain.lstrip(".")
     if not domain.startswith("*."):
         r.model.address(node, plain, to)
     r.model.address(node, "*." + plain, to)
 
 
-def _block_one(r, node, domain):
+def give_loopbacks(r):
+    """They are addresses as others, but block lists of a former form have one for each name."""
+    is_list = len(r.model.records) + 2 * len(r.state.loopbacks) > RECORDS_MAX
+    for domain, to, node in r.state.loopbacks:
+        if is_list:
+            _block_one(r, node, domain, "null")
+            node.differently(f"names with the address {to} are blocked: they are too many for local.records, which take {RECORDS_MAX}",
+                             "blocking.deny")
+        else:
+            _records_one(r, node, domain, to)
+
+
+def _block_one(r, node, domain, mode):
     model = r.model
+    r.state.blocked.append((domain, mode, node))
     if not domain.startswith("*"):
         return model.name(node, model.deny, domain)
     found, why = names.name(domain.lstrip("*").lstrip("."))
@@ -594,7 +614,8 @@ def begin(r, keys):
     """`keys`: the table for this file and those that it includes; Pi-hole has a row of its own."""
     state = r.state
     if not hasattr(state, "open"):
-        state.keys, state.open, state.path, state.hosts, state.private, state.blocked = keys, [], "", [], [], []
+        state.keys, state.open, state.path, state.hosts = keys, [], "", []
+        state.private, state.blocked, state.loopbacks = [], [], []
         state.domain, state.expand, state.mx_target = "", None, ""
 
 
@@ -612,6 +633,11 @@ def block_mode(r):
     mode = count.most_common(1)[0][0] if count else "nxdomain"
     if mode == "null":
         r.model.value(None, "blocking", "mode", "'null'", "that of most addresses of blocked names")
+    note_modes(r, mode)
+
+
+def note_modes(r, mode):
+    """Names that the file answers in another way than blocking.mode says."""
     for domain, other, node in r.state.blocked:
         if other != mode:
             node.differently(f"weir answers as blocking.mode says ({mode}) for {domain[:100]}, too", "blocking.mode", BLOCKING)
@@ -638,6 +664,7 @@ def read(r, path):
 
 def end(r):
     expand(r)
+    give_loopbacks(r)
     block_mode(r)
     settle.longest_decides(r.model)
     settle_zones(r)

@@ -149,11 +149,13 @@ def end(r):
     settings.expand(r)
     settings.settle_mode(r)
     _privacy(r)
+    model.value(None, "blocking", "mode", "'null'", "as Pi-hole does")
+    dnsmasq.give_loopbacks(r)
+    dnsmasq.note_modes(r, model.values["blocking", "mode"][0].strip("'"))
     dnsmasq.settle_zones(r)
     if state.folder_off is not None and state.folder_off.verdict is None:
         state.folder_off.usual()
     if not state.relay_said:
         model.value(None, "local", "relay_canary", "true", "as Pi-hole does")
-    model.value(None, "blocking", "mode", "'null'", "as Pi-hole does")
     model.value(None, "blocking", "ttl", "2", "as Pi-hole does")
     dnsmasq.private_anchors(r, state.dnssec)

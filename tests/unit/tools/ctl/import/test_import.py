@@ -548,6 +548,19 @@ class Dnsmasq(unittest.TestCase):
         self.assertEqual([r.name for r in m.records], ["*.lead.example", "*.star.example", "lead.example"])
         self.assertEqual(m.deny.texts(), ["/\\.bad\\.example$/", "/bad\\.example$/", "ads.example", "xn--bcher-kva.example"])
 
+    def test_loopbacks_are_addresses(self):
+        reading = self.read("address=/dev.test/127.0.0.1\naddress=/dev.test/::1\naddress=/*.star.test/127.0.0.1\naddress=/*x.test/::1\n")
+        self.assertEqual([(r.name, r.value) for r in reading.model.records], [
+            ("*.dev.test", "127.0.0.1"), ("*.dev.test", "::1"), ("*.star.test", "127.0.0.1"), ("dev.test", "127.0.0.1"), ("dev.test", "::1")])
+        self.assertEqual((reading.model.deny.texts(), reading.account.counts()["impossible"]), ([], 1))
+
+    def test_loopbacks_of_a_block_list(self):
+        ads = "".join(f"address=/ads{i}.example/127.0.0.1\n" for i in range(model.RECORDS_MAX // 2))
+        reading = self.read("host-record=a.example,192.0.2.1\n" + ads)
+        self.assertEqual((len(reading.model.records), len(reading.model.deny)), (2, model.RECORDS_MAX // 2))
+        self.assertEqual(len([line for line in report.lines(reading.account) if "too many for local.records" in line]), 1)
+        self.assertEqual(len(self.read(ads).model.records), model.RECORDS_MAX)
+
     def test_servers_of_names(self):
         m = self.read("local=/lan/\nserver=/open.lan/#\nserver=/corp.example/10.0.0.1\nserver=/open.corp.example/#\n"
                       "server=/#/9.9.9.9\nrev-server=172.16.0.0/12,192.168.1.1\n").model
@@ -758,6 +771,14 @@ class Pihole(unittest.TestCase):
         reading = self.read(pihole_toml=text)
         self.assertEqual(reading.model.values["query_log", "enabled"][0], "false")
         self.assertEqual([e.key for e in reading.account.in_order(("unknown",))], ["misc.dnsmasq_lines[1].unheard"])
+
+    def test_lines_of_dnsmasq_that_block_in_another_way(self):
+        lines = 'misc.dnsmasq_lines = ["address=/a.example/", "address=/b.example/#", "address=/dev.example/127.0.0.1"]\n'
+        for mode, named in (("NULL", ["a"]), ("NX", ["b"]), ("NODATA", ["a", "b"])):
+            reading = self.read(pihole_toml=f"dns.blocking.mode = '{mode}'\n" + lines)
+            said = [e.text.split(".example")[0][-1] for e in reading.account.in_order() if e.to == "blocking.mode"]
+            self.assertEqual((said, reading.model.deny.texts()), (named, ["a.example", "b.example"]), mode)
+            self.assertEqual([r.name for r in reading.model.records], ["*.dev.example", "dev.example"])
 
     def test_files_of_dnsmasq_count_where_pihole_reads_them(self):
         (self.dir / "dnsmasq.d").mkdir()
