@@ -184,6 +184,25 @@ def block_mode(r, node):
     r.model.value(node, "blocking", "mode", MODES[node.text], node.text)
 
 
+def protection(r, node):
+    r.model.value(node, "blocking", "enabled", node.text)
+
+
+def filtering(r, node):
+    protection(r, node)
+    root = r.state.root
+    if node.text == "false" and "false" not in (root.word("filtering.protection_enabled"), root.word("dns.protection_enabled")):
+        r.state.filtering_off = node
+
+
+def note_filtering(r):
+    """It is about lists, rules and rewrites for everyone, and clients may have their own."""
+    at, model = r.state.filtering_off, r.model
+    if at and (len(model.services) or model.schedules or any(g.blocking for g in model.groups)):
+        at.impossible("services are blocked there all the same, and clients with settings of their own filtered; weir then blocks nothing for "
+                      "anyone: for services alone set blocking.enabled to true, and leave out lists, deny and allow")
+
+
 def _block_address(r, node, version):
     root = r.state.root
     if (root.word("filtering.blocking_mode") or root.word("dns.blocking_mode")) != "custom_ip":
@@ -200,10 +219,6 @@ def block_v4(r, node):
 
 def block_v6(r, node):
     _block_address(r, node, 6)
-
-
-def protection(r, node):
-    r.model.value(node, "blocking", "enabled", node.text)
 
 
 def services(r, node):
@@ -472,12 +487,28 @@ def _group(r, node, name):
         group.schedules = list(model.schedules)
     elif services_of:
         _services(r, services_of, group.services, group.schedules)
+    _unfiltered(r.model, node, group)
     for one in node.get("upstreams").below() if node.get("upstreams") else []:
         upstream_line(r, one, one.text, group)
     if len(group.upstreams):  # AdGuard Home then looks at no servers of upstream_dns, neither at those of a zone
         for zone, at in r.state.own_zones.items():
             model.exempt_of(at, zone, group)
     return model.group_twin(group)
+
+
+def _unfiltered(model, node, group):
+    """`filtering_enabled: false` of a client is about lists, rules and rewrites; its services are blocked all the same."""
+    if group.blocking:
+        return
+    at = node.get("filtering_enabled")
+    group.blocking = len(group.services) > 0 or bool(group.schedules)
+    if group.blocking:
+        group.lists.keep([])
+    if group.blocking and (len(model.deny) or len(model.allow) or model.entries):
+        at.differently("its services are blocked there all the same, so its group blocks, and what `user_rules` deny and allow for everyone "
+                       "counts in the group, too", "groups.blocking")
+    if model.records:
+        at.differently("the client gets no rewrites there; weir's local records are for everyone", "local.records")
 
 
 def client_ids(r, node):
@@ -583,7 +614,7 @@ FILTERING = {  # in `filtering` since schema 26, in `dns` before
     "blocking_ipv6": takes(block_v6, BLOCKING),
     "blocked_response_ttl": number("blocking", "ttl", 1, 86400, BLOCKING),
     "protection_enabled": takes(protection, BLOCKING, default="true"),
-    "filtering_enabled": takes(protection, BLOCKING, default="true"),
+    "filtering_enabled": takes(filtering, BLOCKING, default="true"),
     "protection_disabled_until": needless("a pause ends by itself", BLOCKING),
     "filters_update_interval": takes(interval, BLOCKING),
     "blocked_services": takes(services, BLOCKING),
@@ -718,7 +749,7 @@ def read(r, path):
     if root.get("dns") is None and root.get("filters") is None:
         raise source.Refused(f"{path}: is no configuration of AdGuard Home")
     r.account.roots.append(root)
-    r.state.root, r.state.own_zones = root, {}
+    r.state.root, r.state.own_zones, r.state.filtering_off = root, {}, None
     r.model.list_exact = True
     read_table(r, root, KEYS)
 
@@ -726,5 +757,6 @@ def read(r, path):
 def end(r):
     if len(r.model.deny) and any(one.allow for one in r.model.lists):
         r.model.remark("whitelist_filters", "they take back user rules that block there; in weir those count before every list", BLOCKING)
+    note_filtering(r)
     settle.allow_wins(r.model)
     settle.records_before_zones(r.model)

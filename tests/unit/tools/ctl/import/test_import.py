@@ -725,6 +725,32 @@ class AdGuardHome(unittest.TestCase):
                           "b": {"x.example": ["10.0.0.3"]}})
         self.assertEqual(main.config_check(WEIRCTL, write.configuration(m)), [])
 
+    def test_services_of_clients_without_filtering(self):
+        off = "use_global_settings: false, filtering_enabled: false"
+        text = ("dns: {}\nfilters: [{enabled: true, url: 'https://l.example/a', name: a, id: 1}]\nfiltering: {blocked_services: {ids: [tiktok]}}\n"
+                f"clients: {{persistent: [{{name: own, ids: [192.0.2.7], {off}, use_global_blocked_services: false, blocked_services: "
+                f"{{ids: [roblox]}}}}, {{name: all, ids: [192.0.2.8], {off}, use_global_blocked_services: true}}, "
+                f"{{name: none, ids: [192.0.2.9], {off}, use_global_blocked_services: false, blocked_services: {{ids: []}}}}]}}\n")
+        for rules, said in (("[]", 0), ("['||a.example^']", 2), ("['@@||a.example^']", 2), ("['||a.example^$dnstype=A']", 2)):
+            reading = self.read(text + f"user_rules: {rules}\n")
+            self.assertEqual([(g.name, g.blocking, g.lists.texts(), g.services.texts()) for g in reading.model.groups],
+                             [("own", True, [], ["roblox"]), ("all", True, [], ["tiktok"]), ("none", False, ["a"], [])])
+            self.assertEqual(reading.account.counts()["differently"], said, rules)
+            written = write.configuration(reading.model)
+            self.assertEqual(main.config_check(WEIRCTL, written), [])
+            self.assertEqual(written.count("# no list applies"), 2)
+        said = self.read(text + "user_rules: ['192.0.2.1 a.example']\n").account.in_order()
+        self.assertEqual(len([e for e in said if "gets no rewrites there" in e.text]), 3)
+
+    def test_filtering_off_for_everyone(self):
+        client = "clients: {persistent: [{name: a, ids: [192.0.2.7], use_global_settings: false, filtering_enabled: true}]}\n"
+        services = ", blocked_services: {ids: [tiktok]}"
+        for text, more, want in (("filtering_enabled: false", "", 0), ("filtering_enabled: false" + services, "", 1),
+                                 ("filtering_enabled: false", client, 1), ("filtering_enabled: true" + services, client, 0),
+                                 ("filtering_enabled: false, protection_enabled: false" + services, "", 0)):
+            counts = self.read(f"dns: {{}}\nfiltering: {{{text}}}\n{more}").account.counts()
+            self.assertEqual(counts["impossible"], want, text)
+
     def test_a_new_key_of_a_list_is_not_hidden(self):
         reading = self.read("filters: [{url: 'https://x.example/a', name: a, enabled: true, id: 1, new: 1}]\n")
         self.assertEqual([e.key for e in reading.account.in_order((account.UNKNOWN,))], ["filters[0].new"])
