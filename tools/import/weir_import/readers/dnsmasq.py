@@ -676,4 +676,7 @@ def end(r):
     if "no-hosts" not in seen:
         r.model.remark("no-hosts", "dnsmasq answers from /etc/hosts of its machine; for that too, add `hosts_files: [/etc/hosts]` to "
                        "`local`", verdict=IMPOSSIBLE)
+    if not seen & {"no-resolv", "resolv-file"}:
+        r.model.remark("no-resolv", "dnsmasq asks the servers of /etc/resolv.conf of its machine, too: add them to upstreams.servers" +
+                       ("" if len(r.model.upstreams) else "; the result asks 9.9.9.9"), PRIVACY, IMPOSSIBLE)
     private_anchors(r, "dnssec" in seen)

@@ -580,6 +580,12 @@ class Dnsmasq(unittest.TestCase):
         self.assertEqual(self.read("port=53\n").model.values["query_log", "enabled"][0], "false")
         self.assertEqual(self.read("log-queries=extra\n").model.values["query_log", "enabled"][0], "true")
 
+    def test_servers_of_the_machine(self):
+        for text, want in (("port=53\n", True), ("server=9.9.9.9\n", True), ("no-resolv\nserver=9.9.9.9\n", False),
+                           ("resolv-file=DIR/r\n", False), ("conf-file=DIR/more\n", False)):
+            said = [e for e in self.read(text, r="nameserver 9.9.9.9\n", more="no-resolv\n").account.in_order() if e.key == "no-resolv"]
+            self.assertEqual([e.topic for e in said], ["privacy"] * want, text)
+
     def test_names_without_a_dot(self):
         reading = self.read("domain-needed\nserver=//10.0.0.1\n")
         self.assertEqual([e.topic for e in reading.account.in_order()][:2], ["privacy"] * 2)
