@@ -153,8 +153,6 @@ def rev_server(r, node):
     if not comma:
         return node.impossible(f"`{node.shown()}` is not prefix,server")
     prefix, to = prefix.strip(), _source_cut(node, to.strip())
-    if "/" not in prefix:
-        prefix += "/64" if ":" in prefix else "/24"
     if to and to != "#":
         return r.model.reverse_zone_server(node, prefix, to)
     network = names.prefix(prefix)

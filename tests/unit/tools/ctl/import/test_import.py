@@ -570,6 +570,11 @@ class Dnsmasq(unittest.TestCase):
         self.assertEqual(len([z for z in m.zones if z.endswith(".172.in-addr.arpa")]), 16)
         self.assertEqual(m.upstreams.texts(), ["9.9.9.9"])
 
+    def test_a_reverse_server_without_a_prefix(self):
+        m = self.read("rev-server=10.1.2.3,192.168.1.1\nrev-server=fd00::5,192.168.1.1\nrev-server=10.9.0.1,\n").model
+        self.assertEqual((list(m.zones), m.closed_zones.texts()), (["3.2.1.10.in-addr.arpa", "5." + "0." * 29 + "d.f.ip6.arpa"],
+                                                                   ["1.0.9.10.in-addr.arpa"]))
+
     def test_hosts_are_expanded(self):
         m = self.read("no-hosts\nexpand-hosts\ndomain=lan.example\naddn-hosts=DIR/hosts\n",
                       hosts="192.0.2.7 nas nas.other.example # x\nbad line\n").model
