@@ -47,6 +47,12 @@ def udp_size(r, node):
     return r.model.number(node, "limits", "udp_reply_size", node.text, 512, 1232)
 
 
+def rate(r, node):
+    if r.model.number(node, "access", "rate", node.text, 0, 1000000) and node.text != "0":
+        node.differently("this holds for clients that access.unlimited does not name, that is, not for your own networks; `unlimited: []` "
+                         "holds it for all", "access.rate")
+
+
 def private_address(r, node):
     network = names.prefix(node.text)
     if network is None:
@@ -337,7 +343,7 @@ KEYS = {
     **many(differently(RATE, default="0", to="limits.zone_inflight"), "ratelimit ratelimit-for-domain ratelimit-below-domain"),
     **many(needless(RATE), "ratelimit-size ratelimit-slabs ratelimit-factor ratelimit-backoff"),
     # How it answers
-    "server.ip-ratelimit": number("access", "rate", 0, 1000000),
+    "server.ip-ratelimit": takes(rate),
     **many(needless("weir's limits are in `access`"), "ip-ratelimit-size ip-ratelimit-slabs ip-ratelimit-factor ip-ratelimit-backoff"),
     "server.ip-ratelimit-cookie": needless("a client with a right cookie has a limit of its own (access.network_rate)"),
     **many(needless("weir bounds answers that a client may wait for (limits.client_waiters)"), """wait-limit wait-limit-cookie

@@ -1186,6 +1186,12 @@ class Unbound(unittest.TestCase):
         self.assertEqual(self.read("server:\naccess-control: 0.0.0.0/0 deny\n").model.access_allow.texts(), ["127.0.0.0/8", "::1"])
         self.assertIn("its own machine alone", self.said("server:\n"))
 
+    def test_the_limit_of_a_client(self):
+        for text, want in (("0", []), ("100", ["ip-ratelimit"])):
+            reading = self.read(f"server:\nip-ratelimit: {text}\n")
+            self.assertEqual(reading.model.values["access", "rate"][0], text)
+            self.assertEqual([e.key for e in reading.account.in_order() if e.to == "access.rate"], want)
+
     def test_rebinding_stays_off(self):
         m = self.read("server:\nprivate-domain: x.example\n").model
         self.assertEqual((len(m.rebinding_allow), m.values.get(("blocking.rebinding", "enabled"))), (0, None))
