@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """unbound 1.17 to 1.26: unbound.conf, with all that it includes."""
+import ipaddress
+
 from .. import names
 from ..account import BLOCKING, PRIVACY
 from ..table import differently, impossible, needless, number, takes, value
@@ -9,6 +11,9 @@ from . import unbound_file
 
 TITLE = "unbound"
 CACHE_USUAL_MB = 64  # there is no reason for a smaller cache here
+# Of controlplane/lists/list_name.c; a test compares.
+REBINDING = [ipaddress.ip_network(text) for text in """0.0.0.0/8 10.0.0.0/8 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16
+::/128 ::1/128 fc00::/7 fe80::/10""".split()]
 SIZES = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
@@ -51,16 +56,6 @@ def rate(r, node):
     if r.model.number(node, "access", "rate", node.text, 0, 1000000) and node.text != "0":
         node.differently("this holds for clients that access.unlimited does not name, that is, not for your own networks; `unlimited: []` "
                          "holds it for all", "access.rate")
-
-
-def private_address(r, node):
-    network = names.prefix(node.text)
-    if network is None:
-        return node.impossible(f"`{node.shown()}` is no address", BLOCKING)
-    if network.is_global or not (network.is_private or network.is_loopback or network.is_link_local):
-        return node.impossible(f"weir's blocking.rebinding knows private addresses alone: put {node.shown()} into a file, and that "
-                               "into blocking.lists with `format: addresses`", BLOCKING)
-    return r.model.value(node, "blocking.rebinding", "enabled", "true", "private-address")
 
 
 def private_domain(r, node):
@@ -262,7 +257,7 @@ KEYS = {
     "server.qname-minimisation-strict": needless("weir's recursion asks on with the whole name where a server fails", PRIVACY),
     "server.dns-error-reporting": impossible("weir sends no reports of errors to authorities", PRIVACY, default="no"),
     # Blocking
-    "server.private-address": takes(private_address, BLOCKING),
+    "server.private-address": takes(later, BLOCKING),
     "server.private-domain": takes(private_domain, BLOCKING),
     "server.local-zone": takes(later, BLOCKING),
     "server.local-zone-tag": takes(later, BLOCKING),
@@ -505,6 +500,29 @@ def give_log(r):
                      "`weirctl log` or `top`", PRIVACY, to="query_log.enabled")
 
 
+def is_within(network, others):
+    return any(network.version == one.version and network.subnet_of(one) for one in others)
+
+
+def give_rebinding(r):
+    """Any private address turns on blocking.rebinding, which has ranges of its own."""
+    given, at = [], None
+    for node in nodes_of(r, "private-address"):
+        network = names.prefix(node.text)
+        if network is None:
+            node.impossible(f"`{node.shown()}` is no address")
+        elif not is_within(network, REBINDING):
+            node.impossible(f"weir's blocking.rebinding knows private addresses alone: put {node.shown()} into a file, and that into "
+                            "blocking.lists with `format: addresses`")
+        else:
+            r.model.value(node, "blocking.rebinding", "enabled", "true", "private-address")
+            given, at = [*given, network], node
+    joined = [one for version in (4, 6) for one in ipaddress.collapse_addresses(n for n in given if n.version == version)]
+    more = [str(one) for one in REBINDING if not is_within(one, joined)]
+    if at and more:
+        at.differently(f"weir blocks answers with addresses of {', '.join(more)}, too", "blocking.rebinding")
+
+
 def give_local(r):
     """Local zones and data of the server, then views."""
     scope = clauses.Scope()
@@ -537,6 +555,7 @@ def end(r):
             clauses.give_zone(r, clause, all_over_tls, asks_itself)
         elif clause.name == "rpz":
             clauses.give_rpz(r, clause, folder)
+    give_rebinding(r)
     give_local(r)
     made_by = nodes_of(r, "access-control-tag") + nodes_of(r, "access-control-view")
     clauses.give_access(r, nodes_of(r, "access-control"), made_by)

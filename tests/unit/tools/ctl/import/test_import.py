@@ -1192,6 +1192,20 @@ class Unbound(unittest.TestCase):
             self.assertEqual(reading.model.values["access", "rate"][0], text)
             self.assertEqual([e.key for e in reading.account.in_order() if e.to == "access.rate"], want)
 
+    def test_private_addresses_are_ranges_of_weir(self):
+        from weir_import.readers import unbound
+        own = [str(one) for one in unbound.REBINDING]
+        text = (ROOT / "controlplane/lists/list_name.c").read_text().partition("list_own_prefixes[LIST_OWN_PREFIXES] = {")[2]
+        self.assertEqual(re.findall('"([^"]+)"', text.partition("}")[0]), own)
+        halves = ["fc00::/8", "fd00::/8", *(one for one in own if one != "fc00::/7")]
+        for given, more, lost in ((["192.168.0.0/16"], [one for one in own if one != "192.168.0.0/16"], 0), (own, [], 0), (halves, [], 0),
+                                  (own[1:], own[:1], 0), (["192.0.2.0/24"], [], 1), ([*own, "x"], [], 1), (own[:-1] + ["fe80::/16"], own[-1:], 0)):
+            reading = self.read("server:\n" + "".join(f"private-address: {one}\n" for one in given))
+            said = [e.text for e in reading.account.in_order() if e.to == "blocking.rebinding"]
+            self.assertEqual(said, [f"weir blocks answers with addresses of {', '.join(more)}, too"] if more else [])
+            self.assertEqual(reading.account.counts()["impossible"], lost)
+            self.assertEqual(("blocking.rebinding", "enabled") in reading.model.values, given != ["192.0.2.0/24"])
+
     def test_rebinding_stays_off(self):
         m = self.read("server:\nprivate-domain: x.example\n").model
         self.assertEqual((len(m.rebinding_allow), m.values.get(("blocking.rebinding", "enabled"))), (0, None))
