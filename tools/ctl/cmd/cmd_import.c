@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 4096, OPTIONS_MAX = 12 };
+enum { PATH_ROOM = 4096 };
 
 static const char python[] = "/usr/bin/python3";
 
@@ -44,24 +44,20 @@ static int cmd_import(struct ctl *c)
 	program_find(weirctl, program);
 	if (access(program, R_OK) < 0)
 		return ctl_fail(c, "import: %s: %s", program, strerror(errno));
-	const char **args = calloc(c->operand_count + OPTIONS_MAX, sizeof(*args));
-	if (!args)
-		return ctl_fail(c, "import: out of memory");
 	// -I: no packages of the user or of the working directory; -B: writes no compiled files.
 	const char *const always[] = {python, "-I", "-B", program, "--weirctl", weirctl};
-	size_t n = sizeof(always) / sizeof(*always);
+	const char *const options[] = {c->json ? "--json" : NULL, c->all ? "--all" : NULL,
+		c->force ? "--force" : NULL, c->output ? "-o" : NULL, c->output, "--"};
+	// One more for the NULL behind them.
+	const char **args = calloc(
+		ARRAY_LEN(always) + ARRAY_LEN(options) + c->operand_count + 1, sizeof(*args));
+	if (!args)
+		return ctl_fail(c, "import: out of memory");
+	size_t n = ARRAY_LEN(always);
 	memcpy(args, always, sizeof(always));
-	if (c->json)
-		args[n++] = "--json";
-	if (c->all)
-		args[n++] = "--all";
-	if (c->force)
-		args[n++] = "--force";
-	if (c->output) {
-		args[n++] = "-o";
-		args[n++] = c->output;
-	}
-	args[n++] = "--";
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (options[i])
+			args[n++] = options[i];
 	memcpy(args + n, c->operands, c->operand_count * sizeof(*args));
 	const int rc = run(c, args);
 	free(args);

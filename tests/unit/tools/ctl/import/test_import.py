@@ -1325,6 +1325,11 @@ class Program(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertNotIn("Traceback", done.stderr)
 
+    def test_all_options_at_once(self):
+        for count in (1, 2, 3):
+            status, out, err = run("--json", "import", "--all", "--force", "-o", self.dir / "new", "dnsmasq", *["dnsmasq.conf"] * count)
+            self.assertEqual((status, err, json.loads(out)["source"]), (0, "", "dnsmasq"))
+
     def test_json(self):
         status, out, err = run("--json", "import", "dnsmasq", "dnsmasq.conf")
         document = json.loads(out)
