@@ -435,7 +435,9 @@ static enum verdict check_access(struct frontend *f, const struct frontend_sessi
 		return VERDICT_miss;
 	if (access != POLICY_DENIED)
 		return reply_over_limit(f, s, client, msg, size, q, len);
-	if (!p->refuse || cookie_parse(f, client, msg, size, &q->query, &cookie) != DNS_QUERY_OK)
+	const bool over_tls = s->transport == FRONTEND_DOT || s->transport == FRONTEND_DOH;
+	if (!p->refuse || over_tls
+		|| cookie_parse(f, client, msg, size, &q->query, &cookie) != DNS_QUERY_OK)
 		return VERDICT_drop_denied;
 	memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	return reply_rcode(

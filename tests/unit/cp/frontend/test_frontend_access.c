@@ -181,6 +181,18 @@ TEST_WITH(test_denied_is_told, frontend_rig_setup_closed, frontend_rig_teardown)
 		FRONTEND_BROKEN);
 }
 
+// A connection over TLS or HTTPS from before the client was denied ends: only queries in clear text
+// get REFUSED.
+TEST_WITH(test_denied_over_tls, frontend_rig_setup_closed, frontend_rig_teardown)
+{
+	access_publish(true);
+	assert_int_equal(ask_from(FRONTEND_TCP, "198.18.0.66"), FRONTEND_REPLY);
+	assert_int_equal(ask_from(FRONTEND_DOT, "198.18.0.66"), FRONTEND_BROKEN);
+	assert_int_equal(ask_from(FRONTEND_DOH, "198.18.0.66"), FRONTEND_BROKEN);
+	assert_int_equal(frontend_counts(FRONTEND_DOT).verdict[VERDICT_drop_denied], 1);
+	assert_int_equal(frontend_counts(FRONTEND_DOH).verdict[VERDICT_drop_denied], 1);
+}
+
 struct settled {
 	const char *client;
 	const uint8_t *msg;
