@@ -156,10 +156,12 @@ static void lines_write(struct access_thread *t, struct log *l, struct line *lin
 			log_failed(l, rc);
 		FREE_AND_NULL(line[i].text);
 	}
-	if (l->fd >= 0 && fsync(l->fd) < 0)
+	if (l->fd >= 0 && fsync(l->fd) < 0) {
 		log_failed(l, -errno);
-	else if (failed == 0)
+		failed = count;
+	} else if (failed == 0) {
 		l->is_failing = false;
+	}
 	pthread_mutex_lock(&t->lock);
 	t->counts.written += count - failed;
 	t->counts.failed += failed;

@@ -133,6 +133,20 @@ TEST_WITH(test_lost, setup, teardown)
 	log_is(10, "[{\"b\":1}]");
 }
 
+// A disk may take lines and fail to keep them; a FIFO cannot be synchronised at all.
+TEST_WITH(test_failed_sync, setup, teardown)
+{
+	struct access_thread_counts c;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	put("{}");
+	WAIT_FOR((access_thread_counts(t, &c), c.written + c.failed));
+	assert_int_equal(c.failed, 1);
+	assert_int_equal(c.written, 0);
+	assert_int_equal(unlink(path), 0);
+	put("{\"b\":1}");
+	log_is(10, "[{\"b\":1}]");
+}
+
 static void put_whole(const char *line, unsigned lines)
 {
 	struct access_thread_counts c;
