@@ -504,8 +504,9 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 			VERDICT_servfail_no_rules, len);
 	if (all && !d.allowed && !rule_decision_is_alias(&d))
 		return block_all(f, q, rules, d.typed, len);
+	v = cache_look_up(f, q, now_ms, len);
 	bool is_any = q->query.qtype == DNS_TYPE_ANY && f->set.any_minimal;
-	return is_any ? reply_any(f, q, len) : cache_look_up(f, q, now_ms, len);
+	return v == VERDICT_miss && is_any ? reply_any(f, q, len) : v;
 }
 
 void frontend_charge(struct frontend *f, const struct frontend_session *s,

@@ -102,6 +102,32 @@ TEST_WITH(test_stale_where_it_may, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(status().client_questions, 1);
 }
 
+static void set_any_minimal(void *)
+{
+	rig.config.access.any_minimal = true;
+	frontend_rig_configure();
+}
+
+static enum frontend_outcome ask_any(const char *name)
+{
+	return FRONTEND_ASK(FRONTEND_TCP, .name = name, .type = DNS_TYPE_ANY, .id = 7);
+}
+
+// What `any: forward` has left in the cache is served until it expires, as by a worker.
+TEST_WITH(test_any_of_the_cache, frontend_rig_setup, frontend_rig_teardown)
+{
+	assert_int_equal(ask_any("any.example"), FRONTEND_LATER);
+	expect_later(0);
+	on_loop(set_any_minimal, NULL);
+	assert_int_equal(ask_any("any.example"), FRONTEND_REPLY);
+	assert_int_equal(verdicts(VERDICT_hit), 1);
+	assert_int_equal(ask_any("other.example"), FRONTEND_REPLY);
+	assert_int_equal(verdicts(VERDICT_any_minimal), 1);
+	clock_ahead_by_ms((TTL_S + 10) * 1000);
+	assert_int_equal(ask_any("any.example"), FRONTEND_REPLY);
+	assert_int_equal(verdicts(VERDICT_any_minimal), 2);
+}
+
 struct waiting {
 	bool passed, held;
 };
