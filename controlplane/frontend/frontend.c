@@ -405,22 +405,6 @@ static bool is_truncated(const struct frontend_reply *reply)
 	return reply->len && (get_u16(reply->msg + 2) & DNS_FLAG_TC);
 }
 
-static enum frontend_outcome refuse(struct frontend *f, struct frontend_session *s,
-	const struct frontend_question *q, const uint8_t *msg, struct frontend_reply *out)
-{
-	uint8_t *reply = f->reply;
-	uint16_t sum;
-
-	memcpy(reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
-	uint16_t len = dns_reply_rcode(
-		reply, DNS_MESSAGE_MAX, &q->query, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, &sum);
-	f->status.of[s->transport].verdict[VERDICT_servfail_ring_full]++;
-	uint8_t text_len = dns_reply_ede_text(
-		reply, DNS_MESSAGE_MAX, &q->query, bound_text(BOUND_waiters), q->limit, &len, &sum);
-	reply_fill(f, s, reply, len, q->query.has_opt, text_len, out);
-	return FRONTEND_REPLY;
-}
-
 // False: no slot is free, or no room on the resolver's ring.
 static bool ask_resolver(struct frontend *f, struct frontend_session *s,
 	const union client_address *client, const struct frontend_question *q, const uint8_t *msg,
@@ -447,15 +431,22 @@ static bool ask_resolver(struct frontend *f, struct frontend_session *s,
 	return true;
 }
 
-static enum frontend_outcome ask_or_refuse(struct frontend *f, struct frontend_session *s,
+static enum frontend_outcome refuse(struct frontend *f, struct frontend_session *s,
 	const union client_address *client, const struct frontend_question *q, const uint8_t *msg,
 	size_t len, struct frontend_reply *out)
 {
-	if (ask_resolver(f, s, client, q, msg, len))
-		return FRONTEND_LATER;
-	enum frontend_outcome o = refuse(f, s, q, msg, out);
+	uint8_t *reply = f->reply;
+	uint16_t sum;
+
+	memcpy(reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	uint16_t reply_len = dns_reply_rcode(
+		reply, DNS_MESSAGE_MAX, &q->query, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, &sum);
+	f->status.of[s->transport].verdict[VERDICT_servfail_ring_full]++;
+	uint8_t text_len = dns_reply_ede_text(reply, DNS_MESSAGE_MAX, &q->query,
+		bound_text(BOUND_waiters), q->limit, &reply_len, &sum);
+	reply_fill(f, s, reply, reply_len, q->query.has_opt, text_len, out);
 	log_decided(f, s, client, q, msg, len, VERDICT_servfail_ring_full, out);
-	return o;
+	return FRONTEND_REPLY;
 }
 
 enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *s,
@@ -468,8 +459,13 @@ enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *
 
 	assert(!f->replying);
 	enum verdict v = frontend_settle(f, s, client, msg, len, &q, &reply_len);
+	if (v == VERDICT_miss) {
+		if (ask_resolver(f, s, client, &q, msg, len))
+			return FRONTEND_LATER;
+		v = frontend_settle_full(f, &q, &reply_len);
+	}
 	if (v == VERDICT_miss)
-		return ask_or_refuse(f, s, client, &q, msg, len, out);
+		return refuse(f, s, client, &q, msg, len, out);
 	c->verdict[v]++;
 	if (!is_unread(v))
 		watch_note(f, s, client, &q, v, reply_len);
@@ -674,16 +670,17 @@ void frontend_tables(const struct frontend *f, struct table_registry *tables)
 		tables);
 	struct ring_mesh_status rings;
 	ring_mesh_status(f->resolvers, &rings);
-	table_register(tables, &(struct table_info){.name = "frontend_rings",
-				       .owner = "frontend loop",
-				       .eviction = "refuse: SERVFAIL; the answer is lost",
-				       .lifetime = "until the other thread reads it",
-				       .kind = TABLE_WORK,
-				       .cap = rings.units,
-				       .used = rings.used,
-				       .refused = rings.full,
-				       .has = TABLE_REFUSES,
-				       .bytes = rings.bytes});
+	table_register(
+		tables, &(struct table_info){.name = "frontend_rings",
+				.owner = "frontend loop",
+				.eviction = "refuse: stale answer or SERVFAIL; the answer is lost",
+				.lifetime = "until the other thread reads it",
+				.kind = TABLE_WORK,
+				.cap = rings.units,
+				.used = rings.used,
+				.refused = rings.full,
+				.has = TABLE_REFUSES,
+				.bytes = rings.bytes});
 	table_register(
 		tables, &(struct table_info){.name = "frontend_neighbours",
 				.owner = "frontend loop",

@@ -23,9 +23,10 @@
 // afterwards. The reply function may end any session, its own too, and then free it. It may not
 // call frontend_ask, because it runs while many are being answered: a transport with more questions
 // goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions of all
-// frontends, or on the ring of the resolver, is SERVFAIL with EDE 0 at once, counted; by `pending`
-// of a session a transport knows when to stop reading. A session has no cap of its own here. Costs:
-// a hit some 0.1 us; nothing is allocated.
+// frontends, or on the ring of the resolver, is a stale answer at once, or SERVFAIL with EDE 0,
+// counted; by `pending` of a session a transport knows when to stop reading. While the resolver
+// hangs stale answers are given, too, and a question without one waits. A session has no cap of its
+// own here. Costs: a hit some 0.1 us; nothing is allocated.
 
 #include "base/counts.h"
 #include "base/table_registry.h"

@@ -57,6 +57,7 @@ struct frontend_question {
 	uint8_t group;      // set for every verdict; 0 where no policy is known
 	bool proven;        // a right cookie let it pass its limits (limit_take_proven)
 	bool blocks;        // lists block at this time
+	bool takes_stale;   // the resolver takes no questions: a stale record may answer
 	uint8_t validation; // enum log_validation of a hit
 	uint16_t view;
 	uint16_t limit;    // most bytes of the reply; the client's own limit counts, too
@@ -124,6 +125,10 @@ struct frontend {
 enum verdict frontend_settle(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len);
+
+// The answer of the cache, stale or not, to a question that the resolver did not take.
+// VERDICT_miss: no answer.
+enum verdict frontend_settle_full(struct frontend *f, struct frontend_question *q, uint16_t *len);
 
 // Sends the question in f->reply to the resolver of its key: for a client, or (slot NULL) as a
 // renewal that no client waits for. False: the resolver's ring is full.

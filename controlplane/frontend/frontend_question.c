@@ -278,13 +278,15 @@ static enum verdict answer(struct frontend *f, struct frontend_question *q, uint
 	const enum l0_age age = l0_age_of(&v, now_ms);
 	const uint64_t age_ms = now_ms > v.created_ms ? now_ms - v.created_ms : 0;
 	const bool stale = age == L0_SOFT_EXPIRED, stamped = age_ms < v.stale_until_ms;
-	if (age == L0_HARD_EXPIRED || (stale && !stamped && !f->set.stale_immediate))
+	const bool takes_stale = stamped || f->set.stale_immediate || q->takes_stale;
+	if (age == L0_HARD_EXPIRED || (stale && !takes_stale))
 		return VERDICT_miss;
 	q->age_s = (uint32_t)(age_ms / 1000);
 	const bool blocked = is_blocked(f, q, &v, &ruling);
 	if (blocked && ruling.d.action == RULE_RESOLVE)
 		return VERDICT_miss; // the resolver carries out the rule
-	mark(f, q, record, !blocked && !stamped && (stale || age_ms >= v.refresh_ms));
+	const bool is_due = !stamped && (stale || age_ms >= v.refresh_ms);
+	mark(f, q, record, !blocked && is_due && !q->takes_stale);
 	if (blocked)
 		return reply_by_rule(f, q, mapped_rules_reader(&f->rules), &ruling, len);
 	q->validation = (uint8_t)resolver_log_validation(&v.answer);
@@ -302,6 +304,7 @@ static enum verdict cache_look_up(
 
 	l0_key_of_query(l0, &q->query, q->view, &key);
 	q->resolver = l0_resolver_of(l0, key.hash);
+	q->takes_stale |= publisher_resolver_hangs(f->publisher, q->resolver);
 	epoch_online(&f->cache.epoch);
 	uint32_t record =
 		l0_find(l0, &key, l0_candidate(l0, key.hash), &f->status.record_anomalies);
@@ -309,6 +312,12 @@ static enum verdict cache_look_up(
 		v = answer(f, q, record, now_ms, len);
 	epoch_offline(&f->cache.epoch);
 	return v;
+}
+
+enum verdict frontend_settle_full(struct frontend *f, struct frontend_question *q, uint16_t *len)
+{
+	q->takes_stale = true;
+	return cache_look_up(f, q, clock_mono_ms(), len);
 }
 
 static void make_safe(struct frontend_question *q)
@@ -467,6 +476,7 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	q->group = 0;
 	q->age_s = 0;
 	q->proven = false;
+	q->takes_stale = false;
 	frontend_policy_look(&f->policy, f->publisher, now_ms);
 	mapped_rules_look(&f->rules, f->publisher, now_ms);
 	const struct rule_reader *rules = mapped_rules_reader(&f->rules);

@@ -225,26 +225,35 @@ static void ask_many(struct many *m)
 	}
 }
 
-// Full: what is cached is still answered, the rest refused at once, and all others in time, with
-// SERVFAIL and an extended error.
+// Full: what is cached is still answered, stale or not, the rest refused at once, and all others in
+// time, with SERVFAIL and an extended error.
 TEST_WITH(test_full, frontend_rig_setup, frontend_rig_teardown)
 {
 	struct many m;
 	const struct frontend_rig_query cached = {
 		.name = "hot.example", .type = DNS_TYPE_A, .id = 1};
+	const struct frontend_rig_query stale = {
+		.name = "old.example", .type = DNS_TYPE_A, .id = 3};
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &cached), FRONTEND_LATER);
 	expect_later(0);
+	fake[0].ttl_s = fake[1].ttl_s = 1;
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &stale), FRONTEND_LATER);
+	expect_later(1);
+	clock_pass_ms(1050); // past soft expiry
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask_many(&m);
 	assert_int_equal(m.asked, FRONTEND_PENDING_MAX);
 	assert_int_equal(m.last, FRONTEND_REPLY);
 	expect_said(frontend_rig_ask(FRONTEND_UDP, &cached), 1, DNS_RCODE_NOERROR);
+	expect_said(frontend_rig_ask(FRONTEND_UDP, &stale), 3, DNS_RCODE_NOERROR);
+	assert_int_equal(get_u32(frontend_said + frontend_said_reply.len - 10), 30);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_hit_stale], 1);
 	expect_said(
 		FRONTEND_ASK(FRONTEND_UDP, .name = "more.example", .id = 2), 2, DNS_RCODE_SERVFAIL);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
 	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_servfail_ring_full], 1);
 	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_hit], 1);
-	const struct frontend_rig_reply *l = expect_later(FRONTEND_PENDING_MAX);
+	const struct frontend_rig_reply *l = expect_later(FRONTEND_PENDING_MAX + 1);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - 6);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).answers_servfail, FRONTEND_PENDING_MAX);

@@ -102,6 +102,43 @@ TEST_WITH(test_stale_where_it_may, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(status().client_questions, 1);
 }
 
+struct hung {
+	enum frontend_outcome old, unknown;
+};
+
+// As when the resolver's loop hangs, until that beats.
+static void ask_hung(void *arg)
+{
+	struct hung *h = arg;
+	const union client_address client = {.v4.sin_family = AF_INET};
+	const uint64_t now_ms = clock_mono_ms();
+	struct frontend_session *s = &frontend_session[FRONTEND_TCP];
+	struct frontend_reply reply;
+	uint8_t msg[600];
+	size_t len;
+
+	publisher_resolver_beat(rig.publisher, 0, now_ms);
+	for (unsigned ms = 0; ms <= 3 * PUBLISH_HUNG_MS; ms += 100)
+		publisher_frontend_beat(rig.publisher, 1, now_ms + ms);
+	len = query_write(msg, &(const struct frontend_rig_query){.name = "old.example"});
+	h->old = frontend_ask(rig.frontend, s, &client, msg, len, &reply);
+	len = query_write(msg, &(const struct frontend_rig_query){.name = "new.example"});
+	h->unknown = frontend_ask(rig.frontend, s, &client, msg, len, &reply);
+}
+
+// A stale answer does while the resolver hangs, and a question without one waits for it.
+TEST_WITH(test_stale_while_the_resolver_hangs, frontend_rig_setup, frontend_rig_teardown)
+{
+	struct hung h = {0};
+	fill("old.example");
+	clock_ahead_by_ms((TTL_S + 10) * 1000);
+	on_loop(ask_hung, &h);
+	assert_int_equal(h.old, FRONTEND_REPLY);
+	assert_int_equal(verdicts(VERDICT_hit_stale), 1);
+	assert_int_equal(h.unknown, FRONTEND_LATER);
+	expect_later(1);
+}
+
 static void set_any_minimal(void *)
 {
 	rig.config.access.any_minimal = true;
