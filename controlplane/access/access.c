@@ -418,16 +418,24 @@ int access_token_revoke(struct access *a, struct access_change *c, const char *n
 	int rc = change_begin(a, c);
 	if (rc == 0)
 		rc = tokens_revoke(&c->next, name);
-	if (rc == 0)
-		change_send(a, c);
-	return rc;
+	if (rc == -ENOENT && a->tokens_unsaved && tokens_find(&a->tokens, name))
+		rc = 0; // again, for the file
+	if (rc < 0)
+		return rc;
+	change_send(a, c);
+	a->tokens = c->next; // whatever the disk does
+	a->tokens_unsaved = true;
+	return 0;
 }
 
 void access_change_end(struct access_change *c)
 {
-	c->access->is_changing = false;
-	if (c->job.err == 0)
-		c->access->tokens = c->next;
+	struct access *a = c->access;
+	a->is_changing = false;
+	if (c->job.err < 0)
+		return;
+	a->tokens = c->next;
+	a->tokens_unsaved = false;
 }
 
 static void password_save(struct access_job *j)
@@ -481,9 +489,15 @@ int access_password_remove(struct access *a, struct access_password *c)
 	c->password[0] = '\0';
 	if (rc == 0)
 		rc = passwords_remove(&c->next, c->user.name);
-	if (rc == 0)
-		password_send(a, c);
-	return rc;
+	if (rc == -ENOENT && a->passwords_unsaved)
+		rc = 0; // again, for the file
+	if (rc < 0)
+		return rc;
+	password_send(a, c);
+	a->passwords = c->next; // whatever the disk does
+	a->passwords_unsaved = true;
+	sessions_end_user(&a->sessions, c->user.name);
+	return 0;
 }
 
 // Takes as long for a user that does not exist.
@@ -623,6 +637,7 @@ struct session *access_password_end(struct access_password *c,
 	a->is_changing = false;
 	if (c->job.err == 0) {
 		a->passwords = c->next;
+		a->passwords_unsaved = false;
 		sessions_end_user(&a->sessions, c->user.name);
 	}
 	return NULL;

@@ -54,6 +54,7 @@ struct access {
 	struct passwords passwords;
 	struct sessions sessions;
 	bool tokens_damaged, passwords_damaged; // their files
+	bool tokens_unsaved, passwords_unsaved; // what was revoked or removed may still be in them
 	bool is_changing;                       // a change of one is on its way
 	unsigned logins;                        // that wait for the helper thread
 	// Addresses, names that logins gave, and addresses at which pages have no entries.
@@ -129,7 +130,8 @@ bool access_shuts_out_user(
 	struct access *a, const char *user, const struct sockaddr_storage *source);
 
 // A change of the tokens on its way to the disk; then `done`, with `err` and `why` of the job. The
-// new table is in force when `done` is called, if `a` still is. One at a time.
+// new table is in force when `done` is called, if `a` still is; a token is revoked, and a user
+// removed, at once, also where the disk refuses: then it may be asked for again. One at a time.
 struct access_change {
 	struct access_job job;
 	struct access *access;

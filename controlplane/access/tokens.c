@@ -144,6 +144,14 @@ int tokens_make(struct tokens *t, const struct token *wanted, int64_t now_unix_s
 	return 0;
 }
 
+const struct token *tokens_find(const struct tokens *t, const char *name)
+{
+	for (unsigned i = 0; i < t->count; i++)
+		if (strcmp(t->token[i].name, name) == 0)
+			return &t->token[i];
+	return NULL;
+}
+
 int tokens_revoke(struct tokens *t, const char *name)
 {
 	for (unsigned i = 0; i < t->count; i++) {

@@ -55,7 +55,8 @@ size_t tokens_write(const struct tokens *t, char out[TOKENS_FILE_MAX]);
 // -EIO: no randomness.
 ATTR_MUST_CHECK int tokens_make(struct tokens *t, const struct token *wanted, int64_t now_unix_s,
 	char text[TOKEN_TEXT_LEN + 1]);
-ATTR_MUST_CHECK int tokens_revoke(struct tokens *t, const char *name); // -ENOENT: no valid one
+const struct token *tokens_find(const struct tokens *t, const char *name); // or NULL
+ATTR_MUST_CHECK int tokens_revoke(struct tokens *t, const char *name);     // -ENOENT: no valid one
 
 enum token_verdict { TOKEN_GOOD, TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_REVOKED };
 bool token_is_over(const struct token *k, int64_t now_unix_s); // revoked or expired

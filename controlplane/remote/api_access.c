@@ -46,14 +46,6 @@ struct token_call {
 	char name[TOKEN_NAME_MAX + 1];
 };
 
-static const struct token *token_of(const struct tokens *t, const char *name)
-{
-	for (unsigned i = 0; i < t->count; i++)
-		if (strcmp(t->token[i].name, name) == 0)
-			return &t->token[i];
-	return NULL;
-}
-
 // Replies with the only copy of the token's text, which is wiped once it has left.
 static void token_reply(struct token_call *c, char *about)
 {
@@ -72,6 +64,13 @@ static void on_begins(struct access_job *j)
 	api_audit_begin(c->api, c->exchange);
 }
 
+// `withdraws`: the change holds by now, though the file could not be written.
+static void save_refuse(struct http_exchange *x, const struct access_job *j, bool withdraws)
+{
+	static const char forgets[] = "in force, but a restart forgets it: send it again: ";
+	api_refuse(x, 500, "%s%s", withdraws ? forgets : "", j->why);
+}
+
 // The API may be closed by now. The exchange's deadline may be over, too: the change stays all the
 // same.
 static void on_changed(struct access_job *j)
@@ -81,9 +80,9 @@ static void on_changed(struct access_job *j)
 		access_change_end(&c->change);
 		api_control_streams_look(c->api);
 	}
-	const struct token *k = token_of(&c->change.next, c->name);
+	const struct token *k = tokens_find(&c->change.next, c->name);
 	if (j->err < 0 || !k) {
-		api_refuse(c->exchange, 500, "%s", j->why);
+		save_refuse(c->exchange, j, !c->change.text[0]);
 	} else {
 		struct json_out *o = json_out_new();
 		token_out(o, json_out_root(o), k);
@@ -189,6 +188,7 @@ static void serve_token_revoke(struct api *a, struct http_exchange *x)
 	if (!c)
 		return;
 	call_begun(c, access_token_revoke(a->access, &c->change, name));
+	api_control_streams_look(a);
 }
 
 struct audit_call {
@@ -324,7 +324,7 @@ static void session_on_changed(struct access_job *j)
 		api_control_streams_look(c->api);
 	}
 	if (j->err < 0) {
-		api_refuse(c->exchange, 500, "%s", j->why);
+		save_refuse(c->exchange, j, !c->password.password[0]);
 	} else {
 		struct json_out *o = json_out_new();
 		struct json_node *root = json_out_root(o);
@@ -484,6 +484,7 @@ static void serve_password_remove(struct api *a, struct http_exchange *x)
 	if (!c)
 		return;
 	session_call_begun(c, access_password_remove(a->access, &c->password));
+	api_control_streams_look(a);
 }
 
 static void session_tables(struct api *a, struct table_registry *tables)

@@ -222,6 +222,13 @@ check "a secret in the URL is not in the log" eval 'https --interface 127.1.0.3 
 		"https://127.0.0.1:9953/v1/lists/add?name=x&format=none&place=https://eve:hunter2@127.0.0.1:9/x%3fhunter2&why=$(printf "%%01%.0s" {1..300})"
 	eventually entries ".path == \"/lists/add\" and ((.query // \"\") | contains(\"place=https://127.0.0.1:9/x?...&why=%01%01\"))" && ! grep -F hunter2 $state/audit.log*'
 check "the log is its owner's alone" eval '[ "$(stat -c %a $state/audit.log)" = 600 ]'
+check "a token is made" eval 'token lost --role read >$dir/lost.token && remote lost upstreams'
+rm $state/tokens
+mkdir $state/tokens # where no file can be written now
+check "and revoked all the same, with an error" eval '! weirctl token revoke lost >$tmp/said 2>&1 && says "in force, but a restart forgets it"'
+check "it is refused" eval 'said lost upstreams && says "the token is revoked"'
+rmdir $state/tokens
+check "and revoked for good, once that can be stored" eval 'weirctl token revoke lost && grep -q "^lost .* revoked$" $state/tokens'
 check "a user is removed" weirctl password remove eve
 "$lab" stop controlplane >/dev/null
 echo 'eve operate' >>$state/passwords

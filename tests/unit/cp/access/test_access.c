@@ -94,6 +94,36 @@ TEST_WITH(test_token, setup, teardown)
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
 }
 
+// A disk that takes nothing keeps no right: only a restart forgets, and a second try is no other
+// one.
+TEST_WITH(test_revoked_without_a_disk, setup, teardown)
+{
+	char header[TOKEN_TEXT_LEN + 16];
+	struct access_user user;
+	assert_int_equal(make("ops", CONTROL_OPERATE), 0);
+	snprintf(header, sizeof(header), "Bearer %s", change.text);
+	settle();
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_GRANTED);
+	assert_int_equal(unlink(tokens_path), 0);
+	assert_int_equal(mkdir(tokens_path, 0700), 0); // no file can be there
+	change = (struct access_change){.job.done = on_done};
+	assert_int_equal(access_token_revoke(a, &change, "ops"), 0);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
+	settle();
+	assert_true(change.job.err < 0);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
+	assert_int_equal(rmdir(tokens_path), 0);
+	change = (struct access_change){.job.done = on_done};
+	assert_int_equal(access_token_revoke(a, &change, "other"), -ENOENT);
+	assert_int_equal(access_token_revoke(a, &change, "ops"), 0);
+	settle();
+	assert_int_equal(change.job.err, 0);
+	assert_int_equal(access_token_revoke(a, &change, "ops"), -ENOENT);
+	access_close(a);
+	assert_int_equal(access_open(&a, service, folder, "box", events), 0);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
+}
+
 // A box without a battery clock boots in the past. A token that has expired for certain stays
 // expired during the grace. Evidence that is wrong, of a clock that was ahead, keeps nothing from
 // then on.
@@ -247,6 +277,30 @@ static bool logs_in(const char *user, const char *password)
 	WAIT_FOR(!a->logins, loops_settle(&service, 1));
 	assert_int_equal(a->logins, 0);
 	return session != NULL;
+}
+
+static int remove_user(const char *user)
+{
+	password_begin(user, "");
+	const int rc = access_password_remove(a, &call);
+	settle();
+	return rc;
+}
+
+TEST_WITH(test_removed_without_a_disk, setup, teardown)
+{
+	set("eve");
+	assert_true(logs_in("eve", "a long password"));
+	assert_int_equal(unlink(a->passwords_path), 0);
+	assert_int_equal(mkdir(a->passwords_path, 0700), 0);
+	assert_int_equal(remove_user("eve"), 0);
+	assert_true(call.job.err < 0);
+	assert_int_equal(sessions_used(&a->sessions), 0);
+	assert_false(logs_in("eve", "a long password"));
+	assert_int_equal(rmdir(a->passwords_path), 0);
+	assert_int_equal(remove_user("eve"), 0);
+	assert_int_equal(call.job.err, 0);
+	assert_int_equal(remove_user("eve"), -ENOENT);
 }
 
 // A user who logs in between two tries gets no more tries at the password of another user.

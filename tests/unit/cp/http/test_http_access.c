@@ -70,7 +70,7 @@ TEST(test_late)
 	int revoke = post_begin("/token/revoke?name=ops", "");
 	int login = post_begin("/session", "user=eve&password=abcdefghij");
 	await_end(revoke, "HTTP/1.1 504");
-	assert_reply("GET /tokens", 200, "\"valid\"");
+	assert_reply("GET /tokens", 200, "\"revoked\""); // at once
 	await_end(login, "HTTP/1.1 504");
 	assert_true(is_busy());
 	may_go_on = true;
