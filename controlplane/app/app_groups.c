@@ -271,6 +271,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 	struct policy_group group[POLICY_GROUPS_MAX];
 	struct group_mask now[POLICY_GROUPS_MAX];
 	struct policy_image image = {0}, *last = &a->groups.image;
+	struct frontend_names names;
 	char why[SHM_WHY_MAX] = "no memory";
 
 	masks_fill(a, c, now);
@@ -299,6 +300,8 @@ int app_groups_publish(struct app *a, const struct config *c)
 		FREE_AND_NULL(last->head);
 		*last = image;
 	}
+	frontend_names_of(c, &names);
+	frontend_tcp_shared_name(a->frontends.tcp_shared, &names);
 	return 0;
 }
 

@@ -7,8 +7,9 @@
 //
 // A table of at most CONFIG_CLIENT_NAMES_MAX names in order, made of a configuration by its caller,
 // who owns it. Pure functions; a look-up compares some 8 names. Its group numbers are those of the
-// configuration: during a reload the policy image may be of the other configuration,
-// so that for some ms a name may mean another group.
+// configuration. The frontends get it once the policy image with these groups is published, so an
+// image that cannot be published keeps the names of the one before. Between the two a name may mean
+// another group, for a moment.
 
 #include <weir/config.h>
 

@@ -213,7 +213,6 @@ void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settin
 	out->serves[FRONTEND_TCP_CLEAR] = (struct frontend_tcp_port){c->tcp.enabled, FRONTEND_PORT};
 	out->serves[FRONTEND_TCP_DOT] = (struct frontend_tcp_port){c->dot.enabled, c->dot.port};
 	out->serves[FRONTEND_TCP_DOH] = (struct frontend_tcp_port){c->doh.enabled, c->doh.port};
-	frontend_names_of(c, &out->names);
 	out->doh = (struct doh_settings){.streams = c->tcp.pipelined,
 		.request_ms = c->tcp.query_timeout_s * 1000,
 		.drain_ms = CONN_DRAIN_MS};
@@ -267,7 +266,6 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	}
 	t->set = set->tcp;
 	memcpy(t->serves, set->serves, sizeof(t->serves));
-	t->names = set->names;
 	t->balancers = set->balancers;
 	t->files = files;
 	t->turn_left = TCP_MESSAGES_A_TURN;
@@ -320,7 +318,6 @@ void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_se
 
 	t->set = set->tcp;
 	memcpy(t->serves, set->serves, sizeof(t->serves));
-	t->names = set->names;
 	t->balancers = set->balancers;
 	t->serves[FRONTEND_TCP_CLEAR].port = clear;
 	doh_configure(t->doh, &set->doh);

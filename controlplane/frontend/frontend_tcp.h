@@ -171,7 +171,6 @@ struct frontend_tcp_settings {
 	} serves[FRONTEND_TCP_KINDS];
 	struct doh_settings doh;
 	struct config_proxy_protocol balancers;
-	struct frontend_names names;
 };
 void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out);
 

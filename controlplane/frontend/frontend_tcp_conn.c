@@ -603,9 +603,15 @@ static enum frontend_tcp_end conn_handshake(struct frontend_conn *c)
 	return FRONTEND_TCP_END_handshake;
 }
 
+const struct frontend_names *tcp_names(struct frontend_tcp *t)
+{
+	tcp_shared_names(t->shared, &t->names_turn, &t->names);
+	return &t->names;
+}
+
 unsigned conn_group(const struct frontend_conn *c, unsigned by_path)
 {
-	const struct frontend_names *n = &c->tcp->names;
+	const struct frontend_names *n = tcp_names(c->tcp);
 
 	if (!c->tls || n->count == 0)
 		return 0;

@@ -123,7 +123,7 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 
 	if (!doh_conn_next(h->conn, &q, now_ms))
 		return FRONTEND_TCP_OPEN;
-	const unsigned by_path = frontend_names_find(&c->tcp->names, q.name, strlen(q.name));
+	const unsigned by_path = frontend_names_find(tcp_names(c->tcp), q.name, strlen(q.name));
 	c->session.group = (uint8_t)conn_group(c, by_path);
 	if (q.name[0] && !by_path) {
 		conn_question_give(c);

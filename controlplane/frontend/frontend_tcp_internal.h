@@ -48,8 +48,9 @@ struct frontend_tcp {
 	struct frontend_tcp_engine engine;
 	struct config_tcp set;
 	struct frontend_tcp_port serves[FRONTEND_TCP_KINDS];
-	struct doh *doh; // shared by all connections over HTTPS
-	struct frontend_names names;
+	struct doh *doh;             // shared by all connections over HTTPS
+	struct frontend_names names; // a copy of the shared ones (tcp_names)
+	unsigned names_turn;
 	struct config_proxy_protocol balancers;
 	struct tcp_proxied_list proxied; // connections without a PROXY header yet, longest first
 	unsigned proxied_count;
@@ -239,6 +240,8 @@ void conn_question_give(struct frontend_conn *c); // a place that is not needed
 // Asks a message that has a place; unless it is to be answered later, the place is given back.
 enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session *s,
 	const uint8_t *msg, size_t len, struct frontend_reply *out);
+// The names of groups in force.
+const struct frontend_names *tcp_names(struct frontend_tcp *t);
 // The group of the name in the client's certificate, else that of its path (0: no group), else that
 // of the name by which it calls this server; 0: no group.
 unsigned conn_group(const struct frontend_conn *c, unsigned by_path);

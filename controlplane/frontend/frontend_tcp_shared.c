@@ -156,6 +156,7 @@ int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends
 	frontend_sockets_init(&s->sockets, frontends > 1);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->tls_lock, NULL);
+	pthread_mutex_init(&s->names_lock, NULL);
 	*out = s;
 	return 0;
 }
@@ -200,6 +201,24 @@ bool tcp_shared_has_tls(struct frontend_tcp_shared *s)
 	return has;
 }
 
+void frontend_tcp_shared_name(struct frontend_tcp_shared *s, const struct frontend_names *names)
+{
+	pthread_mutex_lock(&s->names_lock);
+	s->names = *names;
+	atomic_fetch_add(&s->names_turn, 1);
+	pthread_mutex_unlock(&s->names_lock);
+}
+
+void tcp_shared_names(struct frontend_tcp_shared *s, unsigned *turn, struct frontend_names *out)
+{
+	if (atomic_load_explicit(&s->names_turn, memory_order_relaxed) == *turn)
+		return;
+	pthread_mutex_lock(&s->names_lock);
+	*out = s->names;
+	*turn = atomic_load(&s->names_turn);
+	pthread_mutex_unlock(&s->names_lock);
+}
+
 size_t tcp_shared_memory(const struct frontend_tcp_shared *s)
 {
 	return sizeof(*s)
@@ -214,6 +233,7 @@ void frontend_tcp_shared_free(struct frontend_tcp_shared *s)
 	frontend_sockets_end(&s->sockets);
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->tls_lock);
+	pthread_mutex_destroy(&s->names_lock);
 	tls_server_free(s->tls);
 	heap_free(s);
 }

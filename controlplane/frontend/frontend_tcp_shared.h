@@ -7,12 +7,14 @@
 // Made before the servers are opened, freed once all are closed. Counts are atomic, and a place is
 // taken by compare and swap, so no bound is ever passed. `lock` covers the table of clients: it is
 // held for a look at one bucket, when the first connection of a client at a frontend opens and when
-// the last one ends. `tls_lock` covers the certificates, for a copy of a pointer. The table cannot
+// the last one ends. `tls_lock` covers the certificates, for a copy of a pointer, and
+// `names_lock` the names of groups, for a copy of these after a change. The table cannot
 // be full: it has no more entries than connections and claims.
 
 #include "base/loop.h"
 #include "base/share.h"
 #include "frontend.h"
+#include "frontend_names.h"
 #include "frontend_socket.h"
 #include "tls/tls_server.h"
 
@@ -38,12 +40,15 @@ struct frontend_tcp_shared {
 	struct frontend_tcp *one[EPOCH_OWN_MAX]; // set before the loops run
 	struct share_pool pending, buffered;
 	struct frontend_sockets sockets;
-	_Atomic unsigned open;     // places for connections that are taken
-	_Atomic unsigned clients;  // clients in the table
-	_Atomic unsigned drain;    // enum frontend_tcp_drain
-	pthread_mutex_t tls_lock;  // protects tls and tls_why
-	struct tls_server *tls;    // certificates in force; NULL: no certificates
-	char tls_why[TLS_WHY_MAX]; // error of the newest files; "": no error
+	_Atomic unsigned open;      // places for connections that are taken
+	_Atomic unsigned clients;   // clients in the table
+	_Atomic unsigned drain;     // enum frontend_tcp_drain
+	pthread_mutex_t tls_lock;   // protects tls and tls_why
+	struct tls_server *tls;     // certificates in force; NULL: no certificates
+	char tls_why[TLS_WHY_MAX];  // error of the newest files; "": no error
+	pthread_mutex_t names_lock; // protects names
+	struct frontend_names names;
+	_Atomic unsigned names_turn; // another number for other names
 	struct keyhash_secret secret;
 	pthread_mutex_t lock; // protects the table
 	LIST_HEAD(, tcp_shared_client) bucket[TCP_SHARED_BUCKETS];
@@ -65,6 +70,11 @@ void frontend_tcp_shared_certify(
 struct tls_server *tcp_shared_tls(struct frontend_tcp_shared *s);
 void frontend_tcp_shared_tls_why(struct frontend_tcp_shared *s, char why[TLS_WHY_MAX]);
 bool tcp_shared_has_tls(struct frontend_tcp_shared *s);
+
+// The names of the groups whose policy image has been published. Any thread.
+void frontend_tcp_shared_name(struct frontend_tcp_shared *s, const struct frontend_names *names);
+// Copies them if they have changed since `*turn`, at first 0.
+void tcp_shared_names(struct frontend_tcp_shared *s, unsigned *turn, struct frontend_names *out);
 
 static inline bool tcp_place_take(_Atomic unsigned *taken, unsigned most)
 {

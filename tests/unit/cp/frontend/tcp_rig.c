@@ -157,8 +157,7 @@ static struct frontend_tcp_settings settings(void)
 			{tcp_rig_doh, PORT_DOH}},
 		.doh = {"/dns-query", tcp_config.pipelined, 1000 * tcp_config.query_timeout_s,
 			TCP_WAIT_MS},
-		.balancers = tcp_rig_balancers,
-		.names = tcp_rig_names};
+		.balancers = tcp_rig_balancers};
 }
 
 static struct frontend_tcp_shared *shared_made(void)
@@ -171,6 +170,11 @@ static struct frontend_tcp_shared *shared_made(void)
 void tcp_rig_certify(struct tls_server *certificates)
 {
 	frontend_tcp_shared_certify(shared_made(), certificates, "");
+}
+
+void tcp_rig_name(void)
+{
+	frontend_tcp_shared_name(shared_made(), &tcp_rig_names);
 }
 
 void tcp_rig_start_files(unsigned files)
@@ -190,6 +194,7 @@ void tcp_rig_start_files(unsigned files)
 						.bytes = {127, (uint8_t)(1 + (pid >> 16) % 250),
 							(uint8_t)(pid >> 8), (uint8_t)pid}},
 			.port = PORT};
+	tcp_rig_name();
 	sem_init(&wait.done, 0, 0);
 	asked = row_most = row = 0;
 	later_count = 0;

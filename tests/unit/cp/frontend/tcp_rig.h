@@ -26,9 +26,10 @@ enum {
 	TCP_WAIT_MS = 20000,    // before a test gives up; nothing waits so long that works
 };
 
-extern struct config_tcp tcp_config;  // in force at tcp_rig_start
-extern bool tcp_rig_dot, tcp_rig_doh; // in force then: what is served as well
-extern struct frontend_names tcp_rig_names;
+extern struct config_tcp tcp_config;        // in force at tcp_rig_start
+extern bool tcp_rig_dot, tcp_rig_doh;       // in force then: what is served as well
+extern struct frontend_names tcp_rig_names; // in force at start and after tcp_rig_name
+void tcp_rig_name(void);
 extern struct config_proxy_protocol tcp_rig_balancers; // in force then and at tcp_rig_configure
 // The certificates, before tcp_rig_start or later; takes the reference. NULL: none. Once for each
 // start, at least.

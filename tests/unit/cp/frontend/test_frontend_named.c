@@ -57,7 +57,7 @@ TEST_WITH(test_server_names, tcp_rig_each_start, tcp_rig_each_end)
 	}
 }
 
-// A live connection has the groups of the configuration in force.
+// A live connection has the groups in force: those of a configuration once they are published.
 TEST_WITH(test_another_configuration, tcp_rig_each_start, tcp_rig_each_end)
 {
 	names_set();
@@ -68,6 +68,9 @@ TEST_WITH(test_another_configuration, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_names.count = 0;
 	tcp_rig_configure();
 	dot_echo(d, 2);
+	assert_int_equal(tcp_rig_group, KIDS);
+	tcp_rig_name();
+	dot_echo(d, 3);
 	assert_int_equal(tcp_rig_group, 0);
 	dot_close(d);
 }
