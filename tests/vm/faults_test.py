@@ -89,7 +89,7 @@ def pages(t, box):
     box.do("sysctl -q vm.nr_hugepages=8")
     plain = vmtest.machine.config()
     box.configure(plain.replace("eal_hugepages: false", "eal_hugepages: true"))
-    box.run("systemctl restart weir-dataplane", 180)
+    box.run("systemctl restart weir-dataplane weir-controlplane", 180)  # a start of both takes the file
     said = until(lambda: "vm.nr_hugepages" in log_of(box, "weir-dataplane"))
     t.check("few huge pages: the data plane says so, and the setting", said, log_of(box, "weir-dataplane"))
     t.check("few huge pages: it does not serve", not box.far.ask("here.lan")[0])
