@@ -369,7 +369,7 @@ static void dataplane_ready(const struct dataplane *dp)
 	log_info("serving: %u workers, %u client ports, version %s", dp->worker_count,
 		dp->ports.client_count, build_this()->version);
 	startup_log();
-	sd_notify_send("READY=1");
+	sd_notify_ready();
 }
 
 static int run_workers(struct dataplane *dp, char why[WHY_MAX])

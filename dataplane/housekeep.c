@@ -551,6 +551,7 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 			steering_beat(h->steering, h->stats, h->workers, h->worker_count, now_ms);
 		watch_drops(h, now_ms);
 		watch_turns(h, now_ms);
+		sd_notify_look();
 	}
 	for (unsigned i = 0; i < h->ports->count; i++) {
 		struct port *port = &h->ports->port[i];

@@ -267,6 +267,7 @@ static void on_alive_look(void *arg)
 		a->alive_ms = now_ms;
 		sd_notify_alive(now_ms);
 	}
+	sd_notify_look();
 	app_leases_look(a);
 	wheel_start(loop_wheel(a->service), &a->alive_look, ALIVE_LOOK_MS, now_ms);
 }
@@ -277,7 +278,8 @@ static void watchdog_begin(struct app *a)
 
 	if (rc)
 		log_warning("NOTIFY_SOCKET: %s; systemd is not notified", strerror(-rc));
-	sd_notify_send("READY=1\nSTATUS=serving");
+	sd_notify_ready();
+	sd_notify_send("STATUS=serving");
 	a->alive_look.fn = on_alive_look;
 	a->alive_look.arg = a;
 	on_alive_look(a);

@@ -291,7 +291,7 @@ static void reload_tell(struct reload *r)
 	looks_end(r);
 	r->running = false;
 	if (!r->of_toggles)
-		sd_notify_send("READY=1");
+		sd_notify_ready();
 	if (r->ended)
 		r->ended(r);
 	else if (r->done)

@@ -117,7 +117,7 @@ chown -R 990:990 /run/weir
 NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=1000000 user +net_bind_service \
 	"$WEIR_BUILD/controlplane/weir-controlplane" -c $config >$tmp/cp.log 2>&1 &
 controlplane_pid=$!
-check "the control plane says that it serves" eventually grep -q 'READY=1 STATUS=serving' $tmp/heard
+check "the control plane says that it serves" eventually grep -qzP 'READY=1\nSTATUS=serving\n' $tmp/heard
 user +net_admin,+net_raw,+bpf,+perfmon,+ipc_lock "$WEIR_BUILD/dataplane/weir-dataplane" -c $config >$tmp/dp.log 2>&1 &
 dataplane_pid=$!
 check "another user's answers" eventually answers

@@ -20,6 +20,7 @@ static struct {
 	socklen_t to_len;
 	uint64_t alive_ms; // half of the watchdog's time; 0: no watchdog
 	uint64_t next_alive_ms;
+	bool owes_ready; // the receiver did not take READY=1
 } notify;
 
 static int address_of(const char *name)
@@ -60,6 +61,7 @@ int sd_notify_open(void)
 	notify.fd = fd;
 	notify.alive_ms = watchdog_ms() / 2;
 	notify.next_alive_ms = 0;
+	notify.owes_ready = false;
 	return 0;
 }
 
@@ -70,20 +72,32 @@ void sd_notify_close(void)
 	notify.fd = 0;
 }
 
-void sd_notify_send(const char *fmt, ...)
+bool sd_notify_send(const char *fmt, ...)
 {
 	char text[TEXT_MAX];
 	va_list ap;
 	if (notify.fd <= 0)
-		return;
+		return true;
 	va_start(ap, fmt);
 	int len = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (len < 0)
-		return;
+		return false;
 	const size_t size = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
-	(void)!sendto(notify.fd, text, size, MSG_NOSIGNAL, (const struct sockaddr *)&notify.to,
-		notify.to_len);
+	return sendto(notify.fd, text, size, MSG_NOSIGNAL, (const struct sockaddr *)&notify.to,
+		       notify.to_len)
+	       >= 0;
+}
+
+void sd_notify_ready(void)
+{
+	notify.owes_ready = !sd_notify_send("READY=1");
+}
+
+void sd_notify_look(void)
+{
+	if (notify.owes_ready)
+		sd_notify_ready();
 }
 
 void sd_notify_reloading(void)
@@ -91,6 +105,7 @@ void sd_notify_reloading(void)
 	// The time as systemd reads it: CLOCK_MONOTONIC, which stands still during a suspend.
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	notify.owes_ready = false;
 	sd_notify_send("RELOADING=1\nMONOTONIC_USEC=%llu",
 		(unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
 }
@@ -104,6 +119,6 @@ void sd_notify_alive(uint64_t now_ms)
 {
 	if (!sd_notify_wants_alive(now_ms))
 		return;
-	notify.next_alive_ms = now_ms + notify.alive_ms;
-	sd_notify_send("WATCHDOG=1");
+	if (sd_notify_send("WATCHDOG=1"))
+		notify.next_alive_ms = now_ms + notify.alive_ms;
 }

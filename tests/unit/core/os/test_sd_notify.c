@@ -62,6 +62,44 @@ TEST(test_names)
 	unlink(path);
 }
 
+// What a full queue did not take comes with the next looks, not half of the watchdog's time later.
+TEST(test_full)
+{
+	const char *abstract = text_from("@weir-test-full-%d", (int)getpid());
+	int fd = listen_at(abstract);
+	setenv("NOTIFY_SOCKET", abstract, 1);
+	setenv("WATCHDOG_USEC", "10000000", 1);
+	unsetenv("WATCHDOG_PID");
+	assert_int_equal(sd_notify_open(), 0);
+	while (sd_notify_send("STATUS=full"))
+		;
+	sd_notify_ready();
+	sd_notify_alive(100000);
+	assert_true(sd_notify_wants_alive(100001));
+	sd_notify_look();
+	while (strcmp(heard(fd), "STATUS=full") == 0)
+		;
+	assert_string_equal(heard(fd), "");
+	sd_notify_look();
+	assert_string_equal(heard(fd), "READY=1");
+	sd_notify_alive(100100);
+	assert_string_equal(heard(fd), "WATCHDOG=1");
+	assert_false(sd_notify_wants_alive(105099));
+	sd_notify_look(); // nothing is owed
+	assert_string_equal(heard(fd), "");
+	while (sd_notify_send("STATUS=full"))
+		;
+	sd_notify_ready();
+	while (*heard(fd))
+		;
+	sd_notify_reloading(); // its own READY=1 follows
+	assert_memory_equal(heard(fd), "RELOADING=1", 11);
+	sd_notify_look();
+	assert_string_equal(heard(fd), "");
+	sd_notify_close();
+	close(fd);
+}
+
 // Of a watchdog for another process nothing comes, and long messages are cut.
 TEST(test_bounds)
 {
