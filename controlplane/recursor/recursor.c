@@ -588,6 +588,7 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 	library_close(r->library);
 	r->library = library;
 	r->is_empty = true;
+	r->forgets = false;
 	if (!settings->is_on) {
 		socket_close(r);
 		recursor_paths_close(&r->paths);
@@ -622,6 +623,7 @@ static int library_renew(struct recursor *r)
 	r->library = made;
 	r->off = off;
 	r->is_empty = true;
+	r->forgets = false;
 	for (unsigned i = 0; i < r->touched; i++)
 		r->question[i].is_old = r->zone[i] != 0;
 	r->old_questions = r->count.questions;
@@ -634,18 +636,29 @@ int recursor_flush(struct recursor *r)
 	return !r->library || r->is_empty ? 0 : library_renew(r);
 }
 
+void recursor_forget(struct recursor *r)
+{
+	if (r)
+		r->forgets = r->library && !r->is_empty;
+}
+
 void recursor_beat(struct recursor *r)
 {
 	if (!r)
 		return;
 	old_end(r);
 	recursor_paths_beat(&r->paths);
-	if (!r->library || off_of(r, r->ip) == r->off
+	if (!r->library || (!r->forgets && off_of(r, r->ip) == r->off)
 		|| clock_mono_ms() - r->renewed_ms < RENEW_EACH_MS)
 		return;
 	r->renewed_ms = clock_mono_ms();
 	int rc = library_renew(r);
-	if (rc < 0 && rc != -EAGAIN)
+	if (rc == 0 || rc == -EAGAIN)
+		return;
+	if (r->forgets)
+		log_warning("recursion: keeps its caches after a step back of the clock: %s",
+			strerror(-rc));
+	else
 		log_warning("recursion: goes on over the same versions of IP: %s", strerror(-rc));
 }
 

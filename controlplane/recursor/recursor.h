@@ -113,6 +113,8 @@ ATTR_MUST_CHECK int recursor_configure(
 // again. After RECURSOR_DRAIN_MS these questions are SERVFAIL, and the caches are emptied. Another
 // -errno: nothing is emptied.
 ATTR_MUST_CHECK int recursor_flush(struct recursor *r);
+// Empties the library's caches at the next beat that can. NULL is fine.
+void recursor_forget(struct recursor *r);
 // Ends the library that was flushed, once its questions have ended, and makes another one where
 // authoritative servers can be asked over other versions of IP than it does:
 // each 100 ms. Not within an answer. NULL is fine.

@@ -40,6 +40,7 @@ struct recursor {
 	struct hops_range range[HOPS_RANGES_MAX];
 	struct library *library; // NULL: off
 	bool is_empty;           // it had no question yet
+	bool forgets;            // the next beat that can empties its caches
 	struct library *old;     // from before a flush, for the questions that ran; may be NULL
 	unsigned old_questions;
 	uint64_t old_until_ms; // then a flush may end it with its questions

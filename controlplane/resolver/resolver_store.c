@@ -209,10 +209,11 @@ enum { STEP_MIN_MS = 2000 }; // within a beat; slewing a clock moves it by a ten
 // stood still, and it notices that only when its wall clock is corrected. A wrong clock makes the
 // same step. A forward step changes only the age of cached records: if the clock was wrong, weir
 // renews some answers without need. A step back changes no record, because it would make records
-// younger; the validators' keys are fetched again. The shared clock (clock.h) does not step, so no
-// limit, pause or question is affected. The walk goes through the index in slices between which the
-// loop does its work; each record from before the step is written again, older by as much. Records
-// that are stored during the walk are younger than the step.
+// younger; the validators' keys are fetched again, and the recursor's caches emptied: that library
+// ages by the wall clock. The shared clock (clock.h) does not step, so no limit, pause or question
+// is affected. The walk goes through the index in slices between which the loop does its work; each
+// record from before the step is written again, older by as much. Records that are stored during
+// the walk are younger than the step.
 
 struct steps {
 	struct resolver *resolver;
@@ -273,6 +274,7 @@ static void step_back(struct resolver *r, int64_t by_ms)
 			    " ms; DNSSEC keys are fetched again",
 			by_ms);
 	validators_forget(r->validators);
+	recursor_forget(r->recursor);
 }
 
 void resolver_step_beat(struct resolver *r)

@@ -246,6 +246,31 @@ TEST_WITH(test_flushes_one_after_the_other, recursor_setup, recursor_teardown)
 	assert_int_equal(now().questions, 1);
 }
 
+// The library ages by the wall clock. What cannot be emptied at once is tried again, with pauses.
+TEST_WITH(test_a_step_back_of_the_clock, recursor_setup, recursor_teardown)
+{
+	recursor_forget(NULL);
+	recursor_forget(r); // empty as it is
+	recursor_beat(r);
+	assert_int_equal(library_double.opened, 1);
+	send_now(0, query, sizeof(query));
+	recursor_forget(r);
+	library_double.apply_error = -EINVAL;
+	recursor_beat(r);
+	library_double.apply_error = 0;
+	const unsigned opened = library_double.opened;
+	recursor_beat(r);
+	assert_int_equal(library_double.opened, opened);
+	clock_ahead_by_ms(1000);
+	recursor_beat(r);
+	assert_int_equal(library_double.opened, opened + 1);
+	send_now(1, query, sizeof(query));
+	assert_ptr_not_equal(library_double.call[0].of, library_double.call[1].of);
+	clock_ahead_by_ms(2000);
+	recursor_beat(r); // once for each step
+	assert_int_equal(library_double.opened, opened + 1);
+}
+
 TEST_WITH(test_flush_while_off, recursor_setup, recursor_teardown)
 {
 	const struct recursor_settings off = {.root_hints = ""};
