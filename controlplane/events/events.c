@@ -230,17 +230,24 @@ bool events_copy(struct events *e, uint64_t after, struct event_record *out, uin
 	return next != NULL;
 }
 
-uint64_t events_wait(struct events *e, uint64_t newest, unsigned timeout_ms)
+uint64_t events_wait(struct events *e, uint64_t newest, uint64_t pokes, unsigned timeout_ms)
 {
 	const struct timespec until = clock_deadline(timeout_ms);
 	int rc = 0;
 	pthread_mutex_lock(&e->lock);
-	const uint64_t pokes = e->pokes;
 	while (rc == 0 && events_newest(e) == newest && e->pokes == pokes)
 		rc = pthread_cond_timedwait(&e->more, &e->lock, &until);
 	newest = events_newest(e);
 	pthread_mutex_unlock(&e->lock);
 	return newest;
+}
+
+uint64_t events_pokes(struct events *e)
+{
+	pthread_mutex_lock(&e->lock);
+	const uint64_t pokes = e->pokes;
+	pthread_mutex_unlock(&e->lock);
+	return pokes;
 }
 
 void events_poke(struct events *e)

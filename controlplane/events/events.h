@@ -69,8 +69,10 @@ uint64_t events_newest(const struct events *e);
 // Any thread: copies the event of events_next. False: no such event.
 bool events_copy(struct events *e, uint64_t after, struct event_record *out, uint64_t *missed);
 // Any thread but the service loop's: waits until the newest event is not `newest`, until
-// events_poke, or for timeout_ms. Returns the number of the newest event.
-uint64_t events_wait(struct events *e, uint64_t newest, unsigned timeout_ms);
+// events_pokes is not `pokes` any more, or for timeout_ms. A thread reads `pokes` before it looks
+// at what it is poked for. Returns the number of the newest event.
+uint64_t events_wait(struct events *e, uint64_t newest, uint64_t pokes, unsigned timeout_ms);
+uint64_t events_pokes(struct events *e);
 void events_poke(struct events *e); // wakes all threads in events_wait
 
 struct events_counts {

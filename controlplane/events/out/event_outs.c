@@ -134,13 +134,14 @@ static void settings_take(struct event_sink *k)
 static void *sink_run(void *arg)
 {
 	struct event_sink *k = arg;
-	uint64_t newest = 0;
+	uint64_t newest = 0, pokes = events_pokes(k->events);
 	thread_background();
 	while (!atomic_load(&k->is_ending)) {
 		settings_take(k);
 		const bool waits = k->work.beat(k->work.arg, clock_mono_ms());
 		newest = events_wait(
-			k->events, newest, waits ? EVENT_SINK_BEAT_MS : EVENT_SINK_REST_MS);
+			k->events, newest, pokes, waits ? EVENT_SINK_BEAT_MS : EVENT_SINK_REST_MS);
+		pokes = events_pokes(k->events);
 	}
 	atomic_store(&k->is_ending, false);
 	k->work.end(k->work.arg);

@@ -121,6 +121,17 @@ TEST_WITH(kinds_have_a_severity, fresh, gone)
 	assert_string_equal(event_severity_names[EVENT_IS_warning], "warning");
 }
 
+// A poke between the look at what it is for and the wait.
+TEST_WITH(no_poke_is_lost, fresh, gone)
+{
+	const uint64_t pokes = events_pokes(events), newest = events_newest(events);
+	events_poke(events);
+	const uint64_t began_ms = clock_mono_ms();
+	assert_int_equal(events_wait(events, newest, pokes, 20000), newest);
+	assert_true(clock_mono_ms() - began_ms < 20000);
+	assert_int_equal(events_wait(events, newest, events_pokes(events), 1), newest);
+}
+
 TEST_WITH(no_ring_takes_nothing, fresh, gone)
 {
 	events_add(NULL, EVENT_list_changed, NULL, "to nobody");
