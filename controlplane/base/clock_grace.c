@@ -32,11 +32,17 @@ void clock_saved_begin(const struct clock_evidence *e, struct clock_saved *out)
 	memcpy(out->boot, e->boot, strnlen(e->boot, sizeof(out->boot) - 1));
 }
 
+static bool saved_counts(const struct clock_evidence *e)
+{
+	return !e->boot[0] || strcmp(e->boot, e->saved.boot) != 0 || e->saved.until_ms > e->now_ms;
+}
+
 int64_t clock_evident_s(const struct clock_evidence *e)
 {
-	const bool counts = boots_of(e) <= CLOCK_BUILT_BOOTS;
+	const int64_t built_s = boots_of(e) <= CLOCK_BUILT_BOOTS ? e->built_s : 0;
+	const int64_t saved_s = saved_counts(e) ? e->saved.unix_s : 0;
 
-	return counts && e->built_s > e->saved.unix_s ? e->built_s : e->saved.unix_s;
+	return built_s > saved_s ? built_s : saved_s;
 }
 
 uint64_t clock_grace_decide(const struct clock_evidence *e, uint64_t ms)

@@ -21,9 +21,11 @@
 // evidence, and at its end by CLOCK_BOOTTIME at the latest. It never begins again in this process.
 //
 // The saved time is itself wrong if the clock was ahead when weir saved it. Such evidence lasts for
-// one boot: after the grace weir saves what the clock shows. The date of the program's file is
-// evidence for CLOCK_BUILT_BOOTS boots until a clock has reached it: a date in the future gives no
-// grace at each boot, and a machine that first boots without a network still gets another one.
+// one boot: after the grace weir saves what the clock shows. A later time that was saved in this
+// boot, whose grace is over, is none: the clock was set, and which time was wrong is not known. The
+// date of the program's file is evidence for CLOCK_BUILT_BOOTS boots until a clock has reached it:
+// a date in the future gives no grace at each boot, and a machine that first boots without a
+// network still gets another one.
 //
 // Any thread; clock_grace_begin before other threads run.
 
@@ -51,8 +53,9 @@ struct clock_evidence {
 
 // What to save for this boot: no grace yet, and `boots` with this one.
 void clock_saved_begin(const struct clock_evidence *e, struct clock_saved *out);
-// The time that has passed for certain: the later one of the two moments. The program's date does
-// not count in more than CLOCK_BUILT_BOOTS boots.
+// The time that has passed for certain: the later one of the two moments that count. The program's
+// date does not in more than CLOCK_BUILT_BOOTS boots, the saved time not in its own boot without a
+// grace.
 int64_t clock_evident_s(const struct clock_evidence *e);
 // When a grace of `ms` from now on, or the one that this boot has already, ends; 0: there is none.
 uint64_t clock_grace_decide(const struct clock_evidence *e, uint64_t ms);

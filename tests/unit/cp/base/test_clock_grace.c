@@ -47,6 +47,20 @@ TEST(test_a_boot_has_one_grace_with_one_end)
 	assert_int_equal(clock_grace_decide(&e, GRACE_MS), NOW_MS + GRACE_MS);
 }
 
+// The clock was set in this boot: the time saved before may be the wrong one.
+TEST(test_a_time_saved_in_this_boot_counts_during_a_grace_alone)
+{
+	struct clock_evidence e = evidence(NOW_S - 1, NOW_S + 9, "this");
+	assert_int_equal(clock_evident_s(&e), NOW_S - 1);
+	e.saved.until_ms = NOW_MS + 1;
+	assert_int_equal(clock_evident_s(&e), NOW_S + 9);
+	e = evidence(NOW_S + 1, NOW_S + 9, "this"); // the program's date counts as always
+	assert_int_equal(clock_evident_s(&e), NOW_S + 1);
+	e = evidence(NOW_S - 1, NOW_S + 9, "");
+	e.boot = ""; // which boot is not known
+	assert_int_equal(clock_evident_s(&e), NOW_S + 9);
+}
+
 // A date in the future does not give a grace at each boot; a new date counts again, and so does one
 // that a clock has reached.
 TEST(test_the_date_of_the_program_counts_in_few_boots)
