@@ -52,37 +52,54 @@ void event_conditions_see(struct event_conditions *c, struct events *e,
 		"%s", one->text);
 }
 
+// c->count: there is no such condition.
+static unsigned begun(const struct event_conditions *c, enum event_kind begins, const char *about)
+{
+	unsigned i = 0;
+	while (i < c->count
+		&& (c->one[i].kind->begins != begins || strcmp(c->one[i].about, about) != 0))
+		i++;
+	return i;
+}
+
+static void over(
+	struct event_conditions *c, struct events *e, struct event_condition *one, uint64_t now_ms)
+{
+	char lasted[24];
+	const uint64_t lasted_s = (now_ms - one->since_ms) / 1000;
+	(void)snprintf(lasted, sizeof(lasted), "%" PRIu64, lasted_s);
+	events_add(e, one->kind->ends,
+		EVENT_FIELDS({one->kind->field, one->about}, {"lasted_s", lasted}),
+		"%s after %" PRIu64 " s: %s", one->kind->is_over, lasted_s, one->text);
+	one->until_ms = now_ms;
+	c->ended[c->ended_count++ % EVENT_CONDITIONS_ENDED] = *one;
+}
+
 void event_conditions_end(struct event_conditions *c, struct events *e, uint64_t now_ms)
 {
-	unsigned kept = 0;
-	for (unsigned i = 0; i < c->count; i++) {
-		struct event_condition *one = &c->one[i];
+	unsigned i = 0;
+	while (i < c->count) {
 		// event_conditions_see has set `unseen` of the conditions of this look to 0.
-		if (one->unseen++ < one->kind->patience) {
-			if (kept != i)
-				c->one[kept] = *one;
-			kept++;
+		if (c->one[i].unseen++ < c->one[i].kind->patience) {
+			i++;
 			continue;
 		}
-		char lasted[24];
-		const uint64_t lasted_s = (now_ms - one->since_ms) / 1000;
-		(void)snprintf(lasted, sizeof(lasted), "%" PRIu64, lasted_s);
-		events_add(e, one->kind->ends,
-			EVENT_FIELDS({one->kind->field, one->about}, {"lasted_s", lasted}),
-			"%s after %" PRIu64 " s: %s", one->kind->is_over, lasted_s, one->text);
-		one->until_ms = now_ms;
-		c->ended[c->ended_count++ % EVENT_CONDITIONS_ENDED] = *one;
+		struct event_condition gone = c->one[i];
+		c->count--;
+		memmove(&c->one[i], &c->one[i + 1], (c->count - i) * sizeof(gone));
+		const unsigned other = begun(c, gone.kind->begins, gone.about);
+		if (other == c->count)
+			over(c, e, &gone, now_ms);
+		else if (gone.since_ms < c->one[other].since_ms)
+			c->one[other].since_ms = gone.since_ms;
 	}
-	c->count = kept;
 }
 
 const struct event_condition *event_conditions_find(
 	const struct event_conditions *c, enum event_kind begins, const char *about)
 {
-	for (unsigned i = 0; i < c->count; i++)
-		if (c->one[i].kind->begins == begins && strcmp(c->one[i].about, about) == 0)
-			return &c->one[i];
-	return NULL;
+	const unsigned i = begun(c, begins, about);
+	return i < c->count ? &c->one[i] : NULL;
 }
 
 const char *const event_kind_names[EVENT_KIND_COUNT] = {

@@ -90,7 +90,8 @@ void event_json(struct json_out *o, struct json_node *n, const struct event_reco
 // Conditions that last, such as an alarm or a server that is down: the first look that sees a
 // condition adds the event of its begin. The event of its end follows after `patience` looks in a
 // row that did not see it, so a condition that comes and goes adds at most two events in that many
-// looks.
+// looks. One whose severity changes adds the event of its begin again, and that of its end once:
+// when it is gone with every severity.
 //
 // Bounds: EVENT_CONDITIONS_MAX conditions at once; one more is not followed, and each look counts
 // it (left_out). The latest EVENT_CONDITIONS_ENDED of the ended conditions are kept. No allocation.

@@ -113,7 +113,7 @@ TEST_WITH(others_stay_when_one_ends, fresh, gone)
 	assert_int_equal(conditions.count, 2);
 }
 
-// The same id, which stands for both.
+// The same id, which stands for both: it is over when both are, since the first began.
 TEST_WITH(an_alarm_that_becomes_an_outage_is_another, fresh, gone)
 {
 	see(&alarm_kind, "a");
@@ -125,9 +125,20 @@ TEST_WITH(an_alarm_that_becomes_an_outage_is_another, fresh, gone)
 		see(&outage_kind, "a");
 		end();
 	}
-	(void)next(EVENT_alarm_over, "over after 3 s: a at 5000");
 	assert_quiet();
 	assert_int_equal(conditions.count, 1);
+	for (unsigned i = 0; i < 4; i++)
+		end();
+	(void)next(EVENT_alarm_over, "over after 7 s: a at 6000");
+	see(&alarm_kind, "b");
+	see(&outage_kind, "b");
+	(void)next(EVENT_alarm_raised, "b at 14000");
+	(void)next(EVENT_alarm_raised, "b at 14000");
+	for (unsigned i = 0; i < 4; i++)
+		end();
+	(void)next(EVENT_alarm_over, "over after 3 s: b at 14000"); // once for both
+	assert_quiet();
+	assert_int_equal(conditions.count, 0);
 }
 
 TEST_WITH(more_than_the_cap_are_left_out_and_counted, fresh, gone)
