@@ -119,6 +119,7 @@ int xdp_program_find(unsigned ifindex, struct xdp_program *out)
 	int fd = program_open(ifindex, p.id);
 	if (fd == -EPERM) { // not a program of weir
 		p.attached = XDP_FOREIGN;
+		p.is_hidden = true;
 		*out = p;
 		return 0;
 	}

@@ -34,6 +34,7 @@ struct xdp_program {
 	uint32_t id;
 	bool native; // runs in the driver; else generic, behind the allocation of an skb
 	char name[16];
+	bool is_hidden; // no permission to open it, and no pin that may be read: it may be anyone's
 };
 
 // Finds the program that is attached to an interface. 0 or -errno.

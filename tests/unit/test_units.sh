@@ -41,4 +41,16 @@ calls() { # calls UNIT LIST.H
 }
 calls weir-controlplane controlplane/app/app_privilege_calls.h
 calls weir-dataplane dataplane/privilege_calls.h
+# Doctor has no lists: what it calls is seen, on a machine with an XDP program.
+if [ "$(id -u)" = 0 ] && strace -qq -o /dev/null true 2>/dev/null && unshare --net true 2>/dev/null; then
+	mkdir "$dir/state"
+	echo "runtime: {directory: $dir/run, state_directory: $dir/state}
+dataplane: {worker_lcores: [0], ports: [{xdp: lo}], service_addresses: [198.18.0.53/24]}
+upstreams: {servers: [{address: 198.18.0.9}]}" >"$dir/weir.yaml"
+	unshare --net /usr/bin/python3 "$tests/tools/ctl/doctor/xdp_attach.py" lo \
+		strace -f -qq -o "$dir/called" "$build/tools/ctl/weirctl" -c "$dir/weir.yaml" doctor --save >"$dir/said" 2>&1
+	status=$?
+	[ $status = 0 ] || [ $status = 77 ] || { bad=1; echo "not ok: doctor --save: $status"; cat "$dir/said"; }
+	[ $status != 0 ] || /usr/bin/python3 "$tests/unit_calls.py" "$dir/called" "$dir/weir-doctor.service" || bad=1
+fi
 exit $bad

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which system calls of weir's own lists its unit refuses: unit_calls.py SANDBOX_CALLS.H LIST.H UNIT.
+"""Which system calls of weir its unit refuses: unit_calls.py SANDBOX_CALLS.H LIST.H UNIT, or unit_calls.py STRACE UNIT.
 
-LIST.H names the families of one program. SystemCallFilter= is expanded by systemd-analyze as systemd does it: the first
-line decides whether names are allowed, later lines add or take away. Prints a line for each call that is missing.
+STRACE is what `strace -f` has written. LIST.H names the families of one program. SystemCallFilter= is expanded by
+systemd-analyze as systemd does it: the first line decides whether names are allowed, later lines add or take away. Prints
+a line for each call that is missing.
 """
 
 import re
@@ -43,7 +44,13 @@ def wanted(families, lists):
     return calls
 
 
-missing = sorted(wanted(sys.argv[1], sys.argv[2]) - allowed(open(sys.argv[3]).read()))
+def called(strace):
+    return set(re.findall(r"^[0-9]+ +(\w+)\(", open(strace).read(), re.M))
+
+
+*sources, unit_file = sys.argv[1:]
+calls = wanted(*sources) if len(sources) == 2 else called(*sources)
+missing = sorted(calls - allowed(open(unit_file).read()))
 for call in missing:
-    print(f"{sys.argv[3].rsplit('/', 1)[-1]}: {call} is in weir's lists and not in SystemCallFilter=")
+    print(f"{unit_file.rsplit('/', 1)[-1]}: weir needs {call}, which is not in SystemCallFilter=")
 sys.exit(bool(missing))

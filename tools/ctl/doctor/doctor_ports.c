@@ -405,9 +405,12 @@ static void foreign_check(struct doctor *d, const char *name)
 	int rc = xdp_program_find(ifindex, &program);
 	if (rc) {
 		doctor_add(d, DOCTOR_UNKNOWN, "the XDP program on %s: %s", name, strerror(-rc));
+	} else if (program.is_hidden) {
+		doctor_add(
+			d, DOCTOR_UNKNOWN, "the XDP program on %s: no permission to open it", name);
 	} else if (program.attached == XDP_FOREIGN) {
-		doctor_add(d, DOCTOR_WRONG, "%s has an XDP program of another owner: %s", name,
-			program.name);
+		doctor_add(d, DOCTOR_WRONG, "%s has an XDP program of another owner, %s", name,
+			*program.name ? program.name : "without a name");
 		doctor_do(d, "ip link set dev %s xdp off", TEXT_QUOTE(name));
 	} else {
 		doctor_add(d, DOCTOR_OK, "%s has no XDP program of another owner", name);

@@ -289,6 +289,23 @@ file proc/sys/kernel/osrelease '5.10.0-8\n'
 want xdp wrong 'AF_XDP with busy polling needs 5.11' linux-image
 rm "$WEIR_ROOT/proc/sys/kernel/osrelease"
 want xdp unknown 'osrelease: No such file'
+# A program without a name is on lan0; the unit's rights do not open it.
+real=$weirctl weirctl=$dir/beside_program
+ip link add lan0 type veth peer name far0
+beside_program() { # COMMAND...: weirctl runs by it
+	printf '#!/bin/sh\nexec /usr/bin/python3 "%s" lan0 %s "%s" "$@"\n' "$(dirname "$0")/xdp_attach.py" "$*" "$real" >"$weirctl"
+	chmod 755 "$weirctl"
+}
+beside_program
+if "$weirctl" -c "$config" doctor xdp | grep -q '^skipped'; then
+	echo "skipped: the kernel takes no XDP program"
+else
+	want xdp wrong 'lan0 has an XDP program of another owner, without a name' 'ip link set dev lan0 xdp off'
+	beside_program setpriv --inh-caps -all --bounding-set -all,+dac_override,+dac_read_search,+sys_ptrace,+chown
+	want xdp unknown 'the XDP program on lan0: no permission to open it'
+fi
+ip link delete lan0
+weirctl=$real
 
 # Cores.
 good
