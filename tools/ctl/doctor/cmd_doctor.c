@@ -295,21 +295,27 @@ static void check_config(struct doctor *d)
 		doctor_add(d, DOCTOR_OK, "%s is good", path);
 }
 
+// Finds where the weir of the configuration file keeps its state, also one that has not started.
+static void paths_find(const char *config_path, struct config_places *places, struct shm_paths *out)
+{
+	char why[CONFIG_WHY_MAX];
+	if (config_places_find(config_path, places, why) < 0)
+		*why = '\0'; // `places` has the defaults
+	if (shm_paths_find(out, places->directory, places->hugepages, why) < 0) {
+		snprintf(out->run, sizeof(out->run), "%s", places->directory);
+		snprintf(out->mem, sizeof(out->mem), "%s", places->directory);
+	}
+}
+
 // Reads the configuration and the state of the processes, as far as this user may.
 static void doctor_begin(struct doctor *d, struct ctl *c)
 {
-	char why[CONFIG_WHY_MAX];
 	struct config_errors errors;
 	struct config_places places;
 	*d = (struct doctor){.c = c};
 	if (config_load_all(c->config_path, &c->config, &errors) == 0)
 		d->config = c->config;
-	if (config_places_find(c->config_path, &places, why) < 0)
-		*why = '\0'; // `places` has the defaults
-	if (shm_paths_find(&c->paths, places.directory, places.hugepages, why) < 0) {
-		snprintf(c->paths.run, sizeof(c->paths.run), "%s", places.directory);
-		snprintf(c->paths.mem, sizeof(c->paths.mem), "%s", places.directory);
-	}
+	paths_find(c->config_path, &places, &c->paths);
 	ctl_servers_find(&c->servers, places.state_directory);
 	d->has_view = view_take(c, "/status", &d->view) == CTL_OK;
 	doctor_users_find(d);
@@ -322,6 +328,17 @@ static void counts_print(const struct doctor *d)
 		n[DOCTOR_WRONG], n[DOCTOR_UNKNOWN]);
 }
 
+// Does any process run that the one with this configuration replaces?
+static bool has_former(const char *config_path)
+{
+	struct config_places places;
+	struct shm_paths paths = {0};
+	uint64_t silent_ms;
+	paths_find(config_path, &places, &paths);
+	return dataplane_state(&paths, NULL) != PROCESS_DOWN
+	       || controlplane_state(&paths, &silent_ms) != PROCESS_DOWN;
+}
+
 unsigned doctor_try(const struct ctl *c, const char *config_path, const char *const names[])
 {
 	struct ctl its = *c;
@@ -332,6 +349,7 @@ unsigned doctor_try(const struct ctl *c, const char *config_path, const char *co
 	its.config = NULL;
 	if (config_load_all(config_path, &its.config, &errors) == 0)
 		d.config = its.config;
+	d.is_replacing = has_former(config_path);
 	doctor_users_find(&d);
 	for (; *names; names++)
 		for (unsigned i = 0; (check = check_at(i)); i++) {

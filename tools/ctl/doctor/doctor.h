@@ -30,6 +30,7 @@ struct doctor {
 	bool is_hidden;                // this user may not see whether a process runs
 	bool runs;                     // a process runs
 	bool is_trial;                 // doctor_try(): findings that are ok are only counted
+	bool is_replacing;             // doctor_try(): a process runs that ends before the new one
 	bool is_report;                // --report: all findings are only counted
 	struct json_node *list, *last; // --json, --save: all findings, the newest finding
 	unsigned count[DOCTOR_VERDICTS];
@@ -61,8 +62,8 @@ long long doctor_field(const char *path, const char *field);
 // The number of files below WEIR_ROOT whose names match the pattern (glob(3)).
 size_t doctor_files_count(const char *pattern);
 
-// Checks the machine for a configuration that is not in use yet, as if weir did not run. Runs the
-// named checks (NULL ends the names), prints each finding that is not `ok`, then the counts.
-// Returns the number of findings that are `wrong`.
+// Checks the machine for a configuration that is not in use yet, as if weir did not run: what
+// memory a running one has is free. Runs the named checks (NULL ends the names), prints each
+// finding that is not `ok`, then the counts. Returns the number of findings that are `wrong`.
 ATTR_MUST_CHECK unsigned doctor_try(
 	const struct ctl *c, const char *config_path, const char *const names[]);

@@ -258,8 +258,8 @@ static uint64_t regions_of(const struct config *c, const struct mem_plan *p)
 	return sum;
 }
 
-// Reserved huge pages are a part of MemTotal, but not of MemAvailable. Huge pages that the plan
-// does not use are lost for it.
+// Memory that a running weir has taken is free for its successor. Reserved huge pages are a part of
+// MemTotal, but not of MemAvailable. Huge pages that the plan does not use are lost for it.
 static void check_memory(struct doctor *d)
 {
 	char has[FIGURE_MAX], needs[FIGURE_MAX];
@@ -267,7 +267,8 @@ static void check_memory(struct doctor *d)
 	struct huge all = {0}, free = {0};
 	if (doctor_lacks_config(d) || doctor_lacks_sight(d))
 		return;
-	const char *field = d->runs ? "MemTotal" : "MemAvailable";
+	const bool is_whole = d->runs || d->is_replacing;
+	const char *field = is_whole ? "MemTotal" : "MemAvailable";
 	long long kib = doctor_field("/proc/meminfo", field);
 	if (kib < 0) {
 		doctor_add(d, DOCTOR_UNKNOWN, "/proc/meminfo: %s", strerror((int)-kib));
@@ -278,7 +279,7 @@ static void check_memory(struct doctor *d)
 	mem_plan_make(&plan, d->config);
 	uint64_t dpdk = dpdk_of(d->config), regions = regions_of(d->config, &plan);
 	uint64_t room = (uint64_t)kib << 10, lost = 0;
-	if (d->runs)
+	if (is_whole)
 		lost = all.two + all.other - huge_used(&all, dpdk, regions);
 	else
 		room += huge_used(&free, dpdk, regions);
@@ -286,7 +287,7 @@ static void check_memory(struct doctor *d)
 	bool fits = plan.total <= room;
 	doctor_add(d, fits ? DOCTOR_OK : DOCTOR_WRONG, "weir takes %s at most, and %s %s",
 		figure_bytes(plan.total, needs), figure_bytes(room, has),
-		d->runs ? "are in the machine for it" : "are free for it");
+		is_whole ? "are in the machine for it" : "are free for it");
 	if (!fits)
 		doctor_do(d, "weirctl -c %s mem plan", TEXT_QUOTE(d->c->config_path));
 }

@@ -133,6 +133,26 @@ check "and back" setup --yes --force --upstreams 198.18.7.3
 check "without the mode" lacks 'mode: recursive' "$config"
 check "which it shows, too" has 'upstreams.mode is removed' "$dir/out"
 
+# A running weir's memory is free for its successor.
+shipped
+cp "$WEIR_ROOT/proc/meminfo" "$dir/meminfo"
+printf 'MemTotal: 16000000 kB\nMemAvailable: 1000 kB\n' >"$WEIR_ROOT/proc/meminfo"
+setup --yes --force --dry-run --upstreams 198.18.7.3
+check "too little is free" grep -q '^wrong .*memory: weir takes .* are free for it' "$dir/out"
+for lock in dataplane.lock control/controlplane.lock; do
+	mkdir -p "$dir/run/control"
+	/usr/bin/python3 -c 'import fcntl, sys, time; f = open(sys.argv[1], "w"); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); time.sleep(60)' \
+		"$dir/run/$lock" >"$dir/held" &
+	holder=$!
+	for _ in $(seq 100); do [ ! -s "$dir/held" ] || break; sleep 0.1; done
+	setup --yes --force --dry-run --upstreams 198.18.7.3
+	check "but weir has it: $lock" lacks 'memory: weir takes' "$dir/out"
+	kill $holder
+	wait $holder 2>/dev/null
+	rm -r "$dir/run"
+done
+cp "$dir/meminfo" "$WEIR_ROOT/proc/meminfo"
+
 # Keys of the operator's.
 shipped
 sed -i 's/^  policy: failover/  mode: forward-first/' "$config"
