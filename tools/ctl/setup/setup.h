@@ -77,7 +77,8 @@ bool setup_machine_has_interface(const char *own, const char *name, char *why, s
 bool setup_machine_is_ipv6_only(void);
 
 // Finds the addresses of the interface with their prefix lengths, IPv4 first, then configured IPv6
-// addresses before others; no link-local, temporary (RFC 8981), deprecated or tentative ones.
+// addresses before others, and last those without a network (/32, /128); no link-local, temporary
+// (RFC 8981), deprecated or tentative ones.
 unsigned setup_machine_addresses(const char *interface, struct ip_address *out, unsigned cap);
 
 // Reads the present configuration. `keep` is the default of each question whose keys differ from

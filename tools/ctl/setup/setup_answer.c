@@ -132,6 +132,14 @@ static bool ipv4_of(const struct ifaddrs *i, struct ip_address *out)
 	return true;
 }
 
+static bool bytes6_read(const char *hex, uint8_t out[16])
+{
+	for (unsigned i = 0; i < 16; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &out[i]) != 1)
+			return false;
+	return true;
+}
+
 // Reads a line of /proc/net/if_inet6: a lasting address of the interface, and its flags.
 static bool ipv6_of(
 	const char *line, const char *interface, struct ip_address *out, unsigned *flags)
@@ -139,10 +147,8 @@ static bool ipv6_of(
 	char name[IF_NAMESIZE];
 	unsigned prefix_len;
 	*out = (struct ip_address){.version = 6};
-	for (unsigned i = 0; i < 16; i++)
-		if (sscanf(line + 2 * i, "%2hhx", &out->bytes[i]) != 1)
-			return false;
-	if (sscanf(line + 32, " %*x %x %*x %x %15s", &prefix_len, flags, name) != 3)
+	if (!bytes6_read(line, out->bytes)
+		|| sscanf(line + 32, " %*x %x %*x %x %15s", &prefix_len, flags, name) != 3)
 		return false;
 	out->prefix_len = (uint8_t)prefix_len;
 	return strcmp(name, interface) == 0
@@ -151,7 +157,34 @@ static bool ipv6_of(
 	       && !(out->bytes[0] == 0xfe && (out->bytes[1] & 0xc0) == 0x80); // link-local
 }
 
-unsigned setup_machine_addresses(const char *interface, struct ip_address *out, unsigned cap)
+static bool is_host(const struct ip_address *a)
+{
+	return a->prefix_len == (a->version == 4 ? 32 : 128);
+}
+
+// Gives an address of DHCPv6, which is a host's, the prefix length of the network that a router has
+// announced on the interface.
+static void network6_find(const char *interface, struct ip_address *a)
+{
+	char path[SYSROOT_PATH_MAX], line[256], name[IF_NAMESIZE];
+	uint8_t network[16];
+	unsigned bits;
+	FILE *f = fopen(sysroot_path(path, "/proc/net/ipv6_route"), "re");
+	while (f && is_host(a) && fgets(line, sizeof(line), f))
+		if (bytes6_read(line, network)
+			&& sscanf(line + 32,
+				   " %x %*s %*s 00000000000000000000000000000000 %*s %*s %*s %*s "
+				   "%15s",
+				   &bits, name)
+				   == 2
+			&& bits > 0 && bits < 128 && strcmp(name, interface) == 0
+			&& bits_same(network, a->bytes, bits))
+			a->prefix_len = (uint8_t)bits;
+	if (f)
+		fclose(f);
+}
+
+static unsigned addresses_read(const char *interface, struct ip_address *out, unsigned cap)
 {
 	struct ifaddrs *all = NULL;
 	struct ip_address one;
@@ -168,11 +201,25 @@ unsigned setup_machine_addresses(const char *interface, struct ip_address *out, 
 		FILE *f = fopen(sysroot_path(path, "/proc/net/if_inet6"), "re");
 		while (f && count < cap && fgets(line, sizeof(line), f))
 			if (ipv6_of(line, interface, &one, &flags)
-				&& (flags & IFA_F_PERMANENT ? 0 : 1) == pass)
+				&& (flags & IFA_F_PERMANENT ? 0 : 1) == pass) {
+				network6_find(interface, &one);
 				out[count++] = one;
+			}
 		if (f)
 			fclose(f);
 	}
+	return count;
+}
+
+unsigned setup_machine_addresses(const char *interface, struct ip_address *out, unsigned cap)
+{
+	struct ip_address all[4 * CONFIG_ADDRESSES_MAX];
+	const unsigned all_count = addresses_read(interface, all, ARRAY_LEN(all));
+	unsigned count = 0;
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned i = 0; i < all_count && count < cap; i++)
+			if (is_host(&all[i]) == (pass == 1))
+				out[count++] = all[i];
 	return count;
 }
 
@@ -475,6 +522,18 @@ static bool address_is_so(const struct setup *s, const struct config *c)
 	return c->dataplane.own_count == s->address_count;
 }
 
+// Warns if no address has a network: access and control name no neighbour by themselves then.
+static void networks_check(const struct setup *s)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	for (unsigned i = 0; i < s->address_count; i++)
+		if (!is_host(&s->address[i]))
+			return;
+	printf("no neighbour is local to %s: write the prefix length of its network, or set "
+	       "access.allow and control.allow\n",
+		ip_address_text(&s->address[0], true, text));
+}
+
 static bool address_accept(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
 {
 	char copy[SETUP_ANSWER_MAX], lines[SETUP_BLOCK_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
@@ -494,7 +553,10 @@ static bool address_accept(struct setup *s, const char *answer, char why[SETUP_W
 	memcpy(s->address, address, count * sizeof(*address));
 	s->address_count = count;
 	const struct setup_piece piece[] = {{"dataplane", "service_addresses", lines}};
-	return text_change(s, piece, ARRAY_LEN(piece), address_is_so, why);
+	if (!text_change(s, piece, ARRAY_LEN(piece), address_is_so, why))
+		return false;
+	networks_check(s);
+	return true;
 }
 
 static void lists_offer(const struct setup *s, char *out, size_t cap)

@@ -255,6 +255,23 @@ check "IPv6 alone: the interface" has 'xdp: "eth0"' "$dir/out"
 check "with its configured address" has '"2001:7fc::5/64"' "$dir/out"
 check "and resolvers that it reaches" has '@[2620:fe::fe]' "$dir/out"
 check "alone" lacks '@9.9.9.9' "$dir/out"
+# Addresses of one machine, as DHCPv6 and clouds give them.
+sed -i "1i ${six}06 02 80 00 80 eth0" "$WEIR_ROOT/proc/net/if_inet6"
+ip address add 198.18.8.2/32 dev eth0
+setup --yes --force --dry-run --upstreams quad9
+check "an address with a network comes before one without" has '"2001:7fc::5/64"' "$dir/out"
+check "and gets no word" lacks 'no neighbour' "$dir/out"
+echo "${six}06 02 80 00 80 eth0" >"$WEIR_ROOT/proc/net/if_inet6"
+setup --yes --force --dry-run --upstreams quad9
+check "one without" has '"198.18.8.2/32"' "$dir/out"
+check "gets a word" has 'no neighbour is local to 198.18.8.2/32' "$dir/out"
+ip address del 198.18.8.2/32 dev eth0
+setup --yes --force --dry-run --upstreams quad9
+check "also of IPv6" has 'no neighbour is local to 2001:7fc::6/128' "$dir/out"
+zero=00000000000000000000000000000000
+echo "${six}00 40 $zero 00 $zero 00000100 2 0 1 eth0" >>"$WEIR_ROOT/proc/net/ipv6_route"
+setup --yes --force --dry-run --upstreams quad9
+check "it has the network that the router announced" has '"2001:7fc::6/64"' "$dir/out"
 rm "$WEIR_ROOT"/proc/net/{if_inet6,ipv6_route}
 mv "$dir/route" "$WEIR_ROOT/proc/net/route"
 ip address add 198.18.7.2/24 dev eth0
