@@ -37,7 +37,8 @@ struct setup {
 	char own[SETUP_OWN_MAX];   // weir's TAPs and exception interfaces (below)
 	char answer[SETUP_QUESTIONS][SETUP_ANSWER_MAX]; // typed, of an option, or the default
 	char interface[64];                             // the answer; "": keep
-	char shown[SETUP_BLOCK_MAX];                    // the changes, for the person
+	char present[64];            // the interface that weir shares already, the first one; or ""
+	char shown[SETUP_BLOCK_MAX]; // the changes, for the person
 	unsigned address_count;
 	struct ip_address address[CONFIG_ADDRESSES_MAX];
 	unsigned list_count, server_count; // numbers of lists and servers in the answers

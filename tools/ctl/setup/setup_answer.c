@@ -398,6 +398,9 @@ bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX])
 			dp->ports[i].xdp || strncmp(dp->ports[i].device, "net_tap", 7) != 0;
 		if (!dp->ports[i].xdp)
 			own_add(s, &dp->ports[i]);
+		else if (!*s->present)
+			snprintf(s->present, sizeof(s->present), "%.*s",
+				(int)strcspn(dp->ports[i].xdp, ","), dp->ports[i].xdp);
 	}
 	s->keeps_addresses = has_addresses(dp);
 	s->keeps_lists =
@@ -505,7 +508,8 @@ static bool address_read(
 		return refuse(why, "\"%s\" is no IP address", word);
 	if (strchr(word, '/'))
 		return true;
-	const unsigned count = setup_machine_addresses(s->interface, own, ARRAY_LEN(own));
+	const unsigned count = setup_machine_addresses(
+		*s->interface ? s->interface : s->present, own, ARRAY_LEN(own));
 	for (unsigned i = 0; i < count; i++)
 		if (is_in(out, &own[i])) {
 			out->prefix_len = own[i].prefix_len;

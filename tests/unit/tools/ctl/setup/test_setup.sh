@@ -121,6 +121,10 @@ check "which is kept" sha256sum --status -c <(sed 's/weir.yaml/weir.yaml.before/
 check "a certificate for the address" eval "openssl x509 -in $dir/etc/control.pem -noout -ext subjectAltName | grep -q 198.18.7.2"
 check "a key for one reader" test "$(stat -c %a "$dir/etc/control.key")" = 400
 check "no password in the file" lacks 'correct horse' "$config"
+check "another address in the interface's network" setup --yes --force --dry-run --address 198.18.7.54
+check "has its prefix length" has '"198.18.7.54/24"' "$dir/out"
+setup --yes --force --dry-run --address 198.18.9.2 && bad=$((bad + 1)) && echo "not ok - taken: an address of another network"
+check "one of another network is refused" has 'is in no network of the interface' "$dir/err"
 sum=$(sha256sum <"$config")
 check "once more, with what is there" setup --yes --force
 check "changes nothing" test "$sum" = "$(sha256sum <"$config")"
