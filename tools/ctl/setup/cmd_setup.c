@@ -286,7 +286,7 @@ static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 }
 
 // Makes a version of the text on disk. A control plane that is down makes one at its start.
-static bool version_make(const struct setup *s, char why[SETUP_WHY_MAX])
+static enum http_outcome version_make(const struct setup *s, char why[SETUP_WHY_MAX])
 {
 	char said[HTTP_WHY_MAX] = "";
 	struct json_doc *doc = NULL;
@@ -300,6 +300,11 @@ static bool version_make(const struct setup *s, char why[SETUP_WHY_MAX])
 	else
 		snprintf(why, SETUP_WHY_MAX, "the running weir refuses it: %s", said);
 	json_doc_free(doc);
+	return outcome;
+}
+
+static bool is_made(enum http_outcome outcome)
+{
 	return outcome == HTTP_OK || outcome == HTTP_NOBODY;
 }
 
@@ -384,12 +389,24 @@ static int go_back(struct setup *s, const char *because)
 {
 	char why[SETUP_WHY_MAX] = "";
 	(void)ctl_fail(s->c, "%s", because);
-	bool is_back = setup_file_back(s, why) && version_make(s, why);
+	bool is_back = setup_file_back(s, why) && is_made(version_make(s, why));
 	if (is_back && sysroot_exists("/run/systemd/system"))
 		is_back = units_restart(why) && up_wait(s, why);
 	if (!is_back)
 		return ctl_fail(s->c, "%s", *why ? why : "the former configuration is not back");
 	return ctl_fail(s->c, "the configuration from before is in force again");
+}
+
+// Goes back after the version of the new file was not made. A weir that has refused it runs on with
+// the file from before, and needs no restart.
+static int unmade(struct setup *s, enum http_outcome outcome, char why[SETUP_WHY_MAX])
+{
+	char back[SETUP_WHY_MAX];
+	if (outcome != HTTP_REFUSED && outcome != HTTP_MISSING)
+		return go_back(s, why);
+	if (!setup_file_back(s, back))
+		return ctl_fail(s->c, "%s; the former configuration is not back: %s", why, back);
+	return ctl_fail(s->c, "%s; the configuration is as it was", why);
 }
 
 static bool file_write(struct setup *s, char why[SETUP_WHY_MAX])
@@ -428,8 +445,11 @@ static int start(struct setup *s)
 	printf("%s is written; the file from before is %s.before\n", s->c->config_path,
 		s->c->config_path);
 	fflush(stdout);
-	if (ctl_open(s->c) != CTL_OK || !version_make(s, why))
+	if (ctl_open(s->c) != CTL_OK)
 		return go_back(s, why);
+	const enum http_outcome outcome = version_make(s, why);
+	if (!is_made(outcome))
+		return unmade(s, outcome, why);
 	if (!sysroot_exists("/run/systemd/system")) {
 		printf("systemd does not manage this machine: restart both processes%s\n",
 			*s->password ? ", then weirctl password set " PAGE_USER " --role admin"

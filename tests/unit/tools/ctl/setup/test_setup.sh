@@ -157,6 +157,35 @@ for lock in dataplane.lock control/controlplane.lock; do
 done
 cp "$dir/meminfo" "$WEIR_ROOT/proc/meminfo"
 
+# A running weir that has no room for a version goes on as it was.
+shipped
+mkdir -p "$WEIR_ROOT/run/systemd/system" "$dir/run/control"
+printf '#!/bin/sh\necho "$*" >>%s/restarts\n' "$dir" >"$WEIR_ROOT/usr/bin/systemctl"
+chmod 755 "$WEIR_ROOT/usr/bin/systemctl"
+/usr/bin/python3 -c '
+import socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+print(flush=True)
+status = b"507 No Room"
+while True:
+    peer = server.accept()[0]
+    peer.recv(65536)
+    peer.sendall(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 19\r\n\r\n{\"error\":\"no room\"}")
+    peer.close()
+    status = b"200 OK"' "$dir/run/control/control.sock" >"$dir/listens" &
+full=$!
+for _ in $(seq 100); do [ ! -s "$dir/listens" ] || break; sleep 0.1; done
+setup --yes --force --upstreams 198.18.7.3 && bad=$((bad + 1)) && echo "not ok - written: what weir refuses"
+check "a refused text" has 'the running weir refuses it: no room' "$dir/err"
+check "changes nothing" sha256sum -c --status "$dir/sum"
+check "and says so" has 'the configuration is as it was' "$dir/err"
+check "without a restart" test ! -e "$dir/restarts"
+kill $full
+wait $full 2>/dev/null
+rm -r "$dir/run" "$WEIR_ROOT/run" "$WEIR_ROOT/usr/bin/systemctl"
+
 # Keys of the operator's.
 shipped
 sed -i 's/^  policy: failover/  mode: forward-first/' "$config"
