@@ -41,6 +41,8 @@ struct setup {
 	char shown[SETUP_BLOCK_MAX]; // the changes, for the person
 	unsigned address_count;
 	struct ip_address address[CONFIG_ADDRESSES_MAX];
+	unsigned former_count; // addresses of the present configuration
+	struct ip_address former[CONFIG_ADDRESSES_MAX];
 	unsigned list_count, server_count; // numbers of lists and servers in the answers
 	enum upstream_mode mode_next;
 	char page_at[SOCKET_ADDRESS_TEXT_MAX]; // first address of control.listen

@@ -223,23 +223,28 @@ unsigned setup_machine_addresses(const char *interface, struct ip_address *out, 
 	return count;
 }
 
-static bool is_usable(const char *word, const struct ip_address * not, unsigned not_count)
+static bool has_address(const struct ip_address *list, unsigned count, const struct ip_address *a)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (list[i].version == a->version && memcmp(list[i].bytes, a->bytes, 16) == 0)
+			return true;
+	return false;
+}
+
+static bool is_usable(const struct setup *s, const char *word)
 {
 	static const uint8_t local6[16] = {[15] = 1};
 	struct ip_address a;
 	if (ip_address_parse(word, &a) != 0 || (a.version == 4 && a.bytes[0] == 127)
 		|| (a.version == 6 && memcmp(a.bytes, local6, 16) == 0))
 		return false;
-	for (unsigned i = 0; i < not_count; i++)
-		if (not [i].version == a.version && memcmp(not [i].bytes, a.bytes, 16) == 0)
-			return false;
-	return true;
+	return !has_address(s->address, s->address_count, &a)
+	       && !has_address(s->former, s->former_count, &a);
 }
 
 // Finds the name servers of the machine, separated by blanks; without loopback and the addresses
-// `not`.
-static void setup_machine_servers(
-	const struct ip_address * not, unsigned not_count, char *out, size_t cap)
+// that weir has now or gets.
+static void setup_machine_servers(const struct setup *s, char *out, size_t cap)
 {
 	// systemd-resolved keeps the servers that it asks in a file of its own.
 	static const char *const files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
@@ -249,8 +254,8 @@ static void setup_machine_servers(
 		char path[SYSROOT_PATH_MAX], line[512], word[SOCKET_ADDRESS_TEXT_MAX];
 		FILE *f = fopen(sysroot_path(path, "%s", files[i]), "re");
 		while (f && fgets(line, sizeof(line), f))
-			if (sscanf(line, " nameserver %63s", word) == 1
-				&& is_usable(word, not, not_count) && n + strlen(word) + 2 < cap)
+			if (sscanf(line, " nameserver %63s", word) == 1 && is_usable(s, word)
+				&& n + strlen(word) + 2 < cap)
 				n += (size_t)snprintf(out + n, cap - n, "%s%s", n ? " " : "", word);
 		if (f)
 			fclose(f);
@@ -413,6 +418,8 @@ bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX])
 		socket_address_text(&config->control.listen[0], s->page_at);
 	s->address_count = dp->own_count;
 	memcpy(s->address, dp->addresses, sizeof(s->address));
+	s->former_count = dp->address_count;
+	memcpy(s->former, dp->addresses, sizeof(s->former));
 	config_free(config);
 	return true;
 }
@@ -611,7 +618,7 @@ static void upstreams_offer(const struct setup *s, char *out, size_t cap)
 	if (s->keeps_upstreams)
 		snprintf(out, cap, "keep");
 	else
-		setup_machine_servers(s->address, s->address_count, out, cap);
+		setup_machine_servers(s, out, cap);
 	if (!*out)
 		snprintf(out, cap, "quad9");
 }

@@ -273,6 +273,12 @@ check "and nothing is changed" sha256sum -c --status "$dir/sum"
 
 # Defaults on other machines.
 shipped
+cp "$WEIR_ROOT/etc/resolv.conf" "$dir/resolv.conf"
+echo 'nameserver 198.18.0.53' >"$WEIR_ROOT/etc/resolv.conf"
+setup --yes --force --dry-run
+check "the address that weir has until then is no server" lacks 'address: "198.18.0.53"' "$dir/out"
+check "but quad9 is one" has 'address: "tls://dns.quad9.net@9.9.9.9"' "$dir/out"
+cp "$dir/resolv.conf" "$WEIR_ROOT/etc/resolv.conf"
 mv "$WEIR_ROOT/proc/net/route" "$dir/route"
 setup --yes --force --dry-run --upstreams 198.18.7.3
 check "no default route: the first interface that is not weir's" has 'xdp: "eth0"' "$dir/out"
