@@ -65,6 +65,10 @@ same "it is of the other, too" "deny  supper" "$(entry)"
 check "a difference has room in a narrow window" browse narrow login "$(view config)" "do:$(press 'What changed')" "do:(() => { const p = document.querySelector('main .about pre'); return !!p && p.scrollWidth <= p.clientWidth; })()"
 check "a group says where its servers are chosen" browse login "$(view groups)" "do:(() => { const a = document.querySelector('[aria-label=\"Group kids\"] .facts a'); a?.click(); return !!a; })()" \
 	"do:[...document.querySelectorAll('[aria-label=\"Choose servers\"] select')].some((s) => s.value === 'group kids')"
+check "servers for a group that is gone are set for nobody else" browse login "$(view settings)" "do:$(type_in For 'group kids')" "do:$(post /config/unset "{ path: 'groups[kids]' }")" "do:$(press 'Use only these')" "do:$(said '(group kids removed): look again')" \
+	"do:(window.chosen = [...document.querySelectorAll('[aria-label=\"Choose servers\"] select')].map((s) => s.value).join(), true)" "do:chosen.includes('group kids')" "do:$(press 'Use only these')" "do:$(said kids)"
+check "not for everyone" eval '! weirctl --json config overrides | grep -q upstreams'
+check "the group again" weirctl group create kids 198.18.0.99
 answers() { browse login "$(view local)" "do:$(put "$1" "$2")" "do:$(send "$1")" "do:$(said "$1: ")" "do:document.querySelector('main').textContent.includes('as the file says')"; }
 check "other types of local names" answers 'Other types of a local name' forward
 check "go to the servers" is local.missing_types forward

@@ -108,9 +108,10 @@ export function form(fields, title, does) {
   } }, fields, h('button', { type: 'submit' }, title));
 }
 
-// `list`: values, or pairs of a value and its title.
+// `list`: values, or pairs of a value and its title. A value that it lacks stands behind them, but for ''.
 export function choice(list, value, options = {}) {
   list = list.map((o) => [o].flat());
+  if (value && !list.some(([v]) => v === value)) list.push([value]);
   const s = h('select', options, list.map(([v, title = v]) => h('option', { value: v }, title)));
   if (list.some(([v]) => v === value)) s.value = value;
   return s;

@@ -18,8 +18,9 @@ const unsent = (e) => [...e.querySelectorAll(FIELDS)].filter((f) => changed.has(
 
 const valueOf = (f) => (f.type === 'checkbox' ? f.checked : f.multiple ? [...f.selectedOptions].map((o) => o.value) : f.value);
 
-// A value that a select no longer has leaves it as it is.
+// A choice that the select no longer has stays all the same, for weir to refuse: its first one may be everyone.
 function put(f, value) {
+  if (f.tagName === 'SELECT' && !f.multiple && ![...f.options].some((o) => o.value === value)) f.append(new Option(value, value));
   if (f.type === 'checkbox') f.checked = value;
   else if (f.tagName !== 'SELECT') f.value = value;
   else for (const o of f.options) if (f.multiple || o.value === value) o.selected = [value].flat().includes(o.value);

@@ -25,9 +25,10 @@ VIEWS = ["now", "queries", "top", "client", "lists", "groups", "local", "setting
 SIZES = [(360, 800), (1280, 900), (1920, 1080)]
 WITH_AXE = (360, 1280)  # and there in both colour schemes
 START_S, STEP_S, REPLY_S = 30, 30, 60
-# Replies that are no failure: /user before the login, /ready of a box that is not ready, a password that is too short, a
-# change after another one, a fetch of lists after a login in another tab.
+# Replies that are no failure: /user before the login, /ready of a box that is not ready, a password that is too short,
+# servers of a group that is gone, a change after another one, a fetch of lists after a login in another tab.
 EXPECTED = (("a status of 401", ""), ("a status of 503", "/v1/ready?for=human"), ("a status of 400", "/v1/password/set?name=mia&role=admin"),
+            ("a status of 400", "&path=groups%5Bkids%5D.upstreams&"),
             ("a status of 409", "/v1/config/restore?version="), *(("a status of 409", f"{p}=") for p in ("if_version", "if_previous", "new")),
             ("a status of 403", "/v1/blocklist/reload"))
 
