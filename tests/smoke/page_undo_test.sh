@@ -62,6 +62,8 @@ check "it goes" weirctl deny --remove optional.test
 check "nor is one that came since" browse login "do:(window.confirm = () => true, location.hash = '#/queries', true)" "do:document.querySelector('main').textContent.includes('optional.test')" \
 	"do:$(post /entries/add "{ name: 'optional.test', verdict: 'deny', why: 'supper' }")" "do:$(press Block optional.test)" "do:$(said 'has an entry for everyone already')"
 same "it is of the other, too" "deny  supper" "$(entry)"
+check "an entry is replaced by the name that is typed in other letters, too" browse login "$(view now)" "do:$(put Name Typed.TEST.)" "do:$(send Name)" "do:$(press Block)" "do:$(said 'is blocked for everyone')" \
+	"do:$(press Allow)" "do:$(said 'typed.test is allowed for everyone')"
 check "a difference has room in a narrow window" browse narrow login "$(view config)" "do:$(press 'What changed')" "do:(() => { const p = document.querySelector('main .about pre'); return !!p && p.scrollWidth <= p.clientWidth; })()"
 check "a group says where its servers are chosen" browse login "$(view groups)" "do:(() => { const a = document.querySelector('[aria-label=\"Group kids\"] .facts a'); a?.click(); return !!a; })()" \
 	"do:[...document.querySelectorAll('[aria-label=\"Choose servers\"] select')].some((s) => s.value === 'group kids')"

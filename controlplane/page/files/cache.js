@@ -16,7 +16,7 @@ export async function flush(what, params) {
 const left = (ms) => (ms > 0 ? span(ms / 1000) : _`expired`);
 
 export async function show(box, signal) {
-  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), type = h('input', { maxLength: 10, placeholder: _`any`, size: 6 });
+  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com', autocapitalize: 'none' }), type = h('input', { maxLength: 10, placeholder: _`any`, size: 6 });
   const result = h('div'), state = h('div'), all = h('input', { type: 'checkbox' });
   const look = async () => {
     const s = await get('/cache/stats');

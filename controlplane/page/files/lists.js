@@ -147,7 +147,7 @@ entries, _`No entry by this page or by weirctl.`);
 const REPLIES = [['', _`as for other names`], ['nxdomain', 'NXDOMAIN'], ['nodata', _`no data`], ['null', _`0.0.0.0 and ::`], ['refused', 'REFUSED'], ['servfail', 'SERVFAIL'], ['drop', _`no answer at all`]];
 
 export function addEntry(look, group) {
-  const name = h('input', { required: true, maxLength: 1026, placeholder: 'example.com' }), why = h('input', { maxLength: 120 });
+  const name = h('input', { required: true, maxLength: 1026, placeholder: 'example.com', autocapitalize: 'none' }), why = h('input', { maxLength: 120 });
   const verdict = choice([['allow', _`allow`], ['deny', _`block`]], 'allow'), lasts = choice(LASTS, '');
   const type = h('input', { maxLength: 80, size: 12, placeholder: 'A,AAAA' }), reply = choice(REPLIES, ''), invert = h('input', { type: 'checkbox' });
   const replyField = field(_`A blocked name gets`, reply);

@@ -28,7 +28,7 @@ export async function show(box, signal) {
     leftOut ? h('p', { class: 'soft' }, _`${count(leftOut)} more records are not shown.`) : null);
     fill(other, h('h2', {}, _`Other questions`), settingsShow(KEYS, { values, reload, overrides }, look));
   };
-  const name = h('input', { required: true, maxLength: 255, placeholder: 'printer.home.arpa' }), value = h('input', { required: true, maxLength: 1024, placeholder: '192.0.2.7' }), type = choice(TYPES, 'A');
+  const name = h('input', { required: true, maxLength: 255, placeholder: 'printer.home.arpa', autocapitalize: 'none' }), value = h('input', { required: true, maxLength: 1024, placeholder: '192.0.2.7' }), type = choice(TYPES, 'A');
   box.append(h('h1', {}, _`Local names`), takenNote('local', 'local'), result, mayAdmin() ? ofPrimary('local', form([field(_`Name`, name), field(_`Type`, type), field(_`Value`, value)], _`Add`,
     () => change(look, _`${name.value} is added.`, '/local/add', { name: name.value, type: type.value, value: value.value }))) : '', other);
   await look();

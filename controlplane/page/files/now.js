@@ -34,7 +34,7 @@ function upstreamsShow(list) {
 
 // Explains what a client gets for a name, as Queries does.
 function ask(signal) {
-  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), who = h('input', { maxLength: 80, placeholder: _`address or name` }), about = h('div');
+  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com', autocapitalize: 'none' }), who = h('input', { maxLength: 80, placeholder: _`address or name` }), about = h('div');
   let open = null;
   return [h('h2', {}, _`Ask about a name`), h('form', { onsubmit: (e) => {
     e.preventDefault();

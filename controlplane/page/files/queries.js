@@ -51,11 +51,12 @@ export function detailsIn(place, signal, draw = () => {}) {
 }
 
 // What is known of one name, and what can be done about it; `again` shows what came of that, and `add` adds an entry.
-async function details(place, signal, { close, again, add }, { qname: name, client: forClient, qtype: type }) {
-  const why = await get('/why', { name, client: forClient, type }, { signal }).catch((e) => {
+async function details(place, signal, { close, again, add }, { qname: asked, client: forClient, qtype: type }) {
+  const why = await get('/why', { name: asked, client: forClient, type }, { signal }).catch((e) => {
     if (signal.aborted) throw e;
     return { headline: e.message, steps: [] };
   });
+  const name = why.name ?? asked; // as entries have it
   const lasts = choice(LASTS, '');
   const reason = h('input', { maxLength: 120 });
   const group = why.client?.group && why.client.group !== 'everyone' ? why.client.group : '';
@@ -93,7 +94,7 @@ const endShow = (rows) => _`The table has room for ${number(rows.length)} querie
 export async function show(box, signal, argument) {
   const given = new URLSearchParams(argument);
   const { groups } = await get('/groups', {}, { signal });
-  const name = h('input', { value: given.get('name') ?? '', placeholder: 'example.com', maxLength: 255 });
+  const name = h('input', { value: given.get('name') ?? '', placeholder: 'example.com', maxLength: 255, autocapitalize: 'none' });
   const who = h('input', { value: given.get('client') ?? '', placeholder: _`address or name`, maxLength: 80 });
   const verdict = choice(VERDICTS, given.get('verdict') ?? ''), since = choice(SINCES, '');
   const group = choice([['', _`any`], ...groups.map((g) => g.name)], '');
