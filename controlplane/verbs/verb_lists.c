@@ -86,11 +86,14 @@ static bool place_take(struct http_exchange *x, struct managed_list *out)
 	return false;
 }
 
-// Is that the list, but for its format?
+// Is that the list, with the format that is given?
 static bool is_same(const struct config_list *list, const struct managed_list *l)
 {
 	const char *has = list ? list->url ? list->url : list->path : NULL;
-	return has && strcmp(has, l->url ? l->url : l->path) == 0 && list->allow == l->allow;
+	uint8_t format;
+	return has && strcmp(has, l->url ? l->url : l->path) == 0 && list->allow == l->allow
+	       && (!l->format
+		       || (config_list_format(l->format, &format) && format == list->format));
 }
 
 // Adds a list.
@@ -103,8 +106,13 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	json_out_text(v->reply, verb_root(v), "name", l.name);
-	if (is_same(list_find(&verb_config(v)->blocking, l.name), &l)) {
-		verb_unchanged(v);
+	const struct config_blocking *b = &verb_config(v)->blocking;
+	if (is_same(list_find(b, l.name), &l)) {
+		if (config_list_is_disabled(b, l.name))
+			verb_refuse(v, 409, "list \"%s\" is off: weirctl list enable %s", l.name,
+				TEXT_QUOTE(l.name));
+		else
+			verb_unchanged(v);
 		return;
 	}
 	const struct config_item item = {.kind = CONFIG_ITEM_LIST, .name = l.name};

@@ -81,12 +81,17 @@ static void serve_local_add(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const int err = config_managed_record_add(v->managed, &r);
-	if (err < 0 && err != -EEXIST) {
+	if (err == -EEXIST) {
+		verb_refuse(v, 409, "that record has another TTL: weirctl local remove %s %s %s",
+			TEXT_QUOTE(name), r.type, TEXT_QUOTE(r.value));
+		return;
+	}
+	if (err < 0) {
 		verb_fail(v, err);
 		return;
 	}
 	record_out(v, &r);
-	if (err < 0)
+	if (err > 0)
 		verb_unchanged(v);
 	else
 		verb_apply(v, "local add %s %s", name, r.type);
@@ -321,12 +326,17 @@ static void serve_server_add(struct api *a, struct http_exchange *x)
 	if (!v)
 		return;
 	const int err = config_managed_server_add(v->managed, server, http_param(x, "name"));
-	if (err < 0 && err != -EEXIST) {
+	if (err == -EEXIST) {
+		verb_refuse(v, 409, "that server has another name: weirctl upstream remove %s",
+			TEXT_QUOTE(server));
+		return;
+	}
+	if (err < 0) {
 		verb_fail(v, err);
 		return;
 	}
 	json_out_text(v->reply, verb_root(v), "server", server);
-	if (err < 0)
+	if (err > 0)
 		verb_unchanged(v);
 	else
 		verb_apply(v, "upstream add %s", server);

@@ -546,8 +546,9 @@ int config_managed_server_add(struct config_managed *m, const char *address, con
 {
 	const struct item_text texts[] = {{"address", address}, {"name", name}};
 	const struct config_node *list = list_of(m, &servers);
-	if (item_find(list, "address", address) < config_list_count(list))
-		return -EEXIST;
+	const unsigned i = item_find(list, "address", address);
+	if (i < config_list_count(list))
+		return !name || has_text(list->child[i], "name", name) ? 1 : -EEXIST;
 	return item_add(m, &servers, texts, ARRAY_LEN(texts));
 }
 
@@ -641,8 +642,9 @@ int config_managed_record_add(struct config_managed *m, const struct managed_rec
 	const struct item_text texts[] = {
 		{"name", r->name}, {"type", r->type}, {"value", r->value}, {"ttl", r->ttl}};
 	const struct config_node *list = list_of(m, &records);
-	if (record_find(list, r, 0) < config_list_count(list))
-		return -EEXIST;
+	const unsigned i = record_find(list, r, 0);
+	if (i < config_list_count(list))
+		return !r->ttl || has_text(list->child[i], "ttl", r->ttl) ? 1 : -EEXIST;
 	return item_add(m, &records, texts, ARRAY_LEN(texts));
 }
 

@@ -69,8 +69,9 @@ ATTR_MUST_CHECK int config_managed_list_remove(struct config_managed *m, const c
 ATTR_MUST_CHECK int config_managed_list_disable(struct config_managed *m, const char *name);
 ATTR_MUST_CHECK int config_managed_list_enable(struct config_managed *m, const char *name);
 
-// Two values are equal if their RDATA is. A removal returns the number of removed records: `type`
-// or `value` NULL stands for any, and `value` may also be `\# LEN HEX` (RFC 3597).
+// Two values are equal if their RDATA is. Returns 1 if the record is there, -EEXIST if it is there
+// with another TTL than the one given. A removal returns the number of removed records: `type` or
+// `value` NULL stands for any, and `value` may also be `\# LEN HEX` (RFC 3597).
 ATTR_MUST_CHECK int config_managed_record_add(
 	struct config_managed *m, const struct managed_record *r);
 ATTR_MUST_CHECK int config_managed_record_remove(
@@ -84,7 +85,8 @@ ATTR_MUST_CHECK int config_managed_member_remove(
 // The group that the managed part adds the client to; NULL: it adds it to no group.
 const char *config_managed_member_group(const struct config_managed *m, const char *client);
 
-// Servers of upstreams.servers. `name`: in the certificate; NULL: not given.
+// Servers of upstreams.servers. `name`: in the certificate; NULL: not given. Returns 1 if the
+// server is there, -EEXIST if it is there without that name.
 ATTR_MUST_CHECK int config_managed_server_add(
 	struct config_managed *m, const char *address, const char *name);
 ATTR_MUST_CHECK int config_managed_server_remove(struct config_managed *m, const char *address);

@@ -133,9 +133,13 @@ TEST(test_records)
 	const struct managed_record a = {.name = "nas.lan", .type = "A", .value = "192.0.2.1"};
 	const struct managed_record txt = {
 		.name = "nas.lan", .type = "TXT", .value = "\"a b\"", .ttl = "60"};
+	const struct managed_record later = {
+		.name = "nas.lan", .type = "TXT", .value = "\"a b\"", .ttl = "61"};
 	assert_int_equal(config_managed_record_add(m, &a), 0);
-	assert_int_equal(config_managed_record_add(m, &a), -EEXIST);
+	assert_int_equal(config_managed_record_add(m, &a), 1);
 	assert_int_equal(config_managed_record_add(m, &txt), 0);
+	assert_int_equal(config_managed_record_add(m, &txt), 1);
+	assert_int_equal(config_managed_record_add(m, &later), -EEXIST);
 	char *text = config_managed_text(m, "");
 	assert_string_equal(text,
 		"local:\n"
@@ -176,7 +180,7 @@ TEST(test_values)
 		r.value = cases[i].other;
 		assert_int_equal(config_managed_record_remove(m, &r), -ENOENT);
 		r.value = cases[i].same;
-		assert_int_equal(config_managed_record_add(m, &r), -EEXIST);
+		assert_int_equal(config_managed_record_add(m, &r), 1);
 		r.type = i % 2 ? NULL : r.type;
 		assert_int_equal(config_managed_record_remove(m, &r), 1);
 	}
@@ -199,7 +203,8 @@ TEST(test_members_and_servers)
 	assert_int_equal(config_managed_member_add(m, "guests", "tablet"), 0);
 	assert_int_equal(config_managed_member_remove(m, NULL, "192.0.2.9"), 0);
 	assert_int_equal(config_managed_server_add(m, "9.9.9.9@853", "dns.quad9.net"), 0);
-	assert_int_equal(config_managed_server_add(m, "9.9.9.9@853", NULL), -EEXIST);
+	assert_int_equal(config_managed_server_add(m, "9.9.9.9@853", NULL), 1);
+	assert_int_equal(config_managed_server_add(m, "9.9.9.9@853", "quad9.net"), -EEXIST);
 	assert_int_equal(config_managed_server_add(m, "1.1.1.1", NULL), 0);
 	assert_int_equal(config_managed_server_remove(m, "9.9.9.9"), -ENOENT);
 	char *text = config_managed_text(m, "");

@@ -118,7 +118,7 @@ TEST(test_lists)
 
 TEST(test_lists_use)
 {
-	static char on[] = "on", off[] = "off", filed[] = "/a";
+	static char on[] = "on", off[] = "off", filed[] = "/a", url[] = "https://lists.test/a";
 	static struct config_list used = {.name = on, .path = filed},
 				  disabled = {.name = off, .path = filed, .allow = true};
 	config.blocking.lists = &used;
@@ -136,6 +136,14 @@ TEST(test_lists_use)
 	assert_reply("POST /lists/disable?name=off", 200, "\"unchanged\":true");
 	assert_reply("POST /lists/enable?name=on", 200, "\"unchanged\":true");
 	assert_reply("POST /lists/enable?name=off", 409, "/etc/weir/weir.yaml:4:20");
+	disabled.url = used.url = url;
+	assert_reply("POST /lists/add?name=off&place=https://lists.test/a&allow=1", 409,
+		"list \\\"off\\\" is off: weirctl list enable off");
+	assert_reply(
+		"POST /lists/add?name=on&place=https://lists.test/a", 200, "\"unchanged\":true");
+	assert_reply("POST /lists/add?name=on&place=https://lists.test/a&format=auto", 200,
+		"\"unchanged\":true");
+	disabled.url = used.url = NULL;
 	assert_reply("POST /lists/disable?name=on", 200, "\"ok\":true");
 	managed_has("disabled_lists:\n    - \"on\"", true);
 	assert_reply("POST /lists/enable?name=on", 200, "\"ok\":true");
@@ -162,6 +170,8 @@ TEST(test_removable)
 	assert_reply("POST /entries/add?name=a.test&verdict=allow", 200, "\"ok\":true");
 	config.blocking.lists = &list;
 	config.blocking.list_count = 1;
+	assert_reply("POST /lists/add?name=new&place=https://lists.test/a&format=hosts", 409,
+		"already exists; to replace it, remove it first: weirctl list remove new");
 	config.local.records = records;
 	config.local.record_count = ARRAY_LEN(records);
 	config.dated = (struct config_dated){ARRAY_LEN(entries), entries};
@@ -196,6 +206,8 @@ TEST(test_others)
 	managed_has("{name: \"nas.lan\", type: \"A\", value: \"192.0.2.7\"}", true);
 	assert_reply(
 		"POST /local/add?name=nas.lan&type=A&value=192.0.2.7", 200, "\"unchanged\":true");
+	assert_reply("POST /local/add?name=nas.lan&type=A&value=192.0.2.7&ttl=60", 409,
+		"that record has another TTL: weirctl local remove nas.lan A 192.0.2.7");
 	assert_reply("POST /local/add?name=nas.lan&type=A&value=x", 400, "value: ");
 	assert_reply("POST /local/add?name=nas.lan&type=X&value=x", 400, "type: must be one of");
 	assert_reply("POST /local/add?name=&type=A&value=x", 400, "name: is not a domain name");
@@ -205,6 +217,8 @@ TEST(test_others)
 	assert_reply("POST /upstreams/add?server=1.1.1.1", 200, "\"ok\":true");
 	managed_has("{address: \"1.1.1.1\"}", true);
 	assert_reply("POST /upstreams/add?server=1.1.1.1", 200, "\"unchanged\":true");
+	assert_reply("POST /upstreams/add?server=1.1.1.1&name=one.test", 409,
+		"that server has another name: weirctl upstream remove 1.1.1.1");
 	assert_reply("POST /upstreams/remove?server=9.9.9.9", 409, "/etc/weir/weir.yaml:7:23");
 	assert_reply("POST /upstreams/remove?server=2.2.2.2", 200, "no server");
 	assert_reply("POST /upstreams/remove?server=1.1.1.1", 200, "\"ok\":true");
