@@ -48,6 +48,8 @@ check "two presses in a row are both done" browse login "do:$(post /entries/add 
 check "what adds does not stand for having seen the change before it" browse login "do:import('/api.js').then(async (m) => { const look = { seen: (await m.get('/config/history')).version }; await m.post('/config/set', { path: 'cache.min_ttl', yaml: 67 }); await m.send(look, '/entries/add', { name: 'added.test', verdict: 'deny' }); await m.send(look, '/config/set', { path: 'cache.min_ttl', yaml: 68 }).catch((e) => { window.refused = e.message; }); return true; })" \
 	"do:window.refused?.includes('look again')"
 check "the other's is in force" is cache.min_ttl 67
+check "where it comes right behind what was seen, it does" browse login "do:import('/api.js').then(async (m) => { const look = { seen: (await m.get('/config/history')).version }; await m.send(look, '/entries/add', { name: 'next.test', verdict: 'deny' }); window.refused = await m.send(look, '/config/set', { path: 'cache.stale_window', yaml: 778 }).then(() => 'no', (e) => e.message); return true; })" \
+	"do:refused === 'no'"
 entry() { weirctl --json entries | jq -r '.entries[] | select(.name == "optional.test") | .verdict + " " + .type + " " + .why'; }
 check "a name that a client asks for" client dig +short @$service optional.test
 check "an entry that a row does not show is not replaced" browse login "do:(window.confirm = (q) => (window.asked = q, true), location.hash = '#/queries', true)" "do:!!$(press Block optional.test)" "do:$(said 'optional.test is blocked')"

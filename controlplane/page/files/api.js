@@ -131,7 +131,8 @@ const REPLACES = /^\/config\/|\/(remove|move|allow)$/; // others add, or name al
 async function sendSeen(look, path, params) {
   const seen = REPLACES.test(path) && !params.new ? { if_version: look.seen || '' } : {};
   const reply = await post(path, { ...seen, ...params }).catch(conflict(look));
-  if (seen.if_version && reply.version) look.seen = reply.version;
+  const isNext = reply.version === look.seen + 1; // nothing came between
+  if (reply.version && (seen.if_version || isNext)) look.seen = reply.version;
   return reply;
 }
 
