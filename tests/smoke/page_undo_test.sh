@@ -76,6 +76,12 @@ check "the group again" weirctl group create kids 198.18.0.99
 answers() { browse login "$(view local)" "do:$(put "$1" "$2")" "do:$(send "$1")" "do:$(said "$1: ")" "do:document.querySelector('main').textContent.includes('as the file says')"; }
 check "other types of local names" answers 'Other types of a local name' forward
 check "go to the servers" is local.missing_types forward
+hold="window.fetch = async (...a) => { const r = await real(...a); if (a[0] === '/v1/local' && !window.go) await new Promise((ok) => { window.go = ok; }); return r; }"
+local_name() { printf '%s\n' "do:$(put Name "$1")" "do:$(put Value 192.0.2.7)" "do:$(send Name)"; }
+mapfile -t late < <(local_name late.home.arpa)
+mapfile -t later < <(local_name later.home.arpa)
+check "a look that ends after a later one is not drawn" browse login "$(view local)" "do:!!document.querySelector('main table')" "do:(window.real = fetch, $hold, true)" "${late[@]}" "do:!!window.go" "${later[@]}" "do:document.querySelector('main').textContent.includes('later.home.arpa')" \
+	"do:(go(), new Promise((ok) => setTimeout(ok, 500, true)))" "do:(window.stays = document.querySelector('main').textContent.includes('later.home.arpa'), true)" "do:stays"
 check "names without a dot" answers 'A name without a dot that is not local' home
 check "stay at home" is local.single_labels home
 check "both back" eval 'weirctl config clear local.missing_types && weirctl config clear local.single_labels'

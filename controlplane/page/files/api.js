@@ -219,6 +219,20 @@ export function loads(box, signal) {
   };
 }
 
+// Of a view's looks one may end after another that began later, and that knows more. Gives what begins a look, which gives what
+// says whether the look is still to be drawn.
+export function turns(signal) {
+  let begun = 0, drawn = 0;
+  return () => {
+    const mine = ++begun;
+    return () => {
+      if (signal.aborted || mine < drawn) return false;
+      drawn = mine;
+      return true;
+    };
+  };
+}
+
 // Calls `look` every `ms` while the page is seen, and when it is seen again; never twice at a time.
 export function every(ms, signal, look) {
   let busy = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Versions of the configuration: which one is in force, what differs, apply and way back.
 import { h, row, fill, named, table, figure, action, facts, mark, notes, SECONDS, when } from './dom.js';
-import { conflict, every, get, mayAdmin, post } from './api.js';
+import { conflict, every, get, mayAdmin, post, turns } from './api.js';
 import { barred, takenWhy } from './taken.js';
 import { _ } from './words.js';
 
@@ -28,7 +28,7 @@ const isOpen = (v) => v.result === 'pending'; // its health is watched
 const colours = { applied: 'good', taken_back: 'bad', fallen: 'bad', pending: 'warn' };
 
 export async function show(box, signal) {
-  const state = h('div'), history = h('div'), about = h('div');
+  const state = h('div'), history = h('div'), about = h('div'), turn = turns(signal);
   const showText = (title, node) => { fill(about, h('section', { class: 'about', 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, _`Close`))); about.scrollIntoView({ block: 'nearest' }); };
   const diff = async (from, to, title) => {
     const d = await get('/config/diff', { from, to });
@@ -51,8 +51,8 @@ export async function show(box, signal) {
       : action(_`Go back to it`, () => backTo(to, now), { ask: _`Put version ${to} in force?` }), syncDiffers(versions, to, now) ? takenWhy() : '');
   };
   const look = async () => {
-    const hist = await get('/config/history');
-    if (signal.aborted) return;
+    const isToDraw = turn(), hist = await get('/config/history');
+    if (!isToDraw()) return;
     const now = hist.version;
     isSettling = hist.versions.some(isOpen);
     fill(state,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses, and what changes them.
 import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, span, text, when, say } from './dom.js';
-import { change, get, mayAdmin, mayOperate, send } from './api.js';
+import { change, get, mayAdmin, mayOperate, send, turns } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { itemOf, overridesGet, overridesShow } from './override.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
@@ -207,17 +207,15 @@ function move(groups, look) {
 }
 
 export async function show(box, signal) {
-  let looks = 0, drawn = 0; // a look may end after one that began later
-  const result = h('div');
+  const result = h('div'), turn = turns(signal);
   const day = today(signal, GROUPS_MOST);
   day.catch(() => {}); // said in each group
   const services = mayOperate() ? (await get('/services', {}, { signal })).services.map((s) => s.name) : [];
   const look = async () => {
-    const mine = ++looks;
+    const isToDraw = turn();
     const { overrides, version } = await overridesGet();
     const [{ groups }, all, { entries }, { upstreams }] = await Promise.all([get('/groups'), get('/blocklist'), get('/entries'), get('/upstreams')]);
-    if (signal.aborted || mine < drawn) return; // a later look has been drawn: it knows more
-    drawn = mine;
+    if (!isToDraw()) return;
     look.seen = version;
     const known = { groups, all, entries, overrides, services, day, upstreams };
     fill(result, mayAdmin() && groups.length > 1 && [h('h2', {}, _`Clients`), ofPrimary('group_members', move(groups, look))], mayAdmin() && ofPrimary('groups', create(look)),

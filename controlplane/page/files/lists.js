@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
 import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, bytes } from './dom.js';
-import { change, conflict, every, get, mayAdmin, mayOperate, post } from './api.js';
+import { change, conflict, every, get, mayAdmin, mayOperate, post, turns } from './api.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
 import { ofPrimary, takenNote } from './taken.js';
@@ -15,11 +15,11 @@ const fetchedNotes = (r) => (r.failing.length ? _`Not updated: ${r.failing.join(
 const kinds = (s) => _`${count(s.lists.length)} lists: ${s.kinds.map((k) => `${k.lists} ${k.kind}`).join(', ')}`; // as weirctl says it
 
 export async function show(box, signal) {
-  const state = h('div'), lists = h('div'), entries = h('div'), known = h('div'), note = h('p', { class: 'soft' });
+  const state = h('div'), lists = h('div'), entries = h('div'), known = h('div'), note = h('p', { class: 'soft' }), turn = turns(signal);
   let loading = false, hits = () => '…', listsShow = () => {}; // queries that a list blocked in the last 24 hours; draws the newest state
   const look = async () => {
-    const own = await get('/entries'), [status, defined] = await Promise.all([get('/blocklist'), get('/lists')]); // not older than that version
-    if (signal.aborted) return;
+    const isToDraw = turn(), own = await get('/entries'), [status, defined] = await Promise.all([get('/blocklist'), get('/lists')]); // not older than that version
+    if (!isToDraw()) return;
     look.seen = own.version;
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
     const paused = status.pause_left_s > 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names that weir answers itself.
 import { h, fill, named, table, figure, field, form, choice, action } from './dom.js';
-import { change, get, mayAdmin } from './api.js';
+import { change, get, mayAdmin, turns } from './api.js';
 import { overridesGet } from './override.js';
 import { settingsShow } from './settings.js';
 import { ofPrimary, takenNote } from './taken.js';
@@ -16,11 +16,11 @@ const TYPES = ['A', 'AAAA', 'CNAME', 'TXT', 'MX', 'SRV', 'PTR', 'CAA', 'HTTPS'];
 const remove = (r, look) => ofPrimary('local', action(_`Remove`, () => change(look, _`${r.name} is removed.`, '/local/remove', { name: r.name, type: r.type, value: r.value }), { ask: _`Remove ${r.type} ${r.value} of ${r.name}?` }));
 
 export async function show(box, signal) {
-  const result = h('div'), other = h('section', { 'aria-label': _`Other questions` });
+  const result = h('div'), other = h('section', { 'aria-label': _`Other questions` }), turn = turns(signal);
   const look = async () => {
-    const { overrides, version } = await overridesGet();
+    const isToDraw = turn(), { overrides, version } = await overridesGet();
     const [{ records, left_out: leftOut }, { values }, { reload }] = await Promise.all([get('/local'), get('/config/values'), get('/status')]);
-    if (signal.aborted) return;
+    if (!isToDraw()) return;
     look.seen = version;
     fill(result, table(_`Local records`, [named(_`Name`, (r) => r.name), { title: _`Type`, of: (r) => r.type }, named(_`Value`, (r) => r.value),
       figure('TTL', (r) => `${r.ttl_s} s`), { title: _`Group`, of: (r) => r.group || _`everyone` },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Settings: upstream servers, and the keys that people change most, by their values in force.
 import { h, fill, table, facts, field, form, choice, mark, span, when, say } from './dom.js';
-import { change, get, mayAdmin } from './api.js';
+import { change, get, mayAdmin, turns } from './api.js';
 import { overridesGet, overridesShow } from './override.js';
 import { chooser, othersShow, serversShow } from './servers.js';
 import { ofPrimary, takenNote } from './taken.js';
@@ -76,14 +76,14 @@ access.certificates_error && h('p', { class: 'bad' }, access.certificates_error)
 
 // `argument`: the set of servers that are to be chosen, "group kids".
 export async function show(box, signal, argument = '') {
-  const result = h('div'), set = decodeURIComponent(argument);
+  const result = h('div'), set = decodeURIComponent(argument), turn = turns(signal);
   const look = async () => {
-    const { overrides, version } = await overridesGet();
+    const isToDraw = turn(), { overrides, version } = await overridesGet();
     const [{ upstreams }, { servers, known: resolvers }, { values }, { reload, access }, { groups }] = await Promise.all([get('/upstreams'),
       mayAdmin() ? get('/upstreams/servers') : { servers: [], known: [] }, get('/config/values'), get('/status'), get('/groups')]);
     const known = { upstreams, servers, groups: groups.slice(1).map((g) => g.name), resolvers, overrides, values: new Map(values.map((v) => [v.path, v])),
       waits: reload.needs_restart.split(', '), block: groups[0].block };
-    if (signal.aborted) return known;
+    if (!isToDraw()) return known;
     look.seen = version;
     const [first, ...rest] = Object.keys(KEYS);
     fill(result, h('h2', {}, first), serversShow(known, look), mayAdmin() && chooser(known, look, set), othersShow(known, look), keysShow(first, known, look),
