@@ -86,12 +86,43 @@ static bool is_by_mac(struct verb *v, const struct member_asked *asked)
 	return true;
 }
 
+// `group`: the client's group; NULL: the client is in no group.
+static void remove_none(struct verb *v, const struct member_asked *asked, const char *group)
+{
+	if (group)
+		verb_absent(v, "%s is in group \"%s\", not in group \"%s\"", asked->client, group,
+			asked->group);
+	else
+		verb_absent(v,
+			"no group has the client \"%s\"; weirctl config show prints the groups",
+			asked->client);
+}
+
+// Replies if an override of a group's clients has the client: these are set as a whole.
+static bool is_of_override(struct verb *v, const struct member_asked *asked, bool is_removal)
+{
+	const char *group = config_managed_override_group(v->managed, asked->client);
+	const bool is_in = group && (!asked->group || strcmp(group, asked->group) == 0);
+	if (!group)
+		return false;
+	if (is_in == is_removal)
+		verb_refuse(v, 409,
+			"%s stands in groups[%s].clients, which config set has set: weirctl group "
+			"set %s clients CLIENT,...",
+			asked->client, group, TEXT_QUOTE(group));
+	else if (is_removal)
+		remove_none(v, asked, group);
+	else
+		finish(v, asked, group, NULL);
+	return true;
+}
+
 // Adds a client to a group.
 static void serve_add(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
 	struct verb *v = begin(a, x, &asked);
-	if (!v || is_of_file(v, &asked) || is_by_mac(v, &asked))
+	if (!v || is_of_file(v, &asked) || is_by_mac(v, &asked) || is_of_override(v, &asked, false))
 		return;
 	const int err = config_managed_member_add(v->managed, asked.group, asked.client);
 	const char *group = config_managed_member_group(v->managed, asked.client);
@@ -106,25 +137,13 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		finish(v, &asked, "", "add");
 }
 
-// `group`: the client's group; NULL: the client is in no group.
-static void remove_none(struct verb *v, const struct member_asked *asked, const char *group)
-{
-	if (group)
-		verb_absent(v, "%s is in group \"%s\", not in group \"%s\"", asked->client, group,
-			asked->group);
-	else
-		verb_absent(v,
-			"no group has the client \"%s\"; weirctl config show prints the groups",
-			asked->client);
-}
-
 // Removes a client from its group.
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
 	char before[CONFIG_GROUP_NAME_MAX + 1] = "";
 	struct verb *v = begin(a, x, &asked);
-	if (!v || is_of_file(v, &asked))
+	if (!v || is_of_file(v, &asked) || is_of_override(v, &asked, true))
 		return;
 	const char *group = config_managed_member_group(v->managed, asked.client);
 	snprintf(before, sizeof(before), "%s", group ? group : "");
@@ -140,7 +159,7 @@ static void serve_move(struct api *a, struct http_exchange *x)
 	struct member_asked asked;
 	char before[CONFIG_GROUP_NAME_MAX + 1] = "";
 	struct verb *v = begin(a, x, &asked);
-	if (!v || is_of_file(v, &asked) || is_by_mac(v, &asked))
+	if (!v || is_of_file(v, &asked) || is_by_mac(v, &asked) || is_of_override(v, &asked, false))
 		return;
 	const char *group = config_managed_member_group(v->managed, asked.client);
 	snprintf(before, sizeof(before), "%s", group ? group : "");

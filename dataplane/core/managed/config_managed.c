@@ -470,6 +470,20 @@ const char *config_managed_member_group(const struct config_managed *m, const ch
 	return i < config_list_count(list) ? config_node_text(list->child[i], "group") : NULL;
 }
 
+const char *config_managed_override_group(const struct config_managed *m, const char *client)
+{
+	const struct config_node *groups =
+		config_node_list(config_node_mapping(m->tree.root, "overrides"), "groups");
+	char text[CONFIG_ITEM_GROUP_MAX];
+	for (unsigned g = 0; g < config_list_count(groups); g++) {
+		const struct config_node *list = config_node_list(groups->child[g], "clients");
+		for (unsigned i = 0; i < config_list_count(list); i++)
+			if (strcasecmp(config_client_text(list->child[i]->text, text), client) == 0)
+				return config_node_text(groups->child[g], "name");
+	}
+	return NULL;
+}
+
 // A list without a name has that of its file.
 static unsigned list_find(const struct config_node *list, const char *name)
 {

@@ -84,6 +84,8 @@ ATTR_MUST_CHECK int config_managed_member_remove(
 	struct config_managed *m, const char *group, const char *client);
 // The group that the managed part adds the client to; NULL: it adds it to no group.
 const char *config_managed_member_group(const struct config_managed *m, const char *client);
+// The group whose overridden `clients` have the client, in canonical text; NULL: no group.
+const char *config_managed_override_group(const struct config_managed *m, const char *client);
 
 // Servers of upstreams.servers. `name`: in the certificate; NULL: not given. Returns 1 if the
 // server is there, -EEXIST if it is there without that name.

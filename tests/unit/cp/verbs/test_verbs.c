@@ -320,6 +320,29 @@ TEST(test_members)
 	assert_string_equal(verbs_double.managed, "");
 }
 
+TEST(test_members_that_are_set)
+{
+	static char other[] = "other";
+	struct config_group groups[] = {group_double, {.name = other}};
+	static const char stands[] = "192.0.2.77 stands in groups[kids].clients, which config set "
+				     "has set: weirctl group set kids clients CLIENT,...";
+	config.groups = groups;
+	config.group_count = 2;
+	assert_reply("POST /config/set?path=groups%5Bkids%5D.clients&yaml=192.0.2.77/32,tv", 200,
+		"\"ok\":true");
+	assert_reply("POST /groups/remove?client=192.0.2.77", 409, stands);
+	assert_reply("POST /groups/remove?client=192.0.2.77&group=kids", 409, stands);
+	assert_reply("POST /groups/remove?client=TV&group=other", 200,
+		"TV is in group \\\"kids\\\", not in group \\\"other\\\"");
+	assert_reply("POST /groups/move?client=192.0.2.77&group=other", 409, stands);
+	assert_reply("POST /groups/add?client=192.0.2.77&group=other", 409, stands);
+	assert_reply("POST /groups/move?client=192.0.2.77&group=kids", 200, "\"unchanged\":true");
+	assert_reply("POST /config/clear?path=groups%5Bkids%5D.clients", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.managed, "");
+	config.groups = &group_double;
+	config.group_count = 1;
+}
+
 // The history says what a person would say.
 TEST(test_words_of_a_change)
 {
