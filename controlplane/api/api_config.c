@@ -520,7 +520,7 @@ static void version_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_config_part = {
-	.endpoint = {{"/config/reload", serve_reload, API_POST, CONTROL_ADMIN, "keep"},
+	.endpoint = {{"/config/reload", serve_reload, API_POST, CONTROL_ADMIN, "keep if_version"},
 		{"/config/apply", serve_apply, API_POST, CONTROL_ADMIN,
 			"why dry_run keep if_version"},
 		{"/config/rollback", serve_rollback, API_POST, CONTROL_ADMIN,

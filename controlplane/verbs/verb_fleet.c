@@ -194,6 +194,6 @@ static void serve_leave(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_fleet_verbs_part = {
-	.endpoint = {{"/fleet/promote", serve_promote, API_POST, CONTROL_ADMIN, "why"},
-		{"/fleet/leave", serve_leave, API_POST, CONTROL_ADMIN, "own_files why"}},
+	.endpoint = {{"/fleet/promote", serve_promote, API_POST, CONTROL_ADMIN, "why if_version"},
+		{"/fleet/leave", serve_leave, API_POST, CONTROL_ADMIN, "own_files why if_version"}},
 };

@@ -59,6 +59,14 @@ TEST(health_is_watched_with_own_files)
 	assert_false(verbs_double.is_kept);
 }
 
+TEST(the_version_that_was_seen)
+{
+	versions_double.in_force.number = 3;
+	assert_reply("POST /fleet/promote?if_version=2", 409, "version 3 is in force");
+	assert_reply("POST /fleet/leave?if_version=2", 409, "version 3 is in force");
+	versions_double.in_force.number = 0;
+}
+
 static void box_polls(void)
 {
 	static const char form[] = "protocol=2&box=box3&epoch=0&primary=&digest=&version=0&"

@@ -504,6 +504,7 @@ TEST(test_changes_of_a_version)
 		(struct config_version){.number = 8, .who = "user ben", .what = "list add ads"};
 	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=7", 409,
 		"changed since version 7: version 8 is in force, by user ben (list add ads)");
+	assert_reply("POST /config/reload?if_version=7", 409, "version 8 is in force");
 	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=x", 400, "if_version:");
 	assert_reply("POST /config/set?path=cache.min_ttl&yaml=7&if_version=8", 200, "\"ok\":true",
 		"\"version\":8");
