@@ -736,35 +736,66 @@ static void targets_close(struct event_webhook *w)
 	w->count = 0;
 }
 
-static uint64_t after_of(const struct event_webhook *w, const char *url, uint64_t newest)
+// The targets of before the new settings; a new target takes one, once.
+struct targets_before {
+	struct target target[CONFIG_WEBHOOKS_MAX];
+	bool is_taken[CONFIG_WEBHOOKS_MAX];
+	unsigned count;
+};
+
+// Two targets may have one URL.
+static const struct target *target_take(
+	struct targets_before *b, const struct config_event_webhook *c, bool is_exact)
 {
-	for (unsigned i = 0; i < w->count; i++)
-		if (strcmp(w->target[i].config->to.url, url) == 0)
-			return w->target[i].after;
-	return newest;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct config_event_webhook *was = b->target[i].config;
+		if (b->is_taken[i] || strcmp(was->to.url, c->to.url) != 0
+			|| (is_exact
+				&& (was->kinds != c->kinds || was->severity != c->severity
+					|| was->to.form != c->to.form)))
+			continue;
+		b->is_taken[i] = true;
+		return &b->target[i];
+	}
+	return NULL;
 }
 
-// A target whose URL was configured before keeps its position in the ring.
+static void target_open(struct event_webhook *w, const struct config_event_webhook *c,
+	const struct target *before, uint64_t newest, const struct http_post_settings *post)
+{
+	struct target *t = &w->target[w->count];
+	*t = (struct target){.config = c, .after = before ? before->after : newest};
+	if (webhook_post_open(&t->to, &c->to, post) < 0) {
+		log_error("events: no memory for webhook %s; it gets none", t->to.shown);
+		return;
+	}
+	if (before)
+		webhook_post_follow(&t->to, &before->to);
+	w->count++;
+}
+
+// A target whose URL was configured before goes on where it was in the ring, after its wait: that
+// of the same other settings, or else another one.
 static void webhooks_apply(void *arg, const struct event_sink_settings *s)
 {
 	struct event_webhook *w = arg;
-	uint64_t after[CONFIG_WEBHOOKS_MAX];
+	struct targets_before b = {.count = w->count};
+	const struct target *before[CONFIG_WEBHOOKS_MAX];
+	const struct config_event_webhook *c = s->config.webhooks;
 	const unsigned count = s->config.webhook_count;
 	const struct http_post_settings post = {.server_count = s->server_count,
 		.servers = s->server,
 		.single = w->single,
 		.stop = sink_is_ending(w->sink)};
-	for (unsigned i = 0; i < count; i++)
-		after[i] = after_of(w, s->config.webhooks[i].to.url, s->newest);
 	targets_close(w);
-	for (unsigned i = 0; i < count; i++) {
-		struct target *t = &w->target[w->count];
-		*t = (struct target){.config = &s->config.webhooks[i], .after = after[i]};
-		if (webhook_post_open(&t->to, &t->config->to, &post) == 0)
-			w->count++;
-		else
-			log_error("events: no memory for webhook %s; it gets none", t->to.shown);
-	}
+	memcpy(b.target, w->target, sizeof(b.target));
+	for (unsigned i = 0; i < count; i++)
+		before[i] = target_take(&b, &c[i], true);
+	for (unsigned i = 0; i < count; i++)
+		if (!before[i])
+			before[i] = target_take(&b, &c[i], false);
+	for (unsigned i = 0; i < count; i++)
+		target_open(w, &c[i], before[i], s->newest, &post);
 	(void)snprintf(w->now.target, sizeof(w->now.target), "%u targets", w->count);
 }
 

@@ -68,6 +68,15 @@ void webhook_post_close(struct webhook_post *p)
 	p->post = NULL;
 }
 
+void webhook_post_follow(struct webhook_post *p, const struct webhook_post *before)
+{
+	p->room = before->room;
+	p->room_ms = before->room_ms;
+	p->last_ms = before->last_ms;
+	p->retry = before->retry;
+	memcpy(p->why, before->why, sizeof(p->why));
+}
+
 bool webhook_post_may_send(struct webhook_post *p, uint64_t now_ms)
 {
 	uint64_t cap = (uint64_t)p->config->per_minute * MINUTE_MS;

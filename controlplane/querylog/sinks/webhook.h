@@ -54,6 +54,8 @@ struct webhook_post {
 ATTR_MUST_CHECK int webhook_post_open(struct webhook_post *p,
 	const struct config_webhook_to *config, const struct http_post_settings *s);
 void webhook_post_close(struct webhook_post *p);
+// Goes on as `before`, which was open for the same URL: by its limit and its wait after a failure.
+void webhook_post_follow(struct webhook_post *p, const struct webhook_post *before);
 // Whether the limit allows a message, and the wait after a failure is over. Refills the limit.
 bool webhook_post_may_send(struct webhook_post *p, uint64_t now_ms);
 // At shutdown: whether the limit allows a message, and the last message did not fail.

@@ -13,6 +13,9 @@ static char url[64], none[] = "";
 static struct events *events;
 static struct event_outs *outs;
 static struct config_event_webhook target;
+static struct config_event_webhook two[2];
+static const char *only; // `status` is for messages with this text alone; NULL: for all
+static _Atomic uint64_t first_ms, second_ms; // when these messages came
 static _Atomic int status;
 static _Atomic unsigned received;
 static char body[BODIES_MAX][16384];
@@ -20,11 +23,13 @@ static char body[BODIES_MAX][16384];
 static int answer(void *, const struct fake_post_request *r, char *)
 {
 	const int now = status; // the test may change it once it sees the request
+	if (received < 2)
+		*(received == 0 ? &first_ms : &second_ms) = clock_mono_ms();
 	if (received < BODIES_MAX)
 		snprintf(body[received], sizeof(body[0]), "%.*s", (int)r->len,
 			(const char *)r->body);
 	received++;
-	return now;
+	return only && !memmem(r->body, r->len, only, strlen(only)) ? 204 : now;
 }
 
 static int fresh(void **)
@@ -36,6 +41,7 @@ static int fresh(void **)
 		.to = {.url = url, .per_minute = 600}, .kinds = EVENT_KINDS_ALL};
 	status = 204;
 	received = 0;
+	only = NULL;
 	if (events_open(&events, "box") < 0)
 		return -1;
 	const struct event_outs_settings s = {.events = events, .box = "box"};
@@ -160,6 +166,43 @@ TEST_WITH(other_settings_lose_nothing, fresh, gone)
 	received_wait(2);
 	assert_non_null(strstr(body[1], "\"before\""));
 	written_wait(1);
+}
+
+static void configure_two(void)
+{
+	const struct config_events c = {
+		.journal = EVENTS_JOURNAL_OFF, .syslog = none, .webhook_count = 2, .webhooks = two};
+	assert_int_equal(event_outs_configure(outs, true, &c, NULL, 0), 0);
+}
+
+// Each goes on at its own position, whatever their order.
+TEST_WITH(two_targets_of_one_url_are_two, fresh, gone)
+{
+	two[0] = two[1] = target;
+	two[0].kinds = 1 << EVENT_config_reloaded;
+	two[1].kinds = 1 << EVENT_list_failed;
+	status = FAKE_POST_CLOSE; // the server has one connection at a time
+	only = "\"waits\"";
+	configure_two();
+	events_add(events, EVENT_list_failed, NULL, "waits");
+	received_wait(1);
+	events_add(events, EVENT_config_reloaded, NULL, "taken");
+	written_wait(1);
+	configure_two();
+	status = 204;
+	written_wait(2);
+	assert_non_null(strstr(body[received - 1], "\"waits\""));
+}
+
+TEST_WITH(other_settings_end_no_wait, fresh, gone)
+{
+	status = 500;
+	configure();
+	events_add(events, EVENT_alarm_raised, NULL, "refused");
+	WAIT_FOR(sink().failures == 1);
+	configure();
+	received_wait(2);
+	assert_true(second_ms - first_ms >= SINK_RETRY_MIN_MS);
 }
 
 TEST_WITH(at_the_end_what_waits_is_sent, fresh, gone)
