@@ -19,7 +19,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <weir/config.h>
+#include <weir/config/pci_name.h>
 #include <weir/log.h>
 
 enum { ADVERTISEMENT_LEN = 32, ADVERTISEMENT = 136, OVERRIDE = 0x20, TARGET_MAC = 2 };
@@ -142,6 +144,29 @@ enum {
 	XDP_RING = 2048, // buffers that net_af_xdp posts for receiving, and its completion ring
 };
 
+static bool is_missing(const char *device, char pci[PCI_NAME_MAX])
+{
+	char name[EAL_ARG_TEXT_MAX], path[64];
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	if (!pci_name_parse(name, pci))
+		return false;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", pci);
+	return access(path, F_OK) != 0;
+}
+
+static void not_found(const char *device, char why[PORT_WHY_MAX])
+{
+	char pci[PCI_NAME_MAX];
+	if (is_missing(device, pci))
+		snprintf(why, PORT_WHY_MAX, "port %.100s: this machine has no PCI device %s",
+			device, pci);
+	else
+		snprintf(why, PORT_WHY_MAX,
+			"port %.100s: DPDK found no such port (driver missing, device not bound, "
+			"or a wrong argument; see its messages above)",
+			device);
+}
+
 static int find_one(struct port *out, const char *device, const char *shown, bool exception,
 	char why[PORT_WHY_MAX])
 {
@@ -150,10 +175,7 @@ static int find_one(struct port *out, const char *device, const char *shown, boo
 	if (rc == 0)
 		rc = rte_eth_dev_info_get(out->id, &info);
 	if (rc) {
-		snprintf(why, PORT_WHY_MAX,
-			"port %.100s: DPDK found no such port (driver missing, device not bound, "
-			"or a wrong argument; see its messages above)",
-			device);
+		not_found(device, why);
 		return -ENODEV;
 	}
 	out->exception = exception;

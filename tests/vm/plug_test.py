@@ -73,13 +73,16 @@ def diagnosed(t, box, address):
     t.same(f"{address}: the control plane is active", "active", box.run("systemctl is-active weir-controlplane")[1].strip())
 
 
+def bound(box, address):
+    return wait(lambda: "vfio-pci" in box.run(f"readlink /sys/bus/pci/devices/{address}/driver")[1])
+
+
 def plugged(t, box, number, address):
     box.plug(number)
     start = time.monotonic()
     t.check(f"{address}: weir serves again by itself", box.serves() is not None)
     t.say(f"{address}: first answer {time.monotonic() - start:.1f} s after the plug")
-    bound = wait(lambda: "vfio-pci" in box.run(f"readlink /sys/bus/pci/devices/{address}/driver")[1])
-    t.check(f"{address}: vfio-pci has it", bound is not None)
+    t.check(f"{address}: vfio-pci has it", bound(box, address) is not None)
     code, said = doctor(box)
     t.check(f"{address}: weirctl doctor has no complaint about it", f"{address}: bound to vfio-pci" in said, f"{code}: {said}")
     t.same(f"{address}: both units are active and none has failed", "", box.active())
@@ -95,10 +98,12 @@ def two_ports(t, box):
     t.same("two ports: the first does not serve alone", "", box.far.ask("here.lan")[0])
     diagnosed(t, box, SECOND)
     box.configure(machine.config(port=f'{{device: "{FIRST}", exception: weir0}}'))
+    box.do("weirctl config apply", 60)
     t.check("two ports: without the other's port it does, by itself", box.serves() is not None)
+    box.plug(1)
+    t.check(f"{SECOND}: vfio-pci has it", bound(box, SECOND) is not None)
     box.configure(machine.config(port=PORTS))
-    plugged(t, box, 1, SECOND)
-    box.do("systemctl restart weir-dataplane", 180)
+    box.do("weirctl config apply && systemctl restart weir-dataplane", 180)
     box.far.use("tap1")
     t.check("two ports: both serve after a restart with both", box.serves() is not None)
 
