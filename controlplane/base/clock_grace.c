@@ -34,7 +34,7 @@ void clock_saved_begin(const struct clock_evidence *e, struct clock_saved *out)
 
 static bool saved_counts(const struct clock_evidence *e)
 {
-	return !e->boot[0] || strcmp(e->boot, e->saved.boot) != 0 || e->saved.until_ms > e->now_ms;
+	return !e->boot[0] || strcmp(e->boot, e->saved.boot) != 0 || e->saved.until_ms != 0;
 }
 
 int64_t clock_evident_s(const struct clock_evidence *e)

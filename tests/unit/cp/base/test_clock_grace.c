@@ -83,6 +83,11 @@ TEST(test_the_date_of_the_program_counts_in_few_boots)
 	e.boot = "sixth";
 	e.saved.unix_s = NOW_S + 1; // the saved time counts as always
 	assert_int_equal(clock_grace_decide(&e, GRACE_MS), NOW_MS + GRACE_MS);
+	strcpy(e.saved.boot, e.boot);
+	e.saved.until_ms = 1; // a grace of this boot, in which another boot's time stays saved
+	assert_int_equal(clock_evident_s(&e), NOW_S + 1);
+	e.saved.boot[0] = '\0';
+	e.saved.until_ms = 0;
 	e.saved.unix_s = 0;
 	e.built_s++; // another program
 	assert_int_equal(clock_grace_decide(&e, GRACE_MS), NOW_MS + GRACE_MS);
