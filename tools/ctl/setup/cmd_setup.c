@@ -398,13 +398,13 @@ static int go_back(struct setup *s, const char *because)
 }
 
 // Goes back after the version of the new file was not made. A weir that has refused it runs on with
-// the file from before, and needs no restart.
+// the file from before, needs no restart, and reads that again: else its last reload has failed.
 static int unmade(struct setup *s, enum http_outcome outcome, char why[SETUP_WHY_MAX])
 {
 	char back[SETUP_WHY_MAX];
 	if (outcome != HTTP_REFUSED && outcome != HTTP_MISSING)
 		return go_back(s, why);
-	if (!setup_file_back(s, back))
+	if (!setup_file_back(s, back) || !is_made(version_make(s, back)))
 		return ctl_fail(s->c, "%s; the former configuration is not back: %s", why, back);
 	return ctl_fail(s->c, "%s; the configuration is as it was", why);
 }

@@ -216,9 +216,13 @@ unsigned setup_machine_addresses(const char *interface, struct ip_address *out, 
 	struct ip_address all[4 * CONFIG_ADDRESSES_MAX];
 	const unsigned all_count = addresses_read(interface, all, ARRAY_LEN(all));
 	unsigned count = 0;
-	for (unsigned pass = 0; pass < 2; pass++)
+	static const struct {
+		uint8_t version;
+		bool hosts;
+	} pass[] = {{4, false}, {4, true}, {6, false}, {6, true}};
+	for (unsigned k = 0; k < ARRAY_LEN(pass); k++)
 		for (unsigned i = 0; i < all_count && count < cap; i++)
-			if (is_host(&all[i]) == (pass == 1))
+			if (all[i].version == pass[k].version && is_host(&all[i]) == pass[k].hosts)
 				out[count++] = all[i];
 	return count;
 }

@@ -296,10 +296,12 @@ check "and resolvers that it reaches" has '@[2620:fe::fe]' "$dir/out"
 check "alone" lacks '@9.9.9.9' "$dir/out"
 # Addresses of one machine, as DHCPv6 and clouds give them.
 sed -i "1i ${six}06 02 80 00 80 eth0" "$WEIR_ROOT/proc/net/if_inet6"
-ip address add 198.18.8.2/32 dev eth0
 setup --yes --force --dry-run --upstreams quad9
 check "an address with a network comes before one without" has '"2001:7fc::5/64"' "$dir/out"
 check "and gets no word" lacks 'no neighbour' "$dir/out"
+ip address add 198.18.8.2/32 dev eth0
+setup --yes --force --dry-run --upstreams quad9
+check "one of IPv4 before one of IPv6" has '"198.18.8.2/32"' "$dir/out"
 echo "${six}06 02 80 00 80 eth0" >"$WEIR_ROOT/proc/net/if_inet6"
 setup --yes --force --dry-run --upstreams quad9
 check "one without" has '"198.18.8.2/32"' "$dir/out"
