@@ -15,7 +15,12 @@
 #include <weir/rdata_parse.h>
 #include <weir/text.h>
 
-enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512, RECORDS_SHOWN = 1000 };
+enum {
+	RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2,
+	SERVER_TEXT_MAX = 512,
+	TTL_TEXT_MAX = 12,
+	RECORDS_SHOWN = 1000
+};
 
 // Writes a name like "nas.lan" or "*.lan" in canonical form. NULL, or what is wrong with it.
 static const char *name_text(const char *text, char out[RECORD_NAME_MAX])
@@ -70,16 +75,19 @@ static void record_out(struct verb *v, const struct managed_record *r)
 // Adds a local record.
 static void serve_local_add(struct api *a, struct http_exchange *x)
 {
-	char name[RECORD_NAME_MAX];
+	char name[RECORD_NAME_MAX], usual[TTL_TEXT_MAX];
 	uint16_t type;
-	struct managed_record r = {
-		.name = name, .value = http_param(x, "value"), .ttl = http_param(x, "ttl")};
+	struct managed_record r = {.name = name,
+		.usual_ttl = usual,
+		.value = http_param(x, "value"),
+		.ttl = http_param(x, "ttl")};
 	if (!name_take(x, name) || !(r.type = type_take(x, &type))
 		|| !value_check(x, type, r.value))
 		return;
 	struct verb *v = verb_begin(a, x);
 	if (!v)
 		return;
+	snprintf(usual, sizeof(usual), "%u", verb_config(v)->local.ttl_s);
 	const int err = config_managed_record_add(v->managed, &r);
 	if (err == -EEXIST) {
 		verb_refuse(v, 409, "that record has another TTL: weirctl local remove %s %s %s",
@@ -201,14 +209,14 @@ const struct api_part api_local_part = {
 			"name! type value why if_version"}},
 };
 
-enum { R_NAME, R_TYPE, R_VALUE, R_GROUP, R_TTL, R_TTL_TEXT_MAX = 12 };
+enum { R_NAME, R_TYPE, R_VALUE, R_GROUP, R_TTL };
 
 // The last `managed` records are of the managed part.
 static void some_in_force(const char *group, const struct config_record *records, unsigned count,
 	unsigned managed, struct put_items *out)
 {
 	struct rdata_record value;
-	char name[RECORD_NAME_MAX], type[DNS_TYPE_TEXT_MAX], ttl[R_TTL_TEXT_MAX];
+	char name[RECORD_NAME_MAX], type[DNS_TYPE_TEXT_MAX], ttl[TTL_TEXT_MAX];
 	for (unsigned i = 0; i < count; i++) {
 		const struct config_record *r = &records[i];
 		if (!value_text(r, &value))
@@ -249,7 +257,7 @@ static const char *value_read(struct put_asked *asked, uint16_t type)
 
 static bool record_check(const struct verb *v, struct put_asked *asked, char why[API_WHY_MAX])
 {
-	char name[RECORD_NAME_MAX], ttl[R_TTL_TEXT_MAX];
+	char name[RECORD_NAME_MAX], ttl[TTL_TEXT_MAX];
 	uint16_t type = 0;
 	const char *key = "name", *wrong = name_text(asked->text[R_NAME], name);
 	if (!wrong && !put_asked_set(asked, R_NAME, name))
@@ -285,7 +293,7 @@ static int record_drop(struct config_managed *m, const struct put_item *one)
 
 static int record_set(const struct verb *v, const struct put_item *one, char[CONFIG_WHY_MAX])
 {
-	char usual[R_TTL_TEXT_MAX];
+	char usual[TTL_TEXT_MAX];
 	snprintf(usual, sizeof(usual), "%u", verb_config(v)->local.ttl_s);
 	const struct managed_record r = {.name = one->text[R_NAME],
 		.type = one->text[R_TYPE],

@@ -651,14 +651,25 @@ static unsigned record_find(
 	return i;
 }
 
+// "060" is 60.
+static bool same_ttl(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+	const bool are_numbers =
+		a && b && *a && *b && !a[strspn(a, digits)] && !b[strspn(b, digits)];
+	return are_numbers ? strtoull(a, NULL, 10) == strtoull(b, NULL, 10) : same_text(a, b);
+}
+
 int config_managed_record_add(struct config_managed *m, const struct managed_record *r)
 {
 	const struct item_text texts[] = {
 		{"name", r->name}, {"type", r->type}, {"value", r->value}, {"ttl", r->ttl}};
 	const struct config_node *list = list_of(m, &records);
 	const unsigned i = record_find(list, r, 0);
-	if (i < config_list_count(list))
-		return !r->ttl || has_text(list->child[i], "ttl", r->ttl) ? 1 : -EEXIST;
+	if (i < config_list_count(list)) {
+		const char *ttl = config_node_text(list->child[i], "ttl");
+		return !r->ttl || same_ttl(ttl ? ttl : r->usual_ttl, r->ttl) ? 1 : -EEXIST;
+	}
 	return item_add(m, &records, texts, ARRAY_LEN(texts));
 }
 

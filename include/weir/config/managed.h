@@ -43,6 +43,7 @@ struct managed_list { // item of blocking.lists
 };
 struct managed_record { // item of local.records
 	const char *name, *type, *value, *ttl;
+	const char *usual_ttl; // for an addition: of a record without one
 };
 
 // Functions that change the model return 0, or an error that leaves it as it was: -ENOMEM; -E2BIG:
