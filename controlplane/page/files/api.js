@@ -126,6 +126,11 @@ export const conflict = (look) => (e) => {
   throw e;
 };
 
+// Notes the version that a view shows from now on. A look that began before a change of the view's own may end after it.
+export function saw(look, version) {
+  if (!(look.seen > version)) look.seen = version;
+}
+
 const REPLACES = /^\/config\/|\/(remove|move|allow)$/; // others add, or name all that they change
 
 async function sendSeen(look, path, params) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses, and what changes them.
 import { h, row, fill, table, facts, field, form, choice, action, mark, notes, number, span, text, when, say } from './dom.js';
-import { change, get, mayAdmin, mayOperate, send, turns } from './api.js';
+import { change, get, mayAdmin, mayOperate, saw, send, turns } from './api.js';
 import { addEntry, entriesShow } from './lists.js';
 import { itemOf, overridesGet, overridesShow } from './override.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
@@ -216,7 +216,7 @@ export async function show(box, signal) {
     const { overrides, version } = await overridesGet();
     const [{ groups }, all, { entries }, { upstreams }] = await Promise.all([get('/groups'), get('/blocklist'), get('/entries'), get('/upstreams')]);
     if (!isToDraw()) return;
-    look.seen = version;
+    saw(look, version);
     const known = { groups, all, entries, overrides, services, day, upstreams };
     fill(result, mayAdmin() && groups.length > 1 && [h('h2', {}, _`Clients`), ofPrimary('group_members', move(groups, look))], mayAdmin() && ofPrimary('groups', create(look)),
       overridesShow(overrides.filter((o) => o.unset && itemOf('groups', o.path) === o.path).map((o) => o.path), look),

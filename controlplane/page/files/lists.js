@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
 import { h, row, fill, named, table, figure, field, form, choice, action, mark, number, when, bytes } from './dom.js';
-import { change, conflict, every, get, mayAdmin, mayOperate, post, turns } from './api.js';
+import { change, conflict, every, get, mayAdmin, mayOperate, post, saw, turns } from './api.js';
 import { pauseButtons, resume, whenPaused } from './pause.js';
 import { LASTS } from './queries.js';
 import { ofPrimary, takenNote } from './taken.js';
@@ -20,7 +20,7 @@ export async function show(box, signal) {
   const look = async () => {
     const isToDraw = turn(), own = await get('/entries'), [status, defined] = await Promise.all([get('/blocklist'), get('/lists')]); // not older than that version
     if (!isToDraw()) return;
-    look.seen = own.version;
+    saw(look, own.version);
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
     const paused = status.pause_left_s > 0;
     fill(state,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names that weir answers itself.
 import { h, fill, named, table, figure, field, form, choice, action } from './dom.js';
-import { change, get, mayAdmin, turns } from './api.js';
+import { change, get, mayAdmin, saw, turns } from './api.js';
 import { overridesGet } from './override.js';
 import { settingsShow } from './settings.js';
 import { ofPrimary, takenNote } from './taken.js';
@@ -21,7 +21,7 @@ export async function show(box, signal) {
     const isToDraw = turn(), { overrides, version } = await overridesGet();
     const [{ records, left_out: leftOut }, { values }, { reload }] = await Promise.all([get('/local'), get('/config/values'), get('/status')]);
     if (!isToDraw()) return;
-    look.seen = version;
+    saw(look, version);
     fill(result, table(_`Local records`, [named(_`Name`, (r) => r.name), { title: _`Type`, of: (r) => r.type }, named(_`Value`, (r) => r.value),
       figure('TTL', (r) => `${r.ttl_s} s`), { title: _`Group`, of: (r) => r.group || _`everyone` },
       ...(mayAdmin() ? [{ title: _`Actions`, of: (r) => r.removable && remove(r, look) }] : [])], records, _`There is no local record.`),

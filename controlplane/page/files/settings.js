@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Settings: upstream servers, and the keys that people change most, by their values in force.
 import { h, fill, table, facts, field, form, choice, mark, span, when, say } from './dom.js';
-import { change, get, mayAdmin, turns } from './api.js';
+import { change, get, mayAdmin, saw, turns } from './api.js';
 import { overridesGet, overridesShow } from './override.js';
 import { chooser, othersShow, serversShow } from './servers.js';
 import { ofPrimary, takenNote } from './taken.js';
@@ -84,7 +84,7 @@ export async function show(box, signal, argument = '') {
     const known = { upstreams, servers, groups: groups.slice(1).map((g) => g.name), resolvers, overrides, values: new Map(values.map((v) => [v.path, v])),
       waits: reload.needs_restart.split(', '), block: groups[0].block };
     if (!isToDraw()) return known;
-    look.seen = version;
+    saw(look, version);
     const [first, ...rest] = Object.keys(KEYS);
     fill(result, h('h2', {}, first), serversShow(known, look), mayAdmin() && chooser(known, look, set), othersShow(known, look), keysShow(first, known, look),
       h('div', { class: 'columns' }, rest.map((s) => h('section', { 'aria-label': s }, h('h2', {}, s), keysShow(s, known, look)))),
