@@ -198,7 +198,7 @@ def filtering(r, node):
 def note_filtering(r):
     """It is about lists, rules and rewrites for everyone, and clients may have their own."""
     at, model = r.state.filtering_off, r.model
-    if at and (len(model.services) or model.schedules or any(g.blocking for g in model.groups)):
+    if at and (len(model.services) or model.schedules or r.state.filters_clients):
         at.impossible("services are blocked there all the same, and clients with settings of their own filtered; weir then blocks nothing for "
                       "anyone: for services alone set blocking.enabled to true, and leave out lists, deny and allow")
 
@@ -487,6 +487,7 @@ def _group(r, node, name):
         group.schedules = list(model.schedules)
     elif services_of:
         _services(r, services_of, group.services, group.schedules)
+    r.state.filters_clients |= group.blocking and (len(group.services) > 0 or node.word("use_global_settings") == "false")
     _unfiltered(r.model, node, group)
     for one in node.get("upstreams").below() if node.get("upstreams") else []:
         upstream_line(r, one, one.text, group)
@@ -749,7 +750,7 @@ def read(r, path):
     if root.get("dns") is None and root.get("filters") is None:
         raise source.Refused(f"{path}: is no configuration of AdGuard Home")
     r.account.roots.append(root)
-    r.state.root, r.state.own_zones, r.state.filtering_off = root, {}, None
+    r.state.root, r.state.own_zones, r.state.filtering_off, r.state.filters_clients = root, {}, None, False
     r.model.list_exact = True
     read_table(r, root, KEYS)
 
