@@ -422,9 +422,9 @@ int access_token_revoke(struct access *a, struct access_change *c, const char *n
 		rc = 0; // again, for the file
 	if (rc < 0)
 		return rc;
-	change_send(a, c);
 	a->tokens = c->next; // whatever the disk does
 	a->tokens_unsaved = true;
+	change_send(a, c);
 	return 0;
 }
 
@@ -493,10 +493,10 @@ int access_password_remove(struct access *a, struct access_password *c)
 		rc = 0; // again, for the file
 	if (rc < 0)
 		return rc;
-	password_send(a, c);
 	a->passwords = c->next; // whatever the disk does
 	a->passwords_unsaved = true;
 	sessions_end_user(&a->sessions, c->user.name);
+	password_send(a, c);
 	return 0;
 }
 

@@ -54,7 +54,7 @@ struct access {
 	struct passwords passwords;
 	struct sessions sessions;
 	bool tokens_damaged, passwords_damaged; // their files
-	bool tokens_unsaved, passwords_unsaved; // what was revoked or removed may still be in them
+	bool tokens_unsaved, passwords_unsaved; // their files may give withdrawn rights
 	bool is_changing;                       // a change of one is on its way
 	unsigned logins;                        // that wait for the helper thread
 	// Addresses, names that logins gave, and addresses at which pages have no entries.
