@@ -143,12 +143,13 @@ cp "$WEIR_ROOT/proc/meminfo" "$dir/meminfo"
 printf 'MemTotal: 16000000 kB\nMemAvailable: 1000 kB\n' >"$WEIR_ROOT/proc/meminfo"
 setup --yes --force --dry-run --upstreams 198.18.7.3
 check "too little is free" grep -q '^wrong .*memory: weir takes .* are free for it' "$dir/out"
+mkfifo "$dir/ready"
 for lock in dataplane.lock control/controlplane.lock; do
 	mkdir -p "$dir/run/control"
 	/usr/bin/python3 -c 'import fcntl, sys, time; f = open(sys.argv[1], "w"); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); time.sleep(60)' \
-		"$dir/run/$lock" >"$dir/held" &
+		"$dir/run/$lock" >"$dir/ready" &
 	holder=$!
-	for _ in $(seq 100); do [ ! -s "$dir/held" ] || break; sleep 0.1; done
+	read -r <"$dir/ready"
 	setup --yes --force --dry-run --upstreams 198.18.7.3
 	check "but weir has it: $lock" lacks 'memory: weir takes' "$dir/out"
 	kill $holder
@@ -174,9 +175,9 @@ while True:
     peer.recv(65536)
     peer.sendall(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 19\r\n\r\n{\"error\":\"no room\"}")
     peer.close()
-    status = b"200 OK"' "$dir/run/control/control.sock" >"$dir/listens" &
+    status = b"200 OK"' "$dir/run/control/control.sock" >"$dir/ready" &
 full=$!
-for _ in $(seq 100); do [ ! -s "$dir/listens" ] || break; sleep 0.1; done
+read -r <"$dir/ready"
 setup --yes --force --upstreams 198.18.7.3 && bad=$((bad + 1)) && echo "not ok - written: what weir refuses"
 check "a refused text" has 'the running weir refuses it: no room' "$dir/err"
 check "changes nothing" sha256sum -c --status "$dir/sum"
