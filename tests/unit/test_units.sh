@@ -41,7 +41,7 @@ calls() { # calls UNIT LIST.H
 }
 calls weir-controlplane controlplane/app/app_privilege_calls.h
 calls weir-dataplane dataplane/privilege_calls.h
-# Doctor has no lists: what it calls is seen, on a machine with an XDP program.
+# Doctor has no list of its calls, so strace sees them, on a machine with an XDP program.
 if [ "$(id -u)" = 0 ] && strace -qq -o /dev/null true 2>/dev/null && unshare --net true 2>/dev/null; then
 	mkdir "$dir/state"
 	echo "runtime: {directory: $dir/run, state_directory: $dir/state}

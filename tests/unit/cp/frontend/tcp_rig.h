@@ -27,7 +27,7 @@ enum {
 };
 
 extern struct config_tcp tcp_config;        // in force at tcp_rig_start
-extern bool tcp_rig_dot, tcp_rig_doh;       // in force then: what is served as well
+extern bool tcp_rig_dot, tcp_rig_doh;       // in force then: are DoT and DoH served, too?
 extern struct frontend_names tcp_rig_names; // in force at start and after tcp_rig_name
 void tcp_rig_name(void);
 extern struct config_proxy_protocol tcp_rig_balancers; // in force then and at tcp_rig_configure

@@ -225,8 +225,8 @@ static void ask_many(struct many *m)
 	}
 }
 
-// Full: what is cached is still answered, stale or not, the rest refused at once, and all others in
-// time, with SERVFAIL and an extended error.
+// With a full table cached answers are still given, stale or not; other questions are refused at
+// once, and those before them in time, with SERVFAIL and an extended error.
 TEST_WITH(test_full, frontend_rig_setup, frontend_rig_teardown)
 {
 	struct many m;

@@ -671,7 +671,7 @@ class AdGuardHome(unittest.TestCase):
         self.assertEqual(model.deny.texts(), ["/./"])
 
     def test_rules_about_parts_of_names(self):
-        """As list_glob.c reads them; what is no such rule is named."""
+        """As list_glob.c reads them; the report names any other rule."""
         for rule, want in (("||ads*.example.com^", r"/(^|\.)ads.*\.example\.com$/"), ("||ads*.example.com", r"/(^|\.)ads.*\.example\.com$/"),
                            ("||adservice.google.*^", r"/(^|\.)adservice\.google\./"), ("*tracker*", "/tracker/"), ("||analytics.", r"/(^|\.)analytics\./"),
                            ("|Ads", "/^ads/"), ("://ads.", r"/^ads\./"), ("|a.example|", r"/^a\.example$/"), ("-ads-", "/-ads-/"),
