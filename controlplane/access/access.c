@@ -74,6 +74,7 @@ static void files_load(struct access *a)
 			       || (len && passwords_read(&a->passwords, text, len, why) < 0);
 	if (a->passwords_damaged)
 		file_damaged(a->passwords_path, why);
+	a->passwords_saved = a->passwords;
 	// If these are missing a user is locked out more easily: no reason to stop, or to keep the
 	// file.
 	snprintf(why, sizeof(why), "damaged");
@@ -489,12 +490,11 @@ int access_password_remove(struct access *a, struct access_password *c)
 	c->password[0] = '\0';
 	if (rc == 0)
 		rc = passwords_remove(&c->next, c->user.name);
-	if (rc == -ENOENT && a->passwords_unsaved)
+	if (rc == -ENOENT && passwords_find(&a->passwords_saved, c->user.name))
 		rc = 0; // again, for the file
 	if (rc < 0)
 		return rc;
 	a->passwords = c->next; // whatever the disk does
-	a->passwords_unsaved = true;
 	sessions_end_user(&a->sessions, c->user.name);
 	password_send(a, c);
 	return 0;
@@ -636,9 +636,10 @@ struct session *access_password_end(struct access_password *c,
 		return login_end(c, source, from, cookie);
 	a->is_changing = false;
 	if (c->job.err == 0) {
-		a->passwords = c->next;
-		a->passwords_unsaved = false;
+		a->passwords = a->passwords_saved = c->next;
 		sessions_end_user(&a->sessions, c->user.name);
+	} else if (c->password[0]) { // it may be there all the same
+		(void)!passwords_put(&a->passwords_saved, &c->user);
 	}
 	return NULL;
 }

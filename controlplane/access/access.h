@@ -51,10 +51,10 @@ struct access {
 	struct audit audit;
 	struct events *events;
 	struct tokens tokens;
-	struct passwords passwords;
+	struct passwords passwords, passwords_saved; // passwords_saved: what the file may have
 	struct sessions sessions;
 	bool tokens_damaged, passwords_damaged; // their files
-	bool tokens_unsaved, passwords_unsaved; // their files may give withdrawn rights
+	bool tokens_unsaved;                    // their file may give withdrawn rights
 	bool is_changing;                       // a change of one is on its way
 	unsigned logins;                        // that wait for the helper thread
 	// Addresses, names that logins gave, and addresses at which pages have no entries.

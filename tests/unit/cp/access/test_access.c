@@ -297,10 +297,24 @@ TEST_WITH(test_removed_without_a_disk, setup, teardown)
 	assert_true(call.job.err < 0);
 	assert_int_equal(sessions_used(&a->sessions), 0);
 	assert_false(logs_in("eve", "a long password"));
+	assert_int_equal(remove_user("bob"), -ENOENT);
 	assert_int_equal(rmdir(a->passwords_path), 0);
 	assert_int_equal(remove_user("eve"), 0);
 	assert_int_equal(call.job.err, 0);
 	assert_int_equal(remove_user("eve"), -ENOENT);
+}
+
+// A write that failed may have left the user in the file.
+TEST_WITH(test_removed_after_a_set_that_failed, setup, teardown)
+{
+	assert_int_equal(mkdir(a->passwords_path, 0700), 0);
+	set("bob");
+	assert_true(call.job.err < 0);
+	assert_false(logs_in("bob", "a long password"));
+	assert_int_equal(rmdir(a->passwords_path), 0);
+	assert_int_equal(remove_user("bob"), 0);
+	assert_int_equal(call.job.err, 0);
+	assert_int_equal(remove_user("bob"), -ENOENT);
 }
 
 // A user who logs in between two tries gets no more tries at the password of another user.
