@@ -760,6 +760,18 @@ static const struct target *target_take(
 	return NULL;
 }
 
+// The target of this URL that is furthest behind, taken or not: an event that no new target of the
+// URL has sent may be for each of them.
+static const struct target *target_furthest(const struct targets_before *b, const char *url)
+{
+	const struct target *t = NULL;
+	for (unsigned i = 0; i < b->count; i++)
+		if (strcmp(b->target[i].config->to.url, url) == 0
+			&& (!t || b->target[i].after < t->after))
+			t = &b->target[i];
+	return t;
+}
+
 static void target_open(struct event_webhook *w, const struct config_event_webhook *c,
 	const struct target *before, uint64_t newest, const struct http_post_settings *post)
 {
@@ -775,7 +787,7 @@ static void target_open(struct event_webhook *w, const struct config_event_webho
 }
 
 // A target whose URL was configured before goes on where it was in the ring, after its wait: that
-// of the same other settings, or else another one.
+// of the same other settings, or else another one, which a webhook that was split in two has twice.
 static void webhooks_apply(void *arg, const struct event_sink_settings *s)
 {
 	struct event_webhook *w = arg;
@@ -794,6 +806,9 @@ static void webhooks_apply(void *arg, const struct event_sink_settings *s)
 	for (unsigned i = 0; i < count; i++)
 		if (!before[i])
 			before[i] = target_take(&b, &c[i], false);
+	for (unsigned i = 0; i < count; i++)
+		if (!before[i])
+			before[i] = target_furthest(&b, c[i].to.url);
 	for (unsigned i = 0; i < count; i++)
 		target_open(w, &c[i], before[i], s->newest, &post);
 	(void)snprintf(w->now.target, sizeof(w->now.target), "%u targets", w->count);

@@ -194,6 +194,22 @@ TEST_WITH(two_targets_of_one_url_are_two, fresh, gone)
 	assert_non_null(strstr(body[received - 1], "\"waits\""));
 }
 
+// What waits is sent by the one of the two that chose its kind.
+TEST_WITH(a_target_split_in_two_loses_nothing, fresh, gone)
+{
+	status = 500;
+	configure();
+	events_add(events, EVENT_list_failed, NULL, "waits");
+	received_wait(1);
+	two[0] = two[1] = target;
+	two[0].kinds = 1 << EVENT_config_reloaded;
+	two[1].kinds = 1 << EVENT_list_failed;
+	status = 204;
+	configure_two();
+	written_wait(1);
+	assert_non_null(strstr(body[received - 1], "\"waits\""));
+}
+
 TEST_WITH(other_settings_end_no_wait, fresh, gone)
 {
 	status = 500;
