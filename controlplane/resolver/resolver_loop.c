@@ -694,7 +694,9 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	if (inflight_find(r->inflight, &key, NULL)
 		|| failures_recent(r->failures, key.hash, now_ms))
 		return REFRESH_IS_ASKED;
-	if (question_sends_subnet(r, view, &query)) {
+	// An answer to ANY is of before a reload: once it has ended workers give the minimal one.
+	if (question_sends_subnet(r, view, &query)
+		|| (query.qtype == DNS_TYPE_ANY && r->set.any_minimal)) {
 		leave_to_clients(r, &key, now_ms);
 		return REFRESH_IS_ASKED;
 	}

@@ -93,6 +93,30 @@ TEST_WITH(test_cd_is_asked_for_again, rig_setup, rig_teardown)
 	assert_int_equal(fake[0].cd_queries + fake[1].cd_queries, 2);
 }
 
+// ANY that was cached while the upstreams' answers to it were wanted: it ends with its TTL,
+// whatever expired records are for.
+TEST_WITH(test_any_is_not_renewed_once_it_is_minimal, rig_setup, rig_teardown)
+{
+	struct fake_miss m = {.name = "any.example", .type = DNS_TYPE_ANY};
+	fake[0].ttl_s = fake[1].ttl_s = 2;
+	for (m.id = 1; m.id <= 80; m.id++) {
+		FAKE_DATAPLANE_SEND(&dp, &m);
+		expect_answer(m.id, 0, m.id == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
+	}
+	rig.config.access.any_minimal = true;
+	rig.config.cache.stale_immediate = true;
+	rig_reload();
+	m.refresh = true;
+	FAKE_DATAPLANE_SEND(&dp, &m);
+	clock_pass_ms(1900);
+	const uint64_t records = status().l0.entries;
+	clock_pass_ms(1000);
+	FAKE_DATAPLANE_SEND(&dp, &m);
+	WAIT_FOR(status().l0.entries < records);
+	assert_int_equal(counts().asked, 0);
+	assert_int_equal(rig_asked(), 1);
+}
+
 TEST_WITH(test_failed_refresh_keeps_the_record_and_is_held_back, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 3;
