@@ -7,6 +7,7 @@
 #include "tests/unit/cp/tls/library_memory.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 
 static struct fake_https server;
 static struct http_post_reply reply;
@@ -97,6 +98,43 @@ TEST(test_a_revoked_server)
 	snprintf(file, sizeof(file), "%s/listed.pem", server.folder);
 	struct http_post *p = post_open(file);
 	assert_int_equal(send_path(p, "/listed"), 0);
+	http_post_close(p);
+}
+
+static void file_put(const char *from, const char *to)
+{
+	static char text[65536];
+	const int in = open(from, O_RDONLY | O_CLOEXEC);
+	const int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(in >= 0 && out >= 0);
+	const ssize_t len = read(in, text, sizeof(text));
+	assert_true(len > 0 && len < (ssize_t)sizeof(text));
+	assert_int_equal(write(out, text, (size_t)len), len);
+	close(in);
+	close(out);
+}
+
+// Each connection verifies the server again, by what the file has by then.
+TEST(test_another_file_of_that_name)
+{
+	char file[128], part[128];
+	snprintf(file, sizeof(file), "%s/changes.pem", server.folder);
+	file_put(server.ca, file);
+	const _Atomic bool single = true;
+	const struct http_post_settings s = {.ca_file = file, .single = &single};
+	struct http_post *p;
+	assert_int_equal(http_post_open(&p, &s), 0);
+	assert_int_equal(send_path(p, "/changes"), 0);
+	snprintf(part, sizeof(part), "%s/revoked.pem", server.folder);
+	file_put(part, file);
+	assert_int_equal(send_path(p, "/revoked"), -EKEYREJECTED);
+	file_put(server.other, file);
+	assert_int_equal(send_path(p, "/other"), -EKEYREJECTED);
+	file_put(server.ca, file);
+	assert_int_equal(send_path(p, "/changes"), 0);
+	assert_int_equal(fake_https_count(&server, "POST /changes "), 2);
+	assert_int_equal(fake_https_count(&server, "/revoked"), 0);
+	assert_int_equal(fake_https_count(&server, "/other"), 0);
 	http_post_close(p);
 }
 
