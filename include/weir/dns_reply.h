@@ -137,10 +137,12 @@ void dns_soa_rdata(uint8_t rdata[DNS_SOA_RDATA_LEN], uint32_t ttl_s) ATTR_NONNUL
 // The order of addresses in a reply, moved on from one query to the next, so that clients that take
 // the first one spread over all of them (RFC 1794).
 
-// Moves the A or AAAA records of each RRset of the answer section on by `turn` places; CNAMEs
-// before and signatures behind them stay. `records`: offset of the first record, behind the
-// question. It moves only records whose owner is a pointer, as in all replies of weir except for
-// the root's: they have one even length, so the sum of all bytes stays the same, and a pointer to
-// an owner among them still leads to the same name. Reads and writes within len bytes only,
-// whatever the bytes are. Cost: a look at each record of the answer, and two moves of each address.
+// Moves the A or AAAA records of each RRset of the answer section on, by a number of places that
+// `turn`, a counter of replies, gives: each address comes first as often, also in every second or
+// third reply. CNAMEs before and signatures behind them stay. `records`: offset of the first
+// record, behind the question. It moves only records whose owner is a pointer, as in all replies of
+// weir except for the root's: they have one even length, so the sum of all bytes stays the same,
+// and a pointer to an owner among them still leads to the same name. Reads and writes within len
+// bytes only, whatever the bytes are. Cost: a look at each record of the answer, and two moves of
+// each address.
 void dns_rotate(uint8_t *msg, size_t len, size_t records, uint32_t turn) ATTR_NONNULL;

@@ -103,7 +103,7 @@
 		"up to this value if it is longer.")                                              \
 	X(cache, rrset_order, rotate, CHOICE, rrset_order, "keep", 0, 0, LIVE,                    \
 		"Order of the A or AAAA records of a name: as the upstream sent them (`keep`), "  \
-		"or moved on by one from query to query (`rotate`).")
+		"or each of them first as often (`rotate`).")
 
 #define CONFIG_KEYS_REFRESH(X)                                                                    \
 	X(refresh, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                              \

@@ -5,6 +5,11 @@
 #include <weir/dns_proto.h>
 #include <weir/dns_reply.h>
 
+// The golden ratio of 2^32. Any arithmetic sequence of multiples falls evenly into equal parts
+// (Knuth, The Art of Computer Programming 6.4), so each address comes first as often, though a
+// client asks for A and AAAA in turn.
+#define GOLDEN 0x9e3779b9u
+
 enum { FIXED = 12, TTL_AT = 6, RDLENGTH_AT = 10, ADDRESS_MOST = FIXED + 16 };
 
 struct cursor {
@@ -75,7 +80,8 @@ void dns_rotate(uint8_t *msg, size_t len, size_t records, uint32_t turn)
 			left--;
 			count++;
 		}
-		if (turn % count)
-			set_rotate(first, size, count, turn % count);
+		const size_t by = ((uint64_t)(turn * GOLDEN) * count) >> 32;
+		if (by)
+			set_rotate(first, size, count, by);
 	}
 }

@@ -7,7 +7,7 @@
 #include <weir/csum.h>
 #include <weir/dns_reply.h>
 
-enum { TURNS = 12 };
+enum { TURNS = 240, TURNS_APART = 4 };
 
 static struct dns_rand rnd = {3};
 
@@ -50,15 +50,24 @@ TEST(test_alias_first)
 		size_t behind = w.pos;
 		put(&w, before, 31, 46, "not an address, and odd", 23, 60);
 		uint16_t sum = csum_partial(before, w.pos);
+		unsigned times[TURNS_APART + 1][4] = {0};
 		for (uint32_t turn = 0; turn < TURNS; turn++) {
 			memcpy(msg, before, w.pos);
 			dns_rotate(msg, w.pos, DNS_HEADER_LEN + question, turn);
 			assert_memory_equal(msg, before, first);
 			assert_memory_equal(msg + behind, before + behind, w.pos - behind);
+			const unsigned by = msg[first + 15];
 			for (unsigned i = 0; i < 4; i++)
-				assert_int_equal(msg[first + 16 * i + 15], (i + turn) % 4);
+				assert_int_equal(msg[first + 16 * i + 15], (i + by) % 4);
 			assert_int_equal(csum_partial(msg, w.pos), sum);
+			for (unsigned apart = 1; apart <= TURNS_APART; apart++)
+				times[apart][by] += turn % apart == 0;
 		}
+		// Each comes first as often, also in every second, third or fourth reply.
+		for (unsigned apart = 1; apart <= TURNS_APART; apart++)
+			for (unsigned i = 0; i < 4; i++)
+				assert_in_range(times[apart][i], TURNS / apart / 4 - 2,
+					TURNS / apart / 4 + 2);
 	}
 }
 
