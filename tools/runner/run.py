@@ -138,7 +138,11 @@ class Run:
         self.out("\n".join(lines))
 
     def thread_of(self, test):
-        outcome = self.execute(test)
+        begin = time.monotonic()
+        try:
+            outcome = self.execute(test)
+        except Exception as error:
+            outcome = Result(test, "ERROR", time.monotonic() - begin, starved.Window(0), said=[repr(error)])
         with self.changed:
             self.running.remove(test)
             self.results.append(outcome)
@@ -201,14 +205,15 @@ class Run:
     def build_beside(self, builds):
         """builds: functions that build and add, one after the other, in a thread beside the tests."""
         def thread():
-            try:
-                for build in builds:
+            for build in builds:
+                try:
                     if not self.stopped:
                         build()
-            finally:
-                with self.changed:
-                    self.building = None
-                    self.changed.notify()
+                except Exception as error:
+                    self.broken.append(f"build: {error!r}")
+            with self.changed:
+                self.building = None
+                self.changed.notify()
         if builds:
             self.building = threading.Thread(target=thread, daemon=True)
             self.building.start()

@@ -102,6 +102,26 @@ same("nothing failed", True, a_run([a_test("passes", "exit 0")], {})[2])
 a_run([a_test("hangs", "timeout 70 sleep 60.25 & wait", timeout=0.2)], {})
 same("a child of a test that hangs is gone", True, ends("sleep 60.25"))
 
+# What a thread raises is a failure, and the run ends
+def raises():
+    raise KeyError("no target")
+
+
+said = []
+work = run.Run(root, "gate", dict(os.environ), out=said.append)
+(work.output / "plain-no-output.out").mkdir()
+work.build_beside([raises, lambda: work.add([a_test("passes", "exit 0")])])
+work.add([a_test("no output", "exit 0")])
+runs = threading.Thread(target=work.run_pending, daemon=True)
+runs.start()
+runs.join(20)
+same("it ends", False, runs.is_alive())
+same("a test whose output has no file", {"no output": ("ERROR", 1), "passes": ("OK", 1)}, results(work))
+same("so it is not good", False, work.summary())
+text = "\n".join(said)
+same("the build that raises is named", True, "FAILED:  build: KeyError('no target')" in text.splitlines())
+same("and what the test met", True, "not ok:  plain: no output: IsADirectoryError" in text)
+
 # A second try needs a reason
 once = "test -e {0} || {{ touch {0}; exit 1; }}"
 starving = starved.Window(10, 2)
