@@ -54,9 +54,10 @@ packages_install() {
 	[ "$(id -u)" = 0 ] || die "needs root to install: $missing"
 	say "installing: $missing"
 	packages_apt "$missing" || die "apt-get failed"
-	# A name server or router that came along must not run at the next boot.
+	# A daemon that came along must not run at the next boot.
 	local name
-	for name in frr bird2:bird nsd dnsdist haproxy unbound knot bind9:named knot-resolver:kresd.target knot-resolver:kres-cache-gc; do
+	for name in frr bird2:bird nsd dnsdist haproxy unbound knot bind9:named knot-resolver:kresd.target knot-resolver:kres-cache-gc keepalived \
+		prometheus redis-server clickhouse-server; do
 		case " $missing " in *" ${name%:*} "*) systemctl disable --now "${name#*:}" >/dev/null 2>&1 || true ;; esac
 	done
 }
