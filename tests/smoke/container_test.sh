@@ -172,6 +172,21 @@ is_refused() { lan kdig +timeout=1 +retry=0 @198.18.7.53 ok-kept.weir.net A | gr
 check "the change is there, and a new variable counts" eventually is_refused
 check "it stops within 5 s" seconds_of stops
 
+# A full volume: the settings cannot stay, but serve.
+full=$tmp/full && mkdir $full && mount -t tmpfs -o size=16m,mode=750,uid=954,gid=953 tmpfs $full || exit 1
+state=$full container $sockets "${network[@]}"
+must "it answers with a small volume" eventually answers
+check "it stops within 5 s" seconds_of stops
+ln $full/container/weir.yaml $full/kept # so its removal frees no space
+same "the volume is full" 'No space left on device' "$(cat /dev/zero 2>&1 >$full/fill | sed 's/.*: //')"
+state=$full container $sockets "${network[@]}" WEIR_BLOCKING_MODE=refused
+check "it answers with another variable and a full one" eventually answers
+check "it says that it cannot keep them" said "cannot write to /var/lib/weir/container"
+check "what it kept is whole" cmp $full/kept $full/container/weir.yaml
+same "and alone" weir.yaml "$(ls $full/container)"
+check "it stops within 5 s" seconds_of stops
+umount $full
+
 # --- systemd-nspawn --------------------------------------------------------------------------------------------------
 mkdir -p /run/systemd/nspawn
 sed "s|/var/lib/weir-container|$state|; s|WEIR_UPSTREAMS=quad9|WEIR_UPSTREAMS=198.18.7.1|; /^\[Exec\]/a Environment=WEIR_LISTS=none" \
