@@ -125,8 +125,11 @@ check "a second up waits for the first and changes nothing" grep -q 'already up'
 check "both lists are taken" bash -c "'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml why two.example | grep -q 'ads.txt (2)'"
 "$lab" exec sleep 1000 &
 eventually pgrep -x sleep
+ip tuntap add mode tap name wt0 # NetBird's, where the lab's is in the client namespace
 audit_check
 check "down" "$lab" down
+check "another program's wt0 stays" ip link show dev wt0
+ip link del wt0
 same "nothing is left" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list)"
 check "not even what ran in the client namespace" eventually none_left
 sed 's#^  lists:#  lists:\n    - path: lists/ads.txt#; s#: /var/lib/weir#: /run/own/state#; s#weir0 #weir-own #; s#9.9.9.9#127.0.0.1:5400#' \

@@ -5,6 +5,7 @@
 
 upstream 5301 $tmp/up.log
 socket=/run/weir-memif.sock
+ip tuntap add mode tap name wt0 && ip tuntap add mode tap name weir0 || exit 1 # other programs': this lab makes no interface
 must "up" "$lab" up --upstream 127.0.0.1:5301 --port "net_memif0,role=server,socket-abstract=no,socket=$socket"
 eventually memif_listens $socket
 mkfifo $tmp/hold
@@ -35,5 +36,6 @@ same "and gone" 0 "$(weirctl --json drops list | jq '.drops | length')"
 audit_check
 "$lab" down >/dev/null
 exec 9>&-
+check "other programs' interfaces stay" eval 'ip link show dev weir0 && ip link show dev wt0'
 check "the generator ends well" wait $load
 finish
