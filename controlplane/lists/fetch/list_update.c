@@ -388,15 +388,15 @@ static int files_open(void *arg, int *fd, int *copy)
 	return 0;
 }
 
-static void files_close(const struct files *f, bool is_taken)
+static void files_close(struct files *f, bool is_taken)
 {
 	if (f->copy >= 0)
 		close(f->copy);
-	if (f->fd < 0)
-		return;
-	close(f->fd);
-	if (!is_taken)
+	if (f->fd >= 0)
+		close(f->fd);
+	if (f->fd >= 0 && !is_taken)
 		(void)unlink(f->paths->temporary);
+	f->fd = f->copy = -1;
 }
 
 // The list's server confirmed the list at `good_unix_s`.
@@ -456,12 +456,10 @@ static int fetch_of_primary(const struct list_primary *p, const struct list_fetc
 	if (err && err != -ENOENT)
 		log_info("lists: %s: not taken from the primary: %s",
 			url_shown(l->url, shown, sizeof(shown)), l->why);
-	if (err && (ftruncate(f->fd, 0) < 0 || lseek(f->fd, 0, SEEK_SET) < 0))
-		return -errno;
 	return err;
 }
 
-static int fetch_by(const struct list_update_options *o, const struct list_fetch_request *request,
+static int fetch_by(const struct list_update_options *o, struct list_fetch_request *request,
 	struct list_update *l, struct files *f)
 {
 	if (may_be_of_primary(o, l)) {
@@ -471,6 +469,12 @@ static int fetch_by(const struct list_update_options *o, const struct list_fetch
 			l->outcome = LIST_UPDATE_WAITS;
 			return 0;
 		}
+		// What was open may have become the list, without a state that is its own.
+		files_close(f, false);
+		request->copy = -1;
+		int err = files_open(f, &request->fd, &request->copy);
+		if (err < 0)
+			return refuse(l, err, 0);
 	}
 	return fetch(request, l, f);
 }

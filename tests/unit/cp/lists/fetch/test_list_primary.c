@@ -196,3 +196,23 @@ TEST_WITH(test_what_is_not_taken, start, stop)
 	assert_int_equal(run(false), LIST_UPDATE_CHANGED);
 	stored_is("new.example\n", &s);
 }
+
+// The primary's list has taken the place of the stored one when its state cannot be written, as on
+// a full disk: what the list's own server sends then goes to another file.
+TEST_WITH(test_a_state_that_cannot_be_written, start, stop)
+{
+	struct list_store_paths p;
+	char text[64] = "";
+	snprintf(url, sizeof(url), "%s/500", base);
+	assert_int_equal(list_store_paths(&p, folder, url), 0);
+	assert_int_equal(mkdir(p.state, 0700), 0);
+	primary_has("primary.example\n", 16, (uint64_t)time(NULL) - 1000, true);
+	assert_int_equal(run(false), LIST_UPDATE_FAILED);
+	assert_int_equal(list.http_status, 500);
+	FILE *f = fopen(p.list, "r");
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	assert_string_equal(text, "primary.example\n");
+	assert_int_equal(rmdir(p.state), 0);
+}
