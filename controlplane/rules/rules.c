@@ -90,7 +90,8 @@ struct rules {
 	struct rule_rest rest;
 	uint64_t input_hash;    // a hash of its sources
 	uint64_t text_hash;     // the hash of `config`
-	uint64_t configuration; // number of that text, from 1
+	unsigned ended;         // entries of it that had ended when it was read
+	uint64_t configuration; // number of what sources are made of, from 1
 	struct rules_seen seen;
 	struct rules_status status;
 	struct rules_list_status list[RULE_SOURCES_MAX];
@@ -699,21 +700,45 @@ static void on_fetched(void *arg)
 	start_check(r);
 }
 
-int rules_follow(struct rules *r, const struct config *config)
+static unsigned ended_count(const struct config *c)
 {
-	// Toggles, which are not in the text, are nothing that sources are made of.
-	bool same = config->text_hash && config->text_hash == r->text_hash;
+	unsigned ended = 0;
+	for (unsigned i = 0; i < c->dated.count; i++)
+		ended += c->dated.entries[i].ended;
+	return ended;
+}
+
+// `has_ended`: the text is the same, and an entry of it is over.
+static int follow(struct rules *r, const struct config *config, bool *has_ended)
+{
+	// Toggles, which are not in the text, are nothing that sources are made of. Entries of one
+	// text end in the order of their times, so their number says which have ended.
+	const bool same_text = config->text_hash && config->text_hash == r->text_hash;
+	const unsigned ended = ended_count(config);
+	*has_ended = same_text && ended != r->ended;
 	r->config = config;
 	r->text_hash = config->text_hash;
-	r->configuration += !same;
+	r->ended = ended;
+	r->configuration += !same_text || *has_ended;
 	int err = rules_fetch_configure(r->fetch, config);
 	r->fetch_is_behind = err < 0;
 	return err;
 }
 
+int rules_follow(struct rules *r, const struct config *config)
+{
+	bool has_ended;
+	int err = follow(r, config, &has_ended);
+	// The look for entries that are due sees one that has ended no more.
+	if (has_ended && !r->kept.held)
+		(void)!build_for(r, false, false, NULL, NULL);
+	return err;
+}
+
 int rules_configure(struct rules *r, const struct config *config, rules_done done, void *arg)
 {
-	int err = rules_follow(r, config);
+	bool has_ended;
+	int err = follow(r, config, &has_ended);
 	if (err)
 		return err;
 	if (!r->kept.held)

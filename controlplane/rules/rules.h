@@ -176,8 +176,8 @@ ATTR_MUST_CHECK int rules_reload(struct rules *r, bool force, rules_done done, v
 ATTR_MUST_CHECK int rules_configure(
 	struct rules *r, const struct config *config, rules_done done, void *arg);
 
-// Takes the same lists with other times of fetching: nothing is built. -ENOMEM: those
-// stay as they were.
+// Takes the same lists with other times of fetching: nothing is built, unless an entry has ended.
+// -ENOMEM: those times stay as they were.
 ATTR_MUST_CHECK int rules_follow(struct rules *r, const struct config *config);
 
 // Makes the image before the current one current again, and holds it. `done` gets RULES_FAILED if

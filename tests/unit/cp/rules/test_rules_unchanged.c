@@ -261,6 +261,28 @@ TEST_WITH(test_another_configuration, start, remove_env)
 	close_rules(); // while its configuration is there
 }
 
+// An entry of a file that ends leaves its text as it was, whether the file is read again for its
+// end or for a toggle.
+TEST_WITH(test_an_entry_that_ends, start, remove_env)
+{
+	for (unsigned by_toggle = 0; by_toggle < 2; by_toggle++) {
+		struct config_dated_entry entry = {.allow = true, .until = 1}, after = entry;
+		struct config ended = env.config;
+		after.ended = true;
+		env.config.text_hash = ended.text_hash = 1;
+		env.config.dated = (struct config_dated){.count = 1, .entries = &entry};
+		ended.dated = (struct config_dated){.count = 1, .entries = &after};
+		ended.blocking.allow_count = 0;
+		settle();
+		assert_false(blocked("fine.ads.example"));
+		on_service(by_toggle ? call_follow : call_configure, &ended, 1);
+		WAIT_FOR(blocked("fine.ads.example"));
+		reload_same(2, false);
+		assert_int_equal(made_by_reload(), 0);
+		close_rules(); // while its configuration is there
+	}
+}
+
 TEST_WITH(test_a_copy_that_is_gone_is_made_again, start, remove_env)
 {
 	struct rules_status s;
