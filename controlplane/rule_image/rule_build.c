@@ -435,8 +435,11 @@ static int rule_zone_names_end(struct rule_zone_names *z,
 void rule_title_make(char out[RULE_TITLE_MAX], const char *text)
 {
 	size_t n = 0;
-	for (const char *c = text; *c && n + 5 <= RULE_TITLE_MAX; c++) {
-		if (*c >= ' ' && *c < 0x7f && *c != '\\')
+	for (const char *c = text; *c; c++) {
+		const bool is_plain = *c >= ' ' && *c < 0x7f && *c != '\\';
+		if (n + (is_plain ? 2 : 5) > RULE_TITLE_MAX)
+			break;
+		if (is_plain)
 			out[n++] = *c;
 		else
 			n += (size_t)snprintf(out + n, 5, "\\%03u", (unsigned char)*c);

@@ -100,14 +100,17 @@ static void hash_list(const struct rule_source *s, struct rule_source_result *r,
 	r->content_hash = kept.content_hash;
 }
 
-// What decides the content of an image: order, roles, titles and contents, and the code's version.
+// What decides the content of an image: order, roles, titles as it has them and contents, and the
+// code's version.
 static uint64_t join_hashes(
 	const struct rule_source *source, unsigned count, const struct rule_source_result *result)
 {
 	uint64_t joined = RULE_IMAGE_VERSION;
 	for (unsigned i = 0; i < count; i++) {
+		char title[RULE_TITLE_MAX];
+		rule_title_make(title, source[i].title);
 		// An unread source must not look like one that was read and is empty.
-		uint64_t part[4] = {joined, contenthash(source[i].title, strlen(source[i].title)),
+		uint64_t part[4] = {joined, contenthash(title, sizeof(title)),
 			result[i].content_hash,
 			(uint64_t)source[i].allow | (uint64_t)rule_source_lost(&result[i]) << 1
 				| (uint64_t)source[i].force << 2 | (uint64_t)source[i].exact << 3

@@ -43,6 +43,22 @@ TEST(test_same_input_same_bytes)
 	rule_arena_free(&b);
 }
 
+// The longest names of lists are whole, so that no two of them are one.
+TEST(test_titles)
+{
+	char title[RULE_TITLE_MAX], longest[RULE_TITLE_MAX];
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	rule_title_make(title, longest);
+	assert_string_equal(title, longest);
+	rule_title_make(title, "sec\nond \xc3\xbc");
+	assert_string_equal(title, "sec\\010ond \\195\\188");
+	for (unsigned n = 57; n < 64; n++) { // an escape is whole or not there
+		rule_title_make(title, text_from("%.*s\n", (int)n, longest));
+		assert_int_equal(strlen(title), n < 60 ? n + 4 : n);
+	}
+}
+
 TEST(test_head_and_lists)
 {
 	struct rule_arena *a = fixture_arena();
