@@ -436,7 +436,7 @@ void rule_title_make(char out[RULE_TITLE_MAX], const char *text)
 {
 	size_t n = 0;
 	for (const char *c = text; *c; c++) {
-		const bool is_plain = *c >= ' ' && *c < 0x7f && *c != '\\';
+		const bool is_plain = *c >= ' ' && *c < 0x7f;
 		if (n + (is_plain ? 2 : 5) > RULE_TITLE_MAX)
 			break;
 		if (is_plain)

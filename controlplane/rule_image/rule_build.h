@@ -20,6 +20,7 @@
 #include <weir/rule_image.h>
 
 // A list's title as the image keeps it: printable ASCII, the rest as \DDD, cut to fit, NUL-padded.
+// Printable ASCII that fits stays as it is.
 void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
 
 // Bounds of an image.

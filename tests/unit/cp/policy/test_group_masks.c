@@ -5,6 +5,9 @@
 
 #include "controlplane/policy/group_masks.h"
 #include "controlplane/policy/group_sources.h"
+#include "controlplane/policy/local_data.h"
+#include "controlplane/rule_image/rule_build.h"
+#include "controlplane/rule_image/rule_numbers.h"
 #include "tests/unit/core/config/config_text.h"
 
 static const char document[] = MINIMAL
@@ -220,6 +223,64 @@ TEST(test_paused)
 					fail_msg("group %u, \"%s\"", group, info[i].title);
 			}
 		}
+}
+
+// The longest names of a group, its schedule and a list, with backslashes.
+#define ODD_GROUP    "a\\\\bcdefghijklmnopqrstuvwxyz012"
+#define ODD_SCHEDULE "\\bed\\abcdefghijklmnopqr"
+#define ODD_LIST     "c:\\a_list_whose_name_has_\\134\\_sixty-three_bytes_in_all_and_end"
+static const char odd_names[] =
+	MINIMAL "blocking:\n"
+		"  lists: [{path: /a, name: '" ODD_LIST "'}]\n"
+		"groups:\n"
+		"- name: '" ODD_GROUP "'\n"
+		"  clients: [192.0.2.1]\n"
+		"  allow: [a.example]\n"
+		"  deny: [d.example]\n"
+		"  local_records: [{name: nas.lan, type: A, value: 192.0.2.3}]\n"
+		"  schedules:\n"
+		"  - {name: '" ODD_SCHEDULE "', from: '00:00', to: '23:59', "
+		"domains: [s.example]}\n"
+		"- {name: other, clients: [192.0.2.2]}\n";
+
+static void odd_add(struct rule_list_info *to, const char *title, enum rule_class rule_class)
+{
+	rule_title_make(to->title, title);
+	to->kind = rule_kind_of(rule_class);
+}
+
+UNIT_END_OF(group_sources_free, struct group_sources)
+UNIT_END_OF(local_data_free, struct local_data)
+
+TEST(test_names_with_backslashes)
+{
+	enum { OF_LIST, ALLOW, DENY, SCHEDULE, DATA, COUNT };
+	struct rule_list_info image[COUNT] = {0};
+	static struct group_lists of_image;
+	struct config *c = config_text_load(odd_names);
+	struct group_sources *sources;
+	struct local_data *local;
+	struct group_mask mask;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	assert_int_equal(group_sources_new(c, &sources), 0);
+	unit_at_end(group_sources_free_at_end, sources);
+	assert_int_equal(local_data_new(c, &local), 0);
+	unit_at_end(local_data_free_at_end, local);
+	assert_int_equal(sources->count, RULE_LIST_FIRST + 3);
+	odd_add(&image[OF_LIST], c->blocking.lists[0].name, RULE_CLASS_BLOCK);
+	for (unsigned i = 0; i < 3; i++)
+		odd_add(&image[1 + i], group_source_title(sources, RULE_LIST_FIRST + i),
+			group_source_allows(sources, RULE_LIST_FIRST + i)
+				? RULE_CLASS_OPERATOR_ALLOW
+				: RULE_CLASS_OPERATOR_DENY);
+	odd_add(&image[DATA], local_data_title(local, 0), RULE_CLASS_LOCAL);
+	assert_non_null(strstr(image[DATA].title, " of "));
+	group_lists_init(&of_image, c, image, COUNT);
+	group_mask(&of_image, 1, 1774746000, false, &mask);
+	assert_int_equal(mask.lists[0], (1 << COUNT) - 1);
+	group_mask(&of_image, 2, 1774746000, false, &mask);
+	assert_int_equal(mask.lists[0], 1 << OF_LIST);
 }
 
 TEST_GROUP(setup, NULL)

@@ -43,12 +43,15 @@ TEST(test_same_input_same_bytes)
 	rule_arena_free(&b);
 }
 
-// The longest names of lists are whole, so that no two of them are one.
+// No title of printable ASCII is changed, so that no two of these are one, however long.
 TEST(test_titles)
 {
 	char title[RULE_TITLE_MAX], longest[RULE_TITLE_MAX];
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
+	rule_title_make(title, longest);
+	assert_string_equal(title, longest);
+	memset(longest + 40, '\\', sizeof(longest) - 41);
 	rule_title_make(title, longest);
 	assert_string_equal(title, longest);
 	rule_title_make(title, "sec\nond \xc3\xbc");
