@@ -284,17 +284,46 @@ static bool entry_of(const struct answer_prefix *p, struct entry *out)
 	return true;
 }
 
+// How many prefixes of each list are taken: all of the smallest ones, so that a long list takes no
+// place of a shorter one.
+static void room_share(
+	uint32_t room[RULE_LISTS_MAX], const struct answer_prefix *prefix, size_t count)
+{
+	size_t has[RULE_LISTS_MAX] = {0}, left = ANSWER_PREFIXES_MAX;
+	memset(room, 0, RULE_LISTS_MAX * sizeof(*room));
+	for (size_t i = 0; i < count; i++)
+		if (prefix[i].list < RULE_LISTS_MAX)
+			has[prefix[i].list]++;
+	for (;;) {
+		unsigned least = RULE_LISTS_MAX;
+		for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
+			if (has[i] && (least == RULE_LISTS_MAX || has[i] < has[least]))
+				least = i;
+		if (least == RULE_LISTS_MAX)
+			return;
+		room[least] = (uint32_t)(has[least] < left ? has[least] : left);
+		left -= room[least];
+		has[least] = 0;
+	}
+}
+
 // Takes the prefixes of one family; returns how many.
 static size_t entries_take(struct entry *entry, bool v6, const struct answer_prefix *prefix,
-	size_t count, struct answer_prefix_counts *counts)
+	size_t count, uint32_t room[RULE_LISTS_MAX], struct answer_prefix_counts *counts)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct entry e;
-		if (!entry_of(&prefix[i], &e))
+		if (!entry_of(&prefix[i], &e)) {
 			counts->refused_form += !v6; // once
-		else if ((prefix[i].prefix.version == 6) == v6)
+		} else if ((prefix[i].prefix.version == 6) == v6) {
+			if (room[e.list] == 0) {
+				counts->refused_count++;
+				continue;
+			}
+			room[e.list]--;
 			entry[n++] = e;
+		}
 	}
 	return n;
 }
@@ -302,19 +331,18 @@ static size_t entries_take(struct entry *entry, bool v6, const struct answer_pre
 int answer_prefixes_new(struct answer_prefixes **out, const struct answer_prefix *prefix,
 	size_t count, struct answer_prefix_counts *counts)
 {
+	const size_t most = count < ANSWER_PREFIXES_MAX ? count : ANSWER_PREFIXES_MAX;
+	uint32_t room[RULE_LISTS_MAX];
 	*counts = (struct answer_prefix_counts){0};
 	*out = NULL;
-	if (count > ANSWER_PREFIXES_MAX) {
-		counts->refused_count = (uint32_t)(count - ANSWER_PREFIXES_MAX);
-		count = ANSWER_PREFIXES_MAX;
-	}
 	if (count == 0)
 		return 0;
 	struct answer_prefixes *p = heap_calloc(1, sizeof(*p));
-	struct entry *entry = heap_malloc(count * sizeof(*entry));
+	struct entry *entry = heap_malloc(most * sizeof(*entry));
+	room_share(room, prefix, count);
 	int rc = p && entry ? sets_init(&p->sets) : -ENOMEM;
 	for (unsigned v6 = 0; v6 < 2 && rc == 0; v6++) {
-		size_t n = entries_take(entry, v6, prefix, count, counts);
+		size_t n = entries_take(entry, v6, prefix, count, room, counts);
 		rc = ranges_make(p, v6, entry, n);
 		counts->taken += (uint32_t)n;
 	}

@@ -31,7 +31,8 @@ struct answer_prefix_counts {
 
 struct answer_prefixes;
 
-// *out is NULL where no prefix is left. Host bits are ignored. -ENOMEM.
+// *out is NULL where no prefix is left. Host bits are ignored. Where there are more than
+// ANSWER_PREFIXES_MAX, those of the lists with the fewest are taken first. -ENOMEM.
 ATTR_MUST_CHECK int answer_prefixes_new(struct answer_prefixes **out,
 	const struct answer_prefix *prefix, size_t count, struct answer_prefix_counts *counts);
 void answer_prefixes_free(struct answer_prefixes *p); // NULL is fine

@@ -88,15 +88,16 @@ static int patterns_text(struct rule_patterns *p, const char *text, size_t len)
 	return 0;
 }
 
-// -EINVAL: empty, too long or with a NUL, or no prefix; -ENOSPC: there are too many, this one is
-// left out; -ENOMEM.
-static int rule_patterns_add(struct rule_patterns *p, unsigned list, const struct list_rule *rule)
+// -EINVAL: empty, too long or with a NUL, or no prefix; -ENOSPC: there are `most`, this one is left
+// out; -ENOMEM.
+static int rule_patterns_add(
+	struct rule_patterns *p, unsigned list, const struct list_rule *rule, size_t most)
 {
 	const char *text = rule->pattern;
 	const size_t len = rule->pattern_len;
 	if (len == 0 || len > RULE_PATTERN_LEN_MAX || memchr(text, 0, len))
 		return -EINVAL;
-	if (p->pattern_count == RULE_PATTERNS_MAX)
+	if (p->pattern_count >= most)
 		return -ENOSPC;
 	void *rows = p->pattern;
 	const uint32_t off = (uint32_t)p->text_len;
@@ -158,12 +159,12 @@ static struct rule_prefix_row prefix_row(unsigned list, const struct ip_address 
 }
 
 static int rule_patterns_add_prefix(
-	struct rule_patterns *p, unsigned list, const struct ip_address *prefix)
+	struct rule_patterns *p, unsigned list, const struct ip_address *prefix, size_t most)
 {
 	unsigned bits = prefix->version == 4 ? 32 : 128;
 	if ((prefix->version != 4 && prefix->version != 6) || prefix->prefix_len > bits)
 		return -EINVAL;
-	if (p->prefix_count == RULE_PREFIXES_MAX)
+	if (p->prefix_count >= most)
 		return -ENOSPC;
 	void *rows = p->prefix;
 	int err = patterns_room(&rows, &p->prefix_room, p->prefix_count + 1, sizeof(*p->prefix));
@@ -471,6 +472,7 @@ struct rule_builder {
 	struct rule_patterns first;        // counts of patterns in front of the current source
 	size_t first_record;
 	uint8_t zone; // number of its kinds
+	bool is_list; // the current source
 	uint64_t depths;
 	uint32_t singles[64];
 	unsigned source_count;
@@ -655,10 +657,18 @@ int rule_builder_source(struct rule_builder *b, const char *title)
 		return err;
 	if (b->source_count == RULE_SOURCES_MAX)
 		return -E2BIG;
+	b->is_list = false;
 	b->first = b->patterns;
 	b->first_record = b->records.count;
 	rule_title_make(b->source[b->source_count++].title, title);
 	return 0;
+}
+
+int rule_builder_list(struct rule_builder *b, const char *title)
+{
+	int err = rule_builder_source(b, title);
+	b->is_list = err == 0;
+	return err;
 }
 
 struct list_rule rule_of_name(enum rule_class rule_class, const struct dns_name *name)
@@ -732,6 +742,12 @@ static uint64_t off_key(const struct rule_builder *b, unsigned list, const struc
 	return rule_off_key(list, hash, rule->rtype, rule->rdata, rule->rdata_len);
 }
 
+// How many of its kind, of `max` at most, there may be after a rule of the current source.
+static size_t most_of(const struct rule_builder *b, size_t max)
+{
+	return b->is_list ? max - max / 16 : max;
+}
+
 int rule_builder_rule(void *builder, const struct list_rule *rule)
 {
 	struct rule_builder *b = builder;
@@ -747,9 +763,11 @@ int rule_builder_rule(void *builder, const struct list_rule *rule)
 		return rule_off_add(&b->off, off_key(b, (unsigned)list, rule));
 	switch (rule->what) {
 	case LIST_RULE_PATTERN:
-		return rule_patterns_add(&b->patterns, (unsigned)list, rule);
+		return rule_patterns_add(
+			&b->patterns, (unsigned)list, rule, most_of(b, RULE_PATTERNS_MAX));
 	case LIST_RULE_ADDRESS:
-		return rule_patterns_add_prefix(&b->patterns, (unsigned)list, &rule->prefix);
+		return rule_patterns_add_prefix(
+			&b->patterns, (unsigned)list, &rule->prefix, most_of(b, RULE_PREFIXES_MAX));
 	case LIST_RULE_NAME:
 		break;
 	}

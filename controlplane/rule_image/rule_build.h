@@ -23,7 +23,8 @@
 // Printable ASCII that fits stays as it is.
 void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
 
-// Bounds of an image.
+// Bounds of an image. Lists leave a sixteenth of the patterns and of the prefixes to sources of the
+// configuration.
 enum { RULE_PATTERNS_MAX = 1 << 20, RULE_PREFIXES_MAX = 1 << 22, RULE_GLOBS_MAX = 1 << 16 };
 
 struct rule_builder;
@@ -41,6 +42,8 @@ void rule_builder_pace(struct rule_builder *b, struct pace *pace); // NULL: it n
 // operator's allow and deny entries for everyone. Titles tell sources apart from image to image.
 // -E2BIG: RULE_SOURCES_MAX, or too many names; -ENOMEM.
 ATTR_MUST_CHECK int rule_builder_source(struct rule_builder *b, const char *title);
+// rule_builder_source for a list, which others write: it leaves room for other sources.
+ATTR_MUST_CHECK int rule_builder_list(struct rule_builder *b, const char *title);
 
 // A rule of the current source; a list_rule_take, `builder` is the builder. -EINVAL: a name without
 // labels or with more than RULE_LABELS_MAX, a pattern or record that is too long, a kind that there

@@ -167,6 +167,7 @@ static int take_rule(void *arg, const struct list_rule *rule)
 	if (err != -EINVAL && err != -ENOSPC)
 		return err;
 	f->result->unusable++;
+	f->result->no_room += err == -ENOSPC;
 	return 0;
 }
 
@@ -257,7 +258,7 @@ static int compile_source(struct rule_builder *b, const struct rule_source *s, b
 {
 	struct feed f = {.builder = b, .result = r, .pace = pace};
 	*r = (struct rule_source_result){0};
-	int err = rule_builder_source(b, s->title);
+	int err = s->path ? rule_builder_list(b, s->title) : rule_builder_source(b, s->title);
 	if (!err)
 		err = s->path ? compile_file(&f, s, had_names, attempt) : generate(&f, s);
 	if (err)

@@ -48,7 +48,8 @@ static inline struct list_options rule_source_options(const struct rule_source *
 
 struct rule_source_result {
 	struct list_counts counts;
-	uint64_t unusable; // rules that the image has no room for; rejected like those of counts
+	uint64_t unusable; // rules that the image cannot have; rejected like those of counts
+	uint64_t no_room;  // unusable ones for which it has no room
 	uint64_t content_hash;
 	enum list_reject most; // for -EBADMSG the reason of most lines
 	int error; // -errno of reading it; -EBADMSG: there is text in it, but not one name;

@@ -1088,6 +1088,12 @@ static void log_rejects(const struct rules_job *j)
 		if (len)
 			log_info("rules: list %u: names=%llu, rejected:%s", i,
 				(unsigned long long)c->names, text);
+		if (j->result[i].no_room)
+			log_warning(
+				"rules: %s: %llu rules left out: the image has no room for more "
+				"of their kind",
+				j->sources->source[i].title,
+				(unsigned long long)j->result[i].no_room);
 	}
 }
 

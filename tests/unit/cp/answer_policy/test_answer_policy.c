@@ -308,6 +308,34 @@ TEST_WITH(test_addresses, setup, teardown)
 	EXPECT_CHECKED(checked);
 }
 
+// A list of more addresses than there is room for takes none of a smaller list's.
+TEST(test_a_long_list_of_addresses)
+{
+	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, NULL);
+	rule.what = LIST_RULE_ADDRESS;
+	rule.prefix = (struct ip_address){.version = 4, .prefix_len = 32};
+	fixture_begin(&f);
+	fixture_source(&f, "long");
+	for (uint32_t i = 0; i < ANSWER_PREFIXES_MAX; i++) {
+		put_u32(rule.prefix.bytes, UINT32_C(0x20000000) + i);
+		if (rule_builder_rule(f.builder, &rule))
+			fail_msg("prefix %u is refused", i);
+	}
+	fixture_source(&f, "rebinding");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "10.0.0.0/8");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "fc00::/7");
+	fixture_check(&f);
+	const struct checked checked[] = {
+		{"www.shop.example", "10.1.2.3", "rebinding", NULL, true},
+		{"www.shop.example", "fd53::1", "rebinding", NULL, true},
+		{"www.shop.example", "32.0.0.1", "long", NULL, true},
+		{"www.shop.example", "32.15.255.255", "long", NULL, false}, // refused
+	};
+	EXPECT_CHECKED(checked);
+	assert_int_equal(answer_policy_counts(f.answer_policy)->prefixes.refused_count, 2);
+	fixture_close(&f);
+}
+
 TEST_WITH(test_question_allowed, setup, teardown)
 {
 	static const uint64_t all[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};

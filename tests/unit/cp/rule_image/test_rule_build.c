@@ -142,6 +142,45 @@ TEST(test_most_lists)
 	}
 }
 
+static int add_rule(struct rule_builder *b, enum rule_class rule_class, enum list_rule_what what,
+	const struct ip_address *prefix)
+{
+	struct list_rule rule = rule_of_name(rule_class, NULL);
+	rule.what = what;
+	rule.pattern = "x";
+	rule.pattern_len = 1;
+	rule.prefix = *prefix;
+	return rule_builder_rule(b, &rule);
+}
+
+// Lists leave room for sources of the configuration behind them.
+TEST(test_lists_leave_room)
+{
+	static const struct {
+		enum list_rule_what what;
+		unsigned most;
+	} part[] = {{LIST_RULE_PATTERN, RULE_PATTERNS_MAX}, {LIST_RULE_ADDRESS, RULE_PREFIXES_MAX}};
+	const struct ip_address prefix = {.version = 4, .prefix_len = 8, .bytes = {10}};
+	struct rule_builder *b = fixture_builder();
+	for (unsigned i = 0; i < RULE_LIST_FIRST; i++)
+		assert_int_equal(rule_builder_source(b, ""), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(part); i++) {
+		unsigned lists = 0, own = 0;
+		assert_int_equal(rule_builder_list(b, "long"), 0);
+		while (lists < part[i].most
+			&& add_rule(b, RULE_CLASS_BLOCK, part[i].what, &prefix) == 0)
+			lists++;
+		assert_int_equal(add_rule(b, RULE_CLASS_BLOCK, part[i].what, &prefix), -ENOSPC);
+		assert_int_equal(rule_builder_source(b, "group kids: allow"), 0);
+		while (own < part[i].most
+			&& add_rule(b, RULE_CLASS_OPERATOR_ALLOW, part[i].what, &prefix) == 0)
+			own++;
+		assert_int_equal(lists + own, part[i].most);
+		assert_int_equal(own, part[i].most / 16);
+	}
+	rule_builder_free(b);
+}
+
 // More combinations of lists than there are set numbers: every name keeps exactly its own lists.
 TEST(test_more_combinations_than_sets)
 {
