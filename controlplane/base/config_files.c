@@ -53,13 +53,12 @@ struct file_seen file_seen_settled(
 static void paths_of(const struct config *c, const char *path[CONFIG_FILES])
 {
 	path[0] = c->path;
-	path[1] = c->cookies.secret_file;
-	path[2] = c->redis.password_file;
-	path[3] = c->query_log.clickhouse.password_file;
-	path[4] = c->upstreams.ca_file;
-	path[5] = c->tls.tickets_file;
-	path[6] = c->dnssec.validate ? c->dnssec.anchors : NULL;
-	path[7] = c->upstreams.root_hints;
+	config_key_files(c, path + 1);
+	// A load reads the anchors only to validate, and their default need not exist.
+	for (unsigned i = 1; i < CONFIG_FILES_ALONE; i++) {
+		if (path[i] == c->dnssec.anchors && !c->dnssec.validate)
+			path[i] = NULL;
+	}
 	for (unsigned i = 0; i < CONFIG_TSIG_KEYS_MAX; i++)
 		path[CONFIG_FILES_ALONE + i] = i < c->blocking.tsig_key_count
 						       ? c->blocking.tsig_keys[i].secret_file

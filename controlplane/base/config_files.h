@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
-#include <weir/config.h>
+#include <weir/config_tools.h>
 
 // The state of a file that was read, by which a later check tells without reading whether the file
 // has changed.
@@ -41,7 +41,7 @@ struct file_seen file_seen_settled(
 	const struct file_seen *before, const char *path, time_t read_unix_s);
 
 enum {
-	CONFIG_FILES_ALONE = 8,
+	CONFIG_FILES_ALONE = 1 + CONFIG_KEY_FILES, // the main file, and those of keys
 	CONFIG_FILES_ZONES = CONFIG_FILES_ALONE + CONFIG_TSIG_KEYS_MAX,     // first time zone
 	CONFIG_FILES_INCLUDED = CONFIG_FILES_ZONES + CONFIG_TIME_ZONES_MAX, // first included file
 	CONFIG_FILES_FOLDERS = CONFIG_FILES_INCLUDED + CONFIG_INCLUDED_MAX,

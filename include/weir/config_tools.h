@@ -116,6 +116,11 @@ struct config_value {
 typedef void config_value_use(void *arg, const struct config_value *v);
 void config_values(const struct config *c, config_value_use *use, void *arg);
 
+// The values of the keys that name a file of which a change makes a reload load the configuration
+// again: the texts of `c`, in the order of the keys. NULL or "": there is no such file.
+enum { CONFIG_KEY_FILES = 10 };
+void config_key_files(const struct config *c, const char *out[CONFIG_KEY_FILES]);
+
 // Calls `each` with every scalar of a YAML text, in order, and with the bytes that it stands in,
 // quotes too: a caller can hide some of them. -EINVAL: not YAML, or it has anchors, aliases, tags,
 // keys that are no text, another encoding, or more depth than CONFIG_SCALARS_DEPTH_MAX; `each` may

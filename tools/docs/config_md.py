@@ -446,7 +446,7 @@ def literals(text):
 
 def keys():
     text = joined(tables())
-    row = re.compile(r'X\((\w+), (\w+), ([\w.]+), (TEXT|NUMBER|BOOL|CHOICE), (\w+), "([^"]*)", (\d+), (\d+), '
+    row = re.compile(r'X\((\w+), (\w+), ([\w.]+), (TEXT|FILE|NUMBER|BOOL|CHOICE), (\w+), "([^"]*)", (\d+), (\d+), '
                      r'(LIVE|RESTART),\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)')
     return [m.groups() for m in row.finditer(text)]
 

@@ -60,7 +60,7 @@ def keys(root):
     for name in ("dataplane/core/config/config_keys.h", "dataplane/core/config/config_keys_controlplane.h", "dataplane/core/config/config_keys_log.h", "dataplane/core/config/config_keys_tcp.h",
                  "dataplane/core/config/config_keys_blocking.h", "dataplane/core/config/config_keys_upstreams.h"):
         text = re.sub(r"\\\n\s*", "", text_of(root, name))
-        found = re.findall(r"X\((\w+), (\w+), \w+, (?:TEXT|NUMBER|BOOL|CHOICE),", text)
+        found = re.findall(r"X\((\w+), (\w+), \w+, (?:TEXT|FILE|NUMBER|BOOL|CHOICE),", text)
         if text and not found:
             yield f"{name}: no key found"
         for section, key in found:

@@ -2,7 +2,9 @@
 #include "config_file.h"
 
 #include "config_doc.h"
+#include "config_keys.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -82,6 +84,8 @@ static int secret_read(const struct config_doc *doc, const char *key, const char
 {
 	const char *variable = behind(value, "env:"), *credential = behind(value, "credential:");
 	const char *name = variable ? variable : credential;
+	// A reload looks for changes in files of such keys alone.
+	assert(!config_key_find(key) || config_key_find(key)->kind == CONFIG_FILE);
 	if (name && !is_name(name))
 		return config_refuse(doc, key,
 			"needs a name of 1 to %d letters, digits, '_', '-', '.' behind the colon",

@@ -59,6 +59,13 @@ const struct config_key config_keys[] = {
 // clang-format on
 const unsigned config_key_count = ARRAY_LEN(config_keys);
 
+#define X(section, key, field, kind, ...) +(CONFIG_##kind == CONFIG_FILE)
+static_assert(0 CONFIG_KEYS(X) CONFIG_KEYS_BLOCKING_UPDATE(X) CONFIG_KEYS_QUERY_LOG_STORE(X)
+		      CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(X) CONFIG_KEYS_QUERY_LOG_REQUESTS(X)
+			      CONFIG_KEYS_QUERY_LOG_DNSTAP(X)
+	      == CONFIG_KEY_FILES);
+#undef X
+
 static const struct {
 	const char *choices, *word;
 	int64_t value;
@@ -321,6 +328,7 @@ static int key_apply(const struct config_doc *doc, const struct config_key *key,
 	int rc = 0;
 	switch (key->kind) {
 	case CONFIG_TEXT:
+	case CONFIG_FILE:
 		return text_parse(doc, key, text, field);
 	case CONFIG_NUMBER:
 		rc = number_parse(doc, key->path, text, key->field, key->min, key->max, &value);
@@ -391,10 +399,15 @@ static int keys_apply(const struct config_doc *doc, struct config *out)
 	return rc;
 }
 
+static bool is_text(const struct config_key *key)
+{
+	return key->kind == CONFIG_TEXT || key->kind == CONFIG_FILE;
+}
+
 static void keys_free(struct config *c)
 {
 	for (unsigned i = 0; i < config_key_count; i++) {
-		if (config_keys[i].kind == CONFIG_TEXT)
+		if (is_text(&config_keys[i]))
 			FREE_AND_NULL(*(char **)(void *)((char *)c + config_keys[i].field_offset));
 	}
 }
@@ -404,7 +417,7 @@ bool config_key_differs(
 {
 	const char *x = (const char *)a + key->field_offset;
 	const char *y = (const char *)b + key->field_offset;
-	if (key->kind == CONFIG_TEXT)
+	if (is_text(key))
 		return strcmp(*(char *const *)(const void *)x, *(char *const *)(const void *)y)
 		       != 0;
 	return memcmp(x, y, key->field_size) != 0;
@@ -441,7 +454,7 @@ void config_values(const struct config *c, config_value_use *use, void *arg)
 {
 	for (unsigned i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];
-		if (key->kind == CONFIG_TEXT)
+		if (is_text(key))
 			continue;
 		struct config_value v = {
 			.path = key->path, .min = key->min, .max = key->max, .is_live = key->live};
@@ -457,6 +470,16 @@ void config_values(const struct config *c, config_value_use *use, void *arg)
 			snprintf(v.text, sizeof(v.text), "%s", v.word[value == 0]);
 		}
 		use(arg, &v);
+	}
+}
+
+void config_key_files(const struct config *c, const char *out[CONFIG_KEY_FILES])
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < config_key_count; i++) {
+		const char *field = (const char *)c + config_keys[i].field_offset;
+		if (config_keys[i].kind == CONFIG_FILE)
+			out[n++] = *(char *const *)(const void *)field;
 	}
 }
 

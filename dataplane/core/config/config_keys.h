@@ -9,7 +9,8 @@
 // that hold lists are in config_schema.c.
 //
 // X(section, key, field of that section's struct, kind, choices, default, min, max, when, text)
-//   kind: TEXT (min..max bytes), NUMBER (min..max), BOOL, CHOICE (one of `choices`)
+//   kind: TEXT (min..max bytes), NUMBER (min..max), BOOL, CHOICE (one of `choices`), FILE (a TEXT
+//     that names a file of which a change makes a reload load the configuration again)
 //   when: LIVE (config reload), RESTART
 #define CONFIG_KEYS_RUNTIME(X)                                                                     \
 	X(runtime, directory, directory, TEXT, none, "/run/weir", 1, 80, RESTART,                  \
@@ -210,7 +211,7 @@
 		"Who gets BADCOOKIE. `over-limit`: every `access.slip`-th query over its rate " \
 		"that has a cookie, but not a right one, gets it in place of TC. `never`: "     \
 		"nobody.")                                                                      \
-	X(cookies, secret_file, secret_file, TEXT, none, "", 0, 200, LIVE,                      \
+	X(cookies, secret_file, secret_file, FILE, none, "", 0, 200, LIVE,                      \
 		"Absolute path of a file with the secrets, one a line, in place of `secrets`; " \
 		"or [credential:NAME or env:NAME](config-files.md#secrets). "                   \
 		"weir reads it with the configuration.")
@@ -249,13 +250,13 @@
 		"User of the ACL (Redis 6 and later). Empty: `default`.")                         \
 	X(redis, password, password, TEXT, none, "", 0, 512, LIVE,                                \
 		"Password that weir sends with AUTH. `password_file` is the safer place.")        \
-	X(redis, password_file, password_file, TEXT, none, "", 0, 200, LIVE,                      \
+	X(redis, password_file, password_file, FILE, none, "", 0, 200, LIVE,                      \
 		"Absolute path of a file whose first line is the password; or "                   \
 		"[credential:NAME or env:NAME](config-files.md#secrets). weir reads it with "     \
 		"the configuration.")                                                             \
 	X(redis, sentinel_password, sentinel_password, TEXT, none, "", 0, 512, LIVE,              \
 		"Password of the sentinels themselves, if they need one.")                        \
-	X(redis, sentinel_password_file, sentinel_password_file, TEXT, none, "", 0, 200, LIVE,    \
+	X(redis, sentinel_password_file, sentinel_password_file, FILE, none, "", 0, 200, LIVE,    \
 		"In place of `sentinel_password`: a file, as in `password_file`.")                \
 	X(redis, connections, connections, NUMBER, none, "2", 1, 16, LIVE,                        \
 		"Most connections to each server; commands are pipelined.")                       \
@@ -455,7 +456,7 @@
 #include <weir/config.h>
 #include <weir/os/sandbox.h>
 
-enum config_kind { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_BOOL, CONFIG_CHOICE };
+enum config_kind { CONFIG_TEXT, CONFIG_FILE, CONFIG_NUMBER, CONFIG_BOOL, CONFIG_CHOICE };
 
 struct config_key {
 	const char *path; // "cache.min_ttl"

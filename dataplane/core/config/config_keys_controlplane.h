@@ -46,7 +46,7 @@
 	X(sync, primary, primary, TEXT, none, "", 0, 300, LIVE,                                   \
 		"URL of the control API of the box that this box takes its shared sections "      \
 		"from, with https and without a path. Empty: this box is no secondary.")          \
-	X(sync, token_file, token_file, TEXT, none, "", 0, 200, LIVE,                             \
+	X(sync, token_file, token_file, FILE, none, "", 0, 200, LIVE,                             \
 		"Absolute path of a file whose first line is a token of the primary; or "         \
 		"[credential:NAME or env:NAME](config-files.md#secrets). weir reads it with "     \
 		"the configuration. `primary` needs it.")                                         \
@@ -56,7 +56,7 @@
 	X(sync, name, name, TEXT, none, "", 0, 63, LIVE,                                          \
 		"How this box names itself to the primary: letters, digits, `-`, `_` and `.`, "   \
 		"and not `-` first. Empty: the host name.")                                       \
-	X(sync, sign_key_file, sign_key_file, TEXT, none, "", 0, 200, LIVE,                       \
+	X(sync, sign_key_file, sign_key_file, FILE, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a PEM file with the Ed25519 private key that this box, as a "   \
 		"primary, signs versions with (`openssl genpkey -algorithm ed25519`); or "        \
 		"[credential:NAME or env:NAME](config-files.md#secrets). weir reads it with "     \

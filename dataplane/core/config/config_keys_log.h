@@ -47,7 +47,7 @@
 		"existing one lacks.")                                                             \
 	X(query_log_clickhouse, user, user, TEXT, none, "default", 1, 63, LIVE,                    \
 		"User name, sent in a header.")                                                    \
-	X(query_log_clickhouse, password_file, password_file, TEXT, none, "", 0, 200, LIVE,        \
+	X(query_log_clickhouse, password_file, password_file, FILE, none, "", 0, 200, LIVE,        \
 		"Absolute path of a file whose first line is the password, sent in a header; or "  \
 		"[credential:NAME or env:NAME](config-files.md#secrets).")                         \
 	X(query_log_clickhouse, ca_file, ca_file, TEXT, none, "", 0, 200, RESTART,                 \

@@ -43,7 +43,7 @@
 		"([dot.md](../how-to/dot.md#the-name-itself)). A label below it may put a "    \
 		"client into a group "                                                         \
 		"(`groups.client_names`).")                                                    \
-	X(tls, tickets_file, tickets_file, TEXT, none, "", 0, 200, LIVE,                       \
+	X(tls, tickets_file, tickets_file, FILE, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a file with 1 to 4 secrets of session tickets, one a line, " \
 		"each of 64 hexadecimal digits; or "                                           \
 		"[credential:NAME or env:NAME](config-files.md#secrets). Boxes with the same " \

@@ -10,7 +10,7 @@
 		"the authoritative servers (`recursive`, without `servers`), or weir itself "    \
 		"where no server answers (`forward-first`). See "                                \
 		"[recursion.md](../how-to/recursion.md).")                                       \
-	X(upstreams, root_hints, root_hints, TEXT, none, "", 0, 200, LIVE,                       \
+	X(upstreams, root_hints, root_hints, FILE, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a file with the name servers of the root, for recursion. "     \
 		"Empty: those that libunbound has built in.")                                    \
 	X(upstreams, recursion_ip, recursion_ip, CHOICE, recursion_ip, "auto", 0, 0, LIVE,       \
@@ -57,7 +57,7 @@
 		"a group, or of a forward zone of the root, would be asked in clear text. "      \
 		"Servers of other forward zones may be. See "                                    \
 		"[upstreams.md](../how-to/upstreams.md#over-tls).")                              \
-	X(upstreams, ca_file, ca_file, TEXT, none, "", 0, 200, LIVE,                             \
+	X(upstreams, ca_file, ca_file, FILE, none, "", 0, 200, LIVE,                             \
 		"Absolute path of a PEM file with the authorities that vouch for servers over "  \
 		"TLS. Empty: the system's, in `/etc/ssl/certs`.")                                \
 	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                       \
@@ -101,7 +101,7 @@
 		"Whether weir validates what upstreams answer. A bogus answer is SERVFAIL with " \
 		"the reason, and a secure one has AD for clients that ask with AD or DO. See "   \
 		"[dnssec.md](../how-to/dnssec.md).")                                             \
-	X(dnssec, anchors, anchors, TEXT, none, "/usr/share/dns/root.key", 1, 200, LIVE,         \
+	X(dnssec, anchors, anchors, FILE, none, "/usr/share/dns/root.key", 1, 200, LIVE,         \
 		"Absolute path of the file of trust anchors: DNSKEY or DS records, or a file "   \
 		"that `unbound-anchor` keeps by RFC 5011, of which the valid keys count. The "   \
 		"default is of the package dns-root-data.")                                      \

@@ -19,14 +19,14 @@ static int make_files(void **)
 	for (unsigned i = 0; i < CONFIG_FILES; i++)
 		snprintf(path[i], sizeof(path[i]), "%s/%u", folder, i);
 	config.path = path[0];
-	config.cookies.secret_file = path[1];
-	config.redis.password_file = path[2];
-	config.query_log.clickhouse.password_file = path[3];
-	config.upstreams.ca_file = path[4];
-	config.tls.tickets_file = path[5];
 	config.dnssec.validate = true;
-	config.dnssec.anchors = path[6];
-	config.upstreams.root_hints = path[7];
+	char **of[] = {&config.cookies.secret_file, &config.redis.password_file,
+		&config.redis.sentinel_password_file, &config.query_log.clickhouse.password_file,
+		&config.upstreams.ca_file, &config.upstreams.root_hints, &config.tls.tickets_file,
+		&config.dnssec.anchors, &config.sync.token_file, &config.sync.sign_key_file};
+	static_assert(ARRAY_LEN(of) == CONFIG_FILES_ALONE - 1);
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++)
+		*of[i] = path[1 + i];
 	config.blocking.tsig_keys = keys;
 	config.blocking.tsig_key_count = CONFIG_TSIG_KEYS_MAX;
 	for (unsigned i = 0; i < CONFIG_TSIG_KEYS_MAX; i++)
@@ -116,12 +116,12 @@ TEST_WITH(test_files_that_are_not_named, write_files, NULL)
 {
 	struct config few = {.path = path[0],
 		.redis.password_file = (char[]){""},
-		.dnssec.anchors = path[6]}; // nothing is validated
+		.dnssec.anchors = path[1]}; // nothing is validated
 	struct config_files f;
 	config_files_note(&f, &few, time(NULL) + SETTLED_S);
 	assert_true(config_files_same(&f, &few));
+	text_to_file(path[1], "other");
 	text_to_file(path[2], "other");
-	text_to_file(path[6], "other");
 	assert_true(config_files_same(&f, &few));
 }
 
