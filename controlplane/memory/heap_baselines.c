@@ -32,10 +32,11 @@ static void path_of(const struct heap_baselines *b, unsigned number, char out[PA
 	snprintf(out, PATH_MAX, "%s/heap-auto-%u", b->folder, number);
 }
 
+// Number 0 becomes number 1, and so on; the last one goes.
 static void files_shift(const struct heap_baselines *b)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	for (unsigned i = HEAP_BASELINES; i > 1; i--) {
+	for (unsigned i = HEAP_BASELINES; i > 0; i--) {
 		path_of(b, i - 1, from);
 		path_of(b, i, to);
 		(void)!rename(from, to);
@@ -55,10 +56,11 @@ static void *take(void *arg)
 				"heap baseline not taken (error %d); the earlier ones stay", -rc);
 		return NULL;
 	}
-	files_shift(b);
-	path_of(b, 1, path);
+	path_of(b, 0, path);
 	if (file_write(path, text, len, why) < 0)
 		log_warning("heap baseline not kept: %s", why);
+	else
+		files_shift(b);
 	heap_free(text);
 	return NULL;
 }

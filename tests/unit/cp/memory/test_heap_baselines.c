@@ -58,6 +58,27 @@ TEST(three_are_kept)
 	heap_baselines_close(b);
 }
 
+// As on a full disk: the new one cannot be written, for a folder is in its place.
+TEST(a_new_one_is_not_kept)
+{
+	struct heap_baselines *b;
+	ino_t before[HEAP_BASELINES];
+	char temporary[80];
+	snprintf(temporary, sizeof(temporary), "%s/heap-auto-0.tmp", folder);
+	assert_int_equal(heap_baselines_open(&b, service, folder), 0);
+	for (unsigned i = 0; i < HEAP_BASELINES; i++)
+		heap_baselines_take(b);
+	for (unsigned i = 0; i < HEAP_BASELINES; i++)
+		before[i] = number_of(i + 1);
+	assert_int_equal(mkdir(temporary, 0700), 0);
+	for (unsigned i = 0; i < HEAP_BASELINES; i++)
+		heap_baselines_take(b);
+	for (unsigned i = 0; i < HEAP_BASELINES; i++)
+		assert_int_equal(number_of(i + 1), before[i]);
+	assert_int_equal(rmdir(temporary), 0);
+	heap_baselines_close(b);
+}
+
 // What another user put where one is written: a FIFO would hang the service loop, which waits for
 // the thread when the next one is due; a link or a second name would be another file's end.
 TEST(what_is_in_its_place)
@@ -67,7 +88,7 @@ TEST(what_is_in_its_place)
 	char temporary[80], other[80];
 	struct stat st;
 	heap_read(&stats);
-	snprintf(temporary, sizeof(temporary), "%s/heap-auto-1.tmp", folder);
+	snprintf(temporary, sizeof(temporary), "%s/heap-auto-0.tmp", folder);
 	snprintf(other, sizeof(other), "%s/other", folder);
 	assert_int_equal(heap_baselines_open(&b, service, folder), 0);
 	assert_int_equal(mkfifo(temporary, 0666), 0);
