@@ -49,6 +49,7 @@ struct l1_sweep {
 	uint64_t started_ms, puts_then;
 	unsigned shard;
 	struct shard shards[L1_SHARDS];
+	unsigned dropped; // members of the present sample that were too long for a candidate
 	unsigned count;
 	struct candidate candidate[L1_SAMPLE];
 	struct l1_sweep_status status;
@@ -120,7 +121,20 @@ enum {
 	SPARE_SHARE = 4,                   // one key in so many of a sample is spared at most
 };
 
-// Makes members of an index candidates; a member that is no key of weir is to be deleted.
+static void foreign_drop(struct l1_sweep *s, const char *text, size_t len)
+{
+	char index[L1_INDEX_MAX];
+	l1_index_name(s->l1, s->shard, index);
+	s->status.foreign++;
+	s->dropped++;
+	if (s->shards[s->shard].keys)
+		s->shards[s->shard].keys--;
+	sweep_send(s, &(struct redis_command){3, {word("ZREM"), word(index), {text, len}}},
+		sweep_done, s);
+}
+
+// Makes members of an index candidates; a member that is no key of weir is to be deleted, and one
+// that is longer than any key is at once.
 static void on_sample(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_sweep *s = arg;
@@ -129,8 +143,12 @@ static void on_sample(void *arg, enum redis_end end, const struct redis_reply *r
 		struct l1_key_parts parts;
 		size_t len;
 		const char *text = redis_reply_text(redis_reply_at(reply, i), &len);
-		if (!text || len >= L1_KEY_MAX || s->count == L1_SAMPLE)
+		if (!text || s->count + s->dropped == L1_SAMPLE)
 			continue;
+		if (len >= L1_KEY_MAX) {
+			foreign_drop(s, text, len);
+			continue;
+		}
 		memcpy(c->key.text, text, len);
 		c->key.text[len] = 0;
 		c->key.len = (uint16_t)len;
@@ -157,7 +175,7 @@ static void sweep_sample(struct l1_sweep *s)
 {
 	char index[L1_INDEX_MAX], n[8];
 	s->step = SWEEP_SAMPLE;
-	s->count = 0;
+	s->count = s->dropped = 0;
 	s->shard = s->evicting ? largest_shard(s) : s->shard % l1_shards(s->l1);
 	l1_index_name(s->l1, s->shard, index);
 	snprintf(n, sizeof(n), "%d", L1_SAMPLE);
@@ -446,7 +464,7 @@ static bool evict_more(const struct l1_sweep *s)
 static void step_next(struct l1_sweep *s)
 {
 	while (s->outstanding == 0 && s->step != SWEEP_IDLE) {
-		bool nothing = s->step == SWEEP_SAMPLE && s->count == 0;
+		bool nothing = s->step == SWEEP_SAMPLE && s->count + s->dropped == 0;
 		if (s->is_elsewhere) {
 			s->step = SWEEP_IDLE;
 		} else if (s->failed || nothing) {

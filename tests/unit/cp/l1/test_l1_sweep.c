@@ -221,6 +221,21 @@ TEST_WITH(test_hostile_index, setup, teardown)
 	l1_rig_every_key_has_ttl();
 }
 
+// A writer fills the index with members that are longer than any key: none of them stays, and no
+// key goes in their place.
+TEST_WITH(test_overlong_members, setup, teardown)
+{
+	put_many("n", 20, 0);
+	l1_rig_say("EVAL \"for i=1,400 do redis.call('ZADD','weir-meta:expiry',99999999999,"
+		   "i..string.rep('x',1100)) end\" 0");
+	sweep_start(20);
+	await_round();
+	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 20);
+	assert_int_equal(keys("weir:n*"), 20);
+	assert_int_equal(status().foreign, 400);
+	assert_int_equal(status().evicted, 0);
+}
+
 TEST_WITH(test_one_box_at_a_time, setup, teardown)
 {
 	put_many("n", 300, 0);
