@@ -28,14 +28,16 @@ static bool redis_node_retire(struct redis_node *node);
 enum {
 	REDIS_ASK_MS = 500,
 	REDIS_ASK_CALM_MS = 20000,
+	REDIS_ASK_DOUBT_MS = 3000,  // answers that do not help for so long may be old
 	REDIS_ASK_MIN_MS = 50,      // least time between two questions
 	REDIS_ASK_TIMEOUT_MS = 500, // time for the reply
 };
 
 // One question (where is the master, which node has which slots), sent to one server after another
 // until one gives a usable answer: at once, again every REDIS_ASK_MS while there is a problem, else
-// every REDIS_ASK_CALM_MS. It uses a separate connection, which stays while the server answers. One
-// thread.
+// every REDIS_ASK_CALM_MS. A server that is cut off from the others gives old answers, so weir asks
+// the next one when a problem, or nodes that refuse keys, stay for REDIS_ASK_DOUBT_MS. It uses a
+// separate connection, which stays while weir asks the same server. One thread.
 struct redis_ask {
 	struct redis *owner;
 	struct redis_conn conn;
@@ -48,8 +50,11 @@ struct redis_ask {
 	bool (*answer)(struct redis *r, const struct redis_reply *reply);
 	bool (*amiss)(const struct redis *r);
 	unsigned at;
+	unsigned failed; // servers in a row that gave no usable answer
 	bool asking;
+	bool refused; // a node that is up has refused a key since the last answer
 	uint64_t asked_ms;
+	uint64_t doubted_ms;           // when this server's answers began not to help; 0: they help
 	struct socket_address address; // the server's
 };
 
@@ -59,24 +64,53 @@ static void ask_in(struct redis_ask *a, unsigned ms)
 	event_add(&a->timer, &tv);
 }
 
-static void ask_end(struct redis_ask *a, bool of_use)
+// Goes on to the next server, behind the last one to the first.
+static void ask_next(struct redis_ask *a, unsigned ms)
+{
+	struct redis_login login;
+	redis_conn_close(&a->conn, REDIS_LOST);
+	a->doubted_ms = 0;
+	a->at = a->where(a->owner, a->at + 1, &login) ? a->at + 1 : 0;
+	ask_in(a, ms);
+}
+
+static void ask_failed(struct redis_ask *a)
 {
 	struct redis *r = a->owner;
 	struct redis_login login;
-	a->asking = false;
-	if (of_use) {
-		r->unreachable = false;
-		ask_in(a, a->amiss(r) ? REDIS_ASK_MS : REDIS_ASK_CALM_MS);
+	if (a->where(r, ++a->failed, &login)) {
+		ask_next(a, REDIS_ASK_MIN_MS);
 		return;
 	}
-	redis_conn_close(&a->conn, REDIS_LOST);
-	if (a->where(r, ++a->at, &login)) {
-		ask_in(a, REDIS_ASK_MIN_MS);
-		return;
-	}
-	a->at = 0;
 	r->unreachable = true;
-	ask_in(a, REDIS_ASK_MS);
+	a->failed = 0;
+	ask_next(a, REDIS_ASK_MS);
+}
+
+static void ask_answered(struct redis_ask *a)
+{
+	struct redis *r = a->owner;
+	bool is_amiss = a->amiss(r);
+	r->unreachable = false;
+	a->failed = 0;
+	if (!is_amiss && !a->refused)
+		a->doubted_ms = 0;
+	else if (!a->doubted_ms)
+		a->doubted_ms = a->asked_ms;
+	a->refused = false;
+	if (a->doubted_ms && a->asked_ms >= a->doubted_ms + REDIS_ASK_DOUBT_MS)
+		ask_next(a, REDIS_ASK_MIN_MS);
+	else
+		ask_in(a, is_amiss ? REDIS_ASK_MS : REDIS_ASK_CALM_MS);
+}
+
+static void ask_end(struct redis_ask *a, bool of_use)
+{
+	a->asking = false;
+	if (of_use)
+		ask_answered(a);
+	else
+		ask_failed(a);
 }
 
 static void topology_on_down(struct redis_conn *c, bool, const char *why)
@@ -162,6 +196,13 @@ static void ask_now(struct redis_ask *a)
 	uint64_t now = clock_mono_ms(), next = a->asked_ms + REDIS_ASK_MIN_MS;
 	if (!a->asking)
 		ask_in(a, next > now ? (unsigned)(next - now) : 0);
+}
+
+// A node is away, or is up and refuses keys.
+static void ask_trouble(struct redis_ask *a, const struct redis_node *node)
+{
+	a->refused |= node && !node->away;
+	ask_now(a);
 }
 
 // The master that the sentinels name. The client asks one of them; a subscription to its
@@ -309,10 +350,10 @@ static struct redis_node *sentinel_node(struct redis *r, unsigned)
 	return r->node_count > 0 ? r->node[0] : NULL;
 }
 
-static void sentinel_trouble(struct redis *r, struct redis_node *)
+static void sentinel_trouble(struct redis *r, struct redis_node *node)
 {
 	struct sentinel *s = r->topology_state;
-	ask_now(&s->ask);
+	ask_trouble(&s->ask, node);
 }
 
 const struct redis_topology redis_sentinel = {
@@ -451,10 +492,10 @@ static struct redis_node *cluster_node(struct redis *r, unsigned slot)
 	return s->owner[slot];
 }
 
-static void cluster_trouble(struct redis *r, struct redis_node *)
+static void cluster_trouble(struct redis *r, struct redis_node *node)
 {
 	struct cluster *s = r->topology_state;
-	ask_now(&s->ask);
+	ask_trouble(&s->ask, node);
 }
 
 static void cluster_moved(struct redis *r, unsigned slot, const struct socket_address *to)

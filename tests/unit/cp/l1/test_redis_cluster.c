@@ -103,6 +103,22 @@ TEST(test_dead_node)
 	redis_rig_stop(&rig);
 }
 
+// A node that knows no other answers first.
+TEST(test_node_with_an_old_view)
+{
+	struct redis_server lone = {0};
+	const char *port = text_from("%u", redis_free_port());
+	redis_server_start(&lone,
+		(const char *const[]){"--cluster-enabled", "yes", "--cluster-port", port, NULL});
+	redis_server_say(&lone, "CLUSTER ADDSLOTSRANGE 0 5460");
+	redis_rig_address(&rig, lone.port);
+	redis_rig_start(&rig, REDIS_MODE_CLUSTER, redis_trio[1].port);
+	redis_rig_until(&rig, redis_nodes(rig.redis) == NODES);
+	redis_rig_await(&rig, "up", 3000);
+	redis_rig_stop(&rig);
+	redis_server_clean(&lone);
+}
+
 static void on_message(void *arg, const char *, size_t)
 {
 	++*(unsigned *)arg;

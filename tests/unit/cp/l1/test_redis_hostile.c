@@ -486,6 +486,20 @@ TEST(test_errors)
 	}
 }
 
+// A node says that it has all slots and refuses their keys, so the client asks another one.
+TEST_WITH(test_cluster_down, setup_cluster, teardown)
+{
+	static const char down[] = "-CLUSTERDOWN The cluster is down\r\n";
+	uint16_t port;
+	struct pollfd other = {.fd = loopback_listen(&port), .events = POLLIN};
+	redis_rig_address(&rig, port);
+	lie(down, sizeof(down) - 1, 1);
+	redis_rig_until(
+		&rig, redis_rig_do(&rig, "GET k").end != REDIS_REFUSED || poll(&other, 1, 0) == 1);
+	assert_int_equal(poll(&other, 1, 0), 1);
+	close(other.fd);
+}
+
 // Known slots (redis-cli cluster keyslot) and hash tags.
 TEST(test_slots)
 {

@@ -5,21 +5,21 @@
 #include "controlplane/l1/redis_internal.h"
 #include "redis_rig.h"
 
-static struct redis_server server[2], sentinel;
+static struct redis_server server[2], sentinel, stale;
 static struct redis_rig rig;
 
-static void sentinel_start(void)
+static void sentinel_start(struct redis_server *s, unsigned master)
 {
-	sentinel.port = redis_free_port();
-	snprintf(sentinel.folder, sizeof(sentinel.folder), "/tmp/weir-test-redis-XXXXXX");
-	assert_non_null(mkdtemp(sentinel.folder));
-	const char *path = text_from("%s/sentinel.conf", sentinel.folder);
+	s->port = redis_free_port();
+	snprintf(s->folder, sizeof(s->folder), "/tmp/weir-test-redis-XXXXXX");
+	assert_non_null(mkdtemp(s->folder));
+	const char *path = text_from("%s/sentinel.conf", s->folder);
 	text_to_file(path,
 		text_from("port %u\nbind 127.0.0.1\ndir %s\nsentinel monitor weir 127.0.0.1 %u 1\n"
 			  "sentinel down-after-milliseconds weir 2000\nsentinel failover-timeout "
 			  "weir 3000\n",
-			sentinel.port, sentinel.folder, server[0].port));
-	redis_server_start(&sentinel, (const char *const[]){path, "--sentinel", NULL});
+			s->port, s->folder, master));
+	redis_server_start(s, (const char *const[]){path, "--sentinel", NULL});
 }
 
 static void await_said(const struct redis_server *s, const char *command, const char *word)
@@ -34,7 +34,7 @@ static int setup(void **)
 	const char *port = text_from("%u", server[0].port);
 	redis_server_start(
 		&server[1], (const char *const[]){"--replicaof", "127.0.0.1", port, NULL});
-	sentinel_start();
+	sentinel_start(&sentinel, server[0].port);
 	await_said(&server[0], "INFO replication", "state=online");
 	await_said(&sentinel, "SENTINEL master weir", "num-slaves\r\n$1\r\n1");
 	return 0;
@@ -43,6 +43,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	redis_server_clean(&sentinel);
+	redis_server_clean(&stale);
 	redis_server_clean(&server[0]);
 	redis_server_clean(&server[1]);
 	return 0;
@@ -125,5 +126,18 @@ TEST_WITH(test_wrong_name, setup, teardown)
 	rig.config.master_name = name;
 	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
 	redis_rig_await(&rig, "away", 2000);
+	redis_rig_stop(&rig);
+}
+
+// Cut off from the others, it goes on to name a master that is gone.
+TEST_WITH(test_stale_sentinel, setup, teardown)
+{
+	char name[] = "weir";
+	rig.config.master_name = name;
+	sentinel_start(&stale, redis_free_port());
+	redis_rig_address(&rig, stale.port);
+	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
+	redis_rig_await(&rig, "up", 10000);
+	assert_server(server[0].port);
 	redis_rig_stop(&rig);
 }
