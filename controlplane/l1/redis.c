@@ -82,6 +82,8 @@ static void ask_failed(struct redis_ask *a)
 		ask_next(a, REDIS_ASK_MIN_MS);
 		return;
 	}
+	if (!r->unreachable)
+		log_warning("redis: no server names a master: %s", r->totals.error);
 	r->unreachable = true;
 	a->failed = 0;
 	ask_next(a, REDIS_ASK_MS);
@@ -269,14 +271,20 @@ static int64_t port_read(const char *text, size_t len)
 // Takes ["192.0.2.7", "6379"]; nil: the sentinel does not watch that master.
 static bool sentinel_answer(struct redis *r, const struct redis_reply *reply)
 {
+	const struct sentinel *s = r->topology_state;
 	const struct redis_reply *host = redis_reply_at(reply, 0), *port = redis_reply_at(reply, 1);
 	struct socket_address a;
 	size_t host_len = 0, port_len = 0;
 	const char *host_text = host ? redis_reply_text(host, &host_len) : NULL;
 	const char *port_text = port ? redis_reply_text(port, &port_len) : NULL;
 	if (!host_text || !port_text
-		|| redis_host_parse(host_text, host_len, port_read(port_text, port_len), &a) < 0)
+		|| redis_host_parse(host_text, host_len, port_read(port_text, port_len), &a) < 0) {
+		redis_error_at(r, &s->ask.address,
+			redis_reply_kind(reply) == REDIS_NIL
+				? "the sentinel watches no master of that name"
+				: "the sentinel does not name the master by address");
 		return false;
+	}
 	master_set(r, &a);
 	return true;
 }

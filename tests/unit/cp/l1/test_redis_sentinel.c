@@ -8,17 +8,18 @@
 static struct redis_server server[2], sentinel, stale;
 static struct redis_rig rig;
 
-static void sentinel_start(struct redis_server *s, unsigned master)
+static void sentinel_start(struct redis_server *s, const char *host, unsigned master)
 {
 	s->port = redis_free_port();
 	snprintf(s->folder, sizeof(s->folder), "/tmp/weir-test-redis-XXXXXX");
 	assert_non_null(mkdtemp(s->folder));
 	const char *path = text_from("%s/sentinel.conf", s->folder);
 	text_to_file(path,
-		text_from("port %u\nbind 127.0.0.1\ndir %s\nsentinel monitor weir 127.0.0.1 %u 1\n"
+		text_from("port %u\nbind 127.0.0.1\ndir %s\nsentinel resolve-hostnames yes\n"
+			  "sentinel announce-hostnames yes\nsentinel monitor weir %s %u 1\n"
 			  "sentinel down-after-milliseconds weir 2000\nsentinel failover-timeout "
 			  "weir 3000\n",
-			s->port, s->folder, master));
+			s->port, s->folder, host, master));
 	redis_server_start(s, (const char *const[]){path, "--sentinel", NULL});
 }
 
@@ -34,7 +35,7 @@ static int setup(void **)
 	const char *port = text_from("%u", server[0].port);
 	redis_server_start(
 		&server[1], (const char *const[]){"--replicaof", "127.0.0.1", port, NULL});
-	sentinel_start(&sentinel, server[0].port);
+	sentinel_start(&sentinel, "127.0.0.1", server[0].port);
 	await_said(&server[0], "INFO replication", "state=online");
 	await_said(&sentinel, "SENTINEL master weir", "num-slaves\r\n$1\r\n1");
 	return 0;
@@ -52,6 +53,12 @@ static int teardown(void **)
 static void assert_server(uint16_t port)
 {
 	assert_string_equal(redis_rig_status(&rig).server, text_from("127.0.0.1:%u", port));
+}
+
+static void assert_error(const char *why)
+{
+	assert_string_equal(redis_rig_status(&rig).error,
+		text_from("127.0.0.1:%u: %s", rig.config.addresses[0].port, why));
 }
 
 static void await_failover(unsigned ms)
@@ -126,6 +133,18 @@ TEST_WITH(test_wrong_name, setup, teardown)
 	rig.config.master_name = name;
 	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
 	redis_rig_await(&rig, "away", 2000);
+	assert_error("the sentinel watches no master of that name");
+	redis_rig_stop(&rig);
+}
+
+TEST_WITH(test_host_name, setup, teardown)
+{
+	char name[] = "weir";
+	rig.config.master_name = name;
+	sentinel_start(&stale, "localhost", server[0].port);
+	redis_rig_start(&rig, REDIS_MODE_SENTINEL, stale.port);
+	redis_rig_await(&rig, "away", 2000);
+	assert_error("the sentinel does not name the master by address");
 	redis_rig_stop(&rig);
 }
 
@@ -134,7 +153,7 @@ TEST_WITH(test_stale_sentinel, setup, teardown)
 {
 	char name[] = "weir";
 	rig.config.master_name = name;
-	sentinel_start(&stale, redis_free_port());
+	sentinel_start(&stale, "127.0.0.1", redis_free_port());
 	redis_rig_address(&rig, stale.port);
 	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
 	redis_rig_await(&rig, "up", 10000);
