@@ -131,6 +131,12 @@ static bool webhooks_differ(const struct config_query_log *a, const struct confi
 	return false;
 }
 
+// Is the name in the log that of `sync`, or else of the host?
+static bool box_follows_sync(const struct config *c)
+{
+	return !c->query_log.box[0];
+}
+
 // The ClickHouse sink exists from the start or not at all; a reload can change the server.
 static bool has_clickhouse(const struct config *c)
 {
@@ -167,6 +173,9 @@ static unsigned restart_names(const struct config *running, const struct config 
 		names_add(&d, "dataplane.service_addresses", BOTH);
 	if (virtual_addresses_differ(&running->dataplane, &loaded->dataplane))
 		names_add(&d, "dataplane.virtual_addresses", BOTH);
+	if (box_follows_sync(running) && box_follows_sync(loaded)
+		&& strcmp(running->sync.name, loaded->sync.name) != 0)
+		names_add(&d, "query_log.box", OF_CONTROLPLANE);
 	if (webhooks_differ(&running->query_log, &loaded->query_log))
 		names_add(&d, "query_log.webhooks", OF_CONTROLPLANE);
 	if (has_clickhouse(running) != has_clickhouse(loaded))

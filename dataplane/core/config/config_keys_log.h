@@ -12,7 +12,7 @@
 		"queries that it stands for.")                                                 \
 	X(query_log, box, box, TEXT, none, "", 0, 63, RESTART,                                 \
 		"Name of this box in the query log, events and the audit log. Empty: "         \
-		"`sync.name`, or else the host name.")                                         \
+		"`sync.name`, or else the host name, as they were at the start.")              \
 	X(query_log, anonymize, anonymize, CHOICE, log_anonymize, "none", 0, 0, LIVE,          \
 		"What the log has of a client, and all else that shows some to users of weir " \
 		"(`watch`, `connections`, `tcp`), whatever their role. `none`: its address "   \

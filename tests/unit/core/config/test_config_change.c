@@ -105,3 +105,15 @@ TEST(test_pending)
 	assert_string_equal(out.live, "cache.min_ttl");
 	assert_string_equal(out.controlplane, "");
 }
+
+// The log, events and audit have the box's name of the start, be it that of `sync`.
+TEST(test_name_of_the_box)
+{
+	struct config_change c = change_of(MINIMAL, MINIMAL "sync: {name: box2}\n");
+	assert_string_equal(c.live, "sync.name");
+	assert_string_equal(c.controlplane, "query_log.box");
+	change_is(MINIMAL "query_log: {box: a}\n",
+		MINIMAL "query_log: {box: a}\nsync: {name: box2}\n", "sync.name");
+	c = change_of(MINIMAL "query_log: {box: a}\n", MINIMAL "sync: {name: box2}\n");
+	assert_string_equal(c.controlplane, "query_log.box");
+}
