@@ -502,6 +502,10 @@ ATTR_MUST_CHECK int config_server_parse(const struct config *c, const char *text
 unsigned config_hosts(const struct config *c, const struct config_upstream *out[CONFIG_HOSTS_MAX]);
 // How many servers a list may have in use: a host name may have several addresses.
 unsigned config_servers_most(const struct config_upstream *server, unsigned count);
+// Finds one zone for each different list of servers of forward zones, those of groups included:
+// zones with one list share its sockets. Returns their number.
+unsigned config_forward_sets(
+	const struct config *c, const struct config_forward_zone *out[CONFIG_FORWARD_SETS_MAX]);
 enum { CONFIG_HOST_TEXT_MAX = CONFIG_TLS_NAME_MAX + 8 };
 // "9.9.9.9:53", "dns.quad9.net:853".
 char *config_server_text(const struct config_upstream *s, char out[CONFIG_HOST_TEXT_MAX]);

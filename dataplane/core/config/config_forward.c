@@ -125,6 +125,7 @@ static bool same_servers(const struct config_forward_zone *a, const struct confi
 		same = x->port == y->port && x->ip.version == y->ip.version
 		       && memcmp(x->ip.bytes, y->ip.bytes, sizeof(x->ip.bytes)) == 0
 		       && a->servers[i].tls.is_on == b->servers[i].tls.is_on
+		       && a->servers[i].trust_ad == b->servers[i].trust_ad
 		       && strcmp(a->servers[i].host, b->servers[i].host) == 0
 		       && strcmp(a->servers[i].tls.name, b->servers[i].tls.name) == 0
 		       && strcmp(a->servers[i].tls.path, b->servers[i].tls.path) == 0;
@@ -147,20 +148,40 @@ static unsigned zones_collect(
 	return n;
 }
 
-static int totals_check(const struct config_doc *doc, const struct config *c)
+// Finds the first zone of each different list. `n`: number of all zones.
+static unsigned sets_find(const struct config_forward_zone *const *all, unsigned n,
+	const struct config_forward_zone *out[CONFIG_FORWARD_SETS_MAX])
 {
-	const struct config_forward_zone *all[CONFIG_FORWARD_ZONES_MAX];
-	unsigned sets = 0, n = zones_collect(c, all);
-	if (n > CONFIG_FORWARD_ZONES_MAX)
-		return config_refuse(doc, "forward_zones",
-			"more than %d zones, those of groups included", CONFIG_FORWARD_ZONES_MAX);
+	unsigned sets = 0;
 	for (unsigned i = 0; i < n; i++) {
 		unsigned k = 0;
 		while (k < i && !same_servers(all[i], all[k]))
 			k++;
-		sets += k == i && all[i]->server_count;
+		if (k < i || !all[i]->server_count)
+			continue;
+		if (sets < CONFIG_FORWARD_SETS_MAX)
+			out[sets] = all[i];
+		sets++;
 	}
-	if (sets > CONFIG_FORWARD_SETS_MAX)
+	return sets;
+}
+
+unsigned config_forward_sets(
+	const struct config *c, const struct config_forward_zone *out[CONFIG_FORWARD_SETS_MAX])
+{
+	const struct config_forward_zone *all[CONFIG_FORWARD_ZONES_MAX];
+	return sets_find(all, zones_collect(c, all), out);
+}
+
+static int totals_check(const struct config_doc *doc, const struct config *c)
+{
+	const struct config_forward_zone *all[CONFIG_FORWARD_ZONES_MAX];
+	const struct config_forward_zone *sets[CONFIG_FORWARD_SETS_MAX];
+	const unsigned n = zones_collect(c, all);
+	if (n > CONFIG_FORWARD_ZONES_MAX)
+		return config_refuse(doc, "forward_zones",
+			"more than %d zones, those of groups included", CONFIG_FORWARD_ZONES_MAX);
+	if (sets_find(all, n, sets) > CONFIG_FORWARD_SETS_MAX)
 		return config_refuse(doc, "forward_zones",
 			"more than %d different lists of servers, those of groups included",
 			CONFIG_FORWARD_SETS_MAX);

@@ -140,9 +140,11 @@ static uint64_t set_of(const struct config_upstream *server, unsigned count)
 // One resolver's: each has its sockets and sets.
 static uint64_t upstreams_of(const struct config *c)
 {
+	const struct config_forward_zone *zone[CONFIG_FORWARD_SETS_MAX];
+	const unsigned zones = config_forward_sets(c, zone);
 	uint64_t sum = sockets_of(c, config_servers_most(c->upstreams.server, c->upstreams.count));
-	for (unsigned i = 0; i < c->forward_count; i++)
-		sum += set_of(c->forwards[i].servers, c->forwards[i].server_count);
+	for (unsigned i = 0; i < zones; i++)
+		sum += set_of(zone[i]->servers, zone[i]->server_count);
 	for (unsigned i = 0; i < c->group_count; i++)
 		if (c->groups[i].upstream_count)
 			sum += set_of(c->groups[i].upstreams, c->groups[i].upstream_count);
@@ -172,9 +174,11 @@ static unsigned https_count(const struct config_upstream *server, unsigned count
 // Servers over HTTPS, in each set of their own.
 static unsigned https_of(const struct config *c)
 {
+	const struct config_forward_zone *zone[CONFIG_FORWARD_SETS_MAX];
+	const unsigned zones = config_forward_sets(c, zone);
 	unsigned n = https_count(c->upstreams.server, c->upstreams.count);
-	for (unsigned i = 0; i < c->forward_count; i++)
-		n += https_count(c->forwards[i].servers, c->forwards[i].server_count);
+	for (unsigned i = 0; i < zones; i++)
+		n += https_count(zone[i]->servers, zone[i]->server_count);
 	for (unsigned i = 0; i < c->group_count; i++)
 		n += https_count(c->groups[i].upstreams, c->groups[i].upstream_count);
 	return n;

@@ -79,6 +79,26 @@ TEST(host_names_are_billed)
 	assert_in_range(line_of(&two, "upstream host names")->bytes - bytes, 10 << 10, 16 << 10);
 }
 
+// Once for all that have one list of servers.
+TEST(forward_zones_of_groups_are_billed)
+{
+#define ZONE  "forward_zones: [{name: a.lan, servers: ['https://a.lan@192.0.2.1/q']}]"
+#define GROUP "groups: [{name: kids, clients: [192.0.2.9], " ZONE "}]\n"
+	struct mem_plan none = plan_of(HEAD), all = plan_of(HEAD ZONE "\n");
+	struct mem_plan group = plan_of(HEAD GROUP), both = plan_of(HEAD ZONE "\n" GROUP);
+	struct mem_plan trusting = plan_of(
+		HEAD "forward_zones: [{name: a.lan, servers: ['https://a.lan@192.0.2.1/q']}, "
+		     "{name: b.lan, trust_ad: true, servers: ['https://a.lan@192.0.2.1/q']}]\n");
+	static const char *const lines[] = {"upstream sockets", "upstream queries over HTTPS"};
+	for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
+		const struct mem_plan_line *without = line_of(&none, lines[i]);
+		assert_true(line_of(&all, lines[i])->bytes > (without ? without->bytes : 0));
+		assert_int_equal(line_of(&group, lines[i])->bytes, line_of(&all, lines[i])->bytes);
+		assert_int_equal(line_of(&both, lines[i])->bytes, line_of(&all, lines[i])->bytes);
+		assert_true(line_of(&trusting, lines[i])->bytes > line_of(&all, lines[i])->bytes);
+	}
+}
+
 // A box of 512 MiB runs the defaults (docs/reference/memory.md has the measure), from huge pages it
 // does not.
 TEST(the_defaults_fit_in_half_a_gibibyte)
