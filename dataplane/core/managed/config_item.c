@@ -2,6 +2,7 @@
 
 // The place of an item in a file. Reads each file alone, so that the place is as in its errors.
 
+#include "core/config/config_entries.h"
 #include "core/config/config_shared_own.h"
 #include "managed_model.h"
 
@@ -130,13 +131,14 @@ static bool entry_find(struct search *s)
 static bool list_find(struct search *s)
 {
 	const struct config_node *b = config_node_find(s->root, "blocking");
+	char of_file[CONFIG_TITLE_MAX + 1];
 	for (unsigned i = 0; i < config_node_count(b, "lists"); i++) {
 		const struct config_node *l = config_node_item(b, "lists", i);
-		const char *own = config_node_text(l, "name"), *url = config_node_text(l, "url"),
-			   *path = config_node_text(l, "path");
-		const char *name = own ? own : url ? url : path ? path : "";
-		const char *slash = own ? NULL : strrchr(name, '/');
-		if (strcmp(slash ? slash + 1 : name, s->item->name) == 0)
+		const char *name = config_node_text(l, "name");
+		if (!name)
+			name = config_list_name(
+				config_node_text(l, "path"), config_node_text(l, "url"), of_file);
+		if (name && strcmp(name, s->item->name) == 0)
 			return found(s, "blocking.lists", i);
 	}
 	return false;

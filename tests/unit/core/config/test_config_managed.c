@@ -307,13 +307,15 @@ TEST(test_caps)
 }
 
 static char main_path[] = "/etc/a.yaml", part_path[] = "/etc/b.yaml";
-static char main_text[] = "blocking:\n"
-			  "  deny: [Ads.Example, '/^x/']\n"
-			  "  lists: [{path: lists/ads.txt}, {name: b, url: 'https://b/'}]\n"
-			  "  disabled_lists: [b]\n"
-			  "upstreams: {servers: [{address: 9.9.9.9}]}\n"
-			  "groups:\n"
-			  "- {name: kids, clients: ['02-00-5E-10-00-01'], allow: [game.example]}\n";
+static char main_text[] =
+	"blocking:\n"
+	"  deny: [Ads.Example, '/^x/']\n"
+	"  lists: [{path: lists/ads.txt}, {name: b, url: 'https://b/'},\n"
+	"    {url: 'https://c.example/c.txt?v=/1'}, {url: 'https://d.example/'}]\n"
+	"  disabled_lists: [b]\n"
+	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+	"groups:\n"
+	"- {name: kids, clients: ['02-00-5E-10-00-01'], allow: [game.example]}\n";
 static char part_text[] = "group_members: [{group: kids, client: 192.0.2.9/32}, "
 			  "{group: kids, client: 'host:Pad.'}]\n"
 			  "entries: [{name: x.example, verdict: allow, group: kids}]\n"
@@ -334,19 +336,22 @@ TEST(test_places)
 		{{CONFIG_ITEM_ENTRY, "ads.example", NULL, "allow", NULL}, NULL},
 		{{CONFIG_ITEM_ENTRY, "/^x/", NULL, "deny", NULL}, "/etc/a.yaml:2:23"},
 		{{CONFIG_ITEM_ENTRY, "ads.example", "kids", NULL, NULL}, NULL},
-		{{CONFIG_ITEM_ENTRY, "game.example", "kids", "allow", NULL}, "/etc/a.yaml:7:56"},
+		{{CONFIG_ITEM_ENTRY, "game.example", "kids", "allow", NULL}, "/etc/a.yaml:8:56"},
 		{{CONFIG_ITEM_ENTRY, "x.example", "kids", NULL, NULL}, "/etc/b.yaml:2:11"},
 		{{CONFIG_ITEM_ENTRY, "x.example", NULL, NULL, NULL}, NULL},
 		{{CONFIG_ITEM_LIST, "ads.txt", NULL, NULL, NULL}, "/etc/a.yaml:3:11"},
 		{{CONFIG_ITEM_LIST, "b", NULL, NULL, NULL}, "/etc/a.yaml:3:34"},
-		{{CONFIG_ITEM_DISABLED, "b", NULL, NULL, NULL}, "/etc/a.yaml:4:20"},
+		{{CONFIG_ITEM_LIST, "c.txt", NULL, NULL, NULL}, "/etc/a.yaml:4:5"},
+		{{CONFIG_ITEM_LIST, "d.example", NULL, NULL, NULL}, "/etc/a.yaml:4:44"},
+		{{CONFIG_ITEM_LIST, "1", NULL, NULL, NULL}, NULL},
+		{{CONFIG_ITEM_DISABLED, "b", NULL, NULL, NULL}, "/etc/a.yaml:5:20"},
 		{{CONFIG_ITEM_RECORD, "*.lan", NULL, NULL, "A"}, "/etc/b.yaml:3:19"},
 		{{CONFIG_ITEM_RECORD, "lan", NULL, NULL, NULL}, NULL},
-		{{CONFIG_ITEM_MEMBER, "02:00:5e:10:00:01", NULL, NULL, NULL}, "/etc/a.yaml:7:26"},
+		{{CONFIG_ITEM_MEMBER, "02:00:5e:10:00:01", NULL, NULL, NULL}, "/etc/a.yaml:8:26"},
 		{{CONFIG_ITEM_MEMBER, "192.0.2.9", NULL, NULL, NULL}, "/etc/b.yaml:1:17"},
 		{{CONFIG_ITEM_MEMBER, "host:pad", NULL, NULL, NULL}, "/etc/b.yaml:1:54"},
 		{{CONFIG_ITEM_MEMBER, "HOST:pad", NULL, NULL, NULL}, "/etc/b.yaml:1:54"},
-		{{CONFIG_ITEM_SERVER, "9.9.9.9", NULL, NULL, NULL}, "/etc/a.yaml:5:23"},
+		{{CONFIG_ITEM_SERVER, "9.9.9.9", NULL, NULL, NULL}, "/etc/a.yaml:6:23"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct config_item_place place;
