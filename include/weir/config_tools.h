@@ -5,7 +5,8 @@
 // regions, and all errors of the file.
 //
 // weirctl must reach the service also while somebody edits its configuration. So config_places_find
-// reads the section `runtime` alone, and line by line if that section is wrong, too. A process that
+// reads the section `runtime` alone where the rest is malformed, and line by line if that section
+// is, too. A process that
 // serves must use config_load(). Any thread.
 
 #include "attr.h"

@@ -50,12 +50,12 @@ static void runtime_take(const struct config_node *runtime, struct config_places
 		snprintf(out->hugepages, sizeof(out->hugepages), "%s", hugepages);
 }
 
-// Reads the places from a document that has only this section.
+// Reads the places from a text; false: it is malformed.
 static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 {
 	struct config_errors errors = {0};
 	struct config_doc doc = {.path = "", .text = text, .len = len, .errors = &errors};
-	const bool is_good = config_schema_read(&doc) == 0 && config_schema_check(&doc) == 0;
+	const bool is_good = config_schema_read(&doc) == 0;
 	if (is_good)
 		runtime_take(config_node_find(doc.tree.root, "runtime"), out);
 	config_tree_free(&doc.tree);
@@ -96,9 +96,11 @@ int config_places_find(const char *path, struct config_places *out, char why[CON
 		snprintf(why, CONFIG_WHY_MAX, "%s", errors.text[0]);
 		return rc;
 	}
-	size_t begin, len = section_find(&doc, &begin);
-	if (len && !places_load(doc.text + begin, len, out))
-		lines_load(doc.text + begin, len, out);
+	if (!places_load(doc.text, doc.len, out)) {
+		size_t begin, len = section_find(&doc, &begin);
+		if (len && !places_load(doc.text + begin, len, out))
+			lines_load(doc.text + begin, len, out);
+	}
 	config_doc_free(&doc);
 	return 0;
 }

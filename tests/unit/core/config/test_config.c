@@ -256,6 +256,37 @@ TEST(test_relative)
 	assert_string_equal(config_file_load(file)->path, file);
 }
 
+// However the section is written, and whatever is wrong elsewhere.
+TEST(test_places)
+{
+#define RUNTIME "{directory: /run/other, state_directory: /srv/other}"
+	static const char *const texts[] = {
+		MINIMAL "runtime: " RUNTIME "\n",
+		MINIMAL "runtime : " RUNTIME "\n",
+		MINIMAL "\"runtime\": " RUNTIME "\n",
+		"{\"runtime\": {\"directory\": \"/run/other\", \"state_directory\": "
+		"\"/srv/other\"}, \"cache\": {\"l0_mb\": 9}}\n",
+		"  cache: {l0_mb: 9}\n  runtime:\n    directory: /run/other\n"
+		"    state_directory: /srv/other\n",
+		"? runtime\n: " RUNTIME "\n",
+		"blocking: [a, b]\n'runtime': " RUNTIME "\n",
+		"runtime: " RUNTIME "\nblocking: [\n",
+		"runtime:\n  directory: /run/other\n  hugepages: [a\n"
+		"  state_directory: /srv/other\n",
+		"version: 99\nruntime: " RUNTIME "\n",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct config_places places;
+		char why[CONFIG_WHY_MAX];
+		const char *path = file_with(texts[i]);
+		assert_int_equal(config_places_find(path, &places, why), 0);
+		if (strcmp(places.directory, "/run/other") != 0
+			|| strcmp(places.state_directory, "/srv/other") != 0)
+			fail_msg("%s, %s\n%s", places.directory, places.state_directory, texts[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
 TEST(test_needs_restart)
 {
 	struct config *a = config_text_load(MINIMAL);

@@ -159,6 +159,25 @@ TEST_WITH(test_start_broken_file, setup, teardown)
 	config_start_free(&s);
 }
 
+// A file whose keys are in quotes, such as JSON, has its history, too.
+TEST_WITH(test_start_quoted_keys, setup, teardown)
+{
+	struct config_bundle b;
+	write_text("weir.yaml",
+		text_from("{\"include\": [\"conf.d/*.yaml\"],\n"
+			  "\"runtime\": {\"state_directory\": \"%s\"},\n"
+			  "\"dataplane\": {\"ports\": [{\"device\": \"net_null0\"}],\n"
+			  "\"service_addresses\": [\"198.18.0.53/24\"]},\n"
+			  "\"upstreams\": {\"servers\": [{\"address\": \"9.9.9.9\"}]}}\n",
+			state));
+	managed_store(1, ENTRIES, CONFIG_VERSION_applied);
+	current("1\n");
+	starts("m.test", 1);
+	assert_int_equal(config_version_kept(file, &b, why), 0);
+	assert_string_equal(b.managed.bytes, ENTRIES);
+	config_bundle_free(&b);
+}
+
 // A secret that is missing at a start is no reason to give the version up for good.
 TEST_WITH(test_start_without_secret, setup, teardown)
 {
