@@ -11,12 +11,16 @@
 
 // Keys of whole texts alone; keys whose items verbs add and remove one by one; secrets, for an
 // override is shown to admins and kept in the audit log; and sync.own, by which overrides count.
-static bool is_fixed(const char *key)
+static bool is_fixed(const struct config_field *keys, const char *key)
 {
-	static const char *const keys[] = {"version", "include", "runtime", "entries",
-		"group_members", "overrides", "unset", "cookies", "webhooks", "own"};
-	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
-		if (strcmp(key, keys[i]) == 0)
+	static const char *const of_file[] = {"version", "include", "runtime", "entries",
+		"group_members", "overrides", "unset", "cookies"};
+	static const char *const of_section[] = {"webhooks", "own"};
+	const bool is_top = keys == config_schema;
+	const char *const *fixed = is_top ? of_file : of_section;
+	const unsigned count = is_top ? ARRAY_LEN(of_file) : ARRAY_LEN(of_section);
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(key, fixed[i]) == 0)
 			return true;
 	return false;
 }
@@ -26,7 +30,7 @@ const char *config_override_bad(const struct config_node *from, const struct con
 	for (unsigned i = 0; i < from->count; i++) {
 		const struct config_node *child = from->child[i];
 		const struct config_field *f = config_field_find(keys, child->key);
-		const char *bad = is_fixed(child->key) ? child->key : NULL;
+		const char *bad = is_fixed(keys, child->key) ? child->key : NULL;
 		if (bad)
 			return bad;
 		if (!f || !f->keys || child->kind == CONFIG_NODE_TEXT)
@@ -88,14 +92,15 @@ static bool has_query(const char *item)
 	return url && strpbrk(url, "?#");
 }
 
-static const char *step_refuse(const struct config_path_step *step, const char *next)
+static const char *step_refuse(
+	const struct config_field *keys, const struct config_path_step *step, const char *next)
 {
 	const struct config_field *f = step->field;
 	if (!next)
 		return "is no path: write one such as groups[kids].services";
 	if (!f)
 		return "there is no such key";
-	if (is_fixed(step->key))
+	if (is_fixed(keys, step->key))
 		return "is no key that can be set so";
 	if (*step->item && (f->kind != CONFIG_NODE_LIST || (f->keys && !f->is_named)))
 		return "has no items with names";
@@ -113,7 +118,7 @@ bool config_path_check(const char *path, char why[CONFIG_WHY_MAX])
 	for (const char *at = path; *at;) {
 		struct config_path_step step;
 		const char *next = config_path_next(at, keys, &step);
-		const char *reason = step_refuse(&step, is_long ? NULL : next);
+		const char *reason = step_refuse(keys, &step, is_long ? NULL : next);
 		if (reason) {
 			snprintf(why, CONFIG_WHY_MAX, "%.200s: %s", path, reason);
 			return false;

@@ -58,6 +58,8 @@ TEST(test_values)
 	assert_int_equal(c->blocking.deny_count, 2);
 	assert_int_equal(c->cache.min_ttl_s, 7);
 	assert_int_equal(loaded("overrides: {blocking: {deny: []}}\n")->blocking.deny_count, 0);
+	c = loaded("overrides: {identity: {version: mine}}\n");
+	assert_string_equal(c->identity.version, "mine");
 }
 
 TEST(test_items)
@@ -222,6 +224,7 @@ TEST(test_one_key)
 			"{address: \"https://[::1]/x\", weight: \"2\"}"},
 		{"forward_zones[a.lan].servers", "[2001:db8::1]:53",
 			"servers: [\"[2001:db8::1]:53\"]"},
+		{"identity.version", "none", "identity:\n    version: \"none\""},
 	};
 	static const struct refusal bad[] = {
 		{"groups[kids]", "groups[kids]: name a key of the item, or the list"},
@@ -230,6 +233,8 @@ TEST(test_one_key)
 		{"upstreams.servers[https://a/x?k].weight", "a URL with a query cannot be named"},
 		{"query_log.webhooks", "is no key that can be set so"},
 		{"cookies.secrets", "is no key that can be set so"},
+		{"version", "is no key that can be set so"},
+		{"sync.own", "is no key that can be set so"},
 	};
 	char why[CONFIG_WHY_MAX];
 	for (unsigned i = 0; i < ARRAY_LEN(set); i++) {
