@@ -81,11 +81,12 @@ static bool put(char *out, size_t cap, const char *text)
 	return *text == '\0';
 }
 
-// A change of the configuration: its begin, masked. False: it does not fit.
-static bool yaml_put(char *out, size_t cap, const char *yaml)
+// A change of the configuration, or of the key at `path`: its begin, masked. False: it does not
+// fit.
+static bool yaml_put(char *out, size_t cap, const char *path, const char *yaml)
 {
 	char shown[AUDIT_YAML_MAX];
-	char *masked = config_mask(yaml, strlen(yaml));
+	char *masked = config_mask_value(path ? path : "", yaml);
 	snprintf(shown, sizeof(shown), "%s", masked ? masked : "");
 	if (masked && strlen(masked) >= sizeof(shown))
 		memcpy(shown + sizeof(shown) - sizeof("..."), "...", sizeof("..."));
@@ -99,8 +100,6 @@ static bool yaml_put(char *out, size_t cap, const char *yaml)
 static bool value_put(char *out, size_t cap, const char *name, const char *value)
 {
 	char shown[AUDIT_VALUE_MAX];
-	if (strcmp(name, "yaml") == 0)
-		return yaml_put(out, cap, value);
 	const bool is_url = strcmp(name, "place") == 0 && strstr(value, "://");
 	const char *text = is_url ? url_shown(value, shown, sizeof(shown)) : value;
 	const size_t len = strlen(text), kept = len < sizeof(shown) ? len : sizeof(shown) - 1;
@@ -123,8 +122,13 @@ bool audit_query(const struct url_fields *query, const char *names, char *out, s
 		if (i && at + 1 < cap)
 			memcpy(out + at, "&", 2);
 		fits = put(out, cap, name) && fits;
-		if (url_field_is_of(names, "", query->field[i].name))
-			fits = value_put(out, cap, name, query->field[i].value) && fits;
+		const char *value = query->field[i].value;
+		if (!url_field_is_of(names, "", query->field[i].name))
+			continue;
+		fits = (strcmp(name, "yaml") == 0
+				       ? yaml_put(out, cap, url_fields_get(query, "path"), value)
+				       : value_put(out, cap, name, value))
+		       && fits;
 	}
 	return fits;
 }

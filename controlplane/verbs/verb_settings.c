@@ -280,8 +280,8 @@ static void row_add(void *arg, const char *path, const char *value)
 	}
 	r->row = grown;
 	struct row *one = &grown[r->count++];
-	*one = (struct row){.path = heap_strdup(path),
-		.value = value ? config_mask(value, strlen(value)) : NULL};
+	*one = (struct row){
+		.path = heap_strdup(path), .value = value ? config_mask_value(path, value) : NULL};
 	if (!one->path || (value && !one->value))
 		r->rc = -ENOMEM;
 }

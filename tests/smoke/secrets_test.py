@@ -91,8 +91,15 @@ def test_start_without_the_variable_is_on_an_older_version(lab):
     assert "or the secret that is missing" in "\n".join(advice.splitlines()[:3])
 
 
+def test_a_password_is_not_set_as_it_would_be_shown(lab):
+    for path, value in (("redis.password", SECRET), ("redis", f"{{password: {SECRET}}}"), ("query_log.webhooks", SECRET)):
+        said.append(lab.weirctl("config", "set", path, value, status=1))
+    assert "redis.password is a secret: set redis.password_file" in said[-2]
+    wait(lambda: "query_log.webhooks" in lab.weirctl("audit"))
+
+
 def test_nothing_that_weir_writes_has_it(lab):
-    for what in ("status", "toggles", "errors", "config check", "mem tables", "mem accounts", "metrics"):
+    for what in ("audit", "config overrides", "status", "toggles", "errors", "config check", "mem tables", "mem accounts", "metrics"):
         said.extend((lab.weirctl(what), lab.weirctl(f"--json {what}")))
     said.extend(path.read_text(errors="replace") for path in LOGS.glob("*.log"))
     said.extend(pathlib.Path(f"/proc/{lab.pid(what)}/cmdline").read_text() for what in ("controlplane", "dataplane"))

@@ -48,6 +48,30 @@ const char *config_override_bad(const struct config_node *from, const struct con
 	return NULL;
 }
 
+// Each key that may be in a file instead.
+static bool is_secret(const struct config_field *keys, const char *key)
+{
+	char file[CONFIG_KEY_MAX + sizeof("_file")];
+	snprintf(file, sizeof(file), "%s_file", key);
+	return config_field_find(keys, file);
+}
+
+bool config_override_secret(const struct config_node *mapping, const struct config_field *keys,
+	char path[CONFIG_PATH_MAX])
+{
+	for (unsigned i = 0; mapping->kind == CONFIG_NODE_MAPPING && i < mapping->count; i++) {
+		const struct config_node *child = mapping->child[i];
+		const struct config_field *f = config_field_find(keys, child->key);
+		const size_t len = config_path_add(path, child->key, 0);
+		if (is_secret(keys, child->key)
+			|| (f && f->kind == CONFIG_NODE_MAPPING
+				&& config_override_secret(child, f->keys, path)))
+			return true;
+		path[len] = '\0';
+	}
+	return false;
+}
+
 // Copies the text up to `end`. NULL: it is empty or too long.
 static const char *part_take(const char *text, const char *end, char *out, size_t cap)
 {

@@ -30,6 +30,10 @@ ATTR_MUST_CHECK int config_override_merge(struct config_tree *t, struct config_n
 // The first key, at any depth, that `overrides` cannot have, or that has an item without its name;
 // NULL: there is none.
 const char *config_override_bad(const struct config_node *from, const struct config_field *keys);
+// Writes the path of the first key whose value is a secret, which `KEY_file` beside it may name.
+// Overrides of an older weir may have such keys. False: no key is one.
+ATTR_MUST_CHECK bool config_override_secret(const struct config_node *mapping,
+	const struct config_field *keys, char path[CONFIG_PATH_MAX]);
 
 enum { CONFIG_STEP_MAX = 256, CONFIG_WAY_MAX = 512 }; // bytes of an item and of a path, with a zero
 struct config_path_step {

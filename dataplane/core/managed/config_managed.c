@@ -692,8 +692,13 @@ int config_managed_override(struct config_managed *m, const char *text, char why
 		return rc;
 	const char *bad = config_override_bad(change->tree.root, config_schema);
 	struct config_tree *t = &m->tree;
+	char secret[CONFIG_PATH_MAX] = "";
 	if (bad) {
 		snprintf(why, CONFIG_WHY_MAX, "%s cannot be set so", bad);
+		rc = -EINVAL;
+	} else if (config_override_secret(change->tree.root, config_schema, secret)) {
+		snprintf(
+			why, CONFIG_WHY_MAX, "%.200s is a secret: set %.200s_file", secret, secret);
 		rc = -EINVAL;
 	} else {
 		struct config_node *to =

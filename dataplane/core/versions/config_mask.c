@@ -3,6 +3,8 @@
 // no YAML only line by line. A blotted text has no comments, and its masks are texts that pass
 // every check.
 
+#include "core/config/config_override.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -234,6 +236,20 @@ static char *mask(const char *text, size_t len, unsigned *blots)
 char *config_mask(const char *text, size_t len)
 {
 	return mask(text, len, NULL);
+}
+
+char *config_mask_value(const char *path, const char *value)
+{
+	const struct config_field *keys = config_schema;
+	bool is_known = true, is_secret = false;
+	for (const char *at = path; is_known && *at;) {
+		struct config_path_step step;
+		at = config_path_next(at, keys, &step);
+		is_known = at && step.field;
+		is_secret = is_secret || marks_of(step.key);
+		keys = is_known ? step.field->keys : NULL;
+	}
+	return is_known && !is_secret ? config_mask(value, strlen(value)) : heap_strdup(MASK);
 }
 
 static int text_blot(struct config_text *t, unsigned *blots)

@@ -113,6 +113,9 @@ static inline bool config_version_is_watched(const struct config_version *v)
 // each URL (url.h), the path of a webhook's URL, too, and the value of each key whose name ends in
 // `password`, `secret`, `secrets` or `token`. For free(); NULL: no memory.
 char *config_mask(const char *text, size_t len);
+// The value of the key at a path (config/managed.h), as that. "***" in place of a value whose key
+// has a secret or is unknown. Path "": the value is a text with its keys.
+char *config_mask_value(const char *path, const char *value);
 // Copies the texts without comments and with words in place of secrets; the words pass every check
 // that the secrets pass. The secrets of cookies stay: the data plane reads them in shared memory
 // anyway. Equal texts give equal copies. `blots`: how many secrets were replaced. -ENOMEM.

@@ -235,6 +235,8 @@ TEST(test_one_key)
 		{"cookies.secrets", "is no key that can be set so"},
 		{"version", "is no key that can be set so"},
 		{"sync.own", "is no key that can be set so"},
+		{"redis.password", "redis.password is a secret: set redis.password_file"},
+		{"redis.sentinel_password", "set redis.sentinel_password_file"},
 	};
 	char why[CONFIG_WHY_MAX];
 	for (unsigned i = 0; i < ARRAY_LEN(set); i++) {
@@ -271,6 +273,24 @@ TEST(test_change_refused)
 	assert_string_equal(why, "include cannot be set so");
 	assert_int_equal(config_managed_override_clear(m, "groups[kids].servces", why), -EINVAL);
 	assert_int_equal(config_managed_unset(m, "version", why), -EINVAL);
+	is_text(m, "");
+	config_managed_free(m);
+}
+
+// What is set is shown and logged. One that an older weir has set counts, and can be taken back.
+TEST(test_a_secret)
+{
+	static const char old[] = "overrides: {redis: {password: hidden}}\n";
+	char why[CONFIG_WHY_MAX];
+	struct config_managed *m = parse("");
+	assert_int_equal(config_managed_override(m, "redis: {password: hidden}", why), -EINVAL);
+	assert_string_equal(why, "redis.password is a secret: set redis.password_file");
+	assert_int_equal(config_managed_set(m, "redis", "{password: hidden}", why), -EINVAL);
+	assert_int_equal(config_managed_set(m, "redis.password_file", "/hidden", why), 0);
+	config_managed_free(m);
+	assert_string_equal(loaded(old)->redis.password, "hidden");
+	m = parse(old);
+	assert_int_equal(config_managed_override_clear(m, "redis.password", why), 0);
 	is_text(m, "");
 	config_managed_free(m);
 }

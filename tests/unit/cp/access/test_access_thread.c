@@ -323,6 +323,35 @@ TEST_WITH(test_urls_without_secrets, setup, teardown)
 	assert_query("place=/lists/a@b", "place=/lists/a@b");
 }
 
+// The value of a key has no key in it, so its path says whether it is a secret. Tries are logged,
+// too.
+TEST_WITH(test_values_of_keys, setup, teardown)
+{
+	static const struct {
+		const char *query, *expected;
+	} cases[] = {
+		{"path=redis.password&yaml=hunter2", "path=redis.password&yaml=***"},
+		{"yaml=hunter2&path=redis.sentinel_password",
+			"yaml=***&path=redis.sentinel_password"},
+		{"path=redis.pasword&yaml=hunter2", "path=redis.pasword&yaml=***"},
+		{"path=redis.password.&yaml=hunter2", "path=redis.password.&yaml=***"},
+		{"path=redis&yaml={password: hunter2}", "path=redis&yaml={password: ***}"},
+		{"path=cookies.secrets&yaml=hunter2", "path=cookies.secrets&yaml=***"},
+		{"path=query_log.webhooks&yaml=https://a.example/hunter2",
+			"path=query_log.webhooks&yaml=***"},
+		{"path=groups[token].services&yaml=vk", "path=groups[token].services&yaml=vk"},
+		{"path=redis.password_file&yaml=/a", "path=redis.password_file&yaml=/a"},
+		{"yaml=redis: {password: hunter2}", "yaml=redis: {password: ***}"},
+		{"yaml=cache: {min_ttl: 7}&path=", "yaml=cache: {min_ttl: 7}&path="},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char out[AUDIT_QUERY_MAX + 1];
+		assert_true(
+			audit_query(fields_of(cases[i].query), "path! yaml!", out, sizeof(out)));
+		assert_string_equal(out, cases[i].expected);
+	}
+}
+
 // Two values that differ read differently, and none hides another.
 TEST_WITH(test_values, setup, teardown)
 {

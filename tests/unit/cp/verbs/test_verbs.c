@@ -429,6 +429,21 @@ TEST(test_settings)
 	assert_string_equal(verbs_double.managed, "");
 }
 
+// What an older weir has set may have one.
+TEST(test_settings_without_secrets)
+{
+	assert_reply("POST /config/set?path=redis.password&yaml=hunter2", 400,
+		"redis.password is a secret: set redis.password_file");
+	assert_reply("POST /config/override?yaml=redis:%20%7Bpassword:%20hunter2%7D", 400,
+		"redis.password is a secret: set redis.password_file");
+	snprintf(verbs_double.managed, sizeof(verbs_double.managed),
+		"overrides:\n  redis:\n    password: \"hunter2\"\n");
+	assert_reply("GET /config/overrides", 200,
+		"{\"path\":\"redis.password\",\"unset\":false,\"value\":\"***\",");
+	assert_reply("POST /config/clear?path=redis.password", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.managed, "");
+}
+
 // The status of a restore of a body.
 static int restore(const char *query, const char *body)
 {
