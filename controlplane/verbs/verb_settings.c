@@ -24,17 +24,17 @@ static void fail(struct verb *v, int err, const char *why)
 		verb_fail(v, err);
 }
 
-static bool has_path(const struct verb *v, const char *path, bool has_managed)
+static bool has_path(const struct api *a, const char *path, bool has_managed)
 {
-	const struct api_deps *d = &v->api->deps;
+	const struct api_deps *d = &a->deps;
 	bool found;
 	config_paths_find(d->config_bundle(d->reload_arg), has_managed, &path, 1, &found);
 	return found;
 }
 
-static bool is_of_file(const struct verb *v, const char *path)
+static bool is_of_file(const struct api *a, const char *path)
 {
-	return has_path(v, path, false);
+	return has_path(a, path, false);
 }
 
 static void path_out(struct verb *v, const char *path, bool of_file)
@@ -160,7 +160,7 @@ static bool new_check(struct verb *v, const char *path, bool is_new)
 	if (!is_new || !end)
 		return true;
 	end[1] = '\0';
-	if (!has_path(v, item, true) || verb_is_so(v))
+	if (!has_path(v->api, item, true) || verb_is_so(v))
 		return true;
 	verb_refuse(v, 409, "%s exists already", item);
 	return false;
@@ -184,7 +184,7 @@ static void serve_set(struct api *a, struct http_exchange *x)
 	}
 	if (!new_check(v, path, is_new))
 		return;
-	path_out(v, path, is_of_file(v, path));
+	path_out(v, path, is_of_file(a, path));
 	apply_at(v, path, "set");
 }
 
@@ -203,7 +203,7 @@ static void serve_clear(struct api *a, struct http_exchange *x)
 		fail(v, err, why);
 	if (err < 0)
 		return;
-	path_out(v, path, is_of_file(v, path));
+	path_out(v, path, is_of_file(a, path));
 	apply_at(v, path, "as the file says");
 }
 
@@ -222,7 +222,7 @@ static void serve_unset(struct api *a, struct http_exchange *x)
 	struct verb *v = verb_begin(a, x);
 	if (!v)
 		return;
-	const bool of_file = is_of_file(v, path);
+	const bool of_file = is_of_file(a, path);
 	const int err = unset(v, path, of_file, why);
 	if (err == -ENOENT || err == -EEXIST)
 		verb_absent(v, "neither a file nor an override has %s", path);
@@ -249,7 +249,7 @@ static void serve_override(struct api *a, struct http_exchange *x)
 	struct verb *v = verb_begin(a, x);
 	if (!v)
 		return;
-	int err = replace ? unset(v, replace, is_of_file(v, replace), why) : 0;
+	int err = replace ? unset(v, replace, is_of_file(a, replace), why) : 0;
 	if (err == 0 || err == -ENOENT || err == -EEXIST)
 		err = config_managed_override(v->managed, yaml, why);
 	if (err < 0)
@@ -318,10 +318,11 @@ static int rows_out(const struct rows *r, const struct config_bundle *b, struct 
 	return rc;
 }
 
-// Replies with what counts in place of the files.
+// Replies with what counts in place of the files, and whether a file has the key at `path`.
 static void serve_overrides(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
+	const char *path = http_param(x, "path");
 	struct config_managed *m = verb_managed(a);
 	struct rows rows = {0};
 	int rc = m ? config_managed_overrides(m, row_add, &rows) : 0;
@@ -329,6 +330,8 @@ static void serve_overrides(struct api *a, struct http_exchange *x)
 		rc = rows_out(&rows, m ? a->deps.config_bundle(a->deps.reload_arg) : NULL, o);
 	rows_free(&rows);
 	config_managed_free(m);
+	if (path)
+		json_out_bool(o, json_out_root(o), "of_file", is_of_file(a, path));
 	json_out_count(o, json_out_root(o), "version", api_version_in_force(a));
 	verb_reply(x, o, rc);
 }
@@ -444,7 +447,7 @@ const struct api_part api_settings_part = {
 		{"/config/clear", serve_clear, API_POST, CONTROL_ADMIN, "path! why if_version"},
 		{"/config/override", serve_override, API_POST, CONTROL_ADMIN,
 			"yaml! replace why if_version"},
-		{"/config/overrides", serve_overrides, API_GET, CONTROL_ADMIN, ""},
+		{"/config/overrides", serve_overrides, API_GET, CONTROL_ADMIN, "path"},
 		{"/config/values", serve_values, API_GET, CONTROL_READ, "path"},
 		{"/services/block", serve_block, API_POST, CONTROL_OPERATE,
 			"service! group why if_version"},

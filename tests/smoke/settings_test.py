@@ -143,6 +143,35 @@ def test_a_client(lab):
     lab.weirctl("config clear 'clients[printer]'")
 
 
+def test_a_client_of_two_addresses(lab):
+    def addresses(name):
+        return overrides(lab).get(f"clients[{name}].addresses", {}).get("value")
+    lab.weirctl(f"client name {KID} tablet")
+    said = lab.weirctl("client name fd53::3 tablet")
+    assert f"weirctl config set 'clients[tablet].addresses' '[\"{KID}\"]'" in said
+    assert addresses("tablet") == f'["{KID}", "fd53::3"]'
+    assert "nothing changed" in lab.weirctl("client name fd53::3 tablet")
+    lab.weirctl("client name 198.18.0.12 phone")
+    assert f"{KID} is phone, and no longer tablet" in lab.weirctl(f"client name {KID} phone")
+    assert addresses("phone") == f'["198.18.0.12", "{KID}"]'
+    assert addresses("tablet") == '["fd53::3"]'
+    lab.weirctl("client name fd53::3 phone")
+    assert addresses("tablet") is None
+    lab.weirctl("client forget phone")
+
+
+def test_a_client_of_the_file(lab):
+    said = lab.weirctl(f"client name {KID} printer", status=1)
+    assert "weirctl config set 'clients[printer].addresses' ADDRESS,... sets all of them" in said
+    lab.weirctl(f"client name {KID} tablet")
+    lab.weirctl(f"client name {KID} printer", status=1)
+    lab.weirctl("client name 02:00:00:00:00:09 printer")
+    assert set(overrides(lab)) >= {"clients[tablet].addresses", "clients[printer].macs"}
+    assert "clients[printer].addresses" not in overrides(lab)
+    lab.weirctl("config clear 'clients[printer]'")
+    lab.weirctl("client forget tablet")
+
+
 def test_a_group_of_the_file(lab):
     lab.weirctl("group set guests services vk")
     assert groups(lab)["guests"]["services"] == ["vk"]

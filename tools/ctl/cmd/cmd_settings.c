@@ -171,10 +171,9 @@ static bool is_mac(const char *text)
 	return colons == 5 && strlen(text) == sizeof("00:00:00:00:00:00") - 1;
 }
 
-// Adds the words of a text as a list.
-static void words_put(struct json_node *n, const char *key, const char *text)
+// Adds the words of a text to a list.
+static void words_put(struct json_node *list, const char *text)
 {
-	struct json_node *list = json_put_array(n, key);
 	char word[PATH_MAX_HERE];
 	for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
 		end = strchrnul(at, ',');
@@ -183,82 +182,198 @@ static void words_put(struct json_node *n, const char *key, const char *text)
 	}
 }
 
-// Finds another client that the overrides give this address, and no other one. Where a file has
-// that key too, the address stays: its end would be that of the file's addresses.
-static bool named_find(
-	const struct ctl *c, const char *key, const struct json_node *root, char out[PATH_MAX_HERE])
+// What the overrides say about a name and an address; the rows are those of GET /config/overrides.
+struct naming {
+	const char *key;               // "addresses", or "macs"
+	char path[PATH_MAX_HERE];      // the key of the name
+	const struct json_node *own;   // row of that key; NULL: it is not set
+	const struct json_node *other; // row of another name that has the address, or NULL
+	char other_name[PATH_MAX_HERE];
+	bool is_of_file; // a file gives the name its addresses
+};
+
+// Reads whose key a path is. False: it is no client's key of that name.
+static bool client_of(const char *path, const char *key, char out[PATH_MAX_HERE])
 {
 	static const char begin[] = "clients[";
-	const struct json_node *list = json_get(root, "overrides");
-	char end[32], value[PATH_MAX_HERE];
+	const char *name = path + sizeof(begin) - 1;
+	char end[32];
 	snprintf(end, sizeof(end), "].%s", key);
-	snprintf(value, sizeof(value), "[\"%s\"]", c->operand);
-	for (size_t i = 0; i < json_length(list); i++) {
-		const char *path = json_text(json_at(list, i), "path");
-		const char *name = path + sizeof(begin) - 1, *at = strstr(path, end);
-		if (strncmp(path, begin, sizeof(begin) - 1) != 0 || !at || at[strlen(end)]
-			|| strcmp(json_text(json_at(list, i), "value"), value) != 0
-			|| json_flag(json_at(list, i), "of_file"))
-			continue;
-		snprintf(out, PATH_MAX_HERE, "%.*s", (int)(at - name), name);
-		if (strcmp(out, c->type) != 0)
+	const char *at = strstr(path, end);
+	if (strncmp(path, begin, sizeof(begin) - 1) != 0 || !at || at[strlen(end)])
+		return false;
+	snprintf(out, PATH_MAX_HERE, "%.*s", (int)(at - name), name);
+	return true;
+}
+
+// Reads the list of a row as the "list" of a document. NULL: the row is unset, or no memory.
+static struct json_doc *list_read(const struct json_node *row)
+{
+	char *text;
+	const int len = asprintf(&text, "{\"list\": %s}", json_text(row, "value"));
+	if (len < 0)
+		return NULL;
+	struct json_doc *doc = json_doc_parse(text, (size_t)len);
+	free(text);
+	return doc;
+}
+
+static bool list_has(const struct json_node *list, const char *text)
+{
+	for (size_t i = 0; i < json_length(list); i++)
+		if (strcmp(json_item_text(list, i), text) == 0)
 			return true;
-	}
 	return false;
 }
 
-static void renamed_print(const struct json_node *root)
+static bool row_has(const struct json_node *row, const char *text)
+{
+	struct json_doc *doc = list_read(row);
+	const bool has = list_has(json_get(json_doc_root(doc), "list"), text);
+	json_doc_free(doc);
+	return has;
+}
+
+// Adds the list of a row, without one text.
+static void rest_put(struct json_node *to, const struct json_node *row, const char *without)
+{
+	struct json_doc *doc = list_read(row);
+	const struct json_node *list = json_get(json_doc_root(doc), "list");
+	for (size_t i = 0; i < json_length(list); i++)
+		if (strcmp(json_item_text(list, i), without) != 0)
+			json_put_copy(to, json_at(list, i));
+	json_doc_free(doc);
+}
+
+// Is the path `outer`, or a key or an item of it?
+static bool is_within(const char *path, const char *outer)
+{
+	const size_t len = strlen(outer);
+	return strncmp(path, outer, len) == 0 && strchr(".[", path[len]);
+}
+
+// Finds what the overrides have. An address of another name stays where a file has that key too:
+// its end would be that of the file's addresses.
+static void naming_find(struct naming *n, const struct ctl *c, const struct json_node *root)
+{
+	const struct json_node *list = json_get(root, "overrides");
+	char name[PATH_MAX_HERE];
+	bool is_unset = false;
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *row = json_at(list, i);
+		const char *path = json_text(row, "path");
+		const bool is_own = strcmp(path, n->path) == 0;
+		if (json_flag(row, "unset"))
+			is_unset |= is_within(n->path, path);
+		else if (is_own)
+			n->own = row;
+		else if (!json_flag(row, "of_file") && row_has(row, c->operand)
+			 && client_of(path, n->key, name)) {
+			n->other = row;
+			memcpy(n->other_name, name, sizeof(name));
+		}
+	}
+	n->is_of_file = json_flag(root, "of_file") && !n->own && !is_unset;
+}
+
+static struct json_node *client_put(struct json_node *list, const char *name, const char *key)
+{
+	struct json_node *one = json_put_object(list, NULL);
+	json_put_text(one, "name", name);
+	return json_put_array(one, key);
+}
+
+// Makes the change that adds the address to the name, and takes it from another one. Returns
+// whether that one keeps some. *text, for free(): NULL without memory.
+static bool change_make(const struct naming *n, const struct ctl *c, char **text)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *list = json_put_array(json_doc_root(doc), "clients"), *own, *rest;
+	own = client_put(list, c->type, n->key);
+	rest_put(own, n->own, c->operand);
+	words_put(own, c->operand);
+	struct json_doc *other = list_read(n->other);
+	const bool keeps = json_length(json_get(json_doc_root(other), "list")) > 1;
+	json_doc_free(other);
+	if (keeps) {
+		rest = client_put(list, n->other_name, n->key);
+		rest_put(rest, n->other, c->operand);
+	}
+	*text = doc ? json_doc_text(doc) : NULL;
+	json_doc_free(doc);
+	return keeps;
+}
+
+static void named_print(const struct json_node *root)
 {
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
 }
 
-// Names the client in place of its other name, by one change.
-static int rename_client(struct ctl *c, const char *key, const char *other)
+// Tells what the change did, and the command that takes it back.
+static void named_tell(const struct naming *n, const struct ctl *c)
 {
-	char replace[PATH_MAX_HERE], old[TEXT_QUOTE_MAX], new[TEXT_QUOTE_MAX];
-	struct json_doc *doc = json_doc_new();
-	struct json_node *one =
-		doc ? json_put_object(json_put_array(json_doc_root(doc), "clients"), NULL) : NULL;
-	json_put_text(one, "name", c->type);
-	words_put(one, key, c->operand);
-	char *text = doc ? json_doc_text(doc) : NULL;
-	json_doc_free(doc);
-	if (!text)
-		return ctl_fail(c, "no memory");
-	// Only this key: other addresses that the name has stay its own.
-	if (snprintf(replace, sizeof(replace), "clients[%s].%s", other, key)
-		>= (int)sizeof(replace)) {
-		free(text);
-		return ctl_fail(c, "that name is too long");
-	}
-	const struct http_param params[] = {
-		{"yaml", text}, {"replace", replace}, {"why", c->reason}, {NULL, NULL}};
-	const int rc = show_change(c, "/config/override", params, renamed_print);
-	free(text);
-	if (rc != CTL_OK || c->json)
-		return rc;
-	term_text(other, old, sizeof(old));
+	char old[TEXT_QUOTE_MAX], new[TEXT_QUOTE_MAX], path[TEXT_QUOTE_MAX], value[TEXT_QUOTE_MAX];
+	term_text(n->other_name, old, sizeof(old));
 	term_text(c->type, new, sizeof(new));
-	printf("%s is %s, and no longer %s\ntake it back: weirctl client name %s %s\n", c->operand,
-		new, old, c->operand, TEXT_QUOTE(old));
-	return CTL_OK;
+	term_text(n->path, path, sizeof(path));
+	term_text(json_text(n->own, "value"), value, sizeof(value));
+	if (n->other)
+		printf("%s is %s, and no longer %s\ntake it back: weirctl client name %s %s\n",
+			c->operand, new, old, c->operand, TEXT_QUOTE(old));
+	else
+		printf("%s is %s, too\ntake it back: weirctl config set %s %s\n", c->operand, new,
+			TEXT_QUOTE(path), TEXT_QUOTE(value));
 }
 
-// An address has one name: another one that `client name` gave it ends.
+// Adds the address to those that the name has, and takes it from its other name, by one change.
+static int name_add(struct ctl *c, const struct naming *n)
+{
+	char *text;
+	const bool keeps = change_make(n, c, &text);
+	// Only this key: what else the other name has stays its own.
+	const char *replace = n->other && !keeps ? json_text(n->other, "path") : NULL;
+	const struct http_param params[] = {
+		{"yaml", text}, {"replace", replace}, {"why", c->reason}, {NULL, NULL}};
+	if (!text)
+		return ctl_fail(c, "no memory");
+	const int rc = show_change(c, "/config/override", params, named_print);
+	free(text);
+	if (rc == CTL_OK && !c->json)
+		named_tell(n, c);
+	return rc;
+}
+
+static int name_change(struct ctl *c, const struct naming *n)
+{
+	if (n->is_of_file)
+		return ctl_fail(c,
+			"%s stands in a file, which weirctl does not edit: weirctl config set %s "
+			"ADDRESS,... sets all of them in its place",
+			n->path, TEXT_QUOTE(n->path));
+	if (n->own && row_has(n->own, c->operand)) // changes nothing
+		return set(c, n->path, json_text(n->own, "value"));
+	return n->own || n->other ? name_add(c, n) : set(c, n->path, c->operand);
+}
+
+// A name may have several addresses. An address has one name: another one that `client name` gave
+// it ends.
 static int cmd_client_name(struct ctl *c)
 {
-	const char *key = is_mac(c->operand) ? "macs" : "addresses";
-	char other[PATH_MAX_HERE];
+	struct naming n = {.key = is_mac(c->operand) ? "macs" : "addresses"};
+	const struct http_param params[] = {{"path", n.path}, {NULL, NULL}};
+	if (snprintf(n.path, sizeof(n.path), "clients[%s].%s", c->type, n.key)
+		>= (int)sizeof(n.path))
+		return ctl_fail(c, "that name is too long");
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	struct json_doc *doc =
-		http_call_or_fail(c, false, "/config/overrides", NULL, HTTP_SHORT_MS);
+		http_call_or_fail(c, false, "/config/overrides", params, HTTP_SHORT_MS);
 	if (!doc)
 		return CTL_FAILED;
-	const bool has_other = named_find(c, key, json_doc_root(doc), other);
+	naming_find(&n, c, json_doc_root(doc));
+	const int rc = name_change(c, &n);
 	json_doc_free(doc);
-	return has_other ? rename_client(c, key, other)
-			 : item_set(c, "clients", c->type, key, c->operand);
+	return rc;
 }
 
 static int cmd_client_forget(struct ctl *c)
@@ -383,9 +498,9 @@ static int cmd_schedule_set(struct ctl *c)
 	if (strcmp(what, "block_all") == 0 || strcmp(what, "pause") == 0)
 		json_put_bool(one, what, true);
 	else
-		words_put(one, "services", what);
+		words_put(json_put_array(one, "services"), what);
 	if (c->operand_count > 3)
-		words_put(one, "days", c->operands[3]);
+		words_put(json_put_array(one, "days"), c->operands[3]);
 	snprintf(path, sizeof(path), "schedules[%s]", c->operand);
 	return filter_change(c, path, doc);
 }

@@ -395,6 +395,8 @@ TEST(test_settings)
 	managed_has("  - \"groups[kids]\"", true);
 	assert_reply("GET /config/overrides", 200,
 		"{\"path\":\"groups[kids]\",\"unset\":true,\"value\":\"\",\"of_file\":true}");
+	assert_reply("GET /config/overrides?path=groups%5Bkids%5D", 200, "],\"of_file\":true");
+	assert_reply("GET /config/overrides?path=groups%5Bmade%5D", 200, "],\"of_file\":false");
 	assert_reply("POST /config/unset?path=groups%5Bkids%5D", 200, "neither a file nor");
 	assert_reply("POST /config/clear?path=groups%5Bkids%5D", 200, "\"of_file\":true");
 	assert_reply("POST /config/unset?path=blocking.mode", 200, "\"of_file\":false");
