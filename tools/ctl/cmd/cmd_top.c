@@ -29,7 +29,8 @@ struct watching {
 	struct json_doc *now, *before;
 	struct json_doc *span; // the last reply of /log/top; NULL: `now` has the lists
 	uint64_t now_ms, before_ms, span_due_ms;
-	char why[HTTP_WHY_MAX]; // "": the last call went well
+	enum http_outcome outcome; // the last call's result
+	char why[HTTP_WHY_MAX];    // "": it went well
 };
 
 static bool has_span(const struct ctl *c)
@@ -44,24 +45,25 @@ static unsigned every_of(const struct ctl *c)
 			     : EVERY_MS;
 }
 
-// NULL: there is no good reply, and `why` says why.
+// NULL: there is no good reply, and w->why says why.
 static struct json_doc *reply_fetch(const struct ctl *c, const char *path,
-	const struct http_param *params, unsigned timeout_ms, char why[HTTP_WHY_MAX])
+	const struct http_param *params, unsigned timeout_ms, struct watching *w)
 {
 	struct json_doc *doc = NULL;
-	why[0] = '\0';
-	if (http_call(c, false, path, params, timeout_ms, &doc, why) == HTTP_OK)
+	w->why[0] = '\0';
+	w->outcome = http_call(c, false, path, params, timeout_ms, &doc, w->why);
+	if (w->outcome == HTTP_OK)
 		return doc;
 	json_doc_free(doc);
-	if (!*why)
-		snprintf(why, HTTP_WHY_MAX, "the control plane does not answer");
+	if (!*w->why)
+		snprintf(w->why, sizeof(w->why), "the control plane does not answer");
 	return NULL;
 }
 
 static void now_fetch(const struct ctl *c, struct watching *w)
 {
 	const struct http_param params[] = {{"limit", has_span(c) ? "1" : "100"}, {NULL, NULL}};
-	struct json_doc *doc = reply_fetch(c, "/top", params, HTTP_SHORT_MS, w->why);
+	struct json_doc *doc = reply_fetch(c, "/top", params, HTTP_SHORT_MS, w);
 	if (!doc)
 		return;
 	json_doc_free(w->before);
@@ -78,7 +80,7 @@ static void span_fetch(const struct ctl *c, struct watching *w)
 		return;
 	const struct http_param params[] = {
 		{"limit", "100"}, {"seconds", span.seconds}, {"client", c->client}, {NULL, NULL}};
-	struct json_doc *doc = reply_fetch(c, "/log/top", params, HTTP_FLUSH_MS, w->why);
+	struct json_doc *doc = reply_fetch(c, "/log/top", params, HTTP_FLUSH_MS, w);
 	w->span_due_ms = clock_mono_ms() + every_of(c);
 	if (!doc)
 		return;
@@ -255,6 +257,7 @@ static bool options_check(const struct ctl *c)
 	return false;
 }
 
+// Ends by a key, or where another try cannot help.
 static void watch_run(const struct ctl *c, struct watching *w)
 {
 	const unsigned every_ms = has_span(c) ? EVERY_MS : every_of(c);
@@ -263,6 +266,8 @@ static void watch_run(const struct ctl *c, struct watching *w)
 		if (!keys_wait(c, w, clock_mono_ms() + every_ms))
 			break;
 		sample_fetch(c, w);
+		if (http_is_denied(w->outcome))
+			break;
 	}
 	screen_leave();
 }
@@ -282,6 +287,10 @@ static int top_watch(struct ctl *c)
 		rc = ctl_fail(c, "--watch needs a terminal");
 	else
 		watch_run(c, &w);
+	if (rc == CTL_OK && http_is_denied(w.outcome)) {
+		http_fail(c, w.outcome, w.why);
+		rc = CTL_FAILED;
+	}
 	json_doc_free(w.now);
 	json_doc_free(w.before);
 	json_doc_free(w.span);

@@ -103,7 +103,7 @@ static enum look look(struct waiter *w)
 	struct json_doc *doc = is_view ? view_fetch(w) : reply_fetch(w, &outcome);
 	const struct json_node *root = json_doc_root(doc);
 	enum look result = LOOK_NOT_MET;
-	if (outcome == HTTP_DENIED || outcome == HTTP_UNTRUSTED) {
+	if (http_is_denied(outcome)) {
 		http_fail(w->ctl, outcome, w->seen);
 		return LOOK_HOPELESS;
 	}

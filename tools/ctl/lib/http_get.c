@@ -292,7 +292,14 @@ static enum http_outcome outcome_of_status(
 		return HTTP_SILENT;
 	if (status == 404)
 		return HTTP_MISSING;
+	if (status == 401 || status == 403)
+		return HTTP_FORBIDDEN;
 	return status >= 400 && status < 600 ? HTTP_REFUSED : HTTP_BROKEN;
+}
+
+bool http_is_denied(enum http_outcome outcome)
+{
+	return outcome == HTTP_DENIED || outcome == HTTP_FORBIDDEN || outcome == HTTP_UNTRUSTED;
 }
 
 static int on_wait(void *arg, curl_off_t, curl_off_t, curl_off_t, curl_off_t)

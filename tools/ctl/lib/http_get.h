@@ -26,6 +26,7 @@ enum http_outcome {
 	HTTP_NOBODY,    // no process listens: the control plane is down
 	HTTP_SILENT,    // it listens, but does not answer in time, or returns 504
 	HTTP_DENIED,    // no permission on the socket
+	HTTP_FORBIDDEN, // answered with 401 or 403; as HTTP_REFUSED
 	HTTP_UNTRUSTED, // an untrusted certificate, or an untrusted user at the control socket
 	HTTP_BROKEN,    // anything else
 };
@@ -45,8 +46,12 @@ struct http_param {
 	const char *name, *value;
 };
 
-// Makes a call. `doc` is set with HTTP_OK, and with HTTP_REFUSED and HTTP_MISSING if the reply has
-// a body; else NULL. `params` ends with a NULL name, or is NULL.
+// May this user not do that, or is the peer not trusted? Another try cannot help, and ten that are
+// 401 lock the sender's address out.
+bool http_is_denied(enum http_outcome outcome);
+
+// Makes a call. `doc` is set with HTTP_OK, and with HTTP_REFUSED, HTTP_FORBIDDEN and HTTP_MISSING
+// if the reply has a body; else NULL. `params` ends with a NULL name, or is NULL.
 ATTR_MUST_CHECK enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, struct json_doc **doc,
 	char why[HTTP_WHY_MAX]);

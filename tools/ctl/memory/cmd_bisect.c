@@ -246,8 +246,7 @@ static enum http_outcome toggle_turn(struct bisect *b, const struct bisect_step 
 // A refused toggle is as it was.
 static bool is_refusal(enum http_outcome outcome)
 {
-	return outcome == HTTP_REFUSED || outcome == HTTP_MISSING || outcome == HTTP_DENIED
-	       || outcome == HTTP_UNTRUSTED;
+	return outcome == HTTP_REFUSED || outcome == HTTP_MISSING || http_is_denied(outcome);
 }
 
 // Tries again for BACK_MS, also after a signal: with the toggle left off, clients may get no

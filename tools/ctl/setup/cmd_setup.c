@@ -402,7 +402,7 @@ static int go_back(struct setup *s, const char *because)
 static int unmade(struct setup *s, enum http_outcome outcome, char why[SETUP_WHY_MAX])
 {
 	char back[SETUP_WHY_MAX];
-	if (outcome != HTTP_REFUSED && outcome != HTTP_MISSING)
+	if (outcome != HTTP_REFUSED && outcome != HTTP_MISSING && outcome != HTTP_FORBIDDEN)
 		return go_back(s, why);
 	if (!setup_file_back(s, back) || !is_made(version_make(s, back)))
 		return ctl_fail(s->c, "%s; the former configuration is not back: %s", why, back);

@@ -100,6 +100,10 @@ TEST(test_other_outcomes)
 	} cases[] = {
 		{"HTTP/1.1 400 X\r\nContent-Length: 15\r\n\r\n{\"error\": \"no\"}", HTTP_REFUSED,
 			"no"},
+		{"HTTP/1.1 401 X\r\nContent-Length: 15\r\n\r\n{\"error\": \"no\"}", HTTP_FORBIDDEN,
+			"no"},
+		{"HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n", HTTP_FORBIDDEN, "status 403"},
+		{"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", HTTP_REFUSED, "status 429"},
 		{"HTTP/1.1 404 X\r\nContent-Length: 15\r\n\r\n{\"error\": \"no\"}", HTTP_MISSING,
 			"no"},
 		{"HTTP/1.1 500 X\r\nContent-Length: 3\r\n\r\nxyz", HTTP_REFUSED, "status 500"},

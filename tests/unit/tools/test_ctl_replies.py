@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What weirctl makes of replies that end a wait, name files that cannot be read, or meet a full disk. usage: test_ctl_replies.py WEIRCTL"""
+
+import http.server
+import json
+import pathlib
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "smoke/rig"))
+from person import Person  # noqa: E402
+
+WEIRCTL = pathlib.Path(sys.argv[1]).resolve()
+UNKNOWN = (401, {"error": "unknown token"})
+TOP = {"for_ms": 1800000, "totals": {"queries": 7}, "names": {"queries": 7, "items": []}}
+
+
+class Reply(http.server.BaseHTTPRequestHandler):
+    """Gives one (status, document) after the other, the last one for ever; a list of documents is a stream, which ends."""
+    replies, asked = [], []
+
+    def do_GET(self):
+        Reply.asked.append(self.path)
+        status, body = Reply.replies.pop(0) if len(Reply.replies) > 1 else Reply.replies[0]
+        lines = body if isinstance(body, list) else [body]
+        text = "\n".join([*map(json.dumps, lines), ""]).encode()
+        self.send_response(status)
+        if body is not lines:
+            self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        try:
+            self.wfile.write(text)
+        except BrokenPipeError:  # weirctl has enough
+            pass
+
+    def address_string(self):
+        return "unix"
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+class Replies(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        run = pathlib.Path(folder.name) / "run"
+        (run / "control").mkdir(parents=True)
+        self.config = pathlib.Path(folder.name) / "weir.yaml"
+        self.config.write_text(f"runtime: {{directory: {run}}}\ndataplane: {{ports: [{{device: net_null0}}], service_addresses: [198.18.0.53/24]}}\n"
+                               "upstreams: {servers: [{address: 9.9.9.9}]}\n")
+        server = Server(str(run / "control/control.sock"), Reply)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+
+    def weirctl(self, *words, replies, stdout=subprocess.PIPE):
+        Reply.replies, Reply.asked = list(replies), []
+        done = subprocess.run([WEIRCTL, "-c", self.config, *words], stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=30)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_wait_ends_where_it_may_not_ask(self):
+        for status in 401, 403:
+            for condition in ("ready",), ("lists",), ("event", "start"):
+                got = self.weirctl("wait", *condition, "--for", "20s", replies=[(status, {"error": "not you"})])
+                self.assertEqual((1, "", "weirctl: not you\n"), got)
+                self.assertEqual(1, len(Reply.asked))
+
+    def test_wait_asks_again(self):
+        for status in 429, 500, 503:
+            code, out, err = self.weirctl("wait", "ready", replies=[(status, {"error": "busy"}), (200, {"ready": True})])
+            self.assertEqual((0, ""), (code, err), out)
+
+    def test_top_ends_where_it_may_not_ask(self):
+        Reply.replies, Reply.asked = [(200, TOP), UNKNOWN], []
+        person = Person("timeout", "--foreground", "5", WEIRCTL, "-c", self.config, "top", "--watch", "--interval", "0.2")
+        person.until("unknown token")
+        self.assertEqual(1, person.end()[0])
+        self.assertEqual(2, len(Reply.asked))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
