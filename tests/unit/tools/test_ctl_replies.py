@@ -6,6 +6,7 @@ import http.server
 import json
 import pathlib
 import socketserver
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,24 @@ class Replies(unittest.TestCase):
                 got = self.weirctl("wait", *condition, "--for", "20s", replies=[(status, {"error": "not you"})])
                 self.assertEqual((1, "", "weirctl: not you\n"), got)
                 self.assertEqual(1, len(Reply.asked))
+
+    def test_wait_for_another_box_ends(self):
+        """Where the conditions are of both processes; of this box's, shared memory says that it is down."""
+        folder = self.config.parent
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key", "-out", "cert",
+                        "-subj", "/CN=box", "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "cert", folder / "key")
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Reply)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        box = f"127.0.0.1:{server.server_port}"
+        for condition in ("generations",), ("counter", "stats.controlplane.misses", ">", "0"), ("counter", "stats.dataplane.workers", ">", "0"):
+            got = self.weirctl("--host", box, "--ca", folder / "cert", "wait", *condition, "--for", "5s", replies=[UNKNOWN])
+            self.assertEqual((1, "", f"weirctl: {box}: unknown token\n"), got)
+            self.assertEqual(2, len(Reply.asked))  # for each process
 
     def test_wait_asks_again(self):
         for status in 429, 500, 503:

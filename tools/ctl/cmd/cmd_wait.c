@@ -32,15 +32,26 @@ static uint64_t waited_ms(const struct waiter *w)
 	return clock_ms_of(CLOCK_MONOTONIC) - w->begin_ms;
 }
 
+// Does the data plane alone have what the condition looks at?
+static bool is_of_dataplane(const struct wait_condition *condition)
+{
+	static const char start[] = "dataplane.";
+	return condition->kind == WAIT_COUNTER
+	       && strncmp(condition->name, start, sizeof(start) - 1) == 0;
+}
+
 // Fetches a document from the statistics of both processes. NULL: `seen` says what is missing.
-static struct json_doc *view_fetch(struct waiter *w)
+// `*outcome`: the result of the call to the control plane, if the condition needs that.
+static struct json_doc *view_fetch(struct waiter *w, enum http_outcome *outcome)
 {
 	const bool is_stats = w->condition.source == WAIT_STATS;
 	struct json_doc *doc = NULL;
 	struct view v;
 	if (view_take(w->ctl, is_stats ? "/stats" : "/status", &v) != CTL_OK)
 		return NULL;
-	if (v.control || v.has_stats)
+	if (!v.has_stats || !is_of_dataplane(&w->condition))
+		*outcome = v.outcome;
+	if (!http_is_denied(*outcome) && (v.control || v.has_stats))
 		doc = is_stats ? stats_doc(&v, &(struct stats_rates){0}) : view_status_doc(&v);
 	else
 		snprintf(w->seen, sizeof(w->seen), "%s",
@@ -100,7 +111,7 @@ static enum look look(struct waiter *w)
 	const bool is_view =
 		w->condition.source == WAIT_STATUS || w->condition.source == WAIT_STATS;
 	enum http_outcome outcome = HTTP_OK;
-	struct json_doc *doc = is_view ? view_fetch(w) : reply_fetch(w, &outcome);
+	struct json_doc *doc = is_view ? view_fetch(w, &outcome) : reply_fetch(w, &outcome);
 	const struct json_node *root = json_doc_root(doc);
 	enum look result = LOOK_NOT_MET;
 	if (http_is_denied(outcome)) {

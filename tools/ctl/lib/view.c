@@ -4,7 +4,6 @@
 #include "view.h"
 
 #include "ctl.h"
-#include "http_get.h"
 #include "json_doc.h"
 #include "say.h"
 #include "stats_out.h"
@@ -191,10 +190,9 @@ static void remote_read(const struct ctl *c, const char *path, struct view *v)
 {
 	char why[HTTP_WHY_MAX];
 	v->has_stats = stats_call(c, &v->dataplane, v->stats, v->why_stats);
-	enum http_outcome outcome =
-		http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, why);
-	v->controlplane = outcome == HTTP_OK ? PROCESS_UP : PROCESS_UNKNOWN;
-	if (outcome == HTTP_OK)
+	v->outcome = http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, why);
+	v->controlplane = v->outcome == HTTP_OK ? PROCESS_UP : PROCESS_UNKNOWN;
+	if (v->outcome == HTTP_OK)
 		return;
 	json_doc_free(v->control);
 	v->control = NULL;
@@ -219,7 +217,8 @@ static void control_read(const struct ctl *c, const char *path, struct view *v)
 			figure_duration(silent_ms, text));
 		return;
 	}
-	enum http_outcome outcome = http_call(c, false, path, NULL, HTTP_LOOK_MS, &v->control, why);
+	const enum http_outcome outcome = v->outcome =
+		http_call(c, false, path, NULL, HTTP_LOOK_MS, &v->control, why);
 	if (outcome == HTTP_OK) {
 		v->controlplane = PROCESS_UP;
 		return;

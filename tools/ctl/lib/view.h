@@ -4,6 +4,7 @@
 // What `status` and `stats` show: the state of both processes at one time.
 
 #include "ctl.h"
+#include "http_get.h"
 #include "json_doc.h"
 
 #include <weir/stats_read.h>
@@ -15,6 +16,7 @@ struct view {
 	struct stats_copy *stats;
 	struct json_doc *control; // reply of the control plane, or NULL
 	char why_control[SHM_WHY_MAX + 32];
+	enum http_outcome outcome; // the control plane's reply; HTTP_OK: or it was not asked
 };
 
 // Reads the state; `path`: the endpoint of the control API. CTL_OK, or CTL_FAILED after an error
