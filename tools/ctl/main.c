@@ -7,6 +7,7 @@
 #include "lib/ctl.h"
 #include "terminal/term_text.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -512,6 +513,18 @@ static int page_print(const char *word, const char *second)
 	return CTL_OK;
 }
 
+// A full disk or a closed pipe at stdout is a failure, too. A write that failed before is no more
+// in the buffer that fflush() writes.
+static int output_end(int rc)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return rc;
+	fprintf(stderr, "weirctl: the output is not whole: %s\n",
+		errno ? strerror(errno) : "a write failed");
+	return CTL_FAILED;
+}
+
 // Prints the page for the words after "help" (`is_verb`: the first word of `a` is "help"), or for a
 // command with --help; without further words the list of topics.
 static int help_print(struct args *a, bool is_verb)
@@ -523,7 +536,7 @@ static int help_print(struct args *a, bool is_verb)
 		topics_print(stdout);
 	else
 		rc = page_print(word[0], words > 1 ? word[1] : NULL);
-	return rc == CTL_OK && fflush(stdout) != 0 ? CTL_FAILED : rc;
+	return rc == CTL_OK ? output_end(rc) : rc;
 }
 
 static int help_usage(const struct ctl_command *cmd, const char *what)
@@ -622,8 +635,7 @@ static int command_run(struct ctl *c, const struct args *a)
 		c->third = a->word[words + 2];
 	int rc = cmd->run(c);
 	ctl_close(c);
-	// A full disk or a closed pipe at stdout is a failure, too.
-	return fflush(stdout) == 0 ? rc : CTL_FAILED;
+	return output_end(rc);
 }
 
 static const char *env_text(const char *name)
@@ -653,7 +665,7 @@ int main(int, char **argv)
 	region_lost_catch(own_regions); // other processes make the regions
 	if (c.version) {
 		printf("weirctl %s\n", build_here.version);
-		return CTL_OK;
+		return output_end(CTL_OK);
 	}
 	command_rename(&a);
 	if (c.help || (a.words > 0 && strcmp(a.word[0], "help") == 0))

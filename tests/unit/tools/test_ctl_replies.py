@@ -99,6 +99,16 @@ class Replies(unittest.TestCase):
             code, out, err = self.weirctl("wait", "ready", replies=[(status, {"error": "busy"}), (200, {"ready": True})])
             self.assertEqual((0, ""), (code, err), out)
 
+    def test_a_full_disk_ends_a_stream(self):
+        row = {"unix_ms": 1, "time_us": 1, "qname": "a" * 5000, "text": "b" * 5000}
+        rows = {"rows": [row], "after": "1.1.1", "complete": True}
+        for words, reply in ((("log", "tail"), [row, row]), (("events", "--follow"), [row, row]), (("log", "export"), rows), (("log", "search"), rows),
+                             (("trace",), [{"begin": True}, row, row])):
+            with open("/dev/full", "w") as full:
+                code, _, err = self.weirctl("--json", *words, replies=[(200, reply)], stdout=full)
+            self.assertEqual((1, 1), (code, err.count("the output is not whole")), (words, err))
+            self.assertNotIn("closed the connection", err, words)
+
     def test_top_ends_where_it_may_not_ask(self):
         Reply.replies, Reply.asked = [(200, TOP), UNKNOWN], []
         person = Person("timeout", "--foreground", "5", WEIRCTL, "-c", self.config, "top", "--watch", "--interval", "0.2")

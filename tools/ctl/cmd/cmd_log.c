@@ -106,7 +106,7 @@ static void row_print(const struct json_node *n)
 	printf("\n");
 }
 
-// False: nobody reads stdout any more.
+// False: a write failed; main() says so.
 static bool on_line(void *arg, const struct json_node *root)
 {
 	const struct ctl *c = arg;
@@ -114,7 +114,7 @@ static bool on_line(void *arg, const struct json_node *root)
 		json_print_line(root);
 	else if (!say_if(root, "missed", "... {missed:n} more, too fast to show; a filter helps\n"))
 		row_print(root);
-	return fflush(stdout) == 0;
+	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
 static int cmd_log_tail(struct ctl *c)

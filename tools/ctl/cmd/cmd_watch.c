@@ -64,6 +64,7 @@ static bool file_begin(FILE *file)
 static bool query_line(void *arg, const struct json_node *root)
 {
 	struct watching *w = arg;
+	FILE *const out = w->file ? w->file : stdout;
 	bool ok = true;
 	w->missed += json_count(root, "missed");
 	if (json_flag(root, "end"))
@@ -83,7 +84,7 @@ static bool query_line(void *arg, const struct json_node *root)
 			trace_print(root);
 	}
 	// Flushes each line, so that an interrupt leaves whole lines.
-	if (!ok || fflush(w->file ? w->file : stdout) != 0)
+	if (!ok || fflush(out) != 0 || ferror(out))
 		w->err = errno ? errno : EIO;
 	return w->err == 0 && w->shown < w->limit;
 }
@@ -209,7 +210,7 @@ static void event_print(const struct event_view *v, const struct json_node *n)
 	trace_word_print(n, "text", "\n");
 }
 
-// False: nobody reads stdout any more.
+// False: a write failed; main() says so.
 static bool event_line(void *arg, const struct json_node *root)
 {
 	const struct event_view *v = arg;
@@ -217,7 +218,7 @@ static bool event_line(void *arg, const struct json_node *root)
 		missed_print(v, root);
 	else
 		event_print(v, root);
-	return fflush(stdout) == 0;
+	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
 // Reads --since: the number of an event, or a time. False: `text` is neither.

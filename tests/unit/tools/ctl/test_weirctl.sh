@@ -279,7 +279,12 @@ want 1 '' 'neither a file nor a pipe' -c "$dir" why a.example
 export WEIR_CONFIG="$dir/weir.yaml"
 want 1 'control plane   down' '' status
 want 0 'good' '' config check
-"$weirctl" --help >/dev/full 2>/dev/null && { echo "not ok: a full disk went unnoticed"; bad=$((bad + 1)); }
+# `help a` is longer than a buffer of stdio, whose failed writes the last flush does not see.
+for words in --help 'help a' --version 'config check'; do
+	"$weirctl" $words >/dev/full 2>"$dir/err" || { grep -q 'the output is not whole' "$dir/err" && continue; }
+	echo "not ok: weirctl $words: a full disk went unnoticed"
+	bad=$((bad + 1))
+done
 
 [ $bad = 0 ] && echo "all as wanted"
 exit $bad
