@@ -48,8 +48,9 @@ static bool is_form(const struct http_param *p)
 	return strncmp(p->name, HTTP_FORM, sizeof(HTTP_FORM) - 1) == 0;
 }
 
-// Makes the URL. Leaves out items of `params` without a value, and items for the body.
-static bool url_make(const struct ctl *c, CURL *curl, const char *path,
+// Makes the URL. Leaves out items of `params` without a value, and items for the body. -ENOMEM;
+// -E2BIG: no room.
+static int url_make(const struct ctl *c, CURL *curl, const char *path,
 	const struct http_param *params, char *url, size_t cap)
 {
 	size_t n = c->remote_options.host ? (size_t)snprintf(
@@ -60,19 +61,19 @@ static bool url_make(const struct ctl *c, CURL *curl, const char *path,
 		const bool has = params->value && !is_form(params);
 		char *value = has ? curl_easy_escape(curl, params->value, 0) : NULL;
 		if (has && !value)
-			return false;
+			return -ENOMEM;
 		if (value)
 			n += (size_t)snprintf(
 				url + n, cap - n, "%c%s=%s", mark, params->name, value);
 		mark = value ? '&' : mark;
 		curl_free(value);
 	}
-	return n < cap;
+	return n < cap ? 0 : -E2BIG;
 }
 
-// Makes the form of `params` in `body`, which is empty without items for it. False: no memory or
+// Makes the form of `params` in `body`, which is empty without items for it. -ENOMEM; -E2BIG: no
 // room.
-static bool form_make(CURL *curl, const struct http_param *params, char *body, size_t cap)
+static int form_make(CURL *curl, const struct http_param *params, char *body, size_t cap)
 {
 	size_t n = 0;
 	body[0] = '\0';
@@ -81,22 +82,23 @@ static bool form_make(CURL *curl, const struct http_param *params, char *body, s
 			continue;
 		char *value = curl_easy_escape(curl, params->value, 0);
 		if (!value)
-			return false;
+			return -ENOMEM;
 		n += (size_t)snprintf(body + n, cap - n, "%s%s=%s", n ? "&" : "",
 			params->name + sizeof(HTTP_FORM) - 1, value);
 		explicit_bzero(value, strlen(value));
 		curl_free(value);
 	}
-	return n < cap;
+	return n < cap ? 0 : -E2BIG;
 }
 
-static bool body_set(CURL *curl, const struct http_param *params)
+static int body_set(CURL *curl, const struct http_param *params)
 {
 	char body[4096];
-	const bool set = form_make(curl, params, body, sizeof(body))
-			 && curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
+	int rc = form_make(curl, params, body, sizeof(body));
+	if (rc == 0 && curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body) != CURLE_OK)
+		rc = -ENOMEM;
 	explicit_bzero(body, sizeof(body));
-	return set;
+	return rc;
 }
 
 typedef size_t receive_fn(char *data, size_t size, size_t count, void *arg);
@@ -218,15 +220,22 @@ static bool remote_set(const struct remote *r, CURL *curl)
 					  == CURLE_OK));
 }
 
-// Prepares the request; `receive` gets its reply. False: out of memory.
-static bool request_make(struct request *r, bool post, const char *path,
+static const char *unmade_text(int err)
+{
+	return err == -E2BIG ? "what is given is too long for one request" : "out of memory";
+}
+
+// Prepares the request; `receive` gets its reply. -ENOMEM; -E2BIG: the values are too long.
+static int request_make(struct request *r, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, receive_fn *receive, void *arg)
 {
 	char url[8192];
 	const struct ctl *c = r->c;
 	CURL *curl = r->curl = curl_easy_init();
-	if (curl && url_make(c, curl, path, params, url, sizeof(url))
-		&& (c->remote_options.host ? remote_set(&c->remote, curl) : socket_set(r))
+	int rc = curl ? url_make(c, curl, path, params, url, sizeof(url)) : -ENOMEM;
+	if (rc == 0 && post)
+		rc = body_set(curl, params);
+	if (rc == 0 && (c->remote_options.host ? remote_set(&c->remote, curl) : socket_set(r))
 		&& curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
@@ -235,12 +244,11 @@ static bool request_make(struct request *r, bool post, const char *path,
 		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK
-		&& curl_easy_setopt(curl, CURLOPT_HEADERDATA, &r->coding) == CURLE_OK
-		&& (!post || body_set(curl, params)))
-		return true;
+		&& curl_easy_setopt(curl, CURLOPT_HEADERDATA, &r->coding) == CURLE_OK)
+		return 0;
 	curl_easy_cleanup(curl);
 	r->curl = NULL;
-	return false;
+	return rc ? rc : -ENOMEM;
 }
 
 static enum http_outcome outcome_of_error(
@@ -327,11 +335,11 @@ static enum http_outcome request_run(const struct ctl *c, bool post, const char 
 	struct json_doc *read = NULL;
 	enum http_outcome outcome = HTTP_BROKEN;
 	struct request r = {.c = c, .fd = -1};
-	const bool made = request_make(&r, post, path, params, timeout_ms, body_receive, body);
-	CURLcode code = made ? perform(r.curl) : CURLE_OUT_OF_MEMORY;
+	const int err = request_make(&r, post, path, params, timeout_ms, body_receive, body);
+	CURLcode code = err ? CURLE_OUT_OF_MEMORY : perform(r.curl);
 	long status = 0;
-	if (!made) {
-		snprintf(why, HTTP_WHY_MAX, "out of memory");
+	if (err) {
+		snprintf(why, HTTP_WHY_MAX, "%s", unmade_text(err));
 	} else if (code != CURLE_OK) {
 		outcome = outcome_of_error(&r, code, why);
 	} else {
@@ -461,11 +469,12 @@ int http_stream(const struct ctl *c, const char *path, const struct http_param *
 	struct http_lines *l = calloc(1, sizeof(*l));
 	struct request r = {.c = c, .fd = -1};
 	int rc = CTL_FAILED;
-	if (l && request_make(&r, false, path, params, 0, lines_receive, l)) {
+	const int err = l ? request_make(&r, false, path, params, 0, lines_receive, l) : -ENOMEM;
+	if (err) {
+		ctl_fail(c, "%s", unmade_text(err));
+	} else {
 		*l = (struct http_lines){.line = line, .arg = arg};
 		rc = stream_run(&r, l);
-	} else {
-		ctl_fail(c, "out of memory");
 	}
 	curl_easy_cleanup(r.curl);
 	free(l);

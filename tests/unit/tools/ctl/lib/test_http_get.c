@@ -313,6 +313,22 @@ TEST(test_stream_ends)
 	}
 }
 
+// Nothing is sent, and it is no want of memory.
+TEST(test_too_long)
+{
+	static char text[8192];
+	static const char *const names[] = {"name", HTTP_FORM "name"};
+	memset(text, 'a', sizeof(text) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct http_param params[] = {{names[i], text}, {NULL, NULL}};
+		struct json_doc *doc;
+		char why[HTTP_WHY_MAX];
+		assert_int_equal(http_call(&ctl, true, "/x", params, 300, &doc, why), HTTP_BROKEN);
+		assert_string_equal(why, "what is given is too long for one request");
+		assert_null(doc);
+	}
+}
+
 // A peer that never stops sending ends at the cap, not with our memory.
 TEST(test_endless)
 {
