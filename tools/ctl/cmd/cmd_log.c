@@ -124,7 +124,8 @@ static int cmd_log_tail(struct ctl *c)
 		{NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	return http_stream(c, "/log/tail", params, on_line, c);
+	// No query may come for days.
+	return http_stream(c, "/log/tail", params, 0, on_line, c);
 }
 
 // A search fetches pages until it has enough rows, but for at most SEARCH_MS.

@@ -8,13 +8,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { FRAME_MAX = 1536, CAPTURE_MAX = 1000000 };
+enum {
+	FRAME_MAX = 1536,
+	CAPTURE_MAX = 1000000,
+	EVENTS_SILENCE_MS = 45000, // a heartbeat comes each 15 s
+};
 
 struct watching {
 	const struct ctl *ctl;
@@ -98,6 +103,9 @@ static uint64_t limit_of(const struct ctl *c)
 	return c->limit ? n : CAPTURE_MAX;
 }
 
+// A trace may come up to 6 s behind the end, when its question has got no answer.
+enum { LATE_MS = 10000 };
+
 static int watch(struct ctl *c, struct watching *w, bool frames)
 {
 	char seconds[16];
@@ -109,7 +117,9 @@ static int watch(struct ctl *c, struct watching *w, bool frames)
 	w->limit = limit_of(c);
 	if (w->limit == 0)
 		return ctl_fail(c, "--limit takes a number from 1 on"), CTL_FAILED;
-	return http_stream(c, "/watch", params, query_line, w);
+	const uint64_t silence_ms = UINT64_C(1000) * c->seconds + LATE_MS;
+	return http_stream(c, "/watch", params,
+		silence_ms < UINT_MAX ? (unsigned)silence_ms : UINT_MAX, query_line, w);
 }
 
 static void summary(const struct watching *w, const char *what)
@@ -265,7 +275,7 @@ static int cmd_events(struct ctl *c)
 	if (!c->follow)
 		return events_show(c, &v);
 	const struct http_param params[] = {{"after", v.after}, {NULL, NULL}};
-	return http_stream(c, "/events", params, event_line, &v);
+	return http_stream(c, "/events", params, EVENTS_SILENCE_MS, event_line, &v);
 }
 
 CTL_COMMANDS = {

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/http_coding.h>
 #include <weir/stats_read.h>
 
@@ -397,7 +398,12 @@ enum { STREAM_LINE_MAX = 64 * 1024 };
 struct http_lines {
 	bool (*line)(void *arg, const struct json_node *root);
 	void *arg;
-	bool enough;        // `line` wants no more
+	bool enough; // `line` wants no more
+	CURL *curl;
+	bool has_begun;    // the reply
+	bool is_silent;    // for too long
+	uint64_t heard_ms; // clock_mono_ms() of the latest bytes
+	unsigned silence_ms;
 	const char *broken; // why the rest cannot be read, or NULL
 	size_t used;
 	char text[STREAM_LINE_MAX];
@@ -436,7 +442,32 @@ static size_t lines_receive(char *data, size_t size, size_t count, void *arg)
 		else
 			l->broken = "sent a line over 64 KiB";
 	}
+	l->heard_ms = clock_mono_ms(); // the output may have waited for its reader
 	return l->enough || l->broken ? 0 : len;
+}
+
+// Called about once a second. Other than 0: nothing has arrived for too long.
+static int on_stream_wait(void *arg, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
+{
+	struct http_lines *l = arg;
+	long status = 0;
+	curl_easy_getinfo(l->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 0 && !l->has_begun) {
+		l->has_begun = true;
+		l->heard_ms = clock_mono_ms();
+	}
+	const unsigned most_ms = l->has_begun ? l->silence_ms : HTTP_SHORT_MS;
+	l->is_silent = most_ms && clock_mono_ms() - l->heard_ms > most_ms;
+	return l->is_silent;
+}
+
+// A peer that lost its power closes no connection: the kernel asks it once a minute.
+static void stream_watch(CURL *curl, struct http_lines *l)
+{
+	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_stream_wait);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, l);
 }
 
 static int stream_run(const struct request *r, struct http_lines *l)
@@ -444,11 +475,16 @@ static int stream_run(const struct request *r, struct http_lines *l)
 	const struct ctl *c = r->c;
 	char why[HTTP_WHY_MAX];
 	long status = 0;
+	stream_watch(r->curl, l);
 	CURLcode code = curl_easy_perform(r->curl);
 	if (l->enough)
 		return CTL_OK;
 	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 0) {
+	if (l->is_silent) {
+		snprintf(why, sizeof(why), "nothing came for %u s",
+			(l->has_begun ? l->silence_ms : HTTP_SHORT_MS) / 1000);
+		http_fail(c, HTTP_SILENT, why);
+	} else if (status == 0) {
 		http_fail(c, outcome_of_error(r, code, why), why);
 	} else if (status != 200) {
 		struct json_doc *doc = json_doc_parse(l->text, l->used);
@@ -464,7 +500,7 @@ static int stream_run(const struct request *r, struct http_lines *l)
 }
 
 int http_stream(const struct ctl *c, const char *path, const struct http_param *params,
-	bool (*line)(void *arg, const struct json_node *root), void *arg)
+	unsigned silence_ms, bool (*line)(void *arg, const struct json_node *root), void *arg)
 {
 	struct http_lines *l = calloc(1, sizeof(*l));
 	struct request r = {.c = c, .fd = -1};
@@ -473,7 +509,11 @@ int http_stream(const struct ctl *c, const char *path, const struct http_param *
 	if (err) {
 		ctl_fail(c, "%s", unmade_text(err));
 	} else {
-		*l = (struct http_lines){.line = line, .arg = arg};
+		*l = (struct http_lines){.line = line,
+			.arg = arg,
+			.curl = r.curl,
+			.heard_ms = clock_mono_ms(),
+			.silence_ms = silence_ms};
 		rc = stream_run(&r, l);
 	}
 	curl_easy_cleanup(r.curl);

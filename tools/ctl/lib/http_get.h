@@ -69,8 +69,9 @@ ATTR_MUST_CHECK int http_save(
 	const struct ctl *c, const char *path, unsigned timeout_ms, FILE *file);
 
 // Calls `line` with each JSON object of a reply of lines or server-sent events, as it arrives,
-// until `line` returns false or the reply ends. CTL_OK: `line` returned false; CTL_FAILED after an
-// error message.
+// until `line` returns false or the reply ends. The reply must begin within HTTP_SHORT_MS; once it
+// has, a time of `silence_ms` in which nothing arrives ends it, too; 0: as long as the connection
+// lives. CTL_OK: `line` returned false; CTL_FAILED after an error message.
 ATTR_MUST_CHECK int http_stream(const struct ctl *c, const char *path,
-	const struct http_param *params, bool (*line)(void *arg, const struct json_node *root),
-	void *arg);
+	const struct http_param *params, unsigned silence_ms,
+	bool (*line)(void *arg, const struct json_node *root), void *arg);

@@ -14,6 +14,7 @@ static char folder[] = "/tmp/weir-test-get-XXXXXX";
 static char path[64];
 static char request[8192];
 static uid_t peer_uid;    // 0: this user's
+static bool stays_silent; // the peer keeps the connection behind its text
 static bool ends_at_once; // who listens takes its socket away once it is connected to
 static struct ctl ctl;
 
@@ -52,7 +53,7 @@ static pid_t peer_start(const char *text, unsigned times, int *request_fd)
 			if (send(client, text, strlen(text), MSG_NOSIGNAL) < 0)
 				_exit(0);
 		}
-		if (!text)
+		if (!text || stays_silent)
 			pause(); // silent: until the alarm
 		_exit(0);
 	}
@@ -299,7 +300,7 @@ TEST(test_stream_ends)
 		FILE *const usual = stderr;
 		stderr = open_memstream(&said, &size);
 		assert_non_null(stderr);
-		const int rc = http_stream(&ctl, "/x", NULL, two_lines, &lines);
+		const int rc = http_stream(&ctl, "/x", NULL, PATIENCE_MS, two_lines, &lines);
 		fclose(stderr);
 		stderr = usual;
 		kill(pid, SIGKILL);
@@ -311,6 +312,35 @@ TEST(test_stream_ends)
 		free(said);
 		free(reply);
 	}
+}
+
+// A control plane that hangs, or whose box lost its power, ends no connection.
+TEST(test_silent_streams)
+{
+	static const char *const texts[] = {
+		NULL, "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n{\"a\":1}\n"};
+	stays_silent = true;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		char *said = NULL;
+		size_t size;
+		unsigned lines = 0;
+		int fd;
+		const pid_t pid = peer_start(texts[i], 1, &fd);
+		FILE *const usual = stderr;
+		stderr = open_memstream(&said, &size);
+		assert_non_null(stderr);
+		const int rc = http_stream(&ctl, "/x", NULL, 1000, two_lines, &lines);
+		fclose(stderr);
+		stderr = usual;
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		close(fd);
+		if (rc != CTL_FAILED || lines != (i == 2)
+			|| !strstr(said, "the control plane does not answer: nothing came for"))
+			fail_msg("%zu: %d, %u lines, \"%s\"", i, rc, lines, said);
+		free(said);
+	}
+	stays_silent = false;
 }
 
 // Nothing is sent, and it is no want of memory.
