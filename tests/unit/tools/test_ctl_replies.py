@@ -109,6 +109,19 @@ class Replies(unittest.TestCase):
             self.assertEqual((1, 1), (code, err.count("the output is not whole")), (words, err))
             self.assertNotIn("closed the connection", err, words)
 
+    def test_files_that_cannot_be_read(self):
+        reply = {**TOP, "covered_s": 3600, "complete": True, "clients": [], "unreadable_files": 2}
+        for words in ("top", "--since", "1h"), ("top", "--since", "1h", "--until", "30m"), ("clients",):
+            code, out, err = self.weirctl(*words, replies=[(200, reply)])
+            self.assertEqual((0, ""), (code, err))
+            self.assertIn("files of the query store that could not be read: 2; their queries are not counted", out)
+            self.assertNotIn("not be read", self.weirctl(*words, replies=[(200, {**reply, "unreadable_files": 0})])[1])
+        Reply.replies = [(200, reply)]
+        person = Person("timeout", "--foreground", "5", WEIRCTL, "-c", self.config, "top", "--watch", "--since", "1h")
+        person.until("files that could not be read: 2")
+        person.types("q")
+        self.assertEqual(0, person.end()[0])
+
     def test_top_ends_where_it_may_not_ask(self):
         Reply.replies, Reply.asked = [(200, TOP), UNKNOWN], []
         person = Person("timeout", "--foreground", "5", WEIRCTL, "-c", self.config, "top", "--watch", "--interval", "0.2")

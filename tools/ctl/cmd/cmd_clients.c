@@ -47,6 +47,7 @@ static void span_print(const struct json_node *root, const char *until)
 		figure_duration(json_count(root, "covered_s") * 1000, covered), until);
 	if (!json_flag(root, "complete"))
 		printf("%s\n", LOG_PAGE_TIME_OVER);
+	log_page_unreadable(root);
 	cell_rows_print(list, columns, ARRAY_LEN(columns));
 	names_print(root, "names", "names");
 	names_print(root, "blocked", "blocked names");

@@ -146,6 +146,9 @@ static void note_show(const struct json_node *span)
 		screen_text(0, "%s", unknown);
 	else if (span && !json_flag(span, "complete"))
 		screen_text(0, "%s", LOG_PAGE_TIME_OVER);
+	else if (json_count(span, "unreadable_files"))
+		screen_text(0, "files that could not be read: %llu; their queries are not counted",
+			json_count(span, "unreadable_files"));
 	screen_line_end();
 }
 
@@ -366,6 +369,7 @@ static void span_print(const struct json_node *root, const char *until)
 		figure_count(json_count(json_get(root, "names"), "queries"), b));
 	if (!json_flag(root, "complete"))
 		printf("%s\n", LOG_PAGE_TIME_OVER);
+	log_page_unreadable(root);
 	if (json_count(root, "left_out"))
 		printf("%s queries of rare names are in no line below\n",
 			figure_count(json_count(root, "left_out"), a));

@@ -2,6 +2,7 @@
 #include "log_page.h"
 
 #include "http_get.h"
+#include "say.h"
 #include "terminal/term_text.h"
 
 #include <stddef.h>
@@ -213,6 +214,13 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	}
 	snprintf(p->after, sizeof(p->after), "%s", after);
 	return doc;
+}
+
+void log_page_unreadable(const struct json_node *root)
+{
+	say_if(root, "unreadable_files",
+		"files of the query store that could not be read: {unreadable_files:n}; their "
+		"queries are not counted (weirctl log search names the files)\n");
 }
 
 bool log_page_span(const struct ctl *c, struct log_span *out)

@@ -42,6 +42,9 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows);
 // The message about a reply that is not "complete".
 #define LOG_PAGE_TIME_OVER "the search reached its time limit: older queries are not counted"
 
+// Prints that queries are missing from a reply, as files of the store could not be read.
+void log_page_unreadable(const struct json_node *root);
+
 // The span of --since and --until. `seconds`: from --since, or a day without it, to --until;
 // `until`: in microseconds since 1970, NULL without --until. False: they are no such times, which
 // is printed.
