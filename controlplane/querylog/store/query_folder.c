@@ -215,11 +215,28 @@ static void files_count(const struct query_folder *f, struct query_tidied *out)
 	}
 }
 
+// Names a file that cannot be deleted, the last of `count` such files.
+static void stuck_log(struct query_keep *k, const char *folder, const struct query_folder_file *f,
+	int err, unsigned count)
+{
+	enum { AGAIN_MS = 3600 * 1000 };
+	char path[PATH_MAX];
+	const uint64_t now_ms = clock_mono_ms();
+	if (now_ms < k->tell_ms || query_folder_path(folder, f->hour, f->part, path))
+		return;
+	k->tell_ms = now_ms + AGAIN_MS;
+	log_warning("query store: cannot delete %s: %s; files that stay: %u", path, strerror(-err),
+		count);
+}
+
 int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	const struct query_folder_file *open, uint64_t room, struct query_tidied *out)
 {
 	struct query_folder f;
 	struct order order;
+	const struct query_folder_file *stuck = NULL;
+	int stuck_err = 0;
+	unsigned stuck_count = 0;
 	*out = (struct query_tidied){0};
 	int rc = query_folder_scan(&f, path);
 	if (rc == 0 && (rc = order_make(k, clock_s, &f, &order)) < 0)
@@ -234,14 +251,20 @@ int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 		bool is_much = out->bytes + room > k->max_bytes;
 		if (is_open || (one->hour >= order.oldest && !is_much))
 			continue;
-		rc = file_remove(path, one);
-		if (rc)
-			break;
+		int err = file_remove(path, one);
+		if (err) {
+			stuck = one;
+			stuck_err = err;
+			stuck_count++;
+			continue;
+		}
 		out->bytes -= one->bytes;
 		one->hour = -1;
 		out->dropped++;
 	}
+	if (stuck)
+		stuck_log(k, path, stuck, stuck_err, stuck_count);
 	files_count(&f, out);
 	query_folder_free(&f);
-	return rc;
+	return 0;
 }

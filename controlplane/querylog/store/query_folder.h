@@ -47,6 +47,7 @@ struct query_keep {
 	uint64_t max_bytes;
 	struct retention retention;
 	int64_t clock_ahead_s; // how far the clock is ahead (retention.h); 0: it is trusted
+	uint64_t tell_ms;      // when a file that cannot be deleted is logged again
 };
 
 struct query_tidied {
@@ -59,6 +60,7 @@ struct query_tidied {
 
 // Deletes files that are too old or too many, so that `room` bytes are free: the oldest first,
 // files of the future before or after them (retention.h). Never deletes `open` (may be NULL), nor
-// the newest file of the present. `clock_s`: the time. -ENOMEM, -errno.
+// the newest file of the present. A file that cannot be deleted stays; the log names one each hour.
+// `clock_s`: the time. -ENOMEM, -errno of reading the folder.
 ATTR_MUST_CHECK int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	const struct query_folder_file *open, uint64_t room, struct query_tidied *out);

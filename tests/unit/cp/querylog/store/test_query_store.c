@@ -9,6 +9,7 @@
 #include "tests/unit/unit.h"
 
 #include <sys/wait.h>
+#include <weir/log_recent.h>
 
 enum { RIG_HOUR = 472222 }; // 2023-11-14T22, where the rig's clock begins
 #define RIG_HOUR_US (RIG_HOUR * INT64_C(3600000000))
@@ -259,6 +260,40 @@ TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, setup, teardown)
 	f.since_us = RIG_HOUR_US - 2 * INT64_C(3600000000);
 	search_all(f, &sum, &end);
 	assert_int_equal(sum.rows, 3);
+}
+
+static const char *logged(void)
+{
+	static struct log_recent kind;
+	return log_recent_copy(&kind, 1, NULL) == 1 ? kind.text : "";
+}
+
+// A file that cannot be deleted is named, and keeps neither the store nor the files after it.
+TEST_WITH(test_a_file_that_cannot_be_deleted, setup, teardown)
+{
+	struct query_store_status st;
+	struct query_folder files;
+	char stuck[PATH_MAX], old[PATH_MAX];
+	assert_int_equal(query_folder_path(own_folder, RIG_HOUR - 13, 1, stuck), 0);
+	assert_int_equal(mkdir(stuck, 0700), 0);
+	assert_int_equal(query_folder_path(own_folder, RIG_HOUR - 12, 1, old), 0);
+	text_to_file(old, "");
+	struct query_store *s = store_open(0, 64 << 20);
+	struct querylog_row row = plain_row(RIG_HOUR_US, "example.com.", "192.0.2.7");
+	give(s, querylog_rig_row(&rig, &row));
+	status_when_written(s, 1, &st);
+	query_store_close(s);
+	assert_int_equal(st.rows, 1);
+	assert_int_equal(st.failures, 0);
+	assert_int_equal(st.dropped_files, 1);
+	assert_int_equal(st.oldest_unix_s, (RIG_HOUR - 13) * INT64_C(3600));
+	assert_string_equal(
+		logged(), text_from("query store: cannot delete %s: Is a directory; files that "
+				    "stay: 1",
+				  stuck));
+	assert_int_equal(query_folder_scan(&files, own_folder), 0);
+	assert_int_equal(files.count, 2);
+	query_folder_free(&files);
 }
 
 TEST_WITH(test_bytes_are_bounded_within_an_hour_too, setup, teardown)
