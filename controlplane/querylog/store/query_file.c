@@ -310,6 +310,8 @@ static void statements_free(struct query_file *f)
 	}
 }
 
+#define JOURNAL_END "PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE"
+
 // Writes the filter, and removes the WAL if no one reads the file; otherwise syncs the WAL to the
 // disk.
 void query_file_close(struct query_file *f)
@@ -320,8 +322,7 @@ void query_file_close(struct query_file *f)
 	int rc = f->began ? 0 : query_absent_write(f->db);
 	if (rc)
 		log_debug("query store: a file is left without its filter: %s", strerror(-rc));
-	rc = sql_run(
-		f->db, f->began ? "ROLLBACK" : "PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE");
+	rc = sql_run(f->db, f->began ? "ROLLBACK" : JOURNAL_END);
 	rc = rc ? sql_checkpoint(f->db) : 0;
 	if (rc)
 		log_debug("query store: a file is left unsynced: %s", strerror(-rc));
@@ -331,6 +332,22 @@ void query_file_close(struct query_file *f)
 	ids_clear(&f->names);
 	ids_clear(&f->clients);
 	ids_clear(&f->kinds);
+}
+
+void query_file_settle(const char *path)
+{
+	struct sql *db;
+	int rc = sql_open(&db, path, SQL_WRITE);
+	if (rc == 0) {
+		rc = sql_run(db, "PRAGMA user_version"); // opens the journal
+		if (rc == 0)
+			rc = sql_checkpoint(db); // searches go on meanwhile
+		if (rc == 0)
+			rc = sql_run(db, JOURNAL_END);
+		sql_close(db);
+	}
+	if (rc)
+		log_debug("query store: %s keeps its journal: %s", path, strerror(-rc));
 }
 
 static int schema_make(struct query_file *f)

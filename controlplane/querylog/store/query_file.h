@@ -51,6 +51,10 @@ ATTR_MUST_CHECK int query_file_commit(struct query_file *f); // does nothing if 
 // file. Waits for the disk twice. -errno of sql.h.
 ATTR_MUST_CHECK int query_file_sync(struct query_file *f);
 
+// Removes the journal of a file that is not open for writing, which a reader prevented at its end
+// or a kill left. If a reader still prevents it, the journal stays. Waits for the disk.
+void query_file_settle(const char *path);
+
 uint64_t query_file_memory(void); // bytes of the caches of a query_file
 // Number of texts whose numbers are cached, and of texts evicted from the cache.
 void query_file_texts(const struct query_file *f, uint64_t *used, uint64_t *evicted);

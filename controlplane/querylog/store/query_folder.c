@@ -78,13 +78,21 @@ static bool name_parse(const char *name, struct query_folder_file *out)
 	return query_folder_path("", out->hour, part, again) == 0 && strcmp(again + 1, name) == 0;
 }
 
-uint64_t query_folder_bytes(const char *path)
+static void file_look(const char *path, struct query_folder_file *out)
 {
 	char wal[PATH_MAX + 8];
 	struct stat st;
-	uint64_t bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	out->bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 	snprintf(wal, sizeof(wal), "%s-wal", path);
-	return bytes + (stat(wal, &st) == 0 ? (uint64_t)st.st_size : 0);
+	out->has_wal = stat(wal, &st) == 0;
+	out->bytes += out->has_wal ? (uint64_t)st.st_size : 0;
+}
+
+uint64_t query_folder_bytes(const char *path)
+{
+	struct query_folder_file f;
+	file_look(path, &f);
+	return f.bytes;
 }
 
 static int by_age(const void *a, const void *b)
@@ -126,7 +134,7 @@ int query_folder_scan(struct query_folder *out, const char *path)
 		rc = query_folder_path(path, file.hour, file.part, full);
 		if (rc)
 			break;
-		file.bytes = query_folder_bytes(full);
+		file_look(full, &file);
 		rc = file_add(&f, &cap, &file);
 	}
 	closedir(dir);
@@ -215,6 +223,23 @@ static void files_count(const struct query_folder *f, struct query_tidied *out)
 	}
 }
 
+static bool is_same(const struct query_folder_file *f, const struct query_folder_file *open)
+{
+	return open && f->hour == open->hour && f->part == open->part;
+}
+
+// Chooses among the files that are left.
+static void wal_choose(struct query_keep *k, const struct query_folder *f,
+	const struct query_folder_file *open, struct query_folder_file *out)
+{
+	unsigned count = 0, at;
+	for (unsigned i = 0; i < f->count; i++)
+		if (f->file[i].has_wal && f->file[i].hour >= 0 && !is_same(&f->file[i], open))
+			f->file[count++] = f->file[i];
+	at = k->tidied++ % (count ? count : 1);
+	*out = count ? f->file[at] : (struct query_folder_file){.hour = -1};
+}
+
 // Names a file that cannot be deleted, the last of `count` such files.
 static void stuck_log(struct query_keep *k, const char *folder, const struct query_folder_file *f,
 	int err, unsigned count)
@@ -247,9 +272,8 @@ int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	out->bytes = f.bytes;
 	for (unsigned i = 0; i + 1 < f.count; i++) {
 		struct query_folder_file *one = &f.file[order_at(&order, i)];
-		bool is_open = open && one->hour == open->hour && one->part == open->part;
 		bool is_much = out->bytes + room > k->max_bytes;
-		if (is_open || (one->hour >= order.oldest && !is_much))
+		if (is_same(one, open) || (one->hour >= order.oldest && !is_much))
 			continue;
 		int err = file_remove(path, one);
 		if (err) {
@@ -265,6 +289,7 @@ int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	if (stuck)
 		stuck_log(k, path, stuck, stuck_err, stuck_count);
 	files_count(&f, out);
+	wal_choose(k, &f, open, &out->with_wal); // which reorders the list
 	query_folder_free(&f);
 	return 0;
 }

@@ -18,6 +18,7 @@ struct query_folder_file {
 	int64_t hour; // hours since 1970
 	unsigned part;
 	uint64_t bytes; // bytes with its WAL
+	bool has_wal;
 };
 
 struct query_folder {
@@ -48,6 +49,7 @@ struct query_keep {
 	struct retention retention;
 	int64_t clock_ahead_s; // how far the clock is ahead (retention.h); 0: it is trusted
 	uint64_t tell_ms;      // when a file that cannot be deleted is logged again
+	unsigned tidied;       // calls of query_folder_tidy
 };
 
 struct query_tidied {
@@ -56,6 +58,9 @@ struct query_tidied {
 	uint64_t bytes;   // bytes of the files that are left
 	uint64_t dropped; // files deleted
 	int64_t oldest_unix_s; // start of the oldest file's hour; 0: no file is left
+	// A file that is not open and has a WAL, one after the other from call to call; hour -1:
+	// there is no such file.
+	struct query_folder_file with_wal;
 };
 
 // Deletes files that are too old or too many, so that `room` bytes are free: the oldest first,

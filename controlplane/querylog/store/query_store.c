@@ -70,7 +70,15 @@ static void file_leave(struct query_store *s)
 	s->open = false;
 }
 
-// Deletes files that are too old or too many, so that `room` bytes are free.
+static void journal_end(const struct query_store *s, const struct query_folder_file *f)
+{
+	char path[PATH_MAX];
+	if (f->hour >= 0 && query_folder_path(s->folder, f->hour, f->part, path) == 0)
+		query_file_settle(path);
+}
+
+// Deletes files that are too old or too many, so that `room` bytes are free, and tries to remove
+// the journal of one file.
 static int tidy(struct query_store *s, uint64_t room)
 {
 	const struct query_folder_file open = {.hour = s->hour, .part = s->part};
@@ -86,6 +94,7 @@ static int tidy(struct query_store *s, uint64_t room)
 	s->now.bytes = left.bytes;
 	s->now.dropped_files += left.dropped;
 	s->others_bytes = left.bytes - (s->open ? query_folder_bytes(s->path) : 0);
+	journal_end(s, &left.with_wal);
 	return rc;
 }
 

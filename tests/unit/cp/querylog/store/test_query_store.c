@@ -2,6 +2,7 @@
 //
 // The query store from its sink to a search: real files in a folder of the test's own.
 
+#include "controlplane/querylog/store/query_file.h"
 #include "controlplane/querylog/store/query_folder.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "controlplane/querylog/store/query_store.h"
@@ -294,6 +295,47 @@ TEST_WITH(test_a_file_that_cannot_be_deleted, setup, teardown)
 	assert_int_equal(query_folder_scan(&files, own_folder), 0);
 	assert_int_equal(files.count, 2);
 	query_folder_free(&files);
+}
+
+static bool is_never(void *)
+{
+	return false;
+}
+
+// A search that had the file open at its end kept its journal; the next look at the folder does
+// not. A file that a search has open then is left alone.
+TEST_WITH(test_a_journal_that_a_search_kept, setup, teardown)
+{
+	struct query_store_status st;
+	struct query_reader *reader[2];
+	struct query_file *f;
+	struct querylog_row row = plain_row(0, "example.com.", "192.0.2.7");
+	char path[2][PATH_MAX];
+	assert_int_equal(query_file_new(&f), 0);
+	for (int i = 0; i < 2; i++) {
+		const int64_t hour = RIG_HOUR - 2 + i;
+		row.time_us = (uint64_t)(hour * INT64_C(3600000000));
+		assert_int_equal(query_folder_path(own_folder, hour, 1, path[i]), 0);
+		assert_int_equal(query_file_open(f, path[i], hour), 0);
+		assert_int_equal(query_file_put(f, "box", &row, 1), 0);
+		assert_int_equal(query_file_commit(f), 0);
+		assert_int_equal(query_reader_open(&reader[i], path[i], is_never, NULL), 0);
+		query_file_close(f);
+		assert_int_equal(access(text_from("%s-wal", path[i]), F_OK), 0);
+	}
+	query_file_free(f);
+	query_reader_close(reader[0]);
+	struct query_store *s = store_open(0, 64 << 20);
+	for (int i = -1; i <= 0; i++) { // two files to begin, each with a look at the folder
+		row.time_us = (uint64_t)(RIG_HOUR_US + i * INT64_C(3600000000));
+		give(s, querylog_rig_row(&rig, &row));
+	}
+	status_when_written(s, 2, &st);
+	query_store_close(s);
+	query_reader_close(reader[1]);
+	assert_int_equal(st.failures, 0);
+	assert_int_equal(access(text_from("%s-wal", path[0]), F_OK), -1);
+	assert_int_equal(access(text_from("%s-shm", path[0]), F_OK), -1);
 }
 
 TEST_WITH(test_bytes_are_bounded_within_an_hour_too, setup, teardown)
