@@ -145,6 +145,7 @@ static int row_add(struct top *t, const struct query_raw *row, int64_t file_hour
 	return rc ? rc : numbered_add(&t->kind, row->kind, &one, &t->report->left_out);
 }
 
+// A row without a name or a client stands for unlogged queries: the sums alone have it.
 static int names_keep(struct top *t)
 {
 	char text[QUERY_NAME_TEXT_MAX];
@@ -153,7 +154,7 @@ static int names_keep(struct top *t)
 		if (!t->name.tally[i].queries)
 			continue;
 		rc = query_reader_name(t->reader, i, text);
-		if (rc == 0)
+		if (rc == 0 && text[0])
 			rc = query_bag_add(
 				&t->report->bag[QUERY_TOP_names], text, &t->name.tally[i]);
 	}
@@ -171,8 +172,9 @@ static int others_keep(struct top *t)
 		if (!tally->queries)
 			continue;
 		rc = query_reader_client(t->reader, i, &client);
-		if (rc == 0)
-			rc = query_bag_add(&r->bag[QUERY_TOP_clients], client.address, tally);
+		if (rc || !client.address[0])
+			continue;
+		rc = query_bag_add(&r->bag[QUERY_TOP_clients], client.address, tally);
 		if (rc == 0)
 			rc = query_bag_add(&r->bag[QUERY_TOP_groups],
 				client.group[0] ? client.group : "everyone", tally);

@@ -229,6 +229,45 @@ TEST(test_late_rows)
 	assert_int_equal(folder_remove(folder, ""), 0);
 }
 
+static struct query_top_report *find_all(const char *folder)
+{
+	const _Atomic bool stop = false;
+	const struct query_top_wanted w = {
+		.since_us = HOUR * INT64_C(3600000000), .until_us = INT64_MAX, .for_ms = 60000};
+	struct query_top_report *r;
+	assert_int_equal(query_top_find(folder, &w, &stop, &r), 0);
+	return r;
+}
+
+// Queries without a row of their own count in the sums, and are no name, client or group.
+TEST(test_unlogged)
+{
+	static const int64_t first[] = {1000};
+	char folder[] = "/tmp/weir-top-XXXXXX", path[PATH_MAX];
+	struct querylog_row rest = {.time_us = HOUR * UINT64_C(3600000000) + 2000,
+		.verdict = querylog_rig_text("unlogged"),
+		.ede = QUERYLOG_NO_EDE};
+	struct query_file *f;
+	assert_non_null(mkdtemp(folder));
+	late_put(folder, HOUR, first, ARRAY_LEN(first));
+	assert_int_equal(query_folder_path(folder, HOUR, 1, path), 0);
+	assert_int_equal(query_file_new(&f), 0);
+	assert_int_equal(query_file_open(f, path, HOUR), 0);
+	rest.qname = rest.client = rest.client_name = rest.group = querylog_rig_text("");
+	rest.list = rest.upstream = querylog_rig_text("");
+	assert_int_equal(query_file_put(f, "box", &rest, 500), 0);
+	assert_int_equal(query_file_commit(f), 0);
+	query_file_free(f);
+	struct query_top_report *r = find_all(folder);
+	assert_int_equal(r->all.queries, 501);
+	assert_int_equal(r->bag[QUERY_TOP_names].count, 1);
+	assert_int_equal(r->bag[QUERY_TOP_clients].count, 1);
+	assert_int_equal(r->bag[QUERY_TOP_groups].count, 1);
+	assert_int_equal(r->bag[QUERY_TOP_groups].item[0].tally.queries, 1);
+	query_top_free(r);
+	assert_int_equal(folder_remove(folder, ""), 0);
+}
+
 // The frequent ones stay, whatever comes between.
 TEST(test_bag_is_bounded)
 {
