@@ -33,6 +33,7 @@ static_assert(1 + CONFIG_HOSTS_FILES_MAX + 3 * (ARRAY_LEN(usual_leases) + CONFIG
 struct watched {
 	enum client_file_kind kind;
 	bool may_be_missing, is_missing;
+	bool is_again; // the file could not be read, for a reason that may pass
 	struct file_seen seen;
 	struct client_names_file report;
 };
@@ -147,6 +148,13 @@ static bool leases_publish(struct client_names *n, time_t now_s)
 	return true;
 }
 
+// Whether a file that could not be read may be readable later although it has not changed.
+static bool may_pass(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EIO || err == -EINTR
+	       || err == -ESTALE || err == -ETIMEDOUT;
+}
+
 // Reads all files as one pass. A file that cannot be read gives no names. False: they are to be
 // read again, as memory was short.
 static bool files_read(struct client_names *n)
@@ -162,6 +170,7 @@ static bool files_read(struct client_names *n)
 		int rc =
 			client_file_read(n->book, w->kind, w->report.path, n->pass, now_s, &counts);
 		w->seen = file_seen_settled(&before, w->report.path, now_s);
+		w->is_again = may_pass(rc);
 		pthread_mutex_lock(&n->lock);
 		w->is_missing = rc == -ENOENT;
 		w->report.names = counts.names;
@@ -177,8 +186,8 @@ static bool files_read(struct client_names *n)
 	return leases_publish(n, now_s);
 }
 
-// Whether a file has changed. The state of a missing file is all zeros: missing before and now is
-// no change.
+// Whether a file has changed, or is to be read again as it is. The state of a missing file is all
+// zeros: missing before and now is no change.
 static bool files_changed(const struct settings *s)
 {
 	static const struct file_seen none;
@@ -187,7 +196,8 @@ static bool files_changed(const struct settings *s)
 		const struct file_seen now = file_seen_now(w->report.path);
 		const bool is_gone = memcmp(&now, &none, sizeof(now)) == 0;
 		const bool was_gone = *w->report.why && memcmp(&w->seen, &none, sizeof(none)) == 0;
-		if (is_gone != was_gone || (!is_gone && !file_seen_same(&now, &w->seen)))
+		if (w->is_again || is_gone != was_gone
+			|| (!is_gone && !file_seen_same(&now, &w->seen)))
 			return true;
 	}
 	return false;

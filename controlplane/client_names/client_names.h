@@ -3,10 +3,11 @@
 
 // Finds names of clients (client_book.h): a separate thread (`weir-names`) checks the files each
 // CLIENT_NAMES_LOOK_MS and reads all of them when one has changed; a file that has just changed is
-// read again until it has settled (config_files.h). Leases of Kea are in PATH.2, PATH.1 and PATH,
-// read in that order. It asks the servers for PTR, if there are any, for private addresses that are
-// in the log without a name: at most CLIENT_NAMES_ASKS a second, the next server when one does not
-// answer. Without servers it sends no packet.
+// read again until it has settled (config_files.h), and one that could not be read, because no
+// descriptor was free say, until it can be. Leases of Kea are in PATH.2, PATH.1 and PATH, read in
+// that order. It asks the servers for PTR, if there are any, for private addresses that are in the
+// log without a name: at most CLIENT_NAMES_ASKS a second, the next server when one does not answer.
+// Without servers it sends no packet.
 //
 // With `local.domain` it publishes the names of leases as weir answers them (lease_names.h), after
 // each reading; none without a domain, and after the end. With `local.router_names` those of PTR

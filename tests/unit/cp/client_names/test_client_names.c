@@ -5,6 +5,7 @@
 #include "controlplane/client_names/client_names.h"
 #include "ptr_server.h"
 #include "tests/unit/clock_shift.h"
+#include "tests/unit/few_files.h"
 
 static struct client_names *names;
 static struct config config;
@@ -58,6 +59,32 @@ TEST_WITH(test_files, setup, teardown)
 	config.client_names.lease_file_count = 0;
 	assert_int_equal(client_names_configure(names, &config), 0);
 	WAIT_FOR(is_called(7, ""));
+	unlink(path);
+}
+
+static bool is_out_of_files(void)
+{
+	struct client_names_status s;
+	client_names_status(names, &s);
+	const unsigned last = s.file_count - 1; // others are Kea's of that path
+	return s.file_count > 0 && strcmp(s.file[last].why, "Too many open files") == 0;
+}
+
+// A file that has not changed for long, while the process has no descriptor left.
+TEST_WITH(test_a_failure_that_passes, setup, teardown)
+{
+	struct few_files few;
+	leases_write("first");
+	clock_step_ms(60 * 1000);
+	few_files_begin(&few, 64);
+	const int last = dup(0);
+	assert_int_equal(client_names_configure(names, &config), 0);
+	WAIT_FOR(is_out_of_files());
+	assert_true(is_called(7, ""));
+	few_files_lift(&few);
+	few_files_close(&few);
+	close(last);
+	WAIT_FOR(is_called(7, "first"));
 	unlink(path);
 }
 
