@@ -133,9 +133,9 @@ static void row_add(
 // one each flush_ms.
 static unsigned flush_ms_now(const struct clickhouse *c)
 {
-	enum { QUARTER = CLICKHOUSE_SPOOL_FILES_MAX / 4, TIMES_MAX = 4 };
+	enum { QUARTER = CLICKHOUSE_SPOOL_FILES_MAX / 4, DOUBLINGS_MAX = 3 };
 	unsigned quarters = c->now.outbox.spooled / QUARTER;
-	return c->flush_ms << (quarters < TIMES_MAX ? quarters : TIMES_MAX);
+	return c->flush_ms << (quarters < DOUBLINGS_MAX ? quarters : DOUBLINGS_MAX);
 }
 
 // Around a full hour a batch has rows of both hours: adds those of the open chunk's hour first.

@@ -113,6 +113,44 @@ TEST_WITH(test_what_is_there_at_the_end_is_sent, clickhouse_rig_open, clickhouse
 	expect_each_once();
 }
 
+static bool is_begun(void)
+{
+	return status.wanted_rows && status.outbox.spooled == CLICKHOUSE_SPOOL_FILES_MAX;
+}
+
+static bool is_ended(void)
+{
+	return status.taken_rows == fed_rows && status.open_rows == 0;
+}
+
+// A chunk is open for 8 times flush_ms at most, however many files wait for a server. Once is
+// proof, as a busy machine only takes longer.
+TEST_WITH(test_a_full_spool_delays_chunks, clickhouse_rig_open, clickhouse_rig_close)
+{
+	enum { FLUSH_MS = 200, TRIES = 5 };
+	uint64_t took_ms = NEVER_MS;
+	settings.client.urls[0] = "http://127.0.0.1:1";
+	settings.flush_ms = FLUSH_MS;
+	settings.stop_ms = 100;
+	assert_int_equal(mkdir(settings.folder, 0700), 0);
+	for (unsigned i = 1; i <= CLICKHOUSE_SPOOL_FILES_MAX; i++) {
+		char path[192];
+		snprintf(path, sizeof(path),
+			"%s/0000000000000001-%016x-00000003-0000000a-0000000000000046-1.chunk",
+			settings.folder, i);
+		text_to_file(path, "");
+	}
+	sink_open();
+	until(is_begun);
+	for (unsigned i = 0; i < TRIES && took_ms >= UINT64_C(12) * FLUSH_MS; i++) {
+		const uint64_t begin_ms = clock_mono_ms();
+		feed(1, 1);
+		until(is_ended);
+		took_ms = clock_mono_ms() - begin_ms;
+	}
+	assert_true(took_ms < UINT64_C(12) * FLUSH_MS);
+}
+
 #define IN_2026 "1795219260"
 
 TEST_WITH(test_old_partitions_go, clickhouse_rig_open, clickhouse_rig_close)
