@@ -25,9 +25,17 @@ void querylog_flush(struct querylog *q, uint64_t now_ms, bool now)
 	querylog_release(b);
 }
 
+// The batches so far show what the new names may hide.
+static void sinks_forget(struct querylog *q, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < q->sinks; i++)
+		if (q->sink[i].sink.forget)
+			q->sink[i].sink.forget(q->sink[i].sink.arg, q->batches, now_ms);
+}
+
 // Activates new names. They end the batch that is being filled, because its rows were made with the
 // old ones.
-static void names_refresh(struct querylog *q)
+static void names_refresh(struct querylog *q, uint64_t now_ms)
 {
 	pthread_mutex_lock(&q->lock);
 	struct querylog_names *names = q->names;
@@ -36,6 +44,8 @@ static void names_refresh(struct querylog *q)
 	if (!names)
 		return;
 	querylog_flush(q, 0, true);
+	if (q->naming && !querylog_names_hide_alike(q->naming, names))
+		sinks_forget(q, now_ms);
 	querylog_names_release(q->naming);
 	q->naming = names;
 }
@@ -229,7 +239,7 @@ static bool debt_count(struct querylog *q, const struct querylog_source *s, uint
 unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 {
 	unsigned read = 0;
-	names_refresh(q);
+	names_refresh(q, now_ms);
 	querylog_sources_look(&q->sources);
 	if (!key_refresh(q, now_ms) || !q->naming)
 		return 0;

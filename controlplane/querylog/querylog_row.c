@@ -151,6 +151,18 @@ void querylog_names_follow(
 			memcpy(n->list[i], before->list[i], sizeof(n->list[i]));
 }
 
+bool querylog_names_hide_alike(const struct querylog_names *a, const struct querylog_names *b)
+{
+	bool alike = a->anonymize == b->anonymize && a->domain_count == b->domain_count
+		     && a->exclude_count == b->exclude_count;
+	for (unsigned i = 0; alike && i < a->domain_count; i++)
+		alike = dns_name_equal(&a->domain[i], &b->domain[i]);
+	for (unsigned i = 0; alike && i < a->exclude_count; i++)
+		alike = a->exclude[i].prefix_len == b->exclude[i].prefix_len
+			&& covers(&a->exclude[i], b->exclude[i].version, b->exclude[i].bytes);
+	return alike;
+}
+
 void querylog_names_hold(struct querylog_names *n)
 {
 	atomic_fetch_add_explicit(&n->references, 1, memory_order_relaxed);

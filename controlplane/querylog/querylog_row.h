@@ -30,6 +30,8 @@ ATTR_MUST_CHECK struct querylog_names *querylog_names_new(const struct config *c
 // names of `c`. A list number that `n` does not use keeps its title of `before` (rule_numbers.h).
 void querylog_names_follow(
 	struct querylog_names *n, const struct querylog_names *before, uint64_t policy_generation);
+// Whether both hide and exclude the same clients and names.
+bool querylog_names_hide_alike(const struct querylog_names *a, const struct querylog_names *b);
 void querylog_names_hold(struct querylog_names *n);
 void querylog_names_release(void *names); // NULL is fine; any thread
 

@@ -29,6 +29,9 @@ struct querylog_sink {
 	bool (*fold)(void *arg, const struct querylog_batch *b, uint64_t owed);
 	// Called about once a second on the log thread, also when nothing is logged. May be NULL.
 	void (*beat)(void *arg, uint64_t now_ms);
+	// Clients and names are hidden or excluded otherwise from now on: drops those of batches up
+	// to `number`, also of those that wait. On the log thread. May be NULL.
+	void (*forget)(void *arg, uint64_t number, uint64_t now_ms);
 	// Reports the figures, on any thread, until querylog_stop has returned. NULL: the sink
 	// keeps no rows.
 	void (*held)(void *arg, struct querylog_held *out);

@@ -79,6 +79,13 @@ static bool on_take(void *arg, const struct querylog_batch *b)
 	return false;
 }
 
+static void on_forget(void *arg, uint64_t number, uint64_t now_ms)
+{
+	struct sink_thread *t = arg;
+	if (t->work.forget)
+		t->work.forget(t->work.arg, number, now_ms);
+}
+
 static void held(void *arg, struct querylog_held *out)
 {
 	struct sink_thread *t = arg;
@@ -96,7 +103,7 @@ static void held(void *arg, struct querylog_held *out)
 struct querylog_sink sink_thread_sink(struct sink_thread *t)
 {
 	return (struct querylog_sink){
-		.name = t->work.name, .take = on_take, .held = held, .arg = t};
+		.name = t->work.name, .take = on_take, .forget = on_forget, .held = held, .arg = t};
 }
 
 const _Atomic bool *sink_thread_is_ending(const struct sink_thread *t)

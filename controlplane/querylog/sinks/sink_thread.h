@@ -30,6 +30,8 @@ struct sink_work {
 	void (*beat)(
 		void *arg, uint64_t now_ms); // called first, each SINK_BEAT_MS and after each batch
 	void (*end)(void *arg);              // the last call
+	// As of struct querylog_sink, on the log thread. May be NULL.
+	void (*forget)(void *arg, uint64_t number, uint64_t now_ms);
 	void *arg;
 	bool of_messages; // the sink counts messages, not rows
 };

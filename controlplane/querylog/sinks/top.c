@@ -166,6 +166,24 @@ static bool on_take(void *arg, const struct querylog_batch *b)
 	return true;
 }
 
+static void pane_clear(struct pane *p, uint64_t now_ms)
+{
+	p->since_ms = now_ms;
+	memset(p->queries, 0, sizeof(p->queries));
+	for (unsigned k = 0; k < TOP_KINDS; k++)
+		topk_clear(p->topk[k]);
+}
+
+// Clears all kinds, as names may be excluded now, and `since_ms` counts for all of them.
+static void on_forget(void *arg, uint64_t, uint64_t now_ms)
+{
+	struct top *t = arg;
+	pthread_mutex_lock(&t->lock);
+	for (unsigned p = 0; p < ARRAY_LEN(t->pane); p++)
+		pane_clear(&t->pane[p], now_ms);
+	pthread_mutex_unlock(&t->lock);
+}
+
 static void on_beat(void *arg, uint64_t now_ms)
 {
 	struct top *t = arg;
@@ -174,17 +192,14 @@ static void on_beat(void *arg, uint64_t now_ms)
 		return;
 	pthread_mutex_lock(&t->lock);
 	t->now ^= 1;
-	struct pane *p = &t->pane[t->now];
-	p->since_ms = now_ms;
-	memset(p->queries, 0, sizeof(p->queries));
-	for (unsigned k = 0; k < TOP_KINDS; k++)
-		topk_clear(p->topk[k]);
+	pane_clear(&t->pane[t->now], now_ms);
 	pthread_mutex_unlock(&t->lock);
 }
 
 struct querylog_sink top_sink(struct top *t)
 {
-	return (struct querylog_sink){.name = "top", .take = on_take, .beat = on_beat, .arg = t};
+	return (struct querylog_sink){
+		.name = "top", .take = on_take, .beat = on_beat, .forget = on_forget, .arg = t};
 }
 
 static void items_copy(const struct topk_item *from, unsigned n, struct top_item out[TOP_ITEMS_MAX])

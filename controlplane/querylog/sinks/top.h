@@ -8,7 +8,8 @@
 //
 // Counts cover the current period and the one before, so the last TOP_PERIOD_MS to twice that;
 // `since_ms` is the exact start. Nothing survives a restart. Clients and names that the log hides
-// or excludes are hidden and excluded here too, because rows are the only input.
+// or excludes are hidden and excluded here too, because rows are the only input; when the log
+// begins to hide or exclude others, all counts but the totals and those of lists begin again.
 //
 // `take` runs on the log thread, top_read on any other; one lock, held for a batch, or while the
 // largest items are looked up (TOP_CAP items sorted).

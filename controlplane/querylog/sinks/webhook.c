@@ -183,10 +183,10 @@ static bool is_error(const struct querylog_row *row)
 	       || strcmp(row->verdict.at, "unanswered") == 0;
 }
 
-static void note_add(struct webhook_note *n, const struct querylog_row *row)
+static void note_add(struct webhook_note *n, const struct querylog_row *row, bool is_shown)
 {
 	n->count += row->weight;
-	if (n->shown == WEBHOOK_EVENTS_MAX)
+	if (!is_shown || n->shown == WEBHOOK_EVENTS_MAX)
 		return;
 	struct webhook_event *e = &n->event[n->shown++];
 	*e = (struct webhook_event){
@@ -318,9 +318,11 @@ struct webhook {
 	struct target target[CONFIG_WEBHOOKS_MAX];
 	bool wants_day;
 	struct webhook_day day;
-	uint64_t key[2]; // hash key of the tables
+	uint64_t key[2];    // hash key of the tables
+	uint64_t forgotten; // `forget` that is done
 	struct sink_status now;
-	_Atomic bool stop; // aborts the current message
+	_Atomic bool stop;       // aborts the current message
+	_Atomic uint64_t forget; // number of the last batch whose clients and names are to go
 };
 
 static int64_t unix_s(const struct webhook *w)
@@ -366,20 +368,46 @@ static void day_add(struct webhook *w, const struct querylog_row *row)
 		day_count(w, WEBHOOK_BLOCKED, &row->qname, row->weight);
 }
 
+// Drops clients and names that the log may hide now: a waiting summary is lost, the day begins
+// again, and notes keep their counts alone.
+static void forget_look(struct webhook *w)
+{
+	const uint64_t forget = w->forget;
+	if (forget == w->forgotten)
+		return;
+	w->forgotten = forget;
+	for (unsigned t = 0; t < w->settings.count; t++) {
+		struct target *to = &w->target[t];
+		w->now.lost += to->summary != NULL;
+		FREE_AND_NULL(to->summary);
+		for (unsigned k = 0; k < WEBHOOK_KINDS; k++)
+			to->note[k].shown = 0;
+	}
+	day_begin(w);
+}
+
+static void on_forget(void *arg, uint64_t number, uint64_t)
+{
+	struct webhook *w = arg;
+	w->forget = number;
+}
+
 static void on_take(void *arg, const struct querylog_batch *b)
 {
 	struct webhook *w = arg;
+	forget_look(w);
+	const bool is_shown = b->number > w->forgotten; // else it was queued before
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct querylog_row *row = &b->row[i];
 		bool failed = is_error(row);
 		for (unsigned t = 0; t < w->settings.count; t++) {
 			struct target *to = &w->target[t];
 			if (row->is_blocked && to->config->on_block)
-				note_add(&to->note[WEBHOOK_BLOCK], row);
+				note_add(&to->note[WEBHOOK_BLOCK], row, is_shown);
 			if (failed && to->config->on_error)
-				note_add(&to->note[WEBHOOK_ERROR], row);
+				note_add(&to->note[WEBHOOK_ERROR], row, is_shown);
 		}
-		if (w->wants_day)
+		if (w->wants_day && is_shown)
 			day_add(w, row);
 	}
 }
@@ -480,6 +508,7 @@ static void on_beat(void *arg, uint64_t now_ms)
 {
 	struct webhook *w = arg;
 	servers_take(w);
+	forget_look(w);
 	day_look(w);
 	for (unsigned i = 0; i < w->settings.count; i++) {
 		struct target *t = &w->target[i];
@@ -511,6 +540,7 @@ static void on_end(void *arg)
 	struct webhook *w = arg;
 	uint64_t queries = 0, messages = 0;
 	atomic_store(&w->stop, false);
+	forget_look(w);
 	end_tell(w);
 	for (unsigned i = 0; i < w->settings.count; i++) {
 		const struct target *t = &w->target[i];
@@ -578,6 +608,7 @@ int webhook_open(struct webhook **out, const struct webhook_settings *s)
 		.take = on_take,
 		.beat = on_beat,
 		.end = on_end,
+		.forget = on_forget,
 		.arg = w,
 		.of_messages = true};
 	if (rc == 0)

@@ -11,9 +11,11 @@
 // twice. A server that replies 429 or 503 with a time gets no message before it,
 // WEBHOOK_AFTER_MAX_S later at most. A server with an untrusted certificate gets nothing; it is
 // tried again like any other. A day's summary is tried WEBHOOK_DAY_TRIES times, then lost and
-// counted. A restart forgets the day so far, and `since` of the next summary says so. At shutdown
-// the current message is aborted, and the waiting messages are sent at once to targets that do not
-// fail, for WEBHOOK_END_MS in all; the rest is counted as lost and logged.
+// counted. A restart forgets the day so far, and `since` of the next summary says so; so does the
+// log when it begins to hide or exclude others: then a waiting summary is lost, and waiting queries
+// are only counted. At shutdown the current message is aborted, and the waiting messages are sent
+// at once to targets that do not fail, for WEBHOOK_END_MS in all; the rest is counted as lost and
+// logged.
 
 #include "http/http_post.h"
 #include "sink_thread.h"

@@ -30,6 +30,8 @@ struct ring {
 
 struct kept {
 	_Atomic uint64_t weight, rows;
+	_Atomic uint64_t number, forgotten; // of the last batch; what `forget` was called with
+	_Atomic unsigned forgets;
 	struct querylog_row row[ROWS_KEPT]; // the first
 	char qname[ROWS_KEPT][QUERYLOG_NAME_MAX], client[ROWS_KEPT][64], list[ROWS_KEPT][32],
 		group[ROWS_KEPT][64], name[ROWS_KEPT][32], verdict[ROWS_KEPT][32],
@@ -100,9 +102,17 @@ static bool take(void *arg, const struct querylog_batch *b)
 		snprintf(k->verdict[at + i], 32, "%s", row->verdict.at);
 		snprintf(k->upstream[at + i], 32, "%s", row->upstream.at);
 	}
+	k->number = b->number;
 	atomic_fetch_add(&k->weight, b->weight);
 	atomic_fetch_add(&k->rows, b->count);
 	return true;
+}
+
+static void forget(void *arg, uint64_t number, uint64_t)
+{
+	struct kept *k = arg;
+	k->forgotten = number;
+	k->forgets++;
 }
 
 static int set_up(void **)
@@ -122,17 +132,23 @@ static int set_up(void **)
 	return dns_name_from_text("secret.example", 14, &excluded_name);
 }
 
+static void names_set(struct querylog *q)
+{
+	struct querylog_names *n = querylog_names_new(&config, lists, ARRAY_LEN(lists), book);
+	assert_non_null(n);
+	querylog_set_names(q, n);
+}
+
 static struct querylog *log_open(struct kept *k, enum log_clients how)
 {
 	struct querylog *q;
 	memset(k, 0, sizeof(*k));
 	config.query_log.anonymize = how;
 	assert_int_equal(querylog_open(&q, &(struct querylog_settings){.box = "box"}), 0);
-	const struct querylog_sink sink = {.name = "kept", .take = take, .arg = k};
+	const struct querylog_sink sink = {
+		.name = "kept", .take = take, .forget = forget, .arg = k};
 	assert_int_equal(querylog_add(q, &sink), 0);
-	struct querylog_names *n = querylog_names_new(&config, lists, ARRAY_LEN(lists), book);
-	assert_non_null(n);
-	querylog_set_names(q, n);
+	names_set(q);
 	return q;
 }
 
@@ -148,6 +164,38 @@ static void run_through(struct querylog *q)
 {
 	assert_int_equal(querylog_start(q), 0);
 	querylog_stop(q);
+}
+
+// Sinks forget clients and names when others are hidden or excluded, and at no other reload.
+TEST(test_other_clients_are_hidden)
+{
+	static struct ring r;
+	static struct kept k;
+	struct querylog *q = log_of_ring(&k, &r, LOG_CLIENTS_WHOLE);
+	assert_int_equal(querylog_start(q), 0);
+	put(&r, &plain, "\3www\7example", 13);
+	WAIT_FOR(k.rows == 1);
+	names_set(q);
+	put(&r, &plain, "\3www\7example", 13);
+	WAIT_FOR(k.rows == 2);
+	assert_int_equal(k.forgets, 0);
+	config.query_log.anonymize = LOG_CLIENTS_TRUNCATED;
+	names_set(q);
+	WAIT_FOR(k.forgets == 1);
+	assert_true(k.forgotten >= k.number);
+	put(&r, &plain, "\3www\7example", 13);
+	WAIT_FOR(k.rows == 3);
+	assert_true(k.forgotten < k.number);
+	assert_string_equal(k.client[2], "192.0.2.0");
+	excluded.prefix_len = 24;
+	names_set(q);
+	WAIT_FOR(k.forgets == 2);
+	excluded.prefix_len = 25;
+	config.query_log.exclude_domain_count = 0;
+	names_set(q);
+	WAIT_FOR(k.forgets == 3);
+	config.query_log.exclude_domain_count = 1;
+	querylog_close(q);
 }
 
 TEST(test_a_record_becomes_a_row)

@@ -129,6 +129,32 @@ TEST_WITH(test_forgets, setup, teardown)
 	assert_int_equal(report.count[TOP_NAMES], 0);
 }
 
+// Clients and names that the log may hide from now on are gone at once; sums stay.
+TEST_WITH(test_forgets_what_may_be_hidden, setup, teardown)
+{
+	uint64_t now_ms = start_ms;
+	struct querylog_row row = row_of("old.example.", "192.0.2.1", 5);
+	row.is_blocked = true;
+	row.list = querylog_rig_text("ads");
+	give(&row);
+	sink.beat(sink.arg, now_ms += TOP_PERIOD_MS);
+	give(&row);
+	sink.forget(sink.arg, rig.number, now_ms += 1000);
+	top_read(top, 10, &report);
+	for (unsigned k = 0; k < TOP_KINDS; k++) {
+		assert_int_equal(report.count[k], 0);
+		assert_int_equal(report.queries[k], 0);
+	}
+	assert_int_equal(report.since_ms, now_ms);
+	assert_int_equal(report.totals.queries, 10);
+	assert_int_equal(top_list_hits(top, "ads"), 10);
+	row = row_of("new.example.", "192.0.2.0", 2);
+	give(&row);
+	top_read(top, 10, &report);
+	assert_int_equal(report.count[TOP_CLIENTS], 1);
+	item_check(TOP_CLIENTS, 0, "192.0.2.0", 2);
+}
+
 // Whatever comes, no byte more.
 TEST_WITH(test_fixed_size, setup, teardown)
 {

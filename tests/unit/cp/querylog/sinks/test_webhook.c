@@ -318,6 +318,56 @@ TEST_WITH(test_a_day, setup, teardown)
 	webhook_close(w);
 }
 
+// The log begins to hide clients: no message has one from before, or of a batch in the queue.
+TEST_WITH(test_forgets_what_may_be_hidden, setup, teardown)
+{
+	target.summary = true;
+	target.on_block = true;
+	struct webhook *w = open_one();
+	const struct querylog_sink sink = sink_thread_sink(webhook_thread(w));
+	struct sink_status s = {0};
+	give(w, "often.example", false, 0);
+	give(w, "first.example", true, 3);
+	await_written(w, 1);
+	status = 500;
+	give(w, "waiting.example", true, 3);
+	WAIT_FOR(s.failures > 0, sink_thread_status(webhook_thread(w), &s));
+	sink.forget(sink.arg, rig.number + 1, clock_mono_ms());
+	give(w, "queued.example", true, 3);
+	status = 204;
+	await_written(w, 2);
+	assert_true(said("\"queries\":[]") || said("\"queries\": []"));
+	give(w, "new.example", true, 3);
+	WAIT_FOR(said("new.example"));
+	assert_false(said("waiting.example") || said("queued.example"));
+	now_s += 86400;
+	WAIT_FOR(said("summary"));
+	assert_true(said("new.example"));
+	assert_false(said("often.example") || said("first.example") || said("queued.example"));
+	webhook_close(w);
+}
+
+// A summary that waits for its server has clients, too.
+TEST_WITH(test_forgets_a_summary_that_waits, setup, teardown)
+{
+	target.summary = true;
+	status = 500;
+	struct webhook *w = open_one();
+	const struct querylog_sink sink = sink_thread_sink(webhook_thread(w));
+	struct sink_status s = {0};
+	give(w, "often.example", false, 0);
+	now_s += 86400;
+	WAIT_FOR(s.failures > 0, sink_thread_status(webhook_thread(w), &s));
+	sink.forget(sink.arg, rig.number, clock_mono_ms());
+	WAIT_FOR(s.lost == 1, sink_thread_status(webhook_thread(w), &s));
+	status = 204;
+	now_s += 86400;
+	await_written(w, 1);
+	assert_true(said("summary"));
+	assert_false(said("often.example"));
+	webhook_close(w);
+}
+
 // The clock was days ahead at the start, and is set right: the day goes on, and ends at the next
 // midnight. A second back over a midnight begins no day.
 TEST_WITH(test_a_day_of_a_clock_that_was_ahead, setup, teardown)
