@@ -26,7 +26,8 @@ class Reply(http.server.BaseHTTPRequestHandler):
     replies, asked = [], []
 
     def do_GET(self):
-        Reply.asked.append(self.path)
+        form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        Reply.asked.append(self.path + ("?" + form if form else ""))
         status, body = Reply.replies.pop(0) if len(Reply.replies) > 1 else Reply.replies[0]
         lines = body if isinstance(body, list) else [body]
         text = "\n".join([*map(json.dumps, lines), ""]).encode()
@@ -38,6 +39,8 @@ class Reply(http.server.BaseHTTPRequestHandler):
             self.wfile.write(text)
         except BrokenPipeError:  # weirctl has enough
             pass
+
+    do_POST = do_GET
 
     def address_string(self):
         return "unix"
@@ -98,6 +101,17 @@ class Replies(unittest.TestCase):
         for status in 429, 500, 503:
             code, out, err = self.weirctl("wait", "ready", replies=[(status, {"error": "busy"}), (200, {"ready": True})])
             self.assertEqual((0, ""), (code, err), out)
+
+    def test_a_change_of_what_was_seen(self):
+        """Another change between the look and this one is not written over."""
+        rows = [{"path": "clients[tablet].addresses", "value": "[192.0.2.7]"}]
+        for overrides in [], rows:
+            seen = {"overrides": overrides, "version": 7}
+            self.weirctl("client", "name", "192.0.2.8", "tablet", replies=[(200, seen), (200, {"path": "p"})])
+            self.assertEqual(2, len(Reply.asked))
+            self.assertRegex(Reply.asked[1], r"[?&]if_version=7\b")
+        self.weirctl("client", "name", "192.0.2.8", "tablet", replies=[(200, {"overrides": []}), (200, {"path": "p"})])
+        self.assertNotIn("if_version", Reply.asked[1])
 
     def test_a_full_disk_ends_a_stream(self):
         row = {"unix_ms": 1, "time_us": 1, "qname": "a" * 5000, "text": "b" * 5000}

@@ -30,11 +30,17 @@ static void set_print(const struct json_node *root)
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");
 }
 
+// Sets a key, if the configuration still has the version `seen`; NULL: whatever version it has.
+static int set_seen(struct ctl *c, const char *path, const char *value, const char *seen)
+{
+	const struct http_param params[] = {{"path", path}, {"yaml", value}, {"why", c->reason},
+		{"if_version", seen}, {NULL, NULL}};
+	return show_change(c, "/config/set", params, set_print);
+}
+
 static int set(struct ctl *c, const char *path, const char *value)
 {
-	const struct http_param params[] = {
-		{"path", path}, {"yaml", value}, {"why", c->reason}, {NULL, NULL}};
-	return show_change(c, "/config/set", params, set_print);
+	return set_seen(c, path, value, NULL);
 }
 
 // Sets `key` of an item of a list: of `groups`, "groups[kids].services".
@@ -189,7 +195,9 @@ struct naming {
 	const struct json_node *own;   // row of that key; NULL: it is not set
 	const struct json_node *other; // row of another name that has the address, or NULL
 	char other_name[PATH_MAX_HERE];
-	bool is_of_file; // a file gives the name its addresses
+	bool is_of_file;  // a file gives the name its addresses
+	const char *seen; // version that says so; NULL: it has no number
+	char number[24];
 };
 
 // Reads whose key a path is. False: it is no client's key of that name.
@@ -274,6 +282,9 @@ static void naming_find(struct naming *n, const struct ctl *c, const struct json
 		}
 	}
 	n->is_of_file = json_flag(root, "of_file") && !n->own && !is_unset;
+	const unsigned long long version = json_count(root, "version");
+	snprintf(n->number, sizeof(n->number), "%llu", version);
+	n->seen = version ? n->number : NULL;
 }
 
 static struct json_node *client_put(struct json_node *list, const char *name, const char *key)
@@ -332,8 +343,8 @@ static int name_add(struct ctl *c, const struct naming *n)
 	const bool keeps = change_make(n, c, &text);
 	// Only this key: what else the other name has stays its own.
 	const char *replace = n->other && !keeps ? json_text(n->other, "path") : NULL;
-	const struct http_param params[] = {
-		{"yaml", text}, {"replace", replace}, {"why", c->reason}, {NULL, NULL}};
+	const struct http_param params[] = {{"yaml", text}, {"replace", replace},
+		{"why", c->reason}, {"if_version", n->seen}, {NULL, NULL}};
 	if (!text)
 		return ctl_fail(c, "no memory");
 	const int rc = show_change(c, "/config/override", params, named_print);
@@ -351,8 +362,8 @@ static int name_change(struct ctl *c, const struct naming *n)
 			"ADDRESS,... sets all of them in its place",
 			n->path, TEXT_QUOTE(n->path));
 	if (n->own && row_has(n->own, c->operand)) // changes nothing
-		return set(c, n->path, json_text(n->own, "value"));
-	return n->own || n->other ? name_add(c, n) : set(c, n->path, c->operand);
+		return set_seen(c, n->path, json_text(n->own, "value"), n->seen);
+	return n->own || n->other ? name_add(c, n) : set_seen(c, n->path, c->operand, n->seen);
 }
 
 // A name may have several addresses. An address has one name: another one that `client name` gave
