@@ -262,6 +262,7 @@ int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	const struct query_folder_file *stuck = NULL;
 	int stuck_err = 0;
 	unsigned stuck_count = 0;
+	uint64_t stuck_bytes = 0;
 	*out = (struct query_tidied){0};
 	int rc = query_folder_scan(&f, path);
 	if (rc == 0 && (rc = order_make(k, clock_s, &f, &order)) < 0)
@@ -272,7 +273,8 @@ int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	out->bytes = f.bytes;
 	for (unsigned i = 0; i + 1 < f.count; i++) {
 		struct query_folder_file *one = &f.file[order_at(&order, i)];
-		bool is_much = out->bytes + room > k->max_bytes;
+		// Where files that stay fill the bound, the others would all go for nothing.
+		bool is_much = out->bytes + room > k->max_bytes && stuck_bytes < k->max_bytes;
 		if (is_same(one, open) || (one->hour >= order.oldest && !is_much))
 			continue;
 		int err = file_remove(path, one);
@@ -280,6 +282,7 @@ int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 			stuck = one;
 			stuck_err = err;
 			stuck_count++;
+			stuck_bytes += one->bytes;
 			continue;
 		}
 		out->bytes -= one->bytes;
@@ -291,5 +294,5 @@ int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	files_count(&f, out);
 	wal_choose(k, &f, open, &out->with_wal); // which reorders the list
 	query_folder_free(&f);
-	return 0;
+	return out->bytes > k->max_bytes ? stuck_err : 0;
 }

@@ -66,6 +66,7 @@ struct query_tidied {
 // Deletes files that are too old or too many, so that `room` bytes are free: the oldest first,
 // files of the future before or after them (retention.h). Never deletes `open` (may be NULL), nor
 // the newest file of the present. A file that cannot be deleted stays; the log names one each hour.
-// `clock_s`: the time. -ENOMEM, -errno of reading the folder.
+// `clock_s`: the time. -ENOMEM, -errno of reading the folder; of deleting a file, where those that
+// stay are over max_bytes.
 ATTR_MUST_CHECK int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
 	const struct query_folder_file *open, uint64_t room, struct query_tidied *out);

@@ -297,6 +297,36 @@ TEST_WITH(test_a_file_that_cannot_be_deleted, setup, teardown)
 	query_folder_free(&files);
 }
 
+// Files that stay and fill the bound alone: the others stay too, and the store says that it is
+// full.
+TEST_WITH(test_a_bound_that_files_which_stay_fill, setup, teardown)
+{
+	char path[PATH_MAX];
+	struct query_tidied tidied;
+	assert_int_equal(query_folder_make(own_folder), 0);
+	assert_int_equal(query_folder_path(own_folder, RIG_HOUR - 3, 1, path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	const uint64_t stays = query_folder_bytes(path);
+	assert_true(stays > 0);
+	for (int i = 2; i >= 0; i--) {
+		assert_int_equal(query_folder_path(own_folder, RIG_HOUR - i, 1, path), 0);
+		text_to_file(path, "some");
+	}
+	struct query_keep k = {.hours = 10, .max_bytes = stays + 3 * 4};
+	assert_int_equal(
+		query_folder_tidy(own_folder, &k, RIG_HOUR * INT64_C(3600), NULL, 0, &tidied), 0);
+	assert_int_equal(tidied.dropped, 0);
+	k.max_bytes = stays + 2 * 4;
+	assert_int_equal(
+		query_folder_tidy(own_folder, &k, RIG_HOUR * INT64_C(3600), NULL, 0, &tidied), 0);
+	assert_int_equal(tidied.dropped, 1);
+	k.max_bytes = stays;
+	assert_int_equal(
+		query_folder_tidy(own_folder, &k, RIG_HOUR * INT64_C(3600), NULL, 0, &tidied),
+		-EISDIR);
+	assert_int_equal(tidied.dropped, 0);
+}
+
 static bool is_never(void *)
 {
 	return false;
