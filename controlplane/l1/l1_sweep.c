@@ -119,25 +119,57 @@ enum {
 	EVICT_COLDEST = L1_SAMPLE * 3 / 4, // most evictions of a sample: keys with its lowest hits
 	EVICT_OTHERS = L1_SAMPLE / 4,      // most evictions of a sample before a key with more hits
 	SPARE_SHARE = 4,                   // one key in so many of a sample is spared at most
+	FOREIGN_MAX = 64 << 10,            // the least redis.buffer_kb has room to remove it
 };
 
+// A member for whose removal the client has no room at present stays for a later sample.
 static void foreign_drop(struct l1_sweep *s, const char *text, size_t len)
 {
 	char index[L1_INDEX_MAX];
 	l1_index_name(s->l1, s->shard, index);
-	s->status.foreign++;
 	s->dropped++;
+	if (!redis_send(s->redis,
+		    &(struct redis_command){3, {word("ZREM"), word(index), {text, len}}}, 1,
+		    PATIENCE_MS, sweep_done, s))
+		return;
+	s->outstanding++;
+	s->status.foreign++;
 	if (s->shards[s->shard].keys)
 		s->shards[s->shard].keys--;
-	sweep_send(s, &(struct redis_command){3, {word("ZREM"), word(index), {text, len}}},
-		sweep_done, s);
+}
+
+static void index_drop(struct l1_sweep *s, unsigned shard)
+{
+	char index[L1_INDEX_MAX];
+	l1_index_name(s->l1, shard, index);
+	s->status.foreign++;
+	s->shards[shard].keys = 0;
+	sweep_send(s, &(struct redis_command){2, {word("UNLINK"), word(index)}}, sweep_done, s);
+}
+
+// Whether the index has members too long to be read or removed one by one: L1_SAMPLE keys of weir
+// are a reply of at most REDIS_REPLY_MAX bytes.
+static bool is_unreadable(enum redis_end end, const struct redis_reply *reply)
+{
+	static_assert(L1_SAMPLE * L1_KEY_MAX <= REDIS_REPLY_MAX);
+	bool is = end == REDIS_LARGE;
+	for (unsigned i = 0; end == REDIS_DONE && i < redis_reply_count(reply); i++) {
+		size_t len;
+		is |= redis_reply_text(redis_reply_at(reply, i), &len) && len > FOREIGN_MAX;
+	}
+	return is;
 }
 
 // Makes members of an index candidates; a member that is no key of weir is to be deleted, and one
-// that is longer than any key is at once.
+// that is longer than any key is at once. An index with far longer ones is deleted.
 static void on_sample(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_sweep *s = arg;
+	if (is_unreadable(end, reply)) {
+		index_drop(s, s->shard);
+		sweep_replied(s, true);
+		return;
+	}
 	for (unsigned i = 0; end == REDIS_DONE && i < redis_reply_count(reply); i++) {
 		struct candidate *c = &s->candidate[s->count];
 		struct l1_key_parts parts;
@@ -158,6 +190,8 @@ static void on_sample(void *arg, enum redis_end end, const struct redis_reply *r
 		s->status.foreign += c->doomed;
 		s->count++;
 	}
+	if (s->dropped > 0 && s->outstanding == 1)
+		s->failed = true; // no room for any removal
 	sweep_replied(s, end == REDIS_DONE || sweep_is_wrong_type(end, reply));
 }
 
@@ -384,13 +418,8 @@ static void on_count(void *arg, enum redis_end end, const struct redis_reply *re
 {
 	struct shard *shard = arg;
 	struct l1_sweep *s = shard->owner;
-	if (sweep_is_wrong_type(end, reply)) {
-		char index[L1_INDEX_MAX];
-		l1_index_name(s->l1, (unsigned)(shard - s->shards), index);
-		s->status.foreign++;
-		sweep_send(s, &(struct redis_command){2, {word("UNLINK"), word(index)}}, sweep_done,
-			s);
-	}
+	if (sweep_is_wrong_type(end, reply))
+		index_drop(s, (unsigned)(shard - s->shards));
 	shard->keys = count_of(end, reply);
 	sweep_replied(s, end == REDIS_DONE || sweep_is_wrong_type(end, reply));
 }

@@ -14,6 +14,9 @@
 // equally cold, a quarter otherwise. A value has the hits of its last write, so the sweep asks the
 // owner (l1_drop_fn) first: keys that became popular on this box since are spared, but at most a
 // quarter of a sample while the cap is exceeded. An invalid index or member is deleted.
+// An index is invalid, too, when it has members so long that a sample of it is over REDIS_REPLY_MAX
+// bytes or one is over 64 KiB. The keys of a deleted index are not counted until they are written
+// again; they have their TTL.
 //
 // Every step is one pipelined burst of at most L1_SAMPLE commands, so the loop never waits; a step
 // that fails ends the round. Memory is fixed.

@@ -865,7 +865,7 @@ static void call_end(struct redis_conn *c, struct redis_call *call, enum redis_e
 {
 	struct redis_node *node = c->owner;
 	struct redis *r = node->owner;
-	if (!call->late && end == REDIS_LOST) {
+	if (!call->late && (end == REDIS_LOST || end == REDIS_LARGE)) {
 		r->totals.lost++;
 		node_failed(node, 0, "connections break");
 	} else if (!call->late && end == REDIS_AWAY) {

@@ -170,8 +170,9 @@ static void calls_end(struct redis_conn *c, struct redis_call *call, uint64_t se
 {
 	while (call) {
 		struct redis_call *next = call->next;
+		enum redis_end end = call->large ? REDIS_LARGE : if_sent;
 		if (c->ops->end)
-			c->ops->end(c, call, call->start < sent ? if_sent : unless_sent);
+			c->ops->end(c, call, call->start < sent ? end : unless_sent);
 		call = next;
 	}
 }
@@ -238,7 +239,7 @@ char *redis_conn_take(struct redis_conn *c, struct redis_call *call, size_t len)
 	if (call) {
 		uint64_t now = clock_mono_ms();
 		call->start = c->given;
-		call->late = false;
+		call->late = call->large = false;
 		call->next = NULL;
 		*c->last = call;
 		c->last = &call->next;
@@ -351,6 +352,8 @@ static int conn_read(struct redis_conn *c)
 				return 1;
 			rc = 0;
 		}
+		if (rc == -EMSGSIZE && c->first)
+			c->first->large = true;
 		if (rc < 0)
 			return rc;
 		// An idle connection must not collect a reply that may never end.

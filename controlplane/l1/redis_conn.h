@@ -37,6 +37,7 @@ struct redis_call {
 	uint64_t deadline_ms;
 	unsigned left; // replies to come
 	bool late;     // the owner was notified that its deadline is over
+	bool large;    // the server's reply is over the bound
 
 	bool transaction, refused;
 	uint8_t redirects, replies;
@@ -60,7 +61,8 @@ struct redis_conn_ops {
 	// One reply; the call is out of the queue when call->left is 0.
 	void (*reply)(
 		struct redis_conn *c, struct redis_call *call, const struct redis_reply *reply);
-	// The call is out of the queue: REDIS_LOST, or REDIS_AWAY when none of its bytes was sent.
+	// The call is out of the queue: REDIS_LOST, REDIS_LARGE for the call whose reply was too
+	// large, or REDIS_AWAY when none of its bytes was sent.
 	void (*end)(struct redis_conn *c, struct redis_call *call, enum redis_end end);
 	void (*late)(struct redis_conn *c, struct redis_call *call); // still in the queue
 	// A reply of at most REDIS_PUSH_MAX bytes that no call waits for. NULL: its first byte

@@ -22,6 +22,7 @@ enum redis_end {
 	REDIS_REFUSED, // the server returned an error, perhaps for one command of a transaction
 	REDIS_TIMEOUT, // not known whether the command was carried out
 	REDIS_LOST,    // the connection broke; not known whether it was carried out
+	REDIS_LARGE,   // the reply was over REDIS_REPLY_MAX bytes; its connection is closed
 	REDIS_AWAY,    // not sent: breaker, no node for the slot, shutdown
 	REDIS_FULL,    // not sent: a bound of calls or bytes
 };

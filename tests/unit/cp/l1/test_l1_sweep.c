@@ -236,6 +236,49 @@ TEST_WITH(test_overlong_members, setup, teardown)
 	assert_int_equal(status().evicted, 0);
 }
 
+// A sample of the index is a reply that is too large to be read: one round mends that.
+TEST_WITH(test_members_too_long_to_read, setup, teardown)
+{
+	put_many("n", 20, 0);
+	l1_rig_say("EVAL \"for i=1,300 do redis.call('ZADD','weir-meta:expiry',99999999999,"
+		   "i..string.rep('x',5000)) end\" 0");
+	sweep_start(20);
+	await_round();
+	assert_int_equal(count_of("EXISTS weir-meta:expiry"), 0);
+	assert_int_equal(status().foreign, 1);
+	assert_int_equal(status().evicted, 0);
+	put_many("n", 20, 0);
+	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 20);
+	l1_rig_every_key_has_ttl();
+}
+
+// The client has no room for a command that removes such a member.
+TEST_WITH(test_member_too_long_to_remove, setup, teardown)
+{
+	l1_rig.config.redis.buffer_kb = 256;
+	put_many("n", 20, 0);
+	l1_rig_say("EVAL \"redis.call('ZADD','weir-meta:expiry',99999999999,"
+		   "string.rep('x',300000))\" 0");
+	sweep_start(20);
+	await_round();
+	assert_int_equal(count_of("EXISTS weir-meta:expiry"), 0);
+	assert_int_equal(keys("weir:n*"), 20);
+}
+
+// The client has room for some removals of a sample at a time.
+TEST_WITH(test_little_room_to_remove, setup, teardown)
+{
+	l1_rig.config.redis.buffer_kb = 256;
+	put_many("n", 20, 0);
+	l1_rig_say("EVAL \"for i=1,200 do redis.call('ZADD','weir-meta:expiry',99999999999,"
+		   "i..string.rep('x',4000)) end\" 0");
+	sweep_start(20);
+	await_round();
+	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 20);
+	assert_int_equal(status().foreign, 200);
+	assert_int_equal(keys("weir:n*"), 20);
+}
+
 TEST_WITH(test_one_box_at_a_time, setup, teardown)
 {
 	put_many("n", 300, 0);
