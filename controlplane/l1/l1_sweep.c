@@ -119,6 +119,7 @@ enum {
 	EVICT_COLDEST = L1_SAMPLE * 3 / 4, // most evictions of a sample: keys with its lowest hits
 	EVICT_OTHERS = L1_SAMPLE / 4,      // most evictions of a sample before a key with more hits
 	SPARE_SHARE = 4,                   // one key in so many of a sample is spared at most
+	DEAD_SHARE = 8,                    // one in so many that is of no key: no eviction
 	FOREIGN_MAX = 64 << 10,            // the least redis.buffer_kb has room to remove it
 };
 
@@ -294,13 +295,19 @@ static void doom_cold(struct l1_sweep *s)
 }
 
 // The cap holds even if the owner wants to keep every key: no more than a quarter of a sample is
-// spared.
+// spared. Where much of the sample stands for no key, the count of keys is too high by as much of
+// the rest, so later samples decide.
 static void doom_least(struct l1_sweep *s)
 {
 	uint64_t keys = sweep_keys(s), least = UINT64_MAX;
-	unsigned doomed = 0, spared = 0, evicted = 0;
-	for (unsigned i = 0; i < s->count; i++)
-		doomed += s->candidate[i].doomed;
+	unsigned doomed = 0, dead = s->dropped, spared = 0, evicted = 0;
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct candidate *c = &s->candidate[i];
+		doomed += c->doomed;
+		dead += c->doomed && (c->gone || !c->read);
+	}
+	if (dead * DEAD_SHARE >= s->dropped + s->count)
+		return;
 	qsort(s->candidate, s->count, sizeof(s->candidate[0]), by_worth);
 	for (unsigned i = 0; i < s->count && keys > s->max_keys + doomed; i++) {
 		struct candidate *c = &s->candidate[i];

@@ -10,8 +10,9 @@
 // L1_SAMPLE entries at random (a gone key's entry is dropped, which also repairs separate writes in
 // Cluster; a key older than redis.sweep_hit_window with fewer than redis.sweep_min_hits is
 // deleted); then, while there are more keys than redis.max_keys, delete the keys of such a sample
-// with the lowest hits, the oldest first among equals: most of the sample while its keys are
-// equally cold, a quarter otherwise. A value has the hits of its last write, so the sweep asks the
+// (unless an eighth of its entries is of no key: the count is too high) with the lowest hits, the
+// oldest first among equals: most of the sample while its keys are equally cold, a quarter
+// otherwise. A value has the hits of its last write, so the sweep asks the
 // owner (l1_drop_fn) first: keys that became popular on this box since are spared, but at most a
 // quarter of a sample while the cap is exceeded. An invalid index or member is deleted.
 // An index is invalid, too, when it has members so long that a sample of it is over REDIS_REPLY_MAX

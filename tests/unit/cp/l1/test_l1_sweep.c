@@ -236,6 +236,31 @@ TEST_WITH(test_overlong_members, setup, teardown)
 	assert_int_equal(status().evicted, 0);
 }
 
+// More of them than a few samples hold.
+TEST_WITH(test_many_overlong_members, setup, teardown)
+{
+	put_many("n", 20, 0);
+	l1_rig_say("EVAL \"for i=1,2500 do redis.call('ZADD','weir-meta:expiry',99999999999,"
+		   "i..string.rep('x',1100)) end\" 0");
+	sweep_start(20);
+	await_round();
+	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 20);
+	assert_int_equal(status().foreign, 2500);
+	assert_int_equal(status().evicted, 0);
+	assert_int_equal(keys("weir:n*"), 20);
+}
+
+// Entries of keys that Redis itself evicted count as keys until a sample finds them.
+TEST_WITH(test_cap_with_many_orphans, setup, teardown)
+{
+	put_many("n", 600, 0);
+	l1_rig_say("EVAL \"for i=1,400 do redis.call('ZADD','weir-meta:expiry',99999999999,"
+		   "'weir:gone'..i..'.example:1:1') end\" 0");
+	sweep_start(600);
+	await_round();
+	assert_in_range(keys("weir:n*"), 500, 600);
+}
+
 // A sample of the index is a reply that is too large to be read: one round mends that.
 TEST_WITH(test_members_too_long_to_read, setup, teardown)
 {
