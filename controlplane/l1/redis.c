@@ -51,6 +51,7 @@ struct redis_ask {
 	bool (*amiss)(const struct redis *r);
 	unsigned at;
 	unsigned failed; // servers in a row that gave no usable answer
+	unsigned rounds; // times in a row that all servers gave none
 	bool asking;
 	bool refused; // a node that is up has refused a key since the last answer
 	uint64_t asked_ms;
@@ -82,7 +83,7 @@ static void ask_failed(struct redis_ask *a)
 		ask_next(a, REDIS_ASK_MIN_MS);
 		return;
 	}
-	if (!r->unreachable)
+	if (++a->rounds == 2)
 		log_warning("redis: no server names a master: %s", r->totals.error);
 	r->unreachable = true;
 	a->failed = 0;
@@ -94,7 +95,7 @@ static void ask_answered(struct redis_ask *a)
 	struct redis *r = a->owner;
 	bool is_amiss = a->amiss(r);
 	r->unreachable = false;
-	a->failed = 0;
+	a->failed = a->rounds = 0;
 	if (!is_amiss && !a->refused)
 		a->doubted_ms = 0;
 	else if (!a->doubted_ms)
@@ -155,8 +156,11 @@ static bool ask_send(struct redis_ask *a)
 		if (!a->where(a->owner, a->at, &login))
 			return false;
 		a->address = login.address;
-		if (redis_conn_open(&a->conn, &login) < 0)
+		int rc = redis_conn_open(&a->conn, &login);
+		if (rc < 0) {
+			redis_error_at(a->owner, &a->address, strerror(-rc));
 			return false;
+		}
 	}
 	a->call = (struct redis_call){
 		.deadline_ms = clock_mono_ms() + REDIS_ASK_TIMEOUT_MS, .left = 1};
@@ -445,8 +449,10 @@ static void range_take(struct redis *r, const struct redis_reply *range)
 static bool cluster_answer(struct redis *r, const struct redis_reply *reply)
 {
 	struct cluster *s = r->topology_state;
-	if (redis_reply_count(reply) == 0)
+	if (redis_reply_count(reply) == 0) {
+		redis_error_at(r, &s->ask.address, "the cluster names no slots");
 		return false;
+	}
 	for (unsigned i = 0; i < r->node_count; i++)
 		r->node[i]->seen = false;
 	memset(s->owner, 0, sizeof(s->owner));
