@@ -425,7 +425,6 @@ static bool multi_options(const struct http_transfer *t)
 	       && curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS)
 			  == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L) == CURLE_OK
-	       && curl_easy_setopt(c, CURLOPT_SSL_SESSIONID_CACHE, 0L) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_CAINFO, NULL) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_CAPATH, NULL) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_peer_tls) == CURLE_OK

@@ -469,7 +469,8 @@ static int fetch_by(const struct list_update_options *o, struct list_fetch_reque
 			l->outcome = LIST_UPDATE_WAITS;
 			return 0;
 		}
-		// What was open may have become the list, without a state that is its own.
+		// The open file may be the stored list by now, if only its state could not be
+		// written.
 		files_close(f, false);
 		request->copy = -1;
 		int err = files_open(f, &request->fd, &request->copy);

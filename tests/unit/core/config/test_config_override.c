@@ -277,7 +277,8 @@ TEST(test_change_refused)
 	config_managed_free(m);
 }
 
-// What is set is shown and logged. One that an older weir has set counts, and can be taken back.
+// No secret can be set, because admins and the log see each override. A secret that an older weir
+// set still counts, and can be cleared.
 TEST(test_a_secret)
 {
 	static const char old[] = "overrides: {redis: {password: hidden}}\n";

@@ -194,7 +194,7 @@ TEST_WITH(two_targets_of_one_url_are_two, fresh, gone)
 	assert_non_null(strstr(body[received - 1], "\"waits\""));
 }
 
-// What waits is sent by the one of the two that chose its kind.
+// A waiting event is sent by the one of the two targets that chose its kind.
 TEST_WITH(a_target_split_in_two_loses_nothing, fresh, gone)
 {
 	status = 500;
