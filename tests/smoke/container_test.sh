@@ -165,11 +165,14 @@ check "it stops within 5 s" seconds_of stops
 container $xdp "${network[@]}"
 must "it answers after a restart" eventually answers
 check "the change is there" eventually blocks ok-kept.weir.net
+is_noted() { ip link show dev eth0 | grep -qw "prog/xdp id $(cut -d ' ' -f 3 $state/container/xdp)"; }
+check "the steering program is noted" eventually is_noted
 crun --root $tmp/crun kill weir KILL && ends
 container $xdp "${network[@]}" WEIR_BLOCKING_MODE=refused
 must "it answers after a kill" eventually answers
 is_refused() { lan kdig +timeout=1 +retry=0 @198.18.7.53 ok-kept.weir.net A | grep -q 'status: REFUSED'; }
 check "the change is there, and a new variable counts" eventually is_refused
+check "its data plane takes the place of the killed one's program" eventually said "AF_XDP: workers receive the queries"
 check "it stops within 5 s" seconds_of stops
 
 # A full volume: the settings cannot stay, but serve.
