@@ -46,7 +46,7 @@ static void on_turned(evutil_socket_t, short, void *)
 {
 }
 
-static void turn_once(struct redis_rig *g, unsigned ms)
+void redis_rig_turn_once(struct redis_rig *g, unsigned ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 	struct event *end = event_new(loop_base(g->loop), -1, 0, on_turned, NULL);
@@ -60,7 +60,7 @@ void redis_rig_turn(struct redis_rig *g, unsigned ms)
 {
 	uint64_t end = clock_mono_ms() + ms;
 	for (uint64_t now; (now = clock_mono_ms()) < end;)
-		turn_once(g, (unsigned)(end - now));
+		redis_rig_turn_once(g, (unsigned)(end - now));
 }
 
 void redis_rig_done(void *arg, enum redis_end end, const struct redis_reply *reply)
@@ -103,7 +103,7 @@ void redis_rig_ends(struct redis_rig *g, const struct redis_seen *seen, unsigned
 {
 	uint64_t end = clock_mono_ms() + DO_MS;
 	while (seen->ends < ends && clock_mono_ms() < end)
-		turn_once(g, 100);
+		redis_rig_turn_once(g, 100);
 	assert_int_equal(seen->ends, ends);
 }
 
@@ -130,7 +130,7 @@ void redis_rig_await(struct redis_rig *g, const char *state, unsigned ms)
 		if (clock_mono_ms() >= end)
 			fail_msg("is \"%s\" (%s), not \"%s\"", redis_rig_status(g).state,
 				redis_rig_status(g).error, state);
-		turn_once(g, 10);
+		redis_rig_turn_once(g, 10);
 	}
 }
 
@@ -138,6 +138,6 @@ void redis_rig_empties(struct redis_rig *g)
 {
 	uint64_t end = clock_mono_ms() + DO_MS;
 	while (redis_rig_status(g).buffer_bytes > 0 && clock_mono_ms() < end)
-		turn_once(g, 10);
+		redis_rig_turn_once(g, 10);
 	assert_int_equal(redis_rig_status(g).buffer_bytes, 0);
 }

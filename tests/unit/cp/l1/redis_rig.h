@@ -26,6 +26,8 @@ void redis_rig_start(struct redis_rig *g, enum redis_mode mode, uint16_t port);
 void redis_rig_stop(struct redis_rig *g);
 void redis_rig_address(struct redis_rig *g, uint16_t port); // one more in g->config
 void redis_rig_turn(struct redis_rig *g, unsigned ms);      // lets the loop run for so long
+// One pass of the loop, which waits for something to do for so long.
+void redis_rig_turn_once(struct redis_rig *g, unsigned ms);
 #define redis_rig_until(g, is_so) redis_until(is_so, 10, redis_rig_turn(g, 10))
 
 // One command of words that are separated by blanks; several by `|` are one transaction.
