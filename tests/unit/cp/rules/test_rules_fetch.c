@@ -387,7 +387,7 @@ static uint64_t start_ms(enum update_start how, unsigned timeout_s)
 
 TEST_WITH(test_start_blocking, start, stop)
 {
-	(void)start_ms(UPDATE_START_BLOCKING, 10);
+	(void)start_ms(UPDATE_START_BLOCKING, 60);
 	assert_false(begun.failed);
 	assert_int_equal(begun.names, 3); // the allow entry, one of each list
 	assert_true(blocked("ads.example"));
@@ -466,13 +466,13 @@ TEST_WITH(test_start_checks_in_slices, start, stop)
 	env.policy = (struct rules_answer_policy){
 		.set_answer_policy = check_begin, .check_slice = check_slice};
 	env.config.blocking.update.start = UPDATE_START_BLOCKING;
-	env.config.blocking.update.start_timeout_s = 1; // which ends no check that has begun
+	env.config.blocking.update.start_timeout_s = 60; // which ends no check that has begun
 	begun.called = false;
 	open_rules();
 	rules_start(env.rules, on_started, NULL);
 	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
 	WAIT_FOR(check.slices > 1);
-	clock_ahead_by_ms(3000);
+	clock_ahead_by_ms(61000);
 	const unsigned so_far = check.slices;
 	WAIT_FOR(check.slices > so_far + 1);
 	assert_false(begun.called);
@@ -487,7 +487,7 @@ TEST_WITH(test_start_checks_in_slices, start, stop)
 TEST_WITH(test_start_fast, start, stop)
 {
 	set_url("/slow");
-	(void)start_ms(UPDATE_START_FAST, 10);
+	(void)start_ms(UPDATE_START_FAST, 60);
 	assert_false(begun.failed);
 	wait_blocked("local.example");
 }
@@ -495,7 +495,7 @@ TEST_WITH(test_start_fast, start, stop)
 TEST_WITH(test_start_or_fail, start, stop)
 {
 	set_url("/500");
-	(void)start_ms(UPDATE_START_FAIL, 10);
+	(void)start_ms(UPDATE_START_FAIL, 60);
 	assert_true(begun.failed);
 	assert_non_null(strstr(begun.why, "other things"));
 	close_rules();
@@ -504,22 +504,22 @@ TEST_WITH(test_start_or_fail, start, stop)
 	// What could be built of the rest at the first start is no last good image.
 	const char *image = text_from("%s/rules.img", env.state);
 	(void)unlink(image);
-	(void)start_ms(UPDATE_START_FAIL, 10); // there is a copy
+	(void)start_ms(UPDATE_START_FAIL, 60); // there is a copy
 	assert_false(begun.failed);
 	close_rules();
 	(void)unlink(image);
 	remove_stored(".kept");
-	(void)start_ms(UPDATE_START_FAIL, 10);
+	(void)start_ms(UPDATE_START_FAIL, 60);
 	assert_true(begun.failed);
 	assert_non_null(strstr(begun.why, "blocked things"));
 	close_rules();
 	(void)unlink(image);
 	write_list(0, "local.example\n");
-	(void)start_ms(UPDATE_START_FAIL, 10);
+	(void)start_ms(UPDATE_START_FAIL, 60);
 	assert_false(begun.failed);
 	close_rules();
 	set_url("/500"); // there is an image now
-	(void)start_ms(UPDATE_START_FAIL, 10);
+	(void)start_ms(UPDATE_START_FAIL, 60);
 	assert_false(begun.failed);
 }
 
