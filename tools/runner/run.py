@@ -22,6 +22,7 @@ import starved
 import what_failed
 
 RETRIES, KILL_S, SHOWN_LINES = 5, 10, 100
+BUSY = 2       # tasks a CPU that could run, from which on one test more only slows the others
 DEFAULT_S = 2  # of a test that has never run here
 
 
@@ -56,6 +57,7 @@ class Run:
         self.output.mkdir(parents=True)
         self.changed = threading.Condition()
         self.pending, self.running, self.results, self.sessions = [], [], [], set()
+        self.tasks = 0                   # that could run when it last looked, and the tests that it started then
         self.broken, self.left_out, self.building, self.stopped = [], [], None, False
         self.phases = []                 # (text, seconds)
 
@@ -76,7 +78,8 @@ class Run:
         return self.expected.get((test.tree, test.name)) or test.priority or DEFAULT_S
 
     def may_start(self, test):
-        """On N CPUs N + 1 labs and one other test, or 4 N others: all wait for most of their time. Beside a build one that is no lab."""
+        """On N CPUs N + 1 labs, which wait for most of their time, and one other test. Or others: 4 N, as long as BUSY allows, and one
+        beside a build."""
         if not test.parallel:
             return not self.running and not self.building and not any(other.parallel for other in self.pending)
         if any(not other.parallel for other in self.running):
@@ -86,7 +89,7 @@ class Run:
         if test.lab:
             return labs <= cpus and len(self.running) < cpus + 2
         others = len(self.running) - labs
-        return others < (1 if labs or self.building else 4 * cpus)
+        return not others or not labs and not self.building and others < 4 * cpus and self.tasks < BUSY * cpus
 
     def execute(self, test):
         """Runs it to its end: Result."""
@@ -154,6 +157,7 @@ class Run:
         alone = None
         with self.changed:
             while self.pending or self.running or self.building:
+                self.tasks = starved.runnable() - 1
                 for test in [test for test in self.pending if self.may_start(test)]:
                     if not self.may_start(test):
                         continue
@@ -161,8 +165,9 @@ class Run:
                         alone = time.monotonic()
                     self.pending.remove(test)
                     self.running.append(test)
+                    self.tasks += 1
                     threading.Thread(target=self.thread_of, args=(test,), daemon=True).start()
-                self.changed.wait(1)
+                self.changed.wait(0.2)
         end = time.monotonic()
         self.phases.append(("tests", (alone or end) - begin))
         if alone:

@@ -155,6 +155,12 @@ work.building, work.running = True, [lab]
 same("beside a build", True, work.may_start(computes))
 work.running.append(computes)
 same("one test that computes", False, work.may_start(computes))
+work.building, work.running, work.tasks = None, [computes], 2 * cpus - 1
+same("one more", True, work.may_start(computes))
+work.tasks = 2 * cpus
+same("none more while two tasks a CPU could run", False, work.may_start(computes))
+work.running = []
+same("but one", True, work.may_start(computes))
 
 # An interrupted run
 work = run.Run(root, "gate", dict(os.environ), out=lambda text: None)
