@@ -156,6 +156,7 @@ build_tree_as() {
 
 build_tree_alone() {
 	local dir=$1 log targets=" ${build_targets:-default} "
+	local -x CCACHE_NOHASHDIR=1 # what one clone compiled is there for the next, though debug information names the first
 	shift
 	log=$(mktemp)
 	if [ ! -e "$dir/build.ninja" ]; then
