@@ -48,7 +48,6 @@ struct rules_start {
 	uint8_t how; // enum update_start
 	struct event *timer;
 	struct event *check; // the next slice of a check of cached answers; may be NULL
-	bool checks;
 	rules_started done;
 	void *arg;
 };
@@ -147,11 +146,12 @@ static void start_decide(struct rules *r, bool late)
 	started(r, lacks[0] ? why : NULL);
 }
 
-// What is left of a check has an end: 0.3 us for each cached answer.
+// What is left of a check has an end, 0.3 us for each cached answer, and its image comes into force
+// right behind it.
 static void on_late(evutil_socket_t, short, void *arg)
 {
 	struct rules *r = arg;
-	if (r->start.checks)
+	if (r->job && r->job->step == RULES_JOB_STEP_check)
 		event_add(r->start.timer, &(struct timeval){.tv_usec = LATE_AGAIN_MS * 1000});
 	else if (r->start.waiting)
 		start_decide(r, true);
@@ -161,8 +161,7 @@ static void on_late(evutil_socket_t, short, void *arg)
 static void on_check(evutil_socket_t, short, void *arg)
 {
 	struct rules *r = arg;
-	r->start.checks = !r->policy.check_slice(r->policy.arg);
-	if (r->start.checks)
+	if (!r->policy.check_slice(r->policy.arg))
 		event_add(r->start.check, &(struct timeval){0});
 }
 
@@ -175,8 +174,8 @@ static void start_cache_check(struct rules *r)
 		return;
 	if (!s->check)
 		s->check = event_new(loop_base(r->service_loop), -1, 0, on_check, r);
-	s->checks = s->check && event_add(s->check, &(struct timeval){0}) == 0;
-	while (!s->checks && !r->policy.check_slice(r->policy.arg))
+	const bool in_slices = s->check && event_add(s->check, &(struct timeval){0}) == 0;
+	while (!in_slices && !r->policy.check_slice(r->policy.arg))
 		; // there is no memory for slices: the whole check runs at once
 }
 
