@@ -146,8 +146,8 @@ static void start_decide(struct rules *r, bool late)
 	started(r, lacks[0] ? why : NULL);
 }
 
-// What is left of a check has an end, 0.3 us for each cached answer, and its image comes into force
-// right behind it.
+// A check of cached answers that has begun ends soon: it takes 0.3 us for each of them. Its image
+// comes into force right after it, so the start waits for that.
 static void on_late(evutil_socket_t, short, void *arg)
 {
 	struct rules *r = arg;
